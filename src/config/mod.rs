@@ -1,0 +1,369 @@
+//! The configuration: YAML in, one immutable [`Config`] out, or every fault at once.
+//!
+//! Two shapes: `raw` mirrors the file field for field, [`Config`] is what the program uses; `compile` is the one
+//! function between them and [`load`] the one door. `Config` has no serde.
+pub mod diagnostic;
+pub mod providers;
+pub mod secret;
+
+mod compile;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderName, HeaderValue};
+
+use crate::protocol::Dialect;
+use providers::{Auth, Provider};
+use secret::Secret;
+
+/// A valid configuration, compiled. Only [`load`] and [`parse`] make one.
+#[derive(Debug)]
+pub struct Config {
+    /// SHA-256 of the file's bytes, 64 hex digits.
+    pub hash: String,
+    /// Things that work but deserve a word: inline secrets, say. Printed by `weir check` and logged at load.
+    pub warnings: Vec<diagnostic::Diagnostic>,
+    pub listen: Vec<Listener>,
+    pub admin: Option<Admin>,
+    pub server: Server,
+    /// In the order of the file; [`Account::index`] is the position here.
+    pub accounts: Vec<Arc<Account>>,
+    /// In the order of the file; never empty: without `pools` there is one named `default` with every account.
+    pub pools: Vec<Pool>,
+    pub routes: Vec<Route>,
+    pub keys: Vec<Arc<ClientKey>>,
+    pub groups: Vec<Group>,
+    /// Whether requests without a key are served, as a key named `anonymous`.
+    pub anonymous: bool,
+    pub prices: Vec<Price>,
+    pub retry: Retry,
+    pub log: Log,
+    /// Every project name that occurs in the configuration (accounts and keys): the only values of that label.
+    pub projects: Vec<Arc<str>>,
+}
+
+/// One `listen` entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listener {
+    pub addr: SocketAddr,
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate chain and key, PEM, on disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The `admin` section.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub addr: AdminAddr,
+    pub token: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AdminAddr {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// The `server` section.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// 0 = one per core.
+    pub threads: usize,
+    pub max_body: usize,
+    pub max_concurrent_requests: usize,
+    pub drain_timeout: Duration,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub cors: Option<Cors>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Exact origins, or `*`.
+    pub allow_origins: Vec<String>,
+}
+
+/// A credential at an upstream, and where that is.
+#[derive(Debug)]
+pub struct Account {
+    pub name: Arc<str>,
+    /// Position in [`Config::accounts`].
+    pub index: usize,
+    pub provider: &'static Provider,
+    /// What it speaks, preferred first; never empty. `openai` speaks Responses and Chat.
+    pub dialects: Vec<Dialect>,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    pub auth: Auth,
+    pub key: Option<Secret>,
+    /// Added to the query of every upstream request (Azure's `api-version`).
+    pub query: Vec<(String, String)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// 0 = only when asked by name.
+    pub weight: u32,
+    /// Lower is preferred.
+    pub priority: i32,
+    pub models: Models,
+    pub limits: AccountLimits,
+    pub egress: Option<Egress>,
+    pub timeouts: Timeouts,
+    pub health_check: Option<HealthCheck>,
+    pub project: Option<Arc<str>>,
+}
+
+/// One base URL of an account.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Endpoint {
+    /// Scheme and authority, as given: `https://api.anthropic.com`. The name in logs, and the key of its health.
+    pub origin: Arc<str>,
+    pub tls: bool,
+    /// For SNI, `Host` and resolution, without brackets.
+    pub host: String,
+    pub port: u16,
+    /// `host[:port]` as it belongs into `Host`.
+    pub authority: String,
+    /// Without a trailing slash; may be empty.
+    pub path: String,
+    pub weight: u32,
+}
+
+/// Which models an account serves, and under which names.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    /// Empty = all, under the client's names.
+    pub entries: Vec<ModelEntry>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ModelEntry {
+    pub glob: Glob,
+    /// The upstream's name for it; `None` = as asked.
+    pub upstream: Option<Arc<str>>,
+}
+
+impl Models {
+    /// Whether `model` is served, and as what: `None` = not served, `Some(name)` = ask the upstream for `name`.
+    pub fn upstream_name<'a>(&'a self, model: &'a str) -> Option<&'a str> {
+        if self.entries.is_empty() {
+            return Some(model);
+        }
+        self.entries
+            .iter()
+            .find(|entry| entry.glob.is_match(model))
+            .map(|entry| entry.upstream.as_deref().unwrap_or(model))
+    }
+}
+
+/// `None` = no limit.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AccountLimits {
+    pub concurrency: Option<u32>,
+    pub rpm: Option<u32>,
+    pub tpm: Option<u64>,
+}
+
+/// A proxy between Weir and an upstream.
+#[derive(Clone, Debug)]
+pub struct Egress {
+    pub kind: EgressKind,
+    pub host: String,
+    pub port: u16,
+    pub credentials: Option<(String, Secret)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum EgressKind {
+    /// HTTP CONNECT.
+    Http,
+    Socks5,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub first_byte: Duration,
+    pub idle: Duration,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HealthCheck {
+    pub path: String,
+    pub interval: Duration,
+}
+
+/// A set of accounts and how to choose among them.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub name: Arc<str>,
+    /// Positions in [`Config::accounts`], in declared order.
+    pub accounts: Vec<usize>,
+    pub select: Select,
+    pub affinity: AffinityBy,
+    /// Position in [`Config::pools`]; `compile` refuses cycles.
+    pub fallback: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Select {
+    Failover,
+    LeastBusy,
+    Random,
+    RoundRobin,
+    #[default]
+    Weighted,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AffinityBy {
+    Key,
+    None,
+    #[default]
+    Session,
+}
+
+/// One route: when it matches, the pool and the model.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub when: When,
+    /// Position in [`Config::pools`].
+    pub pool: usize,
+    /// Renames the model for the upstream.
+    pub model: Option<Arc<str>>,
+}
+
+/// All given conditions must hold.
+#[derive(Clone, Debug, Default)]
+pub struct When {
+    pub model: Option<Glob>,
+    pub dialect: Option<Dialect>,
+    pub key: Option<Glob>,
+    pub group: Option<Glob>,
+    pub user_agent: Option<Glob>,
+    /// Every one must be present and match.
+    pub header: Vec<(HeaderName, Glob)>,
+    pub stream: Option<bool>,
+    pub project: Option<Glob>,
+}
+
+/// Who may call.
+#[derive(Debug)]
+pub struct ClientKey {
+    pub name: Arc<str>,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    pub group: Option<Arc<str>>,
+    /// Positions in [`Config::pools`]; `None` = all.
+    pub pools: Option<Vec<usize>>,
+    /// `None` = all.
+    pub models: Option<Vec<Glob>>,
+    pub expires: Option<SystemTime>,
+    /// Whether it gets the `x-weir-*` decision headers.
+    pub debug: bool,
+    pub project: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: Arc<str>,
+}
+
+/// USD per million tokens.
+#[derive(Clone, Debug)]
+pub struct Price {
+    pub model: Glob,
+    pub input: f64,
+    pub output: f64,
+    /// `None` = as `input`.
+    pub cache_read: Option<f64>,
+    pub cache_write_5m: Option<f64>,
+    pub cache_write_1h: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub max_attempts: u32,
+    /// Retries may add at most this share of the traffic of the last 10 s.
+    pub budget: f64,
+    pub deadline: Duration,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    pub access: AccessLog,
+    pub bodies: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    #[default]
+    Json,
+    Text,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum AccessLog {
+    File(PathBuf),
+    Off,
+    #[default]
+    Stdout,
+}
+
+/// A shell-style pattern: `*` and `?` match any characters, `/` included; `[…]` and `{a,b}` as in globs.
+/// Compared case-sensitively, except for user agents and header values.
+#[derive(Clone)]
+pub struct Glob {
+    pattern: String,
+    matcher: globset::GlobMatcher,
+}
+
+impl Glob {
+    /// Compiles `pattern`.
+    pub fn new(pattern: &str) -> Result<Self, globset::Error> {
+        Self::build(pattern, false)
+    }
+
+    /// Compiles `pattern`, to match whatever the case.
+    pub fn new_ignoring_case(pattern: &str) -> Result<Self, globset::Error> {
+        Self::build(pattern, true)
+    }
+
+    fn build(pattern: &str, ignore_case: bool) -> Result<Self, globset::Error> {
+        let glob = globset::GlobBuilder::new(pattern)
+            .case_insensitive(ignore_case)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .build()?;
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            matcher: glob.compile_matcher(),
+        })
+    }
+
+    /// Whether the whole of `text` matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.matcher.is_match(text)
+    }
+
+    /// The pattern as written.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
+impl std::fmt::Debug for Glob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.pattern.fmt(f)
+    }
+}

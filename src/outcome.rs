@@ -1,0 +1,237 @@
+//! A plain record of what happened to one request; telemetry, pool and limits read it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::Usage;
+
+/// Everything that is known when a request is over. Built exactly once per request.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The id that the client saw in `x-request-id`.
+    pub request_id: String,
+    /// The name of the client key; `None` when the request was refused before it was known.
+    pub key: Option<Arc<str>>,
+    /// The project label, only if it occurs in the configuration.
+    pub project: Option<Arc<str>>,
+    /// What the client speaks; `None` for endpoints outside every dialect.
+    pub client_dialect: Option<Dialect>,
+    /// What the upstream that answered (or failed last) speaks.
+    pub upstream_dialect: Option<Dialect>,
+    /// The HTTP method and path (without query), for the access log.
+    pub method: String,
+    /// See `method`.
+    pub path: String,
+    /// The address of the client, `trusted_proxies` applied.
+    pub client_ip: Option<std::net::IpAddr>,
+    /// The model that the client asked for.
+    pub model_asked: Option<String>,
+    /// The model that the upstream was asked for.
+    pub model_served: Option<String>,
+    /// Position of the matching route in the configuration; `None` when none matched.
+    pub route: Option<usize>,
+    /// The pool that served.
+    pub pool: Option<Arc<str>>,
+    /// The account that answered, or failed last.
+    pub account: Option<Arc<str>>,
+    /// One entry per attempt, in order.
+    pub attempts: Vec<Attempt>,
+    /// What affinity did for the account that answered; `None` when the request has no session.
+    pub affinity: Option<Affinity>,
+    /// The HTTP status that the client got; 499 when it left before a head was written.
+    pub status: u16,
+    /// How it ended.
+    pub end: End,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// Tokens, when any usage was seen or estimated.
+    pub usage: Option<Usage>,
+    /// Where `usage` comes from.
+    pub usage_source: Option<UsageSource>,
+    /// USD; `None` when the model has no price or nothing was used.
+    pub cost_usd: Option<f64>,
+    /// From the arrival of the request to its first content byte going out.
+    pub time_to_first_token: Option<Duration>,
+    /// From the arrival of the request to its end.
+    pub duration: Duration,
+    /// Time in Weir, not waiting for the client or an upstream.
+    pub overhead: Duration,
+    /// Names of the fields that translation dropped.
+    pub dropped: Vec<String>,
+    /// Bytes of the request body as received, and of the answer as sent.
+    pub bytes_in: u64,
+    /// See `bytes_in`.
+    pub bytes_out: u64,
+    /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
+    pub detail: Option<String>,
+}
+
+/// One try at one account.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The account tried.
+    pub account: Arc<str>,
+    /// `None` when it succeeded.
+    pub failure: Option<FailureClass>,
+    /// From picking the account to its verdict (head and commit, or the failure).
+    pub took: Duration,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum End {
+    /// The client got a whole answer (which may be an upstream's own 4xx).
+    Complete,
+    /// The client closed first.
+    ClientGone,
+    /// The upstream failed or said an error, before or after the answer began.
+    UpstreamError,
+    /// The upstream's stream ended without its terminal marker.
+    UpstreamEof,
+    /// The upstream was silent for longer than `timeouts.idle`.
+    Idle,
+    /// Weir refused: authentication, limits, routing, an unreadable request.
+    Refused,
+}
+
+impl End {
+    /// Every end, for registering metrics.
+    pub const ALL: [Self; 6] = [
+        Self::Complete,
+        Self::ClientGone,
+        Self::UpstreamError,
+        Self::UpstreamEof,
+        Self::Idle,
+        Self::Refused,
+    ];
+
+    /// The name in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamEof => "upstream_eof",
+            Self::Idle => "idle",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why an attempt failed: decides what is benched, for how long, and whether another account may be tried.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FailureClass {
+    /// The account's credential was refused.
+    Auth,
+    /// The client closed.
+    ClientGone,
+    /// The request itself is at fault.
+    ClientFault,
+    /// The request does not fit the model's context window.
+    ContextLength,
+    /// The provider is overloaded, whoever asks.
+    Overloaded,
+    /// A spent quota or budget at the provider.
+    Quota,
+    /// The provider failed.
+    ServerError,
+    /// No response head in time.
+    Slow,
+    /// A rate limit that says when it ends.
+    Throttled,
+    /// A rate limit that says nothing.
+    ThrottledBlind,
+    /// No connection, or it broke before a response head.
+    Transport,
+    /// The answer broke off.
+    Truncated,
+}
+
+impl FailureClass {
+    /// Every class, for registering metrics.
+    pub const ALL: [Self; 12] = [
+        Self::Auth,
+        Self::ClientGone,
+        Self::ClientFault,
+        Self::ContextLength,
+        Self::Overloaded,
+        Self::Quota,
+        Self::ServerError,
+        Self::Slow,
+        Self::Throttled,
+        Self::ThrottledBlind,
+        Self::Transport,
+        Self::Truncated,
+    ];
+
+    /// The name in metrics, logs and docs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::ClientGone => "client_gone",
+            Self::ClientFault => "client_fault",
+            Self::ContextLength => "context_length",
+            Self::Overloaded => "overloaded",
+            Self::Quota => "quota",
+            Self::ServerError => "server_error",
+            Self::Slow => "slow",
+            Self::Throttled => "throttled",
+            Self::ThrottledBlind => "throttled_blind",
+            Self::Transport => "transport",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
+/// What session affinity did.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Affinity {
+    /// The session's favourite account served.
+    Hit,
+    /// First request of this session that this process sees.
+    New,
+    /// The favourite is out; another account serves for now.
+    Detour,
+    /// The favourite was out for longer than the prompt cache lives; the session moved.
+    Rebind,
+}
+
+impl Affinity {
+    /// Every result, for registering metrics.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::New, Self::Detour, Self::Rebind];
+
+    /// The name in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::New => "new",
+            Self::Detour => "detour",
+            Self::Rebind => "rebind",
+        }
+    }
+}
+
+/// Where usage figures come from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum UsageSource {
+    /// The upstream stated the final usage.
+    Reported,
+    /// The stream broke off; the figures are what had been stated until then.
+    Partial,
+    /// Nothing was stated; counted by Weir.
+    Estimated,
+}
+
+impl UsageSource {
+    /// Every source, for registering metrics.
+    pub const ALL: [Self; 3] = [Self::Reported, Self::Partial, Self::Estimated];
+
+    /// The name in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Partial => "partial",
+            Self::Estimated => "estimated",
+        }
+    }
+}
