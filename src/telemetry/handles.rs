@@ -3,16 +3,15 @@
 //! A label takes its values from the configuration only; whatever else turns up is `other`. Positions are handed out
 //! once and kept over reloads, so a name that left the configuration keeps its series, and requests that began before
 //! the reload still find it.
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use ahash::HashMap;
 use prometheus::{Counter, IntCounter};
 
 use super::families::Families;
+use super::names::LabelNames;
 use super::verdict::Verdict;
-use crate::config::{Config, Glob};
+use crate::config::Config;
 use crate::outcome::{Attempt, FailureClass, Outcome};
-use crate::pricing;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
@@ -32,17 +31,6 @@ pub(super) struct Handles {
     unpriced: Lazy<IntCounter>,
 }
 
-/// The names that labels may have.
-#[derive(Clone, Debug)]
-struct LabelNames {
-    keys: Names,
-    pools: Names,
-    accounts: Names,
-    models: Names,
-    /// The models of the price table by [`pricing::spellings`].
-    spelt: HashMap<Box<str>, usize>,
-}
-
 /// The counters of one key, account and model; a kind of token that never occurs has no series.
 #[derive(Debug, Default)]
 struct Consumed {
@@ -54,21 +42,7 @@ struct Consumed {
 impl Handles {
     /// For no configuration: of all names, only the models of the price table are known.
     pub(super) fn empty(families: &Families) -> Self {
-        let mut names = LabelNames {
-            keys: Names::new(),
-            pools: Names::new(),
-            accounts: Names::new(),
-            models: Names::new(),
-            spelt: HashMap::default(),
-        };
-        for id in pricing::ids() {
-            let position = names.models.add(id);
-            pricing::spellings(id, |spelling| {
-                names.spelt.insert(spelling.into(), position);
-                Some(())
-            });
-        }
-        Self::build(families, names)
+        Self::build(families, LabelNames::new())
     }
 
     /// With the names of `config` besides all that were known before.
@@ -248,84 +222,6 @@ impl Handles {
     }
 }
 
-impl LabelNames {
-    fn extend(&mut self, config: &Config) {
-        for key in &config.keys {
-            self.keys.add(&key.name);
-        }
-        if config.anonymous {
-            self.keys.add(crate::keys::ANONYMOUS);
-        }
-        for pool in &config.pools {
-            self.pools.add(&pool.name);
-        }
-        for account in &config.accounts {
-            self.accounts.add(&account.name);
-        }
-        for model in models(config) {
-            self.models.add(model);
-        }
-    }
-
-    /// A model that the configuration names; else one of the price table, however it is spelt.
-    fn model(&self, model: Option<&str>) -> usize {
-        let Some(name) = model else { return NONE };
-        match self.models.find(Some(name)) {
-            OTHER => pricing::spellings(name, |spelling| self.spelt.get(spelling).copied())
-                .unwrap_or(OTHER),
-            position => position,
-        }
-    }
-}
-
-/// The values of one label, by position.
-#[derive(Clone, Debug)]
-struct Names {
-    positions: HashMap<Arc<str>, usize>,
-    list: Vec<Arc<str>>,
-}
-
-impl Names {
-    fn new() -> Self {
-        Self {
-            positions: HashMap::default(),
-            list: vec!["other".into(), "none".into()],
-        }
-    }
-
-    fn add(&mut self, name: &str) -> usize {
-        if let Some(position) = self.positions.get(name) {
-            return *position;
-        }
-        if self.list.len() >= MAX_NAMES {
-            return OTHER;
-        }
-        let (name, position) = (Arc::<str>::from(name), self.list.len());
-        self.list.push(Arc::clone(&name));
-        self.positions.insert(name, position);
-        position
-    }
-
-    fn find(&self, name: Option<&str>) -> usize {
-        name.map_or(NONE, |name| {
-            self.positions.get(name).copied().unwrap_or(OTHER)
-        })
-    }
-
-    fn name(&self, position: usize) -> &str {
-        self.list.get(position).map_or("other", |name| name)
-    }
-
-    fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// The positions of all but `other` and `none`.
-    fn configured(&self) -> std::ops::Range<usize> {
-        NONE + 1..self.len()
-    }
-}
-
 /// A row of values that are made when they are first asked for, and then stay. Reading takes no lock.
 #[derive(Debug)]
 struct Lazy<T>(Box<[OnceLock<T>]>);
@@ -342,46 +238,12 @@ impl<T> Lazy<T> {
     }
 }
 
-/// Every model that the configuration calls by its whole name.
-fn models(config: &Config) -> impl Iterator<Item = &str> {
-    let accounts = config
-        .accounts
-        .iter()
-        .flat_map(|account| &account.models.entries);
-    let served = accounts.flat_map(|entry| [literal(&entry.glob), entry.upstream.as_deref()]);
-    let routed = config.routes.iter().flat_map(|route| {
-        [
-            route.when.model.as_ref().and_then(literal),
-            route.model.as_deref(),
-        ]
-    });
-    let allowed = config
-        .keys
-        .iter()
-        .filter_map(|key| key.models.as_ref())
-        .flatten()
-        .map(literal);
-    let priced = config.prices.iter().map(|price| literal(&price.model));
-    served.chain(routed).chain(allowed).chain(priced).flatten()
-}
-
-fn literal(glob: &Glob) -> Option<&str> {
-    let pattern = glob.pattern();
-    (!pattern.contains(['*', '?', '[', '{', '\\'])).then_some(pattern)
-}
-
 fn dialect(dialect: Option<Dialect>) -> usize {
     dialect.map_or(DIALECTS - 1, Dialect::index)
 }
 
 /// The four, and none.
 const DIALECTS: usize = Dialect::ALL.len() + 1;
-
-/// The position of names that the configuration does not have.
-const OTHER: usize = 0;
-
-/// The position that stands for the absence of a name.
-const NONE: usize = 1;
 
 /// The outcome of an attempt that did not fail.
 const SUCCESS: &str = "ok";
@@ -397,6 +259,3 @@ const KINDS: [&str; 5] = [
 
 /// No request has as many; a provider's nonsense must not make a counter wrap.
 const MAX_TOKENS: u64 = 1 << 40;
-
-/// Names per label over the life of the process, those of former configurations included; further ones are `other`.
-const MAX_NAMES: usize = 10_000;

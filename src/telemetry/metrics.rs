@@ -13,7 +13,7 @@ use super::handles::Handles;
 use crate::config::Config;
 use crate::outcome::{Affinity, End, Limit, Outcome, UsageSource};
 
-pub use super::families::Family;
+pub use super::registrar::Family;
 
 /// All metrics of this process.
 #[derive(Debug)]

@@ -7,4 +7,6 @@ pub mod verdict;
 
 mod families;
 mod handles;
+mod names;
 mod process;
+mod registrar;

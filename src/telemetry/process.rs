@@ -8,7 +8,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge};
 
-use super::families::Family;
+use super::registrar::Family;
 
 /// Reads the process's own state when it is collected.
 #[derive(Debug)]

@@ -306,7 +306,7 @@ const MAX_PENDING: usize = 4 * 1024 * 1024;
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Losses are reported at most this often.
-const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long dropping the log waits for what is pending.
 const LINGER: Duration = Duration::from_secs(1);
