@@ -62,6 +62,8 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// See `bytes_in`.
     pub bytes_out: u64,
+    /// The limit of Weir's own that refused it, if one did.
+    pub limit: Option<Limit>,
     /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
     pub detail: Option<String>,
 }
@@ -243,6 +245,32 @@ impl Affinity {
             Self::New => "new",
             Self::Detour => "detour",
             Self::Rebind => "rebind",
+        }
+    }
+}
+
+/// A limit that refuses requests.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Limit {
+    /// `server.max_concurrent_requests`.
+    GlobalConcurrency,
+}
+
+impl Limit {
+    /// Every limit, for registering metrics.
+    pub const ALL: [Self; 1] = [Self::GlobalConcurrency];
+
+    /// Whose limit it is, in metrics and logs.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::GlobalConcurrency => "global",
+        }
+    }
+
+    /// What it counts, in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GlobalConcurrency => "concurrency",
         }
     }
 }
