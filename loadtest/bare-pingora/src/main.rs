@@ -29,13 +29,20 @@ impl ProxyHttp for Bare {
 
     fn new_ctx(&self) -> Self::CTX {}
 
-    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        _ctx: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
     }
 }
 
 fn main() -> ExitCode {
-    let addresses: Vec<SocketAddr> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let addresses: Vec<SocketAddr> = std::env::args()
+        .skip(1)
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
     let [listen, upstream] = addresses[..] else {
         eprintln!("usage: bare-pingora LISTEN UPSTREAM (two socket addresses)");
         return ExitCode::from(2);
