@@ -25,11 +25,11 @@ enum Framing {
 
 impl Body {
     /// `None` while the head is not complete. Anything but a 200 is a fault.
-    pub fn after_head(held: &[u8]) -> Result<Option<Self>, String> {
-        let Some(end) = memchr::memmem::find(held, b"\r\n\r\n") else {
+    pub fn after_head(read: &[u8]) -> Result<Option<Self>, String> {
+        let Some(end) = memchr::memmem::find(read, b"\r\n\r\n") else {
             return Ok(None);
         };
-        let head = String::from_utf8_lossy(&held[..end]).to_ascii_lowercase();
+        let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
         let mut lines = head.split("\r\n");
         let status = lines
             .next()
@@ -61,7 +61,7 @@ impl Body {
             last: 0,
             tail: Vec::with_capacity(2 * TAIL),
         };
-        body.push(&held[end + 4..])?;
+        body.push(&read[end + 4..])?;
         Ok(Some(body))
     }
 

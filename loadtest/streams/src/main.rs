@@ -38,8 +38,9 @@ async fn main() -> ExitCode {
     for task in tasks {
         report.add(task.await.unwrap_or_else(|panic| Err(panic.to_string())));
     }
-    println!("{}", report.to_json(began.elapsed()));
-    ExitCode::from(u8::from(report.complete != plan.streams))
+    let all = report.complete == plan.streams;
+    println!("{}", report.into_json(began.elapsed()));
+    ExitCode::from(u8::from(!all))
 }
 
 /// What to do, from the command line.
@@ -181,7 +182,7 @@ impl Report {
         }
     }
 
-    fn to_json(&mut self, wall: Duration) -> String {
+    fn into_json(mut self, wall: Duration) -> String {
         let faults: Vec<String> = self
             .faults
             .iter()
