@@ -1,0 +1,11 @@
+//! The only place that names Pingora and tokio: sockets in, sockets out.
+mod admin;
+mod app;
+mod body;
+mod connect;
+mod edge;
+mod egress;
+mod relay;
+pub mod reload;
+pub mod server;
+pub mod simulator;
