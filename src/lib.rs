@@ -3,3 +3,4 @@
 pub mod config;
 pub mod outcome;
 pub mod protocol;
+pub mod simulated;
