@@ -1,0 +1,315 @@
+//! The thread that writes access lines, so that no request waits for a disk or a pipe, or fails because of one.
+//!
+//! Requests append to a bounded buffer; the thread takes all of it and writes it at once, at most every
+//! [`INTERVAL`] under load. What the buffer or the log cannot take is dropped, counted, and reported once per
+//! [`REPORT_INTERVAL`]. Every batch is a new try, so a log recovers by itself.
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use prometheus::IntCounter;
+
+use crate::config;
+use crate::outcome::Outcome;
+
+/// A handle to the log. Dropping it writes what is pending, within reason, and ends the thread.
+#[derive(Debug)]
+pub struct AccessLog {
+    shared: Arc<Shared>,
+}
+
+impl AccessLog {
+    /// Opens the log and starts its thread. `dropped` counts the lines that are lost.
+    pub fn start(target: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
+        let log = Self {
+            shared: Arc::new(Shared {
+                enabled: AtomicBool::new(false),
+                state: Mutex::default(),
+                work: Condvar::new(),
+                done: Condvar::new(),
+                losses: Mutex::new(Losses {
+                    dropped,
+                    unreported: 0,
+                    reported: None,
+                }),
+            }),
+        };
+        log.open(target)?;
+        let writer = Writer {
+            shared: Arc::clone(&log.shared),
+            sink: Sink::Nowhere,
+            batch: Vec::new(),
+            torn: false,
+        };
+        std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(log)
+    }
+
+    /// Opens `target` anew and writes there from now on: for a reload, and after a log was rotated. On an error the
+    /// log stays where it was.
+    pub fn open(&self, target: &config::AccessLog) -> io::Result<()> {
+        self.point(match target {
+            config::AccessLog::File(path) => Sink::File(append(path)?),
+            config::AccessLog::Off => Sink::Nowhere,
+            // A descriptor of our own: std's handle takes a lock, and hides that standard output is closed.
+            config::AccessLog::Stdout => {
+                Sink::File(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+            }
+        });
+        Ok(())
+    }
+
+    /// Logs one request. Never waits for I/O.
+    pub fn record(&self, outcome: &Outcome, now: SystemTime) {
+        if !self.shared.enabled.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut line = Vec::with_capacity(TYPICAL_LINE);
+        super::line(outcome, now, &mut line);
+        self.shared.push(&line);
+    }
+
+    /// Waits until everything recorded so far is written or lost; `false` if that takes longer than `patience`.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let mut state = self.shared.state();
+        let until = state.accepted;
+        state.urgent = true;
+        self.shared.work.notify_one();
+        let waited = self
+            .shared
+            .done
+            .wait_timeout_while(state, patience, |state| state.settled < until);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn point(&self, sink: Sink) {
+        let enabled = matches!(sink, Sink::File(_));
+        self.shared.enabled.store(enabled, Ordering::Relaxed);
+        self.shared.state().reopened = Some(sink);
+        self.shared.work.notify_one();
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.flush(LINGER);
+        self.shared.state().closed = true;
+        self.shared.work.notify_one();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Whether lines are wanted at all.
+    enabled: AtomicBool,
+    state: Mutex<State>,
+    /// The writer waits here.
+    work: Condvar,
+    /// Whoever flushes waits here.
+    done: Condvar,
+    losses: Mutex<Losses>,
+}
+
+/// Locked for as long as it takes to copy a line or to swap a buffer.
+#[derive(Debug, Default)]
+struct State {
+    pending: Vec<u8>,
+    /// Lines that ever came into `pending`.
+    accepted: u64,
+    /// Lines of those that are written or lost.
+    settled: u64,
+    /// Whether the writer waits for something to do, and needs a call.
+    idle: bool,
+    /// Whether the writer is to write at once.
+    urgent: bool,
+    closed: bool,
+    /// Where to write from now on.
+    reopened: Option<Sink>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    File(File),
+    Nowhere,
+}
+
+/// Counts what is lost, and says so from time to time.
+#[derive(Debug)]
+struct Losses {
+    dropped: IntCounter,
+    unreported: u64,
+    reported: Option<Instant>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut state = self.state();
+        if state.pending.len() + line.len() > MAX_PENDING {
+            drop(state);
+            self.lose(1, "it is written too slowly");
+            return;
+        }
+        state.pending.extend_from_slice(line);
+        state.accepted += 1;
+        let full = state.pending.len() >= BATCH && !state.urgent;
+        let call = state.idle || full;
+        state.urgent |= full;
+        state.idle = false;
+        drop(state);
+        if call {
+            self.work.notify_one();
+        }
+    }
+
+    fn lose(&self, lines: u64, why: impl std::fmt::Display) {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.dropped.inc_by(lines);
+        losses.unreported += lines;
+        let recently = |reported: Instant| reported.elapsed() < REPORT_INTERVAL;
+        if losses.reported.is_some_and(recently) {
+            return;
+        }
+        losses.reported = Some(Instant::now());
+        let lines = std::mem::take(&mut losses.unreported);
+        drop(losses);
+        tracing::warn!(lines, error = %why, "the access log loses lines");
+    }
+
+    /// Writes as much as goes, and says why that was not all.
+    fn write(&self, mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match file.write(rest) {
+                Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A pipe that somebody made non-blocking. This thread may wait, until the log is closed.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.state().closed => {
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) => return (written, Some(error)),
+            }
+        }
+        (written, None)
+    }
+}
+
+/// The thread.
+struct Writer {
+    shared: Arc<Shared>,
+    sink: Sink,
+    batch: Vec<u8>,
+    /// Whether the last thing in the file is half a line.
+    torn: bool,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut last_write = None;
+        loop {
+            let (accepted, closed) = self.collect(last_write);
+            if !self.batch.is_empty() {
+                self.write();
+                self.batch.clear();
+                self.batch.shrink_to(2 * BATCH);
+                last_write = Some(Instant::now());
+            }
+            self.shared.state().settled = accepted;
+            self.shared.done.notify_all();
+            if closed {
+                return;
+            }
+        }
+    }
+
+    /// Waits for lines, and takes them. Returns how many lines had been accepted by then, and whether the log is
+    /// closed.
+    fn collect(&mut self, last_write: Option<Instant>) -> (u64, bool) {
+        let Shared { work, .. } = &*self.shared;
+        let mut state = self.shared.state();
+        state.idle = true;
+        let nothing = |state: &mut State| {
+            state.pending.is_empty() && state.reopened.is_none() && !state.closed
+        };
+        state = work
+            .wait_while(state, nothing)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.idle = false;
+        // Under load, one write per interval instead of one per line.
+        if let Some(rest) = last_write.and_then(|last| INTERVAL.checked_sub(last.elapsed())) {
+            let patient =
+                |state: &mut State| !state.urgent && !state.closed && state.reopened.is_none();
+            let waited = work.wait_timeout_while(state, rest, patient);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some(sink) = state.reopened.take() {
+            self.sink = sink;
+            self.torn = false;
+        }
+        state.urgent = false;
+        std::mem::swap(&mut state.pending, &mut self.batch);
+        (state.accepted, state.closed)
+    }
+
+    /// Writes the batch; what cannot be written is lost.
+    fn write(&mut self) {
+        let Sink::File(file) = &self.sink else { return };
+        let (mut written, mut fault) = (0, None);
+        if self.torn {
+            // The next line must not continue the half one.
+            fault = self.shared.write(file, b"\n").1;
+        }
+        if fault.is_none() {
+            (written, fault) = self.shared.write(file, &self.batch);
+        }
+        let (out, rest) = self.batch.split_at(written);
+        if let Some(last) = out.last() {
+            self.torn = *last != b'\n';
+        }
+        if let Some(fault) = fault {
+            let lines = memchr::memchr_iter(b'\n', rest).count() as u64;
+            self.shared.lose(lines, fault);
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    // Not for everybody: it names clients and what they use.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
+}
+
+/// Lines wait at most this long under load.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// This much is written without waiting for the interval to end.
+const BATCH: usize = 64 * 1024;
+
+/// Lines that wait for a log that takes none: some thousand requests. As much again may be on its way out.
+const MAX_PENDING: usize = 4 * 1024 * 1024;
+
+/// Between two tries at a full pipe that does not block.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Losses are reported at most this often.
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long dropping the log waits for what is pending.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes of a line without failovers.
+const TYPICAL_LINE: usize = 1024;
