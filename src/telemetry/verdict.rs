@@ -76,8 +76,8 @@ mod tests {
     #[track_caller]
     fn check(end: End, status: u16, expected: Verdict) {
         let outcome = Outcome {
-            end,
             status,
+            end,
             ..answered()
         };
         assert_eq!(Verdict::of(&outcome), expected, "{end:?} {status}");
