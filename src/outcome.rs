@@ -68,6 +68,42 @@ pub struct Outcome {
     pub detail: Option<String>,
 }
 
+impl Outcome {
+    /// A request of which nothing is known but how it ends unless something else becomes known.
+    pub fn new(end: End) -> Self {
+        Self {
+            request_id: String::new(),
+            key: None,
+            project: None,
+            client_dialect: None,
+            upstream_dialect: None,
+            method: String::new(),
+            path: String::new(),
+            client_ip: None,
+            model_asked: None,
+            model_served: None,
+            route: None,
+            pool: None,
+            account: None,
+            attempts: Vec::new(),
+            affinity: None,
+            status: 0,
+            end,
+            stream: false,
+            usage: None,
+            usage_source: None,
+            cost_usd: None,
+            time_to_first_token: None,
+            duration: Duration::ZERO,
+            overhead: Duration::ZERO,
+            dropped: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+            detail: None,
+        }
+    }
+}
+
 /// One try at one account.
 #[derive(Clone, Debug)]
 pub struct Attempt {

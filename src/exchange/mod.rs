@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod headers;
 pub mod local;
 pub mod operation;
+pub mod origin;
 pub mod refusal;
 pub mod relaying;
 
