@@ -214,18 +214,12 @@ mod tests {
     use super::*;
     use crate::config::Glob;
 
-    fn usage(
-        input: u64,
-        cache_read: u64,
-        cache_write_5m: u64,
-        cache_write_1h: u64,
-        output: u64,
-    ) -> Usage {
+    fn usage(input: u64, cache_read: u64, write: u64, long_write: u64, output: u64) -> Usage {
         Usage {
             input,
             cache_read,
-            cache_write_5m,
-            cache_write_1h,
+            cache_write_5m: write,
+            cache_write_1h: long_write,
             output,
             reasoning: output / 2,
         }
@@ -479,15 +473,15 @@ mod tests {
                 rates: long,
             }) = quote.long
             {
-                let times = |long: f64, short: f64| (long / short * 1000.0).round() / 1000.0;
-                let factors = [
-                    times(long.input, rates.input),
-                    times(long.cache_read, rates.cache_read),
-                    times(long.cache_write_5m, rates.cache_write_5m),
-                    times(long.cache_write_1h, rates.cache_write_1h),
-                    times(long.output, rates.output),
-                ];
-                assert_eq!(factors, [2.0, 2.0, 2.0, 2.0, 1.5], "{}", quote.model);
+                for (long, short, factor) in [
+                    (long.input, rates.input, 2.0),
+                    (long.cache_read, rates.cache_read, 2.0),
+                    (long.cache_write_5m, rates.cache_write_5m, 2.0),
+                    (long.cache_write_1h, rates.cache_write_1h, 2.0),
+                    (long.output, rates.output, 1.5),
+                ] {
+                    assert!((long / short - factor).abs() < 1e-9, "{}", quote.model);
+                }
             }
         }
         assert!(seen.len() > 70);

@@ -10,7 +10,6 @@ use prometheus::{Counter, IntCounter};
 use super::families::Families;
 use super::names::LabelNames;
 use super::verdict::Verdict;
-use crate::config::Config;
 use crate::outcome::{Attempt, FailureClass, Outcome};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
@@ -45,10 +44,10 @@ impl Handles {
         Self::build(families, LabelNames::new())
     }
 
-    /// With the names of `config` besides all that were known before.
-    pub(super) fn extended(&self, families: &Families, config: &Config) -> Self {
+    /// With the names that `add` adds to all that were known before.
+    pub(super) fn extended(&self, families: &Families, add: impl Fn(&mut LabelNames)) -> Self {
         let mut names = self.names.clone();
-        names.extend(config);
+        add(&mut names);
         Self::build(families, names)
     }
 

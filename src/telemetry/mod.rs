@@ -8,6 +8,8 @@ mod handles;
 mod names;
 mod process;
 mod registrar;
+#[cfg(test)]
+mod samples;
 
 use std::fmt::Display;
 use std::io;

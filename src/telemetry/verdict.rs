@@ -66,3 +66,58 @@ impl Verdict {
         self as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Limit;
+    use crate::telemetry::samples::{answered, refused};
+
+    #[track_caller]
+    fn check(end: End, status: u16, expected: Verdict) {
+        let outcome = Outcome {
+            status,
+            end,
+            ..answered()
+        };
+        assert_eq!(Verdict::of(&outcome), expected, "{end:?} {status}");
+    }
+
+    #[test]
+    fn one_word_per_request() {
+        check(End::Complete, 200, Verdict::Ok);
+        check(End::Complete, 400, Verdict::ClientError);
+        check(End::Complete, 413, Verdict::ClientError);
+        check(End::Complete, 429, Verdict::Limited);
+        check(End::Complete, 500, Verdict::UpstreamError);
+        check(End::UpstreamError, 429, Verdict::Limited);
+        check(End::UpstreamError, 529, Verdict::UpstreamError);
+        check(End::UpstreamError, 200, Verdict::UpstreamError);
+        check(End::UpstreamEof, 200, Verdict::UpstreamError);
+        check(End::Idle, 200, Verdict::UpstreamError);
+        check(End::ClientGone, 499, Verdict::ClientGone);
+        check(End::ClientGone, 200, Verdict::ClientGone);
+        check(End::Refused, 401, Verdict::Unauthenticated);
+        check(End::Refused, 403, Verdict::Refused);
+        check(End::Refused, 404, Verdict::Refused);
+        check(End::Refused, 429, Verdict::Limited);
+        check(End::Refused, 502, Verdict::UpstreamError);
+    }
+
+    #[test]
+    fn a_limit_of_weir_is_no_upstream_error() {
+        let mut outcome = refused(529);
+        outcome.limit = Some(Limit::GlobalConcurrency);
+        assert_eq!(Verdict::of(&outcome), Verdict::Limited);
+    }
+
+    #[test]
+    fn positions_are_those_of_the_list() {
+        assert!(
+            Verdict::ALL
+                .iter()
+                .enumerate()
+                .all(|(position, verdict)| verdict.index() == position)
+        );
+    }
+}

@@ -212,3 +212,161 @@ const MAX_TEXT: usize = 1024;
 
 /// Dropped fields named per line.
 const MAX_NAMES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::outcome::End;
+    use crate::telemetry::samples::{answered, refused};
+
+    fn text(outcome: &Outcome) -> String {
+        let mut out = Vec::new();
+        line(
+            outcome,
+            SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            &mut out,
+        );
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn parsed(outcome: &Outcome) -> Value {
+        let text = text(outcome);
+        assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    #[test]
+    fn an_answered_request() {
+        let expected = concat!(
+            r#"{"time":"2023-11-14T22:13:20.123Z","request_id":"req_1","key":"team-a","project":"research","#,
+            r#""client_ip":"192.0.2.1","method":"POST","path":"/v1/messages","client_dialect":"anthropic","#,
+            r#""upstream_dialect":"anthropic","model":"sonnet","model_served":"claude-sonnet-4-5-20250929","#,
+            r#""route":2,"pool":"claude","account":"claude-a","#,
+            r#""attempts":[{"account":"claude-a","class":"throttled","ms":1000},{"account":"claude-a","class":null,"ms":2000}],"#,
+            r#""affinity":"detour","status":200,"outcome":"ok","end":"complete","limit":null,"limit_scope":null,"#,
+            r#""detail":null,"stream":true,"#,
+            r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
+            r#""usage_source":"reported","cost_usd":0.25,"ttft_ms":2100,"duration_ms":12500,"overhead_us":80,"#,
+            r#""dropped":[],"bytes_in":1000,"bytes_out":2000}"#,
+            "\n",
+        );
+        assert_eq!(text(&answered()), expected);
+    }
+
+    #[test]
+    fn a_refusal_has_the_same_fields() {
+        let names = |outcome: &Outcome| {
+            let value = parsed(outcome);
+            value
+                .as_object()
+                .expect("an object")
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&refused(401)), names(&answered()));
+        assert_eq!(parsed(&refused(401))["outcome"], "unauthenticated");
+    }
+
+    #[test]
+    fn what_clients_send_cannot_break_a_line_or_a_terminal() {
+        let hostile = "a\"b\\c\nd\r\0\u{1b}[31m\u{9b}2J\u{7f}\u{2028}é🦀";
+        let mut outcome = answered();
+        outcome.model_asked = Some(hostile.to_owned());
+        outcome.path = hostile.to_owned();
+        outcome.request_id = hostile.to_owned();
+        outcome.dropped = vec![hostile.to_owned(), "x".to_owned()];
+        let value = parsed(&outcome);
+        assert_eq!(value["model"], hostile);
+        assert_eq!(value["path"], hostile);
+        assert_eq!(value["dropped"][0], hostile);
+        let text = text(&outcome);
+        let tame = |c: char| c == '\n' || !c.is_control() && c != '\u{2028}';
+        assert!(text.chars().all(tame), "{text:?}");
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let mut outcome = answered();
+        outcome.model_asked = Some("é".repeat(1 << 20));
+        outcome.dropped = vec!["field".to_owned(); 1000];
+        assert!(text(&outcome).len() < 4096);
+        let value = parsed(&outcome);
+        assert_eq!(value["model"], format!("{}…", "é".repeat(MAX_TEXT / 2)));
+    }
+
+    #[test]
+    fn numbers_are_json() {
+        let mut outcome = answered();
+        for (cost, expected) in [
+            (Some(0.1 + 0.2), "0.3"),
+            (Some(1e-7), "0.0000001"),
+            (Some(0.0), "0"),
+            (Some(f64::NAN), "null"),
+            (Some(f64::INFINITY), "null"),
+            (None, "null"),
+        ] {
+            outcome.cost_usd = cost;
+            assert!(
+                text(&outcome).contains(&format!("\"cost_usd\":{expected},")),
+                "{cost:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_no_problem() {
+        let mut out = Vec::new();
+        line(
+            &answered(),
+            SystemTime::UNIX_EPOCH - Duration::from_secs(1),
+            &mut out,
+        );
+        assert!(out.starts_with(b"{\"time\":\"1969-12-31T23:59:59.000Z\""));
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        let docs = include_str!("../../../docs/ACCESS_LOG.md");
+        let documented: Vec<_> = docs
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        let mut written = Vec::new();
+        for (name, value) in parsed(&answered()).as_object().expect("an object") {
+            written.push(name.clone());
+            let inner = value.as_array().map_or(Some(value), |list| list.first());
+            for inner in inner
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|object| object.keys())
+            {
+                written.push(format!("{name}.{inner}"));
+            }
+        }
+        assert_eq!(documented, written);
+        for end in End::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", end.as_str())),
+                "{}",
+                end.as_str()
+            );
+        }
+        for verdict in Verdict::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", verdict.as_str())),
+                "{}",
+                verdict.as_str()
+            );
+        }
+        for class in FailureClass::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", class.as_str())),
+                "{}",
+                class.as_str()
+            );
+        }
+    }
+}

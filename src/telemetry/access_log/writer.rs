@@ -326,3 +326,204 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes of a line without failovers.
 const TYPICAL_LINE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+
+    use super::*;
+    use crate::telemetry::samples::answered;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn start(target: &config::AccessLog) -> (AccessLog, IntCounter) {
+        let dropped = IntCounter::new("dropped", "lines").expect("a counter");
+        let log = AccessLog::start(target, dropped.clone()).expect("a log");
+        (log, dropped)
+    }
+
+    fn file(path: &Path) -> config::AccessLog {
+        config::AccessLog::File(path.to_owned())
+    }
+
+    fn record(log: &AccessLog, lines: usize) {
+        for _ in 0..lines {
+            log.record(&answered(), SystemTime::UNIX_EPOCH);
+        }
+    }
+
+    #[track_caller]
+    fn whole_lines(text: &str) -> usize {
+        for line in text.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("a whole line");
+        }
+        assert!(text.is_empty() || text.ends_with('\n'));
+        text.lines().count()
+    }
+
+    #[test]
+    fn lines_reach_a_file_in_order() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let (log, dropped) = start(&file(&path));
+        for number in 0..500 {
+            let mut outcome = answered();
+            outcome.route = Some(number);
+            log.record(&outcome, SystemTime::UNIX_EPOCH);
+        }
+        assert!(log.flush(PATIENCE));
+        let text = fs::read_to_string(&path).expect("a file");
+        assert_eq!(whole_lines(&text), 500);
+        for (number, line) in text.lines().enumerate() {
+            assert!(line.contains(&format!("\"route\":{number},")), "{line}");
+        }
+        assert_eq!(dropped.get(), 0);
+    }
+
+    #[test]
+    fn dropping_the_log_writes_what_is_pending() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let (log, _) = start(&file(&path));
+        record(&log, 100);
+        drop(log);
+        assert_eq!(
+            whole_lines(&fs::read_to_string(&path).expect("a file")),
+            100
+        );
+    }
+
+    #[test]
+    fn many_threads_at_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let (log, _) = start(&file(&path));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| record(&log, 250));
+            }
+        });
+        assert!(log.flush(PATIENCE));
+        assert_eq!(
+            whole_lines(&fs::read_to_string(&path).expect("a file")),
+            1000
+        );
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_and_nothing_else() {
+        let (log, dropped) = start(&file(Path::new("/dev/full")));
+        record(&log, 10);
+        assert!(log.flush(PATIENCE));
+        assert_eq!(dropped.get(), 10);
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        log.open(&file(&path)).expect("a file");
+        record(&log, 10);
+        assert!(log.flush(PATIENCE));
+        assert_eq!(whole_lines(&fs::read_to_string(&path).expect("a file")), 10);
+        assert_eq!(dropped.get(), 10);
+    }
+
+    #[test]
+    fn a_slow_consumer_loses_lines_but_gets_whole_ones() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let (log, dropped) = start(&config::AccessLog::Off);
+        log.point(Sink::File(File::from(OwnedFd::from(writer))));
+        let lines = 3 * MAX_PENDING / 500;
+        // Nobody reads: this returns all the same.
+        record(&log, lines);
+        assert!(dropped.get() > 0);
+        assert!(!log.flush(Duration::ZERO));
+
+        let text = std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                let mut text = String::new();
+                reader.read_to_string(&mut text).map(|_| text)
+            });
+            assert!(log.flush(PATIENCE));
+            // It recovered by itself.
+            record(&log, 1);
+            drop(log);
+            reading.join().expect("a reader").expect("text")
+        });
+        assert_eq!(whole_lines(&text) as u64 + dropped.get(), lines as u64 + 1);
+    }
+
+    #[test]
+    fn a_closed_pipe_loses_lines_and_nothing_else() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let (log, dropped) = start(&config::AccessLog::Off);
+        log.point(Sink::File(File::from(OwnedFd::from(writer))));
+        drop(reader);
+        record(&log, 5);
+        assert!(log.flush(PATIENCE));
+        assert_eq!(dropped.get(), 5);
+    }
+
+    #[test]
+    fn a_rotated_file_is_opened_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, old) = (
+            directory.path().join("access.log"),
+            directory.path().join("access.log.1"),
+        );
+        let (log, _) = start(&file(&path));
+        record(&log, 1);
+        assert!(log.flush(PATIENCE));
+        fs::rename(&path, &old).expect("rotated");
+        log.reopen().expect("opened");
+        record(&log, 2);
+        assert!(log.flush(PATIENCE));
+        assert_eq!(whole_lines(&fs::read_to_string(&old).expect("a file")), 1);
+        assert_eq!(whole_lines(&fs::read_to_string(&path).expect("a file")), 2);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_stays_where_it_was() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let (log, dropped) = start(&file(&path));
+        assert!(
+            log.open(&file(&directory.path().join("missing/access.log")))
+                .is_err()
+        );
+        record(&log, 1);
+        log.reopen().expect("the old one");
+        assert!(log.flush(PATIENCE));
+        assert_eq!(whole_lines(&fs::read_to_string(&path).expect("a file")), 1);
+        assert_eq!(dropped.get(), 0);
+        assert!(AccessLog::start(&file(directory.path()), dropped).is_err());
+    }
+
+    #[test]
+    fn off_is_off() {
+        let (log, dropped) = start(&config::AccessLog::Off);
+        record(&log, 5);
+        assert!(log.flush(PATIENCE));
+        assert_eq!((log.shared.state().accepted, dropped.get()), (0, 0));
+    }
+
+    #[test]
+    fn half_a_line_is_not_continued() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let (log, _) = start(&config::AccessLog::Off);
+        let mut writer = Writer {
+            shared: Arc::clone(&log.shared),
+            sink: Sink::open(&file(&path)).expect("a file"),
+            batch: b"{\"half".to_vec(),
+            torn: false,
+        };
+        writer.write();
+        assert!(writer.torn);
+        writer.batch = b"{}\n".to_vec();
+        writer.write();
+        assert!(!writer.torn);
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "{\"half\n{}\n");
+    }
+}
