@@ -5,7 +5,7 @@
 //! by inotify: it sees through Kubernetes' symlink swaps, atomic renames, bind mounts and network file systems alike.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -112,7 +112,8 @@ async fn apply(app: &Arc<App>, config: Config) -> Verdict {
         }
         needs_restart(&current.config, &config)
     };
-    let generation = app.swap(config).await;
+    app.swap(config).await;
+    let generation = app.telemetry.status().generation + 1;
     Verdict::Applied { generation, restart }
 }
 
@@ -120,7 +121,9 @@ fn report(app: &App, path: &Path, verdict: &Verdict) {
     let file = path.display();
     match verdict {
         Verdict::Applied { generation, restart } => {
-            for warning in &app.gateway().config.warnings {
+            let gateway = app.gateway();
+            app.telemetry.reload_applied(&gateway.config.hash, *generation, SystemTime::now());
+            for warning in &gateway.config.warnings {
                 tracing::warn!("{warning}");
             }
             tracing::info!(%file, generation, "configuration reloaded");
@@ -129,14 +132,13 @@ fn report(app: &App, path: &Path, verdict: &Verdict) {
             }
         }
         Verdict::Rejected(faults) => {
-            let messages: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            for message in &messages {
-                tracing::error!(%file, "configuration rejected, keeping the one in force: {message}");
+            app.telemetry.reload_rejected(faults, SystemTime::now());
+            for fault in faults {
+                tracing::error!(%file, "configuration rejected, keeping the one in force: {fault}");
             }
-            app.refuse_reload(messages.join("\n"));
         }
         Verdict::Unchanged => {
-            app.confirm_reload();
+            app.telemetry.reload_unchanged();
             tracing::debug!(%file, "configuration unchanged");
         }
         Verdict::NoFile => {}

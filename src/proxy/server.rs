@@ -148,7 +148,7 @@ async fn serve(
     admin: Option<AdminListener>,
     until: Until,
 ) -> Result<(), StartError> {
-    app.upstreams.apply(&app.gateway().config).await;
+    app.upstreams.apply(&app.gateway().config.clone(), &app).await;
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
     let reloads = reload::spawn(app.clone(), source);
@@ -156,7 +156,7 @@ async fn serve(
     let control = admin.map(|listener| admin_plane(&app, listener, &reloads, admin_watch));
     let mut stop = match until {
         Until::Told(stop) => stop,
-        Until::Signalled => signals::listen(app.clone(), reloads).map_err(StartError::Runtime)?,
+        Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
 
