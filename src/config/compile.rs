@@ -100,6 +100,7 @@ impl Compiler<'_, '_> {
             projects,
             default_pool,
             fingerprint: Fingerprint(self.files.fingerprint(hash)),
+            files: std::mem::take(&mut self.files.paths),
         })
     }
 

@@ -60,6 +60,8 @@ pub struct Config {
     pub projects: Vec<Arc<str>>,
     /// Where every request goes when there are no `routes`, as a position in `pools`; `None` when there are some.
     pub default_pool: Option<usize>,
+    /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.
+    pub files: Vec<PathBuf>,
     fingerprint: Fingerprint,
 }
 

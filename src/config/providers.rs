@@ -93,6 +93,8 @@ pub enum Call<'a> {
         model: &'a str,
     },
     OpenaiChat,
+    OpenaiCompletions,
+    OpenaiCountTokens,
     OpenaiResponses,
     /// An endpoint that weir does not interpret, by the path that the client asked for: `/v1/files`.
     Vendor {
@@ -112,6 +114,8 @@ pub fn join(base: &str, call: Call<'_>) -> String {
         Call::GeminiGenerate { model } => gemini(base, model, "generateContent"),
         Call::GeminiStream { model } => gemini(base, model, "streamGenerateContent"),
         Call::OpenaiChat => format!("{base}/chat/completions"),
+        Call::OpenaiCompletions => format!("{base}/completions"),
+        Call::OpenaiCountTokens => format!("{base}/responses/input_tokens"),
         Call::OpenaiResponses => format!("{base}/responses"),
         Call::Vendor { dialect, path } => match dialect {
             Dialect::OpenaiChat | Dialect::OpenaiResponses => match path.strip_prefix("/v1") {

@@ -215,8 +215,8 @@ impl Dispatch {
     pub fn head(&self, dispatched: &Dispatched, h2: bool) -> Option<Parts> {
         let account = &dispatched.pick.account;
         let endpoint = account.endpoints.get(dispatched.pick.endpoint)?;
-        let path = target::path(&dispatched.call, endpoint, &dispatched.pick.model);
-        let path = target::with_query(path, self.query.as_deref(), account);
+        let query = self.query.as_deref();
+        let path = target::call(&dispatched.call, endpoint, &dispatched.pick.model, query, account);
         let headers = headers::for_account(&self.headers, account);
         target::head(&Method::POST, &path, endpoint, headers, Some(dispatched.body.len()), h2)
     }

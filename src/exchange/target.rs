@@ -1,69 +1,38 @@
-//! Where at an upstream a request goes: paths joined as users of each vendor's SDK expect.
-//!
-//! | dialect | base URL | joined with |
-//! | --- | --- | --- |
-//! | Anthropic | `https://api.anthropic.com` | `/v1/messages` |
-//! | OpenAI | ends in `/v1` | `/chat/completions`, `/responses` |
-//! | Gemini | `https://generativelanguage.googleapis.com` | `/v1beta/models/{model}:{verb}` |
+//! Where at an upstream a request goes, and its head.
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::operation::{self, ModelCall};
+use crate::config::providers::{Call, join, join_query};
 use crate::config::{Account, Endpoint};
 use crate::protocol::Dialect;
 
-/// The path of a model call at `endpoint`.
-pub fn path(call: &ModelCall, endpoint: &Endpoint, model: &str) -> String {
-    let base = &endpoint.path;
-    match (call.dialect, call.endpoint) {
-        (Dialect::Anthropic, operation::Endpoint::Count) => format!("{base}/v1/messages/count_tokens"),
-        (Dialect::Anthropic, _) => format!("{base}/v1/messages"),
-        (Dialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => format!("{base}/completions"),
-        (Dialect::OpenaiChat, _) => format!("{base}/chat/completions"),
-        (Dialect::OpenaiResponses, operation::Endpoint::Count) => format!("{base}/responses/input_tokens"),
-        (Dialect::OpenaiResponses, _) => format!("{base}/responses"),
-        (Dialect::Gemini, endpoint) => {
-            let verb = match (endpoint, call.path_stream) {
-                (operation::Endpoint::Count, _) => "countTokens",
-                (_, Some(true)) => "streamGenerateContent",
-                _ => "generateContent",
-            };
-            format!("{base}/v1beta/models/{}:{verb}", path_segment(model))
-        }
-    }
-}
-
-/// The path of an endpoint that Weir does not interpret.
-pub fn vendor_path(dialect: Dialect, endpoint: &Endpoint, path: &str) -> String {
-    let base = &endpoint.path;
-    let rest = match dialect {
-        // The base URL of this dialect ends in `/v1` already.
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => path.strip_prefix("/v1").unwrap_or(path),
-        Dialect::Anthropic | Dialect::Gemini => path,
+/// The path and query of a model call at `endpoint`.
+pub fn call(call: &ModelCall, endpoint: &Endpoint, model: &str, query: Option<&str>, account: &Account) -> String {
+    let upstream = match (call.dialect, call.endpoint) {
+        (Dialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
+        (Dialect::Anthropic, _) => Call::AnthropicMessages,
+        (Dialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => Call::OpenaiCompletions,
+        (Dialect::OpenaiChat, _) => Call::OpenaiChat,
+        (Dialect::OpenaiResponses, operation::Endpoint::Count) => Call::OpenaiCountTokens,
+        (Dialect::OpenaiResponses, _) => Call::OpenaiResponses,
+        (Dialect::Gemini, operation::Endpoint::Count) => Call::GeminiCountTokens { model },
+        (Dialect::Gemini, _) if call.path_stream == Some(true) => Call::GeminiStream { model },
+        (Dialect::Gemini, _) => Call::GeminiGenerate { model },
     };
-    format!("{base}{rest}")
+    with_query(join(&endpoint.path, upstream), query, account)
 }
 
-/// Adds the client's query, less any credential in it, and the account's own parameters.
-pub fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
-    let own = |name: &str| account.query.iter().any(|(other, _)| other == name);
-    let kept = client.into_iter().flat_map(|query| query.split('&')).filter(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        !pair.is_empty() && name != "key" && !own(name)
-    });
-    let mut separator = '?';
-    for pair in kept {
-        path.push(separator);
-        path.push_str(pair);
-        separator = '&';
-    }
-    for (name, value) in &account.query {
-        path.push(separator);
-        path.push_str(&query_component(name));
-        path.push('=');
-        path.push_str(&query_component(value));
-        separator = '&';
+/// The path and query of an endpoint that Weir does not interpret.
+pub fn vendor(dialect: Dialect, endpoint: &Endpoint, path: &str, query: Option<&str>, account: &Account) -> String {
+    with_query(join(&endpoint.path, Call::Vendor { dialect, path }), query, account)
+}
+
+fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
+    if let Some(query) = join_query(client, &account.query) {
+        path.push('?');
+        path.push_str(&query);
     }
     path
 }
@@ -93,27 +62,4 @@ pub fn head(
     let (mut parts, ()) = request.body(()).ok()?.into_parts();
     parts.headers = headers;
     Some(parts)
-}
-
-fn path_segment(text: &str) -> String {
-    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || b"-_.~@/:".contains(&byte))
-}
-
-fn query_component(text: &str) -> String {
-    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-}
-
-fn percent_encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
-            }
-        }
-    }
-    out
 }

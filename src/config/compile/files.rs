@@ -17,6 +17,8 @@ pub struct Files<'a> {
     directory: PathBuf,
     credentials: Option<PathBuf>,
     secrets: Vec<Secret>,
+    /// Every file that was looked for, for whoever watches for changes.
+    pub paths: Vec<PathBuf>,
 }
 
 impl<'a> Files<'a> {
@@ -26,6 +28,7 @@ impl<'a> Files<'a> {
             directory: world.directory.clone(),
             credentials: (world.env)("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             secrets: Vec::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -107,11 +110,13 @@ impl<'a> Files<'a> {
     }
 
     /// The text of a file, bounded; or why not.
-    pub fn read(&self, path: &Path) -> Result<String, String> {
+    pub fn read(&mut self, path: &Path) -> Result<String, String> {
         use std::io::Read as _;
 
         let mut text = String::new();
-        let file = std::fs::File::open(self.resolve(path)).map_err(|err| say(&err))?;
+        let path = self.resolve(path);
+        self.paths.push(path.clone());
+        let file = std::fs::File::open(path).map_err(|err| say(&err))?;
         file.take(LONGEST_FILE + 1)
             .read_to_string(&mut text)
             .map_err(|err| say(&err))?;
