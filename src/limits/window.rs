@@ -88,13 +88,8 @@ impl<const N: usize> Sliding<N> {
     }
 
     fn advance(&mut self, now: Instant) {
-        let number = match self.origin {
-            Some(_) => self.number(now),
-            None => {
-                self.origin = Some(now);
-                0
-            }
-        };
+        self.origin.get_or_insert(now);
+        let number = self.number(now);
         if number <= self.newest {
             return;
         }
