@@ -46,12 +46,9 @@
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod config;
-pub mod exchange;
-pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod pool;
-pub mod pricing;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod proxy;

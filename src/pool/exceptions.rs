@@ -111,9 +111,8 @@ impl Exceptions {
         let first = plan.order.first() == Some(&chosen);
         match plan.kind {
             Kind::Bound if first => Affinity::Hit,
-            Kind::Bound => Affinity::Detour,
             Kind::Fixed { session } if first => self.hit(session),
-            Kind::Fixed { .. } => Affinity::Detour,
+            Kind::Bound | Kind::Fixed { .. } => Affinity::Detour,
             Kind::Ranked {
                 session,
                 exception: None,

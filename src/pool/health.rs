@@ -168,7 +168,7 @@ impl Gate {
     pub fn give_back(&mut self, pass: Pass) {
         match (&mut self.phase, pass) {
             (Phase::Easing { since, waiting }, Pass::Eased(ramp)) if *since == ramp => {
-                *waiting = waiting.saturating_sub(1)
+                *waiting = waiting.saturating_sub(1);
             }
             (Phase::HalfOpen { probe }, Pass::Probe(sent)) if *probe == Some(sent) => *probe = None,
             _ => {}
@@ -293,26 +293,22 @@ impl Gate {
     }
 
     fn bench_until(&mut self, class: FailureClass, new: Instant, new_then: Recovery) {
-        let (until, then) = match self.phase {
-            Phase::Benched { until, then } => {
-                if new > until {
-                    self.reason = class;
-                }
-                let probes = then == Recovery::Probe || new_then == Recovery::Probe;
-                (
-                    until.max(new),
-                    if probes {
-                        Recovery::Probe
-                    } else {
-                        Recovery::Ease
-                    },
-                )
-            }
-            _ => {
-                self.reason = class;
-                (new, new_then)
-            }
-        };
+        let (mut until, mut then) = (new, new_then);
+        let mut reason = class;
+        if let Phase::Benched {
+            until: old,
+            then: old_then,
+        } = self.phase
+        {
+            until = old.max(new);
+            reason = if new > old { class } else { self.reason };
+            then = if old_then == Recovery::Probe {
+                old_then
+            } else {
+                then
+            };
+        }
+        self.reason = reason;
         self.phase = Phase::Benched { until, then };
     }
 

@@ -141,7 +141,7 @@ impl Lease {
         };
         match (failure.class, failure.retry_after) {
             (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
-                gate.back_off(failure.class, self.began, now, draw)
+                gate.back_off(failure.class, self.began, now, draw);
             }
             (_, stated) => gate.bench(failure.class, stated.unwrap_or(QUOTA_UNSTATED), now),
         }

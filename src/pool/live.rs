@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::exhausted::{AccountLimit, Excluded};
 use super::health::{Closed, Gate, Pass};
 use super::memory::lock;
 use super::quota::{Readings, Standing, Windows};
-use super::select::{AccountLimit, Excluded};
 use crate::config::AccountLimits;
 use crate::limits::window::Minute;
 

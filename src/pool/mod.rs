@@ -13,6 +13,7 @@
 pub mod affinity;
 pub mod classify;
 pub mod exceptions;
+pub mod exhausted;
 pub mod health;
 pub mod hints;
 pub mod lease;
@@ -26,6 +27,7 @@ pub mod status;
 pub mod strategy;
 
 mod roster;
+mod windows_table;
 mod words;
 
 use std::collections::HashMap;
@@ -36,8 +38,9 @@ use std::time::Instant;
 pub use classify::{
     ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
 };
+pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use lease::Lease;
-pub use select::{AccountLimit, Excluded, Exhausted, Pick, Tried, Verdict, Want};
+pub use select::{Pick, Tried, Want};
 pub use status::{AccountStatus, State};
 
 use crate::config::{Account, Config, Endpoint};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::HeaderMap;
 
 use super::hints;
+use super::windows_table::{ANTHROPIC, Field, KINDS, Kind, Unit, field_of};
 
 /// What one answer says about the windows of its account.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +76,8 @@ pub fn read(headers: &HeaderMap, wall: SystemTime) -> Option<Readings> {
             Field::Remaining => reading.remaining = number(text),
             Field::Reset => reading.reset = hints::moment(text, wall),
             Field::Used => {
-                reading.used = number(text).map(|used| if used > 2.0 { used / 100.0 } else { used })
+                reading.used =
+                    number(text).map(|used| if used > 2.0 { used / 100.0 } else { used });
             }
             Field::UsedPercent => reading.used = number(text).map(|used| used / 100.0),
             Field::Status => reading.rejected = text == REJECTED,
@@ -265,54 +267,6 @@ impl Window {
     }
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Field {
-    Limit,
-    Remaining,
-    Reset,
-    Status,
-    Used,
-    UsedPercent,
-}
-
-/// The window and the field that a header is about.
-fn field_of(header: &str) -> Option<(usize, Field)> {
-    if let Some(rest) = header.strip_prefix(ANTHROPIC) {
-        let (window, field) = rest.rsplit_once('-')?;
-        let field = match field {
-            "limit" => Field::Limit,
-            "remaining" => Field::Remaining,
-            "reset" => Field::Reset,
-            "status" => Field::Status,
-            "utilization" => Field::Used,
-            _ => return None,
-        };
-        Some((kind_of(|kind| kind.anthropic == window)?, field))
-    } else if let Some(rest) = header.strip_prefix("x-ratelimit-") {
-        let (field, window) = rest.split_once('-').unwrap_or((rest, "requests"));
-        let field = match field {
-            "limit" => Field::Limit,
-            "remaining" => Field::Remaining,
-            "reset" => Field::Reset,
-            _ => return None,
-        };
-        Some((kind_of(|kind| kind.name == window)?, field))
-    } else {
-        let rest = header.strip_prefix("x-codex-")?;
-        let (window, field) = rest.split_once('-')?;
-        let field = match field {
-            "used-percent" => Field::UsedPercent,
-            "reset-at" | "reset-after-seconds" => Field::Reset,
-            _ => return None,
-        };
-        Some((kind_of(|kind| kind.codex == window)?, field))
-    }
-}
-
-fn kind_of(is: impl Fn(&Kind) -> bool) -> Option<usize> {
-    KINDS.iter().position(is)
-}
-
 fn is_unified(kind: usize) -> bool {
     KINDS.get(kind).is_some_and(|kind| kind.unit == Unit::Share)
 }
@@ -322,82 +276,6 @@ fn number(text: &str) -> Option<f64> {
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-/// What a window counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Unit {
-    Requests,
-    /// Only a share of an unknown whole is stated.
-    Share,
-    Tokens,
-}
-
-/// One window that an upstream may report.
-#[derive(Debug)]
-struct Kind {
-    /// The name in status and metrics, and in `x-ratelimit-*`.
-    name: &'static str,
-    /// Between `anthropic-ratelimit-` and the field.
-    anthropic: &'static str,
-    /// Between `x-codex-` and the field.
-    codex: &'static str,
-    /// The model class it is for.
-    model: Option<&'static str>,
-    unit: Unit,
-    /// Seconds, where fixed.
-    length: Option<f64>,
-    /// Whether it refills steadily instead of all at once at the reset.
-    refills: bool,
-}
-
-const fn share(
-    name: &'static str,
-    anthropic: &'static str,
-    codex: &'static str,
-    model: Option<&'static str>,
-    hours: f64,
-) -> Kind {
-    Kind {
-        name,
-        anthropic,
-        codex,
-        model,
-        unit: Unit::Share,
-        length: Some(hours * 3600.0),
-        refills: false,
-    }
-}
-
-const fn bucket(name: &'static str, unit: Unit) -> Kind {
-    Kind {
-        name,
-        anthropic: name,
-        codex: "",
-        model: None,
-        unit,
-        length: None,
-        refills: true,
-    }
-}
-
-/// Every window that is understood.
-const KINDS: [Kind; 8] = [
-    share("5h", "unified-5h", "primary", None, 5.0),
-    share("7d", "unified-7d", "secondary", None, 7.0 * 24.0),
-    share("7d_opus", "unified-7d_opus", "", Some("opus"), 7.0 * 24.0),
-    share(
-        "7d_sonnet",
-        "unified-7d_sonnet",
-        "",
-        Some("sonnet"),
-        7.0 * 24.0,
-    ),
-    bucket("requests", Unit::Requests),
-    bucket("tokens", Unit::Tokens),
-    bucket("input-tokens", Unit::Tokens),
-    bucket("output-tokens", Unit::Tokens),
-];
-
-const ANTHROPIC: &str = "anthropic-ratelimit-";
 const UNIFIED_STATUS: &str = "anthropic-ratelimit-unified-status";
 const REJECTED: &str = "rejected";
 /// From this use on an account is picked less.

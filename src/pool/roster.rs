@@ -6,8 +6,9 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::affinity;
+use super::exhausted::Excluded;
 use super::live::{AccountLive, EndpointLive, Level};
-use super::select::{Excluded, Want};
+use super::select::Want;
 use crate::config::{Account, Config, Glob, Models, Pool as PoolConfig};
 
 /// An account of this configuration with its live state.
@@ -55,7 +56,7 @@ impl Slot {
             });
             if let Err(why) = usable {
                 let sooner = match (why.wait(), out.and_then(|out| out.wait())) {
-                    (Some(wait), Some(known)) => wait < known,
+                    (Some(this), Some(known)) => this < known,
                     (Some(_), None) => true,
                     (None, _) => out.is_none(),
                 };
@@ -63,13 +64,13 @@ impl Slot {
                 continue;
             }
             let weight = f64::from(endpoint.weight.max(1));
-            let rank = match want.session {
-                Some(session) => affinity::distance(session, live.hash, weight),
+            let rank = if let Some(session) = want.session {
+                affinity::distance(session, live.hash, weight)
+            } else {
                 // The draw spreads requests over equally busy endpoints.
-                None => {
-                    let busy = f64::from(live.in_flight.load(Ordering::Relaxed));
-                    (busy + affinity::unit(affinity::mix(want.draw ^ at as u64))) / weight
-                }
+                let busy = f64::from(live.in_flight.load(Ordering::Relaxed));
+                let spread = affinity::unit(affinity::mix(want.draw ^ at as u64));
+                (busy + spread) / weight
             };
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, at));

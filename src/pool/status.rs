@@ -90,7 +90,7 @@ impl Pool {
     /// Sends an account no more requests; those on their way finish. `false` = no account of that name.
     pub fn drain(&self, name: &str) -> bool {
         self.with(name, |slot| {
-            slot.live.drained.store(true, Ordering::Relaxed)
+            slot.live.drained.store(true, Ordering::Relaxed);
         })
     }
 

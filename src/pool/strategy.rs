@@ -1,9 +1,9 @@
 //! The strategies: one of several usable candidates.
 use super::affinity;
+use super::exhausted::Excluded;
 use super::live::Ready;
 use super::memory::lock;
 use super::roster::{Roster, Slot};
-use super::select::Excluded;
 use crate::config::Select;
 
 /// An account that may serve a request, with what the strategies compare.
@@ -82,7 +82,7 @@ pub(super) fn choose(
                 left -= candidate.effective;
                 left < 0.0
             });
-            hit.or_else(|| places().last()).map(|(place, _)| place)
+            hit.or_else(|| places().next_back()).map(|(place, _)| place)
         }
         Select::RoundRobin => smooth(
             roster,
