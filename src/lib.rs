@@ -27,6 +27,7 @@
 //! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
 //! | [`exchange`] | one request as a chain of types: received, admitted, dispatched, relaying; every refusal |
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
+//! | [`limits`] | how much of something may happen in a span of time |
 //! | [`pricing`] | the price table, and cost from exclusive token buckets |
 //! | [`keys`] | a presented credential to the client it belongs to |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
@@ -46,9 +47,12 @@
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod config;
+pub mod exchange;
+pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod pool;
+pub mod pricing;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod proxy;

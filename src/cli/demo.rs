@@ -22,7 +22,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> ExitCode {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulated = Simulated::new(Settings::demo());
+        let simulated = Simulated::new(Settings::default());
         let (simulator, upstream) = match Simulator::bind(any_port, simulated).and_then(|bound| Ok((bound.addr()?, bound))) {
             Ok((addr, simulator)) => (simulator, addr),
             Err(error) => return failure(&format!("cannot start the simulated upstream: {error}")),
@@ -36,8 +36,8 @@ impl Demo {
             Ok(server) => server,
             Err(error) => return failure(&error),
         };
-        let (_running, stopped) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || simulator.run(1, stopped));
+        // It ends with the process.
+        std::thread::spawn(move || simulator.run(1, std::future::pending::<()>()));
         println!("{}", welcome(self.addr, self.admin));
         match server.run(Until::Signalled) {
             Ok(()) => ExitCode::SUCCESS,

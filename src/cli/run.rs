@@ -2,6 +2,7 @@
 use std::process::ExitCode;
 
 use super::{BAD_CONFIGURATION, ConfigFile, failure, log, print_faults, random};
+use crate::config::secret::Secret;
 use crate::config::{self, Config};
 use crate::keys;
 use crate::proxy::reload::Source;
@@ -18,19 +19,20 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
         Ok(random) => keys::generate(random),
         Err(error) => return failure(&format!("no randomness: {error}")),
     };
-    match config::from_environment(&|name| std::env::var(name).ok(), &key) {
-        Ok(Some(config)) => {
+    let secret = Secret::new(key.as_str());
+    match config::from_environment(&|name| std::env::var(name).ok(), &secret) {
+        Some(Ok(config)) => {
             announce(&config, &key);
             serve(config, Source::Fixed)
         }
-        Ok(None) => {
+        None => {
             eprintln!(
                 "weir: no configuration found: name one with `-c FILE`, or set ANTHROPIC_API_KEY, OPENAI_API_KEY or \
                  GEMINI_API_KEY, or try `weir demo`"
             );
             ExitCode::from(BAD_CONFIGURATION)
         }
-        Err(faults) => print_faults(&faults),
+        Some(Err(faults)) => print_faults(&faults),
     }
 }
 

@@ -202,11 +202,7 @@ impl Dispatch {
                 Some(failed) => failed.failure.class,
                 None => FailureClass::ServerError,
             },
-            Verdict::Auth => FailureClass::Auth,
-            Verdict::Drained => FailureClass::Transport,
-            Verdict::Overloaded => FailureClass::Overloaded,
-            Verdict::Quota => FailureClass::Quota,
-            Verdict::Throttled => FailureClass::Throttled,
+            verdict => class_of(verdict),
         };
         Refusal::Exhausted { class, retry_after }
     }
@@ -393,6 +389,18 @@ impl Dispatched {
     /// The answer is good and begins.
     pub fn committed(&mut self, now: Instant) {
         self.pick.lease.committed(now);
+    }
+}
+
+/// The class of failure that an exhaustion amounts to.
+pub const fn class_of(verdict: Verdict) -> FailureClass {
+    match verdict {
+        Verdict::Auth => FailureClass::Auth,
+        Verdict::Overloaded => FailureClass::Overloaded,
+        Verdict::Quota => FailureClass::Quota,
+        Verdict::Throttled => FailureClass::Throttled,
+        Verdict::Drained => FailureClass::Transport,
+        Verdict::Dialect | Verdict::Down | Verdict::Model | Verdict::Tried => FailureClass::ServerError,
     }
 }
 

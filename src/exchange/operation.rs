@@ -213,7 +213,8 @@ fn has_dot_segment(path: &str) -> bool {
     })
 }
 
-fn percent_decode(text: &str) -> String {
+/// Resolves `%xx`; what is not UTF-8 after that becomes U+FFFD.
+pub fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -48,6 +48,8 @@ pub enum Refusal {
     UpstreamFailed { class: FailureClass, retry_after: Option<Duration> },
     /// An endpoint that is not routed by model, asked with a key that is bound to models.
     VendorForbidden,
+    /// No account in the pool speaks the dialect of the endpoint.
+    VendorUnserved { dialect: Dialect },
     /// Codex asks for a WebSocket first.
     WebSocket,
     WrongMethod { allowed: &'static str },
@@ -132,7 +134,7 @@ impl Refusal {
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
             Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => ErrorKind::Permission,
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
-            Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => ErrorKind::NotFound,
             Self::Overloaded => ErrorKind::Overloaded,
             Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => failure_kind(*class),
         }
@@ -169,6 +171,9 @@ impl Refusal {
             Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),
             Self::VendorForbidden => {
                 "this API key is bound to certain models, and this endpoint is not routed by model".into()
+            }
+            Self::VendorUnserved { dialect } => {
+                format!("no account here speaks {dialect}, to which this endpoint belongs")
             }
             Self::WebSocket => "WebSocket is not offered; POST /v1/responses instead".into(),
             Self::WrongMethod { allowed } => format!("this path takes {allowed}"),

@@ -30,11 +30,21 @@ pub fn vendor(dialect: Dialect, endpoint: &Endpoint, path: &str, query: Option<&
 }
 
 fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
-    if let Some(query) = join_query(client, &account.query) {
+    // A Gemini client may send its key to Weir this way; it is nobody else's business.
+    let client = client.map(|query| {
+        let kept = query.split('&').filter(|pair| !is_credential(pair));
+        kept.collect::<Vec<_>>().join("&")
+    });
+    if let Some(query) = join_query(client.as_deref(), &account.query) {
         path.push('?');
         path.push_str(&query);
     }
     path
+}
+
+fn is_credential(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    operation::percent_decode(name) == "key"
 }
 
 /// A request head. HTTP/2 wants an absolute URI and no `Host`; HTTP/1.1 the opposite, and a length.

@@ -29,7 +29,7 @@ pub struct Want<'a> {
     pub pool: usize,
     /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
     pub pools: Option<&'a [usize]>,
-    /// The model, as the route left it.
+    /// The model, as the route left it; empty = the request is not about a model.
     pub model: &'a str,
     /// What the upstream must speak; `None` = anything.
     pub dialect: Option<Dialect>,
@@ -169,7 +169,7 @@ impl Pool {
             let why_not = match want.account {
                 Some(name) if *slot.account.name != *name => Some(Excluded::Unasked),
                 None if slot.account.weight == 0 => Some(Excluded::Unasked),
-                _ if !slot.models.serves(want.model) => Some(Excluded::Model),
+                _ if !want.model.is_empty() && !slot.models.serves(want.model) => Some(Excluded::Model),
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>

@@ -30,7 +30,7 @@ use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::{Refusal, Reply};
 use crate::exchange::relaying::Answer;
 use crate::exchange::{Gateway, origin};
-use crate::outcome::{End, Outcome};
+use crate::outcome::{End, FailureClass, Limit, Outcome};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
 
@@ -141,7 +141,13 @@ impl Edge {
         let head = session.req_header();
         let admitted = admit::admit(&exchange.gateway, key, call, &head.headers, body)?;
         exchange.note(&admitted);
-        let dispatch = Dispatch::new(exchange.gateway.clone(), admitted, head, exchange.arrived);
+        let dispatch = Dispatch::new(
+            exchange.gateway.clone(),
+            admitted,
+            &head.headers,
+            head.uri.query(),
+            exchange.arrived,
+        );
         exchange.stage = Stage::Relay(Box::new(dispatch));
         Ok(Received::Forward)
     }
@@ -149,7 +155,7 @@ impl Edge {
     /// `/`, `/health`, `/ready`: no key, no upstream.
     fn public(&self, local: &Local) -> Reply {
         let gateway = self.app.gateway();
-        let ready = !self.app.is_draining() && gateway.pool.any_usable(&gateway.config, Instant::now());
+        let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
         match local {
             Local::Ready if !ready => Reply::json(503, r#"{"status":"unavailable"}"#),
             _ => Reply::json(200, r#"{"status":"ok"}"#),
@@ -176,6 +182,7 @@ impl Exchange {
     fn refuse(&mut self, refusal: &Refusal) -> Reply {
         self.record.outcome.end = refusal.end();
         self.record.outcome.detail = Some(refusal.wire().message);
+        self.record.outcome.limit = matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
         refusal.reply(self.dialect, &self.record.outcome.request_id)
     }
 
@@ -287,7 +294,7 @@ impl ProxyHttp for Edge {
 
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
         match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.peer(&self.app, session),
+            Stage::Vendor(vendor) => vendor.peer(&self.app, session.req_header().uri.path()),
             _ => Error::e_explain(ErrorType::InternalError, "only vendor endpoints are proxied plainly"),
         }
     }
@@ -326,7 +333,8 @@ impl ProxyHttp for Edge {
         exchange: &mut Exchange,
     ) -> Result<()> {
         if let Stage::Vendor(vendor) = &mut exchange.stage {
-            vendor.response(response, exchange.dialect, &exchange.record.outcome.request_id, &exchange.own_headers);
+            let request_id = &exchange.record.outcome.request_id;
+            vendor.response(response, exchange.dialect, request_id, &exchange.own_headers, self.app.draw());
             exchange.record.outcome.status = response.status.as_u16();
         }
         Ok(())
@@ -353,8 +361,13 @@ impl ProxyHttp for Edge {
             return failed(0);
         }
         let refusal = match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.failed(error, exchange.gateway.config.server.max_body),
-            _ => Refusal::UpstreamFailed { class: crate::outcome::FailureClass::ServerError },
+            Stage::Vendor(vendor) => {
+                vendor.failed(error, exchange.gateway.config.server.max_body, self.app.draw())
+            }
+            _ => Refusal::UpstreamFailed {
+                class: FailureClass::ServerError,
+                retry_after: None,
+            },
         };
         let reply = exchange.refuse(&refusal);
         let status = reply.status;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
@@ -21,11 +22,12 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::app::App;
 use super::connect::{ConnectFault, Target};
-use crate::exchange::dispatch::{Dispatch, Dispatched, Verdict};
-use crate::exchange::refusal::Reply;
+use crate::exchange::dispatch::{Dispatch, Dispatched, Sequel, Step};
+use crate::exchange::refusal::{Refusal, Reply};
 use crate::exchange::relaying::{Answer, Ended, Failed, Next, Relaying};
-use crate::outcome::{End, FailureClass, Outcome};
-use crate::pool::health::{Failure, TransportFault};
+use crate::outcome::{End, Outcome};
+use crate::pool::{Fault, classify_transport};
+use crate::protocol::json::Pieces;
 
 /// How the client's connection is to be left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,7 +52,7 @@ pub(super) struct Relay<'a> {
     pub(super) waited: Duration,
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
-    pub(super) own_headers: &'a http::HeaderMap,
+    pub(super) own_headers: &'a HeaderMap,
 }
 
 /// The client closed.
@@ -58,7 +60,20 @@ struct Gone;
 
 enum Attempt {
     Done(Left),
+    Failed(Box<Dispatched>, Box<Failed>),
+}
+
+/// What came of reaching an upstream.
+enum Reached {
+    /// The answer went to the client, as far as it came; without an `Ended` the client left before its end.
+    Answered(Box<(Relaying, Option<Ended>)>),
     Failed(Box<Failed>),
+}
+
+impl Reached {
+    fn failed(fault: Fault) -> Self {
+        Self::Failed(Failed::bare(classify_transport(fault, false)))
+    }
 }
 
 /// What a wait brought.
@@ -75,153 +90,154 @@ impl Relay<'_> {
     /// Until the client has its answer, whichever it is.
     pub(super) async fn run(&mut self) -> Left {
         loop {
-            let now = Instant::now();
-            let mut dispatched = match self.dispatch.next(now, self.app.draw()) {
-                Ok(dispatched) => dispatched,
-                Err(refusal) => {
-                    self.outcome.end = refusal.end();
-                    self.outcome.detail = Some(refusal.wire().message);
-                    let reply = refusal.reply(self.dispatch.dialect(), self.request_id);
-                    return self.reply(reply).await;
+            let dispatched = match self.dispatch.next(Instant::now(), self.app.draw()) {
+                Step::Go(dispatched) => dispatched,
+                Step::Wait(time) => {
+                    let waiting = tokio::time::sleep(time);
+                    if wait(&mut self.waited, self.client, waiting).await.is_err() {
+                        self.outcome.end = End::ClientGone;
+                        return Left::Abort;
+                    }
+                    continue;
                 }
+                Step::Refuse(refusal) => return self.refuse(&refusal).await,
             };
-            let attempt = match self.attempt(&mut dispatched).await {
-                Ok(attempt) => attempt,
-                Err(Gone) => {
-                    self.dispatch.client_gone(dispatched, Instant::now());
-                    self.outcome.end = End::ClientGone;
-                    return Left::Abort;
-                }
-            };
-            match attempt {
+            match self.attempt(dispatched).await {
                 Attempt::Done(left) => return left,
-                Attempt::Failed(failed) => {
-                    let (now, wall) = (Instant::now(), SystemTime::now());
-                    match self.dispatch.failed(dispatched, failed, now, wall, self.app.draw()) {
-                        Verdict::Again => {}
-                        Verdict::Answer(answer) => {
+                Attempt::Failed(dispatched, failed) => {
+                    match self.dispatch.failed(dispatched, failed, Instant::now(), self.app.draw()) {
+                        Sequel::Again => {}
+                        Sequel::Answer(answer) => {
                             self.outcome.end = if answer.status < 500 { End::Complete } else { End::UpstreamError };
                             return self.answer(answer).await;
                         }
-                        Verdict::Refuse(refusal) => {
-                            self.outcome.end = refusal.end();
-                            self.outcome.detail = Some(refusal.wire().message);
-                            let reply = refusal.reply(self.dispatch.dialect(), self.request_id);
-                            return self.reply(reply).await;
-                        }
+                        Sequel::Refuse(refusal) => return self.refuse(&refusal).await,
                     }
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, dispatched: &mut Dispatched) -> Result<Attempt, Gone> {
-        let mut tried = Vec::new();
-        let mut stale = 0;
-        loop {
-            let account = dispatched.account().clone();
-            let now = Instant::now();
-            let usable = |origin: &str| self.dispatch.pool().endpoint_usable(origin, now);
-            let Some(target) = self.app.upstreams.target(&account, &tried, usable) else {
-                let fault = if tried.is_empty() { TransportFault::Dns } else { TransportFault::Refused };
-                return Ok(Attempt::Failed(Failed::bare(Failure::transport(fault))));
-            };
-            dispatched.at_endpoint(target.endpoint);
-            let connecting = self.app.upstreams.session(&target, account.timeouts.connect);
-            let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
-                Ok(session) => session,
-                Err(fault) if fault == ConnectFault::Refused && tried.len() + 1 < MAX_ADDRESSES => {
-                    // Another address of the same account may answer: that is no other attempt yet.
-                    self.dispatch.pool().endpoint_refused(dispatched.origin(), now);
-                    tried.push(target.peer._address.clone());
-                    continue;
-                }
-                Err(fault) => return Ok(Attempt::Failed(Failed::bare(Failure::transport(transport(fault))))),
-            };
-            match self.exchange(dispatched, &target, upstream).await? {
-                // The upstream closed an idle connection just as we took it: that says nothing about anybody.
-                Exchanged::Stale if reused && stale < MAX_STALE => stale += 1,
-                Exchanged::Stale => {
-                    return Ok(Attempt::Failed(Failed::bare(Failure::transport(TransportFault::Reset))));
-                }
-                Exchanged::Attempt(attempt) => return Ok(attempt),
+    /// One attempt, up to its failure or to the end of the answer.
+    async fn attempt(&mut self, mut dispatched: Box<Dispatched>) -> Attempt {
+        match self.reach(&mut dispatched).await {
+            Ok(Reached::Answered(pumped)) => self.conclude(dispatched, pumped).await,
+            Ok(Reached::Failed(failed)) => Attempt::Failed(dispatched, failed),
+            Err(Gone) => {
+                self.dispatch.client_gone(dispatched, Instant::now());
+                self.outcome.end = End::ClientGone;
+                Attempt::Done(Left::Abort)
             }
         }
     }
 
-    /// One request on one upstream connection.
+    /// Finds a connection that takes the request and answers it.
+    async fn reach(&mut self, dispatched: &mut Dispatched) -> Result<Reached, Gone> {
+        let (mut tried, mut stale) = (Vec::new(), 0);
+        let timeout = dispatched.account().timeouts.connect;
+        loop {
+            let target = self.app.upstreams.target(dispatched.account(), dispatched.endpoint(), &tried);
+            let Some(target) = target else {
+                let fault = if tried.is_empty() { Fault::Dns } else { Fault::Refused };
+                return Ok(Reached::failed(fault));
+            };
+            let connecting = self.app.upstreams.session(&target, timeout);
+            let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
+                Ok(session) => session,
+                Err(ConnectFault::Refused) if tried.len() < MAX_ADDRESSES => {
+                    // Another address of the same name may answer: that is no other attempt yet.
+                    tried.push(target.peer._address.clone());
+                    continue;
+                }
+                Err(fault) => return Ok(Reached::failed(transport(fault))),
+            };
+            match self.exchange(dispatched, &target, upstream).await? {
+                // The upstream closed an idle connection just as it was taken: that says nothing about anybody.
+                None if reused && stale < MAX_STALE => stale += 1,
+                None => return Ok(Reached::failed(Fault::Reset)),
+                Some(reached) => return Ok(reached),
+            }
+        }
+    }
+
+    /// One request on one upstream connection. `None` when the connection broke before a byte of an answer came.
     async fn exchange(
         &mut self,
         dispatched: &mut Dispatched,
         target: &Target,
         mut upstream: HttpSession,
-    ) -> Result<Exchanged, Gone> {
+    ) -> Result<Option<Reached>, Gone> {
         let timeouts = dispatched.account().timeouts;
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
-        let head = upstream_head(dispatched, matches!(upstream, HttpSession::H2(_)));
-        let Some(head) = head else {
-            return Ok(Exchanged::Attempt(Attempt::Failed(Failed::bare(Failure::transport(TransportFault::Tls)))));
+        let h2 = matches!(upstream, HttpSession::H2(_));
+        let Some(head) = self.dispatch.head(dispatched, h2) else {
+            return Ok(Some(Reached::failed(Fault::Connect)));
         };
-        let sending = send(&mut upstream, head, dispatched.body());
+        let sending = send(&mut upstream, Box::new(RequestHeader::from(head)), dispatched.body());
         let sent = wait(&mut self.waited, self.client, sending).await?;
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
         let patience = if sent { timeouts.first_byte } else { AFTER_WRITE_ERROR };
         let reading = tokio::time::timeout(patience, upstream.read_response_header());
         match wait(&mut self.waited, self.client, reading).await? {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Ok(Exchanged::Stale),
-            Err(_) if !sent => return Ok(Exchanged::Stale),
-            Err(_) => return Ok(Exchanged::Attempt(Attempt::Failed(Failed::bare(Failure::slow())))),
+            Err(_) if sent => return Ok(Some(Reached::failed(Fault::FirstByte))),
+            Ok(Err(_)) | Err(_) => return Ok(None),
         }
         let Some(head) = upstream.response_header() else {
-            return Ok(Exchanged::Stale);
+            return Ok(None);
         };
-        let (status, headers) = (head.status, head.headers.clone());
-        let relaying = dispatched.relaying(status, headers);
+        let relaying = dispatched.relaying(head.status, head.headers.clone(), Instant::now(), SystemTime::now());
         let mut pump = Pump {
             relay: self,
+            dispatched,
             relaying,
             upstream,
             idle: timeouts.idle,
             head_written: false,
         };
-        let pumped = pump.run().await;
-        let Pump { mut relaying, upstream, .. } = pump;
-        match pumped {
-            Pumped::Ended { ended, read_to_end } => {
-                let left = self.settle(dispatched, &mut relaying, ended).await;
-                if read_to_end {
-                    self.app.upstreams.release(upstream, target).await;
-                }
-                Ok(Exchanged::Attempt(Attempt::Done(left)))
-            }
-            Pumped::Failed { failed, read_to_end } => {
-                if read_to_end {
-                    self.app.upstreams.release(upstream, target).await;
-                }
-                Ok(Exchanged::Attempt(Attempt::Failed(failed)))
-            }
-            Pumped::Gone => {
-                self.dispatch.note_usage(&mut relaying);
-                Err(Gone)
-            }
+        let end = pump.run().await;
+        let Pump { relaying, upstream, .. } = pump;
+        if end.read_to_end() {
+            self.app.upstreams.release(upstream, target).await;
         }
+        Ok(Some(match end {
+            PumpEnd::Failed { failed, .. } => Reached::Failed(failed),
+            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((relaying, Some(ended)))),
+            PumpEnd::Gone => Reached::Answered(Box::new((relaying, None))),
+        }))
     }
 
     /// After the last byte of the upstream: what is left to say to the client and to the pool.
-    async fn settle(&mut self, dispatched: &mut Dispatched, relaying: &mut Relaying, ended: Ended) -> Left {
+    async fn conclude(&mut self, dispatched: Box<Dispatched>, pumped: Box<(Relaying, Option<Ended>)>) -> Attempt {
+        let (mut relaying, ended) = *pumped;
+        self.dispatch.note_usage(&mut relaying);
+        let now = Instant::now();
+        let Some(ended) = ended else {
+            self.dispatch.client_gone(dispatched, now);
+            self.outcome.end = End::ClientGone;
+            return Attempt::Done(Left::Abort);
+        };
         self.outcome.end = ended.end;
-        self.dispatch.note_usage(relaying);
-        self.dispatch.settle(dispatched, relaying, &ended, Instant::now(), SystemTime::now(), self.app.draw());
+        let whole = ended.end == End::Complete;
+        self.dispatch.settle(dispatched, &relaying, &ended, now, self.app.draw());
         if ended.abort {
-            return Left::Abort;
+            return Attempt::Done(Left::Abort);
         }
         let closing = self.client.write_response_body(Bytes::new(), true);
         if timed(&mut self.waited, closing).await.is_err() {
-            self.outcome.end = if ended.end == End::Complete { End::Complete } else { ended.end };
-            return Left::Abort;
+            if whole {
+                self.outcome.end = End::ClientGone;
+            }
+            return Attempt::Done(Left::Abort);
         }
-        if ended.close { Left::Close } else { Left::Intact }
+        Attempt::Done(if whole { Left::Intact } else { Left::Close })
+    }
+
+    async fn refuse(&mut self, refusal: &Refusal) -> Left {
+        self.outcome.end = refusal.end();
+        self.outcome.detail = Some(refusal.wire().message);
+        let reply = refusal.reply(self.dispatch.dialect(), self.request_id);
+        self.reply(reply).await
     }
 
     /// An answer of Weir's own.
@@ -246,21 +262,27 @@ impl Relay<'_> {
     }
 }
 
-enum Exchanged {
-    Attempt(Attempt),
-    /// Not a byte of an answer came.
-    Stale,
-}
-
-enum Pumped {
+/// How a pump ended.
+enum PumpEnd {
     Ended { ended: Ended, read_to_end: bool },
     Failed { failed: Box<Failed>, read_to_end: bool },
     Gone,
 }
 
+impl PumpEnd {
+    /// Whether the upstream connection may be used again.
+    fn read_to_end(&self) -> bool {
+        match self {
+            Self::Ended { read_to_end, .. } | Self::Failed { read_to_end, .. } => *read_to_end,
+            Self::Gone => false,
+        }
+    }
+}
+
 /// The answer of one attempt on its way to the client.
 struct Pump<'a, 'b> {
     relay: &'a mut Relay<'b>,
+    dispatched: &'a mut Dispatched,
     relaying: Relaying,
     upstream: HttpSession,
     idle: Duration,
@@ -268,7 +290,7 @@ struct Pump<'a, 'b> {
 }
 
 impl Pump<'_, '_> {
-    async fn run(&mut self) -> Pumped {
+    async fn run(&mut self) -> PumpEnd {
         let mut last_read = Instant::now();
         let mut last_write = last_read;
         let mut first_read = None;
@@ -287,12 +309,12 @@ impl Pump<'_, '_> {
                         Next::Hold => {}
                         Next::Forward => {
                             if self.flush().await.is_err() {
-                                return Pumped::Gone;
+                                return PumpEnd::Gone;
                             }
                             last_write = last_read;
                         }
-                        Next::Failed(failed) => return Pumped::Failed { failed, read_to_end: false },
-                        Next::Unreadable => return self.broke(End::UpstreamError, FailureClass::ServerError).await,
+                        Next::Failed(failed) => return PumpEnd::Failed { failed, read_to_end: false },
+                        Next::Unreadable => return self.broke(End::UpstreamError, Fault::Eof).await,
                     }
                     if self.relaying.is_complete() {
                         // The answer is whole: the client does not wait for the upstream to close it too.
@@ -300,28 +322,28 @@ impl Pump<'_, '_> {
                     }
                 }
                 Event::End => return self.end().await,
-                Event::Broke => return self.broke(End::UpstreamEof, FailureClass::Transport).await,
-                Event::Cut => return self.broke(End::UpstreamError, FailureClass::ClientGone).await,
-                Event::Gone => return Pumped::Gone,
+                Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
+                Event::Cut => return self.broke(End::UpstreamError, Fault::Eof).await,
+                Event::Gone => return PumpEnd::Gone,
                 Event::Tick => {
                     let now = Instant::now();
                     if self.relaying.is_complete() {
                         return self.end_early().await;
                     }
                     if now.duration_since(last_read) >= self.idle {
-                        return self.broke(End::Idle, FailureClass::Slow).await;
+                        return self.broke(End::Idle, Fault::Idle).await;
                     }
                     if first_read.is_some_and(|first| now.duration_since(first) >= HOLD_FOR)
                         && matches!(self.relaying.hold_expired(), Next::Forward)
                     {
                         if self.flush().await.is_err() {
-                            return Pumped::Gone;
+                            return PumpEnd::Gone;
                         }
                         last_write = now;
                     }
                     if self.relaying.is_committed() && now.duration_since(last_write) >= PING_EVERY {
                         if self.ping().await.is_err() {
-                            return Pumped::Gone;
+                            return PumpEnd::Gone;
                         }
                         last_write = now;
                     }
@@ -350,31 +372,31 @@ impl Pump<'_, '_> {
         event
     }
 
-    async fn end(&mut self) -> Pumped {
+    async fn end(&mut self) -> PumpEnd {
         let ended = self.relaying.end(SystemTime::now());
         self.finish(ended, true).await
     }
 
     /// The answer is complete but the upstream keeps it open: its connection cannot be used again.
-    async fn end_early(&mut self) -> Pumped {
+    async fn end_early(&mut self) -> PumpEnd {
         let ended = self.relaying.end(SystemTime::now());
         self.finish(ended, false).await
     }
 
-    async fn broke(&mut self, end: End, class: FailureClass) -> Pumped {
-        let ended = self.relaying.broke(end, class);
+    async fn broke(&mut self, end: End, fault: Fault) -> PumpEnd {
+        let ended = self.relaying.broke(end, fault);
         self.finish(ended, false).await
     }
 
-    async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> Pumped {
+    async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
         match ended {
             Ok(ended) => {
                 if self.flush().await.is_err() {
-                    return Pumped::Gone;
+                    return PumpEnd::Gone;
                 }
-                Pumped::Ended { ended, read_to_end }
+                PumpEnd::Ended { ended, read_to_end }
             }
-            Err(failed) => Pumped::Failed { failed, read_to_end },
+            Err(failed) => PumpEnd::Failed { failed, read_to_end },
         }
     }
 
@@ -382,15 +404,15 @@ impl Pump<'_, '_> {
     async fn flush(&mut self) -> Result<(), Gone> {
         let relay = &mut *self.relay;
         if !self.head_written {
-            let head = relay.dispatch.client_head(&self.relaying, relay.own_headers);
-            relay.outcome.status = head.status.as_u16();
-            let head = client_head(relay.client, head, self.relaying.known_length()).ok_or(Gone)?;
+            self.head_written = true;
+            self.dispatched.committed(Instant::now());
+            let (status, headers) = relay.dispatch.client_head(&self.relaying);
+            relay.outcome.status = status.as_u16();
+            let length = self.relaying.known_length();
+            let head = client_head(relay.client, status, headers, relay.own_headers, length);
             let writing = relay.client.write_response_header(head);
             timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
-            self.head_written = true;
-            if self.relaying.carries_content() {
-                relay.outcome.time_to_first_token = Some(relay.arrived.elapsed());
-            }
+            relay.outcome.time_to_first_token = Some(relay.arrived.elapsed());
         }
         for bytes in self.relaying.take() {
             relay.outcome.bytes_out += bytes.len() as u64;
@@ -427,7 +449,7 @@ async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T>) -> T {
 }
 
 /// Sends head and body. `false` when the upstream would not take them all.
-async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &crate::protocol::json::Pieces) -> bool {
+async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &Pieces) -> bool {
     if upstream.write_request_header(head).await.is_err() {
         return false;
     }
@@ -444,60 +466,50 @@ async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &crate
     upstream.finish_request_body().await.is_ok()
 }
 
-/// HTTP/2 wants an absolute URI and no `Host`, HTTP/1.1 the opposite.
-fn upstream_head(dispatched: &Dispatched, h2: bool) -> Option<Box<RequestHeader>> {
-    let (mut head, ()) = dispatched.head(h2)?.into_parts();
-    if !h2 {
-        head.version = http::Version::HTTP_11;
-    }
-    Some(Box::new(RequestHeader::from(head)))
-}
-
 /// Frames the answer for the client: its length when it is known, else chunks (HTTP/1.1), else the end of the
 /// connection (HTTP/1.0). HTTP/2 frames by itself.
 fn client_head(
     client: &mut ServerSession,
-    mut head: http::response::Parts,
+    status: StatusCode,
+    headers: HeaderMap,
+    own_headers: &HeaderMap,
     length: Option<usize>,
-) -> Option<Box<ResponseHeader>> {
+) -> Box<ResponseHeader> {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = status;
+    parts.headers = headers;
+    for (name, value) in own_headers {
+        parts.headers.insert(name, value.clone());
+    }
     let version = client.req_header().version;
     if let Some(length) = length {
-        head.headers.insert(CONTENT_LENGTH, length.into());
+        parts.headers.insert(CONTENT_LENGTH, length.into());
     } else if version == http::Version::HTTP_11 {
-        head.headers.insert(TRANSFER_ENCODING, http::HeaderValue::from_static("chunked"));
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     } else if version < http::Version::HTTP_11 {
         client.set_keepalive(None);
     }
-    head.version = http::Version::HTTP_11;
-    Some(Box::new(ResponseHeader::from(head)))
+    Box::new(ResponseHeader::from(parts))
 }
 
 /// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
-pub(super) async fn write_answer(
-    client: &mut ServerSession,
-    answer: &Answer,
-    own_headers: &http::HeaderMap,
-) -> Option<u64> {
-    let head = client.req_header().method == http::Method::HEAD;
-    let (mut parts, ()) = http::Response::builder().status(answer.status).body(()).ok()?.into_parts();
-    parts.headers = answer.headers.clone();
-    for (name, value) in own_headers {
-        parts.headers.insert(name.clone(), value.clone());
-    }
-    let written = client_head(client, parts, Some(answer.body.len()))?;
-    client.write_response_header(written).await.ok()?;
-    if !head {
-        client.write_response_body(answer.body.clone(), true).await.ok()?;
-    }
-    Some(if head { 0 } else { answer.body.len() as u64 })
+pub(super) async fn write_answer(client: &mut ServerSession, answer: &Answer, own_headers: &HeaderMap) -> Option<u64> {
+    let bodiless = client.req_header().method == http::Method::HEAD || answer.status == 204;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let length = (answer.status != 204).then_some(answer.body.len());
+    let head = client_head(client, status, answer.headers.clone(), own_headers, length);
+    client.write_response_header(head).await.ok()?;
+    let body = if bodiless { Bytes::new() } else { answer.body.clone() };
+    let written = body.len() as u64;
+    client.write_response_body(body, true).await.ok()?;
+    Some(written)
 }
 
-fn transport(fault: ConnectFault) -> TransportFault {
+fn transport(fault: ConnectFault) -> Fault {
     match fault {
-        ConnectFault::Other => TransportFault::Connect,
-        ConnectFault::Refused => TransportFault::Refused,
-        ConnectFault::Timeout => TransportFault::Timeout,
-        ConnectFault::Tls => TransportFault::Tls,
+        ConnectFault::Other | ConnectFault::Timeout => Fault::Connect,
+        ConnectFault::Refused => Fault::Refused,
+        ConnectFault::Tls => Fault::Tls,
     }
 }
 

@@ -151,9 +151,9 @@ async fn serve(
     app.upstreams.apply(&app.gateway().config.clone(), &app).await;
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
-    let reloads = reload::spawn(app.clone(), source);
+    let reloads = reload::spawn(app.clone(), source.clone());
     let data = data_plane(&app, listeners, data_watch)?;
-    let control = admin.map(|listener| admin_plane(&app, listener, &reloads, admin_watch));
+    let control = admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
     let mut stop = match until {
         Until::Told(stop) => stop,
         Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
@@ -223,10 +223,10 @@ fn data_plane(
 fn admin_plane(
     app: &Arc<App>,
     listener: AdminListener,
-    reloads: &reload::Handle,
+    (reloads, source): (reload::Handle, Source),
     shutdown: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
-    let mut service = admin::service(app.clone(), reloads.clone());
+    let mut service = admin::service(app.clone(), reloads, source);
     let mut fds = Fds::new();
     match listener {
         AdminListener::Tcp(socket, addr) => {

@@ -44,7 +44,7 @@ impl Simulator {
     }
 
     /// Serves on `threads` threads (0 = one per core) until the process ends or `stop` does.
-    pub fn run(self, threads: usize, stop: tokio::sync::oneshot::Receiver<()>) -> std::io::Result<()> {
+    pub fn run<T>(self, threads: usize, stop: impl Future<Output = T>) -> std::io::Result<()> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if threads > 0 {
             builder.worker_threads(threads);
@@ -148,13 +148,13 @@ impl Player {
         let request = Request {
             method: &head.method,
             path: head.uri.path(),
-            query: head.uri.query(),
+            query: head.uri.query().unwrap_or_default(),
             headers: &head.headers,
             body,
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        self.simulated.answer(&request, number, created)
+        self.simulated.answer(request, number, i64::try_from(created).unwrap_or(i64::MAX))
     }
 
     /// Plays a script. `Some(true)` when the connection may be used again, `None` when it is gone.

@@ -5,7 +5,7 @@
 mod status;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,18 +17,19 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::app::App;
-use super::reload::{Handle, Verdict};
+use super::reload::{Handle, Source, Verdict};
 use crate::config::{Admin, AdminAddr};
 use crate::telemetry::metrics::Metrics;
 
 /// The admin plane as a service, without its listener.
-pub(super) fn service(app: Arc<App>, reloads: Handle) -> Service<Plane> {
-    Service::new("admin".to_owned(), Plane { app, reloads })
+pub(super) fn service(app: Arc<App>, reloads: Handle, source: Source) -> Service<Plane> {
+    Service::new("admin".to_owned(), Plane { app, reloads, source })
 }
 
 pub(super) struct Plane {
     app: Arc<App>,
     reloads: Handle,
+    source: Source,
 }
 
 #[async_trait]
@@ -78,7 +79,7 @@ impl Plane {
             "/metrics" => self.metrics(),
             "/status" => Answer::json(200, &status::overview(&self.app)),
             "/status/accounts" => Answer::json(200, &status::accounts(&self.app)),
-            "/status/config" => Answer::json(200, &status::config(&self.app)),
+            "/status/config" => Answer::json(200, &status::config(&self.app, &self.source)),
             "/admin/reload" => Answer::wrong_method("POST"),
             _ => Answer::fault(404, "nothing here; try /metrics, /livez, /readyz, /status, /status/config, /status/accounts"),
         }
@@ -98,11 +99,10 @@ impl Plane {
     }
 
     fn metrics(&self) -> Answer {
-        let text = status::with_samples(&self.app, |samples| self.app.metrics().render(samples));
         Answer {
             status: 200,
             media: Metrics::CONTENT_TYPE,
-            body: text.into_bytes(),
+            body: status::metrics(&self.app).into_bytes(),
             allow: None,
         }
     }
@@ -111,7 +111,7 @@ impl Plane {
         let gateway = self.app.gateway();
         if self.app.is_draining() {
             Answer::text(503, "draining\n")
-        } else if gateway.pool.any_usable(&gateway.config, Instant::now()) {
+        } else if gateway.pool.is_usable(Instant::now()) {
             Answer::text(200, "ok\n")
         } else {
             Answer::text(503, "no usable account\n")
@@ -145,8 +145,8 @@ impl Plane {
             "enable" => pool.enable(&account.name),
             "reset" => pool.reset(&account.name),
             _ => return Answer::fault(404, "an account can be told to drain, enable or reset"),
-        }
-        tracing::info!(account = %account.name, verb, at = ?SystemTime::now(), "account operation");
+        };
+        tracing::info!(account = %account.name, verb, "account operation");
         Answer::json(200, &json!({"account": &*account.name, "result": verb}))
     }
 
