@@ -48,6 +48,7 @@ pub mod cli;
 pub mod config;
 pub mod exchange;
 pub mod keys;
+pub mod limits;
 pub mod outcome;
 pub mod pool;
 pub mod pricing;

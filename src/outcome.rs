@@ -99,6 +99,7 @@ impl Outcome {
             dropped: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
+            limit: None,
             detail: None,
         }
     }

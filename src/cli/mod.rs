@@ -104,10 +104,4 @@ const PLACES: [&str; 2] = ["conf/weir.yaml", "/etc/weir/weir.yaml"];
 /// `EX_CONFIG`.
 const BAD_CONFIGURATION: u8 = 78;
 
-/// What was built, when the build said so.
-pub(crate) const REVISION: &str = match option_env!("WEIR_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
-
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -12,7 +12,7 @@ use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
 use crate::config::{AffinityBy, ClientKey, Route, When};
 use crate::keys::KeyFault;
-use crate::pool::affinity::{self, SessionHints};
+use crate::pool::affinity::{self, Session, Traces};
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Members};
 
@@ -27,7 +27,7 @@ pub struct Admitted {
     pub renamed: Option<Arc<str>>,
     pub stream: bool,
     /// What affinity goes by; `None` = no session.
-    pub session: Option<u64>,
+    pub session: Option<Session>,
     /// The response that this one continues: its state lives on one account.
     pub previous_response: Option<String>,
     /// Position of the matching route.
@@ -43,6 +43,14 @@ impl Admitted {
     /// The model to look for in the pool.
     pub fn wanted_model(&self) -> &str {
         self.renamed.as_deref().unwrap_or(&self.model)
+    }
+
+    /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
+    pub fn estimated_tokens(&self) -> u64 {
+        match self.call.endpoint {
+            Endpoint::Count => 0,
+            _ => self.body.len() as u64 / 4,
+        }
     }
 }
 
@@ -88,11 +96,10 @@ pub fn admit(
     let (route, pool) = route(gateway, &facts)?;
     let renamed = route.and_then(|index| gateway.config.routes.get(index)).and_then(|route| route.model.clone());
     let previous_response = optional_string(&members, &body, "previous_response_id");
-    let session = match gateway.config.pools[pool].affinity {
+    let by = gateway.config.pools.get(pool).map_or(AffinityBy::None, |pool| pool.affinity);
+    let session = match by {
         AffinityBy::None => None,
-        AffinityBy::Session => session(&call, headers, &members, &body, previous_response.as_deref()),
-        AffinityBy::Key => session(&call, headers, &members, &body, previous_response.as_deref())
-            .or_else(|| Some(affinity::session_hash(&key.name))),
+        by => session(by, &call, &key, headers, &members, &body, previous_response.as_deref()),
     };
     Ok(Admitted {
         key,
@@ -175,25 +182,31 @@ fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
 }
 
 fn session(
+    by: AffinityBy,
     call: &ModelCall,
+    key: &ClientKey,
     headers: &HeaderMap,
     members: &Members,
     body: &[u8],
     previous_response: Option<&str>,
-) -> Option<u64> {
-    let metadata_user = match call.dialect {
+) -> Option<Session> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let metadata_user_id = match call.dialect {
         Dialect::Anthropic => members.value(body, "metadata").and_then(user_id),
         _ => None,
     };
     let prompt_cache_key = optional_string(members, body, "prompt_cache_key");
     let conversation = members.value(body, "conversation").and_then(conversation_id);
-    affinity::session_id(&SessionHints {
-        headers,
-        metadata_user_id: metadata_user.as_deref(),
+    let traces = Traces {
+        claude_session: header("x-claude-code-session-id"),
+        metadata_user_id: metadata_user_id.as_deref(),
+        codex_session: header("session-id").or_else(|| header("session_id")).or_else(|| header("thread-id")),
         prompt_cache_key: prompt_cache_key.as_deref(),
         conversation: conversation.as_deref(),
         previous_response_id: previous_response,
-    })
+        key: Some(&key.name),
+    };
+    affinity::session(&traces, by)
 }
 
 /// `metadata.user_id`; the object is small, a client that makes it large has no session.
@@ -210,22 +223,22 @@ fn conversation_id(value: &[u8]) -> Option<String> {
     if value.len() > MAX_SMALL_MEMBER {
         return None;
     }
-    match json::string(value) {
-        Some(id) => Some(id.into_owned()),
-        None => optional_string(&json::scan(value).ok()?, value, "id"),
+    match serde_json::from_slice::<String>(value) {
+        Ok(id) => Some(id),
+        Err(_) => optional_string(&json::scan(value).ok()?, value, "id"),
     }
 }
 
 fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result<String, Refusal> {
     let fault = Refusal::Member { name, expected: "a string that is not empty" };
-    match members.value(body, name).and_then(json::string) {
+    match members.string(body, name) {
         Some(text) if !text.is_empty() => Ok(text.into_owned()),
         _ => Err(fault),
     }
 }
 
 fn optional_string(members: &Members, body: &[u8], name: &str) -> Option<String> {
-    members.value(body, name).and_then(json::string).map(std::borrow::Cow::into_owned)
+    members.string(body, name).map(std::borrow::Cow::into_owned)
 }
 
 /// Absent and `null` are false, as the vendors read it.

@@ -16,7 +16,7 @@ use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::{Gateway, headers, target};
 use crate::config::Account;
 use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
-use crate::pool::{Exhausted, Failure, Next, Pick, Pool, Tried, Verdict, Want};
+use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::json::{self, Pieces};

@@ -14,6 +14,7 @@ pub mod operation;
 pub mod origin;
 pub mod refusal;
 pub mod relaying;
+pub mod target;
 
 use std::sync::Arc;
 
@@ -25,23 +26,21 @@ use crate::pricing::PriceTable;
 /// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
 #[derive(Debug)]
 pub struct Gateway {
-    pub config: Config,
+    pub config: Arc<Config>,
     pub keys: KeyIndex,
     pub prices: PriceTable,
-    /// Live state: outlives the configuration.
-    pub pool: Arc<Pool>,
+    pub pool: Pool,
 }
 
 impl Gateway {
-    /// Builds everything that a request needs from `config`, around the live state in `pool`.
-    pub fn build(config: Config, pool: Arc<Pool>) -> Self {
-        let keys = KeyIndex::new(&config);
-        let prices = PriceTable::new(&config.prices);
+    /// Builds everything that a request needs from `config`. The live state of the accounts passes on from `before`.
+    pub fn build(config: Config, before: Option<&Self>) -> Self {
+        let config = Arc::new(config);
         Self {
+            keys: KeyIndex::new(&config),
+            prices: PriceTable::new(&config.prices),
+            pool: Pool::new(config.clone(), before.map(|before| &before.pool)),
             config,
-            keys,
-            prices,
-            pool,
         }
     }
 }

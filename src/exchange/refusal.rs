@@ -45,7 +45,7 @@ pub enum Refusal {
     /// Every account that could serve is out, for the reason given.
     Exhausted { class: FailureClass, retry_after: Option<Duration> },
     /// The last attempt failed and no other account may be tried.
-    UpstreamFailed { class: FailureClass },
+    UpstreamFailed { class: FailureClass, retry_after: Option<Duration> },
     /// An endpoint that is not routed by model, asked with a key that is bound to models.
     VendorForbidden,
     /// Codex asks for a WebSocket first.
@@ -112,7 +112,9 @@ impl Refusal {
         match self {
             Self::Member { name, .. } => wire.param = Some((*name).to_owned()),
             Self::Overloaded => wire.retry_after = Some(Duration::from_secs(1)),
-            Self::Exhausted { retry_after, .. } => wire.retry_after = *retry_after,
+            Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
+                wire.retry_after = *retry_after;
+            }
             _ => {}
         }
         wire
@@ -132,7 +134,7 @@ impl Refusal {
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
             Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Overloaded => ErrorKind::Overloaded,
-            Self::Exhausted { class, .. } | Self::UpstreamFailed { class } => failure_kind(*class),
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => failure_kind(*class),
         }
     }
 
@@ -164,7 +166,7 @@ impl Refusal {
             ),
             Self::PoolForbidden => "this API key may not use the pool that this request is routed to".into(),
             Self::Exhausted { class, retry_after } => exhausted(*class, *retry_after),
-            Self::UpstreamFailed { class } => upstream_failed(*class).into(),
+            Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),
             Self::VendorForbidden => {
                 "this API key is bound to certain models, and this endpoint is not routed by model".into()
             }

@@ -306,7 +306,7 @@ impl Relaying {
         }
         self.facts.usage = answer.usage.map(reported);
         self.facts.service_tier = answer.service_tier;
-        self.facts.response_id = answer.id;
+        self.facts.response_id = answer.response_id;
         self.ready.push(body);
         self.committed = true;
         Ok(Ended::well())

@@ -26,7 +26,7 @@ mod gemini;
 mod openai_chat;
 mod openai_responses;
 mod peek;
-pub use answer::{Answer, read_answer};
+pub use answer::{Answer, read_answer, usage_near_end};
 use elements::Elements;
 
 /// Reads a stream that passes through, without changing it.
@@ -195,6 +195,14 @@ impl Tap {
     /// The service tier as the upstream names it.
     pub fn service_tier(&self) -> Option<&str> {
         self.facts.service_tier.as_deref()
+    }
+
+    /// The id of a response that a later request can continue (`previous_response_id`).
+    pub fn response_id(&self) -> Option<&str> {
+        match &self.reader {
+            Reader::Responses(reader) => reader.id(),
+            Reader::Anthropic(_) | Reader::Chat(_) | Reader::Gemini(_) => None,
+        }
     }
 
     /// What to send to the client while the upstream is silent. Only between the bytes that [`Tap::relay`] gives.

@@ -5,7 +5,7 @@
 //! belong to one `Connector` for the whole process.
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,10 +19,11 @@ use pingora::protocols::tls::ALPN;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use pingora_load_balancing::discovery::ServiceDiscovery;
-use pingora_load_balancing::health_check::HttpHealthCheck;
+use pingora_load_balancing::health_check::{HealthObserve, HttpHealthCheck};
 use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backend, Backends, Extensions, LoadBalancer};
 
+use super::app::App;
 use super::egress::Tunnel;
 use crate::config::{Account, Config};
 
@@ -50,8 +51,6 @@ pub(super) struct Target {
 /// Why no connection came about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ConnectFault {
-    /// The name has no address.
-    Dns,
     Other,
     Refused,
     Timeout,
@@ -69,7 +68,7 @@ impl Upstreams {
 
     /// Takes over the accounts of a configuration. Unchanged ones keep their addresses and their health.
     /// New ones are resolved before this returns, so that the first request finds them.
-    pub(super) async fn apply(&self, config: &Config) {
+    pub(super) async fn apply(&self, config: &Config, app: &Arc<App>) {
         let old = self.accounts.load_full();
         let mut accounts = HashMap::with_capacity(config.accounts.len());
         let mut fresh = tokio::task::JoinSet::new();
@@ -78,7 +77,7 @@ impl Upstreams {
             let upstream = match old.get(&account.name) {
                 Some(upstream) if upstream.identity == identity => upstream.clone(),
                 _ => {
-                    let upstream = Arc::new(Upstream::new(account, identity));
+                    let upstream = Arc::new(Upstream::new(account, identity, app));
                     fresh.spawn(first_look(upstream.clone()));
                     upstream
                 }
@@ -89,27 +88,18 @@ impl Upstreams {
         self.accounts.store(Arc::new(accounts));
     }
 
-    /// An address of `account`, by weight, among the endpoints that are healthy and that `usable` accepts; addresses in
-    /// `tried` are passed over. When none is left but those, any untried one: half a chance beats none.
-    pub(super) fn target(
-        &self,
-        account: &Account,
-        tried: &[SocketAddr],
-        usable: impl Fn(&str) -> bool,
-    ) -> Option<Arc<Target>> {
+    /// An address of one endpoint of `account`; addresses in `tried` are passed over.
+    pub(super) fn target(&self, account: &Account, endpoint: usize, tried: &[SocketAddr]) -> Option<Arc<Target>> {
         let accounts = self.accounts.load();
         let upstream = accounts.get(&account.name)?;
-        let untried = |backend: &Backend| !tried.contains(&backend.addr);
-        let origin_usable = |backend: &Backend| {
-            target_of(backend)
-                .and_then(|target| account.endpoints.get(target.endpoint))
-                .is_some_and(|endpoint| usable(&endpoint.origin))
+        let fits = |backend: &Backend| {
+            !tried.contains(&backend.addr) && target_of(backend).is_some_and(|target| target.endpoint == endpoint)
         };
         let pick = |accept: &dyn Fn(&Backend, bool) -> bool| {
             upstream.balancer.select_with(b"", MAX_BACKENDS, accept)
         };
-        pick(&|backend, healthy| healthy && untried(backend) && origin_usable(backend))
-            .or_else(|| pick(&|backend, _| untried(backend)))
+        pick(&|backend, healthy| healthy && fits(backend))
+            .or_else(|| pick(&|backend, _| fits(backend)))
             .as_ref()
             .and_then(target_of)
     }
@@ -142,7 +132,7 @@ impl std::fmt::Debug for Upstreams {
 }
 
 impl Upstream {
-    fn new(account: &Account, identity: u64) -> Self {
+    fn new(account: &Account, identity: u64, app: &Arc<App>) -> Self {
         let sites = account.endpoints.iter().enumerate().map(|(index, endpoint)| {
             let (host, port) = match &account.egress {
                 Some(egress) => (egress.host.clone(), egress.port),
@@ -157,7 +147,7 @@ impl Upstream {
             }
         });
         let mut backends = Backends::new(Box::new(Resolve { sites: sites.collect() }));
-        if let Some(check) = health_check(account) {
+        if let Some(check) = health_check(account, app) {
             backends.set_health_check(check);
         }
         let mut balancer = LoadBalancer::from_backends(backends);
@@ -175,7 +165,7 @@ async fn first_look(upstream: Arc<Upstream>) {
     tokio::spawn(keep_looking(Arc::downgrade(&upstream)));
 }
 
-async fn keep_looking(upstream: std::sync::Weak<Upstream>) {
+async fn keep_looking(upstream: Weak<Upstream>) {
     let (mut resolved, mut checked) = (tokio::time::Instant::now(), tokio::time::Instant::now());
     loop {
         let wait = match upstream.upgrade() {
@@ -290,7 +280,7 @@ fn template(account: &Account, index: usize) -> HttpPeer {
     peer
 }
 
-fn health_check(account: &Account) -> Option<Box<HttpHealthCheck>> {
+fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<HttpHealthCheck>> {
     let check = account.health_check.as_ref()?;
     let endpoint = account.endpoints.first()?;
     let mut http = HttpHealthCheck::new(&endpoint.host, endpoint.tls);
@@ -300,6 +290,10 @@ fn health_check(account: &Account) -> Option<Box<HttpHealthCheck>> {
     http.peer_template.options.connection_timeout = Some(account.timeouts.connect);
     http.peer_template.options.read_timeout = Some(check.interval.max(Duration::from_secs(1)));
     http.consecutive_failure = 2;
+    http.health_changed_callback = Some(Box::new(Verdicts {
+        account: account.name.clone(),
+        app: Arc::downgrade(app),
+    }));
     http.validator = Some(Box::new(|response| {
         if response.status.is_success() {
             Ok(())
@@ -308,6 +302,28 @@ fn health_check(account: &Account) -> Option<Box<HttpHealthCheck>> {
         }
     }));
     Some(Box::new(http))
+}
+
+/// Tells the pool what the health checks of one account find.
+struct Verdicts {
+    account: Arc<str>,
+    app: Weak<App>,
+}
+
+#[async_trait]
+impl HealthObserve for Verdicts {
+    async fn observe(&self, backend: &Backend, healthy: bool) {
+        let Some((app, target)) = self.app.upgrade().zip(target_of(backend)) else {
+            return;
+        };
+        // One endpoint may have several addresses; the balancer passes the bad ones over. The last to change decides.
+        let gateway = app.gateway();
+        let account = gateway.config.accounts.iter().find(|account| account.name == self.account);
+        if let Some(account) = account {
+            tracing::info!(account = %self.account, endpoint = target.endpoint, healthy, "health check");
+            gateway.pool.set_endpoint_health(account.index, target.endpoint, healthy);
+        }
+    }
 }
 
 /// What an `Upstream` is built from.

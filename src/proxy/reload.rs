@@ -5,7 +5,7 @@
 //! by inotify: it sees through Kubernetes' symlink swaps, atomic renames, bind mounts and network file systems alike.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -92,7 +92,7 @@ async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot:
     }
 }
 
-async fn reload(app: &App, path: &Path) -> Verdict {
+async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
     let loading = path.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&loading)).await;
     let verdict = match loaded {
@@ -104,15 +104,15 @@ async fn reload(app: &App, path: &Path) -> Verdict {
     verdict
 }
 
-async fn apply(app: &App, config: Config) -> Verdict {
-    let (generation, restart) = {
+async fn apply(app: &Arc<App>, config: Config) -> Verdict {
+    let restart = {
         let current = app.gateway();
-        if current.config.fingerprint == config.fingerprint {
+        if current.config.is_same_as(&config) {
             return Verdict::Unchanged;
         }
-        (app.telemetry.status().generation + 1, needs_restart(&current.config, &config))
+        needs_restart(&current.config, &config)
     };
-    app.swap(config).await;
+    let generation = app.swap(config).await;
     Verdict::Applied { generation, restart }
 }
 
@@ -120,9 +120,8 @@ fn report(app: &App, path: &Path, verdict: &Verdict) {
     let file = path.display();
     match verdict {
         Verdict::Applied { generation, restart } => {
-            app.telemetry.reload_applied(&app.gateway().config.hash, *generation, SystemTime::now());
             for warning in &app.gateway().config.warnings {
-                tracing::warn!(%file, "{warning}");
+                tracing::warn!("{warning}");
             }
             tracing::info!(%file, generation, "configuration reloaded");
             if !restart.is_empty() {
@@ -130,13 +129,14 @@ fn report(app: &App, path: &Path, verdict: &Verdict) {
             }
         }
         Verdict::Rejected(faults) => {
-            app.telemetry.reload_rejected(faults, SystemTime::now());
-            for fault in faults {
-                tracing::error!(%file, "configuration rejected, keeping the one in force: {fault}");
+            let messages: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            for message in &messages {
+                tracing::error!(%file, "configuration rejected, keeping the one in force: {message}");
             }
+            app.refuse_reload(messages.join("\n"));
         }
         Verdict::Unchanged => {
-            app.telemetry.reload_unchanged();
+            app.confirm_reload();
             tracing::debug!(%file, "configuration unchanged");
         }
         Verdict::NoFile => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ErrorKind;
+use super::{ErrorKind, WireError};
 use super::kinds;
 use crate::protocol::Dialect;
 
@@ -73,6 +73,20 @@ impl ParsedError {
             quota_ids: Vec::new(),
             request_id: None,
             is_json: true,
+        }
+    }
+}
+
+impl ParsedError {
+    /// The same error, to be sent on.
+    pub fn to_wire(&self) -> WireError {
+        WireError {
+            kind: self.kind,
+            message: self.message.clone(),
+            param: self.param.clone(),
+            code: self.code.clone(),
+            retry_after: self.retry_after,
+            request_id: self.request_id.clone(),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Reads an answer that came as one body.
+use memchr::memmem;
 use serde::Deserialize;
 
 use super::peek::{Text, lenient};
@@ -19,6 +20,8 @@ pub struct Answer {
     pub model: Option<String>,
     /// The service tier as the upstream names it.
     pub service_tier: Option<String>,
+    /// The id of a response that a later request can continue (`previous_response_id`).
+    pub response_id: Option<String>,
     /// Whether it is a whole answer: JSON that is no error.
     pub complete: bool,
 }
@@ -44,6 +47,10 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
             "model"
         }),
         service_tier: object.service_tier(),
+        response_id: match dialect {
+            Dialect::OpenaiResponses => object.text("id"),
+            Dialect::Anthropic | Dialect::Gemini | Dialect::OpenaiChat => None,
+        },
         ..match object.error() {
             Some(error) => Answer::failed(error),
             None => Answer {
@@ -52,6 +59,29 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
             },
         }
     }
+}
+
+/// The usage in the last bytes of an answer that was too large to keep: it stands after the content in every dialect.
+/// The last one counts, so that content which quotes an answer is not taken for it.
+pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Usage> {
+    let name: &[u8] = match dialect {
+        Dialect::Gemini => b"\"usageMetadata\"",
+        Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => b"\"usage\"",
+    };
+    let at = memmem::rfind(end, name)?;
+    let rest = end.get(at + name.len()..)?.trim_ascii_start();
+    let value = rest.strip_prefix(b":")?;
+    match dialect {
+        Dialect::Anthropic => first::<AnthropicUsage>(value).map(Usage::from),
+        Dialect::Gemini => first::<GeminiUsage>(value).map(Usage::from),
+        Dialect::OpenaiChat => first::<ChatUsage>(value).map(Usage::from),
+        Dialect::OpenaiResponses => first::<ResponsesUsage>(value).map(Usage::from),
+    }
+}
+
+/// The first JSON value in `bytes`, whatever follows it.
+fn first<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    T::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).ok()
 }
 
 impl Answer {
@@ -77,6 +107,7 @@ fn read_array(body: &[u8]) -> Answer {
         usage: tap.usage(),
         model: tap.model().map(str::to_owned),
         service_tier: tap.service_tier().map(str::to_owned),
+        response_id: None,
         complete: error.is_none(),
         error,
     }

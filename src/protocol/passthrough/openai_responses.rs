@@ -67,6 +67,11 @@ impl Reader {
         self.usage.map(Usage::from)
     }
 
+    /// The id in `response.created`.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.created.as_ref().map(|(id, _)| id.as_str())
+    }
+
     /// `response.failed` with the id that the client knows and the next number; before `response.created`, when there
     /// is no response that could fail, the event `error`.
     pub(super) fn terminal_error(&self, error: &WireError, model: Option<&str>) -> Bytes {

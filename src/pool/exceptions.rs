@@ -1,0 +1,205 @@
+//! Sessions that are not where rendezvous puts them, and for how long.
+//!
+//! A favourite that is out is served elsewhere: a detour. When it is back the session returns, unless it has been away
+//! for longer than a prompt cache lives: then the detour's cache is the warm one, and the session stays (it is rebound)
+//! as long as it keeps that cache warm. Only these exceptions are remembered, bounded and with a time limit.
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::affinity::{self, Session};
+use super::memory::Memory;
+use super::strategy::Candidate;
+use crate::outcome::Affinity;
+
+/// The exceptions, and which sessions this process has seen.
+#[derive(Debug)]
+pub struct Exceptions {
+    away: Memory<Exception>,
+    /// One slot per hash: a session that shares its slot with another counts as new again. Only for a metric.
+    seen: Box<[AtomicU64]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Exception {
+    /// The hash of the account that serves instead.
+    account: u64,
+    /// When the session left its favourite.
+    since: Instant,
+    /// When it was served last; its cache lives from here.
+    last: Instant,
+    /// Whether the session stays there.
+    rebound: bool,
+}
+
+/// In which order a request tries its candidates, and what to remember afterwards.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Positions among the candidates.
+    order: SmallVec<[usize; 8]>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// To the account that holds the state it refers to.
+    Bound,
+    /// Always to the first of its order.
+    Fixed { session: u64 },
+    /// To its favourite, the first candidate, but for an exception at another.
+    Ranked {
+        session: u64,
+        exception: Option<(Exception, usize)>,
+    },
+}
+
+impl Default for Exceptions {
+    fn default() -> Self {
+        Self {
+            away: Memory::new(CAPACITY),
+            seen: (0..SEEN).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl Exceptions {
+    /// Plans a request. The candidates stand in order of preference already.
+    pub(super) fn plan(
+        &self,
+        pool: u64,
+        session: Option<Session>,
+        bound: Option<usize>,
+        ranked: bool,
+        candidates: &[Candidate],
+        now: Instant,
+    ) -> Plan {
+        if let Some(bound) = bound {
+            return Plan::new(&[bound], candidates.len(), Kind::Bound);
+        }
+        // Another pool is another preference of the same session.
+        let session = affinity::mix(session.map_or(0, |session| session.0) ^ pool);
+        if !ranked {
+            return Plan::new(&[], candidates.len(), Kind::Fixed { session });
+        }
+        let exception = self
+            .away
+            .get(session)
+            .filter(|exception| now.saturating_duration_since(exception.last) < CACHE_LIFE);
+        let exception = exception.and_then(|exception| {
+            let at = candidates
+                .iter()
+                .position(|candidate| candidate.hash == exception.account)?;
+            Some((exception, at))
+        });
+        let first: &[usize] = match &exception {
+            Some((exception, at)) if exception.rebound || exception.is_over(now) => &[*at],
+            Some((_, at)) => &[0, *at],
+            None => &[],
+        };
+        Plan::new(first, candidates.len(), Kind::Ranked { session, exception })
+    }
+
+    /// A candidate took the request: remembers or forgets the exception, and says what affinity did.
+    pub(super) fn settle(
+        &self,
+        plan: &Plan,
+        chosen: usize,
+        account: u64,
+        now: Instant,
+    ) -> Affinity {
+        let first = plan.order.first() == Some(&chosen);
+        match plan.kind {
+            Kind::Bound if first => Affinity::Hit,
+            Kind::Bound => Affinity::Detour,
+            Kind::Fixed { session } if first => self.hit(session),
+            Kind::Fixed { .. } => Affinity::Detour,
+            Kind::Ranked {
+                session,
+                exception: None,
+            } if chosen == 0 => self.hit(session),
+            Kind::Ranked {
+                session,
+                exception: Some(_),
+            } if chosen == 0 => {
+                self.away.remove(session);
+                self.hit(session)
+            }
+            Kind::Ranked { session, exception } => {
+                let stays = exception.is_some_and(|(exception, at)| {
+                    at == chosen && (exception.rebound || exception.is_over(now))
+                });
+                // From a detour to another detour the favourite's cache only grows colder; from a new home it is a new one.
+                let since = exception
+                    .filter(|(exception, _)| stays || !exception.rebound)
+                    .map_or(now, |(exception, _)| exception.since);
+                self.away.insert(
+                    session,
+                    Exception {
+                        account,
+                        since,
+                        last: now,
+                        rebound: stays,
+                    },
+                );
+                match exception {
+                    Some((exception, _)) if stays && exception.rebound => self.hit(session),
+                    Some(_) if stays => Affinity::Rebind,
+                    _ => Affinity::Detour,
+                }
+            }
+        }
+    }
+
+    /// How many exceptions are remembered.
+    pub fn len(&self) -> usize {
+        self.away.len()
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.away.is_empty()
+    }
+
+    fn hit(&self, session: u64) -> Affinity {
+        // 0 is an empty slot.
+        let mark = session | 1;
+        let slots = self.seen.len() as u64;
+        let place = usize::try_from((session >> 8) % slots.max(1)).unwrap_or(0);
+        match self
+            .seen
+            .get(place)
+            .map(|slot| slot.swap(mark, Ordering::Relaxed))
+        {
+            Some(before) if before == mark => Affinity::Hit,
+            _ => Affinity::New,
+        }
+    }
+}
+
+impl Exception {
+    /// Whether the favourite's cache is dead by now.
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= CACHE_LIFE
+    }
+}
+
+impl Plan {
+    /// The positions of the candidates, the preferred first.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> {
+        self.order.iter().copied()
+    }
+
+    fn new(first: &[usize], candidates: usize, kind: Kind) -> Self {
+        let rest = (0..candidates).filter(|at| !first.contains(at));
+        let order = first.iter().copied().chain(rest).collect();
+        Self { order, kind }
+    }
+}
+
+/// How long a prompt cache lives that is not used.
+const CACHE_LIFE: Duration = Duration::from_mins(5);
+/// Exceptions remembered: a few MiB at most. Beyond it the least used go back to plain rendezvous.
+const CAPACITY: usize = 1 << 16;
+/// Sessions told from new ones: half a MiB, fixed.
+const SEEN: usize = 1 << 16;

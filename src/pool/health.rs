@@ -1,0 +1,571 @@
+//! The health of one thing that can be out: an account's credential, its limits, one model class of it, or an endpoint.
+//!
+//! A [`Gate`] is a state machine moved by verdicts and by time; it is pure and knows nothing of what it guards.
+//!
+//! ```text
+//!            stated, or blind and overloaded: at once
+//!            others: three in a row                      deadline passed,
+//!   Open ───────────────────────────────────► Benched ───── class probes ───► HalfOpen ── head ──► Open
+//!    │  ▲                                      ▲  │  ▲                           │
+//!    │  └────────── head ─────────── Easing ◄──┼──┘  └──────── failure ──────────┘
+//!    └──── a switch brings traffic ───▲ │      │  deadline passed, class eases in
+//!                                       └──────┘ failure
+//! ```
+//!
+//! Deadlines only grow: `max(old, new)`. A success clears streaks, never a deadline. A failure of a request that began
+//! before the current bench says nothing new, so fifty requests that fail together double nothing fifty times.
+use std::time::{Duration, Instant};
+
+use crate::outcome::FailureClass;
+
+/// One thing that can be out.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    phase: Phase,
+    /// The class that imposed the latest deadline.
+    reason: FailureClass,
+    /// When the latest deadline was imposed: verdicts on requests older than that are stale.
+    imposed: Option<Instant>,
+    /// Benches in a row without a stated end (blind throttling, overload): the exponent of their backoff.
+    soft: u32,
+    /// Benches in a row for failing: the exponent of their backoff.
+    hard: u32,
+    /// Failures in a row, in halves; a good head clears them.
+    strikes: u32,
+    /// Truncated answers in a row, in halves; only a complete answer clears them, since each began with a good head.
+    cuts: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Open,
+    Benched { until: Instant, then: Recovery },
+    HalfOpen { probe: Option<Instant> },
+    Easing { since: Instant, waiting: u32 },
+}
+
+/// What follows a bench.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Recovery {
+    /// A ramp of admissions: it will most likely serve.
+    Ease,
+    /// One request at a time until a good head: it may well fail again.
+    Probe,
+}
+
+/// How a request came through a gate; to be given back when it is dropped before a verdict.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Pass {
+    /// Admitted on the ramp that began then.
+    Eased(Instant),
+    #[default]
+    Free,
+    /// The one probe, sent then.
+    Probe(Instant),
+}
+
+/// Why a gate lets nothing through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Closed {
+    /// Benched until then.
+    Benched { class: FailureClass, until: Instant },
+    /// The ramp is full until then, or until a head comes back.
+    Easing { until: Instant },
+    /// A probe is on its way; after that time it no longer keeps others out.
+    Probing { class: FailureClass, until: Instant },
+}
+
+impl Closed {
+    /// When it is worth asking again.
+    pub fn until(&self) -> Instant {
+        match *self {
+            Self::Benched { until, .. } | Self::Easing { until } | Self::Probing { until, .. } => {
+                until
+            }
+        }
+    }
+}
+
+/// What a gate looks like from outside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum View {
+    Benched { class: FailureClass, until: Instant },
+    Easing,
+    HalfOpen { class: FailureClass },
+    Open,
+}
+
+/// A failure that counts against an endpoint only when it repeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Strike {
+    pub class: FailureClass,
+    /// Whether it counts as three: a refused connection.
+    pub at_once: bool,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Open,
+            reason: FailureClass::ServerError,
+            imposed: None,
+            soft: 0,
+            hard: 0,
+            strikes: 0,
+            cuts: 0,
+        }
+    }
+}
+
+impl Gate {
+    /// Whether [`Gate::admit`] would let a request through.
+    pub fn check(&self, now: Instant) -> Result<(), Closed> {
+        match self.phase {
+            Phase::Benched { until, .. } if now < until => Err(Closed::Benched {
+                class: self.reason,
+                until,
+            }),
+            Phase::HalfOpen { probe: Some(sent) } if now < sent + PROBE_PATIENCE => {
+                Err(Closed::Probing {
+                    class: self.reason,
+                    until: sent + PROBE_PATIENCE,
+                })
+            }
+            Phase::Easing { since, waiting } if waiting >= ramp(since, now) => {
+                Err(Closed::Easing {
+                    until: since + EASE_STEP * ramp(since, now),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets a request through, if it may pass now.
+    pub fn admit(&mut self, now: Instant) -> Result<Pass, Closed> {
+        self.check(now)?;
+        Ok(self.pass(now))
+    }
+
+    /// Lets a request through even past a full ramp.
+    pub fn insist(&mut self, now: Instant) -> Result<Pass, Closed> {
+        match self.check(now) {
+            Ok(()) | Err(Closed::Easing { .. }) => Ok(self.pass(now)),
+            Err(closed) => Err(closed),
+        }
+    }
+
+    /// Starts a ramp, if the gate is open: a switch is about to bring traffic to something that has been idle.
+    pub fn ease(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Open) {
+            self.phase = Phase::Easing {
+                since: now,
+                waiting: 0,
+            };
+        }
+    }
+
+    /// The request is over or has its head: a ramp has room again, and a probe is free for the next.
+    pub fn give_back(&mut self, pass: Pass) {
+        match (&mut self.phase, pass) {
+            (Phase::Easing { since, waiting }, Pass::Eased(ramp)) if *since == ramp => {
+                *waiting = waiting.saturating_sub(1)
+            }
+            (Phase::HalfOpen { probe }, Pass::Probe(sent)) if *probe == Some(sent) => *probe = None,
+            _ => {}
+        }
+    }
+
+    /// A good head came back for a request that began then.
+    pub fn head(&mut self, began: Instant) {
+        if self.is_stale(began) {
+            return;
+        }
+        self.soft = 0;
+        self.hard = 0;
+        self.strikes = 0;
+        match self.phase {
+            Phase::HalfOpen { .. } => self.phase = Phase::Open,
+            Phase::Easing { since, .. } if began >= since => self.phase = Phase::Open,
+            _ => {}
+        }
+    }
+
+    /// A whole answer came back.
+    pub fn complete(&mut self) {
+        self.cuts = 0;
+    }
+
+    /// Benches for a stated time.
+    pub fn bench(&mut self, class: FailureClass, span: Duration, now: Instant) {
+        let then = match class {
+            FailureClass::Auth => Recovery::Probe,
+            _ => Recovery::Ease,
+        };
+        self.bench_until(class, now + span, then);
+        self.imposed = Some(now);
+    }
+
+    /// Benches for a time that doubles with every failure in a row; for a class that says no end.
+    pub fn back_off(&mut self, class: FailureClass, began: Instant, now: Instant, draw: u64) {
+        let stale = self.is_stale(began);
+        if !stale {
+            self.soft = self.soft.saturating_add(1);
+        }
+        let longest = match class {
+            FailureClass::Overloaded => OVERLOADED_LONGEST,
+            _ => BLIND_LONGEST,
+        };
+        let span = backoff(SOFT_FIRST, longest, self.soft.max(1), draw);
+        self.bench_until(class, now + span, Recovery::Ease);
+        if !stale {
+            self.imposed = Some(now);
+        }
+    }
+
+    /// Counts a failure; benches after three in a row, at once when a probe failed.
+    pub fn strike(&mut self, strike: Strike, began: Instant, now: Instant, draw: u64) {
+        if self.is_stale(began) {
+            return;
+        }
+        match strike.class {
+            FailureClass::Truncated => self.cuts += 1,
+            _ => self.strikes += 2,
+        }
+        let probed = matches!(self.phase, Phase::HalfOpen { .. });
+        if probed || strike.at_once || self.strikes + self.cuts >= STRIKES_OUT {
+            self.strikes = 0;
+            self.cuts = 0;
+            self.hard = self.hard.saturating_add(1);
+            let span = backoff(HARD_FIRST, HARD_LONGEST, self.hard, draw);
+            self.bench_until(strike.class, now + span, Recovery::Probe);
+            self.imposed = Some(now);
+        }
+    }
+
+    /// What it looks like from outside.
+    pub fn view(&self, now: Instant) -> View {
+        let class = self.reason;
+        match self.phase {
+            Phase::Benched { until, .. } if now < until => View::Benched { class, until },
+            Phase::Benched {
+                then: Recovery::Probe,
+                ..
+            }
+            | Phase::HalfOpen { .. } => View::HalfOpen { class },
+            Phase::Benched { .. } | Phase::Easing { .. } => View::Easing,
+            Phase::Open => View::Open,
+        }
+    }
+
+    /// The deadline, while there is one in force.
+    pub fn until(&self, now: Instant) -> Option<Instant> {
+        match self.phase {
+            Phase::Benched { until, .. } if now < until => Some(until),
+            _ => None,
+        }
+    }
+
+    fn pass(&mut self, now: Instant) -> Pass {
+        if let Phase::Benched { then, .. } = self.phase {
+            self.phase = match then {
+                Recovery::Ease => Phase::Easing {
+                    since: now,
+                    waiting: 0,
+                },
+                Recovery::Probe => Phase::HalfOpen { probe: None },
+            };
+        }
+        match &mut self.phase {
+            Phase::Easing { since, .. } if now.saturating_duration_since(*since) > EASE_LONGEST => {
+                self.phase = Phase::Open;
+                Pass::Free
+            }
+            Phase::Easing { since, waiting } => {
+                *waiting = waiting.saturating_add(1);
+                Pass::Eased(*since)
+            }
+            Phase::HalfOpen { probe } => {
+                *probe = Some(now);
+                Pass::Probe(now)
+            }
+            Phase::Open | Phase::Benched { .. } => Pass::Free,
+        }
+    }
+
+    fn bench_until(&mut self, class: FailureClass, new: Instant, new_then: Recovery) {
+        let (until, then) = match self.phase {
+            Phase::Benched { until, then } => {
+                if new > until {
+                    self.reason = class;
+                }
+                let probes = then == Recovery::Probe || new_then == Recovery::Probe;
+                (
+                    until.max(new),
+                    if probes {
+                        Recovery::Probe
+                    } else {
+                        Recovery::Ease
+                    },
+                )
+            }
+            _ => {
+                self.reason = class;
+                (new, new_then)
+            }
+        };
+        self.phase = Phase::Benched { until, then };
+    }
+
+    fn is_stale(&self, began: Instant) -> bool {
+        self.imposed.is_some_and(|imposed| began < imposed)
+    }
+}
+
+/// How many may wait for their heads on a ramp that began then.
+fn ramp(since: Instant, now: Instant) -> u32 {
+    let elapsed = now.saturating_duration_since(since);
+    if elapsed > EASE_LONGEST {
+        return u32::MAX;
+    }
+    let steps = elapsed.as_millis() / EASE_STEP.as_millis();
+    1 + u32::try_from(steps).unwrap_or(u32::MAX - 1)
+}
+
+/// The `streak`-th wait (from 1): doubles from `first` to `longest`, with a quarter of jitter that exceeds neither.
+fn backoff(first: Duration, longest: Duration, streak: u32, draw: u64) -> Duration {
+    let doubled = first.saturating_mul(1 << (streak - 1).min(16));
+    let share = super::affinity::unit(draw) / 4.0;
+    if doubled >= longest {
+        longest.mul_f64(1.0 - share)
+    } else {
+        doubled.mul_f64(1.0 + share).min(longest)
+    }
+}
+
+/// One more admission on a ramp every so often.
+const EASE_STEP: Duration = Duration::from_millis(250);
+/// A ramp is over after that, heads or not: it lets forty pass by then.
+const EASE_LONGEST: Duration = Duration::from_secs(10);
+/// A probe without a head keeps others out for that long: a plain answer's head comes only when it is fully generated.
+const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// Three failures in a row, in halves.
+const STRIKES_OUT: u32 = 6;
+/// First wait after blind throttling or overload.
+const SOFT_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait after blind throttling.
+const BLIND_LONGEST: Duration = Duration::from_secs(30);
+/// Longest wait after overload: it passes quickly, and it shuts out every account of the provider.
+const OVERLOADED_LONGEST: Duration = Duration::from_secs(10);
+/// First wait after failures in a row.
+const HARD_FIRST: Duration = Duration::from_secs(5);
+/// Longest wait after failures in a row.
+const HARD_LONGEST: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const STRIKE: Strike = Strike {
+        class: FailureClass::ServerError,
+        at_once: false,
+    };
+
+    fn benched_for(gate: &Gate, now: Instant) -> Option<Duration> {
+        gate.until(now).map(|until| until - now)
+    }
+
+    #[test]
+    fn a_shorter_deadline_never_replaces_a_longer_one() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.bench(FailureClass::Quota, SECOND * 7999, now);
+        gate.bench(FailureClass::Throttled, SECOND * 5, now);
+        assert_eq!(benched_for(&gate, now), Some(SECOND * 7999));
+        assert_eq!(
+            gate.view(now),
+            View::Benched {
+                class: FailureClass::Quota,
+                until: now + SECOND * 7999
+            }
+        );
+        gate.bench(FailureClass::Throttled, SECOND * 9000, now);
+        assert_eq!(benched_for(&gate, now), Some(SECOND * 9000));
+    }
+
+    #[test]
+    fn a_success_clears_the_streak_but_not_a_stated_reset() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.bench(FailureClass::Throttled, SECOND * 60, now);
+        gate.head(now + SECOND);
+        assert!(gate.check(now + SECOND * 59).is_err());
+        assert!(gate.check(now + SECOND * 60).is_ok());
+    }
+
+    #[test]
+    fn blind_throttling_doubles_from_one_to_thirty_seconds() {
+        let mut now = Instant::now();
+        let mut gate = Gate::default();
+        for expected in [1, 2, 4, 8, 16, 30, 30] {
+            gate.back_off(FailureClass::ThrottledBlind, now, now, 0);
+            assert_eq!(benched_for(&gate, now), Some(SECOND * expected));
+            now += SECOND * expected;
+            gate.admit(now).unwrap();
+        }
+        gate.head(now);
+        gate.back_off(FailureClass::ThrottledBlind, now, now, 0);
+        assert_eq!(benched_for(&gate, now), Some(SECOND));
+    }
+
+    #[test]
+    fn overload_doubles_from_one_to_ten_seconds() {
+        let mut now = Instant::now();
+        let mut gate = Gate::default();
+        for expected in [1, 2, 4, 8, 10, 10] {
+            gate.back_off(FailureClass::Overloaded, now, now, 0);
+            assert_eq!(benched_for(&gate, now), Some(SECOND * expected));
+            now += SECOND * expected;
+        }
+    }
+
+    #[test]
+    fn jitter_stays_within_a_quarter_and_the_cap() {
+        for draw in [0, u64::MAX / 3, u64::MAX] {
+            let first = backoff(SECOND, SECOND * 30, 1, draw);
+            assert!(
+                first >= SECOND && first <= SECOND.mul_f64(1.25),
+                "{first:?}"
+            );
+            let capped = backoff(SECOND, SECOND * 30, 40, draw);
+            assert!(
+                capped >= SECOND.mul_f64(22.5) && capped <= SECOND * 30,
+                "{capped:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn requests_that_fail_together_double_nothing() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        for _ in 0..50 {
+            gate.back_off(FailureClass::Overloaded, now, now + SECOND, 0);
+        }
+        assert_eq!(benched_for(&gate, now + SECOND), Some(SECOND));
+    }
+
+    #[test]
+    fn three_failures_in_a_row_bench_and_a_good_head_between_forgives() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.strike(STRIKE, now, now, 0);
+        gate.strike(STRIKE, now, now, 0);
+        gate.head(now);
+        gate.strike(STRIKE, now, now, 0);
+        gate.strike(STRIKE, now, now, 0);
+        assert_eq!(benched_for(&gate, now), None);
+        gate.strike(STRIKE, now, now, 0);
+        assert_eq!(benched_for(&gate, now), Some(SECOND * 5));
+    }
+
+    #[test]
+    fn truncation_counts_half_and_a_good_head_does_not_forgive_it() {
+        let now = Instant::now();
+        let cut = Strike {
+            class: FailureClass::Truncated,
+            at_once: false,
+        };
+        let mut gate = Gate::default();
+        for _ in 0..5 {
+            gate.head(now);
+            gate.strike(cut, now, now, 0);
+        }
+        assert_eq!(benched_for(&gate, now), None);
+        gate.strike(cut, now, now, 0);
+        assert_eq!(benched_for(&gate, now), Some(SECOND * 5));
+    }
+
+    #[test]
+    fn a_refused_connection_counts_at_once() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.strike(
+            Strike {
+                class: FailureClass::Transport,
+                at_once: true,
+            },
+            now,
+            now,
+            0,
+        );
+        assert_eq!(benched_for(&gate, now), Some(SECOND * 5));
+    }
+
+    #[test]
+    fn after_failures_one_probe_at_a_time_decides() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        gate.strike(
+            Strike {
+                at_once: true,
+                ..STRIKE
+            },
+            start,
+            start,
+            0,
+        );
+        let back = start + SECOND * 5;
+        let probe = gate.admit(back).unwrap();
+        assert_eq!(probe, Pass::Probe(back));
+        assert!(matches!(
+            gate.admit(back + SECOND),
+            Err(Closed::Probing { .. })
+        ));
+        gate.give_back(probe);
+        gate.admit(back + SECOND).unwrap();
+        gate.strike(STRIKE, back + SECOND, back + SECOND * 2, 0);
+        assert_eq!(benched_for(&gate, back + SECOND * 2), Some(SECOND * 10));
+        let again = back + SECOND * 12;
+        gate.admit(again).unwrap();
+        gate.head(again);
+        assert_eq!(gate.view(again), View::Open);
+        assert_eq!(gate.admit(again), Ok(Pass::Free));
+    }
+
+    #[test]
+    fn a_probe_that_stays_silent_makes_room_for_the_next() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        gate.bench(FailureClass::Auth, SECOND, start);
+        gate.admit(start + SECOND).unwrap();
+        assert!(gate.check(start + SECOND * 10).is_err());
+        assert_eq!(
+            gate.admit(start + SECOND * 11),
+            Ok(Pass::Probe(start + SECOND * 11))
+        );
+    }
+
+    #[test]
+    fn a_recovered_gate_is_eased_in_until_heads_come_back() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        gate.bench(FailureClass::Throttled, SECOND, start);
+        let back = start + SECOND;
+        let first = gate.admit(back).unwrap();
+        assert_eq!(
+            gate.admit(back),
+            Err(Closed::Easing {
+                until: back + EASE_STEP
+            })
+        );
+        gate.admit(back + EASE_STEP).unwrap();
+        assert!(gate.check(back + EASE_STEP).is_err());
+        gate.give_back(first);
+        gate.admit(back + EASE_STEP).unwrap();
+        assert!(gate.check(back + EASE_STEP).is_err());
+        assert!(gate.insist(back + EASE_STEP).is_ok());
+        gate.head(back);
+        assert_eq!(gate.admit(back + EASE_STEP), Ok(Pass::Free));
+    }
+}

@@ -1,0 +1,186 @@
+//! The permit for one attempt at one account: what it occupies is given back when it is dropped, whatever happened.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderMap;
+
+use super::classify::{Failure, Scope};
+use super::health::{Pass, Strike};
+use super::live::{AccountLive, EndpointLive, Passes, model_class};
+use super::memory::lock;
+use super::quota;
+use crate::outcome::FailureClass;
+
+/// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
+///
+/// Tell it what happens: [`Lease::observe`] on every response head, [`Lease::committed`] when a good answer begins,
+/// [`Lease::completed`] when it ended as it should, [`Lease::failed`] otherwise. Dropped without a verdict (the client
+/// left), it counts for nothing.
+#[derive(Debug)]
+pub struct Lease {
+    pub(super) account: Arc<AccountLive>,
+    pub(super) endpoint: Arc<EndpointLive>,
+    pub(super) model: Arc<str>,
+    pub(super) generation: u64,
+    pub(super) began: Instant,
+    pub(super) passes: Passes,
+    pub(super) endpoint_pass: Pass,
+    pub(super) reserved: u64,
+    pub(super) waits: bool,
+}
+
+impl Lease {
+    /// A response head came, good or bad: what it says about the account's windows.
+    pub fn observe(&self, headers: &HeaderMap, now: Instant, wall: SystemTime) {
+        if let Some(readings) = quota::read(headers, wall) {
+            self.account.observe(&readings, now);
+        }
+    }
+
+    /// A good answer begins: its head is in and content follows. Ends ramps and streaks, measures the time it took.
+    pub fn committed(&mut self, now: Instant) {
+        if !self.waits {
+            return;
+        }
+        lock(&self.endpoint.gate).head(self.began);
+        {
+            let mut state = lock(&self.account.state);
+            state.head(model_class(&self.model), self.began);
+            state.measure(now.saturating_duration_since(self.began), now);
+        }
+        self.arrive();
+    }
+
+    /// The answer ended with its terminal marker.
+    pub fn completed(&mut self, now: Instant) {
+        self.committed(now);
+        lock(&self.endpoint.gate).complete();
+    }
+
+    /// The attempt failed. Benches what the failure puts out, at once. `draw` is the randomness of the jitter.
+    pub fn failed(&mut self, failure: &Failure, now: Instant, draw: u64) {
+        match failure.class {
+            FailureClass::ClientGone => {}
+            FailureClass::ClientFault | FailureClass::ContextLength => {
+                lock(&self.endpoint.gate).head(self.began);
+                lock(&self.account.state).head(model_class(&self.model), self.began);
+            }
+            FailureClass::Auth
+            | FailureClass::Quota
+            | FailureClass::Throttled
+            | FailureClass::ThrottledBlind => {
+                lock(&self.endpoint.gate).head(self.began);
+                self.bench_account(failure, now, draw);
+            }
+            FailureClass::Overloaded => {
+                let mut gate = lock(&self.endpoint.gate);
+                gate.back_off(failure.class, self.began, now, draw);
+                if let Some(wait) = failure.retry_after {
+                    gate.bench(failure.class, wait.min(OVERLOADED_LONGEST), now);
+                }
+            }
+            FailureClass::ServerError
+            | FailureClass::Slow
+            | FailureClass::Transport
+            | FailureClass::Truncated => {
+                let strike = Strike {
+                    class: failure.class,
+                    at_once: failure.at_once,
+                };
+                lock(&self.endpoint.gate).strike(strike, self.began, now, draw);
+            }
+        }
+        self.arrive();
+    }
+
+    /// The request's real use is known: corrects what was reserved for it in the account's own token limit.
+    pub fn settle(&mut self, tokens: u64, now: Instant) {
+        let mut state = lock(&self.account.state);
+        if tokens >= self.reserved {
+            state.tokens.add(now, tokens - self.reserved);
+        } else {
+            state
+                .tokens
+                .take_back(self.began, now, self.reserved - tokens);
+        }
+        drop(state);
+        self.leave_queue();
+        self.reserved = 0;
+    }
+
+    /// The name of the account.
+    pub fn account(&self) -> &Arc<str> {
+        &self.account.name
+    }
+
+    /// The name of the endpoint: its origin, and the egress if there is one.
+    pub fn endpoint(&self) -> &Arc<str> {
+        &self.endpoint.name
+    }
+
+    /// When the attempt began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    fn bench_account(&self, failure: &Failure, now: Instant, draw: u64) {
+        let current = self.generation == self.account.generation.load(Ordering::Relaxed);
+        let mut state = lock(&self.account.state);
+        if failure.class == FailureClass::Auth {
+            if current && failure.scope == Scope::Account {
+                state.credential.bench(failure.class, AUTH_BENCH, now);
+            }
+            return;
+        }
+        // It was refused for its limits, so its credential is fine.
+        state.credential.head(self.began);
+        let gate = match failure.scope {
+            Scope::AccountModel => state.model_gate(model_class(&self.model), now),
+            _ => &mut state.limits,
+        };
+        match (failure.class, failure.retry_after) {
+            (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
+                gate.back_off(failure.class, self.began, now, draw)
+            }
+            (_, stated) => gate.bench(failure.class, stated.unwrap_or(QUOTA_UNSTATED), now),
+        }
+    }
+
+    /// A verdict is in: ramps and probes are free for others.
+    fn arrive(&mut self) {
+        self.leave_queue();
+        let passes = std::mem::take(&mut self.passes);
+        lock(&self.account.state).give_back(model_class(&self.model), passes);
+        let pass = std::mem::take(&mut self.endpoint_pass);
+        lock(&self.endpoint.gate).give_back(pass);
+    }
+
+    fn leave_queue(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            let waiting = &mut lock(&self.account.state).waiting;
+            waiting.0 = waiting.0.saturating_sub(1);
+            waiting.1 = waiting.1.saturating_sub(self.reserved);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.arrive();
+        if self.reserved > 0 {
+            lock(&self.account.state)
+                .tokens
+                .take_back(self.began, self.began, self.reserved);
+        }
+        self.account.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A refused credential is tried again after that, in case it was mended without a reload.
+const AUTH_BENCH: Duration = Duration::from_mins(30);
+/// A spent quota that says no end.
+const QUOTA_UNSTATED: Duration = Duration::from_hours(1);
+/// However long an overloaded provider asks for: the wait shuts out every account behind it.
+const OVERLOADED_LONGEST: Duration = Duration::from_secs(10);

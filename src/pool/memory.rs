@@ -1,0 +1,147 @@
+//! A map that forgets: bounded in entries whatever comes, and what is used stays longest.
+//!
+//! Two generations per shard. New and used entries live in the young one; when that is full it becomes the old one, and
+//! the old one is forgotten as a whole. No entry is ever searched for eviction, so nothing ever stalls.
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A bounded map from a hash to a small value.
+#[derive(Debug)]
+pub struct Memory<V> {
+    shards: [Mutex<Generations<V>>; SHARDS],
+    /// Entries of one generation of one shard.
+    per_generation: usize,
+}
+
+#[derive(Debug)]
+struct Generations<V> {
+    young: HashMap<u64, V, BuildHasherDefault<AlreadyHashed>>,
+    old: HashMap<u64, V, BuildHasherDefault<AlreadyHashed>>,
+}
+
+impl<V> Default for Generations<V> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::default(),
+            old: HashMap::default(),
+        }
+    }
+}
+
+impl<V: Copy> Memory<V> {
+    /// Holds at least `capacity / 2` of the entries used last, and never more than `capacity` (rounded up to shards).
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            per_generation: capacity.div_ceil(2 * SHARDS).max(1),
+        }
+    }
+
+    /// The value of `key`; looking at it keeps it.
+    pub fn get(&self, key: u64) -> Option<V> {
+        let mut shard = self.shard(key);
+        if let Some(value) = shard.young.get(&key) {
+            return Some(*value);
+        }
+        let value = shard.old.remove(&key)?;
+        self.put(&mut shard, key, value);
+        Some(value)
+    }
+
+    /// Sets the value of `key`.
+    pub fn insert(&self, key: u64, value: V) {
+        let mut shard = self.shard(key);
+        shard.old.remove(&key);
+        self.put(&mut shard, key, value);
+    }
+
+    /// Forgets `key`.
+    pub fn remove(&self, key: u64) {
+        let mut shard = self.shard(key);
+        shard.old.remove(&key);
+        shard.young.remove(&key);
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        let sizes = self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            shard.young.len() + shard.old.len()
+        });
+        sizes.sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn put(&self, shard: &mut Generations<V>, key: u64, value: V) {
+        if shard.young.len() >= self.per_generation && !shard.young.contains_key(&key) {
+            shard.old = std::mem::take(&mut shard.young);
+        }
+        shard.young.insert(key, value);
+    }
+
+    fn shard(&self, key: u64) -> MutexGuard<'_, Generations<V>> {
+        // The map below uses the low bits of the key, so the shard takes the high ones.
+        let place = (key >> 60) as usize % SHARDS;
+        lock(&self.shards[place])
+    }
+}
+
+/// Locks, whether or not a thread died holding it: no update here can be seen half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keys are hashes already.
+#[derive(Debug, Default)]
+struct AlreadyHashed(u64);
+
+impl std::hash::Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+/// Locks that share the keys among them.
+const SHARDS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::super::affinity::mix;
+    use super::*;
+
+    #[test]
+    fn it_never_holds_more_than_its_capacity() {
+        let memory = Memory::new(1024);
+        for key in 0..100_000 {
+            memory.insert(mix(key), key);
+        }
+        assert!(memory.len() <= 1024, "{}", memory.len());
+    }
+
+    #[test]
+    fn what_is_used_stays() {
+        let memory = Memory::new(1024);
+        memory.insert(mix(7), 7);
+        for key in 1000..50_000 {
+            memory.insert(mix(key), key);
+            assert_eq!(memory.get(mix(7)), Some(7));
+        }
+        memory.remove(mix(7));
+        assert_eq!(memory.get(mix(7)), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! The accounts: which one serves next, what a failure puts out, and for how long.
+//!
+//! ```text
+//! Want ── Pool::pick ──► Pick { lease, account, endpoint, model }      or Exhausted { verdict, soonest, why }
+//!              ▲                  │ observe(headers)  on every head
+//!              │                  │ committed()       a good answer begins
+//!         tried(failure)          │ completed()       it ended as it should
+//!              └── failed(failure) ◄── classify(status, headers, error) / classify_transport / classify_event
+//! ```
+//!
+//! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
+//! never changed; what lives longer (health, windows, counters, affinity) is shared with the pool of the next.
+pub mod affinity;
+pub mod classify;
+pub mod exceptions;
+pub mod health;
+pub mod hints;
+pub mod lease;
+pub mod live;
+pub mod memory;
+pub mod quota;
+pub mod responses;
+pub mod retry;
+pub mod select;
+pub mod status;
+pub mod strategy;
+
+mod roster;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+pub use classify::{
+    ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
+};
+pub use lease::Lease;
+pub use select::{AccountLimit, Excluded, Exhausted, Pick, Tried, Verdict, Want};
+pub use status::{AccountStatus, State};
+
+use crate::config::{Account, Config, Endpoint};
+use exceptions::Exceptions;
+use health::Gate;
+use live::{AccountLive, EndpointLive};
+use memory::lock;
+use responses::Responses;
+use retry::RetryBudget;
+use roster::{ModelMap, Roster, Slot};
+
+/// The accounts and pools of one configuration, with their live state.
+#[derive(Debug)]
+pub struct Pool {
+    config: Arc<Config>,
+    /// Counts configurations, so that a late refusal of an old credential does not bench the new one.
+    generation: u64,
+    /// As [`Config::accounts`].
+    slots: Vec<Slot>,
+    /// As [`Config::pools`].
+    rosters: Vec<Roster>,
+    exceptions: Arc<Exceptions>,
+    responses: Arc<Responses>,
+    budget: Arc<RetryBudget>,
+}
+
+impl Pool {
+    /// The pool of a configuration. Takes over the live state of the one `before` by name; what has no name in the new
+    /// configuration is forgotten, and refused credentials are tried again.
+    pub fn new(config: Arc<Config>, before: Option<&Self>) -> Self {
+        let generation = before.map_or(0, |before| before.generation + 1);
+        let mut endpoints: HashMap<Arc<str>, Arc<EndpointLive>> = before
+            .into_iter()
+            .flat_map(|before| &before.slots)
+            .flat_map(|slot| &slot.endpoints)
+            .map(|live| (Arc::clone(&live.name), Arc::clone(live)))
+            .collect();
+        let slots = config.accounts.iter().map(|account| {
+            let known = before.and_then(|before| {
+                before
+                    .slots
+                    .iter()
+                    .find(|slot| slot.account.name == account.name)
+            });
+            let live = known.map_or_else(
+                || {
+                    Arc::new(AccountLive::new(
+                        Arc::clone(&account.name),
+                        affinity::hash(account.name.as_bytes()),
+                    ))
+                },
+                |slot| Arc::clone(&slot.live),
+            );
+            lock(&live.state).credential = Gate::default();
+            live.generation.store(generation, Ordering::Relaxed);
+            let ways = account.endpoints.iter().map(|endpoint| {
+                let name = way(account, endpoint);
+                let live = endpoints.entry(Arc::clone(&name)).or_insert_with(|| {
+                    Arc::new(EndpointLive::new(
+                        Arc::clone(&name),
+                        affinity::hash(name.as_bytes()),
+                    ))
+                });
+                Arc::clone(live)
+            });
+            Slot {
+                endpoints: ways.collect(),
+                models: ModelMap::new(&account.models),
+                account: Arc::clone(account),
+                live,
+            }
+        });
+        let slots = slots.collect();
+        let rosters = config
+            .pools
+            .iter()
+            .map(|pool| Roster::new(pool, &config))
+            .collect();
+        Self {
+            generation,
+            slots,
+            rosters,
+            exceptions: before
+                .map(|before| Arc::clone(&before.exceptions))
+                .unwrap_or_default(),
+            responses: before
+                .map(|before| Arc::clone(&before.responses))
+                .unwrap_or_default(),
+            budget: before
+                .map(|before| Arc::clone(&before.budget))
+                .unwrap_or_default(),
+            config,
+        }
+    }
+
+    /// The retry budget: [`RetryBudget::request`] for every request, [`RetryBudget::retry`] before every retry.
+    pub fn retry_budget(&self) -> &RetryBudget {
+        &self.budget
+    }
+
+    /// Remembers that the account of `lease` made the response, for a later `previous_response_id`.
+    pub fn bind_response(&self, id: &str, lease: &Lease, now: Instant) {
+        self.responses.bind(id, lease.account.hash, now);
+    }
+
+    /// Notes what an active health check found. Positions as in the configuration.
+    pub fn set_endpoint_health(&self, account: usize, endpoint: usize, healthy: bool) {
+        if let Some(live) = self.endpoint(account, endpoint) {
+            live.checked_down.store(!healthy, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an endpoint takes requests now. Positions as in the configuration.
+    pub fn endpoint_usable(&self, account: usize, endpoint: usize, now: Instant) -> bool {
+        self.endpoint(account, endpoint)
+            .is_some_and(|live| live.check(false, now).is_ok())
+    }
+
+    fn endpoint(&self, account: usize, endpoint: usize) -> Option<&Arc<EndpointLive>> {
+        self.slots.get(account)?.endpoints.get(endpoint)
+    }
+}
+
+/// The name of an endpoint's health: the origin, and the egress proxy, whose failure is not the origin's.
+fn way(account: &Account, endpoint: &Endpoint) -> Arc<str> {
+    match &account.egress {
+        Some(egress) => format!("{} via {}:{}", endpoint.origin, egress.host, egress.port).into(),
+        None => Arc::clone(&endpoint.origin),
+    }
+}

@@ -1,0 +1,38 @@
+//! Which account made a response: `previous_response_id` refers to state that lives there.
+use std::time::{Duration, Instant};
+
+use super::affinity;
+use super::memory::Memory;
+
+/// Response ids and the accounts that made them.
+#[derive(Debug)]
+pub struct Responses {
+    made: Memory<(u64, Instant)>,
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self {
+            made: Memory::new(CAPACITY),
+        }
+    }
+}
+
+impl Responses {
+    /// The account (its hash) that made the response.
+    pub(super) fn account(&self, id: &str, now: Instant) -> Option<u64> {
+        let (account, at) = self.made.get(affinity::hash(id.as_bytes()))?;
+        (now.saturating_duration_since(at) < LIFE).then_some(account)
+    }
+
+    /// Remembers that the account (its hash) made the response.
+    pub(super) fn bind(&self, id: &str, account: u64, now: Instant) {
+        self.made
+            .insert(affinity::hash(id.as_bytes()), (account, now));
+    }
+}
+
+/// Responses remembered: a few MiB at most.
+const CAPACITY: usize = 1 << 16;
+/// As long as OpenAI keeps a response.
+const LIFE: Duration = Duration::from_hours(30 * 24);

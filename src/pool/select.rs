@@ -1,0 +1,572 @@
+//! Which account gets the next attempt.
+//!
+//! Candidates are the accounts of a pool that may serve at all (model, dialect, not tried, weight). With a session they
+//! are ranked by priority and rendezvous and the first that takes the request wins; without one the pool's strategy
+//! chooses within the best priority that has a usable one. Nothing here waits.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::Pool;
+use super::affinity::{self, Session};
+use super::classify::{Failure, Scope};
+use super::exceptions::Plan;
+use super::health::Closed;
+use super::lease::Lease;
+use super::live::{Level, Load, model_class};
+use super::roster::Slot;
+use super::strategy::{self, Candidate};
+use crate::config::{Account, Select};
+use crate::outcome::{Affinity, FailureClass};
+use crate::protocol::Dialect;
+
+/// What a request needs of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// Position in [`crate::config::Config::pools`]; its fallbacks follow by themselves. After
+    /// [`super::classify::Next::Fallback`] give the fallback itself.
+    pub pool: usize,
+    /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
+    pub pools: Option<&'a [usize]>,
+    /// The model, as the route left it.
+    pub model: &'a str,
+    /// What the upstream must speak; `None` = anything.
+    pub dialect: Option<Dialect>,
+    /// The only account to consider, also with weight 0.
+    pub account: Option<&'a str>,
+    /// From [`affinity::session`].
+    pub session: Option<Session>,
+    /// The body's `previous_response_id`: the account that made it is preferred.
+    pub previous_response: Option<&'a str>,
+    /// What has been tried for this request, from [`Pick::tried`].
+    pub tried: &'a [Tried],
+    /// Estimated tokens, reserved in the account's own limit; 0 = unknown.
+    pub tokens: u64,
+    /// Randomness.
+    pub draw: u64,
+    /// Whether to pass a full ramp rather than be refused because of it.
+    pub insist: bool,
+}
+
+/// An attempt of this request that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tried {
+    pub account: usize,
+    /// The endpoint, when only that one is out: another of the same account may be tried.
+    pub endpoint: Option<usize>,
+}
+
+/// A choice, with the permit to use it.
+#[derive(Debug)]
+pub struct Pick {
+    pub lease: Lease,
+    pub account: Arc<Account>,
+    /// Position in [`Account::endpoints`].
+    pub endpoint: usize,
+    /// What the upstream calls the model.
+    pub model: Arc<str>,
+    /// What affinity did; `None` without a session.
+    pub affinity: Option<Affinity>,
+    /// The pool that it came from: the one wanted or a fallback.
+    pub pool: usize,
+}
+
+/// Nobody can take the request now.
+#[derive(Clone, Debug)]
+pub struct Exhausted {
+    pub verdict: Verdict,
+    /// The soonest honest time at which a retry can succeed; `None` when time does not help.
+    pub soonest: Option<Duration>,
+    /// When only a ramp stands in the way of an account: its next step. Ask again after it, or with [`Want::insist`].
+    pub easing: Option<Duration>,
+    /// Every account considered and why it is out, in declared order, fallback pools last.
+    pub excluded: Vec<(Arc<str>, Excluded)>,
+}
+
+/// What stands behind an exhaustion; decides the refusal.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Verdict {
+    /// Every credential was refused: 502 or 503, never 401.
+    Auth,
+    /// Some account serves the model, none in that dialect: 400.
+    Dialect,
+    /// Endpoints are failing: 502.
+    Down,
+    /// Every account is drained: 503.
+    Drained,
+    /// No account serves the model: 404.
+    Model,
+    /// The provider is overloaded: 529 or 503.
+    Overloaded,
+    /// Quotas are spent: 429, and no retry unless the reset is near.
+    Quota,
+    /// Rate limits: 429.
+    Throttled,
+    /// Everything has been tried in this request; its last failure is the answer.
+    Tried,
+}
+
+/// Why an account is out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Excluded {
+    /// The account (or this model class of it) is benched.
+    Benched { class: FailureClass, wait: Duration },
+    /// It does not speak the dialect.
+    Dialect,
+    /// By the operator.
+    Drained,
+    /// Its ramp is full.
+    Easing { wait: Duration },
+    /// Every endpoint of it is benched; this one is back the soonest.
+    Endpoint { class: FailureClass, wait: Duration },
+    /// One of its own limits; concurrency says no time.
+    Limit {
+        limit: AccountLimit,
+        wait: Option<Duration>,
+    },
+    /// It does not serve the model.
+    Model,
+    /// It has a probe out, and takes nothing else until that is back or too late.
+    Probing { class: FailureClass, wait: Duration },
+    /// A window of it is as good as spent. Only a reason to prefer others, never to refuse.
+    Spent,
+    /// It has been tried for this request.
+    Tried,
+    /// Its weight is 0 and it was not asked for by name, or another was.
+    Unasked,
+    /// The active health check says that every endpoint is down.
+    Unhealthy,
+}
+
+/// A limit in `accounts[].limits`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum AccountLimit {
+    Concurrency,
+    Requests,
+    Tokens,
+}
+
+impl Excluded {
+    pub(super) fn from_closed(closed: Closed, now: Instant) -> Self {
+        let wait = closed.until().saturating_duration_since(now);
+        match closed {
+            Closed::Benched { class, .. } => Self::Benched { class, wait },
+            Closed::Easing { .. } => Self::Easing { wait },
+            Closed::Probing { class, .. } => Self::Probing { class, wait },
+        }
+    }
+
+    pub(super) fn from_endpoint(closed: Closed, now: Instant) -> Self {
+        match Self::from_closed(closed, now) {
+            Self::Benched { class, wait } => Self::Endpoint { class, wait },
+            other => other,
+        }
+    }
+
+    /// How long it will stay so; `None` when time does not help, or nobody knows.
+    pub fn wait(&self) -> Option<Duration> {
+        match *self {
+            Self::Benched { wait, .. }
+            | Self::Easing { wait }
+            | Self::Endpoint { wait, .. }
+            | Self::Probing { wait, .. } => Some(wait),
+            Self::Limit { limit, wait } => {
+                wait.or((limit == AccountLimit::Concurrency).then_some(BUSY_WAIT))
+            }
+            Self::Dialect
+            | Self::Drained
+            | Self::Model
+            | Self::Spent
+            | Self::Tried
+            | Self::Unasked
+            | Self::Unhealthy => None,
+        }
+    }
+
+    /// What it amounts to, were it the only reason.
+    fn verdict(&self) -> Verdict {
+        match *self {
+            Self::Benched { class, .. }
+            | Self::Endpoint { class, .. }
+            | Self::Probing { class, .. } => match class {
+                FailureClass::Auth => Verdict::Auth,
+                FailureClass::Overloaded => Verdict::Overloaded,
+                FailureClass::Quota => Verdict::Quota,
+                FailureClass::Throttled | FailureClass::ThrottledBlind => Verdict::Throttled,
+                _ => Verdict::Down,
+            },
+            Self::Easing { .. } | Self::Limit { .. } | Self::Spent => Verdict::Throttled,
+            Self::Dialect => Verdict::Dialect,
+            Self::Drained => Verdict::Drained,
+            Self::Model | Self::Unasked => Verdict::Model,
+            Self::Tried => Verdict::Tried,
+            Self::Unhealthy => Verdict::Down,
+        }
+    }
+}
+
+impl Pick {
+    /// What to put among [`Want::tried`] after this failure.
+    pub fn tried(&self, failure: &Failure) -> Tried {
+        Tried {
+            account: self.account.index,
+            endpoint: (failure.scope == Scope::Endpoint).then_some(self.endpoint),
+        }
+    }
+}
+
+impl Pool {
+    /// Chooses an account and occupies it. Follows fallback pools when everything in the wanted one is out.
+    pub fn pick(&self, want: &Want<'_>, now: Instant) -> Result<Pick, Exhausted> {
+        let mut excluded = Exclusions::new();
+        for pool in self.chain(want) {
+            match self.pick_in(pool, want, now, &mut excluded) {
+                Some(pick) => return Ok(pick),
+                None => continue,
+            }
+        }
+        Err(self.exhausted(&excluded))
+    }
+
+    /// The wanted pool and its fallbacks, as far as they are allowed.
+    pub(super) fn chain<'a>(&'a self, want: &'a Want<'_>) -> impl Iterator<Item = usize> + 'a {
+        let pools = &self.config.pools;
+        let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
+        std::iter::successors(Some(want.pool), next)
+            .filter(|pool| {
+                *pool == want.pool || want.pools.is_none_or(|allowed| allowed.contains(pool))
+            })
+            .take(pools.len())
+    }
+
+    fn pick_in(
+        &self,
+        pool: usize,
+        want: &Want<'_>,
+        now: Instant,
+        excluded: &mut Exclusions,
+    ) -> Option<Pick> {
+        let mut candidates = self.candidates(pool, want, excluded);
+        if candidates.is_empty() {
+            return None;
+        }
+        let plan = self.plan(pool, want, &mut candidates, now);
+        let levels = [Level::Fresh, Level::Usable, Level::Insist];
+        for level in levels.into_iter().take(if want.insist { 3 } else { 2 }) {
+            let picked = match &plan {
+                Some(plan) => self.first_in_order(plan, &mut candidates, want, level, now),
+                None => self.by_strategy(pool, &mut candidates, want, level, now),
+            };
+            if let Some((chosen, pick)) = picked {
+                let affinity =
+                    plan.and_then(|plan| self.settle_affinity(&plan, &candidates, chosen, now));
+                let affinity = affinity.map(|result| {
+                    if pool == want.pool {
+                        result
+                    } else {
+                        Affinity::Detour
+                    }
+                });
+                return Some(Pick {
+                    affinity,
+                    pool,
+                    ..pick
+                });
+            }
+        }
+        excluded.extend(
+            candidates
+                .iter()
+                .map(|candidate| (candidate.account, candidate.out)),
+        );
+        None
+    }
+
+    /// The accounts of a pool that may serve the request as far as nothing live is concerned.
+    pub(super) fn candidates(
+        &self,
+        pool: usize,
+        want: &Want<'_>,
+        excluded: &mut Exclusions,
+    ) -> SmallVec<[Candidate; 8]> {
+        let mut candidates = SmallVec::new();
+        let members = self
+            .rosters
+            .get(pool)
+            .map_or(&[][..], |roster| &roster.members);
+        for (place, member) in members.iter().enumerate() {
+            let Some(slot) = self.slots.get(*member) else {
+                continue;
+            };
+            let why_not = match want.account {
+                Some(name) if *slot.account.name != *name => Some(Excluded::Unasked),
+                None if slot.account.weight == 0 => Some(Excluded::Unasked),
+                _ if !slot.models.serves(want.model) => Some(Excluded::Model),
+                _ if want
+                    .dialect
+                    .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>
+                {
+                    Some(Excluded::Dialect)
+                }
+                _ => None,
+            };
+            match why_not {
+                Some(why) => excluded.push((*member, why)),
+                None => candidates.push(Candidate::new(place, *member, slot)),
+            }
+        }
+        candidates
+    }
+
+    fn first_in_order(
+        &self,
+        plan: &Plan,
+        candidates: &mut [Candidate],
+        want: &Want<'_>,
+        level: Level,
+        now: Instant,
+    ) -> Option<(usize, Pick)> {
+        let mut switched = false;
+        for at in plan.order() {
+            let Some(candidate) = candidates.get_mut(at) else {
+                continue;
+            };
+            match self.admit(candidate.account, want, level, switched, now) {
+                Ok(pick) => return Some((at, pick)),
+                Err(why) => {
+                    switched |= matches!(why, Excluded::Benched { .. } | Excluded::Endpoint { .. });
+                    candidate.out = why;
+                }
+            }
+        }
+        None
+    }
+
+    fn by_strategy(
+        &self,
+        pool: usize,
+        candidates: &mut [Candidate],
+        want: &Want<'_>,
+        level: Level,
+        now: Instant,
+    ) -> Option<(usize, Pick)> {
+        let roster = self.rosters.get(pool)?;
+        let select = self.config.pools.get(pool)?.select;
+        let mut draw = want.draw;
+        let mut switched = false;
+        let mut from = 0;
+        while from < candidates.len() {
+            let tier = candidates.get(from)?.priority;
+            let to = from
+                + candidates
+                    .iter()
+                    .skip(from)
+                    .take_while(|candidate| candidate.priority == tier)
+                    .count();
+            let mut usable: SmallVec<[usize; 8]> = SmallVec::new();
+            for at in from..to {
+                let Some(candidate) = candidates.get_mut(at) else {
+                    continue;
+                };
+                match self.check(candidate, want, level, now) {
+                    Ok(()) => usable.push(at),
+                    Err(why) => {
+                        switched |=
+                            matches!(why, Excluded::Benched { .. } | Excluded::Endpoint { .. });
+                        candidate.out = why;
+                    }
+                }
+            }
+            while let Some(place) = strategy::choose(select, roster, candidates, &usable, draw) {
+                let at = usable.remove(place);
+                let candidate = candidates.get_mut(at)?;
+                match self.admit(candidate.account, want, level, switched, now) {
+                    Ok(pick) => return Some((at, pick)),
+                    Err(why) => candidate.out = why,
+                }
+                draw = affinity::mix(draw);
+            }
+            from = to;
+        }
+        None
+    }
+
+    /// Whether a candidate would take the request; notes what the strategies compare.
+    pub(super) fn check(
+        &self,
+        candidate: &mut Candidate,
+        want: &Want<'_>,
+        level: Level,
+        now: Instant,
+    ) -> Result<(), Excluded> {
+        let slot = self.slots.get(candidate.account).ok_or(Excluded::Model)?;
+        let ready = slot.live.check(&load(slot, want, level), now)?;
+        slot.endpoint(want, level, now)?;
+        candidate.note(&ready, slot);
+        Ok(())
+    }
+
+    fn admit(
+        &self,
+        account: usize,
+        want: &Want<'_>,
+        level: Level,
+        switched: bool,
+        now: Instant,
+    ) -> Result<Pick, Excluded> {
+        let slot = self.slots.get(account).ok_or(Excluded::Model)?;
+        let endpoint = slot.endpoint(want, level, now);
+        // What the account itself says comes first: it is the more lasting reason.
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(why) => {
+                return Err(slot
+                    .live
+                    .check(&load(slot, want, level), now)
+                    .err()
+                    .unwrap_or(why));
+            }
+        };
+        let model = slot.models.upstream(want.model);
+        let load = load(slot, want, level);
+        let passes = slot.live.admit(&load, now, switched)?;
+        let live = slot.endpoints.get(endpoint).ok_or(Excluded::Model)?;
+        let endpoint_pass = live
+            .admit(level == Level::Insist, now)
+            .inspect_err(|_| slot.live.undo(&load, passes, now))?;
+        let lease = Lease {
+            account: Arc::clone(&slot.live),
+            endpoint: Arc::clone(live),
+            model: Arc::clone(&model),
+            generation: self.generation,
+            began: now,
+            passes,
+            endpoint_pass,
+            reserved: want.tokens,
+            waits: true,
+        };
+        Ok(Pick {
+            lease,
+            account: Arc::clone(&slot.account),
+            endpoint,
+            model,
+            affinity: None,
+            pool: want.pool,
+        })
+    }
+
+    pub(super) fn exhausted(&self, excluded: &Exclusions) -> Exhausted {
+        // A refused credential is no matter of time for a client.
+        let timed = excluded
+            .iter()
+            .filter(|(_, why)| why.verdict() != Verdict::Auth)
+            .filter_map(|(_, why)| Some((why.wait()?, why.verdict())))
+            .min_by_key(|(wait, _)| *wait);
+        let has = |verdict: Verdict| excluded.iter().any(|(_, why)| why.verdict() == verdict);
+        let untimed = UNTIMED.into_iter().find(|verdict| has(*verdict));
+        let easing = excluded.iter().filter_map(|(_, why)| match why {
+            Excluded::Easing { wait } => Some(*wait),
+            _ => None,
+        });
+        Exhausted {
+            verdict: timed
+                .map(|(_, verdict)| verdict)
+                .or(untimed)
+                .unwrap_or(Verdict::Model),
+            soonest: timed.map(|(wait, _)| wait),
+            easing: easing.min(),
+            excluded: excluded
+                .iter()
+                .filter_map(|(account, why)| {
+                    Some((Arc::clone(&self.slots.get(*account)?.account.name), *why))
+                })
+                .collect(),
+        }
+    }
+
+    /// Ranks the candidates for a session; `None` when the strategy alone decides.
+    pub(super) fn plan(
+        &self,
+        pool: usize,
+        want: &Want<'_>,
+        candidates: &mut [Candidate],
+        now: Instant,
+    ) -> Option<Plan> {
+        let select = self.config.pools.get(pool)?.select;
+        let bound = want
+            .previous_response
+            .and_then(|id| self.responses.account(id, now));
+        if let Some(session) = want.session
+            && select != Select::Failover
+        {
+            for candidate in candidates.iter_mut() {
+                let weight = if select == Select::RoundRobin {
+                    1.0
+                } else {
+                    f64::from(candidate.weight.max(1))
+                };
+                candidate.distance = affinity::distance(session, candidate.hash, weight);
+            }
+            candidates.sort_by(|a, b| {
+                a.priority
+                    .cmp(&b.priority)
+                    .then(a.distance.total_cmp(&b.distance))
+            });
+        }
+        let bound = bound.and_then(|hash| {
+            candidates
+                .iter()
+                .position(|candidate| candidate.hash == hash)
+        });
+        if bound.is_none() && want.session.is_none() {
+            return None;
+        }
+        let sticks = select != Select::Failover;
+        Some(self.exceptions.plan(
+            self.rosters.get(pool)?.hash,
+            want.session,
+            bound,
+            sticks,
+            candidates,
+            now,
+        ))
+    }
+
+    fn settle_affinity(
+        &self,
+        plan: &Plan,
+        candidates: &[Candidate],
+        chosen: usize,
+        now: Instant,
+    ) -> Option<Affinity> {
+        let account = candidates.get(chosen)?.hash;
+        Some(self.exceptions.settle(plan, chosen, account, now))
+    }
+}
+
+pub(super) type Exclusions = SmallVec<[(usize, Excluded); 8]>;
+
+fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {
+    Load {
+        class: model_class(slot.models.upstream_str(want.model)),
+        tokens: want.tokens,
+        limits: &slot.account.limits,
+        level,
+    }
+}
+
+/// What to say when no time helps: the first of these that occurs.
+const UNTIMED: [Verdict; 9] = [
+    Verdict::Tried,
+    Verdict::Auth,
+    Verdict::Down,
+    Verdict::Drained,
+    Verdict::Throttled,
+    Verdict::Quota,
+    Verdict::Overloaded,
+    Verdict::Dialect,
+    Verdict::Model,
+];
+/// What to tell a client when every permit is taken: streams end at any time.
+const BUSY_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,191 @@
+//! What operators see of accounts, and what they can do to them.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Pool;
+use super::health::{Gate, View};
+use super::memory::lock;
+use super::quota::WindowStatus;
+use super::roster::Slot;
+use crate::outcome::FailureClass;
+
+/// An account as it is now.
+#[derive(Clone, Debug)]
+pub struct AccountStatus {
+    pub name: Arc<str>,
+    pub state: State,
+    /// Why it is not usable, or was not until a moment ago.
+    pub reason: Option<FailureClass>,
+    /// Time until it is no longer benched.
+    pub until: Option<Duration>,
+    pub in_flight: u32,
+    /// Smoothed time to the first byte.
+    pub first_byte: Option<Duration>,
+    pub windows: Vec<WindowStatus>,
+    /// Model classes that are out while the account is not.
+    pub models: Vec<Part>,
+    pub endpoints: Vec<Part>,
+}
+
+/// A part of an account: a model class or an endpoint.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub name: Arc<str>,
+    pub state: State,
+    pub reason: Option<FailureClass>,
+    pub until: Option<Duration>,
+}
+
+/// The state of an account, a model class or an endpoint.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum State {
+    /// Takes requests.
+    Usable,
+    /// Takes more and more requests.
+    Easing,
+    /// Takes one request at a time until one succeeds.
+    HalfOpen,
+    /// Takes none until a time.
+    Benched,
+    /// Takes none until the operator says so.
+    Drained,
+}
+
+impl State {
+    /// Every state, for registering metrics.
+    pub const ALL: [Self; 5] = [
+        Self::Usable,
+        Self::Easing,
+        Self::HalfOpen,
+        Self::Benched,
+        Self::Drained,
+    ];
+
+    /// The name in metrics and status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Easing => "easing",
+            Self::HalfOpen => "half_open",
+            Self::Benched => "benched",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+impl Pool {
+    /// Every account of the configuration as it is now, in declared order.
+    pub fn snapshot(&self, now: Instant) -> Vec<AccountStatus> {
+        self.slots.iter().map(|slot| status(slot, now)).collect()
+    }
+
+    /// Whether any account takes requests now, or will try.
+    pub fn is_usable(&self, now: Instant) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| !matches!(status(slot, now).state, State::Benched | State::Drained))
+    }
+
+    /// Sends an account no more requests; those on their way finish. `false` = no account of that name.
+    pub fn drain(&self, name: &str) -> bool {
+        self.with(name, |slot| {
+            slot.live.drained.store(true, Ordering::Relaxed)
+        })
+    }
+
+    /// Ends a drain and lets a refused credential be tried again. `false` = no account of that name.
+    pub fn enable(&self, name: &str) -> bool {
+        self.with(name, |slot| {
+            slot.live.drained.store(false, Ordering::Relaxed);
+            lock(&slot.live.state).credential = Gate::default();
+        })
+    }
+
+    /// Forgets every bench, streak and window of an account and its endpoints. `false` = no account of that name.
+    pub fn reset(&self, name: &str) -> bool {
+        self.with(name, |slot| {
+            {
+                let mut state = lock(&slot.live.state);
+                state.credential = Gate::default();
+                state.limits = Gate::default();
+                state.models.clear();
+                state.windows = super::quota::Windows::default();
+            }
+            for endpoint in &slot.endpoints {
+                *lock(&endpoint.gate) = Gate::default();
+            }
+        })
+    }
+
+    fn with(&self, name: &str, act: impl FnOnce(&Slot)) -> bool {
+        let slot = self.slots.iter().find(|slot| *slot.account.name == *name);
+        slot.map(act).is_some()
+    }
+}
+
+fn status(slot: &Slot, now: Instant) -> AccountStatus {
+    let endpoints: Vec<Part> = slot
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let mut part = part(&endpoint.name, &lock(&endpoint.gate), now);
+            if endpoint.checked_down.load(Ordering::Relaxed) {
+                part.state = State::Benched;
+            }
+            part
+        })
+        .collect();
+    let state = lock(&slot.live.state);
+    let own = [&state.credential, &state.limits].map(|gate| part(&slot.live.name, gate, now));
+    // As good as its best endpoint, and no better than its own worst gate.
+    let worst_own = own.into_iter().max_by_key(|part| (part.state, part.until));
+    let best_endpoint = endpoints
+        .iter()
+        .min_by_key(|part| (part.state, part.until))
+        .cloned();
+    let decisive = worst_own
+        .into_iter()
+        .chain(best_endpoint)
+        .max_by_key(|part| (part.state, part.until));
+    let drained = slot.live.drained.load(Ordering::Relaxed);
+    AccountStatus {
+        name: Arc::clone(&slot.account.name),
+        state: if drained {
+            State::Drained
+        } else {
+            decisive.as_ref().map_or(State::Usable, |part| part.state)
+        },
+        reason: decisive.as_ref().and_then(|part| part.reason),
+        until: decisive.as_ref().and_then(|part| part.until),
+        in_flight: slot.in_flight(),
+        first_byte: state
+            .first_byte
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        windows: state.windows.status(now).collect(),
+        models: state
+            .models
+            .iter()
+            .map(|(class, gate)| part(&Arc::from(&**class), gate, now))
+            .filter(|part| part.state != State::Usable)
+            .collect(),
+        endpoints,
+    }
+}
+
+fn part(name: &Arc<str>, gate: &Gate, now: Instant) -> Part {
+    let (state, reason) = match gate.view(now) {
+        View::Benched { class, .. } => (State::Benched, Some(class)),
+        View::Easing => (State::Easing, None),
+        View::HalfOpen { class } => (State::HalfOpen, Some(class)),
+        View::Open => (State::Usable, None),
+    };
+    Part {
+        name: Arc::clone(name),
+        state,
+        reason,
+        until: gate
+            .until(now)
+            .map(|until| until.saturating_duration_since(now)),
+    }
+}

@@ -1,0 +1,130 @@
+//! The strategies: one of several usable candidates.
+use super::affinity;
+use super::live::Ready;
+use super::memory::lock;
+use super::roster::{Roster, Slot};
+use super::select::Excluded;
+use crate::config::Select;
+
+/// An account that may serve a request, with what the strategies compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Position in the roster.
+    pub(super) place: usize,
+    /// Position in the configuration.
+    pub(super) account: usize,
+    pub(super) hash: u64,
+    pub(super) weight: u32,
+    pub(super) priority: i32,
+    /// From the session, when there is one.
+    pub(super) distance: f64,
+    /// The weight, less the nearer its windows are to their end.
+    effective: f64,
+    in_flight: u32,
+    first_byte: Option<f64>,
+    /// Why it did not take the request, once that was asked.
+    pub(super) out: Excluded,
+}
+
+impl Candidate {
+    pub(super) fn new(place: usize, account: usize, slot: &Slot) -> Self {
+        let config = &slot.account;
+        Self {
+            place,
+            account,
+            hash: slot.live.hash,
+            weight: config.weight,
+            priority: config.priority,
+            distance: 0.0,
+            effective: f64::from(config.weight.max(1)),
+            in_flight: 0,
+            first_byte: None,
+            out: Excluded::Unasked,
+        }
+    }
+
+    pub(super) fn note(&mut self, ready: &Ready, slot: &Slot) {
+        self.effective = f64::from(self.weight.max(1)) * ready.standing.factor;
+        self.in_flight = slot.in_flight();
+        self.first_byte = ready.first_byte;
+    }
+
+    /// How busy it would be with one more, per weight.
+    fn load(&self) -> f64 {
+        (f64::from(self.in_flight) + 1.0) / self.effective
+    }
+}
+
+/// Which of `usable` (positions in `candidates`, all of one priority) to take: a position in `usable`.
+pub(super) fn choose(
+    select: Select,
+    roster: &Roster,
+    candidates: &[Candidate],
+    usable: &[usize],
+    draw: u64,
+) -> Option<usize> {
+    let candidate = |place: usize| usable.get(place).and_then(|at| candidates.get(*at));
+    let places = || (0..usable.len()).filter_map(|place| Some((place, candidate(place)?)));
+    match select {
+        Select::Failover => (!usable.is_empty()).then_some(0),
+        Select::LeastBusy => places()
+            .min_by(|(_, a), (_, b)| {
+                let speed = |candidate: &Candidate| candidate.first_byte.unwrap_or(0.0);
+                a.load()
+                    .total_cmp(&b.load())
+                    .then(speed(a).total_cmp(&speed(b)))
+            })
+            .map(|(place, _)| place),
+        Select::Random => {
+            let total: f64 = places().map(|(_, candidate)| candidate.effective).sum();
+            let mut left = affinity::unit(draw) * total;
+            let hit = places().find(|(_, candidate)| {
+                left -= candidate.effective;
+                left < 0.0
+            });
+            hit.or_else(|| places().last()).map(|(place, _)| place)
+        }
+        Select::RoundRobin => smooth(
+            roster,
+            places().map(|(place, candidate)| (place, candidate.place, 1)),
+        ),
+        Select::Weighted => smooth(
+            roster,
+            places()
+                .map(|(place, candidate)| (place, candidate.place, scaled(candidate.effective))),
+        ),
+    }
+}
+
+/// Smooth weighted round robin: everyone gains its weight, the richest is taken and pays for all.
+fn smooth(roster: &Roster, candidates: impl Iterator<Item = (usize, usize, i64)>) -> Option<usize> {
+    let mut credits = lock(&roster.credits);
+    let mut total = 0;
+    let mut best: Option<(usize, usize, i64)> = None;
+    for (place, member, weight) in candidates {
+        let Some(credit) = credits.get_mut(member) else {
+            continue;
+        };
+        *credit += weight;
+        total += weight;
+        if best.is_none_or(|(_, _, most)| *credit > most) {
+            best = Some((place, member, *credit));
+        }
+    }
+    let (place, member, _) = best?;
+    if let Some(credit) = credits.get_mut(member) {
+        *credit -= total;
+    }
+    Some(place)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a weight of 32 bits, scaled, fits 64 by far"
+)]
+fn scaled(weight: f64) -> i64 {
+    ((weight * SCALE) as i64).max(1)
+}
+
+/// Steps of a weight, so that windows can shade it.
+const SCALE: f64 = 256.0;
