@@ -196,7 +196,7 @@ mod tests {
         telemetry.flush();
         let account = AccountSample {
             account: "claude-a",
-            state: "ready",
+            state: "usable",
             ..AccountSample::default()
         };
         let text = telemetry.render(&Live {
