@@ -82,7 +82,6 @@ fn outcome() -> Outcome {
     Outcome {
         request_id: "req_0123456789abcdef0123456789abcdef".to_owned(),
         key: Some("team-a".into()),
-        project: None,
         client_dialect: Some(Dialect::Anthropic),
         upstream_dialect: Some(Dialect::Anthropic),
         method: "POST".to_owned(),
@@ -96,7 +95,6 @@ fn outcome() -> Outcome {
         attempts: vec![attempt(Some(FailureClass::Throttled)), attempt(None)],
         affinity: Some(Affinity::Hit),
         status: 200,
-        end: End::Complete,
         stream: true,
         usage: Some(usage()),
         usage_source: Some(UsageSource::Reported),
@@ -104,10 +102,8 @@ fn outcome() -> Outcome {
         time_to_first_token: Some(Duration::from_millis(800)),
         duration: Duration::from_secs(9),
         overhead: Duration::from_micros(70),
-        dropped: Vec::new(),
         bytes_in: 300_000,
         bytes_out: 40_000,
-        limit: None,
-        detail: None,
+        ..Outcome::new(End::Complete)
     }
 }

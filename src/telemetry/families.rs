@@ -174,7 +174,7 @@ impl Accounts {
             state: to.gauges(
                 "weir_account_state",
                 "1",
-                "1 for the state that an account is in; its other states are absent.",
+                "1 for the state that an account is in, 0 for its other states.",
                 &["account", "state"],
             ),
             cooldown: to.float_gauges(

@@ -13,6 +13,7 @@ use super::handles::Handles;
 use super::names::LabelNames;
 use crate::config::Config;
 use crate::outcome::{Affinity, End, Limit, Outcome, UsageSource};
+use crate::pool::State;
 
 pub use super::registrar::Family;
 
@@ -42,7 +43,7 @@ struct Fixed {
 pub struct AccountSample<'a> {
     /// Its name in the configuration.
     pub account: &'a str,
-    /// The word for its state, from a fixed set.
+    /// [`State::as_str`] of its state.
     pub state: &'a str,
     /// Unix seconds; `None` = not benched.
     pub cooldown_until: Option<f64>,
@@ -216,10 +217,10 @@ impl Metrics {
         families.window.reset();
         for sample in live.accounts {
             let account = sample.account;
-            families
-                .state
-                .with_label_values(&[account, sample.state])
-                .set(1);
+            for state in State::ALL.map(State::as_str) {
+                let gauge = families.state.with_label_values(&[account, state]);
+                gauge.set(i64::from(state == sample.state));
+            }
             let until = sample.cooldown_until.unwrap_or(0.0);
             families.cooldown.with_label_values(&[account]).set(until);
             families
@@ -466,7 +467,7 @@ mod tests {
         let metrics = metrics();
         let sample = AccountSample {
             account: "claude-a",
-            state: "cooling",
+            state: "benched",
             cooldown_until: Some(1_700_000_000.0),
             in_flight: 3,
             windows: &[("5h", 0.75)],
@@ -476,7 +477,8 @@ mod tests {
             accounts: &[sample],
         });
         for line in [
-            r#"weir_account_state{account="claude-a",state="cooling"} 1"#,
+            r#"weir_account_state{account="claude-a",state="benched"} 1"#,
+            r#"weir_account_state{account="claude-a",state="usable"} 0"#,
             r#"weir_account_cooldown_until_seconds{account="claude-a"} 1700000000"#,
             r#"weir_account_inflight_requests{account="claude-a"} 3"#,
             r#"weir_account_window_utilization{account="claude-a",window="5h"} 0.75"#,
@@ -487,7 +489,7 @@ mod tests {
                 "{line} in:\n{text}"
             );
         }
-        assert!(!metrics.render(&Live::default()).contains("cooling"));
+        assert!(!metrics.render(&Live::default()).contains("benched"));
     }
 
     #[test]

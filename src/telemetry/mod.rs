@@ -156,3 +156,131 @@ const REVISION: &str = match option_env!("WEIR_REVISION") {
 
 /// How long the end of the process waits for the access log.
 const LAST_LINES: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use metrics::AccountSample;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn config(access: &str, more: &str) -> Config {
+        let text = format!(
+            "version: 1\n\
+             listen: [{{ addr: \"127.0.0.1:8080\" }}]\n\
+             log: {{ access: {access:?} }}\n\
+             accounts:\n\
+             \x20 - {{ name: claude-a, provider: anthropic, key: {{ env: KEY }}, models: {{ sonnet: claude-sonnet-house }} }}\n\
+             pools:\n\
+             \x20 - {{ name: claude, accounts: [claude-a] }}\n\
+             routes: [{{ pool: claude }}]\n\
+             {more}"
+        );
+        let parsed = config::parse("weir.yaml", &text, &|_| Some("secret".to_owned()));
+        parsed.unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    const KEY_A: &str = "keys: [{ name: team-a, sha256: 1111111111111111111111111111111111111111111111111111111111111111 }]\n";
+
+    #[test]
+    fn a_request_is_counted_and_logged_under_the_names_of_the_configuration() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let telemetry = Telemetry::new(&config(&path.display().to_string(), KEY_A), NOW);
+        let telemetry = telemetry.expect("a log");
+        let mut outcome = samples::answered();
+        outcome.model_served = Some("claude-sonnet-house".to_owned());
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        let account = AccountSample {
+            account: "claude-a",
+            state: "usable",
+            ..AccountSample::default()
+        };
+        let text = telemetry.render(&Live {
+            in_flight: 0,
+            accounts: &[account],
+        });
+        let series = r#"weir_cost_usd_total{account="claude-a",key="team-a",model="claude-sonnet-house"} 0.25"#;
+        assert!(text.contains(series), "{text}");
+        assert!(text.contains("weir_config_generation 1"), "{text}");
+        let log = fs::read_to_string(&path).expect("a log");
+        assert_eq!(log.lines().count(), 1);
+    }
+
+    #[test]
+    fn reloads_move_the_log_and_are_remembered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let at = |name: &str| path(name).display().to_string();
+        let telemetry =
+            Telemetry::new(&config(&at("one"), "anonymous: true\n"), NOW).expect("a log");
+        let mut outcome = samples::answered();
+        outcome.key = Some("anonymous".into());
+
+        let next = config(&at("two"), KEY_A);
+        telemetry.configure(&next);
+        telemetry.reload_applied(&next.hash, 2, NOW);
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(fs::read_to_string(path("one")).expect("a log"), "");
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            1
+        );
+
+        // Rotated, and told so while the file on disk is faulty.
+        fs::rename(path("two"), path("two.1")).expect("rotated");
+        telemetry.reload_rejected(&["one fault", "another"], NOW);
+        let status = telemetry.status();
+        assert_eq!(
+            (status.generation, status.applied_hash),
+            (2, next.hash.clone())
+        );
+        assert_eq!(
+            status.last_error,
+            Some(("one fault\nanother".to_owned(), NOW))
+        );
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            1
+        );
+
+        telemetry.configure(&config(&at("missing/three"), KEY_A));
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            2
+        );
+
+        telemetry.reload_unchanged();
+        assert_eq!(telemetry.status().last_error, None);
+        let text = telemetry.render(&Live::default());
+        assert!(
+            text.contains(r#"key="anonymous",model="claude-sonnet-4-5"} 0.75"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_an_error_at_the_start() {
+        let fault = Telemetry::new(&config("/nowhere/access.log", KEY_A), NOW).map(|_| ());
+        let (path, error) = fault.expect_err("no such directory");
+        assert_eq!(path, PathBuf::from("/nowhere/access.log"));
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -29,7 +29,6 @@ pub(super) fn answered() -> Outcome {
         attempts: vec![attempt(Some(FailureClass::Throttled), 1), attempt(None, 2)],
         affinity: Some(Affinity::Detour),
         status: 200,
-        end: End::Complete,
         stream: true,
         usage: Some(Usage {
             input: 10,
@@ -44,36 +43,24 @@ pub(super) fn answered() -> Outcome {
         time_to_first_token: Some(Duration::from_millis(2100)),
         duration: Duration::from_millis(12_500),
         overhead: Duration::from_micros(80),
-        dropped: Vec::new(),
         bytes_in: 1000,
         bytes_out: 2000,
-        limit: None,
-        detail: None,
+        ..Outcome::new(End::Complete)
     }
 }
 
 /// A request that Weir refused with `status` before it was routed.
 pub(super) fn refused(status: u16) -> Outcome {
+    let answered = answered();
     Outcome {
-        key: None,
-        project: None,
-        upstream_dialect: None,
-        model_asked: None,
-        model_served: None,
-        route: None,
-        pool: None,
-        account: None,
-        attempts: Vec::new(),
-        affinity: None,
+        request_id: answered.request_id,
+        client_dialect: answered.client_dialect,
+        method: answered.method,
+        path: answered.path,
+        client_ip: answered.client_ip,
         status,
-        end: End::Refused,
-        stream: false,
-        usage: None,
-        usage_source: None,
-        cost_usd: None,
-        time_to_first_token: None,
         duration: Duration::from_micros(50),
         detail: Some("no credential".to_owned()),
-        ..answered()
+        ..Outcome::new(End::Refused)
     }
 }
