@@ -22,7 +22,7 @@ use super::decode::Field;
 use super::faults::Faults;
 use super::raw::Raw;
 use super::values::{Name, Span, Whole};
-use super::{Account, ClientKey, Config, Fingerprint, Route};
+use super::{Account, ClientKey, Config, Fingerprint, Glob, Route};
 use files::Files;
 use names::Names;
 
@@ -72,7 +72,7 @@ impl Compiler<'_, '_> {
         let pool_names = Names::of_pools(&raw.pools, |pool| &pool.name, self.faults);
         let pools = self.pools(raw, &account_names, &pool_names);
         let key_names = Names::of(&raw.keys, |key| &key.name, "a key", self.faults);
-        let groups = self.groups(raw);
+        let groups = keys::groups(raw);
         let keys = self.keys(raw, &pool_names);
         let routes = self.routes(raw, &pool_names, &key_names, &groups);
         let default_pool = self.default_pool(raw, &pool_names);
@@ -192,14 +192,15 @@ fn projects(accounts: &[Arc<Account>], keys: &[Arc<ClientKey>], routes: &[Route]
     let matched = routes
         .iter()
         .filter_map(|route| route.when.project.as_ref())
-        .map(|glob| glob.pattern())
+        .map(Glob::pattern)
         .filter(|pattern| !pattern.contains(['*', '?', '[', '{', '\\']))
         .map(Arc::from);
     let all: BTreeSet<Arc<str>> = named.chain(matched).collect();
     all.into_iter().collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
         .iter()

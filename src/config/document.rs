@@ -257,13 +257,14 @@ impl Builder {
                 _ => vec![Rc::clone(&merge)],
             };
             for source in sources {
-                let Kind::Mapping(merged) = &source.kind else {
+                self.count(1, source.place)?;
+                let Kind::Mapping(inherited) = &source.kind else {
                     let message = "found a merge (`<<`) of something else, expected a mapping or a list of mappings";
                     self.faults.push(fault(source.place, message));
                     continue;
                 };
-                self.count(merged.len(), source.place)?;
-                for (key, value) in merged {
+                self.count(inherited.len(), source.place)?;
+                for (key, value) in inherited {
                     if seen.insert(Rc::clone(&key.text), key.place.line).is_none() {
                         entries.push((key.clone(), Rc::clone(value)));
                     }
@@ -300,24 +301,15 @@ fn read_key(
         return PendingKey::Merge;
     }
     let text: Rc<str> = text.as_str().into();
-    match seen.get(&text) {
-        Some(line) => {
-            let message = format!(
-                "found the key {} a second time, expected it once",
-                quote(&text)
-            );
-            faults.push(Fault {
-                hint: None,
-                message: format!("{message} (first in line {line})"),
-                place,
-            });
-            PendingKey::Skipped
-        }
-        None => {
-            seen.insert(Rc::clone(&text), place.line);
-            PendingKey::Ready(Key { place, text })
-        }
+    if let Some(line) = seen.get(&text) {
+        let shown = quote(&text);
+        let message =
+            format!("found the key {shown} a second time (first in line {line}), expected it once");
+        faults.push(fault(place, &message));
+        return PendingKey::Skipped;
     }
+    seen.insert(Rc::clone(&text), place.line);
+    PendingKey::Ready(Key { place, text })
 }
 
 fn place(marker: Marker) -> Place {
@@ -438,7 +430,7 @@ mod tests {
     fn duplicate_keys_and_foreign_tags_are_faults_and_reading_goes_on() {
         assert_eq!(
             shown("a: 1\nb: 2\na: 3\n"),
-            "{a=1 b=2}\n3:1 found the key `a` a second time, expected it once (first in line 1)"
+            "{a=1 b=2}\n3:1 found the key `a` a second time (first in line 1), expected it once"
         );
         assert_eq!(
             shown("a: !vault x"),

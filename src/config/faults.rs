@@ -8,7 +8,7 @@ use super::secret::Secret;
 #[derive(Debug)]
 pub struct Faults {
     file: String,
-    faults: Vec<Diagnostic>,
+    found: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     /// Blotted out of every message at the end, as the last line of defence.
     secrets: Vec<Secret>,
@@ -20,7 +20,7 @@ impl Faults {
     pub fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
-            faults: Vec::new(),
+            found: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
             decoded: 0,
@@ -35,7 +35,7 @@ impl Faults {
     /// A fault, with a hint if there is one.
     pub fn add_with(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
         let diagnostic = self.diagnostic(at, message.into(), hint);
-        self.faults.push(diagnostic);
+        self.found.push(diagnostic);
     }
 
     /// Something that works but deserves a word.
@@ -72,8 +72,8 @@ impl Faults {
 
     /// The warnings, or, if there is any fault, all faults in the order of the file.
     pub fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        let failed = !self.faults.is_empty();
-        let mut list = if failed { self.faults } else { self.warnings };
+        let failed = !self.found.is_empty();
+        let mut list = if failed { self.found } else { self.warnings };
         list.sort_by_key(|fault| (fault.line, fault.column));
         list.dedup();
         for diagnostic in &mut list {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::Config;
-use super::compile::{World, compile};
+use super::compile::{World, compile, hex};
 use super::cursor::Cursor;
 use super::decode::Decode;
 use super::diagnostic::Diagnostic;
@@ -83,10 +83,7 @@ pub fn from_environment(
         1 => String::new(),
         _ => format!("pools:\n{pools}routes:\n{routes}"),
     };
-    let digest: String = Sha256::digest(client_key.expose())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = hex(&Sha256::digest(client_key.expose()));
     let text = format!(
         "version: 1\nadmin: {{ addr: \"127.0.0.1:9090\" }}\naccounts:\n{accounts}{routing}keys:\n  - {{ name: generated, sha256: {digest} }}\n"
     );
@@ -155,7 +152,7 @@ fn read(path: &Path) -> Result<String, (usize, String)> {
             .as_bytes()
             .get(..err.utf8_error().valid_up_to())
             .unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         (
             line,
             "found bytes that are not UTF-8, expected text".to_owned(),

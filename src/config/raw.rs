@@ -14,7 +14,7 @@ use super::values::{
 use super::{LogFormat, decode::Map};
 use account::Account;
 use later::{Prometheus, Rewrite};
-use routing::{Group, Key, Pool, Route};
+use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -36,7 +36,7 @@ Raw {
     /// Which request goes to which pool; the first match wins. Default: everything goes to the pool `default`.
     routes: Field<Vec<Field<Route>>>,
     /// Who may call.
-    keys: Field<Vec<Field<Key>>>,
+    keys: Field<Vec<Field<ClientKey>>>,
     /// Serve requests without a key, as a key named `anonymous`. Default false.
     anonymous: Field<Boolean>,
     /// Groups of keys.

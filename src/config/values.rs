@@ -123,13 +123,11 @@ impl<T: Words> Decode for Word<T> {
         let words = || T::WORDS.iter().map(|(word, _)| *word);
         let expected = one_of(words());
         let text = cursor.scalar(&expected, faults)?;
-        match T::WORDS.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Some(Self(*value)),
-            None => {
-                cursor.mismatch(&expected, did_you_mean(text, words()), faults);
-                None
-            }
+        let found = T::WORDS.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            cursor.mismatch(&expected, did_you_mean(text, words()), faults);
         }
+        found.map(|(_, value)| Self(*value))
     }
 }
 

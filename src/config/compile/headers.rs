@@ -81,19 +81,13 @@ impl Compiler<'_, '_> {
                 secret.expose()
             }
         };
-        match HeaderValue::from_str(text) {
-            Ok(mut value) => {
-                value.set_sensitive(true);
-                Some(value)
-            }
-            Err(_) => {
-                self.faults.add(
-                    field.at(),
-                    "found characters that no header may hold, expected visible ASCII",
-                );
-                None
-            }
-        }
+        let Ok(mut value) = HeaderValue::from_str(text) else {
+            let message = "found characters that no header may hold, expected visible ASCII";
+            self.faults.add(field.at(), message);
+            return None;
+        };
+        value.set_sensitive(true);
+        Some(value)
     }
 }
 

@@ -47,7 +47,7 @@ impl Compiler<'_, '_> {
         complete.then_some(keys)
     }
 
-    fn key(&mut self, raw: &raw::Key, pools: &Names) -> Option<ClientKey> {
+    fn key(&mut self, raw: &raw::ClientKey, pools: &Names) -> Option<ClientKey> {
         let digest = self.digest(raw);
         if raw.name.get().is_some_and(|name| name.0 == "anonymous") {
             let hint = "`anonymous: true` at top level serves requests without a key".to_owned();
@@ -81,24 +81,14 @@ impl Compiler<'_, '_> {
             digest: digest?,
             group: label(&raw.group),
             pools,
-            models: self.key_models(&raw.models),
+            models: key_models(&raw.models),
             expires,
             debug: raw.debug.get().is_some_and(|debug| debug.0),
             project: label(&raw.project),
         })
     }
 
-    fn key_models(&mut self, field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {
-        let patterns = field.get()?.iter();
-        Some(
-            patterns
-                .filter_map(Field::get)
-                .map(|pattern| pattern.0.clone())
-                .collect(),
-        )
-    }
-
-    fn digest(&mut self, raw: &raw::Key) -> Option<[u8; 32]> {
+    fn digest(&mut self, raw: &raw::ClientKey) -> Option<[u8; 32]> {
         match (raw.sha256.is_given(), raw.key.is_given()) {
             (true, true) => {
                 let message = "found `key` beside `sha256`, expected one of the two";
@@ -135,23 +125,33 @@ impl Compiler<'_, '_> {
             }
         }
     }
+}
 
-    /// The declared groups, then those that keys merely name.
-    pub(super) fn groups(&mut self, raw: &Raw) -> Vec<Group> {
-        let declared = items(&raw.groups)
-            .iter()
-            .filter_map(Field::get)
-            .map(|group| label(&group.name));
-        let named = items(&raw.keys)
-            .iter()
-            .filter_map(Field::get)
-            .map(|key| label(&key.group));
-        let mut groups: Vec<Group> = Vec::new();
-        for name in declared.chain(named).flatten() {
-            if !groups.iter().any(|group| group.name == name) {
-                groups.push(Group { name });
-            }
+/// The declared groups, then those that keys merely name.
+pub(super) fn groups(raw: &Raw) -> Vec<Group> {
+    let declared = items(&raw.groups)
+        .iter()
+        .filter_map(Field::get)
+        .map(|group| label(&group.name));
+    let named = items(&raw.keys)
+        .iter()
+        .filter_map(Field::get)
+        .map(|key| label(&key.group));
+    let mut groups: Vec<Group> = Vec::new();
+    for name in declared.chain(named).flatten() {
+        if !groups.iter().any(|group| group.name == name) {
+            groups.push(Group { name });
         }
-        groups
     }
+    groups
+}
+
+fn key_models(field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {
+    let patterns = field.get()?.iter();
+    Some(
+        patterns
+            .filter_map(Field::get)
+            .map(|pattern| pattern.0.clone())
+            .collect(),
+    )
 }

@@ -132,7 +132,7 @@ impl Compiler<'_, '_> {
             threads: 0,
             max_body: 32 << 20,
             max_concurrent_requests: 10_000,
-            drain_timeout: Duration::from_secs(600),
+            drain_timeout: Duration::from_mins(10),
             trusted_proxies: Vec::new(),
             cors: None,
         };
@@ -174,7 +174,7 @@ impl Compiler<'_, '_> {
         let mut retry = Retry {
             max_attempts: 3,
             budget: 0.2,
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
         };
         if !field.is_given() {
             return Some(retry);
@@ -231,15 +231,15 @@ impl Compiler<'_, '_> {
     fn price(&mut self, raw: &raw::Price) -> Option<Price> {
         let mut usd = |field: &Field<Number>| self.number(field, 0.0..=HIGHEST_PRICE);
         let (input, output) = (usd(&raw.input), usd(&raw.output));
-        let (cache_read, cache_write_5m) = (usd(&raw.cache_read), usd(&raw.cache_write_5m));
-        let cache_write_1h = usd(&raw.cache_write_1h);
+        let cache = [&raw.cache_read, &raw.cache_write_5m, &raw.cache_write_1h].map(usd);
+        let [read, write_short, write_long] = cache;
         Some(Price {
             model: raw.model.get()?.0.clone(),
             input: input?,
             output: output?,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
+            cache_read: read,
+            cache_write_5m: write_short,
+            cache_write_1h: write_long,
         })
     }
 
@@ -288,8 +288,8 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 const PRIVATE_KEYS: &[&str] = &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 const SMALLEST_BODY: usize = 1 << 10;
 const LARGEST_BODY: usize = 1 << 30;
 /// USD per million tokens; the dearest model costs 600.

@@ -70,7 +70,7 @@ When {
 
 mapping!("a key: `{ name: NAME, sha256: DIGEST }`"
 /// Who may call. Either `sha256` or `key`.
-Key {
+ClientKey {
     /// Unique. A label of metrics.
     name: Needed<Name>,
     /// The SHA-256 of the key, 64 hex digits: `weir key new` prints both.
