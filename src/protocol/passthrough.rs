@@ -82,7 +82,7 @@ impl Tap {
     }
 
     /// A tap for Gemini's other stream, without `alt=sse`: one JSON array whose elements arrive one by one.
-    pub fn gemini_array() -> Self {
+    pub fn json_array() -> Self {
         Self {
             splitter: Splitter::Elements(Elements::new(MAX_ANSWER_FRAME)),
             ..Self::new(Dialect::Gemini)

@@ -65,7 +65,7 @@ impl Answer {
 
 /// Gemini's stream without server-sent events, read whole.
 fn read_array(body: &[u8]) -> Answer {
-    let mut tap = Tap::gemini_array();
+    let mut tap = Tap::json_array();
     let readable = tap.push(body).is_ok();
     let ending = tap.finish().ending;
     let error = match (tap.error(), ending) {

@@ -62,10 +62,10 @@ impl Reader {
     fn on_chunk(&mut self, data: &[u8], facts: &mut Facts) {
         let chunk = serde_json::from_slice::<Chunk<'_>>(data).unwrap_or_default();
         let choices = chunk.choices.unwrap_or_default();
-        if chunk.error.is_some_and(|error| is_something(error.get())) || choices.is_empty() {
-            if let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
-                facts.fail(error);
-            }
+        let suspicious =
+            choices.is_empty() || chunk.error.is_some_and(|error| is_something(error.get()));
+        if suspicious && let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
+            facts.fail(error);
         }
         facts.name(
             chunk.model.as_ref().map(|model| &*model.0),
@@ -76,9 +76,10 @@ impl Reader {
             self.on_choice(choice, facts);
         }
         if !choices.is_empty() {
-            facts.phase = match self.choices.all_finished() {
-                true => facts.phase.finished(),
-                false => facts.phase.reopened(),
+            facts.phase = if self.choices.all_finished() {
+                facts.phase.finished()
+            } else {
+                facts.phase.reopened()
             };
         }
     }
