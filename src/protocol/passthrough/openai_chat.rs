@@ -49,7 +49,7 @@ impl Reader {
             return peek::bare_error(Dialect::OpenaiChat, frame, facts);
         }
         if frame.data.starts_with(peek::DONE) {
-            facts.phase = facts.phase.complete();
+            self.on_done(facts);
         } else if facts.phase != Phase::Content || self.needles.ask_for(&frame.data) {
             self.on_chunk(&frame.data, facts);
         }
@@ -57,6 +57,15 @@ impl Reader {
 
     pub(super) fn usage(&self) -> Option<Usage> {
         self.usage.map(Usage::from)
+    }
+
+    /// As for a plain answer: no choice and no usage is no answer, whatever it calls itself.
+    fn on_done(&mut self, facts: &mut Facts) {
+        if self.choices.is_empty() && self.usage.is_none() {
+            facts.fail(ParsedError::empty_answer());
+        } else {
+            facts.phase = facts.phase.complete();
+        }
     }
 
     fn on_chunk(&mut self, data: &[u8], facts: &mut Facts) {

@@ -148,6 +148,10 @@ impl Choices {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen == 0
+    }
+
     /// Whether every choice that has begun is finished.
     pub(super) fn all_finished(&self) -> bool {
         self.seen != 0 && self.seen == self.finished

@@ -180,7 +180,7 @@ fn a_whole_chunk_is_not_copied() {
     let mut frames = Frames::new();
     let pieces = frames
         .relay(&chunk, |frame| {
-            assert!(matches!(frame.data, Cow::Borrowed(_)))
+            assert!(matches!(frame.data, Cow::Borrowed(_)));
         })
         .expect("short");
     let pieces: Vec<&Bytes> = pieces.iter().collect();
