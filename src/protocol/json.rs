@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
 mod edit;
-pub use edit::{Edit, Pieces, rename, set, string};
+pub use edit::{Edit, Pieces, quote, rename, set};
 
 /// Where one top-level member is, in bytes of the body that was scanned.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -131,9 +131,7 @@ impl Members {
 
     /// The value of `name`, unescaped, if it is a string.
     pub fn string<'a>(&self, body: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
-        let value = self.value(body, name)?;
-        let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        unescape(inner)
+        string(self.value(body, name)?)
     }
 
     /// The value of `name`, if it is `true` or `false`.
@@ -166,6 +164,15 @@ impl Members {
     }
 }
 
+impl<'a> IntoIterator for &'a Members {
+    type Item = &'a Member;
+    type IntoIter = std::slice::Iter<'a, Member>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl Member {
     /// The name, unescaped.
     pub fn name<'a>(&self, body: &'a [u8]) -> Option<Cow<'a, str>> {
@@ -173,11 +180,13 @@ impl Member {
     }
 
     fn is_named(&self, body: &[u8], name: &str) -> bool {
-        match body.get(self.key.clone()) {
-            Some(raw) if raw == name.as_bytes() => true,
-            Some(raw) if raw.contains(&b'\\') => unescape(raw).is_some_and(|key| key == name),
-            _ => false,
+        let Some(raw) = body.get(self.key.clone()) else {
+            return false;
+        };
+        if memchr(b'\\', raw).is_none() {
+            return raw == name.as_bytes();
         }
+        unescape(raw).is_some_and(|key| key == name)
     }
 
     fn is_folded(&self, body: &[u8], name: &str) -> bool {
@@ -220,6 +229,11 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// The text of a raw value, if it is a string.
+pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
+    unescape(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
+}
+
 /// What a string means: the text between the quotes with its escapes resolved. A lone surrogate, which has no meaning
 /// in UTF-8, becomes U+FFFD. `None` only if `inner` is no string that [`scan`] would accept.
 pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
@@ -252,17 +266,13 @@ fn unescape_one<'a>(rest: &'a str, out: &mut String) -> Option<&'a str> {
         'u' => {
             let (unit, after) = hex4(chars.as_str())?;
             let low = after.strip_prefix("\\u").and_then(hex4);
-            return Some(match (unit, low) {
-                (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, after))) => {
-                    let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-                    out.push(char::from_u32(code)?);
-                    after
-                }
-                _ => {
-                    out.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    after
-                }
-            });
+            if let (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, after))) = (unit, low) {
+                let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+                out.push(char::from_u32(code)?);
+                return Some(after);
+            }
+            out.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
+            return Some(after);
         }
         _ => return None,
     });
@@ -553,9 +563,8 @@ fn scan_space(body: &[u8], mut at: usize) -> usize {
 /// Whether any byte is a control character. Without an early exit inside a block, so that it compiles to vector code.
 fn has_control(body: &[u8]) -> bool {
     body.chunks(CONTROL_BLOCK).any(|block| {
-        block
-            .iter()
-            .fold(false, |found, &byte| found | (byte < 0x20))
+        let controls = block.iter().map(|&byte| u8::from(byte < 0x20));
+        controls.fold(0, |found, control| found | control) != 0
     })
 }
 
@@ -570,3 +579,6 @@ const INLINE_MEMBERS: usize = 20;
 
 /// Bytes looked at between two exits of the search for control characters.
 const CONTROL_BLOCK: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ impl Tap {
     }
 
     /// A tap for Gemini's other stream, without `alt=sse`: one JSON array whose elements arrive one by one.
-    pub fn gemini_array() -> Self {
+    pub fn json_array() -> Self {
         Self {
             splitter: Splitter::Elements(Elements::new(MAX_ANSWER_FRAME)),
             ..Self::new(Dialect::Gemini)
@@ -178,13 +178,13 @@ impl Tap {
 
     /// Whether [`Tap::usage`] is that of the whole answer.
     pub fn usage_final(&self) -> bool {
-        self.usage().is_some()
-            && match &self.reader {
-                Reader::Anthropic(reader) => reader.usage_final(),
-                Reader::Chat(_) | Reader::Gemini(_) | Reader::Responses(_) => {
-                    !matches!(self.facts.phase, Phase::Opening | Phase::Content)
-                }
-            }
+        let over = matches!(self.facts.phase, Phase::Finished | Phase::Complete);
+        match &self.reader {
+            Reader::Anthropic(reader) => reader.usage_final(),
+            Reader::Chat(reader) => over && reader.usage().is_some(),
+            Reader::Gemini(reader) => over && reader.usage().is_some(),
+            Reader::Responses(reader) => over && reader.usage().is_some(),
+        }
     }
 
     /// The model as the upstream names it.
@@ -288,8 +288,9 @@ impl Facts {
     }
 
     /// Keeps the first model and the last tier: the tier of the first event is the one asked for, not the one given.
+    /// An empty name (Azure's first chunk) is none.
     fn name(&mut self, model: Option<&str>, service_tier: Option<&str>) {
-        if let (None, Some(model)) = (&self.model, model) {
+        if let (None, Some(model)) = (&self.model, model.filter(|name| !name.is_empty())) {
             self.model = Some(model.to_owned());
         }
         if let Some(tier) = service_tier {

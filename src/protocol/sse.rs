@@ -330,3 +330,6 @@ fn is_blank(raw: &[u8]) -> bool {
 pub const MAX_FRAME: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,15 @@ impl ParsedError {
             is_json: true,
         }
     }
+
+    /// A success without content.
+    pub fn empty_answer() -> Self {
+        Self::new(
+            ErrorKind::BadGateway,
+            "empty_answer",
+            "the upstream's answer has no content",
+        )
+    }
 }
 
 impl ParsedError {

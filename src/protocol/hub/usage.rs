@@ -176,6 +176,7 @@ impl From<ResponsesUsage> for Usage {
 }
 
 /// `usageMetadata` of Gemini.
+#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct GeminiUsage {

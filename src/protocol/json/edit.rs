@@ -1,5 +1,6 @@
 //! Change top-level members of a raw JSON object: everything else keeps its bytes, and nothing is copied.
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -31,7 +32,7 @@ pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
     let mut kept = false;
     let mut previous_end = members.open;
     let mut done = SmallVec::<[bool; 4]>::from_elem(false, edits.len());
-    for member in members.iter() {
+    for member in members {
         let start = member.key.start.saturating_sub(1);
         let separator = previous_end..start;
         previous_end = member.value.end;
@@ -70,11 +71,11 @@ pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
 
 /// Gives the member `model` another name: the one edit of a route that renames. The rest keeps its bytes.
 pub fn rename(body: &Bytes, members: &Members, model: &str) -> Pieces {
-    set(body, members, &[("model", Edit::Set(string(model)))])
+    set(body, members, &[("model", Edit::Set(quote(model)))])
 }
 
 /// A JSON string of this text, quotes included.
-pub fn string(text: &str) -> Bytes {
+pub fn quote(text: &str) -> Bytes {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     out.push_str(&escaped(text));
@@ -217,7 +218,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             control if control < ' ' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
             other => out.push(other),
         }

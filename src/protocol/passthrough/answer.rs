@@ -95,7 +95,7 @@ impl Answer {
 
 /// Gemini's stream without server-sent events, read whole.
 fn read_array(body: &[u8]) -> Answer {
-    let mut tap = Tap::gemini_array();
+    let mut tap = Tap::json_array();
     let readable = tap.push(body).is_ok();
     let ending = tap.finish().ending;
     let error = match (tap.error(), ending) {
@@ -113,10 +113,17 @@ fn read_array(body: &[u8]) -> Answer {
     }
 }
 
+/// Half an answer, or something else than one. Only what is not JSON at all is quoted: half an answer is somebody's text.
 fn unreadable(dialect: Dialect, body: &[u8]) -> ParsedError {
     let error = error::parse(dialect, 200, body);
+    let is_cut = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     ParsedError {
         kind: ErrorKind::BadGateway,
+        message: if is_cut {
+            "the upstream's answer is not whole".to_owned()
+        } else {
+            error.message
+        },
         ..error
     }
 }
@@ -155,13 +162,7 @@ impl Object<'_> {
             Dialect::OpenaiResponses => self.value("status") == Some(b"\"failed\""),
             Dialect::Anthropic | Dialect::Gemini => false,
         };
-        failed.then(|| {
-            ParsedError::new(
-                ErrorKind::BadGateway,
-                "empty_answer",
-                "the upstream's answer has no content",
-            )
-        })
+        failed.then(ParsedError::empty_answer)
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -185,7 +186,7 @@ impl Object<'_> {
 
     fn text(&self, name: &str) -> Option<String> {
         let text = self.members.string(self.body, name)?;
-        Some(text.into_owned())
+        (!text.is_empty()).then(|| text.into_owned())
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {

@@ -85,9 +85,8 @@ impl Elements {
         let (before, after) = match self.place {
             Place::Before => ("[", "]"),
             Place::Behind { array: true } => (",", "]"),
-            Place::First | Place::Next => ("", "]"),
-            // What is held of the broken element is never sent; a comma, if it needed one, has been.
-            Place::Inside { array: true, .. } => ("", "]"),
+            // What is held of a broken element is never sent; a comma, if it needed one, has been.
+            Place::First | Place::Inside { array: true, .. } | Place::Next => ("", "]"),
             // The answer is over, or never was an array.
             Place::Behind { array: false } | Place::Closed => return Bytes::new(),
             Place::Inside { array: false, .. } => ("", ""),

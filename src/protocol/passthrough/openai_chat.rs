@@ -49,7 +49,7 @@ impl Reader {
             return peek::bare_error(Dialect::OpenaiChat, frame, facts);
         }
         if frame.data.starts_with(peek::DONE) {
-            facts.phase = facts.phase.complete();
+            self.on_done(facts);
         } else if facts.phase != Phase::Content || self.needles.ask_for(&frame.data) {
             self.on_chunk(&frame.data, facts);
         }
@@ -59,13 +59,22 @@ impl Reader {
         self.usage.map(Usage::from)
     }
 
+    /// As for a plain answer: no choice and no usage is no answer, whatever it calls itself.
+    fn on_done(&mut self, facts: &mut Facts) {
+        if self.choices.is_empty() && self.usage.is_none() {
+            facts.fail(ParsedError::empty_answer());
+        } else {
+            facts.phase = facts.phase.complete();
+        }
+    }
+
     fn on_chunk(&mut self, data: &[u8], facts: &mut Facts) {
         let chunk = serde_json::from_slice::<Chunk<'_>>(data).unwrap_or_default();
         let choices = chunk.choices.unwrap_or_default();
-        if chunk.error.is_some_and(|error| is_something(error.get())) || choices.is_empty() {
-            if let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
-                facts.fail(error);
-            }
+        let suspicious =
+            choices.is_empty() || chunk.error.is_some_and(|error| is_something(error.get()));
+        if suspicious && let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
+            facts.fail(error);
         }
         facts.name(
             chunk.model.as_ref().map(|model| &*model.0),
@@ -76,9 +85,10 @@ impl Reader {
             self.on_choice(choice, facts);
         }
         if !choices.is_empty() {
-            facts.phase = match self.choices.all_finished() {
-                true => facts.phase.finished(),
-                false => facts.phase.reopened(),
+            facts.phase = if self.choices.all_finished() {
+                facts.phase.finished()
+            } else {
+                facts.phase.reopened()
             };
         }
     }

@@ -1,8 +1,8 @@
 //! Reads an `OpenAI` Responses stream: `response.created`, items, and `response.completed`, `.incomplete` or `.failed`.
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Number, json};
 
 use super::Facts;
 use super::peek::{self, Needle, Text, lenient};
@@ -16,7 +16,7 @@ use crate::protocol::sse::{self, Frame};
 pub(super) struct Reader {
     usage: Option<ResponsesUsage>,
     /// The id and the time of `response.created`; a terminal event must repeat them.
-    created: Option<(String, Option<f64>)>,
+    created: Option<(String, Option<Number>)>,
     /// The `sequence_number` that comes next.
     next: u64,
     sequence: Needle,
@@ -76,7 +76,11 @@ impl Reader {
     /// is no response that could fail, the event `error`.
     pub(super) fn terminal_error(&self, error: &WireError, model: Option<&str>) -> Bytes {
         let row = error::row(Dialect::OpenaiResponses, error.kind);
-        let code = error::code(&row, error).unwrap_or(row.type_);
+        // An error of a response has a closed set of codes, and one for whatever failed behind the API.
+        let code = match row.type_ {
+            "server_error" => row.type_,
+            other => error::code(&row, error).unwrap_or(other),
+        };
         let (name, data) = match &self.created {
             None => (
                 "error",
@@ -96,7 +100,7 @@ impl Reader {
                     "response": {
                         "id": id,
                         "object": "response",
-                        "created_at": created_at.unwrap_or(0.0),
+                        "created_at": created_at.clone().unwrap_or_else(|| 0.into()),
                         "status": "failed",
                         "error": { "code": code, "message": error.message },
                         "incomplete_details": null,
@@ -185,7 +189,7 @@ struct Response<'a> {
     #[serde(borrow, default, deserialize_with = "lenient")]
     id: Option<Text<'a>>,
     #[serde(default, deserialize_with = "lenient")]
-    created_at: Option<f64>,
+    created_at: Option<Number>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     model: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "lenient")]

@@ -36,7 +36,8 @@ fn first_type(data: &[u8]) -> Option<&str> {
 /// A member's name to look for. Made once per stream: preparing a search costs more than most searches.
 #[derive(Clone, Debug)]
 pub(super) struct Needle {
-    finder: Finder<'static>,
+    /// On the heap, because a finder is large and a reader has several.
+    finder: Box<Finder<'static>>,
     len: usize,
 }
 
@@ -44,7 +45,7 @@ impl Needle {
     /// `name` with its quotes.
     pub(super) fn new(name: &'static str) -> Self {
         Self {
-            finder: Finder::new(name),
+            finder: Box::new(Finder::new(name)),
             len: name.len(),
         }
     }
@@ -145,6 +146,10 @@ impl Choices {
         if finished {
             self.finished |= bit;
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen == 0
     }
 
     /// Whether every choice that has begun is finished.
