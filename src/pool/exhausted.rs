@@ -46,7 +46,13 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Excluded {
     /// The account (or this model class of it) is benched.
-    Benched { class: FailureClass, wait: Duration },
+    Benched {
+        class: FailureClass,
+        /// How long it is still out.
+        wait: Duration,
+        /// How long it has been out.
+        since: Duration,
+    },
     /// It does not speak the dialect.
     Dialect,
     /// By the operator.
@@ -54,7 +60,11 @@ pub enum Excluded {
     /// Its ramp is full.
     Easing { wait: Duration },
     /// Every endpoint of it is benched; this one is back the soonest.
-    Endpoint { class: FailureClass, wait: Duration },
+    Endpoint {
+        class: FailureClass,
+        wait: Duration,
+        since: Duration,
+    },
     /// One of its own limits; concurrency says no time.
     Limit {
         limit: AccountLimit,
@@ -116,7 +126,11 @@ impl Excluded {
     pub(super) fn from_closed(closed: Closed, now: Instant) -> Self {
         let wait = closed.until().saturating_duration_since(now);
         match closed {
-            Closed::Benched { class, .. } => Self::Benched { class, wait },
+            Closed::Benched { class, since, .. } => Self::Benched {
+                class,
+                wait,
+                since: now.saturating_duration_since(since),
+            },
             Closed::Easing { .. } => Self::Easing { wait },
             Closed::Probing { class, .. } => Self::Probing { class, wait },
         }
@@ -124,7 +138,7 @@ impl Excluded {
 
     pub(super) fn from_endpoint(closed: Closed, now: Instant) -> Self {
         match Self::from_closed(closed, now) {
-            Self::Benched { class, wait } => Self::Endpoint { class, wait },
+            Self::Benched { class, wait, since } => Self::Endpoint { class, wait, since },
             other => other,
         }
     }
@@ -146,6 +160,14 @@ impl Excluded {
             | Self::Tried
             | Self::Unasked
             | Self::Unhealthy => None,
+        }
+    }
+
+    /// Whether its traffic is on the move because of it. What has been out for longer has been replaced by now.
+    pub(super) fn is_switch(&self) -> bool {
+        match *self {
+            Self::Benched { since, .. } | Self::Endpoint { since, .. } => since < SWITCH,
+            _ => false,
         }
     }
 
@@ -186,5 +208,7 @@ const UNTIMED: [Verdict; 9] = [
     Verdict::Dialect,
     Verdict::Model,
 ];
+/// How long the traffic of an account that went out takes to settle elsewhere.
+const SWITCH: Duration = Duration::from_mins(1);
 /// What to tell a client when every permit is taken: streams end at any time.
 const BUSY_WAIT: Duration = Duration::from_secs(1);

@@ -68,7 +68,11 @@ pub enum Pass {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Closed {
     /// Benched until then.
-    Benched { class: FailureClass, until: Instant },
+    Benched {
+        class: FailureClass,
+        until: Instant,
+        since: Instant,
+    },
     /// The ramp is full until then, or until a head comes back.
     Easing { until: Instant },
     /// A probe is on its way; after that time it no longer keeps others out.
@@ -124,6 +128,7 @@ impl Gate {
             Phase::Benched { until, .. } if now < until => Err(Closed::Benched {
                 class: self.reason,
                 until,
+                since: self.imposed.unwrap_or(now),
             }),
             Phase::HalfOpen { probe: Some(sent) } if now < sent + PROBE_PATIENCE => {
                 Err(Closed::Probing {

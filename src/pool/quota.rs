@@ -288,3 +288,187 @@ const LEAST_FACTOR: f64 = 0.05;
 const SOON_BONUS: f64 = 0.5;
 /// How long a reading without a reset is believed.
 const UNSTATED_LENGTH: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// 2026-11-10T12:00:00Z.
+    fn wall() -> SystemTime {
+        SystemTime::UNIX_EPOCH + SECOND * 1_794_312_000
+    }
+
+    fn windows(now: Instant, pairs: &[(&str, &str)]) -> Windows {
+        let header = |(name, value): &(&str, &str)| {
+            (
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            )
+        };
+        let headers: HeaderMap = pairs.iter().map(header).collect();
+        let mut windows = Windows::default();
+        if let Some(readings) = read(&headers, wall()) {
+            windows.update(&readings, now);
+        }
+        windows
+    }
+
+    fn check(pairs: &[(&str, &str)], expected: &[(&str, f64, u64)]) {
+        let now = Instant::now();
+        let windows = windows(now, pairs);
+        let found: Vec<_> = windows.status(now).collect();
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, (window, utilization, seconds)) in found.iter().zip(expected) {
+            assert_eq!(found.window, *window);
+            assert!((found.utilization - utilization).abs() < 1e-9, "{found:?}");
+            assert_eq!(found.resets_in, SECOND * u32::try_from(*seconds).unwrap());
+        }
+    }
+
+    fn factor(windows: &Windows, now: Instant) -> f64 {
+        windows.standing("sonnet", now, 0, (0, 0)).factor
+    }
+
+    #[test]
+    fn windows_of_every_vendor_are_read() {
+        check(
+            &[
+                ("anthropic-ratelimit-unified-status", "allowed"),
+                ("anthropic-ratelimit-unified-5h-utilization", "0.42"),
+                ("anthropic-ratelimit-unified-5h-reset", "1794315600"),
+                ("anthropic-ratelimit-unified-7d-utilization", "0.9"),
+                ("anthropic-ratelimit-unified-7d-reset", "1794484800"),
+            ],
+            &[("5h", 0.42, 3600), ("7d", 0.9, 172_800)],
+        );
+        check(
+            &[
+                ("anthropic-ratelimit-input-tokens-limit", "400000"),
+                ("anthropic-ratelimit-input-tokens-remaining", "100000"),
+                (
+                    "anthropic-ratelimit-input-tokens-reset",
+                    "2026-11-10T12:00:45Z",
+                ),
+            ],
+            &[("input-tokens", 0.75, 45)],
+        );
+        check(
+            &[
+                ("x-ratelimit-limit-requests", "500"),
+                ("x-ratelimit-remaining-requests", "499"),
+                ("x-ratelimit-reset-requests", "6m0s"),
+            ],
+            &[("requests", 0.002, 360)],
+        );
+        check(
+            &[
+                ("x-codex-primary-used-percent", "37.5"),
+                ("x-codex-primary-reset-after-seconds", "600"),
+            ],
+            &[("5h", 0.375, 600)],
+        );
+    }
+
+    #[test]
+    fn an_answer_changes_only_what_it_mentions() {
+        let now = Instant::now();
+        let mut windows = windows(
+            now,
+            &[
+                ("anthropic-ratelimit-unified-5h-utilization", "0.5"),
+                ("anthropic-ratelimit-unified-5h-reset", "1794315600"),
+            ],
+        );
+        windows.update(&Readings::default(), now);
+        assert_eq!(windows.status(now).count(), 1);
+        assert_eq!(windows.status(now + SECOND * 3600).count(), 0);
+    }
+
+    #[test]
+    fn the_nearer_to_its_end_the_less_it_is_picked() {
+        let now = Instant::now();
+        let at = |used: &str| {
+            let windows = windows(
+                now,
+                &[
+                    ("anthropic-ratelimit-unified-5h-utilization", used),
+                    ("anthropic-ratelimit-unified-5h-reset", "1794329999"),
+                ],
+            );
+            (
+                factor(&windows, now),
+                windows.standing("sonnet", now, 0, (0, 0)).spent,
+            )
+        };
+        assert!(at("0.5").0 >= 1.0);
+        assert!(at("0.85").0 > at("0.95").0);
+        assert!(at("0.95").0 < 0.3);
+        assert!(!at("0.95").1);
+        assert!(at("1.0").1 && at("1.0").0 > 0.0);
+    }
+
+    #[test]
+    fn of_two_with_room_the_one_that_resets_sooner_is_preferred() {
+        let now = Instant::now();
+        let with = |reset: &str| {
+            windows(
+                now,
+                &[
+                    ("anthropic-ratelimit-unified-5h-utilization", "0.5"),
+                    ("anthropic-ratelimit-unified-5h-reset", reset),
+                ],
+            )
+        };
+        assert!(factor(&with("1794312600"), now) > factor(&with("1794326400"), now) + 0.2);
+    }
+
+    #[test]
+    fn a_window_for_one_model_class_concerns_no_other() {
+        let now = Instant::now();
+        let windows = windows(
+            now,
+            &[
+                ("anthropic-ratelimit-unified-7d_opus-status", "rejected"),
+                ("anthropic-ratelimit-unified-7d_opus-reset", "1794484800"),
+            ],
+        );
+        assert!(windows.standing("opus", now, 0, (0, 0)).spent);
+        assert!(!windows.standing("sonnet", now, 0, (0, 0)).spent);
+    }
+
+    #[test]
+    fn a_bucket_refills_while_nothing_is_heard_of_it() {
+        let now = Instant::now();
+        let windows = windows(
+            now,
+            &[
+                ("x-ratelimit-limit-tokens", "1000"),
+                ("x-ratelimit-remaining-tokens", "0"),
+                ("x-ratelimit-reset-tokens", "60s"),
+            ],
+        );
+        assert!(windows.standing("x", now, 0, (0, 0)).spent);
+        assert!(!windows.standing("x", now + SECOND * 6, 0, (0, 0)).spent);
+        assert!(factor(&windows, now + SECOND * 30) >= 1.0);
+    }
+
+    #[test]
+    fn what_is_on_its_way_counts_against_what_is_left() {
+        let now = Instant::now();
+        let windows = windows(
+            now,
+            &[
+                ("x-ratelimit-limit-tokens", "10000"),
+                ("x-ratelimit-remaining-tokens", "1500"),
+                ("x-ratelimit-reset-tokens", "50s"),
+            ],
+        );
+        assert!(!windows.standing("x", now, 1000, (0, 0)).spent);
+        assert!(windows.standing("x", now, 1000, (1, 1000)).spent);
+        assert!(!windows.standing("x", now, 0, (1, 1000)).spent);
+    }
+}

@@ -202,7 +202,7 @@ impl Pool {
             match self.admit(candidate.account, want, level, switched, now) {
                 Ok(pick) => return Some((at, pick)),
                 Err(why) => {
-                    switched |= matches!(why, Excluded::Benched { .. } | Excluded::Endpoint { .. });
+                    switched |= why.is_switch();
                     candidate.out = why;
                 }
             }
@@ -239,8 +239,7 @@ impl Pool {
                 match self.check(candidate, want, level, now) {
                     Ok(()) => usable.push(at),
                     Err(why) => {
-                        switched |=
-                            matches!(why, Excluded::Benched { .. } | Excluded::Endpoint { .. });
+                        switched |= why.is_switch();
                         candidate.out = why;
                     }
                 }

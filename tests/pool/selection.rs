@@ -284,7 +284,8 @@ fn the_refusal_tells_the_soonest_time_of_all() {
         *why,
         Excluded::Benched {
             class: FailureClass::Throttled,
-            wait: SECOND * 590
+            wait: SECOND * 590,
+            since: SECOND * 10
         }
     );
 }
