@@ -44,6 +44,7 @@ check: fmt-check clippy doc ## format, lints and documentation, all warnings as 
 fmt-check:
 	scripts/prerequisites.sh check
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	scripts/prerequisites.sh build check
