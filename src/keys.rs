@@ -47,8 +47,12 @@ pub type Presented<'a> = SmallVec<[Cow<'a, [u8]>; 2]>;
 impl KeyIndex {
     /// Indexes the keys of a configuration.
     pub fn new(config: &Config) -> Self {
+        Self::of(&config.keys, config.anonymous)
+    }
+
+    fn of(keys: &[Arc<ClientKey>], anonymous: bool) -> Self {
         let mut by_digest = HashMap::default();
-        for key in &config.keys {
+        for key in keys {
             by_digest
                 .entry(key.digest)
                 .or_insert_with(|| Arc::clone(key));
@@ -56,7 +60,7 @@ impl KeyIndex {
         Self {
             by_digest,
             decoy: Arc::new(nobody("decoy")),
-            anonymous: config.anonymous.then(|| Arc::new(nobody(ANONYMOUS))),
+            anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS))),
         }
     }
 
@@ -243,3 +247,168 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// Credentials looked at per request, each of which costs a hash. Real clients send one or two.
 const MAX_CREDENTIALS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderName;
+
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn index(anonymous: bool) -> KeyIndex {
+        let key = |name: &str, secret: &str, expires| {
+            Arc::new(ClientKey {
+                digest: digest(secret.as_bytes()),
+                expires,
+                ..nobody(name)
+            })
+        };
+        let keys = [
+            key("a", "secret-a", None),
+            key("b", "secret-b", Some(NOW + Duration::from_secs(1))),
+            key("old", "secret-old", Some(NOW)),
+        ];
+        KeyIndex::of(&keys, anonymous)
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                HeaderName::try_from(*name).expect("a name"),
+                value.parse().expect("a value"),
+            );
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn check(pairs: &[(&str, &str)], query: Option<&str>, expected: Result<&str, KeyFault>) {
+        let found = index(false).identify(&headers(pairs), query, NOW);
+        let found = found.map(|key| key.name.to_string());
+        assert_eq!(
+            found.as_deref().map_err(|fault| *fault),
+            expected,
+            "{pairs:?} {query:?}"
+        );
+    }
+
+    #[test]
+    fn every_way_to_present_a_key_is_accepted() {
+        check(&[("authorization", "Bearer secret-a")], None, Ok("a"));
+        check(&[("authorization", "bEARER  secret-a ")], None, Ok("a"));
+        check(&[("x-api-key", "secret-a")], None, Ok("a"));
+        check(&[("x-goog-api-key", "secret-b")], None, Ok("b"));
+        check(&[], Some("alt=sse&key=secret-a"), Ok("a"));
+        check(&[], Some("key=secret%2Da"), Ok("a"));
+    }
+
+    #[test]
+    fn any_valid_one_of_several_is_enough() {
+        let both = |bearer, key| vec![("authorization", bearer), ("x-api-key", key)];
+        check(&both("Bearer secret-a", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-a", "sk-ant-left-over"), None, Ok("a"));
+        check(&both("Bearer sk-ant-left-over", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-b", "secret-a"), None, Ok("b"));
+        check(&both("Basic dTpw", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-old", "secret-a"), None, Ok("a"));
+    }
+
+    #[test]
+    fn faults_say_what_is_wrong() {
+        check(&[], None, Err(KeyFault::Missing));
+        check(
+            &[("authorization", "Bearer ")],
+            Some("key="),
+            Err(KeyFault::Missing),
+        );
+        check(
+            &[("authorization", "Basic secret-a")],
+            None,
+            Err(KeyFault::Missing),
+        );
+        check(&[("x-api-key", "secret-c")], None, Err(KeyFault::Unknown));
+        check(&[("x-api-key", "secret-old")], None, Err(KeyFault::Expired));
+        check(
+            &[("x-api-key", "secret-old"), ("x-goog-api-key", "no")],
+            None,
+            Err(KeyFault::Expired),
+        );
+        check(&[("x-api-key", "")], None, Err(KeyFault::Missing));
+        check(&[], Some("key=%"), Err(KeyFault::Unknown));
+        check(&[], Some("monkey=secret-a"), Err(KeyFault::Missing));
+    }
+
+    #[test]
+    fn a_flood_of_credentials_costs_four_hashes() {
+        let mut many = vec![("x-api-key", "no"); 100];
+        many.push(("x-goog-api-key", "secret-a"));
+        assert_eq!(presented(&headers(&many), None).len(), MAX_CREDENTIALS);
+        check(&many, None, Err(KeyFault::Unknown));
+    }
+
+    #[test]
+    fn expiry_is_exclusive() {
+        let index = index(false);
+        assert!(index.authenticate(b"secret-b", NOW).is_ok());
+        let later = index.authenticate(b"secret-b", NOW + Duration::from_secs(1));
+        assert_eq!(later.map(|_| ()), Err(KeyFault::Expired));
+    }
+
+    #[test]
+    fn the_decoy_opens_nothing() {
+        assert!(index(false).authenticate(&[0; 32], NOW).is_err());
+        assert!(index(false).authenticate(b"", NOW).is_err());
+    }
+
+    #[test]
+    fn anonymous_callers() {
+        let name = |index: &KeyIndex, pairs: &[(&str, &str)]| {
+            index
+                .identify(&headers(pairs), None, NOW)
+                .map(|key| key.name.to_string())
+        };
+        assert_eq!(name(&index(true), &[]).as_deref(), Ok(ANONYMOUS));
+        assert_eq!(
+            name(&index(true), &[("x-api-key", "secret-a")]).as_deref(),
+            Ok("a")
+        );
+        assert_eq!(
+            name(&index(true), &[("x-api-key", "typo")]),
+            Err(KeyFault::Unknown)
+        );
+        assert_eq!(
+            name(&KeyIndex::of(&[], true), &[("x-api-key", "dummy")]).as_deref(),
+            Ok(ANONYMOUS)
+        );
+        assert_eq!(
+            name(&KeyIndex::of(&[], false), &[("x-api-key", "dummy")]),
+            Err(KeyFault::Unknown)
+        );
+    }
+
+    #[test]
+    fn generated_keys_are_whole_numbers_in_base_62() {
+        assert_eq!(generate([0; 32]), format!("weir_{}", "0".repeat(43)));
+        let mut one = [0; 32];
+        one[31] = 62;
+        assert_eq!(generate(one), format!("weir_{}10", "0".repeat(41)));
+        // 2^256 - 1, by another program's arithmetic
+        assert_eq!(
+            generate([255; 32]),
+            "weir_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"
+        );
+    }
+
+    #[test]
+    fn entry_is_yaml_with_the_digest_only() {
+        assert_eq!(
+            entry("a \"b\": c", "weir_x"),
+            "  - name: \"a \\\"b\\\": c\"\n    \
+             sha256: \"e9eb1904208ced2204ed3db39b15b7574a4db1b1e87bf9385aea10f917c75f95\"\n"
+        );
+    }
+}

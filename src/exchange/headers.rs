@@ -12,15 +12,21 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::config::providers::Auth;
 use crate::config::Account;
 
-/// The head of a request to `account`: the client's headers, less what is ours to set, and the account's credential.
-pub fn to_upstream(client: &HeaderMap, account: &Account) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(client.len() + 4);
+/// The client's headers, less what belongs to its connection and what stays here.
+pub fn from_client(client: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(client.len() + 6);
     let nominated = connection_options(client);
     for (name, value) in client {
         if !is_hop_by_hop(name) && !stays_here(name) && !nominated.iter().any(|other| other == name.as_str()) {
             headers.append(name.clone(), value.clone());
         }
     }
+    headers
+}
+
+/// As [`from_client`] made them, with what `account` adds and its credential.
+pub fn for_account(from_client: &HeaderMap, account: &Account) -> HeaderMap {
+    let mut headers = from_client.clone();
     // The tap and the error classes read the answer as text.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in &account.headers {

@@ -211,6 +211,15 @@ impl<'a> Frame<'a> {
         frame
     }
 
+    /// Data that came without the framing of an event stream.
+    pub fn bare(data: &'a [u8]) -> Self {
+        Self {
+            event: None,
+            data: Cow::Borrowed(data),
+            raw: data,
+        }
+    }
+
     /// Whether it carries nothing for a reader: a comment, an `id`, a `retry`.
     pub fn is_silent(&self) -> bool {
         self.data.is_empty()

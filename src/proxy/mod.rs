@@ -8,4 +8,6 @@ mod egress;
 mod relay;
 pub mod reload;
 pub mod server;
+mod signals;
 pub mod simulator;
+mod vendor;

@@ -20,6 +20,7 @@ use super::admin;
 use super::app::App;
 use super::edge::Edge;
 use super::reload::{self, Source};
+use super::signals;
 use crate::config::{AdminAddr, Config, Listener};
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
@@ -39,6 +40,15 @@ pub enum Stop {
     Drain,
     /// Do not wait.
     Now,
+}
+
+/// What a process serves until.
+#[derive(Debug)]
+pub enum Until {
+    /// `SIGTERM` or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the access log.
+    Signalled,
+    /// Someone in this process says so; a second message ends a drain at once.
+    Told(tokio::sync::mpsc::Receiver<Stop>),
 }
 
 /// Why the process cannot serve.
@@ -115,8 +125,8 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` says otherwise; a second message ends a drain at once.
-    pub fn run(self, stop: tokio::sync::mpsc::Receiver<Stop>) -> Result<(), StartError> {
+    /// Serves until `until` says otherwise.
+    pub fn run(self, until: Until) -> Result<(), StartError> {
         let Self {
             app,
             source,
@@ -124,7 +134,7 @@ impl Server {
             admin,
             runtime,
         } = self;
-        let result = runtime.block_on(serve(app, source, listeners, admin, stop));
+        let result = runtime.block_on(serve(app, source, listeners, admin, until));
         // What still runs had its time: the drain is over.
         runtime.shutdown_timeout(Duration::from_millis(500));
         result
@@ -136,7 +146,7 @@ async fn serve(
     source: Source,
     listeners: Vec<(TcpListener, Listener)>,
     admin: Option<AdminListener>,
-    mut stop: tokio::sync::mpsc::Receiver<Stop>,
+    until: Until,
 ) -> Result<(), StartError> {
     app.upstreams.apply(&app.gateway().config).await;
     let (data_stop, data_watch) = watch::channel(false);
@@ -144,6 +154,10 @@ async fn serve(
     let reloads = reload::spawn(app.clone(), source);
     let data = data_plane(&app, listeners, data_watch)?;
     let control = admin.map(|listener| admin_plane(&app, listener, &reloads, admin_watch));
+    let mut stop = match until {
+        Until::Told(stop) => stop,
+        Until::Signalled => signals::listen(app.clone(), reloads).map_err(StartError::Runtime)?,
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
 
     let first = stop.recv().await.unwrap_or(Stop::Drain);

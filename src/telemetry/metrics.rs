@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{IntCounter, Registry, TextEncoder};
 
 use super::families::{self, Families};
 use super::handles::Handles;
@@ -23,7 +23,7 @@ pub struct Metrics {
     described: Vec<Family>,
     handles: ArcSwap<Handles>,
     fixed: Fixed,
-    /// Held while account gauges are replaced and read, so that two scrapes at once both see all of them.
+    /// Held while gauges are replaced and read, so that two scrapes at once both see all of them.
     scrape: Mutex<()>,
 }
 
@@ -51,9 +51,14 @@ pub struct AccountSample<'a> {
     pub windows: &'a [(&'a str, f64)],
 }
 
-/// Counts a request as in flight until it is dropped.
-#[derive(Debug)]
-pub struct InFlight(IntGauge);
+/// What is true only at the time of a scrape.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live<'a> {
+    /// Requests that are not over.
+    pub in_flight: usize,
+    /// Every account of the configuration.
+    pub accounts: &'a [AccountSample<'a>],
+}
 
 impl Metrics {
     /// The `Content-Type` of [`Metrics::render`].
@@ -104,34 +109,33 @@ impl Metrics {
         }
     }
 
-    /// A configuration was applied, at the start or by a reload: its names become labels.
-    pub fn config_applied(&self, config: &Config, generation: u64, now: SystemTime) {
+    /// The names of `config` become labels, besides all that are labels already.
+    pub fn configure(&self, config: &Config) {
         self.handles
             .rcu(|handles| handles.extended(&self.families, config));
+    }
+
+    /// A configuration is in force, at the start or by a reload.
+    pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
         let weir = &self.families.weir;
-        weir.config_generation
-            .set(i64::try_from(generation).unwrap_or(i64::MAX));
+        weir.config_generation.set(signed(generation));
         weir.config_successful.set(1);
-        let since_epoch = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        weir.config_timestamp.set(since_epoch.as_secs_f64());
+        let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
+        weir.config_timestamp
+            .set(since_epoch.unwrap_or_default().as_secs_f64());
         let _whole = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         weir.config_hash.reset();
-        weir.config_hash
-            .with_label_values(&[config.hash.as_str()])
-            .set(1);
+        weir.config_hash.with_label_values(&[hash]).set(1);
     }
 
-    /// A configuration was refused; the one before it stays.
-    pub fn config_refused(&self) {
+    /// What was to be loaded is what is in force.
+    pub fn reload_unchanged(&self) {
+        self.families.weir.config_successful.set(1);
+    }
+
+    /// What was to be loaded is faulty; what is in force stays.
+    pub fn reload_rejected(&self) {
         self.families.weir.config_successful.set(0);
-    }
-
-    /// A request began; keep the value until it is over.
-    pub fn begin(&self) -> InFlight {
-        self.families.requests.inflight.inc();
-        InFlight(self.families.requests.inflight.clone())
     }
 
     /// A request is over. To be called once per request: everything that is counted per request is counted here.
@@ -181,11 +185,11 @@ impl Metrics {
         &self.described
     }
 
-    /// The text that Prometheus scrapes, with the accounts as they are now.
-    pub fn render(&self, accounts: &[AccountSample<'_>]) -> String {
+    /// The text that Prometheus scrapes.
+    pub fn render(&self, live: &Live<'_>) -> String {
         let gathered = {
             let _whole = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-            self.sample(accounts);
+            self.sample(live);
             self.registry.gather()
         };
         let mut text = String::with_capacity(64 * 1024);
@@ -195,26 +199,28 @@ impl Metrics {
         text
     }
 
-    fn sample(&self, accounts: &[AccountSample<'_>]) {
+    fn sample(&self, live: &Live<'_>) {
+        self.families
+            .requests
+            .inflight
+            .set(signed(live.in_flight as u64));
         let families = &self.families.accounts;
         families.state.reset();
         families.cooldown.reset();
         families.inflight.reset();
         families.window.reset();
-        for sample in accounts {
+        for sample in live.accounts {
             let account = sample.account;
             families
                 .state
                 .with_label_values(&[account, sample.state])
                 .set(1);
-            families
-                .cooldown
-                .with_label_values(&[account])
-                .set(sample.cooldown_until.unwrap_or(0.0));
+            let until = sample.cooldown_until.unwrap_or(0.0);
+            families.cooldown.with_label_values(&[account]).set(until);
             families
                 .inflight
                 .with_label_values(&[account])
-                .set(i64::try_from(sample.in_flight).unwrap_or(i64::MAX));
+                .set(signed(sample.in_flight));
             for (window, utilization) in sample.windows {
                 families
                     .window
@@ -225,8 +231,6 @@ impl Metrics {
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -58,6 +58,25 @@ pub fn parse_event(dialect: Dialect, data: &[u8]) -> Option<ParsedError> {
     Some(Found::look(&value)?.settle(dialect, 200))
 }
 
+impl ParsedError {
+    /// An error that Weir concludes from an answer that does not say it.
+    pub fn new(kind: ErrorKind, code: &str, message: &str) -> Self {
+        Self {
+            status: 200,
+            kind,
+            type_: None,
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+            param: None,
+            retry_after: None,
+            resets_at: None,
+            quota_ids: Vec::new(),
+            request_id: None,
+            is_json: true,
+        }
+    }
+}
+
 /// The parts of an error as they stand in the body.
 #[derive(Debug, Default)]
 struct Found<'a> {

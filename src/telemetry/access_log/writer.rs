@@ -7,7 +7,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -21,12 +20,14 @@ use crate::outcome::Outcome;
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
+    target: Mutex<config::AccessLog>,
 }
 
 impl AccessLog {
     /// Opens the log and starts its thread. `dropped` counts the lines that are lost.
     pub fn start(target: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
         let log = Self {
+            target: Mutex::new(target.clone()),
             shared: Arc::new(Shared {
                 enabled: AtomicBool::new(false),
                 state: Mutex::default(),
@@ -39,7 +40,7 @@ impl AccessLog {
                 }),
             }),
         };
-        log.open(target)?;
+        log.reopen()?;
         let writer = Writer {
             shared: Arc::clone(&log.shared),
             sink: Sink::Nowhere,
@@ -52,17 +53,18 @@ impl AccessLog {
         Ok(log)
     }
 
-    /// Opens `target` anew and writes there from now on: for a reload, and after a log was rotated. On an error the
-    /// log stays where it was.
+    /// Writes to `target` from now on. On an error the log stays where it was.
     pub fn open(&self, target: &config::AccessLog) -> io::Result<()> {
-        self.point(match target {
-            config::AccessLog::File(path) => Sink::File(append(path)?),
-            config::AccessLog::Off => Sink::Nowhere,
-            // A descriptor of our own: std's handle takes a lock, and hides that standard output is closed.
-            config::AccessLog::Stdout => {
-                Sink::File(File::from(io::stdout().as_fd().try_clone_to_owned()?))
-            }
-        });
+        let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        self.point(Sink::open(target)?);
+        current.clone_from(target);
+        Ok(())
+    }
+
+    /// Opens the same file anew, after it was rotated. On an error the log stays where it was.
+    pub fn reopen(&self) -> io::Result<()> {
+        let current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        self.point(Sink::open(&current)?);
         Ok(())
     }
 
@@ -138,6 +140,26 @@ struct State {
 enum Sink {
     File(File),
     Nowhere,
+}
+
+impl Sink {
+    fn open(target: &config::AccessLog) -> io::Result<Self> {
+        Ok(match target {
+            // Not for everybody: it names clients and what they use.
+            config::AccessLog::File(path) => Self::File(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o640)
+                    .open(path)?,
+            ),
+            config::AccessLog::Off => Self::Nowhere,
+            // A descriptor of our own: std's handle takes a lock, and hides that standard output is closed.
+            config::AccessLog::Stdout => {
+                Self::File(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+            }
+        })
+    }
 }
 
 /// Counts what is lost, and says so from time to time.
@@ -282,15 +304,6 @@ impl Writer {
             self.shared.lose(lines, fault);
         }
     }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    // Not for everybody: it names clients and what they use.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)
 }
 
 /// Lines wait at most this long under load.

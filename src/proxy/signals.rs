@@ -1,0 +1,30 @@
+//! The signals of a service: `SIGTERM` and `SIGINT` drain, `SIGHUP` reloads.
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::app::App;
+use super::reload;
+use super::server::Stop;
+
+/// Starts listening. What arrives is told in order.
+pub(super) fn listen(app: Arc<App>, reloads: reload::Handle) -> std::io::Result<mpsc::Receiver<Stop>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (tell, told) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => { let _ = tell.send(Stop::Drain).await; }
+                _ = interrupt.recv() => { let _ = tell.send(Stop::Drain).await; }
+                _ = hangup.recv() => {
+                    app.reopen_access_log();
+                    reloads.reload().await;
+                }
+            }
+        }
+    });
+    Ok(told)
+}
