@@ -8,11 +8,14 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/target/tools/cmake/data/bin:$(PATH)
 
 CARGO := cargo
+# In `weir_build_info` and nowhere else.
+build loadtest: export WEIR_REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
 PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke install
+.PHONY: help demo demo-smoke build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -23,6 +26,11 @@ demo: build ## the real proxy on 127.0.0.1:8080 in front of a simulated upstream
 build: ## target/release/weir, optimised
 	scripts/prerequisites.sh build
 	$(CARGO) build --locked --release
+
+# The README's promise: what the demo prints can be pasted.
+demo-smoke:
+	$(CARGO) build --locked --workspace
+	scripts/demo-smoke.sh target/debug/weir
 
 test: test-core test-all test-clients ## everything that can fail: units, stories on real sockets, the vendors' SDKs
 
@@ -44,6 +52,7 @@ check: fmt-check clippy doc ## format, lints and documentation, all warnings as 
 fmt-check:
 	scripts/prerequisites.sh check
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	scripts/prerequisites.sh build check
@@ -73,7 +82,9 @@ loadtest: ## nginx, bare Pingora and Weir side by side; options: loadtest/run.sh
 loadtest-smoke:
 	PROFILE=dev loadtest/run.sh --smoke
 
-install: build ## binary, unit file and a first configuration, under $(PREFIX) and /etc: as root
+# Does not build: root should not, and often has no cargo.
+install: ## after `make build`, as root: binary, unit file and a first configuration
+	@test -x target/release/weir || { echo "install: target/release/weir is missing: run \`make build\` first, as yourself" >&2; exit 1; }
 	install -Dm755 target/release/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -Dm644 systemd/weir.service $(DESTDIR)$(SYSTEMD)/weir.service
 	install -d -m755 $(DESTDIR)/etc/weir

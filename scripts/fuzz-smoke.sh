@@ -11,7 +11,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 work=$PWD/target/fuzz
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
--Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks"
+-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks"
 
 # --target: or the build scripts would be instrumented too, and fail to link.
 cargo build --release --bins --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$work"
@@ -24,9 +24,14 @@ for source in fuzz/fuzz_targets/*.rs; do
   mkdir -p "$work/corpus/$name" "$work/artifacts/$name"
   corpora=("$work/corpus/$name")
   [ ! -d "$seeds" ] || corpora+=("$seeds")
-  echo "fuzz: $name, $seconds s"
-  "$work/$host/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
-    -print_final_stats=1 -artifact_prefix="$work/artifacts/$name/" "${corpora[@]}"
+  log=$work/$name.log
+  "$work/$host/release/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$work/artifacts/$name/" "${corpora[@]}" >"$log" 2>&1 || {
+    tail -40 "$log"
+    echo "fuzz: $name FAILED; the whole log is $log, the input that did it in $work/artifacts/$name" >&2
+    exit 1
+  }
+  echo "fuzz: $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $seconds s, no failure"
   targets=$((targets + 1))
 done
-echo "fuzz: $targets targets, no failure"
+[ "$targets" -gt 0 ] || { echo "fuzz: no targets in fuzz/fuzz_targets" >&2; exit 1; }

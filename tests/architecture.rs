@@ -11,20 +11,21 @@ use tokens::tokens;
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
-/// Top-level modules of `src/`, highest first; those of one row stand side by side. A module may import lower rows only.
-const ORDER: &[&[&str]] = &[
-    &["main", "cli"],
-    &["proxy"],
-    &["telemetry"],
-    &["exchange"],
-    &["pool"],
-    &["limits"],
-    &["pricing"],
-    &["keys"],
-    &["config"],
-    &["outcome"],
-    &["simulated"],
-    &["protocol"],
+/// Top-level modules of `src/`, highest first. A module may import lower ones only.
+const ORDER: &[&str] = &[
+    "main",
+    "cli",
+    "proxy",
+    "telemetry",
+    "exchange",
+    "pool",
+    "limits",
+    "pricing",
+    "keys",
+    "config",
+    "outcome",
+    "simulated",
+    "protocol",
 ];
 
 /// The only modules that may name the frameworks.
@@ -294,7 +295,7 @@ fn tests_of(text: &str) -> &str {
 }
 
 fn rank(module: &str) -> Option<usize> {
-    ORDER.iter().position(|row| row.contains(&module))
+    ORDER.iter().position(|name| *name == module)
 }
 
 /// `src/proxy/admin/mod.rs` → `proxy`, `admin`; `src/main.rs` → `main`.

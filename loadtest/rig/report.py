@@ -109,7 +109,8 @@ def _cpu_cells(name, by_proxy):
         theirs = _median(by_proxy[yardstick], "cpu_us") if yardstick in by_proxy else 0
         ratios.append(f"{own / theirs:.2f}" if theirs else "–")
     digits = 2 if own < 10 else 1
-    parts = f"{_median(rounds, 'user_us'):.{digits}f} + {_median(rounds, 'kernel_us'):.{digits}f}"
+    typical = min(rounds, key=lambda seen: abs(seen["cpu_us"] - own))
+    parts = f"{typical['user_us']:.{digits}f} + {typical['kernel_us']:.{digits}f}"
     return [f"{own:.{digits}f}", parts, *ratios]
 
 
