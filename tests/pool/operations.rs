@@ -348,6 +348,34 @@ fn parallel_picks_never_pass_a_limit_and_end_at_zero() {
 }
 
 #[test]
+fn a_probe_is_alone_however_many_ask_at_once() {
+    let (pool, now) = build(accounts(&["a"]), Select::Weighted);
+    for round in 1..50u32 {
+        let then = now + SECOND * 100 * round;
+        let mut broken = pool.pick(&want(), then).unwrap();
+        broken
+            .lease
+            .failed(&classify_transport(Fault::Refused, false), then, 0);
+        drop(broken);
+        let back = then + SECOND * 61;
+        let mut picks: Vec<Pick> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| pool.pick(&want(), back).ok()))
+                .collect();
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().unwrap())
+                .collect()
+        });
+        assert_eq!(picks.len(), 1);
+        assert_eq!(pool.snapshot(back)[0].in_flight, 1);
+        picks[0].lease.committed(back);
+        drop(picks);
+        assert_eq!(pool.snapshot(back)[0].in_flight, 0);
+    }
+}
+
+#[test]
 fn a_reload_keeps_state_by_name_and_forgets_what_is_gone() {
     let (pool, now) = build(accounts(&["a", "b"]), Select::Failover);
     let mut held = pool.pick(&want(), now).unwrap();
