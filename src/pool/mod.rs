@@ -14,6 +14,7 @@ pub mod affinity;
 pub mod classify;
 pub mod exceptions;
 pub mod exhausted;
+pub mod explain;
 pub mod health;
 pub mod hints;
 pub mod lease;
@@ -39,6 +40,7 @@ pub use classify::{
     ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
 };
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
+pub use explain::Considered;
 pub use lease::Lease;
 pub use select::{Pick, Tried, Want};
 pub use status::{AccountStatus, State};

@@ -15,7 +15,7 @@ use crate::support::*;
 
 /// 2026-11-10T12:00:00Z.
 fn wall() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000)
+    SystemTime::UNIX_EPOCH + SECOND * 1_794_312_000
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {

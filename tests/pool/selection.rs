@@ -461,3 +461,31 @@ fn after_a_switch_the_next_account_is_eased_in() {
     assert!(pool.pick(&want(), now).is_ok());
     assert!(pool.pick(&want(), now).is_ok());
 }
+
+#[test]
+fn explain_tells_the_order_and_every_reason_and_occupies_nothing() {
+    let mut list = accounts(&["a", "b", "c", "gpt"]);
+    list[3].models = models(&[("gpt-*", None)]);
+    let (pool, now) = build(list, Select::Weighted);
+    fail(&pool, "b", &throttled(60), now);
+    for number in 0..20 {
+        let want = in_session(number);
+        let told = pool.explain(&want, now);
+        assert_eq!(told.len(), 4);
+        assert_eq!(told[0].account, serve(&pool, &want, now).unwrap());
+        assert!(told[1].out.is_none());
+        let out: Vec<_> = told[2..]
+            .iter()
+            .map(|account| account.out.unwrap())
+            .collect();
+        assert!(
+            matches!(out[..], [Excluded::Benched { .. }, Excluded::Model]),
+            "{out:?}"
+        );
+    }
+    assert!(
+        pool.snapshot(now)
+            .iter()
+            .all(|status| status.in_flight == 0)
+    );
+}

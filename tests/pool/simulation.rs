@@ -1,6 +1,6 @@
 //! What affinity and the reading of windows are worth, in figures. `cargo test --test pool simulation -- --nocapture`
 //! prints them. Simulated time, pinned randomness.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
@@ -68,7 +68,7 @@ impl Outages {
             Scope::Endpoint
         };
         Some(Failure {
-            retry_after: stated.then(|| *end - time),
+            retry_after: stated.then(|| end.saturating_sub(time)),
             ..failure(*class, scope, None)
         })
     }
@@ -114,13 +114,13 @@ fn play(select: Select, with_sessions: bool, failing: bool) -> Score {
     let (first, start) = build(list(), select);
     let hosts = [first, build(list(), select).0];
     // The next request of every session, by time.
-    let mut agenda: BTreeMap<(Duration, u64), ()> = (0..SESSIONS)
-        .map(|number| ((draws.wait(300.0), number), ()))
+    let mut agenda: BTreeSet<(Duration, u64)> = (0..SESSIONS)
+        .map(|number| (draws.wait(300.0), number))
         .collect();
     let mut caches: HashMap<(u64, usize), Duration> = HashMap::new();
-    let mut last: HashMap<u64, Duration> = HashMap::new();
+    let mut seen: HashMap<u64, Duration> = HashMap::new();
     let mut score = Score::default();
-    while let Some(((time, number), ())) = agenda.pop_first() {
+    while let Some((time, number)) = agenda.pop_first() {
         if time > LASTS {
             break;
         }
@@ -130,13 +130,14 @@ fn play(select: Select, with_sessions: bool, failing: bool) -> Score {
         } else {
             draws.wait(20.0)
         };
-        agenda.insert((time + gap, number), ());
+        agenda.insert((time + gap, number));
         let now = start + time;
         let host = &hosts[usize::try_from(draws.below(2)).unwrap()];
         score.requests += 1;
-        let is_warm = |at: Option<&Duration>| at.is_some_and(|at| time - *at < CACHE_LIFE);
-        score.ideal += u32::from(is_warm(last.get(&number)));
-        last.insert(number, time);
+        let is_warm =
+            |at: Option<&Duration>| at.is_some_and(|at| time.saturating_sub(*at) < CACHE_LIFE);
+        score.ideal += u32::from(is_warm(seen.get(&number)));
+        seen.insert(number, time);
         let mut tried = Vec::new();
         loop {
             let want = Want {
@@ -208,7 +209,7 @@ struct Bucket {
 impl Bucket {
     /// Serves a request or refuses it; the headers that come with the answer.
     fn ask(&mut self, tokens: f64, time: Duration) -> (bool, HeaderMap) {
-        let gained = (time - self.at).as_secs_f64() * self.capacity / 60.0;
+        let gained = time.saturating_sub(self.at).as_secs_f64() * self.capacity / 60.0;
         self.left = (self.left + gained).min(self.capacity);
         self.at = time;
         let serves = self.left >= tokens;
@@ -273,9 +274,9 @@ fn refusals(reads_windows: bool) -> (u32, u32) {
                 pick.lease.completed(now);
                 break;
             }
-            let wait = headers["retry-after-ms"].to_str().unwrap().parse().unwrap();
+            let stated = headers["retry-after-ms"].to_str().unwrap().parse().unwrap();
             let failure = Failure {
-                retry_after: Some(Duration::from_millis(wait)),
+                retry_after: Some(Duration::from_millis(stated)),
                 ..throttled(0)
             };
             pick.lease.failed(&failure, now, draws.next());
