@@ -98,7 +98,7 @@ impl Pool {
 
     /// The wanted pool and its fallbacks, as far as they are allowed.
     pub(super) fn chain<'a>(&'a self, want: &'a Want<'_>) -> impl Iterator<Item = usize> + 'a {
-        let pools = &self.config.pools;
+        let pools = &self.pools;
         let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
         std::iter::successors(Some(want.pool), next)
             .filter(|pool| {
@@ -219,7 +219,7 @@ impl Pool {
         now: Instant,
     ) -> Option<(usize, Pick)> {
         let roster = self.rosters.get(pool)?;
-        let select = self.config.pools.get(pool)?.select;
+        let select = self.pools.get(pool)?.select;
         let mut draw = want.draw;
         let mut switched = false;
         let mut from = 0;
@@ -330,7 +330,7 @@ impl Pool {
         candidates: &mut [Candidate],
         now: Instant,
     ) -> Option<Plan> {
-        let select = self.config.pools.get(pool)?.select;
+        let select = self.pools.get(pool)?.select;
         let bound = want
             .previous_response
             .and_then(|id| self.responses.account(id, now));

@@ -1,11 +1,10 @@
 //! Who serves next, and what is said when nobody can.
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weir::config::{Account, AccountLimits, Select};
 use weir::outcome::FailureClass;
-use weir::pool::{AccountLimit, Excluded, Pool, Scope, Tried, Verdict, Want};
+use weir::pool::{AccountLimit, Excluded, Scope, Tried, Verdict, Want};
 use weir::protocol::Dialect;
 
 use crate::support::*;
@@ -421,7 +420,7 @@ fn a_fallback_pool_serves_when_everything_is_out_and_only_if_allowed() {
         pool("two", vec![1], Select::Weighted),
     ];
     config.pools[0].fallback = Some(1);
-    let pool = Pool::new(Arc::new(config), None);
+    let pool = config.pool(None);
     let now = std::time::Instant::now();
     assert_eq!(pool.pick(&want(), now).unwrap().pool, 0);
     fail(&pool, "a", &throttled(60), now);
