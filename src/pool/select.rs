@@ -14,7 +14,7 @@ use super::classify::{Failure, Scope};
 use super::exceptions::Plan;
 use super::exhausted::{Excluded, Exclusions, Exhausted};
 use super::lease::Lease;
-use super::live::{Level, Load, model_class};
+use super::live::{EndpointLive, Level, Load, model_class};
 use super::roster::Slot;
 use super::strategy::{self, Candidate};
 use crate::config::{Account, Select};
@@ -311,6 +311,7 @@ impl Pool {
             endpoint_pass,
             reserved: want.tokens,
             waits: true,
+            repeats: self.has_failed_at(live, want),
         };
         Ok(Pick {
             lease,
@@ -320,6 +321,13 @@ impl Pool {
             affinity: None,
             pool: want.pool,
         })
+    }
+
+    /// Whether this request has failed at an endpoint before, under whatever account.
+    fn has_failed_at(&self, endpoint: &Arc<EndpointLive>, want: &Want<'_>) -> bool {
+        let same = |tried: &Tried| Some(self.endpoint(tried.account, tried.endpoint?)?);
+        let mut failed = want.tried.iter().filter_map(same);
+        failed.any(|failed| Arc::ptr_eq(failed, endpoint))
     }
 
     /// Ranks the candidates for a session; `None` when the strategy alone decides.
