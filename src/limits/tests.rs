@@ -294,7 +294,7 @@ fn counters_survive_a_reload_by_name() {
         Some(61),
     );
     assert!(next.admit(0, Estimate::default(), now, wall()).is_ok());
-    assert_eq!(next.report(1, now, wall())[0].day.usd(), 1.0);
+    assert_eq!(next.report(1, now, wall())[0].day.nano_usd, nano_usd(1.0));
 }
 
 #[test]

@@ -325,7 +325,7 @@ impl Pool {
 
     /// Whether this request has failed at an endpoint before, under whatever account.
     fn has_failed_at(&self, endpoint: &Arc<EndpointLive>, want: &Want<'_>) -> bool {
-        let same = |tried: &Tried| Some(self.endpoint(tried.account, tried.endpoint?)?);
+        let same = |tried: &Tried| self.endpoint(tried.account, tried.endpoint?);
         let mut failed = want.tried.iter().filter_map(same);
         failed.any(|failed| Arc::ptr_eq(failed, endpoint))
     }

@@ -1,9 +1,8 @@
 //! What a choice costs. `cargo test --release --test pool speed -- --nocapture` prints it.
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir::config::Select;
-use weir::pool::affinity::mix;
+use weir::pool::affinity::{Session, mix};
 use weir::pool::{Pool, Want};
 
 use crate::support::*;
@@ -22,28 +21,41 @@ fn a_choice_among_five_accounts_costs_microseconds_at_most() {
                 account.models = models(&[("claude-*", None)]);
             }
             let (pool, now) = build(list, select);
-            let cost = measure(&pool, with_session, now);
-            println!("{select:?}, session {with_session}: {cost:?} a request");
+            let (cost, rest) = measure(&pool, with_session, now);
+            println!(
+                "{select:?}, session {with_session}: {cost:?} to choose, {rest:?} for the verdicts"
+            );
             // Generous: unoptimised builds on busy machines run this too.
             assert!(cost < Duration::from_micros(200), "{cost:?}");
         }
     }
 }
 
-fn measure(pool: &Pool, with_session: bool, now: Instant) -> Duration {
-    let begin = Instant::now();
-    for number in 0..ROUNDS {
-        let want = Want {
-            session: with_session.then(|| weir::pool::affinity::Session(mix(number.into()))),
-            draw: mix(number.into()),
-            ..want()
-        };
-        let mut pick = pool.pick(&want, now).expect("an account");
-        pick.lease.committed(now);
-        pick.lease.completed(now);
-        drop(Arc::clone(&pick.model));
+/// What choosing costs, and what the verdicts cost: of many runs the best, since others use this machine too.
+fn measure(pool: &Pool, with_session: bool, now: Instant) -> (Duration, Duration) {
+    let mut best = (Duration::MAX, Duration::MAX);
+    let mut picks = Vec::with_capacity(RUN as usize);
+    for run in 0..RUNS {
+        let begin = Instant::now();
+        for number in 0..RUN {
+            let draw = mix((run * RUN + number).into());
+            let want = Want {
+                session: with_session.then_some(Session(draw)),
+                draw,
+                ..want()
+            };
+            picks.push(pool.pick(&want, now).expect("an account"));
+        }
+        let chosen = Instant::now();
+        for mut pick in picks.drain(..) {
+            pick.lease.committed(now);
+            pick.lease.completed(now);
+        }
+        best.0 = best.0.min((chosen - begin) / RUN);
+        best.1 = best.1.min(chosen.elapsed() / RUN);
     }
-    begin.elapsed() / ROUNDS
+    best
 }
 
-const ROUNDS: u32 = 20_000;
+const RUNS: u32 = 100;
+const RUN: u32 = 200;
