@@ -17,6 +17,11 @@ pub trait Decode: Sized {
     const EXPECTED: &'static str;
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self>;
+
+    /// As [`Decode::EXPECTED`], with what is inside.
+    fn expected() -> String {
+        Self::EXPECTED.to_owned()
+    }
 }
 
 /// A member of a mapping, or an item of a list: absent, given, or given but wrong.
@@ -87,6 +92,10 @@ impl<T> std::ops::Deref for Needed<T> {
 
 impl<T: Decode> Decode for Vec<Field<T>> {
     const EXPECTED: &'static str = "a list";
+
+    fn expected() -> String {
+        format!("a list, each entry {}", T::EXPECTED)
+    }
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
         let items = cursor.items(T::EXPECTED, faults)?;
@@ -194,7 +203,7 @@ impl<T: Decode> Member for Needed<T> {
         if !field.given {
             faults.add(
                 &field.at,
-                format!("found nothing, expected {}", T::EXPECTED),
+                format!("found nothing, expected {}", T::expected()),
             );
         }
         Self(field)

@@ -67,7 +67,7 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// `` did you mean `x`? ``, when there is something to mean.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    suggest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
+    suggest(word, known).map(|candidate| format!("did you mean {}?", quote(candidate)))
 }
 
 /// `text` in backticks, shortened, without control characters; `***` when it looks like a credential.
@@ -96,7 +96,7 @@ pub fn quote(text: &str) -> String {
 
 /// `` `a`, `b` or `c` ``.
 pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    let mut words: Vec<String> = words.into_iter().map(quote).collect();
     match words.pop() {
         None => "nothing".to_owned(),
         Some(last) if words.is_empty() => last,

@@ -30,7 +30,7 @@ use crate::protocol::Dialect;
 use providers::{Auth, Provider};
 use secret::Secret;
 
-pub use glob::Glob;
+pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use schema::schema;
 

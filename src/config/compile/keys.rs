@@ -8,6 +8,7 @@ use super::names::Names;
 use super::pools::some_pools;
 use super::{Compiler, items, label};
 use crate::config::decode::Field;
+use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::values::Pattern;
@@ -38,7 +39,10 @@ impl Compiler<'_, '_> {
                 };
                 self.faults.add(
                     at,
-                    format!("found the same key as that of `{other}`, expected another"),
+                    format!(
+                        "found the same key as that of {}, expected another",
+                        quote(&other)
+                    ),
                 );
             }
             complete &= key.is_some();

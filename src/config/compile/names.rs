@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use crate::config::decode::{Field, Needed};
-use crate::config::diagnostic::{did_you_mean, one_of};
+use crate::config::diagnostic::{did_you_mean, one_of, quote};
 use crate::config::faults::Faults;
 use crate::config::values::Name;
 
@@ -42,7 +42,8 @@ impl Names {
             };
             if let Some(line) = lines.get(text) {
                 let message = format!(
-                    "found {what} named `{text}` a second time (first in line {line}), expected another name"
+                    "found {what} named {} a second time (first in line {line}), expected another name",
+                    quote(text)
                 );
                 faults.add(field.at(), message);
                 continue;
@@ -87,7 +88,7 @@ impl Names {
             });
             faults.add_with(
                 reference.at(),
-                format!("found `{text}`, expected the name of {}", self.what),
+                format!("found {}, expected the name of {}", quote(text), self.what),
                 hint,
             );
         }

@@ -2,6 +2,7 @@
 use super::names::Names;
 use super::{Compiler, items, label};
 use crate::config::decode::Field;
+use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::{AffinityBy, Pool, Select};
@@ -91,7 +92,7 @@ impl Compiler<'_, '_> {
             if let Some(pool) = item.get().filter(|_| cycle) {
                 let way: Vec<String> = way
                     .into_iter()
-                    .map(|position| format!("`{}`", name(position)))
+                    .map(|position| quote(name(position)))
                     .collect();
                 let message = format!(
                     "found a cycle ({}), expected fallbacks that end",

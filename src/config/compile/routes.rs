@@ -3,10 +3,11 @@ use super::names::Names;
 use super::pools::implied_pool;
 use super::{Compiler, items};
 use crate::config::decode::Field;
+use crate::config::diagnostic::{did_you_mean, quote};
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::values::Pattern;
-use crate::config::{Glob, Group, Route, When};
+use crate::config::{Group, Route, When};
 
 impl Compiler<'_, '_> {
     pub(super) fn routes(
@@ -133,11 +134,10 @@ impl Compiler<'_, '_> {
         };
         if !names.iter().any(|name| glob.is_match(name)) {
             let message = format!(
-                "found `{}`, which matches no {what}, expected one that is configured",
-                Glob::pattern(glob)
+                "found {}, which matches no {what}, expected one that is configured",
+                quote(glob.pattern())
             );
-            let hint =
-                crate::config::diagnostic::did_you_mean(glob.pattern(), names.iter().copied());
+            let hint = did_you_mean(glob.pattern(), names.iter().copied());
             self.faults.warn(field.at(), message, hint);
         }
     }
