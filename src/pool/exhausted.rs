@@ -94,7 +94,7 @@ pub enum AccountLimit {
 
 impl Exhausted {
     /// When a short pause is all it takes, how long: the next step of a ramp, or the first backoff of an overloaded
-    /// provider. Then ask again, once, with nothing among [`super::Want::tried`].
+    /// provider. Then ask again, once, with [`super::Want::insist`] and nothing among [`super::Want::tried`].
     pub fn pause(&self) -> Option<Duration> {
         let overload = self
             .soonest

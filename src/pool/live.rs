@@ -30,7 +30,10 @@ pub struct AccountLive {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load<'a> {
     pub class: &'a str,
+    /// Reserved in the account's own limit.
     pub tokens: u64,
+    /// Looked for in the provider's windows.
+    pub uncached: u64,
     pub limits: &'a AccountLimits,
     pub level: Level,
 }
@@ -158,7 +161,7 @@ impl AccountLive {
                 });
             }
         }
-        let standing = state.standing(load.class, load.tokens, now);
+        let standing = state.standing(load.class, load.uncached, now);
         if standing.spent && load.level == Level::Fresh {
             return Err(Excluded::Spent);
         }

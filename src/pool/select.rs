@@ -40,10 +40,10 @@ impl Pool {
         let pools = &self.pools;
         let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
         std::iter::successors(Some(want.pool), next)
-            .filter(|pool| {
+            .take(pools.len())
+            .take_while(|pool| {
                 *pool == want.pool || want.pools.is_none_or(|allowed| allowed.contains(pool))
             })
-            .take(pools.len())
     }
 
     fn pick_in(
@@ -333,6 +333,13 @@ fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {
     Load {
         class: model_class(slot.models.upstream_str(want.model)),
         tokens: want.tokens,
+        // Most of a session's tokens come from its cache, which providers do not count: to move it for them would be
+        // the very loss that affinity avoids.
+        uncached: if want.session.is_some() {
+            0
+        } else {
+            want.tokens
+        },
         limits: &slot.account.limits,
         level,
     }
