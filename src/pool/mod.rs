@@ -27,7 +27,7 @@ mod retry;
 mod roster;
 mod select;
 mod state;
-mod status;
+pub mod status;
 mod strategy;
 mod want;
 mod windows_table;
