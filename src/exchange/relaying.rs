@@ -129,7 +129,7 @@ impl Relaying {
             Body::Stream(Box::new(Tap::new(dialect)))
         } else if wants_stream && dialect == Dialect::Gemini && has_media_type(&headers, "application/json") {
             // Without `alt=sse` Gemini streams one JSON array.
-            Body::Stream(Box::new(Tap::gemini_array()))
+            Body::Stream(Box::new(Tap::json_array()))
         } else {
             Body::Whole(BytesMut::new())
         };

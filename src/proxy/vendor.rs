@@ -132,7 +132,7 @@ impl Vendor {
         draw: u64,
     ) {
         let status = response.status.as_u16();
-        let upstream = std::mem::take(&mut response.headers);
+        let upstream = response.headers.clone();
         let (now, wall) = (Instant::now(), SystemTime::now());
         if let Some(pick) = &mut self.pick {
             pick.lease.observe(&upstream, now, wall);

@@ -70,7 +70,7 @@ pub(super) fn metrics(app: &App) -> String {
 }
 
 fn account(status: &AccountStatus) -> Value {
-    let part = |part: &crate::pool::Part| {
+    let part = |part: &crate::pool::status::Part| {
         json!({
             "name": &*part.name,
             "state": part.state.as_str(),
