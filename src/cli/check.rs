@@ -6,7 +6,9 @@ use crate::config;
 
 pub(super) fn run(file: &ConfigFile) -> ExitCode {
     let Some(path) = file.find() else {
-        eprintln!("weir: no configuration found; name one with `-c FILE` (conf/minimal.yaml is a start)");
+        eprintln!(
+            "weir: no configuration found; name one with `-c FILE` (conf/minimal.yaml is a start)"
+        );
         return ExitCode::from(BAD_CONFIGURATION);
     };
     match config::load(&path) {

@@ -23,7 +23,9 @@ impl Demo {
     pub(super) fn run(self) -> ExitCode {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let simulated = Simulated::new(Settings::default());
-        let (simulator, upstream) = match Simulator::bind(any_port, simulated).and_then(|bound| Ok((bound.addr()?, bound))) {
+        let (simulator, upstream) = match Simulator::bind(any_port, simulated)
+            .and_then(|bound| Ok((bound.addr()?, bound)))
+        {
             Ok((addr, simulator)) => (simulator, addr),
             Err(error) => return failure(&format!("cannot start the simulated upstream: {error}")),
         };

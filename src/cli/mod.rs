@@ -71,7 +71,11 @@ impl ConfigFile {
         if let Some(file) = std::env::var_os("WEIR_CONFIG") {
             return Some(file.into());
         }
-        PLACES.iter().map(Path::new).find(|place| place.exists()).map(Path::to_owned)
+        PLACES
+            .iter()
+            .map(Path::new)
+            .find(|place| place.exists())
+            .map(Path::to_owned)
     }
 }
 

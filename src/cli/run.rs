@@ -37,9 +37,20 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
 }
 
 fn announce(config: &Config, key: &str) {
-    let accounts: Vec<&str> = config.accounts.iter().map(|account| &*account.name).collect();
-    let addr = config.listen.first().map(|listener| listener.addr.to_string()).unwrap_or_default();
-    eprintln!("No configuration file: serving {} with the API keys found in the environment.", accounts.join(", "));
+    let accounts: Vec<&str> = config
+        .accounts
+        .iter()
+        .map(|account| &*account.name)
+        .collect();
+    let addr = config
+        .listen
+        .first()
+        .map(|listener| listener.addr.to_string())
+        .unwrap_or_default();
+    eprintln!(
+        "No configuration file: serving {} with the API keys found in the environment.",
+        accounts.join(", ")
+    );
     eprintln!("Listening on http://{addr}. The client key, made now and shown only now:");
     eprintln!();
     eprintln!("    {key}");

@@ -61,11 +61,14 @@ pub fn authenticate(
     query: Option<&str>,
     now: SystemTime,
 ) -> Result<Arc<ClientKey>, Refusal> {
-    gateway.keys.identify(headers, query, now).map_err(|fault| match fault {
-        KeyFault::Expired => Refusal::KeyExpired,
-        KeyFault::Missing => Refusal::KeyMissing,
-        KeyFault::Unknown => Refusal::KeyUnknown,
-    })
+    gateway
+        .keys
+        .identify(headers, query, now)
+        .map_err(|fault| match fault {
+            KeyFault::Expired => Refusal::KeyExpired,
+            KeyFault::Missing => Refusal::KeyMissing,
+            KeyFault::Unknown => Refusal::KeyUnknown,
+        })
 }
 
 /// Reads what decides about a request out of its body, and routes it.
@@ -94,15 +97,30 @@ pub fn admit(
         headers,
     };
     let (route, pool) = route(gateway, &facts)?;
-    let renamed = route.and_then(|index| gateway.config.routes.get(index)).and_then(|route| route.model.clone());
+    let renamed = route
+        .and_then(|index| gateway.config.routes.get(index))
+        .and_then(|route| route.model.clone());
     let previous_response = optional_string(&members, &body, "previous_response_id");
-    let by = gateway.config.pools.get(pool).map_or(AffinityBy::None, |pool| pool.affinity);
+    let by = gateway
+        .config
+        .pools
+        .get(pool)
+        .map_or(AffinityBy::None, |pool| pool.affinity);
     let session = match by {
         AffinityBy::None => None,
-        by => session(by, &call, &key, headers, &members, &body, previous_response.as_deref()),
+        by => session(
+            by,
+            &call,
+            &key,
+            headers,
+            &members,
+            &body,
+            previous_response.as_deref(),
+        ),
     };
     Ok(Admitted {
         key,
+        call,
         model,
         renamed,
         stream,
@@ -110,7 +128,6 @@ pub fn admit(
         previous_response,
         route,
         pool,
-        call,
         body,
         members,
     })
@@ -135,10 +152,17 @@ struct Facts<'a> {
 
 /// The first route that matches and its pool; without a match the default pool.
 fn route(gateway: &Gateway, facts: &Facts<'_>) -> Result<(Option<usize>, usize), Refusal> {
-    let matching = gateway.config.routes.iter().position(|route| matches(&route.when, facts));
-    let Some((index, Route { pool, .. })) = matching.and_then(|index| Some((index, gateway.config.routes.get(index)?)))
+    let matching = gateway
+        .config
+        .routes
+        .iter()
+        .position(|route| matches(&route.when, facts));
+    let Some((index, Route { pool, .. })) =
+        matching.and_then(|index| Some((index, gateway.config.routes.get(index)?)))
     else {
-        return default_pool(gateway, facts.key).map(|pool| (None, pool)).ok_or(Refusal::NoRoute);
+        return default_pool(gateway, facts.key)
+            .map(|pool| (None, pool))
+            .ok_or(Refusal::NoRoute);
     };
     match &facts.key.pools {
         Some(allowed) if !allowed.contains(pool) => Err(Refusal::PoolForbidden),
@@ -151,31 +175,59 @@ fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> {
     let pools = &gateway.config.pools;
     let default = pools.iter().position(|pool| &*pool.name == "default");
     match &key.pools {
-        Some(allowed) => default.filter(|index| allowed.contains(index)).or_else(|| allowed.first().copied()),
+        Some(allowed) => default
+            .filter(|index| allowed.contains(index))
+            .or_else(|| allowed.first().copied()),
         None if pools.len() == 1 => Some(0),
         None => default,
     }
 }
 
 fn matches(when: &When, facts: &Facts<'_>) -> bool {
-    let header = |name: &str| facts.headers.get(name).and_then(|value| value.to_str().ok());
-    when.model.as_ref().is_none_or(|glob| glob.is_match(facts.model))
-        && when.dialect.is_none_or(|dialect| dialect == facts.call.dialect)
-        && when.key.as_ref().is_none_or(|glob| glob.is_match(&facts.key.name))
-        && when.group.as_ref().is_none_or(|glob| facts.key.group.as_ref().is_some_and(|group| glob.is_match(group)))
+    let header = |name: &str| {
+        facts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    when.model
+        .as_ref()
+        .is_none_or(|glob| glob.is_match(facts.model))
+        && when
+            .dialect
+            .is_none_or(|dialect| dialect == facts.call.dialect)
+        && when
+            .key
+            .as_ref()
+            .is_none_or(|glob| glob.is_match(&facts.key.name))
+        && when.group.as_ref().is_none_or(|glob| {
+            facts
+                .key
+                .group
+                .as_ref()
+                .is_some_and(|group| glob.is_match(group))
+        })
         && when.stream.is_none_or(|stream| stream == facts.stream)
-        && when.user_agent.as_ref().is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
+        && when
+            .user_agent
+            .as_ref()
+            .is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
         && when.project.as_ref().is_none_or(|glob| {
             let project = header("x-weir-project").or(facts.key.project.as_deref());
             project.is_some_and(|project| glob.is_match(project))
         })
-        && when.header.iter().all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
+        && when
+            .header
+            .iter()
+            .all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
 }
 
 fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
     match &key.models {
         Some(globs) if !globs.iter().any(|glob| glob.is_match(model)) => {
-            Err(Refusal::ModelForbidden { model: model.to_owned() })
+            Err(Refusal::ModelForbidden {
+                model: model.to_owned(),
+            })
         }
         _ => Ok(()),
     }
@@ -196,11 +248,15 @@ fn session(
         _ => None,
     };
     let prompt_cache_key = optional_string(members, body, "prompt_cache_key");
-    let conversation = members.value(body, "conversation").and_then(conversation_id);
+    let conversation = members
+        .value(body, "conversation")
+        .and_then(conversation_id);
     let traces = Traces {
         claude_session: header("x-claude-code-session-id"),
         metadata_user_id: metadata_user_id.as_deref(),
-        codex_session: header("session-id").or_else(|| header("session_id")).or_else(|| header("thread-id")),
+        codex_session: header("session-id")
+            .or_else(|| header("session_id"))
+            .or_else(|| header("thread-id")),
         prompt_cache_key: prompt_cache_key.as_deref(),
         conversation: conversation.as_deref(),
         previous_response_id: previous_response,
@@ -230,7 +286,10 @@ fn conversation_id(value: &[u8]) -> Option<String> {
 }
 
 fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result<String, Refusal> {
-    let fault = Refusal::Member { name, expected: "a string that is not empty" };
+    let fault = Refusal::Member {
+        name,
+        expected: "a string that is not empty",
+    };
     match members.string(body, name) {
         Some(text) if !text.is_empty() => Ok(text.into_owned()),
         _ => Err(fault),
@@ -246,7 +305,10 @@ fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<b
     match members.value(body, name) {
         None | Some(b"null" | b"false") => Ok(false),
         Some(b"true") => Ok(true),
-        Some(_) => Err(Refusal::Member { name, expected: "true or false" }),
+        Some(_) => Err(Refusal::Member {
+            name,
+            expected: "true or false",
+        }),
     }
 }
 

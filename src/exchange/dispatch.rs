@@ -152,7 +152,8 @@ impl Dispatch {
         self.served.pool = Some(pick.pool);
         self.served.model = Some(pick.model.clone());
         self.served.affinity = pick.affinity;
-        let renamed = self.admitted.call.path_model.is_none() && *pick.model != *self.admitted.model;
+        let renamed =
+            self.admitted.call.path_model.is_none() && *pick.model != *self.admitted.model;
         let body = if renamed {
             json::rename(&self.admitted.body, &self.admitted.members, &pick.model)
         } else {
@@ -175,7 +176,10 @@ impl Dispatch {
             self.eased += wait;
             return Step::Wait(wait);
         }
-        let overloaded = self.last.as_ref().is_some_and(|failed| failed.failure.class == FailureClass::Overloaded);
+        let overloaded = self
+            .last
+            .as_ref()
+            .is_some_and(|failed| failed.failure.class == FailureClass::Overloaded);
         if overloaded
             && !self.moved.in_place
             && let Some(wait) = exhausted.soonest.filter(|wait| *wait <= LONGEST_BACKOFF)
@@ -192,11 +196,16 @@ impl Dispatch {
         let retry_after = exhausted.soonest;
         let class = match exhausted.verdict {
             Verdict::Model => {
-                return Refusal::ModelUnknown { model: self.admitted.model.clone() };
+                return Refusal::ModelUnknown {
+                    model: self.admitted.model.clone(),
+                };
             }
             Verdict::Dialect => {
                 let client = self.dialect();
-                return Refusal::NeedsTranslation { client, model: self.admitted.model.clone() };
+                return Refusal::NeedsTranslation {
+                    client,
+                    model: self.admitted.model.clone(),
+                };
             }
             Verdict::Tried | Verdict::Down => match &self.last {
                 Some(failed) => failed.failure.class,
@@ -212,9 +221,22 @@ impl Dispatch {
         let account = &dispatched.pick.account;
         let endpoint = account.endpoints.get(dispatched.pick.endpoint)?;
         let query = self.query.as_deref();
-        let path = target::call(&dispatched.call, endpoint, &dispatched.pick.model, query, account);
+        let path = target::call(
+            &dispatched.call,
+            endpoint,
+            &dispatched.pick.model,
+            query,
+            account,
+        );
         let headers = headers::for_account(&self.headers, account);
-        target::head(&Method::POST, &path, endpoint, headers, Some(dispatched.body.len()), h2)
+        target::head(
+            &Method::POST,
+            &path,
+            endpoint,
+            headers,
+            Some(dispatched.body.len()),
+            h2,
+        )
     }
 
     /// The head of the answer for the client.
@@ -226,7 +248,13 @@ impl Dispatch {
     }
 
     /// An attempt failed before anything reached the client.
-    pub fn failed(&mut self, mut dispatched: Box<Dispatched>, failed: Box<Failed>, now: Instant, draw: u64) -> Sequel {
+    pub fn failed(
+        &mut self,
+        mut dispatched: Box<Dispatched>,
+        failed: Box<Failed>,
+        now: Instant,
+        draw: u64,
+    ) -> Sequel {
         let failure = failed.failure;
         self.note_attempt(&dispatched, Some(failure.class), now);
         dispatched.pick.lease.failed(&failure, now, draw);
@@ -236,7 +264,13 @@ impl Dispatch {
         drop(dispatched);
         let movable = match next {
             Next::Stop => false,
-            Next::Fallback => match self.gateway.config.pools.get(pool).and_then(|pool| pool.fallback) {
+            Next::Fallback => match self
+                .gateway
+                .config
+                .pools
+                .get(pool)
+                .and_then(|pool| pool.fallback)
+            {
                 Some(fallback) => {
                     self.pool = fallback;
                     true
@@ -285,15 +319,28 @@ impl Dispatch {
     }
 
     /// A committed answer ended.
-    pub fn settle(&mut self, mut dispatched: Box<Dispatched>, relaying: &Relaying, ended: &Ended, now: Instant, draw: u64) {
+    pub fn settle(
+        &mut self,
+        mut dispatched: Box<Dispatched>,
+        relaying: &Relaying,
+        ended: &Ended,
+        now: Instant,
+        draw: u64,
+    ) {
         match &ended.failure {
             Some(failure) => dispatched.pick.lease.failed(failure, now, draw),
             None => dispatched.pick.lease.completed(now),
         }
-        self.note_attempt(&dispatched, ended.failure.as_ref().map(|failure| failure.class), now);
+        self.note_attempt(
+            &dispatched,
+            ended.failure.as_ref().map(|failure| failure.class),
+            now,
+        );
         self.settle_tokens(&mut dispatched, now);
         if let Some(id) = relaying.response_id() {
-            self.gateway.pool.bind_response(id, &dispatched.pick.lease, now);
+            self.gateway
+                .pool
+                .bind_response(id, &dispatched.pick.lease, now);
         }
     }
 
@@ -313,7 +360,12 @@ impl Dispatch {
         self.served.service_tier = relaying.service_tier().map(str::to_owned);
     }
 
-    fn note_attempt(&mut self, dispatched: &Dispatched, failure: Option<FailureClass>, now: Instant) {
+    fn note_attempt(
+        &mut self,
+        dispatched: &Dispatched,
+        failure: Option<FailureClass>,
+        now: Instant,
+    ) {
         self.attempts.push(Attempt {
             account: dispatched.pick.account.name.clone(),
             failure,
@@ -334,7 +386,12 @@ impl Dispatch {
         if let Some(account) = &self.served.account {
             add("x-weir-account", account.name.to_string());
         }
-        add("x-weir-route", self.admitted.route.map_or_else(|| "default".to_owned(), |route| route.to_string()));
+        add(
+            "x-weir-route",
+            self.admitted
+                .route
+                .map_or_else(|| "default".to_owned(), |route| route.to_string()),
+        );
         // The one that answers is noted when it ends.
         add("x-weir-attempts", (self.attempts.len() + 1).to_string());
     }
@@ -353,12 +410,15 @@ impl Dispatch {
             outcome.upstream_dialect = Some(self.admitted.call.dialect);
             outcome.project = outcome.project.take().or_else(|| account.project.clone());
         }
-        outcome.model_served = served.model.as_ref().map(|model| model.to_string());
+        outcome.model_served = served.model.as_ref().map(ToString::to_string);
         if let Some((usage, source)) = served.usage {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
             let model = served.model.as_deref().unwrap_or(&self.admitted.model);
-            outcome.cost_usd = self.gateway.prices.cost(model, &usage, served.service_tier.as_deref());
+            outcome.cost_usd =
+                self.gateway
+                    .prices
+                    .cost(model, &usage, served.service_tier.as_deref());
         }
     }
 }
@@ -380,7 +440,13 @@ impl Dispatched {
     }
 
     /// A response head is here.
-    pub fn relaying(&self, status: StatusCode, headers: HeaderMap, now: Instant, wall: SystemTime) -> Relaying {
+    pub fn relaying(
+        &self,
+        status: StatusCode,
+        headers: HeaderMap,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Relaying {
         self.pick.lease.observe(&headers, now, wall);
         let secret = self.pick.account.key.clone();
         Relaying::new(self.call.dialect, self.stream, status, headers, secret)
@@ -400,7 +466,9 @@ pub const fn class_of(verdict: Verdict) -> FailureClass {
         Verdict::Quota => FailureClass::Quota,
         Verdict::Throttled => FailureClass::Throttled,
         Verdict::Drained => FailureClass::Transport,
-        Verdict::Dialect | Verdict::Down | Verdict::Model | Verdict::Tried => FailureClass::ServerError,
+        Verdict::Dialect | Verdict::Down | Verdict::Model | Verdict::Tried => {
+            FailureClass::ServerError
+        }
     }
 }
 

@@ -4,20 +4,24 @@
 //! every client release. What is held back: hop-by-hop headers, credentials, and what tells one client about the
 //! operator or about another client.
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, AUTHORIZATION,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT,
+    HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::providers::Auth;
 use crate::config::Account;
+use crate::config::providers::Auth;
 
 /// The client's headers, less what belongs to its connection and what stays here.
 pub fn from_client(client: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(client.len() + 6);
     let nominated = connection_options(client);
     for (name, value) in client {
-        if !is_hop_by_hop(name) && !stays_here(name) && !nominated.iter().any(|other| other == name.as_str()) {
+        if !is_hop_by_hop(name)
+            && !stays_here(name)
+            && !nominated.iter().any(|other| other == name.as_str())
+        {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -43,12 +47,18 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(upstream.len() + 4);
     let nominated = connection_options(upstream);
     for (name, value) in upstream {
-        if is_hop_by_hop(name) || is_private(name) || nominated.iter().any(|other| other == name.as_str()) {
+        if is_hop_by_hop(name)
+            || is_private(name)
+            || nominated.iter().any(|other| other == name.as_str())
+        {
             continue;
         }
         // OpenAI's own id travels in the header that carries ours.
         if name == "x-request-id" {
-            headers.append(HeaderName::from_static("x-upstream-request-id"), value.clone());
+            headers.append(
+                HeaderName::from_static("x-upstream-request-id"),
+                value.clone(),
+            );
         } else {
             headers.append(name.clone(), value.clone());
         }
@@ -84,20 +94,49 @@ fn connection_options(headers: &HeaderMap) -> Vec<String> {
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]
-        .contains(name)
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+    [
+        CONNECTION,
+        CONTENT_LENGTH,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ]
+    .contains(name)
+        || matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "http2-settings"
+        )
 }
 
 /// What a client sends that no upstream gets to see.
 fn stays_here(name: &HeaderName) -> bool {
-    if [ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, EXPECT, HOST].contains(name) {
+    if [
+        ACCEPT_ENCODING,
+        AUTHORIZATION,
+        CONTENT_ENCODING,
+        COOKIE,
+        EXPECT,
+        HOST,
+    ]
+    .contains(name)
+    {
         return true;
     }
     let name = name.as_str();
     matches!(
         name,
-        "api-key" | "forwarded" | "origin" | "referer" | "via" | "x-api-key" | "x-goog-api-key" | "x-real-ip" | "x-request-id"
+        "api-key"
+            | "forwarded"
+            | "origin"
+            | "referer"
+            | "via"
+            | "x-api-key"
+            | "x-goog-api-key"
+            | "x-real-ip"
+            | "x-request-id"
     ) || name.starts_with("x-forwarded-")
         || name.starts_with("x-weir-")
         || name.starts_with("sec-")

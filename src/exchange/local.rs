@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Gateway;
 use super::operation::Local;
 use super::refusal::{Refusal, Reply};
-use crate::config::{Account, ClientKey};
+use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
 use crate::protocol::Dialect;
 
@@ -23,13 +23,18 @@ pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Reply,
         Local::Model { dialect, id } => {
             let id = id.strip_prefix("models/").unwrap_or(id);
             let models = models(gateway, key);
-            let owner = models.get(id).ok_or_else(|| Refusal::ModelUnknown { model: id.to_owned() })?;
+            let owner = models.get(id).ok_or_else(|| Refusal::ModelUnknown {
+                model: id.to_owned(),
+            })?;
             entry(*dialect, id, owner.provider)
         }
         Local::Models { dialect } => list(*dialect, &models(gateway, key)),
         Local::Providers => providers(gateway),
     };
-    Ok(Reply::json(200, serde_json::to_vec(&body).unwrap_or_default()))
+    Ok(Reply::json(
+        200,
+        serde_json::to_vec(&body).unwrap_or_default(),
+    ))
 }
 
 /// Who serves a model.
@@ -42,10 +47,18 @@ struct Served {
 /// What `key` may use, by name.
 fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
     let mut models = BTreeMap::new();
-    let allowed = |name: &str| key.models.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(name)));
+    let allowed = |name: &str| {
+        key.models
+            .as_ref()
+            .is_none_or(|globs| globs.iter().any(|glob| glob.is_match(name)))
+    };
     let pools = gateway.config.pools.iter().enumerate();
-    let pools = pools.filter(|(index, _)| key.pools.as_ref().is_none_or(|pools| pools.contains(index)));
-    for account in pools.flat_map(|(_, pool)| &pool.accounts).filter_map(|index| gateway.config.accounts.get(*index)) {
+    let pools =
+        pools.filter(|(index, _)| key.pools.as_ref().is_none_or(|pools| pools.contains(index)));
+    for account in pools
+        .flat_map(|(_, pool)| &pool.accounts)
+        .filter_map(|index| gateway.config.accounts.get(*index))
+    {
         for name in names(account).filter(|name| allowed(name)) {
             let served = models.entry(name).or_insert_with(|| Served {
                 provider: account.provider.name,
@@ -60,11 +73,24 @@ fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
     }
     // A name that only a route knows, and leads to another model.
     for route in &gateway.config.routes {
-        let reachable = key.pools.as_ref().is_none_or(|pools| pools.contains(&route.pool));
-        let Some(name) = route.when.model.as_ref().map(|glob| glob.pattern()).filter(|name| is_literal(name)) else {
+        let reachable = key
+            .pools
+            .as_ref()
+            .is_none_or(|pools| pools.contains(&route.pool));
+        let Some(name) = route
+            .when
+            .model
+            .as_ref()
+            .map(Glob::pattern)
+            .filter(|name| is_literal(name))
+        else {
             continue;
         };
-        let first = gateway.config.pools.get(route.pool).and_then(|pool| pool.accounts.first());
+        let first = gateway
+            .config
+            .pools
+            .get(route.pool)
+            .and_then(|pool| pool.accounts.first());
         if let Some(account) = first.and_then(|index| gateway.config.accounts.get(*index))
             && reachable
             && allowed(name)
@@ -87,7 +113,12 @@ fn names(account: &Account) -> impl Iterator<Item = String> {
             account.models.upstream_name(id).is_some()
         }
     });
-    let literal = account.models.entries.iter().map(|entry| entry.glob.pattern()).filter(|name| is_literal(name));
+    let literal = account
+        .models
+        .entries
+        .iter()
+        .map(|entry| entry.glob.pattern())
+        .filter(|name| is_literal(name));
     known.map(str::to_owned).chain(literal.map(str::to_owned))
 }
 
@@ -115,7 +146,10 @@ fn is_literal(pattern: &str) -> bool {
 }
 
 fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
-    let entries: Vec<Value> = models.iter().map(|(id, served)| entry(dialect, id, served.provider)).collect();
+    let entries: Vec<Value> = models
+        .iter()
+        .map(|(id, served)| entry(dialect, id, served.provider))
+        .collect();
     match dialect {
         Dialect::Anthropic => json!({
             "first_id": models.keys().next(),
@@ -124,7 +158,9 @@ fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
             "data": entries,
         }),
         Dialect::Gemini => json!({"models": entries}),
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({"object": "list", "data": entries}),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            json!({"object": "list", "data": entries})
+        }
     }
 }
 
@@ -165,7 +201,11 @@ fn capabilities(gateway: &Gateway, key: &ClientKey) -> Value {
                     "cache_write_1h": quote.rates.cache_write_1h,
                 })
             });
-            let dialects: Vec<&str> = served.dialects.iter().map(|dialect| dialect.as_str()).collect();
+            let dialects: Vec<&str> = served
+                .dialects
+                .iter()
+                .map(|dialect| dialect.as_str())
+                .collect();
             json!({"id": id, "provider": served.provider, "dialects": dialects, "price": price})
         })
         .collect();

@@ -39,7 +39,7 @@ impl Gateway {
         Self {
             keys: KeyIndex::new(&config),
             prices: PriceTable::new(&config.prices),
-            pool: Pool::new(config.clone(), before.map(|before| &before.pool)),
+            pool: Pool::new(&config, before.map(|before| &before.pool)),
             config,
         }
     }

@@ -86,8 +86,18 @@ pub fn operation(method: &Method, path: &str, headers: &HeaderMap) -> Operation 
         "/adapters" => local(method, Local::Adapters),
         "/v1/providers" => local(method, Local::Providers),
         "/v1/models/capabilities" => local(method, Local::Capabilities),
-        "/v1/models" => local(method, Local::Models { dialect: caller(headers) }),
-        "/v1beta/models" => local(method, Local::Models { dialect: Dialect::Gemini }),
+        "/v1/models" => local(
+            method,
+            Local::Models {
+                dialect: caller(headers),
+            },
+        ),
+        "/v1beta/models" => local(
+            method,
+            Local::Models {
+                dialect: Dialect::Gemini,
+            },
+        ),
         _ => other(method, path, headers),
     }
 }
@@ -170,18 +180,38 @@ fn local(method: &Method, what: Local) -> Operation {
     if method == Method::GET || method == Method::HEAD {
         Operation::Local(what)
     } else {
-        Operation::WrongMethod { allowed: "GET, HEAD" }
+        Operation::WrongMethod {
+            allowed: "GET, HEAD",
+        }
     }
 }
 
 fn other(method: &Method, path: &str, headers: &HeaderMap) -> Operation {
-    if let Some(id) = path.strip_prefix("/v1/models/").filter(|id| !id.contains(':')) {
+    if let Some(id) = path
+        .strip_prefix("/v1/models/")
+        .filter(|id| !id.contains(':'))
+    {
         let dialect = caller(headers);
-        return local(method, Local::Model { dialect, id: percent_decode(id) });
+        return local(
+            method,
+            Local::Model {
+                dialect,
+                id: percent_decode(id),
+            },
+        );
     }
-    if let Some(id) = path.strip_prefix("/v1beta/models/").filter(|id| !id.contains(':')) {
+    if let Some(id) = path
+        .strip_prefix("/v1beta/models/")
+        .filter(|id| !id.contains(':'))
+    {
         let dialect = Dialect::Gemini;
-        return local(method, Local::Model { dialect, id: percent_decode(id) });
+        return local(
+            method,
+            Local::Model {
+                dialect,
+                id: percent_decode(id),
+            },
+        );
     }
     // A dot segment could climb out of the vendor's base path with our credential in hand.
     if has_dot_segment(path) {
@@ -258,9 +288,18 @@ mod tests {
 
     #[test]
     fn each_dialect_has_its_generation_endpoint() {
-        assert_eq!(check("POST", "/v1/messages", None), generate(Dialect::Anthropic));
-        assert_eq!(check("POST", "/v1/chat/completions", None), generate(Dialect::OpenaiChat));
-        assert_eq!(check("POST", "/v1/responses/", None), generate(Dialect::OpenaiResponses));
+        assert_eq!(
+            check("POST", "/v1/messages", None),
+            generate(Dialect::Anthropic)
+        );
+        assert_eq!(
+            check("POST", "/v1/chat/completions", None),
+            generate(Dialect::OpenaiChat)
+        );
+        assert_eq!(
+            check("POST", "/v1/responses/", None),
+            generate(Dialect::OpenaiResponses)
+        );
     }
 
     #[test]
@@ -286,30 +325,68 @@ mod tests {
     #[test]
     fn the_model_list_is_in_the_dialect_of_the_caller() {
         let models = |dialect| Operation::Local(Local::Models { dialect });
-        assert_eq!(check("GET", "/v1/models", None), models(Dialect::OpenaiChat));
-        assert_eq!(check("GET", "/v1/models", Some("anthropic-version")), models(Dialect::Anthropic));
-        assert_eq!(check("GET", "/v1beta/models", None), models(Dialect::Gemini));
+        assert_eq!(
+            check("GET", "/v1/models", None),
+            models(Dialect::OpenaiChat)
+        );
+        assert_eq!(
+            check("GET", "/v1/models", Some("anthropic-version")),
+            models(Dialect::Anthropic)
+        );
+        assert_eq!(
+            check("GET", "/v1beta/models", None),
+            models(Dialect::Gemini)
+        );
     }
 
     #[test]
     fn a_method_that_does_not_fit_is_said() {
-        assert_eq!(check("GET", "/v1/messages", None), Operation::WrongMethod { allowed: "POST" });
-        assert_eq!(check("POST", "/health", None), Operation::WrongMethod { allowed: "GET, HEAD" });
+        assert_eq!(
+            check("GET", "/v1/messages", None),
+            Operation::WrongMethod { allowed: "POST" }
+        );
+        assert_eq!(
+            check("POST", "/health", None),
+            Operation::WrongMethod {
+                allowed: "GET, HEAD"
+            }
+        );
         assert_eq!(check("GET", "/v1/responses", None), Operation::WebSocket);
     }
 
     #[test]
     fn vendor_endpoints_go_to_their_dialect() {
-        assert_eq!(check("POST", "/v1/messages/batches", None), Operation::Vendor(Dialect::Anthropic));
-        assert_eq!(check("POST", "/v1/embeddings", None), Operation::Vendor(Dialect::OpenaiChat));
-        assert_eq!(check("GET", "/v1/files", Some("x-api-key")), Operation::Vendor(Dialect::Anthropic));
-        assert_eq!(check("GET", "/v1/files", None), Operation::Vendor(Dialect::OpenaiChat));
-        assert_eq!(check("GET", "/v1/responses/resp_1", None), Operation::Vendor(Dialect::OpenaiResponses));
+        assert_eq!(
+            check("POST", "/v1/messages/batches", None),
+            Operation::Vendor(Dialect::Anthropic)
+        );
+        assert_eq!(
+            check("POST", "/v1/embeddings", None),
+            Operation::Vendor(Dialect::OpenaiChat)
+        );
+        assert_eq!(
+            check("GET", "/v1/files", Some("x-api-key")),
+            Operation::Vendor(Dialect::Anthropic)
+        );
+        assert_eq!(
+            check("GET", "/v1/files", None),
+            Operation::Vendor(Dialect::OpenaiChat)
+        );
+        assert_eq!(
+            check("GET", "/v1/responses/resp_1", None),
+            Operation::Vendor(Dialect::OpenaiResponses)
+        );
     }
 
     #[test]
     fn no_path_climbs_out_of_the_base() {
-        for path in ["/v1/files/../admin", "/v1/files/%2e%2E/admin", "/v1/files/a%2f..", "/v1/../x", "/nothing"] {
+        for path in [
+            "/v1/files/../admin",
+            "/v1/files/%2e%2E/admin",
+            "/v1/files/a%2f..",
+            "/v1/../x",
+            "/nothing",
+        ] {
             assert_eq!(check("GET", path, None), Operation::Unknown, "{path}");
         }
     }

@@ -21,7 +21,9 @@ pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
 
 /// The project of a request: what it says, if the configuration knows it, else what its key says.
 pub fn project(config: &Config, key: &ClientKey, headers: &HeaderMap) -> Option<Arc<str>> {
-    let said = headers.get("x-weir-project").and_then(|value| value.to_str().ok());
+    let said = headers
+        .get("x-weir-project")
+        .and_then(|value| value.to_str().ok());
     said.and_then(|said| config.projects.iter().find(|project| &***project == said))
         .or(key.project.as_ref())
         .cloned()
@@ -29,7 +31,13 @@ pub fn project(config: &Config, key: &ClientKey, headers: &HeaderMap) -> Option<
 
 /// The address of the client: the last `X-Forwarded-For` entry that was not written by a trusted proxy.
 pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-    let trusted = |ip: IpAddr| config.server.trusted_proxies.iter().any(|net| net.contains(&ip));
+    let trusted = |ip: IpAddr| {
+        config
+            .server
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(&ip))
+    };
     let peer = peer.map(|ip| ip.to_canonical())?;
     if !trusted(peer) {
         return Some(peer);
@@ -63,9 +71,16 @@ pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> O
     reply.headers.clear();
     let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let any = HeaderValue::from_static("*");
-    reply.headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(any));
-    reply.headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
-    reply.headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    reply
+        .headers
+        .insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(any));
+    reply.headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, DELETE, OPTIONS"),
+    );
+    reply
+        .headers
+        .insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     Some(reply)
 }
 
@@ -83,7 +98,10 @@ fn allowed_origin(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     let text = origin.to_str().ok()?;
     let allowed = |entry: &String| entry == "*" || entry.eq_ignore_ascii_case(text);
-    cors.allow_origins.iter().any(allowed).then(|| origin.clone())
+    cors.allow_origins
+        .iter()
+        .any(allowed)
+        .then(|| origin.clone())
 }
 
 /// Longest request id that is taken over from a client, bytes.
@@ -112,17 +130,31 @@ mod tests {
 
     #[test]
     fn only_allowed_origins_are_answered() {
-        let cors = Cors { allow_origins: vec!["https://app.example.com".into()] };
+        let cors = Cors {
+            allow_origins: vec!["https://app.example.com".into()],
+        };
         let ask = |origin| {
             let mut answer = HeaderMap::new();
             add_cors(Some(&cors), &headers(&[("origin", origin)]), &mut answer);
             answer.get(ACCESS_CONTROL_ALLOW_ORIGIN).cloned()
         };
-        assert_eq!(ask("https://app.example.com"), Some(HeaderValue::from_static("https://app.example.com")));
+        assert_eq!(
+            ask("https://app.example.com"),
+            Some(HeaderValue::from_static("https://app.example.com"))
+        );
         assert_eq!(ask("https://evil.example.com"), None);
-        let request = headers(&[("origin", "https://evil.example.com"), ("access-control-request-method", "POST")]);
+        let request = headers(&[
+            ("origin", "https://evil.example.com"),
+            ("access-control-request-method", "POST"),
+        ]);
         assert!(preflight(Some(&cors), &Method::OPTIONS, &request).is_none());
-        let request = headers(&[("origin", "https://app.example.com"), ("access-control-request-method", "POST")]);
-        assert_eq!(preflight(Some(&cors), &Method::OPTIONS, &request).map(|reply| reply.status), Some(204));
+        let request = headers(&[
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "POST"),
+        ]);
+        assert_eq!(
+            preflight(Some(&cors), &Method::OPTIONS, &request).map(|reply| reply.status),
+            Some(204)
+        );
     }
 }

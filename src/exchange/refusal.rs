@@ -17,42 +17,68 @@ use crate::protocol::json;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// The body is larger than `server.max_body`.
-    BodyTooLarge { limit: usize },
+    BodyTooLarge {
+        limit: usize,
+    },
     /// The client was too slow in sending its body.
     BodyTimeout,
     /// The body could not be read or decoded.
-    BodyUnreadable { why: String },
+    BodyUnreadable {
+        why: String,
+    },
     /// The body is not what can be read safely.
     Json(json::Fault),
     KeyExpired,
     KeyMissing,
     KeyUnknown,
     /// A member that must be there is not, or has the wrong type.
-    Member { name: &'static str, expected: &'static str },
+    Member {
+        name: &'static str,
+        expected: &'static str,
+    },
     /// The key's `models` do not allow it.
-    ModelForbidden { model: String },
+    ModelForbidden {
+        model: String,
+    },
     /// No account of the pool serves the model.
-    ModelUnknown { model: String },
+    ModelUnknown {
+        model: String,
+    },
     /// Neither a route nor a pool for this key.
     NoRoute,
-    NotFound { path: String },
+    NotFound {
+        path: String,
+    },
     /// More requests at once than `server.max_concurrent_requests`.
     Overloaded,
     /// The accounts that could serve speak another dialect.
-    NeedsTranslation { client: Dialect, model: String },
+    NeedsTranslation {
+        client: Dialect,
+        model: String,
+    },
     /// The key's `pools` do not allow where the route leads.
     PoolForbidden,
     /// Every account that could serve is out, for the reason given.
-    Exhausted { class: FailureClass, retry_after: Option<Duration> },
+    Exhausted {
+        class: FailureClass,
+        retry_after: Option<Duration>,
+    },
     /// The last attempt failed and no other account may be tried.
-    UpstreamFailed { class: FailureClass, retry_after: Option<Duration> },
+    UpstreamFailed {
+        class: FailureClass,
+        retry_after: Option<Duration>,
+    },
     /// An endpoint that is not routed by model, asked with a key that is bound to models.
     VendorForbidden,
     /// No account in the pool speaks the dialect of the endpoint.
-    VendorUnserved { dialect: Dialect },
+    VendorUnserved {
+        dialect: Dialect,
+    },
     /// Codex asks for a WebSocket first.
     WebSocket,
-    WrongMethod { allowed: &'static str },
+    WrongMethod {
+        allowed: &'static str,
+    },
 }
 
 /// A whole answer of Weir's own.
@@ -88,14 +114,18 @@ impl Refusal {
         };
         let mut reply = Reply::json(status, error::encode(dialect, &wire));
         if let Some(after) = wire.retry_after {
-            reply.headers.insert(RETRY_AFTER, whole_seconds(after).into());
+            reply
+                .headers
+                .insert(RETRY_AFTER, whole_seconds(after).into());
         }
         if let Some(retry) = self.should_retry() {
             let value = HeaderValue::from_static(if retry { "true" } else { "false" });
             reply.headers.insert("x-should-retry", value);
         }
         if let Self::WrongMethod { allowed } = self {
-            reply.headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            reply
+                .headers
+                .insert(ALLOW, HeaderValue::from_static(allowed));
         }
         reply
     }
@@ -132,18 +162,26 @@ impl Refusal {
             Self::NeedsTranslation { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
-            Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => ErrorKind::Permission,
+            Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => {
+                ErrorKind::Permission
+            }
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
-            Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => ErrorKind::NotFound,
+            Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
+                ErrorKind::NotFound
+            }
             Self::Overloaded => ErrorKind::Overloaded,
-            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => failure_kind(*class),
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
+                failure_kind(*class)
+            }
         }
     }
 
     fn message(&self) -> String {
         match self {
             Self::BodyTooLarge { limit } => {
-                format!("the request body is larger than {limit} bytes, which is what this proxy accepts (`server.max_body`)")
+                format!(
+                    "the request body is larger than {limit} bytes, which is what this proxy accepts (`server.max_body`)"
+                )
             }
             Self::BodyTimeout => "the request body did not arrive in time; send it again".into(),
             Self::BodyUnreadable { why } => format!("the request body cannot be read: {why}"),
@@ -151,26 +189,39 @@ impl Refusal {
             Self::KeyExpired | Self::KeyUnknown => {
                 "this API key is not valid here; ask the operator of this proxy for one".into()
             }
-            Self::KeyMissing => "no API key was sent; send it as `Authorization: Bearer KEY` or `x-api-key: KEY`".into(),
+            Self::KeyMissing => {
+                "no API key was sent; send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
+                    .into()
+            }
             Self::Member { name, expected } => format!("`{name}` must be {expected}"),
             Self::ModelForbidden { model } => {
-                format!("this API key may not use the model `{model}`; GET /v1/models lists what it may use")
+                format!(
+                    "this API key may not use the model `{model}`; GET /v1/models lists what it may use"
+                )
             }
             Self::ModelUnknown { model } => {
                 format!("the model `{model}` is not served here; GET /v1/models lists what is")
             }
-            Self::NoRoute => "no route leads anywhere for this request; GET /v1/models lists what is served".into(),
+            Self::NoRoute => {
+                "no route leads anywhere for this request; GET /v1/models lists what is served"
+                    .into()
+            }
             Self::NotFound { path } => format!("there is nothing at {path}"),
-            Self::Overloaded => "this proxy is serving as many requests as it may; try again shortly".into(),
+            Self::Overloaded => {
+                "this proxy is serving as many requests as it may; try again shortly".into()
+            }
             Self::NeedsTranslation { client, model } => format!(
                 "the model `{model}` is served by accounts that do not speak {client}, and this version of weir does not \
                  translate between dialects; call it in a dialect that they speak, or route it to another pool"
             ),
-            Self::PoolForbidden => "this API key may not use the pool that this request is routed to".into(),
+            Self::PoolForbidden => {
+                "this API key may not use the pool that this request is routed to".into()
+            }
             Self::Exhausted { class, retry_after } => exhausted(*class, *retry_after),
             Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),
             Self::VendorForbidden => {
-                "this API key is bound to certain models, and this endpoint is not routed by model".into()
+                "this API key is bound to certain models, and this endpoint is not routed by model"
+                    .into()
             }
             Self::VendorUnserved { dialect } => {
                 format!("no account here speaks {dialect}, to which this endpoint belongs")
@@ -183,10 +234,14 @@ impl Refusal {
     /// `x-should-retry`, where leaving it to the SDK would be wrong.
     fn should_retry(&self) -> Option<bool> {
         match self {
-            Self::Exhausted { class: FailureClass::Quota, retry_after } => {
-                Some(retry_after.is_some_and(|after| after <= NEAR))
-            }
-            Self::Exhausted { class: FailureClass::Auth, .. } => Some(false),
+            Self::Exhausted {
+                class: FailureClass::Quota,
+                retry_after,
+            } => Some(retry_after.is_some_and(|after| after <= NEAR)),
+            Self::Exhausted {
+                class: FailureClass::Auth,
+                ..
+            } => Some(false),
             _ => None,
         }
     }
@@ -230,7 +285,9 @@ const fn upstream_failed(class: FailureClass) -> &'static str {
         FailureClass::Transport => "the upstream could not be reached; try again",
         FailureClass::Truncated => "the upstream's answer broke off; try again",
         FailureClass::Overloaded => "the upstream is overloaded; try again shortly",
-        FailureClass::Throttled | FailureClass::ThrottledBlind => "the upstream is rate limited; try again shortly",
+        FailureClass::Throttled | FailureClass::ThrottledBlind => {
+            "the upstream is rate limited; try again shortly"
+        }
         FailureClass::Quota => "the upstream's quota is spent",
         _ => "the upstream failed; try again",
     }
@@ -243,4 +300,4 @@ fn whole_seconds(after: Duration) -> u64 {
 }
 
 /// A quota that comes back within this time is worth an SDK's own retry.
-const NEAR: Duration = Duration::from_secs(60);
+const NEAR: Duration = Duration::from_mins(1);

@@ -105,7 +105,10 @@ pub struct Ended {
 impl Failed {
     /// Without anything that the client could be shown.
     pub fn bare(failure: Failure) -> Box<Self> {
-        Box::new(Self { failure, answer: None })
+        Box::new(Self {
+            failure,
+            answer: None,
+        })
     }
 }
 
@@ -127,7 +130,10 @@ impl Relaying {
             Body::Opaque
         } else if has_media_type(&headers, "text/event-stream") {
             Body::Stream(Box::new(Tap::new(dialect)))
-        } else if wants_stream && dialect == Dialect::Gemini && has_media_type(&headers, "application/json") {
+        } else if wants_stream
+            && dialect == Dialect::Gemini
+            && has_media_type(&headers, "application/json")
+        {
             // Without `alt=sse` Gemini streams one JSON array.
             Body::Stream(Box::new(Tap::json_array()))
         } else {
@@ -217,9 +223,14 @@ impl Relaying {
                 Next::Failed(Failed::bare(pool::classify_transport(Fault::Eof, false)))
             };
         };
-        self.ready.extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
+        self.ready
+            .extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
         if self.committed {
-            return if self.ready.is_empty() { Next::Hold } else { Next::Forward };
+            return if self.ready.is_empty() {
+                Next::Hold
+            } else {
+                Next::Forward
+            };
         }
         if let Some(error) = tap.error()
             && !tap.committed()
@@ -231,7 +242,11 @@ impl Relaying {
             }));
         }
         let held: usize = self.ready.iter().map(Bytes::len).sum();
-        if tap.committed() || held > MAX_HELD { self.commit() } else { Next::Hold }
+        if tap.committed() || held > MAX_HELD {
+            self.commit()
+        } else {
+            Next::Hold
+        }
     }
 
     /// The first byte of a stream came long enough ago: the head goes out with what there is.
@@ -271,7 +286,9 @@ impl Relaying {
         let Body::Stream(tap) = &self.body else {
             return Ok(Ended::well());
         };
-        let event = tap.error().map(|error| pool::classify_event(self.dialect, &facts(error), wall));
+        let event = tap
+            .error()
+            .map(|error| pool::classify_event(self.dialect, &facts(error), wall));
         self.facts.learn(tap);
         match ending {
             Ending::Complete => {
@@ -301,7 +318,13 @@ impl Relaying {
         }
         let answer = passthrough::read_answer(self.dialect, &body);
         if let Some(error) = &answer.error {
-            let failure = pool::classify(self.dialect, self.status.as_u16(), &self.headers, &facts(error), wall);
+            let failure = pool::classify(
+                self.dialect,
+                self.status.as_u16(),
+                &self.headers,
+                &facts(error),
+                wall,
+            );
             return Err(Failed::bare(failure));
         }
         self.facts.usage = answer.usage.map(reported);
@@ -316,7 +339,10 @@ impl Relaying {
         let status = self.status.as_u16();
         let parsed = error::parse(self.dialect, status, body);
         let failure = pool::classify(self.dialect, status, &self.headers, &facts(&parsed), wall);
-        let theirs = matches!(failure.class, FailureClass::ClientFault | FailureClass::ContextLength);
+        let theirs = matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        );
         let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
         // Clients mend themselves by the wording of these, so it passes as it came.
         let body = match &self.secret {
@@ -341,16 +367,31 @@ impl Relaying {
         }
         let failure = Some(pool::classify_transport(fault, true));
         let Body::Stream(tap) = &self.body else {
-            return Ok(Ended { end, failure, abort: true });
+            return Ok(Ended {
+                end,
+                failure,
+                abort: true,
+            });
         };
         self.facts.learn(tap);
         if tap.terminal().is_some() {
             return Ok(Ended::well());
         }
-        let class = if end == End::Idle { FailureClass::Slow } else { FailureClass::Truncated };
-        let refusal = Refusal::UpstreamFailed { class, retry_after: None };
+        let class = if end == End::Idle {
+            FailureClass::Slow
+        } else {
+            FailureClass::Truncated
+        };
+        let refusal = Refusal::UpstreamFailed {
+            class,
+            retry_after: None,
+        };
         self.ready.push(tap.terminal_error(&refusal.wire()));
-        Ok(Ended { end, failure, abort: false })
+        Ok(Ended {
+            end,
+            failure,
+            abort: false,
+        })
     }
 
     /// A keep-alive for a client that waits; empty where none can be put.
@@ -389,7 +430,10 @@ impl Relaying {
 
     /// An error event before the commit, as the HTTP error that it stands for. Only the client's own faults are shown.
     fn event_as_answer(&self, failure: Failure) -> Option<Answer> {
-        if !matches!(failure.class, FailureClass::ClientFault | FailureClass::ContextLength) {
+        if !matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        ) {
             return None;
         }
         let Body::Stream(tap) = &self.body else {
@@ -419,7 +463,11 @@ impl Ended {
 
 impl Facts {
     fn learn(&mut self, tap: &Tap) {
-        let source = if tap.usage_final() { UsageSource::Reported } else { UsageSource::Partial };
+        let source = if tap.usage_final() {
+            UsageSource::Reported
+        } else {
+            UsageSource::Partial
+        };
         self.usage = tap.usage().map(|usage| (usage, source));
         self.service_tier = tap.service_tier().map(str::to_owned);
         self.response_id = tap.response_id().map(str::to_owned);
@@ -443,8 +491,12 @@ fn reported(usage: Usage) -> (Usage, UsageSource) {
 }
 
 fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.split(';').next()).is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
 }
 
 /// Appends to what is kept of a body that went by, and lets go of all but its end.

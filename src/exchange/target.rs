@@ -9,7 +9,13 @@ use crate::config::{Account, Endpoint};
 use crate::protocol::Dialect;
 
 /// The path and query of a model call at `endpoint`.
-pub fn call(call: &ModelCall, endpoint: &Endpoint, model: &str, query: Option<&str>, account: &Account) -> String {
+pub fn call(
+    call: &ModelCall,
+    endpoint: &Endpoint,
+    model: &str,
+    query: Option<&str>,
+    account: &Account,
+) -> String {
     let upstream = match (call.dialect, call.endpoint) {
         (Dialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
         (Dialect::Anthropic, _) => Call::AnthropicMessages,
@@ -25,8 +31,18 @@ pub fn call(call: &ModelCall, endpoint: &Endpoint, model: &str, query: Option<&s
 }
 
 /// The path and query of an endpoint that Weir does not interpret.
-pub fn vendor(dialect: Dialect, endpoint: &Endpoint, path: &str, query: Option<&str>, account: &Account) -> String {
-    with_query(join(&endpoint.path, Call::Vendor { dialect, path }), query, account)
+pub fn vendor(
+    dialect: Dialect,
+    endpoint: &Endpoint,
+    path: &str,
+    query: Option<&str>,
+    account: &Account,
+) -> String {
+    with_query(
+        join(&endpoint.path, Call::Vendor { dialect, path }),
+        query,
+        account,
+    )
 }
 
 fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {

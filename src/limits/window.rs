@@ -187,10 +187,11 @@ mod tests {
 
     #[test]
     fn a_clock_that_stands_still_or_goes_back_is_harmless() {
-        let start = Instant::now() + SECOND * 100;
+        let earlier = Instant::now();
+        let start = earlier + SECOND * 50;
         let mut window = Minute::default();
         window.add(start, 1);
-        window.add(start - SECOND * 50, 1);
+        window.add(earlier, 1);
         assert_eq!(window.sum(start), 2);
         assert_eq!(window.sum(start + SECOND * 100_000_000), 0);
     }

@@ -105,6 +105,9 @@ pub struct Strike {
     pub class: FailureClass,
     /// Whether it counts as three: a refused connection.
     pub at_once: bool,
+    /// Whether the same request has failed here before: one request that breaks a server must not, by its retries,
+    /// put the server out for everyone.
+    pub repeats: bool,
 }
 
 impl Default for Gate {
@@ -232,11 +235,12 @@ impl Gate {
         if self.is_stale(began) {
             return;
         }
+        let probed = matches!(self.phase, Phase::HalfOpen { .. });
         match strike.class {
+            _ if strike.repeats && !probed && !strike.at_once => return,
             FailureClass::Truncated => self.cuts += 1,
             _ => self.strikes += 2,
         }
-        let probed = matches!(self.phase, Phase::HalfOpen { .. });
         if probed || strike.at_once || self.strikes + self.cuts >= STRIKES_OUT {
             self.strikes = 0;
             self.cuts = 0;
@@ -370,6 +374,7 @@ mod tests {
     const STRIKE: Strike = Strike {
         class: FailureClass::ServerError,
         at_once: false,
+        repeats: false,
     };
 
     fn benched_for(gate: &Gate, now: Instant) -> Option<Duration> {
@@ -476,6 +481,7 @@ mod tests {
         let cut = Strike {
             class: FailureClass::Truncated,
             at_once: false,
+            ..STRIKE
         };
         let mut gate = Gate::default();
         for _ in 0..5 {
@@ -495,6 +501,7 @@ mod tests {
             Strike {
                 class: FailureClass::Transport,
                 at_once: true,
+                ..STRIKE
             },
             now,
             now,

@@ -233,7 +233,7 @@ mod tests {
         let message = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.";
         assert_eq!(
             regained(message, wall()),
-            Some(Duration::from_secs((20 * 24 + 12) * 3600))
+            Some(Duration::from_hours(20 * 24 + 12))
         );
         assert_eq!(regained("You will regain access on Monday", wall()), None);
     }

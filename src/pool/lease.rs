@@ -28,6 +28,8 @@ pub struct Lease {
     pub(super) endpoint_pass: Pass,
     pub(super) reserved: u64,
     pub(super) waits: bool,
+    /// Whether this request has failed at this endpoint before.
+    pub(super) repeats: bool,
 }
 
 impl Lease {
@@ -87,6 +89,7 @@ impl Lease {
                 let strike = Strike {
                     class: failure.class,
                     at_once: failure.at_once,
+                    repeats: self.repeats,
                 };
                 lock(&self.endpoint.gate).strike(strike, self.began, now, draw);
             }

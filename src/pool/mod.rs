@@ -14,6 +14,7 @@ pub mod affinity;
 pub mod classify;
 pub mod exceptions;
 pub mod exhausted;
+pub mod explain;
 pub mod health;
 pub mod hints;
 pub mod lease;
@@ -39,11 +40,12 @@ pub use classify::{
     ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
 };
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
+pub use explain::Considered;
 pub use lease::Lease;
 pub use select::{Pick, Tried, Want};
 pub use status::{AccountStatus, State};
 
-use crate::config::{Account, Config, Endpoint};
+use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;
 use health::Gate;
 use live::{AccountLive, EndpointLive};
@@ -55,7 +57,8 @@ use roster::{ModelMap, Roster, Slot};
 /// The accounts and pools of one configuration, with their live state.
 #[derive(Debug)]
 pub struct Pool {
-    config: Arc<Config>,
+    /// As [`Config::pools`].
+    pools: Vec<config::Pool>,
     /// Counts configurations, so that a late refusal of an old credential does not bench the new one.
     generation: u64,
     /// As [`Config::accounts`].
@@ -70,7 +73,12 @@ pub struct Pool {
 impl Pool {
     /// The pool of a configuration. Takes over the live state of the one `before` by name; what has no name in the new
     /// configuration is forgotten, and refused credentials are tried again.
-    pub fn new(config: Arc<Config>, before: Option<&Self>) -> Self {
+    pub fn new(config: &Config, before: Option<&Self>) -> Self {
+        Self::of(&config.accounts, &config.pools, before)
+    }
+
+    /// As [`Pool::new`], of the two parts of a configuration that matter here.
+    pub fn of(accounts: &[Arc<Account>], pools: &[config::Pool], before: Option<&Self>) -> Self {
         let generation = before.map_or(0, |before| before.generation + 1);
         let mut endpoints: HashMap<Arc<str>, Arc<EndpointLive>> = before
             .into_iter()
@@ -78,7 +86,7 @@ impl Pool {
             .flat_map(|slot| &slot.endpoints)
             .map(|live| (Arc::clone(&live.name), Arc::clone(live)))
             .collect();
-        let slots = config.accounts.iter().map(|account| {
+        let slots = accounts.iter().map(|account| {
             let known = before.and_then(|before| {
                 before
                     .slots
@@ -114,10 +122,9 @@ impl Pool {
             }
         });
         let slots = slots.collect();
-        let rosters = config
-            .pools
+        let rosters = pools
             .iter()
-            .map(|pool| Roster::new(pool, &config))
+            .map(|pool| Roster::new(pool, accounts))
             .collect();
         Self {
             generation,
@@ -132,7 +139,7 @@ impl Pool {
             budget: before
                 .map(|before| Arc::clone(&before.budget))
                 .unwrap_or_default(),
-            config,
+            pools: pools.to_vec(),
         }
     }
 

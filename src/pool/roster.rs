@@ -9,7 +9,7 @@ use super::affinity;
 use super::exhausted::Excluded;
 use super::live::{AccountLive, EndpointLive, Level};
 use super::select::Want;
-use crate::config::{Account, Config, Glob, Models, Pool as PoolConfig};
+use crate::config::{Account, Glob, Models, Pool as PoolConfig};
 
 /// An account of this configuration with its live state.
 #[derive(Debug)]
@@ -93,14 +93,14 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub fn new(pool: &PoolConfig, config: &Config) -> Self {
+    pub fn new(pool: &PoolConfig, accounts: &[Arc<Account>]) -> Self {
         let mut members: Vec<usize> = pool
             .accounts
             .iter()
             .copied()
-            .filter(|at| *at < config.accounts.len())
+            .filter(|at| *at < accounts.len())
             .collect();
-        members.sort_by_key(|at| config.accounts.get(*at).map(|account| account.priority));
+        members.sort_by_key(|at| accounts.get(*at).map(|account| account.priority));
         Self {
             hash: affinity::hash(pool.name.as_bytes()),
             credits: Mutex::new(vec![0; members.len()]),

@@ -14,7 +14,7 @@ use super::classify::{Failure, Scope};
 use super::exceptions::Plan;
 use super::exhausted::{Excluded, Exclusions, Exhausted};
 use super::lease::Lease;
-use super::live::{Level, Load, model_class};
+use super::live::{EndpointLive, Level, Load, model_class};
 use super::roster::Slot;
 use super::strategy::{self, Candidate};
 use crate::config::{Account, Select};
@@ -98,7 +98,7 @@ impl Pool {
 
     /// The wanted pool and its fallbacks, as far as they are allowed.
     pub(super) fn chain<'a>(&'a self, want: &'a Want<'_>) -> impl Iterator<Item = usize> + 'a {
-        let pools = &self.config.pools;
+        let pools = &self.pools;
         let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
         std::iter::successors(Some(want.pool), next)
             .filter(|pool| {
@@ -169,7 +169,9 @@ impl Pool {
             let why_not = match want.account {
                 Some(name) if *slot.account.name != *name => Some(Excluded::Unasked),
                 None if slot.account.weight == 0 => Some(Excluded::Unasked),
-                _ if !want.model.is_empty() && !slot.models.serves(want.model) => Some(Excluded::Model),
+                _ if !want.model.is_empty() && !slot.models.serves(want.model) => {
+                    Some(Excluded::Model)
+                }
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>
@@ -219,7 +221,7 @@ impl Pool {
         now: Instant,
     ) -> Option<(usize, Pick)> {
         let roster = self.rosters.get(pool)?;
-        let select = self.config.pools.get(pool)?.select;
+        let select = self.pools.get(pool)?.select;
         let mut draw = want.draw;
         let mut switched = false;
         let mut from = 0;
@@ -311,6 +313,7 @@ impl Pool {
             endpoint_pass,
             reserved: want.tokens,
             waits: true,
+            repeats: self.has_failed_at(live, want),
         };
         Ok(Pick {
             lease,
@@ -322,6 +325,13 @@ impl Pool {
         })
     }
 
+    /// Whether this request has failed at an endpoint before, under whatever account.
+    fn has_failed_at(&self, endpoint: &Arc<EndpointLive>, want: &Want<'_>) -> bool {
+        let same = |tried: &Tried| self.endpoint(tried.account, tried.endpoint?);
+        let mut failed = want.tried.iter().filter_map(same);
+        failed.any(|failed| Arc::ptr_eq(failed, endpoint))
+    }
+
     /// Ranks the candidates for a session; `None` when the strategy alone decides.
     pub(super) fn plan(
         &self,
@@ -330,7 +340,7 @@ impl Pool {
         candidates: &mut [Candidate],
         now: Instant,
     ) -> Option<Plan> {
-        let select = self.config.pools.get(pool)?.select;
+        let select = self.pools.get(pool)?.select;
         let bound = want
             .previous_response
             .and_then(|id| self.responses.account(id, now));

@@ -43,6 +43,11 @@ impl Candidate {
         }
     }
 
+    /// Its weight as the strategies use it.
+    pub(super) fn effective(&self) -> f64 {
+        self.effective
+    }
+
     pub(super) fn note(&mut self, ready: &Ready, slot: &Slot) {
         self.effective = f64::from(self.weight.max(1)) * ready.standing.factor;
         self.in_flight = slot.in_flight();

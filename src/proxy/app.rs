@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::connect::Upstreams;
 use super::server::StartError;
+use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::telemetry::Telemetry;
@@ -17,6 +18,8 @@ use crate::telemetry::Telemetry;
 pub(super) struct App {
     gateway: ArcSwap<Gateway>,
     pub(super) upstreams: Upstreams,
+    /// Of the TLS listeners, in their order.
+    pub(super) certificates: Vec<Arc<Certificate>>,
     pub(super) telemetry: Arc<Telemetry>,
     in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -36,7 +39,18 @@ impl App {
     pub(super) fn new(config: Config) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
+        let mut certificates = Vec::new();
+        for listener in &config.listen {
+            if let Some(files) = &listener.tls {
+                let certificate = Certificate::load(files);
+                certificates.push(certificate.map_err(|why| StartError::Tls {
+                    addr: listener.addr,
+                    why,
+                })?);
+            }
+        }
         Ok(Arc::new(Self {
+            certificates,
             gateway: ArcSwap::from_pointee(Gateway::build(config, None)),
             upstreams: Upstreams::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
@@ -59,6 +73,13 @@ impl App {
         let next = Arc::new(Gateway::build(config, Some(&**self.gateway())));
         self.upstreams.apply(&next.config, self).await;
         self.gateway.store(next);
+    }
+
+    /// Reads the certificates of the TLS listeners again.
+    pub(super) fn renew_certificates(&self) {
+        for certificate in &self.certificates {
+            certificate.reload();
+        }
     }
 
     /// Counts a request in, unless there are `limit` already.

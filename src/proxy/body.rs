@@ -34,12 +34,23 @@ pub(super) async fn read(session: &mut ServerSession, limit: usize) -> Result<By
     let raw = read_raw(session, declared, limit).await?;
     match encoding {
         None => Ok(raw),
-        Some(name) => decode(raw, name.to_str().unwrap_or("?"), limit).await.map_err(BodyFault::Refused),
+        Some(name) => decode(raw, name.to_str().unwrap_or("?"), limit)
+            .await
+            .map_err(BodyFault::Refused),
     }
 }
 
-async fn read_raw(session: &mut ServerSession, declared: Option<u64>, limit: usize) -> Result<Bytes, BodyFault> {
-    let next = async |session: &mut ServerSession| match tokio::time::timeout(SILENCE, session.read_request_body()).await {
+async fn read_raw(
+    session: &mut ServerSession,
+    declared: Option<u64>,
+    limit: usize,
+) -> Result<Bytes, BodyFault> {
+    let next = async |session: &mut ServerSession| match tokio::time::timeout(
+        SILENCE,
+        session.read_request_body(),
+    )
+    .await
+    {
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(error)) if is_closed(&error) => Err(BodyFault::Gone),
         Ok(Err(_)) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
@@ -55,7 +66,9 @@ async fn read_raw(session: &mut ServerSession, declared: Option<u64>, limit: usi
         return Ok(first);
     }
     // A declared length is a promise, not a fact: memory grows with what really arrives.
-    let expected = usize::try_from(declared.unwrap_or(0)).unwrap_or(limit).min(MAX_PREALLOCATED);
+    let expected = usize::try_from(declared.unwrap_or(0))
+        .unwrap_or(limit)
+        .min(MAX_PREALLOCATED);
     let mut body = BytesMut::with_capacity(expected.max(first.len()));
     body.extend_from_slice(&first);
     while let Some(chunk) = next(session).await? {
@@ -71,7 +84,13 @@ async fn read_raw(session: &mut ServerSession, declared: Option<u64>, limit: usi
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+    headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn is_closed(error: &pingora::Error) -> bool {
@@ -87,16 +106,20 @@ async fn decode(raw: Bytes, encoding: &str, limit: usize) -> Result<Bytes, Refus
         "zstd" => Coding::Zstd,
         other => {
             return Err(Refusal::BodyUnreadable {
-                why: format!("content-encoding `{other}` is not understood; send it plain, as gzip or as zstd"),
+                why: format!(
+                    "content-encoding `{other}` is not understood; send it plain, as gzip or as zstd"
+                ),
             });
         }
     };
     let unpack = move || unpack(&raw, coding, limit);
-    tokio::task::spawn_blocking(unpack).await.unwrap_or_else(|_| {
-        Err(Refusal::BodyUnreadable {
-            why: "decoding failed".into(),
+    tokio::task::spawn_blocking(unpack)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal::BodyUnreadable {
+                why: "decoding failed".into(),
+            })
         })
-    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,12 +135,13 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
     let mut out = Vec::new();
     let bound = limit as u64 + 1;
     match coding {
-        Coding::Gzip => flate2::read::MultiGzDecoder::new(raw).take(bound).read_to_end(&mut out),
-        Coding::Zstd => zstd::stream::read::Decoder::with_buffer(raw)
-            .and_then(|mut decoder| {
-                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
-                decoder.take(bound).read_to_end(&mut out)
-            }),
+        Coding::Gzip => flate2::read::MultiGzDecoder::new(raw)
+            .take(bound)
+            .read_to_end(&mut out),
+        Coding::Zstd => zstd::stream::read::Decoder::with_buffer(raw).and_then(|mut decoder| {
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+            decoder.take(bound).read_to_end(&mut out)
+        }),
     }
     .map_err(fault)?;
     if out.len() > limit {
@@ -127,7 +151,7 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
 }
 
 /// How long a client may pause while it sends its body.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Memory set aside on the word of a `Content-Length`, bytes.
 const MAX_PREALLOCATED: usize = 1 << 20;
@@ -149,21 +173,33 @@ mod tests {
     #[test]
     fn what_was_packed_comes_out() {
         let plain = br#"{"model":"m"}"#;
-        assert_eq!(unpack(&gzip(plain), Coding::Gzip, 100).expect("valid"), plain.as_slice());
+        assert_eq!(
+            unpack(&gzip(plain), Coding::Gzip, 100).expect("valid"),
+            plain.as_slice()
+        );
         let packed = zstd::encode_all(plain.as_slice(), 1).expect("in memory");
-        assert_eq!(unpack(&packed, Coding::Zstd, 100).expect("valid"), plain.as_slice());
+        assert_eq!(
+            unpack(&packed, Coding::Zstd, 100).expect("valid"),
+            plain.as_slice()
+        );
     }
 
     #[test]
     fn a_bomb_is_stopped_at_the_limit() {
         let bomb = gzip(&vec![b'x'; 1 << 20]);
-        assert_eq!(unpack(&bomb, Coding::Gzip, 1000), Err(Refusal::BodyTooLarge { limit: 1000 }));
+        assert_eq!(
+            unpack(&bomb, Coding::Gzip, 1000),
+            Err(Refusal::BodyTooLarge { limit: 1000 })
+        );
     }
 
     #[test]
     fn garbage_is_said_to_be_garbage() {
         for coding in [Coding::Gzip, Coding::Zstd] {
-            assert!(matches!(unpack(b"garbage", coding, 100), Err(Refusal::BodyUnreadable { .. })));
+            assert!(matches!(
+                unpack(b"garbage", coding, 100),
+                Err(Refusal::BodyUnreadable { .. })
+            ));
         }
     }
 }

@@ -89,11 +89,17 @@ impl Upstreams {
     }
 
     /// An address of one endpoint of `account`; addresses in `tried` are passed over.
-    pub(super) fn target(&self, account: &Account, endpoint: usize, tried: &[SocketAddr]) -> Option<Arc<Target>> {
+    pub(super) fn target(
+        &self,
+        account: &Account,
+        endpoint: usize,
+        tried: &[SocketAddr],
+    ) -> Option<Arc<Target>> {
         let accounts = self.accounts.load();
         let upstream = accounts.get(&account.name)?;
         let fits = |backend: &Backend| {
-            !tried.contains(&backend.addr) && target_of(backend).is_some_and(|target| target.endpoint == endpoint)
+            !tried.contains(&backend.addr)
+                && target_of(backend).is_some_and(|target| target.endpoint == endpoint)
         };
         let pick = |accept: &dyn Fn(&Backend, bool) -> bool| {
             upstream.balancer.select_with(b"", MAX_BACKENDS, accept)
@@ -133,20 +139,26 @@ impl std::fmt::Debug for Upstreams {
 
 impl Upstream {
     fn new(account: &Account, identity: u64, app: &Arc<App>) -> Self {
-        let sites = account.endpoints.iter().enumerate().map(|(index, endpoint)| {
-            let (host, port) = match &account.egress {
-                Some(egress) => (egress.host.clone(), egress.port),
-                None => (endpoint.host.clone(), endpoint.port),
-            };
-            Site {
-                host,
-                port,
-                weight: endpoint.weight as usize,
-                template: template(account, index),
-                endpoint: index,
-            }
-        });
-        let mut backends = Backends::new(Box::new(Resolve { sites: sites.collect() }));
+        let sites = account
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| {
+                let (host, port) = match &account.egress {
+                    Some(egress) => (egress.host.clone(), egress.port),
+                    None => (endpoint.host.clone(), endpoint.port),
+                };
+                Site {
+                    host,
+                    port,
+                    weight: endpoint.weight as usize,
+                    template: template(account, index),
+                    endpoint: index,
+                }
+            });
+        let mut backends = Backends::new(Box::new(Resolve {
+            sites: sites.collect(),
+        }));
         if let Some(check) = health_check(account, app) {
             backends.set_health_check(check);
         }
@@ -169,7 +181,11 @@ async fn keep_looking(upstream: Weak<Upstream>) {
     let (mut resolved, mut checked) = (tokio::time::Instant::now(), tokio::time::Instant::now());
     loop {
         let wait = match upstream.upgrade() {
-            Some(upstream) => upstream.balancer.health_check_frequency.unwrap_or(RESOLVE_EVERY).min(RESOLVE_EVERY),
+            Some(upstream) => upstream
+                .balancer
+                .health_check_frequency
+                .unwrap_or(RESOLVE_EVERY)
+                .min(RESOLVE_EVERY),
             None => return,
         };
         tokio::time::sleep(wait).await;
@@ -181,7 +197,11 @@ async fn keep_looking(upstream: Weak<Upstream>) {
             resolve(&upstream).await;
             resolved = tokio::time::Instant::now();
         }
-        if upstream.balancer.health_check_frequency.is_some_and(|every| checked.elapsed() >= every) {
+        if upstream
+            .balancer
+            .health_check_frequency
+            .is_some_and(|every| checked.elapsed() >= every)
+        {
             upstream.balancer.backends().run_health_check(true).await;
             checked = tokio::time::Instant::now();
         }
@@ -262,7 +282,7 @@ fn template(account: &Account, index: usize) -> HttpPeer {
         interval: Duration::from_secs(10),
         count: 3,
         #[cfg(target_os = "linux")]
-        user_timeout: Duration::from_secs(60),
+        user_timeout: Duration::from_mins(1),
     });
     if endpoint.tls {
         peer.options.alpn = ALPN::H2H1;
@@ -286,7 +306,8 @@ fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<HttpHealthCheck
     let mut http = HttpHealthCheck::new(&endpoint.host, endpoint.tls);
     let path = format!("{}{}", endpoint.origin, check.path);
     let uri = path.parse::<http::Uri>().ok()?;
-    http.req.set_uri(uri.path_and_query()?.as_str().parse().ok()?);
+    http.req
+        .set_uri(uri.path_and_query()?.as_str().parse().ok()?);
     http.peer_template.options.connection_timeout = Some(account.timeouts.connect);
     http.peer_template.options.read_timeout = Some(check.interval.max(Duration::from_secs(1)));
     http.consecutive_failure = 2;
@@ -318,10 +339,16 @@ impl HealthObserve for Verdicts {
         };
         // One endpoint may have several addresses; the balancer passes the bad ones over. The last to change decides.
         let gateway = app.gateway();
-        let account = gateway.config.accounts.iter().find(|account| account.name == self.account);
+        let account = gateway
+            .config
+            .accounts
+            .iter()
+            .find(|account| account.name == self.account);
         if let Some(account) = account {
             tracing::info!(account = %self.account, endpoint = target.endpoint, healthy, "health check");
-            gateway.pool.set_endpoint_health(account.index, target.endpoint, healthy);
+            gateway
+                .pool
+                .set_endpoint_health(account.index, target.endpoint, healthy);
         }
     }
 }
@@ -333,7 +360,10 @@ fn identity(account: &Account) -> u64 {
         let credentials = credentials.map(|(user, password)| (user, password.expose().to_owned()));
         (egress.kind, &egress.host, egress.port, credentials)
     });
-    let check = account.health_check.as_ref().map(|check| (&check.path, check.interval));
+    let check = account
+        .health_check
+        .as_ref()
+        .map(|check| (&check.path, check.interval));
     hash_of(&(&account.endpoints, egress, check, account.timeouts.connect))
 }
 
@@ -347,9 +377,10 @@ fn connect_fault(error: &Error) -> ConnectFault {
     match error.etype() {
         ErrorType::ConnectRefused => ConnectFault::Refused,
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFault::Timeout,
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError | ErrorType::TLSWantX509Lookup => {
-            ConnectFault::Tls
-        }
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::TLSWantX509Lookup => ConnectFault::Tls,
         _ => ConnectFault::Other,
     }
 }

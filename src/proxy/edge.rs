@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -84,7 +85,11 @@ impl Edge {
     }
 
     /// Everything before an upstream is involved. `Err` is a refusal to be said.
-    async fn receive(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Received, Refusal> {
+    async fn receive(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<Received, Refusal> {
         let head = session.req_header();
         let operation = operation::operation(&head.method, head.uri.path(), &head.headers);
         if let Operation::Local(local) = &operation
@@ -92,16 +97,30 @@ impl Edge {
         {
             return Ok(Received::Answer(self.public(local)));
         }
-        if let Some(preflight) = origin::preflight(exchange.gateway.config.server.cors.as_ref(), &head.method, &head.headers) {
+        if let Some(preflight) = origin::preflight(
+            exchange.gateway.config.server.cors.as_ref(),
+            &head.method,
+            &head.headers,
+        ) {
             return Ok(Received::Answer(preflight));
         }
         let limit = exchange.gateway.config.server.max_concurrent_requests;
         exchange.in_flight = Some(self.app.enter(limit).ok_or(Refusal::Overloaded)?);
-        let key = admit::authenticate(&exchange.gateway, &head.headers, head.uri.query(), SystemTime::now())?;
+        let key = admit::authenticate(
+            &exchange.gateway,
+            &head.headers,
+            head.uri.query(),
+            SystemTime::now(),
+        )?;
         exchange.record.outcome.key = Some(key.name.clone());
-        exchange.record.outcome.project = origin::project(&exchange.gateway.config, &key, &head.headers);
+        exchange.record.outcome.project =
+            origin::project(&exchange.gateway.config, &key, &head.headers);
         match operation {
-            Operation::Local(local) => Ok(Received::Answer(local::answer(&exchange.gateway, &key, &local)?)),
+            Operation::Local(local) => Ok(Received::Answer(local::answer(
+                &exchange.gateway,
+                &key,
+                &local,
+            )?)),
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
             Operation::Vendor(dialect) => {
                 let pool = admit::vendor_pool(&exchange.gateway, &key)?;
@@ -175,21 +194,35 @@ impl Exchange {
         outcome.model_asked = Some(admitted.model.clone());
         outcome.stream = admitted.stream;
         outcome.route = admitted.route;
-        outcome.pool = self.gateway.config.pools.get(admitted.pool).map(|pool| pool.name.clone());
+        outcome.pool = self
+            .gateway
+            .config
+            .pools
+            .get(admitted.pool)
+            .map(|pool| pool.name.clone());
         outcome.client_dialect = Some(admitted.call.dialect);
     }
 
     fn refuse(&mut self, refusal: &Refusal) -> Reply {
         self.record.outcome.end = refusal.end();
         self.record.outcome.detail = Some(refusal.wire().message);
-        self.record.outcome.limit = matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
+        self.record.outcome.limit =
+            matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
         refusal.reply(self.dialect, &self.record.outcome.request_id)
     }
 
     /// Writes an answer of Weir's own.
     async fn write(&mut self, session: &mut Session, reply: Reply) -> Result<()> {
-        let Reply { status, headers, body } = reply;
-        let answer = Answer { status, headers, body };
+        let Reply {
+            status,
+            headers,
+            body,
+        } = reply;
+        let answer = Answer {
+            status,
+            headers,
+            body,
+        };
         self.record.outcome.status = status;
         match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
             Some(bytes) => self.record.outcome.bytes_out += bytes,
@@ -251,7 +284,10 @@ impl ProxyHttp for Edge {
         exchange.begin(&self.app, session);
         let reply = match self.receive(session, exchange).await {
             Ok(Received::Forward) => return Ok(false),
-            Ok(Received::Gone) => return Error::e_explain(ErrorType::ConnectionClosed, "the client left").map_err(down),
+            Ok(Received::Gone) => {
+                return Error::e_explain(ErrorType::ConnectionClosed, "the client left")
+                    .map_err(down);
+            }
             Ok(Received::Answer(reply)) => {
                 exchange.record.outcome.end = End::Complete;
                 reply
@@ -262,7 +298,11 @@ impl ProxyHttp for Edge {
         Ok(true)
     }
 
-    async fn proxy_upstream_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn proxy_upstream_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<bool> {
         let Stage::Relay(dispatch) = &mut exchange.stage else {
             return Ok(true);
         };
@@ -287,15 +327,23 @@ impl ProxyHttp for Edge {
             }
             Left::Abort => {
                 session.shutdown().await;
-                Error::e_explain(ErrorType::ConnectionClosed, "the answer ended early").map_err(down)
+                Error::e_explain(ErrorType::ConnectionClosed, "the answer ended early")
+                    .map_err(down)
             }
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<Box<HttpPeer>> {
         match &mut exchange.stage {
             Stage::Vendor(vendor) => vendor.peer(&self.app, session.req_header().uri.path()),
-            _ => Error::e_explain(ErrorType::InternalError, "only vendor endpoints are proxied plainly"),
+            _ => Error::e_explain(
+                ErrorType::InternalError,
+                "only vendor endpoints are proxied plainly",
+            ),
         }
     }
 
@@ -321,7 +369,8 @@ impl ProxyHttp for Edge {
         let outcome = &mut exchange.record.outcome;
         outcome.bytes_in += body.as_ref().map_or(0, |body| body.len() as u64);
         if outcome.bytes_in > exchange.gateway.config.server.max_body as u64 {
-            return Error::e_explain(ErrorType::HTTPStatus(413), "larger than server.max_body").map_err(down);
+            return Error::e_explain(ErrorType::HTTPStatus(413), "larger than server.max_body")
+                .map_err(down);
         }
         Ok(())
     }
@@ -334,7 +383,13 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         if let Stage::Vendor(vendor) = &mut exchange.stage {
             let request_id = &exchange.record.outcome.request_id;
-            vendor.response(response, exchange.dialect, request_id, &exchange.own_headers, self.app.draw());
+            vendor.response(
+                response,
+                exchange.dialect,
+                request_id,
+                &exchange.own_headers,
+                self.app.draw(),
+            );
             exchange.record.outcome.status = response.status.as_u16();
         }
         Ok(())
@@ -354,16 +409,27 @@ impl ProxyHttp for Edge {
         Ok(None)
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let failed = |error_code| FailToProxy { error_code, can_reuse_downstream: false };
-        let gone = *error.esource() == ErrorSource::Downstream && !matches!(error.etype(), ErrorType::HTTPStatus(_));
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let failed = |error_code| FailToProxy {
+            error_code,
+            can_reuse_downstream: false,
+        };
+        let gone = *error.esource() == ErrorSource::Downstream
+            && !matches!(error.etype(), ErrorType::HTTPStatus(_));
         if gone || session.response_written().is_some() {
             return failed(0);
         }
         let refusal = match &mut exchange.stage {
-            Stage::Vendor(vendor) => {
-                vendor.failed(error, exchange.gateway.config.server.max_body, self.app.draw())
-            }
+            Stage::Vendor(vendor) => vendor.failed(
+                error,
+                exchange.gateway.config.server.max_body,
+                self.app.draw(),
+            ),
             _ => Refusal::UpstreamFailed {
                 class: FailureClass::ServerError,
                 retry_after: None,
@@ -382,7 +448,12 @@ impl ProxyHttp for Edge {
         true
     }
 
-    async fn logging(&self, _session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(
+        &self,
+        _session: &mut Session,
+        error: Option<&Error>,
+        exchange: &mut Exchange,
+    ) {
         if let Stage::Vendor(vendor) = &mut exchange.stage {
             exchange.record.outcome.end = vendor.end(error);
         }
@@ -397,19 +468,28 @@ impl Exchange {
             // So that bytes of a next request are not mistaken for a client that misbehaves.
             session.set_pipelining_enabled(true);
         }
-        let peer = session.client_addr().and_then(|addr| addr.as_inet()).map(|addr| addr.ip());
+        let peer = session
+            .client_addr()
+            .and_then(SocketAddr::as_inet)
+            .map(|addr| addr.ip());
         let head = session.req_header();
-        let id = origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);
+        let id =
+            origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);
         if let Ok(value) = HeaderValue::from_str(&id) {
-            self.own_headers.insert(HeaderName::from_static("x-request-id"), value);
+            self.own_headers
+                .insert(HeaderName::from_static("x-request-id"), value);
         }
-        origin::add_cors(self.gateway.config.server.cors.as_ref(), &head.headers, &mut self.own_headers);
+        origin::add_cors(
+            self.gateway.config.server.cors.as_ref(),
+            &head.headers,
+            &mut self.own_headers,
+        );
         self.dialect = operation::error_dialect(head.uri.path(), &head.headers);
         let outcome = &mut self.record.outcome;
         outcome.client_ip = origin::client_ip(&self.gateway.config, peer, &head.headers);
         outcome.request_id = id;
-        outcome.method = head.method.as_str().to_owned();
-        outcome.path = head.uri.path().to_owned();
+        head.method.as_str().clone_into(&mut outcome.method);
+        head.uri.path().clone_into(&mut outcome.path);
         self.arrived = Instant::now();
         self.record.begun = true;
     }

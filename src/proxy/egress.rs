@@ -30,7 +30,13 @@ impl Tunnel {
         let target = (self.host.as_str(), self.port);
         let connected = match &self.egress.credentials {
             Some((user, password)) => {
-                Socks5Stream::connect_with_password_and_socket(stream, target, user, password.expose()).await
+                Socks5Stream::connect_with_password_and_socket(
+                    stream,
+                    target,
+                    user,
+                    password.expose(),
+                )
+                .await
             }
             None => Socks5Stream::connect_with_socket(stream, target).await,
         };
@@ -63,7 +69,10 @@ impl Tunnel {
         }
         let line = String::from_utf8_lossy(&head);
         let line = line.lines().next().unwrap_or_default().to_owned();
-        Error::e_explain(ConnectProxyFailure, format!("the egress proxy answered `{line}`"))
+        Error::e_explain(
+            ConnectProxyFailure,
+            format!("the egress proxy answered `{line}`"),
+        )
     }
 }
 
@@ -109,7 +118,10 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word = chunk
+            .iter()
+            .fold(0u32, |word, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for position in 0..4 {
             if position <= chunk.len() {
                 let index = (word >> (18 - 6 * position)) & 63;
@@ -131,7 +143,13 @@ mod tests {
 
     #[test]
     fn base64_pads_as_rfc_4648_says() {
-        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("user:pass", "dXNlcjpwYXNz")] {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("user:pass", "dXNlcjpwYXNz"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
     }
@@ -140,7 +158,9 @@ mod tests {
     fn only_a_2xx_opens_the_tunnel() {
         assert!(is_success(b"HTTP/1.1 200 Connection established\r\n\r\n"));
         assert!(is_success(b"HTTP/1.0 204 x\r\n\r\n"));
-        assert!(!is_success(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"));
+        assert!(!is_success(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+        ));
         assert!(!is_success(b"SSH-2.0-x\r\n\r\n"));
     }
 }

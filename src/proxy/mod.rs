@@ -10,4 +10,5 @@ pub mod reload;
 pub mod server;
 mod signals;
 pub mod simulator;
+mod tls;
 mod vendor;

@@ -105,10 +105,17 @@ impl Relay<'_> {
             match self.attempt(dispatched).await {
                 Attempt::Done(left) => return left,
                 Attempt::Failed(dispatched, failed) => {
-                    match self.dispatch.failed(dispatched, failed, Instant::now(), self.app.draw()) {
+                    match self
+                        .dispatch
+                        .failed(dispatched, failed, Instant::now(), self.app.draw())
+                    {
                         Sequel::Again => {}
                         Sequel::Answer(answer) => {
-                            self.outcome.end = if answer.status < 500 { End::Complete } else { End::UpstreamError };
+                            self.outcome.end = if answer.status < 500 {
+                                End::Complete
+                            } else {
+                                End::UpstreamError
+                            };
                             return self.answer(answer).await;
                         }
                         Sequel::Refuse(refusal) => return self.refuse(&refusal).await,
@@ -136,12 +143,20 @@ impl Relay<'_> {
         let (mut tried, mut stale) = (Vec::new(), 0);
         let timeout = dispatched.account().timeouts.connect;
         loop {
-            let target = self.app.upstreams.target(dispatched.account(), dispatched.endpoint(), &tried);
+            let target =
+                self.app
+                    .upstreams
+                    .target(dispatched.account(), dispatched.endpoint(), &tried);
             let Some(target) = target else {
-                let fault = if tried.is_empty() { Fault::Dns } else { Fault::Refused };
+                let fault = if tried.is_empty() {
+                    Fault::Dns
+                } else {
+                    Fault::Refused
+                };
                 return Ok(Reached::failed(fault));
             };
-            let connecting = self.app.upstreams.session(&target, timeout);
+            // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
+            let connecting = Box::pin(self.app.upstreams.session(&target, timeout));
             let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
                 Ok(session) => session,
                 Err(ConnectFault::Refused) if tried.len() < MAX_ADDRESSES => {
@@ -173,10 +188,18 @@ impl Relay<'_> {
         let Some(head) = self.dispatch.head(dispatched, h2) else {
             return Ok(Some(Reached::failed(Fault::Connect)));
         };
-        let sending = send(&mut upstream, Box::new(RequestHeader::from(head)), dispatched.body());
+        let sending = send(
+            &mut upstream,
+            Box::new(RequestHeader::from(head)),
+            dispatched.body(),
+        );
         let sent = wait(&mut self.waited, self.client, sending).await?;
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
-        let patience = if sent { timeouts.first_byte } else { AFTER_WRITE_ERROR };
+        let patience = if sent {
+            timeouts.first_byte
+        } else {
+            AFTER_WRITE_ERROR
+        };
         let reading = tokio::time::timeout(patience, upstream.read_response_header());
         match wait(&mut self.waited, self.client, reading).await? {
             Ok(Ok(())) => {}
@@ -186,7 +209,12 @@ impl Relay<'_> {
         let Some(head) = upstream.response_header() else {
             return Ok(None);
         };
-        let relaying = dispatched.relaying(head.status, head.headers.clone(), Instant::now(), SystemTime::now());
+        let relaying = dispatched.relaying(
+            head.status,
+            head.headers.clone(),
+            Instant::now(),
+            SystemTime::now(),
+        );
         let mut pump = Pump {
             relay: self,
             dispatched,
@@ -196,7 +224,9 @@ impl Relay<'_> {
             head_written: false,
         };
         let end = pump.run().await;
-        let Pump { relaying, upstream, .. } = pump;
+        let Pump {
+            relaying, upstream, ..
+        } = pump;
         if end.read_to_end() {
             self.app.upstreams.release(upstream, target).await;
         }
@@ -208,7 +238,11 @@ impl Relay<'_> {
     }
 
     /// After the last byte of the upstream: what is left to say to the client and to the pool.
-    async fn conclude(&mut self, dispatched: Box<Dispatched>, pumped: Box<(Relaying, Option<Ended>)>) -> Attempt {
+    async fn conclude(
+        &mut self,
+        dispatched: Box<Dispatched>,
+        pumped: Box<(Relaying, Option<Ended>)>,
+    ) -> Attempt {
         let (mut relaying, ended) = *pumped;
         self.dispatch.note_usage(&mut relaying);
         let now = Instant::now();
@@ -219,7 +253,8 @@ impl Relay<'_> {
         };
         self.outcome.end = ended.end;
         let whole = ended.end == End::Complete;
-        self.dispatch.settle(dispatched, &relaying, &ended, now, self.app.draw());
+        self.dispatch
+            .settle(dispatched, &relaying, &ended, now, self.app.draw());
         if ended.abort {
             return Attempt::Done(Left::Abort);
         }
@@ -242,8 +277,17 @@ impl Relay<'_> {
 
     /// An answer of Weir's own.
     async fn reply(&mut self, reply: Reply) -> Left {
-        let Reply { status, headers, body } = reply;
-        self.answer(Answer { status, headers, body }).await
+        let Reply {
+            status,
+            headers,
+            body,
+        } = reply;
+        self.answer(Answer {
+            status,
+            headers,
+            body,
+        })
+        .await
     }
 
     async fn answer(&mut self, answer: Answer) -> Left {
@@ -264,8 +308,14 @@ impl Relay<'_> {
 
 /// How a pump ended.
 enum PumpEnd {
-    Ended { ended: Ended, read_to_end: bool },
-    Failed { failed: Box<Failed>, read_to_end: bool },
+    Ended {
+        ended: Ended,
+        read_to_end: bool,
+    },
+    Failed {
+        failed: Box<Failed>,
+        read_to_end: bool,
+    },
     Gone,
 }
 
@@ -313,8 +363,15 @@ impl Pump<'_, '_> {
                             }
                             last_write = last_read;
                         }
-                        Next::Failed(failed) => return PumpEnd::Failed { failed, read_to_end: false },
-                        Next::Unreadable => return self.broke(End::UpstreamError, Fault::Eof).await,
+                        Next::Failed(failed) => {
+                            return PumpEnd::Failed {
+                                failed,
+                                read_to_end: false,
+                            };
+                        }
+                        Next::Unreadable => {
+                            return self.broke(End::UpstreamError, Fault::Eof).await;
+                        }
                     }
                     if self.relaying.is_complete() {
                         // The answer is whole: the client does not wait for the upstream to close it too.
@@ -341,13 +398,16 @@ impl Pump<'_, '_> {
                         }
                         last_write = now;
                     }
-                    if self.relaying.is_committed() && now.duration_since(last_write) >= PING_EVERY {
+                    if self.relaying.is_committed() && now.duration_since(last_write) >= PING_EVERY
+                    {
                         if self.ping().await.is_err() {
                             return PumpEnd::Gone;
                         }
                         last_write = now;
                     }
-                    let next = (last_read + self.idle).min(last_write + PING_EVERY).max(now + SHORTEST_TICK);
+                    let next = (last_read + self.idle)
+                        .min(last_write + PING_EVERY)
+                        .max(now + SHORTEST_TICK);
                     timer.as_mut().reset(next.into());
                 }
             }
@@ -355,7 +415,11 @@ impl Pump<'_, '_> {
     }
 
     /// Waits for whatever comes first. All three waits may be dropped and begun again.
-    async fn next(&mut self, timer: Pin<&mut Sleep>, cut: Pin<&mut impl Future<Output = ()>>) -> Event {
+    async fn next(
+        &mut self,
+        timer: Pin<&mut Sleep>,
+        cut: Pin<&mut impl Future<Output = ()>>,
+    ) -> Event {
         let began = Instant::now();
         let event = tokio::select! {
             biased;
@@ -396,7 +460,10 @@ impl Pump<'_, '_> {
                 }
                 PumpEnd::Ended { ended, read_to_end }
             }
-            Err(failed) => PumpEnd::Failed { failed, read_to_end },
+            Err(failed) => PumpEnd::Failed {
+                failed,
+                read_to_end,
+            },
         }
     }
 
@@ -425,12 +492,18 @@ impl Pump<'_, '_> {
     async fn ping(&mut self) -> Result<(), Gone> {
         let ping = self.relaying.ping();
         let writing = self.relay.client.write_response_body(ping, false);
-        timed(&mut self.relay.waited, writing).await.map_err(|_| Gone)
+        timed(&mut self.relay.waited, writing)
+            .await
+            .map_err(|_| Gone)
     }
 }
 
 /// Waits for `work`, unless the client closes first.
-async fn wait<T>(waited: &mut Duration, client: &mut ServerSession, work: impl Future<Output = T>) -> Result<T, Gone> {
+async fn wait<T>(
+    waited: &mut Duration,
+    client: &mut ServerSession,
+    work: impl Future<Output = T>,
+) -> Result<T, Gone> {
     let began = Instant::now();
     let result = tokio::select! {
         biased;
@@ -453,7 +526,7 @@ async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &Piece
     if upstream.write_request_header(head).await.is_err() {
         return false;
     }
-    for piece in body.iter() {
+    for piece in body {
         let mut rest = piece.clone();
         while !rest.is_empty() {
             // In pieces, each under the write timeout: a slow but moving upstream is not a stuck one.
@@ -485,7 +558,9 @@ fn client_head(
     if let Some(length) = length {
         parts.headers.insert(CONTENT_LENGTH, length.into());
     } else if version == http::Version::HTTP_11 {
-        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        parts
+            .headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     } else if version < http::Version::HTTP_11 {
         client.set_keepalive(None);
     }
@@ -493,13 +568,21 @@ fn client_head(
 }
 
 /// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
-pub(super) async fn write_answer(client: &mut ServerSession, answer: &Answer, own_headers: &HeaderMap) -> Option<u64> {
+pub(super) async fn write_answer(
+    client: &mut ServerSession,
+    answer: &Answer,
+    own_headers: &HeaderMap,
+) -> Option<u64> {
     let bodiless = client.req_header().method == http::Method::HEAD || answer.status == 204;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let length = (answer.status != 204).then_some(answer.body.len());
     let head = client_head(client, status, answer.headers.clone(), own_headers, length);
     client.write_response_header(head).await.ok()?;
-    let body = if bodiless { Bytes::new() } else { answer.body.clone() };
+    let body = if bodiless {
+        Bytes::new()
+    } else {
+        answer.body.clone()
+    };
     let written = body.len() as u64;
     client.write_response_body(body, true).await.ok()?;
     Some(written)
@@ -526,7 +609,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long one write may take, to either side.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an answer is waited for from an upstream that would not take the whole request.
 const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);

@@ -31,7 +31,10 @@ pub struct Handle {
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// In force now. `restart` names what changed but needs a restart.
-    Applied { generation: u64, restart: Vec<&'static str> },
+    Applied {
+        generation: u64,
+        restart: Vec<&'static str>,
+    },
     /// The bytes and the secrets are the ones in force.
     Unchanged,
     /// Not applied.
@@ -96,7 +99,10 @@ async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
     let loading = path.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&loading)).await;
     let verdict = match loaded {
-        Ok(Ok(config)) => apply(app, config).await,
+        Ok(Ok(config)) => {
+            app.renew_certificates();
+            apply(app, config).await
+        }
         Ok(Err(faults)) => Verdict::Rejected(faults),
         Err(_) => return Verdict::Rejected(Vec::new()),
     };
@@ -114,15 +120,22 @@ async fn apply(app: &Arc<App>, config: Config) -> Verdict {
     };
     app.swap(config).await;
     let generation = app.telemetry.status().generation + 1;
-    Verdict::Applied { generation, restart }
+    Verdict::Applied {
+        generation,
+        restart,
+    }
 }
 
 fn report(app: &App, path: &Path, verdict: &Verdict) {
     let file = path.display();
     match verdict {
-        Verdict::Applied { generation, restart } => {
+        Verdict::Applied {
+            generation,
+            restart,
+        } => {
             let gateway = app.gateway();
-            app.telemetry.reload_applied(&gateway.config.hash, *generation, SystemTime::now());
+            app.telemetry
+                .reload_applied(&gateway.config.hash, *generation, SystemTime::now());
             for warning in &gateway.config.warnings {
                 tracing::warn!("{warning}");
             }

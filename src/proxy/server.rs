@@ -54,10 +54,19 @@ pub enum Until {
 /// Why the process cannot serve.
 #[derive(Debug)]
 pub enum StartError {
-    Bind { addr: String, error: std::io::Error },
+    Bind {
+        addr: String,
+        error: std::io::Error,
+    },
     Runtime(std::io::Error),
-    Tls { addr: SocketAddr, why: String },
-    AccessLog { path: PathBuf, error: std::io::Error },
+    Tls {
+        addr: SocketAddr,
+        why: String,
+    },
+    AccessLog {
+        path: PathBuf,
+        error: std::io::Error,
+    },
 }
 
 impl std::fmt::Display for StartError {
@@ -70,7 +79,9 @@ impl std::fmt::Display for StartError {
             Self::Bind { addr, error } => write!(f, "cannot listen on {addr}: {error}"),
             Self::Runtime(error) => write!(f, "cannot start worker threads: {error}"),
             Self::Tls { addr, why } => write!(f, "cannot serve TLS on {addr}: {why}"),
-            Self::AccessLog { path, error } => write!(f, "cannot open the access log {}: {error}", path.display()),
+            Self::AccessLog { path, error } => {
+                write!(f, "cannot open the access log {}: {error}", path.display())
+            }
         }
     }
 }
@@ -148,12 +159,15 @@ async fn serve(
     admin: Option<AdminListener>,
     until: Until,
 ) -> Result<(), StartError> {
-    app.upstreams.apply(&app.gateway().config.clone(), &app).await;
+    app.upstreams
+        .apply(&app.gateway().config.clone(), &app)
+        .await;
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
     let reloads = reload::spawn(app.clone(), source.clone());
     let data = data_plane(&app, listeners, data_watch)?;
-    let control = admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
+    let control =
+        admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
     let mut stop = match until {
         Until::Told(stop) => stop,
         Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
@@ -165,7 +179,11 @@ async fn serve(
     let _ = data_stop.send(true);
     if first == Stop::Drain {
         let limit = app.gateway().config.server.drain_timeout;
-        tracing::info!(in_flight = app.in_flight(), limit_s = limit.as_secs(), "draining");
+        tracing::info!(
+            in_flight = app.in_flight(),
+            limit_s = limit.as_secs(),
+            "draining"
+        );
         tokio::select! {
             () = app.idle() => {}
             () = tokio::time::sleep(limit) => {
@@ -199,15 +217,23 @@ fn data_plane(
         proxy.server_options = Some(options);
     }
     let mut fds = Fds::new();
+    let mut certificates = app.certificates.iter();
     for (socket, listener) in listeners {
         // The name is only a key here: the socket is bound already. It must be unique, which `host:0` twice is not.
         let name = socket.local_addr().unwrap_or(listener.addr).to_string();
         match &listener.tls {
             Some(tls) => {
-                let fault = |why: String| StartError::Tls { addr: listener.addr, why };
+                let fault = |why: String| StartError::Tls {
+                    addr: listener.addr,
+                    why,
+                };
                 let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
-                let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| fault(error.to_string()))?;
+                let mut settings = TlsSettings::intermediate(&cert, &key)
+                    .map_err(|error| fault(error.to_string()))?;
                 settings.enable_h2();
+                if let Some(certificate) = certificates.next() {
+                    settings.set_cert_resolver(certificate.clone());
+                }
                 service.add_tls_with_settings(&name, None, settings);
             }
             None => service.add_tcp(&name),
@@ -252,7 +278,10 @@ fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    bind().map_err(|error| StartError::Bind { addr: addr.to_string(), error })
+    bind().map_err(|error| StartError::Bind {
+        addr: addr.to_string(),
+        error,
+    })
 }
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
@@ -264,7 +293,7 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// How long an HTTP/2 connection without a stream is kept.
-const H2_IDLE: Duration = Duration::from_secs(300);
+const H2_IDLE: Duration = Duration::from_mins(5);
 
 /// What the survivors of a drain get to say their terminal error event.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
+};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream;
@@ -74,9 +76,13 @@ async fn accept(socket: TcpListener, simulated: Arc<Simulated>) -> std::io::Resu
         let (simulated, requests, watch) = (simulated.clone(), requests.clone(), watch.clone());
         tokio::spawn(async move {
             // The twin is the same socket: a reset is made through it while Pingora owns the stream.
-            let Ok((stream, twin)) = twin(stream) else { return };
+            let Ok((stream, twin)) = twin(stream) else {
+                return;
+            };
             let player = Player::new(simulated, requests, twin);
-            Arc::new(player).process_new(Box::new(Stream::from(stream)), &watch).await;
+            Arc::new(player)
+                .process_new(Box::new(Stream::from(stream)), &watch)
+                .await;
         });
     }
 }
@@ -153,8 +159,11 @@ impl Player {
             body,
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        self.simulated.answer(request, number, i64::try_from(created).unwrap_or(i64::MAX))
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs());
+        self.simulated
+            .answer(request, number, i64::try_from(created).unwrap_or(i64::MAX))
     }
 
     /// Plays a script. `Some(true)` when the connection may be used again, `None` when it is gone.
@@ -169,9 +178,13 @@ impl Player {
             head.append_header(name, value).ok()?;
         }
         match script.length {
-            Some(length) => head.insert_header(http::header::CONTENT_LENGTH, length).ok()?,
+            Some(length) => head
+                .insert_header(http::header::CONTENT_LENGTH, length)
+                .ok()?,
             None if session.is_http2() => {}
-            None => head.insert_header(http::header::TRANSFER_ENCODING, "chunked").ok()?,
+            None => head
+                .insert_header(http::header::TRANSFER_ENCODING, "chunked")
+                .ok()?,
         }
         session.write_response_header(Box::new(head)).await.ok()?;
         for step in script.steps {
@@ -213,7 +226,11 @@ impl Player {
 
 /// The whole body; `None` when the client is gone or sends more than it may.
 async fn read_body(session: &mut ServerSession) -> Option<Bytes> {
-    if session.req_header().headers.contains_key(http::header::EXPECT) {
+    if session
+        .req_header()
+        .headers
+        .contains_key(http::header::EXPECT)
+    {
         session.write_continue_response().await.ok()?;
     }
     let Some(first) = session.read_request_body().await.ok()? else {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
@@ -19,7 +21,9 @@ use crate::exchange::refusal::Refusal;
 use crate::exchange::{Gateway, dispatch, headers, target};
 use crate::outcome::{Attempt, End, FailureClass, Outcome};
 use crate::pool::affinity::{self, Traces};
-use crate::pool::{ErrorFacts, Exhausted, Fault, Pick, Verdict, Want, classify, classify_transport};
+use crate::pool::{
+    ErrorFacts, Exhausted, Fault, Pick, Verdict, Want, classify, classify_transport,
+};
 use crate::protocol::Dialect;
 
 /// One request to a vendor endpoint.
@@ -37,7 +41,12 @@ pub(super) struct Vendor {
 }
 
 impl Vendor {
-    pub(super) fn new(gateway: Arc<Gateway>, key: Arc<ClientKey>, dialect: Dialect, pool: usize) -> Self {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        key: Arc<ClientKey>,
+        dialect: Dialect,
+        pool: usize,
+    ) -> Self {
         Self {
             gateway,
             key,
@@ -59,7 +68,9 @@ impl Vendor {
             ..Traces::default()
         };
         // `GET /v1/responses/{id}` belongs to the account that made the response.
-        let response = path.strip_prefix("/v1/responses/").and_then(|rest| rest.split('/').next());
+        let response = path
+            .strip_prefix("/v1/responses/")
+            .and_then(|rest| rest.split('/').next());
         let want = Want {
             pool: self.pool,
             pools: self.key.pools.as_deref(),
@@ -80,13 +91,11 @@ impl Vendor {
         let found = app.upstreams.target(&pick.account, pick.endpoint, &[]);
         self.picked_at = now;
         self.pick = Some(pick);
-        match found {
-            Some(target) => Ok(Box::new(target.peer.clone())),
-            None => {
-                self.failed_below_http(Fault::Dns, app.draw());
-                self.refuse(unreachable())
-            }
+        if let Some(target) = found {
+            return Ok(Box::new(target.peer.clone()));
         }
+        self.failed_below_http(Fault::Dns, app.draw());
+        self.refuse(unreachable())
     }
 
     /// Rewrites the head that Pingora copied from the client.
@@ -100,8 +109,10 @@ impl Vendor {
             return Error::e_explain(ErrorType::InternalError, "the endpoint is gone");
         };
         let client = &request.headers;
-        let framing = [CONTENT_LENGTH, TRANSFER_ENCODING].map(|name| (name.clone(), client.get(&name).cloned()));
-        let encodings = [ACCEPT_ENCODING, CONTENT_ENCODING].map(|name| (name.clone(), client.get(&name).cloned()));
+        let framing = [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .map(|name| (name.clone(), client.get(&name).cloned()));
+        let encodings = [ACCEPT_ENCODING, CONTENT_ENCODING]
+            .map(|name| (name.clone(), client.get(&name).cloned()));
         let mut headers = headers::for_account(&headers::from_client(client), account);
         // The body goes through as it came: so do its framing and its coding, in both directions.
         headers.remove(ACCEPT_ENCODING);
@@ -115,7 +126,10 @@ impl Vendor {
         // For HTTP/2 Pingora makes the absolute URI itself, out of `Host`.
         let parts = target::head(&request.method, &path, endpoint, headers, None, false);
         let Some(mut parts) = parts else {
-            return Error::e_explain(ErrorType::InvalidHTTPHeader, "no such request can be written");
+            return Error::e_explain(
+                ErrorType::InvalidHTTPHeader,
+                "no such request can be written",
+            );
         };
         parts.version = request.version;
         *request = RequestHeader::from(parts);
@@ -136,7 +150,13 @@ impl Vendor {
         let (now, wall) = (Instant::now(), SystemTime::now());
         if let Some(pick) = &mut self.pick {
             pick.lease.observe(&upstream, now, wall);
-            let failure = classify(self.dialect, status, &upstream, &ErrorFacts::default(), wall);
+            let failure = classify(
+                self.dialect,
+                status,
+                &upstream,
+                &ErrorFacts::default(),
+                wall,
+            );
             if (400..600).contains(&status) {
                 self.failure = Some(failure.class);
                 pick.lease.failed(&failure, now, draw);
@@ -147,7 +167,10 @@ impl Vendor {
         let mut clean = headers::to_client(&upstream);
         if status == 401 || status >= 500 {
             let class = self.failure.unwrap_or(FailureClass::ServerError);
-            let refusal = Refusal::UpstreamFailed { class, retry_after: None };
+            let refusal = Refusal::UpstreamFailed {
+                class,
+                retry_after: None,
+            };
             let reply = refusal.reply(dialect, request_id);
             let _ = response.set_status(reply.status);
             clean.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -169,7 +192,11 @@ impl Vendor {
     /// The answer's body, for the client.
     pub(super) fn response_body(&mut self, body: &mut Option<Bytes>, end: bool) {
         if let Some(replacement) = &mut self.replacement {
-            *body = if end { Some(std::mem::take(replacement)) } else { None };
+            *body = if end {
+                Some(std::mem::take(replacement))
+            } else {
+                None
+            };
         }
     }
 
@@ -195,7 +222,12 @@ impl Vendor {
     /// How it ended.
     pub(super) fn end(&mut self, error: Option<&Error>) -> End {
         match error {
-            None if self.failure.is_some_and(|class| class != FailureClass::ClientFault) => End::UpstreamError,
+            None if self
+                .failure
+                .is_some_and(|class| class != FailureClass::ClientFault) =>
+            {
+                End::UpstreamError
+            }
             None => {
                 if let Some(pick) = &mut self.pick
                     && self.failure.is_none()
@@ -216,7 +248,12 @@ impl Vendor {
         let Some(pick) = &self.pick else { return };
         outcome.upstream_dialect = Some(self.dialect);
         outcome.account = Some(pick.account.name.clone());
-        outcome.pool = self.gateway.config.pools.get(pick.pool).map(|pool| pool.name.clone());
+        outcome.pool = self
+            .gateway
+            .config
+            .pools
+            .get(pick.pool)
+            .map(|pool| pool.name.clone());
         outcome.attempts = vec![Attempt {
             account: pick.account.name.clone(),
             failure: self.failure,

@@ -1,5 +1,4 @@
 //! Sessions stay where their cache is.
-use std::sync::Arc;
 use std::time::Duration;
 
 use weir::config::{Account, Select};
@@ -207,6 +206,6 @@ fn a_detour_survives_a_reload() {
     let (favourite, _) = step(&pool, 1, now);
     fail(&pool, &favourite, &throttled(600), now);
     let (other, _) = step(&pool, 1, now);
-    let pool = Pool::new(Arc::new(config(list(), Select::Weighted)), Some(&pool));
+    let pool = config(list(), Select::Weighted).pool(Some(&pool));
     assert_eq!(step(&pool, 1, now + MINUTE), (other, Affinity::Detour));
 }

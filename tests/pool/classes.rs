@@ -15,7 +15,7 @@ use crate::support::*;
 
 /// 2026-11-10T12:00:00Z.
 fn wall() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000)
+    SystemTime::UNIX_EPOCH + SECOND * 1_794_312_000
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -744,4 +744,28 @@ fn unreadable_quota_headers_break_nothing() {
     assert!(pool.snapshot(now)[0].windows.is_empty());
     assert!(serve(&pool, &want(), now).is_ok());
     assert!(quota::read(&HeaderMap::new(), wall()).is_none());
+}
+
+#[test]
+fn one_request_that_breaks_a_server_counts_once_however_often_it_is_retried() {
+    let mut list = accounts(&["a", "b", "c"]);
+    for account in &mut list {
+        account.endpoints = vec![endpoint("https://api.anthropic.com")];
+    }
+    let (pool, now) = build(list, Select::Weighted);
+    let error = failure(Class::ServerError, Scope::Endpoint, None);
+    for request in 1..=3 {
+        let mut tried = Vec::new();
+        while let Ok(mut pick) = pool.pick(
+            &weir::pool::Want {
+                tried: &tried,
+                ..want()
+            },
+            now,
+        ) {
+            pick.lease.failed(&error, now, 0);
+            tried.push(pick.tried(&error));
+        }
+        assert_eq!(pool.is_usable(now), request < 3);
+    }
 }

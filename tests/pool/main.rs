@@ -4,4 +4,5 @@ mod classes;
 mod operations;
 mod selection;
 mod simulation;
+mod speed;
 mod support;

@@ -1,10 +1,9 @@
 //! Sequences of operations, random but repeatable: whatever happens, the pool keeps its promises.
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use weir::config::{Account, AccountLimits, Config, Select};
+use weir::config::{Account, AccountLimits, Select};
 use weir::outcome::FailureClass as Class;
 use weir::pool::affinity::mix;
 use weir::pool::{Failure, Fault, Pick, Pool, Scope, State, Want, classify_transport};
@@ -77,7 +76,7 @@ fn how_it_fails(how: usize, seconds: u64) -> Failure {
 }
 
 /// Without the account of that number, if there is one.
-fn configuration(select: Select, without: usize) -> Config {
+fn configuration(select: Select, without: usize) -> Parts {
     let list = NAMES.iter().enumerate().filter(|(at, _)| *at != without);
     let list = list.map(|(at, name)| Account {
         weight: u32::try_from(at).unwrap() % 3 + 1,
@@ -113,7 +112,7 @@ struct World {
 impl World {
     fn new(select: Select) -> Self {
         Self {
-            pool: Pool::new(Arc::new(configuration(select, usize::MAX)), None),
+            pool: configuration(select, usize::MAX).pool(None),
             select,
             now: Instant::now(),
             held: Vec::new(),
@@ -149,8 +148,8 @@ impl World {
                 insist,
             } => self.pick(number, draw, insist),
             Operation::Reload { without } => {
-                let config = Arc::new(configuration(self.select, without));
-                self.pool = Pool::new(config, Some(&self.pool));
+                let parts = configuration(self.select, without);
+                self.pool = parts.pool(Some(&self.pool));
                 self.deadlines.clear();
             }
             Operation::Reset { account } => {
@@ -348,16 +347,41 @@ fn parallel_picks_never_pass_a_limit_and_end_at_zero() {
 }
 
 #[test]
+fn a_probe_is_alone_however_many_ask_at_once() {
+    let (pool, now) = build(accounts(&["a"]), Select::Weighted);
+    for round in 1..50u32 {
+        let then = now + SECOND * 100 * round;
+        let mut broken = pool.pick(&want(), then).unwrap();
+        broken
+            .lease
+            .failed(&classify_transport(Fault::Refused, false), then, 0);
+        drop(broken);
+        let back = then + SECOND * 61;
+        let mut picks: Vec<Pick> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| pool.pick(&want(), back).ok()))
+                .collect();
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().unwrap())
+                .collect()
+        });
+        assert_eq!(picks.len(), 1);
+        assert_eq!(pool.snapshot(back)[0].in_flight, 1);
+        picks[0].lease.committed(back);
+        drop(picks);
+        assert_eq!(pool.snapshot(back)[0].in_flight, 0);
+    }
+}
+
+#[test]
 fn a_reload_keeps_state_by_name_and_forgets_what_is_gone() {
     let (pool, now) = build(accounts(&["a", "b"]), Select::Failover);
     let mut held = pool.pick(&want(), now).unwrap();
     fail(&pool, "a", &throttled(600), now);
     assert!(pool.drain("b"));
     assert!(!pool.drain("nobody"));
-    let next = Pool::new(
-        Arc::new(config(accounts(&["b", "a", "c"]), Select::Failover)),
-        Some(&pool),
-    );
+    let next = config(accounts(&["b", "a", "c"]), Select::Failover).pool(Some(&pool));
     let states: Vec<_> = next
         .snapshot(now)
         .iter()
@@ -375,14 +399,8 @@ fn a_reload_keeps_state_by_name_and_forgets_what_is_gone() {
             .all(|status| status.in_flight == 0)
     );
     assert!(next.reset("a"));
-    let without = Pool::new(
-        Arc::new(config(accounts(&["c"]), Select::Failover)),
-        Some(&next),
-    );
-    let back = Pool::new(
-        Arc::new(config(accounts(&["b"]), Select::Failover)),
-        Some(&without),
-    );
+    let without = config(accounts(&["c"]), Select::Failover).pool(Some(&next));
+    let back = config(accounts(&["b"]), Select::Failover).pool(Some(&without));
     assert_eq!(back.snapshot(now)[0].state, State::Usable);
 }
 
@@ -393,10 +411,7 @@ fn a_reload_tries_a_refused_credential_again_and_a_late_refusal_of_the_old_one_i
     let mut late = pool.pick(&want(), now).unwrap();
     fail(&pool, "a", &auth, now);
     assert!(pool.pick(&want(), now).is_err());
-    let next = Pool::new(
-        Arc::new(config(accounts(&["a"]), Select::Failover)),
-        Some(&pool),
-    );
+    let next = config(accounts(&["a"]), Select::Failover).pool(Some(&pool));
     assert!(next.pick(&want(), now).is_ok());
     late.lease.failed(&auth, now, 0);
     assert!(next.pick(&want(), now).is_ok());

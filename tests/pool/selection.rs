@@ -1,11 +1,10 @@
 //! Who serves next, and what is said when nobody can.
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use weir::config::{Account, AccountLimits, Select};
 use weir::outcome::FailureClass;
-use weir::pool::{AccountLimit, Excluded, Pool, Scope, Tried, Verdict, Want};
+use weir::pool::{AccountLimit, Excluded, Scope, Tried, Verdict, Want};
 use weir::protocol::Dialect;
 
 use crate::support::*;
@@ -421,7 +420,7 @@ fn a_fallback_pool_serves_when_everything_is_out_and_only_if_allowed() {
         pool("two", vec![1], Select::Weighted),
     ];
     config.pools[0].fallback = Some(1);
-    let pool = Pool::new(Arc::new(config), None);
+    let pool = config.pool(None);
     let now = std::time::Instant::now();
     assert_eq!(pool.pick(&want(), now).unwrap().pool, 0);
     fail(&pool, "a", &throttled(60), now);
@@ -460,4 +459,32 @@ fn after_a_switch_the_next_account_is_eased_in() {
     first.lease.committed(now);
     assert!(pool.pick(&want(), now).is_ok());
     assert!(pool.pick(&want(), now).is_ok());
+}
+
+#[test]
+fn explain_tells_the_order_and_every_reason_and_occupies_nothing() {
+    let mut list = accounts(&["a", "b", "c", "gpt"]);
+    list[3].models = models(&[("gpt-*", None)]);
+    let (pool, now) = build(list, Select::Weighted);
+    fail(&pool, "b", &throttled(60), now);
+    for number in 0..20 {
+        let want = in_session(number);
+        let told = pool.explain(&want, now);
+        assert_eq!(told.len(), 4);
+        assert_eq!(told[0].account, serve(&pool, &want, now).unwrap());
+        assert!(told[1].out.is_none());
+        let out: Vec<_> = told[2..]
+            .iter()
+            .map(|account| account.out.unwrap())
+            .collect();
+        assert!(
+            matches!(out[..], [Excluded::Benched { .. }, Excluded::Model]),
+            "{out:?}"
+        );
+    }
+    assert!(
+        pool.snapshot(now)
+            .iter()
+            .all(|status| status.in_flight == 0)
+    );
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use weir::config::providers::{Auth, Provider};
 use weir::config::{
-    AccessLog, Account, AccountLimits, AffinityBy, Config, Endpoint, Glob, Log, LogFormat,
-    ModelEntry, Models, Pool as PoolConfig, Retry, Select, Server, Timeouts,
+    Account, AccountLimits, AffinityBy, Endpoint, Glob, ModelEntry, Models, Pool as PoolConfig,
+    Select, Timeouts,
 };
 use weir::outcome::FailureClass;
 use weir::pool::affinity::{Session, hash};
@@ -67,44 +67,27 @@ pub fn models(entries: &[(&str, Option<&str>)]) -> Models {
     }
 }
 
-/// A configuration with one pool of all accounts.
-pub fn config(accounts: Vec<Account>, select: Select) -> Config {
+/// The accounts of a configuration, and one pool of all of them.
+#[derive(Debug)]
+pub struct Parts {
+    pub accounts: Vec<Arc<Account>>,
+    pub pools: Vec<PoolConfig>,
+}
+
+impl Parts {
+    pub fn pool(&self, before: Option<&Pool>) -> Pool {
+        Pool::of(&self.accounts, &self.pools, before)
+    }
+}
+
+pub fn config(accounts: Vec<Account>, select: Select) -> Parts {
     let all = (0..accounts.len()).collect();
     let accounts = accounts.into_iter().enumerate();
-    Config {
-        hash: String::new(),
-        warnings: Vec::new(),
-        listen: Vec::new(),
-        admin: None,
-        server: Server {
-            threads: 0,
-            max_body: 1 << 25,
-            max_concurrent_requests: 1000,
-            drain_timeout: SECOND,
-            trusted_proxies: Vec::new(),
-            cors: None,
-        },
+    Parts {
         accounts: accounts
             .map(|(index, account)| Arc::new(Account { index, ..account }))
             .collect(),
         pools: vec![pool("default", all, select)],
-        routes: Vec::new(),
-        keys: Vec::new(),
-        groups: Vec::new(),
-        anonymous: true,
-        prices: Vec::new(),
-        retry: Retry {
-            max_attempts: 3,
-            budget: 0.2,
-            deadline: SECOND,
-        },
-        log: Log {
-            format: LogFormat::Json,
-            level: "info".into(),
-            access: AccessLog::Off,
-            bodies: false,
-        },
-        projects: Vec::new(),
     }
 }
 
@@ -120,10 +103,7 @@ pub fn pool(name: &str, accounts: Vec<usize>, select: Select) -> PoolConfig {
 
 /// A pool of these accounts, and a time to start from.
 pub fn build(accounts: Vec<Account>, select: Select) -> (Pool, Instant) {
-    (
-        Pool::new(Arc::new(config(accounts, select)), None),
-        Instant::now(),
-    )
+    (config(accounts, select).pool(None), Instant::now())
 }
 
 pub fn want() -> Want<'static> {

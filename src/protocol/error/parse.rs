@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ErrorKind, WireError};
 use super::kinds;
+use super::{ErrorKind, WireError};
 use crate::protocol::Dialect;
 
 /// What an upstream's error says.

@@ -23,7 +23,14 @@ use crate::telemetry::metrics::Metrics;
 
 /// The admin plane as a service, without its listener.
 pub(super) fn service(app: Arc<App>, reloads: Handle, source: Source) -> Service<Plane> {
-    Service::new("admin".to_owned(), Plane { app, reloads, source })
+    Service::new(
+        "admin".to_owned(),
+        Plane {
+            app,
+            reloads,
+            source,
+        },
+    )
 }
 
 pub(super) struct Plane {
@@ -37,7 +44,10 @@ impl ServeHttp for Plane {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        let presented = head.headers.get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+        let presented = head
+            .headers
+            .get(AUTHORIZATION)
+            .map(|value| value.as_bytes().to_vec());
         // No request of this plane has a body that matters; what is sent is read, so that the connection stays usable.
         if session.drain_request_body().await.is_err() {
             session.set_keepalive(None);
@@ -71,7 +81,11 @@ impl Plane {
         if let Err(refusal) = self.authorize(reads, presented) {
             return refusal;
         }
-        if reads { self.read(path) } else { self.change(path).await }
+        if reads {
+            self.read(path)
+        } else {
+            self.change(path).await
+        }
     }
 
     fn read(&self, path: &str) -> Answer {
@@ -81,19 +95,27 @@ impl Plane {
             "/status/accounts" => Answer::json(200, &status::accounts(&self.app)),
             "/status/config" => Answer::json(200, &status::config(&self.app, &self.source)),
             "/admin/reload" => Answer::wrong_method("POST"),
-            _ => Answer::fault(404, "nothing here; try /metrics, /livez, /readyz, /status, /status/config, /status/accounts"),
+            _ => Answer::fault(
+                404,
+                "nothing here; try /metrics, /livez, /readyz, /status, /status/config, /status/accounts",
+            ),
         }
     }
 
     async fn change(&self, path: &str) -> Answer {
         match path {
             "/admin/reload" => self.reload().await,
-            "/metrics" | "/livez" | "/readyz" | "/status" | "/status/config" | "/status/accounts" => {
-                Answer::wrong_method("GET, HEAD")
-            }
-            _ => match path.strip_prefix("/admin/accounts/").and_then(|rest| rest.rsplit_once('/')) {
+            "/metrics" | "/livez" | "/readyz" | "/status" | "/status/config"
+            | "/status/accounts" => Answer::wrong_method("GET, HEAD"),
+            _ => match path
+                .strip_prefix("/admin/accounts/")
+                .and_then(|rest| rest.rsplit_once('/'))
+            {
                 Some((account, verb)) => self.account(account, verb),
-                None => Answer::fault(404, "nothing here; try /admin/reload or /admin/accounts/NAME/{drain,enable,reset}"),
+                None => Answer::fault(
+                    404,
+                    "nothing here; try /admin/reload or /admin/accounts/NAME/{drain,enable,reset}",
+                ),
             },
         }
     }
@@ -120,7 +142,10 @@ impl Plane {
 
     async fn reload(&self) -> Answer {
         match self.reloads.reload().await {
-            Some(Verdict::Applied { generation, restart }) => Answer::json(
+            Some(Verdict::Applied {
+                generation,
+                restart,
+            }) => Answer::json(
                 200,
                 &json!({"result": "applied", "generation": generation, "needs_restart": restart}),
             ),
@@ -129,15 +154,25 @@ impl Plane {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 Answer::json(422, &json!({"result": "rejected", "faults": faults}))
             }
-            Some(Verdict::NoFile) => Answer::fault(409, "this weir runs without a configuration file"),
+            Some(Verdict::NoFile) => {
+                Answer::fault(409, "this weir runs without a configuration file")
+            }
             None => Answer::fault(503, "the process is ending"),
         }
     }
 
     fn account(&self, name: &str, verb: &str) -> Answer {
         let gateway = self.app.gateway();
-        let Some(account) = gateway.config.accounts.iter().find(|account| &*account.name == name) else {
-            return Answer::fault(404, "no account of that name; GET /status/accounts lists them");
+        let Some(account) = gateway
+            .config
+            .accounts
+            .iter()
+            .find(|account| &*account.name == name)
+        else {
+            return Answer::fault(
+                404,
+                "no account of that name; GET /status/accounts lists them",
+            );
         };
         let pool = &gateway.pool;
         match verb {
@@ -153,20 +188,30 @@ impl Plane {
     fn authorize(&self, reads: bool, presented: Option<&[u8]>) -> Result<(), Answer> {
         let gateway = self.app.gateway();
         let Some(admin) = &gateway.config.admin else {
-            return Err(Answer::fault(403, "the admin plane is being taken out of the configuration"));
+            return Err(Answer::fault(
+                403,
+                "the admin plane is being taken out of the configuration",
+            ));
         };
         if reads && is_local(admin) {
             return Ok(());
         }
         let Some(token) = &admin.token else {
-            return Err(Answer::fault(403, "this needs a token and none is configured: set `admin.token`"));
+            return Err(Answer::fault(
+                403,
+                "this needs a token and none is configured: set `admin.token`",
+            ));
         };
         let expected = format!("Bearer {}", token.expose());
-        let matches = presented.is_some_and(|presented| bool::from(presented.ct_eq(expected.as_bytes())));
+        let matches =
+            presented.is_some_and(|presented| bool::from(presented.ct_eq(expected.as_bytes())));
         if matches {
             Ok(())
         } else {
-            Err(Answer::fault(401, "send the admin token as `Authorization: Bearer TOKEN`"))
+            Err(Answer::fault(
+                401,
+                "send the admin token as `Authorization: Bearer TOKEN`",
+            ))
         }
     }
 }
@@ -222,7 +267,10 @@ impl Answer {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         if self.status == 401 {
-            headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(
+                http::header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer"),
+            );
         }
         response
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
 use crate::proxy::app::App;
 use crate::proxy::reload::Source;
@@ -32,9 +33,13 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
     let status = app.telemetry.status();
     let disk_hash = match source {
         Source::Fixed => None,
-        Source::File(path) => std::fs::read(path).ok().map(|bytes| hex(&Sha256::digest(bytes))),
+        Source::File(path) => std::fs::read(path)
+            .ok()
+            .map(|bytes| hex(&Sha256::digest(bytes))),
     };
-    let last_error = status.last_error.map(|(message, at)| json!({"message": message, "at": timestamp(at)}));
+    let last_error = status
+        .last_error
+        .map(|(message, at)| json!({"message": message, "at": timestamp(at)}));
     json!({
         "applied_hash": status.applied_hash,
         "applied_at": timestamp(status.applied_at),
@@ -50,7 +55,13 @@ pub(super) fn metrics(app: &App) -> String {
     let statuses = app.gateway().pool.snapshot(now);
     let windows: Vec<Vec<(&str, f64)>> = statuses
         .iter()
-        .map(|status| status.windows.iter().map(|window| (window.window, window.utilization)).collect())
+        .map(|status| {
+            status
+                .windows
+                .iter()
+                .map(|window| (window.window, window.utilization))
+                .collect()
+        })
         .collect();
     let accounts: Vec<AccountSample<'_>> = statuses
         .iter()
@@ -58,7 +69,10 @@ pub(super) fn metrics(app: &App) -> String {
         .map(|(status, windows)| AccountSample {
             account: &status.name,
             state: status.state.as_str(),
-            cooldown_until: status.until.filter(|_| status.state != State::Usable).map(unix_in),
+            cooldown_until: status
+                .until
+                .filter(|_| status.state != State::Usable)
+                .map(unix_in),
             in_flight: u64::from(status.in_flight),
             windows,
         })
@@ -74,7 +88,7 @@ fn account(status: &AccountStatus) -> Value {
         json!({
             "name": &*part.name,
             "state": part.state.as_str(),
-            "reason": part.reason.map(|class| class.as_str()),
+            "reason": part.reason.map(FailureClass::as_str),
             "until": part.until.map(timestamp_in),
         })
     };
@@ -89,7 +103,7 @@ fn account(status: &AccountStatus) -> Value {
     json!({
         "name": &*status.name,
         "state": status.state.as_str(),
-        "reason": status.reason.map(|class| class.as_str()),
+        "reason": status.reason.map(FailureClass::as_str),
         "until": status.until.map(timestamp_in),
         "in_flight": status.in_flight,
         "first_byte_ms": status.first_byte.map(|time| time.as_millis()),
@@ -104,20 +118,28 @@ fn timestamp_in(wait: Duration) -> String {
 }
 
 fn timestamp(at: SystemTime) -> String {
-    let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = at
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map(|at| at.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_second(seconds)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
 }
 
 fn unix_in(wait: Duration) -> f64 {
-    (SystemTime::now() + wait).duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    (SystemTime::now() + wait)
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

@@ -1,0 +1,125 @@
+//! What a refusal for a limit says, and how every limit stands.
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose limit it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Scope {
+    Key,
+    Group,
+    /// Everyone's together.
+    Global,
+}
+
+impl Scope {
+    /// Every scope, for registering metrics.
+    pub const ALL: [Self; 3] = [Self::Key, Self::Group, Self::Global];
+
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Group => "group",
+            Self::Global => "global",
+        }
+    }
+}
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Limit {
+    Concurrency,
+    Requests,
+    Tokens,
+    UsdPerDay,
+    UsdPerMonth,
+}
+
+impl Limit {
+    /// Every limit, for registering metrics.
+    pub const ALL: [Self; 5] = [
+        Self::Concurrency,
+        Self::Requests,
+        Self::Tokens,
+        Self::UsdPerDay,
+        Self::UsdPerMonth,
+    ];
+
+    /// The name in the configuration and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Concurrency => "concurrency",
+            Self::Requests => "rpm",
+            Self::Tokens => "tpm",
+            Self::UsdPerDay => "usd_per_day",
+            Self::UsdPerMonth => "usd_per_month",
+        }
+    }
+
+    /// Whether waiting a minute does not help: clients must not hammer a spent budget.
+    pub const fn is_budget(self) -> bool {
+        matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
+    }
+}
+
+/// A request that a limit keeps out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub scope: Scope,
+    /// Of the key or group; empty for everyone's.
+    pub name: Arc<str>,
+    pub limit: Limit,
+    pub cap: f64,
+    /// When it is worth trying again; `None` = as soon as another request ends.
+    pub retry_after: Option<Duration>,
+}
+
+/// The sentence for the client.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Key => write!(f, "key `{}`", self.name)?,
+            Scope::Group => write!(f, "group `{}`", self.name)?,
+            Scope::Global => f.write_str("this proxy")?,
+        }
+        let cap = self.cap;
+        match self.limit {
+            Limit::Concurrency => write!(f, " has its {cap} concurrent requests in flight"),
+            Limit::Requests => write!(f, " has used its {cap} requests per minute"),
+            Limit::Tokens => write!(f, " has used its {cap} tokens per minute"),
+            Limit::UsdPerDay => write!(f, " has spent its budget of {cap} USD per day"),
+            Limit::UsdPerMonth => write!(f, " has spent its budget of {cap} USD per month"),
+        }?;
+        match self.retry_after {
+            None => f.write_str("; try again when one of them has ended"),
+            Some(wait) => write!(f, "; try again in {}", Rounded(wait)),
+        }
+    }
+}
+
+/// How one limit stands, for `GET /v1/usage` and rate-limit headers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    pub limit: Limit,
+    pub cap: f64,
+    pub used: f64,
+    pub remaining: f64,
+    /// When nothing of `used` counts any more.
+    pub resets_in: Duration,
+}
+
+/// A duration as people say it, rounded up so that it is never too early.
+struct Rounded(Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
+        match seconds {
+            0..=119 => write!(f, "{seconds} s"),
+            120..=7199 => write!(f, "{} min", seconds.div_ceil(60)),
+            7200..=172_799 => write!(f, "{} h", seconds.div_ceil(3600)),
+            _ => write!(f, "{} days", seconds.div_ceil(86_400)),
+        }
+    }
+}

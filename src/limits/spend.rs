@@ -1,0 +1,236 @@
+//! What was used today and this month, in a time zone of the operator's choice.
+//!
+//! The calendar is asked only when a day ends; between, a comparison of seconds decides. A clock that is set back ends no
+//! day twice: what was counted stays counted until the day that it was counted for is over.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::protocol::hub::usage::Usage;
+
+/// Requests, tokens by kind and money.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    pub requests: u64,
+    pub usage: Usage,
+    /// In billionths of a dollar: sums of small amounts stay exact.
+    pub nano_usd: u64,
+}
+
+impl Totals {
+    /// In dollars.
+    pub fn usd(&self) -> f64 {
+        self.nano_usd as f64 / NANO
+    }
+
+    /// Adds what one request used.
+    pub fn add(&mut self, used: &Self) {
+        let (sum, more) = (&mut self.usage, &used.usage);
+        sum.input = sum.input.saturating_add(more.input);
+        sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
+        sum.cache_write_5m = sum.cache_write_5m.saturating_add(more.cache_write_5m);
+        sum.cache_write_1h = sum.cache_write_1h.saturating_add(more.cache_write_1h);
+        sum.output = sum.output.saturating_add(more.output);
+        sum.reasoning = sum.reasoning.saturating_add(more.reasoning);
+        self.requests = self.requests.saturating_add(used.requests);
+        self.nano_usd = self.nano_usd.saturating_add(used.nano_usd);
+    }
+}
+
+/// The totals of the current day and month.
+#[derive(Clone, Debug, Default)]
+pub struct Spend {
+    pub day: Totals,
+    pub month: Totals,
+    /// When they end; `None` before the first use.
+    ends: Option<Ends>,
+}
+
+/// Seconds since the epoch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Ends {
+    day: u64,
+    month: u64,
+}
+
+impl Spend {
+    /// Begins a new day or month, if one has begun.
+    pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
+        let now = seconds(wall);
+        let Some(ends) = self.ends else {
+            self.ends = ends_after(wall, zone);
+            return;
+        };
+        if now < ends.day {
+            return;
+        }
+        self.day = Totals::default();
+        if now >= ends.month {
+            self.month = Totals::default();
+        }
+        self.ends = ends_after(wall, zone);
+    }
+
+    /// Adds what one request used, or what is known from before a restart.
+    pub fn add(&mut self, day: &Totals, month: &Totals) {
+        self.day.add(day);
+        self.month.add(month);
+    }
+
+    /// Time until the day ends.
+    pub fn until_day_ends(&self, wall: SystemTime) -> Duration {
+        until(self.ends.map(|ends| ends.day), wall)
+    }
+
+    /// Time until the month ends.
+    pub fn until_month_ends(&self, wall: SystemTime) -> Duration {
+        until(self.ends.map(|ends| ends.month), wall)
+    }
+}
+
+/// Dollars as billionths; what is negative or no number counts as nothing.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from f64 saturates, and a negative amount becomes 0"
+)]
+pub fn nano_usd(usd: f64) -> u64 {
+    (usd * NANO).round() as u64
+}
+
+fn ends_after(wall: SystemTime, zone: &TimeZone) -> Option<Ends> {
+    let today = Timestamp::try_from(wall)
+        .ok()?
+        .to_zoned(zone.clone())
+        .date();
+    let begins = |date: Date| {
+        let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
+        u64::try_from(begin).ok()
+    };
+    Some(Ends {
+        day: begins(today.tomorrow().ok()?)?,
+        month: begins(today.last_of_month().tomorrow().ok()?)?,
+    })
+}
+
+fn until(end: Option<u64>, wall: SystemTime) -> Duration {
+    Duration::from_secs(end.unwrap_or(0).saturating_sub(seconds(wall)))
+}
+
+fn seconds(wall: SystemTime) -> u64 {
+    wall.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+const NANO: f64 = 1e9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SystemTime {
+        SystemTime::from(text.parse::<Timestamp>().unwrap())
+    }
+
+    fn one(usd: f64) -> Totals {
+        Totals {
+            requests: 1,
+            nano_usd: nano_usd(usd),
+            ..Totals::default()
+        }
+    }
+
+    /// Spends a dollar at each time; what the day and the month hold after the last.
+    fn check(zone: &TimeZone, times: &[&str], day: f64, month: f64) {
+        let mut spend = Spend::default();
+        for time in times {
+            spend.roll(at(time), zone);
+            spend.add(&one(1.0), &one(1.0));
+        }
+        assert_eq!(
+            (spend.day.usd(), spend.month.usd()),
+            (day, month),
+            "{times:?}"
+        );
+    }
+
+    #[test]
+    fn a_day_and_a_month_begin_anew_in_their_zone() {
+        let utc = TimeZone::UTC;
+        check(
+            &utc,
+            &["2026-11-10T00:00:00Z", "2026-11-10T23:59:59Z"],
+            2.0,
+            2.0,
+        );
+        check(
+            &utc,
+            &["2026-11-10T23:59:59Z", "2026-11-11T00:00:00Z"],
+            1.0,
+            2.0,
+        );
+        check(
+            &utc,
+            &["2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z"],
+            1.0,
+            1.0,
+        );
+        check(
+            &utc,
+            &["2026-11-10T12:00:00Z", "2027-11-10T12:00:00Z"],
+            1.0,
+            1.0,
+        );
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        check(
+            &berlin,
+            &["2026-11-10T22:59:59Z", "2026-11-10T23:00:00Z"],
+            1.0,
+            2.0,
+        );
+        check(
+            &berlin,
+            &["2026-07-10T21:59:59Z", "2026-07-10T22:00:00Z"],
+            1.0,
+            2.0,
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_forgets_nothing() {
+        check(
+            &TimeZone::UTC,
+            &[
+                "2026-11-10T12:00:00Z",
+                "2026-11-09T12:00:00Z",
+                "2026-11-10T13:00:00Z",
+            ],
+            3.0,
+            3.0,
+        );
+    }
+
+    #[test]
+    fn the_time_until_the_end_is_exact() {
+        let mut spend = Spend::default();
+        let wall = at("2026-11-10T12:00:00Z");
+        spend.roll(wall, &TimeZone::UTC);
+        assert_eq!(spend.until_day_ends(wall), Duration::from_hours(12));
+        assert_eq!(
+            spend.until_month_ends(wall),
+            Duration::from_hours(20 * 24 + 12)
+        );
+    }
+
+    #[test]
+    fn money_is_exact_and_never_negative() {
+        let mut totals = Totals::default();
+        for _ in 0..1_000_000 {
+            totals.add(&one(0.000_001_5));
+        }
+        assert_eq!(totals.nano_usd, 1_500_000_000);
+        assert_eq!((nano_usd(-1.0), nano_usd(f64::NAN)), (0, 0));
+    }
+}

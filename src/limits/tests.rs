@@ -1,0 +1,319 @@
+//! Limits under load, over time and across reloads.
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// 2026-11-10T12:00:00Z.
+fn wall() -> SystemTime {
+    SystemTime::UNIX_EPOCH + SECOND * 1_794_312_000
+}
+
+fn subject(name: &str, caps: Caps, group: Option<usize>) -> Subject {
+    Subject {
+        name: name.into(),
+        caps,
+        group,
+    }
+}
+
+fn alone(caps: Caps) -> Limits {
+    Limits::new(
+        &[subject("team-a", caps, None)],
+        &[],
+        Caps::default(),
+        TimeZone::UTC,
+        None,
+    )
+}
+
+fn used(tokens: u64, usd: f64) -> Used {
+    Used {
+        usage: Usage {
+            output: tokens,
+            ..Usage::default()
+        },
+        nano_usd: nano_usd(usd),
+    }
+}
+
+fn expect(admitted: Result<Permit, Refusal>, limit: Limit, seconds: Option<u64>) -> String {
+    let refusal = admitted.expect_err("a limit in the way");
+    assert_eq!(
+        (refusal.limit, refusal.retry_after),
+        (limit, seconds.map(Duration::from_secs))
+    );
+    refusal.to_string()
+}
+
+#[test]
+fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
+    let limits = alone(Caps {
+        rpm: Some(100),
+        ..Caps::default()
+    });
+    let now = Instant::now();
+    let admitted: usize = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..200)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..5)
+                        .filter(|_| limits.admit(0, Estimate::default(), now, wall()).is_ok())
+                        .count()
+                })
+            })
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .sum()
+    });
+    assert_eq!(admitted, 100);
+}
+
+#[test]
+fn in_no_minute_more_requests_pass_than_may() {
+    let limits = alone(Caps {
+        rpm: Some(10),
+        ..Caps::default()
+    });
+    let start = Instant::now();
+    let times: Vec<Duration> = (0..3000u32)
+        .map(|tick| Duration::from_millis(100) * tick)
+        .filter(|time| {
+            limits
+                .admit(0, Estimate::default(), start + *time, wall())
+                .is_ok()
+        })
+        .collect();
+    assert!(times.len() >= 40);
+    for (first, later) in times.iter().zip(times.iter().skip(10)) {
+        assert!(later.saturating_sub(*first) >= SECOND * 60);
+    }
+}
+
+#[test]
+fn a_refusal_says_whose_which_and_when() {
+    let now = Instant::now();
+    let limits = alone(Caps {
+        rpm: Some(1),
+        ..Caps::default()
+    });
+    drop(limits.admit(0, Estimate::default(), now, wall()).unwrap());
+    let said = expect(
+        limits.admit(0, Estimate::default(), now + SECOND, wall()),
+        Limit::Requests,
+        Some(60),
+    );
+    assert_eq!(
+        said,
+        "key `team-a` has used its 1 requests per minute; try again in 60 s"
+    );
+
+    let limits = alone(Caps {
+        concurrency: Some(1),
+        ..Caps::default()
+    });
+    let held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
+    let said = expect(
+        limits.admit(0, Estimate::default(), now, wall()),
+        Limit::Concurrency,
+        None,
+    );
+    assert_eq!(
+        said,
+        "key `team-a` has its 1 concurrent requests in flight; try again when one of them has ended"
+    );
+    drop(held);
+    assert!(limits.admit(0, Estimate::default(), now, wall()).is_ok());
+}
+
+#[test]
+fn tokens_are_reserved_and_then_settled() {
+    let now = Instant::now();
+    let limits = alone(Caps {
+        tpm: Some(1000),
+        ..Caps::default()
+    });
+    let ask = |tokens| {
+        limits.admit(
+            0,
+            Estimate {
+                tokens,
+                nano_usd: 0,
+            },
+            now,
+            wall(),
+        )
+    };
+    let mut first = ask(800).unwrap();
+    expect(ask(300), Limit::Tokens, Some(61));
+    first.settle(&used(200, 0.0), now, wall());
+    drop(first);
+    let mut second = ask(700).unwrap();
+    second.settle(&used(5000, 0.0), now, wall());
+    expect(ask(0), Limit::Tokens, Some(61));
+}
+
+#[test]
+fn what_is_never_settled_is_given_back() {
+    let now = Instant::now();
+    let limits = alone(Caps {
+        tpm: Some(1000),
+        nano_usd_per_day: Some(nano_usd(1.0)),
+        ..Caps::default()
+    });
+    let estimate = Estimate {
+        tokens: 1000,
+        nano_usd: nano_usd(1.0),
+    };
+    for _ in 0..5 {
+        drop(limits.admit(0, estimate, now, wall()).unwrap());
+    }
+    assert_eq!(limits.report(0, now, wall())[0].day, Totals::default());
+}
+
+#[test]
+fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
+    let now = Instant::now();
+    let caps = Caps {
+        nano_usd_per_day: Some(nano_usd(10.0)),
+        nano_usd_per_month: Some(nano_usd(12.0)),
+        ..Caps::default()
+    };
+    let limits = alone(caps);
+    let ask = |usd: f64, wall| {
+        limits.admit(
+            0,
+            Estimate {
+                tokens: 0,
+                nano_usd: nano_usd(usd),
+            },
+            now,
+            wall,
+        )
+    };
+    let mut first = ask(6.0, wall()).unwrap();
+    expect(ask(6.0, wall()), Limit::UsdPerDay, Some(12 * 3600));
+    first.settle(&used(1, 10.0), now, wall());
+    drop(first);
+    let said = expect(ask(0.0, wall()), Limit::UsdPerDay, Some(12 * 3600));
+    assert_eq!(
+        said,
+        "key `team-a` has spent its budget of 10 USD per day; try again in 12 h"
+    );
+    let tomorrow = wall() + Duration::from_hours(12);
+    let mut second = ask(0.5, tomorrow).unwrap();
+    second.settle(&used(1, 2.0), now, tomorrow);
+    drop(second);
+    expect(ask(0.0, tomorrow), Limit::UsdPerMonth, Some(20 * 86_400));
+    assert!(ask(0.0, tomorrow + Duration::from_hours(20 * 24)).is_ok());
+}
+
+#[test]
+fn a_request_refused_by_one_limit_counts_for_none() {
+    let now = Instant::now();
+    let keys = [
+        subject(
+            "a",
+            Caps {
+                rpm: Some(10),
+                ..Caps::default()
+            },
+            Some(0),
+        ),
+        subject("b", Caps::default(), Some(0)),
+    ];
+    let groups = [subject(
+        "research",
+        Caps {
+            rpm: Some(3),
+            ..Caps::default()
+        },
+        None,
+    )];
+    let limits = Limits::new(
+        &keys,
+        &groups,
+        Caps {
+            rpm: Some(100),
+            ..Caps::default()
+        },
+        TimeZone::UTC,
+        None,
+    );
+    for key in [0, 1, 1] {
+        drop(limits.admit(key, Estimate::default(), now, wall()).unwrap());
+    }
+    for _ in 0..20 {
+        let refusal = limits
+            .admit(0, Estimate::default(), now, wall())
+            .unwrap_err();
+        assert_eq!((refusal.scope, &*refusal.name), (Scope::Group, "research"));
+    }
+    let report = limits.report(0, now, wall());
+    assert_eq!(
+        (report[0].standings[0].used, report[1].standings[0].used),
+        (1.0, 3.0)
+    );
+    let tightest = limits.tightest(0, Limit::Requests, now, wall()).unwrap();
+    assert_eq!((tightest.cap, tightest.remaining), (3.0, 0.0));
+    assert_eq!(limits.tightest(0, Limit::Tokens, now, wall()), None);
+}
+
+#[test]
+fn counters_survive_a_reload_by_name() {
+    let now = Instant::now();
+    let caps = Caps {
+        rpm: Some(1),
+        ..Caps::default()
+    };
+    let limits = alone(caps);
+    let mut held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
+    let keys = [
+        subject("other", caps, None),
+        subject(
+            "team-a",
+            Caps {
+                concurrency: Some(1),
+                ..caps
+            },
+            None,
+        ),
+    ];
+    let next = Limits::new(&keys, &[], Caps::default(), TimeZone::UTC, Some(&limits));
+    expect(
+        next.admit(1, Estimate::default(), now, wall()),
+        Limit::Concurrency,
+        None,
+    );
+    held.settle(&used(7, 1.0), now, wall());
+    drop(held);
+    expect(
+        next.admit(1, Estimate::default(), now, wall()),
+        Limit::Requests,
+        Some(61),
+    );
+    assert!(next.admit(0, Estimate::default(), now, wall()).is_ok());
+    assert_eq!(next.report(1, now, wall())[0].day.nano_usd, nano_usd(1.0));
+}
+
+#[test]
+fn what_is_known_from_before_a_restart_counts() {
+    let now = Instant::now();
+    let limits = alone(Caps {
+        nano_usd_per_month: Some(nano_usd(100.0)),
+        ..Caps::default()
+    });
+    let known = Totals {
+        nano_usd: nano_usd(100.0),
+        ..Totals::default()
+    };
+    assert!(limits.restore(Scope::Key, "team-a", &Totals::default(), &known, wall()));
+    assert!(!limits.restore(Scope::Key, "nobody", &known, &known, wall()));
+    let days = 20 * 86_400 + 12 * 3600;
+    expect(
+        limits.admit(0, Estimate::default(), now, wall()),
+        Limit::UsdPerMonth,
+        Some(days),
+    );
+}

@@ -1,0 +1,79 @@
+//! What would happen to a request: the same choice as the live path, without occupying anything.
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Pool;
+use super::exhausted::{Excluded, Exclusions};
+use super::live::Level;
+use super::select::Want;
+
+/// An account as a request would find it.
+#[derive(Clone, Debug)]
+pub struct Considered {
+    /// Position in [`crate::config::Config::pools`].
+    pub pool: usize,
+    pub account: Arc<str>,
+    pub priority: i32,
+    /// The weight as the strategy would use it: less the nearer the account's windows are to their end.
+    pub weight: f64,
+    /// Why it would not serve; [`Excluded::Spent`] only puts it behind the others.
+    pub out: Option<Excluded>,
+}
+
+impl Pool {
+    /// Every account of the wanted pool and its fallbacks, in the order in which the request would try them; those that
+    /// are out come last in each pool. Without a session, accounts of one priority share the traffic by weight.
+    pub fn explain(&self, want: &Want<'_>, now: Instant) -> Vec<Considered> {
+        let mut all = Vec::new();
+        for pool in self.chain(want) {
+            let mut excluded = Exclusions::new();
+            let mut candidates = self.candidates(pool, want, &mut excluded);
+            let plan = self.plan(pool, want, &mut candidates, now);
+            let order: Vec<usize> = match &plan {
+                Some(plan) => plan.order().collect(),
+                None => (0..candidates.len()).collect(),
+            };
+            let mut considered: Vec<Considered> = Vec::new();
+            for at in order {
+                let Some(candidate) = candidates.get_mut(at) else {
+                    continue;
+                };
+                let fresh = self.check(candidate, want, Level::Fresh, now).err();
+                let usable = self.check(candidate, want, Level::Usable, now).err();
+                considered.extend(self.considered(
+                    pool,
+                    candidate.account,
+                    candidate.effective(),
+                    usable.or(fresh),
+                ));
+            }
+            for (account, why) in excluded {
+                considered.extend(self.considered(pool, account, 0.0, Some(why)));
+            }
+            considered.sort_by_key(|account| match account.out {
+                None => 0,
+                Some(Excluded::Spent) => 1,
+                Some(_) => 2,
+            });
+            all.extend(considered);
+        }
+        all
+    }
+
+    fn considered(
+        &self,
+        pool: usize,
+        account: usize,
+        weight: f64,
+        out: Option<Excluded>,
+    ) -> Option<Considered> {
+        let account = &self.slots.get(account)?.account;
+        Some(Considered {
+            pool,
+            account: Arc::clone(&account.name),
+            priority: account.priority,
+            weight,
+            out,
+        })
+    }
+}
