@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod providers;
 pub mod secret;
 
+mod agreement;
 mod compile;
 mod cursor;
 mod decode;
