@@ -1,7 +1,60 @@
 #![forbid(unsafe_code)]
 //! Weir: an edge proxy for LLM traffic.
+//!
+//! Weir authenticates clients by key, picks an upstream account from a weighted pool, relays the request in the dialect
+//! that both sides speak, fails over before the caller notices, and exposes Prometheus metrics instead of a database.
+//!
+//! # The life of a request
+//!
+//! ```text
+//! client ──► listener ──► ProxyHttp hooks (proxy::edge) ──► exchange (pure) ──► relay ──► upstream account
+//!               request_filter          who are you, may you, which route; read the body, bounded
+//!               proxy_upstream_filter   pick an account, send, hold until the answer commits, relay
+//!               upstream_peer & co.     vendor endpoints that Weir does not interpret: plain proxying
+//!               fail_to_proxy           any refusal or failure, said in the caller's dialect
+//!               logging                 settle: metrics, access line
+//! ```
+//!
+//! # The modules
+//!
+//! A module imports only modules below it in this list; `tests/architecture.rs` holds that, and that Pingora and tokio
+//! are named only in `proxy` and `cli`.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `cli` | the commands |
+//! | `proxy` | sockets in, sockets out: the hooks, the relay, connections, reload, the admin plane |
+//! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
+//! | [`exchange`] | one request as a chain of types: received, admitted, dispatched, relaying; every refusal |
+//! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
+//! | [`limits`] | how much of something may happen in a span of time |
+//! | [`pricing`] | the price table, and cost from exclusive token buckets |
+//! | [`keys`] | a presented credential to the client it belongs to |
+//! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
+//! | [`outcome`] | the plain record of what happened |
+//! | [`simulated`] | the built-in upstream of `weir demo` and of the tests: a pure generator of answers |
+//! | [`protocol`] | the four dialects; imports nothing else from this crate |
+//!
+//! # What always holds
+//!
+//! * Everything below `proxy` is pure: the time, ids and random draws are arguments. It builds and is tested without
+//!   Pingora (`--no-default-features`).
+//! * Same dialect on both sides is byte-exact; an edit touches only the bytes that it must.
+//! * Nothing is written to the client before an answer commits; nothing is retried after it.
+//! * Everything that grows is bounded by a named constant or a setting.
+//! * A request settles exactly once, also when its client vanishes. It keeps the configuration it began with.
+//! * Live state is keyed by name and outlives a reload; the configuration is one `Arc` behind one pointer.
+#[cfg(feature = "server")]
+pub mod cli;
 pub mod config;
+pub mod exchange;
+pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod pool;
+pub mod pricing;
 pub mod protocol;
+#[cfg(feature = "server")]
+pub mod proxy;
+pub mod simulated;
+pub mod telemetry;

@@ -62,8 +62,47 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// See `bytes_in`.
     pub bytes_out: u64,
+    /// The limit of Weir's own that refused it, if one did.
+    pub limit: Option<Limit>,
     /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
     pub detail: Option<String>,
+}
+
+impl Outcome {
+    /// A request of which nothing is known but how it ends unless something else becomes known.
+    pub fn new(end: End) -> Self {
+        Self {
+            request_id: String::new(),
+            key: None,
+            project: None,
+            client_dialect: None,
+            upstream_dialect: None,
+            method: String::new(),
+            path: String::new(),
+            client_ip: None,
+            model_asked: None,
+            model_served: None,
+            route: None,
+            pool: None,
+            account: None,
+            attempts: Vec::new(),
+            affinity: None,
+            status: 0,
+            end,
+            stream: false,
+            usage: None,
+            usage_source: None,
+            cost_usd: None,
+            time_to_first_token: None,
+            duration: Duration::ZERO,
+            overhead: Duration::ZERO,
+            dropped: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+            limit: None,
+            detail: None,
+        }
+    }
 }
 
 /// One try at one account.
@@ -207,6 +246,32 @@ impl Affinity {
             Self::New => "new",
             Self::Detour => "detour",
             Self::Rebind => "rebind",
+        }
+    }
+}
+
+/// A limit that refuses requests.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Limit {
+    /// `server.max_concurrent_requests`.
+    GlobalConcurrency,
+}
+
+impl Limit {
+    /// Every limit, for registering metrics.
+    pub const ALL: [Self; 1] = [Self::GlobalConcurrency];
+
+    /// Whose limit it is, in metrics and logs.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::GlobalConcurrency => "global",
+        }
+    }
+
+    /// What it counts, in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GlobalConcurrency => "concurrency",
         }
     }
 }

@@ -1,1 +1,212 @@
+//! Raw → [`Config`], or faults: defaults, references, ranges and everything else that one member alone cannot show.
 //!
+//! Goes on after a fault, so that all are found at once. A value that was already refused by the decoder is not
+//! complained about a second time.
+mod accounts;
+mod endpoints;
+mod files;
+mod headers;
+mod keys;
+mod names;
+mod pools;
+mod routes;
+mod service;
+mod urls;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::decode::Field;
+use super::faults::Faults;
+use super::raw::Raw;
+use super::values::{Name, Span, Whole};
+use super::{Account, ClientKey, Config, Fingerprint, Glob, Route};
+use files::Files;
+use names::Names;
+
+/// What a configuration is read from, besides its text.
+pub struct World<'a> {
+    /// The environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Where relative paths begin.
+    pub directory: PathBuf,
+    pub now: SystemTime,
+}
+
+/// Compiles. The values returned together with faults must not be used; `None` = there is certainly a fault.
+pub fn compile(
+    raw: &Raw,
+    hash: &[u8; 32],
+    world: &World<'_>,
+    faults: &mut Faults,
+) -> Option<Config> {
+    let mut compiler = Compiler {
+        faults,
+        files: Files::new(world),
+        now: world.now,
+    };
+    compiler.config(raw, hash)
+}
+
+/// Faults and files, passed along.
+struct Compiler<'a, 'b> {
+    faults: &'a mut Faults,
+    files: Files<'b>,
+    now: SystemTime,
+}
+
+impl Compiler<'_, '_> {
+    fn config(&mut self, raw: &Raw, hash: &[u8; 32]) -> Option<Config> {
+        let listen = self.listen(raw);
+        let admin = self.admin(raw, listen.as_deref().unwrap_or_default());
+        let server = self.server(&raw.server);
+        let accounts = self.accounts(&raw.accounts);
+        let account_names = Names::of(
+            &raw.accounts,
+            |account| &account.name,
+            "an account",
+            self.faults,
+        );
+        let pool_names = Names::of_pools(&raw.pools, |pool| &pool.name, self.faults);
+        let pools = self.pools(raw, &account_names, &pool_names);
+        let key_names = Names::of(&raw.keys, |key| &key.name, "a key", self.faults);
+        let groups = keys::groups(raw);
+        let keys = self.keys(raw, &pool_names);
+        let routes = self.routes(raw, &pool_names, &key_names, &groups);
+        let default_pool = self.default_pool(raw, &pool_names);
+        let prices = self.prices(raw);
+        let retry = self.retry(&raw.retry);
+        let log = self.log(&raw.log);
+
+        let (accounts, keys, routes) = (accounts?, keys?, routes?);
+        let projects = projects(&accounts, &keys, &routes);
+        Some(Config {
+            hash: hex(hash),
+            warnings: Vec::new(),
+            listen: listen?,
+            admin: admin?,
+            server: server?,
+            accounts,
+            pools: pools?,
+            routes,
+            keys,
+            groups,
+            anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
+            prices: prices?,
+            retry: retry?,
+            log: log?,
+            projects,
+            default_pool,
+            fingerprint: Fingerprint(self.files.fingerprint(hash)),
+            files: std::mem::take(&mut self.files.paths),
+        })
+    }
+
+    /// A whole number within `range`, else `default`.
+    fn whole(
+        &mut self,
+        field: &Field<Whole>,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> u64 {
+        let Some(Whole(number)) = field.get() else {
+            return default;
+        };
+        if !range.contains(number) {
+            let (low, high) = range.into_inner();
+            let message = format!("found `{number}`, expected a whole number from {low} to {high}");
+            self.faults.add(field.at(), message);
+            return default;
+        }
+        *number
+    }
+
+    /// A whole number that fits `u32`; the range makes it fit.
+    fn small(
+        &mut self,
+        field: &Field<Whole>,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> u32 {
+        let (low, high) = range.into_inner();
+        let number = self.whole(field, default.into(), low.into()..=high.into());
+        u32::try_from(number).unwrap_or(default)
+    }
+
+    /// A duration above zero (unless `zero`) and of at most `longest`, else `default`.
+    fn duration(
+        &mut self,
+        field: &Field<Span>,
+        default: Duration,
+        zero: bool,
+        longest: Duration,
+    ) -> Duration {
+        let Some(Span(duration)) = field.get() else {
+            return default;
+        };
+        if duration.is_zero() && !zero {
+            self.faults
+                .add(field.at(), "found zero, expected a duration above it");
+        } else if *duration > longest {
+            let message = format!(
+                "found a duration above {0} s, expected at most {0} s",
+                longest.as_secs()
+            );
+            self.faults.add(field.at(), message);
+        } else {
+            return *duration;
+        }
+        default
+    }
+
+    /// Complains about a list that is given but empty. `otherwise` is what leaving it out means.
+    fn refuse_empty<T>(&mut self, field: &Field<Vec<T>>, otherwise: &str) {
+        if field.get().is_some_and(Vec::is_empty) {
+            let hint = format!("leave it out: then it is {otherwise}");
+            self.faults.add_with(
+                field.at(),
+                "found an empty list, expected at least one entry",
+                Some(hint),
+            );
+        }
+    }
+}
+
+/// The items of a section that may be absent.
+fn items<T>(section: &Field<Vec<Field<T>>>) -> &[Field<T>] {
+    section.get().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn label(field: &Field<Name>) -> Option<Arc<str>> {
+    field.get().map(|name| name.0.as_str().into())
+}
+
+/// Every project name, once. A pattern in a route is no name.
+fn projects(accounts: &[Arc<Account>], keys: &[Arc<ClientKey>], routes: &[Route]) -> Vec<Arc<str>> {
+    let named = accounts
+        .iter()
+        .filter_map(|account| account.project.clone())
+        .chain(keys.iter().filter_map(|key| key.project.clone()));
+    let matched = routes
+        .iter()
+        .filter_map(|route| route.when.project.as_ref())
+        .map(Glob::pattern)
+        .filter(|pattern| !pattern.contains(['*', '?', '[', '{', '\\']))
+        .map(Arc::from);
+    let all: BTreeSet<Arc<str>> = named.chain(matched).collect();
+    all.into_iter().collect()
+}
+
+/// Lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

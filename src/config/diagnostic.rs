@@ -1,15 +1,225 @@
 //! One fault of a configuration, said so that its reader can mend it.
+//!
+//! Also the two helpers of good messages: [`suggest`] ("did you mean") and [`quote`], which shows what was found but
+//! never anything that looks like a credential.
+use std::fmt::{self, Display, Formatter};
 
 /// `file:line:column: path: what was found, what was expected`, and a hint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Diagnostic {
+    /// As the caller named it.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 = the file as a whole (it is missing, say).
     pub line: usize,
-    /// From 1.
+    /// From 1; 0 = the file as a whole.
     pub column: usize,
-    /// `accounts[0].weight`.
+    /// `accounts[0].weight`; empty = the document.
     pub path: String,
+    /// What was found, what was expected.
     pub message: String,
+    /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Display for Diagnostic {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", self.path)?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The one of `known` that `word` most likely stands for: a slip of the finger, another case, `-` for `_`.
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let wanted = plain(word);
+    if wanted.is_empty() || wanted.len() > LONGEST_WORD {
+        return None;
+    }
+    known
+        .into_iter()
+        .filter(|candidate| *candidate != word)
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| {
+            *distance <= (candidate.chars().count().max(wanted.chars().count()) + 1) / 4 + 1
+        })
+        // A word of three letters resembles every other one of three letters.
+        .filter(|(distance, candidate)| {
+            *distance < candidate.chars().count().min(wanted.chars().count()).max(2) - 1
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `` did you mean `x`? ``, when there is something to mean.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    suggest(word, known).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// `text` in backticks, shortened, without control characters; `***` when it looks like a credential.
+///
+/// Somebody who writes a key into the wrong line must not find it in a log.
+pub fn quote(text: &str) -> String {
+    if looks_secret(text) {
+        return "`***`".to_owned();
+    }
+    let mut shown: String = text
+        .chars()
+        .take(LONGEST_QUOTE)
+        .map(|char| {
+            if char.is_control() || char == '`' {
+                '?'
+            } else {
+                char
+            }
+        })
+        .collect();
+    if text.chars().nth(LONGEST_QUOTE).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// `` `a`, `b` or `c` ``.
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match words.pop() {
+        None => "nothing".to_owned(),
+        Some(last) if words.is_empty() => last,
+        Some(last) => format!("{} or {last}", words.join(", ")),
+    }
+}
+
+/// Whether `text` may be a credential: a known prefix, a URL with a password, or a run of letters mixed with digits as
+/// no word has it. Errs on the side of hiding.
+fn looks_secret(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let known = CREDENTIAL_MARKS.iter().any(|mark| lower.contains(mark));
+    let userinfo = text
+        .find("://")
+        .and_then(|start| text.get(start + 3..))
+        .and_then(|rest| rest.split('/').next())
+        .is_some_and(|authority| authority.contains('@'));
+    known
+        || userinfo
+        || text
+            .split(|char: char| !char.is_ascii_alphanumeric())
+            .any(is_random_run)
+}
+
+fn is_random_run(run: &str) -> bool {
+    let digits = run.bytes().filter(u8::is_ascii_digit).count();
+    let letters = run.len() - digits;
+    let mixed_case = run.bytes().any(|byte| byte.is_ascii_lowercase())
+        && run.bytes().any(|byte| byte.is_ascii_uppercase());
+    run.len() >= 12 && digits > 0 && letters > 1 || run.len() >= 24 && (mixed_case || letters == 0)
+}
+
+/// Beginnings and parts of well-known credentials, in lower case.
+const CREDENTIAL_MARKS: &[&str] = &[
+    "sk-",
+    "sk_",
+    "pk-",
+    "rk-",
+    "xai-",
+    "gsk_",
+    "hf_",
+    "ghp_",
+    "aiza",
+    "bearer ",
+    "eyj",
+    "password",
+    "-----begin",
+];
+/// Characters of a value that a message shows.
+const LONGEST_QUOTE: usize = 60;
+/// Longer words are no slips of the finger; comparing them costs.
+const LONGEST_WORD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_of_the_finger_are_recognised() {
+        let known = ["weight", "priority", "provider", "base_url", "key", "keys"];
+        assert_eq!(suggest("wieght", known), Some("weight"));
+        assert_eq!(suggest("baseUrl", known), Some("base_url"));
+        assert_eq!(suggest("base-url", known), Some("base_url"));
+        assert_eq!(suggest("kye", known), Some("key"));
+        assert_eq!(suggest("Provider", known), Some("provider"));
+        assert_eq!(suggest("colour", known), None);
+        assert_eq!(suggest("x", known), None);
+        assert_eq!(suggest("", known), None);
+        assert_eq!(suggest(&"weight".repeat(1000), known), None);
+    }
+
+    #[test]
+    fn short_names_are_not_confused() {
+        assert_eq!(suggest("abc", ["xyz"]), None);
+        assert_eq!(suggest("gtp", ["gpt"]), Some("gpt"));
+    }
+
+    #[test]
+    fn credentials_are_not_quoted() {
+        for secret in [
+            "sk-ant-api03-x",
+            "AIzaSyA1234",
+            "Bearer abc",
+            "socks5://user:pass@host:1",
+            "0123456789abcdef0123456789abcdef",
+            "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6",
+        ] {
+            assert_eq!(quote(secret), "`***`", "{secret}");
+        }
+        for word in [
+            "claude-sonnet-4-5-20250929",
+            "https://res.openai.azure.com/openai/deployments/gpt-4o",
+            "ANTHROPIC_KEY_A",
+            "2027-01-01",
+            "30 seconds",
+        ] {
+            assert_eq!(quote(word), format!("`{word}`"));
+        }
+    }
+
+    #[test]
+    fn long_values_are_shortened_and_control_characters_replaced() {
+        assert_eq!(quote(&"ab ".repeat(100)).chars().count(), 63);
+        assert_eq!(quote("a\nb`c"), "`a?b?c`");
+    }
+
+    #[test]
+    fn display_leaves_out_what_is_unknown() {
+        let mut fault = Diagnostic {
+            file: "weir.yaml".into(),
+            line: 3,
+            column: 7,
+            path: "accounts[0].weight".into(),
+            message: "found `x`, expected a number".into(),
+            hint: Some("leave it out".into()),
+        };
+        assert_eq!(
+            fault.to_string(),
+            "weir.yaml:3:7: accounts[0].weight: found `x`, expected a number\n  hint: leave it out"
+        );
+        fault.line = 0;
+        fault.path.clear();
+        fault.hint = None;
+        assert_eq!(fault.to_string(), "weir.yaml: found `x`, expected a number");
+    }
 }

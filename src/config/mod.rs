@@ -7,8 +7,18 @@ pub mod providers;
 pub mod secret;
 
 mod compile;
+mod cursor;
+mod decode;
+mod document;
+mod faults;
+mod glob;
+mod load;
 mod raw;
+mod schema;
+mod unsupported;
+mod values;
 
+use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +29,10 @@ use http::{HeaderName, HeaderValue};
 use crate::protocol::Dialect;
 use providers::{Auth, Provider};
 use secret::Secret;
+
+pub use glob::Glob;
+pub use load::{demo, from_environment, load, parse};
+pub use schema::schema;
 
 /// A valid configuration, compiled. Only [`load`] and [`parse`] make one.
 #[derive(Debug)]
@@ -42,8 +56,31 @@ pub struct Config {
     pub prices: Vec<Price>,
     pub retry: Retry,
     pub log: Log,
-    /// Every project name that occurs in the configuration (accounts and keys): the only values of that label.
+    /// Every project name that occurs in the configuration (accounts, keys and routes): the only values of that label.
     pub projects: Vec<Arc<str>>,
+    /// Where every request goes when there are no `routes`, as a position in `pools`; `None` when there are some.
+    pub default_pool: Option<usize>,
+    /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.
+    pub files: Vec<PathBuf>,
+    fingerprint: Fingerprint,
+}
+
+impl Config {
+    /// Whether `other` was made from the same file and the same secrets: a reload of it would change nothing.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+/// SHA-256 over the file and every secret it refers to. Never shown: with the file at hand it would let one try out
+/// guesses at a short secret.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Fingerprint([u8; 32]);
+
+impl Debug for Fingerprint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// One `listen` entry.
@@ -106,6 +143,7 @@ pub struct Account {
     pub key: Option<Secret>,
     /// Added to the query of every upstream request (Azure's `api-version`).
     pub query: Vec<(String, String)>,
+    /// Added to every upstream request. All are marked sensitive: they may hold credentials.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// 0 = only when asked by name.
     pub weight: u32,
@@ -176,6 +214,7 @@ pub struct Egress {
     pub kind: EgressKind,
     pub host: String,
     pub port: u16,
+    /// User name and password.
     pub credentials: Option<(String, Secret)>,
 }
 
@@ -253,8 +292,21 @@ pub struct When {
     pub project: Option<Glob>,
 }
 
+impl When {
+    /// Whether it always holds.
+    pub fn is_empty(&self) -> bool {
+        self.model.is_none()
+            && self.dialect.is_none()
+            && self.key.is_none()
+            && self.group.is_none()
+            && self.user_agent.is_none()
+            && self.header.is_empty()
+            && self.stream.is_none()
+            && self.project.is_none()
+    }
+}
+
 /// Who may call.
-#[derive(Debug)]
 pub struct ClientKey {
     pub name: Arc<str>,
     /// SHA-256 of the key.
@@ -270,6 +322,22 @@ pub struct ClientKey {
     pub project: Option<Arc<str>>,
 }
 
+impl Debug for ClientKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // Without the digest: a short key can be guessed from it.
+        f.debug_struct("ClientKey")
+            .field("name", &self.name)
+            .field("group", &self.group)
+            .field("pools", &self.pools)
+            .field("models", &self.models)
+            .field("expires", &self.expires)
+            .field("debug", &self.debug)
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A group of keys.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub name: Arc<str>,
@@ -287,6 +355,7 @@ pub struct Price {
     pub cache_write_1h: Option<f64>,
 }
 
+/// The `retry` section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
     /// Attempts in all, the first included.
@@ -318,52 +387,4 @@ pub enum AccessLog {
     Off,
     #[default]
     Stdout,
-}
-
-/// A shell-style pattern: `*` and `?` match any characters, `/` included; `[…]` and `{a,b}` as in globs.
-/// Compared case-sensitively, except for user agents and header values.
-#[derive(Clone)]
-pub struct Glob {
-    pattern: String,
-    matcher: globset::GlobMatcher,
-}
-
-impl Glob {
-    /// Compiles `pattern`.
-    pub fn new(pattern: &str) -> Result<Self, globset::Error> {
-        Self::build(pattern, false)
-    }
-
-    /// Compiles `pattern`, to match whatever the case.
-    pub fn new_ignoring_case(pattern: &str) -> Result<Self, globset::Error> {
-        Self::build(pattern, true)
-    }
-
-    fn build(pattern: &str, ignore_case: bool) -> Result<Self, globset::Error> {
-        let glob = globset::GlobBuilder::new(pattern)
-            .case_insensitive(ignore_case)
-            .literal_separator(false)
-            .backslash_escape(true)
-            .build()?;
-        Ok(Self {
-            pattern: pattern.to_owned(),
-            matcher: glob.compile_matcher(),
-        })
-    }
-
-    /// Whether the whole of `text` matches.
-    pub fn is_match(&self, text: &str) -> bool {
-        self.matcher.is_match(text)
-    }
-
-    /// The pattern as written.
-    pub fn pattern(&self) -> &str {
-        &self.pattern
-    }
-}
-
-impl std::fmt::Debug for Glob {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.pattern.fmt(f)
-    }
 }

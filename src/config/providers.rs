@@ -1,4 +1,6 @@
 //! Provider presets: data, not code. A provider that speaks an existing dialect is one row here.
+//!
+//! Also how a base URL and the path of a call join, which differs per dialect as it does in the vendors' SDKs.
 use crate::protocol::Dialect;
 
 /// What a preset supplies; each part can be overridden in YAML.
@@ -6,10 +8,27 @@ use crate::protocol::Dialect;
 pub struct Provider {
     /// The word in YAML.
     pub name: &'static str,
-    /// What it speaks, preferred first.
+    /// What it speaks, preferred first; empty = the account must say.
     pub dialects: &'static [Dialect],
-    /// `None` = the account must say.
+    /// The base URL for `dialects`. `None` = the account must say.
     pub base_url: Option<&'static str>,
+    /// How the key travels with `dialects`.
+    pub auth: Auth,
+    /// Whether an account without a key is a mistake.
+    pub needs_key: bool,
+    /// What else the vendor offers, chosen with `dialect`.
+    pub others: &'static [Other],
+    /// Chat Completions as it was before tools: `functions`, `max_tokens`, no `stream_options`.
+    pub legacy_chat: bool,
+    /// Where the vendor documents these URLs; empty = it is no vendor.
+    pub documentation: &'static str,
+}
+
+/// Another dialect of a vendor, on another base URL.
+#[derive(Debug)]
+pub struct Other {
+    pub dialect: Dialect,
+    pub base_url: &'static str,
     pub auth: Auth,
 }
 
@@ -25,4 +44,473 @@ pub enum Auth {
     XApiKey,
     /// `x-goog-api-key: …` (Gemini).
     XGoogApiKey,
+}
+
+impl Provider {
+    /// The preset of that name.
+    pub fn from_name(name: &str) -> Option<&'static Self> {
+        PROVIDERS.iter().find(|provider| provider.name == name)
+    }
+
+    /// The base URL for `dialect`, when the preset has one.
+    pub fn base_url_for(&self, dialect: Dialect) -> Option<&'static str> {
+        match self.other(dialect) {
+            Some(other) => Some(other.base_url),
+            None => self.base_url.filter(|_| self.dialects.contains(&dialect)),
+        }
+    }
+
+    /// How the key travels with `dialect`.
+    pub fn auth_for(&self, dialect: Dialect) -> Auth {
+        match self.other(dialect) {
+            Some(other) => other.auth,
+            None if self.dialects.contains(&dialect) => self.auth,
+            None => match dialect {
+                Dialect::Anthropic => Auth::XApiKey,
+                Dialect::Gemini => Auth::XGoogApiKey,
+                Dialect::OpenaiChat | Dialect::OpenaiResponses => self.auth,
+            },
+        }
+    }
+
+    fn other(&self, dialect: Dialect) -> Option<&'static Other> {
+        self.others.iter().find(|other| other.dialect == dialect)
+    }
+}
+
+/// What an upstream is called for; decides the path after the base URL.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Call<'a> {
+    AnthropicCountTokens,
+    AnthropicMessages,
+    GeminiCountTokens {
+        model: &'a str,
+    },
+    GeminiGenerate {
+        model: &'a str,
+    },
+    GeminiStream {
+        model: &'a str,
+    },
+    OpenaiChat,
+    OpenaiCompletions,
+    OpenaiCountTokens,
+    OpenaiResponses,
+    /// An endpoint that weir does not interpret, by the path that the client asked for: `/v1/files`.
+    Vendor {
+        dialect: Dialect,
+        path: &'a str,
+    },
+}
+
+/// The path of a call at a base URL whose own path is `base` (without a trailing slash; may be empty).
+///
+/// An Anthropic or Gemini base comes without the version, an OpenAI base ends in it (`/v1`).
+pub fn join(base: &str, call: Call<'_>) -> String {
+    match call {
+        Call::AnthropicCountTokens => format!("{base}/v1/messages/count_tokens"),
+        Call::AnthropicMessages => format!("{base}/v1/messages"),
+        Call::GeminiCountTokens { model } => gemini(base, model, "countTokens"),
+        Call::GeminiGenerate { model } => gemini(base, model, "generateContent"),
+        Call::GeminiStream { model } => gemini(base, model, "streamGenerateContent"),
+        Call::OpenaiChat => format!("{base}/chat/completions"),
+        Call::OpenaiCompletions => format!("{base}/completions"),
+        Call::OpenaiCountTokens => format!("{base}/responses/input_tokens"),
+        Call::OpenaiResponses => format!("{base}/responses"),
+        Call::Vendor { dialect, path } => match dialect {
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => match path.strip_prefix("/v1") {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{base}{rest}"),
+                _ => format!("{base}{path}"),
+            },
+            Dialect::Anthropic | Dialect::Gemini => format!("{base}{path}"),
+        },
+    }
+}
+
+/// The query of a call: the client's, where `extra` does not say otherwise, then `extra`, percent-encoded. `None` =
+/// there is none.
+pub fn join_query(client: Option<&str>, extra: &[(String, String)]) -> Option<String> {
+    let own = client
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !name.is_empty()
+                && !extra
+                    .iter()
+                    .any(|(extra_name, _)| encode(extra_name, "") == name)
+        });
+    let extra = extra
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name, ""), encode(value, "")));
+    let all: Vec<String> = own.map(str::to_owned).chain(extra).collect();
+    (!all.is_empty()).then(|| all.join("&"))
+}
+
+fn gemini(base: &str, model: &str, verb: &str) -> String {
+    // Tuned models keep their own collection: `tunedModels/x`; `models/x` is how the SDKs also write a model.
+    let model = model.strip_prefix("models/").unwrap_or(model);
+    let collection = if model.starts_with("tunedModels/") {
+        ""
+    } else {
+        "models/"
+    };
+    format!("{base}/v1beta/{collection}{}:{verb}", encode(model, "/:@"))
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters and `keep`.
+fn encode(text: &str, keep: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric()
+            || b"-._~".contains(&byte)
+            || keep.as_bytes().contains(&byte)
+        {
+            out.push(char::from(byte));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+/// A provider without anything: what every row starts from.
+const BLANK: Provider = Provider {
+    name: "",
+    dialects: &[],
+    base_url: None,
+    auth: Auth::Bearer,
+    needs_key: true,
+    others: &[],
+    legacy_chat: false,
+    documentation: "",
+};
+
+const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
+
+/// The table of presets.
+pub static PROVIDERS: &[Provider] = &[
+    Provider {
+        name: "anthropic",
+        dialects: &[Dialect::Anthropic],
+        base_url: Some("https://api.anthropic.com"),
+        auth: Auth::XApiKey,
+        documentation: "https://docs.anthropic.com/en/api/overview",
+        ..BLANK
+    },
+    Provider {
+        name: "openai",
+        dialects: &[Dialect::OpenaiResponses, Dialect::OpenaiChat],
+        base_url: Some("https://api.openai.com/v1"),
+        documentation: "https://platform.openai.com/docs/api-reference/introduction",
+        ..BLANK
+    },
+    // Any server that speaks Chat; those in one's own network often take no key.
+    Provider {
+        name: "openai-compatible",
+        dialects: CHAT,
+        needs_key: false,
+        ..BLANK
+    },
+    Provider {
+        name: "openai-legacy",
+        dialects: CHAT,
+        needs_key: false,
+        legacy_chat: true,
+        ..BLANK
+    },
+    // `{resource}/openai/deployments/{deployment}` with `query: { api-version: … }`, or `{resource}/openai/v1`.
+    Provider {
+        name: "azure-openai",
+        dialects: CHAT,
+        auth: Auth::ApiKey,
+        documentation: "https://learn.microsoft.com/en-us/azure/ai-services/openai/reference",
+        ..BLANK
+    },
+    Provider {
+        name: "gemini",
+        dialects: &[Dialect::Gemini],
+        base_url: Some("https://generativelanguage.googleapis.com"),
+        auth: Auth::XGoogApiKey,
+        // https://ai.google.dev/gemini-api/docs/openai
+        others: &[Other {
+            dialect: Dialect::OpenaiChat,
+            base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
+            auth: Auth::Bearer,
+        }],
+        documentation: "https://ai.google.dev/api",
+        ..BLANK
+    },
+    Provider {
+        name: "anthropic-compatible",
+        dialects: &[Dialect::Anthropic],
+        auth: Auth::XApiKey,
+        needs_key: false,
+        ..BLANK
+    },
+    // Accounts of platform.moonshot.cn have `https://api.moonshot.cn` instead; keys are valid at one of the two only.
+    Provider {
+        name: "moonshot",
+        dialects: CHAT,
+        base_url: Some("https://api.moonshot.ai/v1"),
+        others: &[
+            Other {
+                dialect: Dialect::Anthropic,
+                base_url: "https://api.moonshot.ai/anthropic",
+                auth: Auth::Bearer,
+            },
+            Other {
+                dialect: Dialect::OpenaiResponses,
+                base_url: "https://api.moonshot.ai/v1",
+                auth: Auth::Bearer,
+            },
+        ],
+        documentation: "https://platform.kimi.ai/docs/api/overview",
+        ..BLANK
+    },
+    Provider {
+        name: "deepseek",
+        dialects: CHAT,
+        base_url: Some("https://api.deepseek.com"),
+        // https://api-docs.deepseek.com/guides/anthropic_api: `x-api-key` fully supported.
+        others: &[Other {
+            dialect: Dialect::Anthropic,
+            base_url: "https://api.deepseek.com/anthropic",
+            auth: Auth::XApiKey,
+        }],
+        documentation: "https://api-docs.deepseek.com/",
+        ..BLANK
+    },
+    // Accounts of z.ai have `https://api.z.ai/api/paas/v4` and `https://api.z.ai/api/anthropic` instead.
+    Provider {
+        name: "bigmodel",
+        dialects: CHAT,
+        base_url: Some("https://open.bigmodel.cn/api/paas/v4"),
+        others: &[Other {
+            dialect: Dialect::Anthropic,
+            base_url: "https://open.bigmodel.cn/api/anthropic",
+            auth: Auth::Bearer,
+        }],
+        documentation: "https://docs.bigmodel.cn/",
+        ..BLANK
+    },
+    // Accounts of siliconflow.com have `https://api.siliconflow.com` instead.
+    Provider {
+        name: "siliconflow",
+        dialects: CHAT,
+        base_url: Some("https://api.siliconflow.cn/v1"),
+        others: &[Other {
+            dialect: Dialect::Anthropic,
+            base_url: "https://api.siliconflow.cn",
+            auth: Auth::Bearer,
+        }],
+        documentation: "https://docs.siliconflow.cn/",
+        ..BLANK
+    },
+    Provider {
+        name: "ollama",
+        dialects: CHAT,
+        base_url: Some("http://127.0.0.1:11434/v1"),
+        needs_key: false,
+        // https://docs.ollama.com/api/anthropic-compatibility: its cloud takes a bearer token only.
+        others: &[
+            Other {
+                dialect: Dialect::Anthropic,
+                base_url: "http://127.0.0.1:11434",
+                auth: Auth::Bearer,
+            },
+            Other {
+                dialect: Dialect::OpenaiResponses,
+                base_url: "http://127.0.0.1:11434/v1",
+                auth: Auth::Bearer,
+            },
+        ],
+        documentation: "https://docs.ollama.com/api/openai-compatibility",
+        ..BLANK
+    },
+    Provider {
+        name: "vllm",
+        dialects: CHAT,
+        base_url: Some("http://127.0.0.1:8000/v1"),
+        needs_key: false,
+        others: &[
+            Other {
+                dialect: Dialect::Anthropic,
+                base_url: "http://127.0.0.1:8000",
+                auth: Auth::Bearer,
+            },
+            Other {
+                dialect: Dialect::OpenaiResponses,
+                base_url: "http://127.0.0.1:8000/v1",
+                auth: Auth::Bearer,
+            },
+        ],
+        documentation: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+        ..BLANK
+    },
+    Provider {
+        name: "openrouter",
+        dialects: CHAT,
+        base_url: Some("https://openrouter.ai/api/v1"),
+        // https://openrouter.ai/docs/guides/coding-agents/claude-code-integration
+        others: &[
+            Other {
+                dialect: Dialect::Anthropic,
+                base_url: "https://openrouter.ai/api",
+                auth: Auth::Bearer,
+            },
+            Other {
+                dialect: Dialect::OpenaiResponses,
+                base_url: "https://openrouter.ai/api/v1",
+                auth: Auth::Bearer,
+            },
+        ],
+        documentation: "https://openrouter.ai/docs/api-reference/overview",
+        ..BLANK
+    },
+    // `weir upstream`, `weir demo` and tests.
+    Provider {
+        name: "simulated",
+        needs_key: false,
+        ..BLANK
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_join_as_in_the_sdks() {
+        assert_eq!(join("", Call::AnthropicMessages), "/v1/messages");
+        assert_eq!(
+            join("/anthropic", Call::AnthropicMessages),
+            "/anthropic/v1/messages"
+        );
+        assert_eq!(
+            join("", Call::AnthropicCountTokens),
+            "/v1/messages/count_tokens"
+        );
+        assert_eq!(join("/v1", Call::OpenaiChat), "/v1/chat/completions");
+        assert_eq!(join("/v1", Call::OpenaiResponses), "/v1/responses");
+        assert_eq!(
+            join("/openai/deployments/gpt-4o", Call::OpenaiChat),
+            "/openai/deployments/gpt-4o/chat/completions"
+        );
+        assert_eq!(
+            join(
+                "",
+                Call::GeminiGenerate {
+                    model: "gemini-2.5-pro"
+                }
+            ),
+            "/v1beta/models/gemini-2.5-pro:generateContent"
+        );
+        assert_eq!(
+            join("/g", Call::GeminiStream { model: "models/x" }),
+            "/g/v1beta/models/x:streamGenerateContent"
+        );
+        assert_eq!(
+            join(
+                "",
+                Call::GeminiCountTokens {
+                    model: "tunedModels/x"
+                }
+            ),
+            "/v1beta/tunedModels/x:countTokens"
+        );
+    }
+
+    #[test]
+    fn a_model_cannot_leave_its_place_in_the_path() {
+        assert_eq!(
+            join(
+                "",
+                Call::GeminiGenerate {
+                    model: "x?key=1#y z"
+                }
+            ),
+            "/v1beta/models/x%3Fkey%3D1%23y%20z:generateContent"
+        );
+    }
+
+    #[test]
+    fn vendor_endpoints_keep_their_path() {
+        let path = |dialect, base, path| join(base, Call::Vendor { dialect, path });
+        assert_eq!(path(Dialect::OpenaiChat, "/v1", "/v1/files"), "/v1/files");
+        assert_eq!(path(Dialect::OpenaiResponses, "/api/v1", "/v1"), "/api/v1");
+        assert_eq!(
+            path(Dialect::OpenaiChat, "/v1", "/v1x/files"),
+            "/v1/v1x/files"
+        );
+        assert_eq!(path(Dialect::Anthropic, "/a", "/v1/files"), "/a/v1/files");
+        assert_eq!(path(Dialect::Gemini, "", "/v1beta/files"), "/v1beta/files");
+    }
+
+    #[test]
+    fn the_query_of_the_account_wins() {
+        let extra = [
+            ("api-version".to_owned(), "2024-10-21".to_owned()),
+            ("a b".to_owned(), "c&d".to_owned()),
+        ];
+        assert_eq!(join_query(None, &[]), None);
+        assert_eq!(join_query(Some(""), &[]), None);
+        assert_eq!(
+            join_query(Some("beta=true"), &[]).as_deref(),
+            Some("beta=true")
+        );
+        assert_eq!(
+            join_query(Some("beta=true&api-version=1&x"), &extra).as_deref(),
+            Some("beta=true&x&api-version=2024-10-21&a%20b=c%26d")
+        );
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for provider in PROVIDERS {
+            assert!(std::ptr::eq(
+                Provider::from_name(provider.name).expect("found by its name"),
+                provider
+            ));
+            assert!(
+                provider.dialects.is_empty()
+                    || provider.base_url.is_none()
+                    || !provider.documentation.is_empty()
+            );
+            let urls = provider
+                .base_url
+                .into_iter()
+                .chain(provider.others.iter().map(|other| other.base_url));
+            for url in urls {
+                assert!(url.starts_with("http") && !url.ends_with('/'), "{url}");
+            }
+            for other in provider.others {
+                assert!(
+                    !provider.dialects.contains(&other.dialect),
+                    "{} has a dialect twice",
+                    provider.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_dialect_has_another_base_url() {
+        let moonshot = Provider::from_name("moonshot").expect("a preset");
+        assert_eq!(
+            moonshot.base_url_for(Dialect::OpenaiChat),
+            Some("https://api.moonshot.ai/v1")
+        );
+        assert_eq!(
+            moonshot.base_url_for(Dialect::Anthropic),
+            Some("https://api.moonshot.ai/anthropic")
+        );
+        assert_eq!(moonshot.base_url_for(Dialect::Gemini), None);
+        assert_eq!(moonshot.auth_for(Dialect::Anthropic), Auth::Bearer);
+        let compatible = Provider::from_name("openai-compatible").expect("a preset");
+        assert_eq!(compatible.auth_for(Dialect::Anthropic), Auth::XApiKey);
+    }
 }

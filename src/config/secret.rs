@@ -1,11 +1,14 @@
 //! A value that is never printed.
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
 
 /// A credential. `Debug` prints `***`; the only way to the text is [`Secret::expose`].
 #[derive(Clone, Eq, PartialEq)]
-pub struct Secret(std::sync::Arc<str>);
+pub struct Secret(Arc<str>);
 
 impl Secret {
-    pub fn new(text: impl Into<std::sync::Arc<str>>) -> Self {
+    /// Wraps a text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -15,8 +18,8 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Debug for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }

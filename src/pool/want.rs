@@ -16,7 +16,7 @@ pub struct Want<'a> {
     pub pool: usize,
     /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
     pub pools: Option<&'a [usize]>,
-    /// The model, as the route left it.
+    /// The model, as the route left it; empty = the request is not about a model.
     pub model: &'a str,
     /// What the upstream must speak; `None` = anything.
     pub dialect: Option<Dialect>,

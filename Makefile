@@ -1,0 +1,92 @@
+# Every task is one word here, and .ci/run calls the same words.
+#
+#   make demo     build Weir and run it in front of a simulated upstream: no key, no network, no file
+#   make test     every test
+
+SHELL := /bin/bash
+# Where scripts/prerequisites.sh puts a cmake that no package manager could install.
+export PATH := $(CURDIR)/target/tools/cmake/data/bin:$(PATH)
+
+CARGO := cargo
+# In `weir_build_info` and nowhere else.
+build loadtest: export WEIR_REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+PREFIX := /usr/local
+SYSTEMD := /etc/systemd/system
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-smoke build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke install
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: build ## the real proxy on 127.0.0.1:8080 in front of a simulated upstream
+	target/release/weir demo
+
+build: ## target/release/weir, optimised
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked --release
+
+# The README's promise: what the demo prints can be pasted.
+demo-smoke:
+	$(CARGO) build --locked --workspace
+	scripts/demo-smoke.sh target/debug/weir
+
+test: test-core test-all test-clients ## everything that can fail: units, stories on real sockets, the vendors' SDKs
+
+# The core alone, without Pingora and tokio: proves that it does not need them.
+test-core:
+	scripts/prerequisites.sh build
+	$(CARGO) test --locked --lib --no-default-features
+
+test-all:
+	scripts/prerequisites.sh build
+	$(CARGO) test --locked --workspace
+
+test-clients:
+	scripts/prerequisites.sh test
+	scripts/test-clients.sh
+
+check: fmt-check clippy doc ## format, lints and documentation, all warnings as errors
+
+fmt-check:
+	scripts/prerequisites.sh check
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+
+clippy:
+	scripts/prerequisites.sh build check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --lib --tests --no-default-features -- -D warnings
+
+doc:
+	scripts/prerequisites.sh build
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+bench: ## the benchmarks, optimised
+	scripts/prerequisites.sh build
+	$(CARGO) bench --locked --bench '*'
+
+# Each benchmark once, unoptimised: do they still run?
+bench-smoke:
+	scripts/prerequisites.sh build
+	$(CARGO) test --locked --bench '*'
+
+fuzz-smoke: ## every fuzz target for a few seconds
+	scripts/prerequisites.sh build fuzz
+	scripts/fuzz-smoke.sh
+
+loadtest: ## nginx, bare Pingora and Weir side by side; options: loadtest/run.sh --help
+	loadtest/run.sh
+
+loadtest-smoke:
+	PROFILE=dev loadtest/run.sh --smoke
+
+# Does not build: root should not, and often has no cargo.
+install: ## after `make build`, as root: binary, unit file and a first configuration
+	@test -x target/release/weir || { echo "install: target/release/weir is missing: run \`make build\` first, as yourself" >&2; exit 1; }
+	install -Dm755 target/release/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -Dm644 systemd/weir.service $(DESTDIR)$(SYSTEMD)/weir.service
+	install -d -m755 $(DESTDIR)/etc/weir
+	install -d -m700 $(DESTDIR)/etc/weir/credentials
+	test -e $(DESTDIR)/etc/weir/weir.yaml || install -m644 conf/minimal.yaml $(DESTDIR)/etc/weir/weir.yaml

@@ -1,0 +1,77 @@
+"""The load: `wrk` for plain requests, our own client for streams, `strace` for the count of system calls."""
+
+import json
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from .servers import CLIENT_KEY, Failed
+
+HERE = pathlib.Path(__file__).resolve().parent.parent
+
+
+def requests(server, body_file, connections, seconds, threads=2):
+    """Closed loop over kept connections. What `post.lua` prints, and the CPU the server's processes took for it."""
+    command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s"]
+    command += ["-s", str(HERE / "post.lua"), f"http://{server.addr}/v1/messages", "--", str(body_file), CLIENT_KEY]
+    before = server.cpu()
+    out = run(command, seconds + 60)
+    seen = json.loads(out.rpartition("@")[2])
+    if not seen["requests"]:
+        raise Failed(f"{server.name}: wrk completed no request:\n{out}")
+    seen["rps"] = seen["requests"] / seen["seconds"]
+    seen["failed"] = seen["bad_status"] + seen["broken"]
+    return seen | _cpu(server, before, seen["requests"])
+
+
+def streams(server, binary, body_file, count, seconds):
+    """`count` streams at once, each to its end. What the client counted, CPU per event, memory in the middle."""
+    command = [binary, "--addr", server.addr, "--body", str(body_file), "--streams", str(count), "--key", CLIENT_KEY]
+    before = server.cpu()
+    client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(min(seconds / 2, 5))
+        memory = server.memory_mib()
+        out, _ = client.communicate(timeout=90)
+    finally:
+        if client.poll() is None:
+            client.kill()
+            client.wait()
+    seen = json.loads(out)
+    if not seen["events"]:
+        raise Failed(f"{server.name}: no stream brought an event: {seen['faults']}")
+    seen["failed"] = count - seen["complete"]
+    seen["memory_mib"] = memory
+    return seen | _cpu(server, before, seen["events"])
+
+
+def system_calls(server, body_file, connections=16, seconds=3):
+    """System calls per request by name, most frequent first. strace slows the server, so batching is less than it is."""
+    if not shutil.which("strace"):
+        raise Failed("strace is not installed: apt-get install strace, or leave out --syscalls")
+    command = ["strace", "-c", "-f", "-q", *(arg for pid in server.pids for arg in ("-p", str(pid)))]
+    tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.5)
+        seen = requests(server, body_file, connections, seconds)
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        table = tracer.communicate(timeout=20)[1]
+    rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", table, re.MULTILINE)
+    calls = {name: int(calls) / seen["requests"] for calls, name in rows if name != "total"}
+    return dict(sorted(calls.items(), key=lambda item: -item[1]))
+
+
+def run(command, timeout):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode:
+        raise Failed(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-800:]}{done.stderr[-800:]}")
+    return done.stdout
+
+
+def _cpu(server, before, units):
+    user, system = (after - then for after, then in zip(server.cpu(), before))
+    return {"cpu_us": (user + system) / units * 1e6, "user_us": user / units * 1e6, "kernel_us": system / units * 1e6}

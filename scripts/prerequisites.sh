@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
+#
+#   scripts/prerequisites.sh [build] [check] [test] [loadtest] [fuzz]      default: build
+#
+# cmake (Pingora builds zlib-ng with it), nginx and wrk come from apt-get, as root or through `sudo -n`; cmake else from
+# pip, into target/tools. Rust and a C compiler are yours to install: the message says how.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+main() {
+  [ $# -gt 0 ] || set -- build
+  for what in "$@"; do
+    case $what in
+      build) need_rust; need_c_compiler; need_cmake ;;
+      check) need_rust; need_component rustfmt; need_component clippy ;;
+      test) need_interpreters ;;
+      loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
+      fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, loadtest or fuzz" >&2; exit 2 ;;
+    esac
+  done
+}
+
+need_rust() {
+  has cargo || missing "Rust (cargo)" "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+  local wanted found
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  found=$(rustc --version | cut -d' ' -f2)
+  printf '%s\n%s\n' "$wanted" "$found" | sort --check=quiet --version-sort ||
+    missing "Rust $wanted or newer (this is $found)" "rustup update stable"
+}
+
+need_component() {
+  local tool=$1
+  [ "$tool" != clippy ] || tool=clippy-driver
+  has "$tool" || { has rustup && rustup component add "$1"; } || missing "$1" "rustup component add $1"
+}
+
+need_c_compiler() {
+  has cc || has gcc || has clang || missing "a C compiler" "sudo apt-get install build-essential"
+}
+
+need_cmake() {
+  PATH="$PWD/target/tools/cmake/data/bin:$PATH"
+  has cmake || install_package cmake || pip_cmake || missing "cmake" "sudo apt-get install cmake"
+}
+
+# Not into the user's or the system's Python: --target needs neither rights nor a virtual environment. The package's
+# launcher would not find its module there, but the program itself lies in cmake/data/bin.
+pip_cmake() {
+  local pip
+  for pip in "python3 -m pip" pip3 pip; do
+    $pip --version >/dev/null 2>&1 || continue
+    say "installing cmake with $pip into target/tools"
+    $pip install --quiet --disable-pip-version-check --upgrade --target target/tools cmake && has cmake && return
+  done
+  return 1
+}
+
+# The official SDKs are clients in the tests. Without the interpreters `make test` leaves them out, except where
+# nobody would read that it did.
+need_interpreters() {
+  [ -n "${CI:-}" ] || return 0
+  need python3 python3 python3-venv
+  need node nodejs
+  need npm npm
+}
+
+# need COMMAND PACKAGE...: /usr/sbin is where Debian keeps nginx, and often not on the path of a user.
+need() {
+  local command=$1
+  shift
+  PATH="$PATH:/usr/sbin" has "$command" || install_package "$@" || missing "$command" "sudo apt-get install $*"
+}
+
+install_package() {
+  has apt-get || return 1
+  local as=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || return 1
+    as=(sudo -n)
+  fi
+  say "installing $* with apt-get"
+  local get=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
+  # The lists of a fresh container are empty, those of an old machine name packages that are gone.
+  "${get[@]}" install --no-install-recommends -y "$@" >/dev/null 2>&1 ||
+    { "${get[@]}" update >/dev/null && "${get[@]}" install --no-install-recommends -y "$@" >/dev/null; }
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+say() { echo "prerequisites: $*" >&2; }
+
+missing() {
+  say "$1 is missing. Install it, then run this again:"
+  say "    $2"
+  exit 1
+}
+
+main "$@"

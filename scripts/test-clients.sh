@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The vendors' own SDKs as clients of the real binary. Without node or python3 they are left out, loudly; with CI set
+# that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for command in python3 node npm; do
+  command -v "$command" >/dev/null || {
+    echo "test-clients: $command is missing: the SDK client tests were NOT run" >&2
+    [ -z "${CI:-}" ] || exit 1
+    exit 0
+  }
+done
+
+# Built by `cargo test`, unless there was none before.
+cargo build --locked --workspace --quiet
+WEIR="$PWD/target/debug/weir" exec tests/clients/run.sh

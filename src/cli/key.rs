@@ -1,0 +1,33 @@
+//! `weir key`.
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{failure, random};
+use crate::keys;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// Print a fresh client key once, and its entry for the configuration
+    New {
+        /// The name of the key in metrics and logs
+        #[arg(long, default_value = "new-key")]
+        name: String,
+    },
+}
+
+impl Key {
+    pub(super) fn run(self) -> ExitCode {
+        let Self::New { name } = self;
+        let random = match random() {
+            Ok(random) => random,
+            Err(error) => return failure(&format!("no randomness: {error}")),
+        };
+        let key = keys::generate(random);
+        println!("{key}");
+        println!();
+        println!("# give the line above to the client: it is shown only now. Under `keys:` goes:");
+        print!("{}", keys::entry(&name, &key));
+        ExitCode::SUCCESS
+    }
+}

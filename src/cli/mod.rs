@@ -1,0 +1,111 @@
+//! The command line: what each command does, and what it exits with.
+//!
+//! Exit codes: 0 fine, 1 failure at run time, 2 wrong usage, 78 bad configuration (`EX_CONFIG` of sysexits.h, which
+//! the systemd unit does not restart on).
+mod check;
+mod demo;
+mod key;
+mod log;
+mod run;
+mod upstream;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::diagnostic::Diagnostic;
+
+/// An edge proxy for LLM traffic: one binary, one YAML file, every dialect.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version = VERSION, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a configuration and print every fault at once; starts nothing
+    Check(ConfigFile),
+    /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
+    Demo(demo::Demo),
+    /// Make client keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Run the proxy
+    Run(ConfigFile),
+    /// Run the simulated upstream alone, for load tests and client tests
+    Upstream(upstream::Upstream),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration [default: $WEIR_CONFIG, ./conf/weir.yaml, /etc/weir/weir.yaml, else API keys in the environment]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The arguments of this process; ends it with help, version or a usage error (exit code 2).
+pub fn arguments() -> Arguments {
+    Arguments::parse()
+}
+
+/// Does what was asked.
+pub fn run(arguments: Arguments) -> ExitCode {
+    match arguments.command {
+        Command::Check(file) => check::run(&file),
+        Command::Demo(demo) => demo.run(),
+        Command::Key(key) => key.run(),
+        Command::Run(file) => run::run(&file),
+        Command::Upstream(upstream) => upstream.run(),
+    }
+}
+
+impl ConfigFile {
+    /// The file to read, by the order of the contract. `None` when there is none.
+    fn find(&self) -> Option<PathBuf> {
+        if let Some(file) = &self.config {
+            return Some(file.clone());
+        }
+        if let Some(file) = std::env::var_os("WEIR_CONFIG") {
+            return Some(file.into());
+        }
+        PLACES
+            .iter()
+            .map(Path::new)
+            .find(|place| place.exists())
+            .map(Path::to_owned)
+    }
+}
+
+/// Every fault to standard error, one a paragraph.
+fn print_faults(faults: &[Diagnostic]) -> ExitCode {
+    for fault in faults {
+        eprintln!("{fault}");
+    }
+    let count = faults.len();
+    eprintln!("{count} fault{} found", if count == 1 { "" } else { "s" });
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+fn failure(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("weir: {error}");
+    ExitCode::FAILURE
+}
+
+/// 256 bits from the system.
+fn random() -> std::io::Result<[u8; 32]> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where the configuration is looked for, in this order.
+const PLACES: [&str; 2] = ["conf/weir.yaml", "/etc/weir/weir.yaml"];
+
+/// `EX_CONFIG`.
+const BAD_CONFIGURATION: u8 = 78;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");

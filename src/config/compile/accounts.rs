@@ -1,0 +1,330 @@
+//! `accounts`: preset, overrides and credentials become one upstream.
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::service::HOUR;
+use super::{Compiler, items, label, urls};
+use crate::config::decode::{Field, Needed};
+use crate::config::diagnostic::quote;
+use crate::config::providers::{Auth, Provider};
+use crate::config::raw::account::{self as raw, RawModels};
+use crate::config::raw::secret::RawSecret;
+use crate::config::secret::Secret;
+use crate::config::values::Whole;
+use crate::config::{
+    Account, AccountLimits, Egress, Endpoint, Glob, HealthCheck, ModelEntry, Models, Timeouts,
+};
+use crate::protocol::Dialect;
+
+impl Compiler<'_, '_> {
+    pub(super) fn accounts(
+        &mut self,
+        section: &Needed<Vec<Field<raw::Account>>>,
+    ) -> Option<Vec<Arc<Account>>> {
+        if section.get().is_some_and(Vec::is_empty) {
+            self.faults.add(
+                section.at(),
+                "found an empty list, expected at least one account",
+            );
+        }
+        let mut accounts = Vec::new();
+        let mut complete = section.get().is_some();
+        for (index, item) in items(section).iter().enumerate() {
+            let account = item.get().and_then(|account| self.account(index, account));
+            complete &= account.is_some();
+            accounts.extend(account.map(Arc::new));
+        }
+        complete.then_some(accounts)
+    }
+
+    fn account(&mut self, index: usize, raw: &raw::Account) -> Option<Account> {
+        // Everything is looked at before anything returns, so that all faults are found.
+        let provider = raw.provider.get().map(|provider| provider.0);
+        let dialects = provider.and_then(|provider| self.dialects(raw, provider));
+        let first = dialects
+            .as_ref()
+            .and_then(|dialects| dialects.first().copied());
+        let endpoints = self.endpoints(raw, provider, first);
+        let key = self.files.secret_kept_elsewhere(&raw.key, self.faults);
+        let auth = provider
+            .zip(first)
+            .and_then(|(provider, dialect)| self.auth(raw, provider, dialect, key.as_ref()));
+        let query = self.query(raw, provider, endpoints.as_deref().unwrap_or_default());
+        let headers = self.headers(&raw.headers);
+        let models = self.models(&raw.models);
+        let limits = self.account_limits(&raw.limits);
+        let egress = self.egress(&raw.egress);
+        let timeouts = self.timeouts(&raw.timeouts);
+        let health_check = self.health_check(&raw.health_check);
+        let weight = self.small(&raw.weight, 1, 0..=HEAVIEST);
+        let priority = self.priority(raw);
+        Some(Account {
+            name: label(&raw.name)?,
+            index,
+            provider: provider?,
+            dialects: dialects?,
+            endpoints: endpoints?,
+            auth: auth?,
+            key,
+            query,
+            headers,
+            weight,
+            priority,
+            models: models?,
+            limits,
+            egress: egress?,
+            timeouts,
+            health_check,
+            project: label(&raw.project),
+        })
+    }
+
+    fn dialects(&mut self, raw: &raw::Account, provider: &Provider) -> Option<Vec<Dialect>> {
+        if raw.dialect.is_given() {
+            return raw.dialect.get().map(|word| vec![word.0]);
+        }
+        if provider.dialects.is_empty() {
+            let message = format!(
+                "found nothing, expected what it speaks: the provider `{}` has no default",
+                provider.name
+            );
+            self.faults.add(raw.dialect.at(), message);
+            return None;
+        }
+        Some(provider.dialects.to_vec())
+    }
+
+    fn auth(
+        &mut self,
+        raw: &raw::Account,
+        provider: &Provider,
+        dialect: Dialect,
+        key: Option<&Secret>,
+    ) -> Option<Auth> {
+        if raw.auth.is_wrong() {
+            return None;
+        }
+        let auth = raw
+            .auth
+            .get()
+            .map_or_else(|| provider.auth_for(dialect), |auth| auth.0);
+        if auth == Auth::None {
+            if raw.key.is_given() {
+                let hint = "remove `auth: none`, or the key".to_owned();
+                self.faults.add_with(
+                    raw.key.at(),
+                    "found a key that is never sent, expected none",
+                    Some(hint),
+                );
+            }
+            return Some(auth);
+        }
+        if !raw.key.is_given() {
+            if !provider.needs_key && !raw.auth.is_given() {
+                return Some(Auth::None);
+            }
+            let variable = provider.name.to_uppercase().replace('-', "_");
+            let hint = format!(
+                "key: {{ env: {variable}_API_KEY }}; for an upstream without one: auth: none"
+            );
+            let message = format!(
+                "found nothing, expected the API key for `{}`",
+                provider.name
+            );
+            self.faults.add_with(raw.key.at(), message, Some(hint));
+            return None;
+        }
+        if key.is_some_and(|key| {
+            HeaderValue::from_str(key.expose()).is_err() || key.expose().trim() != key.expose()
+        }) {
+            let hint = "a line break or a space at the end, perhaps".to_owned();
+            let message =
+                "found characters that no header may hold, expected a key of visible ASCII";
+            self.faults.add_with(raw.key.at(), message, Some(hint));
+        }
+        Some(auth)
+    }
+
+    fn query(
+        &mut self,
+        raw: &raw::Account,
+        provider: Option<&Provider>,
+        endpoints: &[Endpoint],
+    ) -> Vec<(String, String)> {
+        let entries = raw
+            .query
+            .get()
+            .map(|map| map.0.as_slice())
+            .unwrap_or_default();
+        let pairs: Vec<(String, String)> = entries
+            .iter()
+            .filter_map(|(_, name, value)| Some((name.clone(), value.get()?.0.clone())))
+            .collect();
+        let deployment = endpoints
+            .iter()
+            .any(|endpoint| endpoint.path.contains("/openai/deployments/"));
+        let versioned = entries.iter().any(|(_, name, _)| name == "api-version");
+        if provider.is_some_and(|provider| provider.name == "azure-openai")
+            && deployment
+            && !versioned
+            && !raw.query.is_wrong()
+        {
+            let hint = "query: { api-version: 2024-10-21 }".to_owned();
+            let message = "found no `api-version`, expected one: Azure answers 404 to a deployment without it";
+            self.faults.add_with(raw.query.at(), message, Some(hint));
+        }
+        pairs
+    }
+
+    fn models(&mut self, field: &Field<RawModels>) -> Option<Models> {
+        if !field.is_given() {
+            return Some(Models::default());
+        }
+        let mut entries = Vec::new();
+        let expected = match field.get()? {
+            RawModels::List(patterns) => {
+                for pattern in patterns {
+                    let glob = pattern.get().map(|pattern| pattern.0.clone());
+                    entries.push(glob.map(|glob| ModelEntry {
+                        glob,
+                        upstream: None,
+                    }));
+                }
+                patterns.len()
+            }
+            RawModels::Mapping(mapping) => {
+                for (at, pattern, name) in &mapping.0 {
+                    let glob = Glob::new(pattern).map_err(|err| {
+                        let message = format!(
+                            "found {}, expected a pattern such as `claude-*`",
+                            quote(pattern)
+                        );
+                        self.faults
+                            .add_with(at, message, Some(err.kind().to_string()));
+                    });
+                    let upstream = name.get().map(|name| name.0.as_deref().map(Into::into));
+                    entries.push(
+                        glob.ok()
+                            .zip(upstream)
+                            .map(|(glob, upstream)| ModelEntry { glob, upstream }),
+                    );
+                }
+                mapping.0.len()
+            }
+        };
+        if expected == 0 {
+            let hint = "leave it out: then it serves every model".to_owned();
+            self.faults.add_with(
+                field.at(),
+                "found no models, expected at least one",
+                Some(hint),
+            );
+        }
+        let entries: Option<Vec<ModelEntry>> = entries.into_iter().collect();
+        entries.map(|entries| Models { entries })
+    }
+
+    fn account_limits(&mut self, field: &Field<raw::AccountLimits>) -> AccountLimits {
+        let Some(raw) = field.get() else {
+            return AccountLimits::default();
+        };
+        let mut limit = |field: &Field<Whole>, highest: u32| {
+            let value = self.small(field, 1, 1..=highest);
+            field.get().map(|_| value)
+        };
+        AccountLimits {
+            concurrency: limit(&raw.concurrency, 1_000_000),
+            rpm: limit(&raw.rpm, u32::MAX),
+            tpm: raw
+                .tpm
+                .get()
+                .map(|_| self.whole(&raw.tpm, 1, 1..=MOST_TOKENS)),
+        }
+    }
+
+    /// `Some(None)` = direct.
+    #[expect(
+        clippy::option_option,
+        reason = "outer: whether it could be compiled; inner: whether there is one"
+    )]
+    fn egress(&mut self, field: &Field<RawSecret>) -> Option<Option<Egress>> {
+        if !field.is_given() {
+            return Some(None);
+        }
+        let url = self.files.secret(field, self.faults)?;
+        match urls::egress(url.expose()) {
+            Ok(egress) => {
+                if let Some((_, password)) = &egress.credentials {
+                    self.faults.hide(password);
+                    if matches!(field.get(), Some(RawSecret::Inline(_))) {
+                        let message = "found a password in the file itself, expected `{ env: NAME }` or `{ file: PATH }`";
+                        self.faults.warn(field.at(), message, None);
+                    }
+                }
+                Some(Some(egress))
+            }
+            Err((expected, hint)) => {
+                self.faults.add_with(
+                    field.at(),
+                    format!("found something else, expected {expected}"),
+                    hint,
+                );
+                None
+            }
+        }
+    }
+
+    fn timeouts(&mut self, field: &Field<raw::Timeouts>) -> Timeouts {
+        let seconds = Duration::from_secs;
+        let mut timeouts = Timeouts {
+            connect: seconds(5),
+            first_byte: seconds(120),
+            idle: seconds(90),
+        };
+        if let Some(raw) = field.get() {
+            timeouts.connect = self.duration(&raw.connect, timeouts.connect, false, seconds(300));
+            timeouts.first_byte = self.duration(&raw.first_byte, timeouts.first_byte, false, HOUR);
+            timeouts.idle = self.duration(&raw.idle, timeouts.idle, false, HOUR);
+        }
+        timeouts
+    }
+
+    fn health_check(&mut self, field: &Field<raw::HealthCheck>) -> Option<HealthCheck> {
+        let raw = field.get()?;
+        let interval = self.duration(&raw.interval, Duration::from_secs(5), false, HOUR);
+        if interval < SHORTEST_INTERVAL {
+            self.faults.add(
+                raw.interval.at(),
+                "found a duration below 100ms, expected at least 100ms",
+            );
+        }
+        let path = raw.path.get()?.0.clone();
+        Some(HealthCheck { path, interval })
+    }
+
+    fn priority(&mut self, raw: &raw::Account) -> i32 {
+        let Some(priority) = raw.priority.get() else {
+            return 0;
+        };
+        let range = -1000..=1000;
+        let fitting = i32::try_from(priority.0)
+            .ok()
+            .filter(|priority| range.contains(priority));
+        if fitting.is_none() {
+            let message = format!(
+                "found `{}`, expected a whole number from -1000 to 1000",
+                priority.0
+            );
+            self.faults.add(raw.priority.at(), message);
+        }
+        fitting.unwrap_or_default()
+    }
+}
+
+/// Weights are shares, not bytes: more digits than this are a mistake.
+pub(super) const HEAVIEST: u32 = 10_000;
+/// Tokens per minute; the largest published limits are below a billion.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,0 +1,157 @@
+//! `keys` and `groups`: who may call.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::names::Names;
+use super::pools::some_pools;
+use super::{Compiler, items, label};
+use crate::config::decode::Field;
+use crate::config::raw::Raw;
+use crate::config::raw::routing as raw;
+use crate::config::values::Pattern;
+use crate::config::{ClientKey, Glob, Group};
+
+impl Compiler<'_, '_> {
+    pub(super) fn keys(&mut self, raw: &Raw, pools: &Names) -> Option<Vec<Arc<ClientKey>>> {
+        self.require_callers(raw);
+        let groups = Names::of(&raw.groups, |group| &group.name, "a group", self.faults);
+        let mut keys = Vec::new();
+        let mut complete = !raw.keys.is_wrong();
+        let mut digests: HashMap<[u8; 32], Arc<str>> = HashMap::new();
+        for item in items(&raw.keys) {
+            let key = item.get().and_then(|key| {
+                // Without the section every group is declared by being used.
+                if raw.groups.is_given() {
+                    groups.find(&key.group, self.faults);
+                }
+                self.key(key, pools)
+            });
+            if let (Some(raw_key), Some(key)) = (item.get(), &key)
+                && let Some(other) = digests.insert(key.digest, Arc::clone(&key.name))
+            {
+                let at = if raw_key.sha256.is_given() {
+                    raw_key.sha256.at()
+                } else {
+                    raw_key.key.at()
+                };
+                self.faults.add(
+                    at,
+                    format!("found the same key as that of `{other}`, expected another"),
+                );
+            }
+            complete &= key.is_some();
+            keys.extend(key.map(Arc::new));
+        }
+        complete.then_some(keys)
+    }
+
+    fn key(&mut self, raw: &raw::ClientKey, pools: &Names) -> Option<ClientKey> {
+        let digest = self.digest(raw);
+        if raw.name.get().is_some_and(|name| name.0 == "anonymous") {
+            let hint = "`anonymous: true` at top level serves requests without a key".to_owned();
+            let message =
+                "found `anonymous`, expected another name: requests without a key have this one";
+            self.faults.add_with(raw.name.at(), message, Some(hint));
+        }
+        self.refuse_empty(&raw.pools, "every pool");
+        self.refuse_empty(&raw.models, "every model");
+        let pools = some_pools(&raw.pools, pools, self.faults);
+        let expires = raw.expires.get().map(|moment| moment.0);
+        if expires.is_some_and(|expires| expires <= self.now) {
+            self.faults.warn(
+                raw.expires.at(),
+                "found a time in the past, expected a key that is still valid",
+                None,
+            );
+        }
+        // A list that was refused must not turn into "all".
+        let wrong = [
+            raw.group.is_wrong(),
+            raw.pools.is_wrong(),
+            raw.models.is_wrong(),
+            raw.expires.is_wrong(),
+        ];
+        if wrong.contains(&true) {
+            return None;
+        }
+        Some(ClientKey {
+            name: label(&raw.name)?,
+            digest: digest?,
+            group: label(&raw.group),
+            pools,
+            models: key_models(&raw.models),
+            expires,
+            debug: raw.debug.get().is_some_and(|debug| debug.0),
+            project: label(&raw.project),
+        })
+    }
+
+    fn digest(&mut self, raw: &raw::ClientKey) -> Option<[u8; 32]> {
+        match (raw.sha256.is_given(), raw.key.is_given()) {
+            (true, true) => {
+                let message = "found `key` beside `sha256`, expected one of the two";
+                self.faults.add(raw.key.at(), message);
+                None
+            }
+            (false, false) => {
+                let hint = "`weir key new` prints a key and its `sha256`".to_owned();
+                self.faults.add_with(
+                    raw.sha256.at(),
+                    "found nothing, expected `sha256` or `key`",
+                    Some(hint),
+                );
+                None
+            }
+            (true, false) => {
+                let digest = raw.sha256.get()?.0;
+                if digest == <[u8; 32]>::from(Sha256::digest(b"")) {
+                    self.faults.add(
+                        raw.sha256.at(),
+                        "found the digest of an empty text, expected that of a key",
+                    );
+                }
+                Some(digest)
+            }
+            (false, true) => {
+                let key = self.files.secret_kept_elsewhere(&raw.key, self.faults)?;
+                if key.expose().trim() != key.expose() {
+                    let message =
+                        "found white space around the key, expected none: no client could send it";
+                    self.faults.add(raw.key.at(), message);
+                }
+                Some(Sha256::digest(key.expose().as_bytes()).into())
+            }
+        }
+    }
+}
+
+/// The declared groups, then those that keys merely name.
+pub(super) fn groups(raw: &Raw) -> Vec<Group> {
+    let declared = items(&raw.groups)
+        .iter()
+        .filter_map(Field::get)
+        .map(|group| label(&group.name));
+    let named = items(&raw.keys)
+        .iter()
+        .filter_map(Field::get)
+        .map(|key| label(&key.group));
+    let mut groups: Vec<Group> = Vec::new();
+    for name in declared.chain(named).flatten() {
+        if !groups.iter().any(|group| group.name == name) {
+            groups.push(Group { name });
+        }
+    }
+    groups
+}
+
+fn key_models(field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {
+    let patterns = field.get()?.iter();
+    Some(
+        patterns
+            .filter_map(Field::get)
+            .map(|pattern| pattern.0.clone())
+            .collect(),
+    )
+}

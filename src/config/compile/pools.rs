@@ -1,0 +1,162 @@
+//! `pools`: references to accounts, and fallbacks that end somewhere.
+use super::names::Names;
+use super::{Compiler, items, label};
+use crate::config::decode::Field;
+use crate::config::raw::Raw;
+use crate::config::raw::routing as raw;
+use crate::config::{AffinityBy, Pool, Select};
+
+impl Compiler<'_, '_> {
+    pub(super) fn pools(
+        &mut self,
+        raw: &Raw,
+        accounts: &Names,
+        names: &Names,
+    ) -> Option<Vec<Pool>> {
+        let everyone: Vec<usize> = (0..items(&raw.accounts).len()).collect();
+        if !raw.pools.is_given() {
+            return Some(vec![Pool {
+                name: "default".into(),
+                accounts: everyone,
+                select: Select::default(),
+                affinity: AffinityBy::default(),
+                fallback: None,
+            }]);
+        }
+        self.refuse_empty(&raw.pools, "one pool named `default` with every account");
+        let mut pools = Vec::new();
+        let mut complete = raw.pools.get().is_some();
+        for item in items(&raw.pools) {
+            let pool = item
+                .get()
+                .and_then(|pool| self.pool(pool, &everyone, accounts, names));
+            complete &= pool.is_some();
+            pools.push(pool);
+        }
+        self.refuse_cycles(raw, &pools);
+        self.warn_of_idle(raw, &pools);
+        let pools: Vec<Pool> = pools.into_iter().flatten().collect();
+        (complete && !pools.is_empty()).then_some(pools)
+    }
+
+    fn pool(
+        &mut self,
+        raw: &raw::Pool,
+        everyone: &[usize],
+        accounts: &Names,
+        names: &Names,
+    ) -> Option<Pool> {
+        self.refuse_empty(&raw.accounts, "every account");
+        let members = match raw.accounts.get() {
+            Some(references) => accounts.find_all(references, self.faults),
+            None => everyone.to_vec(),
+        };
+        let fallback = names.find(&raw.fallback, self.faults);
+        Some(Pool {
+            name: label(&raw.name)?,
+            accounts: members,
+            select: raw.select.get().map_or_else(Select::default, |word| word.0),
+            affinity: raw
+                .affinity
+                .get()
+                .map_or_else(AffinityBy::default, |word| word.0),
+            fallback,
+        })
+    }
+
+    /// One fault per cycle, at its first pool in the file.
+    fn refuse_cycles(&mut self, raw: &Raw, pools: &[Option<Pool>]) {
+        let next = |position: usize| pools.get(position)?.as_ref()?.fallback;
+        let name = |position: usize| {
+            pools
+                .get(position)
+                .and_then(Option::as_ref)
+                .map_or("?", |pool| &pool.name)
+        };
+        for (start, item) in items(&raw.pools).iter().enumerate() {
+            let mut way = vec![start];
+            while let Some(position) = way.last().and_then(|last| next(*last)) {
+                if position == start {
+                    way.push(start);
+                    break;
+                }
+                // Into a cycle that begins elsewhere, or before: said there.
+                if position < start || way.contains(&position) {
+                    way.clear();
+                    break;
+                }
+                way.push(position);
+            }
+            let cycle = way.len() > 1 && way.last() == Some(&start);
+            if let Some(pool) = item.get().filter(|_| cycle) {
+                let way: Vec<String> = way
+                    .into_iter()
+                    .map(|position| format!("`{}`", name(position)))
+                    .collect();
+                let message = format!(
+                    "found a cycle ({}), expected fallbacks that end",
+                    way.join(" → ")
+                );
+                self.faults.add(pool.fallback.at(), message);
+            }
+        }
+    }
+
+    /// An account in no pool serves nothing.
+    fn warn_of_idle(&mut self, raw: &Raw, pools: &[Option<Pool>]) {
+        if pools.iter().any(Option::is_none) {
+            return;
+        }
+        for (position, account) in items(&raw.accounts).iter().enumerate() {
+            let used = pools
+                .iter()
+                .flatten()
+                .any(|pool| pool.accounts.contains(&position));
+            if let Some(account) = account.get().filter(|_| !used) {
+                self.faults.warn(
+                    account.name.at(),
+                    "found an account that is in no pool, expected it in one",
+                    None,
+                );
+            }
+        }
+    }
+
+    /// Where everything goes when there are no routes.
+    pub(super) fn default_pool(&mut self, raw: &Raw, names: &Names) -> Option<usize> {
+        if raw.routes.is_given() && !items(&raw.routes).is_empty() || raw.routes.is_wrong() {
+            return None;
+        }
+        let pool = implied_pool(names);
+        if pool.is_none() && names.is_complete() && !names.list().is_empty() {
+            let at = if raw.routes.is_given() {
+                raw.routes.at()
+            } else {
+                raw.pools.at()
+            };
+            let hint = "add `routes`, or name one of the pools `default`".to_owned();
+            let message = "found several pools but no routes and no pool named `default`, expected to know where requests go";
+            self.faults.add_with(at, message, Some(hint));
+        }
+        pool
+    }
+}
+
+/// The pool that is meant when none is named: `default`, or the only one.
+pub(super) fn implied_pool(names: &Names) -> Option<usize> {
+    let only = || names.list().first().filter(|_| names.list().len() == 1);
+    names
+        .position("default")
+        .or_else(|| names.position(only()?))
+}
+
+/// The positions of an optional list of pools; `None` = all.
+pub(super) fn some_pools(
+    field: &Field<Vec<Field<crate::config::values::Name>>>,
+    names: &Names,
+    faults: &mut crate::config::faults::Faults,
+) -> Option<Vec<usize>> {
+    field
+        .get()
+        .map(|references| names.find_all(references, faults))
+}

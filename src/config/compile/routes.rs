@@ -1,0 +1,144 @@
+//! `routes`: conditions and where they lead.
+use super::names::Names;
+use super::pools::implied_pool;
+use super::{Compiler, items};
+use crate::config::decode::Field;
+use crate::config::raw::Raw;
+use crate::config::raw::routing as raw;
+use crate::config::values::Pattern;
+use crate::config::{Glob, Group, Route, When};
+
+impl Compiler<'_, '_> {
+    pub(super) fn routes(
+        &mut self,
+        raw: &Raw,
+        pools: &Names,
+        keys: &Names,
+        groups: &[Group],
+    ) -> Option<Vec<Route>> {
+        let mut routes = Vec::new();
+        let mut complete = !raw.routes.is_wrong();
+        let mut catch_all = None;
+        for item in items(&raw.routes) {
+            let Some(raw_route) = item.get() else {
+                complete = false;
+                continue;
+            };
+            if let Some(line) = catch_all {
+                let message = format!(
+                    "found a route after the one in line {line} that matches everything, expected it before"
+                );
+                self.faults.warn(item.at(), message, None);
+            }
+            let route = self.route(raw_route, pools);
+            if route.as_ref().is_some_and(|route| route.when.is_empty()) {
+                catch_all.get_or_insert(item.at().place.line);
+            }
+            complete &= route.is_some();
+            routes.extend(route);
+            if let Some(when) = raw_route.when.get() {
+                let mut key_names: Vec<&str> = keys.list().iter().map(String::as_str).collect();
+                key_names.push("anonymous");
+                let known = keys.is_complete() && !raw.keys.is_wrong();
+                self.warn_of_no_match(&when.key, &key_names, "key", known);
+                let group_names: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
+                self.warn_of_no_match(
+                    &when.group,
+                    &group_names,
+                    "group",
+                    known && !raw.groups.is_wrong(),
+                );
+            }
+        }
+        complete.then_some(routes)
+    }
+
+    fn route(&mut self, raw: &raw::Route, pools: &Names) -> Option<Route> {
+        let when = match raw.when.get() {
+            Some(when) => self.when(when),
+            None if raw.when.is_wrong() => None,
+            None => Some(When::default()),
+        };
+        let pool = if raw.pool.is_given() {
+            pools.find(&raw.pool, self.faults)
+        } else {
+            implied_pool(pools)
+        };
+        if pool.is_none() && !raw.pool.is_given() && pools.is_complete() {
+            self.faults.add(
+                raw.pool.at(),
+                "found nothing, expected the name of a pool: there is none named `default`",
+            );
+        }
+        if raw
+            .model
+            .get()
+            .is_some_and(|model| model.0.is_empty() || model.0.contains('*'))
+        {
+            let message =
+                "found a pattern or nothing, expected the one name that the upstream is asked for";
+            self.faults.add(raw.model.at(), message);
+        }
+        Some(Route {
+            when: when?,
+            pool: pool?,
+            model: raw.model.get().map(|model| model.0.as_str().into()),
+        })
+    }
+
+    fn when(&mut self, raw: &raw::When) -> Option<When> {
+        let glob = |field: &Field<Pattern>| field.get().map(|pattern| pattern.0.clone());
+        let mut header = Vec::new();
+        for (at, name, pattern) in raw
+            .header
+            .get()
+            .map(|map| map.0.as_slice())
+            .unwrap_or_default()
+        {
+            let name = self.matched_header_name(at, name);
+            header.extend(name.zip(pattern.get().map(|pattern| pattern.0.clone())));
+        }
+        // A condition that was refused must not turn into one that always holds.
+        let wrong = [
+            raw.model.is_wrong(),
+            raw.dialect.is_wrong(),
+            raw.key.is_wrong(),
+            raw.group.is_wrong(),
+            raw.user_agent.is_wrong(),
+            raw.header.is_wrong(),
+            raw.stream.is_wrong(),
+            raw.project.is_wrong(),
+        ];
+        (!wrong.contains(&true)).then(|| When {
+            model: glob(&raw.model),
+            dialect: raw.dialect.get().map(|word| word.0),
+            key: glob(&raw.key),
+            group: glob(&raw.group),
+            user_agent: raw.user_agent.get().map(|pattern| pattern.0.clone()),
+            header,
+            stream: raw.stream.get().map(|stream| stream.0),
+            project: glob(&raw.project),
+        })
+    }
+
+    fn warn_of_no_match(
+        &mut self,
+        field: &Field<Pattern>,
+        names: &[&str],
+        what: &str,
+        known: bool,
+    ) {
+        let Some(Pattern(glob)) = field.get().filter(|_| known) else {
+            return;
+        };
+        if !names.iter().any(|name| glob.is_match(name)) {
+            let message = format!(
+                "found `{}`, which matches no {what}, expected one that is configured",
+                Glob::pattern(glob)
+            );
+            let hint =
+                crate::config::diagnostic::did_you_mean(glob.pattern(), names.iter().copied());
+            self.faults.warn(field.at(), message, hint);
+        }
+    }
+}

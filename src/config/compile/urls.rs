@@ -1,0 +1,280 @@
+//! Base URLs of upstreams and URLs of egress proxies.
+use std::net::IpAddr;
+
+use http::Uri;
+
+use crate::config::secret::Secret;
+use crate::config::{Egress, EgressKind, Endpoint};
+use crate::protocol::Dialect;
+
+/// What is wrong with a URL (what was expected), and a hint.
+pub type Refusal = (&'static str, Option<String>);
+
+/// A base URL in its parts.
+pub fn base_url(text: &str, weight: u32) -> Result<Endpoint, Refusal> {
+    let expected = "a URL such as `https://api.example.com/v1`";
+    if text.contains(['?', '#']) {
+        return Err((
+            expected,
+            Some("without a query; that has its own setting: query: { name: value }".to_owned()),
+        ));
+    }
+    let uri: Uri = text.parse().map_err(|_| (expected, None))?;
+    let tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        Some(_) => return Err((expected, Some("the scheme is `https` or `http`".to_owned()))),
+        None => return Err((expected, Some("begin it with `https://`".to_owned()))),
+    };
+    let authority = uri.authority().ok_or((expected, None))?;
+    if authority.as_str().contains('@') {
+        return Err((
+            expected,
+            Some("credentials do not belong here: use `key`".to_owned()),
+        ));
+    }
+    let (host, port) =
+        host_and_port(authority, if tls { 443 } else { 80 }).ok_or((expected, None))?;
+    let path = uri.path().trim_end_matches('/').to_owned();
+    for suffix in CALL_SUFFIXES {
+        if let Some(base) = path.strip_suffix(suffix) {
+            let hint = format!(
+                "cut off `{suffix}`: {}://{authority}{base}",
+                uri.scheme_str().unwrap_or("https")
+            );
+            return Err(("the base that paths are added to", Some(hint)));
+        }
+    }
+    Ok(Endpoint {
+        origin: format!("{}://{authority}", if tls { "https" } else { "http" }).into(),
+        tls,
+        host,
+        port,
+        authority: authority.as_str().to_owned(),
+        path,
+        weight,
+    })
+}
+
+/// What is odd about a base URL for this dialect, though it may be right.
+pub fn odd_base(endpoint: &Endpoint, dialect: Dialect) -> Option<String> {
+    let path = endpoint.path.as_str();
+    let origin = &endpoint.origin;
+    match dialect {
+        Dialect::Anthropic if path.ends_with("/v1") => Some(format!(
+            "found `/v1` at the end, so requests go to {origin}{path}/v1/messages, expected it without"
+        )),
+        Dialect::Gemini if path.ends_with("/v1beta") || path.ends_with("/v1") => Some(format!(
+            "found a version at the end, so requests go to {origin}{path}/v1beta/models/…, expected it without"
+        )),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses
+            if path.is_empty() && !VERSIONLESS.contains(&&*endpoint.host) =>
+        {
+            let call = if dialect == Dialect::OpenaiChat {
+                "/chat/completions"
+            } else {
+                "/responses"
+            };
+            Some(format!(
+                "found no path, so requests go to {origin}{call}, expected `/v1` at the end"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// An egress proxy. The text may hold a password, so no part of it is ever shown.
+pub fn egress(text: &str) -> Result<Egress, Refusal> {
+    let expected = "`http://host:port` or `socks5://user:password@host:port`";
+    let uri: Uri = text.parse().map_err(|_| (expected, None))?;
+    let (kind, default_port) = match uri.scheme_str() {
+        Some("http") => (EgressKind::Http, 3128),
+        // `socks5h` is how curl says that the proxy resolves names; weir always lets it.
+        Some("socks5" | "socks5h") => (EgressKind::Socks5, 1080),
+        Some("https") => {
+            return Err((
+                expected,
+                Some("TLS to the proxy is not supported: `http://` (CONNECT)".to_owned()),
+            ));
+        }
+        _ => return Err((expected, None)),
+    };
+    let authority = uri.authority().ok_or((expected, None))?;
+    let (host, port) = host_and_port(authority, default_port).ok_or((expected, None))?;
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err((expected, Some("without a path".to_owned())));
+    }
+    let credentials = match authority.as_str().rsplit_once('@') {
+        None => None,
+        Some((userinfo, _)) => {
+            let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+            let hint = || Some("user and password are percent-encoded".to_owned());
+            let user = decode(user).ok_or_else(|| (expected, hint()))?;
+            let password = decode(password).ok_or_else(|| (expected, hint()))?;
+            // RFC 1929: a length is one byte.
+            if user.is_empty() || user.len() > 255 || password.len() > 255 {
+                return Err((
+                    expected,
+                    Some("user and password have 1 to 255 bytes".to_owned()),
+                ));
+            }
+            Some((user, Secret::new(password)))
+        }
+    };
+    Ok(Egress {
+        kind,
+        host,
+        port,
+        credentials,
+    })
+}
+
+/// The host without brackets, and the port.
+fn host_and_port(authority: &http::uri::Authority, default: u16) -> Option<(String, u16)> {
+    let host = authority.host();
+    let after_host = authority.as_str().rsplit_once(host)?.1;
+    // Not `Authority::port`, to which a port out of range is none at all.
+    let port = match after_host.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port != 0)?,
+        None => default,
+    };
+    let bare = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().ok()?.to_string(),
+        None => host.to_lowercase(),
+    };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let legal =
+        bare.parse::<IpAddr>().is_ok() || !bare.starts_with(['.', '-']) && bare.bytes().all(name);
+    (!bare.is_empty() && bare.len() <= 253 && legal).then_some((bare, port))
+}
+
+/// Percent-decoding.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, after @ ..] = rest else {
+            return None;
+        };
+        let digits = [*high, *low];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        bytes.push(
+            u8::from_str_radix(digits, 16)
+                .ok()
+                .filter(|_| !digits.starts_with('+'))?,
+        );
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Ends of URLs that are calls, not bases; as vendors print them in their examples.
+const CALL_SUFFIXES: &[&str] = &[
+    "/chat/completions",
+    "/v1/messages",
+    "/responses",
+    "/completions",
+];
+/// Hosts whose documented OpenAI base has no version.
+const VERSIONLESS: &[&str] = &["api.deepseek.com"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_in_its_parts() {
+        let endpoint = base_url("https://API.example.com:8443/openai/v1/", 2).expect("a URL");
+        assert_eq!(&*endpoint.origin, "https://API.example.com:8443");
+        assert_eq!(
+            (endpoint.tls, &*endpoint.host, endpoint.port),
+            (true, "api.example.com", 8443)
+        );
+        assert_eq!(
+            (&*endpoint.authority, &*endpoint.path, endpoint.weight),
+            ("API.example.com:8443", "/openai/v1", 2)
+        );
+        let endpoint = base_url("http://[::1]", 1).expect("a URL");
+        assert_eq!(
+            (
+                endpoint.tls,
+                &*endpoint.host,
+                endpoint.port,
+                &*endpoint.path
+            ),
+            (false, "::1", 80, "")
+        );
+        assert_eq!(&*endpoint.authority, "[::1]");
+    }
+
+    #[test]
+    fn what_is_no_base_url() {
+        for text in [
+            "",
+            "x",
+            "api.example.com",
+            "ftp://a/",
+            "https://",
+            "https://a b",
+            "https://u:p@a",
+            "https://a/?x=1",
+            "https://a/#x",
+            "https://a:0",
+            "https://a:99999",
+            "https://a:",
+            "https://[::g]",
+            "https://a/v1/chat/completions",
+            "https://a/v1/messages/",
+            "https://-a",
+            "https://é",
+        ] {
+            assert!(base_url(text, 1).is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn egress_proxies() {
+        let proxy = egress("socks5://us%40er:p%3Ass@127.0.0.1").expect("a proxy");
+        assert_eq!(
+            (proxy.kind, &*proxy.host, proxy.port),
+            (EgressKind::Socks5, "127.0.0.1", 1080)
+        );
+        let (user, password) = proxy.credentials.expect("credentials");
+        assert_eq!((&*user, password.expose()), ("us@er", "p:ss"));
+        let proxy = egress("http://proxy:8888/").expect("a proxy");
+        assert_eq!(
+            (proxy.kind, proxy.port, proxy.credentials.is_none()),
+            (EgressKind::Http, 8888, true)
+        );
+        for text in [
+            "",
+            "proxy:8888",
+            "https://proxy",
+            "socks4://proxy",
+            "http://proxy/x",
+            "http://u%zz@proxy",
+            "http://%+1@proxy",
+            "http://:p@proxy",
+        ] {
+            assert!(egress(text).is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn odd_bases_are_noticed() {
+        let odd = |url, dialect| odd_base(&base_url(url, 1).expect("a URL"), dialect).is_some();
+        assert!(odd("https://a/v1", Dialect::Anthropic));
+        assert!(!odd("https://a", Dialect::Anthropic));
+        assert!(odd("http://a:8000", Dialect::OpenaiChat));
+        assert!(!odd("https://api.deepseek.com", Dialect::OpenaiChat));
+        assert!(odd("https://a/v1beta", Dialect::Gemini));
+    }
+}

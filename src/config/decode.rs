@@ -1,0 +1,232 @@
+//! The tree of a document in, typed values with their places out, every fault on the way recorded.
+//!
+//! Not serde: its derived code stops at the first fault and forgets where a value stood. Here each member of a mapping
+//! and each item of a list is decoded for itself into a [`Field`], so one pass finds every fault, and a fault has no
+//! consequences elsewhere: a value that is wrong is known to be there.
+use std::rc::Rc;
+
+use super::cursor::{At, Cursor};
+use super::diagnostic::{one_of, suggest};
+use super::document::{Key, Node};
+use super::faults::Faults;
+use super::unsupported::unsupported;
+
+/// What can be decoded. `None` = a fault was recorded.
+pub trait Decode: Sized {
+    /// What is expected, as a noun with its article: `a duration such as \`30s\``.
+    const EXPECTED: &'static str;
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self>;
+}
+
+/// A member of a mapping, or an item of a list: absent, given, or given but wrong.
+#[derive(Clone, Debug)]
+pub struct Field<T> {
+    at: At,
+    given: bool,
+    value: Option<T>,
+}
+
+impl<T> Field<T> {
+    /// The value, when it is given and right.
+    pub fn get(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    /// Whether it is given, right or wrong.
+    pub fn is_given(&self) -> bool {
+        self.given
+    }
+
+    /// Whether it is given and wrong; a fault was recorded then.
+    pub fn is_wrong(&self) -> bool {
+        self.given && self.value.is_none()
+    }
+
+    /// Where it is; when it is absent, where it could be.
+    pub fn at(&self) -> &At {
+        &self.at
+    }
+
+    /// The value, else `default`.
+    pub fn or(&self, default: T) -> T
+    where
+        T: Clone,
+    {
+        self.value.clone().unwrap_or(default)
+    }
+}
+
+impl<T: Decode> Field<T> {
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Self {
+        let at = cursor.at();
+        let value = if faults.count_value(&at) {
+            T::decode(cursor, faults)
+        } else {
+            None
+        };
+        Self {
+            at,
+            given: true,
+            value,
+        }
+    }
+}
+
+/// A member that must be given. Its absence is recorded when the mapping is decoded.
+#[derive(Clone, Debug)]
+pub struct Needed<T>(Field<T>);
+
+impl<T> std::ops::Deref for Needed<T> {
+    type Target = Field<T>;
+
+    fn deref(&self) -> &Field<T> {
+        &self.0
+    }
+}
+
+impl<T: Decode> Decode for Vec<Field<T>> {
+    const EXPECTED: &'static str = "a list";
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        let items = cursor.items(T::EXPECTED, faults)?;
+        let decode =
+            |(index, node): (usize, &Rc<Node>)| Field::decode(&cursor.item(index, node), faults);
+        Some(items.iter().enumerate().map(decode).collect())
+    }
+}
+
+/// A mapping with free keys, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Map<T>(pub Vec<(At, String, Field<T>)>);
+
+impl<T: Decode> Decode for Map<T> {
+    const EXPECTED: &'static str = "a mapping";
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        let entries = cursor.entries(Self::EXPECTED, faults)?;
+        let decode = |(key, node): &(Key, Rc<Node>)| {
+            let value = Field::decode(&cursor.member(key, node), faults);
+            (cursor.key(key), key.text.to_string(), value)
+        };
+        Some(Self(entries.iter().map(decode).collect()))
+    }
+}
+
+/// The members of a mapping with known keys, while it is decoded.
+#[derive(Debug)]
+pub struct Members<'a> {
+    cursor: Cursor<'a>,
+    entries: &'a [(Key, Rc<Node>)],
+    /// Known keys that an unknown one was probably meant to be: given, but wrong.
+    meant: Vec<String>,
+}
+
+impl<'a> Members<'a> {
+    /// Checks that this is a mapping and knows all its keys.
+    pub fn new(
+        cursor: &Cursor<'a>,
+        expected: &str,
+        known: &[&str],
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let entries = cursor.entries(expected, faults)?;
+        let mut meant = Vec::new();
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !known.contains(&&*key.text))
+        {
+            let free = known
+                .iter()
+                .copied()
+                .filter(|name| entries.iter().all(|(key, _)| &*key.text != *name));
+            let suggestion = suggest(&key.text, free);
+            let message = format!(
+                "found an unknown key, expected {}",
+                one_of(known.iter().copied())
+            );
+            let hint = suggestion.map(|name| format!("did you mean `{name}`?"));
+            faults.add_with(&cursor.key(key), message, hint);
+            meant.extend(suggestion.map(str::to_owned));
+        }
+        Some(Self {
+            cursor: *cursor,
+            entries,
+            meant,
+        })
+    }
+
+    /// The member `name`.
+    pub fn field<T: Decode>(&self, name: &str, faults: &mut Faults) -> Field<T> {
+        let without = |given| Field {
+            at: self.cursor.at().member(name),
+            given,
+            value: None,
+        };
+        let Some((key, node)) = self.entries.iter().find(|(key, _)| &*key.text == name) else {
+            return without(self.meant.iter().any(|meant| meant == name));
+        };
+        let at = self.cursor.key(key);
+        if let Some(setting) = unsupported(&at.path) {
+            let hint = "remove it: a setting that does nothing would mislead".to_owned();
+            let message = format!("`{setting}` is not supported by this version of weir");
+            faults.add_with(&at, message, Some(hint));
+            return without(false);
+        }
+        Field::decode(&self.cursor.member(key, node), faults)
+    }
+}
+
+/// How a member of a mapping is taken: [`Field`] may be absent, [`Needed`] may not.
+pub trait Member: Sized {
+    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self;
+}
+
+impl<T: Decode> Member for Field<T> {
+    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self {
+        members.field(name, faults)
+    }
+}
+
+impl<T: Decode> Member for Needed<T> {
+    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self {
+        let field: Field<T> = members.field(name, faults);
+        if !field.given {
+            faults.add(
+                &field.at,
+                format!("found nothing, expected {}", T::EXPECTED),
+            );
+        }
+        Self(field)
+    }
+}
+
+/// Declares a mapping of the schema: the struct, its JSON Schema and its decoder, with the same names by construction.
+macro_rules! mapping {
+    ($expected:literal $(#[$meta:meta])* $name:ident {
+        $($(#[$member_meta:meta])* $member:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$member_meta])* pub $member: $type,)*
+        }
+
+        impl $crate::config::decode::Decode for $name {
+            const EXPECTED: &'static str = $expected;
+
+            fn decode(
+                cursor: &$crate::config::cursor::Cursor<'_>,
+                faults: &mut $crate::config::faults::Faults,
+            ) -> Option<Self> {
+                let known = [$(stringify!($member)),*];
+                let members = $crate::config::decode::Members::new(cursor, Self::EXPECTED, &known, faults)?;
+                Some(Self {
+                    $($member: $crate::config::decode::Member::take(&members, stringify!($member), faults),)*
+                })
+            }
+        }
+    };
+}
+pub(super) use mapping;

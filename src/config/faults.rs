@@ -1,0 +1,127 @@
+//! Collects the faults and warnings of one file.
+use super::cursor::At;
+use super::diagnostic::Diagnostic;
+use super::document;
+use super::secret::Secret;
+
+/// The faults and warnings of one file.
+#[derive(Debug)]
+pub struct Faults {
+    file: String,
+    found: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    /// Blotted out of every message at the end, as the last line of defence.
+    secrets: Vec<Secret>,
+    /// Values decoded so far; an alias counts each time it is used.
+    decoded: usize,
+}
+
+impl Faults {
+    pub fn new(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            found: Vec::new(),
+            warnings: Vec::new(),
+            secrets: Vec::new(),
+            decoded: 0,
+        }
+    }
+
+    /// A fault without a hint.
+    pub fn add(&mut self, at: &At, message: impl Into<String>) {
+        self.add_with(at, message, None);
+    }
+
+    /// A fault, with a hint if there is one.
+    pub fn add_with(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
+        let diagnostic = self.diagnostic(at, message.into(), hint);
+        self.found.push(diagnostic);
+    }
+
+    /// Something that works but deserves a word.
+    pub fn warn(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
+        let diagnostic = self.diagnostic(at, message.into(), hint);
+        self.warnings.push(diagnostic);
+    }
+
+    /// A fault of the text itself.
+    pub fn add_document(&mut self, fault: document::Fault) {
+        let at = At {
+            place: fault.place,
+            path: "".into(),
+        };
+        self.add_with(&at, fault.message, fault.hint.map(str::to_owned));
+    }
+
+    /// A value that must not occur in any message.
+    pub fn hide(&mut self, secret: &Secret) {
+        self.secrets.push(secret.clone());
+    }
+
+    /// Counts a value that is decoded, one behind an alias each time; false = there are too many.
+    pub fn count_value(&mut self, at: &At) -> bool {
+        self.decoded += 1;
+        if self.decoded == MAX_DECODED + 1 {
+            let message = format!(
+                "found more than {MAX_DECODED} values, aliases included, expected a configuration"
+            );
+            self.add(at, message);
+        }
+        self.decoded <= MAX_DECODED
+    }
+
+    /// The warnings, or, if there is any fault, all faults in the order of the file.
+    pub fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let failed = !self.found.is_empty();
+        let mut list = if failed { self.found } else { self.warnings };
+        list.sort_by_key(|fault| (fault.line, fault.column));
+        list.dedup();
+        for diagnostic in &mut list {
+            for text in [&mut diagnostic.message, &mut diagnostic.path]
+                .into_iter()
+                .chain(&mut diagnostic.hint)
+            {
+                hide_in(text, &self.secrets);
+            }
+        }
+        if let Some(last) = list.get(MAX_SHOWN - 1).filter(|_| list.len() > MAX_SHOWN) {
+            let more = Diagnostic {
+                message: format!("and {} more; mend these first", list.len() - MAX_SHOWN),
+                path: String::new(),
+                hint: None,
+                ..last.clone()
+            };
+            list.truncate(MAX_SHOWN);
+            list.push(more);
+        }
+        if failed { Err(list) } else { Ok(list) }
+    }
+
+    fn diagnostic(&self, at: &At, message: String, hint: Option<String>) -> Diagnostic {
+        Diagnostic {
+            file: self.file.clone(),
+            line: at.place.line,
+            column: at.place.column,
+            path: at.path.to_string(),
+            message,
+            hint,
+        }
+    }
+}
+
+fn hide_in(text: &mut String, secrets: &[Secret]) {
+    for secret in secrets {
+        let secret = secret.expose();
+        // Blotting out one or two letters wherever they occur would tell the secret instead of hiding it.
+        if secret.len() >= SHORTEST_HIDDEN && text.contains(secret) {
+            *text = text.replace(secret, "***");
+        }
+    }
+}
+
+/// More faults than anybody mends in one go.
+const MAX_SHOWN: usize = 100;
+/// Shorter values occur in ordinary words.
+const SHORTEST_HIDDEN: usize = 6;
+/// Twice the nodes of the largest document.
+const MAX_DECODED: usize = 1_000_000;

@@ -1,0 +1,237 @@
+//! `accounts`: credentials at upstreams.
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::Texts;
+use super::secret::{RawSecret, RawValue};
+use crate::config::cursor::Cursor;
+use crate::config::decode::{Decode, Field, Map, Members, Needed, mapping};
+use crate::config::diagnostic::{did_you_mean, one_of};
+use crate::config::document::Kind;
+use crate::config::faults::Faults;
+use crate::config::providers::{Auth, PROVIDERS, Provider};
+use crate::config::values::{Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words};
+use crate::protocol::Dialect;
+
+mapping!("an account: `{ name: NAME, provider: PROVIDER, key: { env: NAME } }`"
+/// A credential at an upstream, and where that is.
+Account {
+    /// Unique. A label of metrics.
+    name: Needed<Name>,
+    /// The preset: dialect, base URL and authentication.
+    provider: Needed<ProviderName>,
+    /// The API key.
+    key: Field<RawSecret>,
+    /// Overrides the base URL of the preset. Anthropic: without `/v1`; OpenAI: with `/v1`; Gemini: without `/v1beta`.
+    base_url: Field<Text>,
+    /// Several base URLs instead of one: a fleet behind one account.
+    endpoints: Field<Vec<Field<Endpoint>>>,
+    /// Overrides what the upstream speaks.
+    dialect: Field<Word<Dialect>>,
+    /// Overrides how the key travels.
+    auth: Field<RawAuth>,
+    /// Added to the query of every upstream request, such as the api-version of Azure.
+    query: Texts<Text>,
+    /// Added to every upstream request.
+    headers: Texts<RawValue>,
+    /// Its share within its priority: 0 to 10000; 0 = only when asked by name. Default 1.
+    weight: Field<Whole>,
+    /// Lower is preferred. Default 0.
+    priority: Field<Signed>,
+    /// Patterns of the models it may serve, or a mapping from such patterns to the upstream's names. Default: all.
+    models: Field<RawModels>,
+    /// What it may be asked for at most.
+    limits: Field<AccountLimits>,
+    /// A proxy on the way: `http://host:port` (CONNECT) or `socks5://user:password@host:port`. Default: direct.
+    egress: Field<RawSecret>,
+    /// When to give up.
+    timeouts: Field<Timeouts>,
+    /// Asks every endpoint whether it is alive. Default: only what real requests tell.
+    health_check: Field<HealthCheck>,
+    /// A free label for reports.
+    project: Field<Name>,
+});
+
+mapping!("an endpoint: `{ url: URL }`"
+/// One of several base URLs of an account.
+Endpoint {
+    /// As `base_url`.
+    url: Needed<Text>,
+    /// Its share: 0 to 10000. Default 1.
+    weight: Field<Whole>,
+});
+
+mapping!("the limits of an account"
+/// What an account may be asked for at most. Absent = no limit.
+AccountLimits {
+    /// Requests at once.
+    concurrency: Field<Whole>,
+    /// Requests per minute.
+    rpm: Field<Whole>,
+    /// Tokens per minute.
+    tpm: Field<Whole>,
+});
+
+mapping!("the timeouts of an account"
+/// When to give up.
+Timeouts {
+    /// Until the connection (and TLS) is established. Default 5s.
+    connect: Field<Span>,
+    /// From the request being sent to the first byte of the answer. Default 120s.
+    first_byte: Field<Span>,
+    /// Between two pieces of the answer. Default 90s.
+    idle: Field<Span>,
+});
+
+mapping!("a health check: `{ path: /health }`"
+/// An active health check: GET, healthy when 2xx.
+HealthCheck {
+    /// The path, from the root of the host.
+    path: Needed<UrlPath>,
+    /// Default 5s.
+    interval: Field<Span>,
+});
+
+/// A row of the table of presets.
+#[derive(Clone, Copy, Debug)]
+pub struct ProviderName(pub &'static Provider);
+
+impl Decode for ProviderName {
+    const EXPECTED: &'static str = "the name of a provider such as `anthropic` or `openai`";
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = cursor.scalar(Self::EXPECTED, faults)?;
+        let names = || PROVIDERS.iter().map(|provider| provider.name);
+        let provider = PROVIDERS.iter().find(|provider| provider.name == text);
+        if provider.is_none() {
+            let hint = "a server that speaks a known dialect is `openai-compatible` or `anthropic-compatible`";
+            let hint = did_you_mean(text, names()).unwrap_or_else(|| hint.to_owned());
+            cursor.mismatch(&one_of(names()), Some(hint), faults);
+        }
+        provider.map(Self)
+    }
+}
+
+impl JsonSchema for ProviderName {
+    fn schema_name() -> Cow<'static, str> {
+        "Provider".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
+        json_schema!({ "type": "string", "enum": names })
+    }
+}
+
+impl Words for Dialect {
+    const EXPECTED: &'static str = "a dialect";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("anthropic", Self::Anthropic),
+        ("openai-chat", Self::OpenaiChat),
+        ("openai-responses", Self::OpenaiResponses),
+        ("gemini", Self::Gemini),
+    ];
+}
+
+impl Words for Auth {
+    const EXPECTED: &'static str = "a way to authenticate";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("x-api-key", Self::XApiKey),
+        ("bearer", Self::Bearer),
+        ("api-key", Self::ApiKey),
+        ("x-goog-api-key", Self::XGoogApiKey),
+        ("none", Self::None),
+    ];
+}
+
+/// A word; `{ oauth2: … }` is known only to be refused by name.
+#[derive(Clone, Copy, Debug)]
+pub struct RawAuth(pub Auth);
+
+impl Decode for RawAuth {
+    const EXPECTED: &'static str = Auth::EXPECTED;
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        if let Kind::Mapping(entries) = &cursor.node.kind
+            && entries.iter().any(|(key, _)| &*key.text == "oauth2")
+        {
+            Members::new(cursor, Self::EXPECTED, &["oauth2"], faults)?
+                .field::<Text>("oauth2", faults);
+            return None;
+        }
+        Word::decode(cursor, faults).map(|Word(auth)| Self(auth))
+    }
+}
+
+impl JsonSchema for RawAuth {
+    fn schema_name() -> Cow<'static, str> {
+        "Auth".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Word::<Auth>::json_schema(generator)
+    }
+}
+
+/// Which models an account serves: a list of patterns, or a mapping from patterns to the upstream's names.
+#[derive(Clone, Debug)]
+pub enum RawModels {
+    List(Vec<Field<Pattern>>),
+    Mapping(Map<Optional>),
+}
+
+impl Decode for RawModels {
+    const EXPECTED: &'static str = "a list of patterns, or a mapping from patterns to names";
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        match &cursor.node.kind {
+            Kind::List(_) => Vec::decode(cursor, faults).map(Self::List),
+            Kind::Mapping(_) => Map::decode(cursor, faults).map(Self::Mapping),
+            Kind::Scalar { .. } => {
+                let hint = "put it into a list: models: [ … ]".to_owned();
+                cursor.mismatch(Self::EXPECTED, Some(hint), faults);
+                None
+            }
+        }
+    }
+}
+
+/// Text, or nothing: as asked.
+#[derive(Clone, Debug)]
+pub struct Optional(pub Option<String>);
+
+impl Decode for Optional {
+    const EXPECTED: &'static str = "the upstream's name of the model";
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        if cursor.node.is_null() {
+            return Some(Self(None));
+        }
+        Text::decode(cursor, faults).map(|Text(name)| Self(Some(name)))
+    }
+}
+
+impl JsonSchema for RawModels {
+    fn schema_name() -> Cow<'static, str> {
+        "Models".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let pattern = generator.subschema_for::<Pattern>();
+        json_schema!({
+            "anyOf": [
+                { "type": "array", "items": pattern, "minItems": 1 },
+                { "type": "object", "additionalProperties": { "type": ["string", "null"] }, "minProperties": 1 },
+            ]
+        })
+    }
+}

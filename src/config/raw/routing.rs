@@ -1,0 +1,125 @@
+//! `pools`, `routes`, `keys` and `groups`: who may call, and where a request goes.
+use super::Texts;
+use super::later::Limits;
+use super::secret::RawSecret;
+use crate::config::decode::{Field, Needed, mapping};
+use crate::config::values::{
+    Boolean, LoosePattern, Moment, Name, Pattern, Sha256, Text, Whole, Word, Words,
+};
+use crate::config::{AffinityBy, Select};
+use crate::protocol::Dialect;
+
+mapping!("a pool: `{ name: NAME, accounts: [ … ] }`"
+/// A set of accounts and how to choose among them.
+Pool {
+    /// Unique.
+    name: Needed<Name>,
+    /// Names of accounts. Default: every account.
+    accounts: Field<Vec<Field<Name>>>,
+    /// How to choose within a priority. Default weighted.
+    select: Field<Word<Select>>,
+    /// What keeps to one account while that is usable. Default session.
+    affinity: Field<Word<AffinityBy>>,
+    /// The pool to try when every account here is out.
+    fallback: Field<Name>,
+});
+
+mapping!("a route: `{ when: { … }, pool: NAME }`"
+/// Where a request goes.
+Route {
+    /// All given conditions must hold. Default: always.
+    when: Field<When>,
+    /// The pool. Default: the one named `default`, or the only one.
+    pool: Field<Name>,
+    /// Renames the model for the upstream.
+    model: Field<Text>,
+});
+
+mapping!("conditions: `{ model: \"claude-*\" }`"
+/// Conditions on a request; all given ones must hold.
+When {
+    /// The model asked for.
+    model: Field<Pattern>,
+    /// What the client speaks.
+    dialect: Field<Word<Dialect>>,
+    /// The name of the client key.
+    key: Field<Pattern>,
+    /// The group of the client key.
+    group: Field<Pattern>,
+    /// The User-Agent header, whatever its case.
+    user_agent: Field<LoosePattern>,
+    /// Headers, each with a pattern for its value, whatever the case.
+    header: Texts<LoosePattern>,
+    /// Whether a stream is asked for.
+    stream: Field<Boolean>,
+    /// The project label of the request.
+    project: Field<Pattern>,
+    /// Whether thinking is asked for. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    thinking: Field<Boolean>,
+    /// More input tokens than this, estimated. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    input_tokens_over: Field<Whole>,
+    /// Whether there are images in the input. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    images: Field<Boolean>,
+    /// Whether web search is asked for. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    web_search: Field<Boolean>,
+});
+
+mapping!("a key: `{ name: NAME, sha256: DIGEST }`"
+/// Who may call. Either `sha256` or `key`.
+ClientKey {
+    /// Unique. A label of metrics.
+    name: Needed<Name>,
+    /// The SHA-256 of the key, 64 hex digits: `weir key new` prints both.
+    sha256: Field<Sha256>,
+    /// The key itself.
+    key: Field<RawSecret>,
+    /// A label for reports, and for limits shared by a group.
+    group: Field<Name>,
+    /// The pools it may use. Default: all.
+    pools: Field<Vec<Field<Name>>>,
+    /// Patterns of the models it may ask for. Default: all.
+    models: Field<Vec<Field<Pattern>>>,
+    /// When it stops to be valid, such as 2027-01-01T00:00:00Z. Default: never.
+    expires: Field<Moment>,
+    /// Whether it gets the headers x-weir-account, x-weir-route and x-weir-attempts. Default false.
+    debug: Field<Boolean>,
+    /// The project of its requests that name none.
+    project: Field<Name>,
+    /// What it may ask for at most. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    limits: Field<Limits>,
+});
+
+mapping!("a group: `{ name: NAME }`"
+/// A group of keys.
+Group {
+    /// Unique.
+    name: Needed<Name>,
+    /// What its keys may ask for at most, together. Not supported yet.
+    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    limits: Field<Limits>,
+});
+
+impl Words for Select {
+    const EXPECTED: &'static str = "a way to choose an account";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("weighted", Self::Weighted),
+        ("round-robin", Self::RoundRobin),
+        ("random", Self::Random),
+        ("failover", Self::Failover),
+        ("least-busy", Self::LeastBusy),
+    ];
+}
+
+impl Words for AffinityBy {
+    const EXPECTED: &'static str = "what keeps to one account";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("session", Self::Session),
+        ("key", Self::Key),
+        ("none", Self::None),
+    ];
+}

@@ -1,0 +1,44 @@
+//! The JSON Schema of the configuration file, for editors.
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::raw::Raw;
+use super::values::NEEDED;
+
+/// The JSON Schema of `weir.yaml`, generated from the raw types. Published as `conf/weir.schema.json`.
+pub fn schema() -> Value {
+    let mut schema = SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<Raw>()
+        .to_value();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("title".to_owned(), "weir.yaml".into());
+    }
+    require(&mut schema);
+    schema
+}
+
+/// Turns the marks of needed members into `required`.
+fn require(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(require),
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                let mut needed = Vec::new();
+                for (name, property) in properties.iter_mut() {
+                    let property = property.as_object_mut();
+                    if property.is_some_and(|property| property.remove(NEEDED).is_some()) {
+                        needed.push(Value::from(name.as_str()));
+                    }
+                }
+                // The generator requires every member: to it they are all plain types.
+                object.remove("required");
+                if !needed.is_empty() {
+                    object.insert("required".to_owned(), needed.into());
+                }
+            }
+            object.values_mut().for_each(require);
+        }
+        _ => {}
+    }
+}

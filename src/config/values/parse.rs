@@ -1,0 +1,485 @@
+//! Texts to values. Each function is one notation; its error is the hint, when there is more to say than what was
+//! expected.
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::config::diagnostic::{did_you_mean, suggest};
+use crate::config::{AccessLog, AdminAddr, Glob};
+
+/// What a text stands for, or why it does not: the hint.
+pub(super) type Parsed<T> = Result<T, Option<String>>;
+
+pub(super) fn name(text: &str) -> Parsed<String> {
+    let fine = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b':' | b'+')
+    };
+    let rule =
+        "a name has 1 to 64 letters, digits or `. _ - @ : +`, and begins with a letter or digit";
+    if text.is_empty()
+        || text.len() > 64
+        || !text.bytes().all(fine)
+        || !text.starts_with(|first: char| first.is_ascii_alphanumeric())
+    {
+        return Err(Some(rule.to_owned()));
+    }
+    if text == "other" {
+        return Err(Some(
+            "`other` is what metrics call everything that is not configured".to_owned(),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    let (number, unit) = split_unit(text);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        "" => {
+            return Err(
+                Some(format!("a unit is missing: `{number}s`, say")).filter(|_| !number.is_empty())
+            );
+        }
+        _ => return Err(Some("the units are `ms`, `s`, `m`, `h` and `d`".to_owned())),
+    };
+    let number: f64 = number.parse().map_err(|_| None)?;
+    // Milliseconds are the finest unit; rounding hides what binary fractions add.
+    let millis = (number * seconds * 1000.0).round();
+    if !(0.0..=LONGEST_MILLIS).contains(&millis) {
+        return Err(Some("the longest duration is `365d`".to_owned()));
+    }
+    Duration::try_from_secs_f64(millis / 1000.0).map_err(|_| None)
+}
+
+pub(super) fn size(text: &str) -> Parsed<usize> {
+    let (number, unit) = split_unit(text);
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(did_you_mean_unit(unit)),
+    };
+    let number: u64 = number.parse().map_err(|_| None)?;
+    let bytes = number.checked_mul(factor).ok_or(None)?;
+    usize::try_from(bytes).map_err(|_| None)
+}
+
+fn did_you_mean_unit(unit: &str) -> Option<String> {
+    let units = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
+    let letters = match unit {
+        "K" | "k" => Some("KiB"),
+        "M" | "m" => Some("MiB"),
+        "G" | "g" => Some("GiB"),
+        _ => suggest(unit, units),
+    };
+    letters.map(|unit| format!("did you mean `{unit}`?"))
+}
+
+/// The number and the unit after it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|char: char| !char.is_ascii_digit() && char != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim_start_matches(' '))
+}
+
+pub(super) fn boolean(text: &str) -> Parsed<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Ok(true),
+        "false" | "False" | "FALSE" => Ok(false),
+        _ => Err(match &*text.to_lowercase() {
+            "yes" | "on" | "y" => Some("write `true`".to_owned()),
+            "no" | "off" | "n" => Some("write `false`".to_owned()),
+            _ => None,
+        }),
+    }
+}
+
+pub(super) fn whole(text: &str) -> Parsed<u64> {
+    if text.starts_with('+') {
+        return Err(None);
+    }
+    text.parse().map_err(|_| {
+        let bare = text.replace(['_', ','], "");
+        let number = (bare != text).then(|| bare.parse::<u64>().ok()).flatten();
+        number.map(|number| format!("write `{number}`"))
+    })
+}
+
+pub(super) fn number(text: &str) -> Parsed<f64> {
+    let number: f64 = text.parse().map_err(|_| None)?;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(None)
+    }
+}
+
+pub(super) fn pattern(text: &str, ignore_case: bool) -> Parsed<Glob> {
+    if text.is_empty() {
+        return Err(Some("`*` matches everything".to_owned()));
+    }
+    if text.len() > LONGEST_PATTERN {
+        return Err(Some(format!(
+            "a pattern has at most {LONGEST_PATTERN} bytes"
+        )));
+    }
+    let glob = if ignore_case {
+        Glob::new_ignoring_case(text)
+    } else {
+        Glob::new(text)
+    };
+    // Only the kind: the whole error quotes the pattern once more.
+    glob.map_err(|err| Some(err.kind().to_string()))
+}
+
+pub(super) fn network(text: &str) -> Parsed<ipnet::IpNet> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    text.parse().map_err(|_| None)
+}
+
+pub(super) fn moment(text: &str) -> Parsed<SystemTime> {
+    let timestamp: jiff::Timestamp = text.parse().map_err(|_| {
+        let date_only = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
+        let no_zone = text.parse::<jiff::civil::DateTime>().is_ok() && !date_only;
+        if date_only {
+            Some(format!("a time of day is missing: `{text}T00:00:00Z`"))
+        } else if no_zone {
+            Some(format!("a time zone is missing: `{text}Z` is UTC"))
+        } else {
+            None
+        }
+    })?;
+    Ok(timestamp.into())
+}
+
+pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+    text.parse().map_err(|_| {
+        let port = |text: &str| text.parse::<u16>().ok();
+        if let Some(port) = text.strip_prefix(':').or(text.strip_prefix("*:")).and_then(port) {
+            Some(format!("write `0.0.0.0:{port}` for every interface, `127.0.0.1:{port}` for this machine only"))
+        } else if let Some(port) = text.strip_prefix("localhost:").and_then(port) {
+            Some(format!("write `127.0.0.1:{port}`"))
+        } else if let Some(port) = port(text) {
+            Some(format!("the address is missing: `127.0.0.1:{port}`"))
+        } else if text.parse::<IpAddr>().is_ok() {
+            Some("the port is missing".to_owned())
+        } else if text.starts_with("http") {
+            Some("without `http://`, and without a path".to_owned())
+        } else {
+            None
+        }
+    })
+}
+
+pub(super) fn admin_address(text: &str) -> Parsed<AdminAddr> {
+    match text.strip_prefix("unix:") {
+        Some(path) if path.starts_with('/') && path.len() <= LONGEST_SOCKET_PATH => {
+            Ok(AdminAddr::Unix(path.into()))
+        }
+        Some(_) => Err(Some(format!(
+            "the path is absolute and has at most {LONGEST_SOCKET_PATH} bytes"
+        ))),
+        None => address(text).map(AdminAddr::Tcp),
+    }
+}
+
+pub(super) fn file_path(text: &str) -> Parsed<PathBuf> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(None);
+    }
+    if text.starts_with("~/") {
+        return Err(Some(
+            "`~` is not expanded here: write the whole path".to_owned(),
+        ));
+    }
+    Ok(text.into())
+}
+
+pub(super) fn url_path(text: &str) -> Parsed<String> {
+    let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if text.starts_with('/') && text.bytes().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err(None)
+    }
+}
+
+pub(super) fn origin(text: &str) -> Parsed<String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let host = text
+        .strip_prefix("https://")
+        .or(text.strip_prefix("http://"));
+    match host {
+        None => Err(Some("it begins with `https://` or `http://`".to_owned())),
+        Some(host) if host.is_empty() || host.contains(['/', '*', '@', '?', '#', ' ']) => Err(
+            Some("scheme, host and port only: no path, no trailing slash, no pattern".to_owned()),
+        ),
+        // Browsers send it in lower case.
+        Some(_) => Ok(text.to_lowercase()),
+    }
+}
+
+pub(super) fn sha256(text: &str) -> Parsed<[u8; 32]> {
+    let hint = || Some("`weir key new` prints a key and its digest".to_owned());
+    let text = text.strip_prefix("sha256:").unwrap_or(text);
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(hint());
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| hint())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| hint())?;
+    }
+    Ok(digest)
+}
+
+pub(super) fn access_target(text: &str) -> Parsed<AccessLog> {
+    match text {
+        "stdout" => Ok(AccessLog::Stdout),
+        "off" | "false" => Ok(AccessLog::Off),
+        path if path.contains('/') => file_path(path).map(AccessLog::File),
+        // A slip in `stdout` must not become a file of that name.
+        word => Err(did_you_mean(word, ["stdout", "off"])
+            .or(Some("a path contains a `/`: `./access.log`".to_owned()))),
+    }
+}
+
+const LONGEST_MILLIS: f64 = 365.0 * 86_400_000.0;
+/// Model names stay below 100 bytes; user agents below 300.
+const LONGEST_PATTERN: usize = 512;
+/// `sun_path` of Linux holds 108 bytes with its terminator.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: PartialEq + std::fmt::Debug>(
+        parse: fn(&str) -> Parsed<T>,
+        good: &[(&str, T)],
+        bad: &[&str],
+    ) {
+        for (text, expected) in good {
+            assert_eq!(parse(text).as_ref(), Ok(expected), "{text}");
+        }
+        for text in bad {
+            assert!(parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        let millis = Duration::from_millis;
+        check(
+            duration,
+            &[
+                ("250ms", millis(250)),
+                ("30s", millis(30_000)),
+                ("1.5s", millis(1_500)),
+                ("5m", millis(300_000)),
+                ("12h", millis(43_200_000)),
+                ("1d", millis(86_400_000)),
+                ("30 s", millis(30_000)),
+                ("0s", millis(0)),
+            ],
+            &[
+                "",
+                "30",
+                "s",
+                "-1s",
+                "1.2.3s",
+                "1e3s",
+                "30sec",
+                "366d",
+                "99999999999999999999d",
+                "NaNs",
+                "infs",
+                "1s 2s",
+            ],
+        );
+        assert_eq!(
+            duration("30"),
+            Err(Some("a unit is missing: `30s`, say".to_owned()))
+        );
+    }
+
+    #[test]
+    fn sizes() {
+        check(
+            size,
+            &[
+                ("0", 0),
+                ("1024", 1024),
+                ("64KiB", 65_536),
+                ("32 MiB", 33_554_432),
+                ("1GiB", 1 << 30),
+                ("10MB", 10_000_000),
+                ("5KB", 5_000),
+                ("7B", 7),
+            ],
+            &[
+                "",
+                "x",
+                "1.5MiB",
+                "-1",
+                "32M",
+                "32mib",
+                "99999999999999999999",
+                "18446744073709551615KiB",
+            ],
+        );
+        assert_eq!(size("32M"), Err(Some("did you mean `MiB`?".to_owned())));
+        assert_eq!(size("32mb"), Err(Some("did you mean `MB`?".to_owned())));
+    }
+
+    #[test]
+    fn truth_values_and_numbers() {
+        check(
+            boolean,
+            &[("true", true), ("False", false)],
+            &["", "yes", "on", "1"],
+        );
+        check(
+            whole,
+            &[("0", 0), ("42", 42)],
+            &["", "-1", "+1", "1.0", "1_000", "0x10", "1e3"],
+        );
+        assert_eq!(whole("2,000_000"), Err(Some("write `2000000`".to_owned())));
+        check(
+            number,
+            &[("0.25", 0.25), ("3", 3.0)],
+            &["", "x", "inf", ".nan", "NaN"],
+        );
+    }
+
+    #[test]
+    fn names() {
+        check(
+            name,
+            &[
+                ("claude-a", "claude-a".to_owned()),
+                ("alice@example.com", "alice@example.com".to_owned()),
+            ],
+            &["", "a b", "-a", "a/b", "é", "other", &"a".repeat(65)],
+        );
+    }
+
+    #[test]
+    fn networks_and_addresses() {
+        check(
+            network,
+            &[
+                ("10.0.0.0/8", "10.0.0.0/8".parse().expect("a network")),
+                ("::1", "::1/128".parse().expect("a network")),
+            ],
+            &["", "10.0.0.0/33", "example.com"],
+        );
+        check(
+            address,
+            &[("[::]:80", "[::]:80".parse().expect("an address"))],
+            &[
+                "",
+                ":8080",
+                "localhost:1",
+                "8080",
+                "1.2.3.4",
+                "http://1.2.3.4:5",
+            ],
+        );
+        assert_eq!(
+            address("localhost:1"),
+            Err(Some("write `127.0.0.1:1`".to_owned()))
+        );
+        check(
+            admin_address,
+            &[("unix:/run/a.sock", AdminAddr::Unix("/run/a.sock".into()))],
+            &["unix:a", "unix:", "9090"],
+        );
+    }
+
+    #[test]
+    fn moments() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        check(
+            moment,
+            &[
+                ("1970-01-01T00:00:10Z", epoch + Duration::from_secs(10)),
+                ("1970-01-01T01:00:00+01:00", epoch),
+            ],
+            &[
+                "",
+                "2027-01-01",
+                "2027-01-01T00:00:00",
+                "tomorrow",
+                "2027-13-01T00:00:00Z",
+            ],
+        );
+        assert_eq!(
+            moment("2027-01-01"),
+            Err(Some(
+                "a time of day is missing: `2027-01-01T00:00:00Z`".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn patterns_paths_origins_and_digests() {
+        assert!(pattern("claude-*", false).is_ok_and(|glob| glob.is_match("claude-x/y")));
+        assert!(pattern("Foo*", true).is_ok_and(|glob| glob.is_match("fooBAR")));
+        assert!(
+            pattern("a[", false).is_err()
+                && pattern("{a,b", false).is_err()
+                && pattern("", false).is_err()
+        );
+        check(
+            url_path,
+            &[("/health?x=1", "/health?x=1".to_owned())],
+            &["", "health", "/a b", "/a\u{e9}"],
+        );
+        check(
+            origin,
+            &[
+                ("*", "*".to_owned()),
+                (
+                    "https://App.example.com:8443",
+                    "https://app.example.com:8443".to_owned(),
+                ),
+            ],
+            &[
+                "",
+                "app.example.com",
+                "https://a/",
+                "https://*.a",
+                "https://",
+            ],
+        );
+        check(
+            sha256,
+            &[(&"0A".repeat(32), [10; 32])],
+            &["", "0a", &"zz".repeat(32), &"é".repeat(32)],
+        );
+        check(
+            access_target,
+            &[
+                ("stdout", AccessLog::Stdout),
+                ("off", AccessLog::Off),
+                ("/var/log/a", AccessLog::File("/var/log/a".into())),
+            ],
+            &["", "stdot", "~/a"],
+        );
+    }
+}

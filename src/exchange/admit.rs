@@ -1,0 +1,316 @@
+//! Received → Admitted: who is calling, may they, which model, which route.
+//!
+//! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Gateway;
+use super::operation::{Endpoint, ModelCall};
+use super::refusal::Refusal;
+use crate::config::{AffinityBy, ClientKey, Route, When};
+use crate::keys::KeyFault;
+use crate::pool::affinity::{self, Session, Traces};
+use crate::protocol::Dialect;
+use crate::protocol::json::{self, Members};
+
+/// A request that may be served, and where.
+#[derive(Debug)]
+pub struct Admitted {
+    pub key: Arc<ClientKey>,
+    pub call: ModelCall,
+    /// The model as the client named it.
+    pub model: String,
+    /// The model that the route asks for instead.
+    pub renamed: Option<Arc<str>>,
+    pub stream: bool,
+    /// What affinity goes by; `None` = no session.
+    pub session: Option<Session>,
+    /// The response that this one continues: its state lives on one account.
+    pub previous_response: Option<String>,
+    /// Position of the matching route.
+    pub route: Option<usize>,
+    /// Position of the pool.
+    pub pool: usize,
+    pub body: Bytes,
+    /// The members of `body`.
+    pub members: Members,
+}
+
+impl Admitted {
+    /// The model to look for in the pool.
+    pub fn wanted_model(&self) -> &str {
+        self.renamed.as_deref().unwrap_or(&self.model)
+    }
+
+    /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
+    pub fn estimated_tokens(&self) -> u64 {
+        match self.call.endpoint {
+            Endpoint::Count => 0,
+            _ => self.body.len() as u64 / 4,
+        }
+    }
+}
+
+/// Finds the client of a request.
+pub fn authenticate(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    now: SystemTime,
+) -> Result<Arc<ClientKey>, Refusal> {
+    gateway
+        .keys
+        .identify(headers, query, now)
+        .map_err(|fault| match fault {
+            KeyFault::Expired => Refusal::KeyExpired,
+            KeyFault::Missing => Refusal::KeyMissing,
+            KeyFault::Unknown => Refusal::KeyUnknown,
+        })
+}
+
+/// Reads what decides about a request out of its body, and routes it.
+pub fn admit(
+    gateway: &Gateway,
+    key: Arc<ClientKey>,
+    call: ModelCall,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Admitted, Refusal> {
+    let members = json::scan(&body).map_err(Refusal::Json)?;
+    let model = match &call.path_model {
+        Some(model) => model.clone(),
+        None => required_string(&members, &body, "model")?,
+    };
+    let stream = match call.path_stream {
+        Some(stream) => stream,
+        None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
+    };
+    may_use_model(&key, &model)?;
+    let facts = Facts {
+        key: &key,
+        call: &call,
+        model: &model,
+        stream,
+        headers,
+    };
+    let (route, pool) = route(gateway, &facts)?;
+    let renamed = route
+        .and_then(|index| gateway.config.routes.get(index))
+        .and_then(|route| route.model.clone());
+    let previous_response = optional_string(&members, &body, "previous_response_id");
+    let by = gateway
+        .config
+        .pools
+        .get(pool)
+        .map_or(AffinityBy::None, |pool| pool.affinity);
+    let session = match by {
+        AffinityBy::None => None,
+        by => session(
+            by,
+            &call,
+            &key,
+            headers,
+            &members,
+            &body,
+            previous_response.as_deref(),
+        ),
+    };
+    Ok(Admitted {
+        key,
+        call,
+        model,
+        renamed,
+        stream,
+        session,
+        previous_response,
+        route,
+        pool,
+        body,
+        members,
+    })
+}
+
+/// The pool for an endpoint that is not routed by model: the one that the key is bound to, else the default.
+pub fn vendor_pool(gateway: &Gateway, key: &ClientKey) -> Result<usize, Refusal> {
+    if key.models.is_some() {
+        return Err(Refusal::VendorForbidden);
+    }
+    default_pool(gateway, key).ok_or(Refusal::NoRoute)
+}
+
+/// What routes are matched against.
+struct Facts<'a> {
+    key: &'a ClientKey,
+    call: &'a ModelCall,
+    model: &'a str,
+    stream: bool,
+    headers: &'a HeaderMap,
+}
+
+/// The first route that matches and its pool; without a match the default pool.
+fn route(gateway: &Gateway, facts: &Facts<'_>) -> Result<(Option<usize>, usize), Refusal> {
+    let matching = gateway
+        .config
+        .routes
+        .iter()
+        .position(|route| matches(&route.when, facts));
+    let Some((index, Route { pool, .. })) =
+        matching.and_then(|index| Some((index, gateway.config.routes.get(index)?)))
+    else {
+        return default_pool(gateway, facts.key)
+            .map(|pool| (None, pool))
+            .ok_or(Refusal::NoRoute);
+    };
+    match &facts.key.pools {
+        Some(allowed) if !allowed.contains(pool) => Err(Refusal::PoolForbidden),
+        _ => Ok((Some(index), *pool)),
+    }
+}
+
+/// `default` if the key may use it, else the first pool that the key is bound to, else the only pool there is.
+fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> {
+    let pools = &gateway.config.pools;
+    let default = pools.iter().position(|pool| &*pool.name == "default");
+    match &key.pools {
+        Some(allowed) => default
+            .filter(|index| allowed.contains(index))
+            .or_else(|| allowed.first().copied()),
+        None if pools.len() == 1 => Some(0),
+        None => default,
+    }
+}
+
+fn matches(when: &When, facts: &Facts<'_>) -> bool {
+    let header = |name: &str| {
+        facts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    when.model
+        .as_ref()
+        .is_none_or(|glob| glob.is_match(facts.model))
+        && when
+            .dialect
+            .is_none_or(|dialect| dialect == facts.call.dialect)
+        && when
+            .key
+            .as_ref()
+            .is_none_or(|glob| glob.is_match(&facts.key.name))
+        && when.group.as_ref().is_none_or(|glob| {
+            facts
+                .key
+                .group
+                .as_ref()
+                .is_some_and(|group| glob.is_match(group))
+        })
+        && when.stream.is_none_or(|stream| stream == facts.stream)
+        && when
+            .user_agent
+            .as_ref()
+            .is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
+        && when.project.as_ref().is_none_or(|glob| {
+            let project = header("x-weir-project").or(facts.key.project.as_deref());
+            project.is_some_and(|project| glob.is_match(project))
+        })
+        && when
+            .header
+            .iter()
+            .all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
+}
+
+fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
+    match &key.models {
+        Some(globs) if !globs.iter().any(|glob| glob.is_match(model)) => {
+            Err(Refusal::ModelForbidden {
+                model: model.to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn session(
+    by: AffinityBy,
+    call: &ModelCall,
+    key: &ClientKey,
+    headers: &HeaderMap,
+    members: &Members,
+    body: &[u8],
+    previous_response: Option<&str>,
+) -> Option<Session> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let metadata_user_id = match call.dialect {
+        Dialect::Anthropic => members.value(body, "metadata").and_then(user_id),
+        _ => None,
+    };
+    let prompt_cache_key = optional_string(members, body, "prompt_cache_key");
+    let conversation = members
+        .value(body, "conversation")
+        .and_then(conversation_id);
+    let traces = Traces {
+        claude_session: header("x-claude-code-session-id"),
+        metadata_user_id: metadata_user_id.as_deref(),
+        codex_session: header("session-id")
+            .or_else(|| header("session_id"))
+            .or_else(|| header("thread-id")),
+        prompt_cache_key: prompt_cache_key.as_deref(),
+        conversation: conversation.as_deref(),
+        previous_response_id: previous_response,
+        key: Some(&key.name),
+    };
+    affinity::session(&traces, by)
+}
+
+/// `metadata.user_id`; the object is small, a client that makes it large has no session.
+fn user_id(metadata: &[u8]) -> Option<String> {
+    if metadata.len() > MAX_SMALL_MEMBER {
+        return None;
+    }
+    let members = json::scan(metadata).ok()?;
+    optional_string(&members, metadata, "user_id")
+}
+
+/// `conversation` is an id or an object with one.
+fn conversation_id(value: &[u8]) -> Option<String> {
+    if value.len() > MAX_SMALL_MEMBER {
+        return None;
+    }
+    match serde_json::from_slice::<String>(value) {
+        Ok(id) => Some(id),
+        Err(_) => optional_string(&json::scan(value).ok()?, value, "id"),
+    }
+}
+
+fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result<String, Refusal> {
+    let fault = Refusal::Member {
+        name,
+        expected: "a string that is not empty",
+    };
+    match members.string(body, name) {
+        Some(text) if !text.is_empty() => Ok(text.into_owned()),
+        _ => Err(fault),
+    }
+}
+
+fn optional_string(members: &Members, body: &[u8], name: &str) -> Option<String> {
+    members.string(body, name).map(std::borrow::Cow::into_owned)
+}
+
+/// Absent and `null` are false, as the vendors read it.
+fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<bool, Refusal> {
+    match members.value(body, name) {
+        None | Some(b"null" | b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => Err(Refusal::Member {
+            name,
+            expected: "true or false",
+        }),
+    }
+}
+
+/// Members that are parsed for a session id, bytes.
+const MAX_SMALL_MEMBER: usize = 16 << 10;

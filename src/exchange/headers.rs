@@ -1,0 +1,167 @@
+//! Which headers travel: client → upstream and upstream → client.
+//!
+//! Open lists on both sides: what is not known is passed, because new `anthropic-*` and `openai-*` headers arrive with
+//! every client release. What is held back: hop-by-hop headers, credentials, and what tells one client about the
+//! operator or about another client.
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT,
+    HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::Account;
+use crate::config::providers::Auth;
+
+/// The client's headers, less what belongs to its connection and what stays here.
+pub fn from_client(client: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(client.len() + 6);
+    let nominated = connection_options(client);
+    for (name, value) in client {
+        if !is_hop_by_hop(name)
+            && !stays_here(name)
+            && !nominated.iter().any(|other| other == name.as_str())
+        {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers
+}
+
+/// As [`from_client`] made them, with what `account` adds and its credential.
+pub fn for_account(from_client: &HeaderMap, account: &Account) -> HeaderMap {
+    let mut headers = from_client.clone();
+    // The tap and the error classes read the answer as text.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in &account.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    if let Some((name, value)) = credential(account) {
+        headers.insert(name, value);
+    }
+    headers
+}
+
+/// The head of an answer to the client, less what belongs to the connection or to the operator.
+pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(upstream.len() + 4);
+    let nominated = connection_options(upstream);
+    for (name, value) in upstream {
+        if is_hop_by_hop(name)
+            || is_private(name)
+            || nominated.iter().any(|other| other == name.as_str())
+        {
+            continue;
+        }
+        // OpenAI's own id travels in the header that carries ours.
+        if name == "x-request-id" {
+            headers.append(
+                HeaderName::from_static("x-upstream-request-id"),
+                value.clone(),
+            );
+        } else {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    headers
+}
+
+/// Where and how the credential of `account` travels. `None` when it has none, or one that no header can hold.
+pub fn credential(account: &Account) -> Option<(HeaderName, HeaderValue)> {
+    let key = account.key.as_ref()?.expose();
+    let (name, text) = match account.auth {
+        Auth::None => return None,
+        Auth::ApiKey => (HeaderName::from_static("api-key"), key.to_owned()),
+        Auth::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+        Auth::XApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+        Auth::XGoogApiKey => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some((name, value))
+}
+
+/// Headers named by `Connection`, which are hop-by-hop too.
+fn connection_options(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|option| option.trim().to_ascii_lowercase())
+        .filter(|option| option != "close" && option != "keep-alive")
+        .collect()
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [
+        CONNECTION,
+        CONTENT_LENGTH,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ]
+    .contains(name)
+        || matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "http2-settings"
+        )
+}
+
+/// What a client sends that no upstream gets to see.
+fn stays_here(name: &HeaderName) -> bool {
+    if [
+        ACCEPT_ENCODING,
+        AUTHORIZATION,
+        CONTENT_ENCODING,
+        COOKIE,
+        EXPECT,
+        HOST,
+    ]
+    .contains(name)
+    {
+        return true;
+    }
+    let name = name.as_str();
+    matches!(
+        name,
+        "api-key"
+            | "forwarded"
+            | "origin"
+            | "referer"
+            | "via"
+            | "x-api-key"
+            | "x-goog-api-key"
+            | "x-real-ip"
+            | "x-request-id"
+    ) || name.starts_with("x-forwarded-")
+        || name.starts_with("x-weir-")
+        || name.starts_with("sec-")
+        || name.starts_with("cf-")
+}
+
+/// What an upstream says about itself or about the operator's account.
+fn is_private(name: &HeaderName) -> bool {
+    if name == SET_COOKIE {
+        return true;
+    }
+    let name = name.as_str();
+    matches!(
+        name,
+        "alt-svc"
+            | "anthropic-organization-id"
+            | "anthropic-workspace-id"
+            | "nel"
+            | "openai-organization"
+            | "openai-project"
+            | "report-to"
+            | "server"
+            | "strict-transport-security"
+            | "via"
+    ) || name.starts_with("cf-")
+        || name.starts_with("access-control-")
+        || name.starts_with("x-weir-")
+}

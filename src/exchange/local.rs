@@ -1,0 +1,231 @@
+//! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters.
+//!
+//! A list of models holds what can be named: the literal names in the configuration, and of the patterns those models
+//! of the built-in price table that they match. It is cut down to what the asking key may use.
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Gateway;
+use super::operation::Local;
+use super::refusal::{Refusal, Reply};
+use crate::config::{Account, ClientKey, Glob};
+use crate::pricing;
+use crate::protocol::Dialect;
+
+/// Answers `what` for `key`.
+pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Reply, Refusal> {
+    let body = match what {
+        Local::Health | Local::Ready => json!({"status": "ok"}),
+        // Client adapters are not part of this version: there are none to list.
+        Local::Adapters => json!({"object": "list", "data": []}),
+        Local::Capabilities => capabilities(gateway, key),
+        Local::Model { dialect, id } => {
+            let id = id.strip_prefix("models/").unwrap_or(id);
+            let models = models(gateway, key);
+            let owner = models.get(id).ok_or_else(|| Refusal::ModelUnknown {
+                model: id.to_owned(),
+            })?;
+            entry(*dialect, id, owner.provider)
+        }
+        Local::Models { dialect } => list(*dialect, &models(gateway, key)),
+        Local::Providers => providers(gateway),
+    };
+    Ok(Reply::json(
+        200,
+        serde_json::to_vec(&body).unwrap_or_default(),
+    ))
+}
+
+/// Who serves a model.
+#[derive(Debug)]
+struct Served {
+    provider: &'static str,
+    dialects: Vec<Dialect>,
+}
+
+/// What `key` may use, by name.
+fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
+    let mut models = BTreeMap::new();
+    let allowed = |name: &str| {
+        key.models
+            .as_ref()
+            .is_none_or(|globs| globs.iter().any(|glob| glob.is_match(name)))
+    };
+    let pools = gateway.config.pools.iter().enumerate();
+    let pools =
+        pools.filter(|(index, _)| key.pools.as_ref().is_none_or(|pools| pools.contains(index)));
+    for account in pools
+        .flat_map(|(_, pool)| &pool.accounts)
+        .filter_map(|index| gateway.config.accounts.get(*index))
+    {
+        for name in names(account).filter(|name| allowed(name)) {
+            let served = models.entry(name).or_insert_with(|| Served {
+                provider: account.provider.name,
+                dialects: Vec::new(),
+            });
+            for dialect in &account.dialects {
+                if !served.dialects.contains(dialect) {
+                    served.dialects.push(*dialect);
+                }
+            }
+        }
+    }
+    // A name that only a route knows, and leads to another model.
+    for route in &gateway.config.routes {
+        let reachable = key
+            .pools
+            .as_ref()
+            .is_none_or(|pools| pools.contains(&route.pool));
+        let Some(name) = route
+            .when
+            .model
+            .as_ref()
+            .map(Glob::pattern)
+            .filter(|name| is_literal(name))
+        else {
+            continue;
+        };
+        let first = gateway
+            .config
+            .pools
+            .get(route.pool)
+            .and_then(|pool| pool.accounts.first());
+        if let Some(account) = first.and_then(|index| gateway.config.accounts.get(*index))
+            && reachable
+            && allowed(name)
+        {
+            models.entry(name.to_owned()).or_insert_with(|| Served {
+                provider: account.provider.name,
+                dialects: account.dialects.clone(),
+            });
+        }
+    }
+    models
+}
+
+/// The names under which an account serves.
+fn names(account: &Account) -> impl Iterator<Item = String> {
+    let known = pricing::ids().filter(move |id| {
+        if account.models.entries.is_empty() {
+            is_native(account, id)
+        } else {
+            account.models.upstream_name(id).is_some()
+        }
+    });
+    let literal = account
+        .models
+        .entries
+        .iter()
+        .map(|entry| entry.glob.pattern())
+        .filter(|name| is_literal(name));
+    known.map(str::to_owned).chain(literal.map(str::to_owned))
+}
+
+/// Whether an account without a list of models can be expected to serve this one.
+fn is_native(account: &Account, id: &str) -> bool {
+    let family = |prefixes: &[&str]| prefixes.iter().any(|prefix| id.starts_with(prefix));
+    match account.provider.name {
+        "anthropic" => family(&["claude-"]),
+        "openai" => family(&["gpt-", "o1", "o3", "o4"]),
+        "gemini" => family(&["gemini-"]),
+        "deepseek" => family(&["deepseek-"]),
+        "moonshot" => family(&["kimi-"]),
+        "bigmodel" => family(&["glm-"]),
+        "simulated" => account.dialects.iter().any(|dialect| match dialect {
+            Dialect::Anthropic => family(&["claude-"]),
+            Dialect::Gemini => family(&["gemini-"]),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => family(&["gpt-"]),
+        }),
+        _ => false,
+    }
+}
+
+fn is_literal(pattern: &str) -> bool {
+    !pattern.contains(['*', '?', '[', '{', '\\'])
+}
+
+fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
+    let entries: Vec<Value> = models
+        .iter()
+        .map(|(id, served)| entry(dialect, id, served.provider))
+        .collect();
+    match dialect {
+        Dialect::Anthropic => json!({
+            "first_id": models.keys().next(),
+            "last_id": models.keys().next_back(),
+            "has_more": false,
+            "data": entries,
+        }),
+        Dialect::Gemini => json!({"models": entries}),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            json!({"object": "list", "data": entries})
+        }
+    }
+}
+
+fn entry(dialect: Dialect, id: &str, provider: &str) -> Value {
+    match dialect {
+        Dialect::Anthropic => json!({
+            "type": "model",
+            "id": id,
+            "display_name": id,
+            "created_at": "1970-01-01T00:00:00Z",
+        }),
+        Dialect::Gemini => json!({
+            "name": format!("models/{id}"),
+            "displayName": id,
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        }),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({
+            "id": id,
+            "object": "model",
+            "created": 0,
+            "owned_by": provider,
+        }),
+    }
+}
+
+/// Models with their dialects and prices.
+fn capabilities(gateway: &Gateway, key: &ClientKey) -> Value {
+    let data: Vec<Value> = models(gateway, key)
+        .into_iter()
+        .map(|(id, served)| {
+            let price = gateway.prices.quote(&id).map(|quote| {
+                json!({
+                    "unit": "USD per million tokens",
+                    "input": quote.rates.input,
+                    "output": quote.rates.output,
+                    "cache_read": quote.rates.cache_read,
+                    "cache_write_5m": quote.rates.cache_write_5m,
+                    "cache_write_1h": quote.rates.cache_write_1h,
+                })
+            });
+            let dialects: Vec<&str> = served
+                .dialects
+                .iter()
+                .map(|dialect| dialect.as_str())
+                .collect();
+            json!({"id": id, "provider": served.provider, "dialects": dialects, "price": price})
+        })
+        .collect();
+    json!({"object": "list", "data": data})
+}
+
+/// The providers of the configured accounts. Accounts themselves are the operator's business.
+fn providers(gateway: &Gateway) -> Value {
+    let mut providers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for account in &gateway.config.accounts {
+        let dialects = providers.entry(account.provider.name).or_default();
+        for dialect in &account.dialects {
+            if !dialects.contains(&dialect.as_str()) {
+                dialects.push(dialect.as_str());
+            }
+        }
+    }
+    let data: Vec<Value> = providers
+        .into_iter()
+        .map(|(name, dialects)| json!({"id": name, "object": "provider", "dialects": dialects}))
+        .collect();
+    json!({"object": "list", "data": data})
+}

@@ -1,0 +1,46 @@
+//! One request, pure: a chain of types, each of which can only be made by the step before.
+//!
+//! ```text
+//! Received ──admit──► Admitted ──dispatch──► Dispatched ──relaying──► Relaying ──► Outcome
+//!     └─────────────────────┴────── Refusal ──────┴─────────────────────┘
+//! ```
+//!
+//! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
+pub mod admit;
+pub mod dispatch;
+pub mod headers;
+pub mod local;
+pub mod operation;
+pub mod origin;
+pub mod refusal;
+pub mod relaying;
+pub mod target;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::keys::KeyIndex;
+use crate::pool::Pool;
+use crate::pricing::PriceTable;
+
+/// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
+#[derive(Debug)]
+pub struct Gateway {
+    pub config: Arc<Config>,
+    pub keys: KeyIndex,
+    pub prices: PriceTable,
+    pub pool: Pool,
+}
+
+impl Gateway {
+    /// Builds everything that a request needs from `config`. The live state of the accounts passes on from `before`.
+    pub fn build(config: Config, before: Option<&Self>) -> Self {
+        let config = Arc::new(config);
+        Self {
+            keys: KeyIndex::new(&config),
+            prices: PriceTable::new(&config.prices),
+            pool: Pool::new(&config, before.map(|before| &before.pool)),
+            config,
+        }
+    }
+}

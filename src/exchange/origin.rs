@@ -1,0 +1,160 @@
+//! Where a request comes from: its id, the client's address, its project, and what CORS says to its origin.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::refusal::Reply;
+use crate::config::{ClientKey, Config, Cors};
+
+/// The client's `x-request-id`, if it is one that may go into logs and headers as it is.
+pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
+    (!id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(sane)).then_some(id)
+}
+
+/// The project of a request: what it says, if the configuration knows it, else what its key says.
+pub fn project(config: &Config, key: &ClientKey, headers: &HeaderMap) -> Option<Arc<str>> {
+    let said = headers
+        .get("x-weir-project")
+        .and_then(|value| value.to_str().ok());
+    said.and_then(|said| config.projects.iter().find(|project| &***project == said))
+        .or(key.project.as_ref())
+        .cloned()
+}
+
+/// The address of the client: the last `X-Forwarded-For` entry that was not written by a trusted proxy.
+pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let trusted = |ip: IpAddr| {
+        config
+            .server
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(&ip))
+    };
+    let peer = peer.map(|ip| ip.to_canonical())?;
+    if !trusted(peer) {
+        return Some(peer);
+    }
+    let forwarded: Vec<_> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut client = peer;
+    for entry in forwarded.iter().rev() {
+        let Ok(ip) = entry.trim().parse::<IpAddr>() else {
+            break;
+        };
+        client = ip.to_canonical();
+        if !trusted(client) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+/// The answer to a CORS preflight from an allowed origin; `None` when it is not one.
+pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> Option<Reply> {
+    if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
+    }
+    allowed_origin(cors?, headers)?;
+    let mut reply = Reply::json(204, "");
+    reply.headers.clear();
+    let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let any = HeaderValue::from_static("*");
+    reply
+        .headers
+        .insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(any));
+    reply.headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, DELETE, OPTIONS"),
+    );
+    reply
+        .headers
+        .insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    Some(reply)
+}
+
+/// The CORS headers of every answer to an allowed origin.
+pub fn add_cors(cors: Option<&Cors>, request: &HeaderMap, answer: &mut HeaderMap) {
+    let Some(cors) = cors else { return };
+    answer.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = allowed_origin(cors, request) {
+        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    }
+}
+
+fn allowed_origin(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN)?;
+    let text = origin.to_str().ok()?;
+    let allowed = |entry: &String| entry == "*" || entry.eq_ignore_ascii_case(text);
+    cors.allow_origins
+        .iter()
+        .any(allowed)
+        .then(|| origin.clone())
+}
+
+/// Longest request id that is taken over from a client, bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_request_id_is_taken_over_only_when_it_is_harmless() {
+        let id = |value| sane_request_id(&headers(&[("x-request-id", value)])).map(str::to_owned);
+        assert_eq!(id("req-1_A.b"), Some("req-1_A.b".into()));
+        assert_eq!(id("has space"), None);
+        assert_eq!(id("quote\"}"), None);
+        assert_eq!(id(""), None);
+    }
+
+    #[test]
+    fn only_allowed_origins_are_answered() {
+        let cors = Cors {
+            allow_origins: vec!["https://app.example.com".into()],
+        };
+        let ask = |origin| {
+            let mut answer = HeaderMap::new();
+            add_cors(Some(&cors), &headers(&[("origin", origin)]), &mut answer);
+            answer.get(ACCESS_CONTROL_ALLOW_ORIGIN).cloned()
+        };
+        assert_eq!(
+            ask("https://app.example.com"),
+            Some(HeaderValue::from_static("https://app.example.com"))
+        );
+        assert_eq!(ask("https://evil.example.com"), None);
+        let request = headers(&[
+            ("origin", "https://evil.example.com"),
+            ("access-control-request-method", "POST"),
+        ]);
+        assert!(preflight(Some(&cors), &Method::OPTIONS, &request).is_none());
+        let request = headers(&[
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "POST"),
+        ]);
+        assert_eq!(
+            preflight(Some(&cors), &Method::OPTIONS, &request).map(|reply| reply.status),
+            Some(204)
+        );
+    }
+}

@@ -1,0 +1,303 @@
+//! Every refusal and every failure that a client sees in Weir's own words.
+//!
+//! One enum, one table to the wire: [`Refusal::wire`] decides kind and wording, `protocol::error` the envelope of the
+//! caller's dialect. Nothing here ever carries an upstream's key, address or body.
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue};
+
+use crate::outcome::{End, FailureClass};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, ErrorKind, WireError};
+use crate::protocol::json;
+
+/// Why Weir does not give the answer that was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The body is larger than `server.max_body`.
+    BodyTooLarge {
+        limit: usize,
+    },
+    /// The client was too slow in sending its body.
+    BodyTimeout,
+    /// The body could not be read or decoded.
+    BodyUnreadable {
+        why: String,
+    },
+    /// The body is not what can be read safely.
+    Json(json::Fault),
+    KeyExpired,
+    KeyMissing,
+    KeyUnknown,
+    /// A member that must be there is not, or has the wrong type.
+    Member {
+        name: &'static str,
+        expected: &'static str,
+    },
+    /// The key's `models` do not allow it.
+    ModelForbidden {
+        model: String,
+    },
+    /// No account of the pool serves the model.
+    ModelUnknown {
+        model: String,
+    },
+    /// Neither a route nor a pool for this key.
+    NoRoute,
+    NotFound {
+        path: String,
+    },
+    /// More requests at once than `server.max_concurrent_requests`.
+    Overloaded,
+    /// The accounts that could serve speak another dialect.
+    NeedsTranslation {
+        client: Dialect,
+        model: String,
+    },
+    /// The key's `pools` do not allow where the route leads.
+    PoolForbidden,
+    /// Every account that could serve is out, for the reason given.
+    Exhausted {
+        class: FailureClass,
+        retry_after: Option<Duration>,
+    },
+    /// The last attempt failed and no other account may be tried.
+    UpstreamFailed {
+        class: FailureClass,
+        retry_after: Option<Duration>,
+    },
+    /// An endpoint that is not routed by model, asked with a key that is bound to models.
+    VendorForbidden,
+    /// No account in the pool speaks the dialect of the endpoint.
+    VendorUnserved {
+        dialect: Dialect,
+    },
+    /// Codex asks for a WebSocket first.
+    WebSocket,
+    WrongMethod {
+        allowed: &'static str,
+    },
+}
+
+/// A whole answer of Weir's own.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// A JSON answer.
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+}
+
+impl Refusal {
+    /// The answer in the caller's dialect.
+    pub fn reply(&self, dialect: Dialect, request_id: &str) -> Reply {
+        let mut wire = self.wire();
+        wire.request_id = Some(request_id.to_owned());
+        let status = match self {
+            // Codex falls back to plain HTTP at once on this one, and only slowly on others.
+            Self::WebSocket => 426,
+            _ => error::status(dialect, wire.kind),
+        };
+        let mut reply = Reply::json(status, error::encode(dialect, &wire));
+        if let Some(after) = wire.retry_after {
+            reply
+                .headers
+                .insert(RETRY_AFTER, whole_seconds(after).into());
+        }
+        if let Some(retry) = self.should_retry() {
+            let value = HeaderValue::from_static(if retry { "true" } else { "false" });
+            reply.headers.insert("x-should-retry", value);
+        }
+        if let Self::WrongMethod { allowed } = self {
+            reply
+                .headers
+                .insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        reply
+    }
+
+    /// How the request ended.
+    pub const fn end(&self) -> End {
+        match self {
+            Self::Exhausted { .. } | Self::UpstreamFailed { .. } => End::UpstreamError,
+            _ => End::Refused,
+        }
+    }
+
+    /// What is said on the wire, before any dialect.
+    pub fn wire(&self) -> WireError {
+        let mut wire = WireError::new(self.kind(), self.message());
+        match self {
+            Self::Member { name, .. } => wire.param = Some((*name).to_owned()),
+            Self::Overloaded => wire.retry_after = Some(Duration::from_secs(1)),
+            Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
+                wire.retry_after = *retry_after;
+            }
+            _ => {}
+        }
+        wire
+    }
+
+    const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
+            Self::BodyTimeout => ErrorKind::RequestTimeout,
+            Self::BodyUnreadable { .. } | Self::Json(_) | Self::Member { .. } | Self::WebSocket => {
+                ErrorKind::InvalidRequest
+            }
+            Self::NeedsTranslation { .. } => ErrorKind::Unsupported,
+            Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
+            Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
+            Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => {
+                ErrorKind::Permission
+            }
+            Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
+            Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Overloaded => ErrorKind::Overloaded,
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
+                failure_kind(*class)
+            }
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::BodyTooLarge { limit } => {
+                format!(
+                    "the request body is larger than {limit} bytes, which is what this proxy accepts (`server.max_body`)"
+                )
+            }
+            Self::BodyTimeout => "the request body did not arrive in time; send it again".into(),
+            Self::BodyUnreadable { why } => format!("the request body cannot be read: {why}"),
+            Self::Json(fault) => format!("the request body cannot be read: {fault}"),
+            Self::KeyExpired | Self::KeyUnknown => {
+                "this API key is not valid here; ask the operator of this proxy for one".into()
+            }
+            Self::KeyMissing => {
+                "no API key was sent; send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
+                    .into()
+            }
+            Self::Member { name, expected } => format!("`{name}` must be {expected}"),
+            Self::ModelForbidden { model } => {
+                format!(
+                    "this API key may not use the model `{model}`; GET /v1/models lists what it may use"
+                )
+            }
+            Self::ModelUnknown { model } => {
+                format!("the model `{model}` is not served here; GET /v1/models lists what is")
+            }
+            Self::NoRoute => {
+                "no route leads anywhere for this request; GET /v1/models lists what is served"
+                    .into()
+            }
+            Self::NotFound { path } => format!("there is nothing at {path}"),
+            Self::Overloaded => {
+                "this proxy is serving as many requests as it may; try again shortly".into()
+            }
+            Self::NeedsTranslation { client, model } => format!(
+                "the model `{model}` is served by accounts that do not speak {client}, and this version of weir does not \
+                 translate between dialects; call it in a dialect that they speak, or route it to another pool"
+            ),
+            Self::PoolForbidden => {
+                "this API key may not use the pool that this request is routed to".into()
+            }
+            Self::Exhausted { class, retry_after } => exhausted(*class, *retry_after),
+            Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),
+            Self::VendorForbidden => {
+                "this API key is bound to certain models, and this endpoint is not routed by model"
+                    .into()
+            }
+            Self::VendorUnserved { dialect } => {
+                format!("no account here speaks {dialect}, to which this endpoint belongs")
+            }
+            Self::WebSocket => "WebSocket is not offered; POST /v1/responses instead".into(),
+            Self::WrongMethod { allowed } => format!("this path takes {allowed}"),
+        }
+    }
+
+    /// `x-should-retry`, where leaving it to the SDK would be wrong.
+    fn should_retry(&self) -> Option<bool> {
+        match self {
+            Self::Exhausted {
+                class: FailureClass::Quota,
+                retry_after,
+            } => Some(retry_after.is_some_and(|after| after <= NEAR)),
+            Self::Exhausted {
+                class: FailureClass::Auth,
+                ..
+            } => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// What the client sees at last, per class of failure.
+pub const fn failure_kind(class: FailureClass) -> ErrorKind {
+    match class {
+        FailureClass::ClientFault => ErrorKind::InvalidRequest,
+        FailureClass::ContextLength => ErrorKind::ContextLength,
+        FailureClass::Quota => ErrorKind::Quota,
+        FailureClass::Throttled | FailureClass::ThrottledBlind => ErrorKind::RateLimit,
+        FailureClass::Overloaded => ErrorKind::Overloaded,
+        FailureClass::Slow => ErrorKind::Timeout,
+        FailureClass::Auth
+        | FailureClass::ClientGone
+        | FailureClass::ServerError
+        | FailureClass::Transport
+        | FailureClass::Truncated => ErrorKind::BadGateway,
+    }
+}
+
+fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> String {
+    let what = match class {
+        FailureClass::Quota => "the quota of every upstream account that could serve this is spent",
+        FailureClass::Throttled | FailureClass::ThrottledBlind => {
+            "every upstream account that could serve this is rate limited"
+        }
+        FailureClass::Overloaded => "every upstream that could serve this is overloaded",
+        _ => "no upstream account that could serve this is available",
+    };
+    match retry_after {
+        Some(after) => format!("{what}; try again in {} s", whole_seconds(after)),
+        None => format!("{what}; try again later"),
+    }
+}
+
+const fn upstream_failed(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Slow => "the upstream did not answer in time; try again",
+        FailureClass::Transport => "the upstream could not be reached; try again",
+        FailureClass::Truncated => "the upstream's answer broke off; try again",
+        FailureClass::Overloaded => "the upstream is overloaded; try again shortly",
+        FailureClass::Throttled | FailureClass::ThrottledBlind => {
+            "the upstream is rate limited; try again shortly"
+        }
+        FailureClass::Quota => "the upstream's quota is spent",
+        _ => "the upstream failed; try again",
+    }
+}
+
+/// `Retry-After` is in whole seconds; rounding down would call the client back too early.
+fn whole_seconds(after: Duration) -> u64 {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    seconds.max(1)
+}
+
+/// A quota that comes back within this time is worth an SDK's own retry.
+const NEAR: Duration = Duration::from_mins(1);

@@ -1,0 +1,517 @@
+//! Upstream bytes → client bytes: what is held, when it commits, how it ends.
+//!
+//! ```text
+//!            head 2xx, event stream      Stream: hold frames ── first content event, 64 KiB or 2 s ──► committed: forward
+//!  upstream ─ head 2xx, anything else ─► Whole:  hold all     ── end, or more than 1 MiB ────────────► committed: forward
+//!            head not 2xx                Fault:  hold all     ── end ──► the client's own fault, or the attempt failed
+//! ```
+//!
+//! Until the commit nothing has reached the client and another account may still serve. After it nothing is retried,
+//! and an answer that breaks off ends in the dialect's terminal error event, never in silence.
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use smallvec::SmallVec;
+
+use super::headers;
+use super::refusal::Refusal;
+use crate::config::secret::Secret;
+use crate::outcome::{End, FailureClass, UsageSource};
+use crate::pool::{self, ErrorFacts, Failure, Fault};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, ParsedError};
+use crate::protocol::hub::usage::Usage;
+use crate::protocol::passthrough::{self, Ending, Tap};
+
+/// One answer on its way from an upstream to the client.
+#[derive(Debug)]
+pub struct Relaying {
+    dialect: Dialect,
+    status: StatusCode,
+    headers: HeaderMap,
+    /// The account's credential, which no error may show.
+    secret: Option<Secret>,
+    body: Body,
+    /// What may go out now; taken by [`Relaying::take`].
+    ready: Ready,
+    committed: bool,
+    facts: Facts,
+}
+
+/// Bytes for the client, in order.
+pub type Ready = SmallVec<[Bytes; 4]>;
+
+/// What the upstream said about its answer.
+#[derive(Debug, Default)]
+struct Facts {
+    usage: Option<(Usage, UsageSource)>,
+    service_tier: Option<String>,
+    response_id: Option<String>,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Compressed although asked not to: forwarded unread.
+    Opaque,
+    /// An error: it is read whole before anybody decides.
+    Fault(BytesMut),
+    /// An event stream that the tap reads along.
+    Stream(Box<Tap>),
+    /// Anything else that succeeded: held while it is small; of what went by the end is kept, where usage stands.
+    Whole(BytesMut),
+}
+
+/// What to do after a step.
+#[derive(Debug)]
+pub enum Next {
+    /// Before the commit: this attempt failed.
+    Failed(Box<Failed>),
+    /// Something is ready: [`Relaying::take`] it. The head goes first if it has not gone.
+    Forward,
+    /// Nothing may go out yet.
+    Hold,
+    /// After the commit: the upstream's stream cannot be read further. [`Relaying::broke`] ends it.
+    Unreadable,
+}
+
+/// A failed attempt, and what the client sees of it if nothing else is left.
+#[derive(Debug)]
+pub struct Failed {
+    pub failure: Failure,
+    /// The upstream's own error, if the client may see it.
+    pub answer: Option<Answer>,
+}
+
+/// A head and a body for the client.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// How a committed answer ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub end: End,
+    /// What the pool is to know about it.
+    pub failure: Option<Failure>,
+    /// Nothing tells the client that the answer broke off, except breaking off.
+    pub abort: bool,
+}
+
+impl Failed {
+    /// Without anything that the client could be shown.
+    pub fn bare(failure: Failure) -> Box<Self> {
+        Box::new(Self {
+            failure,
+            answer: None,
+        })
+    }
+}
+
+impl Relaying {
+    /// From the head of the answer. `secret` is masked in errors.
+    pub fn new(
+        dialect: Dialect,
+        wants_stream: bool,
+        status: StatusCode,
+        headers: HeaderMap,
+        secret: Option<Secret>,
+    ) -> Self {
+        let encoded = headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let body = if !status.is_success() {
+            Body::Fault(BytesMut::new())
+        } else if encoded {
+            Body::Opaque
+        } else if has_media_type(&headers, "text/event-stream") {
+            Body::Stream(Box::new(Tap::new(dialect)))
+        } else if wants_stream
+            && dialect == Dialect::Gemini
+            && has_media_type(&headers, "application/json")
+        {
+            // Without `alt=sse` Gemini streams one JSON array.
+            Body::Stream(Box::new(Tap::json_array()))
+        } else {
+            Body::Whole(BytesMut::new())
+        };
+        Self {
+            dialect,
+            status,
+            headers,
+            secret,
+            body,
+            ready: Ready::new(),
+            committed: false,
+            facts: Facts::default(),
+        }
+    }
+
+    /// The status and the headers of the answer, as the upstream sent them.
+    pub fn head(&self) -> (StatusCode, &HeaderMap) {
+        (self.status, &self.headers)
+    }
+
+    /// Whether the head may go (or has gone) out.
+    pub fn is_committed(&self) -> bool {
+        self.committed
+    }
+
+    /// Whether the answer is complete although the upstream has not closed it yet.
+    pub fn is_complete(&self) -> bool {
+        matches!(&self.body, Body::Stream(tap) if tap.terminal().is_some())
+    }
+
+    /// The length of the whole body, when all of it is ready before the head goes.
+    pub fn known_length(&self) -> Option<usize> {
+        match &self.body {
+            Body::Whole(held) if held.is_empty() => Some(self.ready.iter().map(Bytes::len).sum()),
+            _ => None,
+        }
+    }
+
+    /// What may go out now.
+    pub fn take(&mut self) -> Ready {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// The next bytes of the answer.
+    pub fn push(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
+        match &mut self.body {
+            Body::Opaque => {
+                self.ready.push(chunk.clone());
+                self.commit()
+            }
+            Body::Fault(held) => {
+                // What is kept of an endless error suffices to class it.
+                let room = MAX_WHOLE.saturating_sub(held.len());
+                held.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                Next::Hold
+            }
+            Body::Stream(_) => self.push_stream(chunk, wall),
+            Body::Whole(held) => {
+                if self.committed {
+                    keep_end(held, chunk);
+                    self.ready.push(chunk.clone());
+                    return Next::Forward;
+                }
+                held.extend_from_slice(chunk);
+                if held.len() <= MAX_WHOLE {
+                    return Next::Hold;
+                }
+                let so_far = held.clone().freeze();
+                *held = BytesMut::new();
+                keep_end(held, &so_far);
+                self.ready.push(so_far);
+                self.commit()
+            }
+        }
+    }
+
+    fn push_stream(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
+        let Body::Stream(tap) = &mut self.body else {
+            return Next::Hold;
+        };
+        let Ok(pieces) = tap.relay(chunk) else {
+            return if self.committed {
+                Next::Unreadable
+            } else {
+                Next::Failed(Failed::bare(pool::classify_transport(Fault::Eof, false)))
+            };
+        };
+        self.ready
+            .extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
+        if self.committed {
+            return if self.ready.is_empty() {
+                Next::Hold
+            } else {
+                Next::Forward
+            };
+        }
+        if let Some(error) = tap.error()
+            && !tap.committed()
+        {
+            let failure = pool::classify_event(self.dialect, &facts(error), wall);
+            return Next::Failed(Box::new(Failed {
+                failure,
+                answer: self.event_as_answer(failure),
+            }));
+        }
+        let held: usize = self.ready.iter().map(Bytes::len).sum();
+        if tap.committed() || held > MAX_HELD {
+            self.commit()
+        } else {
+            Next::Hold
+        }
+    }
+
+    /// The first byte of a stream came long enough ago: the head goes out with what there is.
+    pub fn hold_expired(&mut self) -> Next {
+        match self.body {
+            Body::Stream(_) if !self.committed => self.commit(),
+            _ => Next::Hold,
+        }
+    }
+
+    /// The upstream closed the answer in good order. `Err` when nothing has reached the client and nothing shall.
+    pub fn end(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        match &mut self.body {
+            Body::Opaque => {
+                self.committed = true;
+                Ok(Ended::well())
+            }
+            Body::Fault(held) => {
+                let body = std::mem::take(held).freeze();
+                self.end_fault(&body, wall)
+            }
+            Body::Stream(tap) => {
+                let finish = tap.finish();
+                if !finish.rest.is_empty() {
+                    self.ready.push(finish.rest);
+                }
+                self.end_stream(finish.ending, wall)
+            }
+            Body::Whole(held) => {
+                let body = std::mem::take(held).freeze();
+                self.end_whole(body, wall)
+            }
+        }
+    }
+
+    fn end_stream(&mut self, ending: Ending, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let Body::Stream(tap) = &self.body else {
+            return Ok(Ended::well());
+        };
+        let event = tap
+            .error()
+            .map(|error| pool::classify_event(self.dialect, &facts(error), wall));
+        self.facts.learn(tap);
+        match ending {
+            Ending::Complete => {
+                self.committed = true;
+                Ok(Ended::well())
+            }
+            Ending::Failed if self.committed => Ok(Ended {
+                end: End::UpstreamError,
+                failure: event,
+                abort: false,
+            }),
+            Ending::Failed => {
+                let failure = event.unwrap_or_else(|| pool::classify_transport(Fault::Eof, false));
+                Err(Box::new(Failed {
+                    failure,
+                    answer: self.event_as_answer(failure),
+                }))
+            }
+            Ending::Truncated => self.broke(End::UpstreamEof, Fault::Eof),
+        }
+    }
+
+    fn end_whole(&mut self, body: Bytes, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        if self.committed {
+            self.facts.usage = passthrough::usage_near_end(self.dialect, &body).map(reported);
+            return Ok(Ended::well());
+        }
+        let answer = passthrough::read_answer(self.dialect, &body);
+        if let Some(error) = &answer.error {
+            let failure = pool::classify(
+                self.dialect,
+                self.status.as_u16(),
+                &self.headers,
+                &facts(error),
+                wall,
+            );
+            return Err(Failed::bare(failure));
+        }
+        self.facts.usage = answer.usage.map(reported);
+        self.facts.service_tier = answer.service_tier;
+        self.facts.response_id = answer.response_id;
+        self.ready.push(body);
+        self.committed = true;
+        Ok(Ended::well())
+    }
+
+    fn end_fault(&mut self, body: &[u8], wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let status = self.status.as_u16();
+        let parsed = error::parse(self.dialect, status, body);
+        let failure = pool::classify(self.dialect, status, &self.headers, &facts(&parsed), wall);
+        let theirs = matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        );
+        let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
+        // Clients mend themselves by the wording of these, so it passes as it came.
+        let body = match &self.secret {
+            _ if theirs => Bytes::copy_from_slice(body),
+            secret => {
+                let secret = secret.as_ref().map_or("", Secret::expose);
+                Bytes::from(error::mask(body, secret).into_owned())
+            }
+        };
+        let answer = (theirs || broken).then(|| Answer {
+            status: if theirs { status } else { 502 },
+            headers: headers::to_client(&self.headers),
+            body,
+        });
+        Err(Box::new(Failed { failure, answer }))
+    }
+
+    /// The upstream broke off, was silent for too long, or cannot be read.
+    pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
+        if !self.committed {
+            return Err(Failed::bare(pool::classify_transport(fault, false)));
+        }
+        let failure = Some(pool::classify_transport(fault, true));
+        let Body::Stream(tap) = &self.body else {
+            return Ok(Ended {
+                end,
+                failure,
+                abort: true,
+            });
+        };
+        self.facts.learn(tap);
+        if tap.terminal().is_some() {
+            return Ok(Ended::well());
+        }
+        let class = if end == End::Idle {
+            FailureClass::Slow
+        } else {
+            FailureClass::Truncated
+        };
+        let refusal = Refusal::UpstreamFailed {
+            class,
+            retry_after: None,
+        };
+        self.ready.push(tap.terminal_error(&refusal.wire()));
+        Ok(Ended {
+            end,
+            failure,
+            abort: false,
+        })
+    }
+
+    /// A keep-alive for a client that waits; empty where none can be put.
+    pub fn ping(&self) -> Bytes {
+        match &self.body {
+            Body::Stream(tap) if self.committed => Bytes::from_static(tap.ping()),
+            _ => Bytes::new(),
+        }
+    }
+
+    /// What was used, as far as the upstream said.
+    pub fn usage(&mut self) -> Option<(Usage, UsageSource)> {
+        if let Body::Stream(tap) = &self.body {
+            self.facts.learn(tap);
+        }
+        self.facts.usage
+    }
+
+    /// The service tier that the upstream says it used, which decides the price.
+    pub fn service_tier(&self) -> Option<&str> {
+        self.facts.service_tier.as_deref()
+    }
+
+    /// The id of the response, where a later request may continue it.
+    pub fn response_id(&self) -> Option<&str> {
+        match self.dialect {
+            Dialect::OpenaiResponses => self.facts.response_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn commit(&mut self) -> Next {
+        self.committed = true;
+        Next::Forward
+    }
+
+    /// An error event before the commit, as the HTTP error that it stands for. Only the client's own faults are shown.
+    fn event_as_answer(&self, failure: Failure) -> Option<Answer> {
+        if !matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        ) {
+            return None;
+        }
+        let Body::Stream(tap) = &self.body else {
+            return None;
+        };
+        let parsed = tap.error()?;
+        let wire = parsed.to_wire();
+        let mut headers = headers::to_client(&self.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Some(Answer {
+            status: error::status(self.dialect, wire.kind),
+            headers,
+            body: error::encode(self.dialect, &wire),
+        })
+    }
+}
+
+impl Ended {
+    const fn well() -> Self {
+        Self {
+            end: End::Complete,
+            failure: None,
+            abort: false,
+        }
+    }
+}
+
+impl Facts {
+    fn learn(&mut self, tap: &Tap) {
+        let source = if tap.usage_final() {
+            UsageSource::Reported
+        } else {
+            UsageSource::Partial
+        };
+        self.usage = tap.usage().map(|usage| (usage, source));
+        self.service_tier = tap.service_tier().map(str::to_owned);
+        self.response_id = tap.response_id().map(str::to_owned);
+    }
+}
+
+/// What the pool wants to know of an error.
+pub fn facts(error: &ParsedError) -> ErrorFacts<'_> {
+    ErrorFacts {
+        type_: error.type_.as_deref(),
+        code: error.code.as_deref(),
+        message: Some(error.message.as_str()),
+        retry_after: error.retry_after,
+        quota_ids: &error.quota_ids,
+        is_json: error.is_json,
+    }
+}
+
+fn reported(usage: Usage) -> (Usage, UsageSource) {
+    (usage, UsageSource::Reported)
+}
+
+fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
+}
+
+/// Appends to what is kept of a body that went by, and lets go of all but its end.
+fn keep_end(held: &mut BytesMut, chunk: &[u8]) {
+    held.extend_from_slice(chunk);
+    if held.len() > 2 * KEPT_END {
+        *held = BytesMut::from(&held[held.len() - KEPT_END..]);
+    }
+}
+
+/// Frames held before the commit, bytes: an opening event is a few hundred.
+const MAX_HELD: usize = 64 << 10;
+
+/// A plain answer is held up to this many bytes, so that a failure in it can still go elsewhere.
+const MAX_WHOLE: usize = 1 << 20;
+
+/// Bytes kept of the end of a larger answer: usage is among the last members.
+const KEPT_END: usize = 64 << 10;

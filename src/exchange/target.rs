@@ -1,0 +1,91 @@
+//! Where at an upstream a request goes, and its head.
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::operation::{self, ModelCall};
+use crate::config::providers::{Call, join, join_query};
+use crate::config::{Account, Endpoint};
+use crate::protocol::Dialect;
+
+/// The path and query of a model call at `endpoint`.
+pub fn call(
+    call: &ModelCall,
+    endpoint: &Endpoint,
+    model: &str,
+    query: Option<&str>,
+    account: &Account,
+) -> String {
+    let upstream = match (call.dialect, call.endpoint) {
+        (Dialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
+        (Dialect::Anthropic, _) => Call::AnthropicMessages,
+        (Dialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => Call::OpenaiCompletions,
+        (Dialect::OpenaiChat, _) => Call::OpenaiChat,
+        (Dialect::OpenaiResponses, operation::Endpoint::Count) => Call::OpenaiCountTokens,
+        (Dialect::OpenaiResponses, _) => Call::OpenaiResponses,
+        (Dialect::Gemini, operation::Endpoint::Count) => Call::GeminiCountTokens { model },
+        (Dialect::Gemini, _) if call.path_stream == Some(true) => Call::GeminiStream { model },
+        (Dialect::Gemini, _) => Call::GeminiGenerate { model },
+    };
+    with_query(join(&endpoint.path, upstream), query, account)
+}
+
+/// The path and query of an endpoint that Weir does not interpret.
+pub fn vendor(
+    dialect: Dialect,
+    endpoint: &Endpoint,
+    path: &str,
+    query: Option<&str>,
+    account: &Account,
+) -> String {
+    with_query(
+        join(&endpoint.path, Call::Vendor { dialect, path }),
+        query,
+        account,
+    )
+}
+
+fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
+    // A Gemini client may send its key to Weir this way; it is nobody else's business.
+    let client = client.map(|query| {
+        let kept = query.split('&').filter(|pair| !is_credential(pair));
+        kept.collect::<Vec<_>>().join("&")
+    });
+    if let Some(query) = join_query(client.as_deref(), &account.query) {
+        path.push('?');
+        path.push_str(&query);
+    }
+    path
+}
+
+fn is_credential(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    operation::percent_decode(name) == "key"
+}
+
+/// A request head. HTTP/2 wants an absolute URI and no `Host`; HTTP/1.1 the opposite, and a length.
+pub fn head(
+    method: &Method,
+    path: &str,
+    endpoint: &Endpoint,
+    mut headers: HeaderMap,
+    length: Option<usize>,
+    h2: bool,
+) -> Option<Parts> {
+    let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
+    let builder = http::Request::builder().method(method);
+    let request = if h2 {
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        let uri = format!("{scheme}://{}{path}", endpoint.authority);
+        builder.version(http::Version::HTTP_2).uri(uri)
+    } else {
+        headers.insert(HOST, authority);
+        builder.version(http::Version::HTTP_11).uri(path)
+    };
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    let (mut parts, ()) = request.body(()).ok()?.into_parts();
+    parts.headers = headers;
+    Some(parts)
+}

@@ -1,0 +1,414 @@
+//! Who is calling: a presented credential in, a configured key out. And how a fresh key is made.
+//!
+//! Keys are known by their SHA-256 only. Whatever is presented is hashed, looked up, compared in constant time and
+//! checked for expiry, whether or not it was found, so a refusal takes the same time whatever was wrong. The look-up
+//! itself may depend on the digest: nobody can choose a digest's first bytes without knowing the key.
+//!
+//! A client may present several credentials at once: Claude Code's `apiKeyHelper` sends one value in two headers, and a
+//! left-over `ANTHROPIC_API_KEY` travels beside the key meant for Weir. Any valid one is enough; of two valid ones the
+//! first in the order of [`presented`] speaks.
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ahash::HashMap;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::config::{ClientKey, Config};
+
+/// The configured keys by digest.
+#[derive(Debug)]
+pub struct KeyIndex {
+    by_digest: HashMap<[u8; 32], Arc<ClientKey>>,
+    /// Compared with when nothing was found, so that a miss costs what a hit costs.
+    decoy: Arc<ClientKey>,
+    /// Who callers without a key are, when the configuration allows them.
+    anonymous: Option<Arc<ClientKey>>,
+}
+
+/// Why no client was found. All are 401, and differ only in the words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyFault {
+    /// A configured key, after its `expires`.
+    Expired,
+    /// No credential at all.
+    Missing,
+    /// Not a configured key.
+    Unknown,
+}
+
+/// What a request presents as credentials, in the order in which they are tried.
+pub type Presented<'a> = SmallVec<[Cow<'a, [u8]>; 2]>;
+
+impl KeyIndex {
+    /// Indexes the keys of a configuration.
+    pub fn new(config: &Config) -> Self {
+        Self::of(&config.keys, config.anonymous)
+    }
+
+    fn of(keys: &[Arc<ClientKey>], anonymous: bool) -> Self {
+        let mut by_digest = HashMap::default();
+        for key in keys {
+            by_digest
+                .entry(key.digest)
+                .or_insert_with(|| Arc::clone(key));
+        }
+        Self {
+            by_digest,
+            decoy: Arc::new(nobody("decoy")),
+            anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS))),
+        }
+    }
+
+    /// The client who sent `headers` and `query`.
+    ///
+    /// With `anonymous: true`, a request without a credential is served as the key `anonymous`; where no keys are
+    /// configured at all, so is one with any credential, because every SDK insists on sending something.
+    pub fn identify(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Arc<ClientKey>, KeyFault> {
+        let presented = presented(headers, query);
+        if let Some(anonymous) = &self.anonymous
+            && (presented.is_empty() || self.by_digest.is_empty())
+        {
+            return Ok(Arc::clone(anonymous));
+        }
+        if presented.is_empty() {
+            // For the time that it takes, whatever comes of it.
+            let _ = self.authenticate(b"", now);
+            return Err(KeyFault::Missing);
+        }
+        let mut verdict = Err(KeyFault::Unknown);
+        // All of them, also after a valid one: how many are tried is the caller's choice alone.
+        for credential in &presented {
+            let next = self.authenticate(credential, now);
+            if verdict.is_err() && !matches!(next, Err(KeyFault::Unknown)) {
+                verdict = next;
+            }
+        }
+        verdict
+    }
+
+    /// The client whose key `presented` is.
+    pub fn authenticate(
+        &self,
+        presented: &[u8],
+        now: SystemTime,
+    ) -> Result<Arc<ClientKey>, KeyFault> {
+        let digest = digest(presented);
+        let found = self.by_digest.get(&digest);
+        let key = found.unwrap_or(&self.decoy);
+        let known = key.digest.ct_eq(&digest) & Choice::from(u8::from(found.is_some()));
+        let expired = Choice::from(u8::from(key.expires.is_some_and(|expires| expires <= now)));
+        match (bool::from(known & !expired), bool::from(known & expired)) {
+            (true, _) => Ok(Arc::clone(key)),
+            (_, true) => Err(KeyFault::Expired),
+            _ => Err(KeyFault::Unknown),
+        }
+    }
+}
+
+/// Every credential of a request, in the order in which they are tried: `Authorization: Bearer`, `x-api-key`,
+/// `x-goog-api-key`, then `key` in the query. Empty ones and other schemes do not count.
+pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Presented<'a> {
+    let bearer = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .filter_map(|value| bearer(value.as_bytes()));
+    let named = ["x-api-key", "x-goog-api-key"]
+        .into_iter()
+        .flat_map(|name| {
+            headers
+                .get_all(name)
+                .iter()
+                .map(|value| value.as_bytes().trim_ascii())
+        });
+    let parameter = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter_map(|pair| pair.strip_prefix("key="));
+    bearer
+        .chain(named)
+        .map(Cow::Borrowed)
+        .chain(parameter.map(percent_decoded))
+        .filter(|credential| !credential.is_empty())
+        .take(MAX_CREDENTIALS)
+        .collect()
+}
+
+/// SHA-256 of a key, as the configuration has it.
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// A fresh key from 256 random bits: a recognisable prefix and base 62, so that a double click selects all of it.
+pub fn generate(random: [u8; 32]) -> String {
+    let mut number = random;
+    let mut text = [0; LENGTH];
+    for place in text.iter_mut().rev() {
+        // Long division by 62, most significant byte first.
+        let mut remainder = 0;
+        for byte in &mut number {
+            let dividend = remainder * 256 + u32::from(*byte);
+            // Both fit: the dividend is below 62 × 256.
+            *byte = u8::try_from(dividend / 62).unwrap_or_default();
+            remainder = dividend % 62;
+        }
+        *place = DIGITS[remainder as usize];
+    }
+    text.iter().fold(PREFIX.to_owned(), |mut key, byte| {
+        key.push(char::from(*byte));
+        key
+    })
+}
+
+/// The entry for `keys:` in the configuration.
+pub fn entry(name: &str, key: &str) -> String {
+    // A JSON string is a YAML string, whatever is in it.
+    let name = serde_json::Value::from(name);
+    let digest = digest(key.as_bytes());
+    let hex: String = digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(hex_digit)
+        .collect();
+    format!("  - name: {name}\n    sha256: \"{hex}\"\n")
+}
+
+fn nobody(name: &str) -> ClientKey {
+    ClientKey {
+        name: name.into(),
+        digest: [0; 32],
+        group: None,
+        pools: None,
+        models: None,
+        expires: None,
+        debug: false,
+        project: None,
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked("bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| rest.trim_ascii())
+}
+
+/// `%41` → `A`. What is no escape stays: a wrong key is refused anyway.
+fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escape = (byte == b'%')
+            .then(|| Some((nibble(*after.first()?)?, nibble(*after.get(1)?)?)))
+            .flatten();
+        if let Some((high, low)) = escape {
+            decoded.push(high << 4 | low);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            decoded.push(byte);
+            rest = after;
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+fn nibble(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
+/// The name of callers without a key, in reports and limits.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// What every generated key begins with, so that secret scanners and people recognise it.
+pub const PREFIX: &str = "weir_";
+
+/// Digits of base 62 that hold 256 bits.
+const LENGTH: usize = 43;
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Credentials looked at per request, each of which costs a hash. Real clients send one or two.
+const MAX_CREDENTIALS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderName;
+
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn index(anonymous: bool) -> KeyIndex {
+        let key = |name: &str, secret: &str, expires| {
+            Arc::new(ClientKey {
+                digest: digest(secret.as_bytes()),
+                expires,
+                ..nobody(name)
+            })
+        };
+        let keys = [
+            key("a", "secret-a", None),
+            key("b", "secret-b", Some(NOW + Duration::from_secs(1))),
+            key("old", "secret-old", Some(NOW)),
+        ];
+        KeyIndex::of(&keys, anonymous)
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                HeaderName::try_from(*name).expect("a name"),
+                value.parse().expect("a value"),
+            );
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn check(pairs: &[(&str, &str)], query: Option<&str>, expected: Result<&str, KeyFault>) {
+        let found = index(false).identify(&headers(pairs), query, NOW);
+        let found = found.map(|key| key.name.to_string());
+        assert_eq!(
+            found.as_deref().map_err(|fault| *fault),
+            expected,
+            "{pairs:?} {query:?}"
+        );
+    }
+
+    #[test]
+    fn every_way_to_present_a_key_is_accepted() {
+        check(&[("authorization", "Bearer secret-a")], None, Ok("a"));
+        check(&[("authorization", "bEARER  secret-a ")], None, Ok("a"));
+        check(&[("x-api-key", "secret-a")], None, Ok("a"));
+        check(&[("x-goog-api-key", "secret-b")], None, Ok("b"));
+        check(&[], Some("alt=sse&key=secret-a"), Ok("a"));
+        check(&[], Some("key=secret%2Da"), Ok("a"));
+    }
+
+    #[test]
+    fn any_valid_one_of_several_is_enough() {
+        let both = |bearer, key| vec![("authorization", bearer), ("x-api-key", key)];
+        check(&both("Bearer secret-a", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-a", "sk-ant-left-over"), None, Ok("a"));
+        check(&both("Bearer sk-ant-left-over", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-b", "secret-a"), None, Ok("b"));
+        check(&both("Basic dTpw", "secret-a"), None, Ok("a"));
+        check(&both("Bearer secret-old", "secret-a"), None, Ok("a"));
+    }
+
+    #[test]
+    fn faults_say_what_is_wrong() {
+        check(&[], None, Err(KeyFault::Missing));
+        check(
+            &[("authorization", "Bearer ")],
+            Some("key="),
+            Err(KeyFault::Missing),
+        );
+        check(
+            &[("authorization", "Basic secret-a")],
+            None,
+            Err(KeyFault::Missing),
+        );
+        check(&[("x-api-key", "secret-c")], None, Err(KeyFault::Unknown));
+        check(&[("x-api-key", "secret-old")], None, Err(KeyFault::Expired));
+        check(
+            &[("x-api-key", "secret-old"), ("x-goog-api-key", "no")],
+            None,
+            Err(KeyFault::Expired),
+        );
+        check(&[("x-api-key", "")], None, Err(KeyFault::Missing));
+        check(&[], Some("key=%"), Err(KeyFault::Unknown));
+        check(&[], Some("monkey=secret-a"), Err(KeyFault::Missing));
+    }
+
+    #[test]
+    fn a_flood_of_credentials_costs_four_hashes() {
+        let mut many = vec![("x-api-key", "no"); 100];
+        many.push(("x-goog-api-key", "secret-a"));
+        assert_eq!(presented(&headers(&many), None).len(), MAX_CREDENTIALS);
+        check(&many, None, Err(KeyFault::Unknown));
+    }
+
+    #[test]
+    fn expiry_is_exclusive() {
+        let index = index(false);
+        assert!(index.authenticate(b"secret-b", NOW).is_ok());
+        let later = index.authenticate(b"secret-b", NOW + Duration::from_secs(1));
+        assert_eq!(later.map(|_| ()), Err(KeyFault::Expired));
+    }
+
+    #[test]
+    fn the_decoy_opens_nothing() {
+        assert!(index(false).authenticate(&[0; 32], NOW).is_err());
+        assert!(index(false).authenticate(b"", NOW).is_err());
+    }
+
+    #[test]
+    fn anonymous_callers() {
+        let name = |index: &KeyIndex, pairs: &[(&str, &str)]| {
+            index
+                .identify(&headers(pairs), None, NOW)
+                .map(|key| key.name.to_string())
+        };
+        assert_eq!(name(&index(true), &[]).as_deref(), Ok(ANONYMOUS));
+        assert_eq!(
+            name(&index(true), &[("x-api-key", "secret-a")]).as_deref(),
+            Ok("a")
+        );
+        assert_eq!(
+            name(&index(true), &[("x-api-key", "typo")]),
+            Err(KeyFault::Unknown)
+        );
+        assert_eq!(
+            name(&KeyIndex::of(&[], true), &[("x-api-key", "dummy")]).as_deref(),
+            Ok(ANONYMOUS)
+        );
+        assert_eq!(
+            name(&KeyIndex::of(&[], false), &[("x-api-key", "dummy")]),
+            Err(KeyFault::Unknown)
+        );
+    }
+
+    #[test]
+    fn generated_keys_are_whole_numbers_in_base_62() {
+        assert_eq!(generate([0; 32]), format!("weir_{}", "0".repeat(43)));
+        let mut one = [0; 32];
+        one[31] = 62;
+        assert_eq!(generate(one), format!("weir_{}10", "0".repeat(41)));
+        // 2^256 - 1, by another program's arithmetic
+        assert_eq!(
+            generate([255; 32]),
+            "weir_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"
+        );
+    }
+
+    #[test]
+    fn entry_is_yaml_with_the_digest_only() {
+        assert_eq!(
+            entry("a \"b\": c", "weir_x"),
+            "  - name: \"a \\\"b\\\": c\"\n    \
+             sha256: \"e9eb1904208ced2204ed3db39b15b7574a4db1b1e87bf9385aea10f917c75f95\"\n"
+        );
+    }
+}

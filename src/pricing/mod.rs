@@ -1,0 +1,489 @@
+//! What a request cost: the built-in price table, the configuration's overrides, and the arithmetic.
+//!
+//! Prices are absolute, in USD per million tokens, and apply to exclusive buckets: a token is paid for once. A model
+//! without a price costs `None`, never zero. An entry of `prices` in the configuration is the whole price of the
+//! models it matches: no threshold, service tier or region is applied to it.
+mod prices;
+mod spelling;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ahash::{HashMap, RandomState};
+use dashmap::DashMap;
+
+use crate::config::Price;
+use crate::protocol::hub::usage::Usage;
+use prices::Row;
+
+pub use prices::{Long, Rates, Terms};
+pub use spelling::spellings;
+
+/// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
+#[derive(Debug)]
+pub struct PriceTable {
+    /// Most specific first.
+    overrides: Vec<Override>,
+    /// Spelling (see [`spellings`]) → row and the id in it.
+    built_in: HashMap<String, (&'static Row, &'static str)>,
+    memo: DashMap<Box<str>, Option<Found>, RandomState>,
+    memoised: AtomicUsize,
+}
+
+/// The price of one model, or of all models that a pattern of the configuration matches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quote<'a> {
+    /// The id in the built-in table, or the pattern in the configuration.
+    pub model: &'a str,
+    pub rates: Rates,
+    /// What a request with a longer prompt pays instead.
+    pub long: Option<Long>,
+    pub terms: &'static Terms,
+    /// Where the price comes from, for people.
+    pub source: &'static str,
+}
+
+impl Quote<'_> {
+    /// USD for `usage` on the stated service tier and in the stated region.
+    ///
+    /// The row is chosen for the whole request. A tier or region without a factor of its own is the standard one.
+    pub fn cost(&self, usage: &Usage, tier: Option<&str>, region: Option<&str>) -> f64 {
+        let rates = match &self.long {
+            Some(long) if usage.prompt() > long.above => &long.rates,
+            _ => &self.rates,
+        };
+        rates.cost(usage) * self.terms.tier(tier) * self.terms.region(region)
+    }
+}
+
+impl PriceTable {
+    /// The built-in table under the `prices` of the configuration.
+    pub fn new(prices: &[Price]) -> Self {
+        let mut overrides: Vec<Override> = prices.iter().map(Override::new).collect();
+        // Stable: equally specific patterns keep the order of the file.
+        overrides.sort_by_key(|entry| std::cmp::Reverse(specificity(entry.price.model.pattern())));
+        let mut built_in = HashMap::default();
+        for (row, id) in rows() {
+            spellings(id, |spelling| {
+                built_in.insert(spelling.to_owned(), (row, id));
+                Some(())
+            });
+        }
+        Self {
+            overrides,
+            built_in,
+            memo: DashMap::with_hasher(RandomState::new()),
+            memoised: AtomicUsize::new(0),
+        }
+    }
+
+    /// USD for `usage` of `model` (the upstream's name, not an alias), on the service tier or speed that the
+    /// *response* stated. `None` = no price is known.
+    pub fn cost(&self, model: &str, usage: &Usage, tier: Option<&str>) -> Option<f64> {
+        self.cost_in(model, usage, tier, None)
+    }
+
+    /// As [`PriceTable::cost`], for a request that was bound to a region (`inference_geo`, a regional endpoint).
+    pub fn cost_in(
+        &self,
+        model: &str,
+        usage: &Usage,
+        tier: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<f64> {
+        Some(self.quote(model)?.cost(usage, tier, region))
+    }
+
+    /// The price of `model`, if one is known.
+    pub fn quote(&self, model: &str) -> Option<Quote<'_>> {
+        let found = match self.memo.get(model) {
+            Some(found) => *found,
+            None => self.look_up(model),
+        };
+        Some(match found? {
+            Found::BuiltIn(row, id) => quote(row, id),
+            Found::Override(position) => self.overrides.get(position)?.quote(),
+        })
+    }
+
+    /// Every price: the configuration's, most specific first, then the built-in table.
+    pub fn list(&self) -> impl Iterator<Item = Quote<'_>> {
+        let built_in = rows().map(|(row, id)| quote(row, id));
+        self.overrides.iter().map(Override::quote).chain(built_in)
+    }
+
+    fn look_up(&self, model: &str) -> Option<Found> {
+        let found = self.over(model).or_else(|| {
+            spellings(model, |spelling| {
+                let built_in = self.built_in.get(spelling);
+                built_in.map(|(row, id)| self.over(id).unwrap_or(Found::BuiltIn(row, id)))
+            })
+        });
+        // Clients name models: without bounds, one of them could fill the memory.
+        if model.len() <= MAX_MEMO_NAME && self.memoised.fetch_add(1, Ordering::Relaxed) < MAX_MEMO
+        {
+            self.memo.insert(model.into(), found);
+        }
+        found
+    }
+
+    fn over(&self, model: &str) -> Option<Found> {
+        let position = self
+            .overrides
+            .iter()
+            .position(|entry| entry.price.model.is_match(model))?;
+        Some(Found::Override(position))
+    }
+}
+
+/// The ids of the built-in table.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    rows().map(|(_, id)| id)
+}
+
+#[derive(Debug)]
+struct Override {
+    price: Price,
+    rates: Rates,
+}
+
+impl Override {
+    fn new(price: &Price) -> Self {
+        let rates = Rates {
+            input: price.input,
+            cache_write_5m: price.cache_write_5m.unwrap_or(price.input),
+            cache_write_1h: price.cache_write_1h.unwrap_or(price.input),
+            cache_read: price.cache_read.unwrap_or(price.input),
+            output: price.output,
+        };
+        Self {
+            price: price.clone(),
+            rates,
+        }
+    }
+
+    fn quote(&self) -> Quote<'_> {
+        Quote {
+            model: self.price.model.pattern(),
+            rates: self.rates,
+            long: None,
+            terms: &Terms::NONE,
+            source: "configuration",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    BuiltIn(&'static Row, &'static str),
+    Override(usize),
+}
+
+fn rows() -> impl Iterator<Item = (&'static Row, &'static str)> {
+    prices::TABLE
+        .iter()
+        .flat_map(|row| row.ids.iter().map(move |id| (row, *id)))
+}
+
+fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
+    Quote {
+        model: id,
+        rates: row.rates,
+        long: row.long,
+        terms: row.terms,
+        source: row.source,
+    }
+}
+
+/// How much of a pattern is literal: an exact name beats every glob, a longer glob a shorter one.
+fn specificity(pattern: &str) -> (bool, usize) {
+    let wild = |c: char| matches!(c, '*' | '?' | '[' | '{');
+    (
+        !pattern.contains(wild),
+        pattern.chars().filter(|&c| !wild(c)).count(),
+    )
+}
+
+/// The longest name remembered. Real ones stay under 64 bytes.
+const MAX_MEMO_NAME: usize = 128;
+
+/// How many names are remembered. Real deployments serve tens of models.
+const MAX_MEMO: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Glob;
+
+    fn usage(input: u64, cache_read: u64, write: u64, long_write: u64, output: u64) -> Usage {
+        Usage {
+            input,
+            cache_read,
+            cache_write_5m: write,
+            cache_write_1h: long_write,
+            output,
+            reasoning: output / 2,
+        }
+    }
+
+    fn price(model: &str, input: f64, output: f64) -> Price {
+        Price {
+            model: Glob::new(model).expect("a pattern"),
+            input,
+            output,
+            cache_read: None,
+            cache_write_5m: None,
+            cache_write_1h: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(model: &str, usage: Usage, tier: Option<&str>, expected: f64) {
+        let cost = PriceTable::new(&[])
+            .cost(model, &usage, tier)
+            .expect("a price");
+        assert!(
+            (cost - expected).abs() < 1e-12,
+            "{model}: {cost} instead of {expected}"
+        );
+    }
+
+    #[test]
+    fn anthropic_buckets_are_paid_once_each() {
+        // 1000×5 + 20000×0.50 + 3000×6.25 + 400×10 + 500×25 = 50250 millionths
+        let used = usage(1000, 20_000, 3000, 400, 500);
+        check("claude-opus-4-6", used, None, 0.050_25);
+        check("claude-opus-4-6", used, Some("standard"), 0.050_25);
+        check("claude-opus-4-6", used, Some("batch"), 0.025_125);
+        check("claude-opus-4-6", used, Some("fast"), 0.100_5);
+        check("claude-opus-4-6", used, Some("priority"), 0.050_25);
+        // 65×2 + 11584×0.10 + 120×10 = 2488.4
+        check(
+            "claude-sonnet-5-5",
+            usage(65, 11_584, 0, 0, 120),
+            None,
+            0.002_488_4,
+        );
+    }
+
+    #[test]
+    fn haiku_5_5_changes_above_100k_of_whole_prompt() {
+        // 50000×0.10 + 40000×0.01 + 10000×0.125 + 1000×0.50
+        check(
+            "claude-haiku-5-5",
+            usage(50_000, 40_000, 10_000, 0, 1000),
+            None,
+            0.007_15,
+        );
+        // One more token of cache: every token of the request costs five times as much.
+        check(
+            "claude-haiku-5-5",
+            usage(50_000, 40_001, 10_000, 0, 1000),
+            None,
+            0.035_750_05,
+        );
+    }
+
+    #[test]
+    fn openai_tiers_and_long_prompts() {
+        // The worked example of a cached prompt: 201×1.25 + 15104×0.125 + 5×10
+        check("gpt-5", usage(201, 15_104, 0, 0, 5), None, 0.002_189_25);
+        // 1000×4 + 6000×0.40 + 3000×5 + 100×20
+        let used = usage(1000, 6000, 3000, 0, 100);
+        check("gpt-5.6-sol", used, Some("default"), 0.023_4);
+        check("gpt-5.6-sol", used, Some("flex"), 0.011_7);
+        check("gpt-5.6-sol", used, Some("priority"), 0.046_8);
+        check("gpt-5.6-sol", used, Some("ultrafast"), 0.140_4);
+        check("gpt-5.5", usage(1000, 0, 0, 0, 100), Some("priority"), 0.02);
+        check("gpt-5.5", usage(272_000, 0, 0, 0, 1000), None, 1.39);
+        check("gpt-5.5", usage(272_001, 0, 0, 0, 1000), None, 2.765_01);
+        check(
+            "gpt-4o-mini",
+            usage(1_000_000, 0, 0, 0, 1_000_000),
+            None,
+            0.75,
+        );
+    }
+
+    #[test]
+    fn gemini_doubles_above_200k() {
+        // 1050×1.25 + 4000×0.125 + 1000×10
+        check(
+            "gemini-2.5-pro",
+            usage(1050, 4000, 0, 0, 1000),
+            None,
+            0.011_812_5,
+        );
+        check(
+            "gemini-2.5-pro",
+            usage(100_000, 100_001, 0, 0, 1000),
+            None,
+            0.290_000_25,
+        );
+        check(
+            "gemini-3.1-pro-preview",
+            usage(200_000, 0, 0, 0, 1000),
+            None,
+            0.412,
+        );
+    }
+
+    #[test]
+    fn others() {
+        check(
+            "deepseek-chat",
+            usage(1000, 9000, 0, 0, 500),
+            None,
+            0.000_742,
+        );
+        check("kimi-k2.6", usage(1000, 9000, 0, 0, 500), None, 0.004_39);
+        check("glm-4.6", usage(1000, 9000, 0, 0, 500), None, 0.002_69);
+        check("grok-4.7", usage(1000, 9000, 0, 0, 500), None, 0.009_5);
+    }
+
+    #[test]
+    fn regions_cost_extra_where_the_vendor_says_so() {
+        let prices = PriceTable::new(&[]);
+        let used = usage(1_000_000, 0, 0, 0, 0);
+        let cost = |model, region| prices.cost_in(model, &used, None, region).expect("a price");
+        assert!((cost("claude-opus-4-6", Some("us")) - 5.5).abs() < 1e-9);
+        assert!((cost("claude-opus-4-6", Some("global")) - 5.0).abs() < 1e-9);
+        assert!((cost("claude-opus-4-5", Some("us")) - 5.0).abs() < 1e-9);
+        assert!((cost("gpt-4o", Some("eu")) - 2.75).abs() < 1e-9);
+    }
+
+    #[test]
+    fn spellings_of_one_model_have_one_price() {
+        let prices = PriceTable::new(&[]);
+        for (asked, id) in [
+            ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+            ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
+            ("gpt-4o-2024-08-06", "gpt-4o"),
+            ("gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
+            ("openai/gpt-5.4-mini", "gpt-5.4-mini"),
+            ("gpt-5-2025-08-07", "gpt-5"),
+            ("models/gemini-2.5-pro", "gemini-2.5-pro"),
+            (
+                "gemini-2.5-flash-lite-preview-06-17",
+                "gemini-2.5-flash-lite",
+            ),
+            ("doubao-seed-2-1-pro-260915", "doubao-seed-2.1-pro"),
+            ("minimax/minimax-m3", "minimax-m3"),
+        ] {
+            for _ in 0..2 {
+                assert_eq!(
+                    prices.quote(asked).map(|quote| quote.model),
+                    Some(id),
+                    "{asked}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_has_no_price() {
+        let prices = PriceTable::new(&[]);
+        for model in [
+            "",
+            "gpt-4.1-mini",
+            "gpt-4o-audio-preview",
+            "gpt-4o-mini-tts",
+            "o3-mini",
+            "claude-opus-4-20250514",
+            "claude-3-5-sonnet-20241022",
+            "gemini-2.5-flash-image",
+            "anthropic/claude-sonnet-4.5:free",
+            "deepseek-ai/DeepSeek-V3",
+            "llama3",
+        ] {
+            assert_eq!(prices.quote(model), None, "{model}");
+            assert_eq!(prices.cost(model, &usage(1, 0, 0, 0, 1), None), None);
+        }
+    }
+
+    #[test]
+    fn configuration_overrides_the_table_most_specific_first() {
+        let prices = PriceTable::new(&[
+            price("*", 9.0, 9.0),
+            price("claude-*", 7.0, 7.0),
+            price("claude-sonnet-4*", 3.0, 15.0),
+            price("claude-sonnet-4-6", 1.0, 2.0),
+        ]);
+        let cost = |model| prices.cost(model, &usage(1_000_000, 0, 0, 0, 0), Some("flex"));
+        assert_eq!(cost("claude-sonnet-4-6"), Some(1.0));
+        assert_eq!(cost("claude-sonnet-4-5-20250929"), Some(3.0));
+        assert_eq!(cost("claude-opus-5"), Some(7.0));
+        assert_eq!(
+            cost("gpt-5"),
+            Some(9.0),
+            "an override is the whole price: flex does not halve it"
+        );
+    }
+
+    #[test]
+    fn override_without_cache_prices_charges_input() {
+        let prices = PriceTable::new(&[price("mine", 2.0, 4.0)]);
+        let cost = prices
+            .cost("mine", &usage(1, 2, 3, 4, 5), None)
+            .expect("a price");
+        assert!((cost - 40e-6).abs() < 1e-15);
+    }
+
+    #[test]
+    fn override_by_id_covers_other_spellings() {
+        let prices = PriceTable::new(&[price("claude-sonnet-4*", 1.0, 1.0)]);
+        let quote = prices
+            .quote("anthropic/claude-sonnet-4.6")
+            .expect("a price");
+        assert_eq!(
+            (quote.model, quote.source),
+            ("claude-sonnet-4*", "configuration")
+        );
+    }
+
+    #[test]
+    fn client_chosen_names_do_not_fill_the_memory() {
+        let prices = PriceTable::new(&[]);
+        for number in 0..MAX_MEMO + 100 {
+            prices.quote(&format!("model-{number}"));
+        }
+        prices.quote(&"x".repeat(1 << 20));
+        assert_eq!(prices.memo.len(), MAX_MEMO);
+        assert!(prices.quote("gpt-5").is_some(), "slower, but right");
+    }
+
+    #[test]
+    fn table_is_consistent() {
+        let prices = PriceTable::new(&[]);
+        let mut seen = std::collections::HashSet::new();
+        for quote in prices.list() {
+            assert!(seen.insert(quote.model), "{} twice", quote.model);
+            let rates = quote.rates;
+            assert!(
+                rates.cache_read <= rates.input && rates.input <= rates.cache_write_5m,
+                "{}",
+                quote.model
+            );
+            assert!(
+                rates.cache_write_5m <= rates.cache_write_1h && rates.input < rates.output,
+                "{}",
+                quote.model
+            );
+            if let Some(Long {
+                above: 272_000,
+                rates: long,
+            }) = quote.long
+            {
+                for (long, short, factor) in [
+                    (long.input, rates.input, 2.0),
+                    (long.cache_read, rates.cache_read, 2.0),
+                    (long.cache_write_5m, rates.cache_write_5m, 2.0),
+                    (long.cache_write_1h, rates.cache_write_1h, 2.0),
+                    (long.output, rates.output, 1.5),
+                ] {
+                    assert!((long / short - factor).abs() < 1e-9, "{}", quote.model);
+                }
+            }
+        }
+        assert!(seen.len() > 70);
+    }
+}

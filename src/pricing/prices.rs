@@ -1,0 +1,239 @@
+//! The built-in price table: USD per million tokens, absolute, one row per price.
+//!
+//! A row says where its figures come from. Prices change: an entry of `prices` in the configuration overrides a row
+//! without a new release. What is not here has no price, and its requests are counted as unpriced; prices that
+//! vendors state in CNY only (SiliconFlow, BigModel's own platform) must be entered by the operator.
+use crate::protocol::hub::usage::Usage;
+
+/// USD per million tokens of each exclusive bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Prompt tokens outside every cache.
+    pub input: f64,
+    /// Written to the shorter-lived cache: five minutes (Anthropic) or thirty (OpenAI).
+    pub cache_write_5m: f64,
+    /// Written to the longer-lived cache: one hour (Anthropic) or twelve (OpenAI).
+    pub cache_write_1h: f64,
+    /// Read from a cache.
+    pub cache_read: f64,
+    /// Generated, reasoning included.
+    pub output: f64,
+}
+
+impl Rates {
+    pub(super) fn cost(&self, usage: &Usage) -> f64 {
+        let usd_per_million = usage.input as f64 * self.input
+            + usage.cache_read as f64 * self.cache_read
+            + usage.cache_write_5m as f64 * self.cache_write_5m
+            + usage.cache_write_1h as f64 * self.cache_write_1h
+            + usage.output as f64 * self.output;
+        usd_per_million / 1e6
+    }
+}
+
+/// The rates of a whole request whose prompt is longer than `above` tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Long {
+    /// Tokens of the whole prompt, cached or not.
+    pub above: u64,
+    /// What every token of such a request costs.
+    pub rates: Rates,
+}
+
+/// What service tiers and regions do to a price. Names are those of the vendors' responses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// Service tier or speed, and its factor.
+    pub tiers: &'static [(&'static str, f64)],
+    /// Region of inference, and its factor.
+    pub regions: &'static [(&'static str, f64)],
+}
+
+impl Terms {
+    /// One price for everybody.
+    pub const NONE: Self = Self {
+        tiers: &[],
+        regions: &[],
+    };
+
+    /// Half for batches, double for fast mode; `priority` is bought by contract, at no price per token.
+    const ANTHROPIC: Self = Self {
+        tiers: &[("batch", 0.5), ("fast", 2.0)],
+        regions: &[],
+    };
+
+    /// `inference_geo` costs extra from 4.6 on.
+    const ANTHROPIC_REGIONAL: Self = Self {
+        tiers: Self::ANTHROPIC.tiers,
+        regions: &[("us", 1.1)],
+    };
+
+    const OPENAI: Self = Self {
+        tiers: &[
+            ("batch", 0.5),
+            ("flex", 0.5),
+            ("priority", 2.0),
+            ("fast", 2.0),
+            ("ultrafast", 6.0),
+        ],
+        regions: &[("eu", 1.1), ("us", 1.1)],
+    };
+
+    const OPENAI_5_5: Self = Self {
+        tiers: &[
+            ("batch", 0.5),
+            ("flex", 0.5),
+            ("priority", 2.5),
+            ("fast", 2.5),
+            ("ultrafast", 6.0),
+        ],
+        regions: Self::OPENAI.regions,
+    };
+
+    /// The factor of a service tier; 1 when it has none.
+    pub fn tier(&self, name: Option<&str>) -> f64 {
+        factor(self.tiers, name)
+    }
+
+    /// The factor of a region; 1 when it has none.
+    pub fn region(&self, name: Option<&str>) -> f64 {
+        factor(self.regions, name)
+    }
+}
+
+/// One price and the models that have it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) ids: &'static [&'static str],
+    pub(super) rates: Rates,
+    pub(super) long: Option<Long>,
+    pub(super) terms: &'static Terms,
+    pub(super) source: &'static str,
+}
+
+impl Row {
+    const fn above(mut self, above: u64, rates: Rates) -> Self {
+        self.long = Some(Long { above, rates });
+        self
+    }
+}
+
+const fn row(
+    ids: &'static [&'static str],
+    rates: Rates,
+    terms: &'static Terms,
+    source: &'static str,
+) -> Row {
+    Row {
+        ids,
+        rates,
+        long: None,
+        terms,
+        source,
+    }
+}
+
+/// In the order of the vendors' tables: input, the two cache writes, cache read, output.
+const fn rates(input: f64, write: f64, long_write: f64, cache_read: f64, output: f64) -> Rates {
+    Rates {
+        input,
+        cache_write_5m: write,
+        cache_write_1h: long_write,
+        cache_read,
+        output,
+    }
+}
+
+/// For vendors whose caches fill by themselves: what is written to one costs what input costs.
+const fn uncached_writes(input: f64, cache_read: f64, output: f64) -> Rates {
+    rates(input, input, input, cache_read, output)
+}
+
+fn factor(factors: &[(&str, f64)], name: Option<&str>) -> f64 {
+    let named =
+        |(known, _): &&(&str, f64)| name.is_some_and(|name| name.eq_ignore_ascii_case(known));
+    factors
+        .iter()
+        .find(named)
+        .map_or(1.0, |(_, factor)| *factor)
+}
+
+const ANTHROPIC: &str = "platform.claude.com pricing, 2026-08 to 2026-11";
+const ASSUMED: &str = "unpublished in 2026-11: assumed to cost what 5.1 costs";
+const OPENAI: &str = "LiteLLM 1.109.1 price map, citing OpenAI's pricing page, 2026-11";
+const GEMINI: &str = "LiteLLM 1.109.1 price map, citing Gemini Developer API pricing, 2026-11";
+const OTHERS: &str = "LiteLLM 1.109.1 price map, citing the vendor's pricing page, 2026-11";
+
+#[rustfmt::skip]
+pub(super) const TABLE: &[Row] = &[
+    // Anthropic. Cache writes live five minutes and one hour.
+    row(&["claude-fable-5-2", "claude-mythos-5-2"], rates(10.0, 12.5, 20.0, 0.25, 50.0), &Terms::ANTHROPIC_REGIONAL, ASSUMED),
+    row(&["claude-fable-5-1", "claude-mythos-5-1"], rates(10.0, 12.5, 20.0, 0.25, 50.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-fable-5", "claude-mythos-5"], rates(10.0, 12.5, 20.0, 1.0, 50.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-opus-5-5"], rates(4.0, 5.0, 8.0, 0.2, 20.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-opus-5"], rates(5.0, 6.25, 10.0, 0.5, 25.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6"], rates(5.0, 6.25, 10.0, 0.5, 25.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-opus-4-5"], rates(5.0, 6.25, 10.0, 0.5, 25.0), &Terms::ANTHROPIC, ANTHROPIC),
+    // Cache reads cost 0.20 before 2026-10-07.
+    row(&["claude-sonnet-5-5"], rates(2.0, 2.5, 4.0, 0.1, 10.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-sonnet-5"], rates(2.0, 2.5, 4.0, 0.2, 10.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-sonnet-4-6"], rates(3.0, 3.75, 6.0, 0.3, 15.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
+    row(&["claude-sonnet-4-5"], rates(3.0, 3.75, 6.0, 0.3, 15.0), &Terms::ANTHROPIC, ANTHROPIC),
+    row(&["claude-haiku-5-5"], rates(0.1, 0.125, 0.2, 0.01, 0.5), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC).above(100_000, rates(0.5, 0.625, 1.0, 0.05, 2.5)),
+    row(&["claude-haiku-4-5"], rates(1.0, 1.25, 2.0, 0.1, 5.0), &Terms::ANTHROPIC, ANTHROPIC),
+    // OpenAI. Cache writes live thirty minutes and twelve hours. Above 272k: input ×2, output ×1.5, written out.
+    row(&["gpt-6-astra"], rates(10.0, 12.5, 25.0, 1.0, 50.0), &Terms::OPENAI, OPENAI).above(272_000, rates(20.0, 25.0, 50.0, 2.0, 75.0)),
+    row(&["gpt-6.1-sol"], rates(2.0, 2.5, 5.0, 0.1, 10.0), &Terms::OPENAI, OPENAI).above(272_000, rates(4.0, 5.0, 10.0, 0.2, 15.0)),
+    row(&["gpt-6.1-terra"], rates(1.0, 1.25, 2.5, 0.05, 5.0), &Terms::OPENAI, OPENAI).above(272_000, rates(2.0, 2.5, 5.0, 0.1, 7.5)),
+    row(&["gpt-6-sol"], rates(2.0, 2.5, 5.0, 0.2, 10.0), &Terms::OPENAI, OPENAI).above(272_000, rates(4.0, 5.0, 10.0, 0.4, 15.0)),
+    row(&["gpt-6-luna"], rates(0.1, 0.125, 0.25, 0.01, 0.5), &Terms::OPENAI, OPENAI).above(272_000, rates(0.2, 0.25, 0.5, 0.02, 0.75)),
+    row(&["gpt-5.6-sol"], rates(4.0, 5.0, 10.0, 0.4, 20.0), &Terms::OPENAI, OPENAI).above(272_000, rates(8.0, 10.0, 20.0, 0.8, 30.0)),
+    row(&["gpt-5.6-terra"], rates(2.0, 2.5, 5.0, 0.2, 12.0), &Terms::OPENAI, OPENAI).above(272_000, rates(4.0, 5.0, 10.0, 0.4, 18.0)),
+    row(&["gpt-5.6-luna"], rates(0.2, 0.25, 0.5, 0.02, 1.2), &Terms::OPENAI, OPENAI).above(272_000, rates(0.4, 0.5, 1.0, 0.04, 1.8)),
+    row(&["gpt-5.5"], uncached_writes(5.0, 0.5, 30.0), &Terms::OPENAI_5_5, OPENAI).above(272_000, uncached_writes(10.0, 1.0, 45.0)),
+    // No discount on cache reads.
+    row(&["gpt-5.5-pro"], uncached_writes(30.0, 30.0, 180.0), &Terms::OPENAI_5_5, OPENAI).above(272_000, uncached_writes(60.0, 60.0, 270.0)),
+    row(&["gpt-5.4"], uncached_writes(2.5, 0.25, 15.0), &Terms::OPENAI, OPENAI).above(272_000, uncached_writes(5.0, 0.5, 22.5)),
+    row(&["gpt-5.4-mini"], uncached_writes(0.75, 0.075, 4.5), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5.4-nano"], uncached_writes(0.2, 0.02, 1.25), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5.3-codex", "gpt-5.2"], uncached_writes(1.75, 0.175, 14.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5.1", "gpt-5"], uncached_writes(1.25, 0.125, 10.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5-nano"], uncached_writes(0.05, 0.005, 0.4), &Terms::OPENAI, OPENAI),
+    // Its context of a million tokens is sold at one price; the rule for long prompts came with gpt-5.4.
+    row(&["gpt-4.1"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4o"], uncached_writes(2.5, 1.25, 10.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4o-mini"], uncached_writes(0.15, 0.075, 0.6), &Terms::OPENAI, OPENAI),
+    row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
+    row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI, OPENAI),
+    // Gemini. Thoughts are billed as output.
+    row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::NONE, GEMINI),
+    row(&["gemini-3.1-pro-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
+    row(&["gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::NONE, GEMINI),
+    row(&["gemini-3.5-flash"], uncached_writes(1.5, 0.15, 9.0), &Terms::NONE, GEMINI),
+    row(&["gemini-3.5-flash-lite"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
+    row(&["gemini-3.1-flash-lite"], uncached_writes(0.25, 0.025, 1.5), &Terms::NONE, GEMINI),
+    row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::NONE, GEMINI),
+    row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
+    row(&["gemini-2.5-flash"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
+    row(&["gemini-2.5-flash-lite"], uncached_writes(0.1, 0.01, 0.4), &Terms::NONE, GEMINI),
+    // Others.
+    row(&["deepseek-v4-flash"], uncached_writes(0.3, 0.006, 1.2), &Terms::NONE, OTHERS),
+    row(&["deepseek-v4-pro"], uncached_writes(1.32, 0.044, 3.96), &Terms::NONE, OTHERS),
+    row(&["deepseek-chat", "deepseek-reasoner"], uncached_writes(0.28, 0.028, 0.42), &Terms::NONE, OTHERS),
+    row(&["kimi-k3"], uncached_writes(3.0, 0.3, 15.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k3.1-pro"], uncached_writes(2.0, 0.2, 10.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k2.7-code"], uncached_writes(0.95, 0.19, 4.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k2.6"], uncached_writes(0.95, 0.16, 4.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k2.5"], uncached_writes(0.6, 0.1, 3.0), &Terms::NONE, OTHERS),
+    row(&["glm-5.3", "glm-5.2", "glm-5.1"], uncached_writes(1.4, 0.26, 4.4), &Terms::NONE, OTHERS),
+    row(&["glm-5"], uncached_writes(1.0, 0.2, 3.2), &Terms::NONE, OTHERS),
+    row(&["glm-4.7", "glm-4.6"], uncached_writes(0.6, 0.11, 2.2), &Terms::NONE, OTHERS),
+    row(&["glm-5.3-flash"], uncached_writes(0.15, 0.03, 0.5), &Terms::NONE, OTHERS),
+    row(&["MiniMax-M3", "minimax-m3"], uncached_writes(0.3, 0.06, 1.2), &Terms::NONE, OTHERS),
+    row(&["MiniMax-M2.5", "minimax-m2.5"], uncached_writes(0.3, 0.03, 1.2), &Terms::NONE, OTHERS),
+    row(&["grok-4.7", "grok-4.6"], uncached_writes(2.0, 0.5, 6.0), &Terms::NONE, OTHERS),
+    row(&["grok-4.5"], uncached_writes(2.0, 0.3, 6.0), &Terms::NONE, OTHERS),
+    row(&["grok-4.3"], uncached_writes(1.25, 0.2, 2.5), &Terms::NONE, OTHERS),
+    row(&["doubao-seed-2.1-pro"], uncached_writes(0.8625, 0.1725, 4.3125), &Terms::NONE, OTHERS),
+];

@@ -1,0 +1,186 @@
+//! The ways in which one model is spelt: dated, prefixed by a vendor, with dots or with dashes.
+//!
+//! Only what is known to name the *same* model is taken away. `gpt-4o-audio-preview` is not `gpt-4o`, and
+//! `gpt-4.1-mini` is not `gpt-4.1`: a missing price is noticed, a wrong one is not.
+
+/// Calls `find` with the spellings of `model` under which a table may hold it, most specific first, and returns the
+/// first `Some`.
+///
+/// A spelling has no vendor prefix, and `-` for every `.`. What follows loses one release suffix after the other: a
+/// date, a build number, `-latest`, `-preview`. Allocates nothing.
+pub fn spellings<T>(model: &str, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    let mut buffer = [0; MAX_LEN];
+    let mut spelling = dashed(bare(model), &mut buffer)?;
+    for _ in 0..=MAX_SUFFIXES {
+        if let Some(found) = find(spelling) {
+            return Some(found);
+        }
+        spelling = without_suffix(spelling)?;
+    }
+    None
+}
+
+fn bare(model: &str) -> &str {
+    match model.split_once('/') {
+        Some((vendor, rest)) if PREFIXES.contains(&vendor) => rest,
+        _ => model,
+    }
+}
+
+fn dashed<'a>(model: &str, buffer: &'a mut [u8; MAX_LEN]) -> Option<&'a str> {
+    let buffer = buffer.get_mut(..model.len())?;
+    for (to, from) in buffer.iter_mut().zip(model.bytes()) {
+        *to = if from == b'.' { b'-' } else { from };
+    }
+    std::str::from_utf8(buffer).ok()
+}
+
+fn without_suffix(model: &str) -> Option<&str> {
+    if let Some(rest) = ["-latest", "-preview"]
+        .iter()
+        .find_map(|suffix| model.strip_suffix(suffix))
+    {
+        return Some(rest);
+    }
+    if let Some((rest, date)) = model.rsplit_once('@') {
+        return digits(date, &[8]).then_some(rest);
+    }
+    let (rest, last) = model.rsplit_once('-')?;
+    // claude-…-20250929, doubao-…-260115, gemini-…-001, kimi-…-0905
+    if digits(last, &[8, 6, 4, 3]) && !ends_in_day(rest) {
+        return Some(rest);
+    }
+    // gemini-…-05-06 and gemini-…-09-2025
+    if ends_in_day(rest) && digits(last, &[2, 4]) {
+        let rest = rest.get(..rest.len() - 3)?;
+        return match rest.rsplit_once('-') {
+            // gpt-4o-2024-08-06
+            Some((before, year)) if digits(last, &[2]) && digits(year, &[4]) => Some(before),
+            _ => Some(rest),
+        };
+    }
+    None
+}
+
+fn ends_in_day(text: &str) -> bool {
+    text.rsplit_once('-')
+        .is_some_and(|(_, last)| digits(last, &[2]))
+}
+
+fn digits(text: &str, lengths: &[usize]) -> bool {
+    lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The longest name looked at. Real ones stay under 64 bytes.
+pub(super) const MAX_LEN: usize = 128;
+
+/// `gemini-…-preview-05-06` has two.
+const MAX_SUFFIXES: usize = 3;
+
+/// Gemini's resource prefix, and the vendors' names at OpenRouter, which passes their list prices on.
+const PREFIXES: [&str; 10] = [
+    "anthropic",
+    "bytedance-seed",
+    "deepseek",
+    "google",
+    "minimax",
+    "models",
+    "moonshotai",
+    "openai",
+    "x-ai",
+    "z-ai",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(model: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        spellings(model, |spelling| {
+            all.push(spelling.to_owned());
+            None::<()>
+        });
+        all
+    }
+
+    #[test]
+    fn release_suffixes_go_one_by_one() {
+        for (model, expected) in [
+            ("gpt-4o", vec!["gpt-4o"]),
+            ("gpt-4o-2024-08-06", vec!["gpt-4o-2024-08-06", "gpt-4o"]),
+            (
+                "claude-sonnet-4-5-20250929",
+                vec!["claude-sonnet-4-5-20250929", "claude-sonnet-4-5"],
+            ),
+            (
+                "claude-sonnet-4-5@20250929",
+                vec!["claude-sonnet-4-5@20250929", "claude-sonnet-4-5"],
+            ),
+            (
+                "models/gemini-2.5-flash-001",
+                vec!["gemini-2-5-flash-001", "gemini-2-5-flash"],
+            ),
+            (
+                "gemini-2.5-pro-preview-05-06",
+                vec![
+                    "gemini-2-5-pro-preview-05-06",
+                    "gemini-2-5-pro-preview",
+                    "gemini-2-5-pro",
+                ],
+            ),
+            (
+                "gemini-2.5-flash-preview-09-2025",
+                vec![
+                    "gemini-2-5-flash-preview-09-2025",
+                    "gemini-2-5-flash-preview",
+                    "gemini-2-5-flash",
+                ],
+            ),
+            (
+                "claude-haiku-4-5-latest",
+                vec!["claude-haiku-4-5-latest", "claude-haiku-4-5"],
+            ),
+        ] {
+            assert_eq!(all(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn other_models_keep_their_names() {
+        for model in [
+            "gpt-4-1",
+            "gpt-4o-audio",
+            "o3-mini",
+            "claude-opus-4-1",
+            "gpt-5-codex",
+            "grok-4-3-fast",
+        ] {
+            assert_eq!(all(model), [model]);
+        }
+        assert_eq!(
+            all("deepseek-ai/deepseek-v4"),
+            ["deepseek-ai/deepseek-v4"],
+            "a reseller's name is its own"
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_harmless() {
+        for model in [
+            "",
+            "-",
+            "@",
+            "/",
+            "models/",
+            "-20250929",
+            "é-2025-01-01",
+            "2024-08-06",
+            "--01-02",
+            "01-02",
+        ] {
+            all(model);
+        }
+        assert_eq!(all(&"x".repeat(MAX_LEN + 1)), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,145 @@
+//! What `/status` and its parts say, and the live figures of a scrape.
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::outcome::FailureClass;
+use crate::pool::{AccountStatus, State};
+use crate::proxy::app::App;
+use crate::proxy::reload::Source;
+use crate::telemetry::metrics::{AccountSample, Live};
+
+/// Everything at a glance.
+pub(super) fn overview(app: &App) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "draining": app.is_draining(),
+        "in_flight": app.in_flight(),
+        "accounts": accounts(app),
+    })
+}
+
+/// The accounts and what stands in their way.
+pub(super) fn accounts(app: &App) -> Value {
+    let now = Instant::now();
+    let gateway = app.gateway();
+    let list: Vec<Value> = gateway.pool.snapshot(now).iter().map(account).collect();
+    json!(list)
+}
+
+/// Which configuration is in force, and what is on disk.
+pub(super) fn config(app: &App, source: &Source) -> Value {
+    let status = app.telemetry.status();
+    let disk_hash = match source {
+        Source::Fixed => None,
+        Source::File(path) => std::fs::read(path)
+            .ok()
+            .map(|bytes| hex(&Sha256::digest(bytes))),
+    };
+    let last_error = status
+        .last_error
+        .map(|(message, at)| json!({"message": message, "at": timestamp(at)}));
+    json!({
+        "applied_hash": status.applied_hash,
+        "applied_at": timestamp(status.applied_at),
+        "disk_hash": disk_hash,
+        "generation": status.generation,
+        "last_error": last_error,
+    })
+}
+
+/// The metrics, with the accounts as they are now.
+pub(super) fn metrics(app: &App) -> String {
+    let now = Instant::now();
+    let statuses = app.gateway().pool.snapshot(now);
+    let windows: Vec<Vec<(&str, f64)>> = statuses
+        .iter()
+        .map(|status| {
+            status
+                .windows
+                .iter()
+                .map(|window| (window.window, window.utilization))
+                .collect()
+        })
+        .collect();
+    let accounts: Vec<AccountSample<'_>> = statuses
+        .iter()
+        .zip(&windows)
+        .map(|(status, windows)| AccountSample {
+            account: &status.name,
+            state: status.state.as_str(),
+            cooldown_until: status
+                .until
+                .filter(|_| status.state != State::Usable)
+                .map(unix_in),
+            in_flight: u64::from(status.in_flight),
+            windows,
+        })
+        .collect();
+    app.telemetry.render(&Live {
+        in_flight: app.in_flight(),
+        accounts: &accounts,
+    })
+}
+
+fn account(status: &AccountStatus) -> Value {
+    let part = |part: &crate::pool::status::Part| {
+        json!({
+            "name": &*part.name,
+            "state": part.state.as_str(),
+            "reason": part.reason.map(FailureClass::as_str),
+            "until": part.until.map(timestamp_in),
+        })
+    };
+    let windows: serde_json::Map<String, Value> = status
+        .windows
+        .iter()
+        .map(|window| {
+            let value = json!({"utilization": window.utilization, "resets_at": timestamp_in(window.resets_in)});
+            (window.window.to_owned(), value)
+        })
+        .collect();
+    json!({
+        "name": &*status.name,
+        "state": status.state.as_str(),
+        "reason": status.reason.map(FailureClass::as_str),
+        "until": status.until.map(timestamp_in),
+        "in_flight": status.in_flight,
+        "first_byte_ms": status.first_byte.map(|time| time.as_millis()),
+        "windows": windows,
+        "models": status.models.iter().map(part).collect::<Vec<_>>(),
+        "endpoints": status.endpoints.iter().map(part).collect::<Vec<_>>(),
+    })
+}
+
+fn timestamp_in(wait: Duration) -> String {
+    timestamp(SystemTime::now() + wait)
+}
+
+fn timestamp(at: SystemTime) -> String {
+    let seconds = at
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map(|at| at.to_string())
+        .unwrap_or_default()
+}
+
+fn unix_in(wait: Duration) -> f64 {
+    (SystemTime::now() + wait)
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

@@ -1,0 +1,168 @@
+//! What every request of the process shares.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::Notify;
+
+use super::connect::Upstreams;
+use super::server::StartError;
+use super::tls::Certificate;
+use crate::config::Config;
+use crate::exchange::Gateway;
+use crate::telemetry::Telemetry;
+
+/// The process: the current configuration, the connections, the counters.
+#[derive(Debug)]
+pub(super) struct App {
+    gateway: ArcSwap<Gateway>,
+    pub(super) upstreams: Upstreams,
+    /// Of the TLS listeners, in their order.
+    pub(super) certificates: Vec<Arc<Certificate>>,
+    pub(super) telemetry: Arc<Telemetry>,
+    in_flight: AtomicUsize,
+    draining: AtomicBool,
+    /// Told when the last request in flight ends.
+    idle: Notify,
+    /// Told to every relay when the drain is over.
+    cut: Notify,
+    random: AtomicU64,
+}
+
+/// One request in flight; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<App>);
+
+impl App {
+    /// Around a first configuration.
+    pub(super) fn new(config: Config) -> Result<Arc<Self>, StartError> {
+        let telemetry = Telemetry::new(&config, SystemTime::now())
+            .map_err(|(path, error)| StartError::AccessLog { path, error })?;
+        let mut certificates = Vec::new();
+        for listener in &config.listen {
+            if let Some(files) = &listener.tls {
+                let certificate = Certificate::load(files);
+                certificates.push(certificate.map_err(|why| StartError::Tls {
+                    addr: listener.addr,
+                    why,
+                })?);
+            }
+        }
+        Ok(Arc::new(Self {
+            certificates,
+            gateway: ArcSwap::from_pointee(Gateway::build(config, None)),
+            upstreams: Upstreams::new(KEEPALIVE),
+            telemetry: Arc::new(telemetry),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            idle: Notify::new(),
+            cut: Notify::new(),
+            random: AtomicU64::new(seed()),
+        }))
+    }
+
+    /// The configuration in force.
+    pub(super) fn gateway(&self) -> Guard<Arc<Gateway>> {
+        self.gateway.load()
+    }
+
+    /// Takes over a new configuration; requests in flight keep theirs.
+    pub(super) async fn swap(self: &Arc<Self>, config: Config) {
+        self.telemetry.configure(&config);
+        let next = Arc::new(Gateway::build(config, Some(&**self.gateway())));
+        self.upstreams.apply(&next.config, self).await;
+        self.gateway.store(next);
+    }
+
+    /// Reads the certificates of the TLS listeners again.
+    pub(super) fn renew_certificates(&self) {
+        for certificate in &self.certificates {
+            certificate.reload();
+        }
+    }
+
+    /// Counts a request in, unless there are `limit` already.
+    pub(super) fn enter(self: &Arc<Self>, limit: usize) -> Option<InFlight> {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limit {
+            self.leave();
+            return None;
+        }
+        Some(InFlight(self.clone()))
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// No new work is wanted: `/readyz` says so from now on.
+    pub(super) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nothing is in flight.
+    pub(super) async fn idle(&self) {
+        loop {
+            let told = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Ends every relay with its dialect's terminal error event.
+    pub(super) fn cut(&self) {
+        self.cut.notify_waiters();
+    }
+
+    /// Resolves when the drain is over.
+    pub(super) async fn until_cut(&self) {
+        self.cut.notified().await;
+    }
+
+    /// A number that nobody can foresee well enough to matter: for weighted draws, jitter and request ids. No system
+    /// call, no lock.
+    pub(super) fn draw(&self) -> u64 {
+        let state = self.random.fetch_add(GOLDEN_GAMMA, Ordering::Relaxed);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// An id for a request that brought none.
+    pub(super) fn request_id(&self) -> String {
+        format!("req_{:016x}{:016x}", self.draw(), self.draw())
+    }
+
+    fn leave(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Keys of std's hash maps are random per process: the same source, without another crate.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish()
+}
+
+/// Step of SplitMix64 (Steele, Lea, Flood 2014): consecutive states give independent outputs.
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Idle upstream connections kept in all.
+const KEEPALIVE: usize = 4096;

@@ -1,0 +1,205 @@
+//! Reading a request body: whole, bounded, whatever its framing, and decoded when it comes compressed.
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use pingora::protocols::http::ServerSession;
+
+use crate::exchange::refusal::Refusal;
+
+/// Why there is no body.
+#[derive(Debug)]
+pub(super) enum BodyFault {
+    /// The client closed: there is nobody to answer.
+    Gone,
+    Refused(Refusal),
+}
+
+/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding.
+pub(super) async fn read(session: &mut ServerSession, limit: usize) -> Result<Bytes, BodyFault> {
+    let headers = &session.req_header().headers;
+    let declared = content_length(headers);
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+    }
+    let encoding = headers.get(CONTENT_ENCODING).cloned();
+    let expects = headers
+        .get(EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if expects && session.as_http1().is_some() && session.write_continue_response().await.is_err() {
+        return Err(BodyFault::Gone);
+    }
+    let raw = read_raw(session, declared, limit).await?;
+    match encoding {
+        None => Ok(raw),
+        Some(name) => decode(raw, name.to_str().unwrap_or("?"), limit)
+            .await
+            .map_err(BodyFault::Refused),
+    }
+}
+
+async fn read_raw(
+    session: &mut ServerSession,
+    declared: Option<u64>,
+    limit: usize,
+) -> Result<Bytes, BodyFault> {
+    let next = async |session: &mut ServerSession| match tokio::time::timeout(
+        SILENCE,
+        session.read_request_body(),
+    )
+    .await
+    {
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) if is_closed(&error) => Err(BodyFault::Gone),
+        Ok(Err(_)) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
+            why: "its framing is broken".into(),
+        })),
+        Err(_) => Err(BodyFault::Refused(Refusal::BodyTimeout)),
+    };
+    let Some(first) = next(session).await? else {
+        return Ok(Bytes::new());
+    };
+    // Most requests fit into one read: no copy for them.
+    if declared == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    // A declared length is a promise, not a fact: memory grows with what really arrives.
+    let expected = usize::try_from(declared.unwrap_or(0))
+        .unwrap_or(limit)
+        .min(MAX_PREALLOCATED);
+    let mut body = BytesMut::with_capacity(expected.max(first.len()));
+    body.extend_from_slice(&first);
+    while let Some(chunk) = next(session).await? {
+        if body.len() + chunk.len() > limit {
+            return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if body.len() > limit {
+        return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+    }
+    Ok(body.freeze())
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn is_closed(error: &pingora::Error) -> bool {
+    use pingora::ErrorType::{ConnectionClosed, H2Error, ReadError};
+    matches!(error.etype(), ConnectionClosed | ReadError | H2Error)
+}
+
+/// Decompresses off the event loop: a few MiB of zstd take milliseconds.
+async fn decode(raw: Bytes, encoding: &str, limit: usize) -> Result<Bytes, Refusal> {
+    let coding = match encoding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => return Ok(raw),
+        "gzip" | "x-gzip" => Coding::Gzip,
+        "zstd" => Coding::Zstd,
+        other => {
+            return Err(Refusal::BodyUnreadable {
+                why: format!(
+                    "content-encoding `{other}` is not understood; send it plain, as gzip or as zstd"
+                ),
+            });
+        }
+    };
+    let unpack = move || unpack(&raw, coding, limit);
+    tokio::task::spawn_blocking(unpack)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal::BodyUnreadable {
+                why: "decoding failed".into(),
+            })
+        })
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Coding {
+    Gzip,
+    Zstd,
+}
+
+fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
+    let fault = |why: std::io::Error| Refusal::BodyUnreadable {
+        why: format!("it is not valid {coding:?}: {why}"),
+    };
+    let mut out = Vec::new();
+    let bound = limit as u64 + 1;
+    match coding {
+        Coding::Gzip => flate2::read::MultiGzDecoder::new(raw)
+            .take(bound)
+            .read_to_end(&mut out),
+        Coding::Zstd => zstd::stream::read::Decoder::with_buffer(raw).and_then(|mut decoder| {
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+            decoder.take(bound).read_to_end(&mut out)
+        }),
+    }
+    .map_err(fault)?;
+    if out.len() > limit {
+        return Err(Refusal::BodyTooLarge { limit });
+    }
+    Ok(out.into())
+}
+
+/// How long a client may pause while it sends its body.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Memory set aside on the word of a `Content-Length`, bytes.
+const MAX_PREALLOCATED: usize = 1 << 20;
+
+/// Largest zstd window, as a power of two: 8 MiB, what RFC 8878 asks decoders to support.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(plain).expect("in memory");
+        encoder.finish().expect("in memory")
+    }
+
+    #[test]
+    fn what_was_packed_comes_out() {
+        let plain = br#"{"model":"m"}"#;
+        assert_eq!(
+            unpack(&gzip(plain), Coding::Gzip, 100).expect("valid"),
+            plain.as_slice()
+        );
+        let packed = zstd::encode_all(plain.as_slice(), 1).expect("in memory");
+        assert_eq!(
+            unpack(&packed, Coding::Zstd, 100).expect("valid"),
+            plain.as_slice()
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_at_the_limit() {
+        let bomb = gzip(&vec![b'x'; 1 << 20]);
+        assert_eq!(
+            unpack(&bomb, Coding::Gzip, 1000),
+            Err(Refusal::BodyTooLarge { limit: 1000 })
+        );
+    }
+
+    #[test]
+    fn garbage_is_said_to_be_garbage() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            assert!(matches!(
+                unpack(b"garbage", coding, 100),
+                Err(Refusal::BodyUnreadable { .. })
+            ));
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! From an account to a connection: resolution, several endpoints, health checks, egress, pooled sessions.
+//!
+//! One `LoadBalancer` of pingora-load-balancing per account finds the addresses of its endpoints (again every
+//! [`RESOLVE_EVERY`]), runs its health checks and spreads connections by weight. The pooled connections themselves
+//! belong to one `Connector` for the whole process.
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::l4::ext::TcpKeepalive;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::tls::ALPN;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+use pingora_load_balancing::discovery::ServiceDiscovery;
+use pingora_load_balancing::health_check::{HealthObserve, HttpHealthCheck};
+use pingora_load_balancing::selection::RoundRobin;
+use pingora_load_balancing::{Backend, Backends, Extensions, LoadBalancer};
+
+use super::app::App;
+use super::egress::Tunnel;
+use crate::config::{Account, Config};
+
+/// Every upstream of the configuration, and the connections to them.
+pub(super) struct Upstreams {
+    connector: Connector,
+    accounts: ArcSwap<HashMap<Arc<str>, Arc<Upstream>>>,
+}
+
+/// The endpoints of one account.
+pub(super) struct Upstream {
+    balancer: LoadBalancer<RoundRobin>,
+    /// What it was built from: a reload keeps it (and the health it knows) as long as this is the same.
+    identity: u64,
+}
+
+/// One address of one endpoint, ready to connect to.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Position in `Account::endpoints`.
+    pub(super) endpoint: usize,
+    pub(super) peer: HttpPeer,
+}
+
+/// Why no connection came about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ConnectFault {
+    Other,
+    Refused,
+    Timeout,
+    Tls,
+}
+
+impl Upstreams {
+    /// `keepalive` idle connections are kept in all.
+    pub(super) fn new(keepalive: usize) -> Self {
+        Self {
+            connector: Connector::new(Some(ConnectorOptions::new(keepalive))),
+            accounts: ArcSwap::default(),
+        }
+    }
+
+    /// Takes over the accounts of a configuration. Unchanged ones keep their addresses and their health.
+    /// New ones are resolved before this returns, so that the first request finds them.
+    pub(super) async fn apply(&self, config: &Config, app: &Arc<App>) {
+        let old = self.accounts.load_full();
+        let mut accounts = HashMap::with_capacity(config.accounts.len());
+        let mut fresh = tokio::task::JoinSet::new();
+        for account in &config.accounts {
+            let identity = identity(account);
+            let upstream = match old.get(&account.name) {
+                Some(upstream) if upstream.identity == identity => upstream.clone(),
+                _ => {
+                    let upstream = Arc::new(Upstream::new(account, identity, app));
+                    fresh.spawn(first_look(upstream.clone()));
+                    upstream
+                }
+            };
+            accounts.insert(account.name.clone(), upstream);
+        }
+        fresh.join_all().await;
+        self.accounts.store(Arc::new(accounts));
+    }
+
+    /// An address of one endpoint of `account`; addresses in `tried` are passed over.
+    pub(super) fn target(
+        &self,
+        account: &Account,
+        endpoint: usize,
+        tried: &[SocketAddr],
+    ) -> Option<Arc<Target>> {
+        let accounts = self.accounts.load();
+        let upstream = accounts.get(&account.name)?;
+        let fits = |backend: &Backend| {
+            !tried.contains(&backend.addr)
+                && target_of(backend).is_some_and(|target| target.endpoint == endpoint)
+        };
+        let pick = |accept: &dyn Fn(&Backend, bool) -> bool| {
+            upstream.balancer.select_with(b"", MAX_BACKENDS, accept)
+        };
+        pick(&|backend, healthy| healthy && fits(backend))
+            .or_else(|| pick(&|backend, _| fits(backend)))
+            .as_ref()
+            .and_then(target_of)
+    }
+
+    /// A session with `target`: pooled (`true`) or fresh, within `timeout`.
+    pub(super) async fn session(
+        &self,
+        target: &Target,
+        timeout: Duration,
+    ) -> Result<(HttpSession, bool), ConnectFault> {
+        match tokio::time::timeout(timeout, self.connector.get_http_session(&target.peer)).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(connect_fault(&error)),
+            Err(_) => Err(ConnectFault::Timeout),
+        }
+    }
+
+    /// Puts a session back whose answer was read to its end.
+    pub(super) async fn release(&self, session: HttpSession, target: &Target) {
+        self.connector
+            .release_http_session(session, &target.peer, Some(IDLE_FOR))
+            .await;
+    }
+}
+
+impl std::fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstreams").finish_non_exhaustive()
+    }
+}
+
+impl Upstream {
+    fn new(account: &Account, identity: u64, app: &Arc<App>) -> Self {
+        let sites = account
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| {
+                let (host, port) = match &account.egress {
+                    Some(egress) => (egress.host.clone(), egress.port),
+                    None => (endpoint.host.clone(), endpoint.port),
+                };
+                Site {
+                    host,
+                    port,
+                    weight: endpoint.weight as usize,
+                    template: template(account, index),
+                    endpoint: index,
+                }
+            });
+        let mut backends = Backends::new(Box::new(Resolve {
+            sites: sites.collect(),
+        }));
+        if let Some(check) = health_check(account, app) {
+            backends.set_health_check(check);
+        }
+        let mut balancer = LoadBalancer::from_backends(backends);
+        balancer.parallel_health_check = true;
+        balancer.update_frequency = Some(RESOLVE_EVERY);
+        balancer.health_check_frequency = account.health_check.as_ref().map(|check| check.interval);
+        Self { balancer, identity }
+    }
+}
+
+/// Resolves once, checks once, then leaves a task behind that goes on as long as the upstream is in use.
+async fn first_look(upstream: Arc<Upstream>) {
+    resolve(&upstream).await;
+    upstream.balancer.backends().run_health_check(true).await;
+    tokio::spawn(keep_looking(Arc::downgrade(&upstream)));
+}
+
+async fn keep_looking(upstream: Weak<Upstream>) {
+    let (mut resolved, mut checked) = (tokio::time::Instant::now(), tokio::time::Instant::now());
+    loop {
+        let wait = match upstream.upgrade() {
+            Some(upstream) => upstream
+                .balancer
+                .health_check_frequency
+                .unwrap_or(RESOLVE_EVERY)
+                .min(RESOLVE_EVERY),
+            None => return,
+        };
+        tokio::time::sleep(wait).await;
+        let Some(upstream) = upstream.upgrade() else {
+            return;
+        };
+        let unresolved = upstream.balancer.backends().get_backend().is_empty();
+        if unresolved || resolved.elapsed() >= RESOLVE_EVERY {
+            resolve(&upstream).await;
+            resolved = tokio::time::Instant::now();
+        }
+        if upstream
+            .balancer
+            .health_check_frequency
+            .is_some_and(|every| checked.elapsed() >= every)
+        {
+            upstream.balancer.backends().run_health_check(true).await;
+            checked = tokio::time::Instant::now();
+        }
+    }
+}
+
+async fn resolve(upstream: &Upstream) {
+    // A name that cannot be resolved just now keeps the addresses that it had.
+    if let Err(error) = upstream.balancer.update().await {
+        tracing::warn!(%error, "an upstream name cannot be resolved");
+    }
+}
+
+/// Finds the addresses of the endpoints of one account.
+struct Resolve {
+    sites: Vec<Site>,
+}
+
+struct Site {
+    host: String,
+    port: u16,
+    weight: usize,
+    template: HttpPeer,
+    endpoint: usize,
+}
+
+#[async_trait]
+impl ServiceDiscovery for Resolve {
+    async fn discover(&self) -> pingora::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
+        let mut backends = BTreeSet::new();
+        let mut failed = None;
+        for site in &self.sites {
+            match tokio::net::lookup_host((site.host.as_str(), site.port)).await {
+                Ok(addresses) => backends.extend(addresses.map(|address| site.backend(address))),
+                Err(error) => failed = Some((site, error)),
+            }
+        }
+        match failed {
+            Some((site, error)) if backends.is_empty() => Error::e_because(
+                ErrorType::Custom("DnsFailure"),
+                format!("{} has no address", site.host),
+                error,
+            ),
+            _ => Ok((backends, HashMap::new())),
+        }
+    }
+}
+
+impl Site {
+    fn backend(&self, address: std::net::SocketAddr) -> Backend {
+        let mut peer = self.template.clone();
+        peer._address = SocketAddr::Inet(address);
+        let mut ext = Extensions::new();
+        let endpoint = self.endpoint;
+        ext.insert(Arc::new(Target { endpoint, peer }));
+        Backend {
+            addr: SocketAddr::Inet(address),
+            weight: self.weight,
+            ext,
+        }
+    }
+}
+
+fn target_of(backend: &Backend) -> Option<Arc<Target>> {
+    backend.ext.get::<Arc<Target>>().cloned()
+}
+
+/// The peer of an endpoint, but for its address.
+fn template(account: &Account, index: usize) -> HttpPeer {
+    let endpoint = &account.endpoints[index];
+    let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut peer = HttpPeer::new(unspecified, endpoint.tls, endpoint.host.clone());
+    peer.options.connection_timeout = Some(account.timeouts.connect);
+    peer.options.total_connection_timeout = Some(account.timeouts.connect);
+    peer.options.idle_timeout = Some(IDLE_FOR);
+    peer.options.tcp_keepalive = Some(TcpKeepalive {
+        idle: Duration::from_secs(30),
+        interval: Duration::from_secs(10),
+        count: 3,
+        #[cfg(target_os = "linux")]
+        user_timeout: Duration::from_mins(1),
+    });
+    if endpoint.tls {
+        peer.options.alpn = ALPN::H2H1;
+        peer.options.max_h2_streams = MAX_H2_STREAMS;
+        peer.options.h2_ping_interval = Some(Duration::from_secs(30));
+        peer.options.h2_stream_window_size = Some(H2_WINDOW);
+        peer.options.h2_connection_window_size = Some(H2_WINDOW);
+    }
+    if let Some(egress) = &account.egress {
+        // The pool knows connections by this key: one through a proxy, or through another, is another connection.
+        peer.group_key = hash_of(&(egress.kind, &egress.host, egress.port, &endpoint.origin));
+        let tunnel = Tunnel::new(egress.clone(), endpoint.host.clone(), endpoint.port);
+        peer.options.custom_l4 = Some(Arc::new(tunnel));
+    }
+    peer
+}
+
+fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<HttpHealthCheck>> {
+    let check = account.health_check.as_ref()?;
+    let endpoint = account.endpoints.first()?;
+    let mut http = HttpHealthCheck::new(&endpoint.host, endpoint.tls);
+    let path = format!("{}{}", endpoint.origin, check.path);
+    let uri = path.parse::<http::Uri>().ok()?;
+    http.req
+        .set_uri(uri.path_and_query()?.as_str().parse().ok()?);
+    http.peer_template.options.connection_timeout = Some(account.timeouts.connect);
+    http.peer_template.options.read_timeout = Some(check.interval.max(Duration::from_secs(1)));
+    http.consecutive_failure = 2;
+    http.health_changed_callback = Some(Box::new(Verdicts {
+        account: account.name.clone(),
+        app: Arc::downgrade(app),
+    }));
+    http.validator = Some(Box::new(|response| {
+        if response.status.is_success() {
+            Ok(())
+        } else {
+            Error::e_explain(ErrorType::HTTPStatus(response.status.as_u16()), "unhealthy")
+        }
+    }));
+    Some(Box::new(http))
+}
+
+/// Tells the pool what the health checks of one account find.
+struct Verdicts {
+    account: Arc<str>,
+    app: Weak<App>,
+}
+
+#[async_trait]
+impl HealthObserve for Verdicts {
+    async fn observe(&self, backend: &Backend, healthy: bool) {
+        let Some((app, target)) = self.app.upgrade().zip(target_of(backend)) else {
+            return;
+        };
+        // One endpoint may have several addresses; the balancer passes the bad ones over. The last to change decides.
+        let gateway = app.gateway();
+        let account = gateway
+            .config
+            .accounts
+            .iter()
+            .find(|account| account.name == self.account);
+        if let Some(account) = account {
+            tracing::info!(account = %self.account, endpoint = target.endpoint, healthy, "health check");
+            gateway
+                .pool
+                .set_endpoint_health(account.index, target.endpoint, healthy);
+        }
+    }
+}
+
+/// What an `Upstream` is built from.
+fn identity(account: &Account) -> u64 {
+    let egress = account.egress.as_ref().map(|egress| {
+        let credentials = egress.credentials.as_ref();
+        let credentials = credentials.map(|(user, password)| (user, password.expose().to_owned()));
+        (egress.kind, &egress.host, egress.port, credentials)
+    });
+    let check = account
+        .health_check
+        .as_ref()
+        .map(|check| (&check.path, check.interval));
+    hash_of(&(&account.endpoints, egress, check, account.timeouts.connect))
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn connect_fault(error: &Error) -> ConnectFault {
+    match error.etype() {
+        ErrorType::ConnectRefused => ConnectFault::Refused,
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFault::Timeout,
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::TLSWantX509Lookup => ConnectFault::Tls,
+        _ => ConnectFault::Other,
+    }
+}
+
+/// How long an unused upstream connection is kept. Vendors' front ends close theirs after 60 s and more.
+const IDLE_FOR: Duration = Duration::from_secs(55);
+
+/// How often names are resolved again.
+const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+
+/// How many addresses of an account are looked at in one pick.
+const MAX_BACKENDS: usize = 64;
+
+/// Streams on one HTTP/2 connection; vendors announce 100 and more.
+const MAX_H2_STREAMS: usize = 100;
+
+/// Flow-control window of HTTP/2, bytes: enough for a full answer without a round trip in between.
+const H2_WINDOW: u32 = 1 << 20;

@@ -1,0 +1,504 @@
+//! `ProxyHttp`: the hooks in the order in which Pingora calls them, each a few lines.
+//!
+//! ```text
+//! request_filter          who, may they, what; reads the body; answers what Weir answers itself
+//! proxy_upstream_filter   the relay: the answer is written when this returns
+//! upstream_peer … response_body_filter     plain proxying of vendor endpoints, see `vendor`
+//! fail_to_proxy           a failure that is nobody's answer yet, in the caller's dialect
+//! logging                 settles
+//! ```
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use super::app::{App, InFlight};
+use super::body::{self, BodyFault};
+use super::relay::{Left, Relay, WRITE_TIMEOUT, write_answer};
+use super::vendor::Vendor;
+use crate::exchange::admit::{self, Admitted};
+use crate::exchange::dispatch::Dispatch;
+use crate::exchange::local;
+use crate::exchange::operation::{self, Local, ModelCall, Operation};
+use crate::exchange::refusal::{Refusal, Reply};
+use crate::exchange::relaying::Answer;
+use crate::exchange::{Gateway, origin};
+use crate::outcome::{End, FailureClass, Limit, Outcome};
+use crate::protocol::Dialect;
+use crate::telemetry::Telemetry;
+
+/// The data plane.
+pub(super) struct Edge {
+    app: Arc<App>,
+}
+
+/// One request, from its head to its settlement.
+pub(super) struct Exchange {
+    arrived: Instant,
+    /// Time spent waiting for the client or an upstream.
+    waited: Duration,
+    gateway: Arc<Gateway>,
+    /// Settles when dropped: also when the client vanishes, also when the task is cancelled.
+    record: Record,
+    /// The dialect of whatever Weir says itself.
+    dialect: Dialect,
+    /// On every answer: the request id, CORS.
+    own_headers: HeaderMap,
+    stage: Stage,
+    in_flight: Option<InFlight>,
+}
+
+enum Stage {
+    Relay(Box<Dispatch>),
+    Vendor(Box<Vendor>),
+    /// Nothing admitted (yet, or any more).
+    Idle,
+}
+
+/// The outcome, which reaches telemetry exactly once.
+struct Record {
+    outcome: Outcome,
+    telemetry: Arc<Telemetry>,
+    /// A connection that ends before a request began has nothing to settle.
+    begun: bool,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.begun {
+            self.telemetry.settle(&self.outcome, SystemTime::now());
+        }
+    }
+}
+
+impl Edge {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// Everything before an upstream is involved. `Err` is a refusal to be said.
+    async fn receive(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<Received, Refusal> {
+        let head = session.req_header();
+        let operation = operation::operation(&head.method, head.uri.path(), &head.headers);
+        if let Operation::Local(local) = &operation
+            && local.is_public()
+        {
+            return Ok(Received::Answer(self.public(local)));
+        }
+        if let Some(preflight) = origin::preflight(
+            exchange.gateway.config.server.cors.as_ref(),
+            &head.method,
+            &head.headers,
+        ) {
+            return Ok(Received::Answer(preflight));
+        }
+        let limit = exchange.gateway.config.server.max_concurrent_requests;
+        exchange.in_flight = Some(self.app.enter(limit).ok_or(Refusal::Overloaded)?);
+        let key = admit::authenticate(
+            &exchange.gateway,
+            &head.headers,
+            head.uri.query(),
+            SystemTime::now(),
+        )?;
+        exchange.record.outcome.key = Some(key.name.clone());
+        exchange.record.outcome.project =
+            origin::project(&exchange.gateway.config, &key, &head.headers);
+        match operation {
+            Operation::Local(local) => Ok(Received::Answer(local::answer(
+                &exchange.gateway,
+                &key,
+                &local,
+            )?)),
+            Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
+            Operation::Vendor(dialect) => {
+                let pool = admit::vendor_pool(&exchange.gateway, &key)?;
+                let vendor = Vendor::new(exchange.gateway.clone(), key, dialect, pool);
+                exchange.stage = Stage::Vendor(Box::new(vendor));
+                Ok(Received::Forward)
+            }
+            Operation::WebSocket => Err(Refusal::WebSocket),
+            Operation::WrongMethod { allowed } => Err(Refusal::WrongMethod { allowed }),
+            Operation::Unknown => Err(Refusal::NotFound {
+                path: head.uri.path().to_owned(),
+            }),
+        }
+    }
+
+    async fn receive_call(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        key: Arc<crate::config::ClientKey>,
+        call: ModelCall,
+    ) -> Result<Received, Refusal> {
+        let limit = exchange.gateway.config.server.max_body;
+        let began = Instant::now();
+        let body = body::read(&mut session.downstream_session, limit).await;
+        exchange.waited += began.elapsed();
+        let body = match body {
+            Ok(body) => body,
+            Err(BodyFault::Gone) => return Ok(Received::Gone),
+            Err(BodyFault::Refused(refusal)) => {
+                // What is left of the body stands where the next request would be read.
+                session.set_keepalive(None);
+                return Err(refusal);
+            }
+        };
+        exchange.record.outcome.bytes_in = body.len() as u64;
+        let head = session.req_header();
+        let admitted = admit::admit(&exchange.gateway, key, call, &head.headers, body)?;
+        exchange.note(&admitted);
+        let dispatch = Dispatch::new(
+            exchange.gateway.clone(),
+            admitted,
+            &head.headers,
+            head.uri.query(),
+            exchange.arrived,
+        );
+        exchange.stage = Stage::Relay(Box::new(dispatch));
+        Ok(Received::Forward)
+    }
+
+    /// `/`, `/health`, `/ready`: no key, no upstream.
+    fn public(&self, local: &Local) -> Reply {
+        let gateway = self.app.gateway();
+        let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
+        match local {
+            Local::Ready if !ready => Reply::json(503, r#"{"status":"unavailable"}"#),
+            _ => Reply::json(200, r#"{"status":"ok"}"#),
+        }
+    }
+}
+
+enum Received {
+    Answer(Reply),
+    Forward,
+    Gone,
+}
+
+impl Exchange {
+    fn note(&mut self, admitted: &Admitted) {
+        let outcome = &mut self.record.outcome;
+        outcome.model_asked = Some(admitted.model.clone());
+        outcome.stream = admitted.stream;
+        outcome.route = admitted.route;
+        outcome.pool = self
+            .gateway
+            .config
+            .pools
+            .get(admitted.pool)
+            .map(|pool| pool.name.clone());
+        outcome.client_dialect = Some(admitted.call.dialect);
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) -> Reply {
+        self.record.outcome.end = refusal.end();
+        self.record.outcome.detail = Some(refusal.wire().message);
+        self.record.outcome.limit =
+            matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
+        refusal.reply(self.dialect, &self.record.outcome.request_id)
+    }
+
+    /// Writes an answer of Weir's own.
+    async fn write(&mut self, session: &mut Session, reply: Reply) -> Result<()> {
+        let Reply {
+            status,
+            headers,
+            body,
+        } = reply;
+        let answer = Answer {
+            status,
+            headers,
+            body,
+        };
+        self.record.outcome.status = status;
+        match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
+            Some(bytes) => self.record.outcome.bytes_out += bytes,
+            None => self.record.outcome.end = End::ClientGone,
+        }
+        Ok(())
+    }
+
+    /// Takes what the dispatch knows over into the outcome and fixes the times.
+    fn close(&mut self) {
+        if let Stage::Relay(dispatch) = &mut self.stage {
+            dispatch.describe(&mut self.record.outcome);
+        }
+        if let Stage::Vendor(vendor) = &mut self.stage {
+            vendor.describe(&mut self.record.outcome);
+        }
+        let outcome = &mut self.record.outcome;
+        outcome.duration = self.arrived.elapsed();
+        outcome.overhead = outcome.duration.saturating_sub(self.waited);
+        if outcome.end == End::ClientGone && outcome.status == 0 {
+            outcome.status = CLIENT_CLOSED;
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange {
+            arrived: Instant::now(),
+            waited: Duration::ZERO,
+            gateway: Arc::clone(&self.app.gateway()),
+            record: Record {
+                // Until something else is known, the client is gone: so it is when this is dropped half-way.
+                outcome: Outcome::new(End::ClientGone),
+                telemetry: self.app.telemetry.clone(),
+                begun: false,
+            },
+            dialect: Dialect::OpenaiChat,
+            own_headers: HeaderMap::with_capacity(4),
+            stage: Stage::Idle,
+            in_flight: None,
+        }
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {
+        // None: an answer is not compressed, so that its events are not held back.
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        exchange.begin(&self.app, session);
+        let reply = match self.receive(session, exchange).await {
+            Ok(Received::Forward) => return Ok(false),
+            Ok(Received::Gone) => {
+                return Error::e_explain(ErrorType::ConnectionClosed, "the client left")
+                    .map_err(down);
+            }
+            Ok(Received::Answer(reply)) => {
+                exchange.record.outcome.end = End::Complete;
+                reply
+            }
+            Err(refusal) => exchange.refuse(&refusal),
+        };
+        exchange.write(session, reply).await?;
+        Ok(true)
+    }
+
+    async fn proxy_upstream_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<bool> {
+        let Stage::Relay(dispatch) = &mut exchange.stage else {
+            return Ok(true);
+        };
+        let request_id = exchange.record.outcome.request_id.clone();
+        let mut relay = Relay {
+            app: &self.app,
+            client: &mut session.downstream_session,
+            dispatch,
+            outcome: &mut exchange.record.outcome,
+            arrived: exchange.arrived,
+            waited: exchange.waited,
+            request_id: &request_id,
+            own_headers: &exchange.own_headers,
+        };
+        let left = relay.run().await;
+        exchange.waited = relay.waited;
+        match left {
+            Left::Intact => Ok(false),
+            Left::Close => {
+                session.set_keepalive(None);
+                Ok(false)
+            }
+            Left::Abort => {
+                session.shutdown().await;
+                Error::e_explain(ErrorType::ConnectionClosed, "the answer ended early")
+                    .map_err(down)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<Box<HttpPeer>> {
+        match &mut exchange.stage {
+            Stage::Vendor(vendor) => vendor.peer(&self.app, session.req_header().uri.path()),
+            _ => Error::e_explain(
+                ErrorType::InternalError,
+                "only vendor endpoints are proxied plainly",
+            ),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        match &mut exchange.stage {
+            Stage::Vendor(vendor) => vendor.request(request),
+            _ => Ok(()),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let outcome = &mut exchange.record.outcome;
+        outcome.bytes_in += body.as_ref().map_or(0, |body| body.len() as u64);
+        if outcome.bytes_in > exchange.gateway.config.server.max_body as u64 {
+            return Error::e_explain(ErrorType::HTTPStatus(413), "larger than server.max_body")
+                .map_err(down);
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if let Stage::Vendor(vendor) = &mut exchange.stage {
+            let request_id = &exchange.record.outcome.request_id;
+            vendor.response(
+                response,
+                exchange.dialect,
+                request_id,
+                &exchange.own_headers,
+                self.app.draw(),
+            );
+            exchange.record.outcome.status = response.status.as_u16();
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        if let Stage::Vendor(vendor) = &mut exchange.stage {
+            vendor.response_body(body, end);
+        }
+        exchange.record.outcome.bytes_out += body.as_ref().map_or(0, |body| body.len() as u64);
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let failed = |error_code| FailToProxy {
+            error_code,
+            can_reuse_downstream: false,
+        };
+        let gone = *error.esource() == ErrorSource::Downstream
+            && !matches!(error.etype(), ErrorType::HTTPStatus(_));
+        if gone || session.response_written().is_some() {
+            return failed(0);
+        }
+        let refusal = match &mut exchange.stage {
+            Stage::Vendor(vendor) => vendor.failed(
+                error,
+                exchange.gateway.config.server.max_body,
+                self.app.draw(),
+            ),
+            _ => Refusal::UpstreamFailed {
+                class: FailureClass::ServerError,
+                retry_after: None,
+            },
+        };
+        let reply = exchange.refuse(&refusal);
+        let status = reply.status;
+        session.set_keepalive(None);
+        // The client may be gone by now; then there is nobody to tell.
+        let _ = exchange.write(session, reply).await;
+        failed(status)
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        // The access line says it, with the request's id.
+        true
+    }
+
+    async fn logging(
+        &self,
+        _session: &mut Session,
+        error: Option<&Error>,
+        exchange: &mut Exchange,
+    ) {
+        if let Stage::Vendor(vendor) = &mut exchange.stage {
+            exchange.record.outcome.end = vendor.end(error);
+        }
+    }
+}
+
+impl Exchange {
+    /// The head is here: ids, dialect, headers of our own.
+    fn begin(&mut self, app: &App, session: &mut Session) {
+        session.set_write_timeout(Some(WRITE_TIMEOUT));
+        if session.as_http1().is_some() {
+            // So that bytes of a next request are not mistaken for a client that misbehaves.
+            session.set_pipelining_enabled(true);
+        }
+        let peer = session
+            .client_addr()
+            .and_then(SocketAddr::as_inet)
+            .map(|addr| addr.ip());
+        let head = session.req_header();
+        let id =
+            origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            self.own_headers
+                .insert(HeaderName::from_static("x-request-id"), value);
+        }
+        origin::add_cors(
+            self.gateway.config.server.cors.as_ref(),
+            &head.headers,
+            &mut self.own_headers,
+        );
+        self.dialect = operation::error_dialect(head.uri.path(), &head.headers);
+        let outcome = &mut self.record.outcome;
+        outcome.client_ip = origin::client_ip(&self.gateway.config, peer, &head.headers);
+        outcome.request_id = id;
+        head.method.as_str().clone_into(&mut outcome.method);
+        head.uri.path().clone_into(&mut outcome.path);
+        self.arrived = Instant::now();
+        self.record.begun = true;
+    }
+}
+
+fn down(mut error: Box<Error>) -> Box<Error> {
+    error.as_down();
+    error
+}
+
+/// What logs say when the client left before it got a status. No client ever sees it.
+const CLIENT_CLOSED: u16 = 499;

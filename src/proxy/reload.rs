@@ -1,0 +1,205 @@
+//! Reload: validate everything, swap one pointer; on any fault keep what is in force and say why.
+//!
+//! Three triggers: the file (or a file that it refers to) changed, `SIGHUP`, `POST /admin/reload`. One task serves
+//! them all, so two reloads never race. Changes are found by asking for the files' metadata every [`LOOK_EVERY`], not
+//! by inotify: it sees through Kubernetes' symlink swaps, atomic renames, bind mounts and network file systems alike.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::app::App;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::{self, Config};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Made without a file (`weir demo`, or from API keys in the environment): a reload has nothing to read.
+    Fixed,
+    File(PathBuf),
+}
+
+/// Asks for reloads; also tells how the last one went.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    requests: mpsc::Sender<oneshot::Sender<Verdict>>,
+}
+
+/// How a reload went.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// In force now. `restart` names what changed but needs a restart.
+    Applied {
+        generation: u64,
+        restart: Vec<&'static str>,
+    },
+    /// The bytes and the secrets are the ones in force.
+    Unchanged,
+    /// Not applied.
+    Rejected(Vec<Diagnostic>),
+    /// There is no file to read.
+    NoFile,
+}
+
+impl Handle {
+    /// Reloads, and waits for the verdict. `None` when the process is ending.
+    pub async fn reload(&self) -> Option<Verdict> {
+        let (answer, verdict) = oneshot::channel();
+        self.requests.send(answer).await.ok()?;
+        verdict.await.ok()
+    }
+}
+
+/// Starts the task that watches and reloads.
+pub(super) fn spawn(app: Arc<App>, source: Source) -> Handle {
+    let (requests, inbox) = mpsc::channel(8);
+    tokio::spawn(watch(app, source, inbox));
+    Handle { requests }
+}
+
+async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot::Sender<Verdict>>) {
+    let Source::File(path) = source else {
+        while let Some(answer) = inbox.recv().await {
+            let _ = answer.send(Verdict::NoFile);
+        }
+        return;
+    };
+    let mut seen = look(&app, &path).await;
+    let mut settling = None;
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            request = inbox.recv() => {
+                let Some(answer) = request else { return };
+                let verdict = reload(&app, &path).await;
+                seen = look(&app, &path).await;
+                let _ = answer.send(verdict);
+            }
+            _ = ticks.tick() => {
+                let now = look(&app, &path).await;
+                if now == seen {
+                    settling = None;
+                } else if settling.as_ref() == Some(&now) {
+                    // Twice the same: whoever writes has finished.
+                    settling = None;
+                    seen = now;
+                    reload(&app, &path).await;
+                } else {
+                    settling = Some(now);
+                }
+            }
+        }
+    }
+}
+
+async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
+    let loading = path.to_owned();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&loading)).await;
+    let verdict = match loaded {
+        Ok(Ok(config)) => {
+            app.renew_certificates();
+            apply(app, config).await
+        }
+        Ok(Err(faults)) => Verdict::Rejected(faults),
+        Err(_) => return Verdict::Rejected(Vec::new()),
+    };
+    report(app, path, &verdict);
+    verdict
+}
+
+async fn apply(app: &Arc<App>, config: Config) -> Verdict {
+    let restart = {
+        let current = app.gateway();
+        if current.config.is_same_as(&config) {
+            return Verdict::Unchanged;
+        }
+        needs_restart(&current.config, &config)
+    };
+    app.swap(config).await;
+    let generation = app.telemetry.status().generation + 1;
+    Verdict::Applied {
+        generation,
+        restart,
+    }
+}
+
+fn report(app: &App, path: &Path, verdict: &Verdict) {
+    let file = path.display();
+    match verdict {
+        Verdict::Applied {
+            generation,
+            restart,
+        } => {
+            let gateway = app.gateway();
+            app.telemetry
+                .reload_applied(&gateway.config.hash, *generation, SystemTime::now());
+            for warning in &gateway.config.warnings {
+                tracing::warn!("{warning}");
+            }
+            tracing::info!(%file, generation, "configuration reloaded");
+            if !restart.is_empty() {
+                tracing::warn!(%file, settings = restart.join(", "), "changed settings that need a restart to take effect");
+            }
+        }
+        Verdict::Rejected(faults) => {
+            app.telemetry.reload_rejected(faults, SystemTime::now());
+            for fault in faults {
+                tracing::error!(%file, "configuration rejected, keeping the one in force: {fault}");
+            }
+        }
+        Verdict::Unchanged => {
+            app.telemetry.reload_unchanged();
+            tracing::debug!(%file, "configuration unchanged");
+        }
+        Verdict::NoFile => {}
+    }
+}
+
+/// Settings that are read once, at start.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let admin = |config: &Config| config.admin.as_ref().map(|admin| admin.addr.clone());
+    let mut changed = Vec::new();
+    if old.listen != new.listen {
+        changed.push("listen");
+    }
+    if admin(old) != admin(new) {
+        changed.push("admin.addr");
+    }
+    if old.server.threads != new.server.threads {
+        changed.push("server.threads");
+    }
+    changed
+}
+
+/// What the file system says of the configuration and of every file that it refers to.
+async fn look(app: &App, path: &Path) -> Vec<Option<Stat>> {
+    let mut files = vec![path.to_owned()];
+    files.extend(app.gateway().config.files.iter().cloned());
+    let stats = tokio::task::spawn_blocking(move || files.iter().map(|file| stat(file)).collect());
+    stats.await.unwrap_or_default()
+}
+
+#[derive(Debug, Eq, PartialEq)]
+struct Stat {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+fn stat(path: &Path) -> Option<Stat> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(path).ok()?;
+    Some(Stat {
+        device: meta.dev(),
+        inode: meta.ino(),
+        length: meta.len(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+    })
+}
+
+/// Two looks that agree make a change count: at most a second from a write to its effect.
+const LOOK_EVERY: Duration = Duration::from_millis(400);

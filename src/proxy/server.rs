@@ -1,0 +1,299 @@
+//! Listeners, TLS, runtime, drain: the process around the data plane.
+//!
+//! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
+//! that a test that binds port 0 learns the port. Pingora takes the bound sockets over.
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerOptions;
+use pingora::listeners::tls::TlsSettings;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{Fds, ListenFds};
+use pingora::services::Service as _;
+use pingora_proxy::http_proxy_service;
+use tokio::sync::watch;
+
+use super::admin;
+use super::app::App;
+use super::edge::Edge;
+use super::reload::{self, Source};
+use super::signals;
+use crate::config::{AdminAddr, Config, Listener};
+
+/// A process about to serve: everything is bound, nothing is accepted yet.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    source: Source,
+    listeners: Vec<(TcpListener, Listener)>,
+    admin: Option<AdminListener>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// What ends the process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Finish what is in flight, for at most `server.drain_timeout`.
+    Drain,
+    /// Do not wait.
+    Now,
+}
+
+/// What a process serves until.
+#[derive(Debug)]
+pub enum Until {
+    /// `SIGTERM` or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the access log.
+    Signalled,
+    /// Someone in this process says so; a second message ends a drain at once.
+    Told(tokio::sync::mpsc::Receiver<Stop>),
+}
+
+/// Why the process cannot serve.
+#[derive(Debug)]
+pub enum StartError {
+    Bind {
+        addr: String,
+        error: std::io::Error,
+    },
+    Runtime(std::io::Error),
+    Tls {
+        addr: SocketAddr,
+        why: String,
+    },
+    AccessLog {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bind { addr, error } if error.kind() == std::io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {addr}: another process has it (is a weir running already? `ss -ltnp` tells)"
+            ),
+            Self::Bind { addr, error } => write!(f, "cannot listen on {addr}: {error}"),
+            Self::Runtime(error) => write!(f, "cannot start worker threads: {error}"),
+            Self::Tls { addr, why } => write!(f, "cannot serve TLS on {addr}: {why}"),
+            Self::AccessLog { path, error } => {
+                write!(f, "cannot open the access log {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+#[derive(Debug)]
+enum AdminListener {
+    Tcp(TcpListener, SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Server {
+    /// Binds everything that `config` names.
+    pub fn bind(config: Config, source: Source) -> Result<Self, StartError> {
+        let runtime = runtime(config.server.threads).map_err(StartError::Runtime)?;
+        let mut listeners = Vec::with_capacity(config.listen.len());
+        for listener in &config.listen {
+            listeners.push((bind_tcp(listener.addr)?, listener.clone()));
+        }
+        let admin = match config.admin.as_ref().map(|admin| &admin.addr) {
+            Some(AdminAddr::Tcp(addr)) => Some(AdminListener::Tcp(bind_tcp(*addr)?, *addr)),
+            Some(AdminAddr::Unix(path)) => Some(AdminListener::Unix(path.clone())),
+            None => None,
+        };
+        let app = {
+            let _inside = runtime.enter();
+            App::new(config)?
+        };
+        Ok(Self {
+            app,
+            source,
+            listeners,
+            admin,
+            runtime,
+        })
+    }
+
+    /// Where the data plane listens, with the ports that the system chose.
+    pub fn addrs(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .filter_map(|(socket, _)| socket.local_addr().ok())
+            .collect()
+    }
+
+    /// Where the admin plane listens, when it does so on TCP.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        match &self.admin {
+            Some(AdminListener::Tcp(socket, _)) => socket.local_addr().ok(),
+            _ => None,
+        }
+    }
+
+    /// Serves until `until` says otherwise.
+    pub fn run(self, until: Until) -> Result<(), StartError> {
+        let Self {
+            app,
+            source,
+            listeners,
+            admin,
+            runtime,
+        } = self;
+        let result = runtime.block_on(serve(app, source, listeners, admin, until));
+        // What still runs had its time: the drain is over.
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        result
+    }
+}
+
+async fn serve(
+    app: Arc<App>,
+    source: Source,
+    listeners: Vec<(TcpListener, Listener)>,
+    admin: Option<AdminListener>,
+    until: Until,
+) -> Result<(), StartError> {
+    app.upstreams
+        .apply(&app.gateway().config.clone(), &app)
+        .await;
+    let (data_stop, data_watch) = watch::channel(false);
+    let (admin_stop, admin_watch) = watch::channel(false);
+    let reloads = reload::spawn(app.clone(), source.clone());
+    let data = data_plane(&app, listeners, data_watch)?;
+    let control =
+        admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
+    let mut stop = match until {
+        Until::Told(stop) => stop,
+        Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+
+    let first = stop.recv().await.unwrap_or(Stop::Drain);
+    app.begin_drain();
+    let _ = data_stop.send(true);
+    if first == Stop::Drain {
+        let limit = app.gateway().config.server.drain_timeout;
+        tracing::info!(
+            in_flight = app.in_flight(),
+            limit_s = limit.as_secs(),
+            "draining"
+        );
+        tokio::select! {
+            () = app.idle() => {}
+            () = tokio::time::sleep(limit) => {
+                tracing::warn!(in_flight = app.in_flight(), "the drain took too long: ending what is left");
+                app.cut();
+                let _ = tokio::time::timeout(LAST_WORDS, app.idle()).await;
+            }
+            _ = stop.recv() => tracing::warn!(in_flight = app.in_flight(), "told twice to stop: not waiting"),
+        }
+    }
+    data.abort();
+    let _ = admin_stop.send(true);
+    if let Some(control) = control {
+        control.abort();
+    }
+    app.telemetry.flush();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn data_plane(
+    app: &Arc<App>,
+    listeners: Vec<(TcpListener, Listener)>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let mut service = http_proxy_service(&Arc::new(ServerConf::default()), Edge::new(app.clone()));
+    if let Some(proxy) = service.app_logic_mut() {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(H2_IDLE);
+        proxy.server_options = Some(options);
+    }
+    let mut fds = Fds::new();
+    let mut certificates = app.certificates.iter();
+    for (socket, listener) in listeners {
+        // The name is only a key here: the socket is bound already. It must be unique, which `host:0` twice is not.
+        let name = socket.local_addr().unwrap_or(listener.addr).to_string();
+        match &listener.tls {
+            Some(tls) => {
+                let fault = |why: String| StartError::Tls {
+                    addr: listener.addr,
+                    why,
+                };
+                let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
+                let mut settings = TlsSettings::intermediate(&cert, &key)
+                    .map_err(|error| fault(error.to_string()))?;
+                settings.enable_h2();
+                if let Some(certificate) = certificates.next() {
+                    settings.set_cert_resolver(certificate.clone());
+                }
+                service.add_tls_with_settings(&name, None, settings);
+            }
+            None => service.add_tcp(&name),
+        }
+        fds.add(name, socket.into_raw_fd());
+    }
+    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
+    Ok(tokio::spawn(async move {
+        service.start_service(Some(fds), shutdown, 1).await;
+    }))
+}
+
+fn admin_plane(
+    app: &Arc<App>,
+    listener: AdminListener,
+    (reloads, source): (reload::Handle, Source),
+    shutdown: watch::Receiver<bool>,
+) -> tokio::task::JoinHandle<()> {
+    let mut service = admin::service(app.clone(), reloads, source);
+    let mut fds = Fds::new();
+    match listener {
+        AdminListener::Tcp(socket, addr) => {
+            let name = socket.local_addr().unwrap_or(addr).to_string();
+            service.add_tcp(&name);
+            fds.add(name, socket.into_raw_fd());
+        }
+        AdminListener::Unix(path) => {
+            use std::os::unix::fs::PermissionsExt;
+            let private = std::fs::Permissions::from_mode(0o660);
+            service.add_uds(&path.to_string_lossy(), Some(private));
+        }
+    }
+    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
+    tokio::spawn(async move {
+        service.start_service(Some(fds), shutdown, 1).await;
+    })
+}
+
+fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    let bind = || {
+        let socket = TcpListener::bind(addr)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    bind().map_err(|error| StartError::Bind {
+        addr: addr.to_string(),
+        error,
+    })
+}
+
+fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    builder.thread_name("weir").enable_all().build()
+}
+
+/// How long an HTTP/2 connection without a stream is kept.
+const H2_IDLE: Duration = Duration::from_mins(5);
+
+/// What the survivors of a drain get to say their terminal error event.
+const LAST_WORDS: Duration = Duration::from_secs(2);

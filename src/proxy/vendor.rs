@@ -1,0 +1,302 @@
+//! Plain proxying of the endpoints that Weir does not interpret (files, batches, embeddings, …), through Pingora's
+//! native path: the credential is swapped, nothing else.
+//!
+//! What such an endpoint makes (a file, a batch) lives on one account, so the account is chosen by the client's key:
+//! the same key finds its things again.
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use super::app::App;
+use crate::config::{AffinityBy, ClientKey};
+use crate::exchange::refusal::Refusal;
+use crate::exchange::{Gateway, dispatch, headers, target};
+use crate::outcome::{Attempt, End, FailureClass, Outcome};
+use crate::pool::affinity::{self, Traces};
+use crate::pool::{
+    ErrorFacts, Exhausted, Fault, Pick, Verdict, Want, classify, classify_transport,
+};
+use crate::protocol::Dialect;
+
+/// One request to a vendor endpoint.
+pub(super) struct Vendor {
+    gateway: Arc<Gateway>,
+    key: Arc<ClientKey>,
+    dialect: Dialect,
+    pool: usize,
+    pick: Option<Pick>,
+    picked_at: Instant,
+    refused: Option<Refusal>,
+    /// What the client gets instead of the upstream's body.
+    replacement: Option<Bytes>,
+    failure: Option<FailureClass>,
+}
+
+impl Vendor {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        key: Arc<ClientKey>,
+        dialect: Dialect,
+        pool: usize,
+    ) -> Self {
+        Self {
+            gateway,
+            key,
+            dialect,
+            pool,
+            pick: None,
+            picked_at: Instant::now(),
+            refused: None,
+            replacement: None,
+            failure: None,
+        }
+    }
+
+    /// Chooses the account and finds its address.
+    pub(super) fn peer(&mut self, app: &App, path: &str) -> Result<Box<HttpPeer>> {
+        let now = Instant::now();
+        let traces = Traces {
+            key: Some(&self.key.name),
+            ..Traces::default()
+        };
+        // `GET /v1/responses/{id}` belongs to the account that made the response.
+        let response = path
+            .strip_prefix("/v1/responses/")
+            .and_then(|rest| rest.split('/').next());
+        let want = Want {
+            pool: self.pool,
+            pools: self.key.pools.as_deref(),
+            model: "",
+            dialect: Some(self.dialect),
+            account: None,
+            session: affinity::session(&traces, AffinityBy::Key),
+            previous_response: response,
+            tried: &[],
+            tokens: 0,
+            draw: app.draw(),
+            insist: true,
+        };
+        let pick = match self.gateway.pool.pick(&want, now) {
+            Ok(pick) => pick,
+            Err(exhausted) => return self.refuse(refusal(self.dialect, &exhausted)),
+        };
+        let found = app.upstreams.target(&pick.account, pick.endpoint, &[]);
+        self.picked_at = now;
+        self.pick = Some(pick);
+        if let Some(target) = found {
+            return Ok(Box::new(target.peer.clone()));
+        }
+        self.failed_below_http(Fault::Dns, app.draw());
+        self.refuse(unreachable())
+    }
+
+    /// Rewrites the head that Pingora copied from the client.
+    pub(super) fn request(&self, request: &mut RequestHeader) -> Result<()> {
+        let Some(pick) = &self.pick else {
+            return Error::e_explain(ErrorType::InternalError, "no account was picked");
+        };
+        let account = &pick.account;
+        let endpoint = account.endpoints.get(pick.endpoint);
+        let Some(endpoint) = endpoint else {
+            return Error::e_explain(ErrorType::InternalError, "the endpoint is gone");
+        };
+        let client = &request.headers;
+        let framing = [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .map(|name| (name.clone(), client.get(&name).cloned()));
+        let encodings = [ACCEPT_ENCODING, CONTENT_ENCODING]
+            .map(|name| (name.clone(), client.get(&name).cloned()));
+        let mut headers = headers::for_account(&headers::from_client(client), account);
+        // The body goes through as it came: so do its framing and its coding, in both directions.
+        headers.remove(ACCEPT_ENCODING);
+        for (name, value) in framing.into_iter().chain(encodings) {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+        let uri = &request.uri;
+        let path = target::vendor(self.dialect, endpoint, uri.path(), uri.query(), account);
+        // For HTTP/2 Pingora makes the absolute URI itself, out of `Host`.
+        let parts = target::head(&request.method, &path, endpoint, headers, None, false);
+        let Some(mut parts) = parts else {
+            return Error::e_explain(
+                ErrorType::InvalidHTTPHeader,
+                "no such request can be written",
+            );
+        };
+        parts.version = request.version;
+        *request = RequestHeader::from(parts);
+        Ok(())
+    }
+
+    /// The answer's head, for the client. What says something about the account is replaced.
+    pub(super) fn response(
+        &mut self,
+        response: &mut ResponseHeader,
+        dialect: Dialect,
+        request_id: &str,
+        own_headers: &HeaderMap,
+        draw: u64,
+    ) {
+        let status = response.status.as_u16();
+        let upstream = response.headers.clone();
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        if let Some(pick) = &mut self.pick {
+            pick.lease.observe(&upstream, now, wall);
+            let failure = classify(
+                self.dialect,
+                status,
+                &upstream,
+                &ErrorFacts::default(),
+                wall,
+            );
+            if (400..600).contains(&status) {
+                self.failure = Some(failure.class);
+                pick.lease.failed(&failure, now, draw);
+            } else {
+                pick.lease.committed(now);
+            }
+        }
+        let mut clean = headers::to_client(&upstream);
+        if status == 401 || status >= 500 {
+            let class = self.failure.unwrap_or(FailureClass::ServerError);
+            let refusal = Refusal::UpstreamFailed {
+                class,
+                retry_after: None,
+            };
+            let reply = refusal.reply(dialect, request_id);
+            let _ = response.set_status(reply.status);
+            clean.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            clean.insert(CONTENT_LENGTH, reply.body.len().into());
+            self.replacement = Some(reply.body);
+        } else {
+            for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+                if let Some(value) = upstream.get(&name) {
+                    clean.insert(name, value.clone());
+                }
+            }
+        }
+        for (name, value) in own_headers {
+            clean.insert(name.clone(), value.clone());
+        }
+        replace_headers(response, clean);
+    }
+
+    /// The answer's body, for the client.
+    pub(super) fn response_body(&mut self, body: &mut Option<Bytes>, end: bool) {
+        if let Some(replacement) = &mut self.replacement {
+            *body = if end {
+                Some(std::mem::take(replacement))
+            } else {
+                None
+            };
+        }
+    }
+
+    /// Why there is no answer.
+    pub(super) fn failed(&mut self, error: &Error, max_body: usize, draw: u64) -> Refusal {
+        if *error.etype() == ErrorType::HTTPStatus(413) {
+            return Refusal::BodyTooLarge { limit: max_body };
+        }
+        if let Some(refusal) = self.refused.take() {
+            return refusal;
+        }
+        let fault = match error.etype() {
+            ErrorType::ConnectRefused => Fault::Refused,
+            ErrorType::ConnectTimedout => Fault::Connect,
+            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert => Fault::Tls,
+            ErrorType::ReadTimedout => Fault::FirstByte,
+            _ => Fault::Reset,
+        };
+        self.failed_below_http(fault, draw);
+        unreachable()
+    }
+
+    /// How it ended.
+    pub(super) fn end(&mut self, error: Option<&Error>) -> End {
+        match error {
+            None if self
+                .failure
+                .is_some_and(|class| class != FailureClass::ClientFault) =>
+            {
+                End::UpstreamError
+            }
+            None => {
+                if let Some(pick) = &mut self.pick
+                    && self.failure.is_none()
+                {
+                    pick.lease.completed(Instant::now());
+                }
+                End::Complete
+            }
+            Some(error) if *error.etype() == ErrorType::HTTPStatus(413) => End::Refused,
+            Some(error) if *error.esource() == ErrorSource::Downstream => End::ClientGone,
+            Some(_) => End::UpstreamError,
+        }
+    }
+
+    /// Takes what is known over into the record of the request.
+    pub(super) fn describe(&self, outcome: &mut Outcome) {
+        outcome.client_dialect = Some(self.dialect);
+        let Some(pick) = &self.pick else { return };
+        outcome.upstream_dialect = Some(self.dialect);
+        outcome.account = Some(pick.account.name.clone());
+        outcome.pool = self
+            .gateway
+            .config
+            .pools
+            .get(pick.pool)
+            .map(|pool| pool.name.clone());
+        outcome.attempts = vec![Attempt {
+            account: pick.account.name.clone(),
+            failure: self.failure,
+            took: self.picked_at.elapsed(),
+        }];
+    }
+
+    fn failed_below_http(&mut self, fault: Fault, draw: u64) {
+        let failure = classify_transport(fault, false);
+        self.failure = Some(failure.class);
+        if let Some(pick) = &mut self.pick {
+            pick.lease.failed(&failure, Instant::now(), draw);
+        }
+    }
+
+    fn refuse<T>(&mut self, refusal: Refusal) -> Result<T> {
+        self.refused = Some(refusal);
+        Error::e_explain(ErrorType::InternalError, "refused")
+    }
+}
+
+/// `ResponseHeader` keeps the case of names beside the map: it has to be told of each.
+fn replace_headers(response: &mut ResponseHeader, headers: HeaderMap) {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = response.status;
+    parts.version = response.version;
+    parts.headers = headers;
+    *response = ResponseHeader::from(parts);
+}
+
+const fn unreachable() -> Refusal {
+    Refusal::UpstreamFailed {
+        class: FailureClass::Transport,
+        retry_after: None,
+    }
+}
+
+fn refusal(dialect: Dialect, exhausted: &Exhausted) -> Refusal {
+    match exhausted.verdict {
+        Verdict::Dialect | Verdict::Model => Refusal::VendorUnserved { dialect },
+        verdict => Refusal::Exhausted {
+            class: dispatch::class_of(verdict),
+            retry_after: exhausted.soonest,
+        },
+    }
+}

@@ -1,0 +1,372 @@
+//! One outcome as one line of JSON: always the same fields in the same order, `null` where there is nothing to say.
+//!
+//! The fields are documented in `docs/ACCESS_LOG.md`, which a test compares with what is written here.
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::{Affinity, FailureClass, Limit, Outcome, UsageSource};
+use crate::protocol::Dialect;
+use crate::telemetry::verdict::Verdict;
+
+/// Appends the line for `outcome`, `\n` included. Allocates nothing but the growth of `out`.
+///
+/// Texts that a client controls are escaped, control characters of every kind included, and cut off where they are
+/// longer than any honest one.
+pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    object.time("time", now);
+    object.text("request_id", Some(&outcome.request_id));
+    object.text("key", outcome.key.as_deref());
+    object.text("project", outcome.project.as_deref());
+    object.display("client_ip", outcome.client_ip);
+    object.text("method", Some(&outcome.method));
+    object.text("path", Some(&outcome.path));
+    object.text(
+        "client_dialect",
+        outcome.client_dialect.map(Dialect::as_str),
+    );
+    object.text(
+        "upstream_dialect",
+        outcome.upstream_dialect.map(Dialect::as_str),
+    );
+    object.text("model", outcome.model_asked.as_deref());
+    object.text("model_served", outcome.model_served.as_deref());
+    object.plain("route", outcome.route);
+    object.text("pool", outcome.pool.as_deref());
+    object.text("account", outcome.account.as_deref());
+    object.attempts("attempts", outcome);
+    object.text("affinity", outcome.affinity.map(Affinity::as_str));
+    object.plain("status", Some(outcome.status));
+    object.text("outcome", Some(Verdict::of(outcome).as_str()));
+    object.text("end", Some(outcome.end.as_str()));
+    object.text("limit", outcome.limit.map(Limit::as_str));
+    object.text("limit_scope", outcome.limit.map(Limit::scope));
+    object.text("detail", outcome.detail.as_deref());
+    object.plain("stream", Some(outcome.stream));
+    object.tokens("tokens", outcome);
+    object.text(
+        "usage_source",
+        outcome.usage_source.map(UsageSource::as_str),
+    );
+    // Rounded to a millionth of a cent: sums of floats end in noise.
+    object.plain(
+        "cost_usd",
+        outcome
+            .cost_usd
+            .filter(|cost| cost.is_finite())
+            .map(|cost| (cost * 1e8).round() / 1e8),
+    );
+    object.plain("ttft_ms", outcome.time_to_first_token.map(milliseconds));
+    object.plain("duration_ms", Some(milliseconds(outcome.duration)));
+    object.plain("overhead_us", Some(outcome.overhead.as_micros()));
+    object.names("dropped", &outcome.dropped);
+    object.plain("bytes_in", Some(outcome.bytes_in));
+    object.plain("bytes_out", Some(outcome.bytes_out));
+    object.end();
+}
+
+/// Writes the members of one object. Member names are ours and need no escaping.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    separator: &'static [u8],
+}
+
+impl<'a> Object<'a> {
+    fn begin(out: &'a mut Vec<u8>) -> Self {
+        Self {
+            out,
+            separator: b"{\"",
+        }
+    }
+
+    fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    fn name(&mut self, name: &str) {
+        self.out.extend_from_slice(self.separator);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.separator = b",\"";
+    }
+
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null");
+    }
+
+    fn text(&mut self, name: &str, value: Option<&str>) {
+        self.name(name);
+        match value {
+            Some(value) => string(value, self.out),
+            None => self.null(),
+        }
+    }
+
+    /// Numbers and booleans: what is JSON as `Display` has it.
+    fn plain(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+        self.name(name);
+        match value {
+            Some(value) => print(self.out, format_args!("{value}")),
+            None => self.null(),
+        }
+    }
+
+    /// As text, of characters that need no escaping.
+    fn display(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+        self.name(name);
+        match value {
+            Some(value) => print(self.out, format_args!("\"{value}\"")),
+            None => self.null(),
+        }
+    }
+
+    fn time(&mut self, name: &str, time: SystemTime) {
+        self.name(name);
+        match jiff::Timestamp::try_from(time) {
+            Ok(time) => print(self.out, format_args!("\"{time:.3}\"")),
+            Err(_) => self.null(),
+        }
+    }
+
+    fn attempts(&mut self, name: &str, outcome: &Outcome) {
+        self.name(name);
+        self.out.push(b'[');
+        for (position, attempt) in outcome.attempts.iter().enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            let mut object = Object::begin(self.out);
+            object.text("account", Some(&attempt.account));
+            object.text("class", attempt.failure.map(FailureClass::as_str));
+            object.plain("ms", Some(milliseconds(attempt.took)));
+            self.out.push(b'}');
+        }
+        self.out.push(b']');
+    }
+
+    fn tokens(&mut self, name: &str, outcome: &Outcome) {
+        self.name(name);
+        let Some(usage) = &outcome.usage else {
+            return self.null();
+        };
+        let mut object = Object::begin(self.out);
+        object.plain("input", Some(usage.input));
+        object.plain("output", Some(usage.output));
+        object.plain("cache_read", Some(usage.cache_read));
+        object.plain("cache_write_5m", Some(usage.cache_write_5m));
+        object.plain("cache_write_1h", Some(usage.cache_write_1h));
+        object.plain("reasoning", Some(usage.reasoning));
+        self.out.push(b'}');
+    }
+
+    fn names(&mut self, name: &str, names: &[String]) {
+        self.name(name);
+        self.out.push(b'[');
+        for (position, name) in names.iter().take(MAX_NAMES).enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            string(name, self.out);
+        }
+        self.out.push(b']');
+    }
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    let (text, rest) = text.split_at(end);
+    out.push(b'"');
+    let mut plain = 0;
+    for (position, character) in text.char_indices() {
+        if !matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}') && !character.is_control() {
+            continue;
+        }
+        out.extend_from_slice(&text.as_bytes()[plain..position]);
+        plain = position + character.len_utf8();
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            // Also what JSON would allow: a terminal obeys U+009B, and some tools break lines at U+2028.
+            other => print(out, format_args!("\\u{:04x}", u32::from(other))),
+        }
+    }
+    out.extend_from_slice(&text.as_bytes()[plain..]);
+    if !rest.is_empty() {
+        out.extend_from_slice("…".as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments)
+        .expect("invariant: writing to memory does not fail");
+}
+
+fn milliseconds(duration: Duration) -> u128 {
+    duration.as_millis()
+}
+
+/// Bytes of one text. Paths, models and user-chosen ids are far shorter; a model name of megabytes is an attack.
+const MAX_TEXT: usize = 1024;
+
+/// Dropped fields named per line.
+const MAX_NAMES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::outcome::End;
+    use crate::telemetry::samples::{answered, refused};
+
+    fn text(outcome: &Outcome) -> String {
+        let mut out = Vec::new();
+        line(
+            outcome,
+            SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            &mut out,
+        );
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn parsed(outcome: &Outcome) -> Value {
+        let text = text(outcome);
+        assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    #[test]
+    fn an_answered_request() {
+        let expected = concat!(
+            r#"{"time":"2023-11-14T22:13:20.123Z","request_id":"req_1","key":"team-a","project":"research","#,
+            r#""client_ip":"192.0.2.1","method":"POST","path":"/v1/messages","client_dialect":"anthropic","#,
+            r#""upstream_dialect":"anthropic","model":"sonnet","model_served":"claude-sonnet-4-5-20250929","#,
+            r#""route":2,"pool":"claude","account":"claude-a","#,
+            r#""attempts":[{"account":"claude-a","class":"throttled","ms":1000},{"account":"claude-a","class":null,"ms":2000}],"#,
+            r#""affinity":"detour","status":200,"outcome":"ok","end":"complete","limit":null,"limit_scope":null,"#,
+            r#""detail":null,"stream":true,"#,
+            r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
+            r#""usage_source":"reported","cost_usd":0.25,"ttft_ms":2100,"duration_ms":12500,"overhead_us":80,"#,
+            r#""dropped":[],"bytes_in":1000,"bytes_out":2000}"#,
+            "\n",
+        );
+        assert_eq!(text(&answered()), expected);
+    }
+
+    #[test]
+    fn a_refusal_has_the_same_fields() {
+        let names = |outcome: &Outcome| {
+            let value = parsed(outcome);
+            value
+                .as_object()
+                .expect("an object")
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&refused(401)), names(&answered()));
+        assert_eq!(parsed(&refused(401))["outcome"], "unauthenticated");
+    }
+
+    #[test]
+    fn what_clients_send_cannot_break_a_line_or_a_terminal() {
+        let hostile = "a\"b\\c\nd\r\0\u{1b}[31m\u{9b}2J\u{7f}\u{2028}é🦀";
+        let mut outcome = answered();
+        outcome.model_asked = Some(hostile.to_owned());
+        outcome.path = hostile.to_owned();
+        outcome.request_id = hostile.to_owned();
+        outcome.dropped = vec![hostile.to_owned(), "x".to_owned()];
+        let value = parsed(&outcome);
+        assert_eq!(value["model"], hostile);
+        assert_eq!(value["path"], hostile);
+        assert_eq!(value["dropped"][0], hostile);
+        let text = text(&outcome);
+        let tame = |c: char| c == '\n' || !c.is_control() && c != '\u{2028}';
+        assert!(text.chars().all(tame), "{text:?}");
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let mut outcome = answered();
+        outcome.model_asked = Some("é".repeat(1 << 20));
+        outcome.dropped = vec!["field".to_owned(); 1000];
+        assert!(text(&outcome).len() < 4096);
+        let value = parsed(&outcome);
+        assert_eq!(value["model"], format!("{}…", "é".repeat(MAX_TEXT / 2)));
+    }
+
+    #[test]
+    fn numbers_are_json() {
+        let mut outcome = answered();
+        for (cost, expected) in [
+            (Some(0.1 + 0.2), "0.3"),
+            (Some(1e-7), "0.0000001"),
+            (Some(0.0), "0"),
+            (Some(f64::NAN), "null"),
+            (Some(f64::INFINITY), "null"),
+            (None, "null"),
+        ] {
+            outcome.cost_usd = cost;
+            assert!(
+                text(&outcome).contains(&format!("\"cost_usd\":{expected},")),
+                "{cost:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_no_problem() {
+        let mut out = Vec::new();
+        line(
+            &answered(),
+            SystemTime::UNIX_EPOCH - Duration::from_secs(1),
+            &mut out,
+        );
+        assert!(out.starts_with(b"{\"time\":\"1969-12-31T23:59:59.000Z\""));
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        let docs = include_str!("../../../docs/ACCESS_LOG.md");
+        let documented: Vec<_> = docs
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        let mut written = Vec::new();
+        for (name, value) in parsed(&answered()).as_object().expect("an object") {
+            written.push(name.clone());
+            let inner = value.as_array().map_or(Some(value), |list| list.first());
+            for inner in inner
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|object| object.keys())
+            {
+                written.push(format!("{name}.{inner}"));
+            }
+        }
+        assert_eq!(documented, written);
+        for end in End::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", end.as_str())),
+                "{}",
+                end.as_str()
+            );
+        }
+        for verdict in Verdict::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", verdict.as_str())),
+                "{}",
+                verdict.as_str()
+            );
+        }
+        for class in FailureClass::ALL {
+            assert!(
+                docs.contains(&format!("`{}`", class.as_str())),
+                "{}",
+                class.as_str()
+            );
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Every series that Weir exports, with type, labels, unit and help: the one place to add one.
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry,
+};
+
+use super::registrar::{Family, Registrar};
+
+/// The families, ready to be recorded into.
+#[derive(Debug)]
+pub(super) struct Families {
+    pub(super) requests: Requests,
+    pub(super) usage: Consumption,
+    pub(super) accounts: Accounts,
+    pub(super) weir: Weir,
+}
+
+/// Registers everything in `registry` and says what that was.
+pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
+    let mut to = Registrar::new(registry);
+    let families = Families {
+        requests: Requests::register(&mut to),
+        usage: Consumption::register(&mut to),
+        accounts: Accounts::register(&mut to),
+        weir: Weir::register(&mut to),
+    };
+    to.process();
+    (families, to.families)
+}
+
+/// How requests went.
+#[derive(Debug)]
+pub(super) struct Requests {
+    pub(super) total: IntCounterVec,
+    pub(super) duration: Histogram,
+    pub(super) time_to_first_token: Histogram,
+    pub(super) overhead: Histogram,
+    pub(super) inflight: IntGauge,
+    pub(super) attempts: IntCounterVec,
+    pub(super) failovers: IntCounterVec,
+    pub(super) stream_end: IntCounterVec,
+    pub(super) affinity: IntCounterVec,
+    pub(super) limit_rejections: IntCounterVec,
+}
+
+impl Requests {
+    fn register(to: &mut Registrar<'_>) -> Self {
+        Self {
+            total: to.counters(
+                "weir_requests_total",
+                "requests",
+                "Requests that are over, by what came of them.",
+                &[
+                    "key",
+                    "pool",
+                    "client_dialect",
+                    "upstream_dialect",
+                    "outcome",
+                ],
+            ),
+            duration: to.histogram(
+                "weir_request_duration_seconds",
+                "From the arrival of a request to the end of its answer.",
+                DURATION_BUCKETS,
+            ),
+            time_to_first_token: to.histogram(
+                "weir_time_to_first_token_seconds",
+                "From the arrival of a request to the first content byte of its answer.",
+                FIRST_TOKEN_BUCKETS,
+            ),
+            overhead: to.histogram(
+                "weir_overhead_seconds",
+                "Time spent in Weir itself, waiting for neither client nor upstream.",
+                OVERHEAD_BUCKETS,
+            ),
+            inflight: to.gauge(
+                "weir_inflight_requests",
+                "requests",
+                "Requests that are not over.",
+            ),
+            attempts: to.counters(
+                "weir_upstream_attempts_total",
+                "attempts",
+                "Tries at an account: ok, or the class of the failure.",
+                &["account", "outcome"],
+            ),
+            failovers: to.counters(
+                "weir_failovers_total",
+                "attempts",
+                "Further attempts of a request, by the failure that caused them.",
+                &["pool", "reason"],
+            ),
+            stream_end: to.counters(
+                "weir_stream_end_total",
+                "requests",
+                "Streaming requests by how they ended.",
+                &["reason"],
+            ),
+            affinity: to.counters(
+                "weir_affinity_total",
+                "requests",
+                "Requests of a session by what affinity did for them.",
+                &["result"],
+            ),
+            limit_rejections: to.counters(
+                "weir_limit_rejections_total",
+                "requests",
+                "Requests that a limit of Weir's own refused.",
+                &["scope", "limit"],
+            ),
+        }
+    }
+}
+
+/// What they used, and what that costs.
+#[derive(Debug)]
+pub(super) struct Consumption {
+    pub(super) tokens: IntCounterVec,
+    pub(super) reasoning: IntCounterVec,
+    pub(super) cost: CounterVec,
+    pub(super) unpriced: IntCounterVec,
+    pub(super) usage_source: IntCounterVec,
+}
+
+impl Consumption {
+    fn register(to: &mut Registrar<'_>) -> Self {
+        Self {
+            tokens: to.counters(
+                "weir_tokens_total",
+                "tokens",
+                "Tokens, each in exactly one kind.",
+                &["key", "account", "model", "kind"],
+            ),
+            reasoning: to.counters(
+                "weir_reasoning_tokens_total",
+                "tokens",
+                "The share of the output tokens that was reasoning.",
+                &["key", "account", "model"],
+            ),
+            cost: to.float_counters(
+                "weir_cost_usd_total",
+                "USD",
+                "List price of the tokens used.",
+                &["key", "account", "model"],
+            ),
+            unpriced: to.counters(
+                "weir_unpriced_requests_total",
+                "requests",
+                "Requests that used tokens of a model without a known price.",
+                &["model"],
+            ),
+            usage_source: to.counters(
+                "weir_usage_source_total",
+                "requests",
+                "Requests by where their token figures come from.",
+                &["source"],
+            ),
+        }
+    }
+}
+
+/// The accounts, as they are at the time of the scrape.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    pub(super) state: IntGaugeVec,
+    pub(super) cooldown: GaugeVec,
+    pub(super) inflight: IntGaugeVec,
+    pub(super) window: GaugeVec,
+}
+
+impl Accounts {
+    fn register(to: &mut Registrar<'_>) -> Self {
+        Self {
+            state: to.gauges(
+                "weir_account_state",
+                "1",
+                "1 for the state that an account is in, 0 for its other states.",
+                &["account", "state"],
+            ),
+            cooldown: to.float_gauges(
+                "weir_account_cooldown_until_seconds",
+                "unix seconds",
+                "When an account that is benched may be tried again; 0 while it is not benched.",
+                &["account"],
+            ),
+            inflight: to.gauges(
+                "weir_account_inflight_requests",
+                "requests",
+                "Requests that an account is serving.",
+                &["account"],
+            ),
+            window: to.float_gauges(
+                "weir_account_window_utilization",
+                "ratio",
+                "Share of a quota window that is used, as the provider states it.",
+                &["account", "window"],
+            ),
+        }
+    }
+}
+
+/// Weir itself.
+#[derive(Debug)]
+pub(super) struct Weir {
+    pub(super) access_log_dropped: IntCounter,
+    pub(super) config_generation: IntGauge,
+    pub(super) config_successful: IntGauge,
+    pub(super) config_timestamp: Gauge,
+    pub(super) config_hash: IntGaugeVec,
+    pub(super) build: IntGaugeVec,
+}
+
+impl Weir {
+    fn register(to: &mut Registrar<'_>) -> Self {
+        Self {
+            access_log_dropped: to.counter(
+                "weir_access_log_dropped_total",
+                "lines",
+                "Access lines lost because the log could not take them.",
+            ),
+            config_generation: to.gauge(
+                "weir_config_generation",
+                "loads",
+                "Configurations applied since the start, the first included.",
+            ),
+            config_successful: to.gauge(
+                "weir_config_last_reload_successful",
+                "boolean",
+                "Whether the last attempt to load the configuration was successful.",
+            ),
+            config_timestamp: to.float_gauge(
+                "weir_config_last_reload_success_timestamp_seconds",
+                "unix seconds",
+                "When the configuration was last applied.",
+            ),
+            config_hash: to.gauges(
+                "weir_config_hash_info",
+                "1",
+                "1 for the SHA-256 of the configuration that is applied.",
+                &["hash"],
+            ),
+            build: to.gauges(
+                "weir_build_info",
+                "1",
+                "1 for the build that is running.",
+                &["version", "revision"],
+            ),
+        }
+    }
+}
+
+/// Refusals take microseconds, agents' answers minutes, the longest streams an hour.
+const DURATION_BUCKETS: &[f64] = &[
+    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0,
+    1800.0, 3600.0,
+];
+
+/// Up to the patience of the most patient client.
+const FIRST_TOKEN_BUCKETS: &[f64] = &[
+    0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0,
+    300.0,
+];
+
+/// Tens of microseconds for a small request, milliseconds for a body of megabytes.
+const OVERHEAD_BUCKETS: &[f64] = &[
+    0.000_025, 0.000_05, 0.000_075, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.000_75, 0.001,
+    0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+];

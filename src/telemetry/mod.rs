@@ -1,0 +1,286 @@
+//! What an operator sees: metrics, one access line per request, and how the last reload went.
+pub mod access_log;
+pub mod metrics;
+pub mod verdict;
+
+mod families;
+mod handles;
+mod names;
+mod process;
+mod registrar;
+#[cfg(test)]
+mod samples;
+
+use std::fmt::Display;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::config::{self, Config};
+use crate::outcome::Outcome;
+use access_log::AccessLog;
+use metrics::{Live, Metrics};
+
+/// Metrics, access log and reload status of the process. Outlives every configuration.
+#[derive(Debug)]
+pub struct Telemetry {
+    metrics: Metrics,
+    access_log: AccessLog,
+    status: Mutex<ReloadStatus>,
+}
+
+/// Which configuration is in force, and what became of the last attempt to replace it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReloadStatus {
+    /// Configurations applied since the start, the first included.
+    pub generation: u64,
+    /// SHA-256 of the one in force.
+    pub applied_hash: String,
+    /// Since when it is.
+    pub applied_at: SystemTime,
+    /// Why the last attempt was rejected, one fault per line, and when; `None` when it was not.
+    pub last_error: Option<(String, SystemTime)>,
+}
+
+impl Telemetry {
+    /// Starts with the first configuration. An error is about the file of the access log.
+    pub fn new(config: &Config, now: SystemTime) -> Result<Self, (PathBuf, io::Error)> {
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), REVISION);
+        let target = &config.log.access;
+        let access_log = AccessLog::start(target, metrics.access_log_dropped())
+            .map_err(|error| (path(target), error))?;
+        let status = ReloadStatus {
+            generation: 1,
+            applied_hash: config.hash.clone(),
+            applied_at: now,
+            last_error: None,
+        };
+        metrics.configure(config);
+        metrics.reload_applied(&status.applied_hash, status.generation, now);
+        Ok(Self {
+            metrics,
+            access_log,
+            status: Mutex::new(status),
+        })
+    }
+
+    /// A request is over: counts it and logs it. To be called once per request.
+    pub fn settle(&self, outcome: &Outcome, now: SystemTime) {
+        self.metrics.record(outcome);
+        self.access_log.record(outcome, now);
+    }
+
+    /// Makes the names of a new configuration known, and moves the access log to where it says. To be called before
+    /// requests see the configuration. A log that cannot be opened is reported, and stays where it was.
+    pub fn configure(&self, config: &Config) {
+        self.metrics.configure(config);
+        if let Err(error) = self.access_log.open(&config.log.access) {
+            let file = path(&config.log.access);
+            tracing::error!(file = %file.display(), %error, "the access log cannot be opened, and stays where it was");
+        }
+    }
+
+    /// A reload was successful.
+    pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
+        self.metrics.reload_applied(hash, generation, now);
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = ReloadStatus {
+            generation,
+            applied_hash: hash.to_owned(),
+            applied_at: now,
+            last_error: None,
+        };
+    }
+
+    /// A reload found what is in force already. The access log is opened anew all the same: it may have been rotated.
+    pub fn reload_unchanged(&self) {
+        self.metrics.reload_unchanged();
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_error = None;
+        self.reopen();
+    }
+
+    /// A reload found faults. The access log is opened anew all the same: it may have been rotated.
+    pub fn reload_rejected(&self, faults: &[impl Display], now: SystemTime) {
+        self.metrics.reload_rejected();
+        let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let error = Some((text.join("\n"), now));
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_error = error;
+        self.reopen();
+    }
+
+    /// How the last reload went.
+    pub fn status(&self) -> ReloadStatus {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The text that Prometheus scrapes, of type [`Metrics::CONTENT_TYPE`].
+    pub fn render(&self, live: &Live<'_>) -> String {
+        self.metrics.render(live)
+    }
+
+    /// Waits until the access log is written, but not for ever: the process is about to end.
+    pub fn flush(&self) {
+        if !self.access_log.flush(LAST_LINES) {
+            tracing::warn!("the access log takes no lines: the last ones are lost");
+        }
+    }
+
+    fn reopen(&self) {
+        if let Err(error) = self.access_log.reopen() {
+            tracing::error!(%error, "the access log cannot be opened anew, and stays where it was");
+        }
+    }
+}
+
+fn path(target: &config::AccessLog) -> PathBuf {
+    match target {
+        config::AccessLog::File(path) => path.clone(),
+        config::AccessLog::Off | config::AccessLog::Stdout => PathBuf::from("stdout"),
+    }
+}
+
+/// The commit that is built, if the build says so.
+const REVISION: &str = match option_env!("WEIR_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// How long the end of the process waits for the access log.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use metrics::AccountSample;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn config(access: &str, more: &str) -> Config {
+        let text = format!(
+            "version: 1\n\
+             listen: [{{ addr: \"127.0.0.1:8080\" }}]\n\
+             log: {{ access: {access:?} }}\n\
+             accounts:\n\
+             \x20 - {{ name: claude-a, provider: anthropic, key: {{ env: KEY }}, models: {{ sonnet: claude-sonnet-house }} }}\n\
+             pools:\n\
+             \x20 - {{ name: claude, accounts: [claude-a] }}\n\
+             routes: [{{ pool: claude }}]\n\
+             {more}"
+        );
+        let parsed = config::parse("weir.yaml", &text, &|_| Some("secret".to_owned()));
+        parsed.unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    const KEY_A: &str = "keys: [{ name: team-a, sha256: 1111111111111111111111111111111111111111111111111111111111111111 }]\n";
+
+    #[test]
+    fn a_request_is_counted_and_logged_under_the_names_of_the_configuration() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("access.log");
+        let telemetry = Telemetry::new(&config(&path.display().to_string(), KEY_A), NOW);
+        let telemetry = telemetry.expect("a log");
+        let mut outcome = samples::answered();
+        outcome.model_served = Some("claude-sonnet-house".to_owned());
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        let account = AccountSample {
+            account: "claude-a",
+            state: "usable",
+            ..AccountSample::default()
+        };
+        let text = telemetry.render(&Live {
+            in_flight: 0,
+            accounts: &[account],
+        });
+        let series = r#"weir_cost_usd_total{account="claude-a",key="team-a",model="claude-sonnet-house"} 0.25"#;
+        assert!(text.contains(series), "{text}");
+        assert!(text.contains("weir_config_generation 1"), "{text}");
+        let log = fs::read_to_string(&path).expect("a log");
+        assert_eq!(log.lines().count(), 1);
+    }
+
+    #[test]
+    fn reloads_move_the_log_and_are_remembered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let at = |name: &str| path(name).display().to_string();
+        let telemetry =
+            Telemetry::new(&config(&at("one"), "anonymous: true\n"), NOW).expect("a log");
+        let mut outcome = samples::answered();
+        outcome.key = Some("anonymous".into());
+
+        let next = config(&at("two"), KEY_A);
+        telemetry.configure(&next);
+        telemetry.reload_applied(&next.hash, 2, NOW);
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(fs::read_to_string(path("one")).expect("a log"), "");
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            1
+        );
+
+        // Rotated, and told so while the file on disk is faulty.
+        fs::rename(path("two"), path("two.1")).expect("rotated");
+        telemetry.reload_rejected(&["one fault", "another"], NOW);
+        let status = telemetry.status();
+        assert_eq!(
+            (status.generation, status.applied_hash),
+            (2, next.hash.clone())
+        );
+        assert_eq!(
+            status.last_error,
+            Some(("one fault\nanother".to_owned(), NOW))
+        );
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            1
+        );
+
+        telemetry.configure(&config(&at("missing/three"), KEY_A));
+        telemetry.settle(&outcome, NOW);
+        telemetry.flush();
+        assert_eq!(
+            fs::read_to_string(path("two"))
+                .expect("a log")
+                .lines()
+                .count(),
+            2
+        );
+
+        telemetry.reload_unchanged();
+        assert_eq!(telemetry.status().last_error, None);
+        let text = telemetry.render(&Live::default());
+        assert!(
+            text.contains(r#"key="anonymous",model="claude-sonnet-4-5"} 0.75"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_an_error_at_the_start() {
+        let fault = Telemetry::new(&config("/nowhere/access.log", KEY_A), NOW).map(|_| ());
+        let (path, error) = fault.expect_err("no such directory");
+        assert_eq!(path, PathBuf::from("/nowhere/access.log"));
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

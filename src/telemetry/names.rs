@@ -1,0 +1,152 @@
+//! The values that labels may take: names of the configuration, at positions that never change.
+use std::sync::Arc;
+
+use ahash::HashMap;
+
+use crate::config::{Config, Glob};
+use crate::pricing;
+
+/// The names that labels may have.
+#[derive(Clone, Debug)]
+pub(super) struct LabelNames {
+    pub(super) keys: Names,
+    pub(super) pools: Names,
+    pub(super) accounts: Names,
+    pub(super) models: Names,
+    /// The models of the price table by [`pricing::spellings`].
+    spelt: HashMap<Box<str>, usize>,
+}
+
+impl LabelNames {
+    /// Those of no configuration: of all names, only the models of the price table are known.
+    pub(super) fn new() -> Self {
+        let mut names = Self {
+            keys: Names::new(),
+            pools: Names::new(),
+            accounts: Names::new(),
+            models: Names::new(),
+            spelt: HashMap::default(),
+        };
+        for id in pricing::ids() {
+            let position = names.models.add(id);
+            pricing::spellings(id, |spelling| {
+                names.spelt.insert(spelling.into(), position);
+                Some(())
+            });
+        }
+        names
+    }
+
+    pub(super) fn extend(&mut self, config: &Config) {
+        for key in &config.keys {
+            self.keys.add(&key.name);
+        }
+        if config.anonymous {
+            self.keys.add(crate::keys::ANONYMOUS);
+        }
+        for pool in &config.pools {
+            self.pools.add(&pool.name);
+        }
+        for account in &config.accounts {
+            self.accounts.add(&account.name);
+        }
+        for model in models(config) {
+            self.models.add(model);
+        }
+    }
+
+    /// A model that the configuration names; else one of the price table, however it is spelt.
+    pub(super) fn model(&self, model: Option<&str>) -> usize {
+        let Some(name) = model else { return NONE };
+        match self.models.find(Some(name)) {
+            OTHER => pricing::spellings(name, |spelling| self.spelt.get(spelling).copied())
+                .unwrap_or(OTHER),
+            position => position,
+        }
+    }
+}
+
+/// The values of one label, by position.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    positions: HashMap<Arc<str>, usize>,
+    list: Vec<Arc<str>>,
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        Self {
+            positions: HashMap::default(),
+            list: vec!["other".into(), "none".into()],
+        }
+    }
+
+    pub(super) fn add(&mut self, name: &str) -> usize {
+        if let Some(position) = self.positions.get(name) {
+            return *position;
+        }
+        if self.list.len() >= MAX_NAMES {
+            return OTHER;
+        }
+        let (name, position) = (Arc::<str>::from(name), self.list.len());
+        self.list.push(Arc::clone(&name));
+        self.positions.insert(name, position);
+        position
+    }
+
+    pub(super) fn find(&self, name: Option<&str>) -> usize {
+        name.map_or(NONE, |name| {
+            self.positions.get(name).copied().unwrap_or(OTHER)
+        })
+    }
+
+    pub(super) fn name(&self, position: usize) -> &str {
+        self.list.get(position).map_or("other", |name| name)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The positions of all but `other` and `none`.
+    pub(super) fn configured(&self) -> std::ops::Range<usize> {
+        NONE + 1..self.len()
+    }
+}
+
+/// Every model that the configuration calls by its whole name.
+fn models(config: &Config) -> impl Iterator<Item = &str> {
+    let accounts = config
+        .accounts
+        .iter()
+        .flat_map(|account| &account.models.entries);
+    let served = accounts.flat_map(|entry| [literal(&entry.glob), entry.upstream.as_deref()]);
+    let routed = config.routes.iter().flat_map(|route| {
+        [
+            route.when.model.as_ref().and_then(literal),
+            route.model.as_deref(),
+        ]
+    });
+    let allowed = config
+        .keys
+        .iter()
+        .filter_map(|key| key.models.as_ref())
+        .flatten()
+        .map(literal);
+    let priced = config.prices.iter().map(|price| literal(&price.model));
+    served.chain(routed).chain(allowed).chain(priced).flatten()
+}
+
+fn literal(glob: &Glob) -> Option<&str> {
+    let pattern = glob.pattern();
+    (!pattern.contains(['*', '?', '[', '{', '\\'])).then_some(pattern)
+}
+
+/// The position of names that the configuration does not have.
+const OTHER: usize = 0;
+
+/// The position that stands for the absence of a name.
+const NONE: usize = 1;
+
+/// Names per label over the life of the process, those of former configurations included; further ones are `other`.
+const MAX_NAMES: usize = 10_000;

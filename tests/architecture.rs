@@ -1,0 +1,494 @@
+//! The architecture as a test: import order, who may name the framework, file budgets, documentation that leads somewhere.
+//!
+//! Each rule is a function from text to faults, tried on small bad inputs at the end of this file, so that a rule which
+//! cannot fail is found out. The order is the one of `docs/ARCHITECTURE.md`.
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokens::tokens;
+
+#[path = "architecture/tokens.rs"]
+mod tokens;
+
+/// Top-level modules of `src/`, highest first. A module may import lower ones only.
+const ORDER: &[&str] = &[
+    "main",
+    "cli",
+    "proxy",
+    "telemetry",
+    "exchange",
+    "pool",
+    "limits",
+    "pricing",
+    "keys",
+    "config",
+    "outcome",
+    "simulated",
+    "protocol",
+];
+
+/// The only modules that may name the frameworks.
+const MAY_NAME_FRAMEWORKS: &[&str] = &["main", "cli", "proxy"];
+const FRAMEWORKS: &[&str] = &["pingora", "tokio"];
+
+/// Lines of a file before its tests. Tables may be longer: the files named here, and `*table*`.
+const MAX_LINES: usize = 400;
+const TABLES: &[&str] = &["providers.rs", "prices.rs"];
+
+/// What a finished file does not contain. Compared token by token, so spacing does not matter.
+const UNFINISHED: &[&str] = &[
+    "todo!",
+    "unimplemented!",
+    "dbg!",
+    "#[ignore",
+    "allow(dead_code",
+];
+
+#[test]
+fn modules_import_downwards_only() {
+    verdict(&over(&rust_files("src"), |file, text| {
+        imports(&module_of(file), text)
+    }));
+}
+
+#[test]
+fn frameworks_are_named_at_the_edge_only() {
+    verdict(&over(&rust_files("src"), |file, text| {
+        frameworks(&module_of(file), text)
+    }));
+}
+
+#[test]
+fn files_keep_to_their_budget() {
+    verdict(&over(&rust_files("src"), budget));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    verdict(&over(&all_rust_files(), |_, text| head(text)));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    verdict(&over(&all_rust_files(), |_, text| unfinished(text)));
+}
+
+#[test]
+fn every_configuration_in_conf_is_named_in_a_test() {
+    let mut tests = String::new();
+    for file in rust_files("src").iter().chain(&rust_files("tests")) {
+        let text = read(file);
+        tests.push_str(if file.starts_with("tests") {
+            &text
+        } else {
+            tests_of(&text)
+        });
+    }
+    let names = files(Path::new("conf"), "yaml");
+    assert!(!names.is_empty(), "no files to look at");
+    let faults: Vec<String> = names
+        .iter()
+        .filter_map(|file| untested(file, &tests))
+        .collect();
+    verdict(&faults);
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    verdict(&over(&files(Path::new("."), "md"), |file, text| {
+        let directory = file.parent().unwrap_or(Path::new(""));
+        links(text)
+            .into_iter()
+            .filter(|link| !directory.join(link).exists())
+            .map(|link| format!("`{link}` does not exist"))
+            .collect()
+    }));
+}
+
+// The rules: text in, faults out.
+
+/// Imports of modules that do not stand below `module`, whose path within the crate is given.
+fn imports(module: &[String], text: &str) -> Vec<String> {
+    let own = module.first().map_or("main", String::as_str);
+    if own == "lib" {
+        return Vec::new();
+    }
+    let Some(own_rank) = rank(own) else {
+        return vec![format!("`{own}` has no place in the order of modules")];
+    };
+    let mut faults = Vec::new();
+    for name in crate_paths(module, &tokens(text)) {
+        match rank(&name) {
+            Some(other) if name != own && other <= own_rank => {
+                faults.push(format!("`{own}` imports `{name}`, which is not below it"));
+            }
+            _ => {}
+        }
+    }
+    faults.dedup();
+    faults
+}
+
+fn frameworks(module: &[String], text: &str) -> Vec<String> {
+    let own = module.first().map_or("main", String::as_str);
+    if MAY_NAME_FRAMEWORKS.contains(&own) {
+        return Vec::new();
+    }
+    let named = tokens(text).into_iter().find(|token| {
+        FRAMEWORKS.iter().any(|name| {
+            token == name
+                || token
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('_'))
+        })
+    });
+    named
+        .map(|name| format!("names `{name}`"))
+        .into_iter()
+        .collect()
+}
+
+fn budget(file: &Path, text: &str) -> Vec<String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let lines = text
+        .len()
+        .checked_sub(tests_of(text).len())
+        .map_or(0, |end| text[..end].lines().count());
+    let table = TABLES.contains(&&*name) || name.contains("table");
+    if lines > MAX_LINES && !table {
+        vec![format!(
+            "{lines} lines before its tests, at most {MAX_LINES}"
+        )]
+    } else {
+        Vec::new()
+    }
+}
+
+/// A file begins with `//!`; only attributes of the crate may stand before it.
+fn head(text: &str) -> Vec<String> {
+    let first = text.lines().find(|line| !line.starts_with("#!["));
+    if first.is_some_and(|line| line.starts_with("//! ")) {
+        Vec::new()
+    } else {
+        vec!["does not begin with `//!`".to_owned()]
+    }
+}
+
+fn unfinished(text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let wanted = UNFINISHED.iter().map(|what| (what, self::tokens(what)));
+    wanted
+        .filter(|(_, what)| tokens.windows(what.len()).any(|window| window == what))
+        .map(|(what, _)| format!("contains `{what}`"))
+        .collect()
+}
+
+fn untested(file: &Path, tests: &str) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    (!tests.contains(name)).then(|| format!("{}: no test names it", file.display()))
+}
+
+/// Relative targets of Markdown links, without fragments; what stands in code is not a link.
+fn links(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("code");
+        let inline = prose
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', ' ']).next());
+        let defined = prose
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once("]: "))
+            .map(|(_, target)| target.trim());
+        for target in inline.chain(defined) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !(path.is_empty() || path.contains(':') || path.starts_with('<')) {
+                found.push(path.to_owned());
+            }
+        }
+    }
+    found
+}
+
+// Reading Rust, as far as the rules need it.
+
+/// First names of all paths that start at the root of the crate: `crate::x`, `crate::{x, y::z}`, `weir::x`, `super::…`.
+fn crate_paths(module: &[String], tokens: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inline = Vec::new(); // brace depths at which an inline module was opened
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while at < tokens.len() {
+        match tokens[at].as_str() {
+            "{" => depth += 1,
+            "}" => {
+                inline.pop_if(|opened| *opened == depth);
+                depth = depth.saturating_sub(1);
+            }
+            "mod" if tokens.get(at + 2).is_some_and(|token| token == "{") => inline.push(depth + 1),
+            "crate" | "weir" if tokens.get(at + 1).is_some_and(|token| token == "::") => {
+                first_names(&tokens[at + 2..], &mut found);
+            }
+            "super" => {
+                let ups = tokens[at..]
+                    .chunks(2)
+                    .take_while(|pair| *pair == ["super", "::"])
+                    .count();
+                if ups == module.len() + inline.len() {
+                    first_names(&tokens[at + 2 * ups..], &mut found);
+                }
+                at += (2 * ups).saturating_sub(1);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The name that follows, or the first name of each path in the group that follows.
+fn first_names(tokens: &[String], found: &mut Vec<String>) {
+    if tokens.first().is_none_or(|token| token != "{") {
+        found.extend(tokens.first().cloned());
+        return;
+    }
+    let mut depth = 0_usize;
+    let mut fresh = false;
+    for token in tokens {
+        match token.as_str() {
+            "{" => {
+                depth += 1;
+                fresh = depth == 1;
+            }
+            "}" if depth == 1 => return,
+            "}" => depth -= 1,
+            "," => fresh = depth == 1,
+            name => {
+                if std::mem::take(&mut fresh) {
+                    found.push(name.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// The text from `#[cfg(test)] mod …` on.
+fn tests_of(text: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("#[cfg(test)]\nmod ") {
+        let at = from + at;
+        if at == 0 || text[..at].ends_with('\n') {
+            return &text[at..];
+        }
+        from = at + 1;
+    }
+    ""
+}
+
+fn rank(module: &str) -> Option<usize> {
+    ORDER.iter().position(|name| *name == module)
+}
+
+/// `src/proxy/admin/mod.rs` → `proxy`, `admin`; `src/main.rs` → `main`.
+fn module_of(file: &Path) -> Vec<String> {
+    let inside = file.strip_prefix("src").unwrap_or(file).with_extension("");
+    let names = inside
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+// Files and verdicts.
+
+fn all_rust_files() -> Vec<PathBuf> {
+    ["src", "tests", "benches", "fuzz", "loadtest", "examples"]
+        .iter()
+        .flat_map(|place| rust_files(place))
+        .collect()
+}
+
+fn rust_files(place: &str) -> Vec<PathBuf> {
+    files(Path::new(place), "rs")
+}
+
+/// All files under `place` with that extension, as paths from the repository's root.
+fn files(place: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(root().join(place)) else {
+        return found;
+    };
+    for entry in entries {
+        let path = place.join(entry.expect("a directory entry").file_name());
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if root().join(&path).is_dir() {
+            if !(name.starts_with('.') || ["target", "node_modules"].contains(&&*name)) {
+                found.extend(files(&path, extension));
+            }
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(root().join(file))
+        .unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
+}
+
+/// The faults of `rule` over `files`, each with its file. No files at all means the rule looks in the wrong place.
+fn over(files: &[PathBuf], rule: impl Fn(&Path, &str) -> Vec<String>) -> Vec<String> {
+    assert!(!files.is_empty(), "no files to look at");
+    let faults = files.iter().flat_map(|file| {
+        rule(file, &read(file))
+            .into_iter()
+            .map(move |fault| format!("{}: {fault}", file.display()))
+    });
+    faults.collect()
+}
+
+#[track_caller]
+fn verdict(faults: &[String]) {
+    let mut text = String::new();
+    for fault in faults {
+        let _ = write!(text, "\n  {fault}");
+    }
+    assert!(faults.is_empty(), "{} faults:{text}", faults.len());
+}
+
+#[cfg(test)]
+mod rules_can_fail {
+    use super::*;
+
+    fn imports_in(file: &str, text: &str) -> usize {
+        imports(&module_of(Path::new(file)), text).len()
+    }
+
+    #[test]
+    fn upward_imports_are_faults() {
+        for text in [
+            "use crate::proxy::edge;",
+            "use crate::{config::Config, proxy};",
+            "use crate :: { config::{self, Secret}, pool::Pool };",
+            "fn f() { crate::exchange::Gateway::new() }",
+            "use super::super::telemetry::Metrics;",
+            "mod tests { use super::super::super::pool; }",
+            "pub(in crate::pool) struct X;",
+        ] {
+            assert_eq!(imports_in("src/config/raw.rs", text), 1, "{text}");
+        }
+        assert_eq!(imports_in("src/config/mod.rs", "use super::pool::Pool;"), 1);
+        assert_eq!(imports_in("src/cli/mod.rs", "use crate::main::x;"), 1);
+        assert_eq!(imports_in("src/utils.rs", ""), 1);
+    }
+
+    #[test]
+    fn downward_imports_are_none() {
+        for text in [
+            "use crate::protocol::{Dialect, sse}; use crate::outcome;",
+            "use super::secret; mod tests { use super::super::proxy; }",
+            "// use crate::proxy;\n/* crate::proxy /* nested */ crate::pool */",
+            "const A: &str = \"crate::proxy\"; const B: &str = r#\"crate::\"pool\"#; const C: char = '\"'; use crate::protocol;",
+            "fn f<'a>(x: &'a str, y: u8) -> bool { y == b'\"' && x == '\\''.into() } use crate::protocol;",
+            "use super::mod_of_config::proxy;",
+        ] {
+            assert_eq!(imports_in("src/config/raw.rs", text), 0, "{text}");
+        }
+        assert_eq!(
+            imports_in("src/main.rs", "use weir::proxy; use weir::{config, pool};"),
+            0
+        );
+        assert_eq!(
+            imports_in("src/lib.rs", "pub mod proxy; use crate::pool::Pool;"),
+            0
+        );
+    }
+
+    #[test]
+    fn frameworks_below_the_edge_are_faults() {
+        let named = |file: &str, text| frameworks(&module_of(Path::new(file)), text).len();
+        assert_eq!(named("src/pool/lease.rs", "use tokio::sync::Semaphore;"), 1);
+        assert_eq!(
+            named(
+                "src/exchange/mod.rs",
+                "fn f(x: &pingora_http::RequestHeader) {}"
+            ),
+            1
+        );
+        assert_eq!(
+            named("src/pool/mod.rs", "// tokio\nlet tokio2 = \"pingora\";"),
+            0
+        );
+        assert_eq!(named("src/proxy/edge.rs", "use pingora::Result;"), 0);
+    }
+
+    #[test]
+    fn long_files_are_faults() {
+        let long = "let x = 1;\n".repeat(MAX_LINES + 1);
+        let tests = format!("//! x\n#[cfg(test)]\nmod tests {{\n{long}}}\n");
+        assert_eq!(budget(Path::new("src/pool/mod.rs"), &long).len(), 1);
+        assert_eq!(
+            budget(Path::new("src/pool/mod.rs"), &tests),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            budget(Path::new("src/pricing/prices.rs"), &long),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn headless_and_unfinished_files_are_faults() {
+        assert_eq!(head("use std::fs;\n//! late").len(), 1);
+        assert_eq!(head("").len(), 1);
+        assert_eq!(
+            head("#![forbid(unsafe_code)]\n//! Weir.\n"),
+            Vec::<String>::new()
+        );
+        for text in [
+            "todo!()",
+            "x.map(|_| unimplemented ! ())",
+            "#[ignore = \"later\"]",
+            "#![allow(dead_code, unused)]",
+            "dbg!(x);",
+        ] {
+            assert_eq!(unfinished(text).len(), 1, "{text}");
+        }
+        assert_eq!(
+            unfinished("// todo!\nlet todo = \"dbg!\";"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn configurations_without_a_test_are_faults() {
+        assert!(untested(Path::new("conf/azure.yaml"), "load(\"conf/minimal.yaml\")").is_some());
+        assert!(
+            untested(
+                Path::new("conf/minimal.yaml"),
+                "load(\"conf/minimal.yaml\")"
+            )
+            .is_none()
+        );
+    }
+
+    #[test]
+    fn links_are_found() {
+        let text = "[a](b.md#c) and ![d](e/f.png \"t\") [x](https://x.y/z) [s](#here) `[n](o.md)`\n[r]: g.md\n```\n[q](r.md)\n```\n";
+        assert_eq!(links(text), ["b.md", "e/f.png", "g.md"]);
+    }
+}
