@@ -19,7 +19,7 @@ pub fn account(name: &str) -> Account {
     Account {
         name: name.into(),
         index: 0,
-        provider: Provider::from_name("simulated").expect("a preset"),
+        provider: Provider::from_name("simulated").expect("a built-in provider"),
         dialects: vec![Dialect::Anthropic],
         endpoints: vec![endpoint(&format!("https://{name}.example"))],
         auth: Auth::XApiKey,
