@@ -126,7 +126,7 @@ fn anthropic_message(frames: &[(Option<&str>, &str)]) -> Value {
                     "text_delta" => append(&mut block["text"], string(delta, "/text")),
                     "thinking_delta" => append(&mut block["thinking"], string(delta, "/thinking")),
                     "input_json_delta" => {
-                        append(&mut block["json"], string(delta, "/partial_json"))
+                        append(&mut block["json"], string(delta, "/partial_json"));
                     }
                     "signature_delta" => {
                         assert_eq!(block["signature"], "", "a second signature");
@@ -320,7 +320,7 @@ fn response_of(frames: &[(Option<&str>, &str)]) -> Value {
             _ => {
                 assert_eq!(index, open, "{kind}");
                 assert_eq!(event["item_id"], items[index.expect("an index")]["id"]);
-                if kind.ends_with(".delta") {
+                if kind.rsplit('.').next() == Some("delta") {
                     streamed.push_str(string(&event, "/delta"));
                 } else if let Some(what) = kind
                     .strip_suffix(".done")
