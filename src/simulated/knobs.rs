@@ -245,7 +245,10 @@ fn put<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static 
 }
 
 fn count(value: &str) -> Result<u64, &'static str> {
-    value.parse().map_err(|_| "a whole number")
+    match value.parse() {
+        Ok(count) if count <= MAX_COUNT => Ok(count),
+        _ => Err("a whole number, at most 1000000000000"),
+    }
 }
 
 /// Where an answer breaks off: after so many events, or before the `last` one.
@@ -333,5 +336,7 @@ const OPEN: &str = "[[sim";
 const CLOSE: &str = "]]";
 /// The longest answer: four megabytes of text, held once per stream.
 const MAX_TOKENS: u64 = 1_000_000;
+/// Far above any real count, far below where sums overflow.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 /// The longest wait: a day.
 const MAX_SECONDS: f64 = 86_400.0;
