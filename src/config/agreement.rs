@@ -3,6 +3,7 @@
 //!
 //! YAML has corners in which parsers differ. A file in such a corner could pass a check in one program and mean something
 //! else in the next; here it is a fault with a place.
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_yaml::Value;
@@ -34,13 +35,16 @@ fn differs(node: &Node, value: &Value) -> Option<Place> {
             return pairs.find_map(|(item, value)| differs(item, value));
         }
         (Kind::Mapping(entries), Value::Mapping(values)) if entries.len() == values.len() => {
-            return entries.iter().find_map(|(key, item)| {
-                let mut values = values.iter();
-                match values.find(|(name, _)| spelling(name).as_deref() == Some(&*key.text)) {
-                    Some((_, value)) => differs(item, value),
+            let spelt: HashMap<String, &Value> = values
+                .iter()
+                .filter_map(|(key, value)| Some((spelling(key)?, value)))
+                .collect();
+            return entries
+                .iter()
+                .find_map(|(key, item)| match spelt.get(&*key.text) {
+                    Some(value) => differs(item, value),
                     None => Some(key.place),
-                }
-            });
+                });
         }
         (Kind::Scalar { text, .. }, Value::String(value)) => text == value,
         (Kind::Scalar { quoted, .. }, Value::Null) => !quoted && node.is_null(),
