@@ -128,7 +128,7 @@ fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Co
     if root.is_null() {
         let hint = "`conf/minimal.yaml` is a place to begin".to_owned();
         faults.add_with(
-            &cursor.at(),
+            cursor.at(),
             format!("found an empty file, expected {}", Raw::EXPECTED),
             Some(hint),
         );

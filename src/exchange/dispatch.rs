@@ -7,39 +7,39 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::admit::Admitted;
-use super::operation::{Endpoint, ModelCall};
+use super::operation::ModelCall;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
+use super::served::Served;
 use super::{Gateway, headers, target};
 use crate::config::Account;
-use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
+use crate::outcome::{Attempt, FailureClass};
 use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::Usage;
 use crate::protocol::json::{self, Pieces};
 
 /// An admitted request on its way through accounts.
 #[derive(Debug)]
 pub struct Dispatch {
-    gateway: Arc<Gateway>,
-    admitted: Admitted,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) admitted: Admitted,
     /// The client's headers, less what stays here, as every account gets them.
     headers: HeaderMap,
     query: Option<String>,
-    began: Instant,
+    pub(super) began: Instant,
     /// Where to look; moves to the fallback on failures that only it can mend.
     pool: usize,
     tried: Vec<Tried>,
-    attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<Attempt>,
     /// The last failed attempt, which speaks when nothing else is left.
     last: Option<Box<Failed>>,
     moved: Moved,
     /// Time spent waiting for a ramp.
     eased: Duration,
-    served: Served,
+    pub(super) served: Served,
 }
 
 /// What may happen only once in a request, and has.
@@ -49,25 +49,14 @@ struct Moved {
     in_place: bool,
 }
 
-/// What is known of the account that answered, or failed last.
-#[derive(Debug, Default)]
-struct Served {
-    account: Option<Arc<Account>>,
-    pool: Option<usize>,
-    model: Option<Arc<str>>,
-    affinity: Option<Affinity>,
-    usage: Option<(Usage, UsageSource)>,
-    service_tier: Option<String>,
-}
-
 /// One attempt, about to be made.
 #[derive(Debug)]
 pub struct Dispatched {
-    pick: Pick,
+    pub(super) pick: Pick,
     call: ModelCall,
     stream: bool,
     body: Pieces,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 /// What to do next for a request.
@@ -347,78 +336,6 @@ impl Dispatch {
     fn settle_tokens(&self, dispatched: &mut Dispatched, now: Instant) {
         if let Some((usage, _)) = &self.served.usage {
             dispatched.pick.lease.settle(usage.total(), now);
-        }
-    }
-
-    /// What the upstream said was used, so far.
-    pub fn note_usage(&mut self, relaying: &mut Relaying) {
-        // Counting tokens uses none.
-        if self.admitted.call.endpoint == Endpoint::Count {
-            return;
-        }
-        self.served.usage = relaying.usage();
-        self.served.service_tier = relaying.service_tier().map(str::to_owned);
-    }
-
-    fn note_attempt(
-        &mut self,
-        dispatched: &Dispatched,
-        failure: Option<FailureClass>,
-        now: Instant,
-    ) {
-        self.attempts.push(Attempt {
-            account: dispatched.pick.account.name.clone(),
-            failure,
-            took: now.saturating_duration_since(dispatched.began),
-        });
-    }
-
-    /// Tells a debugging client how it was decided.
-    fn add_decision(&self, headers: &mut HeaderMap) {
-        if !self.admitted.key.debug {
-            return;
-        }
-        let mut add = |name: &'static str, value: String| {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        };
-        if let Some(account) = &self.served.account {
-            add("x-weir-account", account.name.to_string());
-        }
-        add(
-            "x-weir-route",
-            self.admitted
-                .route
-                .map_or_else(|| "default".to_owned(), |route| route.to_string()),
-        );
-        // The one that answers is noted when it ends.
-        add("x-weir-attempts", (self.attempts.len() + 1).to_string());
-    }
-
-    /// Takes what is known over into the record of the request.
-    pub fn describe(&mut self, outcome: &mut Outcome) {
-        let pools = &self.gateway.config.pools;
-        let served = &mut self.served;
-        outcome.attempts = std::mem::take(&mut self.attempts);
-        outcome.affinity = served.affinity;
-        if let Some(pool) = served.pool.and_then(|pool| pools.get(pool)) {
-            outcome.pool = Some(pool.name.clone());
-        }
-        if let Some(account) = &served.account {
-            outcome.account = Some(account.name.clone());
-            outcome.upstream_dialect = Some(self.admitted.call.dialect);
-            outcome.project = outcome.project.take().or_else(|| account.project.clone());
-        }
-        outcome.model_served = served.model.as_ref().map(ToString::to_string);
-        if let Some((usage, source)) = served.usage {
-            outcome.usage = Some(usage);
-            outcome.usage_source = Some(source);
-            let model = served.model.as_deref().unwrap_or(&self.admitted.model);
-            outcome.cost_usd =
-                self.gateway
-                    .prices
-                    .cost(model, &usage, served.service_tier.as_deref());
         }
     }
 }

@@ -8,12 +8,14 @@
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
 pub mod dispatch;
+mod ending;
 pub mod headers;
 pub mod local;
 pub mod operation;
 pub mod origin;
 pub mod refusal;
 pub mod relaying;
+mod served;
 pub mod target;
 
 use std::sync::Arc;

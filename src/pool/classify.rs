@@ -273,7 +273,9 @@ fn limit_scope(
 
 /// The latest of what the retry headers and the body state.
 fn stated(headers: &HeaderMap, error: &ErrorFacts<'_>, wall: SystemTime) -> Option<Duration> {
-    let body = error.retry_after.filter(|wait| !wait.is_zero());
+    let body = error
+        .retry_after
+        .and_then(|wait| hints::positive(wait.as_secs_f64()));
     hints::retry_after(headers, wall).max(body)
 }
 

@@ -50,6 +50,8 @@ enum Kind {
     /// To its favourite, the first candidate, but for an exception at another.
     Ranked {
         session: u64,
+        /// Of the exception: one session may use models with different favourites.
+        key: u64,
         exception: Option<(Exception, usize)>,
     },
 }
@@ -82,9 +84,11 @@ impl Exceptions {
         if !ranked {
             return Plan::new(&[], candidates.len(), Kind::Fixed { session });
         }
+        let favourite = candidates.first().map_or(0, |candidate| candidate.hash);
+        let key = affinity::mix(session ^ favourite);
         let exception = self
             .away
-            .get(session)
+            .get(key)
             .filter(|exception| now.saturating_duration_since(exception.last) < CACHE_LIFE);
         let exception = exception.and_then(|exception| {
             let at = candidates
@@ -97,7 +101,15 @@ impl Exceptions {
             Some((_, at)) => &[0, *at],
             None => &[],
         };
-        Plan::new(first, candidates.len(), Kind::Ranked { session, exception })
+        Plan::new(
+            first,
+            candidates.len(),
+            Kind::Ranked {
+                session,
+                key,
+                exception,
+            },
+        )
     }
 
     /// A candidate took the request: remembers or forgets the exception, and says what affinity did.
@@ -116,15 +128,21 @@ impl Exceptions {
             Kind::Ranked {
                 session,
                 exception: None,
+                ..
             } if chosen == 0 => self.hit(session),
             Kind::Ranked {
                 session,
+                key,
                 exception: Some(_),
             } if chosen == 0 => {
-                self.away.remove(session);
+                self.away.remove(key);
                 self.hit(session)
             }
-            Kind::Ranked { session, exception } => {
+            Kind::Ranked {
+                session,
+                key,
+                exception,
+            } => {
                 let stays = exception.is_some_and(|(exception, at)| {
                     at == chosen && (exception.rebound || exception.is_over(now))
                 });
@@ -133,7 +151,7 @@ impl Exceptions {
                     .filter(|(exception, _)| stays || !exception.rebound)
                     .map_or(now, |(exception, _)| exception.since);
                 self.away.insert(
-                    session,
+                    key,
                     Exception {
                         account,
                         since,
@@ -148,16 +166,6 @@ impl Exceptions {
                 }
             }
         }
-    }
-
-    /// How many exceptions are remembered.
-    pub fn len(&self) -> usize {
-        self.away.len()
-    }
-
-    /// Whether none are.
-    pub fn is_empty(&self) -> bool {
-        self.away.is_empty()
     }
 
     fn hit(&self, session: u64) -> Affinity {

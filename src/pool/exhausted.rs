@@ -13,7 +13,7 @@ pub struct Exhausted {
     pub verdict: Verdict,
     /// The soonest honest time at which a retry can succeed; `None` when time does not help.
     pub soonest: Option<Duration>,
-    /// When only a ramp stands in the way of an account: its next step. Ask again after it, or with [`Want::insist`].
+    /// When only a ramp stands in the way of an account: its next step. Ask again after it, or with [`super::Want::insist`].
     pub easing: Option<Duration>,
     /// Every account considered and why it is out, in declared order, fallback pools last.
     pub excluded: Vec<(Arc<str>, Excluded)>,
@@ -93,6 +93,15 @@ pub enum AccountLimit {
 }
 
 impl Exhausted {
+    /// When a short pause is all it takes, how long: the next step of a ramp, or the first backoff of an overloaded
+    /// provider. Then ask again, once, with [`super::Want::insist`] and nothing among [`super::Want::tried`].
+    pub fn pause(&self) -> Option<Duration> {
+        let overload = self
+            .soonest
+            .filter(|wait| self.verdict == Verdict::Overloaded && *wait <= LONGEST_PAUSE);
+        self.easing.or(overload)
+    }
+
     /// Sums up why everyone is out.
     pub(super) fn new(excluded: &Exclusions, name: impl Fn(usize) -> Option<Arc<str>>) -> Self {
         // A refused credential is no matter of time for a client.
@@ -108,11 +117,19 @@ impl Exhausted {
             _ => None,
         });
         Self {
-            verdict: timed
-                .map(|(_, verdict)| verdict)
-                .or(untimed)
-                .unwrap_or(Verdict::Model),
-            soonest: timed.map(|(wait, _)| wait),
+            verdict: match timed {
+                // It is out for this request only: a later one can succeed long before the others are back.
+                _ if has(Verdict::Tried) => Verdict::Tried,
+                Some((_, verdict)) => verdict,
+                None => untimed.unwrap_or(Verdict::Model),
+            },
+            soonest: timed.map(|(wait, _)| {
+                if has(Verdict::Tried) {
+                    wait.min(BUSY_WAIT)
+                } else {
+                    wait
+                }
+            }),
             easing: easing.min(),
             excluded: excluded
                 .iter()
@@ -208,6 +225,8 @@ const UNTIMED: [Verdict; 9] = [
     Verdict::Dialect,
     Verdict::Model,
 ];
+/// Longer than the first backoff after overload, jitter included. Nobody is kept waiting for more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 /// How long the traffic of an account that went out takes to settle elsewhere.
 const SWITCH: Duration = Duration::from_mins(1);
 /// What to tell a client when every permit is taken: streams end at any time.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Pool;
 use super::exhausted::{Excluded, Exclusions};
 use super::live::Level;
-use super::select::Want;
+use super::want::Want;
 
 /// An account as a request would find it.
 #[derive(Clone, Debug)]

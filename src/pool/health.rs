@@ -16,6 +16,7 @@
 //! before the current bench says nothing new, so fifty requests that fail together double nothing fifty times.
 use std::time::{Duration, Instant};
 
+use super::hints::LONGEST;
 use crate::outcome::FailureClass;
 
 /// One thing that can be out.
@@ -209,7 +210,7 @@ impl Gate {
             FailureClass::Auth => Recovery::Probe,
             _ => Recovery::Ease,
         };
-        self.bench_until(class, now + span, then);
+        self.bench_until(class, now + span.min(LONGEST), then);
         self.imposed = Some(now);
     }
 

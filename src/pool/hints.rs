@@ -124,7 +124,7 @@ fn from_now(since_epoch: Duration, wall: SystemTime) -> Option<Duration> {
 /// Milliseconds; several vendors send it beside `retry-after`, which has no fractions.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// Longer than every quota window in the field (a month), and short enough to forgive an absurd value some day.
-const LONGEST: Duration = Duration::from_hours(32 * 24);
+pub const LONGEST: Duration = Duration::from_hours(32 * 24);
 /// A number from here on is Unix time (2001), not a wait of thirty years.
 const UNIX_SECONDS_FROM: f64 = 1e9;
 /// A number from here on is Unix time in milliseconds.
@@ -138,6 +138,8 @@ const OBSOLETE_DATES: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn wall() -> SystemTime {
@@ -201,6 +203,15 @@ mod tests {
         check("1e300", None);
         check("inf", None);
         check("999999999999h", LONGEST.as_secs_f64());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault(text in "\\PC{0,40}|[0-9.smhdZT:+-]{0,40}") {
+            for found in [moment(&text, wall()), span(&text), regained(&format!("{REGAIN}{text}"), wall())] {
+                prop_assert!(found.is_none_or(|wait| !wait.is_zero() && wait <= LONGEST));
+            }
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use http::HeaderMap;
 
 use super::classify::{Failure, Scope};
 use super::health::{Pass, Strike};
-use super::live::{AccountLive, EndpointLive, Passes, model_class};
+use super::live::{AccountLive, EndpointLive};
 use super::memory::lock;
 use super::quota;
+use super::state::{Passes, model_class};
 use crate::outcome::FailureClass;
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
@@ -36,7 +37,8 @@ impl Lease {
     /// A response head came, good or bad: what it says about the account's windows.
     pub fn observe(&self, headers: &HeaderMap, now: Instant, wall: SystemTime) {
         if let Some(readings) = quota::read(headers, wall) {
-            self.account.observe(&readings, now);
+            self.account
+                .observe(model_class(&self.model), &readings, now);
         }
     }
 
@@ -139,7 +141,7 @@ impl Lease {
         // It was refused for its limits, so its credential is fine.
         state.credential.head(self.began);
         let gate = match failure.scope {
-            Scope::AccountModel => state.model_gate(model_class(&self.model), now),
+            Scope::AccountModel => &mut state.model(model_class(&self.model), now).gate,
             _ => &mut state.limits,
         };
         match (failure.class, failure.retry_after) {

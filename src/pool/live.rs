@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use super::exhausted::{AccountLimit, Excluded};
 use super::health::{Closed, Gate, Pass};
 use super::memory::lock;
-use super::quota::{Readings, Standing, Windows};
+use super::quota::{Readings, Standing};
+use super::state::{AccountState, Passes};
 use crate::config::AccountLimits;
-use crate::limits::window::Minute;
 
 /// The live state of an account.
 #[derive(Debug)]
@@ -26,28 +26,14 @@ pub struct AccountLive {
     pub(super) state: Mutex<AccountState>,
 }
 
-/// The part of it that needs a lock.
-#[derive(Debug, Default)]
-pub(super) struct AccountState {
-    pub(super) credential: Gate,
-    pub(super) limits: Gate,
-    /// One gate per model class that was ever out, bounded.
-    pub(super) models: Vec<(Box<str>, Gate)>,
-    pub(super) windows: Windows,
-    pub(super) requests: Minute,
-    pub(super) tokens: Minute,
-    /// Requests on their way without a head yet, and what they were estimated to need.
-    pub(super) waiting: (u32, u64),
-    /// Smoothed seconds to the first byte.
-    pub(super) first_byte: Option<f64>,
-    pub(super) last_head: Option<Instant>,
-}
-
 /// What a request wants of an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load<'a> {
     pub class: &'a str,
+    /// Reserved in the account's own limit.
     pub tokens: u64,
+    /// Looked for in the provider's windows.
+    pub uncached: u64,
     pub limits: &'a AccountLimits,
     pub level: Level,
 }
@@ -70,14 +56,6 @@ pub(super) struct Ready {
     pub first_byte: Option<f64>,
     /// No head in the last minute: its share of traffic went elsewhere.
     pub cold: bool,
-}
-
-/// How a request came through the gates of an account.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passes {
-    pub credential: Pass,
-    pub limits: Pass,
-    pub model: Pass,
 }
 
 impl AccountLive {
@@ -132,8 +110,9 @@ impl AccountLive {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn observe(&self, readings: &Readings, now: Instant) {
-        lock(&self.state).windows.update(readings, now);
+    /// Takes over what an answer says about windows.
+    pub(super) fn observe(&self, class: &str, readings: &Readings, now: Instant) {
+        lock(&self.state).observe(class, readings, now);
     }
 
     fn check_locked(
@@ -182,9 +161,7 @@ impl AccountLive {
                 });
             }
         }
-        let standing = state
-            .windows
-            .standing(load.class, now, load.tokens, state.waiting);
+        let standing = state.standing(load.class, load.uncached, now);
         if standing.spent && load.level == Level::Fresh {
             return Err(Excluded::Spent);
         }
@@ -196,93 +173,6 @@ impl AccountLive {
             first_byte: state.first_byte,
             cold: idle && in_flight == 0,
         })
-    }
-}
-
-impl AccountState {
-    /// The gate of a model class; made when it is first needed.
-    pub(super) fn model_gate(&mut self, class: &str, now: Instant) -> &mut Gate {
-        if let Some(place) = self.models.iter().position(|(known, _)| &**known == class) {
-            return &mut self.models[place].1;
-        }
-        if self.models.len() >= MODEL_GATES {
-            let place = self.forgettable(now);
-            self.models.swap_remove(place);
-        }
-        self.models.push((class.into(), Gate::default()));
-        let last = self.models.len() - 1;
-        &mut self.models[last].1
-    }
-
-    /// A good head: everything here works.
-    pub(super) fn head(&mut self, class: &str, began: Instant) {
-        self.credential.head(began);
-        self.limits.head(began);
-        if let Some((_, gate)) = self.models.iter_mut().find(|(known, _)| &**known == class) {
-            gate.head(began);
-        }
-    }
-
-    pub(super) fn measure(&mut self, first_byte: Duration, now: Instant) {
-        let seconds = first_byte.as_secs_f64();
-        self.first_byte = Some(
-            self.first_byte
-                .map_or(seconds, |known| known + (seconds - known) * EWMA_SHARE),
-        );
-        self.last_head = Some(now);
-    }
-
-    pub(super) fn give_back(&mut self, class: &str, passes: Passes) {
-        self.credential.give_back(passes.credential);
-        self.limits.give_back(passes.limits);
-        if let Some((_, gate)) = self.models.iter_mut().find(|(known, _)| &**known == class) {
-            gate.give_back(passes.model);
-        }
-    }
-
-    fn gates<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a Gate> {
-        let model = self.models.iter().find(|(known, _)| &**known == class);
-        [&self.credential, &self.limits]
-            .into_iter()
-            .chain(model.map(|(_, gate)| gate))
-    }
-
-    /// The gate that is closed the longest decides, so that a stated wait is honest.
-    fn check_gates(&self, class: &str, insist: bool, now: Instant) -> Result<(), Closed> {
-        let closed = self
-            .gates(class)
-            .filter_map(|gate| gate.check(now).err())
-            .filter(|closed| !(insist && matches!(closed, Closed::Easing { .. })))
-            .max_by_key(Closed::until);
-        closed.map_or(Ok(()), Err)
-    }
-
-    /// After `check_gates` under the same lock, so no gate refuses here any more.
-    fn pass(&mut self, class: &str, insist: bool, now: Instant) -> Result<Passes, Closed> {
-        let through = |gate: &mut Gate| {
-            if insist {
-                gate.insist(now)
-            } else {
-                gate.admit(now)
-            }
-        };
-        let model = self.models.iter_mut().find(|(known, _)| &**known == class);
-        Ok(Passes {
-            credential: through(&mut self.credential)?,
-            limits: through(&mut self.limits)?,
-            model: model.map_or(Ok(Pass::Free), |(_, gate)| through(gate))?,
-        })
-    }
-
-    fn forgettable(&self, now: Instant) -> usize {
-        let deadlines = self
-            .models
-            .iter()
-            .map(|(_, gate)| gate.until(now))
-            .enumerate();
-        deadlines
-            .min_by_key(|(_, until)| *until)
-            .map_or(0, |(place, _)| place)
     }
 }
 
@@ -331,20 +221,5 @@ impl EndpointLive {
     }
 }
 
-/// The class of a model: what shares a limit at the provider. Anthropic counts per family; others per model.
-pub fn model_class(model: &str) -> &str {
-    let family = || FAMILIES.into_iter().find(|family| model.contains(family));
-    if model.contains("claude") {
-        family().unwrap_or(model)
-    } else {
-        model
-    }
-}
-
-const FAMILIES: [&str; 3] = ["opus", "sonnet", "haiku"];
-/// Model classes of one account whose state is kept; beyond it the one that is out the shortest is forgotten.
-const MODEL_GATES: usize = 32;
 /// An account without a head for that long counts as cold when a switch brings traffic to it.
 const COLD_AFTER: Duration = Duration::from_mins(1);
-/// The share of a new measurement in the smoothed one.
-const EWMA_SHARE: f64 = 0.2;

@@ -11,23 +11,25 @@
 //! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
 //! never changed; what lives longer (health, windows, counters, affinity) is shared with the pool of the next.
 pub mod affinity;
-pub mod classify;
-pub mod exceptions;
-pub mod exhausted;
-pub mod explain;
-pub mod health;
-pub mod hints;
-pub mod lease;
-pub mod live;
-pub mod memory;
 pub mod quota;
-pub mod responses;
-pub mod retry;
-pub mod select;
-pub mod status;
-pub mod strategy;
 
+mod classify;
+mod exceptions;
+mod exhausted;
+mod explain;
+mod health;
+mod hints;
+mod lease;
+mod live;
+mod memory;
+mod responses;
+mod retry;
 mod roster;
+mod select;
+mod state;
+pub mod status;
+mod strategy;
+mod want;
 mod windows_table;
 mod words;
 
@@ -42,8 +44,9 @@ pub use classify::{
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use explain::Considered;
 pub use lease::Lease;
-pub use select::{Pick, Tried, Want};
-pub use status::{AccountStatus, State};
+pub use retry::RetryBudget;
+pub use status::{AccountStatus, Part, State};
+pub use want::{Pick, Tried, Want};
 
 use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;
@@ -51,7 +54,6 @@ use health::Gate;
 use live::{AccountLive, EndpointLive};
 use memory::lock;
 use responses::Responses;
-use retry::RetryBudget;
 use roster::{ModelMap, Roster, Slot};
 
 /// The accounts and pools of one configuration, with their live state.

@@ -147,10 +147,40 @@ pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     })
 }
 
+impl Readings {
+    /// Whether there is any that providers keep per model: all but shares.
+    pub fn has_buckets(&self) -> bool {
+        let readings = KINDS.iter().zip(&self.slots);
+        readings
+            .filter(|(kind, _)| kind.unit != Unit::Share)
+            .any(|(_, reading)| reading.used.is_some() || reading.limit.is_some())
+    }
+}
+
+impl Standing {
+    /// What both say together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let factor = if self.factor < 1.0 || other.factor < 1.0 {
+            self.factor.min(other.factor)
+        } else {
+            self.factor.max(other.factor)
+        };
+        Self {
+            factor,
+            spent: self.spent || other.spent,
+        }
+    }
+}
+
 impl Windows {
-    /// Takes over what an answer says. What it does not mention stays.
-    pub fn update(&mut self, readings: &Readings, now: Instant) {
-        for (slot, reading) in self.slots.iter_mut().zip(&readings.slots) {
+    /// Takes over what an answer says of the windows that state a share of an unknown whole, or of the others. What it
+    /// does not mention stays.
+    pub fn update(&mut self, readings: &Readings, shares: bool, now: Instant) {
+        for ((kind, slot), reading) in KINDS.iter().zip(&mut self.slots).zip(&readings.slots) {
+            if (kind.unit == Unit::Share) != shares {
+                continue;
+            }
             let by_rest = match (reading.limit, reading.remaining) {
                 (Some(limit), Some(rest)) if limit > 0.0 => Some((1.0 - rest / limit).max(0.0)),
                 _ => None,
@@ -312,7 +342,8 @@ mod tests {
         let headers: HeaderMap = pairs.iter().map(header).collect();
         let mut windows = Windows::default();
         if let Some(readings) = read(&headers, wall()) {
-            windows.update(&readings, now);
+            windows.update(&readings, true, now);
+            windows.update(&readings, false, now);
         }
         windows
     }
@@ -383,7 +414,7 @@ mod tests {
                 ("anthropic-ratelimit-unified-5h-reset", "1794315600"),
             ],
         );
-        windows.update(&Readings::default(), now);
+        windows.update(&Readings::default(), true, now);
         assert_eq!(windows.status(now).count(), 1);
         assert_eq!(windows.status(now + SECOND * 3600).count(), 0);
     }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::affinity;
 use super::exhausted::Excluded;
 use super::live::{AccountLive, EndpointLive, Level};
-use super::select::Want;
+use super::want::Want;
 use crate::config::{Account, Glob, Models, Pool as PoolConfig};
 
 /// An account of this configuration with its live state.

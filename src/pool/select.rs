@@ -9,78 +9,17 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::Pool;
-use super::affinity::{self, Session};
-use super::classify::{Failure, Scope};
+use super::affinity;
 use super::exceptions::Plan;
 use super::exhausted::{Excluded, Exclusions, Exhausted};
 use super::lease::Lease;
-use super::live::{EndpointLive, Level, Load, model_class};
+use super::live::{EndpointLive, Level, Load};
 use super::roster::Slot;
+use super::state::model_class;
 use super::strategy::{self, Candidate};
-use crate::config::{Account, Select};
+use super::want::{Pick, Tried, Want};
+use crate::config::Select;
 use crate::outcome::Affinity;
-use crate::protocol::Dialect;
-
-/// What a request needs of an account.
-#[derive(Clone, Copy, Debug)]
-pub struct Want<'a> {
-    /// Position in [`crate::config::Config::pools`]; its fallbacks follow by themselves. After
-    /// [`super::classify::Next::Fallback`] give the fallback itself.
-    pub pool: usize,
-    /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
-    pub pools: Option<&'a [usize]>,
-    /// The model, as the route left it; empty = the request is not about a model.
-    pub model: &'a str,
-    /// What the upstream must speak; `None` = anything.
-    pub dialect: Option<Dialect>,
-    /// The only account to consider, also with weight 0.
-    pub account: Option<&'a str>,
-    /// From [`affinity::session`].
-    pub session: Option<Session>,
-    /// The body's `previous_response_id`: the account that made it is preferred.
-    pub previous_response: Option<&'a str>,
-    /// What has been tried for this request, from [`Pick::tried`].
-    pub tried: &'a [Tried],
-    /// Estimated tokens, reserved in the account's own limit; 0 = unknown.
-    pub tokens: u64,
-    /// Randomness.
-    pub draw: u64,
-    /// Whether to pass a full ramp rather than be refused because of it.
-    pub insist: bool,
-}
-
-/// An attempt of this request that failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Tried {
-    pub account: usize,
-    /// The endpoint, when only that one is out: another of the same account may be tried.
-    pub endpoint: Option<usize>,
-}
-
-/// A choice, with the permit to use it.
-#[derive(Debug)]
-pub struct Pick {
-    pub lease: Lease,
-    pub account: Arc<Account>,
-    /// Position in [`Account::endpoints`].
-    pub endpoint: usize,
-    /// What the upstream calls the model.
-    pub model: Arc<str>,
-    /// What affinity did; `None` without a session.
-    pub affinity: Option<Affinity>,
-    /// The pool that it came from: the one wanted or a fallback.
-    pub pool: usize,
-}
-
-impl Pick {
-    /// What to put among [`Want::tried`] after this failure.
-    pub fn tried(&self, failure: &Failure) -> Tried {
-        Tried {
-            account: self.account.index,
-            endpoint: (failure.scope == Scope::Endpoint).then_some(self.endpoint),
-        }
-    }
-}
 
 impl Pool {
     /// Chooses an account and occupies it. Follows fallback pools when everything in the wanted one is out.
@@ -101,10 +40,10 @@ impl Pool {
         let pools = &self.pools;
         let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
         std::iter::successors(Some(want.pool), next)
-            .filter(|pool| {
+            .take(pools.len())
+            .take_while(|pool| {
                 *pool == want.pool || want.pools.is_none_or(|allowed| allowed.contains(pool))
             })
-            .take(pools.len())
     }
 
     fn pick_in(
@@ -169,9 +108,7 @@ impl Pool {
             let why_not = match want.account {
                 Some(name) if *slot.account.name != *name => Some(Excluded::Unasked),
                 None if slot.account.weight == 0 => Some(Excluded::Unasked),
-                _ if !want.model.is_empty() && !slot.models.serves(want.model) => {
-                    Some(Excluded::Model)
-                }
+                _ if !want.model.is_empty() && !slot.models.serves(want.model) => Some(Excluded::Model),
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>
@@ -396,6 +333,13 @@ fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {
     Load {
         class: model_class(slot.models.upstream_str(want.model)),
         tokens: want.tokens,
+        // Most of a session's tokens come from its cache, which providers do not count: to move it for them would be
+        // the very loss that affinity avoids.
+        uncached: if want.session.is_some() {
+            0
+        } else {
+            want.tokens
+        },
         limits: &slot.account.limits,
         level,
     }

@@ -162,11 +162,11 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         first_byte: state
             .first_byte
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        windows: state.windows.status(now).collect(),
+        windows: state.window_status(now),
         models: state
             .models
             .iter()
-            .map(|(class, gate)| part(&Arc::from(&**class), gate, now))
+            .map(|model| part(&Arc::from(&*model.class), &model.gate, now))
             .filter(|part| part.state != State::Usable)
             .collect(),
         endpoints,

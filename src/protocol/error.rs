@@ -2,7 +2,7 @@
 //!
 //! [`encode`] writes Weir's own errors (an upstream's error to a client of the same dialect passes unmodified instead),
 //! [`parse`] reads whatever an upstream sends, [`mask`] takes credentials out of a body before a client sees it. What a
-//! kind looks like per dialect is one table, [`table`].
+//! kind looks like per dialect is one table, [`row`].
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Dialect;
 
+mod delay;
 mod kinds;
 mod mask;
 mod parse;
@@ -241,3 +242,6 @@ const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Who says the reason in an `ErrorInfo`. Google's own domain, since clients compare its reasons only together with it.
 const ERROR_DOMAIN: &str = "googleapis.com";
+
+#[cfg(test)]
+mod tests;

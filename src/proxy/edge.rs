@@ -12,71 +12,27 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::l4::socket::SocketAddr;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use super::app::{App, InFlight};
+use super::app::App;
 use super::body::{self, BodyFault};
-use super::relay::{Left, Relay, WRITE_TIMEOUT, write_answer};
+use super::relay::{Left, Relay};
+use super::request::{Exchange, Stage};
 use super::vendor::Vendor;
-use crate::exchange::admit::{self, Admitted};
+use crate::config::ClientKey;
 use crate::exchange::dispatch::Dispatch;
-use crate::exchange::local;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::{Refusal, Reply};
-use crate::exchange::relaying::Answer;
-use crate::exchange::{Gateway, origin};
-use crate::outcome::{End, FailureClass, Limit, Outcome};
-use crate::protocol::Dialect;
-use crate::telemetry::Telemetry;
+use crate::exchange::{admit, local, origin};
+use crate::outcome::{End, FailureClass};
 
 /// The data plane.
 pub(super) struct Edge {
     app: Arc<App>,
-}
-
-/// One request, from its head to its settlement.
-pub(super) struct Exchange {
-    arrived: Instant,
-    /// Time spent waiting for the client or an upstream.
-    waited: Duration,
-    gateway: Arc<Gateway>,
-    /// Settles when dropped: also when the client vanishes, also when the task is cancelled.
-    record: Record,
-    /// The dialect of whatever Weir says itself.
-    dialect: Dialect,
-    /// On every answer: the request id, CORS.
-    own_headers: HeaderMap,
-    stage: Stage,
-    in_flight: Option<InFlight>,
-}
-
-enum Stage {
-    Relay(Box<Dispatch>),
-    Vendor(Box<Vendor>),
-    /// Nothing admitted (yet, or any more).
-    Idle,
-}
-
-/// The outcome, which reaches telemetry exactly once.
-struct Record {
-    outcome: Outcome,
-    telemetry: Arc<Telemetry>,
-    /// A connection that ends before a request began has nothing to settle.
-    begun: bool,
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        if self.begun {
-            self.telemetry.settle(&self.outcome, SystemTime::now());
-        }
-    }
 }
 
 impl Edge {
@@ -140,7 +96,7 @@ impl Edge {
         &self,
         session: &mut Session,
         exchange: &mut Exchange,
-        key: Arc<crate::config::ClientKey>,
+        key: Arc<ClientKey>,
         call: ModelCall,
     ) -> Result<Received, Refusal> {
         let limit = exchange.gateway.config.server.max_body;
@@ -188,92 +144,12 @@ enum Received {
     Gone,
 }
 
-impl Exchange {
-    fn note(&mut self, admitted: &Admitted) {
-        let outcome = &mut self.record.outcome;
-        outcome.model_asked = Some(admitted.model.clone());
-        outcome.stream = admitted.stream;
-        outcome.route = admitted.route;
-        outcome.pool = self
-            .gateway
-            .config
-            .pools
-            .get(admitted.pool)
-            .map(|pool| pool.name.clone());
-        outcome.client_dialect = Some(admitted.call.dialect);
-    }
-
-    fn refuse(&mut self, refusal: &Refusal) -> Reply {
-        self.record.outcome.end = refusal.end();
-        self.record.outcome.detail = Some(refusal.wire().message);
-        self.record.outcome.limit =
-            matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
-        refusal.reply(self.dialect, &self.record.outcome.request_id)
-    }
-
-    /// Writes an answer of Weir's own.
-    async fn write(&mut self, session: &mut Session, reply: Reply) -> Result<()> {
-        let Reply {
-            status,
-            headers,
-            body,
-        } = reply;
-        let answer = Answer {
-            status,
-            headers,
-            body,
-        };
-        self.record.outcome.status = status;
-        match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
-            Some(bytes) => self.record.outcome.bytes_out += bytes,
-            None => self.record.outcome.end = End::ClientGone,
-        }
-        Ok(())
-    }
-
-    /// Takes what the dispatch knows over into the outcome and fixes the times.
-    fn close(&mut self) {
-        if let Stage::Relay(dispatch) = &mut self.stage {
-            dispatch.describe(&mut self.record.outcome);
-        }
-        if let Stage::Vendor(vendor) = &mut self.stage {
-            vendor.describe(&mut self.record.outcome);
-        }
-        let outcome = &mut self.record.outcome;
-        outcome.duration = self.arrived.elapsed();
-        outcome.overhead = outcome.duration.saturating_sub(self.waited);
-        if outcome.end == End::ClientGone && outcome.status == 0 {
-            outcome.status = CLIENT_CLOSED;
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
 #[async_trait]
 impl ProxyHttp for Edge {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        Exchange {
-            arrived: Instant::now(),
-            waited: Duration::ZERO,
-            gateway: Arc::clone(&self.app.gateway()),
-            record: Record {
-                // Until something else is known, the client is gone: so it is when this is dropped half-way.
-                outcome: Outcome::new(End::ClientGone),
-                telemetry: self.app.telemetry.clone(),
-                begun: false,
-            },
-            dialect: Dialect::OpenaiChat,
-            own_headers: HeaderMap::with_capacity(4),
-            stage: Stage::Idle,
-            in_flight: None,
-        }
+        Exchange::new(Arc::clone(&self.app.gateway()), self.app.telemetry.clone())
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {
@@ -460,45 +336,7 @@ impl ProxyHttp for Edge {
     }
 }
 
-impl Exchange {
-    /// The head is here: ids, dialect, headers of our own.
-    fn begin(&mut self, app: &App, session: &mut Session) {
-        session.set_write_timeout(Some(WRITE_TIMEOUT));
-        if session.as_http1().is_some() {
-            // So that bytes of a next request are not mistaken for a client that misbehaves.
-            session.set_pipelining_enabled(true);
-        }
-        let peer = session
-            .client_addr()
-            .and_then(SocketAddr::as_inet)
-            .map(|addr| addr.ip());
-        let head = session.req_header();
-        let id =
-            origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            self.own_headers
-                .insert(HeaderName::from_static("x-request-id"), value);
-        }
-        origin::add_cors(
-            self.gateway.config.server.cors.as_ref(),
-            &head.headers,
-            &mut self.own_headers,
-        );
-        self.dialect = operation::error_dialect(head.uri.path(), &head.headers);
-        let outcome = &mut self.record.outcome;
-        outcome.client_ip = origin::client_ip(&self.gateway.config, peer, &head.headers);
-        outcome.request_id = id;
-        head.method.as_str().clone_into(&mut outcome.method);
-        head.uri.path().clone_into(&mut outcome.path);
-        self.arrived = Instant::now();
-        self.record.begun = true;
-    }
-}
-
 fn down(mut error: Box<Error>) -> Box<Error> {
     error.as_down();
     error
 }
-
-/// What logs say when the client left before it got a status. No client ever sees it.
-const CLIENT_CLOSED: u16 = 499;

@@ -1,4 +1,4 @@
-//! Drives one exchange: attempt, hold, commit, pump, ping, end.
+//! Drives one exchange: attempt, failover, settlement. The pump carries the answer.
 //!
 //! Dialect-blind: what the bytes mean is `exchange::relaying`'s business, which account is next is
 //! `exchange::dispatch`'s. Here is only when to wait for whom:
@@ -9,22 +9,21 @@
 //!    └────────┴─────────┴──────┴─────┘    └─ client gone, at any point ─► upstream dropped at once
 //!       failed before the commit
 //! ```
-use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::HeaderMap;
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
-use tokio::time::{Sleep, sleep_until};
 
+use super::answer::write_answer;
 use super::app::App;
 use super::connect::{ConnectFault, Target};
+use super::pump::{Pump, PumpEnd};
 use crate::exchange::dispatch::{Dispatch, Dispatched, Sequel, Step};
 use crate::exchange::refusal::{Refusal, Reply};
-use crate::exchange::relaying::{Answer, Ended, Failed, Next, Relaying};
+use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
 use crate::pool::{Fault, classify_transport};
 use crate::protocol::json::Pieces;
@@ -56,7 +55,7 @@ pub(super) struct Relay<'a> {
 }
 
 /// The client closed.
-struct Gone;
+pub(super) struct Gone;
 
 enum Attempt {
     Done(Left),
@@ -74,16 +73,6 @@ impl Reached {
     fn failed(fault: Fault) -> Self {
         Self::Failed(Failed::bare(classify_transport(fault, false)))
     }
-}
-
-/// What a wait brought.
-enum Event {
-    Chunk(Bytes),
-    Cut,
-    End,
-    Gone,
-    Broke,
-    Tick,
 }
 
 impl Relay<'_> {
@@ -306,198 +295,6 @@ impl Relay<'_> {
     }
 }
 
-/// How a pump ended.
-enum PumpEnd {
-    Ended {
-        ended: Ended,
-        read_to_end: bool,
-    },
-    Failed {
-        failed: Box<Failed>,
-        read_to_end: bool,
-    },
-    Gone,
-}
-
-impl PumpEnd {
-    /// Whether the upstream connection may be used again.
-    fn read_to_end(&self) -> bool {
-        match self {
-            Self::Ended { read_to_end, .. } | Self::Failed { read_to_end, .. } => *read_to_end,
-            Self::Gone => false,
-        }
-    }
-}
-
-/// The answer of one attempt on its way to the client.
-struct Pump<'a, 'b> {
-    relay: &'a mut Relay<'b>,
-    dispatched: &'a mut Dispatched,
-    relaying: Relaying,
-    upstream: HttpSession,
-    idle: Duration,
-    head_written: bool,
-}
-
-impl Pump<'_, '_> {
-    async fn run(&mut self) -> PumpEnd {
-        let mut last_read = Instant::now();
-        let mut last_write = last_read;
-        let mut first_read = None;
-        let timer = sleep_until((last_read + self.idle.min(HOLD_FOR)).into());
-        let cut = self.relay.app.until_cut();
-        tokio::pin!(timer, cut);
-        loop {
-            match self.next(timer.as_mut(), cut.as_mut()).await {
-                Event::Chunk(chunk) => {
-                    last_read = Instant::now();
-                    if first_read.is_none() {
-                        first_read = Some(last_read);
-                        timer.as_mut().reset((last_read + HOLD_FOR).into());
-                    }
-                    match self.relaying.push(&chunk, SystemTime::now()) {
-                        Next::Hold => {}
-                        Next::Forward => {
-                            if self.flush().await.is_err() {
-                                return PumpEnd::Gone;
-                            }
-                            last_write = last_read;
-                        }
-                        Next::Failed(failed) => {
-                            return PumpEnd::Failed {
-                                failed,
-                                read_to_end: false,
-                            };
-                        }
-                        Next::Unreadable => {
-                            return self.broke(End::UpstreamError, Fault::Eof).await;
-                        }
-                    }
-                    if self.relaying.is_complete() {
-                        // The answer is whole: the client does not wait for the upstream to close it too.
-                        timer.as_mut().reset((last_read + LINGER).into());
-                    }
-                }
-                Event::End => return self.end().await,
-                Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
-                Event::Cut => return self.broke(End::UpstreamError, Fault::Eof).await,
-                Event::Gone => return PumpEnd::Gone,
-                Event::Tick => {
-                    let now = Instant::now();
-                    if self.relaying.is_complete() {
-                        return self.end_early().await;
-                    }
-                    if now.duration_since(last_read) >= self.idle {
-                        return self.broke(End::Idle, Fault::Idle).await;
-                    }
-                    if first_read.is_some_and(|first| now.duration_since(first) >= HOLD_FOR)
-                        && matches!(self.relaying.hold_expired(), Next::Forward)
-                    {
-                        if self.flush().await.is_err() {
-                            return PumpEnd::Gone;
-                        }
-                        last_write = now;
-                    }
-                    if self.relaying.is_committed() && now.duration_since(last_write) >= PING_EVERY
-                    {
-                        if self.ping().await.is_err() {
-                            return PumpEnd::Gone;
-                        }
-                        last_write = now;
-                    }
-                    let next = (last_read + self.idle)
-                        .min(last_write + PING_EVERY)
-                        .max(now + SHORTEST_TICK);
-                    timer.as_mut().reset(next.into());
-                }
-            }
-        }
-    }
-
-    /// Waits for whatever comes first. All three waits may be dropped and begun again.
-    async fn next(
-        &mut self,
-        timer: Pin<&mut Sleep>,
-        cut: Pin<&mut impl Future<Output = ()>>,
-    ) -> Event {
-        let began = Instant::now();
-        let event = tokio::select! {
-            biased;
-            read = self.upstream.read_response_body() => match read {
-                Ok(Some(chunk)) => Event::Chunk(chunk),
-                Ok(None) => Event::End,
-                Err(_) => Event::Broke,
-            },
-            _ = self.relay.client.read_body_or_idle(true) => Event::Gone,
-            () = cut => Event::Cut,
-            () = timer => Event::Tick,
-        };
-        self.relay.waited += began.elapsed();
-        event
-    }
-
-    async fn end(&mut self) -> PumpEnd {
-        let ended = self.relaying.end(SystemTime::now());
-        self.finish(ended, true).await
-    }
-
-    /// The answer is complete but the upstream keeps it open: its connection cannot be used again.
-    async fn end_early(&mut self) -> PumpEnd {
-        let ended = self.relaying.end(SystemTime::now());
-        self.finish(ended, false).await
-    }
-
-    async fn broke(&mut self, end: End, fault: Fault) -> PumpEnd {
-        let ended = self.relaying.broke(end, fault);
-        self.finish(ended, false).await
-    }
-
-    async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
-        match ended {
-            Ok(ended) => {
-                if self.flush().await.is_err() {
-                    return PumpEnd::Gone;
-                }
-                PumpEnd::Ended { ended, read_to_end }
-            }
-            Err(failed) => PumpEnd::Failed {
-                failed,
-                read_to_end,
-            },
-        }
-    }
-
-    /// Writes what is ready, after the head.
-    async fn flush(&mut self) -> Result<(), Gone> {
-        let relay = &mut *self.relay;
-        if !self.head_written {
-            self.head_written = true;
-            self.dispatched.committed(Instant::now());
-            let (status, headers) = relay.dispatch.client_head(&self.relaying);
-            relay.outcome.status = status.as_u16();
-            let length = self.relaying.known_length();
-            let head = client_head(relay.client, status, headers, relay.own_headers, length);
-            let writing = relay.client.write_response_header(head);
-            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
-            relay.outcome.time_to_first_token = Some(relay.arrived.elapsed());
-        }
-        for bytes in self.relaying.take() {
-            relay.outcome.bytes_out += bytes.len() as u64;
-            let writing = relay.client.write_response_body(bytes, false);
-            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
-        }
-        Ok(())
-    }
-
-    async fn ping(&mut self) -> Result<(), Gone> {
-        let ping = self.relaying.ping();
-        let writing = self.relay.client.write_response_body(ping, false);
-        timed(&mut self.relay.waited, writing)
-            .await
-            .map_err(|_| Gone)
-    }
-}
-
 /// Waits for `work`, unless the client closes first.
 async fn wait<T>(
     waited: &mut Duration,
@@ -514,7 +311,7 @@ async fn wait<T>(
     result
 }
 
-async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T>) -> T {
+pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
     let result = work.await;
     *waited += began.elapsed();
@@ -539,55 +336,6 @@ async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &Piece
     upstream.finish_request_body().await.is_ok()
 }
 
-/// Frames the answer for the client: its length when it is known, else chunks (HTTP/1.1), else the end of the
-/// connection (HTTP/1.0). HTTP/2 frames by itself.
-fn client_head(
-    client: &mut ServerSession,
-    status: StatusCode,
-    headers: HeaderMap,
-    own_headers: &HeaderMap,
-    length: Option<usize>,
-) -> Box<ResponseHeader> {
-    let (mut parts, ()) = http::Response::new(()).into_parts();
-    parts.status = status;
-    parts.headers = headers;
-    for (name, value) in own_headers {
-        parts.headers.insert(name, value.clone());
-    }
-    let version = client.req_header().version;
-    if let Some(length) = length {
-        parts.headers.insert(CONTENT_LENGTH, length.into());
-    } else if version == http::Version::HTTP_11 {
-        parts
-            .headers
-            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    } else if version < http::Version::HTTP_11 {
-        client.set_keepalive(None);
-    }
-    Box::new(ResponseHeader::from(parts))
-}
-
-/// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
-pub(super) async fn write_answer(
-    client: &mut ServerSession,
-    answer: &Answer,
-    own_headers: &HeaderMap,
-) -> Option<u64> {
-    let bodiless = client.req_header().method == http::Method::HEAD || answer.status == 204;
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let length = (answer.status != 204).then_some(answer.body.len());
-    let head = client_head(client, status, answer.headers.clone(), own_headers, length);
-    client.write_response_header(head).await.ok()?;
-    let body = if bodiless {
-        Bytes::new()
-    } else {
-        answer.body.clone()
-    };
-    let written = body.len() as u64;
-    client.write_response_body(body, true).await.ok()?;
-    Some(written)
-}
-
 fn transport(fault: ConnectFault) -> Fault {
     match fault {
         ConnectFault::Other | ConnectFault::Timeout => Fault::Connect,
@@ -595,18 +343,6 @@ fn transport(fault: ConnectFault) -> Fault {
         ConnectFault::Tls => Fault::Tls,
     }
 }
-
-/// What is held of a stream goes out this long after its first byte, committed or not.
-const HOLD_FOR: Duration = Duration::from_secs(2);
-
-/// A client that waits hears something at least this often. Claude Code gives up after 300 s, its banner comes at 20 s.
-const PING_EVERY: Duration = Duration::from_secs(15);
-
-/// The pump never wakes more often than this without bytes.
-const SHORTEST_TICK: Duration = Duration::from_millis(50);
-
-/// How long an upstream may keep a complete answer open.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// How long one write may take, to either side.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);

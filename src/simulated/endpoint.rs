@@ -31,8 +31,8 @@ pub(super) enum Vendor<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// `anthropic` says that the caller showed itself as a client of Anthropic.
-    pub(super) fn of(method: &http::Method, path: &'a str, anthropic: bool) -> Self {
+    /// `caller` decides where several vendors share a path.
+    pub(super) fn of(method: &http::Method, path: &'a str, caller: Dialect) -> Self {
         match path {
             "/sim/control" => return Self::Control,
             "/sim/stats" => return Self::Stats,
@@ -51,11 +51,10 @@ impl<'a> Endpoint<'a> {
                 .map(|(_, rest)| rest)
                 .filter(|rest| !rest.is_empty())
         };
-        let gemini = path.starts_with("/v1beta/");
-        let dialect = match (gemini, anthropic) {
-            (true, _) => Dialect::Gemini,
-            (false, true) => Dialect::Anthropic,
-            (false, false) => Dialect::OpenaiChat,
+        let dialect = if path.starts_with("/v1beta/") {
+            Dialect::Gemini
+        } else {
+            caller
         };
         if post {
             match path {

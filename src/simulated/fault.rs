@@ -52,9 +52,12 @@ impl Fault {
     ];
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|fault| fault.words().name == name)
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+
+    /// What it is called in settings.
+    pub(super) fn name(self) -> &'static str {
+        self.words().name
     }
 
     /// What a bare status most likely means.

@@ -15,8 +15,8 @@ pub(super) struct Head<'a> {
     pub(super) key: &'a str,
     /// `anthropic-version`.
     pub(super) version: &'a str,
-    /// The caller showed itself as a client of Anthropic.
-    pub(super) anthropic: bool,
+    /// The vendor whose client the caller shows itself to be, where the path leaves it open.
+    pub(super) caller: Dialect,
 }
 
 impl<'a> Head<'a> {
@@ -35,7 +35,13 @@ impl<'a> Head<'a> {
             headers,
             key: key.unwrap_or_default(),
             version: version.unwrap_or_default(),
-            anthropic: version.is_some() || headers.contains_key("x-api-key"),
+            caller: if version.is_some() || headers.contains_key("x-api-key") {
+                Dialect::Anthropic
+            } else if headers.contains_key("x-goog-api-key") {
+                Dialect::Gemini
+            } else {
+                Dialect::OpenaiChat
+            },
         }
     }
 

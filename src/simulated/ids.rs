@@ -8,18 +8,12 @@ pub(super) fn id(prefix: &str, number: u64, salt: u64) -> String {
     id
 }
 
-/// A token that looks like base64, for signatures and encrypted reasoning.
+/// A token in base64, for signatures and encrypted reasoning.
 pub(super) fn opaque(prefix: &str, number: u64, salt: u64) -> String {
     let mut token = String::with_capacity(OPAQUE_LENGTH);
     token.push_str(prefix);
-    letters(
-        &mut token,
-        OPAQUE_LENGTH - 1 - prefix.len(),
-        number,
-        salt,
-        64,
-    );
-    token.push('=');
+    let length = OPAQUE_LENGTH - prefix.len();
+    letters(&mut token, length, number, salt, 64);
     token
 }
 
@@ -49,4 +43,5 @@ fn mix(state: u64) -> u64 {
 
 const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/";
 const LETTERS_PER_WORD: u32 = 10;
+/// A multiple of four, as base64 without padding is: Google's SDK decodes signatures.
 const OPAQUE_LENGTH: usize = 120;

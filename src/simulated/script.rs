@@ -150,7 +150,11 @@ impl Steps {
                     } else {
                         bytes.len() / 2
                     });
-                    self.next = Next::after(&ending);
+                    self.next = match ending.how {
+                        // Its length was announced.
+                        Ending::Eof => Next::Last(Step::Truncate),
+                        _ => Next::after(&ending),
+                    };
                 }
                 self.ready = bytes;
             }

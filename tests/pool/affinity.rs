@@ -209,3 +209,31 @@ fn a_detour_survives_a_reload() {
     let pool = config(list(), Select::Weighted).pool(Some(&pool));
     assert_eq!(step(&pool, 1, now + MINUTE), (other, Affinity::Detour));
 }
+
+#[test]
+fn a_spent_window_sends_sessions_on_a_detour_and_a_tight_one_does_not() {
+    let served = |rest: &str| {
+        let (pool, now) = build(accounts(&["a", "b"]), Select::Weighted);
+        let mut pick = pool.pick(&in_session(1), now).unwrap();
+        let favourite = pick.account.name.to_string();
+        let mut headers = http::HeaderMap::new();
+        headers.insert(
+            "anthropic-ratelimit-input-tokens-limit",
+            "400000".parse().unwrap(),
+        );
+        headers.insert(
+            "anthropic-ratelimit-input-tokens-remaining",
+            rest.parse().unwrap(),
+        );
+        pick.lease
+            .observe(&headers, now, std::time::SystemTime::UNIX_EPOCH);
+        pick.lease.completed(now);
+        let big = Want {
+            tokens: 150_000,
+            ..in_session(1)
+        };
+        *pool.pick(&big, now).unwrap().account.name == *favourite
+    };
+    assert!(served("70000"));
+    assert!(!served("0"));
+}

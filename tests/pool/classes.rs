@@ -405,6 +405,27 @@ fn throttling_lasts_as_stated_and_the_latest_of_several_wins() {
 }
 
 #[test]
+fn an_absurd_time_is_capped_and_breaks_nothing() {
+    let facts = ErrorFacts {
+        retry_after: Some(Duration::MAX),
+        ..json("rate_limit_error", "", "x")
+    };
+    let failure = classify(OpenaiChat, 429, &HeaderMap::new(), &facts, wall());
+    assert_eq!(failure.retry_after, Some(Duration::from_hours(32 * 24)));
+    let (pool, now) = build(accounts(&["a"]), Select::Weighted);
+    fail(
+        &pool,
+        "a",
+        &Failure {
+            retry_after: Some(Duration::MAX),
+            ..failure
+        },
+        now,
+    );
+    assert_eq!(pool.snapshot(now)[0].until, failure.retry_after);
+}
+
+#[test]
 fn limits_per_model_bench_only_that_class_of_models() {
     let facts = json(
         "rate_limit_error",

@@ -488,3 +488,78 @@ fn explain_tells_the_order_and_every_reason_and_occupies_nothing() {
             .all(|status| status.in_flight == 0)
     );
 }
+
+#[test]
+fn an_account_that_was_only_tried_may_serve_a_retry_at_once() {
+    let (pool, now) = build(accounts(&["a", "b"]), Select::Failover);
+    fail(&pool, "b", &throttled(60), now);
+    let tried = [Tried {
+        account: 0,
+        endpoint: Some(0),
+    }];
+    let out = pool
+        .pick(
+            &Want {
+                tried: &tried,
+                ..want()
+            },
+            now,
+        )
+        .unwrap_err();
+    assert_eq!((out.verdict, out.soonest), (Verdict::Tried, Some(SECOND)));
+}
+
+#[test]
+fn a_short_pause_is_offered_only_for_ramps_and_first_overloads() {
+    let pause = |failure| {
+        let (pool, now) = build(accounts(&["a"]), Select::Failover);
+        fail(&pool, "a", &failure, now);
+        pool.pick(&want(), now).unwrap_err().pause()
+    };
+    assert_eq!(
+        pause(failure(FailureClass::Overloaded, Scope::Endpoint, None)),
+        Some(SECOND)
+    );
+    assert_eq!(
+        pause(failure(FailureClass::Overloaded, Scope::Endpoint, Some(9))),
+        None
+    );
+    assert_eq!(pause(throttled(1)), None);
+}
+
+#[test]
+fn windows_of_one_model_class_do_not_speak_for_another() {
+    let (pool, now) = build(accounts(&["a", "b"]), Select::Failover);
+    let headers = |rest: &str| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("anthropic-ratelimit-tokens-limit", "1000".parse().unwrap());
+        headers.insert(
+            "anthropic-ratelimit-tokens-remaining",
+            rest.parse().unwrap(),
+        );
+        headers
+    };
+    for (model, rest) in [("claude-opus-4-5", "0"), ("claude-haiku-4-5", "900")] {
+        let mut pick = pool
+            .pick(
+                &Want {
+                    model,
+                    account: Some("a"),
+                    ..want()
+                },
+                now,
+            )
+            .unwrap();
+        pick.lease
+            .observe(&headers(rest), now, std::time::SystemTime::UNIX_EPOCH);
+        pick.lease.completed(now);
+    }
+    let served = |model| name(pool.pick(&Want { model, ..want() }, now));
+    assert_eq!(
+        (&*served("claude-opus-4-1"), &*served("claude-haiku-4-5")),
+        ("b", "a")
+    );
+    let windows = &pool.snapshot(now)[0].windows;
+    assert_eq!((windows.len(), windows[0].window), (1, "tokens"));
+    assert!(windows[0].utilization > 0.99);
+}

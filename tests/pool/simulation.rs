@@ -297,6 +297,6 @@ fn reading_windows_avoids_most_refusals() {
     assert!(reading * 5 < blind, "{reading} of {blind}");
 }
 
-const SESSIONS: u64 = 2000;
+const SESSIONS: u64 = 1000;
 const LASTS: Duration = Duration::from_hours(1);
 const CACHE_LIFE: Duration = Duration::from_mins(5);

@@ -201,8 +201,7 @@ impl Compiler<'_, '_> {
                             "found {}, expected a pattern such as `claude-*`",
                             quote(pattern)
                         );
-                        self.faults
-                            .add_with(at, message, Some(err.kind().to_string()));
+                        self.faults.add_with(at, message, Some(err.to_string()));
                     });
                     let upstream = name.get().map(|name| name.0.as_deref().map(Into::into));
                     entries.push(

@@ -1,5 +1,5 @@
 //! `keys` and `groups`: who may call.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +8,7 @@ use super::names::Names;
 use super::pools::some_pools;
 use super::{Compiler, items, label};
 use crate::config::decode::Field;
+use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::values::Pattern;
@@ -38,7 +39,10 @@ impl Compiler<'_, '_> {
                 };
                 self.faults.add(
                     at,
-                    format!("found the same key as that of `{other}`, expected another"),
+                    format!(
+                        "found the same key as that of {}, expected another",
+                        quote(&other)
+                    ),
                 );
             }
             complete &= key.is_some();
@@ -133,17 +137,16 @@ pub(super) fn groups(raw: &Raw) -> Vec<Group> {
         .iter()
         .filter_map(Field::get)
         .map(|group| label(&group.name));
-    let named = items(&raw.keys)
+    let used = items(&raw.keys)
         .iter()
         .filter_map(Field::get)
         .map(|key| label(&key.group));
-    let mut groups: Vec<Group> = Vec::new();
-    for name in declared.chain(named).flatten() {
-        if !groups.iter().any(|group| group.name == name) {
-            groups.push(Group { name });
-        }
-    }
-    groups
+    let mut seen = HashSet::new();
+    let names = declared.chain(used).flatten();
+    names
+        .filter(|name| seen.insert(Arc::clone(name)))
+        .map(|name| Group { name })
+        .collect()
 }
 
 fn key_models(field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {

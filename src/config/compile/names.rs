@@ -1,8 +1,8 @@
 //! The names of a section: unique, and what references lead to.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::decode::{Field, Needed};
-use crate::config::diagnostic::{did_you_mean, one_of};
+use crate::config::diagnostic::{did_you_mean, one_of, quote};
 use crate::config::faults::Faults;
 use crate::config::values::Name;
 
@@ -42,7 +42,8 @@ impl Names {
             };
             if let Some(line) = lines.get(text) {
                 let message = format!(
-                    "found {what} named `{text}` a second time (first in line {line}), expected another name"
+                    "found {what} named {} a second time (first in line {line}), expected another name",
+                    quote(text)
                 );
                 faults.add(field.at(), message);
                 continue;
@@ -87,7 +88,7 @@ impl Names {
             });
             faults.add_with(
                 reference.at(),
-                format!("found `{text}`, expected the name of {}", self.what),
+                format!("found {}, expected the name of {}", quote(text), self.what),
                 hint,
             );
         }
@@ -97,20 +98,19 @@ impl Names {
     /// The positions of a list of references. A name that occurs twice is a fault.
     pub fn find_all(&self, references: &[Field<Name>], faults: &mut Faults) -> Vec<usize> {
         let mut found = Vec::with_capacity(references.len());
+        let mut seen = HashSet::new();
         for reference in references {
             let Some(position) = self.find(reference, faults) else {
                 continue;
             };
-            if found.contains(&position) {
-                faults.add(
-                    reference.at(),
-                    format!(
-                        "found the name of {} a second time, expected it once",
-                        self.what
-                    ),
-                );
-            } else {
+            if seen.insert(position) {
                 found.push(position);
+            } else {
+                let message = format!(
+                    "found the name of {} a second time, expected it once",
+                    self.what
+                );
+                faults.add(reference.at(), message);
             }
         }
         found

@@ -138,8 +138,7 @@ pub(super) fn pattern(text: &str, ignore_case: bool) -> Parsed<Glob> {
     } else {
         Glob::new(text)
     };
-    // Only the kind: the whole error quotes the pattern once more.
-    glob.map_err(|err| Some(err.kind().to_string()))
+    glob.map_err(|err| Some(err.to_string()))
 }
 
 pub(super) fn network(text: &str) -> Parsed<ipnet::IpNet> {

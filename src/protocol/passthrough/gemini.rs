@@ -15,30 +15,57 @@ use crate::protocol::sse::{self, Frame};
 /// The state of one stream.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// The last `usageMetadata`, raw. Every frame has one and only the last counts, so that only that is parsed.
-    usage: Vec<u8>,
+    /// The last object with a `usageMetadata`, raw. Every frame has one and only the last counts: only that is parsed.
+    stated: Vec<u8>,
     candidates: Choices,
+    needles: Needles,
+}
+
+/// What makes a frame worth scanning once the content flows.
+#[derive(Debug)]
+struct Needles {
+    error: Needle,
     finish_reason: Needle,
     index: Needle,
+    usage: Needle,
 }
 
 impl Reader {
     pub(super) fn new() -> Self {
         Self {
-            usage: Vec::new(),
+            stated: Vec::new(),
             candidates: Choices::default(),
-            finish_reason: Needle::new("\"finishReason\""),
-            index: Needle::new("\"index\""),
+            needles: Needles {
+                error: Needle::new("\"error\""),
+                finish_reason: Needle::new("\"finishReason\""),
+                index: Needle::new("\"index\""),
+                usage: Needle::new("\"usageMetadata\""),
+            },
         }
     }
 
-    /// The arguments of a function call are raw JSON here, with any member names: only the members of the top level
-    /// are to be trusted, so that a frame is scanned, if not parsed.
     pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
         if frame.is_silent() {
             return peek::bare_error(Dialect::Gemini, frame, facts);
         }
         let data = &*frame.data;
+        if facts.phase != Phase::Content || data.len() > MAX_STATED || self.needles.ask_for(data) {
+            self.on_object(data, facts);
+        } else if self.needles.usage.is_in(data) {
+            self.keep(data);
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let members = json::scan(&self.stated).ok()?;
+        let stated: GeminiUsage =
+            serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;
+        Some(stated.into())
+    }
+
+    /// The arguments of a function call are raw JSON here, with any member names, so that only the members of the top
+    /// level are to be trusted.
+    fn on_object(&mut self, data: &[u8], facts: &mut Facts) {
         let Ok(members) = json::scan(data) else {
             return;
         };
@@ -55,26 +82,12 @@ impl Reader {
             self.on_candidates(candidates, facts);
         }
         if let Some(usage) = members.value(data, "usageMetadata") {
-            if facts.service_tier.is_none() {
-                facts.service_tier = tier(usage);
-            }
-            self.keep_usage(usage);
+            facts.name(None, tier(usage).as_deref());
+            self.keep(&[b"{\"usageMetadata\":", usage, b"}"].concat());
         }
-    }
-
-    pub(super) fn usage(&self) -> Option<Usage> {
-        serde_json::from_slice::<GeminiUsage>(&self.usage)
-            .ok()
-            .map(Usage::from)
     }
 
     fn on_candidates(&mut self, raw: &[u8], facts: &mut Facts) {
-        let worth = facts.phase != Phase::Content
-            || self.finish_reason.states(raw)
-            || self.index.is_beyond_zero(raw);
-        if !worth {
-            return;
-        }
         let Ok(candidates) = serde_json::from_slice::<Vec<Candidate<'_>>>(raw) else {
             return;
         };
@@ -92,11 +105,19 @@ impl Reader {
         }
     }
 
-    fn keep_usage(&mut self, raw: &[u8]) {
-        if raw.len() <= MAX_USAGE {
-            self.usage.clear();
-            self.usage.extend_from_slice(raw);
+    fn keep(&mut self, object: &[u8]) {
+        if object.len() <= MAX_STATED {
+            self.stated.clear();
+            self.stated.extend_from_slice(object);
         }
+    }
+}
+
+impl Needles {
+    fn ask_for(&self, data: &[u8]) -> bool {
+        self.finish_reason.states(data)
+            || self.index.is_beyond_zero(data)
+            || self.error.states(data)
     }
 }
 
@@ -150,5 +171,6 @@ impl Candidate<'_> {
     }
 }
 
-/// Longest `usageMetadata` kept, in bytes. With every detail per modality it reaches about one KiB.
-const MAX_USAGE: usize = 16 << 10;
+/// Longest object kept for its usage, in bytes. With every detail per modality the usage has about one KiB; a frame of
+/// text is not much longer, and of a longer one only the usage is kept.
+const MAX_STATED: usize = 8 << 10;

@@ -1,4 +1,6 @@
 //! Reads generateContent requests.
+//!
+//! Google reads members in camel case and in snake case, and its own Python SDK sends either.
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -85,18 +87,22 @@ struct Request<'a> {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Generation<'a> {
+    #[serde(alias = "max_output_tokens")]
     max_output_tokens: Option<u64>,
+    #[serde(alias = "stop_sequences")]
     stop_sequences: Option<Vec<String>>,
+    #[serde(alias = "thinking_config")]
     thinking_config: Option<Thinking>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "response_schema")]
     response_schema: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "response_json_schema")]
     response_json_schema: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Thinking {
+    #[serde(alias = "include_thoughts")]
     include_thoughts: Option<bool>,
 }
 
@@ -132,7 +138,7 @@ impl Content<'_> {
 #[derive(Deserialize)]
 struct Part<'a> {
     text: Option<String>,
-    #[serde(borrow, rename = "functionResponse")]
+    #[serde(borrow, rename = "functionResponse", alias = "function_response")]
     function_response: Option<FunctionResponse<'a>>,
 }
 
@@ -145,7 +151,7 @@ struct FunctionResponse<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Group<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "function_declarations")]
     function_declarations: Option<Vec<Function<'a>>>,
 }
 
@@ -156,14 +162,14 @@ struct Function<'a> {
     name: Cow<'a, str>,
     #[serde(borrow)]
     parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "parameters_json_schema")]
     parameters_json_schema: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolConfig<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "function_calling_config")]
     function_calling_config: Option<Calling<'a>>,
 }
 
@@ -172,6 +178,6 @@ struct ToolConfig<'a> {
 struct Calling<'a> {
     #[serde(borrow, default)]
     mode: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "allowed_function_names")]
     allowed_function_names: Option<Vec<Cow<'a, str>>>,
 }

@@ -1,0 +1,189 @@
+//! How an answer ends: whole, failed before it began, or broken off half-way.
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+
+use super::headers;
+use super::refusal::Refusal;
+use super::relaying::{Answer, Body, Ended, Failed, Relaying, facts, reported};
+use crate::config::secret::Secret;
+use crate::outcome::{End, FailureClass};
+use crate::pool::{self, Failure, Fault};
+use crate::protocol::error;
+use crate::protocol::passthrough::{self, Ending};
+
+impl Relaying {
+    /// The upstream closed the answer in good order. `Err` when nothing has reached the client and nothing shall.
+    pub fn end(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        match &mut self.body {
+            Body::Opaque => {
+                self.committed = true;
+                Ok(Ended::well())
+            }
+            Body::Fault(held) => {
+                let body = std::mem::take(held).freeze();
+                self.end_fault(&body, wall)
+            }
+            Body::Stream(tap) => {
+                let finish = tap.finish();
+                if !finish.rest.is_empty() {
+                    self.ready.push(finish.rest);
+                }
+                self.end_stream(finish.ending, wall)
+            }
+            Body::Whole(held) => {
+                let body = std::mem::take(held).freeze();
+                self.end_whole(body, wall)
+            }
+        }
+    }
+
+    fn end_stream(&mut self, ending: Ending, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let Body::Stream(tap) = &self.body else {
+            return Ok(Ended::well());
+        };
+        let event = tap
+            .error()
+            .map(|error| pool::classify_event(self.dialect, &facts(error), wall));
+        self.facts.learn(tap);
+        match ending {
+            Ending::Complete => {
+                self.committed = true;
+                Ok(Ended::well())
+            }
+            Ending::Failed if self.committed => Ok(Ended {
+                end: End::UpstreamError,
+                failure: event,
+                abort: false,
+            }),
+            Ending::Failed => {
+                let failure = event.unwrap_or_else(|| pool::classify_transport(Fault::Eof, false));
+                Err(Box::new(Failed {
+                    failure,
+                    answer: self.event_as_answer(failure),
+                }))
+            }
+            Ending::Truncated => self.broke(End::UpstreamEof, Fault::Eof),
+        }
+    }
+
+    fn end_whole(&mut self, body: Bytes, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        if self.committed {
+            self.facts.usage = passthrough::usage_near_end(self.dialect, &body).map(reported);
+            return Ok(Ended::well());
+        }
+        let answer = passthrough::read_answer(self.dialect, &body);
+        if let Some(error) = &answer.error {
+            let failure = pool::classify(
+                self.dialect,
+                self.status.as_u16(),
+                &self.headers,
+                &facts(error),
+                wall,
+            );
+            return Err(Failed::bare(failure));
+        }
+        self.facts.usage = answer.usage.map(reported);
+        self.facts.service_tier = answer.service_tier;
+        self.facts.response_id = answer.response_id;
+        self.ready.push(body);
+        self.committed = true;
+        Ok(Ended::well())
+    }
+
+    fn end_fault(&mut self, body: &[u8], wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let status = self.status.as_u16();
+        let parsed = error::parse(self.dialect, status, body);
+        let failure = pool::classify(self.dialect, status, &self.headers, &facts(&parsed), wall);
+        let theirs = matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        );
+        let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
+        // Clients mend themselves by the wording of these, so it passes as it came.
+        let body = match &self.secret {
+            _ if theirs => Bytes::copy_from_slice(body),
+            secret => {
+                let secret = secret.as_ref().map_or("", Secret::expose);
+                Bytes::from(error::mask(body, secret).into_owned())
+            }
+        };
+        let answer = (theirs || broken).then(|| Answer {
+            status: if theirs { status } else { 502 },
+            headers: headers::to_client(&self.headers),
+            body,
+        });
+        Err(Box::new(Failed { failure, answer }))
+    }
+
+    /// The upstream broke off, was silent for too long, or cannot be read.
+    pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
+        if !self.committed {
+            return Err(Failed::bare(pool::classify_transport(fault, false)));
+        }
+        let failure = Some(pool::classify_transport(fault, true));
+        let Body::Stream(tap) = &mut self.body else {
+            return Ok(Ended {
+                end,
+                failure,
+                abort: true,
+            });
+        };
+        let finish = tap.finish();
+        self.facts.learn(tap);
+        // All was said before it broke.
+        if finish.ending == Ending::Complete {
+            self.ready.push(finish.rest);
+            return Ok(Ended::well());
+        }
+        let class = if end == End::Idle {
+            FailureClass::Slow
+        } else {
+            FailureClass::Truncated
+        };
+        let refusal = Refusal::UpstreamFailed {
+            class,
+            retry_after: None,
+        };
+        self.ready.push(tap.terminal_error(&refusal.wire()));
+        Ok(Ended {
+            end,
+            failure,
+            abort: false,
+        })
+    }
+
+    /// An error event before the commit, as the HTTP error that it stands for. Only the client's own faults are shown.
+    pub(super) fn event_as_answer(&self, failure: Failure) -> Option<Answer> {
+        if !matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        ) {
+            return None;
+        }
+        let Body::Stream(tap) = &self.body else {
+            return None;
+        };
+        let parsed = tap.error()?;
+        let wire = parsed.to_wire();
+        let mut headers = headers::to_client(&self.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Some(Answer {
+            status: error::status(self.dialect, wire.kind),
+            headers,
+            body: error::encode(self.dialect, &wire),
+        })
+    }
+}
+
+impl Ended {
+    const fn well() -> Self {
+        Self {
+            end: End::Complete,
+            failure: None,
+            abort: false,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What is known of who served a request: for the client that debugs, for the record of the request.
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue};
+
+use super::dispatch::{Dispatch, Dispatched};
+use super::operation::Endpoint;
+use super::relaying::Relaying;
+use crate::config::Account;
+use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
+use crate::protocol::hub::usage::Usage;
+
+/// What is known of the account that answered, or failed last.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) pool: Option<usize>,
+    pub(super) model: Option<Arc<str>>,
+    pub(super) affinity: Option<Affinity>,
+    pub(super) usage: Option<(Usage, UsageSource)>,
+    pub(super) service_tier: Option<String>,
+}
+
+impl Dispatch {
+    /// What the upstream said was used, so far.
+    pub fn note_usage(&mut self, relaying: &mut Relaying) {
+        // Counting tokens uses none.
+        if self.admitted.call.endpoint == Endpoint::Count {
+            return;
+        }
+        self.served.usage = relaying.usage();
+        self.served.service_tier = relaying.service_tier().map(str::to_owned);
+    }
+
+    pub(super) fn note_attempt(
+        &mut self,
+        dispatched: &Dispatched,
+        failure: Option<FailureClass>,
+        now: Instant,
+    ) {
+        self.attempts.push(Attempt {
+            account: dispatched.pick.account.name.clone(),
+            failure,
+            took: now.saturating_duration_since(dispatched.began),
+        });
+    }
+
+    /// Tells a debugging client how it was decided.
+    pub(super) fn add_decision(&self, headers: &mut HeaderMap) {
+        if !self.admitted.key.debug {
+            return;
+        }
+        let mut add = |name: &'static str, value: String| {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        };
+        if let Some(account) = &self.served.account {
+            add("x-weir-account", account.name.to_string());
+        }
+        add(
+            "x-weir-route",
+            self.admitted
+                .route
+                .map_or_else(|| "default".to_owned(), |route| route.to_string()),
+        );
+        // The one that answers is noted when it ends.
+        add("x-weir-attempts", (self.attempts.len() + 1).to_string());
+    }
+
+    /// Takes what is known over into the record of the request.
+    pub fn describe(&mut self, outcome: &mut Outcome) {
+        let pools = &self.gateway.config.pools;
+        let served = &mut self.served;
+        outcome.attempts = std::mem::take(&mut self.attempts);
+        outcome.affinity = served.affinity;
+        if let Some(pool) = served.pool.and_then(|pool| pools.get(pool)) {
+            outcome.pool = Some(pool.name.clone());
+        }
+        if let Some(account) = &served.account {
+            outcome.account = Some(account.name.clone());
+            outcome.upstream_dialect = Some(self.admitted.call.dialect);
+            outcome.project = outcome.project.take().or_else(|| account.project.clone());
+        }
+        outcome.model_served = served.model.as_ref().map(ToString::to_string);
+        if let Some((usage, source)) = served.usage {
+            outcome.usage = Some(usage);
+            outcome.usage_source = Some(source);
+            let model = served.model.as_deref().unwrap_or(&self.admitted.model);
+            outcome.cost_usd =
+                self.gateway
+                    .prices
+                    .cost(model, &usage, served.service_tier.as_deref());
+        }
+    }
+}

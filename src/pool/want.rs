@@ -1,0 +1,70 @@
+//! A request as the pool sees it, and the choice that it gets.
+use std::sync::Arc;
+
+use super::affinity::Session;
+use super::classify::{Failure, Scope};
+use super::lease::Lease;
+use crate::config::Account;
+use crate::outcome::Affinity;
+use crate::protocol::Dialect;
+
+/// What a request needs of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Want<'a> {
+    /// Position in [`crate::config::Config::pools`]; its fallbacks follow by themselves. After
+    /// [`super::Next::Fallback`] give the fallback itself.
+    pub pool: usize,
+    /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
+    pub pools: Option<&'a [usize]>,
+    /// The model, as the route left it; empty = the request is not about a model.
+    pub model: &'a str,
+    /// What the upstream must speak; `None` = anything.
+    pub dialect: Option<Dialect>,
+    /// The only account to consider, also with weight 0.
+    pub account: Option<&'a str>,
+    /// From [`super::affinity::session`].
+    pub session: Option<Session>,
+    /// The body's `previous_response_id`: the account that made it is preferred.
+    pub previous_response: Option<&'a str>,
+    /// What has been tried for this request, from [`Pick::tried`].
+    pub tried: &'a [Tried],
+    /// Estimated tokens, reserved in the account's own limit; 0 = unknown.
+    pub tokens: u64,
+    /// Randomness.
+    pub draw: u64,
+    /// Whether to pass a full ramp rather than be refused because of it.
+    pub insist: bool,
+}
+
+/// An attempt of this request that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tried {
+    pub account: usize,
+    /// The endpoint, when only that one is out: another of the same account may be tried.
+    pub endpoint: Option<usize>,
+}
+
+/// A choice, with the permit to use it.
+#[derive(Debug)]
+pub struct Pick {
+    pub lease: Lease,
+    pub account: Arc<Account>,
+    /// Position in [`Account::endpoints`].
+    pub endpoint: usize,
+    /// What the upstream calls the model.
+    pub model: Arc<str>,
+    /// What affinity did; `None` without a session.
+    pub affinity: Option<Affinity>,
+    /// The pool that it came from: the one wanted or a fallback.
+    pub pool: usize,
+}
+
+impl Pick {
+    /// What to put among [`Want::tried`] after this failure.
+    pub fn tried(&self, failure: &Failure) -> Tried {
+        Tried {
+            account: self.account.index,
+            endpoint: (failure.scope == Scope::Endpoint).then_some(self.endpoint),
+        }
+    }
+}

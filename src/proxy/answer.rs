@@ -1,0 +1,57 @@
+//! Writing an answer's head, and whole answers of Weir's own, to the client.
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+
+use crate::exchange::relaying::Answer;
+
+/// Frames the answer for the client: its length when it is known, else chunks (HTTP/1.1), else the end of the
+/// connection (HTTP/1.0). HTTP/2 frames by itself.
+pub(super) fn client_head(
+    client: &mut ServerSession,
+    status: StatusCode,
+    headers: HeaderMap,
+    own_headers: &HeaderMap,
+    length: Option<usize>,
+) -> Box<ResponseHeader> {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = status;
+    parts.headers = headers;
+    for (name, value) in own_headers {
+        parts.headers.insert(name, value.clone());
+    }
+    let version = client.req_header().version;
+    if let Some(length) = length {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    } else if version == http::Version::HTTP_11 {
+        parts
+            .headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if version < http::Version::HTTP_11 {
+        client.set_keepalive(None);
+    }
+    Box::new(ResponseHeader::from(parts))
+}
+
+/// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
+pub(super) async fn write_answer(
+    client: &mut ServerSession,
+    answer: &Answer,
+    own_headers: &HeaderMap,
+) -> Option<u64> {
+    let bodiless = client.req_header().method == http::Method::HEAD || answer.status == 204;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let length = (answer.status != 204).then_some(answer.body.len());
+    let head = client_head(client, status, answer.headers.clone(), own_headers, length);
+    client.write_response_header(head).await.ok()?;
+    let body = if bodiless {
+        Bytes::new()
+    } else {
+        answer.body.clone()
+    };
+    let written = body.len() as u64;
+    client.write_response_body(body, true).await.ok()?;
+    Some(written)
+}

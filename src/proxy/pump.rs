@@ -1,0 +1,231 @@
+//! Carries one answer to the client: pump, hold, ping, end.
+//!
+//! Waits for the upstream, the client and the clock at once. What the bytes mean, and when they may go out, is
+//! `exchange::relaying`'s business.
+use std::pin::Pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use pingora::protocols::http::client::HttpSession;
+use tokio::time::{Sleep, sleep_until};
+
+use super::answer::client_head;
+use super::relay::{Gone, Relay, timed};
+use crate::exchange::dispatch::Dispatched;
+use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
+use crate::outcome::End;
+use crate::pool::Fault;
+
+/// What a wait brought.
+enum Event {
+    Chunk(Bytes),
+    Cut,
+    End,
+    Gone,
+    Broke,
+    Tick,
+}
+
+/// How a pump ended.
+pub(super) enum PumpEnd {
+    Ended {
+        ended: Ended,
+        read_to_end: bool,
+    },
+    Failed {
+        failed: Box<Failed>,
+        read_to_end: bool,
+    },
+    Gone,
+}
+
+impl PumpEnd {
+    /// Whether the upstream connection may be used again.
+    pub(super) fn read_to_end(&self) -> bool {
+        match self {
+            Self::Ended { read_to_end, .. } | Self::Failed { read_to_end, .. } => *read_to_end,
+            Self::Gone => false,
+        }
+    }
+}
+
+/// The answer of one attempt on its way to the client.
+pub(super) struct Pump<'a, 'b> {
+    pub(super) relay: &'a mut Relay<'b>,
+    pub(super) dispatched: &'a mut Dispatched,
+    pub(super) relaying: Relaying,
+    pub(super) upstream: HttpSession,
+    pub(super) idle: Duration,
+    pub(super) head_written: bool,
+}
+
+impl Pump<'_, '_> {
+    pub(super) async fn run(&mut self) -> PumpEnd {
+        let mut last_read = Instant::now();
+        let mut last_write = last_read;
+        let mut first_read = None;
+        let timer = sleep_until((last_read + self.idle.min(HOLD_FOR)).into());
+        let cut = self.relay.app.until_cut();
+        tokio::pin!(timer, cut);
+        loop {
+            match self.next(timer.as_mut(), cut.as_mut()).await {
+                Event::Chunk(chunk) => {
+                    last_read = Instant::now();
+                    if first_read.is_none() {
+                        first_read = Some(last_read);
+                        timer.as_mut().reset((last_read + HOLD_FOR).into());
+                    }
+                    match self.relaying.push(&chunk, SystemTime::now()) {
+                        Next::Hold => {}
+                        Next::Forward => {
+                            if self.flush().await.is_err() {
+                                return PumpEnd::Gone;
+                            }
+                            last_write = last_read;
+                        }
+                        Next::Failed(failed) => {
+                            return PumpEnd::Failed {
+                                failed,
+                                read_to_end: false,
+                            };
+                        }
+                        Next::Unreadable => {
+                            return self.broke(End::UpstreamError, Fault::Eof).await;
+                        }
+                    }
+                    if self.relaying.is_complete() {
+                        // The answer is whole: the client does not wait for the upstream to close it too.
+                        timer.as_mut().reset((last_read + LINGER).into());
+                    }
+                }
+                Event::End => return self.end().await,
+                Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
+                Event::Cut => return self.broke(End::UpstreamError, Fault::Eof).await,
+                Event::Gone => return PumpEnd::Gone,
+                Event::Tick => {
+                    let now = Instant::now();
+                    if self.relaying.is_complete() {
+                        return self.end_early().await;
+                    }
+                    if now.duration_since(last_read) >= self.idle {
+                        return self.broke(End::Idle, Fault::Idle).await;
+                    }
+                    if first_read.is_some_and(|first| now.duration_since(first) >= HOLD_FOR)
+                        && matches!(self.relaying.hold_expired(), Next::Forward)
+                    {
+                        if self.flush().await.is_err() {
+                            return PumpEnd::Gone;
+                        }
+                        last_write = now;
+                    }
+                    if self.relaying.is_committed() && now.duration_since(last_write) >= PING_EVERY
+                    {
+                        if self.ping().await.is_err() {
+                            return PumpEnd::Gone;
+                        }
+                        last_write = now;
+                    }
+                    let next = (last_read + self.idle)
+                        .min(last_write + PING_EVERY)
+                        .max(now + SHORTEST_TICK);
+                    timer.as_mut().reset(next.into());
+                }
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. All three waits may be dropped and begun again.
+    async fn next(
+        &mut self,
+        timer: Pin<&mut Sleep>,
+        cut: Pin<&mut impl Future<Output = ()>>,
+    ) -> Event {
+        let began = Instant::now();
+        let event = tokio::select! {
+            biased;
+            read = self.upstream.read_response_body() => match read {
+                Ok(Some(chunk)) => Event::Chunk(chunk),
+                Ok(None) => Event::End,
+                Err(_) => Event::Broke,
+            },
+            _ = self.relay.client.read_body_or_idle(true) => Event::Gone,
+            () = cut => Event::Cut,
+            () = timer => Event::Tick,
+        };
+        self.relay.waited += began.elapsed();
+        event
+    }
+
+    async fn end(&mut self) -> PumpEnd {
+        let ended = self.relaying.end(SystemTime::now());
+        self.finish(ended, true).await
+    }
+
+    /// The answer is complete but the upstream keeps it open: its connection cannot be used again.
+    async fn end_early(&mut self) -> PumpEnd {
+        let ended = self.relaying.end(SystemTime::now());
+        self.finish(ended, false).await
+    }
+
+    async fn broke(&mut self, end: End, fault: Fault) -> PumpEnd {
+        let ended = self.relaying.broke(end, fault);
+        self.finish(ended, false).await
+    }
+
+    async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
+        match ended {
+            Ok(ended) => {
+                if self.flush().await.is_err() {
+                    return PumpEnd::Gone;
+                }
+                PumpEnd::Ended { ended, read_to_end }
+            }
+            Err(failed) => PumpEnd::Failed {
+                failed,
+                read_to_end,
+            },
+        }
+    }
+
+    /// Writes what is ready, after the head.
+    async fn flush(&mut self) -> Result<(), Gone> {
+        let relay = &mut *self.relay;
+        if !self.head_written {
+            self.head_written = true;
+            self.dispatched.committed(Instant::now());
+            let (status, headers) = relay.dispatch.client_head(&self.relaying);
+            relay.outcome.status = status.as_u16();
+            let length = self.relaying.known_length();
+            let head = client_head(relay.client, status, headers, relay.own_headers, length);
+            let writing = relay.client.write_response_header(head);
+            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
+            relay.outcome.time_to_first_token = Some(relay.arrived.elapsed());
+        }
+        for bytes in self.relaying.take() {
+            relay.outcome.bytes_out += bytes.len() as u64;
+            let writing = relay.client.write_response_body(bytes, false);
+            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
+        }
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), Gone> {
+        let ping = self.relaying.ping();
+        let writing = self.relay.client.write_response_body(ping, false);
+        timed(&mut self.relay.waited, writing)
+            .await
+            .map_err(|_| Gone)
+    }
+}
+
+/// What is held of a stream goes out this long after its first byte, committed or not.
+const HOLD_FOR: Duration = Duration::from_secs(2);
+
+/// A client that waits hears something at least this often. Claude Code gives up after 300 s, its banner comes at 20 s.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// The pump never wakes more often than this without bytes.
+const SHORTEST_TICK: Duration = Duration::from_millis(50);
+
+/// How long an upstream may keep a complete answer open.
+const LINGER: Duration = Duration::from_secs(1);
