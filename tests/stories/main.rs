@@ -3,4 +3,6 @@
 mod rig;
 
 mod authentication;
+mod failover;
+mod failures;
 mod passthrough;

@@ -12,10 +12,10 @@ pub mod wire;
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-pub use client::{Answer, Call, Open};
+pub use client::{Answer, Call};
 pub use dialects::{ALL, Lines, sample};
 pub use process::Process;
-pub use upstream::{Request, Upstream};
+pub use upstream::Upstream;
 pub use weir::{KEY, TOKEN, Weir, account, accounts};
 pub use wire::Wire;
 
