@@ -3,6 +3,9 @@
 mod rig;
 
 mod authentication;
+mod bodies;
 mod failover;
 mod failures;
+mod http2;
 mod passthrough;
+mod streaming;
