@@ -4,8 +4,12 @@ mod rig;
 
 mod authentication;
 mod bodies;
+mod egress;
 mod failover;
 mod failures;
+mod fleet;
 mod http2;
+mod local;
 mod passthrough;
 mod streaming;
+mod vendor;
