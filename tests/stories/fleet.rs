@@ -49,7 +49,7 @@ fn a_health_check_moves_traffic_away_from_a_sick_endpoint_and_back() {
             (account["endpoints"][0]["state"] == expected).then_some(account)
         })
     };
-    let account = state("unhealthy");
+    let account = state("benched");
     assert_eq!(account["state"], "usable", "{account}");
     ask(10);
     assert_eq!((calls(&first), calls(&second)), (at_first, at_second + 10));

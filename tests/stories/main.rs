@@ -2,6 +2,7 @@
 //! contract, told in about ten lines; `rig` does the rest.
 mod rig;
 
+mod admin;
 mod authentication;
 mod bodies;
 mod egress;
@@ -11,5 +12,6 @@ mod fleet;
 mod http2;
 mod local;
 mod passthrough;
+mod reload;
 mod streaming;
 mod vendor;

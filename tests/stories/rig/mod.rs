@@ -16,7 +16,7 @@ pub use client::{Answer, Call};
 pub use dialects::{ALL, Lines, sample};
 pub use process::Process;
 pub use upstream::Upstream;
-pub use weir::{KEY, TOKEN, Weir, account, accounts};
+pub use weir::{KEY, TOKEN, Weir, account, accounts, configuration};
 pub use wire::Wire;
 
 /// Polls until `look` sees something.

@@ -42,7 +42,8 @@ impl Process {
     /// `weir run` with this configuration, as soon as it serves.
     pub fn start(yaml: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let text = super::weir::text(dir.path(), yaml);
+        std::fs::write(dir.path().join("token"), super::TOKEN).expect("a file");
+        let text = super::configuration(dir.path(), yaml);
         std::fs::write(dir.path().join("weir.yaml"), text).expect("a file");
         let mut command = command(&["run", "-c"]);
         command.arg(dir.path().join("weir.yaml"));

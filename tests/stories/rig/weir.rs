@@ -24,7 +24,7 @@ pub struct Weir {
 }
 
 impl Weir {
-    /// With a configuration that needs to say only what the story is about: see [`Weir::text`].
+    /// With a configuration that needs to say only what the story is about: see [`configuration`].
     pub fn start(yaml: &str) -> Self {
         Self::try_start(yaml).expect("weir starts")
     }
@@ -33,7 +33,7 @@ impl Weir {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("token"), TOKEN).expect("a file");
         let path = dir.path().join("weir.yaml");
-        std::fs::write(&path, text(dir.path(), yaml)).expect("a file");
+        std::fs::write(&path, configuration(dir.path(), yaml)).expect("a file");
         Self::on(dir, &path)
     }
 
@@ -80,7 +80,7 @@ impl Weir {
 
     /// What a configuration file of this proxy says, with the sections that the story leaves out.
     pub fn text(&self, yaml: &str) -> String {
-        text(self.dir.path(), yaml)
+        configuration(self.dir.path(), yaml)
     }
 
     /// Replaces the configuration the way editors and tools do, by a rename.
@@ -238,7 +238,8 @@ pub fn accounts(entries: &[String]) -> String {
         })
 }
 
-pub(super) fn text(dir: &Path, yaml: &str) -> String {
+/// The whole text of a configuration file: `yaml`, with the sections that it leaves out. Files of its own are in `dir`.
+pub fn configuration(dir: &Path, yaml: &str) -> String {
     let dir = dir.display();
     let defaults = [
         ("version", "1".to_owned()),
