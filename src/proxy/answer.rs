@@ -23,7 +23,10 @@ pub(super) fn client_head(
         parts.headers.insert(name, value.clone());
     }
     let version = client.req_header().version;
-    if let Some(length) = length {
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // Without a body there is no framing to speak of: RFC 9112, section 6.1, forbids `chunked` here, and a client
+        // that believes it waits for a chunk that never comes.
+    } else if let Some(length) = length {
         parts.headers.insert(CONTENT_LENGTH, length.into());
     } else if version == http::Version::HTTP_11 {
         parts
@@ -43,7 +46,7 @@ pub(super) async fn write_answer(
 ) -> Option<u64> {
     let bodiless = client.req_header().method == http::Method::HEAD || answer.status == 204;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let length = (answer.status != 204).then_some(answer.body.len());
+    let length = Some(answer.body.len());
     let head = client_head(client, status, answer.headers.clone(), own_headers, length);
     client.write_response_header(head).await.ok()?;
     let body = if bodiless {

@@ -1,0 +1,103 @@
+//! HTTP/2 and TLS, asked for by a client that others wrote: curl.
+use std::path::Path;
+use std::process::Command;
+
+use crate::rig::{KEY, Lines, Upstream, Weir, account, accounts, sample};
+use weir::protocol::Dialect;
+
+fn lines() -> Lines {
+    sample(Dialect::Anthropic)
+}
+
+/// Runs curl; its body, and `version status` of the answer.
+fn curl(arguments: &[&str], body: &str) -> (String, String) {
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "30", "-w", "\n%{http_version} %{http_code}"])
+        .args(["-H", &format!("x-api-key: {KEY}"), "--data-binary", body])
+        .args(arguments)
+        .output()
+        .expect("curl exists");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    let (body, verdict) = text.rsplit_once('\n').expect("a verdict");
+    (body.to_owned(), verdict.to_owned())
+}
+
+/// A certificate for localhost that signs itself, and its key.
+fn certificate(dir: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(dir.join("tls.crt"), made.cert.pem()).expect("a file");
+    std::fs::write(dir.join("tls.key"), made.key_pair.serialize_pem()).expect("a file");
+}
+
+fn upstream() -> Upstream {
+    Upstream::start(|request, wire| {
+        if request.body == lines().ask_stream.as_bytes() {
+            wire.events(&lines().events());
+        } else {
+            wire.json(200, lines().answer);
+        }
+    })
+}
+
+#[test]
+fn http_2_without_tls_is_spoken_with_prior_knowledge() {
+    let upstream = upstream();
+    let weir = Weir::before(&upstream, &lines());
+    let url = format!("http://{}{}", weir.addr(), lines().path);
+    let h2 = ["--http2-prior-knowledge", &url];
+    assert_eq!(curl(&h2, lines().ask), (lines().answer.into(), "2 200".into()));
+    assert_eq!(curl(&h2, lines().ask_stream), (lines().events().concat(), "2 200".into()));
+    let nothing = format!("http://{}/nothing", weir.addr());
+    assert_eq!(curl(&["--http2-prior-knowledge", &nothing], "{}").1, "2 404");
+    weir.until_metric("weir_requests_total", &[("outcome", "ok")], 2.0);
+}
+
+#[test]
+fn a_large_body_over_http_2_reaches_the_upstream_whole() {
+    let upstream = upstream();
+    let weir = Weir::before(&upstream, &lines());
+    let body = lines().ask.replace("Hi", &"0123456789".repeat(300_000));
+    let file = weir.path("body");
+    std::fs::write(&file, &body).expect("a file");
+    let url = format!("http://{}{}", weir.addr(), lines().path);
+    let (_, verdict) = curl(&["--http2-prior-knowledge", &url], &format!("@{}", file.display()));
+    assert_eq!(verdict, "2 200");
+    assert!(upstream.only().body == body.as_bytes());
+}
+
+#[test]
+fn tls_offers_http_2_by_alpn_and_http_1_1_to_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    certificate(dir.path());
+    let upstream = upstream();
+    let path = dir.path().display().to_string();
+    let weir = Weir::start(&format!(
+        "listen:\n  - {{ addr: \"127.0.0.1:0\" }}\n  - addr: 127.0.0.1:0\n    tls: {{ cert: \"{path}/tls.crt\", key: \"{path}/tls.key\" }}\n{}",
+        accounts(&[account("a", &lines(), &upstream, "")])
+    ));
+    let port = weir.addrs()[1].port();
+    let url = format!("https://localhost:{port}{}", lines().path);
+    let (trust, at) = (format!("{path}/tls.crt"), format!("localhost:{port}:127.0.0.1"));
+    let tls = |version| curl(&["--cacert", &trust, "--resolve", &at, version, &url], lines().ask);
+    assert_eq!(tls("--http2"), (lines().answer.into(), "2 200".into()));
+    assert_eq!(tls("--http1.1"), (lines().answer.into(), "1.1 200".into()));
+    let stream = curl(&["--cacert", &trust, "--resolve", &at, &url], lines().ask_stream);
+    assert_eq!(stream, (lines().events().concat(), "2 200".into()));
+    // The plain listener beside it serves, too.
+    weir.ask(&lines()).send().is(200);
+}
+
+#[test]
+fn a_broken_stream_over_http_2_ends_in_the_dialects_error() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.stream();
+        lines().opening.iter().for_each(|event| wire.chunk(event));
+        wire.close();
+    });
+    let weir = Weir::before(&upstream, &lines());
+    let url = format!("http://{}{}", weir.addr(), lines().path);
+    let (text, verdict) = curl(&["--http2-prior-knowledge", &url], lines().ask_stream);
+    assert_eq!(verdict, "2 200");
+    assert!(text.starts_with(&lines().opening.concat()) && text.contains("event: error\n"), "{text}");
+}

@@ -1,0 +1,17 @@
+//! Stories on real sockets: a scripted upstream, the real proxy, a plain client. Each test is one rule of the
+//! contract, told in about ten lines; `rig` does the rest.
+mod rig;
+
+mod admin;
+mod authentication;
+mod bodies;
+mod egress;
+mod failover;
+mod failures;
+mod fleet;
+mod http2;
+mod local;
+mod passthrough;
+mod reload;
+mod streaming;
+mod vendor;

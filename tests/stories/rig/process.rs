@@ -1,0 +1,134 @@
+//! The real binary: what only a process can show, such as signals, exit codes and its log.
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::{Call, KEY, PATIENCE, eventually};
+
+/// A running `weir`; killed when dropped.
+pub struct Process {
+    child: Child,
+    dir: tempfile::TempDir,
+}
+
+/// What a command that ended by itself left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// `weir` with these arguments and nothing of the environment that would choose a configuration.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(arguments).env_clear();
+    // An empty directory: `./conf/weir.yaml` would be found.
+    command.current_dir(std::env::temp_dir());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(command: &mut Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output().expect("weir exists");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Process {
+    /// `weir run` with this configuration, as soon as it serves.
+    pub fn start(yaml: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("token"), super::TOKEN).expect("a file");
+        let text = super::configuration(dir.path(), yaml);
+        std::fs::write(dir.path().join("weir.yaml"), text).expect("a file");
+        let mut command = command(&["run", "-c"]);
+        command.arg(dir.path().join("weir.yaml"));
+        Self::spawn(command, dir)
+    }
+
+    /// A command that serves until it is told not to; its files are in `dir`.
+    pub fn spawn(mut command: Command, dir: tempfile::TempDir) -> Self {
+        let file = |name: &str| std::fs::File::create(dir.path().join(name)).expect("a file");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .expect("weir exists");
+        let process = Self { child, dir };
+        process.says("\"serving\"");
+        process
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Everything that it wrote to standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("stderr")).expect("a file")
+    }
+
+    /// Waits until a line of the log contains `text`, and gives it.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> String {
+        eventually(&format!("the log says {text}"), || {
+            let log = self.log();
+            log.lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr_of("\"listening\"")
+    }
+
+    pub fn call(&self, method: &str, target: &str) -> Call {
+        Call::new(self.addr(), method, target).key(KEY)
+    }
+
+    /// A call of the admin plane.
+    pub fn admin(&self, method: &str, target: &str) -> Call {
+        Call::new(self.addr_of("\"admin plane listening\""), method, target)
+    }
+
+    fn addr_of(&self, message: &str) -> SocketAddr {
+        let line: serde_json::Value = serde_json::from_str(&self.says(message)).expect("JSON");
+        let addr = line["addr"].as_str().expect("an address");
+        addr.parse().expect("an address")
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.expect("kill exists").success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// Waits for its end.
+    pub fn exit(&mut self) -> ExitStatus {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(std::time::Instant::now() < deadline, "it does not end");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

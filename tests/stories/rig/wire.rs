@@ -1,0 +1,112 @@
+//! What an upstream does on its side of the connection.
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// The answering side of one connection. Writing to a peer that has left is no error: scripts go on to their end.
+pub struct Wire {
+    stream: TcpStream,
+    over: bool,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            over: false,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.stream.flush();
+    }
+
+    /// A whole answer with a length.
+    pub fn answer(&mut self, status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) {
+        let body = body.as_ref();
+        let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += "\r\n";
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body);
+        self.raw(bytes);
+    }
+
+    pub fn json(&mut self, status: u16, body: impl AsRef<[u8]>) {
+        self.answer(status, &[("content-type", "application/json")], body);
+    }
+
+    /// The head of an event stream.
+    pub fn stream(&mut self) {
+        self.raw(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
+    }
+
+    /// One chunk of it.
+    pub fn chunk(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+        chunk.extend_from_slice(bytes);
+        chunk.extend_from_slice(b"\r\n");
+        self.raw(chunk);
+    }
+
+    /// Its end.
+    pub fn end(&mut self) {
+        self.raw("0\r\n\r\n");
+    }
+
+    /// A whole stream, event by event.
+    pub fn events(&mut self, events: &[&str]) {
+        self.stream();
+        for event in events {
+            self.chunk(event);
+        }
+        self.end();
+    }
+
+    /// Closes in good order, whatever was said before.
+    pub fn close(&mut self) {
+        self.over = true;
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Closes with a reset: the peer's read fails instead of ending.
+    pub fn reset(&mut self) {
+        self.over = true;
+        let socket = socket2::SockRef::from(&self.stream);
+        socket
+            .set_linger(Some(Duration::ZERO))
+            .expect("a living socket");
+        // The other handles of this connection would keep it open: `shutdown` with lingering off sends the reset.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Waits until the peer closes; whether it did in time.
+    pub fn closes_within(&mut self, patience: Duration) -> bool {
+        self.over = true;
+        self.stream
+            .set_read_timeout(Some(patience))
+            .expect("a living socket");
+        let mut rest = [0; 64];
+        loop {
+            match self.stream.read(&mut rest) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => {
+                    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
+                    return matches!(error.kind(), ConnectionReset | ConnectionAborted);
+                }
+            }
+        }
+    }
+}

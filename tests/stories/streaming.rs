@@ -1,0 +1,159 @@
+//! Streams: when events go out, and in what company.
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+use crate::rig::{ALL, Upstream, Weir, account, accounts, sample};
+use weir::protocol::Dialect;
+
+/// An upstream that sends the opening, and the rest only when it is told to.
+fn in_two_acts(dialect: Dialect) -> (Upstream, Sender<()>) {
+    let lines = sample(dialect);
+    let (go, wait): (Sender<()>, Receiver<()>) = channel();
+    let wait = Mutex::new(wait);
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        lines.opening.iter().for_each(|event| wire.chunk(event));
+        let wait = wait.lock().expect("no panic");
+        wait.recv_timeout(Duration::from_secs(25)).expect("the first act was seen");
+        lines.closing.iter().for_each(|event| wire.chunk(event));
+        wire.end();
+    });
+    (upstream, go)
+}
+
+#[test]
+fn an_event_is_forwarded_before_the_next_one_exists() {
+    for lines in ALL.map(sample) {
+        let (upstream, go) = in_two_acts(lines.dialect);
+        let weir = Weir::before(&upstream, &lines);
+        let mut open = weir.ask_stream(&lines).open();
+        for event in lines.opening {
+            assert_eq!(open.event().as_deref(), Some(*event));
+        }
+        go.send(()).expect("the upstream waits");
+        let answer = open.rest();
+        assert!(answer.whole);
+        assert_eq!(answer.text(), lines.closing.concat());
+        weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 1.0);
+        let tokens = |kind| weir.metric("weir_tokens_total", &[("kind", kind)]);
+        assert_eq!([tokens("input"), tokens("cache_read"), tokens("output")].map(f64::round), [10.0, 3.0, 5.0]);
+    }
+}
+
+#[test]
+fn twenty_streams_at_once_do_not_wait_for_each_other() {
+    let lines = sample(Dialect::Anthropic);
+    let all_here = Arc::new(Barrier::new(20));
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        lines.opening.iter().for_each(|event| wire.chunk(event));
+        // Nobody ends before everybody has begun.
+        all_here.wait();
+        lines.closing.iter().for_each(|event| wire.chunk(event));
+        wire.end();
+    });
+    let weir = Weir::before(&upstream, &lines);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let answer = weir.ask_stream(&lines).send().is(200);
+                assert_eq!(answer.text(), lines.events().concat());
+            });
+        }
+    });
+    weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 20.0);
+    weir.until_metric("weir_inflight_requests", &[], 0.0);
+}
+
+#[test]
+fn a_head_is_not_held_for_long_for_want_of_content() {
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        wire.chunk(lines.opening[0]);
+        wire.closes_within(Duration::from_secs(25));
+    });
+    let weir = Weir::before(&upstream, &lines);
+    let mut open = weir.ask_stream(&lines).open();
+    assert_eq!((open.status, open.event().as_deref()), (200, Some(lines.opening[0])));
+}
+
+#[test]
+fn a_complete_answer_does_not_wait_for_an_upstream_that_keeps_it_open() {
+    for dialect in [Dialect::Anthropic, Dialect::OpenaiChat, Dialect::OpenaiResponses] {
+        let lines = sample(dialect);
+        let upstream = Upstream::start(move |_, wire| {
+            wire.stream();
+            lines.events().iter().for_each(|event| wire.chunk(event));
+            wire.closes_within(Duration::from_secs(25));
+        });
+        let weir = Weir::before(&upstream, &lines);
+        let answer = weir.ask_stream(&lines).send().is(200);
+        assert_eq!((answer.text(), answer.whole), (lines.events().concat().as_str(), true));
+        weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 1.0);
+    }
+}
+
+#[test]
+fn gemini_without_sse_streams_one_json_array() {
+    let lines = sample(Dialect::Gemini);
+    let elements = lines.events().iter().map(|event| event.trim_start_matches("data: ").trim_end()).collect::<Vec<_>>();
+    let array: &str = format!("[{}\r\n]\n", elements.join("\r\n,\n")).leak();
+    let upstream = Upstream::start(move |_, wire| {
+        wire.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=UTF-8\r\ntransfer-encoding: chunked\r\n\r\n");
+        array.as_bytes().chunks(50).for_each(|piece| wire.chunk(piece));
+        wire.end();
+    });
+    let weir = Weir::before(&upstream, &lines);
+    let path = lines.stream_path.split('?').next().expect("a path");
+    let answer = weir.post(path, lines.ask_stream).send().is(200);
+    assert_eq!(answer.text(), array);
+    weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
+}
+
+#[test]
+fn an_error_event_after_the_beginning_reaches_the_client_as_it_came() {
+    let lines = sample(Dialect::Anthropic);
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
+    let upstream = Upstream::start(move |_, wire| wire.events(&[lines.opening, &[error]].concat()));
+    let other = Upstream::start(|_, _| panic!("nothing is retried after the first event"));
+    let weir = Weir::start(&accounts(&[
+        account("a", &lines, &upstream, ""),
+        account("b", &lines, &other, ", priority: 1"),
+    ]));
+    let answer = weir.ask_stream(&lines).send().is(200);
+    assert_eq!(answer.text(), lines.opening.concat() + error);
+    weir.until_metric("weir_stream_end_total", &[("reason", "upstream_error")], 1.0);
+}
+
+#[test]
+fn a_large_plain_answer_passes_whole() {
+    let lines = sample(Dialect::OpenaiChat);
+    let large: &str = lines.answer.replace("Hello", &"x".repeat(3 << 20)).leak();
+    let upstream = Upstream::json(200, large);
+    let weir = Weir::before(&upstream, &lines);
+    let answer = weir.ask(&lines).send().is(200);
+    assert!(answer.text() == large && answer.whole, "{} bytes", answer.body.len());
+    // Its usage stands at its end.
+    weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
+}
+
+#[test]
+fn several_requests_share_a_clients_connection() {
+    use std::io::Write;
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::start(move |request, wire| match request.number {
+        1 => wire.events(&lines.events()),
+        _ => wire.json(200, lines.answer),
+    });
+    let weir = Weir::before(&upstream, &lines);
+    let mut stream = weir.ask(&lines).start();
+    for call in [weir.ask_stream(&lines), weir.ask(&lines), weir.get("/nothing"), weir.ask(&lines)] {
+        let twin = stream.try_clone().expect("a second handle");
+        crate::rig::client::Open::read(twin).expect("an answer").rest();
+        stream.write_all(&call.bytes()).expect("weir keeps the connection");
+    }
+    let last = crate::rig::client::Open::read(stream).expect("an answer").rest();
+    assert_eq!(last.is(200).text(), lines.answer);
+}
