@@ -1,0 +1,374 @@
+//! Reads what an upstream says went wrong, in whatever shape.
+//!
+//! The status decides first, the type, code and wording refine: compatible vendors copy the envelope of a dialect more
+//! faithfully than its codes. Nothing here fails: a body that cannot be read still gives a kind.
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ErrorKind;
+use super::kinds;
+use crate::protocol::Dialect;
+
+/// What an upstream's error says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ParsedError {
+    /// The HTTP status of the answer, or the one an error inside a 200 names; 200 if it names none.
+    pub status: u16,
+    /// What it amounts to.
+    pub kind: ErrorKind,
+    /// `error.type`; for Gemini `error.status`.
+    pub type_: Option<String>,
+    /// `error.code`, `error.details.error_code`, the reason of an `ErrorInfo`: numbers as text.
+    pub code: Option<String>,
+    /// The upstream's words, at most [`MAX_MESSAGE`] bytes; empty if it has none. Not masked.
+    pub message: String,
+    /// The request field at fault.
+    pub param: Option<String>,
+    /// When to come back, where the body says so.
+    pub retry_after: Option<Duration>,
+    /// When the quota comes back, in Unix seconds, where the body says so.
+    pub resets_at: Option<u64>,
+    /// The ids of the quotas that are exhausted (Gemini).
+    pub quota_ids: Vec<String>,
+    /// The request id in the body.
+    pub request_id: Option<String>,
+    /// Whether the body was JSON. An error page of some proxy in between is not.
+    pub is_json: bool,
+}
+
+/// Reads the body of an answer whose status says that it is an error.
+pub fn parse(dialect: Dialect, status: u16, body: &[u8]) -> ParsedError {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(value) => match Found::look(&value) {
+            Some(found) => found.settle(dialect, status),
+            None => Found::default().settle(dialect, status),
+        },
+        Err(_) => Found {
+            message: page_text(body),
+            ..Found::default()
+        }
+        .settle_as(dialect, status, false),
+    }
+}
+
+/// Reads an event, or the body of a 200; `None` if it says nothing of an error.
+pub fn parse_event(dialect: Dialect, data: &[u8]) -> Option<ParsedError> {
+    let value = serde_json::from_slice::<Value>(data).ok()?;
+    Some(Found::look(&value)?.settle(dialect, 200))
+}
+
+/// The parts of an error as they stand in the body.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    error: Option<&'a Value>,
+    type_: Option<&'a str>,
+    code: Option<String>,
+    message: String,
+    param: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+impl<'a> Found<'a> {
+    /// Finds the error in any of the known envelopes.
+    fn look(value: &'a Value) -> Option<Self> {
+        let body = match value {
+            Value::Array(list) => list.first()?,
+            other => other,
+        };
+        let mut found = Self::in_error(body)
+            .or_else(|| Self::in_base_resp(body))
+            .or_else(|| Self::in_detail(body))
+            .or_else(|| Self::in_errors(body))
+            .or_else(|| Self::flat(body))?;
+        found.request_id = text(body, &["request_id", "requestId"]);
+        Some(found)
+    }
+
+    /// `{"error": {..}}` of all dialects, `{"error": "..."}` of Ollama and others.
+    fn in_error(body: &'a Value) -> Option<Self> {
+        match body.get("error")? {
+            Value::String(message) => Some(Self {
+                type_: text(body, &["error_type"]),
+                code: code(body, "code"),
+                message: message.clone(),
+                ..Self::default()
+            }),
+            error @ Value::Object(_) => Some(Self::of_object(error)),
+            _ => None,
+        }
+    }
+
+    fn of_object(error: &'a Value) -> Self {
+        let own = code(error, "code");
+        // Gemini's code is the HTTP status again; the reason says more.
+        let reason = details(error).find_map(|detail| text(detail, &["reason", "error_code"]));
+        Self {
+            error: Some(error),
+            type_: text(error, &["type", "status"]),
+            code: match (own, reason) {
+                (own, None) => own,
+                (_, Some(reason)) => Some(reason.to_owned()),
+            },
+            message: words(error),
+            param: text(error, &["param"]),
+            request_id: None,
+        }
+    }
+
+    /// `MiniMax`: `{"base_resp": {"status_code": 1002, "status_msg": ".."}}`; zero means success.
+    fn in_base_resp(body: &'a Value) -> Option<Self> {
+        let base = body.get("base_resp")?;
+        let status = base.get("status_code")?.as_i64()?;
+        (status != 0).then(|| Self {
+            error: Some(base),
+            type_: Some("base_resp"),
+            code: Some(status.to_string()),
+            message: words(base),
+            ..Self::default()
+        })
+    }
+
+    /// `FastAPI` and the backend of Codex: `{"detail": ".." | {..} | [{"msg": ".."}]}`.
+    fn in_detail(body: &'a Value) -> Option<Self> {
+        match body.get("detail")? {
+            Value::String(message) => Some(Self {
+                message: message.clone(),
+                ..Self::default()
+            }),
+            Value::Array(list) => Some(Self {
+                error: list.first(),
+                message: list.first().map(words).unwrap_or_default(),
+                ..Self::default()
+            }),
+            detail @ Value::Object(_) => Some(Self::of_object(detail)),
+            _ => None,
+        }
+    }
+
+    /// Cloudflare and others: `{"errors": [{"code": 1, "message": ".."}]}`.
+    fn in_errors(body: &'a Value) -> Option<Self> {
+        let first = body.get("errors")?.as_array()?.first()?;
+        Some(Self::of_object(first))
+    }
+
+    /// Without an envelope: `{"type": "error", "code": .., "message": ..}` (the event of Responses),
+    /// `{"code": 1302, "msg": ".."}` (GLM), `{"object": "error", "message": ..}` (vLLM), `{"message": ".."}` (gateways).
+    fn flat(body: &'a Value) -> Option<Self> {
+        let code = code(body, "code");
+        let type_ = text(body, &["type"]);
+        let message = words(body);
+        let success = code
+            .as_deref()
+            .is_some_and(|code| matches!(code, "0" | "200"));
+        let is_error = type_ == Some("error")
+            || text(body, &["object"]) == Some("error")
+            || (code.is_some() && !success && !message.is_empty())
+            || (body.as_object().is_some_and(|body| body.len() <= 3) && !message.is_empty());
+        is_error.then(|| Self {
+            error: Some(body),
+            type_: type_.filter(|&type_| type_ != "error"),
+            code,
+            message,
+            param: text(body, &["param"]),
+            request_id: None,
+        })
+    }
+
+    fn settle(self, dialect: Dialect, status: u16) -> ParsedError {
+        self.settle_as(dialect, status, true)
+    }
+
+    fn settle_as(self, dialect: Dialect, status: u16, is_json: bool) -> ParsedError {
+        let stated = self.error.and_then(|error| error.get("code"));
+        let status = match status {
+            200..=299 => stated.and_then(http_status).unwrap_or(status),
+            other => other,
+        };
+        let quota_ids: Vec<String> = self.error.map(quota_ids).unwrap_or_default();
+        let facts = kinds::Facts {
+            dialect,
+            status,
+            type_: self.type_.unwrap_or_default(),
+            code: self.code.as_deref().unwrap_or_default(),
+            message: &self.message,
+            per_day: quota_ids.iter().any(|id| id.contains("PerDay")),
+        };
+        let kind = facts.kind();
+        let retry_after = self
+            .error
+            .and_then(stated_delay)
+            .or_else(|| delay_in_words(&self.message));
+        ParsedError {
+            status,
+            kind,
+            type_: self.type_.map(str::to_owned),
+            retry_after,
+            resets_at: self
+                .error
+                .and_then(|error| error.get("resets_at")?.as_u64()),
+            quota_ids,
+            param: self.param.map(str::to_owned),
+            request_id: self.request_id.map(str::to_owned),
+            code: self.code,
+            message: clip(self.message),
+            is_json,
+        }
+    }
+}
+
+/// The first of these members that is a non-empty string.
+fn text<'a>(value: &'a Value, names: &[&str]) -> Option<&'a str> {
+    names
+        .iter()
+        .find_map(|name| value.get(*name)?.as_str())
+        .filter(|text| !text.is_empty())
+}
+
+fn words(value: &Value) -> String {
+    text(
+        value,
+        &["message", "msg", "status_msg", "error_msg", "detail"],
+    )
+    .unwrap_or_default()
+    .to_owned()
+}
+
+/// A code may be a string or a number.
+fn code(value: &Value, name: &str) -> Option<String> {
+    match value.get(name)? {
+        Value::String(code) if !code.is_empty() => Some(code.clone()),
+        Value::Number(code) => Some(code.to_string()),
+        _ => None,
+    }
+}
+
+fn http_status(code: &Value) -> Option<u16> {
+    let number = match code {
+        Value::Number(number) => number.as_u64()?,
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    u16::try_from(number)
+        .ok()
+        .filter(|status| (400..=599).contains(status))
+}
+
+/// The entries of `details`: a list (Gemini) or one object (Anthropic).
+fn details(error: &Value) -> impl Iterator<Item = &Value> {
+    let details = error.get("details");
+    let list = details
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    list.iter()
+        .chain(details.filter(|details| details.is_object()))
+}
+
+fn quota_ids(error: &Value) -> Vec<String> {
+    details(error)
+        .filter_map(|detail| detail.get("violations")?.as_array())
+        .flatten()
+        .filter_map(|violation| text(violation, &["quotaId", "quota_id"]))
+        .take(MAX_QUOTA_IDS)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A delay that stands in a field of its own.
+fn stated_delay(error: &Value) -> Option<Duration> {
+    let retry_info = details(error).find_map(|detail| match detail.get("retryDelay")? {
+        Value::String(text) => delay(text),
+        object => object.get("seconds")?.as_f64().and_then(positive),
+    });
+    let plain = ["resets_in_seconds", "retry_after", "retry_after_seconds"]
+        .iter()
+        .find_map(|name| error.get(*name)?.as_f64());
+    retry_info.or_else(|| positive(plain?))
+}
+
+/// "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds".
+fn delay_in_words(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    DELAY_PHRASES.iter().find_map(|phrase| {
+        let at = lower.find(phrase)? + phrase.len();
+        delay(lower.get(at..)?)
+    })
+}
+
+/// `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units, up to the first thing that is neither.
+fn delay(text: &str) -> Option<Duration> {
+    let mut total = None;
+    let mut rest = text.trim_start();
+    loop {
+        let digits = rest
+            .find(|char: char| !char.is_ascii_digit() && char != '.')
+            .unwrap_or(rest.len());
+        let Ok(number) = rest.get(..digits)?.parse::<f64>() else {
+            break;
+        };
+        let after = rest.get(digits..)?.trim_start();
+        let letters = after
+            .find(|char: char| !char.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let Some(unit) = unit(after.get(..letters)?) else {
+            break;
+        };
+        total = Some(total.unwrap_or(0.0) + number * unit);
+        rest = after.get(letters..)?.trim_start();
+    }
+    positive(total?)
+}
+
+/// How many seconds a unit has.
+fn unit(name: &str) -> Option<f64> {
+    match name {
+        "ms" | "millisecond" | "milliseconds" => Some(0.001),
+        "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
+        "m" | "min" | "mins" | "minute" | "minutes" => Some(60.0),
+        "h" | "hour" | "hours" => Some(3600.0),
+        "d" | "day" | "days" => Some(86_400.0),
+        _ => None,
+    }
+}
+
+fn positive(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds.min(MAX_DELAY)).ok()
+}
+
+/// The title of an error page, or the start of a plain text.
+fn page_text(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..MAX_PAGE).unwrap_or(body));
+    let title = text
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"));
+    match title {
+        Some((title, _)) => title.trim().to_owned(),
+        None if text.trim_start().starts_with('<') => String::new(),
+        None => text.trim().to_owned(),
+    }
+}
+
+fn clip(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    message
+}
+
+/// How vendors introduce a delay in prose, in lower case.
+const DELAY_PHRASES: [&str; 4] = [
+    "try again in ",
+    "retry in ",
+    "retry after ",
+    "try again after ",
+];
+
+/// Longest message kept, in bytes.
+pub const MAX_MESSAGE: usize = 4096;
+
+/// How much of an error page is read, in bytes: its title stands at the start.
+const MAX_PAGE: usize = 4096;
+
+/// Quotas named in one error. Gemini names up to four.
+const MAX_QUOTA_IDS: usize = 16;
+
+/// Longest delay believed, in seconds: a year.
+const MAX_DELAY: f64 = 31_536_000.0;

@@ -1,0 +1,226 @@
+//! Change top-level members of a raw JSON object: everything else keeps its bytes, and nothing is copied.
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use super::{Member, Members};
+
+/// What to do with one member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Edit {
+    /// Takes it out, comma included.
+    Remove,
+    /// Gives it this value (raw JSON), appending the member where there is none.
+    Set(Bytes),
+}
+
+/// A body in parts: slices of the original between the new bytes. Never an empty part.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Pieces(SmallVec<[Bytes; 3]>);
+
+/// Applies `edits` to the object that `members` were scanned from; of two edits of one name the first counts.
+/// Where a name occurs more than once, every occurrence is edited.
+pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
+    let mut writer = Writer {
+        body,
+        pieces: Pieces::default(),
+        pending: 0..members.open,
+    };
+    let mut kept = false;
+    let mut previous_end = members.open;
+    let mut done = SmallVec::<[bool; 4]>::from_elem(false, edits.len());
+    for member in members.iter() {
+        let start = member.key.start.saturating_sub(1);
+        let separator = previous_end..start;
+        previous_end = member.value.end;
+        let edit = find(body, member, edits, &mut done);
+        if matches!(edit, Some(Edit::Remove)) {
+            continue;
+        }
+        if kept || separator.start == members.open {
+            writer.keep(separator);
+        }
+        kept = true;
+        match edit {
+            Some(Edit::Set(value)) => {
+                writer.keep(start..member.value.start);
+                writer.write(value.clone());
+            }
+            _ => writer.keep(start..member.value.end),
+        }
+    }
+    for (at, (name, edit)) in edits.iter().enumerate() {
+        let settled = edits
+            .iter()
+            .zip(&done)
+            .take(at + 1)
+            .enumerate()
+            .any(|(other, ((same, _), done))| same == name && (*done || other < at));
+        if let (Edit::Set(value), false) = (edit, settled) {
+            writer.write(appended(kept, name));
+            writer.write(value.clone());
+            kept = true;
+        }
+    }
+    writer.keep(previous_end..body.len());
+    writer.finish()
+}
+
+/// Gives the member `model` another name: the one edit of a route that renames. The rest keeps its bytes.
+pub fn rename(body: &Bytes, members: &Members, model: &str) -> Pieces {
+    set(body, members, &[("model", Edit::Set(string(model)))])
+}
+
+/// A JSON string of this text, quotes included.
+pub fn string(text: &str) -> Bytes {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    out.push_str(&escaped(text));
+    out.push('"');
+    Bytes::from(out)
+}
+
+impl Pieces {
+    /// All bytes together.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The parts in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Bytes> {
+        self.0.iter()
+    }
+
+    /// One contiguous body; copies only if there are several parts.
+    pub fn to_bytes(&self) -> Bytes {
+        match self.0.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            parts => {
+                let mut whole = BytesMut::with_capacity(self.len());
+                for part in parts {
+                    whole.extend_from_slice(part);
+                }
+                whole.freeze()
+            }
+        }
+    }
+
+    /// Appends a part, unless it is empty.
+    pub(crate) fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.0.push(part);
+        }
+    }
+}
+
+impl From<Bytes> for Pieces {
+    fn from(whole: Bytes) -> Self {
+        let mut pieces = Self::default();
+        pieces.push(whole);
+        pieces
+    }
+}
+
+impl IntoIterator for Pieces {
+    type Item = Bytes;
+    type IntoIter = smallvec::IntoIter<[Bytes; 3]>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Pieces {
+    type Item = &'a Bytes;
+    type IntoIter = std::slice::Iter<'a, Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Joins neighbouring ranges of the original, so that an untouched stretch is one part.
+struct Writer<'a> {
+    body: &'a Bytes,
+    pieces: Pieces,
+    /// Kept, not yet a part.
+    pending: Range<usize>,
+}
+
+impl Writer<'_> {
+    fn keep(&mut self, range: Range<usize>) {
+        if range.start == self.pending.end {
+            self.pending.end = range.end;
+        } else {
+            self.flush();
+            self.pending = range;
+        }
+    }
+
+    fn write(&mut self, bytes: Bytes) {
+        self.flush();
+        self.pieces.push(bytes);
+    }
+
+    fn flush(&mut self) {
+        // Members that were scanned from another body must not panic here.
+        let end = self.pending.end.min(self.body.len());
+        if self.pending.start < end {
+            self.pieces.push(self.body.slice(self.pending.start..end));
+        }
+        self.pending = end..end;
+    }
+
+    fn finish(mut self) -> Pieces {
+        self.flush();
+        self.pieces
+    }
+}
+
+fn find<'a>(
+    body: &[u8],
+    member: &Member,
+    edits: &'a [(&str, Edit)],
+    done: &mut [bool],
+) -> Option<&'a Edit> {
+    let found = edits
+        .iter()
+        .position(|(name, _)| member.is_named(body, name))?;
+    *done.get_mut(found)? = true;
+    edits.get(found).map(|(_, edit)| edit)
+}
+
+/// The bytes before the value of an appended member.
+fn appended(comma: bool, name: &str) -> Bytes {
+    let comma = if comma { "," } else { "" };
+    Bytes::from(format!("{comma}\"{}\":", escaped(name)))
+}
+
+fn escaped(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+            }
+            other => out.push(other),
+        }
+    }
+    Cow::Owned(out)
+}
