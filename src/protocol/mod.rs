@@ -5,6 +5,7 @@
 pub mod error;
 pub mod hub;
 pub mod json;
+pub mod models;
 pub mod passthrough;
 pub mod sse;
 

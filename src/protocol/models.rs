@@ -18,18 +18,7 @@ pub struct Capabilities {
     /// How many stop strings are looked for; 0 = none.
     pub stops: usize,
     pub reasoning: Reasoning,
-    /// `tool_choice` may force a call.
-    pub forced_tools: bool,
-    /// Instructions in mid-conversation are understood (Anthropic).
-    pub system_in_turns: bool,
-    /// The last message may be the beginning of the answer (Anthropic).
-    pub prefill: bool,
-    /// Explicit cache breakpoints are understood (OpenAI).
-    pub breakpoints: bool,
-    /// Reasoning and function tools together only work in Responses (OpenAI).
-    pub tools_need_responses: bool,
-    /// Opaque reasoning state is bound to the account.
-    pub account_bound: bool,
+    pub traits: Traits,
 }
 
 /// Which sampling parameters are accepted.
@@ -75,6 +64,7 @@ impl Modes {
     pub const BETWEEN_TOOLS: Self = Self(8);
 
     /// Both.
+    #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -82,6 +72,42 @@ impl Modes {
     /// Whether all of `modes` are accepted.
     pub const fn has(self, modes: Self) -> bool {
         self.0 & modes.0 == modes.0
+    }
+}
+
+/// What else a model can do or demands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traits(u8);
+
+impl Traits {
+    /// `tool_choice` may force a call.
+    pub const FORCED_TOOLS: Self = Self(1);
+    /// Instructions in mid-conversation are understood (Anthropic).
+    pub const SYSTEM_IN_TURNS: Self = Self(2);
+    /// The last message may be the beginning of the answer (Anthropic).
+    pub const PREFILL: Self = Self(4);
+    /// Explicit cache breakpoints are understood (OpenAI).
+    pub const BREAKPOINTS: Self = Self(8);
+    /// Reasoning and function tools together only work in Responses (OpenAI).
+    pub const TOOLS_NEED_RESPONSES: Self = Self(16);
+    /// Opaque reasoning state is bound to the account.
+    pub const ACCOUNT_BOUND: Self = Self(32);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// These without those.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether all of `traits` are there.
+    pub const fn has(self, traits: Self) -> bool {
+        self.0 & traits.0 == traits.0
     }
 }
 
@@ -108,7 +134,9 @@ pub fn family(model: &str) -> String {
         name
     };
     match name.rsplit_once('-') {
-        Some((head, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => head.to_owned(),
+        Some((head, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => {
+            head.to_owned()
+        }
         _ => name,
     }
 }
@@ -128,17 +156,32 @@ mod tests {
             "us.anthropic.claude-opus-4-5-20251101-v1:0",
             "claude-opus-4-5@20251101",
         ] {
-            assert_eq!(capabilities(name), capabilities("claude-opus-4-5"), "{name}");
+            assert_eq!(
+                capabilities(name),
+                capabilities("claude-opus-4-5"),
+                "{name}"
+            );
             assert_ne!(capabilities(name), table::PLAIN, "{name}");
         }
     }
 
     #[test]
     fn the_longest_row_wins() {
-        assert!(!capabilities("claude-opus-5-5").forced_tools);
-        assert!(capabilities("claude-opus-5").forced_tools);
+        assert!(
+            !capabilities("claude-opus-5-5")
+                .traits
+                .has(Traits::FORCED_TOOLS)
+        );
+        assert!(
+            capabilities("claude-opus-5")
+                .traits
+                .has(Traits::FORCED_TOOLS)
+        );
         assert_eq!(capabilities("gpt-5").sampling, Sampling::Refused);
-        assert_eq!(capabilities("gpt-5.1").sampling, Sampling::RefusedWhileReasoning);
+        assert_eq!(
+            capabilities("gpt-5.1").sampling,
+            Sampling::RefusedWhileReasoning
+        );
     }
 
     #[test]
@@ -149,7 +192,12 @@ mod tests {
     #[test]
     fn no_row_is_listed_twice() {
         for (index, (prefix, _)) in table::ROWS.iter().enumerate() {
-            assert!(table::ROWS[..index].iter().all(|(other, _)| other != prefix), "{prefix}");
+            assert!(
+                table::ROWS[..index]
+                    .iter()
+                    .all(|(other, _)| other != prefix),
+                "{prefix}"
+            );
         }
     }
 }

@@ -80,7 +80,10 @@ enum State {
     /// Nothing but white space so far.
     #[default]
     Start,
-    Text { key: bool, escape: Escape },
+    Text {
+        key: bool,
+        escape: Escape,
+    },
     Value,
     /// A value, or the end of an empty array.
     ValueOrEnd,
@@ -244,17 +247,21 @@ impl Scanner {
 }
 
 fn text(key: bool, escape: Escape, byte: u8) -> Option<State> {
-    let escape = match (escape, byte) {
-        (Escape::None, b'"') => {
-            return Some(if key { State::Colon } else { State::AfterValue });
-        }
-        (Escape::None, b'\\') => Escape::Backslash,
-        (Escape::None, _) => Escape::None,
-        (Escape::Backslash, b'u') => Escape::Hex(4),
-        (Escape::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::None,
-        (Escape::Hex(1), digit) if digit.is_ascii_hexdigit() => Escape::None,
-        (Escape::Hex(left), digit) if digit.is_ascii_hexdigit() => Escape::Hex(left - 1),
-        (Escape::Backslash | Escape::Hex(_), _) => return None,
+    let escape = match escape {
+        Escape::None => match byte {
+            b'"' if key => return Some(State::Colon),
+            b'"' => return Some(State::AfterValue),
+            b'\\' => Escape::Backslash,
+            _ => Escape::None,
+        },
+        Escape::Backslash => match byte {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Escape::None,
+            b'u' => Escape::Hex(4),
+            _ => return None,
+        },
+        Escape::Hex(_) if !byte.is_ascii_hexdigit() => return None,
+        Escape::Hex(1) => Escape::None,
+        Escape::Hex(left) => Escape::Hex(left - 1),
     };
     Some(State::Text { key, escape })
 }
@@ -297,7 +304,10 @@ mod tests {
 
     #[test]
     fn an_object_is_passed_verbatim() {
-        check(r#" {"b": 1.50, "a":[true,null,"\u00e9"]} "#, r#" {"b": 1.50, "a":[true,null,"\u00e9"]} "#);
+        check(
+            r#" {"b": 1.50, "a":[true,null,"\u00e9"]} "#,
+            r#" {"b": 1.50, "a":[true,null,"\u00e9"]} "#,
+        );
     }
 
     #[test]
@@ -330,8 +340,21 @@ mod tests {
     #[test]
     fn the_scanner_refuses_what_json_refuses() {
         for text in [
-            "[", "{]", "{,", r#"{"a" 1"#, r#"{"a":01"#, r#"{"a":1,}"#, "{} {", r#"{"a":"\x"#, "{\"a\":\"\n", r#"{"a":-}"#,
-            r#"{"a":1.}"#, r#"{"a":1e}"#, r#"{"a":nul}"#, r#"{"a":"\u12g"#, "{\"a\":[1}",
+            "[",
+            "{]",
+            "{,",
+            r#"{"a" 1"#,
+            r#"{"a":01"#,
+            r#"{"a":1,}"#,
+            "{} {",
+            r#"{"a":"\x"#,
+            "{\"a\":\"\n",
+            r#"{"a":-}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":1e}"#,
+            r#"{"a":nul}"#,
+            r#"{"a":"\u12g"#,
+            "{\"a\":[1}",
         ] {
             assert_eq!(Scanner::default().push(text), Err(NotAnObject), "{text}");
         }

@@ -74,10 +74,19 @@ pub enum Citation {
 /// Bytes, or where they are.
 #[derive(Clone, Debug)]
 pub enum Source {
-    Base64 { media_type: String, data: String },
+    Base64 {
+        media_type: String,
+        data: String,
+    },
     /// An id at one vendor; it never resolves at another.
-    File { dialect: Dialect, id: String },
-    Url { url: String, media_type: Option<String> },
+    File {
+        dialect: Dialect,
+        id: String,
+    },
+    Url {
+        url: String,
+        media_type: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -141,7 +150,11 @@ impl Reasoning {
     /// Everything visible, paragraphs apart.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for segment in self.visible.iter().filter(|segment| !segment.text.is_empty()) {
+        for segment in self
+            .visible
+            .iter()
+            .filter(|segment| !segment.text.is_empty())
+        {
             if !text.is_empty() {
                 text.push_str("\n\n");
             }

@@ -93,7 +93,10 @@ impl Efforts {
         if self.has(effort) {
             return Some(effort);
         }
-        let down = Effort::ALL.into_iter().rev().find(|&e| e < effort && self.has(e));
+        let down = Effort::ALL
+            .into_iter()
+            .rev()
+            .find(|&e| e < effort && self.has(e));
         let up = Effort::ALL.into_iter().find(|&e| e > effort && self.has(e));
         match effort {
             Effort::Minimal | Effort::Xhigh => up.or(down),

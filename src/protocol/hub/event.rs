@@ -21,7 +21,10 @@ pub enum Event<'a> {
     TextEnd,
     RefusalDelta(Cow<'a, str>),
 
-    ReasoningDelta { kind: SegmentKind, text: Cow<'a, str> },
+    ReasoningDelta {
+        kind: SegmentKind,
+        text: Cow<'a, str>,
+    },
     /// The next paragraph of the same stretch of reasoning begins.
     ReasoningPart,
     /// The stretch ends. Without a delta before it: a stretch with nothing to see.
@@ -31,12 +34,19 @@ pub enum Event<'a> {
     ToolStart {
         slot: usize,
         id: Cow<'a, str>,
+        /// Decoders say `None`; the translator restores what the client declared.
+        namespace: Option<String>,
         name: Cow<'a, str>,
         kind: CallKind,
     },
-    ToolArgs { slot: usize, fragment: Cow<'a, str> },
+    ToolArgs {
+        slot: usize,
+        fragment: Cow<'a, str>,
+    },
     /// The arguments are whole.
-    ToolEnd { slot: usize },
+    ToolEnd {
+        slot: usize,
+    },
 
     /// A call that the provider runs, whole.
     ServerCall(ToolCall),
@@ -86,11 +96,13 @@ impl Event<'_> {
             Self::ToolStart {
                 slot,
                 id,
+                namespace,
                 name,
                 kind,
             } => Event::ToolStart {
                 slot,
                 id: own(id),
+                namespace,
                 name: own(name),
                 kind,
             },

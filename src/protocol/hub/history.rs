@@ -182,7 +182,12 @@ mod tests {
     fn text_before_results_goes_behind_them() {
         check(
             &["user hi", "assistant !a !b", "user look =a =b done"],
-            &["user hi", "assistant !a !b", "results a b", "user look done"],
+            &[
+                "user hi",
+                "assistant !a !b",
+                "results a b",
+                "user look done",
+            ],
         );
     }
 
@@ -198,7 +203,13 @@ mod tests {
     fn a_missing_result_is_made_up() {
         check(
             &["assistant !a !b", "user =b go", "assistant !c"],
-            &["assistant !a !b", "results ?a b", "user go", "assistant !c", "results ?c"],
+            &[
+                "assistant !a !b",
+                "results ?a b",
+                "user go",
+                "assistant !c",
+                "results ?c",
+            ],
         );
     }
 

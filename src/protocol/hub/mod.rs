@@ -13,7 +13,7 @@
 //! response.rs  decode(body) -> Result<Response, WireError>              upstream
 //!              encode(&Response, &Reply) -> Vec<u8>                     client
 //! stream.rs    Decoder::push(frame, on event) / finish(on event)        upstream
-//!              Encoder::on(Event, &mut BytesMut)                        client
+//!              Encoder::new(&Context) / on(Event, &mut BytesMut)        client
 //! error.rs     error events of a running stream, and the wordings that clients act on
 //! ```
 //!
@@ -40,6 +40,7 @@
 //! * **Usage** ([`usage::Usage`]) is in exclusive buckets; each `Usage` event states the total so far, not an increment.
 pub mod args;
 pub mod block;
+pub mod context;
 pub mod effort;
 pub mod error;
 pub mod event;

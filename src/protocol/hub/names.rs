@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use super::block::{Block, CallKind};
 use super::error::RequestFault;
 use super::request::{Request, Tool};
 use super::target::ToolIds;
@@ -15,7 +16,7 @@ use super::target::ToolIds;
 /// The names of one request in both directions.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Only names that changed: the target's spelling → namespace and name as the client knows them.
+    /// Only names that changed or need restoring: the target's spelling → namespace and name as the client knows them.
     changed: HashMap<String, Original>,
 }
 
@@ -24,19 +25,27 @@ pub struct Names {
 pub struct Original {
     pub namespace: Option<String>,
     pub name: String,
+    /// Its input is free text that the upstream was told to put into [`FREEFORM_FIELD`] of an object.
+    pub freeform: bool,
 }
 
 impl Names {
     /// Collects the names that `request` declares or uses. Two tools that end up under one name are a fault.
-    pub fn of(request: &Request, longest: usize) -> Result<Self, RequestFault> {
+    /// `wraps_freeform`: the target has no freeform tools.
+    pub fn of(
+        request: &Request,
+        longest: usize,
+        wraps_freeform: bool,
+    ) -> Result<Self, RequestFault> {
         let mut names = Self::default();
         let mut seen: HashMap<String, &str> = HashMap::new();
         for (index, tool) in request.tools.iter().enumerate() {
-            let namespace = match tool {
-                Tool::Function(function) => function.namespace.as_deref(),
-                Tool::Freeform(_) | Tool::Hosted(_) => None,
+            let (namespace, freeform) = match tool {
+                Tool::Function(function) => (function.namespace.as_deref(), false),
+                Tool::Freeform(_) => (None, wraps_freeform),
+                Tool::Hosted(_) => (None, false),
             };
-            let mapped = names.learn(namespace, tool.name(), longest);
+            let mapped = names.learn(namespace, tool.name(), freeform, longest);
             if let Some(other) = seen.insert(mapped, tool.name()) {
                 return Err(RequestFault::new(
                     format!("tools.{index}"),
@@ -48,21 +57,29 @@ impl Names {
             }
         }
         for block in request.blocks() {
-            if let super::block::Block::ToolCall(call) = block {
-                names.learn(call.namespace.as_deref(), &call.name, longest);
+            if let Block::ToolCall(call) = block {
+                let freeform = wraps_freeform && call.kind == CallKind::Freeform;
+                names.learn(call.namespace.as_deref(), &call.name, freeform, longest);
             }
         }
         Ok(names)
     }
 
-    fn learn(&mut self, namespace: Option<&str>, name: &str, longest: usize) -> String {
+    fn learn(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+        freeform: bool,
+        longest: usize,
+    ) -> String {
         let mapped = tool_name(namespace, name, longest);
-        if mapped != name {
+        if freeform || mapped != name {
             self.changed.insert(
                 mapped.to_string(),
                 Original {
                     namespace: namespace.map(str::to_owned),
                     name: name.to_owned(),
+                    freeform,
                 },
             );
         }
@@ -73,17 +90,14 @@ impl Names {
     pub fn original(&self, name: &str) -> Option<&Original> {
         self.changed.get(name)
     }
-
-    /// The client's bare name for a name that the upstream said.
-    pub fn restore<'a>(&'a self, name: &'a str) -> &'a str {
-        self.original(name).map_or(name, |original| &original.name)
-    }
 }
 
 /// A tool's name for a target that takes letters, digits, `_` and `-`, at most `longest` of them. A namespace becomes a prefix.
 pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str, longest: usize) -> Cow<'a, str> {
     match namespace {
-        Some(namespace) => Cow::Owned(conform(&format!("{namespace}__{name}"), longest).into_owned()),
+        Some(namespace) => {
+            Cow::Owned(conform(&format!("{namespace}__{name}"), longest).into_owned())
+        }
         None => conform(name, longest),
     }
 }
@@ -122,11 +136,20 @@ fn conform(text: &str, longest: usize) -> Cow<'_, str> {
     let keep = longest.saturating_sub(HASH_DIGITS + 1);
     let clean: String = text
         .chars()
-        .map(|c| if u8::try_from(c).is_ok_and(legal) { c } else { '_' })
+        .map(|c| {
+            if u8::try_from(c).is_ok_and(legal) {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(keep)
         .collect();
     Cow::Owned(format!("{clean}_{}", digest(text, HASH_DIGITS)))
 }
+
+/// The only member of a freeform tool's arguments where the target has no freeform tools.
+pub const FREEFORM_FIELD: &str = "input";
 
 /// Digits of the hash that keep shortened names apart.
 const HASH_DIGITS: usize = 8;
@@ -148,7 +171,10 @@ mod tests {
     fn others_are_cleaned_and_kept_apart_by_a_hash() {
         assert_eq!(
             tool_id("functions.web_fetch:0", ToolIds::AtMost(64)),
-            format!("functions_web_fetch_0_{}", digest("functions.web_fetch:0", 8))
+            format!(
+                "functions_web_fetch_0_{}",
+                digest("functions.web_fetch:0", 8)
+            )
         );
         assert_eq!(tool_name(Some("fs"), "read", 64), "fs__read");
         assert_eq!(tool_name(None, &"n".repeat(70), 64).len(), 64);

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::target::Target;
-use crate::protocol::models;
+use crate::protocol::models::{self, Traits};
 
 /// State that only its vendor can read.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,7 +72,7 @@ impl Opaque {
         let same_model = self.model.is_empty()
             || self.vendor == Vendor::Gemini
             || models::family(&self.model) == models::family(target.model);
-        let same_account = !target.capabilities.account_bound
+        let same_account = !target.capabilities.traits.has(Traits::ACCOUNT_BOUND)
             || self.account.is_empty()
             || self.account == target.account;
         self.kind != OpaqueKind::Origin
@@ -112,7 +112,9 @@ pub fn unseal(text: &str) -> Option<Opaque> {
     };
     let (model, account, item_id) = (field()?, field()?, field()?);
     Some(Opaque {
-        vendor: VENDORS.into_iter().find(|known| vendor_tag(*known) == vendor)?,
+        vendor: VENDORS
+            .into_iter()
+            .find(|known| vendor_tag(*known) == vendor)?,
         kind: KINDS.into_iter().find(|known| kind_tag(*known) == kind)?,
         model,
         account,

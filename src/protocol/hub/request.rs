@@ -154,7 +154,10 @@ pub struct HostedTool {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ToolChoice {
     /// Only these; `required` = at least one of them.
-    Allowed { required: bool, names: Vec<String> },
+    Allowed {
+        required: bool,
+        names: Vec<String>,
+    },
     Any,
     Auto,
     Named(String),

@@ -11,8 +11,9 @@ use super::error::RequestFault;
 
 /// The schema without what only its document understood: `$schema`, `$id`, `$comment`. Verbatim where there is none of them.
 pub fn portable<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>, RequestFault> {
-    let foreign = |keyword: &&str| memmem::find(schema.get().as_bytes(), keyword.as_bytes()).is_some();
-    if !DOCUMENT_KEYWORDS.iter().any(|keyword| foreign(keyword)) {
+    let foreign =
+        |keyword: &&str| memmem::find(schema.get().as_bytes(), keyword.as_bytes()).is_some();
+    if !DOCUMENT_KEYWORDS.iter().any(foreign) {
         return Ok(Cow::Borrowed(schema));
     }
     let mut value = parse(schema, path)?;
@@ -29,7 +30,9 @@ pub fn object<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>,
     let Value::Object(mut object) = value else {
         return Err(RequestFault::new(path, "the schema must be an object"));
     };
-    let composed = COMPOSITIONS.iter().any(|keyword| object.contains_key(*keyword));
+    let composed = COMPOSITIONS
+        .iter()
+        .any(|keyword| object.contains_key(*keyword));
     if !composed && object.get("type").is_some_and(|kind| kind == "object") {
         return portable(schema, path);
     }
@@ -49,8 +52,12 @@ pub fn suits_openai_strict(schema: &RawValue) -> bool {
     };
     let mut suits = true;
     walk(&mut value, &mut |object| {
-        suits &= !STRICT_FORBIDDEN.iter().any(|keyword| object.contains_key(*keyword));
-        if object.get("type").is_some_and(|kind| kind == "object") || object.contains_key("properties") {
+        suits &= !STRICT_FORBIDDEN
+            .iter()
+            .any(|keyword| object.contains_key(*keyword));
+        if object.get("type").is_some_and(|kind| kind == "object")
+            || object.contains_key("properties")
+        {
             let required: Vec<&str> = object
                 .get("required")
                 .and_then(Value::as_array)
@@ -59,7 +66,11 @@ pub fn suits_openai_strict(schema: &RawValue) -> bool {
             let all = object
                 .get("properties")
                 .and_then(Value::as_object)
-                .is_none_or(|properties| properties.keys().all(|name| required.contains(&name.as_str())));
+                .is_none_or(|properties| {
+                    properties
+                        .keys()
+                        .all(|name| required.contains(&name.as_str()))
+                });
             suits &= all && object.get("additionalProperties") == Some(&json!(false));
         }
     });
@@ -68,14 +79,20 @@ pub fn suits_openai_strict(schema: &RawValue) -> bool {
 
 /// The schema for Anthropic's structured output: objects are closed, and bounds that it does not enforce move into the
 /// descriptions, as its own SDK does it.
-pub fn structured_for_anthropic(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault> {
+pub fn structured_for_anthropic(
+    schema: &RawValue,
+    path: &str,
+) -> Result<Box<RawValue>, RequestFault> {
     let mut value = parse(schema, path)?;
     walk(&mut value, &mut |object| {
         object.retain(|key, _| !DOCUMENT_KEYWORDS.contains(&key.as_str()));
         if object.get("type").is_some_and(|kind| kind == "object") {
             object.insert("additionalProperties".to_owned(), json!(false));
         }
-        let few_items = object.get("minItems").and_then(Value::as_u64).is_some_and(|n| n <= 1);
+        let few_items = object
+            .get("minItems")
+            .and_then(Value::as_u64)
+            .is_some_and(|n| n <= 1);
         let mut hints = Vec::new();
         object.retain(|key, value| {
             let bound = UNENFORCED.contains(&key.as_str()) || (key == "minItems" && !few_items);
@@ -107,15 +124,30 @@ pub fn walk(schema: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>))
     visit(object);
     for (key, value) in object {
         match (key.as_str(), value) {
-            ("properties" | "$defs" | "definitions" | "patternProperties" | "dependentSchemas", Value::Object(schemas)) => {
-                schemas.values_mut().for_each(|schema| walk(schema, visit));
+            (
+                "properties" | "$defs" | "definitions" | "patternProperties" | "dependentSchemas",
+                Value::Object(schemas),
+            ) => {
+                for schema in schemas.values_mut() {
+                    walk(schema, visit);
+                }
             }
             ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
-                schemas.iter_mut().for_each(|schema| walk(schema, visit));
+                for schema in schemas {
+                    walk(schema, visit);
+                }
             }
             (
-                "items" | "additionalProperties" | "not" | "if" | "then" | "else" | "contains" | "propertyNames"
-                | "unevaluatedProperties" | "unevaluatedItems",
+                "items"
+                | "additionalProperties"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "contains"
+                | "propertyNames"
+                | "unevaluatedProperties"
+                | "unevaluatedItems",
                 schema,
             ) => walk(schema, visit),
             _ => {}
@@ -152,7 +184,10 @@ fn merge(object: &mut Map<String, Value>) {
                     known.extend(required);
                     known
                 }
-                Some(known) => known.into_iter().filter(|name| required.contains(name)).collect(),
+                Some(known) => known
+                    .into_iter()
+                    .filter(|name| required.contains(name))
+                    .collect(),
             });
             for definitions in ["$defs", "definitions"] {
                 if let Some(found) = part.remove(definitions) {
@@ -169,7 +204,10 @@ fn merge(object: &mut Map<String, Value>) {
             }
         }
     }
-    if object.get("required").is_some_and(|required| required == &json!([])) {
+    if object
+        .get("required")
+        .is_some_and(|required| required == &json!([]))
+    {
         object.remove("required");
     }
 }

@@ -32,6 +32,7 @@ enum Waiting {
     Call {
         slot: usize,
         id: String,
+        namespace: Option<String>,
         name: String,
         kind: CallKind,
         args: String,
@@ -84,6 +85,7 @@ impl Sequencer {
                 Waiting::Call {
                     slot,
                     id,
+                    namespace,
                     name,
                     kind,
                     args,
@@ -93,6 +95,7 @@ impl Sequencer {
                     next(Event::ToolStart {
                         slot,
                         id: Cow::Owned(id),
+                        namespace,
                         name: Cow::Owned(name),
                         kind,
                     })?;
@@ -123,11 +126,13 @@ impl Sequencer {
             Event::ToolStart {
                 slot,
                 id,
+                namespace,
                 name,
                 kind,
             } => self.waiting.push_back(Waiting::Call {
                 slot,
                 id: id.into_owned(),
+                namespace,
                 name: name.into_owned(),
                 kind,
                 args: String::new(),
@@ -183,6 +188,7 @@ mod tests {
             Event::ToolStart {
                 slot: slot(name),
                 id: Cow::Borrowed(name),
+                namespace: None,
                 name: Cow::Borrowed(name),
                 kind: CallKind::Function,
             }
@@ -241,7 +247,10 @@ mod tests {
 
     #[test]
     fn text_waits_for_its_turn() {
-        check("a+ well b+ a:1 b:2 a- b- done", "a+ a:1 a- well b+ b:2 b- done");
+        check(
+            "a+ well b+ a:1 b:2 a- b- done",
+            "a+ a:1 a- well b+ b:2 b- done",
+        );
     }
 
     #[test]

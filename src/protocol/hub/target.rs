@@ -31,10 +31,10 @@ pub struct Encoded {
 pub struct Quirks {
     /// Who mints and accepts opaque reasoning state here.
     pub vendor: Vendor,
-    /// Chat: `developer` is understood; else `system` is used.
-    pub developer_role: bool,
-    /// Chat: `functions` instead of `tools`, no `stream_options`.
-    pub legacy_functions: bool,
+    /// Chat: what an instruction's role is called.
+    pub system_role: SystemRole,
+    /// Chat: `functions` or `tools`.
+    pub vintage: Vintage,
     /// Chat: how the output limit is called.
     pub output_limit: OutputLimit,
     /// Chat: `reasoning_content` in history.
@@ -49,6 +49,21 @@ pub struct Quirks {
     pub top_k: bool,
     /// OpenAI's own fields are understood: `safety_identifier`, `prompt_cache_key`, `verbosity`, `service_tier`.
     pub openai_fields: bool,
+}
+
+/// The role of an instruction in Chat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SystemRole {
+    Developer,
+    System,
+}
+
+/// The age of a Chat provider.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Vintage {
+    /// `functions` and `function_call`; no `stream_options`.
+    Functions,
+    Tools,
 }
 
 /// How Chat providers call the output limit.
@@ -96,7 +111,7 @@ impl Quirks {
     /// OpenAI itself, and Azure.
     pub const OPENAI: Self = Self {
         vendor: Vendor::Openai,
-        developer_role: true,
+        system_role: SystemRole::Developer,
         output_limit: OutputLimit::MaxCompletionTokens,
         reasoning_replay: ReasoningReplay::Never,
         think_tags: false,
@@ -112,7 +127,7 @@ impl Quirks {
 
     /// Chat as it was before tools.
     pub const OPENAI_LEGACY: Self = Self {
-        legacy_functions: true,
+        vintage: Vintage::Functions,
         reasoning_replay: ReasoningReplay::Never,
         think_tags: false,
         ..Self::COMPATIBLE
@@ -121,8 +136,8 @@ impl Quirks {
     /// Whatever speaks a dialect without being its vendor.
     pub const COMPATIBLE: Self = Self {
         vendor: Vendor::Other,
-        developer_role: false,
-        legacy_functions: false,
+        system_role: SystemRole::System,
+        vintage: Vintage::Tools,
         output_limit: OutputLimit::MaxTokens,
         reasoning_replay: ReasoningReplay::Welcome,
         reasoning_switch: ReasoningSwitch::Effort,

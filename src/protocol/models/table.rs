@@ -1,5 +1,5 @@
 //! The rows: the beginning of a model's name, and what it accepts.
-use super::{Capabilities, LOW_TO_HIGH, Modes, Reasoning, Sampling};
+use super::{Capabilities, LOW_TO_HIGH, Modes, Reasoning, Sampling, Traits};
 use crate::protocol::hub::effort::Effort::{High, Low, Max, Medium, Minimal, Xhigh};
 use crate::protocol::hub::effort::Efforts;
 
@@ -15,12 +15,7 @@ pub const PLAIN: Capabilities = Capabilities {
         default_on: false,
         hidden: false,
     },
-    forced_tools: true,
-    system_in_turns: false,
-    prefill: false,
-    breakpoints: false,
-    tools_need_responses: false,
-    account_bound: false,
+    traits: Traits::FORCED_TOOLS,
 };
 
 /// Claude before 4.5: a budget or nothing, everything else allowed.
@@ -35,8 +30,7 @@ const CLAUDE_OLD: Capabilities = Capabilities {
         default_on: false,
         hidden: false,
     },
-    prefill: true,
-    ..PLAIN
+    traits: PLAIN.traits.and(Traits::PREFILL),
 };
 
 const CLAUDE_4_5: Capabilities = Capabilities {
@@ -53,7 +47,7 @@ const CLAUDE_4_6: Capabilities = Capabilities {
         default_on: false,
         hidden: false,
     },
-    prefill: false,
+    traits: PLAIN.traits,
     ..CLAUDE_4_5
 };
 
@@ -83,13 +77,13 @@ const CLAUDE_FABLE: Capabilities = Capabilities {
         modes: Modes::ADAPTIVE,
         ..CLAUDE_5.reasoning
     },
-    system_in_turns: true,
+    traits: CLAUDE_5.traits.and(Traits::SYSTEM_IN_TURNS),
     ..CLAUDE_5
 };
 
 /// Always reasons, and refuses to be forced to a tool.
 const CLAUDE_UNFORCED: Capabilities = Capabilities {
-    forced_tools: false,
+    traits: CLAUDE_FABLE.traits.without(Traits::FORCED_TOOLS),
     ..CLAUDE_FABLE
 };
 
@@ -151,7 +145,7 @@ const GPT_5_2: Capabilities = Capabilities {
 /// From here on function tools and reasoning together need Responses.
 const GPT_5_4: Capabilities = Capabilities {
     context: 1_050_000,
-    tools_need_responses: true,
+    traits: PLAIN.traits.and(Traits::TOOLS_NEED_RESPONSES),
     ..GPT_5_2
 };
 
@@ -169,7 +163,7 @@ const GPT_5_6: Capabilities = Capabilities {
         efforts: Efforts::of(&[Low, Medium, High, Xhigh, Max]),
         ..GPT_5_5.reasoning
     },
-    breakpoints: true,
+    traits: GPT_5_5.traits.and(Traits::BREAKPOINTS),
     ..GPT_5_5
 };
 
@@ -243,28 +237,89 @@ const GEMINI_3_PRO: Capabilities = Capabilities {
 };
 
 /// By the beginning of the name; the longest wins.
+#[rustfmt::skip]
 pub const ROWS: &[(&str, Capabilities)] = &[
     ("claude-", CLAUDE_5),
-    ("claude-2", Capabilities { context: 200_000, max_output: 4_096, reasoning: NO_REASONING, ..CLAUDE_OLD }),
-    ("claude-3", Capabilities { max_output: 8_192, reasoning: NO_REASONING, ..CLAUDE_OLD }),
+    (
+        "claude-2",
+        Capabilities {
+            context: 200_000,
+            max_output: 4_096,
+            reasoning: NO_REASONING,
+            ..CLAUDE_OLD
+        },
+    ),
+    (
+        "claude-3",
+        Capabilities {
+            max_output: 8_192,
+            reasoning: NO_REASONING,
+            ..CLAUDE_OLD
+        },
+    ),
     ("claude-3-7", CLAUDE_OLD),
-    ("claude-3-opus", Capabilities { max_output: 4_096, reasoning: NO_REASONING, ..CLAUDE_OLD }),
-    ("claude-3-haiku", Capabilities { max_output: 4_096, reasoning: NO_REASONING, ..CLAUDE_OLD }),
-    ("claude-3-sonnet", Capabilities { max_output: 4_096, reasoning: NO_REASONING, ..CLAUDE_OLD }),
-    ("claude-opus-4", Capabilities { max_output: 32_000, ..CLAUDE_OLD }),
+    (
+        "claude-3-opus",
+        Capabilities {
+            max_output: 4_096,
+            reasoning: NO_REASONING,
+            ..CLAUDE_OLD
+        },
+    ),
+    (
+        "claude-3-haiku",
+        Capabilities {
+            max_output: 4_096,
+            reasoning: NO_REASONING,
+            ..CLAUDE_OLD
+        },
+    ),
+    (
+        "claude-3-sonnet",
+        Capabilities {
+            max_output: 4_096,
+            reasoning: NO_REASONING,
+            ..CLAUDE_OLD
+        },
+    ),
+    (
+        "claude-opus-4",
+        Capabilities {
+            max_output: 32_000,
+            ..CLAUDE_OLD
+        },
+    ),
     ("claude-sonnet-4", CLAUDE_OLD),
     ("claude-haiku-4-5", CLAUDE_4_5),
     ("claude-sonnet-4-5", CLAUDE_4_5),
-    ("claude-opus-4-5", Capabilities {
-        reasoning: Reasoning { efforts: LOW_TO_HIGH, ..CLAUDE_4_5.reasoning },
-        ..CLAUDE_4_5
-    }),
+    (
+        "claude-opus-4-5",
+        Capabilities {
+            reasoning: Reasoning {
+                efforts: LOW_TO_HIGH,
+                ..CLAUDE_4_5.reasoning
+            },
+            ..CLAUDE_4_5
+        },
+    ),
     ("claude-opus-4-6", CLAUDE_4_6),
     ("claude-sonnet-4-6", CLAUDE_4_6),
     ("claude-opus-4-7", CLAUDE_4_7),
-    ("claude-opus-4-8", Capabilities { system_in_turns: true, ..CLAUDE_4_7 }),
+    (
+        "claude-opus-4-8",
+        Capabilities {
+            traits: CLAUDE_4_7.traits.and(Traits::SYSTEM_IN_TURNS),
+            ..CLAUDE_4_7
+        },
+    ),
     ("claude-sonnet-5", CLAUDE_5),
-    ("claude-opus-5", Capabilities { system_in_turns: true, ..CLAUDE_5 }),
+    (
+        "claude-opus-5",
+        Capabilities {
+            traits: CLAUDE_5.traits.and(Traits::SYSTEM_IN_TURNS),
+            ..CLAUDE_5
+        },
+    ),
     ("claude-fable-5", CLAUDE_FABLE),
     ("claude-mythos-5", CLAUDE_FABLE),
     ("claude-fable-5-1", CLAUDE_UNFORCED),
@@ -272,21 +327,48 @@ pub const ROWS: &[(&str, Capabilities)] = &[
     ("claude-mythos-5-1", CLAUDE_UNFORCED),
     ("claude-mythos-5-2", CLAUDE_UNFORCED),
     ("claude-opus-5-5", CLAUDE_UNFORCED),
-    ("claude-sonnet-5-5", Capabilities {
-        reasoning: Reasoning { modes: Modes::ADAPTIVE.and(Modes::BETWEEN_TOOLS), ..CLAUDE_5.reasoning },
-        account_bound: true,
-        ..CLAUDE_UNFORCED
-    }),
-    ("claude-haiku-5-5", Capabilities {
-        system_in_turns: true,
-        account_bound: true,
-        ..CLAUDE_5
-    }),
-
-    ("gpt-3.5", Capabilities { context: 16_385, max_output: 4_096, ..GPT_4 }),
-    ("gpt-4", Capabilities { max_output: 4_096, ..GPT_4 }),
+    (
+        "claude-sonnet-5-5",
+        Capabilities {
+            reasoning: Reasoning {
+                modes: Modes::ADAPTIVE.and(Modes::BETWEEN_TOOLS),
+                ..CLAUDE_5.reasoning
+            },
+            traits: CLAUDE_UNFORCED.traits.and(Traits::ACCOUNT_BOUND),
+            ..CLAUDE_UNFORCED
+        },
+    ),
+    (
+        "claude-haiku-5-5",
+        Capabilities {
+            traits: CLAUDE_5.traits.and(Traits::SYSTEM_IN_TURNS).and(Traits::ACCOUNT_BOUND),
+            ..CLAUDE_5
+        },
+    ),
+    (
+        "gpt-3.5",
+        Capabilities {
+            context: 16_385,
+            max_output: 4_096,
+            ..GPT_4
+        },
+    ),
+    (
+        "gpt-4",
+        Capabilities {
+            max_output: 4_096,
+            ..GPT_4
+        },
+    ),
     ("gpt-4o", GPT_4),
-    ("gpt-4.1", Capabilities { context: 1_047_576, max_output: 32_768, ..GPT_4 }),
+    (
+        "gpt-4.1",
+        Capabilities {
+            context: 1_047_576,
+            max_output: 32_768,
+            ..GPT_4
+        },
+    ),
     ("o1", O_SERIES),
     ("o3", O_SERIES),
     ("o4", O_SERIES),
@@ -295,34 +377,104 @@ pub const ROWS: &[(&str, Capabilities)] = &[
     ("gpt-5.2", GPT_5_2),
     ("gpt-5.3", GPT_5_2),
     ("gpt-5.4", GPT_5_4),
-    ("gpt-5.4-mini", Capabilities { context: 400_000, ..GPT_5_4 }),
-    ("gpt-5.4-nano", Capabilities { context: 400_000, ..GPT_5_4 }),
+    (
+        "gpt-5.4-mini",
+        Capabilities {
+            context: 400_000,
+            ..GPT_5_4
+        },
+    ),
+    (
+        "gpt-5.4-nano",
+        Capabilities {
+            context: 400_000,
+            ..GPT_5_4
+        },
+    ),
     ("gpt-5.5", GPT_5_5),
     ("gpt-5.6", GPT_5_6),
     ("gpt-6", GPT_5_6),
     ("gpt-6-astra", GPT_6_ASTRA),
-
-    ("deepseek-", Capabilities { context: 131_072, ..THINKING }),
-    ("deepseek-chat", Capabilities { context: 131_072, reasoning: Reasoning { default_on: false, ..THINKING.reasoning }, ..THINKING }),
-    ("deepseek-v4", Capabilities { context: 1_000_000, ..THINKING }),
+    (
+        "deepseek-",
+        Capabilities {
+            context: 131_072,
+            ..THINKING
+        },
+    ),
+    (
+        "deepseek-chat",
+        Capabilities {
+            context: 131_072,
+            reasoning: Reasoning {
+                default_on: false,
+                ..THINKING.reasoning
+            },
+            ..THINKING
+        },
+    ),
+    (
+        "deepseek-v4",
+        Capabilities {
+            context: 1_000_000,
+            ..THINKING
+        },
+    ),
     ("kimi-", KIMI),
     ("kimi-k2.5", KIMI),
-    ("kimi-k3", Capabilities { context: 1_000_000, ..KIMI }),
-    ("glm-", Capabilities { context: 200_000, ..THINKING }),
-    ("glm-5", Capabilities { context: 1_000_000, ..THINKING }),
+    (
+        "kimi-k3",
+        Capabilities {
+            context: 1_000_000,
+            ..KIMI
+        },
+    ),
+    (
+        "glm-",
+        Capabilities {
+            context: 200_000,
+            ..THINKING
+        },
+    ),
+    (
+        "glm-5",
+        Capabilities {
+            context: 1_000_000,
+            ..THINKING
+        },
+    ),
     ("qwen3", THINKING),
-
     ("gemini-", GEMINI_3),
-    ("gemini-1", Capabilities { max_output: 8_192, reasoning: NO_REASONING, ..GEMINI_2_5 }),
-    ("gemini-2.0", Capabilities { max_output: 8_192, reasoning: NO_REASONING, ..GEMINI_2_5 }),
+    (
+        "gemini-1",
+        Capabilities {
+            max_output: 8_192,
+            reasoning: NO_REASONING,
+            ..GEMINI_2_5
+        },
+    ),
+    (
+        "gemini-2.0",
+        Capabilities {
+            max_output: 8_192,
+            reasoning: NO_REASONING,
+            ..GEMINI_2_5
+        },
+    ),
     ("gemini-2.5", GEMINI_2_5),
     ("gemini-2.5-pro", GEMINI_2_5_PRO),
     ("gemini-3", GEMINI_3),
     ("gemini-3-pro", GEMINI_3_PRO),
-    ("gemini-3.1-pro", Capabilities {
-        reasoning: Reasoning { efforts: LOW_TO_HIGH, ..GEMINI_3.reasoning },
-        ..GEMINI_3
-    }),
+    (
+        "gemini-3.1-pro",
+        Capabilities {
+            reasoning: Reasoning {
+                efforts: LOW_TO_HIGH,
+                ..GEMINI_3.reasoning
+            },
+            ..GEMINI_3
+        },
+    ),
 ];
 
 const NO_REASONING: Reasoning = Reasoning {
