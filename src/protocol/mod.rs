@@ -6,6 +6,7 @@ pub mod error;
 pub mod hub;
 pub mod json;
 pub mod models;
+pub mod openai_responses;
 pub mod passthrough;
 pub mod sse;
 

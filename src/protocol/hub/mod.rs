@@ -40,17 +40,22 @@
 //! * **Usage** ([`usage::Usage`]) is in exclusive buckets; each `Usage` event states the total so far, not an increment.
 pub mod args;
 pub mod block;
+pub mod carry;
 pub mod context;
 pub mod effort;
 pub mod error;
 pub mod event;
 pub mod history;
 pub mod names;
+pub mod offer;
 pub mod opaque;
+pub mod plain;
 pub mod read;
+pub mod replay;
 pub mod request;
 pub mod response;
 pub mod schema;
 pub mod sequence;
 pub mod target;
 pub mod usage;
+pub mod write;

@@ -270,6 +270,27 @@ pub struct Reply {
     pub include_usage: bool,
     /// Responses: whether encrypted reasoning is wanted.
     pub include_encrypted: bool,
+    /// Responses: settings that the answer repeats.
+    pub echo: Echo,
+}
+
+/// Fields of a request that its answer repeats as they stand.
+#[derive(Clone, Debug, Default)]
+pub struct Echo(Vec<(String, Box<RawValue>)>);
+
+impl Echo {
+    /// Remembers one.
+    pub fn push(&mut self, name: &str, value: Box<RawValue>) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// The value of that field.
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| &**value)
+    }
 }
 
 /// The vintage of the client's dialect.

@@ -217,7 +217,8 @@ fn parse(schema: &RawValue, path: &str) -> Result<Value, RequestFault> {
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be read: {error}")))
 }
 
-fn print(value: &Value, path: &str) -> Result<Box<RawValue>, RequestFault> {
+/// The schema as it goes out.
+pub fn print(value: &Value, path: &str) -> Result<Box<RawValue>, RequestFault> {
     serde_json::value::to_raw_value(value)
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be written: {error}")))
 }
