@@ -54,3 +54,4 @@ pub mod schema;
 pub mod sequence;
 pub mod target;
 pub mod usage;
+pub mod write;
