@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Dialect;
 
+mod delay;
 mod kinds;
 mod mask;
 mod parse;
@@ -241,3 +242,6 @@ const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Who says the reason in an `ErrorInfo`. Google's own domain, since clients compare its reasons only together with it.
 const ERROR_DOMAIN: &str = "googleapis.com";
+
+#[cfg(test)]
+mod tests;

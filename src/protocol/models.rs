@@ -1,8 +1,8 @@
 //! What a model accepts: data, by the beginning of its name.
 //!
 //! Sources, as of November 2026: the vendors' model pages and migration guides, and the types of their SDKs (see
-//! `docs/dialects/models.md`). A model that no row knows is taken for a plain one: everything is forwarded, and the upstream
-//! may refuse.
+//! `docs/dialects/models.md`). A model that no row knows is taken for a plain one: no reasoning controls,
+//! everything else is forwarded, and the upstream may refuse.
 use crate::protocol::hub::effort::{Effort, Efforts};
 
 mod table;
@@ -92,6 +92,8 @@ impl Traits {
     pub const TOOLS_NEED_RESPONSES: Self = Self(16);
     /// Opaque reasoning state is bound to the account.
     pub const ACCOUNT_BOUND: Self = Self(32);
+    /// Schemas are enforced, of tools and of the answer (Anthropic).
+    pub const STRUCTURED: Self = Self(64);
 
     /// Both.
     #[must_use]

@@ -1,1 +1,366 @@
+//! Same dialect on both sides: the bytes stay as they are, a tap reads along.
 //!
+//! The relay forwards whole frames, held until the answer commits; the tap says when that is, whether the answer is
+//! complete, what it used and what went wrong. It looks at a frame only as far as it must: the bulk, deltas of text, is
+//! never parsed. What a frame means is the business of one reader per dialect; [`Phase`] is what they have in common.
+//!
+//! ```text
+//! Opening ──content──► Content ──finish reason──► Finished ──terminal marker──► Complete
+//!    └───────┬───────────┴──────────────┬────────────┴────────────┬────────────────┘
+//!            └──────────────────── error event ──────────────────►└► Failed
+//! ```
+//!
+//! At the end of the stream, `Finished` and `Complete` are a whole answer; `Opening` and `Content` are a truncated one.
+use bytes::Bytes;
+
+use super::Dialect;
+use super::error::{ParsedError, WireError};
+use super::hub::usage::Usage;
+use super::json::Pieces;
+use super::sse::{Cut, Frame, Frames, TooLong};
+
+mod answer;
+mod anthropic;
+mod elements;
+mod gemini;
+mod openai_chat;
+mod openai_responses;
+mod peek;
+pub use answer::{Answer, read_answer};
+use elements::Elements;
+
+/// Reads a stream that passes through, without changing it.
+#[derive(Debug)]
+pub struct Tap {
+    splitter: Splitter,
+    reader: Reader,
+    facts: Facts,
+}
+
+/// How an answer ended by what it said itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Terminal {
+    /// The dialect's terminal marker.
+    Complete,
+    /// An error event, which the client gets to see as it came.
+    Failed,
+}
+
+/// How a stream ended, once it has.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Ending {
+    /// The whole answer.
+    Complete,
+    /// An error event.
+    Failed,
+    /// Neither: the client must be told, with [`Tap::terminal_error`].
+    Truncated,
+}
+
+/// What is to be done when the upstream's stream has ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finish {
+    /// How it ended.
+    pub ending: Ending,
+    /// Bytes still to be forwarded: a last frame whose blank line is missing, with that line. Half a frame is dropped.
+    pub rest: Bytes,
+}
+
+impl Tap {
+    /// A tap for a stream of server-sent events.
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            splitter: Splitter::Events(Frames::with_limit(MAX_ANSWER_FRAME)),
+            reader: match dialect {
+                Dialect::Anthropic => Reader::Anthropic(anthropic::Reader::default()),
+                Dialect::Gemini => Reader::Gemini(gemini::Reader::new()),
+                Dialect::OpenaiChat => Reader::Chat(openai_chat::Reader::new()),
+                Dialect::OpenaiResponses => Reader::Responses(openai_responses::Reader::new()),
+            },
+            facts: Facts::default(),
+        }
+    }
+
+    /// A tap for Gemini's other stream, without `alt=sse`: one JSON array whose elements arrive one by one.
+    pub fn json_array() -> Self {
+        Self {
+            splitter: Splitter::Elements(Elements::new(MAX_ANSWER_FRAME)),
+            ..Self::new(Dialect::Gemini)
+        }
+    }
+
+    /// Reads the next bytes; says how many of them complete frames.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Cut, TooLong> {
+        let (reader, facts) = (&mut self.reader, &mut self.facts);
+        match &mut self.splitter {
+            Splitter::Events(frames) => frames.push(chunk, |frame| reader.on(&frame, facts)),
+            Splitter::Elements(elements) => {
+                elements.push(chunk, |element| reader.on(&Frame::bare(element), facts))
+            }
+        }
+    }
+
+    /// Reads the next bytes; gives those that may be forwarded: whole frames, what was held of them included.
+    pub fn relay(&mut self, chunk: &Bytes) -> Result<Pieces, TooLong> {
+        let (reader, facts) = (&mut self.reader, &mut self.facts);
+        match &mut self.splitter {
+            Splitter::Events(frames) => frames.relay(chunk, |frame| reader.on(&frame, facts)),
+            Splitter::Elements(elements) => {
+                elements.relay(chunk, |element| reader.on(&Frame::bare(element), facts))
+            }
+        }
+    }
+
+    /// The upstream's stream has ended, cleanly or not.
+    pub fn finish(&mut self) -> Finish {
+        let (reader, facts) = (&mut self.reader, &mut self.facts);
+        let rest = match &mut self.splitter {
+            Splitter::Events(frames) => {
+                let mut whole = false;
+                frames.finish(|frame| {
+                    whole = peek::is_whole(&frame);
+                    if whole {
+                        reader.on(&frame, facts);
+                    }
+                });
+                let held = frames.take_held();
+                if whole {
+                    peek::closed(held)
+                } else {
+                    Bytes::new()
+                }
+            }
+            Splitter::Elements(elements) => {
+                if !elements.is_closed() {
+                    facts.phase = facts.phase.cut_off();
+                }
+                Bytes::new()
+            }
+        };
+        Finish {
+            ending: facts.phase.ending(),
+            rest,
+        }
+    }
+
+    /// Whether the answer has begun: an event that opens or carries content has been seen, or its regular end.
+    pub fn committed(&self) -> bool {
+        !matches!(
+            self.facts.phase,
+            Phase::Opening | Phase::Failed { committed: false }
+        )
+    }
+
+    /// Whether the answer has said that it is over. More bytes may follow (usage, say), so read on to the end of the
+    /// stream. A Chat answer that ends without `[DONE]` never says so: see [`Tap::finish`].
+    pub fn terminal(&self) -> Option<Terminal> {
+        match self.facts.phase {
+            Phase::Complete => Some(Terminal::Complete),
+            Phase::Failed { .. } => Some(Terminal::Failed),
+            Phase::Opening | Phase::Content | Phase::Finished => None,
+        }
+    }
+
+    /// The error event, if there was one.
+    pub fn error(&self) -> Option<&ParsedError> {
+        self.facts.error.as_ref()
+    }
+
+    /// The usage stated so far.
+    pub fn usage(&self) -> Option<Usage> {
+        match &self.reader {
+            Reader::Anthropic(reader) => reader.usage(),
+            Reader::Chat(reader) => reader.usage(),
+            Reader::Gemini(reader) => reader.usage(),
+            Reader::Responses(reader) => reader.usage(),
+        }
+    }
+
+    /// Whether [`Tap::usage`] is that of the whole answer.
+    pub fn usage_final(&self) -> bool {
+        let over = matches!(self.facts.phase, Phase::Finished | Phase::Complete);
+        match &self.reader {
+            Reader::Anthropic(reader) => reader.usage_final(),
+            Reader::Chat(reader) => over && reader.usage().is_some(),
+            Reader::Gemini(reader) => over && reader.usage().is_some(),
+            Reader::Responses(reader) => over && reader.usage().is_some(),
+        }
+    }
+
+    /// The model as the upstream names it.
+    pub fn model(&self) -> Option<&str> {
+        self.facts.model.as_deref()
+    }
+
+    /// The service tier as the upstream names it.
+    pub fn service_tier(&self) -> Option<&str> {
+        self.facts.service_tier.as_deref()
+    }
+
+    /// What to send to the client while the upstream is silent. Only between the bytes that [`Tap::relay`] gives.
+    pub fn ping(&self) -> &'static [u8] {
+        match &self.splitter {
+            Splitter::Events(_) => ping(self.dialect()),
+            Splitter::Elements(_) => BLANK_LINE,
+        }
+    }
+
+    /// The dialect's last event for a stream that has begun and cannot be finished. Nothing follows it: a `[DONE]` or
+    /// `message_stop` would make half an answer look whole.
+    pub fn terminal_error(&self, error: &WireError) -> Bytes {
+        match (&self.splitter, &self.reader) {
+            (Splitter::Elements(elements), _) => elements.terminal_error(error),
+            (_, Reader::Anthropic(_)) => anthropic::terminal_error(error),
+            (_, Reader::Chat(_)) => openai_chat::terminal_error(error),
+            (_, Reader::Gemini(_)) => gemini::terminal_error(error),
+            (_, Reader::Responses(reader)) => reader.terminal_error(error, self.model()),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match &self.reader {
+            Reader::Anthropic(_) => Dialect::Anthropic,
+            Reader::Chat(_) => Dialect::OpenaiChat,
+            Reader::Gemini(_) => Dialect::Gemini,
+            Reader::Responses(_) => Dialect::OpenaiResponses,
+        }
+    }
+}
+
+/// What keeps a connection to a client of this dialect alive while nothing is to be said.
+///
+/// Anthropic has an event for it. A comment does for the two of `OpenAI`. Google's SDK for Python takes a comment for
+/// the start of a JSON error and fails, so that Gemini clients get a blank line, which ends no event.
+pub const fn ping(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => b": keep-alive\n\n",
+        Dialect::Gemini => BLANK_LINE,
+    }
+}
+
+#[derive(Debug)]
+enum Splitter {
+    Elements(Elements),
+    Events(Frames),
+}
+
+#[derive(Debug)]
+enum Reader {
+    Anthropic(anthropic::Reader),
+    Chat(openai_chat::Reader),
+    Gemini(gemini::Reader),
+    Responses(openai_responses::Reader),
+}
+
+impl Reader {
+    fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        match self {
+            Self::Anthropic(reader) => reader.on(frame, facts),
+            Self::Chat(reader) => reader.on(frame, facts),
+            Self::Gemini(reader) => reader.on(frame, facts),
+            Self::Responses(reader) => reader.on(frame, facts),
+        }
+    }
+}
+
+/// What every reader finds out.
+#[derive(Debug, Default)]
+struct Facts {
+    phase: Phase,
+    error: Option<ParsedError>,
+    model: Option<String>,
+    service_tier: Option<String>,
+}
+
+impl Facts {
+    fn fail(&mut self, error: ParsedError) {
+        self.phase = self.phase.failed();
+        self.error.get_or_insert(error);
+    }
+
+    /// Keeps the first model and the last tier: the tier of the first event is the one asked for, not the one given.
+    /// An empty name (Azure's first chunk) is none.
+    fn name(&mut self, model: Option<&str>, service_tier: Option<&str>) {
+        if let (None, Some(model)) = (&self.model, model.filter(|name| !name.is_empty())) {
+            self.model = Some(model.to_owned());
+        }
+        if let Some(tier) = service_tier {
+            self.service_tier = Some(tier.to_owned());
+        }
+    }
+}
+
+/// Where the answer stands. The table is in the head of this file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Phase {
+    #[default]
+    Opening,
+    Content,
+    Finished,
+    Complete,
+    Failed {
+        committed: bool,
+    },
+}
+
+impl Phase {
+    fn content(self) -> Self {
+        match self {
+            Self::Opening => Self::Content,
+            other => other,
+        }
+    }
+
+    fn finished(self) -> Self {
+        match self {
+            Self::Opening | Self::Content => Self::Finished,
+            other => other,
+        }
+    }
+
+    /// Another choice goes on after one has finished.
+    fn reopened(self) -> Self {
+        match self {
+            Self::Finished => Self::Content,
+            other => other,
+        }
+    }
+
+    fn complete(self) -> Self {
+        match self {
+            Self::Failed { .. } => self,
+            _ => Self::Complete,
+        }
+    }
+
+    fn failed(self) -> Self {
+        match self {
+            Self::Opening => Self::Failed { committed: false },
+            Self::Failed { .. } => self,
+            _ => Self::Failed { committed: true },
+        }
+    }
+
+    /// The container of the answer has no end, whatever its last element said.
+    fn cut_off(self) -> Self {
+        match self {
+            Self::Finished | Self::Complete => Self::Content,
+            other => other,
+        }
+    }
+
+    fn ending(self) -> Ending {
+        match self {
+            Self::Opening | Self::Content => Ending::Truncated,
+            Self::Finished | Self::Complete => Ending::Complete,
+            Self::Failed { .. } => Ending::Failed,
+        }
+    }
+}
+
+/// Longest frame of an answer, in bytes. A frame with a generated image reaches 20 MB (4K, base64); the request that
+/// brings such an image back has the same limit.
+pub const MAX_ANSWER_FRAME: usize = 32 << 20;
+
+const BLANK_LINE: &[u8] = b"\n";

@@ -211,6 +211,15 @@ impl<'a> Frame<'a> {
         frame
     }
 
+    /// Data that came without the framing of an event stream.
+    pub fn bare(data: &'a [u8]) -> Self {
+        Self {
+            event: None,
+            data: Cow::Borrowed(data),
+            raw: data,
+        }
+    }
+
     /// Whether it carries nothing for a reader: a comment, an `id`, a `retry`.
     pub fn is_silent(&self) -> bool {
         self.data.is_empty()
@@ -321,3 +330,6 @@ fn is_blank(raw: &[u8]) -> bool {
 pub const MAX_FRAME: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests;

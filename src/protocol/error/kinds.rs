@@ -46,11 +46,17 @@ impl Facts<'_> {
                 _ => by_status(self.status),
             },
             400..=499 => by_status(self.status),
-            _ => named
-                .filter(|kind| *kind != ErrorKind::InvalidRequest)
-                .or_else(|| by_wording(&lower))
-                .or(named)
-                .unwrap_or(ErrorKind::Api),
+            _ => match named {
+                None | Some(ErrorKind::Api | ErrorKind::Unavailable)
+                    if says_any(&lower, &OVERLOAD) =>
+                {
+                    ErrorKind::Overloaded
+                }
+                None | Some(ErrorKind::InvalidRequest) => {
+                    by_wording(&lower).or(named).unwrap_or(ErrorKind::Api)
+                }
+                Some(kind) => kind,
+            },
         }
     }
 
@@ -127,8 +133,7 @@ fn by_code(code: &str) -> Option<ErrorKind> {
         | "server_is_overloaded"
         | "service_unavailable_error"
         | "engine_overloaded"
-        | "engine_overloaded_error"
-        | "UNAVAILABLE" => ErrorKind::Overloaded,
+        | "engine_overloaded_error" => ErrorKind::Overloaded,
         "permission_error" | "PERMISSION_DENIED" | "insufficient_permissions" => {
             ErrorKind::Permission
         }
@@ -149,6 +154,7 @@ fn by_code(code: &str) -> Option<ErrorKind> {
         | "RESOURCE_EXHAUSTED" => ErrorKind::RateLimit,
         "timeout_error" | "DEADLINE_EXCEEDED" => ErrorKind::Timeout,
         "request_too_large" => ErrorKind::TooLarge,
+        "UNAVAILABLE" => ErrorKind::Unavailable,
         "UNIMPLEMENTED" => ErrorKind::Unsupported,
         _ => return None,
     })

@@ -66,7 +66,14 @@ fn shape(rest: &[u8]) -> Option<(usize, usize)> {
             return None;
         }
         let tail = rest.get(shape.prefix.len()..)?;
-        let len = tail.iter().take_while(|&&byte| is_token(byte)).count();
+        let token = tail.iter().take_while(|&&byte| is_token(byte)).count();
+        // A full stop behind a key ends the sentence.
+        let dots = tail
+            .get(..token)?
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == b'.');
+        let len = token - dots.count();
         (len >= shape.shortest).then_some((shape.prefix.len(), shape.prefix.len() + len))
     })
 }

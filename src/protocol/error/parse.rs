@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ErrorKind;
-use super::kinds;
+use super::{delay, kinds};
 use crate::protocol::Dialect;
 
 /// What an upstream's error says.
@@ -56,6 +56,34 @@ pub fn parse(dialect: Dialect, status: u16, body: &[u8]) -> ParsedError {
 pub fn parse_event(dialect: Dialect, data: &[u8]) -> Option<ParsedError> {
     let value = serde_json::from_slice::<Value>(data).ok()?;
     Some(Found::look(&value)?.settle(dialect, 200))
+}
+
+impl ParsedError {
+    /// An error that Weir concludes from an answer that does not say it.
+    pub fn new(kind: ErrorKind, code: &str, message: &str) -> Self {
+        Self {
+            status: 200,
+            kind,
+            type_: None,
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+            param: None,
+            retry_after: None,
+            resets_at: None,
+            quota_ids: Vec::new(),
+            request_id: None,
+            is_json: true,
+        }
+    }
+
+    /// A success without content.
+    pub fn empty_answer() -> Self {
+        Self::new(
+            ErrorKind::BadGateway,
+            "empty_answer",
+            "the upstream's answer has no content",
+        )
+    }
 }
 
 /// The parts of an error as they stand in the body.
@@ -197,8 +225,8 @@ impl<'a> Found<'a> {
         let kind = facts.kind();
         let retry_after = self
             .error
-            .and_then(stated_delay)
-            .or_else(|| delay_in_words(&self.message));
+            .and_then(delay::stated)
+            .or_else(|| delay::in_words(&self.message));
         ParsedError {
             status,
             kind,
@@ -255,7 +283,7 @@ fn http_status(code: &Value) -> Option<u16> {
 }
 
 /// The entries of `details`: a list (Gemini) or one object (Anthropic).
-fn details(error: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn details(error: &Value) -> impl Iterator<Item = &Value> {
     let details = error.get("details");
     let list = details
         .and_then(Value::as_array)
@@ -272,67 +300,6 @@ fn quota_ids(error: &Value) -> Vec<String> {
         .take(MAX_QUOTA_IDS)
         .map(str::to_owned)
         .collect()
-}
-
-/// A delay that stands in a field of its own.
-fn stated_delay(error: &Value) -> Option<Duration> {
-    let retry_info = details(error).find_map(|detail| match detail.get("retryDelay")? {
-        Value::String(text) => delay(text),
-        object => object.get("seconds")?.as_f64().and_then(positive),
-    });
-    let plain = ["resets_in_seconds", "retry_after", "retry_after_seconds"]
-        .iter()
-        .find_map(|name| error.get(*name)?.as_f64());
-    retry_info.or_else(|| positive(plain?))
-}
-
-/// "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds".
-fn delay_in_words(message: &str) -> Option<Duration> {
-    let lower = message.to_ascii_lowercase();
-    DELAY_PHRASES.iter().find_map(|phrase| {
-        let at = lower.find(phrase)? + phrase.len();
-        delay(lower.get(at..)?)
-    })
-}
-
-/// `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units, up to the first thing that is neither.
-fn delay(text: &str) -> Option<Duration> {
-    let mut total = None;
-    let mut rest = text.trim_start();
-    loop {
-        let digits = rest
-            .find(|char: char| !char.is_ascii_digit() && char != '.')
-            .unwrap_or(rest.len());
-        let Ok(number) = rest.get(..digits)?.parse::<f64>() else {
-            break;
-        };
-        let after = rest.get(digits..)?.trim_start();
-        let letters = after
-            .find(|char: char| !char.is_ascii_alphabetic())
-            .unwrap_or(after.len());
-        let Some(unit) = unit(after.get(..letters)?) else {
-            break;
-        };
-        total = Some(total.unwrap_or(0.0) + number * unit);
-        rest = after.get(letters..)?.trim_start();
-    }
-    positive(total?)
-}
-
-/// How many seconds a unit has.
-fn unit(name: &str) -> Option<f64> {
-    match name {
-        "ms" | "millisecond" | "milliseconds" => Some(0.001),
-        "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
-        "m" | "min" | "mins" | "minute" | "minutes" => Some(60.0),
-        "h" | "hour" | "hours" => Some(3600.0),
-        "d" | "day" | "days" => Some(86_400.0),
-        _ => None,
-    }
-}
-
-fn positive(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds.min(MAX_DELAY)).ok()
 }
 
 /// The title of an error page, or the start of a plain text.
@@ -353,14 +320,6 @@ fn clip(mut message: String) -> String {
     message
 }
 
-/// How vendors introduce a delay in prose, in lower case.
-const DELAY_PHRASES: [&str; 4] = [
-    "try again in ",
-    "retry in ",
-    "retry after ",
-    "try again after ",
-];
-
 /// Longest message kept, in bytes.
 pub const MAX_MESSAGE: usize = 4096;
 
@@ -369,6 +328,3 @@ const MAX_PAGE: usize = 4096;
 
 /// Quotas named in one error. Gemini names up to four.
 const MAX_QUOTA_IDS: usize = 16;
-
-/// Longest delay believed, in seconds: a year.
-const MAX_DELAY: f64 = 31_536_000.0;

@@ -5,18 +5,16 @@ use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 
 /// What an upstream said went wrong, for the client.
-pub(super) fn of_upstream(error: ParsedError) -> WireError {
+pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
+    let Some(error) = error else {
+        return WireError::new(ErrorKind::Api, FAILED);
+    };
     let message = if error.message.is_empty() {
         FAILED.to_owned()
     } else {
         error.message
     };
     WireError::new(error.kind, message).retry_after(error.retry_after)
-}
-
-/// The stream ended without a `finishReason`.
-pub(super) fn cut_short() -> WireError {
-    WireError::new(ErrorKind::BadGateway, CUT_SHORT).code("stream_incomplete")
 }
 
 /// The model failed, by the reason that it gives for its end.
@@ -34,5 +32,3 @@ pub(super) fn element(error: &WireError, out: &mut BytesMut) {
 }
 
 const FAILED: &str = "the upstream failed while it answered";
-
-const CUT_SHORT: &str = "upstream stream ended before completion";

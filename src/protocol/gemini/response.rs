@@ -1,6 +1,4 @@
 //! Whole answers: what an upstream answers in this dialect, and what a client is answered in it.
-use std::borrow::Cow;
-
 use bytes::BytesMut;
 
 use super::error;
@@ -14,18 +12,12 @@ use crate::protocol::hub::names;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Refusal, Response, Spent, Stop};
 use crate::protocol::hub::usage::Usage;
-use crate::protocol::sse::Frame;
 
 /// Reads an upstream's answer: a stream of one piece.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
     let mut collector = Collector::default();
     let mut decoder = Decoder::default();
-    let frame = Frame {
-        event: None,
-        data: Cow::Borrowed(body),
-        raw: body,
-    };
-    decoder.push(&frame, &mut |event| collector.on(event))?;
+    decoder.push(body, &mut |event| collector.on(event))?;
     decoder.finish(&mut |event| collector.on(event))?;
     collector.finish()
 }
@@ -43,13 +35,25 @@ pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Ve
 }
 
 /// Why the model stopped: a reason, a failure, or `None` while it has not.
-pub(super) fn stop(reason: &str, message: Option<&str>) -> Result<Option<Result<Stop, WireError>>, Violation> {
+pub(super) fn stop(
+    reason: &str,
+    message: Option<&str>,
+) -> Result<Option<Result<Stop, WireError>>, Violation> {
     Ok(Some(match reason {
         "" | "FINISH_REASON_UNSPECIFIED" => return Ok(None),
         "STOP" => Ok(Stop::End),
         "MAX_TOKENS" | "CONTINUATION" => Ok(Stop::MaxTokens),
-        "SAFETY" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" | "RECITATION" | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" | "LANGUAGE" | "MODEL_ARMOR" | "ESCALATION"
+        "SAFETY"
+        | "PROHIBITED_CONTENT"
+        | "BLOCKLIST"
+        | "SPII"
+        | "RECITATION"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "LANGUAGE"
+        | "MODEL_ARMOR"
+        | "ESCALATION"
         | "PUP_LIMITED_DISABLED" => Ok(Stop::Refusal(Refusal {
             category: Some(reason.to_ascii_lowercase()),
             explanation: message.map(str::to_owned),
@@ -79,7 +83,9 @@ pub(super) fn spent(usage: UsageIn, searches: u64) -> Spent {
                 .saturating_sub(usage.cached_content_token_count)
                 .saturating_add(usage.tool_use_prompt_token_count),
             cache_read: usage.cached_content_token_count,
-            output: usage.candidates_token_count.saturating_add(usage.thoughts_token_count),
+            output: usage
+                .candidates_token_count
+                .saturating_add(usage.thoughts_token_count),
             reasoning: usage.thoughts_token_count,
             ..Usage::default()
         },
@@ -90,7 +96,10 @@ pub(super) fn spent(usage: UsageIn, searches: u64) -> Spent {
 
 /// An id for a call that has none: the same for the same call, wherever the conversation goes on.
 pub(super) fn made_id(place: &str, name: &str, args: &str) -> String {
-    format!("call_{}", names::digest(&format!("{place}:{name}:{args}"), ID_DIGITS))
+    format!(
+        "call_{}",
+        names::digest(&format!("{place}:{name}:{args}"), ID_DIGITS)
+    )
 }
 
 const ID_DIGITS: usize = 24;

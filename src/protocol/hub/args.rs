@@ -31,7 +31,7 @@ impl Args {
         if sound && scanner.is_complete() {
             return Cow::Borrowed(&self.raw);
         }
-        if scanner.is_blank() {
+        if self.raw.trim().is_empty() {
             return Cow::Borrowed("{}");
         }
         if sound {

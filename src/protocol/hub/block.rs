@@ -27,6 +27,36 @@ pub enum Block {
     Video(Video),
 }
 
+impl Block {
+    /// Bytes of text that the model wrote in it.
+    pub fn written(&self) -> usize {
+        match self {
+            Self::Text(text) => text.text.len(),
+            Self::Refusal(text) => text.len(),
+            Self::Reasoning(reasoning) => reasoning
+                .visible
+                .iter()
+                .map(|segment| segment.text.len())
+                .sum(),
+            Self::ToolCall(call) => call.name.len() + call.args.raw.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a cache breakpoint stands after it.
+    pub const fn has_cache_mark(&self) -> bool {
+        match self {
+            Self::Document(Document { cache, .. })
+            | Self::Image(Image { cache, .. })
+            | Self::SearchResult(SearchResult { cache, .. })
+            | Self::Text(Text { cache, .. })
+            | Self::ToolCall(ToolCall { cache, .. })
+            | Self::ToolResult(ToolResult { cache, .. }) => cache.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// How long a marked prefix should stay cached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ttl {

@@ -1,46 +1,25 @@
 //! What every target does alike with the parts of a request that it may not know.
 use super::effort::Effort;
-use super::error::{Losses, RequestFault, Verdict};
+use super::error::Losses;
 use super::request::{ReasoningControl, ReasoningMode, Request};
 use crate::protocol::models::{Capabilities, Modes, Sampling};
 
-/// Leaves out or refuses the fields without a counterpart anywhere, by the verdicts that their decoder gave them.
-pub fn extras(request: &Request, losses: &mut Losses) -> Result<(), RequestFault> {
-    for extra in &request.extras {
-        match extra.verdict {
-            Verdict::Name => losses.name(extra.name),
-            Verdict::Omit => losses.omit(extra.name),
-            Verdict::Refuse(reason) => return Err(RequestFault::new(extra.name, reason)),
-        }
-    }
-    if !request.unknown.is_empty() {
-        losses.omit("unknown");
-    }
-    Ok(())
-}
-
-/// Refuses what asks for several answers or for the inside of one, which no answer of the hub can hold.
-pub fn one_answer(request: &Request) -> Result<(), RequestFault> {
-    let sampling = &request.sampling;
-    let refused = [
-        ("n", sampling.candidates.is_some_and(|n| n > 1), "only one answer is supported across dialects"),
-        ("logprobs", sampling.logprobs, "not supported across dialects"),
-        ("logit_bias", sampling.logit_bias.is_some(), "not supported across dialects"),
-    ];
-    match refused.into_iter().find(|(_, wanted, _)| *wanted) {
-        Some((name, _, reason)) => Err(RequestFault::new(name, reason)),
-        None => Ok(()),
-    }
-}
-
 /// The level of effort that is asked for, in levels that the model has. `None` = nothing is asked for, or nothing like it can be
 /// had.
-pub fn effort(control: &ReasoningControl, model: &Capabilities, losses: &mut Losses) -> Option<Effort> {
+pub fn effort(
+    control: &ReasoningControl,
+    model: &Capabilities,
+    losses: &mut Losses,
+) -> Option<Effort> {
     let level = match control.mode {
         // The least that a model does which cannot be switched off.
         ReasoningMode::Off => Some(Effort::Minimal),
-        ReasoningMode::Budget(tokens) => Some(control.effort.unwrap_or(Effort::from_budget(tokens))),
-        ReasoningMode::Adaptive | ReasoningMode::BetweenTools | ReasoningMode::Default => control.effort,
+        ReasoningMode::Budget(tokens) => {
+            Some(control.effort.unwrap_or(Effort::from_budget(tokens)))
+        }
+        ReasoningMode::Adaptive | ReasoningMode::BetweenTools | ReasoningMode::Default => {
+            control.effort
+        }
     };
     let nearest = level.and_then(|level| model.reasoning.efforts.nearest(level));
     if level.is_some() && nearest.is_none() && control.mode != ReasoningMode::Off {

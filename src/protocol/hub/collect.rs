@@ -85,7 +85,11 @@ impl Collector {
                 self.push(Block::ToolCall(call), Last::Closed);
             }
             Event::ToolArgs { slot, fragment } => {
-                let at = self.slots.iter().rfind(|(known, _)| *known == slot).map(|(_, at)| *at);
+                let at = self
+                    .slots
+                    .iter()
+                    .rfind(|(known, _)| *known == slot)
+                    .map(|(_, at)| *at);
                 if let Some(Block::ToolCall(call)) = at.and_then(|at| self.blocks.get_mut(at)) {
                     call.args.raw.push_str(&fragment);
                 }
@@ -105,7 +109,10 @@ impl Collector {
     /// The whole of it.
     pub fn finish(self) -> Result<Response, Violation> {
         let Some(stop) = self.stop else {
-            return Err(Violation::new("unreadable_answer", "the answer does not say why it ends"));
+            return Err(Violation::new(
+                "unreadable_answer",
+                "the answer does not say why it ends",
+            ));
         };
         Ok(Response {
             id: self.id,
@@ -123,7 +130,9 @@ impl Collector {
 
     fn reason(&mut self, kind: SegmentKind, text: String) {
         match (&self.last, self.blocks.last_mut()) {
-            (Last::Paragraph, Some(Block::Reasoning(reasoning))) if !reasoning.visible.is_empty() => {
+            (Last::Paragraph, Some(Block::Reasoning(reasoning)))
+                if !reasoning.visible.is_empty() =>
+            {
                 if let Some(segment) = reasoning.visible.last_mut() {
                     segment.text.push_str(&text);
                 }

@@ -41,6 +41,7 @@
 pub mod args;
 pub mod block;
 pub mod carry;
+pub mod collect;
 pub mod context;
 pub mod effort;
 pub mod error;

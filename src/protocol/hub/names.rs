@@ -32,11 +32,7 @@ pub struct Original {
 impl Names {
     /// Collects the names that `request` declares or uses. Two tools that end up under one name are a fault.
     /// `wraps_freeform`: the target has no freeform tools.
-    pub fn of(
-        request: &Request,
-        longest: usize,
-        wraps_freeform: bool,
-    ) -> Result<Self, RequestFault> {
+    pub fn of(request: &Request, wraps_freeform: bool) -> Result<Self, RequestFault> {
         let mut names = Self::default();
         let mut seen: HashMap<String, &str> = HashMap::new();
         for (index, tool) in request.tools.iter().enumerate() {
@@ -45,7 +41,7 @@ impl Names {
                 Tool::Freeform(_) => (None, wraps_freeform),
                 Tool::Hosted(_) => (None, false),
             };
-            let mapped = names.learn(namespace, tool.name(), freeform, longest);
+            let mapped = names.learn(namespace, tool.name(), freeform);
             if let Some(other) = seen.insert(mapped, tool.name()) {
                 return Err(RequestFault::new(
                     format!("tools.{index}"),
@@ -59,20 +55,14 @@ impl Names {
         for block in request.blocks() {
             if let Block::ToolCall(call) = block {
                 let freeform = wraps_freeform && call.kind == CallKind::Freeform;
-                names.learn(call.namespace.as_deref(), &call.name, freeform, longest);
+                names.learn(call.namespace.as_deref(), &call.name, freeform);
             }
         }
         Ok(names)
     }
 
-    fn learn(
-        &mut self,
-        namespace: Option<&str>,
-        name: &str,
-        freeform: bool,
-        longest: usize,
-    ) -> String {
-        let mapped = tool_name(namespace, name, longest);
+    fn learn(&mut self, namespace: Option<&str>, name: &str, freeform: bool) -> String {
+        let mapped = tool_name(namespace, name);
         if freeform || mapped != name {
             self.changed.insert(
                 mapped.to_string(),
@@ -92,13 +82,13 @@ impl Names {
     }
 }
 
-/// A tool's name for a target that takes letters, digits, `_` and `-`, at most `longest` of them. A namespace becomes a prefix.
-pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str, longest: usize) -> Cow<'a, str> {
+/// A tool's name for a target that takes letters, digits, `_` and `-`, at most [`LONGEST_NAME`]. A namespace becomes a prefix.
+pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
     match namespace {
         Some(namespace) => {
-            Cow::Owned(conform(&format!("{namespace}__{name}"), longest).into_owned())
+            Cow::Owned(conform(&format!("{namespace}__{name}"), LONGEST_NAME).into_owned())
         }
-        None => conform(name, longest),
+        None => conform(name, LONGEST_NAME),
     }
 }
 
@@ -148,6 +138,9 @@ fn conform(text: &str, longest: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{clean}_{}", digest(text, HASH_DIGITS)))
 }
 
+/// Longest tool name that every vendor takes.
+pub const LONGEST_NAME: usize = 64;
+
 /// The only member of a freeform tool's arguments where the target has no freeform tools.
 pub const FREEFORM_FIELD: &str = "input";
 
@@ -162,7 +155,7 @@ mod tests {
 
     #[test]
     fn conforming_names_and_ids_pass() {
-        assert_eq!(tool_name(None, "Read_file-2", 64), "Read_file-2");
+        assert_eq!(tool_name(None, "Read_file-2"), "Read_file-2");
         assert_eq!(tool_id("toolu_01AbC", ToolIds::AtMost(64)), "toolu_01AbC");
         assert_eq!(tool_id("abcDEF123", ToolIds::Nine), "abcDEF123");
     }
@@ -176,8 +169,8 @@ mod tests {
                 digest("functions.web_fetch:0", 8)
             )
         );
-        assert_eq!(tool_name(Some("fs"), "read", 64), "fs__read");
-        assert_eq!(tool_name(None, &"n".repeat(70), 64).len(), 64);
+        assert_eq!(tool_name(Some("fs"), "read"), "fs__read");
+        assert_eq!(tool_name(None, &"n".repeat(70)).len(), 64);
     }
 
     proptest! {

@@ -61,7 +61,9 @@ pub fn offers<'a>(
             continue;
         }
         let tool = match tool {
-            Tool::Function(function) if function.deferred && !loaded.contains(function.name.as_str()) => {
+            Tool::Function(function)
+                if function.deferred && !loaded.contains(function.name.as_str()) =>
+            {
                 losses.omit("deferred_tools");
                 continue;
             }

@@ -54,6 +54,8 @@ pub fn compaction(foreign: &Foreign) -> Option<String> {
     if foreign.kind != "compaction" {
         return None;
     }
-    let content = serde_json::from_str::<Compaction>(foreign.raw.get()).ok()?.content?;
+    let content = serde_json::from_str::<Compaction>(foreign.raw.get())
+        .ok()?
+        .content?;
     Some(format!("[summary of the conversation so far]\n{content}"))
 }

@@ -6,6 +6,8 @@ use std::ops::Deref;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::error::RequestFault;
+
 /// A string that borrows from the bytes unless an escape forbids it. (`Option<Cow<str>>` always copies.)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Str<'a>(pub Cow<'a, str>);
@@ -90,6 +92,76 @@ impl<'de> Visitor<'de> for ObjectVisitor {
             members.push(member);
         }
         Ok(Object(members))
+    }
+}
+
+/// Where in a request something stands; printed only when it is at fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    segment: Segment<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Segment<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+impl<'a> Path<'a> {
+    /// A top-level field.
+    pub const fn top(name: &'a str) -> Self {
+        Self {
+            parent: None,
+            segment: Segment::Field(name),
+        }
+    }
+
+    /// A member of this.
+    pub const fn field(&'a self, name: &'a str) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Field(name),
+        }
+    }
+
+    /// An element of this.
+    pub const fn index(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Index(index),
+        }
+    }
+
+    /// A fault here.
+    pub fn fault(&self, message: impl Into<String>) -> RequestFault {
+        RequestFault::new(self.to_string(), message)
+    }
+
+    /// Reads the value that stands here.
+    pub fn read<'de, T: Deserialize<'de>>(&self, value: &'de RawValue) -> Result<T, RequestFault> {
+        serde_json::from_str(value.get()).map_err(|error| self.fault(without_position(&error)))
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        match self.segment {
+            Segment::Field(name) => f.write_str(name),
+            Segment::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+/// What the parser says, without the line and column inside a part of the body that the client never sees as such.
+pub fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
     }
 }
 

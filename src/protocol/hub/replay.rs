@@ -9,7 +9,7 @@ use super::response::Response;
 /// Tells a whole answer.
 pub fn response(
     response: &Response,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     on(Event::Start(Start {
         id: response.id.as_deref().map(Cow::Borrowed),
@@ -30,7 +30,7 @@ pub fn response(
 pub fn block(
     slot: usize,
     block: &Block,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match block {
         Block::Text(text) => self::text(text, on),
@@ -52,7 +52,10 @@ pub fn block(
     }
 }
 
-fn text(text: &Text, on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>) -> Result<(), Violation> {
+fn text(
+    text: &Text,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+) -> Result<(), Violation> {
     on(Event::TextDelta(Cow::Borrowed(&text.text)))?;
     for citation in &text.citations {
         on(Event::Citation(citation.clone()))?;
@@ -62,7 +65,7 @@ fn text(text: &Text, on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>) ->
 
 fn reasoning(
     reasoning: &Reasoning,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     for (index, segment) in reasoning.visible.iter().enumerate() {
         if index > 0 {
@@ -79,7 +82,7 @@ fn reasoning(
 fn call(
     slot: usize,
     call: &ToolCall,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     if call.opaque.is_some() {
         on(Event::ReasoningEnd(call.opaque.clone()))?;

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::block::{Block, Hosted, Text, Ttl};
 use super::effort::Effort;
-use super::error::Verdict;
+use super::error::{Losses, RequestFault, Verdict};
 use crate::protocol::Dialect;
 
 /// What a client asks for. Decoders fill it, encoders read it; it is never changed in between, so one decoded request
@@ -65,6 +65,39 @@ impl Request {
     /// The extra of that name.
     pub fn extra(&self, name: &str) -> Option<&Extra> {
         self.extras.iter().find(|extra| extra.name == name)
+    }
+
+    /// Settles what no target of another dialect takes: extras by their verdicts, `handled` ones excepted, unknown fields, and
+    /// the wishes for more than one plain answer.
+    pub fn settle_extras(&self, handled: &[&str], losses: &mut Losses) -> Result<(), RequestFault> {
+        for extra in self
+            .extras
+            .iter()
+            .filter(|extra| !handled.contains(&extra.name))
+        {
+            match extra.verdict {
+                Verdict::Name => losses.name(extra.name),
+                Verdict::Omit => losses.omit(extra.name),
+                Verdict::Refuse(reason) => return Err(RequestFault::new(extra.name, reason)),
+            }
+        }
+        if !self.unknown.is_empty() {
+            losses.omit("unknown");
+        }
+        let sampling = &self.sampling;
+        for (param, wished) in [
+            ("n", sampling.candidates.is_some_and(|n| n > 1)),
+            ("logprobs", sampling.logprobs),
+            ("logit_bias", sampling.logit_bias.is_some()),
+        ] {
+            if wished {
+                return Err(RequestFault::new(
+                    param,
+                    "not supported by this upstream; leave it out",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Every block, nested ones excluded.
@@ -272,6 +305,10 @@ pub struct Reply {
     pub include_encrypted: bool,
     /// Responses: settings that the answer repeats.
     pub echo: Echo,
+    /// Gemini: a stream is one JSON array.
+    pub array: bool,
+    /// Gemini: whether thoughts are shown.
+    pub include_thoughts: bool,
 }
 
 /// Fields of a request that its answer repeats as they stand.

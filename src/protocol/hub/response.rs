@@ -1,5 +1,5 @@
 //! A whole answer, whoever gave it.
-use super::block::Block;
+use super::block::{Block, CallKind};
 use super::request::Tier;
 use super::usage::Usage;
 
@@ -29,6 +29,62 @@ pub enum Stop {
     /// A stop string; which one, where the upstream says so.
     Sequence(Option<String>),
     ToolUse,
+}
+
+/// The calls of the client's own tools in an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Calls {
+    /// The arguments of the last one are cut short.
+    Cut,
+    None,
+    Whole,
+}
+
+impl Calls {
+    /// The calls among `blocks`.
+    pub fn among(blocks: &[Block]) -> Self {
+        let mut calls = blocks.iter().filter_map(|block| match block {
+            Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(call),
+            _ => None,
+        });
+        match calls.next_back() {
+            None => Self::None,
+            Some(last) if last.kind == CallKind::Function && !last.args.is_whole() => Self::Cut,
+            Some(_) => Self::Whole,
+        }
+    }
+}
+
+impl Stop {
+    /// The reason in the light of the calls that were made. Calls want their results whatever the upstream says (many say
+    /// `stop`), unless the answer was refused, or cut within a call; and without a call there is nothing to wait for.
+    #[must_use]
+    pub fn given(self, calls: Calls) -> Self {
+        match (self, calls) {
+            (stop @ (Self::Refusal(_) | Self::Pause), _)
+            | (stop @ (Self::MaxTokens | Self::ContextFull), Calls::Cut) => stop,
+            (_, Calls::Cut | Calls::Whole) => Self::ToolUse,
+            (Self::ToolUse, Calls::None) => Self::End,
+            (stop, Calls::None) => stop,
+        }
+    }
+}
+
+impl Response {
+    /// Leaves out a last call whose arguments were cut with the answer: nobody could run it.
+    pub fn drop_cut_call(&mut self) {
+        if matches!(self.stop, Stop::MaxTokens | Stop::ContextFull)
+            && Calls::among(&self.blocks) == Calls::Cut
+        {
+            let last = self
+                .blocks
+                .iter()
+                .rposition(|block| matches!(block, Block::ToolCall(_)));
+            if let Some(last) = last {
+                self.blocks.remove(last);
+            }
+        }
+    }
 }
 
 /// Why the answer was refused or cut.

@@ -14,6 +14,13 @@ pub struct Target<'a> {
     pub account: &'a str,
 }
 
+impl Target<'_> {
+    /// Whether it understands tools whose input is free text; else they become functions with one string.
+    pub fn takes_freeform(&self) -> bool {
+        self.quirks.openai_fields
+    }
+}
+
 /// A translated request.
 #[derive(Clone, Debug)]
 pub struct Encoded {
@@ -115,6 +122,7 @@ impl Quirks {
         output_limit: OutputLimit::MaxCompletionTokens,
         reasoning_replay: ReasoningReplay::Never,
         think_tags: false,
+        tool_ids: ToolIds::AtMost(40),
         openai_fields: true,
         ..Self::COMPATIBLE
     };

@@ -1,10 +1,10 @@
 //! Change top-level members of a raw JSON object: everything else keeps its bytes, and nothing is copied.
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
+use super::text::{escaped, quote};
 use super::{Member, Members};
 
 /// What to do with one member.
@@ -31,7 +31,7 @@ pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
     let mut kept = false;
     let mut previous_end = members.open;
     let mut done = SmallVec::<[bool; 4]>::from_elem(false, edits.len());
-    for member in members.iter() {
+    for member in members {
         let start = member.key.start.saturating_sub(1);
         let separator = previous_end..start;
         previous_end = member.value.end;
@@ -70,16 +70,7 @@ pub fn set(body: &Bytes, members: &Members, edits: &[(&str, Edit)]) -> Pieces {
 
 /// Gives the member `model` another name: the one edit of a route that renames. The rest keeps its bytes.
 pub fn rename(body: &Bytes, members: &Members, model: &str) -> Pieces {
-    set(body, members, &[("model", Edit::Set(string(model)))])
-}
-
-/// A JSON string of this text, quotes included.
-pub fn string(text: &str) -> Bytes {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    out.push_str(&escaped(text));
-    out.push('"');
-    Bytes::from(out)
+    set(body, members, &[("model", Edit::Set(quote(model)))])
 }
 
 impl Pieces {
@@ -202,25 +193,4 @@ fn find<'a>(
 fn appended(comma: bool, name: &str) -> Bytes {
     let comma = if comma { "," } else { "" };
     Bytes::from(format!("{comma}\"{}\":", escaped(name)))
-}
-
-fn escaped(text: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(control)));
-            }
-            other => out.push(other),
-        }
-    }
-    Cow::Owned(out)
 }

@@ -9,12 +9,7 @@ pub const PLAIN: Capabilities = Capabilities {
     max_output: 8_192,
     sampling: Sampling::Any,
     stops: 4,
-    reasoning: Reasoning {
-        modes: Modes::ADAPTIVE.and(Modes::BUDGET).and(Modes::OFF),
-        efforts: LOW_TO_HIGH,
-        default_on: false,
-        hidden: false,
-    },
+    reasoning: NO_REASONING,
     traits: Traits::FORCED_TOOLS,
 };
 
@@ -35,6 +30,7 @@ const CLAUDE_OLD: Capabilities = Capabilities {
 
 const CLAUDE_4_5: Capabilities = Capabilities {
     sampling: Sampling::One,
+    traits: CLAUDE_OLD.traits.and(Traits::STRUCTURED),
     ..CLAUDE_OLD
 };
 
@@ -47,7 +43,7 @@ const CLAUDE_4_6: Capabilities = Capabilities {
         default_on: false,
         hidden: false,
     },
-    traits: PLAIN.traits,
+    traits: CLAUDE_4_5.traits.without(Traits::PREFILL),
     ..CLAUDE_4_5
 };
 
@@ -90,12 +86,6 @@ const CLAUDE_UNFORCED: Capabilities = Capabilities {
 /// OpenAI before reasoning.
 const GPT_4: Capabilities = Capabilities {
     max_output: 16_384,
-    reasoning: Reasoning {
-        modes: Modes::NONE,
-        efforts: Efforts::NONE,
-        default_on: false,
-        hidden: false,
-    },
     ..PLAIN
 };
 

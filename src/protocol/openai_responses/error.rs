@@ -14,11 +14,4 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     WireError::new(error.kind, message).retry_after(error.retry_after)
 }
 
-/// The stream ended without its terminal event.
-pub(super) fn cut_short() -> WireError {
-    WireError::new(ErrorKind::BadGateway, CUT_SHORT).code("stream_incomplete")
-}
-
 const FAILED: &str = "the upstream failed while it answered";
-
-const CUT_SHORT: &str = "upstream stream ended before completion";

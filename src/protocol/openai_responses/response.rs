@@ -7,9 +7,7 @@ use super::stream::Encoder;
 use super::wire::{AnnotationIn, ItemIn, PartIn, ResponseIn};
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
-use crate::protocol::hub::block::{
-    Block, CallKind, Citation, Foreign, Hosted, Text, ToolCall,
-};
+use crate::protocol::hub::block::{Block, CallKind, Citation, Foreign, Hosted, Text, ToolCall};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, RequestFault, Violation};
 use crate::protocol::hub::read::{Path, Str, without_position};
@@ -24,17 +22,21 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
     let answer: ResponseIn<'_> =
         serde_json::from_slice(body).map_err(|error| unreadable(without_position(&error)))?;
     if !matches!(answer.status.as_deref(), Some("completed" | "incomplete")) {
-        return Err(unreadable("the answer is neither completed nor incomplete".to_owned()));
+        return Err(unreadable(
+            "the answer is neither completed nor incomplete".to_owned(),
+        ));
     }
     let mut blocks = Vec::with_capacity(answer.output.len());
     for raw in &answer.output {
-        let item: ItemIn<'_> =
-            serde_json::from_str(raw.get()).map_err(|error| unreadable(without_position(&error)))?;
+        let item: ItemIn<'_> = serde_json::from_str(raw.get())
+            .map_err(|error| unreadable(without_position(&error)))?;
         blocks.extend(self::blocks(raw, &item).map_err(|fault| unreadable(fault.to_string()))?);
     }
     let is_search = |block: &&Block| matches!(block, Block::ToolCall(call) if call.kind == CallKind::Server(Hosted::WebSearch));
     let searches = blocks.iter().filter(is_search).count() as u64;
-    let refused = blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
+    let refused = blocks
+        .iter()
+        .any(|block| matches!(block, Block::Refusal(_)));
     let stop = match stop(&answer) {
         Stop::End if refused => Stop::Refusal(Refusal::default()),
         stop => stop,
@@ -93,7 +95,11 @@ fn part(part: &PartIn<'_>) -> Option<Block> {
         ("refusal", _, Some(refusal)) => Some(Block::Refusal(refusal.to_owned())),
         (_, Some(text), _) if !text.is_empty() => Some(Block::Text(Text {
             text: text.to_owned(),
-            citations: part.annotations.iter().filter_map(|raw| citation(raw)).collect(),
+            citations: part
+                .annotations
+                .iter()
+                .filter_map(|raw| citation(raw))
+                .collect(),
             cache: None,
         })),
         _ => None,
@@ -131,7 +137,10 @@ pub(super) fn citation(raw: &RawValue) -> Option<Citation> {
     Some(match (&*annotation.kind, annotation.url) {
         ("url_citation", Some(url)) => Citation::Url {
             url: url.to_owned(),
-            title: annotation.title.map(|title| title.to_owned()).unwrap_or_default(),
+            title: annotation
+                .title
+                .map(|title| title.to_owned())
+                .unwrap_or_default(),
             cited_text: String::new(),
             index: None,
         },
@@ -160,7 +169,10 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
 pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
     let usage = response.usage?;
     let details = usage.input_tokens_details;
-    let long = details.cache_write_tokens_details.ttl_12h_tokens.min(details.cache_write_tokens);
+    let long = details
+        .cache_write_tokens_details
+        .ttl_12h_tokens
+        .min(details.cache_write_tokens);
     Some(Spent {
         usage: Usage {
             input: usage

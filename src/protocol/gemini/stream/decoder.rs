@@ -14,7 +14,6 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Str, without_position};
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
-use crate::protocol::sse::Frame;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]
@@ -52,25 +51,28 @@ enum Stretch {
 }
 
 impl Decoder {
-    /// Reads one frame and tells what happens in it.
+    /// Reads the data of one frame and tells what happens in it.
     pub fn push(
         &mut self,
-        frame: &Frame<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        data: &[u8],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if frame.is_silent() || &*frame.data == b"[DONE]" || matches!(self.state, State::Ended) {
+        if data == b"[DONE]" || matches!(self.state, State::Ended) {
             return Ok(());
         }
-        let chunk: ChunkIn<'_> = serde_json::from_slice(&frame.data).map_err(|error| {
-            let message = format!("an event of the upstream cannot be read: {}", without_position(&error));
+        let chunk: ChunkIn<'_> = serde_json::from_slice(data).map_err(|error| {
+            let message = format!(
+                "an event of the upstream cannot be read: {}",
+                without_position(&error)
+            );
             Violation::new("unreadable_event", message)
         })?;
         if chunk.error.is_some() {
             self.state = State::Ended;
-            return match parse_event(Dialect::Gemini, &frame.data) {
-                Some(error) => on(Event::Error(error::of_upstream(error))),
-                None => on(Event::Error(error::cut_short())),
-            };
+            return on(Event::Error(error::of_upstream(parse_event(
+                Dialect::Gemini,
+                data,
+            ))));
         }
         self.state = match std::mem::take(&mut self.state) {
             State::Before => Answer::begin(&chunk, on)?.on(chunk, on)?,
@@ -84,15 +86,18 @@ impl Decoder {
         Ok(())
     }
 
-    /// The upstream closed: its only terminal marker. Without a reason for the end the answer is not whole.
+    /// The upstream closed, its only terminal marker: whether it had said why the answer ends. If not, the answer is not whole.
     pub fn finish(
         &mut self,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ended => Ok(()),
-            State::Stopped(_) => on(Event::End),
-            State::Before | State::Open(_) => on(Event::Error(error::cut_short())),
+            State::Ended => Ok(true),
+            State::Stopped(_) => {
+                on(Event::End)?;
+                Ok(true)
+            }
+            State::Before | State::Open(_) => Ok(false),
         }
     }
 }
@@ -100,9 +105,10 @@ impl Decoder {
 impl Answer {
     fn begin(
         chunk: &ChunkIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<Self, Violation> {
-        let borrow = |text: &Option<Str<'_>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
+        let borrow =
+            |text: &Option<Str<'_>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
         on(Event::Start(Start {
             id: borrow(&chunk.response_id),
             model: borrow(&chunk.model_version),
@@ -117,12 +123,16 @@ impl Answer {
     }
 
     fn on(
-        mut self,
+        self,
         chunk: ChunkIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
         // Only the first answer of several: nobody could ask for more.
-        let Some(candidate) = chunk.candidates.into_iter().find(|candidate| candidate.index == 0) else {
+        let Some(candidate) = chunk
+            .candidates
+            .into_iter()
+            .find(|candidate| candidate.index == 0)
+        else {
             tell_usage(chunk.usage_metadata, self.searches, on)?;
             return match chunk.prompt_feedback.as_ref().and_then(blocked) {
                 Some(refusal) => {
@@ -139,7 +149,7 @@ impl Answer {
         mut self,
         candidate: CandidateIn<'_>,
         usage: Option<UsageIn>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
         for part in candidate.content.unwrap_or_default().parts {
             self.part(part, on)?;
@@ -158,7 +168,11 @@ impl Answer {
         match end {
             Ok(stop) => {
                 self.end_thought(on)?;
-                let calls = if self.calls > 0 { Calls::Whole } else { Calls::None };
+                let calls = if self.calls > 0 {
+                    Calls::Whole
+                } else {
+                    Calls::None
+                };
                 on(Event::Stop(stop.given(calls)))?;
                 Ok(State::Stopped(self.searches))
             }
@@ -172,10 +186,14 @@ impl Answer {
     fn part(
         &mut self,
         part: PartIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let signature = part.thought_signature.as_ref().filter(|signature| !signature.is_empty());
-        let state = signature.map(|signature| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &**signature));
+        let signature = part
+            .thought_signature
+            .as_ref()
+            .filter(|signature| !signature.is_empty());
+        let state = signature
+            .map(|signature| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &**signature));
         if let Some(call) = part.function_call {
             if state.is_some() {
                 self.stretch = Stretch::Silent;
@@ -206,7 +224,7 @@ impl Answer {
         &mut self,
         text: Str<'_>,
         state: Option<Opaque>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         if !text.is_empty() {
             if self.stretch == Stretch::Speaking {
@@ -231,7 +249,7 @@ impl Answer {
         &mut self,
         text: Str<'_>,
         state: Option<Opaque>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         if state.is_some() && self.stretch != Stretch::Speaking {
             self.stretch = Stretch::Silent;
@@ -248,7 +266,7 @@ impl Answer {
     fn call(
         &mut self,
         call: &CallIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let slot = self.calls;
         self.calls += 1;
@@ -256,7 +274,11 @@ impl Answer {
         let args = call.args.map_or("{}", RawValue::get);
         let id = match &call.id {
             Some(id) if !id.is_empty() => Cow::Borrowed(&**id),
-            _ => Cow::Owned(response::made_id(&format!("{}:{slot}", self.salt), &call.name, args)),
+            _ => Cow::Owned(response::made_id(
+                &format!("{}:{slot}", self.salt),
+                &call.name,
+                args,
+            )),
         };
         on(Event::ToolStart {
             slot,
@@ -270,7 +292,10 @@ impl Answer {
         on(Event::ToolEnd { slot })
     }
 
-    fn end_thought(&mut self, on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>) -> Result<(), Violation> {
+    fn end_thought(
+        &mut self,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
         if self.stretch == Stretch::Thinking {
             self.stretch = Stretch::Silent;
             on(Event::ReasoningEnd(None))?;
@@ -282,7 +307,7 @@ impl Answer {
 fn tell_usage(
     usage: Option<UsageIn>,
     searches: u64,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
         Some(usage) => on(Event::Usage(response::spent(usage, searches))),
@@ -294,20 +319,27 @@ fn blocked(feedback: &FeedbackIn<'_>) -> Option<Refusal> {
     let reason = feedback.block_reason.as_ref()?;
     Some(Refusal {
         category: Some(reason.to_ascii_lowercase()),
-        explanation: feedback.block_reason_message.as_ref().map(|message| message.to_owned()),
+        explanation: feedback
+            .block_reason_message
+            .as_ref()
+            .map(|message| message.to_owned()),
     })
 }
 
 /// Sources: one citation for every passage and page; without passages, one for every page.
 fn cite(
     grounding: &GroundingIn<'_>,
-    on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     let mut tell = |index: usize, cited: &str| match grounding.grounding_chunks.get(index) {
         Some(chunk) => match &chunk.web {
             Some(web) => on(Event::Citation(Citation::Url {
                 url: web.uri.to_owned(),
-                title: web.title.as_ref().map(|title| title.to_owned()).unwrap_or_default(),
+                title: web
+                    .title
+                    .as_ref()
+                    .map(|title| title.to_owned())
+                    .unwrap_or_default(),
                 cited_text: cited.to_owned(),
                 index: None,
             })),
@@ -319,7 +351,10 @@ fn cite(
         return (0..grounding.grounding_chunks.len()).try_for_each(|index| tell(index, ""));
     }
     for support in &grounding.grounding_supports {
-        let segment = support.segment.as_ref().and_then(|segment| segment.text.as_deref());
+        let segment = support
+            .segment
+            .as_ref()
+            .and_then(|segment| segment.text.as_deref());
         for index in &support.grounding_chunk_indices {
             tell(*index, segment.unwrap_or_default())?;
         }

@@ -129,7 +129,11 @@ pub struct PartIn<'a> {
     pub function_response: Option<ResultIn<'a>>,
     #[serde(borrow, rename = "executableCode", alias = "executable_code")]
     pub executable_code: Option<&'a RawValue>,
-    #[serde(borrow, rename = "codeExecutionResult", alias = "code_execution_result")]
+    #[serde(
+        borrow,
+        rename = "codeExecutionResult",
+        alias = "code_execution_result"
+    )]
     pub code_execution_result: Option<&'a RawValue>,
 }
 
@@ -184,7 +188,11 @@ pub struct ToolIn<'a> {
     pub function_declarations: Vec<FunctionIn<'a>>,
     #[serde(borrow, rename = "googleSearch", alias = "google_search")]
     pub google_search: Option<&'a RawValue>,
-    #[serde(borrow, rename = "googleSearchRetrieval", alias = "google_search_retrieval")]
+    #[serde(
+        borrow,
+        rename = "googleSearchRetrieval",
+        alias = "google_search_retrieval"
+    )]
     pub google_search_retrieval: Option<&'a RawValue>,
     #[serde(borrow, rename = "urlContext", alias = "url_context")]
     pub url_context: Option<&'a RawValue>,
@@ -201,13 +209,21 @@ pub struct FunctionIn<'a> {
     /// In OpenAPI's terms.
     #[serde(borrow)]
     pub parameters: Option<&'a RawValue>,
-    #[serde(borrow, rename = "parametersJsonSchema", alias = "parameters_json_schema")]
+    #[serde(
+        borrow,
+        rename = "parametersJsonSchema",
+        alias = "parameters_json_schema"
+    )]
     pub parameters_json_schema: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
 pub struct ToolConfigIn<'a> {
-    #[serde(borrow, rename = "functionCallingConfig", alias = "function_calling_config")]
+    #[serde(
+        borrow,
+        rename = "functionCallingConfig",
+        alias = "function_calling_config"
+    )]
     pub function_calling_config: Option<CallingIn<'a>>,
 }
 
@@ -215,7 +231,12 @@ pub struct ToolConfigIn<'a> {
 pub struct CallingIn<'a> {
     #[serde(borrow)]
     pub mode: Option<Str<'a>>,
-    #[serde(default, deserialize_with = "or_default", rename = "allowedFunctionNames", alias = "allowed_function_names")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "allowedFunctionNames",
+        alias = "allowed_function_names"
+    )]
     pub allowed_function_names: Vec<String>,
 }
 
@@ -231,7 +252,12 @@ pub struct GenerationIn<'a> {
     pub candidate_count: Option<u64>,
     #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
     pub max_output_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "or_default", rename = "stopSequences", alias = "stop_sequences")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "stopSequences",
+        alias = "stop_sequences"
+    )]
     pub stop_sequences: Vec<String>,
     #[serde(rename = "presencePenalty", alias = "presence_penalty")]
     pub presence_penalty: Option<Number>,
@@ -264,7 +290,12 @@ pub struct GenerationIn<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct ThinkingIn<'a> {
-    #[serde(default, deserialize_with = "or_default", rename = "includeThoughts", alias = "include_thoughts")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "includeThoughts",
+        alias = "include_thoughts"
+    )]
     pub include_thoughts: bool,
     #[serde(rename = "thinkingBudget", alias = "thinking_budget")]
     pub thinking_budget: Option<i64>,

@@ -61,6 +61,22 @@ impl<'a> PartOut<'a> {
             ..Self::default()
         }
     }
+
+    /// The part of an answer, independent of what it was made from: text, a thought or a call.
+    pub fn into_owned(self) -> PartOut<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        PartOut {
+            text: self.text.map(own),
+            thought: self.thought,
+            function_call: self.function_call.map(|call| CallOut {
+                id: own(call.id),
+                name: own(call.name),
+                args: Cow::Owned(call.args.into_owned()),
+            }),
+            thought_signature: self.thought_signature.map(own),
+            ..PartOut::default()
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

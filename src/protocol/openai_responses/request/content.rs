@@ -34,7 +34,11 @@ pub fn parts<'a>(value: &'a RawValue, path: &Path<'_>) -> Result<Vec<PartIn<'a>>
     }
 }
 
-fn block(raw: &RawValue, part: &PartIn<'_>, path: &Path<'_>) -> Result<Option<Block>, RequestFault> {
+fn block(
+    raw: &RawValue,
+    part: &PartIn<'_>,
+    path: &Path<'_>,
+) -> Result<Option<Block>, RequestFault> {
     let cache = part.prompt_cache_breakpoint.as_ref().map(ttl);
     let own = |text: &Option<Str<'_>>| text.as_ref().map(|text| text.to_owned());
     Ok(Some(match &*part.kind {
@@ -61,7 +65,9 @@ fn block(raw: &RawValue, part: &PartIn<'_>, path: &Path<'_>) -> Result<Option<Bl
         }),
         "input_file" => Block::Document(Document {
             source: DocumentSource::Media(match (&part.file_data, &part.file_url, &part.file_id) {
-                (Some(data), ..) if data.starts_with("data:") => place(data, &path.field("file_data"))?,
+                (Some(data), ..) if data.starts_with("data:") => {
+                    place(data, &path.field("file_data"))?
+                }
                 (Some(data), ..) => Source::Base64 {
                     media_type: "application/pdf".to_owned(),
                     data: data.to_owned(),

@@ -2,7 +2,9 @@
 use serde_json::value::RawValue;
 
 use super::super::response::tier;
-use super::super::wire::{BreakpointIn, FormatIn, ReasoningIn, TextIn, ToolChoiceIn, ToolIn, is_echoed};
+use super::super::wire::{
+    BreakpointIn, FormatIn, ReasoningIn, TextIn, ToolChoiceIn, ToolIn, is_echoed,
+};
 use super::content;
 use super::items::{self, hosted};
 use crate::protocol::Dialect;
@@ -11,13 +13,14 @@ use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
 use crate::protocol::hub::request::{
-    Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Role, Show, Tool, ToolChoice,
+    Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Role, Show, Tool,
+    ToolChoice,
 };
 
 /// Reads the body of `POST /v1/responses`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let members: Object<'_> =
-        serde_json::from_slice(body).map_err(|error| RequestFault::new("", without_position(&error)))?;
+    let members: Object<'_> = serde_json::from_slice(body)
+        .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::OpenaiResponses, "");
     let mut declared = Vec::new();
     for (name, value) in &members.0 {
@@ -59,10 +62,12 @@ fn member<'a>(
         "input" => {}
         "instructions" if is_string(value) => {
             let texts = content::blocks(value, &path)?;
-            request.system.extend(texts.into_iter().filter_map(|block| match block {
-                Block::Text(text) => Some(text),
-                _ => None,
-            }));
+            request
+                .system
+                .extend(texts.into_iter().filter_map(|block| match block {
+                    Block::Text(text) => Some(text),
+                    _ => None,
+                }));
         }
         "max_output_tokens" => request.max_output = Some(path.read(value)?),
         "temperature" => request.sampling.temperature = path.read(value)?,
@@ -113,12 +118,18 @@ fn member<'a>(
 
 /// Instructions before the first message belong to the system text.
 fn lead(request: &mut Request) {
-    let leading = request.turns.iter().take_while(|turn| turn.role == Role::System).count();
+    let leading = request
+        .turns
+        .iter()
+        .take_while(|turn| turn.role == Role::System)
+        .count();
     for turn in request.turns.drain(..leading) {
-        request.system.extend(turn.blocks.into_iter().filter_map(|block| match block {
-            Block::Text(text) => Some(text),
-            _ => None,
-        }));
+        request
+            .system
+            .extend(turn.blocks.into_iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text),
+                _ => None,
+            }));
     }
 }
 
@@ -207,7 +218,11 @@ fn tool_choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestF
     })
 }
 
-fn reasoning(request: &mut Request, wanted: &ReasoningIn<'_>, path: &Path<'_>) -> Result<(), RequestFault> {
+fn reasoning(
+    request: &mut Request,
+    wanted: &ReasoningIn<'_>,
+    path: &Path<'_>,
+) -> Result<(), RequestFault> {
     if wanted.mode.as_deref() == Some("pro") {
         return Err(path.field("mode").fault("`pro` needs an OpenAI upstream"));
     }
@@ -240,7 +255,9 @@ fn format(wanted: &FormatIn<'_>, path: &Path<'_>) -> Result<Format, RequestFault
             strict: wanted.strict,
         }),
         ("json_schema", None) => Err(path.field("schema").fault("field required")),
-        (kind, _) => Err(path.field("type").fault(format!("`{kind}` is not supported"))),
+        (kind, _) => Err(path
+            .field("type")
+            .fault(format!("`{kind}` is not supported"))),
     }
 }
 
@@ -260,19 +277,30 @@ fn extra(request: &mut Request, name: &str, value: &RawValue) {
 /// Known fields without a counterpart.
 const EXTRAS: &[(&str, Verdict)] = &[
     ("access_programs", Verdict::Name),
-    ("background", Verdict::Refuse("answers cannot be fetched later from this upstream; leave the field out")),
+    (
+        "background",
+        Verdict::Refuse("answers cannot be fetched later from this upstream; leave the field out"),
+    ),
     ("client_metadata", Verdict::Omit),
     ("context_management", Verdict::Name),
-    ("conversation", Verdict::Refuse("conversations are not kept here; send all items in `input`")),
+    (
+        "conversation",
+        Verdict::Refuse("conversations are not kept here; send all items in `input`"),
+    ),
     ("image", Verdict::Name),
     ("max_tool_calls", Verdict::Name),
     ("metadata", Verdict::Omit),
     ("moderation", Verdict::Name),
     (
         "previous_response_id",
-        Verdict::Refuse("answers are not kept here; send all earlier items in `input` instead (`previous_response_not_found`)"),
+        Verdict::Refuse(
+            "answers are not kept here; send all earlier items in `input` instead (`previous_response_not_found`)",
+        ),
     ),
-    ("prompt", Verdict::Refuse("prompt templates need an OpenAI upstream; send their text")),
+    (
+        "prompt",
+        Verdict::Refuse("prompt templates need an OpenAI upstream; send their text"),
+    ),
     ("store", Verdict::Omit),
     ("stream_options", Verdict::Omit),
     ("truncation", Verdict::Name),

@@ -2,8 +2,8 @@
 use std::borrow::Cow;
 
 use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, TextOut};
-use super::write::{self, CACHE_TTL};
 use super::tools;
+use super::write::{self, CACHE_TTL};
 use crate::protocol::hub::carry;
 use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::{Losses, RequestFault};
@@ -15,8 +15,7 @@ use crate::protocol::hub::target::{Encoded, Target};
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
     let mut losses = Losses::default();
-    carry::extras(request, &mut losses)?;
-    carry::one_answer(request)?;
+    request.settle_extras(&[], &mut losses)?;
     let prewarm = prewarm(request, target)?;
     let (reasoning, reasons) = reasoning(request, target, &mut losses);
     // Nothing is kept at the vendor, so reasoning has to come along.
@@ -33,7 +32,10 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         tools: Vec::new(),
         tool_choice: None,
         parallel_tool_calls: None,
-        max_output_tokens: request.max_output.filter(|_| !prewarm).map(|most| most.max(LEAST_OUTPUT)),
+        max_output_tokens: request
+            .max_output
+            .filter(|_| !prewarm)
+            .map(|most| most.max(LEAST_OUTPUT)),
         temperature: None,
         top_p: None,
         reasoning,
@@ -49,8 +51,9 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     tools::encode(request, target, &mut losses, &mut out)?;
     sampling(request, target, reasons, &mut losses, &mut out);
     vendor_fields(request, target, prewarm, &mut losses, &mut out);
-    let body = serde_json::to_vec(&out)
-        .map_err(|error| RequestFault::new("", format!("the request cannot be written: {error}")))?;
+    let body = serde_json::to_vec(&out).map_err(|error| {
+        RequestFault::new("", format!("the request cannot be written: {error}"))
+    })?;
     Ok(Encoded {
         body,
         headers: Vec::new(),
@@ -72,12 +75,17 @@ fn prewarm(request: &Request, target: &Target<'_>) -> Result<bool, RequestFault>
 }
 
 fn can_reason(target: &Target<'_>) -> bool {
-    target.capabilities.reasoning.efforts != Efforts::NONE || target.capabilities.reasoning.default_on
+    target.capabilities.reasoning.efforts != Efforts::NONE
+        || target.capabilities.reasoning.default_on
 }
 
 /// The reasoning controls, and whether the model will reason. A summary is asked for only where the client wants to see one:
 /// OpenAI gives it to verified organizations alone.
-fn reasoning(request: &Request, target: &Target<'_>, losses: &mut Losses) -> (Option<ReasoningOut>, bool) {
+fn reasoning(
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> (Option<ReasoningOut>, bool) {
     let control = &request.reasoning;
     if control.mode == ReasoningMode::Off && carry::can_be_off(target.capabilities) {
         let off = ReasoningOut {
@@ -98,7 +106,11 @@ fn reasoning(request: &Request, target: &Target<'_>, losses: &mut Losses) -> (Op
     (out, reasons)
 }
 
-fn text<'a>(request: &'a Request, target: &Target<'_>, losses: &mut Losses) -> Result<Option<TextOut<'a>>, RequestFault> {
+fn text<'a>(
+    request: &'a Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> Result<Option<TextOut<'a>>, RequestFault> {
     let format = match &request.output.format {
         Format::Text => None,
         Format::JsonObject => Some(FormatOut::JsonObject),
@@ -172,7 +184,10 @@ fn vendor_fields<'a>(
             ("user", identity.user.is_some()),
             ("prompt_cache_key", request.cache.key.is_some()),
             ("cache_control", request.cache.auto.is_some()),
-            ("service_tier", request.tier.is_some_and(|tier| tier != Tier::Auto)),
+            (
+                "service_tier",
+                request.tier.is_some_and(|tier| tier != Tier::Auto),
+            ),
         ] {
             if present {
                 losses.omit(name);
@@ -180,7 +195,10 @@ fn vendor_fields<'a>(
         }
         return;
     }
-    out.safety_identifier = identity.user.as_deref().map(|user| names::digest(user, LONGEST_KEY));
+    out.safety_identifier = identity
+        .user
+        .as_deref()
+        .map(|user| names::digest(user, LONGEST_KEY));
     let key = request.cache.key.as_deref().or(identity.session.as_deref());
     out.prompt_cache_key = key.map(|key| {
         if key.len() <= LONGEST_KEY {

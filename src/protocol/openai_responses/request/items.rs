@@ -22,7 +22,10 @@ pub struct Conversation<'a> {
 }
 
 /// Reads a bare string, or a list of items.
-pub fn conversation<'a>(input: &'a RawValue, path: &Path<'_>) -> Result<Conversation<'a>, RequestFault> {
+pub fn conversation<'a>(
+    input: &'a RawValue,
+    path: &Path<'_>,
+) -> Result<Conversation<'a>, RequestFault> {
     let mut conversation = Conversation::default();
     if is_string(input) {
         let blocks = content::blocks(input, path)?;
@@ -39,7 +42,12 @@ pub fn conversation<'a>(input: &'a RawValue, path: &Path<'_>) -> Result<Conversa
 }
 
 impl<'a> Conversation<'a> {
-    fn item(&mut self, raw: &'a RawValue, item: &ItemIn<'a>, path: &Path<'_>) -> Result<(), RequestFault> {
+    fn item(
+        &mut self,
+        raw: &'a RawValue,
+        item: &ItemIn<'a>,
+        path: &Path<'_>,
+    ) -> Result<(), RequestFault> {
         match item.kind.as_deref().unwrap_or("message") {
             "message" => {
                 let role = match item.role.as_deref() {
@@ -53,7 +61,10 @@ impl<'a> Conversation<'a> {
                 };
                 self.push(role, blocks);
             }
-            "reasoning" => self.push(Role::Assistant, vec![Block::Reasoning(reasoning(item, path)?)]),
+            "reasoning" => self.push(
+                Role::Assistant,
+                vec![Block::Reasoning(reasoning(item, path)?)],
+            ),
             "function_call" | "custom_tool_call" => {
                 self.push(Role::Assistant, vec![Block::ToolCall(call(item, path)?)]);
             }
@@ -70,7 +81,8 @@ impl<'a> Conversation<'a> {
             }
             "additional_tools" => {
                 if let Some(tools) = item.tools {
-                    self.tools.extend(path.field("tools").read::<Vec<&RawValue>>(tools)?);
+                    self.tools
+                        .extend(path.field("tools").read::<Vec<&RawValue>>(tools)?);
                 }
             }
             kind => {
@@ -91,7 +103,9 @@ impl<'a> Conversation<'a> {
     /// What the assistant did in a row is one turn; every other message is a turn of its own.
     fn push(&mut self, role: Role, mut blocks: Vec<Block>) {
         match self.turns.last_mut() {
-            Some(last) if role == Role::Assistant && last.role == role => last.blocks.append(&mut blocks),
+            Some(last) if role == Role::Assistant && last.role == role => {
+                last.blocks.append(&mut blocks)
+            }
             _ if blocks.is_empty() => {}
             _ => self.turns.push(Turn {
                 role,
@@ -122,24 +136,36 @@ pub fn reasoning(item: &ItemIn<'_>, path: &Path<'_>) -> Result<Reasoning, Reques
         );
     }
     let id = item.id.as_ref().map(|id| id.to_owned());
-    let state = item.encrypted_content.as_ref().filter(|state| !state.is_empty());
+    let state = item
+        .encrypted_content
+        .as_ref()
+        .filter(|state| !state.is_empty());
     let opaque = state.map(|state| {
         opaque::unseal(state).unwrap_or_else(|| Opaque {
             item_id: id.clone().unwrap_or_default(),
             ..Opaque::native(Vendor::Openai, OpaqueKind::Encrypted, &**state)
         })
     });
-    Ok(Reasoning { visible, opaque, id })
+    Ok(Reasoning {
+        visible,
+        opaque,
+        id,
+    })
 }
 
 /// A call of a tool of the client's.
 pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault> {
     let is_freeform = item.kind.as_deref() == Some("custom_tool_call");
     let args = match (is_freeform, item.arguments) {
-        (true, _) => item.input.as_ref().map(|input| input.to_owned()).unwrap_or_default(),
-        (false, Some(arguments)) if is_string(arguments) => {
-            path.field("arguments").read::<Str<'_>>(arguments)?.to_owned()
-        }
+        (true, _) => item
+            .input
+            .as_ref()
+            .map(|input| input.to_owned())
+            .unwrap_or_default(),
+        (false, Some(arguments)) if is_string(arguments) => path
+            .field("arguments")
+            .read::<Str<'_>>(arguments)?
+            .to_owned(),
         // Some servers forget to print them as a string.
         (false, Some(arguments)) => arguments.get().to_owned(),
         (false, None) => String::new(),
@@ -147,7 +173,10 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
     Ok(ToolCall {
         id: need(item.call_id.as_ref(), path, "call_id")?,
         name: need(item.name.as_ref(), path, "name")?,
-        namespace: item.namespace.as_ref().map(|namespace| namespace.to_owned()),
+        namespace: item
+            .namespace
+            .as_ref()
+            .map(|namespace| namespace.to_owned()),
         args: Args::new(args),
         kind: if is_freeform {
             CallKind::Freeform
@@ -201,9 +230,10 @@ pub const fn hosted(kind: &str) -> Hosted {
         b"image_generation" => Hosted::ImageGeneration,
         b"mcp" => Hosted::Mcp,
         b"tool_search" => Hosted::ToolSearch,
-        b"web_search" | b"web_search_2025_08_26" | b"web_search_preview" | b"web_search_preview_2025_03_11" => {
-            Hosted::WebSearch
-        }
+        b"web_search"
+        | b"web_search_2025_08_26"
+        | b"web_search_preview"
+        | b"web_search_preview_2025_03_11" => Hosted::WebSearch,
         _ => Hosted::Other,
     }
 }
@@ -212,8 +242,17 @@ pub const fn hosted(kind: &str) -> Hosted {
 const REFUSED: &[(&str, &str)] = &[
     ("compaction_trigger", "compaction needs an OpenAI upstream"),
     ("computer_call", "computer use needs an OpenAI upstream"),
-    ("computer_call_output", "computer use needs an OpenAI upstream"),
-    ("item_reference", "nothing is stored here; send the item itself"),
+    (
+        "computer_call_output",
+        "computer use needs an OpenAI upstream",
+    ),
+    (
+        "item_reference",
+        "nothing is stored here; send the item itself",
+    ),
     ("program", "programmatic tool calls need an OpenAI upstream"),
-    ("program_output", "programmatic tool calls need an OpenAI upstream"),
+    (
+        "program_output",
+        "programmatic tool calls need an OpenAI upstream",
+    ),
 ];

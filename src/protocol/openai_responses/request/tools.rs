@@ -22,7 +22,11 @@ pub fn encode<'a>(
     let skills = Skills {
         freeform: target.takes_freeform(),
         choice_of_some: target.quirks.openai_fields,
-        hosted: if target.quirks.openai_fields { &[Hosted::WebSearch] } else { &[] },
+        hosted: if target.quirks.openai_fields {
+            &[Hosted::WebSearch]
+        } else {
+            &[]
+        },
     };
     for offer in offer::offers(request, skills, losses)? {
         let path = format!("tools.{}", offer.index);
@@ -50,7 +54,11 @@ pub fn encode<'a>(
     Ok(())
 }
 
-fn function<'a>(function: &'a Function, path: &str, losses: &mut Losses) -> Result<ToolOut<'a>, RequestFault> {
+fn function<'a>(
+    function: &'a Function,
+    path: &str,
+    losses: &mut Losses,
+) -> Result<ToolOut<'a>, RequestFault> {
     let schema = function.schema.as_deref();
     let strict = function.strict == Some(true) && schema.is_some_and(schema::suits_openai_strict);
     if function.strict == Some(true) && !strict {
@@ -67,7 +75,10 @@ fn function<'a>(function: &'a Function, path: &str, losses: &mut Losses) -> Resu
         description: function.description.as_deref().map(Cow::Borrowed),
         parameters: match schema {
             Some(schema) => schema::portable(schema, path)?,
-            None => Cow::Owned(schema::print(&serde_json::json!({ "type": "object", "properties": {} }), path)?),
+            None => Cow::Owned(schema::print(
+                &serde_json::json!({ "type": "object", "properties": {} }),
+                path,
+            )?),
         },
         strict,
     })
@@ -85,7 +96,9 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
     #[serde(untagged)]
     enum Location {
         /// Chat nests what the others have flat.
-        Nested { approximate: serde_json::Map<String, serde_json::Value> },
+        Nested {
+            approximate: serde_json::Map<String, serde_json::Value>,
+        },
         Flat(serde_json::Map<String, serde_json::Value>),
     }
     let asked: Asked = serde_json::from_str(tool.raw.get()).unwrap_or_default();
@@ -93,13 +106,18 @@ fn web_search<'a>(tool: &HostedTool, losses: &mut Losses) -> ToolOut<'a> {
         losses.name("tools.blocked_domains");
     }
     let location = asked.user_location.map(|location| match location {
-        Location::Nested { approximate: mut place } | Location::Flat(mut place) => {
+        Location::Nested {
+            approximate: mut place,
+        }
+        | Location::Flat(mut place) => {
             place.entry("type").or_insert_with(|| "approximate".into());
             place
         }
     });
     ToolOut::WebSearch {
-        filters: asked.allowed_domains.map(|allowed_domains| FiltersOut { allowed_domains }),
+        filters: asked
+            .allowed_domains
+            .map(|allowed_domains| FiltersOut { allowed_domains }),
         user_location: location.and_then(|place| serde_json::value::to_raw_value(&place).ok()),
     }
 }
@@ -121,7 +139,10 @@ fn choice<'a>(request: &'a Request, target: &Target<'_>, out: &mut RequestOut<'a
                 ToolChoiceOut::Allowed {
                     kind: "allowed_tools",
                     mode,
-                    tools: names.iter().map(|name| named(request, target, name)).collect(),
+                    tools: names
+                        .iter()
+                        .map(|name| named(request, target, name))
+                        .collect(),
                 }
             } else {
                 ToolChoiceOut::Mode(mode)
@@ -133,7 +154,9 @@ fn choice<'a>(request: &'a Request, target: &Target<'_>, out: &mut RequestOut<'a
 fn named<'a>(request: &'a Request, target: &Target<'_>, name: &'a str) -> ToolChoiceOut<'a> {
     let kind = |kind, name| ToolChoiceOut::Named { kind, name };
     match request.tools.iter().find(|tool| tool.name() == name) {
-        Some(Tool::Freeform(_)) if target.takes_freeform() => kind("custom", Some(names::tool_name(None, name))),
+        Some(Tool::Freeform(_)) if target.takes_freeform() => {
+            kind("custom", Some(names::tool_name(None, name)))
+        }
         Some(Tool::Hosted(tool)) if tool.kind == Hosted::WebSearch => kind("web_search", None),
         Some(Tool::Function(function)) => {
             let name = names::tool_name(function.namespace.as_deref(), name);

@@ -38,7 +38,9 @@ pub fn items<'a>(
                     writer.result(&answer)?;
                 }
             }
-            Step::System(blocks) => writer.message("developer", blocks.into_iter().map(Part::Block))?,
+            Step::System(blocks) => {
+                writer.message("developer", blocks.into_iter().map(Part::Block))?
+            }
             Step::User(blocks) => writer.message("user", blocks.into_iter().map(Part::Block))?,
         }
     }
@@ -48,7 +50,11 @@ pub fn items<'a>(
 }
 
 /// The system text in one string. Breakpoints would be lost in it, so with them it is a message.
-pub fn instructions<'a>(request: &'a Request, target: &Target<'_>, losses: &mut Losses) -> Option<Cow<'a, str>> {
+pub fn instructions<'a>(
+    request: &'a Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+) -> Option<Cow<'a, str>> {
     if has_breakpoints(request, target) {
         return None;
     }
@@ -56,9 +62,12 @@ pub fn instructions<'a>(request: &'a Request, target: &Target<'_>, losses: &mut 
         losses.omit("cache_control");
     }
     let (first, rest) = request.system.split_first()?;
-    Some(rest.iter().fold(Cow::Borrowed(first.text.as_str()), |all, text| {
-        Cow::Owned(format!("{all}\n\n{}", text.text))
-    }))
+    Some(
+        rest.iter()
+            .fold(Cow::Borrowed(first.text.as_str()), |all, text| {
+                Cow::Owned(format!("{all}\n\n{}", text.text))
+            }),
+    )
 }
 
 fn has_breakpoints(request: &Request, target: &Target<'_>) -> bool {
@@ -82,7 +91,11 @@ struct Writer<'a, 'w> {
 }
 
 impl<'a> Writer<'a, '_> {
-    fn message(&mut self, role: &'static str, from: impl Iterator<Item = Part<'a>>) -> Result<(), RequestFault> {
+    fn message(
+        &mut self,
+        role: &'static str,
+        from: impl Iterator<Item = Part<'a>>,
+    ) -> Result<(), RequestFault> {
         let mut content = Vec::new();
         for part in from {
             match part {
@@ -112,7 +125,9 @@ impl<'a> Writer<'a, '_> {
                 Block::Refusal(refusal) => content.push(PartOut::Refusal { refusal }),
                 Block::Reasoning(reasoning) => {
                     self.said(&mut content);
-                    let followed = blocks.get(index + 1..).is_some_and(|rest| rest.iter().any(|block| is_shown(block)));
+                    let followed = blocks
+                        .get(index + 1..)
+                        .is_some_and(|rest| rest.iter().any(|block| is_shown(block)));
                     self.reasoning(reasoning, followed);
                 }
                 Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => {
@@ -120,7 +135,9 @@ impl<'a> Writer<'a, '_> {
                     let item = self.call(call);
                     self.items.push(item);
                 }
-                Block::ToolCall(_) | Block::ServerToolResult(_) => self.losses.name("server_tool_use"),
+                Block::ToolCall(_) | Block::ServerToolResult(_) => {
+                    self.losses.name("server_tool_use")
+                }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => content.push(PartOut::OutputText {
                         text: Cow::Owned(note),
@@ -148,7 +165,9 @@ impl<'a> Writer<'a, '_> {
     /// State goes back only to whom it came from, and in front of the item that it led to: alone it is refused.
     fn reasoning(&mut self, reasoning: &'a Reasoning, followed: bool) {
         let opaque = reasoning.opaque.as_ref();
-        let ours = |opaque: &&Opaque| followed && opaque.vendor == Vendor::Openai && opaque.is_for(self.target);
+        let ours = |opaque: &&Opaque| {
+            followed && opaque.vendor == Vendor::Openai && opaque.is_for(self.target)
+        };
         let Some(opaque) = opaque.filter(ours) else {
             self.losses.omit("thinking");
             return;
@@ -159,7 +178,9 @@ impl<'a> Writer<'a, '_> {
                 .visible
                 .iter()
                 .filter(|segment| !segment.text.is_empty())
-                .map(|segment| PartOut::SummaryText { text: &segment.text })
+                .map(|segment| PartOut::SummaryText {
+                    text: &segment.text,
+                })
                 .collect(),
             encrypted_content: &opaque.payload,
         });
@@ -177,7 +198,9 @@ impl<'a> Writer<'a, '_> {
             CallKind::Freeform => ItemOut::FunctionCall {
                 call_id,
                 name,
-                arguments: Cow::Owned(serde_json::json!({ FREEFORM_FIELD: call.args.raw }).to_string()),
+                arguments: Cow::Owned(
+                    serde_json::json!({ FREEFORM_FIELD: call.args.raw }).to_string(),
+                ),
             },
             CallKind::Function | CallKind::Server(_) => ItemOut::FunctionCall {
                 call_id,
@@ -234,7 +257,9 @@ impl<'a> Writer<'a, '_> {
                     let part = self.file(document, source)?;
                     parts.push(part);
                 }
-                DocumentSource::Text(_) | DocumentSource::Blocks(_) => parts.push(input_text(plain::text(block))),
+                DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
+                    parts.push(input_text(plain::text(block)))
+                }
             },
             Block::Audio(audio) => match &audio.source {
                 Source::Base64 { data, .. } => parts.push(PartOut::InputAudio {
@@ -248,14 +273,21 @@ impl<'a> Writer<'a, '_> {
             Block::Video(_) => return Err(unsupported("video")),
             Block::ToolResult(result) => {
                 let id = names::tool_id(&result.call_id, self.target.quirks.tool_ids);
-                parts.push(input_text(Cow::Owned(format!("[result of an earlier tool call {id}]"))));
+                parts.push(input_text(Cow::Owned(format!(
+                    "[result of an earlier tool call {id}]"
+                ))));
                 match self.output(result)? {
                     OutputOut::Text(text) => parts.push(input_text(Cow::Owned(text))),
                     OutputOut::Parts(mut shown) => parts.append(&mut shown),
                 }
             }
-            Block::Foreign(foreign) if plain::compaction(foreign).is_none() => self.losses.name("user_content"),
-            Block::SearchResult(_) | Block::ToolReference(_) | Block::Refusal(_) | Block::Foreign(_) => {
+            Block::Foreign(foreign) if plain::compaction(foreign).is_none() => {
+                self.losses.name("user_content")
+            }
+            Block::SearchResult(_)
+            | Block::ToolReference(_)
+            | Block::Refusal(_)
+            | Block::Foreign(_) => {
                 parts.push(input_text(plain::text(block)));
             }
             Block::Reasoning(_) | Block::ServerToolResult(_) | Block::ToolCall(_) => {
@@ -285,7 +317,11 @@ impl<'a> Writer<'a, '_> {
         })
     }
 
-    fn file(&mut self, document: &'a Document, source: &'a Source) -> Result<PartOut<'a>, RequestFault> {
+    fn file(
+        &mut self,
+        document: &'a Document,
+        source: &'a Source,
+    ) -> Result<PartOut<'a>, RequestFault> {
         let mut part = (None, None, None, None);
         match source {
             Source::Base64 { media_type, .. } => {
@@ -392,21 +428,23 @@ fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
         } => Some(parts),
         _ => None,
     });
-    let marks = contents.flat_map(|parts| parts.iter_mut().rev()).filter_map(|part| match part {
-        PartOut::InputFile {
-            prompt_cache_breakpoint,
-            ..
-        }
-        | PartOut::InputImage {
-            prompt_cache_breakpoint,
-            ..
-        }
-        | PartOut::InputText {
-            prompt_cache_breakpoint,
-            ..
-        } if prompt_cache_breakpoint.is_some() => Some(prompt_cache_breakpoint),
-        _ => None,
-    });
+    let marks = contents
+        .flat_map(|parts| parts.iter_mut().rev())
+        .filter_map(|part| match part {
+            PartOut::InputFile {
+                prompt_cache_breakpoint,
+                ..
+            }
+            | PartOut::InputImage {
+                prompt_cache_breakpoint,
+                ..
+            }
+            | PartOut::InputText {
+                prompt_cache_breakpoint,
+                ..
+            } if prompt_cache_breakpoint.is_some() => Some(prompt_cache_breakpoint),
+            _ => None,
+        });
     for mark in marks.skip(MOST_BREAKPOINTS) {
         *mark = None;
     }

@@ -1,6 +1,7 @@
 //! From the events of this dialect to the hub's.
 use std::borrow::Cow;
 
+use memchr::memchr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -15,7 +16,6 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::read::without_position;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
-use crate::protocol::sse::Frame;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]
@@ -60,38 +60,32 @@ enum Call {
 }
 
 impl Decoder {
-    /// Reads one frame and tells what happens in it.
+    /// Reads the data of one frame and tells what happens in it.
     pub fn push(
         &mut self,
-        frame: &Frame<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        data: &[u8],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if frame.is_silent() || &*frame.data == b"[DONE]" || matches!(self.state, State::Ended) {
+        if data == b"[DONE]" || matches!(self.state, State::Ended) {
             return Ok(());
         }
-        let kind = match frame.event {
-            Some(kind) => Cow::Borrowed(kind),
-            None => match read::<KindIn<'_>>(&frame.data)?.kind {
-                Some(kind) => Cow::Owned(kind.as_bytes().to_vec()),
-                None => Cow::Borrowed(b"error".as_slice()),
-            },
-        };
+        let kind = kind(data)?;
         self.state = match std::mem::take(&mut self.state) {
             State::Ended => State::Ended,
-            State::Before => Answer::new().on(&kind, &frame.data, on)?,
-            State::Open(answer) => answer.on(&kind, &frame.data, on)?,
+            State::Before => Answer::new().on(&kind, data, on)?,
+            State::Open(answer) => answer.on(&kind, data, on)?,
         };
         Ok(())
     }
 
-    /// The upstream closed. Without a terminal event the answer is not whole, whatever it looks like.
+    /// The upstream closed: whether its terminal event had come. Without one the answer is not whole, whatever it looks like.
     pub fn finish(
         &mut self,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
+        _: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ended => Ok(()),
-            State::Before | State::Open(_) => on(Event::Error(error::cut_short())),
+            State::Ended => Ok(true),
+            State::Before | State::Open(_) => Ok(false),
         }
     }
 }
@@ -110,7 +104,7 @@ impl Answer {
         mut self,
         kind: &[u8],
         data: &[u8],
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
         match kind.strip_prefix(b"response.").unwrap_or(kind) {
             b"output_text.delta" => self.text(&read(data)?, false, on)?,
@@ -172,7 +166,7 @@ impl Answer {
         &mut self,
         event: &DeltaIn<'_>,
         is_refusal: bool,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let part = event.content_index.unwrap_or(0);
         let item = self.item(event.output_index, Item::Message(None))?;
@@ -199,7 +193,7 @@ impl Answer {
         &mut self,
         event: &DeltaIn<'_>,
         kind: SegmentKind,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let part = Some((kind, event.content_index.unwrap_or(0)));
         let item = self.item(event.output_index, Item::Reasoning(None))?;
@@ -226,7 +220,7 @@ impl Answer {
     fn args(
         &mut self,
         event: &DeltaIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let slot = event.output_index;
         let item = self.item(slot, Item::Call(Call::Announced))?;
@@ -246,7 +240,7 @@ impl Answer {
     fn added(
         &mut self,
         event: &ItemEventIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let Some(raw) = event.item else {
             return Ok(());
@@ -262,7 +256,8 @@ impl Answer {
             }
             _ => return Ok(()),
         };
-        let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty())) else {
+        let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty()))
+        else {
             self.item(slot, Item::Call(Call::Announced))?;
             return Ok(());
         };
@@ -284,7 +279,7 @@ impl Answer {
     fn done(
         &mut self,
         event: &ItemEventIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let Some(raw) = event.item else {
             return Ok(());
@@ -297,7 +292,7 @@ impl Answer {
         &mut self,
         slot: usize,
         raw: &RawValue,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
         let blocks = response::blocks(raw, &whole).map_err(|fault| unreadable(&fault.message))?;
@@ -308,7 +303,9 @@ impl Answer {
         let before = std::mem::replace(item, Item::Done);
         match (before, blocks.first()) {
             (Item::Done | Item::Message(Some(_)), _) => Ok(()),
-            (Item::Call(Call::Started), Some(Block::ToolCall(call))) if !call.args.raw.is_empty() => {
+            (Item::Call(Call::Started), Some(Block::ToolCall(call)))
+                if !call.args.raw.is_empty() =>
+            {
                 let fragment = Cow::Borrowed(call.args.raw.as_str());
                 on(Event::ToolArgs { slot, fragment })?;
                 on(Event::ToolEnd { slot })
@@ -319,7 +316,9 @@ impl Answer {
             }
             (Item::Reasoning(Some(_)), _) => on(Event::ReasoningEnd(None)),
             (Item::Call(Call::Announced) | Item::Message(None) | Item::Reasoning(None), _) => {
-                blocks.iter().try_for_each(|block| replay::block(slot, block, on))
+                blocks
+                    .iter()
+                    .try_for_each(|block| replay::block(slot, block, on))
             }
         }
     }
@@ -343,7 +342,7 @@ impl Answer {
     fn end(
         &mut self,
         response: &ResponseIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         if self.items.is_empty() {
             for (slot, raw) in response.output.iter().enumerate() {
@@ -382,13 +381,33 @@ impl Answer {
                 self.items.push((index, new));
                 self.items.len() - 1
             }
-            None => return Err(Violation::new("too_many_items", "the upstream answers with too many items")),
+            None => {
+                return Err(Violation::new(
+                    "too_many_items",
+                    "the upstream answers with too many items",
+                ));
+            }
         };
         self.items
             .get_mut(at)
             .map(|(_, item)| item)
             .ok_or_else(|| unreadable("an item is missing"))
     }
+}
+
+/// The type of the event. It stands in front wherever speed matters.
+fn kind(data: &[u8]) -> Result<Cow<'_, [u8]>, Violation> {
+    let front = data
+        .strip_prefix(b"{\"type\":\"")
+        .and_then(|rest| rest.get(..memchr(b'"', rest)?));
+    if let Some(kind) = front {
+        return Ok(Cow::Borrowed(kind));
+    }
+    Ok(match read::<KindIn<'_>>(data)?.kind {
+        Some(kind) => Cow::Owned(kind.as_bytes().to_vec()),
+        // Only errors have no type.
+        None => Cow::Borrowed(b"error"),
+    })
 }
 
 fn failure(data: &[u8]) -> crate::protocol::error::WireError {

@@ -62,7 +62,12 @@ impl Encoder {
 }
 
 impl State {
-    fn on(self, event: Event<'_>, writer: &mut Writer, out: &mut BytesMut) -> Result<Self, Violation> {
+    fn on(
+        self,
+        event: Event<'_>,
+        writer: &mut Writer,
+        out: &mut BytesMut,
+    ) -> Result<Self, Violation> {
         match (self, event) {
             (Self::Ended, _) => Ok(Self::Ended),
             (state, Event::Start(start)) => {
@@ -97,7 +102,12 @@ impl State {
         }
     }
 
-    fn content(self, event: Event<'_>, writer: &mut Writer, out: &mut BytesMut) -> Result<Self, Violation> {
+    fn content(
+        self,
+        event: Event<'_>,
+        writer: &mut Writer,
+        out: &mut BytesMut,
+    ) -> Result<Self, Violation> {
         match (self, event) {
             (state, Event::TextDelta(text)) if !text.is_empty() => {
                 writer.bytes += text.len();
@@ -149,7 +159,9 @@ impl State {
                 },
             ) => {
                 state.close("completed", writer, out);
-                Ok(Self::Call(Call::open(slot, &id, namespace, &name, kind, writer, out)))
+                Ok(Self::Call(Call::open(
+                    slot, &id, namespace, &name, kind, writer, out,
+                )))
             }
             (Self::Call(mut call), Event::ToolArgs { slot, fragment }) if slot == call.slot => {
                 if !fragment.is_empty() {
@@ -166,7 +178,9 @@ impl State {
                 "delta_outside_block",
                 "the upstream sent arguments of a tool call that is not open",
             )),
-            (state, Event::ServerCall(call)) if call.kind == CallKind::Server(Hosted::WebSearch) => {
+            (state, Event::ServerCall(call))
+                if call.kind == CallKind::Server(Hosted::WebSearch) =>
+            {
                 state.close("completed", writer, out);
                 items::web_search(&call, writer, out);
                 Ok(Self::Between)

@@ -177,7 +177,11 @@ impl Message {
     }
 }
 
-const fn message<'a>(id: &'a str, status: &'static str, content: &'a [Box<RawValue>]) -> AnswerItemOut<'a> {
+const fn message<'a>(
+    id: &'a str,
+    status: &'static str,
+    content: &'a [Box<RawValue>],
+) -> AnswerItemOut<'a> {
     AnswerItemOut::Message {
         id,
         status,
@@ -236,7 +240,8 @@ impl Thought {
     pub fn close(mut self, opaque: Option<Opaque>, writer: &mut Writer, out: &mut BytesMut) {
         self.end_part(writer, out);
         let origin = &writer.context.origin;
-        let envelope = opaque::seal(&opaque.map_or_else(|| origin.mark(), |opaque| origin.stamp(opaque)));
+        let envelope =
+            opaque::seal(&opaque.map_or_else(|| origin.mark(), |opaque| origin.stamp(opaque)));
         writer.done(
             out,
             &reasoning(&self.id, "completed", &self.summary, Some(&envelope)),

@@ -113,7 +113,8 @@ impl Writer {
     /// The whole answer.
     pub fn answer(&self) -> Vec<u8> {
         let response = self.response(self.status(), None);
-        serde_json::to_vec(&response).expect("invariant: strings, numbers and raw values always print")
+        serde_json::to_vec(&response)
+            .expect("invariant: strings, numbers and raw values always print")
     }
 
     fn status(&self) -> &'static str {
@@ -141,7 +142,11 @@ impl Writer {
         self.sequence += 1;
     }
 
-    fn response<'a>(&'a self, status: &'static str, error: Option<&'a WireError>) -> ResponseOut<'a> {
+    fn response<'a>(
+        &'a self,
+        status: &'static str,
+        error: Option<&'a WireError>,
+    ) -> ResponseOut<'a> {
         let over = status != "in_progress";
         let spent = over.then(|| self.context.spent(self.spent, self.bytes));
         ResponseOut {
@@ -180,7 +185,13 @@ pub fn raw(value: &impl Serialize) -> Box<RawValue> {
 }
 
 fn write(out: &mut BytesMut, kind: &str, sequence: u64, rest: &impl Serialize) {
-    for piece in ["event: ", kind, "\ndata: {\"type\":\"", kind, "\",\"sequence_number\":"] {
+    for piece in [
+        "event: ",
+        kind,
+        "\ndata: {\"type\":\"",
+        kind,
+        "\",\"sequence_number\":",
+    ] {
         out.extend_from_slice(piece.as_bytes());
     }
     out.extend_from_slice(itoa::Buffer::new().format(sequence).as_bytes());

@@ -271,4 +271,3 @@ pub struct FormatIn<'a> {
     pub schema: Option<&'a RawValue>,
     pub strict: Option<bool>,
 }
-

@@ -1,0 +1,10 @@
+//! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
+mod blocks;
+mod decode;
+mod encode;
+mod messages;
+
+pub use decode::decode;
+pub use encode::encode;
+
+pub(super) use blocks::{Reader, citation};

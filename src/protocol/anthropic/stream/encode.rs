@@ -1,0 +1,423 @@
+//! A stream for a client of this dialect.
+//!
+//! ```text
+//!            Start               delta, ToolStart            Stop            Usage
+//!  Fresh ─────────────► Between ──────────────────► Text  ────────► Stopped ◄─────┐
+//!        message_start     ▲     content_block_start  │                │ ─────────┘
+//!                          │                          │                │ End
+//!                          └────────────────────── Thinking            ▼
+//!                             content_block_stop      │              Ended   message_delta, message_stop
+//!                             (another kind, TextEnd, │                ▲
+//!                              ReasoningEnd, ToolEnd) Tool             │
+//!                                                                      │ Error, from anywhere: `error` and nothing else
+//! ```
+//!
+//! One block is open at a time: the [`Sequencer`] has put overlapping calls in a row. `Stop` is held until the usage has come,
+//! because both travel in one `message_delta`.
+use bytes::BytesMut;
+
+use super::super::error;
+use super::super::response::{
+    TOOL_IDS, citation, envelope, stop_details, stop_reason, stop_sequence, usage,
+};
+use super::super::wire::{CitationOut, UsageOut};
+use crate::protocol::Dialect;
+use crate::protocol::hub::context::Context;
+use crate::protocol::hub::error::{Losses, Violation};
+use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::names;
+use crate::protocol::hub::opaque::{self, Opaque, Vendor};
+use crate::protocol::hub::response::{Spent, Stop};
+use crate::protocol::hub::sequence::Sequencer;
+use crate::protocol::hub::write::{number, raw, string, value};
+use crate::protocol::passthrough;
+
+/// Writes the stream.
+#[derive(Debug)]
+pub struct Encoder {
+    context: Context,
+    sequencer: Sequencer,
+    state: State,
+    tally: Tally,
+}
+
+/// What is open.
+#[derive(Debug)]
+enum State {
+    /// No block. White space waits for text that makes it a block: models put blank lines before calls.
+    Between {
+        blank: String,
+    },
+    Ended,
+    /// Nothing was written.
+    Fresh,
+    Stopped(Stop),
+    Text,
+    /// Whether something was shown.
+    Thinking {
+        shown: bool,
+    },
+    /// Whether arguments were written.
+    Tool {
+        args: bool,
+    },
+}
+
+/// What has come together so far.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Blocks that were closed: the index of the one that is open, or of the next.
+    blocks: usize,
+    /// Bytes that the model wrote.
+    written: usize,
+    spent: Option<Spent>,
+    losses: Losses,
+}
+
+impl Encoder {
+    /// For one answer.
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            sequencer: Sequencer::default(),
+            state: State::Fresh,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Writes what follows from one event.
+    pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
+        let mut writer = Writer {
+            context: &self.context,
+            tally: &mut self.tally,
+            out,
+        };
+        let state = &mut self.state;
+        self.sequencer.on(event, |event| {
+            *state = std::mem::replace(state, State::Ended).on(event, &mut writer)?;
+            Ok(())
+        })
+    }
+
+    /// What could not be said to the client.
+    pub fn losses(&self) -> &Losses {
+        &self.tally.losses
+    }
+}
+
+impl State {
+    fn on(self, event: Event<'_>, writer: &mut Writer<'_>) -> Result<Self, Violation> {
+        Ok(match (self, event) {
+            (Self::Ended, _) => Self::Ended,
+            (_, Event::Error(said)) => {
+                error::event(&said, writer.out);
+                Self::Ended
+            }
+
+            (Self::Fresh, Event::Start(start)) => {
+                writer.message_start(&start);
+                Self::between()
+            }
+            (Self::Fresh, Event::Ping) => Self::Fresh,
+            (_, Event::Start(_)) => {
+                return Err(Violation::new(
+                    "second_message_start",
+                    "the upstream began twice",
+                ));
+            }
+            // An upstream without a head: whatever comes first begins the message.
+            (Self::Fresh, event) => {
+                writer.message_start(&Start::default());
+                return Self::between().on(event, writer);
+            }
+            (state, Event::Ping) => {
+                writer
+                    .out
+                    .extend_from_slice(passthrough::ping(Dialect::Anthropic));
+                state
+            }
+            (state, Event::Usage(spent)) => {
+                writer.tally.spent = Some(spent);
+                state
+            }
+
+            (Self::Stopped(stop), Event::End) => {
+                writer.message_stop(&stop);
+                Self::Ended
+            }
+            (Self::Stopped(stop), _) => Self::Stopped(stop),
+            (state, Event::Stop(stop)) => {
+                state.close(None, writer);
+                Self::Stopped(stop)
+            }
+            (state, Event::End) => {
+                state.close(None, writer);
+                writer.message_stop(&Stop::End);
+                Self::Ended
+            }
+            (state, event) => state.content(event, writer),
+        })
+    }
+
+    const fn between() -> Self {
+        Self::Between {
+            blank: String::new(),
+        }
+    }
+
+    /// Everything between the head and the stop.
+    fn content(self, event: Event<'_>, writer: &mut Writer<'_>) -> Self {
+        match (self, event) {
+            (state, Event::TextDelta(text) | Event::RefusalDelta(text)) => {
+                state.text(&text, writer)
+            }
+            (state @ Self::Text, Event::TextEnd) => state.close(None, writer),
+            (Self::Text, Event::Citation(said)) => {
+                match citation(&said, writer.context) {
+                    Some(citation) => writer.citation(&citation),
+                    None => writer.tally.losses.name("citations"),
+                }
+                Self::Text
+            }
+            (state, Event::Citation(_)) => {
+                writer.tally.losses.name("citations");
+                state
+            }
+
+            (state, Event::ReasoningDelta { text, .. }) if text.is_empty() => state,
+            (state, Event::ReasoningDelta { text, .. }) => {
+                state.open_thinking(writer);
+                writer.delta("thinking_delta", "thinking", &text);
+                Self::Thinking { shown: true }
+            }
+            (state @ Self::Thinking { shown: true }, Event::ReasoningPart) => {
+                writer.delta("thinking_delta", "thinking", "\n\n");
+                state
+            }
+            (state @ Self::Thinking { .. }, Event::ReasoningEnd(opaque)) => {
+                state.close(opaque, writer)
+            }
+            (state, Event::ReasoningEnd(Some(opaque))) if opaque.vendor == Vendor::Gemini => {
+                let state = state.open_thinking(writer);
+                state.close(Some(opaque), writer)
+            }
+            (state, Event::ReasoningEnd(Some(opaque))) => {
+                state.close(None, writer);
+                writer.redacted_thinking(opaque);
+                Self::between()
+            }
+
+            (state, Event::ToolStart { id, name, .. }) => {
+                state.close(None, writer);
+                writer.tool_start(&id, &name);
+                Self::Tool { args: false }
+            }
+            (Self::Tool { .. }, Event::ToolArgs { fragment, .. }) if !fragment.is_empty() => {
+                writer.delta("input_json_delta", "partial_json", &fragment);
+                Self::Tool { args: true }
+            }
+            (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
+
+            (state, Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_)) => {
+                writer.tally.losses.name("answer_content");
+                state
+            }
+            (state, _) => state,
+        }
+    }
+
+    fn text(self, text: &str, writer: &mut Writer<'_>) -> Self {
+        if let Self::Text = self {
+            if !text.is_empty() {
+                writer.delta("text_delta", "text", text);
+            }
+            return self;
+        }
+        let mut blank = match self {
+            Self::Between { blank } => blank,
+            state if text.is_empty() => return state,
+            state => {
+                state.close(None, writer);
+                String::new()
+            }
+        };
+        if text.trim_ascii().is_empty() {
+            if blank.len() < MOST_BLANK {
+                blank.push_str(text);
+            }
+            return Self::Between { blank };
+        }
+        writer.block_start("text");
+        raw(writer.out, ",\"text\":\"\"}}\n\n");
+        if !blank.is_empty() {
+            writer.delta("text_delta", "text", &blank);
+        }
+        writer.delta("text_delta", "text", text);
+        Self::Text
+    }
+
+    /// A thinking block is open afterwards.
+    fn open_thinking(self, writer: &mut Writer<'_>) -> Self {
+        if let Self::Thinking { .. } = self {
+            return self;
+        }
+        self.close(None, writer);
+        writer.block_start("thinking");
+        raw(writer.out, ",\"thinking\":\"\",\"signature\":\"\"}}\n\n");
+        Self::Thinking { shown: false }
+    }
+
+    /// Closes the block that is open, if any. Thinking gets its signature: the upstream's state, or at least whose it is.
+    fn close(self, opaque: Option<Opaque>, writer: &mut Writer<'_>) -> Self {
+        match self {
+            Self::Text => {}
+            Self::Thinking { .. } => {
+                let signature = match opaque {
+                    Some(opaque) => envelope(opaque, writer.context),
+                    None => opaque::seal(&writer.context.origin.mark()),
+                };
+                writer.delta("signature_delta", "signature", &signature);
+            }
+            Self::Tool { args: true } => {}
+            Self::Tool { args: false } => writer.delta("input_json_delta", "partial_json", "{}"),
+            state => return state,
+        }
+        writer.block_stop();
+        Self::between()
+    }
+}
+
+/// Writes events, and keeps the tally.
+struct Writer<'a> {
+    context: &'a Context,
+    tally: &'a mut Tally,
+    out: &'a mut BytesMut,
+}
+
+impl Writer<'_> {
+    fn message_start(&mut self, start: &Start<'_>) {
+        self.tally.spent = start.spent;
+        raw(
+            self.out,
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":",
+        );
+        value(
+            self.out,
+            &MessageStart {
+                id: self.context.stamp.id("msg_", 0),
+                kind: "message",
+                role: "assistant",
+                model: &self.context.model,
+                content: [],
+                stop_reason: None,
+                stop_sequence: None,
+                stop_details: None,
+                usage: usage(&self.context.spent(start.spent, 0)),
+            },
+        );
+        raw(self.out, "}\n\n");
+    }
+
+    fn message_stop(&mut self, stop: &Stop) {
+        raw(
+            self.out,
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":",
+        );
+        string(self.out, stop_reason(stop));
+        raw(self.out, ",\"stop_sequence\":");
+        value(self.out, &stop_sequence(stop));
+        raw(self.out, ",\"stop_details\":");
+        value(self.out, &stop_details(stop));
+        raw(self.out, "},\"usage\":");
+        value(
+            self.out,
+            &usage(&self.context.spent(self.tally.spent, self.tally.written)),
+        );
+        raw(
+            self.out,
+            "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        );
+    }
+
+    /// Up to the type of the new block, its closing quote included.
+    fn block_start(&mut self, kind: &str) {
+        raw(
+            self.out,
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":",
+        );
+        number(self.out, self.tally.blocks);
+        raw(self.out, ",\"content_block\":{\"type\":\"");
+        raw(self.out, kind);
+        raw(self.out, "\"");
+    }
+
+    fn block_stop(&mut self) {
+        raw(
+            self.out,
+            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":",
+        );
+        number(self.out, self.tally.blocks);
+        raw(self.out, "}\n\n");
+        self.tally.blocks += 1;
+    }
+
+    fn tool_start(&mut self, id: &str, name: &str) {
+        self.block_start("tool_use");
+        raw(self.out, ",\"id\":");
+        string(self.out, &names::tool_id(id, TOOL_IDS));
+        raw(self.out, ",\"name\":");
+        string(self.out, name);
+        raw(self.out, ",\"input\":{}}}\n\n");
+    }
+
+    fn redacted_thinking(&mut self, opaque: Opaque) {
+        self.block_start("redacted_thinking");
+        raw(self.out, ",\"data\":");
+        string(self.out, &envelope(opaque, self.context));
+        raw(self.out, "}}\n\n");
+        self.block_stop();
+    }
+
+    fn citation(&mut self, citation: &CitationOut<'_>) {
+        self.delta_head("citations_delta", "citation");
+        value(self.out, citation);
+        raw(self.out, "}}\n\n");
+    }
+
+    fn delta(&mut self, kind: &str, member: &str, text: &str) {
+        self.tally.written += text.len();
+        self.delta_head(kind, member);
+        string(self.out, text);
+        raw(self.out, "}}\n\n");
+    }
+
+    fn delta_head(&mut self, kind: &str, member: &str) {
+        raw(
+            self.out,
+            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":",
+        );
+        number(self.out, self.tally.blocks);
+        raw(self.out, ",\"delta\":{\"type\":\"");
+        raw(self.out, kind);
+        raw(self.out, "\",\"");
+        raw(self.out, member);
+        raw(self.out, "\":");
+    }
+}
+
+#[derive(serde::Serialize)]
+struct MessageStart<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    role: &'static str,
+    model: &'a str,
+    content: [(); 0],
+    stop_reason: Option<()>,
+    stop_sequence: Option<()>,
+    stop_details: Option<()>,
+    usage: UsageOut,
+}
+
+/// White space that is kept for text to follow, in bytes. More of it is no layout.
+const MOST_BLANK: usize = 4096;

@@ -1,0 +1,293 @@
+//! One pass over a body: the grammar of JSON, read with a stack of bits instead of recursion.
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::text;
+use super::{Fault, MAX_DEPTH, Member, Members};
+
+/// One pass over a body; `at` never leaves `0..=body.len()`.
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    body: &'a [u8],
+    at: usize,
+    nest: Nest,
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner of an object whose opening brace lies just before `at`.
+    pub(super) fn new(body: &'a [u8], at: usize) -> Self {
+        let mut nest = Nest::default();
+        nest.push(Bracket::Object);
+        Self { body, at, nest }
+    }
+
+    /// The members of the object, behind which nothing may follow.
+    pub(super) fn read(mut self) -> Result<Members, Fault> {
+        let members = self.members()?;
+        self.at = skip_space(self.body, self.at);
+        if self.at < self.body.len() {
+            return Err(self.fault("nothing may follow the JSON object"));
+        }
+        Ok(members)
+    }
+
+    /// The members of the object whose brace has just been read, and its closing brace.
+    fn members(&mut self) -> Result<Members, Fault> {
+        let mut found = Members {
+            members: SmallVec::new(),
+            open: self.at,
+        };
+        if self.eat_after_space(b'}') {
+            return Ok(found);
+        }
+        loop {
+            let key = self.key()?;
+            self.at = skip_space(self.body, self.at);
+            let start = self.at;
+            self.value()?;
+            found.members.push(Member {
+                key,
+                value: start..self.at,
+            });
+            if self.eat_after_space(b'}') {
+                return Ok(found);
+            }
+            if !self.eat_after_space(b',') {
+                return Err(self.fault("expected , or } after a member"));
+            }
+        }
+    }
+
+    /// A member's name and its colon; gives the name between the quotes.
+    fn key(&mut self) -> Result<Range<usize>, Fault> {
+        self.at = skip_space(self.body, self.at);
+        if self.peek() != Some(b'"') {
+            return Err(self.fault("expected a member name in double quotes"));
+        }
+        let start = self.at + 1;
+        self.text()?;
+        let key = start..self.at - 1;
+        if !self.eat_after_space(b':') {
+            return Err(self.fault("expected : after a member name"));
+        }
+        Ok(key)
+    }
+
+    /// One value of any kind, however deep, without recursion.
+    fn value(&mut self) -> Result<(), Fault> {
+        let base = self.nest.depth;
+        loop {
+            self.at = skip_space(self.body, self.at);
+            match self.peek() {
+                Some(b'"') => self.text()?,
+                Some(b'{') => {
+                    self.open(Bracket::Object)?;
+                    if !self.eat_after_space(b'}') {
+                        self.key()?;
+                        continue;
+                    }
+                    self.nest.pop();
+                }
+                Some(b'[') => {
+                    self.open(Bracket::Array)?;
+                    if !self.eat_after_space(b']') {
+                        continue;
+                    }
+                    self.nest.pop();
+                }
+                Some(b't') => self.literal(b"true")?,
+                Some(b'f') => self.literal(b"false")?,
+                Some(b'n') => self.literal(b"null")?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(_) => return Err(self.fault("expected a value")),
+                None => return Err(self.fault("the body ends too early")),
+            }
+            if !self.next_value(base)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Behind a value: closes what ends here. Whether another value follows above depth `base`.
+    fn next_value(&mut self, base: usize) -> Result<bool, Fault> {
+        while self.nest.depth > base {
+            self.at = skip_space(self.body, self.at);
+            match (self.peek(), self.nest.top()) {
+                (Some(b','), Bracket::Array) => {
+                    self.at += 1;
+                    return Ok(true);
+                }
+                (Some(b','), Bracket::Object) => {
+                    self.at += 1;
+                    self.key()?;
+                    return Ok(true);
+                }
+                (Some(b']'), Bracket::Array) | (Some(b'}'), Bracket::Object) => {
+                    self.at += 1;
+                    self.nest.pop();
+                }
+                (None, _) => return Err(self.fault("the body ends too early")),
+                (Some(_), Bracket::Array) => return Err(self.fault("expected , or ] in an array")),
+                (Some(_), Bracket::Object) => {
+                    return Err(self.fault("expected , or } in an object"));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn open(&mut self, bracket: Bracket) -> Result<(), Fault> {
+        if self.nest.depth == MAX_DEPTH {
+            return Err(Fault::TooDeep { at: self.at });
+        }
+        self.nest.push(bracket);
+        self.at += 1;
+        Ok(())
+    }
+
+    /// A string, from its opening quote to behind its closing one.
+    fn text(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        let mut at = start + 1;
+        loop {
+            at = text::plain_end(self.body, at);
+            match self.body.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {}
+                Some(_) => {
+                    self.at = at;
+                    return Err(self.fault("a control character in a string must be escaped"));
+                }
+                None => {
+                    self.at = start;
+                    return Err(self.fault("a string is not terminated"));
+                }
+            }
+            at += match self.body.get(at + 1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                Some(b'u') if self.is_hex4(at + 2) => 6,
+                _ => {
+                    self.at = at;
+                    return Err(self.fault("invalid escape in a string"));
+                }
+            };
+        }
+        self.at = at + 1;
+        Ok(())
+    }
+
+    fn is_hex4(&self, at: usize) -> bool {
+        self.body
+            .get(at..at + 4)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
+        if !self
+            .body
+            .get(self.at..)
+            .unwrap_or_default()
+            .starts_with(word)
+        {
+            return Err(self.fault("expected a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// At least one digit.
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.fault("expected a digit"));
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    fn eat_after_space(&mut self, byte: u8) -> bool {
+        self.at = skip_space(self.body, self.at);
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn fault(&self, what: &'static str) -> Fault {
+        Fault::Syntax { at: self.at, what }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Bracket {
+    Array,
+    Object,
+}
+
+/// The open brackets, one bit each: set for an object. `depth <= MAX_DEPTH`.
+#[derive(Debug, Default)]
+struct Nest {
+    bits: [u64; MAX_DEPTH / 64],
+    depth: usize,
+}
+
+impl Nest {
+    fn push(&mut self, bracket: Bracket) {
+        let bit = 1 << (self.depth % 64);
+        if let Some(word) = self.bits.get_mut(self.depth / 64) {
+            match bracket {
+                Bracket::Array => *word &= !bit,
+                Bracket::Object => *word |= bit,
+            }
+        }
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn top(&self) -> Bracket {
+        let last = self.depth.saturating_sub(1);
+        match self.bits.get(last / 64) {
+            Some(word) if word >> (last % 64) & 1 == 1 => Bracket::Object,
+            _ => Bracket::Array,
+        }
+    }
+}
+
+pub(super) fn skip_space(body: &[u8], mut at: usize) -> usize {
+    while matches!(body.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        at += 1;
+    }
+    at
+}

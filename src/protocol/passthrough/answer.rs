@@ -1,0 +1,180 @@
+//! Reads an answer that came as one body.
+use serde::Deserialize;
+
+use super::peek::{Text, lenient};
+use super::{Ending, Tap};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, ErrorKind, ParsedError};
+use crate::protocol::hub::usage::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage, Usage};
+use crate::protocol::json::{self, Members};
+
+/// What one body says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Answer {
+    /// The usage, if it is stated.
+    pub usage: Option<Usage>,
+    /// An error in spite of the status 200.
+    pub error: Option<ParsedError>,
+    /// The model as the upstream names it.
+    pub model: Option<String>,
+    /// The service tier as the upstream names it.
+    pub service_tier: Option<String>,
+    /// Whether it is a whole answer: JSON that is no error.
+    pub complete: bool,
+}
+
+/// Reads the body of an answer with a status of 2xx. A body that says it is an error, in whatever envelope, is one.
+pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
+    if dialect == Dialect::Gemini && body.trim_ascii_start().starts_with(b"[") {
+        return read_array(body);
+    }
+    let Ok(members) = json::scan(body) else {
+        return Answer::failed(unreadable(dialect, body));
+    };
+    let object = Object {
+        dialect,
+        body,
+        members,
+    };
+    Answer {
+        usage: object.usage(),
+        model: object.text(if dialect == Dialect::Gemini {
+            "modelVersion"
+        } else {
+            "model"
+        }),
+        service_tier: object.service_tier(),
+        ..match object.error() {
+            Some(error) => Answer::failed(error),
+            None => Answer {
+                complete: true,
+                ..Answer::default()
+            },
+        }
+    }
+}
+
+impl Answer {
+    fn failed(error: ParsedError) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+}
+
+/// Gemini's stream without server-sent events, read whole.
+fn read_array(body: &[u8]) -> Answer {
+    let mut tap = Tap::json_array();
+    let readable = tap.push(body).is_ok();
+    let ending = tap.finish().ending;
+    let error = match (tap.error(), ending) {
+        (Some(error), _) => Some(error.clone()),
+        (None, Ending::Complete) if readable => None,
+        _ => Some(unreadable(Dialect::Gemini, body)),
+    };
+    Answer {
+        usage: tap.usage(),
+        model: tap.model().map(str::to_owned),
+        service_tier: tap.service_tier().map(str::to_owned),
+        complete: error.is_none(),
+        error,
+    }
+}
+
+/// Half an answer, or something else than one. Only what is not JSON at all is quoted: half an answer is somebody's text.
+fn unreadable(dialect: Dialect, body: &[u8]) -> ParsedError {
+    let error = error::parse(dialect, 200, body);
+    let is_cut = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    ParsedError {
+        kind: ErrorKind::BadGateway,
+        message: if is_cut {
+            "the upstream's answer is not whole".to_owned()
+        } else {
+            error.message
+        },
+        ..error
+    }
+}
+
+/// A body that is one object.
+struct Object<'a> {
+    dialect: Dialect,
+    body: &'a [u8],
+    members: Members,
+}
+
+impl Object<'_> {
+    /// Builds a document only if something points to an error: content may be megabytes.
+    fn error(&self) -> Option<ParsedError> {
+        let content = match self.dialect {
+            Dialect::Anthropic => "content",
+            Dialect::Gemini => "candidates",
+            Dialect::OpenaiChat => "choices",
+            Dialect::OpenaiResponses => "output",
+        };
+        let empty = matches!(self.value(content), None | Some(b"null" | b"[]"));
+        let suspicious = empty
+            || self.members.has(self.body, "error")
+            || self.members.has(self.body, "base_resp")
+            || ["type", "object"]
+                .iter()
+                .any(|name| self.value(name) == Some(b"\"error\""));
+        if !suspicious {
+            return None;
+        }
+        if let Some(error) = error::parse_event(self.dialect, self.body) {
+            return Some(error);
+        }
+        let failed = match self.dialect {
+            Dialect::OpenaiChat => empty && !self.members.has(self.body, "usage"),
+            Dialect::OpenaiResponses => self.value("status") == Some(b"\"failed\""),
+            Dialect::Anthropic | Dialect::Gemini => false,
+        };
+        failed.then(ParsedError::empty_answer)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        match self.dialect {
+            Dialect::Anthropic => self.read::<AnthropicUsage>("usage").map(Usage::from),
+            Dialect::Gemini => self.read::<GeminiUsage>("usageMetadata").map(Usage::from),
+            Dialect::OpenaiChat => self.read::<ChatUsage>("usage").map(Usage::from),
+            Dialect::OpenaiResponses => self.read::<ResponsesUsage>("usage").map(Usage::from),
+        }
+    }
+
+    /// Anthropic states the tier in the usage, Gemini the kind of traffic, `OpenAI` beside it.
+    fn service_tier(&self) -> Option<String> {
+        let usage = match self.dialect {
+            Dialect::Anthropic => "usage",
+            Dialect::Gemini => "usageMetadata",
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => return self.text("service_tier"),
+        };
+        tier(self.value(usage)?)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.members.string(self.body, name)?;
+        (!text.is_empty()).then(|| text.into_owned())
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
+        serde_json::from_slice(self.value(name)?).ok()
+    }
+
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        self.members.value(self.body, name)
+    }
+}
+
+/// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.
+pub(super) fn tier(usage: &[u8]) -> Option<String> {
+    let stated = serde_json::from_slice::<Tier<'_>>(usage).ok()?;
+    Some(stated.service_tier?.0.into_owned())
+}
+
+#[derive(Deserialize)]
+struct Tier<'a> {
+    #[serde(alias = "trafficType", borrow, default, deserialize_with = "lenient")]
+    service_tier: Option<Text<'a>>,
+}

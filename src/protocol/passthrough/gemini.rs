@@ -1,0 +1,176 @@
+//! Reads a Gemini stream: whole answers with a part of the content each, the last one with a finish reason.
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::answer::tier;
+use super::peek::{self, Choices, Needle, Text, lenient};
+use super::{Facts, Phase};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, WireError};
+use crate::protocol::hub::usage::{GeminiUsage, Usage};
+use crate::protocol::json::{self, Members};
+use crate::protocol::sse::{self, Frame};
+
+/// The state of one stream.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// The last object with a `usageMetadata`, raw. Every frame has one and only the last counts: only that is parsed.
+    stated: Vec<u8>,
+    candidates: Choices,
+    needles: Needles,
+}
+
+/// What makes a frame worth scanning once the content flows.
+#[derive(Debug)]
+struct Needles {
+    error: Needle,
+    finish_reason: Needle,
+    index: Needle,
+    usage: Needle,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self {
+            stated: Vec::new(),
+            candidates: Choices::default(),
+            needles: Needles {
+                error: Needle::new("\"error\""),
+                finish_reason: Needle::new("\"finishReason\""),
+                index: Needle::new("\"index\""),
+                usage: Needle::new("\"usageMetadata\""),
+            },
+        }
+    }
+
+    pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        if frame.is_silent() {
+            return peek::bare_error(Dialect::Gemini, frame, facts);
+        }
+        let data = &*frame.data;
+        if facts.phase != Phase::Content || data.len() > MAX_STATED || self.needles.ask_for(data) {
+            self.on_object(data, facts);
+        } else if self.needles.usage.is_in(data) {
+            self.keep(data);
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let members = json::scan(&self.stated).ok()?;
+        let stated: GeminiUsage =
+            serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;
+        Some(stated.into())
+    }
+
+    /// The arguments of a function call are raw JSON here, with any member names, so that only the members of the top
+    /// level are to be trusted.
+    fn on_object(&mut self, data: &[u8], facts: &mut Facts) {
+        let Ok(members) = json::scan(data) else {
+            return;
+        };
+        if members.has(data, "error") {
+            return facts.fail(error::parse(Dialect::Gemini, 200, data));
+        }
+        if facts.phase == Phase::Opening {
+            facts.name(members.string(data, "modelVersion").as_deref(), None);
+            if is_blocked(data, &members) {
+                facts.phase = facts.phase.complete();
+            }
+        }
+        if let Some(candidates) = members.value(data, "candidates") {
+            self.on_candidates(candidates, facts);
+        }
+        if let Some(usage) = members.value(data, "usageMetadata") {
+            facts.name(None, tier(usage).as_deref());
+            self.keep(&[b"{\"usageMetadata\":", usage, b"}"].concat());
+        }
+    }
+
+    fn on_candidates(&mut self, raw: &[u8], facts: &mut Facts) {
+        let Ok(candidates) = serde_json::from_slice::<Vec<Candidate<'_>>>(raw) else {
+            return;
+        };
+        for candidate in &candidates {
+            let finished = candidate.is_finished();
+            self.candidates.see(candidate.index.unwrap_or(0), finished);
+            if finished || candidate.has_parts() {
+                facts.phase = facts.phase.content();
+            }
+        }
+        if self.candidates.all_finished() {
+            facts.phase = facts.phase.complete();
+        } else if !candidates.is_empty() {
+            facts.phase = facts.phase.reopened();
+        }
+    }
+
+    fn keep(&mut self, object: &[u8]) {
+        if object.len() <= MAX_STATED {
+            self.stated.clear();
+            self.stated.extend_from_slice(object);
+        }
+    }
+}
+
+impl Needles {
+    fn ask_for(&self, data: &[u8]) -> bool {
+        self.finish_reason.states(data)
+            || self.index.is_beyond_zero(data)
+            || self.error.states(data)
+    }
+}
+
+pub(super) fn terminal_error(error: &WireError) -> Bytes {
+    let mut out = BytesMut::new();
+    let data = error::encode(Dialect::Gemini, error);
+    sse::write(&mut out, None, &data);
+    out.freeze()
+}
+
+/// Whether the prompt was blocked: then no candidate follows.
+fn is_blocked(data: &[u8], members: &Members) -> bool {
+    members.value(data, "promptFeedback").is_some_and(|raw| {
+        let feedback = serde_json::from_slice::<Feedback<'_>>(raw);
+        feedback.is_ok_and(|feedback| feedback.block_reason.is_some())
+    })
+}
+
+#[derive(Deserialize)]
+struct Candidate<'a> {
+    index: Option<u32>,
+    #[serde(borrow, default, deserialize_with = "lenient", rename = "finishReason")]
+    finish_reason: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "lenient")]
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    parts: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct Feedback<'a> {
+    #[serde(borrow, default, deserialize_with = "lenient", rename = "blockReason")]
+    block_reason: Option<Text<'a>>,
+}
+
+impl Candidate<'_> {
+    fn is_finished(&self) -> bool {
+        let reason = self.finish_reason.as_ref().map_or("", |reason| &*reason.0);
+        !matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
+    }
+
+    fn has_parts(&self) -> bool {
+        let parts = self
+            .content
+            .as_ref()
+            .and_then(|content| content.parts.as_ref());
+        parts.is_some_and(|parts| !parts.is_empty())
+    }
+}
+
+/// Longest object kept for its usage, in bytes. With every detail per modality the usage has about one KiB; a frame of
+/// text is not much longer, and of a longer one only the usage is kept.
+const MAX_STATED: usize = 8 << 10;

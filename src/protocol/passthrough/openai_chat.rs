@@ -1,0 +1,192 @@
+//! Reads an `OpenAI` Chat stream, and the legacy one of `/v1/completions`: chunks, a finish reason per choice, usage (if
+//! asked for), `[DONE]`.
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::peek::{self, Choices, Needle, Text, lenient};
+use super::{Facts, Phase};
+use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
+use crate::protocol::hub::usage::{ChatUsage, Usage};
+use crate::protocol::sse::{self, Frame};
+use crate::protocol::{Dialect, json};
+
+/// The state of one stream.
+#[derive(Debug)]
+pub(super) struct Reader {
+    usage: Option<ChatUsage>,
+    choices: Choices,
+    needles: Needles,
+}
+
+/// What makes a chunk worth parsing once the content flows.
+#[derive(Debug)]
+struct Needles {
+    choices: Needle,
+    error: Needle,
+    finish_reason: Needle,
+    index: Needle,
+    usage: Needle,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self {
+            usage: None,
+            choices: Choices::default(),
+            needles: Needles {
+                choices: Needle::new("\"choices\""),
+                error: Needle::new("\"error\""),
+                finish_reason: Needle::new("\"finish_reason\""),
+                index: Needle::new("\"index\""),
+                usage: Needle::new("\"usage\""),
+            },
+        }
+    }
+
+    pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        if frame.is_silent() {
+            return peek::bare_error(Dialect::OpenaiChat, frame, facts);
+        }
+        if frame.data.starts_with(peek::DONE) {
+            self.on_done(facts);
+        } else if facts.phase != Phase::Content || self.needles.ask_for(&frame.data) {
+            self.on_chunk(&frame.data, facts);
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage.map(Usage::from)
+    }
+
+    /// As for a plain answer: no choice and no usage is no answer, whatever it calls itself.
+    fn on_done(&mut self, facts: &mut Facts) {
+        if self.choices.is_empty() && self.usage.is_none() {
+            facts.fail(ParsedError::empty_answer());
+        } else {
+            facts.phase = facts.phase.complete();
+        }
+    }
+
+    fn on_chunk(&mut self, data: &[u8], facts: &mut Facts) {
+        let chunk = serde_json::from_slice::<Chunk<'_>>(data).unwrap_or_default();
+        let choices = chunk.choices.unwrap_or_default();
+        let suspicious =
+            choices.is_empty() || chunk.error.is_some_and(|error| is_something(error.get()));
+        if suspicious && let Some(error) = error::parse_event(Dialect::OpenaiChat, data) {
+            facts.fail(error);
+        }
+        facts.name(
+            chunk.model.as_ref().map(|model| &*model.0),
+            chunk.service_tier.as_ref().map(|tier| &*tier.0),
+        );
+        self.usage = chunk.usage.or(self.usage);
+        for choice in &choices {
+            self.on_choice(choice, facts);
+        }
+        if !choices.is_empty() {
+            facts.phase = if self.choices.all_finished() {
+                facts.phase.finished()
+            } else {
+                facts.phase.reopened()
+            };
+        }
+    }
+
+    fn on_choice(&mut self, choice: &Choice<'_>, facts: &mut Facts) {
+        let reason = choice
+            .finish_reason
+            .as_ref()
+            .map_or("", |reason| &*reason.0);
+        self.choices
+            .see(choice.index.unwrap_or(0), !reason.is_empty());
+        self.usage = choice.usage.or(self.usage);
+        if !reason.is_empty() || choice.has_content() {
+            facts.phase = facts.phase.content();
+        }
+        if BROKEN.contains(&reason) {
+            facts.fail(ParsedError::new(
+                ErrorKind::Api,
+                reason,
+                "the upstream ended the answer with an error",
+            ));
+        }
+    }
+}
+
+impl Needles {
+    fn ask_for(&self, data: &[u8]) -> bool {
+        self.finish_reason.states(data)
+            || self.usage.states(data)
+            || self.index.is_beyond_zero(data)
+            || self.error.states(data)
+            || !self.choices.is_in(data)
+    }
+}
+
+/// An error chunk, and no `[DONE]` after it: the SDKs stop at the error, and a reader that overlooks errors must not
+/// take half an answer for a whole one.
+pub(super) fn terminal_error(error: &WireError) -> Bytes {
+    let mut out = BytesMut::new();
+    let data = error::encode(Dialect::OpenaiChat, error);
+    sse::write(&mut out, None, &data);
+    out.freeze()
+}
+
+#[derive(Default, Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    model: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    service_tier: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<ChatUsage>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    index: Option<u32>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    finish_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    /// `/v1/completions`.
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    /// Moonshot states the usage here.
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<ChatUsage>,
+}
+
+impl Choice<'_> {
+    /// Anything beyond the role: text, a refusal, reasoning under any of its names, tool calls, audio.
+    fn has_content(&self) -> bool {
+        if self.text.is_some_and(|text| is_something(text.get())) {
+            return true;
+        }
+        let Some(delta) = self.delta.map(|delta| delta.get().as_bytes()) else {
+            return false;
+        };
+        let Ok(members) = json::scan(delta) else {
+            return false;
+        };
+        members.iter().any(|member| {
+            member.name(delta).as_deref() != Some("role")
+                && delta
+                    .get(member.value.clone())
+                    .and_then(|value| std::str::from_utf8(value).ok())
+                    .is_some_and(is_something)
+        })
+    }
+}
+
+fn is_something(value: &str) -> bool {
+    !matches!(value, "null" | "\"\"" | "[]" | "{}")
+}
+
+/// Finish reasons by which some servers say that they failed.
+const BROKEN: [&str; 4] = ["abort", "error", "network_error", "server_error"];

@@ -1,0 +1,194 @@
+//! Reads an `OpenAI` Responses stream: `response.created`, items, and `response.completed`, `.incomplete` or `.failed`.
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Number, json};
+
+use super::Facts;
+use super::peek::{self, Needle, Text, lenient};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, WireError};
+use crate::protocol::hub::usage::{ResponsesUsage, Usage};
+use crate::protocol::sse::{self, Frame};
+
+/// The state of one stream.
+#[derive(Debug)]
+pub(super) struct Reader {
+    usage: Option<ResponsesUsage>,
+    /// The id and the time of `response.created`; a terminal event must repeat them.
+    created: Option<(String, Option<Number>)>,
+    /// The `sequence_number` that comes next.
+    next: u64,
+    sequence: Needle,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self {
+            usage: None,
+            created: None,
+            next: 0,
+            sequence: Needle::new("\"sequence_number\""),
+        }
+    }
+
+    pub(super) fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        if frame.is_silent() {
+            return peek::bare_error(Dialect::OpenaiResponses, frame, facts);
+        }
+        if frame.data.starts_with(peek::DONE) {
+            // Some servers copy it from Chat. It says nothing: the terminal event does.
+            return;
+        }
+        self.count(&frame.data);
+        let known = frame.event.and_then(Event::of);
+        let event = known.or_else(|| Event::of(peek::type_of(&frame.data)?.as_bytes()));
+        match event {
+            Some(Event::Completed) => {
+                self.on_response(&frame.data, facts);
+                facts.phase = facts.phase.complete();
+            }
+            Some(Event::Content) => facts.phase = facts.phase.content(),
+            Some(Event::Error) => {
+                facts.fail(error::parse(Dialect::OpenaiResponses, 200, &frame.data));
+            }
+            Some(Event::Failed) => self.on_failed(&frame.data, facts),
+            Some(Event::Opening) if self.created.is_none() => self.on_response(&frame.data, facts),
+            Some(Event::Opening | Event::Silent) => {}
+            None => {
+                if let Some(error) = error::parse_event(Dialect::OpenaiResponses, &frame.data) {
+                    facts.fail(error);
+                }
+            }
+        }
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage.map(Usage::from)
+    }
+
+    /// `response.failed` with the id that the client knows and the next number; before `response.created`, when there
+    /// is no response that could fail, the event `error`.
+    pub(super) fn terminal_error(&self, error: &WireError, model: Option<&str>) -> Bytes {
+        let row = error::row(Dialect::OpenaiResponses, error.kind);
+        // An error of a response has a closed set of codes, and one for whatever failed behind the API.
+        let code = match row.type_ {
+            "server_error" => row.type_,
+            other => error::code(&row, error).unwrap_or(other),
+        };
+        let (name, data) = match &self.created {
+            None => (
+                "error",
+                json!({
+                    "type": "error",
+                    "code": code,
+                    "message": error.message,
+                    "param": error.param,
+                    "sequence_number": self.next,
+                }),
+            ),
+            Some((id, created_at)) => (
+                "response.failed",
+                json!({
+                    "type": "response.failed",
+                    "sequence_number": self.next,
+                    "response": {
+                        "id": id,
+                        "object": "response",
+                        "created_at": created_at.clone().unwrap_or_else(|| 0.into()),
+                        "status": "failed",
+                        "error": { "code": code, "message": error.message },
+                        "incomplete_details": null,
+                        "instructions": null,
+                        "metadata": {},
+                        "model": model.unwrap_or_default(),
+                        "output": [],
+                        "parallel_tool_calls": true,
+                        "temperature": null,
+                        "tool_choice": "auto",
+                        "tools": [],
+                        "top_p": null,
+                        "usage": null,
+                    },
+                }),
+            ),
+        };
+        let mut out = BytesMut::new();
+        sse::write(&mut out, Some(name), data.to_string().as_bytes());
+        out.freeze()
+    }
+
+    /// Servers that number nothing are counted instead.
+    fn count(&mut self, data: &[u8]) {
+        let stated = self.sequence.after(data).and_then(peek::number);
+        self.next = stated.unwrap_or(self.next).saturating_add(1);
+    }
+
+    fn on_response(&mut self, data: &[u8], facts: &mut Facts) {
+        let Ok(Envelope { response }) = serde_json::from_slice::<Envelope<'_>>(data) else {
+            return;
+        };
+        let response = serde_json::from_str::<Response<'_>>(response.get()).unwrap_or_default();
+        facts.name(
+            response.model.as_ref().map(|model| &*model.0),
+            response.service_tier.as_ref().map(|tier| &*tier.0),
+        );
+        self.usage = response.usage.or(self.usage);
+        if let (None, Some(id)) = (&self.created, response.id) {
+            self.created = Some((id.0.into_owned(), response.created_at));
+        }
+    }
+
+    fn on_failed(&mut self, data: &[u8], facts: &mut Facts) {
+        self.on_response(data, facts);
+        let response = serde_json::from_slice::<Envelope<'_>>(data).map(|event| event.response);
+        let inner = response.map_or(data, |response| response.get().as_bytes());
+        facts.fail(error::parse(Dialect::OpenaiResponses, 200, inner));
+    }
+}
+
+enum Event {
+    Completed,
+    /// Opens or carries content.
+    Content,
+    Error,
+    Failed,
+    /// Carries the response before its content.
+    Opening,
+    /// Says nothing that matters here.
+    Silent,
+}
+
+impl Event {
+    fn of(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"response.completed" | b"response.incomplete" => Self::Completed,
+            b"error" => Self::Error,
+            b"response.failed" => Self::Failed,
+            b"response.created" | b"response.in_progress" | b"response.queued" => Self::Opening,
+            _ if name.starts_with(b"response.") => Self::Content,
+            b"keepalive" => Self::Silent,
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    response: &'a RawValue,
+}
+
+#[derive(Default, Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    id: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "lenient")]
+    created_at: Option<Number>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    model: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "lenient")]
+    service_tier: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<ResponsesUsage>,
+}

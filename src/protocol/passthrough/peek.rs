@@ -1,0 +1,161 @@
+//! A look at a frame without parsing it.
+//!
+//! Inside a JSON string every quote is escaped, so `"name"` between plain quotes is never text that talks about JSON. A
+//! hit may still lie in a nested object or be a value; whoever gets one parses and decides.
+use std::borrow::Cow;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::Facts;
+use crate::protocol::sse::Frame;
+use crate::protocol::{Dialect, error, json};
+
+/// The `type` of an event: nearly always its first member; else it is searched for.
+pub(super) fn type_of(data: &[u8]) -> Option<Cow<'_, str>> {
+    first_type(data).map(Cow::Borrowed).or_else(|| {
+        let members = json::scan(data).ok()?;
+        members.string(data, "type")
+    })
+}
+
+fn first_type(data: &[u8]) -> Option<&str> {
+    let rest = data.strip_prefix(b"{")?.trim_ascii_start();
+    let rest = rest.strip_prefix(b"\"type\"")?.trim_ascii_start();
+    let rest = rest.strip_prefix(b":")?.trim_ascii_start();
+    let name = rest.strip_prefix(b"\"")?;
+    let end = memchr::memchr2(b'"', b'\\', name)?;
+    if name.get(end) != Some(&b'"') {
+        return None;
+    }
+    std::str::from_utf8(name.get(..end)?).ok()
+}
+
+/// A member's name to look for. Made once per stream: preparing a search costs more than most searches.
+#[derive(Clone, Debug)]
+pub(super) struct Needle {
+    /// On the heap, because a finder is large and a reader has several.
+    finder: Box<Finder<'static>>,
+    len: usize,
+}
+
+impl Needle {
+    /// `name` with its quotes.
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            finder: Box::new(Finder::new(name)),
+            len: name.len(),
+        }
+    }
+
+    /// What follows the first `"name":`.
+    pub(super) fn after<'a>(&self, data: &'a [u8]) -> Option<&'a [u8]> {
+        let at = self.finder.find(data)? + self.len;
+        let rest = data.get(at..)?.trim_ascii_start();
+        Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    }
+
+    /// Whether the member is there at all.
+    pub(super) fn is_in(&self, data: &[u8]) -> bool {
+        self.finder.find(data).is_some()
+    }
+
+    /// Whether the first `"name":` is followed by anything but `null` or an empty string.
+    pub(super) fn states(&self, data: &[u8]) -> bool {
+        self.after(data)
+            .is_some_and(|value| !value.starts_with(b"null") && !value.starts_with(b"\"\""))
+    }
+
+    /// Whether the first `"name":` is another number than 0.
+    pub(super) fn is_beyond_zero(&self, data: &[u8]) -> bool {
+        self.after(data)
+            .is_some_and(|value| !value.starts_with(b"0"))
+    }
+}
+
+/// A frame without data may be a JSON error that a server wrote into the stream as if it had not begun.
+pub(super) fn bare_error(dialect: Dialect, frame: &Frame<'_>, facts: &mut Facts) {
+    if frame.raw.trim_ascii_start().starts_with(b"{")
+        && let Some(error) = error::parse_event(dialect, frame.raw)
+    {
+        facts.fail(error);
+    }
+}
+
+/// The whole number at the start of `value`.
+pub(super) fn number(value: &[u8]) -> Option<u64> {
+    let digits = value
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    std::str::from_utf8(value.get(..digits)?).ok()?.parse().ok()
+}
+
+/// Whether a frame without its blank line is all there, or at least harmless.
+pub(super) fn is_whole(frame: &Frame<'_>) -> bool {
+    let data = frame.data.trim_ascii();
+    if data.is_empty() {
+        return frame.event.is_none() && is_json(frame.raw);
+    }
+    data == DONE || is_json(data)
+}
+
+fn is_json(data: &[u8]) -> bool {
+    json::scan(data).is_ok()
+}
+
+/// The frame with its blank line. A bare JSON error, which is no event, stays as it is.
+pub(super) fn closed(held: Bytes) -> Bytes {
+    if held.trim_ascii_start().starts_with(b"{") {
+        return held;
+    }
+    let mut out = BytesMut::with_capacity(held.len() + 2);
+    let ended = matches!(held.last(), Some(b'\n' | b'\r'));
+    out.put(held);
+    out.put_slice(if ended { b"\n" } else { b"\n\n" });
+    out.freeze()
+}
+
+/// A text in a frame, copied only if it has escapes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// A value, or nothing if it is of another shape: one odd field must not hide the others.
+pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}
+
+/// Choices or candidates that have been seen, by index.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Choices {
+    seen: u128,
+    finished: u128,
+}
+
+impl Choices {
+    pub(super) fn see(&mut self, index: u32, finished: bool) {
+        let bit = 1_u128.checked_shl(index).unwrap_or(0);
+        self.seen |= bit;
+        if finished {
+            self.finished |= bit;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen == 0
+    }
+
+    /// Whether every choice that has begun is finished.
+    pub(super) fn all_finished(&self) -> bool {
+        self.seen != 0 && self.seen == self.finished
+    }
+}
+
+pub(super) const DONE: &[u8] = b"[DONE]";
