@@ -316,9 +316,13 @@ pub struct Reply {
 pub struct Echo(Vec<(String, Box<RawValue>)>);
 
 impl Echo {
-    /// Remembers one.
-    pub fn push(&mut self, name: &str, value: Box<RawValue>) {
-        self.0.push((name.to_owned(), value));
+    /// Remembers one, in one line: it goes into events, which line ends would cut.
+    pub fn push(&mut self, name: &str, value: &RawValue) {
+        let compact = serde_json::from_str::<serde_json::Value>(value.get())
+            .and_then(|value| serde_json::value::to_raw_value(&value));
+        if let Ok(value) = compact {
+            self.0.push((name.to_owned(), value));
+        }
     }
 
     /// The value of that field.

@@ -229,8 +229,14 @@ impl Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Outside strings there are none of them.
-        escape(writer, fragment)
+        // Line ends between values would cut the event. In strings there are none.
+        for (index, line) in fragment.split(['\n', '\r']).enumerate() {
+            if index > 0 {
+                writer.write_all(b" ")?;
+            }
+            escape(writer, line)?;
+        }
+        Ok(())
     }
 }
 

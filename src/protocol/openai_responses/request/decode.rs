@@ -55,7 +55,7 @@ fn member<'a>(
     let path = Path::top(name);
     let text = || path.read::<Str<'_>>(value).map(|text| text.to_owned());
     if is_echoed(name) {
-        request.reply.echo.push(name, value.to_owned());
+        request.reply.echo.push(name, value);
     }
     match name {
         "model" => request.model = text()?,
