@@ -22,19 +22,18 @@ use crate::protocol::hub::usage::Usage;
 
 /// Reads an upstream's answer.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
-    let unreadable = |message: String| Violation::new("unreadable_answer", message);
-    let message: MessageOutIn<'_> =
-        serde_json::from_slice(body).map_err(|error| unreadable(without_position(&error)))?;
+    let message: MessageOutIn<'_> = serde_json::from_slice(body)
+        .map_err(|error| Violation::unreadable(without_position(&error)))?;
     let mut blocks = Vec::with_capacity(message.content.len());
     for (index, raw) in message.content.iter().enumerate() {
         let path = Path::top("content");
         let block = Reader::new()
             .block(raw, &path.index(index))
-            .map_err(|fault| unreadable(fault.to_string()))?;
+            .map_err(|fault| Violation::unreadable(fault))?;
         blocks.extend(block);
     }
     let Some(reason) = &message.stop_reason else {
-        return Err(unreadable("the answer has no stop_reason".to_owned()));
+        return Err(Violation::unreadable("the answer has no stop_reason"));
     };
     let sequence = message.stop_sequence.map(|sequence| sequence.to_owned());
     let stop = stop(reason, sequence, message.stop_details.as_ref())?;

@@ -104,4 +104,12 @@ impl Violation {
             message: message.into(),
         }
     }
+
+    /// Something of the upstream's that cannot be read.
+    pub fn unreadable(why: impl fmt::Display) -> Self {
+        Self::new(
+            "unreadable",
+            format!("what the upstream sent cannot be read: {why}"),
+        )
+    }
 }

@@ -10,7 +10,7 @@ use super::super::wire::{
 };
 use super::messages;
 use crate::protocol::hub::block::{Block, Hosted, Text, Ttl};
-use crate::protocol::hub::effort::Effort;
+use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
 use crate::protocol::hub::opaque::Vendor;
@@ -19,7 +19,7 @@ use crate::protocol::hub::request::{
 };
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
-use crate::protocol::models::{Modes, Sampling, Traits};
+use crate::protocol::models::{Modes, Reasoning, Sampling, Traits};
 
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
@@ -114,7 +114,9 @@ fn tools<'a>(
         match tool {
             Tool::Function(function) => out.tools.push(self::function(function, &path, losses)?),
             Tool::Freeform(tool) => {
-                losses.name("tools.format");
+                if tool.format.is_some() {
+                    losses.name("tools.format");
+                }
                 let hint = tool
                     .format
                     .as_deref()
@@ -220,7 +222,7 @@ fn thinking(
     out: &mut RequestOut<'_>,
 ) -> Option<Effort> {
     let control = &request.reasoning;
-    let accepts = target.capabilities.reasoning;
+    let accepts = accepted(target);
     let nearest =
         |effort: Option<Effort>| effort.and_then(|effort| accepts.efforts.nearest(effort));
     let wanted = match (control.mode, control.effort) {
@@ -273,6 +275,19 @@ fn thinking(
     };
     set_budget(budget, target, losses, out);
     nearest(control.effort)
+}
+
+/// How the target takes reasoning controls. Others than Anthropic that speak its dialect know only its old form.
+fn accepted(target: &Target<'_>) -> Reasoning {
+    let accepts = target.capabilities.reasoning;
+    if target.quirks.vendor == Vendor::Anthropic || accepts.modes == Modes::NONE {
+        return accepts;
+    }
+    Reasoning {
+        modes: Modes::BUDGET.and(Modes::OFF),
+        efforts: Efforts::NONE,
+        ..accepts
+    }
 }
 
 /// The budget has to leave room for the answer: the limit is raised as far as the model allows, then the budget lowered.

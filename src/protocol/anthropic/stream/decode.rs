@@ -81,7 +81,7 @@ impl Decoder {
         mut on: impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let event: EventIn<'_> = serde_json::from_slice(data)
-            .map_err(|error| Violation::new("unreadable_event", without_position(&error)))?;
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.state = self.step(state, event, data, &mut on)?;
         Ok(())
@@ -217,9 +217,8 @@ impl Decoder {
         raw: &RawValue,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<Open, Violation> {
-        let unreadable = |message: String| Violation::new("unreadable_event", message);
         let block: BlockIn<'_> = serde_json::from_str(raw.get())
-            .map_err(|error| unreadable(without_position(&error)))?;
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
         Ok(match &*block.kind {
             "text" => {
                 if let Some(text) = block.text.filter(|text| !text.is_empty()) {
@@ -259,7 +258,7 @@ impl Decoder {
                 let path = Path::top("content_block");
                 match Reader::new()
                     .block(raw, &path)
-                    .map_err(|fault| unreadable(fault.to_string()))?
+                    .map_err(|fault| Violation::unreadable(fault))?
                 {
                     Some(Block::ToolCall(mut call)) => {
                         call.args = Args::default();
@@ -333,9 +332,8 @@ impl Open {
                     on(Event::TextDelta(text.0))?;
                 }
                 if let Some(raw) = delta.citation {
-                    let citation = citation(raw).map_err(|error| {
-                        Violation::new("unreadable_event", without_position(&error))
-                    })?;
+                    let citation = citation(raw)
+                        .map_err(|error| Violation::unreadable(without_position(&error)))?;
                     on(Event::Citation(citation))?;
                 }
             }
@@ -386,7 +384,7 @@ fn signed(signature: &Str<'_>) -> Option<Opaque> {
 }
 
 fn lacks(event: &str, field: &str) -> Violation {
-    Violation::new("unreadable_event", format!("`{event}` lacks `{field}`"))
+    Violation::unreadable(format!("`{event}` lacks `{field}`"))
 }
 
 fn bad_arguments() -> Violation {

@@ -430,7 +430,7 @@ fn compaction(raw: &str) -> String {
         .ok()
         .and_then(|compaction| compaction.content)
         .map_or_else(String::new, |content| {
-            format!("[summary of the conversation so far]\n{content}")
+            format!("[summary of the conversation so far]\n{content}\n\n")
         })
 }
 

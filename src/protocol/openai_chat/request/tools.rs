@@ -44,7 +44,9 @@ pub fn encode<'a>(
                 },
             }),
             Tool::Freeform(tool) => {
-                losses.name("tools.format");
+                if tool.format.is_some() {
+                    losses.name("tools.format");
+                }
                 let hint = tool
                     .format
                     .as_deref()

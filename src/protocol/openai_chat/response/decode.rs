@@ -21,12 +21,11 @@ use crate::protocol::hub::usage::Usage;
 
 /// Reads an upstream's answer. `stamp` makes ids for calls that came without.
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
-    let unreadable = |message: &str| Violation::new("unreadable_answer", message);
-    let answer: AnswerIn<'_> =
-        serde_json::from_slice(body).map_err(|error| unreadable(&without_position(&error)))?;
+    let answer: AnswerIn<'_> = serde_json::from_slice(body)
+        .map_err(|error| Violation::unreadable(without_position(&error)))?;
     let choice = answer.choices.into_iter().min_by_key(|choice| choice.index);
     let Some(choice) = choice else {
-        return Err(unreadable("the answer has no choices"));
+        return Err(Violation::unreadable("the answer has no choices"));
     };
     let message = choice.message.unwrap_or_default();
     let refused = message

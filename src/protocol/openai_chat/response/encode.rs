@@ -24,6 +24,9 @@ pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Ve
     if message.content.is_none() && !text.is_empty() {
         message.content = Some(text);
     }
+    if response.stop == Stop::Pause {
+        losses.name("pause_turn");
+    }
     let bytes = response.blocks.iter().map(Block::written).sum();
     let spent = context.spent(response.spent, bytes);
     let finish = finish_reason(&response.stop, context.reply.shape);

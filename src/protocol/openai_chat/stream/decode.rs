@@ -99,7 +99,7 @@ impl Decoder {
             return self.done(&mut on);
         }
         let chunk: AnswerIn<'_> = serde_json::from_slice(data)
-            .map_err(|error| Violation::new("unreadable_event", without_position(&error)))?;
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
         if chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()) {
             if let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data) {
                 self.state = State::Ended;

@@ -59,11 +59,23 @@ struct Tally {
     /// Characters of text so far, and where the present text block began.
     chars: usize,
     block_start: usize,
+    /// Sources of the present text block: they may be named before its text.
+    citations: Vec<Citation>,
     annotations: Vec<Annotation>,
     /// Bytes that the model wrote.
     written: usize,
     spent: Option<Spent>,
     losses: Losses,
+}
+
+impl Tally {
+    fn end_text(&mut self) {
+        let span = (self.block_start, self.chars);
+        let citations = self.citations.drain(..);
+        self.annotations
+            .extend(citations.filter_map(|citation| annotation(&citation, span.0, span.1)));
+        self.block_start = self.chars;
+    }
 }
 
 #[derive(Debug)]
@@ -178,15 +190,10 @@ impl Encoder {
                 self.tally.chars += text.chars().count();
                 self.text("content", &text, out);
             }
-            Event::TextEnd => self.tally.block_start = self.tally.chars,
+            Event::TextEnd => self.tally.end_text(),
             Event::RefusalDelta(text) => self.text("refusal", &text, out),
             Event::Citation(Citation::Foreign(_)) => self.tally.losses.name("citations"),
-            Event::Citation(citation) => {
-                let tally = &mut self.tally;
-                tally
-                    .annotations
-                    .extend(annotation(&citation, tally.block_start, tally.chars));
-            }
+            Event::Citation(citation) => self.tally.citations.push(citation),
             Event::ReasoningDelta { text, .. } => self.thought(&text, out),
             Event::ReasoningPart if !self.tally.thought.is_empty() => self.thought("\n\n", out),
             Event::ReasoningPart => {}
@@ -384,6 +391,10 @@ impl Encoder {
     }
 
     fn end(&mut self, stop: &Stop, out: &mut BytesMut) {
+        self.tally.end_text();
+        if *stop == Stop::Pause {
+            self.tally.losses.name("pause_turn");
+        }
         let shape = self.context.reply.shape;
         let reason = finish_reason(stop, shape);
         if let Some(explanation) = explanation(stop).filter(|_| shape != Shape::TextCompletion) {
