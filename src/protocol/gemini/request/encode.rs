@@ -17,13 +17,13 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         let message = "this upstream cannot just warm its cache; ask for at least 1";
         return Err(RequestFault::new("max_tokens", message));
     }
-    // Levels came with the generation of models that sign their calls and can do everything at once.
-    let newer = target.capabilities.reasoning.efforts != Efforts::NONE;
+    // Levels came with the generation of models that sign their calls.
+    let signs = target.capabilities.reasoning.efforts != Efforts::NONE;
     let (stop_sequences, stops) = carry::stops(request, target.capabilities.stops);
     let generation = generation(request, target, stop_sequences, &mut losses)?;
     let mut out = RequestOut {
         system_instruction: system(request, &mut losses),
-        contents: contents::contents(request, target, newer, &mut losses)?,
+        contents: contents::contents(request, target, signs, &mut losses)?,
         tools: Vec::new(),
         tool_config: None,
         generation_config: generation,
@@ -34,7 +34,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
             Tier::Auto | Tier::Scale => None,
         }),
     };
-    tools::encode(request, newer, &mut losses, &mut out)?;
+    tools::encode(request, &mut losses, &mut out)?;
     for (name, present) in [
         ("user", request.identity.user.is_some()),
         ("prompt_cache_key", request.cache.key.is_some()),

@@ -20,16 +20,23 @@ use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::Str;
 use crate::protocol::hub::request::{Role, Turn};
 
-/// Reads the turns.
+/// Reads the turns. What the model said in a row is one turn: SDKs keep every chunk of a stream as a content of its own.
 pub fn turns(contents: Vec<ContentIn<'_>>) -> Vec<Turn> {
     let mut reader = Reader::default();
     let mut turns = Vec::with_capacity(contents.len());
-    for content in contents {
-        let role = match content.role.as_deref() {
-            Some("model") => Role::Assistant,
-            _ => Role::User,
-        };
-        let blocks = reader.blocks(content.parts);
+    let mut contents = contents.into_iter().peekable();
+    while let Some(content) = contents.next() {
+        let mut parts = content.parts;
+        let role = role(content.role.as_ref());
+        if role == Role::Assistant {
+            while let Some(next) = contents.next_if(|next| self::role(next.role.as_ref()) == role) {
+                parts.extend(next.parts);
+            }
+        }
+        let mut blocks = reader.blocks(parts);
+        if role == Role::Assistant {
+            blocks = joined(blocks);
+        }
         if !blocks.is_empty() {
             turns.push(Turn {
                 role,
@@ -40,6 +47,25 @@ pub fn turns(contents: Vec<ContentIn<'_>>) -> Vec<Turn> {
         reader.turn += 1;
     }
     turns
+}
+
+fn role(name: Option<&Str<'_>>) -> Role {
+    match name.map(|name| &**name) {
+        Some("model") => Role::Assistant,
+        _ => Role::User,
+    }
+}
+
+/// Texts that follow one another are pieces of one.
+fn joined(blocks: Vec<Block>) -> Vec<Block> {
+    let mut joined: Vec<Block> = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        match (joined.last_mut(), block) {
+            (Some(Block::Text(last)), Block::Text(next)) => last.text.push_str(&next.text),
+            (_, block) => joined.push(block),
+        }
+    }
+    joined
 }
 
 #[derive(Default)]

@@ -13,13 +13,12 @@ use crate::protocol::hub::schema::print;
 /// Declares the tools of `request` and says which of them may or must be called. All functions go into one group.
 pub fn encode<'a>(
     request: &'a Request,
-    mixes: bool,
     losses: &mut Losses,
     out: &mut RequestOut<'a>,
 ) -> Result<(), RequestFault> {
     let functions = |tool: &Tool| !matches!(tool, Tool::Hosted(_));
-    // Older models refuse their own tools and the client's in one request; the client's are what it cannot do without.
-    let runs = mixes || !request.tools.iter().any(functions);
+    // Most models refuse their own tools and the client's in one request; the client's are what it cannot do without.
+    let runs = !request.tools.iter().any(functions);
     let skills = Skills {
         freeform: false,
         choice_of_some: false,

@@ -148,7 +148,12 @@ impl Writer {
         error: Option<&'a WireError>,
     ) -> ResponseOut<'a> {
         let over = status != "in_progress";
-        let spent = over.then(|| self.context.spent(self.spent, self.bytes));
+        let spent = match (over, error) {
+            (false, _) => None,
+            // What a failure has cost is said only where it is known.
+            (true, Some(_)) => self.spent,
+            (true, None) => Some(self.context.spent(self.spent, self.bytes)),
+        };
         ResponseOut {
             id: &self.id,
             object: "response",

@@ -202,7 +202,7 @@ pub struct AnnotationIn<'a> {
 /// A tool as a client declares it. Chat's nested `function` is understood too: some clients mix the shapes.
 #[derive(Debug, Deserialize)]
 pub struct ToolIn<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(borrow, default, rename = "type")]
     pub kind: Str<'a>,
     #[serde(borrow)]
     pub name: Option<Str<'a>>,
