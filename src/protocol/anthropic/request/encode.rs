@@ -105,10 +105,10 @@ fn tools<'a>(
     out: &mut RequestOut<'a>,
 ) -> Result<(), RequestFault> {
     for (index, tool) in request.tools.iter().enumerate() {
-        if let Some(ToolChoice::Allowed { names, .. }) = &request.tool_choice {
-            if !names.iter().any(|name| name == tool.name()) {
-                continue;
-            }
+        if let Some(ToolChoice::Allowed { names, .. }) = &request.tool_choice
+            && !names.iter().any(|name| name == tool.name())
+        {
+            continue;
         }
         let path = format!("tools.{index}");
         match tool {
@@ -138,7 +138,7 @@ fn tools<'a>(
                 out.tools.push(ToolOut::Hosted(HostedOut {
                     kind: "web_search_20250305",
                     name: "web_search",
-                }))
+                }));
             }
             Tool::Hosted(tool) => {
                 let forced = matches!(&request.tool_choice, Some(ToolChoice::Named(name)) if *name == tool.name);

@@ -51,7 +51,7 @@ enum State {
     Fresh,
     Open {
         index: usize,
-        block: Open,
+        block: Box<Open>,
     },
     Stopped,
 }
@@ -128,7 +128,7 @@ impl Decoder {
                 on(Event::Start(Start {
                     id: message.id.map(|id| id.0),
                     model: message.model.map(|model| model.0),
-                    spent: self.usage.input_tokens.map(|_| spent(&self.usage)),
+                    spent: Some(spent(&self.usage)),
                 }))?;
                 State::Between { content: false }
             }
@@ -148,7 +148,10 @@ impl Decoder {
                     .index
                     .ok_or_else(|| lacks("content_block_start", "index"))?;
                 let block = self.open(raw, on)?;
-                State::Open { index, block }
+                State::Open {
+                    index,
+                    block: Box::new(block),
+                }
             }
             (State::Open { .. }, "content_block_start") => {
                 return Err(Violation::new(
@@ -174,7 +177,7 @@ impl Decoder {
             (State::Open { index, block }, "content_block_stop")
                 if event.index.is_none_or(|i| i == index) =>
             {
-                self.close(block, on)?;
+                self.close(*block, on)?;
                 State::Between { content: true }
             }
             (_, "content_block_stop") => {
@@ -258,7 +261,7 @@ impl Decoder {
                 let path = Path::top("content_block");
                 match Reader::new()
                     .block(raw, &path)
-                    .map_err(|fault| Violation::unreadable(fault))?
+                    .map_err(Violation::unreadable)?
                 {
                     Some(Block::ToolCall(mut call)) => {
                         call.args = Args::default();
@@ -310,7 +313,7 @@ impl Decoder {
         let sequence = delta
             .stop_sequence
             .as_ref()
-            .map(|sequence| sequence.to_owned());
+            .map(crate::protocol::hub::read::Str::to_owned);
         let calls = self.calls.unwrap_or(Calls::None);
         let stop = stop(reason, sequence, delta.stop_details.as_ref())?.given(calls);
         if calls == Calls::Cut && stop == Stop::ToolUse {
@@ -406,18 +409,7 @@ fn upstream_error(data: &[u8]) -> WireError {
 
 /// What is stated later overwrites, field by field.
 fn merge(known: &mut UsageIn, stated: UsageIn) {
-    known.input_tokens = stated.input_tokens.or(known.input_tokens);
-    known.cache_read_input_tokens = stated
-        .cache_read_input_tokens
-        .or(known.cache_read_input_tokens);
-    known.cache_creation_input_tokens = stated
-        .cache_creation_input_tokens
-        .or(known.cache_creation_input_tokens);
-    known.cache_creation = stated.cache_creation.or(known.cache_creation);
-    known.output_tokens = stated.output_tokens.or(known.output_tokens);
-    known.output_tokens_details = stated.output_tokens_details.or(known.output_tokens_details);
+    known.counts.merge(stated.counts);
     known.server_tool_use = stated.server_tool_use.or(known.server_tool_use);
-    if stated.service_tier.is_some() {
-        known.service_tier = stated.service_tier;
-    }
+    known.service_tier = stated.service_tier.or(known.service_tier);
 }

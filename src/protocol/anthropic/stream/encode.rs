@@ -171,7 +171,8 @@ impl State {
             (state, Event::TextDelta(text) | Event::RefusalDelta(text)) => {
                 state.text(&text, writer)
             }
-            (state @ Self::Text, Event::TextEnd) => state.close(None, writer),
+            (state @ Self::Text, Event::TextEnd)
+            | (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
             (Self::Text, Event::Citation(said)) => {
                 match citation(&said, writer.context) {
                     Some(citation) => writer.citation(&citation),
@@ -216,7 +217,6 @@ impl State {
                 writer.delta("input_json_delta", "partial_json", &fragment);
                 Self::Tool { args: true }
             }
-            (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
 
             (state, Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_)) => {
                 writer.tally.losses.name("answer_content");
@@ -270,15 +270,14 @@ impl State {
     /// Closes the block that is open, if any. Thinking gets its signature: the upstream's state, or at least whose it is.
     fn close(self, opaque: Option<Opaque>, writer: &mut Writer<'_>) -> Self {
         match self {
-            Self::Text => {}
+            Self::Text | Self::Tool { args: true } => {}
             Self::Thinking { .. } => {
                 let signature = match opaque {
                     Some(opaque) => envelope(opaque, writer.context),
                     None => opaque::seal(&writer.context.origin.mark()),
                 };
-                writer.delta("signature_delta", "signature", &signature);
+                writer.signature(&signature);
             }
-            Self::Tool { args: true } => {}
             Self::Tool { args: false } => writer.delta("input_json_delta", "partial_json", "{}"),
             state => return state,
         }
@@ -381,6 +380,12 @@ impl Writer<'_> {
     fn citation(&mut self, citation: &CitationOut<'_>) {
         self.delta_head("citations_delta", "citation");
         value(self.out, citation);
+        raw(self.out, "}}\n\n");
+    }
+
+    fn signature(&mut self, signature: &str) {
+        self.delta_head("signature_delta", "signature");
+        string(self.out, signature);
         raw(self.out, "}}\n\n");
     }
 

@@ -39,7 +39,7 @@ pub fn encode<'a>(
         match step {
             Step::Assistant(blocks) => {
                 writer.flush_moved();
-                writer.assistant(&blocks)?;
+                writer.assistant(&blocks);
             }
             Step::Results(answers) => writer.results(&answers)?,
             Step::System(blocks) => {
@@ -105,7 +105,7 @@ impl<'a> Writer<'a, '_> {
         self.user(parts);
     }
 
-    fn assistant(&mut self, blocks: &[&'a Block]) -> Result<(), RequestFault> {
+    fn assistant(&mut self, blocks: &[&'a Block]) {
         let mut message = MessageOut {
             role: "assistant",
             ..MessageOut::default()
@@ -124,7 +124,7 @@ impl<'a> Writer<'a, '_> {
                 }
                 Block::Refusal(refusal) => append(&mut text, refusal),
                 Block::ToolCall(call) if matches!(call.kind, CallKind::Server(_)) => {
-                    self.losses.name("server_tool_use")
+                    self.losses.name("server_tool_use");
                 }
                 Block::ToolCall(call) => message.tool_calls.push(self.call(call)),
                 Block::Reasoning(reasoning) => self.reasoning(reasoning, &mut message),
@@ -158,7 +158,6 @@ impl<'a> Writer<'a, '_> {
             message.function_call = calls.next().and_then(legacy);
             self.messages.push(message);
         }
-        Ok(())
     }
 
     fn reasoning(&mut self, reasoning: &'a Reasoning, message: &mut MessageOut<'a>) {
@@ -171,7 +170,7 @@ impl<'a> Writer<'a, '_> {
             ReasoningReplay::Never => self.losses.omit("thinking"),
             ReasoningReplay::Welcome if from_another_kind => self.losses.omit("thinking"),
             ReasoningReplay::Required | ReasoningReplay::Welcome if text.is_empty() => {
-                self.losses.omit("thinking")
+                self.losses.omit("thinking");
             }
             ReasoningReplay::Required | ReasoningReplay::Welcome => {
                 let all = message.reasoning_content.get_or_insert_default();
@@ -306,7 +305,7 @@ impl<'a> Writer<'a, '_> {
             Block::Document(document) => match &document.source {
                 DocumentSource::Media(source) => parts.push(file(document, source)?),
                 DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
-                    parts.push(text_part(plain(block)))
+                    parts.push(text_part(plain(block)));
                 }
             },
             Block::Audio(audio) => match &audio.source {
@@ -331,7 +330,7 @@ impl<'a> Writer<'a, '_> {
                 parts.push(text_part(Cow::Owned(compaction(foreign.raw.get()))));
             }
             Block::SearchResult(_) | Block::ToolReference(_) | Block::Refusal(_) => {
-                parts.push(text_part(plain(block)))
+                parts.push(text_part(plain(block)));
             }
             Block::Foreign(_)
             | Block::Reasoning(_)

@@ -100,13 +100,13 @@ impl Decoder {
         }
         let chunk: AnswerIn<'_> = serde_json::from_slice(data)
             .map_err(|error| Violation::unreadable(without_position(&error)))?;
-        if chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()) {
-            if let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data) {
-                self.state = State::Ended;
-                return on(Event::Error(
-                    WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
-                ));
-            }
+        if (chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()))
+            && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
+        {
+            self.state = State::Ended;
+            return on(Event::Error(
+                WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
+            ));
         }
         if self.state == State::Fresh {
             self.state = State::Open;
@@ -119,11 +119,11 @@ impl Decoder {
         let mut usage = chunk.usage;
         // Other answers were not asked for.
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            usage = usage.or(choice.usage.clone());
+            usage = usage.or(choice.usage);
             self.choice(choice, &mut on)?;
         }
         if let Some(usage) = usage {
-            on(Event::Usage(spent(&usage, chunk.service_tier.as_deref())))?;
+            on(Event::Usage(spent(usage, chunk.service_tier.as_deref())))?;
         }
         Ok(())
     }
@@ -160,10 +160,10 @@ impl Decoder {
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         // Servers without streaming of their own send the whole message in one chunk.
-        if let Some(delta) = choice.delta.or(choice.message) {
-            if self.state == State::Open {
-                self.delta(delta, on)?;
-            }
+        if let Some(delta) = choice.delta.or(choice.message)
+            && self.state == State::Open
+        {
+            self.delta(delta, on)?;
         }
         match choice.finish_reason {
             Some(reason) if self.state == State::Open && !reason.is_empty() => {
@@ -204,7 +204,7 @@ impl Decoder {
             on(Event::Citation(citation))?;
         }
         for call in delta.tool_calls.into_iter().flatten() {
-            self.call(call, on)?;
+            self.call(&call, on)?;
         }
         if let Some(function) = delta.function_call {
             let call = ToolCallIn {
@@ -213,7 +213,7 @@ impl Decoder {
                 function: Some(function),
                 custom: None,
             };
-            self.call(call, on)?;
+            self.call(&call, on)?;
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Decoder {
     /// One fragment of a call.
     fn call(
         &mut self,
-        call: ToolCallIn<'_>,
+        call: &ToolCallIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let id = call.id.as_deref().unwrap_or_default();

@@ -170,8 +170,7 @@ impl Encoder {
                 self.end(&stop, out);
                 State::Ended
             }
-            (State::Stopped(stop), _) => State::Stopped(stop),
-            (State::Open, Event::Stop(stop)) => State::Stopped(stop),
+            (State::Stopped(stop), _) | (State::Open, Event::Stop(stop)) => State::Stopped(stop),
             (State::Open, Event::End) => {
                 self.end(&Stop::End, out);
                 State::Ended
@@ -196,7 +195,6 @@ impl Encoder {
             Event::Citation(citation) => self.tally.citations.push(citation),
             Event::ReasoningDelta { text, .. } => self.thought(&text, out),
             Event::ReasoningPart if !self.tally.thought.is_empty() => self.thought("\n\n", out),
-            Event::ReasoningPart => {}
             Event::ReasoningEnd(opaque) => self.reasoning_end(opaque, out),
             Event::ToolStart {
                 slot,
@@ -206,7 +204,7 @@ impl Encoder {
                 ..
             } => self.tool_start(slot, &id, &name, kind, out),
             Event::ToolArgs { slot, fragment } if !fragment.is_empty() => {
-                self.tool_args(slot, &fragment, out)
+                self.tool_args(slot, &fragment, out);
             }
             Event::ToolEnd { slot } => {
                 // Clients parse the arguments, and an empty string is no JSON.
@@ -220,10 +218,11 @@ impl Encoder {
                 }
             }
             Event::ServerCall(_) | Event::ServerResult(_) => {
-                self.tally.losses.omit("server_tool_use")
+                self.tally.losses.omit("server_tool_use");
             }
             Event::Foreign(_) => self.tally.losses.name("answer_content"),
-            Event::ToolArgs { .. }
+            Event::ReasoningPart
+            | Event::ToolArgs { .. }
             | Event::Start(_)
             | Event::Ping
             | Event::Usage(_)
@@ -237,7 +236,7 @@ impl Encoder {
         self.tally.spent = start.spent;
         if self.context.reply.shape != Shape::TextCompletion {
             self.delta(out, |out| {
-                raw(out, "\"role\":\"assistant\",\"content\":\"\"")
+                raw(out, "\"role\":\"assistant\",\"content\":\"\"");
             });
         }
     }
