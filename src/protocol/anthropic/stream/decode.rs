@@ -17,17 +17,17 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::super::request::{Reader, citation};
+use super::super::request::Reader;
 use super::super::response::{spent, stop};
 use super::super::wire::{BlockIn, DeltaIn, EventIn, UsageIn};
+use super::open::{Open, bad_arguments, lacks, signed, thought};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::args::{Args, Scanner};
-use crate::protocol::hub::block::{Block, CallKind, SegmentKind, ToolCall};
+use crate::protocol::hub::block::{Block, CallKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
-use crate::protocol::hub::read::{Path, Str, without_position};
+use crate::protocol::hub::read::{Path, without_position};
 use crate::protocol::hub::response::{Calls, Stop};
 
 /// Reads the stream.
@@ -54,23 +54,6 @@ enum State {
         block: Box<Open>,
     },
     Stopped,
-}
-
-/// The block that is open.
-#[derive(Debug)]
-enum Open {
-    Call {
-        slot: usize,
-        scanner: Scanner,
-        /// Arguments that came with the start, for want of deltas.
-        early: Option<String>,
-    },
-    /// A block that is whole when it ends: redacted thinking, results of server tools, what is not known.
-    Other(Block),
-    /// A call that the provider runs: handed on whole.
-    ServerCall(ToolCall),
-    Text,
-    Thinking(Option<Opaque>),
 }
 
 impl Decoder {
@@ -321,80 +304,6 @@ impl Decoder {
         }
         Ok(stop)
     }
-}
-
-impl Open {
-    fn delta(
-        &mut self,
-        delta: DeltaIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        match self {
-            Self::Text => {
-                if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
-                    on(Event::TextDelta(text.0))?;
-                }
-                if let Some(raw) = delta.citation {
-                    let citation = citation(raw)
-                        .map_err(|error| Violation::unreadable(without_position(&error)))?;
-                    on(Event::Citation(citation))?;
-                }
-            }
-            Self::Thinking(opaque) => {
-                if let Some(text) = delta.thinking.filter(|text| !text.is_empty()) {
-                    on(thought(text.0))?;
-                }
-                // A second signature replaces the first: so do the vendor's own accumulators.
-                if let Some(signature) = delta.signature {
-                    *opaque = signed(&signature);
-                }
-            }
-            Self::Call { slot, scanner, .. } => {
-                if let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) {
-                    scanner.push(&json).map_err(|_| bad_arguments())?;
-                    on(Event::ToolArgs {
-                        slot: *slot,
-                        fragment: json.0,
-                    })?;
-                }
-            }
-            Self::ServerCall(call) => {
-                if let Some(json) = delta.partial_json {
-                    call.args.raw.push_str(&json);
-                }
-            }
-            Self::Other(_) => {}
-        }
-        Ok(())
-    }
-}
-
-fn thought(text: Cow<'_, str>) -> Event<'_> {
-    Event::ReasoningDelta {
-        kind: SegmentKind::Raw,
-        text,
-    }
-}
-
-fn signed(signature: &Str<'_>) -> Option<Opaque> {
-    (!signature.is_empty()).then(|| {
-        Opaque::native(
-            Vendor::Anthropic,
-            OpaqueKind::Signature,
-            signature.to_owned(),
-        )
-    })
-}
-
-fn lacks(event: &str, field: &str) -> Violation {
-    Violation::unreadable(format!("`{event}` lacks `{field}`"))
-}
-
-fn bad_arguments() -> Violation {
-    Violation::new(
-        "invalid_tool_json",
-        "the arguments of a tool call are not a JSON object",
-    )
 }
 
 fn upstream_error(data: &[u8]) -> WireError {

@@ -67,9 +67,8 @@ fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), Req
         // A number in `/v1/completions`.
         "logprobs" => sampling.logprobs = value.get() != "false",
         "top_logprobs" => sampling.top_logprobs = path.read(value)?,
-        "logit_bias" => {
-            sampling.logit_bias = Some(value.to_owned()).filter(|bias| bias.get() != "{}")
-        }
+        "logit_bias" if value.get() == "{}" => {}
+        "logit_bias" => sampling.logit_bias = Some(value.to_owned()),
         "tools" => request.tools.extend(declared::tools(value, &path)?),
         "functions" => {
             request.reply.shape = Shape::LegacyFunctions;
@@ -99,10 +98,10 @@ fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), Req
             request.cache.key = Some(key);
         }
         "prompt_cache_options" => request.cache.auto = cache(&path.read(value)?),
-        "prompt_cache_retention" if value.get() == "\"24h\"" => {
-            request.cache.auto = Some(Ttl::Long);
+        "prompt_cache_retention" => {
+            let day = path.read::<Str<'_>>(value)?.0 == "24h";
+            request.cache.auto = request.cache.auto.or(day.then_some(Ttl::Long));
         }
-        "prompt_cache_retention" => {}
         "service_tier" => request.tier = tier(&path.read::<Str<'_>>(value)?),
         "stream" => request.stream = path.read(value)?,
         "stream_options" => {
