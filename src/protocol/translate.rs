@@ -21,11 +21,14 @@ use super::hub::target::{Encoded, Quirks, Target};
 use super::sse::{Frame, Frames};
 use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 use restore::Restore;
+pub use seen::Terminal;
+use seen::{Seen, for_client};
 use stops::Stops;
 
 mod estimate;
 mod freeform;
 mod restore;
+mod seen;
 mod stops;
 
 /// Reads a client's request.
@@ -53,27 +56,6 @@ pub fn error(client: Dialect, said: &ParsedError) -> WireError {
     for_client(client, said)
 }
 
-/// The error in the words on which the client's programs act, and without what is between us and the upstream.
-fn for_client(client: Dialect, mut said: WireError) -> WireError {
-    if matches!(
-        said.kind,
-        ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission
-    ) {
-        // The caller's own credential is fine.
-        return WireError::new(
-            ErrorKind::BadGateway,
-            "the upstream refused the credential of this gateway",
-        );
-    }
-    if said.message.is_empty() {
-        "the upstream failed without saying why".clone_into(&mut said.message);
-    }
-    match client {
-        Dialect::Anthropic => anthropic::error::wording(said),
-        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => said,
-    }
-}
-
 /// Translates the answer to one request.
 #[derive(Debug)]
 pub struct Translator {
@@ -89,26 +71,6 @@ pub struct Translator {
     seen: Seen,
     violations: Vec<Violation>,
     losses: Losses,
-}
-
-/// What was seen of the answer.
-#[derive(Debug, Default)]
-struct Seen {
-    committed: bool,
-    model: Option<String>,
-    spent: Option<Spent>,
-    terminal: Option<Terminal>,
-}
-
-/// How a stream ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Terminal {
-    /// The client has a whole answer.
-    Complete,
-    /// The upstream said an error, or something that cannot be translated; the client has an error event.
-    Failed(WireError),
-    /// The upstream's bytes ended before its answer did; the client has an error event.
-    Truncated,
 }
 
 #[derive(Debug)]
@@ -354,34 +316,6 @@ impl Translator {
     fn say(&mut self, said: WireError, out: &mut BytesMut) {
         // An encoder breaks no rule over an error.
         let _ = self.encoder.on(Event::Error(said), out);
-    }
-}
-
-impl Seen {
-    /// Takes note of what the relay will ask, and makes errors fit for the client.
-    fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
-        self.committed |= event.commits();
-        match event {
-            Event::Start(start) => {
-                self.model = start.model.as_deref().map(str::to_owned);
-                self.spent = start.spent.or(self.spent);
-                Event::Start(start)
-            }
-            Event::Usage(spent) => {
-                self.spent = Some(spent);
-                Event::Usage(spent)
-            }
-            Event::End => {
-                self.terminal = Some(Terminal::Complete);
-                Event::End
-            }
-            Event::Error(said) => {
-                let said = for_client(client, said);
-                self.terminal = Some(Terminal::Failed(said.clone()));
-                Event::Error(said)
-            }
-            event => event,
-        }
     }
 }
 

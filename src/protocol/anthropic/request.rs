@@ -2,7 +2,10 @@
 mod blocks;
 mod decode;
 mod encode;
+mod media;
 mod messages;
+mod reasoning;
+mod tools;
 
 pub use decode::decode;
 pub use encode::encode;

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::request::Reader;
 use super::wire::{
-    BlockOut, CacheCreation, CitationOut, MessageOutIn, OutputDetails, ServerToolUse, StopDetails,
-    UsageIn, UsageOut,
+    BlockOut, CacheCreationOut, CitationOut, MessageOutIn, OutputDetailsOut, ServerToolUseOut,
+    StopDetails, TierIn, UsageIn, UsageOut,
 };
 use crate::protocol::hub::block::{Block, CallKind, Citation, Reasoning, Text};
 use crate::protocol::hub::context::Context;
@@ -19,6 +19,7 @@ use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
 use crate::protocol::hub::target::ToolIds;
 use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::write::to_vec;
 
 /// Reads an upstream's answer.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
@@ -29,7 +30,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
         let path = Path::top("content");
         let block = Reader::new()
             .block(raw, &path.index(index))
-            .map_err(|fault| Violation::unreadable(fault))?;
+            .map_err(Violation::unreadable)?;
         blocks.extend(block);
     }
     let Some(reason) = &message.stop_reason else {
@@ -50,7 +51,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
 
 /// Writes the answer for a client.
 pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Vec<u8> {
-    let content: Vec<BlockOut<'_>> = response
+    let blocks: Vec<BlockOut<'_>> = response
         .blocks
         .iter()
         .filter_map(|block| self::block(block, context, losses))
@@ -61,13 +62,13 @@ pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Ve
         kind: "message",
         role: "assistant",
         model: &context.model,
-        content,
+        content: blocks,
         stop_reason: stop_reason(&response.stop),
         stop_sequence: stop_sequence(&response.stop),
         stop_details: stop_details(&response.stop),
         usage: usage(&context.spent(response.spent, bytes)),
     };
-    serde_json::to_vec(&message).expect("invariant: strings, numbers and raw JSON always serialize")
+    to_vec(&message)
 }
 
 #[derive(Serialize)]
@@ -99,7 +100,7 @@ pub(super) fn stop(
     details: Option<&StopDetails<'_>>,
 ) -> Result<Stop, Violation> {
     let own = |text: &Option<crate::protocol::hub::read::Str<'_>>| {
-        text.as_ref().map(|text| text.to_owned())
+        text.as_ref().map(super::super::hub::read::Str::to_owned)
     };
     Ok(match reason {
         "max_tokens" => Stop::MaxTokens,
@@ -123,13 +124,12 @@ pub(super) fn stop(
 pub(super) const fn stop_reason(stop: &Stop) -> &'static str {
     match stop {
         Stop::ContextFull => "model_context_window_exceeded",
-        Stop::End => "end_turn",
+        // Which string it was is not known; `stop_sequence` would promise to say.
+        Stop::End | Stop::Sequence(None) => "end_turn",
         Stop::MaxTokens => "max_tokens",
         Stop::Pause => "pause_turn",
         Stop::Refusal(_) => "refusal",
         Stop::Sequence(Some(_)) => "stop_sequence",
-        // Which string it was is not known; `stop_sequence` would promise to say.
-        Stop::Sequence(None) => "end_turn",
         Stop::ToolUse => "tool_use",
     }
 }
@@ -152,36 +152,18 @@ pub(super) fn stop_details(stop: &Stop) -> Option<StopDetailsOut<'_>> {
     }
 }
 
-/// What was used, in exclusive buckets: this dialect states them so.
+/// What was used.
 pub(super) fn spent(usage: &UsageIn) -> Spent {
-    let written = usage.cache_creation_input_tokens.unwrap_or(0);
-    let (short, long) = match usage.cache_creation {
-        Some(split) if split.ephemeral_5m_input_tokens + split.ephemeral_1h_input_tokens > 0 => (
-            split.ephemeral_5m_input_tokens,
-            split.ephemeral_1h_input_tokens,
-        ),
-        _ => (written, 0),
-    };
     Spent {
-        usage: Usage {
-            input: usage.input_tokens.unwrap_or(0),
-            cache_read: usage.cache_read_input_tokens.unwrap_or(0),
-            cache_write_5m: short,
-            cache_write_1h: long,
-            output: usage.output_tokens.unwrap_or(0),
-            reasoning: usage
-                .output_tokens_details
-                .unwrap_or_default()
-                .thinking_tokens,
-        },
+        usage: Usage::from(usage.counts),
         web_searches: usage
             .server_tool_use
-            .unwrap_or_default()
-            .web_search_requests,
-        tier: match usage.service_tier.as_deref() {
-            Some("standard") => Some(Tier::Standard),
-            Some("priority") => Some(Tier::Priority),
-            _ => None,
+            .and_then(|tools| tools.web_search_requests)
+            .unwrap_or(0),
+        tier: match usage.service_tier {
+            Some(TierIn::Standard) => Some(Tier::Standard),
+            Some(TierIn::Priority) => Some(Tier::Priority),
+            Some(TierIn::Other) | None => None,
         },
     }
 }
@@ -193,15 +175,15 @@ pub(super) fn usage(spent: &Spent) -> UsageOut {
         input_tokens: usage.input,
         cache_creation_input_tokens: usage.cache_write_5m.saturating_add(usage.cache_write_1h),
         cache_read_input_tokens: usage.cache_read,
-        cache_creation: CacheCreation {
+        cache_creation: CacheCreationOut {
             ephemeral_5m_input_tokens: usage.cache_write_5m,
             ephemeral_1h_input_tokens: usage.cache_write_1h,
         },
         output_tokens: usage.output,
-        output_tokens_details: (usage.reasoning > 0).then_some(OutputDetails {
+        output_tokens_details: (usage.reasoning > 0).then_some(OutputDetailsOut {
             thinking_tokens: usage.reasoning,
         }),
-        server_tool_use: (spent.web_searches > 0).then_some(ServerToolUse {
+        server_tool_use: (spent.web_searches > 0).then_some(ServerToolUseOut {
             web_search_requests: spent.web_searches,
         }),
         service_tier: match spent.tier {

@@ -21,6 +21,8 @@ pub struct Context {
 impl Context {
     /// What to tell a client that must be told something: the usage stated, or an estimate from the length of the answer.
     pub fn spent(&self, stated: Option<Spent>, answer_bytes: usize) -> Spent {
+        // Some servers state zeros until they know.
+        let stated = stated.filter(|spent| spent.usage.prompt() > 0);
         stated.unwrap_or(Spent {
             usage: Usage {
                 input: self.prompt_estimate,

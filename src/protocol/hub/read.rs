@@ -118,6 +118,7 @@ impl<'a> Path<'a> {
     }
 
     /// A member of this.
+    #[must_use]
     pub const fn field(&'a self, name: &'a str) -> Self {
         Self {
             parent: Some(self),
@@ -126,6 +127,7 @@ impl<'a> Path<'a> {
     }
 
     /// An element of this.
+    #[must_use]
     pub const fn index(&'a self, index: usize) -> Self {
         Self {
             parent: Some(self),

@@ -17,8 +17,15 @@ pub fn number(out: &mut BytesMut, number: usize) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Writes any value as JSON.
+/// Writes any value as JSON. The structs of the wire modules and strings always serialize; what could not be would be left out.
 pub fn value(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
-    serde_json::to_writer(out.writer(), value)
-        .expect("invariant: strings, numbers and the structs of the wire modules always serialize, and memory takes them");
+    let written = serde_json::to_writer(out.writer(), value);
+    debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
+}
+
+/// Any value as JSON; as [`value`].
+pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    let written = serde_json::to_vec(value);
+    debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
+    written.unwrap_or_default()
 }

@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod input;
 mod messages;
+mod parts;
 mod tools;
 
 pub use decode::decode;

@@ -1,6 +1,9 @@
 //! Streams: what an upstream streams in this dialect, and what a client is streamed in it.
+mod chunks;
 mod decode;
 mod encode;
+mod slot;
+mod tally;
 mod think;
 
 pub use decode::Decoder;

@@ -9,7 +9,7 @@ use crate::protocol::hub::response::{Response, Stop};
 /// Watches the text of one answer.
 #[derive(Debug, Default)]
 pub struct Stops {
-    stops: Vec<String>,
+    strings: Vec<String>,
     /// The end of the text, where a stop string may have begun. Shorter than the longest of them.
     held: String,
     /// One was found; nothing follows.
@@ -18,9 +18,9 @@ pub struct Stops {
 
 impl Stops {
     /// For these strings.
-    pub fn new(stops: Vec<String>) -> Self {
+    pub fn new(strings: Vec<String>) -> Self {
         Self {
-            stops,
+            strings,
             ..Self::default()
         }
     }
@@ -31,7 +31,7 @@ impl Stops {
         event: Event<'_>,
         mut next: impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if self.stops.is_empty() {
+        if self.strings.is_empty() {
             return next(event);
         }
         if self.found {
@@ -44,7 +44,7 @@ impl Stops {
             return next(event);
         };
         self.held.push_str(&text);
-        if let Some((at, stop)) = first(&self.stops, &self.held) {
+        if let Some((at, stop)) = first(&self.strings, &self.held) {
             self.found = true;
             self.held.truncate(at);
             if at > 0 {
@@ -54,7 +54,7 @@ impl Stops {
             return next(Event::End);
         }
         let keep = self
-            .stops
+            .strings
             .iter()
             .map(|stop| overlap(&self.held, stop))
             .max()
@@ -73,7 +73,7 @@ impl Stops {
             let Some(Block::Text(text)) = response.blocks.get_mut(index) else {
                 continue;
             };
-            if let Some((at, stop)) = first(&self.stops, &text.text) {
+            if let Some((at, stop)) = first(&self.strings, &text.text) {
                 text.text.truncate(at);
                 response.stop = Stop::Sequence(Some(stop.to_owned()));
                 response.blocks.truncate(index + 1);

@@ -88,20 +88,7 @@ impl Reader {
                 citations: is_enabled(block.citations),
                 cache,
             }),
-            "thinking" => Block::Reasoning(Reasoning {
-                visible: vec![Segment {
-                    kind: SegmentKind::Raw,
-                    text: block
-                        .thinking
-                        .map(|text| text.to_owned())
-                        .unwrap_or_default(),
-                }],
-                opaque: block
-                    .signature
-                    .filter(|signature| !signature.is_empty())
-                    .map(|signature| carried(&signature, OpaqueKind::Signature)),
-                id: None,
-            }),
+            "thinking" => thinking(block),
             "redacted_thinking" => Block::Reasoning(Reasoning {
                 visible: Vec::new(),
                 opaque: block.data.map(|data| carried(&data, OpaqueKind::Redacted)),
@@ -125,33 +112,7 @@ impl Reader {
             "tool_reference" => {
                 Block::ToolReference(need(block.tool_name, path, "tool_name")?.to_owned())
             }
-            "server_tool_use" => {
-                let name = need(block.name, path, "name")?.to_owned();
-                Block::ToolCall(ToolCall {
-                    id: need(block.id, path, "id")?.to_owned(),
-                    kind: CallKind::Server(hosted(&name)),
-                    name,
-                    namespace: None,
-                    args: Args::new(block.input.map(RawValue::get).unwrap_or_default()),
-                    opaque: None,
-                    cache,
-                })
-            }
-            kind => {
-                let raw = Foreign {
-                    dialect: Dialect::Anthropic,
-                    kind: kind.to_owned(),
-                    raw: value.to_owned(),
-                };
-                match (hosted_result(kind), block.tool_use_id) {
-                    (Some(kind), Some(call_id)) => Block::ServerToolResult(ServerToolResult {
-                        kind,
-                        call_id: call_id.to_owned(),
-                        raw,
-                    }),
-                    _ => Block::Foreign(raw),
-                }
-            }
+            _ => provided(&block, value, path)?,
         }))
     }
 
@@ -184,6 +145,50 @@ impl Reader {
             _ => DocumentSource::Media(self::source(source, &path)?),
         })
     }
+}
+
+fn thinking(block: BlockIn<'_>) -> Block {
+    let signature = block.signature.filter(|signature| !signature.is_empty());
+    Block::Reasoning(Reasoning {
+        visible: vec![Segment {
+            kind: SegmentKind::Raw,
+            text: block
+                .thinking
+                .map(|text| text.to_owned())
+                .unwrap_or_default(),
+        }],
+        opaque: signature.map(|signature| carried(&signature, OpaqueKind::Signature)),
+        id: None,
+    })
+}
+
+/// A block of what the provider ran, or of a type that is not known.
+fn provided(block: &BlockIn<'_>, value: &RawValue, path: &Path<'_>) -> Result<Block, RequestFault> {
+    if &*block.kind == "server_tool_use" {
+        let name = need(block.name.clone(), path, "name")?.to_owned();
+        return Ok(Block::ToolCall(ToolCall {
+            id: need(block.id.clone(), path, "id")?.to_owned(),
+            kind: CallKind::Server(hosted(&name)),
+            name,
+            namespace: None,
+            args: Args::new(block.input.map(RawValue::get).unwrap_or_default()),
+            opaque: None,
+            cache: None,
+        }));
+    }
+    let raw = Foreign {
+        dialect: Dialect::Anthropic,
+        kind: block.kind.to_owned(),
+        raw: value.to_owned(),
+    };
+    Ok(match (hosted_result(&block.kind), &block.tool_use_id) {
+        (Some(kind), Some(call_id)) => Block::ServerToolResult(ServerToolResult {
+            kind,
+            call_id: call_id.to_owned(),
+            raw,
+        }),
+        _ => Block::Foreign(raw),
+    })
 }
 
 /// What a server tool of that name is.

@@ -54,7 +54,7 @@ fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), Req
         "tools" => request.tools = tools(value, &path)?,
         "tool_choice" => tool_choice(request, &path.read(value)?, &path)?,
         "thinking" => thinking(request, &path.read(value)?, &path)?,
-        "output_config" => output_config(request, path.read(value)?, &path)?,
+        "output_config" => output_config(request, &path.read(value)?, &path)?,
         "output_format" => request.output.format = format(&path.read(value)?, &path)?,
         "metadata" => identity(request, &path.read(value)?),
         "service_tier" => request.tier = tier(&path.read::<Str<'_>>(value)?),
@@ -201,7 +201,7 @@ fn thinking(
 
 fn output_config(
     request: &mut Request,
-    config: OutputConfigIn<'_>,
+    config: &OutputConfigIn<'_>,
     path: &Path<'_>,
 ) -> Result<(), RequestFault> {
     if let Some(effort) = &config.effort {

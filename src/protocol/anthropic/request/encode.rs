@@ -2,24 +2,22 @@
 use std::borrow::Cow;
 
 use serde_json::Number;
-use serde_json::value::RawValue;
 
 use super::super::wire::{
-    BlockOut, CacheOut, FormatOut, HostedOut, MetadataOut, OutputConfigOut, RequestOut,
-    ThinkingOut, ToolChoiceOut, ToolOut,
+    BlockOut, CacheOut, FormatOut, MetadataOut, OutputConfigOut, RequestOut, ToolOut,
 };
 use super::messages;
-use crate::protocol::hub::block::{Block, Hosted, Text, Ttl};
-use crate::protocol::hub::effort::{Effort, Efforts};
+use super::reasoning::thinking;
+use super::tools::{tool_choice, tools};
+use crate::protocol::hub::block::{Text, Ttl};
+use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
-use crate::protocol::hub::names::{self, FREEFORM_FIELD};
+use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Vendor;
-use crate::protocol::hub::request::{
-    Format, Function, ReasoningMode, Request, Show, Tier, Tool, ToolChoice,
-};
+use crate::protocol::hub::request::{Format, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
-use crate::protocol::models::{Modes, Reasoning, Sampling, Traits};
+use crate::protocol::models::{Sampling, Traits};
 
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
@@ -97,279 +95,6 @@ fn system(text: &Text) -> Option<BlockOut<'_>> {
         citations: Vec::new(),
         cache_control: text.cache.map(cache),
     })
-}
-
-fn tools<'a>(
-    request: &'a Request,
-    losses: &mut Losses,
-    out: &mut RequestOut<'a>,
-) -> Result<(), RequestFault> {
-    for (index, tool) in request.tools.iter().enumerate() {
-        if let Some(ToolChoice::Allowed { names, .. }) = &request.tool_choice {
-            if !names.iter().any(|name| name == tool.name()) {
-                continue;
-            }
-        }
-        let path = format!("tools.{index}");
-        match tool {
-            Tool::Function(function) => out.tools.push(self::function(function, &path, losses)?),
-            Tool::Freeform(tool) => {
-                if tool.format.is_some() {
-                    losses.name("tools.format");
-                }
-                let hint = tool
-                    .format
-                    .as_deref()
-                    .map_or("the whole input", RawValue::get);
-                let schema = serde_json::json!({
-                    "type": "object",
-                    "properties": { FREEFORM_FIELD: { "type": "string", "description": hint } },
-                    "required": [FREEFORM_FIELD],
-                });
-                out.tools.push(ToolOut::Custom {
-                    name: names::tool_name(None, &tool.name),
-                    description: tool.description.as_deref(),
-                    input_schema: Cow::Owned(raw(schema.to_string())?),
-                    strict: None,
-                    cache_control: None,
-                });
-            }
-            Tool::Hosted(tool) if tool.kind == Hosted::WebSearch => {
-                out.tools.push(ToolOut::Hosted(HostedOut {
-                    kind: "web_search_20250305",
-                    name: "web_search",
-                }))
-            }
-            Tool::Hosted(tool) => {
-                let forced = matches!(&request.tool_choice, Some(ToolChoice::Named(name)) if *name == tool.name);
-                if forced || request.tools.len() == 1 {
-                    let message = format!(
-                        "`{}` is run by its provider, and this upstream cannot run it",
-                        tool.name
-                    );
-                    return Err(RequestFault::new(path, message));
-                }
-                losses.name("hosted_tools");
-            }
-        }
-    }
-    if out.tools.is_empty() {
-        declare_used(request, out)?;
-    }
-    Ok(())
-}
-
-fn function<'a>(
-    function: &'a Function,
-    path: &str,
-    losses: &mut Losses,
-) -> Result<ToolOut<'a>, RequestFault> {
-    let strict = match (function.strict, function.schema.as_deref()) {
-        (Some(true), Some(schema)) if schema::suits_openai_strict(schema) => Some(true),
-        (Some(true), _) => {
-            losses.name("tools.strict");
-            None
-        }
-        _ => None,
-    };
-    Ok(ToolOut::Custom {
-        name: names::tool_name(function.namespace.as_deref(), &function.name),
-        description: function.description.as_deref(),
-        input_schema: match function.schema.as_deref() {
-            Some(schema) => schema::object(schema, path)?,
-            None => Cow::Owned(raw(NO_PARAMETERS.to_owned())?),
-        },
-        strict,
-        cache_control: function.cache.map(cache),
-    })
-}
-
-/// Calls in the history need their tools declared, even if none is offered any more.
-fn declare_used<'a>(request: &'a Request, out: &mut RequestOut<'a>) -> Result<(), RequestFault> {
-    let mut declared: Vec<Cow<'a, str>> = Vec::new();
-    for block in request.blocks() {
-        let Block::ToolCall(call) = block else {
-            continue;
-        };
-        let name = names::tool_name(call.namespace.as_deref(), &call.name);
-        if declared.contains(&name) {
-            continue;
-        }
-        out.tools.push(ToolOut::Custom {
-            name: name.clone(),
-            description: None,
-            input_schema: Cow::Owned(raw(NO_PARAMETERS.to_owned())?),
-            strict: None,
-            cache_control: None,
-        });
-        declared.push(name);
-    }
-    if !declared.is_empty() {
-        out.tool_choice = Some(ToolChoiceOut {
-            kind: "none",
-            name: None,
-            disable_parallel_tool_use: None,
-        });
-    }
-    Ok(())
-}
-
-/// Sets `thinking`, and gives the effort.
-fn thinking(
-    request: &Request,
-    target: &Target<'_>,
-    losses: &mut Losses,
-    out: &mut RequestOut<'_>,
-) -> Option<Effort> {
-    let control = &request.reasoning;
-    let accepts = accepted(target);
-    let nearest =
-        |effort: Option<Effort>| effort.and_then(|effort| accepts.efforts.nearest(effort));
-    let wanted = match (control.mode, control.effort) {
-        (ReasoningMode::Default, None) => return None,
-        (ReasoningMode::Off, _) => {
-            if accepts.modes.has(Modes::OFF) {
-                out.thinking = Some(switch("disabled"));
-            } else if accepts.modes.has(Modes::BETWEEN_TOOLS) {
-                out.thinking = Some(switch("between_tools"));
-            } else if accepts.modes.has(Modes::ADAPTIVE) {
-                out.thinking = Some(switch("adaptive"));
-                return nearest(Some(Effort::Low));
-            }
-            return None;
-        }
-        (ReasoningMode::Budget(tokens), effort) => effort.unwrap_or(Effort::from_budget(tokens)),
-        (_, effort) => effort.unwrap_or(Effort::Medium),
-    };
-    let between =
-        control.mode == ReasoningMode::BetweenTools && accepts.modes.has(Modes::BETWEEN_TOOLS);
-    if between || accepts.modes.has(Modes::ADAPTIVE) {
-        let display = match control.show {
-            Show::Omitted => None,
-            // The other dialects show reasoning without being asked.
-            Show::Default | Show::Summary => accepts.hidden.then_some("summarized"),
-        };
-        out.thinking = Some(ThinkingOut {
-            display,
-            ..switch(if between { "between_tools" } else { "adaptive" })
-        });
-        let said = control.effort.is_some() || matches!(control.mode, ReasoningMode::Budget(_));
-        return said.then(|| nearest(Some(wanted))).flatten();
-    }
-    if !accepts.modes.has(Modes::BUDGET) {
-        losses.name("reasoning");
-        return None;
-    }
-    let forced = matches!(
-        request.tool_choice,
-        Some(ToolChoice::Any | ToolChoice::Named(_))
-    );
-    if forced || messages::is_tool_loop_without_thinking(&out.messages) {
-        // A budget is refused together with a forced call, and in a loop whose thinking is lost.
-        losses.name("reasoning");
-        return None;
-    }
-    let budget = match control.mode {
-        ReasoningMode::Budget(tokens) => tokens,
-        _ => wanted.budget(),
-    };
-    set_budget(budget, target, losses, out);
-    nearest(control.effort)
-}
-
-/// How the target takes reasoning controls. Others than Anthropic that speak its dialect know only its old form.
-fn accepted(target: &Target<'_>) -> Reasoning {
-    let accepts = target.capabilities.reasoning;
-    if target.quirks.vendor == Vendor::Anthropic || accepts.modes == Modes::NONE {
-        return accepts;
-    }
-    Reasoning {
-        modes: Modes::BUDGET.and(Modes::OFF),
-        efforts: Efforts::NONE,
-        ..accepts
-    }
-}
-
-/// The budget has to leave room for the answer: the limit is raised as far as the model allows, then the budget lowered.
-fn set_budget(budget: u64, target: &Target<'_>, losses: &mut Losses, out: &mut RequestOut<'_>) {
-    let most = target.capabilities.max_output;
-    let visible = out.max_tokens.clamp(LEAST_VISIBLE, most.max(LEAST_VISIBLE));
-    let limit = budget.saturating_add(visible).min(most);
-    let budget = budget
-        .max(LEAST_BUDGET)
-        .min(limit.saturating_sub(LEAST_VISIBLE.min(visible)));
-    if budget < LEAST_BUDGET {
-        losses.name("reasoning");
-        return;
-    }
-    out.max_tokens = limit.max(budget + 1);
-    out.thinking = Some(ThinkingOut {
-        budget_tokens: Some(budget),
-        ..switch("enabled")
-    });
-}
-
-const fn switch(kind: &'static str) -> ThinkingOut {
-    ThinkingOut {
-        kind,
-        budget_tokens: None,
-        display: None,
-    }
-}
-
-fn tool_choice<'a>(
-    request: &'a Request,
-    target: &Target<'_>,
-    losses: &mut Losses,
-    out: &mut RequestOut<'a>,
-) -> Result<(), RequestFault> {
-    if out.tools.is_empty() || out.tool_choice.is_some() {
-        return Ok(());
-    }
-    let (kind, name) = match &request.tool_choice {
-        None => (None, None),
-        Some(
-            ToolChoice::Auto
-            | ToolChoice::Allowed {
-                required: false, ..
-            },
-        ) => (Some("auto"), None),
-        Some(ToolChoice::Any | ToolChoice::Allowed { required: true, .. }) => (Some("any"), None),
-        Some(ToolChoice::None) => (Some("none"), None),
-        Some(ToolChoice::Named(name)) => (Some("tool"), Some(named(request, name))),
-    };
-    if matches!(kind, Some("any" | "tool")) && !target.capabilities.traits.has(Traits::FORCED_TOOLS)
-    {
-        let message = format!(
-            "`{}` cannot be forced to call a tool; use `auto`",
-            target.model
-        );
-        return Err(RequestFault::new("tool_choice", message));
-    }
-    let alone = (request.parallel_tools == Some(false) && kind != Some("none")).then_some(true);
-    if kind.is_some() || alone.is_some() {
-        out.tool_choice = Some(ToolChoiceOut {
-            kind: kind.unwrap_or("auto"),
-            name,
-            disable_parallel_tool_use: alone,
-        });
-    }
-    if request.parallel_tools == Some(false) && kind == Some("none") {
-        losses.omit("parallel_tool_calls");
-    }
-    Ok(())
-}
-
-fn named<'a>(request: &Request, name: &'a str) -> Cow<'a, str> {
-    let tool = request.tools.iter().find(|tool| tool.name() == name);
-    let namespace = match tool {
-        Some(Tool::Function(function)) => function.namespace.as_deref(),
-        Some(Tool::Hosted(tool)) if tool.kind == Hosted::WebSearch => {
-            return Cow::Borrowed("web_search");
-        }
-        _ => None,
-    };
-    names::tool_name(namespace, name)
 }
 
 /// The enforced schema; where there is none to enforce, or no way to, the model is told.
@@ -534,18 +259,5 @@ fn keep_last_breakpoints(out: &mut RequestOut<'_>) {
     }
 }
 
-fn raw(json: String) -> Result<Box<RawValue>, RequestFault> {
-    RawValue::from_string(json).map_err(|error| RequestFault::new("tools", error.to_string()))
-}
-
-/// The schema of a tool without parameters: this dialect demands one.
-const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
-
 /// Cache breakpoints that are accepted.
 const MOST_BREAKPOINTS: usize = 4;
-
-/// The smallest budget of reasoning that is accepted, in tokens.
-const LEAST_BUDGET: u64 = 1_024;
-
-/// Tokens that are left for the answer beside a budget of reasoning.
-const LEAST_VISIBLE: u64 = 4_096;

@@ -1,15 +1,11 @@
 //! The conversation as this dialect has it: turns alternate, results stand first in the user's turn, nothing is empty.
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::super::response::object;
 use super::super::wire::{BlockOut, CacheOut, EnabledOut, MessageOut, SourceOut};
 use super::encode::cache;
-use crate::protocol::hub::block::{
-    Block, CallKind, Document, DocumentSource, Image, Reasoning, Source, ToolCall,
-};
+use super::media::{self, unsupported};
+use crate::protocol::hub::block::{Block, CallKind, Document, DocumentSource, Reasoning, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -265,7 +261,7 @@ impl<'a> Writer<'a, '_> {
             },
             Block::Refusal(refusal) if refusal.trim().is_empty() => return Ok(None),
             Block::Refusal(refusal) => text(Cow::Borrowed(refusal)),
-            Block::Image(image) => self.image(image)?,
+            Block::Image(image) => media::image(image, self.losses)?,
             Block::Document(document) => self.document(document)?,
             Block::SearchResult(result) => {
                 let mut content = Vec::with_capacity(result.blocks.len());
@@ -305,31 +301,6 @@ impl<'a> Writer<'a, '_> {
         }))
     }
 
-    fn image(&mut self, image: &'a Image) -> Result<BlockOut<'a>, RequestFault> {
-        if image
-            .detail
-            .as_deref()
-            .is_some_and(|detail| detail != "auto")
-        {
-            self.losses.omit("image_url.detail");
-        }
-        let source = match &image.source {
-            Source::Base64 { media_type, data } => {
-                let media_type = sniff(data).unwrap_or(media_type);
-                if !IMAGE_TYPES.contains(&media_type) {
-                    return Err(unsupported(&format!("images of type `{media_type}`")));
-                }
-                SourceOut::Base64 { media_type, data }
-            }
-            Source::Url { url, .. } => SourceOut::Url { url },
-            Source::File { .. } => return Err(unsupported("files of another provider")),
-        };
-        Ok(BlockOut::Image {
-            source,
-            cache_control: image.cache.map(cache),
-        })
-    }
-
     fn document(&mut self, document: &'a Document) -> Result<BlockOut<'a>, RequestFault> {
         let source = match &document.source {
             DocumentSource::Text(data) => SourceOut::Text {
@@ -343,26 +314,7 @@ impl<'a> Writer<'a, '_> {
                 }
                 SourceOut::Content { content }
             }
-            DocumentSource::Media(Source::Url { url, .. }) => SourceOut::Url { url },
-            DocumentSource::Media(Source::File { .. }) => {
-                return Err(unsupported("files of another provider"));
-            }
-            DocumentSource::Media(Source::Base64 { media_type, data }) if media_type == PDF => {
-                SourceOut::Base64 { media_type, data }
-            }
-            DocumentSource::Media(Source::Base64 { media_type, data }) => {
-                let bytes = STANDARD
-                    .decode(data)
-                    .ok()
-                    .filter(|_| media_type.starts_with("text/"));
-                let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
-                    return Err(unsupported(&format!("files of type `{media_type}`")));
-                };
-                SourceOut::Text {
-                    media_type: "text/plain",
-                    data: Cow::Owned(text),
-                }
-            }
+            DocumentSource::Media(source) => media::file(source)?,
         };
         Ok(BlockOut::Document {
             source,
@@ -374,14 +326,6 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// What the data is, by its first bytes: clients often name the wrong type, and a mismatch is refused.
-fn sniff(base64: &str) -> Option<&'static str> {
-    MAGIC
-        .iter()
-        .find(|(magic, _)| base64.starts_with(magic))
-        .map(|(_, kind)| *kind)
-}
-
 const fn text(text: Cow<'_, str>) -> BlockOut<'_> {
     BlockOut::Text {
         text,
@@ -390,27 +334,8 @@ const fn text(text: Cow<'_, str>) -> BlockOut<'_> {
     }
 }
 
-fn unsupported(what: &str) -> RequestFault {
-    RequestFault::new(
-        "messages",
-        format!("this upstream does not take {what}; send something else, or use another model"),
-    )
-}
-
 /// What stands before a history that begins with the assistant.
 const CONTINUES: &str = "(conversation continues)";
 
 /// What stands where nothing is left of a turn.
 const NOTHING: &str = "(no content)";
-
-const PDF: &str = "application/pdf";
-
-const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
-
-/// The first bytes of image files, in base64.
-const MAGIC: [(&str, &str); 4] = [
-    ("/9j/", "image/jpeg"),
-    ("iVBORw0KGgo", "image/png"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-];

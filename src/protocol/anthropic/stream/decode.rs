@@ -17,17 +17,17 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::super::request::{Reader, citation};
+use super::super::request::Reader;
 use super::super::response::{spent, stop};
 use super::super::wire::{BlockIn, DeltaIn, EventIn, UsageIn};
+use super::open::{Open, bad_arguments, lacks, signed, thought};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::args::{Args, Scanner};
-use crate::protocol::hub::block::{Block, CallKind, SegmentKind, ToolCall};
+use crate::protocol::hub::block::{Block, CallKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
-use crate::protocol::hub::read::{Path, Str, without_position};
+use crate::protocol::hub::read::{Path, without_position};
 use crate::protocol::hub::response::{Calls, Stop};
 
 /// Reads the stream.
@@ -51,26 +51,9 @@ enum State {
     Fresh,
     Open {
         index: usize,
-        block: Open,
+        block: Box<Open>,
     },
     Stopped,
-}
-
-/// The block that is open.
-#[derive(Debug)]
-enum Open {
-    Call {
-        slot: usize,
-        scanner: Scanner,
-        /// Arguments that came with the start, for want of deltas.
-        early: Option<String>,
-    },
-    /// A block that is whole when it ends: redacted thinking, results of server tools, what is not known.
-    Other(Block),
-    /// A call that the provider runs: handed on whole.
-    ServerCall(ToolCall),
-    Text,
-    Thinking(Option<Opaque>),
 }
 
 impl Decoder {
@@ -128,7 +111,7 @@ impl Decoder {
                 on(Event::Start(Start {
                     id: message.id.map(|id| id.0),
                     model: message.model.map(|model| model.0),
-                    spent: self.usage.input_tokens.map(|_| spent(&self.usage)),
+                    spent: Some(spent(&self.usage)),
                 }))?;
                 State::Between { content: false }
             }
@@ -148,7 +131,10 @@ impl Decoder {
                     .index
                     .ok_or_else(|| lacks("content_block_start", "index"))?;
                 let block = self.open(raw, on)?;
-                State::Open { index, block }
+                State::Open {
+                    index,
+                    block: Box::new(block),
+                }
             }
             (State::Open { .. }, "content_block_start") => {
                 return Err(Violation::new(
@@ -174,7 +160,7 @@ impl Decoder {
             (State::Open { index, block }, "content_block_stop")
                 if event.index.is_none_or(|i| i == index) =>
             {
-                self.close(block, on)?;
+                self.close(*block, on)?;
                 State::Between { content: true }
             }
             (_, "content_block_stop") => {
@@ -258,7 +244,7 @@ impl Decoder {
                 let path = Path::top("content_block");
                 match Reader::new()
                     .block(raw, &path)
-                    .map_err(|fault| Violation::unreadable(fault))?
+                    .map_err(Violation::unreadable)?
                 {
                     Some(Block::ToolCall(mut call)) => {
                         call.args = Args::default();
@@ -310,7 +296,7 @@ impl Decoder {
         let sequence = delta
             .stop_sequence
             .as_ref()
-            .map(|sequence| sequence.to_owned());
+            .map(crate::protocol::hub::read::Str::to_owned);
         let calls = self.calls.unwrap_or(Calls::None);
         let stop = stop(reason, sequence, delta.stop_details.as_ref())?.given(calls);
         if calls == Calls::Cut && stop == Stop::ToolUse {
@@ -318,80 +304,6 @@ impl Decoder {
         }
         Ok(stop)
     }
-}
-
-impl Open {
-    fn delta(
-        &mut self,
-        delta: DeltaIn<'_>,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        match self {
-            Self::Text => {
-                if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
-                    on(Event::TextDelta(text.0))?;
-                }
-                if let Some(raw) = delta.citation {
-                    let citation = citation(raw)
-                        .map_err(|error| Violation::unreadable(without_position(&error)))?;
-                    on(Event::Citation(citation))?;
-                }
-            }
-            Self::Thinking(opaque) => {
-                if let Some(text) = delta.thinking.filter(|text| !text.is_empty()) {
-                    on(thought(text.0))?;
-                }
-                // A second signature replaces the first: so do the vendor's own accumulators.
-                if let Some(signature) = delta.signature {
-                    *opaque = signed(&signature);
-                }
-            }
-            Self::Call { slot, scanner, .. } => {
-                if let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) {
-                    scanner.push(&json).map_err(|_| bad_arguments())?;
-                    on(Event::ToolArgs {
-                        slot: *slot,
-                        fragment: json.0,
-                    })?;
-                }
-            }
-            Self::ServerCall(call) => {
-                if let Some(json) = delta.partial_json {
-                    call.args.raw.push_str(&json);
-                }
-            }
-            Self::Other(_) => {}
-        }
-        Ok(())
-    }
-}
-
-fn thought(text: Cow<'_, str>) -> Event<'_> {
-    Event::ReasoningDelta {
-        kind: SegmentKind::Raw,
-        text,
-    }
-}
-
-fn signed(signature: &Str<'_>) -> Option<Opaque> {
-    (!signature.is_empty()).then(|| {
-        Opaque::native(
-            Vendor::Anthropic,
-            OpaqueKind::Signature,
-            signature.to_owned(),
-        )
-    })
-}
-
-fn lacks(event: &str, field: &str) -> Violation {
-    Violation::unreadable(format!("`{event}` lacks `{field}`"))
-}
-
-fn bad_arguments() -> Violation {
-    Violation::new(
-        "invalid_tool_json",
-        "the arguments of a tool call are not a JSON object",
-    )
 }
 
 fn upstream_error(data: &[u8]) -> WireError {
@@ -406,18 +318,7 @@ fn upstream_error(data: &[u8]) -> WireError {
 
 /// What is stated later overwrites, field by field.
 fn merge(known: &mut UsageIn, stated: UsageIn) {
-    known.input_tokens = stated.input_tokens.or(known.input_tokens);
-    known.cache_read_input_tokens = stated
-        .cache_read_input_tokens
-        .or(known.cache_read_input_tokens);
-    known.cache_creation_input_tokens = stated
-        .cache_creation_input_tokens
-        .or(known.cache_creation_input_tokens);
-    known.cache_creation = stated.cache_creation.or(known.cache_creation);
-    known.output_tokens = stated.output_tokens.or(known.output_tokens);
-    known.output_tokens_details = stated.output_tokens_details.or(known.output_tokens_details);
+    known.counts.merge(stated.counts);
     known.server_tool_use = stated.server_tool_use.or(known.server_tool_use);
-    if stated.service_tier.is_some() {
-        known.service_tier = stated.service_tier;
-    }
+    known.service_tier = stated.service_tier.or(known.service_tier);
 }

@@ -17,19 +17,16 @@
 use bytes::BytesMut;
 
 use super::super::error;
-use super::super::response::{
-    TOOL_IDS, citation, envelope, stop_details, stop_reason, stop_sequence, usage,
-};
-use super::super::wire::{CitationOut, UsageOut};
+use super::super::response::{citation, envelope};
+use super::writer::{Tally, Writer};
 use crate::protocol::Dialect;
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::{self, Opaque, Vendor};
-use crate::protocol::hub::response::{Spent, Stop};
+use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::sequence::Sequencer;
-use crate::protocol::hub::write::{number, raw, string, value};
+use crate::protocol::hub::write::raw;
 use crate::protocol::passthrough;
 
 /// Writes the stream.
@@ -61,17 +58,6 @@ enum State {
     Tool {
         args: bool,
     },
-}
-
-/// What has come together so far.
-#[derive(Debug, Default)]
-struct Tally {
-    /// Blocks that were closed: the index of the one that is open, or of the next.
-    blocks: usize,
-    /// Bytes that the model wrote.
-    written: usize,
-    spent: Option<Spent>,
-    losses: Losses,
 }
 
 impl Encoder {
@@ -171,7 +157,8 @@ impl State {
             (state, Event::TextDelta(text) | Event::RefusalDelta(text)) => {
                 state.text(&text, writer)
             }
-            (state @ Self::Text, Event::TextEnd) => state.close(None, writer),
+            (state @ Self::Text, Event::TextEnd)
+            | (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
             (Self::Text, Event::Citation(said)) => {
                 match citation(&said, writer.context) {
                     Some(citation) => writer.citation(&citation),
@@ -216,7 +203,6 @@ impl State {
                 writer.delta("input_json_delta", "partial_json", &fragment);
                 Self::Tool { args: true }
             }
-            (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
 
             (state, Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_)) => {
                 writer.tally.losses.name("answer_content");
@@ -270,153 +256,20 @@ impl State {
     /// Closes the block that is open, if any. Thinking gets its signature: the upstream's state, or at least whose it is.
     fn close(self, opaque: Option<Opaque>, writer: &mut Writer<'_>) -> Self {
         match self {
-            Self::Text => {}
+            Self::Text | Self::Tool { args: true } => {}
             Self::Thinking { .. } => {
                 let signature = match opaque {
                     Some(opaque) => envelope(opaque, writer.context),
                     None => opaque::seal(&writer.context.origin.mark()),
                 };
-                writer.delta("signature_delta", "signature", &signature);
+                writer.signature(&signature);
             }
-            Self::Tool { args: true } => {}
             Self::Tool { args: false } => writer.delta("input_json_delta", "partial_json", "{}"),
             state => return state,
         }
         writer.block_stop();
         Self::between()
     }
-}
-
-/// Writes events, and keeps the tally.
-struct Writer<'a> {
-    context: &'a Context,
-    tally: &'a mut Tally,
-    out: &'a mut BytesMut,
-}
-
-impl Writer<'_> {
-    fn message_start(&mut self, start: &Start<'_>) {
-        self.tally.spent = start.spent;
-        raw(
-            self.out,
-            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":",
-        );
-        value(
-            self.out,
-            &MessageStart {
-                id: self.context.stamp.id("msg_", 0),
-                kind: "message",
-                role: "assistant",
-                model: &self.context.model,
-                content: [],
-                stop_reason: None,
-                stop_sequence: None,
-                stop_details: None,
-                usage: usage(&self.context.spent(start.spent, 0)),
-            },
-        );
-        raw(self.out, "}\n\n");
-    }
-
-    fn message_stop(&mut self, stop: &Stop) {
-        raw(
-            self.out,
-            "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":",
-        );
-        string(self.out, stop_reason(stop));
-        raw(self.out, ",\"stop_sequence\":");
-        value(self.out, &stop_sequence(stop));
-        raw(self.out, ",\"stop_details\":");
-        value(self.out, &stop_details(stop));
-        raw(self.out, "},\"usage\":");
-        value(
-            self.out,
-            &usage(&self.context.spent(self.tally.spent, self.tally.written)),
-        );
-        raw(
-            self.out,
-            "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        );
-    }
-
-    /// Up to the type of the new block, its closing quote included.
-    fn block_start(&mut self, kind: &str) {
-        raw(
-            self.out,
-            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":",
-        );
-        number(self.out, self.tally.blocks);
-        raw(self.out, ",\"content_block\":{\"type\":\"");
-        raw(self.out, kind);
-        raw(self.out, "\"");
-    }
-
-    fn block_stop(&mut self) {
-        raw(
-            self.out,
-            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":",
-        );
-        number(self.out, self.tally.blocks);
-        raw(self.out, "}\n\n");
-        self.tally.blocks += 1;
-    }
-
-    fn tool_start(&mut self, id: &str, name: &str) {
-        self.block_start("tool_use");
-        raw(self.out, ",\"id\":");
-        string(self.out, &names::tool_id(id, TOOL_IDS));
-        raw(self.out, ",\"name\":");
-        string(self.out, name);
-        raw(self.out, ",\"input\":{}}}\n\n");
-    }
-
-    fn redacted_thinking(&mut self, opaque: Opaque) {
-        self.block_start("redacted_thinking");
-        raw(self.out, ",\"data\":");
-        string(self.out, &envelope(opaque, self.context));
-        raw(self.out, "}}\n\n");
-        self.block_stop();
-    }
-
-    fn citation(&mut self, citation: &CitationOut<'_>) {
-        self.delta_head("citations_delta", "citation");
-        value(self.out, citation);
-        raw(self.out, "}}\n\n");
-    }
-
-    fn delta(&mut self, kind: &str, member: &str, text: &str) {
-        self.tally.written += text.len();
-        self.delta_head(kind, member);
-        string(self.out, text);
-        raw(self.out, "}}\n\n");
-    }
-
-    fn delta_head(&mut self, kind: &str, member: &str) {
-        raw(
-            self.out,
-            "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":",
-        );
-        number(self.out, self.tally.blocks);
-        raw(self.out, ",\"delta\":{\"type\":\"");
-        raw(self.out, kind);
-        raw(self.out, "\",\"");
-        raw(self.out, member);
-        raw(self.out, "\":");
-    }
-}
-
-#[derive(serde::Serialize)]
-struct MessageStart<'a> {
-    id: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    role: &'static str,
-    model: &'a str,
-    content: [(); 0],
-    stop_reason: Option<()>,
-    stop_sequence: Option<()>,
-    stop_details: Option<()>,
-    usage: UsageOut,
 }
 
 /// White space that is kept for text to follow, in bytes. More of it is no layout.

@@ -32,7 +32,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     }
     match request.reply.shape {
         Shape::TextCompletion if request.max_output.is_none() => {
-            request.max_output = Some(completions::MAX_TOKENS)
+            request.max_output = Some(completions::MAX_TOKENS);
         }
         // There is room for one call in the answer.
         Shape::LegacyFunctions => request.parallel_tools = Some(false),
@@ -67,15 +67,15 @@ fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), Req
         // A number in `/v1/completions`.
         "logprobs" => sampling.logprobs = value.get() != "false",
         "top_logprobs" => sampling.top_logprobs = path.read(value)?,
-        "logit_bias" if value.get() != "{}" => sampling.logit_bias = Some(value.to_owned()),
-        "logit_bias" => {}
+        "logit_bias" if value.get() == "{}" => {}
+        "logit_bias" => sampling.logit_bias = Some(value.to_owned()),
         "tools" => request.tools.extend(declared::tools(value, &path)?),
         "functions" => {
             request.reply.shape = Shape::LegacyFunctions;
             request.tools.extend(declared::functions(value, &path)?);
         }
         "tool_choice" | "function_call" => {
-            request.tool_choice = Some(declared::choice(value, &path)?)
+            request.tool_choice = Some(declared::choice(value, &path)?);
         }
         "parallel_tool_calls" => request.parallel_tools = path.read(value)?,
         "web_search_options" => request.tools.push(declared::web_search(value)),
@@ -98,10 +98,10 @@ fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), Req
             request.cache.key = Some(key);
         }
         "prompt_cache_options" => request.cache.auto = cache(&path.read(value)?),
-        "prompt_cache_retention" if value.get() == "\"24h\"" => {
-            request.cache.auto = Some(Ttl::Long)
+        "prompt_cache_retention" => {
+            let day = path.read::<Str<'_>>(value)?.0 == "24h";
+            request.cache.auto = request.cache.auto.or(day.then_some(Ttl::Long));
         }
-        "prompt_cache_retention" => {}
         "service_tier" => request.tier = tier(&path.read::<Str<'_>>(value)?),
         "stream" => request.stream = path.read(value)?,
         "stream_options" => {
@@ -192,8 +192,14 @@ fn format(wanted: &ResponseFormatIn<'_>, path: &Path<'_>) -> Result<Format, Requ
                 .schema
                 .ok_or_else(|| path.field("schema").fault("field required"))?;
             Ok(Format::JsonSchema {
-                name: wanted.name.as_ref().map(|name| name.to_owned()),
-                description: wanted.description.as_ref().map(|text| text.to_owned()),
+                name: wanted
+                    .name
+                    .as_ref()
+                    .map(crate::protocol::hub::read::Str::to_owned),
+                description: wanted
+                    .description
+                    .as_ref()
+                    .map(crate::protocol::hub::read::Str::to_owned),
                 schema: schema.to_owned(),
                 strict: wanted.strict,
             })

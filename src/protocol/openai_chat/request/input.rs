@@ -52,7 +52,7 @@ pub fn messages(
             let name = function
                 .name
                 .as_ref()
-                .map(|name| name.to_owned())
+                .map(crate::protocol::hub::read::Str::to_owned)
                 .unwrap_or_default();
             let id = format!("call_fn_{numbered}");
             numbered += 1;

@@ -2,13 +2,15 @@
 use std::borrow::Cow;
 
 use super::super::wire::{
-    AudioOut, BreakpointOut, ContentOut, CustomCallOut, FileOut, FunctionCallOut, ImageUrlOut,
-    MessageOut, PartOut, ToolCallOut,
+    AudioOut, BreakpointOut, ContentOut, CustomCallOut, FunctionCallOut, ImageUrlOut, MessageOut,
+    PartOut, ToolCallOut,
 };
 use super::encode::CACHE_TTL;
+use super::parts::{
+    append, compaction, content, file, keep_last_breakpoints, plain, text_part, unsupported,
+};
 use crate::protocol::hub::block::{
-    Block, CallKind, Document, DocumentSource, Image, Reasoning, Source, Text, ToolCall,
-    ToolResult, Ttl,
+    Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolCall, ToolResult, Ttl,
 };
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
@@ -39,7 +41,7 @@ pub fn encode<'a>(
         match step {
             Step::Assistant(blocks) => {
                 writer.flush_moved();
-                writer.assistant(&blocks)?;
+                writer.assistant(&blocks);
             }
             Step::Results(answers) => writer.results(&answers)?,
             Step::System(blocks) => {
@@ -105,7 +107,7 @@ impl<'a> Writer<'a, '_> {
         self.user(parts);
     }
 
-    fn assistant(&mut self, blocks: &[&'a Block]) -> Result<(), RequestFault> {
+    fn assistant(&mut self, blocks: &[&'a Block]) {
         let mut message = MessageOut {
             role: "assistant",
             ..MessageOut::default()
@@ -124,7 +126,7 @@ impl<'a> Writer<'a, '_> {
                 }
                 Block::Refusal(refusal) => append(&mut text, refusal),
                 Block::ToolCall(call) if matches!(call.kind, CallKind::Server(_)) => {
-                    self.losses.name("server_tool_use")
+                    self.losses.name("server_tool_use");
                 }
                 Block::ToolCall(call) => message.tool_calls.push(self.call(call)),
                 Block::Reasoning(reasoning) => self.reasoning(reasoning, &mut message),
@@ -158,7 +160,6 @@ impl<'a> Writer<'a, '_> {
             message.function_call = calls.next().and_then(legacy);
             self.messages.push(message);
         }
-        Ok(())
     }
 
     fn reasoning(&mut self, reasoning: &'a Reasoning, message: &mut MessageOut<'a>) {
@@ -171,7 +172,7 @@ impl<'a> Writer<'a, '_> {
             ReasoningReplay::Never => self.losses.omit("thinking"),
             ReasoningReplay::Welcome if from_another_kind => self.losses.omit("thinking"),
             ReasoningReplay::Required | ReasoningReplay::Welcome if text.is_empty() => {
-                self.losses.omit("thinking")
+                self.losses.omit("thinking");
             }
             ReasoningReplay::Required | ReasoningReplay::Welcome => {
                 let all = message.reasoning_content.get_or_insert_default();
@@ -306,7 +307,7 @@ impl<'a> Writer<'a, '_> {
             Block::Document(document) => match &document.source {
                 DocumentSource::Media(source) => parts.push(file(document, source)?),
                 DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
-                    parts.push(text_part(plain(block)))
+                    parts.push(text_part(plain(block)));
                 }
             },
             Block::Audio(audio) => match &audio.source {
@@ -331,7 +332,7 @@ impl<'a> Writer<'a, '_> {
                 parts.push(text_part(Cow::Owned(compaction(foreign.raw.get()))));
             }
             Block::SearchResult(_) | Block::ToolReference(_) | Block::Refusal(_) => {
-                parts.push(text_part(plain(block)))
+                parts.push(text_part(plain(block)));
             }
             Block::Foreign(_)
             | Block::Reasoning(_)
@@ -361,79 +362,6 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-fn file<'a>(document: &'a Document, source: &'a Source) -> Result<PartOut<'a>, RequestFault> {
-    let Source::Base64 { media_type, data } = source else {
-        return Err(unsupported("documents by URL or file id"));
-    };
-    let name = document.title.as_deref().unwrap_or("document");
-    let extension = if media_type == "application/pdf" {
-        ".pdf"
-    } else {
-        ""
-    };
-    let filename = if name.ends_with(extension) {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(format!("{name}{extension}"))
-    };
-    Ok(PartOut::File {
-        file: FileOut {
-            filename,
-            file_data: format!("data:{media_type};base64,{data}"),
-        },
-    })
-}
-
-fn unsupported(what: &str) -> RequestFault {
-    RequestFault::new(
-        "messages",
-        format!("this upstream does not take {what}; send the data itself, or use another model"),
-    )
-}
-
-/// A block that is, or can be told as, text.
-fn plain(block: &Block) -> Cow<'_, str> {
-    match block {
-        Block::Text(text) => Cow::Borrowed(&text.text),
-        Block::Refusal(text) => Cow::Borrowed(text),
-        Block::ToolReference(name) => Cow::Owned(format!("[tool loaded: {name}]")),
-        Block::SearchResult(result) => {
-            let text = joined(&result.blocks);
-            Cow::Owned(format!("{}\n{}\n{text}", result.title, result.source))
-        }
-        Block::Document(document) => {
-            let text = match &document.source {
-                DocumentSource::Text(text) => Cow::Borrowed(text.as_str()),
-                DocumentSource::Blocks(blocks) => Cow::Owned(joined(blocks)),
-                DocumentSource::Media(_) => Cow::Borrowed("[document]"),
-            };
-            let head = [document.title.as_deref(), document.context.as_deref()];
-            let lines: Vec<&str> = head.into_iter().flatten().chain([&*text]).collect();
-            Cow::Owned(lines.join("\n"))
-        }
-        Block::Foreign(foreign) => Cow::Owned(format!("[{}]", foreign.kind)),
-        _ => Cow::Borrowed("[content that this model cannot be shown]"),
-    }
-}
-
-fn joined(blocks: &[Block]) -> String {
-    blocks.iter().map(plain).collect::<Vec<_>>().join("\n")
-}
-
-/// Anthropic's summary of a conversation that was cut, as a note.
-fn compaction(raw: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Compaction {
-        content: Option<String>,
-    }
-    serde_json::from_str::<Compaction>(raw)
-        .ok()
-        .and_then(|compaction| compaction.content)
-        .map_or_else(String::new, |content| {
-            format!("[summary of the conversation so far]\n{content}\n\n")
-        })
-}
-
 fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
     match call {
         ToolCallOut::Function { function, .. } => Some(function),
@@ -441,70 +369,5 @@ fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
     }
 }
 
-fn append<'a>(text: &mut Cow<'a, str>, more: &'a str) {
-    if text.is_empty() {
-        *text = Cow::Borrowed(more);
-    } else {
-        text.to_mut().push_str(more);
-    }
-}
-
-const fn text_part(text: Cow<'_, str>) -> PartOut<'_> {
-    PartOut::Text {
-        text,
-        prompt_cache_breakpoint: None,
-    }
-}
-
-/// Text alone becomes one string: some servers refuse lists. A breakpoint needs its part.
-fn content(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
-    let plain = |part: &PartOut<'_>| {
-        matches!(
-            part,
-            PartOut::Text {
-                prompt_cache_breakpoint: None,
-                ..
-            }
-        )
-    };
-    if !parts.iter().all(plain) {
-        return ContentOut::Parts(parts);
-    }
-    let mut texts = parts.into_iter().filter_map(|part| match part {
-        PartOut::Text { text, .. } => Some(text),
-        _ => None,
-    });
-    let first = texts.next().unwrap_or_default();
-    ContentOut::Text(texts.fold(first, |all, text| Cow::Owned(format!("{all}\n\n{text}"))))
-}
-
-/// More breakpoints than the provider takes: the last ones cover the most.
-fn keep_last_breakpoints(messages: &mut [MessageOut<'_>]) {
-    let marks = messages
-        .iter_mut()
-        .rev()
-        .flat_map(|message| match &mut message.content {
-            Some(ContentOut::Parts(parts)) => parts.iter_mut().rev().collect::<Vec<_>>(),
-            _ => Vec::new(),
-        });
-    let marks = marks.filter_map(|part| match part {
-        PartOut::ImageUrl {
-            prompt_cache_breakpoint,
-            ..
-        }
-        | PartOut::Text {
-            prompt_cache_breakpoint,
-            ..
-        } if prompt_cache_breakpoint.is_some() => Some(prompt_cache_breakpoint),
-        _ => None,
-    });
-    for mark in marks.skip(MOST_BREAKPOINTS) {
-        *mark = None;
-    }
-}
-
 /// What stands where nothing is left of a turn.
 const NOTHING: &str = "(no content)";
-
-/// Breakpoints that OpenAI takes.
-const MOST_BREAKPOINTS: usize = 4;

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::super::stream::{Piece, ThinkTags};
-use super::super::wire::{
-    AnnotationIn, AnswerIn, ContentIn, DeltaIn, FunctionCallIn, PartIn, UsageIn,
-};
+use super::super::wire::{AnnotationIn, AnswerIn, ContentIn, DeltaIn, FunctionCallIn, PartIn};
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{
     Block, CallKind, Citation, Reasoning, Segment, SegmentKind, Text, ToolCall,
@@ -17,7 +15,7 @@ use crate::protocol::hub::read::{Str, is_string, without_position};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
 use crate::protocol::hub::target::Quirks;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::{ChatUsage, Usage};
 
 /// Reads an upstream's answer. `stamp` makes ids for calls that came without.
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
@@ -46,7 +44,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
         blocks,
         spent: answer
             .usage
-            .map(|usage| spent(&usage, answer.service_tier.as_deref())),
+            .map(|usage| spent(usage, answer.service_tier.as_deref())),
     };
     response.drop_cut_call();
     Ok(response)
@@ -176,7 +174,7 @@ pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
         title: citation
             .title
             .as_ref()
-            .map(|title| title.to_owned())
+            .map(crate::protocol::hub::read::Str::to_owned)
             .unwrap_or_default(),
         cited_text: String::new(),
         index: None,
@@ -206,42 +204,10 @@ pub fn stop(reason: &str) -> Result<Stop, Violation> {
     })
 }
 
-/// What was used. This dialect counts what was cached into the prompt; the buckets here are exclusive.
-pub fn spent(usage: &UsageIn, tier: Option<&str>) -> Spent {
-    let details = usage.prompt_tokens_details.unwrap_or_default();
-    let read = [
-        details.cached_tokens,
-        usage.prompt_cache_hit_tokens.unwrap_or(0),
-        usage.cached_tokens.unwrap_or(0),
-    ]
-    .into_iter()
-    .find(|tokens| *tokens > 0)
-    .unwrap_or(0)
-    .min(usage.prompt_tokens);
-    let written = details.cache_write_tokens.min(usage.prompt_tokens - read);
-    let reasoning = usage
-        .completion_tokens_details
-        .unwrap_or_default()
-        .reasoning_tokens;
-    // xAI leaves reasoning out of the completion; the total tells.
-    let apart = reasoning > 0
-        && usage.total_tokens
-            == usage
-                .prompt_tokens
-                .saturating_add(usage.completion_tokens)
-                .saturating_add(reasoning);
-    let output = usage
-        .completion_tokens
-        .saturating_add(if apart { reasoning } else { 0 });
+/// What was used.
+pub fn spent(usage: ChatUsage, tier: Option<&str>) -> Spent {
     Spent {
-        usage: Usage {
-            input: usage.prompt_tokens - read - written,
-            cache_read: read,
-            cache_write_5m: written,
-            cache_write_1h: 0,
-            output,
-            reasoning: reasoning.min(output),
-        },
+        usage: Usage::from(usage),
         web_searches: 0,
         tier: match tier {
             Some("default") => Some(Tier::Standard),

@@ -1,7 +1,7 @@
 //! What a client is answered.
 use serde::Serialize;
 
-use super::super::wire::{CompletionDetails, PromptDetails, UsageOut};
+use super::super::wire::{CompletionDetailsOut, PromptDetailsOut, UsageOut};
 use crate::protocol::hub::block::{Block, CallKind, Citation, Reasoning};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::Losses;
@@ -10,6 +10,7 @@ use crate::protocol::hub::opaque::{self, OpaqueKind};
 use crate::protocol::hub::request::{Shape, Tier};
 use crate::protocol::hub::response::{Response, Spent, Stop};
 use crate::protocol::hub::target::ToolIds;
+use crate::protocol::hub::write::to_vec;
 
 /// Writes the answer for a client.
 pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Vec<u8> {
@@ -65,7 +66,7 @@ pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Ve
             service_tier: tier(&spent),
         }
     };
-    serde_json::to_vec(&answer).expect("invariant: strings, numbers and raw JSON always serialize")
+    to_vec(&answer)
 }
 
 #[derive(Serialize)]
@@ -300,11 +301,11 @@ pub fn usage(spent: &Spent) -> UsageOut {
         prompt_tokens: usage.prompt(),
         completion_tokens: usage.output,
         total_tokens: usage.total(),
-        prompt_tokens_details: PromptDetails {
+        prompt_tokens_details: PromptDetailsOut {
             cached_tokens: usage.cache_read,
             cache_write_tokens: usage.cache_write_5m.saturating_add(usage.cache_write_1h),
         },
-        completion_tokens_details: CompletionDetails {
+        completion_tokens_details: CompletionDetailsOut {
             reasoning_tokens: usage.reasoning,
         },
     }

@@ -13,11 +13,11 @@ use std::borrow::Cow;
 
 use super::super::response::{arguments, citation, part_text, reasoning_text, spent, stop};
 use super::super::wire::{AnswerIn, ChoiceIn, DeltaIn, ToolCallIn};
+use super::slot::{Slot, bad_arguments};
 use super::think::{Piece, ThinkTags};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::{CallKind, SegmentKind};
+use crate::protocol::hub::block::SegmentKind;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
@@ -42,36 +42,6 @@ enum State {
     Fresh,
     Open,
     Stopped,
-}
-
-/// One call.
-#[derive(Debug, Default)]
-struct Slot {
-    /// The upstream's number for it.
-    index: usize,
-    id: String,
-    name: String,
-    freeform: bool,
-    phase: Phase,
-    scanner: Scanner,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Ended,
-    Open,
-    /// Not all is known yet; these arguments came early.
-    Pending {
-        early: String,
-    },
-}
-
-impl Default for Phase {
-    fn default() -> Self {
-        Self::Pending {
-            early: String::new(),
-        }
-    }
 }
 
 impl Decoder {
@@ -100,13 +70,13 @@ impl Decoder {
         }
         let chunk: AnswerIn<'_> = serde_json::from_slice(data)
             .map_err(|error| Violation::unreadable(without_position(&error)))?;
-        if chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()) {
-            if let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data) {
-                self.state = State::Ended;
-                return on(Event::Error(
-                    WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
-                ));
-            }
+        if (chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()))
+            && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
+        {
+            self.state = State::Ended;
+            return on(Event::Error(
+                WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
+            ));
         }
         if self.state == State::Fresh {
             self.state = State::Open;
@@ -119,11 +89,11 @@ impl Decoder {
         let mut usage = chunk.usage;
         // Other answers were not asked for.
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            usage = usage.or(choice.usage.clone());
+            usage = usage.or(choice.usage);
             self.choice(choice, &mut on)?;
         }
         if let Some(usage) = usage {
-            on(Event::Usage(spent(&usage, chunk.service_tier.as_deref())))?;
+            on(Event::Usage(spent(usage, chunk.service_tier.as_deref())))?;
         }
         Ok(())
     }
@@ -160,10 +130,10 @@ impl Decoder {
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         // Servers without streaming of their own send the whole message in one chunk.
-        if let Some(delta) = choice.delta.or(choice.message) {
-            if self.state == State::Open {
-                self.delta(delta, on)?;
-            }
+        if let Some(delta) = choice.delta.or(choice.message)
+            && self.state == State::Open
+        {
+            self.delta(delta, on)?;
         }
         match choice.finish_reason {
             Some(reason) if self.state == State::Open && !reason.is_empty() => {
@@ -204,7 +174,7 @@ impl Decoder {
             on(Event::Citation(citation))?;
         }
         for call in delta.tool_calls.into_iter().flatten() {
-            self.call(call, on)?;
+            self.call(&call, on)?;
         }
         if let Some(function) = delta.function_call {
             let call = ToolCallIn {
@@ -213,7 +183,7 @@ impl Decoder {
                 function: Some(function),
                 custom: None,
             };
-            self.call(call, on)?;
+            self.call(&call, on)?;
         }
         Ok(())
     }
@@ -221,7 +191,7 @@ impl Decoder {
     /// One fragment of a call.
     fn call(
         &mut self,
-        call: ToolCallIn<'_>,
+        call: &ToolCallIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let id = call.id.as_deref().unwrap_or_default();
@@ -292,11 +262,8 @@ impl Decoder {
                 "the upstream makes more calls than are followed",
             ));
         }
-        self.slots.push(Slot {
-            index: index.unwrap_or(self.slots.len()),
-            freeform,
-            ..Slot::default()
-        });
+        let index = index.unwrap_or(self.slots.len());
+        self.slots.push(Slot::new(index, freeform));
         Ok(self.slots.len() - 1)
     }
 
@@ -352,94 +319,6 @@ impl Decoder {
     }
 }
 
-impl Slot {
-    fn is_pending(&self) -> bool {
-        matches!(self.phase, Phase::Pending { .. })
-    }
-
-    fn has_early(&self) -> bool {
-        matches!(&self.phase, Phase::Pending { early } if !early.trim().is_empty())
-    }
-
-    fn start(
-        &mut self,
-        slot: usize,
-        stamp: Stamp,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        if self.name.is_empty() {
-            return Err(Violation::new(
-                "call_without_name",
-                "the upstream makes a call without saying which",
-            ));
-        }
-        if self.id.is_empty() {
-            self.id = stamp.id("call_", slot);
-        }
-        on(Event::ToolStart {
-            slot,
-            id: Cow::Borrowed(&self.id),
-            namespace: None,
-            name: Cow::Borrowed(&self.name),
-            kind: if self.freeform {
-                CallKind::Freeform
-            } else {
-                CallKind::Function
-            },
-        })?;
-        match std::mem::replace(&mut self.phase, Phase::Open) {
-            Phase::Pending { early } => self.feed(slot, &early, on),
-            Phase::Open | Phase::Ended => Ok(()),
-        }
-    }
-
-    fn feed(
-        &mut self,
-        slot: usize,
-        fragment: &str,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        if fragment.is_empty() {
-            return Ok(());
-        }
-        match &mut self.phase {
-            Phase::Pending { early } => {
-                if early.len() + fragment.len() > MOST_EARLY {
-                    return Err(Violation::new(
-                        "call_without_name",
-                        "the upstream makes a call without saying which",
-                    ));
-                }
-                early.push_str(fragment);
-                Ok(())
-            }
-            Phase::Ended if fragment.trim().is_empty() => Ok(()),
-            Phase::Ended => Err(bad_arguments()),
-            Phase::Open => {
-                if !self.freeform {
-                    self.scanner.push(fragment).map_err(|_| bad_arguments())?;
-                }
-                on(Event::ToolArgs {
-                    slot,
-                    fragment: Cow::Borrowed(fragment),
-                })
-            }
-        }
-    }
-
-    fn end(
-        &mut self,
-        slot: usize,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        if matches!(self.phase, Phase::Open) {
-            self.phase = Phase::Ended;
-            on(Event::ToolEnd { slot })?;
-        }
-        Ok(())
-    }
-}
-
 fn piece_event(piece: Piece<'_>) -> Event<'_> {
     match piece {
         Piece::Text(text) => Event::TextDelta(text),
@@ -454,15 +333,5 @@ fn thinking(text: Cow<'_, str>) -> Event<'_> {
     }
 }
 
-fn bad_arguments() -> Violation {
-    Violation::new(
-        "invalid_tool_json",
-        "the arguments of a tool call are not a JSON object",
-    )
-}
-
 /// Most calls in one answer.
 const MOST_CALLS: usize = 1_024;
-
-/// Most bytes of arguments that come before the name.
-const MOST_EARLY: usize = 1 << 20;

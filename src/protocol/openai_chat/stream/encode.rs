@@ -12,9 +12,9 @@
 use bytes::BytesMut;
 
 use super::super::error;
-use super::super::response::{
-    Annotation, TOOL_IDS, annotation, details, explanation, finish_reason, tier, usage,
-};
+use super::super::response::{TOOL_IDS, details, explanation, finish_reason, tier, usage};
+use super::chunks::Chunks;
+use super::tally::{Call, Tally};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{CallKind, Citation, Reasoning, Segment, SegmentKind};
 use crate::protocol::hub::context::Context;
@@ -23,7 +23,7 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Opaque;
 use crate::protocol::hub::request::Shape;
-use crate::protocol::hub::response::{Spent, Stop};
+use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::write::{number, raw, string, value};
 use crate::protocol::passthrough;
 
@@ -33,9 +33,7 @@ pub struct Encoder {
     context: Context,
     state: State,
     tally: Tally,
-    /// Every chunk up to its delta, and from it on.
-    head: String,
-    tail: String,
+    chunks: Chunks,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -46,73 +44,11 @@ enum State {
     Stopped(Stop),
 }
 
-/// What has come together so far.
-#[derive(Debug, Default)]
-struct Tally {
-    /// The calls, in the order of their numbers.
-    calls: Vec<Call>,
-    /// What was shown of the present stretch of reasoning.
-    thought: String,
-    /// Stretches of reasoning that ended with something shown.
-    thoughts: usize,
-    details: usize,
-    /// Characters of text so far, and where the present text block began.
-    chars: usize,
-    block_start: usize,
-    /// Sources of the present text block: they may be named before its text.
-    citations: Vec<Citation>,
-    annotations: Vec<Annotation>,
-    /// Bytes that the model wrote.
-    written: usize,
-    spent: Option<Spent>,
-    losses: Losses,
-}
-
-impl Tally {
-    fn end_text(&mut self) {
-        let span = (self.block_start, self.chars);
-        let citations = self.citations.drain(..);
-        self.annotations
-            .extend(citations.filter_map(|citation| annotation(&citation, span.0, span.1)));
-        self.block_start = self.chars;
-    }
-}
-
-#[derive(Debug)]
-struct Call {
-    slot: usize,
-    freeform: bool,
-    /// Whether arguments were written.
-    args: bool,
-}
-
 impl Encoder {
     /// For one answer.
     pub fn new(context: Context) -> Self {
-        let text = context.reply.shape == Shape::TextCompletion;
-        let (prefix, object) = if text {
-            ("cmpl-", "text_completion")
-        } else {
-            ("chatcmpl-", "chat.completion.chunk")
-        };
-        let mut head = BytesMut::new();
-        raw(&mut head, "data: {\"id\":");
-        string(&mut head, &context.stamp.id(prefix, 0));
-        raw(&mut head, ",\"object\":\"");
-        raw(&mut head, object);
-        raw(&mut head, "\",\"created\":");
-        value(&mut head, &context.stamp.created);
-        raw(&mut head, ",\"model\":");
-        string(&mut head, &context.model);
-        raw(&mut head, ",\"choices\":[");
-        let tail = if context.reply.include_usage {
-            "],\"usage\":null}\n\n"
-        } else {
-            "]}\n\n"
-        };
         Self {
-            head: String::from_utf8_lossy(&head).into_owned(),
-            tail: tail.to_owned(),
+            chunks: Chunks::new(&context),
             context,
             state: State::Fresh,
             tally: Tally::default(),
@@ -170,8 +106,7 @@ impl Encoder {
                 self.end(&stop, out);
                 State::Ended
             }
-            (State::Stopped(stop), _) => State::Stopped(stop),
-            (State::Open, Event::Stop(stop)) => State::Stopped(stop),
+            (State::Stopped(stop), _) | (State::Open, Event::Stop(stop)) => State::Stopped(stop),
             (State::Open, Event::End) => {
                 self.end(&Stop::End, out);
                 State::Ended
@@ -196,7 +131,6 @@ impl Encoder {
             Event::Citation(citation) => self.tally.citations.push(citation),
             Event::ReasoningDelta { text, .. } => self.thought(&text, out),
             Event::ReasoningPart if !self.tally.thought.is_empty() => self.thought("\n\n", out),
-            Event::ReasoningPart => {}
             Event::ReasoningEnd(opaque) => self.reasoning_end(opaque, out),
             Event::ToolStart {
                 slot,
@@ -206,7 +140,7 @@ impl Encoder {
                 ..
             } => self.tool_start(slot, &id, &name, kind, out),
             Event::ToolArgs { slot, fragment } if !fragment.is_empty() => {
-                self.tool_args(slot, &fragment, out)
+                self.tool_args(slot, &fragment, out);
             }
             Event::ToolEnd { slot } => {
                 // Clients parse the arguments, and an empty string is no JSON.
@@ -220,10 +154,11 @@ impl Encoder {
                 }
             }
             Event::ServerCall(_) | Event::ServerResult(_) => {
-                self.tally.losses.omit("server_tool_use")
+                self.tally.losses.omit("server_tool_use");
             }
             Event::Foreign(_) => self.tally.losses.name("answer_content"),
-            Event::ToolArgs { .. }
+            Event::ReasoningPart
+            | Event::ToolArgs { .. }
             | Event::Start(_)
             | Event::Ping
             | Event::Usage(_)
@@ -236,8 +171,8 @@ impl Encoder {
     fn start(&mut self, start: &Start<'_>, out: &mut BytesMut) {
         self.tally.spent = start.spent;
         if self.context.reply.shape != Shape::TextCompletion {
-            self.delta(out, |out| {
-                raw(out, "\"role\":\"assistant\",\"content\":\"\"")
+            self.chunks.delta(out, |out| {
+                raw(out, "\"role\":\"assistant\",\"content\":\"\"");
             });
         }
     }
@@ -248,14 +183,14 @@ impl Encoder {
         }
         self.tally.written += text.len();
         if self.context.reply.shape == Shape::TextCompletion {
-            self.choice(out, |out| {
+            self.chunks.choice(out, |out| {
                 raw(out, "\"text\":");
                 string(out, text);
                 raw(out, ",\"index\":0,\"logprobs\":null,\"finish_reason\":null");
             });
             return;
         }
-        self.delta(out, |out| {
+        self.chunks.delta(out, |out| {
             raw(out, "\"");
             raw(out, member);
             raw(out, "\":");
@@ -299,7 +234,7 @@ impl Encoder {
             return;
         };
         self.tally.details += 1;
-        self.delta(out, |out| {
+        self.chunks.delta(out, |out| {
             raw(out, "\"reasoning_details\":");
             value(out, &[details]);
         });
@@ -326,7 +261,7 @@ impl Encoder {
             freeform,
             args: false,
         });
-        self.delta(out, |out| {
+        self.chunks.delta(out, |out| {
             if legacy {
                 raw(out, "\"function_call\":{\"name\":");
                 string(out, name);
@@ -368,7 +303,7 @@ impl Encoder {
         }
         self.tally.written += fragment.len();
         let legacy = self.context.reply.shape != Shape::Modern;
-        self.delta(out, |out| {
+        self.chunks.delta(out, |out| {
             if legacy {
                 raw(out, "\"function_call\":{\"arguments\":");
                 string(out, fragment);
@@ -401,7 +336,7 @@ impl Encoder {
             self.text("refusal", explanation, out);
         }
         if shape == Shape::TextCompletion {
-            self.choice(out, |out| {
+            self.chunks.choice(out, |out| {
                 raw(
                     out,
                     "\"text\":\"\",\"index\":0,\"logprobs\":null,\"finish_reason\":",
@@ -410,7 +345,7 @@ impl Encoder {
             });
         } else {
             let annotations = std::mem::take(&mut self.tally.annotations);
-            self.choice(out, |out| {
+            self.chunks.choice(out, |out| {
                 raw(out, "\"index\":0,\"delta\":{");
                 if !annotations.is_empty() {
                     raw(out, "\"annotations\":");
@@ -422,31 +357,9 @@ impl Encoder {
         }
         if self.context.reply.include_usage {
             let spent = self.context.spent(self.tally.spent, self.tally.written);
-            raw(out, &self.head);
-            raw(out, "],\"usage\":");
-            value(out, &usage(&spent));
-            if let Some(tier) = tier(&spent).filter(|_| shape != Shape::TextCompletion) {
-                raw(out, ",\"service_tier\":");
-                string(out, tier);
-            }
-            raw(out, "}\n\n");
+            let tier = tier(&spent).filter(|_| shape != Shape::TextCompletion);
+            self.chunks.usage(out, &usage(&spent), tier);
         }
         raw(out, "data: [DONE]\n\n");
-    }
-
-    fn delta(&self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
-        self.choice(out, |out| {
-            raw(out, "\"index\":0,\"delta\":{");
-            write(out);
-            raw(out, "},\"logprobs\":null,\"finish_reason\":null");
-        });
-    }
-
-    fn choice(&self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
-        raw(out, &self.head);
-        raw(out, "{");
-        write(out);
-        raw(out, "}");
-        raw(out, &self.tail);
     }
 }
