@@ -3,7 +3,6 @@ use bytes::BytesMut;
 
 use super::error;
 use super::stream::{Decoder, Encoder};
-use super::wire::UsageIn;
 use crate::protocol::error::WireError;
 use crate::protocol::hub::collect::Collector;
 use crate::protocol::hub::context::Context;
@@ -11,7 +10,7 @@ use crate::protocol::hub::error::{Losses, Violation};
 use crate::protocol::hub::names;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Refusal, Response, Spent, Stop};
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::GeminiUsage;
 
 /// Reads an upstream's answer: a stream of one piece.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
@@ -73,22 +72,10 @@ pub(super) fn stop(
     }))
 }
 
-/// What was used, in exclusive buckets. What tools put into the prompt is counted apart, and thoughts are not among the
-/// candidates' tokens.
-pub(super) fn spent(usage: UsageIn, searches: u64) -> Spent {
+/// What was used.
+pub(super) fn spent(usage: GeminiUsage, searches: u64) -> Spent {
     Spent {
-        usage: Usage {
-            input: usage
-                .prompt_token_count
-                .saturating_sub(usage.cached_content_token_count)
-                .saturating_add(usage.tool_use_prompt_token_count),
-            cache_read: usage.cached_content_token_count,
-            output: usage
-                .candidates_token_count
-                .saturating_add(usage.thoughts_token_count),
-            reasoning: usage.thoughts_token_count,
-            ..Usage::default()
-        },
+        usage: usage.into(),
         web_searches: searches,
         tier: None,
     }

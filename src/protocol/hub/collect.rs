@@ -109,10 +109,7 @@ impl Collector {
     /// The whole of it.
     pub fn finish(self) -> Result<Response, Violation> {
         let Some(stop) = self.stop else {
-            return Err(Violation::new(
-                "unreadable_answer",
-                "the answer does not say why it ends",
-            ));
+            return Err(Violation::unreadable("it does not say why it ends"));
         };
         Ok(Response {
             id: self.id,

@@ -301,8 +301,6 @@ pub struct Reply {
     pub shape: Shape,
     /// Chat: whether the client wants the usage chunk.
     pub include_usage: bool,
-    /// Responses: whether encrypted reasoning is wanted.
-    pub include_encrypted: bool,
     /// Responses: settings that the answer repeats.
     pub echo: Echo,
     /// Gemini: a stream is one JSON array.

@@ -2,6 +2,7 @@
 mod content;
 mod decode;
 mod encode;
+mod parts;
 mod tools;
 mod write;
 

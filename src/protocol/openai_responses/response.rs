@@ -14,23 +14,21 @@ use crate::protocol::hub::read::{Path, Str, without_position};
 use crate::protocol::hub::replay;
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
-use crate::protocol::hub::usage::Usage;
 
 /// Reads an upstream's answer.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
-    let unreadable = |message: String| Violation::new("unreadable_answer", message);
-    let answer: ResponseIn<'_> =
-        serde_json::from_slice(body).map_err(|error| unreadable(without_position(&error)))?;
+    let answer: ResponseIn<'_> = serde_json::from_slice(body)
+        .map_err(|error| Violation::unreadable(without_position(&error)))?;
     if !matches!(answer.status.as_deref(), Some("completed" | "incomplete")) {
-        return Err(unreadable(
-            "the answer is neither completed nor incomplete".to_owned(),
+        return Err(Violation::unreadable(
+            "the answer is neither completed nor incomplete",
         ));
     }
     let mut blocks = Vec::with_capacity(answer.output.len());
     for raw in &answer.output {
         let item: ItemIn<'_> = serde_json::from_str(raw.get())
-            .map_err(|error| unreadable(without_position(&error)))?;
-        blocks.extend(self::blocks(raw, &item).map_err(|fault| unreadable(fault.to_string()))?);
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        blocks.extend(self::blocks(raw, &item).map_err(|fault| Violation::unreadable(&fault))?);
     }
     let is_search = |block: &&Block| matches!(block, Block::ToolCall(call) if call.kind == CallKind::Server(Hosted::WebSearch));
     let searches = blocks.iter().filter(is_search).count() as u64;
@@ -118,7 +116,11 @@ fn web_search(item: &ItemIn<'_>) -> ToolCall {
         .and_then(|action| serde_json::from_str::<Action<'_>>(action.get()).ok())
         .and_then(|action| action.query);
     ToolCall {
-        id: item.id.as_ref().map(|id| id.to_owned()).unwrap_or_default(),
+        id: item
+            .id
+            .as_ref()
+            .map(super::super::hub::read::Str::to_owned)
+            .unwrap_or_default(),
         name: "web_search".to_owned(),
         namespace: None,
         args: Args::new(match query {
@@ -165,26 +167,10 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
     }
 }
 
-/// What was used, in exclusive buckets: this dialect counts the cached part of the prompt twice.
+/// What was used.
 pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
-    let usage = response.usage?;
-    let details = usage.input_tokens_details;
-    let long = details
-        .cache_write_tokens_details
-        .ttl_12h_tokens
-        .min(details.cache_write_tokens);
     Some(Spent {
-        usage: Usage {
-            input: usage
-                .input_tokens
-                .saturating_sub(details.cached_tokens)
-                .saturating_sub(details.cache_write_tokens),
-            cache_read: details.cached_tokens,
-            cache_write_5m: details.cache_write_tokens - long,
-            cache_write_1h: long,
-            output: usage.output_tokens,
-            reasoning: usage.output_tokens_details.reasoning_tokens,
-        },
+        usage: response.usage?.into(),
         web_searches: 0,
         tier: response.service_tier.as_deref().and_then(tier),
     })

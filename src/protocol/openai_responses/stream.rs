@@ -22,6 +22,8 @@
 mod decoder;
 mod encoder;
 mod items;
+mod message;
+mod slots;
 mod writer;
 
 pub use decoder::Decoder;

@@ -119,7 +119,7 @@ impl<'a> Writer<'a, '_> {
                     parts.push(PartOut::text(plain::text(block)));
                 }
                 Block::ToolCall(_) | Block::ServerToolResult(_) => {
-                    self.losses.name("server_tool_use")
+                    self.losses.name("server_tool_use");
                 }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => parts.push(PartOut::text(note)),
@@ -241,10 +241,10 @@ impl<'a> Writer<'a, '_> {
                 parts.extend(shown);
             }
             Block::Foreign(foreign) if plain::compaction(foreign).is_none() => {
-                self.losses.name("user_content")
+                self.losses.name("user_content");
             }
             Block::Reasoning(_) | Block::ServerToolResult(_) | Block::ToolCall(_) => {
-                self.losses.name("user_content")
+                self.losses.name("user_content");
             }
             block => parts.push(PartOut::text(plain::text(block))),
         }

@@ -130,7 +130,10 @@ fn function(declared: &FunctionIn<'_>, path: &Path<'_>) -> Result<Function, Requ
     };
     Ok(Function {
         name: declared.name.to_owned(),
-        description: declared.description.as_ref().map(|text| text.to_owned()),
+        description: declared
+            .description
+            .as_ref()
+            .map(crate::protocol::hub::read::Str::to_owned),
         schema,
         ..Function::default()
     })
@@ -272,15 +275,12 @@ fn thinking(
     if level.eq_ignore_ascii_case("THINKING_LEVEL_UNSPECIFIED") {
         return Ok(());
     }
-    match Effort::from_name(&level.to_ascii_lowercase()) {
-        Some(effort) => {
-            reasoning.effort = Some(effort);
-            Ok(())
-        }
-        None => {
-            let message = format!("`{}` is not a level", &**level);
-            Err(path.field("thinkingLevel").fault(message))
-        }
+    if let Some(effort) = Effort::from_name(&level.to_ascii_lowercase()) {
+        reasoning.effort = Some(effort);
+        Ok(())
+    } else {
+        let message = format!("`{}` is not a level", &**level);
+        Err(path.field("thinkingLevel").fault(message))
     }
 }
 

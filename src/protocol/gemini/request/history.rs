@@ -214,7 +214,7 @@ fn inline(blob: &BlobIn<'_>) -> Block {
     let media_type = blob
         .mime_type
         .as_ref()
-        .map(|kind| kind.to_owned())
+        .map(crate::protocol::hub::read::Str::to_owned)
         .unwrap_or_default();
     media(
         &media_type.clone(),
@@ -226,7 +226,10 @@ fn inline(blob: &BlobIn<'_>) -> Block {
 }
 
 fn by_reference(file: &FileIn<'_>) -> Block {
-    let media_type = file.mime_type.as_ref().map(|kind| kind.to_owned());
+    let media_type = file
+        .mime_type
+        .as_ref()
+        .map(crate::protocol::hub::read::Str::to_owned);
     let uri = file.file_uri.to_owned();
     let source = if uri.starts_with(GOOGLE_FILES) {
         Source::File {

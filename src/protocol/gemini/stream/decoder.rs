@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::super::error;
 use super::super::response;
-use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, GroundingIn, PartIn, UsageIn};
+use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, GroundingIn, PartIn};
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
 use crate::protocol::hub::block::{CallKind, Citation, Foreign, SegmentKind};
@@ -14,6 +14,7 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Str, without_position};
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
+use crate::protocol::hub::usage::GeminiUsage;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]
@@ -60,13 +61,8 @@ impl Decoder {
         if data == b"[DONE]" || matches!(self.state, State::Ended) {
             return Ok(());
         }
-        let chunk: ChunkIn<'_> = serde_json::from_slice(data).map_err(|error| {
-            let message = format!(
-                "an event of the upstream cannot be read: {}",
-                without_position(&error)
-            );
-            Violation::new("unreadable_event", message)
-        })?;
+        let chunk: ChunkIn<'_> = serde_json::from_slice(data)
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
         if chunk.error.is_some() {
             self.state = State::Ended;
             return on(Event::Error(error::of_upstream(parse_event(
@@ -148,7 +144,7 @@ impl Answer {
     fn candidate(
         mut self,
         candidate: CandidateIn<'_>,
-        usage: Option<UsageIn>,
+        usage: Option<GeminiUsage>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
         for part in candidate.content.unwrap_or_default().parts {
@@ -305,7 +301,7 @@ impl Answer {
 }
 
 fn tell_usage(
-    usage: Option<UsageIn>,
+    usage: Option<GeminiUsage>,
     searches: u64,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
@@ -322,7 +318,7 @@ fn blocked(feedback: &FeedbackIn<'_>) -> Option<Refusal> {
         explanation: feedback
             .block_reason_message
             .as_ref()
-            .map(|message| message.to_owned()),
+            .map(crate::protocol::hub::read::Str::to_owned),
     })
 }
 
@@ -338,7 +334,7 @@ fn cite(
                 title: web
                     .title
                     .as_ref()
-                    .map(|title| title.to_owned())
+                    .map(crate::protocol::hub::read::Str::to_owned)
                     .unwrap_or_default(),
                 cited_text: cited.to_owned(),
                 index: None,

@@ -143,13 +143,13 @@ fn content(event: Event<'_>, writer: &mut Writer, out: &mut BytesMut) {
             }
         }
         Event::ReasoningPart if writer.context.reply.include_thoughts => {
-            writer.text("\n\n", true, out)
+            writer.text("\n\n", true, out);
         }
         // It stands on what comes next: clients that leave out thoughts keep calls and text.
         Event::ReasoningEnd(opaque) => writer.state = opaque.or(writer.state.take()),
         Event::Citation(citation) => writer.cite(citation),
         Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_) => {
-            writer.losses.name("answer_content")
+            writer.losses.name("answer_content");
         }
         Event::Stop(stop) => {
             // A model that refuses in the middle is still to be heard.

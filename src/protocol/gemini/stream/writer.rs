@@ -149,7 +149,7 @@ impl Writer {
     pub fn fail(&mut self, error: &WireError, out: &mut BytesMut) {
         self.elements += 1;
         deliver(self.delivery, self.elements, out, |out| {
-            error::element(error, out)
+            error::element(error, out);
         });
         if self.delivery == Delivery::Array {
             out.extend_from_slice(b"\n]");
@@ -286,10 +286,10 @@ fn grounding(sources: &[(String, String)]) -> Option<GroundingOut<'_>> {
 fn usage(spent: &Spent) -> UsageOut {
     let usage = &spent.usage;
     UsageOut {
-        prompt_token_count: usage.prompt(),
-        cached_content_token_count: (usage.cache_read > 0).then_some(usage.cache_read),
-        candidates_token_count: usage.output.saturating_sub(usage.reasoning),
-        thoughts_token_count: (usage.reasoning > 0).then_some(usage.reasoning),
-        total_token_count: usage.total(),
+        prompt: usage.prompt(),
+        cached: (usage.cache_read > 0).then_some(usage.cache_read),
+        candidates: usage.output.saturating_sub(usage.reasoning),
+        thoughts: (usage.reasoning > 0).then_some(usage.reasoning),
+        total: usage.total(),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::usage::GeminiUsage;
 
 /// An answer, or a piece of one.
 #[derive(Debug, Deserialize)]
@@ -14,7 +15,7 @@ pub struct ChunkIn<'a> {
     pub candidates: Vec<CandidateIn<'a>>,
     #[serde(borrow)]
     pub prompt_feedback: Option<FeedbackIn<'a>>,
-    pub usage_metadata: Option<UsageIn>,
+    pub usage_metadata: Option<GeminiUsage>,
     #[serde(borrow)]
     pub model_version: Option<Str<'a>>,
     #[serde(borrow)]
@@ -45,21 +46,6 @@ pub struct FeedbackIn<'a> {
     pub block_reason: Option<Str<'a>>,
     #[serde(borrow)]
     pub block_reason_message: Option<Str<'a>>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UsageIn {
-    #[serde(default, deserialize_with = "or_default")]
-    pub prompt_token_count: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub cached_content_token_count: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub candidates_token_count: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub thoughts_token_count: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub tool_use_prompt_token_count: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]

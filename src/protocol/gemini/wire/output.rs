@@ -243,13 +243,18 @@ pub struct WebOut<'a> {
 
 /// Usage: the prompt contains what was read from a cache, the candidates do not contain the thoughts.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct UsageOut {
-    pub prompt_token_count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cached_content_token_count: Option<u64>,
-    pub candidates_token_count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thoughts_token_count: Option<u64>,
-    pub total_token_count: u64,
+    #[serde(rename = "promptTokenCount")]
+    pub prompt: u64,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        rename = "cachedContentTokenCount"
+    )]
+    pub cached: Option<u64>,
+    #[serde(rename = "candidatesTokenCount")]
+    pub candidates: u64,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "thoughtsTokenCount")]
+    pub thoughts: Option<u64>,
+    #[serde(rename = "totalTokenCount")]
+    pub total: u64,
 }

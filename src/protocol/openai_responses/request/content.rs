@@ -40,7 +40,7 @@ fn block(
     path: &Path<'_>,
 ) -> Result<Option<Block>, RequestFault> {
     let cache = part.prompt_cache_breakpoint.as_ref().map(ttl);
-    let own = |text: &Option<Str<'_>>| text.as_ref().map(|text| text.to_owned());
+    let own = |text: &Option<Str<'_>>| text.as_ref().map(crate::protocol::hub::read::Str::to_owned);
     Ok(Some(match &*part.kind {
         "input_text" | "output_text" | "text" | "summary_text" => {
             let text = own(&part.text).unwrap_or_default();

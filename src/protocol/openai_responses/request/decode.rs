@@ -76,7 +76,11 @@ fn member<'a>(
             request.sampling.top_logprobs = path.read(value)?;
             request.sampling.logprobs = request.sampling.top_logprobs.is_some_and(|n| n > 0);
         }
-        "include" => include(request, &path.read::<Vec<Str<'_>>>(value)?),
+        // Encrypted reasoning comes whether it is wished for or not; the rest is about tools of the vendor's own.
+        "include" => {
+            let wanted: Vec<Str<'_>> = path.read(value)?;
+            request.sampling.logprobs |= wanted.iter().any(|name| &**name == LOGPROBS);
+        }
         "tools" => declared.extend(path.read::<Vec<&RawValue>>(value)?),
         "tool_choice" => request.tool_choice = Some(tool_choice(value, &path)?),
         "parallel_tool_calls" => request.parallel_tools = path.read(value)?,
@@ -133,16 +137,6 @@ fn lead(request: &mut Request) {
     }
 }
 
-fn include(request: &mut Request, wanted: &[Str<'_>]) {
-    for name in wanted {
-        match &**name {
-            "reasoning.encrypted_content" => request.reply.include_encrypted = true,
-            "message.output_text.logprobs" => request.sampling.logprobs = true,
-            _ => {}
-        }
-    }
-}
-
 /// One declaration; a namespace is as many as it has members.
 fn tool(
     tools: &mut Vec<Tool>,
@@ -159,7 +153,7 @@ fn tool(
         },
         None => declared,
     };
-    let own = |text: &Option<Str<'_>>| text.as_ref().map(|text| text.to_owned());
+    let own = |text: &Option<Str<'_>>| text.as_ref().map(crate::protocol::hub::read::Str::to_owned);
     let name = || own(&tool.name).ok_or_else(|| path.field("name").fault("field required"));
     match &*tool.kind {
         "function" => tools.push(Tool::Function(Function {
@@ -229,13 +223,14 @@ fn reasoning(
     match wanted.effort.as_deref() {
         None => {}
         Some("none") => request.reasoning.mode = ReasoningMode::Off,
-        Some(level) => match Effort::from_name(level) {
-            Some(effort) => request.reasoning.effort = Some(effort),
-            None => {
+        Some(level) => {
+            if let Some(effort) = Effort::from_name(level) {
+                request.reasoning.effort = Some(effort);
+            } else {
                 let message = format!("`{level}` is not a level of effort");
                 return Err(path.field("effort").fault(message));
             }
-        },
+        }
     }
     if wanted.summary.is_some() {
         request.reasoning.show = Show::Summary;
@@ -244,7 +239,7 @@ fn reasoning(
 }
 
 fn format(wanted: &FormatIn<'_>, path: &Path<'_>) -> Result<Format, RequestFault> {
-    let own = |text: &Option<Str<'_>>| text.as_ref().map(|text| text.to_owned());
+    let own = |text: &Option<Str<'_>>| text.as_ref().map(crate::protocol::hub::read::Str::to_owned);
     match (&*wanted.kind, wanted.schema) {
         ("text", _) => Ok(Format::Text),
         ("json_object", _) => Ok(Format::JsonObject),
@@ -273,6 +268,8 @@ fn extra(request: &mut Request, name: &str, value: &RawValue) {
         None => request.unknown.push(name.to_owned()),
     }
 }
+
+const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// Known fields without a counterpart.
 const EXTRAS: &[(&str, Verdict)] = &[

@@ -2,8 +2,8 @@
 use std::borrow::Cow;
 
 use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, TextOut};
-use super::tools;
-use super::write::{self, CACHE_TTL};
+use super::parts::{CACHE_TTL, takes_breakpoints};
+use super::{tools, write};
 use crate::protocol::hub::carry;
 use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::{Losses, RequestFault};
@@ -65,7 +65,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
 /// Whether only the cache is to be filled.
 fn prewarm(request: &Request, target: &Target<'_>) -> Result<bool, RequestFault> {
     match request.max_output {
-        Some(0) if write::takes_breakpoints(target) => Ok(true),
+        Some(0) if takes_breakpoints(target) => Ok(true),
         Some(0) => Err(RequestFault::new(
             "max_tokens",
             "this upstream cannot just warm its cache; ask for at least 1",
@@ -215,7 +215,7 @@ fn vendor_fields<'a>(
         Tier::Priority | Tier::Fast => "priority",
     });
     let automatic = request.cache.auto.is_some();
-    if automatic && !write::takes_breakpoints(target) {
+    if automatic && !takes_breakpoints(target) {
         losses.omit("cache_control");
     } else if automatic || prewarm {
         out.prompt_cache_options = Some(CacheOptionsOut {

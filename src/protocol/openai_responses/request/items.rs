@@ -104,7 +104,7 @@ impl<'a> Conversation<'a> {
     fn push(&mut self, role: Role, mut blocks: Vec<Block>) {
         match self.turns.last_mut() {
             Some(last) if role == Role::Assistant && last.role == role => {
-                last.blocks.append(&mut blocks)
+                last.blocks.append(&mut blocks);
             }
             _ if blocks.is_empty() => {}
             _ => self.turns.push(Turn {
@@ -135,7 +135,10 @@ pub fn reasoning(item: &ItemIn<'_>, path: &Path<'_>) -> Result<Reasoning, Reques
                 .filter_map(|part| Some(segment(SegmentKind::Raw, part.text.as_ref()?))),
         );
     }
-    let id = item.id.as_ref().map(|id| id.to_owned());
+    let id = item
+        .id
+        .as_ref()
+        .map(crate::protocol::hub::read::Str::to_owned);
     let state = item
         .encrypted_content
         .as_ref()
@@ -160,7 +163,7 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
         (true, _) => item
             .input
             .as_ref()
-            .map(|input| input.to_owned())
+            .map(crate::protocol::hub::read::Str::to_owned)
             .unwrap_or_default(),
         (false, Some(arguments)) if is_string(arguments) => path
             .field("arguments")
@@ -176,7 +179,7 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
         namespace: item
             .namespace
             .as_ref()
-            .map(|namespace| namespace.to_owned()),
+            .map(crate::protocol::hub::read::Str::to_owned),
         args: Args::new(args),
         kind: if is_freeform {
             CallKind::Freeform
@@ -217,7 +220,7 @@ fn result(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolResult, RequestFault
 
 fn need(value: Option<&Str<'_>>, path: &Path<'_>, name: &str) -> Result<String, RequestFault> {
     value
-        .map(|value| value.to_owned())
+        .map(crate::protocol::hub::read::Str::to_owned)
         .ok_or_else(|| path.field(name).fault("field required"))
 }
 

@@ -1,12 +1,9 @@
 //! The conversation as items for an upstream.
 use std::borrow::Cow;
 
-use super::super::wire::{AudioOut, BreakpointOut, ItemOut, OutputOut, PartOut, Place};
-use crate::protocol::Dialect;
-use crate::protocol::hub::block::{
-    Block, CallKind, Document, DocumentSource, Image, Reasoning, Source, Text, ToolCall,
-    ToolResult, Ttl,
-};
+use super::super::wire::{ItemOut, OutputOut, PartOut};
+use super::parts::takes_breakpoints;
+use crate::protocol::hub::block::{Block, CallKind, Reasoning, Text, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -14,7 +11,6 @@ use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
-use crate::protocol::models::Traits;
 
 /// Writes the turns of `request`, behind its system text where that cannot be `instructions`.
 pub fn items<'a>(
@@ -32,14 +28,14 @@ pub fn items<'a>(
     }
     for step in history::settle(&request.turns) {
         match step {
-            Step::Assistant(blocks) => writer.assistant(&blocks)?,
+            Step::Assistant(blocks) => writer.assistant(&blocks),
             Step::Results(answers) => {
                 for answer in answers {
                     writer.result(&answer)?;
                 }
             }
             Step::System(blocks) => {
-                writer.message("developer", blocks.into_iter().map(Part::Block))?
+                writer.message("developer", blocks.into_iter().map(Part::Block))?;
             }
             Step::User(blocks) => writer.message("user", blocks.into_iter().map(Part::Block))?,
         }
@@ -74,19 +70,15 @@ fn has_breakpoints(request: &Request, target: &Target<'_>) -> bool {
     takes_breakpoints(target) && request.system.iter().any(|text| text.cache.is_some())
 }
 
-/// Whether the target understands cache breakpoints.
-pub fn takes_breakpoints(target: &Target<'_>) -> bool {
-    target.capabilities.traits.has(Traits::BREAKPOINTS) && target.quirks.openai_fields
-}
-
 enum Part<'a> {
     Block(&'a Block),
     Text(&'a Text),
 }
 
-struct Writer<'a, 'w> {
-    target: &'w Target<'a>,
-    losses: &'w mut Losses,
+/// Writes one conversation.
+pub struct Writer<'a, 'w> {
+    pub target: &'w Target<'a>,
+    pub losses: &'w mut Losses,
     items: Vec<ItemOut<'a>>,
 }
 
@@ -109,7 +101,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    fn assistant(&mut self, blocks: &[&'a Block]) -> Result<(), RequestFault> {
+    fn assistant(&mut self, blocks: &[&'a Block]) {
         let mut content = Vec::new();
         for (index, block) in blocks.iter().enumerate() {
             match block {
@@ -136,7 +128,7 @@ impl<'a> Writer<'a, '_> {
                     self.items.push(item);
                 }
                 Block::ToolCall(_) | Block::ServerToolResult(_) => {
-                    self.losses.name("server_tool_use")
+                    self.losses.name("server_tool_use");
                 }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => content.push(PartOut::OutputText {
@@ -149,7 +141,6 @@ impl<'a> Writer<'a, '_> {
             }
         }
         self.said(&mut content);
-        Ok(())
     }
 
     /// Ends the message that the assistant was saying.
@@ -224,145 +215,6 @@ impl<'a> Writer<'a, '_> {
         });
         Ok(())
     }
-
-    /// One string, unless there is something to be seen in it.
-    fn output(&mut self, result: &'a ToolResult) -> Result<OutputOut<'a>, RequestFault> {
-        if !result.blocks.iter().any(is_media) {
-            if result.cache.is_some() || result.blocks.iter().any(Block::has_cache_mark) {
-                self.losses.omit("cache_control");
-            }
-            let text = plain::joined(&result.blocks);
-            return Ok(OutputOut::Text(plain::failure(text, result.is_error)));
-        }
-        let mut parts = Vec::with_capacity(result.blocks.len() + 1);
-        if result.is_error {
-            parts.push(input_text(Cow::Borrowed("Error:")));
-        }
-        for block in &result.blocks {
-            self.part(block, &mut parts)?;
-        }
-        Ok(OutputOut::Parts(parts))
-    }
-
-    /// One block of what the model is shown.
-    fn part(&mut self, block: &'a Block, parts: &mut Vec<PartOut<'a>>) -> Result<(), RequestFault> {
-        match block {
-            Block::Text(text) => parts.push(self.text(text)),
-            Block::Image(image) => {
-                let part = self.image(image)?;
-                parts.push(part);
-            }
-            Block::Document(document) => match &document.source {
-                DocumentSource::Media(source) => {
-                    let part = self.file(document, source)?;
-                    parts.push(part);
-                }
-                DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
-                    parts.push(input_text(plain::text(block)))
-                }
-            },
-            Block::Audio(audio) => match &audio.source {
-                Source::Base64 { data, .. } => parts.push(PartOut::InputAudio {
-                    input_audio: AudioOut {
-                        data,
-                        format: audio.format.as_deref().unwrap_or("wav"),
-                    },
-                }),
-                _ => return Err(unsupported("audio by reference")),
-            },
-            Block::Video(_) => return Err(unsupported("video")),
-            Block::ToolResult(result) => {
-                let id = names::tool_id(&result.call_id, self.target.quirks.tool_ids);
-                parts.push(input_text(Cow::Owned(format!(
-                    "[result of an earlier tool call {id}]"
-                ))));
-                match self.output(result)? {
-                    OutputOut::Text(text) => parts.push(input_text(Cow::Owned(text))),
-                    OutputOut::Parts(mut shown) => parts.append(&mut shown),
-                }
-            }
-            Block::Foreign(foreign) if plain::compaction(foreign).is_none() => {
-                self.losses.name("user_content")
-            }
-            Block::SearchResult(_)
-            | Block::ToolReference(_)
-            | Block::Refusal(_)
-            | Block::Foreign(_) => {
-                parts.push(input_text(plain::text(block)));
-            }
-            Block::Reasoning(_) | Block::ServerToolResult(_) | Block::ToolCall(_) => {
-                self.losses.name("user_content");
-            }
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, text: &'a Text) -> PartOut<'a> {
-        PartOut::InputText {
-            text: Cow::Borrowed(&text.text),
-            prompt_cache_breakpoint: self.breakpoint(text.cache),
-        }
-    }
-
-    fn image(&mut self, image: &'a Image) -> Result<PartOut<'a>, RequestFault> {
-        let (image_url, file_id) = match &image.source {
-            Source::File { .. } => (None, Some(self.file_id(&image.source)?)),
-            source => (Some(place(source)), None),
-        };
-        Ok(PartOut::InputImage {
-            image_url,
-            file_id,
-            detail: image.detail.as_deref().unwrap_or("auto"),
-            prompt_cache_breakpoint: self.breakpoint(image.cache),
-        })
-    }
-
-    fn file(
-        &mut self,
-        document: &'a Document,
-        source: &'a Source,
-    ) -> Result<PartOut<'a>, RequestFault> {
-        let mut part = (None, None, None, None);
-        match source {
-            Source::Base64 { media_type, .. } => {
-                part.0 = Some(filename(document.title.as_deref(), media_type));
-                part.1 = Some(place(source));
-            }
-            Source::Url { url, .. } => part.2 = Some(url.as_str()),
-            Source::File { .. } => part.3 = Some(self.file_id(source)?),
-        }
-        let (filename, file_data, file_url, file_id) = part;
-        Ok(PartOut::InputFile {
-            filename,
-            file_data,
-            file_url,
-            file_id,
-            prompt_cache_breakpoint: self.breakpoint(document.cache),
-        })
-    }
-
-    /// An id means something only where the file was uploaded.
-    fn file_id(&self, source: &'a Source) -> Result<&'a str, RequestFault> {
-        match source {
-            Source::File {
-                dialect: Dialect::OpenaiChat | Dialect::OpenaiResponses,
-                id,
-            } if self.target.quirks.vendor == Vendor::Openai => Ok(id),
-            _ => Err(unsupported("files by the id of another vendor")),
-        }
-    }
-
-    fn breakpoint(&mut self, mark: Option<Ttl>) -> Option<BreakpointOut> {
-        mark?;
-        if takes_breakpoints(self.target) {
-            return Some(BreakpointOut {
-                mode: "explicit",
-                ttl: CACHE_TTL,
-            });
-        }
-        self.losses.omit("cache_control");
-        None
-    }
 }
 
 /// Whether the block becomes an item: reasoning needs one behind it.
@@ -372,46 +224,6 @@ fn is_shown(block: &Block) -> bool {
         Block::ToolCall(call) => !matches!(call.kind, CallKind::Server(_)),
         _ => false,
     }
-}
-
-fn is_media(block: &Block) -> bool {
-    match block {
-        Block::Image(_) => true,
-        Block::Document(document) => matches!(document.source, DocumentSource::Media(_)),
-        _ => false,
-    }
-}
-
-fn place(source: &Source) -> Place<'_> {
-    match source {
-        Source::Base64 { media_type, data } => Place::Data { media_type, data },
-        Source::Url { url, .. } => Place::Url(url),
-        Source::File { id, .. } => Place::Url(id),
-    }
-}
-
-/// OpenAI wants a name for every file, and tells its kind by the ending.
-fn filename<'a>(title: Option<&'a str>, media_type: &str) -> Cow<'a, str> {
-    let name = title.unwrap_or("document");
-    if media_type == "application/pdf" && !name.ends_with(".pdf") {
-        Cow::Owned(format!("{name}.pdf"))
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
-    PartOut::InputText {
-        text,
-        prompt_cache_breakpoint: None,
-    }
-}
-
-fn unsupported(what: &str) -> RequestFault {
-    RequestFault::new(
-        "messages",
-        format!("this upstream does not take {what}; send the data itself, or use another model"),
-    )
 }
 
 /// More breakpoints than the provider takes: the last ones cover the most.
@@ -449,9 +261,6 @@ fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
         *mark = None;
     }
 }
-
-/// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
-pub const CACHE_TTL: &str = "30m";
 
 /// Breakpoints that OpenAI takes.
 const MOST_BREAKPOINTS: usize = 4;

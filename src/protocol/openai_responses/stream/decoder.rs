@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::response;
 use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, KindIn, LifecycleIn, ResponseIn};
+use super::slots::{Call, Item, Items};
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
 use crate::protocol::hub::block::{Block, CallKind, Hosted, SegmentKind};
@@ -34,29 +35,10 @@ enum State {
 /// What is known of the answer so far.
 #[derive(Debug)]
 struct Answer {
-    items: Vec<(usize, Item)>,
+    items: Items,
     calls: Calls,
     refused: bool,
     searches: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Item {
-    Call(Call),
-    Done,
-    /// The part that was told last.
-    Message(Option<usize>),
-    /// The part that was told last.
-    Reasoning(Option<(SegmentKind, usize)>),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Call {
-    /// Name or id are missing: everything waits for the whole item.
-    Announced,
-    Started,
-    /// Some arguments were told.
-    Told,
 }
 
 impl Decoder {
@@ -91,9 +73,9 @@ impl Decoder {
 }
 
 impl Answer {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
-            items: Vec::new(),
+            items: Items::default(),
             calls: Calls::None,
             refused: false,
             searches: 0,
@@ -169,7 +151,7 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let part = event.content_index.unwrap_or(0);
-        let item = self.item(event.output_index, Item::Message(None))?;
+        let item = self.items.at(event.output_index, Item::Message(None))?;
         let Item::Message(told) = item else {
             return Ok(());
         };
@@ -196,7 +178,7 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let part = Some((kind, event.content_index.unwrap_or(0)));
-        let item = self.item(event.output_index, Item::Reasoning(None))?;
+        let item = self.items.at(event.output_index, Item::Reasoning(None))?;
         let Item::Reasoning(told) = item else {
             return Ok(());
         };
@@ -223,7 +205,7 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let slot = event.output_index;
-        let item = self.item(slot, Item::Call(Call::Announced))?;
+        let item = self.items.at(slot, Item::Call(Call::Announced))?;
         let fragment = match (&*item, &event.delta, &event.text) {
             (Item::Call(Call::Started | Call::Told), Some(delta), _) => &**delta,
             (Item::Call(Call::Started), None, Some(whole)) => &**whole,
@@ -251,17 +233,17 @@ impl Answer {
             Some("function_call") => CallKind::Function,
             Some("custom_tool_call") => CallKind::Freeform,
             Some("reasoning") => {
-                self.item(slot, Item::Reasoning(None))?;
+                self.items.at(slot, Item::Reasoning(None))?;
                 return Ok(());
             }
             _ => return Ok(()),
         };
         let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty()))
         else {
-            self.item(slot, Item::Call(Call::Announced))?;
+            self.items.at(slot, Item::Call(Call::Announced))?;
             return Ok(());
         };
-        let known = self.item(slot, Item::Call(Call::Announced))?;
+        let known = self.items.at(slot, Item::Call(Call::Announced))?;
         if !matches!(known, Item::Call(Call::Announced)) {
             return Ok(());
         }
@@ -295,11 +277,12 @@ impl Answer {
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
-        let blocks = response::blocks(raw, &whole).map_err(|fault| unreadable(&fault.message))?;
+        let blocks =
+            response::blocks(raw, &whole).map_err(|fault| Violation::unreadable(&fault.message))?;
         for block in &blocks {
             self.note(block);
         }
-        let item = self.item(slot, Item::Message(None))?;
+        let item = self.items.at(slot, Item::Message(None))?;
         let before = std::mem::replace(item, Item::Done);
         match (before, blocks.first()) {
             (Item::Done | Item::Message(Some(_)), _) => Ok(()),
@@ -349,8 +332,7 @@ impl Answer {
                 self.item_done(slot, raw, on)?;
             }
         }
-        let open: Vec<(usize, Item)> = std::mem::take(&mut self.items);
-        for (slot, item) in open {
+        for (slot, item) in std::mem::take(&mut self.items) {
             match item {
                 Item::Call(Call::Started | Call::Told) => {
                     self.calls = Calls::Cut;
@@ -370,28 +352,6 @@ impl Answer {
         };
         on(Event::Stop(stop.given(self.calls)))?;
         on(Event::End)
-    }
-
-    /// The item at that position; `new` if nothing is known of it.
-    fn item(&mut self, index: usize, new: Item) -> Result<&mut Item, Violation> {
-        let known = self.items.iter().rposition(|(at, _)| *at == index);
-        let at = match known {
-            Some(at) => at,
-            None if self.items.len() < MOST_ITEMS => {
-                self.items.push((index, new));
-                self.items.len() - 1
-            }
-            None => {
-                return Err(Violation::new(
-                    "too_many_items",
-                    "the upstream answers with too many items",
-                ));
-            }
-        };
-        self.items
-            .get_mut(at)
-            .map(|(_, item)| item)
-            .ok_or_else(|| unreadable("an item is missing"))
     }
 }
 
@@ -420,15 +380,5 @@ fn failure(data: &[u8]) -> crate::protocol::error::WireError {
 }
 
 fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Violation> {
-    serde_json::from_slice(data).map_err(|error| unreadable(&without_position(&error)))
+    serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
 }
-
-fn unreadable(what: &str) -> Violation {
-    Violation::new(
-        "unreadable_event",
-        format!("an event of the upstream cannot be read: {what}"),
-    )
-}
-
-/// Most items of one answer. Real ones have dozens.
-const MOST_ITEMS: usize = 4096;

@@ -1,7 +1,8 @@
 //! From the hub's events to the events of this dialect.
 use bytes::BytesMut;
 
-use super::items::{self, Call, Message, Thought};
+use super::items::{self, Call, Thought};
+use super::message::Message;
 use super::writer::Writer;
 use crate::protocol::hub::block::{CallKind, Hosted};
 use crate::protocol::hub::context::Context;

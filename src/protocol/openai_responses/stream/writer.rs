@@ -1,5 +1,5 @@
 //! What all events of one answer share: numbers, ids, and the answer so far.
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -9,6 +9,7 @@ use super::super::wire::{
 };
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
+use crate::protocol::hub;
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::request::Tier;
@@ -113,8 +114,7 @@ impl Writer {
     /// The whole answer.
     pub fn answer(&self) -> Vec<u8> {
         let response = self.response(self.status(), None);
-        serde_json::to_vec(&response)
-            .expect("invariant: strings, numbers and raw values always print")
+        hub::write::to_vec(&response)
     }
 
     fn status(&self) -> &'static str {
@@ -164,7 +164,7 @@ impl Writer {
                 code: code(error),
                 message: &error.message,
             }),
-            incomplete_details: (status == "incomplete").then(|| IncompleteOut {
+            incomplete_details: (status == "incomplete").then_some(IncompleteOut {
                 reason: match self.stop {
                     Stop::Refusal(_) => "content_filter",
                     _ => "max_output_tokens",
@@ -201,8 +201,7 @@ fn write(out: &mut BytesMut, kind: &str, sequence: u64, rest: &impl Serialize) {
     }
     out.extend_from_slice(itoa::Buffer::new().format(sequence).as_bytes());
     let brace = out.len();
-    serde_json::to_writer(out.writer(), rest)
-        .expect("invariant: strings, numbers and raw values always print, and memory takes all");
+    hub::write::value(out, rest);
     // The members of `rest` go on where the first two stand.
     if let Some(brace) = out.get_mut(brace) {
         *brace = b',';

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::usage::ResponsesUsage;
 
 /// The type of an event or an item, and nothing else.
 #[derive(Debug, Deserialize)]
@@ -59,7 +60,7 @@ pub struct ResponseIn<'a> {
     pub error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub incomplete_details: Option<IncompleteIn<'a>>,
-    pub usage: Option<UsageIn>,
+    pub usage: Option<ResponsesUsage>,
     #[serde(borrow)]
     pub service_tier: Option<Str<'a>>,
 }
@@ -68,41 +69,6 @@ pub struct ResponseIn<'a> {
 pub struct IncompleteIn<'a> {
     #[serde(borrow)]
     pub reason: Option<Str<'a>>,
-}
-
-/// Usage with inclusive counts: the prompt contains what was read from and written to a cache.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct UsageIn {
-    #[serde(default, deserialize_with = "or_default")]
-    pub input_tokens: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub input_tokens_details: InputDetailsIn,
-    #[serde(default, deserialize_with = "or_default")]
-    pub output_tokens: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub output_tokens_details: OutputDetailsIn,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct InputDetailsIn {
-    #[serde(default, deserialize_with = "or_default")]
-    pub cached_tokens: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub cache_write_tokens: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    pub cache_write_tokens_details: WritesIn,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct WritesIn {
-    #[serde(default, deserialize_with = "or_default")]
-    pub ttl_12h_tokens: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct OutputDetailsIn {
-    #[serde(default, deserialize_with = "or_default")]
-    pub reasoning_tokens: u64,
 }
 
 /// One item of a conversation or of an answer.
