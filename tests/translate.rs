@@ -163,8 +163,6 @@ impl Case {
             let stream = stream.to_owned();
             let whole = replay(&mut translator, &[stream.as_bytes()]);
             for cut in 0..=stream.len() {
-                1
-            }) {
                 let (head, tail) = stream.as_bytes().split_at(cut);
                 let split = replay(&mut start().unwrap().0, &[head, tail]);
                 assert_eq!(split, whole, "{}: cut at {cut}", self.title);
