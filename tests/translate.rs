@@ -25,26 +25,47 @@ fn every_case_translates_as_written() {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    assert!(paths.len() >= 60, "only {} cases found", paths.len());
-    let mut wrong = Vec::new();
-    for path in paths {
-        let text = fs::read_to_string(&path).unwrap();
-        let case = Case::parse(&text);
-        let actual = case.run().print();
-        if actual != text {
-            if std::env::var_os("UPDATE_GOLDEN").is_some() {
-                fs::write(&path, actual).unwrap();
-            } else {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                wrong.push(format!("{name}: {}", first_difference(&text, &actual)));
-            }
-        }
-    }
+    assert!(paths.len() >= 190, "only {} cases found", paths.len());
+    // Every stream runs as often as it has bytes.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let share = paths.len().div_ceil(threads);
+        let workers: Vec<_> = paths
+            .chunks(share)
+            .map(|paths| {
+                scope.spawn(|| {
+                    paths
+                        .iter()
+                        .filter_map(|path| check(path))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
+    });
     assert!(
         wrong.is_empty(),
         "UPDATE_GOLDEN=1 rewrites these:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Runs one case; what is wrong with it, unless it is rewritten.
+fn check(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let actual = Case::parse(&text).run().print();
+    if actual == text {
+        return None;
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, actual).unwrap();
+        return None;
+    }
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    Some(format!("{name}: {}", first_difference(&text, &actual)))
 }
 
 /// One file: what it shows, who speaks with whom, and sections.

@@ -247,7 +247,7 @@ fn tier(name: &str) -> Option<Tier> {
 fn extra(request: &mut Request, name: &str, value: &RawValue) {
     match EXTRAS.iter().find(|(known, _)| *known == name) {
         // Text is what is answered anyway.
-        Some(("modalities", _)) if value.get().replace(' ', "") == "[\"text\"]" => {}
+        Some(("modalities", _)) if is_text_only(value) => {}
         Some((name, verdict)) => request.extras.push(Extra {
             name,
             value: value.to_owned(),
@@ -255,6 +255,11 @@ fn extra(request: &mut Request, name: &str, value: &RawValue) {
         }),
         None => request.unknown.push(name.to_owned()),
     }
+}
+
+fn is_text_only(modalities: &RawValue) -> bool {
+    let names = serde_json::from_str::<Vec<Str<'_>>>(modalities.get());
+    names.is_ok_and(|names| names.iter().all(|name| &**name == "text"))
 }
 
 /// Known fields without a counterpart.

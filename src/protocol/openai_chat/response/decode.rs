@@ -170,7 +170,7 @@ fn string(raw: &RawValue) -> Cow<'_, str> {
 pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
     let citation = annotation.url_citation.as_ref()?;
     Some(Citation::Url {
-        url: citation.url.to_owned(),
+        url: citation.url.as_ref()?.to_owned(),
         title: citation
             .title
             .as_ref()

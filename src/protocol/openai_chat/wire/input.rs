@@ -181,7 +181,7 @@ pub struct AnswerIn<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct ChoiceIn<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub index: usize,
     #[serde(borrow)]
     pub delta: Option<DeltaIn<'a>>,
@@ -240,7 +240,7 @@ pub struct AnnotationIn<'a> {
 #[derive(Debug, Deserialize)]
 pub struct UrlCitationIn<'a> {
     #[serde(borrow)]
-    pub url: Str<'a>,
+    pub url: Option<Str<'a>>,
     #[serde(borrow)]
     pub title: Option<Str<'a>>,
 }
