@@ -110,7 +110,7 @@ fn anthropic(frames: &[(Option<String>, String)]) -> Result<(), String> {
                 let (kind, field) = match block.as_str() {
                     "text" if delta["type"] == "citations_delta" => continue,
                     "text" => ("text_delta", "text"),
-                    "tool_use" => ("input_json_delta", "partial_json"),
+                    "tool_use" | "server_tool_use" => ("input_json_delta", "partial_json"),
                     "thinking" if delta["type"] == "signature_delta" && !signed => {
                         signed = true;
                         continue;

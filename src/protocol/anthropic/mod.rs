@@ -8,4 +8,5 @@ pub mod request;
 pub mod response;
 pub mod stream;
 
+mod search;
 mod wire;

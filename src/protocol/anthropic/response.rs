@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::request::Reader;
+use super::search;
 use super::wire::{
     BlockOut, CacheCreationOut, CitationOut, MessageOutIn, OutputDetailsOut, ServerToolUseOut,
     StopDetails, TierIn, UsageIn, UsageOut,
 };
-use crate::protocol::hub::block::{Block, CallKind, Citation, Reasoning, Text};
+use crate::protocol::hub::block::{Block, CallKind, Citation, Hosted, Reasoning, Text};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
 use crate::protocol::hub::names;
@@ -206,6 +207,17 @@ fn block<'a>(block: &'a Block, context: &Context, losses: &mut Losses) -> Option
                 name: Cow::Borrowed(&call.name),
                 input: object(call.args.object()),
                 cache_control: None,
+            })
+        }
+        Block::ToolCall(call) if search::is_search(call) => Some(BlockOut::ServerToolUse {
+            id: search::id(&call.id),
+            name: search::NAME,
+            input: object(search::input(call)),
+        }),
+        Block::ServerToolResult(result) if result.kind == Hosted::WebSearch => {
+            Some(BlockOut::WebSearchToolResult {
+                tool_use_id: search::id(&result.call_id),
+                content: search::pages(result, context),
             })
         }
         _ => {

@@ -12,6 +12,7 @@
 //! ```
 mod decoder;
 mod encoder;
+mod grounding;
 mod writer;
 
 pub use decoder::Decoder;

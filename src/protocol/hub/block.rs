@@ -259,7 +259,16 @@ pub struct ToolResult {
 pub struct ServerToolResult {
     pub kind: Hosted,
     pub call_id: String,
+    /// What a web search found, where the vendor's own form is not all that is known.
+    pub pages: Vec<Page>,
     pub raw: Foreign,
+}
+
+/// A page of the web.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub url: String,
+    pub title: String,
 }
 
 /// A value of one dialect, kept as it came.

@@ -4,10 +4,12 @@ use serde_json::value::RawValue;
 
 use super::request::items;
 use super::stream::Encoder;
-use super::wire::{AnnotationIn, ItemIn, PartIn, ResponseIn};
+use super::wire::{AnnotationIn, ItemIn, PartIn, ResponseIn, SearchIn};
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
-use crate::protocol::hub::block::{Block, CallKind, Citation, Foreign, Hosted, Text, ToolCall};
+use crate::protocol::hub::block::{
+    Block, CallKind, Citation, Foreign, Hosted, Page, ServerToolResult, Text, ToolCall,
+};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, RequestFault, Violation};
 use crate::protocol::hub::read::{Path, Str, without_position};
@@ -79,12 +81,8 @@ pub(super) fn blocks(raw: &RawValue, item: &ItemIn<'_>) -> Result<Vec<Block>, Re
         }
         "reasoning" => vec![Block::Reasoning(items::reasoning(item, &path)?)],
         "function_call" | "custom_tool_call" => vec![Block::ToolCall(items::call(item, &path)?)],
-        "web_search_call" => vec![Block::ToolCall(web_search(item))],
-        kind => vec![Block::Foreign(Foreign {
-            dialect: Dialect::OpenaiResponses,
-            kind: kind.to_owned(),
-            raw: raw.to_owned(),
-        })],
+        "web_search_call" => web_search(raw, item),
+        kind => vec![Block::Foreign(foreign(kind, raw))],
     })
 }
 
@@ -104,32 +102,45 @@ fn part(part: &PartIn<'_>) -> Option<Block> {
     }
 }
 
-/// A search that the provider ran, with its query as the arguments.
-fn web_search(item: &ItemIn<'_>) -> ToolCall {
-    #[derive(serde::Deserialize)]
-    struct Action<'a> {
-        #[serde(borrow)]
-        query: Option<Str<'a>>,
-    }
-    let query = item
+/// A search that the provider ran: its query as the arguments, and the pages that were asked for beside it.
+fn web_search(raw: &RawValue, item: &ItemIn<'_>) -> Vec<Block> {
+    let action = item
         .action
-        .and_then(|action| serde_json::from_str::<Action<'_>>(action.get()).ok())
-        .and_then(|action| action.query);
-    ToolCall {
-        id: item
-            .id
-            .as_ref()
-            .map(super::super::hub::read::Str::to_owned)
-            .unwrap_or_default(),
+        .and_then(|action| serde_json::from_str::<SearchIn<'_>>(action.get()).ok())
+        .unwrap_or_default();
+    let id = item.id.as_ref().map(Str::to_owned).unwrap_or_default();
+    let pages = action.sources.into_iter().filter_map(|source| source.url);
+    let result = ServerToolResult {
+        kind: Hosted::WebSearch,
+        call_id: id.clone(),
+        pages: pages
+            .map(|url| Page {
+                title: url.to_owned(),
+                url: url.to_owned(),
+            })
+            .collect(),
+        raw: foreign("web_search_call", raw),
+    };
+    let call = ToolCall {
+        id,
         name: "web_search".to_owned(),
         namespace: None,
-        args: Args::new(match query {
+        args: Args::new(match action.query {
             Some(query) => serde_json::json!({ "query": *query }).to_string(),
             None => String::new(),
         }),
         kind: CallKind::Server(Hosted::WebSearch),
         opaque: None,
         cache: None,
+    };
+    vec![Block::ToolCall(call), Block::ServerToolResult(result)]
+}
+
+fn foreign(kind: &str, raw: &RawValue) -> Foreign {
+    Foreign {
+        dialect: Dialect::OpenaiResponses,
+        kind: kind.to_owned(),
+        raw: raw.to_owned(),
     }
 }
 
@@ -146,11 +157,7 @@ pub(super) fn citation(raw: &RawValue) -> Option<Citation> {
             cited_text: String::new(),
             index: None,
         },
-        (kind, _) => Citation::Foreign(Foreign {
-            dialect: Dialect::OpenaiResponses,
-            kind: kind.to_owned(),
-            raw: raw.to_owned(),
-        }),
+        (kind, _) => Citation::Foreign(foreign(kind, raw)),
     })
 }
 

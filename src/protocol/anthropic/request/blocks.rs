@@ -185,6 +185,7 @@ fn provided(block: &BlockIn<'_>, value: &RawValue, path: &Path<'_>) -> Result<Bl
         (Some(kind), Some(call_id)) => Block::ServerToolResult(ServerToolResult {
             kind,
             call_id: call_id.to_owned(),
+            pages: Vec::new(),
             raw,
         }),
         _ => Block::Foreign(raw),

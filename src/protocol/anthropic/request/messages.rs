@@ -76,7 +76,10 @@ pub fn mark<'m>(block: &'m mut BlockOut<'_>) -> Option<&'m mut Option<CacheOut>>
         | BlockOut::Text { cache_control, .. }
         | BlockOut::ToolResult { cache_control, .. }
         | BlockOut::ToolUse { cache_control, .. } => Some(cache_control),
-        BlockOut::RedactedThinking { .. } | BlockOut::Thinking { .. } => None,
+        BlockOut::RedactedThinking { .. }
+        | BlockOut::ServerToolUse { .. }
+        | BlockOut::Thinking { .. }
+        | BlockOut::WebSearchToolResult { .. } => None,
     }
 }
 

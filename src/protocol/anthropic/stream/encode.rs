@@ -18,8 +18,10 @@ use bytes::BytesMut;
 
 use super::super::error;
 use super::super::response::{citation, envelope};
+use super::super::search;
 use super::writer::{Tally, Writer};
 use crate::protocol::Dialect;
+use crate::protocol::hub::block::Hosted;
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
 use crate::protocol::hub::event::{Event, Start};
@@ -204,6 +206,16 @@ impl State {
                 Self::Tool { args: true }
             }
 
+            (state, Event::ServerCall(call)) if search::is_search(&call) => {
+                let state = state.close(None, writer);
+                writer.search(&call);
+                state
+            }
+            (state, Event::ServerResult(result)) if result.kind == Hosted::WebSearch => {
+                let state = state.close(None, writer);
+                writer.found(&result);
+                state
+            }
             (state, Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_)) => {
                 writer.tally.losses.name("answer_content");
                 state

@@ -2,7 +2,9 @@
 use bytes::BytesMut;
 
 use super::super::response::{TOOL_IDS, envelope, stop_details, stop_reason, stop_sequence, usage};
+use super::super::search;
 use super::super::wire::{CitationOut, UsageOut};
+use crate::protocol::hub::block::{ServerToolResult, ToolCall};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::event::Start;
@@ -115,6 +117,29 @@ impl Writer<'_> {
         self.block_start("redacted_thinking");
         raw(self.out, ",\"data\":");
         string(self.out, &envelope(opaque, self.context));
+        raw(self.out, "}}\n\n");
+        self.block_stop();
+    }
+
+    /// A search that another provider ran, whole.
+    pub fn search(&mut self, call: &ToolCall) {
+        self.block_start("server_tool_use");
+        raw(self.out, ",\"id\":");
+        string(self.out, &search::id(&call.id));
+        raw(self.out, ",\"name\":");
+        string(self.out, search::NAME);
+        raw(self.out, ",\"input\":{}}}\n\n");
+        self.delta("input_json_delta", "partial_json", &search::input(call));
+        self.block_stop();
+    }
+
+    /// What a search found, whole.
+    pub fn found(&mut self, result: &ServerToolResult) {
+        self.block_start("web_search_tool_result");
+        raw(self.out, ",\"tool_use_id\":");
+        string(self.out, &search::id(&result.call_id));
+        raw(self.out, ",\"content\":");
+        value(self.out, &search::pages(result, self.context));
         raw(self.out, "}}\n\n");
         self.block_stop();
     }

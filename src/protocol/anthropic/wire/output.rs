@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::super::search::PageOut;
+
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CacheCreationOut {
     pub ephemeral_5m_input_tokens: u64,
@@ -64,6 +66,15 @@ pub struct MessageOut<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum BlockOut<'a> {
+    ServerToolUse {
+        id: String,
+        name: &'static str,
+        input: Cow<'a, RawValue>,
+    },
+    WebSearchToolResult {
+        tool_use_id: String,
+        content: Vec<PageOut<'a>>,
+    },
     Document {
         source: SourceOut<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 
 use super::super::error;
 use super::super::response;
-use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, GroundingIn, PartIn};
+use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, PartIn};
+use super::grounding;
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
-use crate::protocol::hub::block::{CallKind, Citation, Foreign, SegmentKind};
+use crate::protocol::hub::block::{CallKind, Foreign, SegmentKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
@@ -151,8 +152,12 @@ impl Answer {
             self.part(part, on)?;
         }
         if let Some(grounding) = &candidate.grounding_metadata {
-            self.searches = self.searches.max(grounding.web_search_queries.len() as u64);
-            cite(grounding, on)?;
+            grounding::cite(grounding, on)?;
+            if self.searches == 0 && !grounding.web_search_queries.is_empty() {
+                self.searches = grounding.web_search_queries.len() as u64;
+                self.end_thought(on)?;
+                grounding::searched(grounding, &self.salt, on)?;
+            }
         }
         tell_usage(usage, self.searches, on)?;
         let Some(reason) = candidate.finish_reason else {
@@ -322,43 +327,7 @@ fn blocked(feedback: &FeedbackIn<'_>) -> Option<Refusal> {
     })
 }
 
-/// Sources: one citation for every passage and page; without passages, one for every page.
-fn cite(
-    grounding: &GroundingIn<'_>,
-    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    let mut tell = |index: usize, cited: &str| match grounding.grounding_chunks.get(index) {
-        Some(chunk) => match &chunk.web {
-            Some(web) => on(Event::Citation(Citation::Url {
-                url: web.uri.to_owned(),
-                title: web
-                    .title
-                    .as_ref()
-                    .map(crate::protocol::hub::read::Str::to_owned)
-                    .unwrap_or_default(),
-                cited_text: cited.to_owned(),
-                index: None,
-            })),
-            None => Ok(()),
-        },
-        None => Ok(()),
-    };
-    if grounding.grounding_supports.is_empty() {
-        return (0..grounding.grounding_chunks.len()).try_for_each(|index| tell(index, ""));
-    }
-    for support in &grounding.grounding_supports {
-        let segment = support
-            .segment
-            .as_ref()
-            .and_then(|segment| segment.text.as_deref());
-        for index in &support.grounding_chunk_indices {
-            tell(*index, segment.unwrap_or_default())?;
-        }
-    }
-    Ok(())
-}
-
-fn foreign(kind: &str, raw: &RawValue) -> Foreign {
+pub(super) fn foreign(kind: &str, raw: &RawValue) -> Foreign {
     Foreign {
         dialect: Dialect::Gemini,
         kind: kind.to_owned(),

@@ -37,7 +37,11 @@ pub fn encode<'a>(
                 format: tool.format.as_deref(),
             },
             Offered::Function(function) => self::function(function, &path, losses)?,
-            Offered::Hosted(tool) => web_search(tool, losses),
+            Offered::Hosted(tool) => {
+                // What the search found, for clients that show it.
+                out.include.push("web_search_call.action.sources");
+                web_search(tool, losses)
+            }
             Offered::Made {
                 name,
                 description,

@@ -154,6 +154,21 @@ pub struct BreakpointIn<'a> {
     pub ttl: Option<Str<'a>>,
 }
 
+/// What a web search looked for, and what it found where that was asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct SearchIn<'a> {
+    #[serde(borrow)]
+    pub query: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub sources: Vec<SourceIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceIn<'a> {
+    #[serde(borrow)]
+    pub url: Option<Str<'a>>,
+}
+
 /// A source for a passage.
 #[derive(Debug, Deserialize)]
 pub struct AnnotationIn<'a> {
