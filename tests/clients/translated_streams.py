@@ -1,5 +1,5 @@
 """Feeds the client streams and answers of the translation goldens to the vendors' own SDKs: their accumulators are the real
-specification. Needs `pip install anthropic openai`; run it from the root of the repository:
+specification. Needs `pip install anthropic openai google-genai`; run it from the root of the repository:
 
     python tests/clients/translated_streams.py
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import anthropic
 import openai
+from google import genai
+from google.genai import errors, types
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "translate"
 
@@ -108,6 +110,42 @@ def check_chat(case, url):
     return completion
 
 
+def check_responses(case, url):
+    client = openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0)
+    if "client stream" not in case.sections:
+        response = client.responses.create(model="m", input="x")
+    else:
+        with client.responses.stream(model="m", input="x") as stream:
+            *_, last = stream
+            if last.type == "response.failed":
+                raise openai.APIError(last.response.error.message, request=None, body=None)
+            response = stream.get_final_response() if last.type == "response.completed" else last.response
+    for item in response.output:
+        if item.type == "function_call":
+            json.loads(item.arguments)
+    assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens > 0
+    return response
+
+
+def check_gemini(case, url):
+    client = genai.Client(api_key="k", http_options=types.HttpOptions(base_url=url))
+    if case.delivery == "array":
+        # The SDK always asks for events.
+        chunks = json.loads(case.sections["client stream"])
+        if "error" in chunks[-1]:
+            raise errors.APIError(chunks[-1]["error"]["code"], chunks[-1])
+        return [types.GenerateContentResponse.model_validate(chunk) for chunk in chunks]
+    if "client stream" not in case.sections:
+        return client.models.generate_content(model="m", contents="x")
+    chat = client.chats.create(model="m")
+    chunks = list(chat.send_message_stream("x"))
+    assert chunks[-1].usage_metadata.total_token_count > 0
+    assert chunks[-1].candidates[0].finish_reason
+    # A chunk without content would cost the whole turn its place in the history.
+    assert len(chat.get_history(curated=True)) == len(chunks) + 1
+    return chunks
+
+
 def meant_to_fail(case):
     outcome = case.sections["outcome"]
     answer = case.sections.get("client answer", "")
@@ -118,7 +156,12 @@ def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    checks = {"anthropic": (check_anthropic, anthropic.APIError), "openai-chat": (check_chat, openai.APIError)}
+    checks = {
+        "anthropic": (check_anthropic, anthropic.APIError),
+        "gemini": (check_gemini, errors.APIError),
+        "openai-chat": (check_chat, openai.APIError),
+        "openai-responses": (check_responses, openai.APIError),
+    }
     checked, wrong = 0, []
     for path in sorted(GOLDENS.glob("*.txt")):
         case = Case(path)

@@ -22,6 +22,7 @@ use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::opaque::{self, Opaque};
 use crate::protocol::hub::response::{Spent, Stop};
+use crate::protocol::hub::write;
 
 /// Writes one answer.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Writer {
     pub context: Context,
     id: String,
     delivery: Delivery,
+    /// What every chunk of text ends with.
+    tail: String,
     /// Elements of the array so far.
     elements: usize,
     /// The parts of an answer that is delivered whole.
@@ -45,8 +48,11 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(context: Context, delivery: Delivery) -> Self {
+        let id = context.stamp.id("", 0);
+        let model = serde_json::Value::from(context.model.as_str());
         Self {
-            id: context.stamp.id("", 0),
+            tail: format!(",\"index\":0}}],\"modelVersion\":{model},\"responseId\":\"{id}\"}}"),
+            id,
             context,
             delivery,
             elements: 0,
@@ -67,18 +73,35 @@ impl Writer {
         }
     }
 
-    /// Text, or a thought.
+    /// Text, or a thought: what most of a stream consists of, written by hand.
     pub fn text(&mut self, text: &str, thought: bool, out: &mut BytesMut) {
         let thought_signature = self.signature();
-        self.part(
-            PartOut {
+        if self.delivery == Delivery::Whole || thought_signature.is_some() {
+            let part = PartOut {
                 text: Some(Cow::Borrowed(text)),
                 thought,
                 thought_signature,
                 ..PartOut::default()
-            },
-            out,
-        );
+            };
+            return self.part(part, out);
+        }
+        self.elements += 1;
+        deliver(self.delivery, self.elements, out, |out| {
+            write::raw(
+                out,
+                "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":",
+            );
+            print(out, text);
+            write::raw(
+                out,
+                if thought {
+                    ",\"thought\":true}]}"
+                } else {
+                    "}]}"
+                },
+            );
+            write::raw(out, &self.tail);
+        });
     }
 
     /// A call, whole.
@@ -205,11 +228,10 @@ fn deliver(
     out.extend_from_slice(after);
 }
 
-fn print(out: &mut BytesMut, value: &impl Serialize) {
+fn print(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
     let mut serializer = serde_json::Serializer::with_formatter(out.writer(), Escaping);
-    value
-        .serialize(&mut serializer)
-        .expect("invariant: strings, numbers and raw values always print, and memory takes all");
+    let written = value.serialize(&mut serializer);
+    debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
 }
 
 /// Writes JSON without the three characters at which Google's SDK for Python cuts lines, also inside strings.

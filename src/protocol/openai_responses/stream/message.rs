@@ -56,12 +56,7 @@ impl Message {
         if let Part::Text { text, .. } = &mut self.part {
             text.push_str(delta);
         }
-        let event = EventOut {
-            delta: Some(delta),
-            logprobs: Some([]),
-            ..self.event(writer)
-        };
-        writer.event(out, "response.output_text.delta", &event);
+        writer.text_delta(out, &self.id, self.parts.len(), delta);
     }
 
     pub fn refusal(&mut self, delta: &str, writer: &mut Writer, out: &mut BytesMut) {

@@ -88,6 +88,28 @@ impl Writer {
         self.frame(out, kind, event);
     }
 
+    /// The event that most of a stream consists of, written by hand: a piece of the text of the open message.
+    pub fn text_delta(
+        &mut self,
+        out: &mut BytesMut,
+        item_id: &str,
+        content_index: usize,
+        delta: &str,
+    ) {
+        head(out, "response.output_text.delta", self.sequence);
+        self.sequence += 1;
+        hub::write::raw(out, ",\"item_id\":\"");
+        // Made here, of letters and digits.
+        hub::write::raw(out, item_id);
+        hub::write::raw(out, "\",\"output_index\":");
+        hub::write::number(out, self.next_index());
+        hub::write::raw(out, ",\"content_index\":");
+        hub::write::number(out, content_index);
+        hub::write::raw(out, ",\"delta\":");
+        hub::write::string(out, delta);
+        hub::write::raw(out, ",\"logprobs\":[]}\n\n");
+    }
+
     /// The head of an item.
     pub fn added(&mut self, out: &mut BytesMut, item: &AnswerItemOut<'_>) {
         let raw = raw(item);
@@ -183,30 +205,32 @@ impl Writer {
     }
 }
 
-/// A value as it is printed, to be used more than once.
+/// A value as it is printed, to be used more than once. Wire structs always print; what could not would be `null`.
 pub fn raw(value: &impl Serialize) -> Box<RawValue> {
-    serde_json::value::to_raw_value(value)
-        .expect("invariant: strings, numbers and raw values always print")
+    let printed = serde_json::value::to_raw_value(value);
+    debug_assert!(printed.is_ok(), "wire structs serialize: {printed:?}");
+    printed.unwrap_or_default()
 }
 
 fn write(out: &mut BytesMut, kind: &str, sequence: u64, rest: &impl Serialize) {
-    for piece in [
-        "event: ",
-        kind,
-        "\ndata: {\"type\":\"",
-        kind,
-        "\",\"sequence_number\":",
-    ] {
-        out.extend_from_slice(piece.as_bytes());
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(sequence).as_bytes());
+    head(out, kind, sequence);
     let brace = out.len();
     hub::write::value(out, rest);
     // The members of `rest` go on where the first two stand.
     if let Some(brace) = out.get_mut(brace) {
         *brace = b',';
     }
-    out.extend_from_slice(b"\n\n");
+    hub::write::raw(out, "\n\n");
+}
+
+/// The event up to its first two members.
+fn head(out: &mut BytesMut, kind: &str, sequence: u64) {
+    hub::write::raw(out, "event: ");
+    hub::write::raw(out, kind);
+    hub::write::raw(out, "\ndata: {\"type\":\"");
+    hub::write::raw(out, kind);
+    hub::write::raw(out, "\",\"sequence_number\":");
+    hub::write::raw(out, itoa::Buffer::new().format(sequence));
 }
 
 /// The code on which clients act; where the table has none, the one that means no more than that it failed.
