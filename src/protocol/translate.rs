@@ -198,6 +198,12 @@ impl Translator {
         self.seen.committed
     }
 
+    /// Whether the model has stopped, and only usage and the terminal marker are missing. Some servers let one wait for them:
+    /// after a few seconds [`Translator::finish`] may be called instead.
+    pub const fn stopped(&self) -> bool {
+        self.seen.stopped
+    }
+
     /// How the answer ended, if it has.
     pub const fn terminal(&self) -> Option<&Terminal> {
         self.seen.terminal.as_ref()
