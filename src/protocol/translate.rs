@@ -15,6 +15,7 @@ use super::hub::context::{Context, Origin, Stamp};
 use super::hub::error::{Dropped, Losses, RequestFault, Violation};
 use super::hub::event::Event;
 use super::hub::names::Names;
+use super::hub::opaque;
 use super::hub::request::Request;
 use super::hub::response::{Response, Spent};
 use super::hub::target::{Encoded, Quirks, Target};
@@ -99,7 +100,7 @@ impl Translator {
             origin: Origin {
                 vendor: target.quirks.vendor,
                 model: target.model.to_owned(),
-                account: target.account.to_owned(),
+                account: opaque::account_mark(target.account),
             },
             prompt_estimate: estimate::prompt(request),
         };
