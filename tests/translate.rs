@@ -10,6 +10,7 @@ use std::path::Path;
 use bytes::BytesMut;
 use serde_json::Value;
 use weir::protocol::hub::context::Stamp;
+use weir::protocol::hub::error::RequestFault;
 use weir::protocol::hub::target::{Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, error, models};
@@ -145,7 +146,7 @@ impl Case {
             .unwrap_or_else(|| panic!("{}: no request", self.title));
         let request = match translate::decode(self.client, asked.as_bytes()) {
             Ok(request) => request,
-            Err(fault) => return self.add(REFUSED, format!("{fault}\n")),
+            Err(fault) => return self.refuse(fault),
         };
         let capabilities = models::capabilities(&self.model);
         let quirks = quirks(&self.provider);
@@ -158,7 +159,7 @@ impl Case {
         let start = || Translator::new(&request, self.upstream, &target, STAMP);
         let (mut translator, encoded) = match start() {
             Ok(started) => started,
-            Err(fault) => return self.add(REFUSED, format!("{fault}\n")),
+            Err(fault) => return self.refuse(fault),
         };
         let mut asked = String::new();
         for (name, value) in &encoded.headers {
@@ -207,6 +208,11 @@ impl Case {
         }
         self.add(ASKED_UPSTREAM, asked);
         self.add(OUTCOME, outcome(&translator));
+    }
+
+    fn refuse(&mut self, fault: RequestFault) {
+        let said = error::encode(self.client, &fault.into());
+        self.add(REFUSED, pretty(&said));
     }
 
     fn add(&mut self, name: &str, body: String) {
