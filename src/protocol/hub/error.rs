@@ -1,6 +1,8 @@
 //! What translation cannot carry, and what it cannot accept.
 use std::fmt;
 
+use crate::protocol::error::{ErrorKind, WireError};
+
 /// What becomes of a field that the target does not know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -86,6 +88,17 @@ impl fmt::Display for RequestFault {
 }
 
 impl std::error::Error for RequestFault {}
+
+impl From<RequestFault> for WireError {
+    fn from(fault: RequestFault) -> Self {
+        let error = Self::new(ErrorKind::InvalidRequest, fault.to_string());
+        if fault.param.is_empty() {
+            error
+        } else {
+            error.param(fault.param)
+        }
+    }
+}
 
 /// A rule of streams that an upstream broke. The stream ends in an error, never in garbage.
 #[derive(Clone, Debug, Eq, PartialEq)]
