@@ -250,7 +250,7 @@ impl State {
                 String::new()
             }
         };
-        if text.trim_ascii().is_empty() {
+        if text.trim().is_empty() {
             if blank.len() < MOST_BLANK {
                 blank.push_str(text);
             }
