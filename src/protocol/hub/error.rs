@@ -118,6 +118,14 @@ impl Violation {
         }
     }
 
+    /// Arguments of a call that nobody could run.
+    pub fn bad_arguments() -> Self {
+        Self::new(
+            "invalid_tool_json",
+            "the arguments of a tool call are not a JSON object",
+        )
+    }
+
     /// Something of the upstream's that cannot be read.
     pub fn unreadable(why: impl fmt::Display) -> Self {
         Self::new(
