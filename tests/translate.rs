@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use serde_json::Value;
 use weir::protocol::gemini::Delivery;
 use weir::protocol::hub::context::Stamp;
+use weir::protocol::hub::error::RequestFault;
 use weir::protocol::hub::target::{Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, error, models};
@@ -160,7 +161,7 @@ impl Case {
         };
         let request = match decoded {
             Ok(request) => request,
-            Err(fault) => return self.add(REFUSED, format!("{fault}\n")),
+            Err(fault) => return self.refuse(fault),
         };
         let capabilities = models::capabilities(&self.model);
         let quirks = quirks(&self.provider);
@@ -173,7 +174,7 @@ impl Case {
         let start = || Translator::new(&request, self.upstream, &target, STAMP);
         let (mut translator, encoded) = match start() {
             Ok(started) => started,
-            Err(fault) => return self.add(REFUSED, format!("{fault}\n")),
+            Err(fault) => return self.refuse(fault),
         };
         let mut asked = String::new();
         for (name, value) in &encoded.headers {
@@ -222,6 +223,11 @@ impl Case {
         }
         self.add(ASKED_UPSTREAM, asked);
         self.add(OUTCOME, outcome(&translator));
+    }
+
+    fn refuse(&mut self, fault: RequestFault) {
+        let said = error::encode(self.client, &fault.into());
+        self.add(REFUSED, pretty(&said));
     }
 
     fn add(&mut self, name: &str, body: String) {

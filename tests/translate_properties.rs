@@ -153,6 +153,68 @@ fn squeezed(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
+/// The client's request of every golden case.
+fn requests() -> Vec<(Dialect, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/translate");
+    let mut requests: Vec<(Dialect, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| {
+            let client = text
+                .lines()
+                .find_map(|line| line.strip_prefix("client: "))
+                .unwrap();
+            let body = text
+                .split("----- ")
+                .nth(1)
+                .unwrap()
+                .split_once('\n')
+                .unwrap()
+                .1;
+            (Dialect::from_name(client).unwrap(), body.to_owned())
+        })
+        .collect();
+    requests.sort_by(|a, b| a.1.cmp(&b.1));
+    requests
+}
+
+/// A request for every kind of upstream that is not its client's.
+fn encode(client: Dialect, body: &[u8]) {
+    let Ok(request) = translate::decode(client, body) else {
+        return;
+    };
+    for (upstream, model, quirks) in [
+        (Dialect::Anthropic, "claude-opus-5-5", Quirks::ANTHROPIC),
+        (Dialect::Anthropic, "claude-sonnet-4-5", Quirks::ANTHROPIC),
+        (Dialect::Gemini, "gemini-2.5-flash", Quirks::GEMINI),
+        (Dialect::Gemini, "gemini-3-pro", Quirks::GEMINI),
+        (Dialect::OpenaiChat, "gpt-5.6-sol", Quirks::OPENAI),
+        (Dialect::OpenaiChat, "o3", Quirks::OPENAI),
+        (Dialect::OpenaiChat, "gpt-3.5-turbo", Quirks::OPENAI_LEGACY),
+        (Dialect::OpenaiChat, "deepseek-v4-pro", Quirks::DEEPSEEK),
+        (Dialect::OpenaiChat, "unknown", Quirks::MISTRAL),
+        (Dialect::OpenaiResponses, "gpt-5.6-sol", Quirks::OPENAI),
+        (Dialect::OpenaiResponses, "unknown", Quirks::OPEN_MODELS),
+    ] {
+        let capabilities = models::capabilities(model);
+        let target = Target {
+            model,
+            capabilities: &capabilities,
+            quirks: &quirks,
+            account: "a",
+        };
+        let stamp = Stamp {
+            created: 1,
+            seed: 2,
+        };
+        let translated =
+            (upstream != client).then(|| Translator::new(&request, upstream, &target, stamp));
+        if let Some(Ok((_, encoded))) = translated {
+            assert!(serde_json::from_slice::<Value>(&encoded.body).is_ok());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -211,5 +273,25 @@ proptest! {
         stream.splice(at..end, rubbish);
         let (out, _) = translate(pair, &stream, &[]);
         prop_assert_eq!(grammar::check(pair.0, &out), Ok(()), "{:?} {}", pair, out);
+    }
+
+    #[test]
+    fn a_request_with_rubbish_is_refused_or_translated(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), length in 0..40_usize,
+        rubbish in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..6),
+            Just(b"null".to_vec()), Just(b"{}".to_vec()), Just(b"[]".to_vec()), Just(b"\"\"".to_vec()), Just(b"-1".to_vec()),
+        ],
+    ) {
+        let requests = requests();
+        let (client, body) = &requests[which.index(requests.len())];
+        let mut body = body.clone().into_bytes();
+        // Whole values more often than bytes: what is not JSON is refused at once.
+        let at = at.index(body.len());
+        let from = body[..at].iter().rposition(|byte| *byte == b':').map_or(at, |colon| colon + 1);
+        let end = body[from..].iter().position(|byte| matches!(byte, b',' | b'\n')).map_or(from + length, |end| from + end);
+        let end = end.min(body.len());
+        body.splice(from..end, rubbish);
+        encode(*client, &body);
     }
 }

@@ -15,6 +15,7 @@ use super::hub::context::{Context, Origin, Stamp};
 use super::hub::error::{Dropped, Losses, RequestFault, Violation};
 use super::hub::event::Event;
 use super::hub::names::Names;
+use super::hub::opaque;
 use super::hub::request::Request;
 use super::hub::response::{Response, Spent};
 use super::hub::target::{Encoded, Quirks, Target};
@@ -114,7 +115,7 @@ impl Translator {
             origin: Origin {
                 vendor: target.quirks.vendor,
                 model: target.model.to_owned(),
-                account: target.account.to_owned(),
+                account: opaque::account_mark(target.account),
             },
             prompt_estimate: estimate::prompt(request),
         };
@@ -219,6 +220,12 @@ impl Translator {
     /// Whether content has been seen: from here on the answer belongs to the client.
     pub const fn committed(&self) -> bool {
         self.seen.committed
+    }
+
+    /// Whether the model has stopped, and only usage and the terminal marker are missing. Some servers let one wait for them:
+    /// after a few seconds [`Translator::finish`] may be called instead.
+    pub const fn stopped(&self) -> bool {
+        self.seen.stopped
     }
 
     /// How the answer ended, if it has.

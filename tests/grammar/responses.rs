@@ -187,7 +187,7 @@ fn content(
             None if part.is_none() => item.args.push_str(delta),
             None => return Err("a delta outside a part".to_owned()),
         }
-    } else if kind.ends_with(".done") {
+    } else if kind.rsplit('.').next() == Some("done") {
         let whole = ["text", "refusal", "arguments", "input"]
             .iter()
             .find_map(|name| event.get(name));

@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::request::Reader;
@@ -13,7 +14,7 @@ use super::wire::{
 use crate::protocol::hub::block::{Block, CallKind, Citation, Hosted, Reasoning, Text};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
-use crate::protocol::hub::names;
+use crate::protocol::hub::names::{self, FREEFORM_FIELD};
 use crate::protocol::hub::opaque::{self, Opaque, Vendor};
 use crate::protocol::hub::read::{Path, without_position};
 use crate::protocol::hub::request::Tier;
@@ -205,7 +206,12 @@ fn block<'a>(block: &'a Block, context: &Context, losses: &mut Losses) -> Option
             Some(BlockOut::ToolUse {
                 id: names::tool_id(&call.id, TOOL_IDS),
                 name: Cow::Borrowed(&call.name),
-                input: object(call.args.object()),
+                input: object(match call.kind {
+                    CallKind::Freeform => {
+                        Cow::Owned(json!({ FREEFORM_FIELD: call.args.raw }).to_string())
+                    }
+                    CallKind::Function | CallKind::Server(_) => call.args.object(),
+                }),
                 cache_control: None,
             })
         }

@@ -40,7 +40,7 @@ pub struct Origin {
     pub vendor: Vendor,
     /// The upstream's name for the model.
     pub model: String,
-    /// As [`Target::account`](super::target::Target::account).
+    /// As [`opaque::account_mark`](super::opaque::account_mark) has it.
     pub account: String,
 }
 

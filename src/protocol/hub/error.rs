@@ -1,6 +1,8 @@
 //! What translation cannot carry, and what it cannot accept.
 use std::fmt;
 
+use crate::protocol::error::{ErrorKind, WireError};
+
 /// What becomes of a field that the target does not know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -87,6 +89,17 @@ impl fmt::Display for RequestFault {
 
 impl std::error::Error for RequestFault {}
 
+impl From<RequestFault> for WireError {
+    fn from(fault: RequestFault) -> Self {
+        let error = Self::new(ErrorKind::InvalidRequest, fault.to_string());
+        if fault.param.is_empty() {
+            error
+        } else {
+            error.param(fault.param)
+        }
+    }
+}
+
 /// A rule of streams that an upstream broke. The stream ends in an error, never in garbage.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Violation {
@@ -103,6 +116,14 @@ impl Violation {
             rule,
             message: message.into(),
         }
+    }
+
+    /// Arguments of a call that nobody could run.
+    pub fn bad_arguments() -> Self {
+        Self::new(
+            "invalid_tool_json",
+            "the arguments of a tool call are not a JSON object",
+        )
     }
 
     /// Something of the upstream's that cannot be read.

@@ -62,11 +62,6 @@ impl Request {
         }
     }
 
-    /// The extra of that name.
-    pub fn extra(&self, name: &str) -> Option<&Extra> {
-        self.extras.iter().find(|extra| extra.name == name)
-    }
-
     /// Settles what no target of another dialect takes: extras by their verdicts, `handled` ones excepted, unknown fields, and
     /// the wishes for more than one plain answer.
     pub fn settle_extras(&self, handled: &[&str], losses: &mut Losses) -> Result<(), RequestFault> {

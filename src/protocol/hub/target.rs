@@ -10,7 +10,7 @@ pub struct Target<'a> {
     pub model: &'a str,
     pub capabilities: &'a Capabilities,
     pub quirks: &'a Quirks,
-    /// Stands for the account wherever opaque state is bound to one; never its key. Empty = nothing is bound.
+    /// The account's name: opaque state may be bound to it. Empty = nothing is.
     pub account: &'a str,
 }
 

@@ -12,7 +12,7 @@ use crate::protocol::hub::names::FREEFORM_FIELD;
 #[derive(Debug, Default)]
 pub struct Freeform {
     state: State,
-    /// Everything so far, for the case that it has another form.
+    /// What was not read yet, or everything, where it may have another form.
     all: String,
     /// Bytes of `all` that were read.
     read: usize,
@@ -41,11 +41,18 @@ impl Freeform {
                 Head::Other => self.state = State::Whole,
             }
         }
-        if self.state == State::Text {
-            self.text()
-        } else {
-            String::new()
+        if self.state != State::Text {
+            return String::new();
         }
+        let text = self.text();
+        self.all.drain(..self.read);
+        self.read = 0;
+        text
+    }
+
+    /// Bytes that are kept.
+    pub fn held(&self) -> usize {
+        self.all.len()
     }
 
     /// The end: the text that is still missing.

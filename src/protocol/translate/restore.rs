@@ -67,7 +67,16 @@ impl Restore {
             Event::ToolArgs { slot, fragment } => {
                 match self.freeform.iter_mut().find(|(open, _)| *open == slot) {
                     None => next(Event::ToolArgs { slot, fragment }),
-                    Some((_, freeform)) => args(slot, freeform.push(&fragment), next),
+                    Some((_, freeform)) => {
+                        let text = freeform.push(&fragment);
+                        if freeform.held() > MOST_HELD {
+                            return Err(Violation::new(
+                                "call_too_long",
+                                "the arguments of a call are too long",
+                            ));
+                        }
+                        args(slot, text, next)
+                    }
                 }
             }
             Event::ToolEnd { slot } => {
@@ -112,3 +121,6 @@ fn args(
         fragment: Cow::Owned(text),
     })
 }
+
+/// Most bytes of arguments that have not the form that was asked for.
+const MOST_HELD: usize = 16 << 20;

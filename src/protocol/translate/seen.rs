@@ -8,6 +8,7 @@ use crate::protocol::{Dialect, anthropic};
 #[derive(Debug, Default)]
 pub struct Seen {
     pub committed: bool,
+    pub stopped: bool,
     pub model: Option<String>,
     pub spent: Option<Spent>,
     pub terminal: Option<Terminal>,
@@ -28,6 +29,7 @@ impl Seen {
     /// Takes note of what the relay will ask, and makes errors fit for the client.
     pub fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
         self.committed |= event.commits();
+        self.stopped |= matches!(event, Event::Stop(_));
         match event {
             Event::Start(start) => {
                 self.model = start.model.as_deref().map(str::to_owned);

@@ -15,16 +15,18 @@
 //! One block is open at a time: the [`Sequencer`] has put overlapping calls in a row. `Stop` is held until the usage has come,
 //! because both travel in one `message_delta`.
 use bytes::BytesMut;
+use serde_json::json;
 
 use super::super::error;
 use super::super::response::{citation, envelope};
 use super::super::search;
 use super::writer::{Tally, Writer};
 use crate::protocol::Dialect;
-use crate::protocol::hub::block::Hosted;
+use crate::protocol::hub::block::{CallKind, Hosted};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
 use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::names::FREEFORM_FIELD;
 use crate::protocol::hub::opaque::{self, Opaque, Vendor};
 use crate::protocol::hub::response::Stop;
 use crate::protocol::hub::sequence::Sequencer;
@@ -38,6 +40,16 @@ pub struct Encoder {
     sequencer: Sequencer,
     state: State,
     tally: Tally,
+}
+
+/// The arguments of the call that is open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Arguments {
+    /// Free text, so far none of it written: it becomes the one string of an object.
+    Freeform,
+    FreeformBegun,
+    Json,
+    JsonBegun,
 }
 
 /// What is open.
@@ -56,10 +68,7 @@ enum State {
     Thinking {
         shown: bool,
     },
-    /// Whether arguments were written.
-    Tool {
-        args: bool,
-    },
+    Tool(Arguments),
 }
 
 impl Encoder {
@@ -160,7 +169,7 @@ impl State {
                 state.text(&text, writer)
             }
             (state @ Self::Text, Event::TextEnd)
-            | (state @ Self::Tool { .. }, Event::ToolEnd { .. }) => state.close(None, writer),
+            | (state @ Self::Tool(_), Event::ToolEnd { .. }) => state.close(None, writer),
             (Self::Text, Event::Citation(said)) => {
                 match citation(&said, writer.context) {
                     Some(citation) => writer.citation(&citation),
@@ -196,14 +205,16 @@ impl State {
                 Self::between()
             }
 
-            (state, Event::ToolStart { id, name, .. }) => {
+            (state, Event::ToolStart { id, name, kind, .. }) => {
                 state.close(None, writer);
                 writer.tool_start(&id, &name);
-                Self::Tool { args: false }
+                Self::Tool(match kind {
+                    CallKind::Freeform => Arguments::Freeform,
+                    CallKind::Function | CallKind::Server(_) => Arguments::Json,
+                })
             }
-            (Self::Tool { .. }, Event::ToolArgs { fragment, .. }) if !fragment.is_empty() => {
-                writer.delta("input_json_delta", "partial_json", &fragment);
-                Self::Tool { args: true }
+            (Self::Tool(arguments), Event::ToolArgs { fragment, .. }) if !fragment.is_empty() => {
+                Self::Tool(arguments.write(&fragment, writer))
             }
 
             (state, Event::ServerCall(call)) if search::is_search(&call) => {
@@ -239,7 +250,7 @@ impl State {
                 String::new()
             }
         };
-        if text.trim_ascii().is_empty() {
+        if text.trim().is_empty() {
             if blank.len() < MOST_BLANK {
                 blank.push_str(text);
             }
@@ -268,7 +279,7 @@ impl State {
     /// Closes the block that is open, if any. Thinking gets its signature: the upstream's state, or at least whose it is.
     fn close(self, opaque: Option<Opaque>, writer: &mut Writer<'_>) -> Self {
         match self {
-            Self::Text | Self::Tool { args: true } => {}
+            Self::Text => {}
             Self::Thinking { .. } => {
                 let signature = match opaque {
                     Some(opaque) => envelope(opaque, writer.context),
@@ -276,11 +287,39 @@ impl State {
                 };
                 writer.signature(&signature);
             }
-            Self::Tool { args: false } => writer.delta("input_json_delta", "partial_json", "{}"),
+            Self::Tool(arguments) => arguments.close(writer),
             state => return state,
         }
         writer.block_stop();
         Self::between()
+    }
+}
+
+impl Arguments {
+    fn write(self, fragment: &str, writer: &mut Writer<'_>) -> Self {
+        let quoted = match self {
+            Self::Json | Self::JsonBegun => {
+                writer.input_json(fragment);
+                return Self::JsonBegun;
+            }
+            Self::Freeform | Self::FreeformBegun => json!(fragment).to_string(),
+        };
+        let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        if self == Self::Freeform {
+            writer.input_json(&format!("{{\"{FREEFORM_FIELD}\":\"{inner}"));
+        } else {
+            writer.input_json(inner);
+        }
+        Self::FreeformBegun
+    }
+
+    fn close(self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Freeform => writer.input_json(&format!("{{\"{FREEFORM_FIELD}\":\"\"}}")),
+            Self::FreeformBegun => writer.input_json("\"}"),
+            Self::Json => writer.input_json("{}"),
+            Self::JsonBegun => {}
+        }
     }
 }
 

@@ -65,6 +65,12 @@ impl Open {
             }
             Self::ServerCall(call) => {
                 if let Some(json) = delta.partial_json {
+                    if call.args.raw.len() + json.len() > MOST_SERVER_ARGS {
+                        return Err(Violation::new(
+                            "call_too_long",
+                            "the arguments of a call are too long",
+                        ));
+                    }
                     call.args.raw.push_str(&json);
                 }
             }
@@ -105,3 +111,6 @@ pub fn bad_arguments() -> Violation {
         "the arguments of a tool call are not a JSON object",
     )
 }
+
+/// Most bytes of arguments of a call that the provider runs: a query, or a program.
+const MOST_SERVER_ARGS: usize = 1 << 20;

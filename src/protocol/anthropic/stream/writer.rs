@@ -158,6 +158,11 @@ impl Writer<'_> {
         raw(self.out, "}}\n\n");
     }
 
+    /// A piece of the arguments of the call that is open.
+    pub fn input_json(&mut self, fragment: &str) {
+        self.delta("input_json_delta", "partial_json", fragment);
+    }
+
     /// A piece of what the model writes.
     pub fn delta(&mut self, kind: &str, member: &str, text: &str) {
         self.tally.written += text.len();

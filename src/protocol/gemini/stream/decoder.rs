@@ -273,6 +273,9 @@ impl Answer {
         self.calls += 1;
         self.stretch = Stretch::Silent;
         let args = call.args.map_or("{}", RawValue::get);
+        if !args.starts_with('{') {
+            return Err(Violation::bad_arguments());
+        }
         let id = match &call.id {
             Some(id) if !id.is_empty() => Cow::Borrowed(&**id),
             _ => Cow::Owned(response::made_id(

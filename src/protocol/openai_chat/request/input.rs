@@ -7,8 +7,8 @@ use super::decode::ttl;
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{
-    Audio, Block, CallKind, Document, DocumentSource, Image, Reasoning, Segment, SegmentKind,
-    Source, Text, ToolCall, ToolResult, Ttl,
+    Audio, Block, CallKind, Document, DocumentSource, Foreign, Image, Reasoning, Segment,
+    SegmentKind, Source, Text, ToolCall, ToolResult, Ttl,
 };
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
@@ -118,12 +118,12 @@ fn content(
     let values: Vec<&RawValue> = path.read(raw)?;
     for (index, raw) in values.into_iter().enumerate() {
         let path = path.index(index);
-        blocks.extend(part(path.read(raw)?, &path)?);
+        blocks.extend(part(path.read(raw)?, raw, &path)?);
     }
     Ok(())
 }
 
-fn part(part: PartIn<'_>, path: &Path<'_>) -> Result<Option<Block>, RequestFault> {
+fn part(part: PartIn<'_>, raw: &RawValue, path: &Path<'_>) -> Result<Option<Block>, RequestFault> {
     let cache = part
         .cache_control
         .or(part.prompt_cache_breakpoint)
@@ -145,12 +145,12 @@ fn part(part: PartIn<'_>, path: &Path<'_>) -> Result<Option<Block>, RequestFault
             .refusal
             .map(|refusal| Block::Refusal(refusal.to_owned())),
         "image_url" | "input_image" => {
-            let raw = part.image_url.ok_or_else(|| required("image_url"))?;
+            let image = part.image_url.ok_or_else(|| required("image_url"))?;
             // An object by the book, a string in Responses and from some clients.
-            let (url, detail) = if is_string(raw) {
-                (path.read::<Str<'_>>(raw)?, None)
+            let (url, detail) = if is_string(image) {
+                (path.read::<Str<'_>>(image)?, None)
             } else {
-                let image: ImageUrlIn<'_> = path.field("image_url").read(raw)?;
+                let image: ImageUrlIn<'_> = path.field("image_url").read(image)?;
                 (image.url, image.detail)
             };
             Some(Block::Image(Image {
@@ -171,11 +171,11 @@ fn part(part: PartIn<'_>, path: &Path<'_>) -> Result<Option<Block>, RequestFault
                 format,
             }))
         }
-        kind => {
-            return Err(path
-                .field("type")
-                .fault(format!("`{kind}` is not supported")));
-        }
+        kind => Some(Block::Foreign(Foreign {
+            dialect: Dialect::OpenaiChat,
+            kind: kind.to_owned(),
+            raw: raw.to_owned(),
+        })),
     })
 }
 

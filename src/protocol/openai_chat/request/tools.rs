@@ -23,6 +23,11 @@ pub fn encode<'a>(
     out: &mut RequestOut<'a>,
 ) -> Result<(), RequestFault> {
     let loaded = loaded(request);
+    // Whose search the provider would run finds nothing here: everything is offered.
+    let searched = request
+        .tools
+        .iter()
+        .any(|tool| matches!(tool, Tool::Hosted(tool) if tool.kind == Hosted::ToolSearch));
     let allowed = allowed(request, target);
     for (index, tool) in request.tools.iter().enumerate() {
         if allowed.is_some_and(|names| !names.iter().any(|name| name == tool.name())) {
@@ -31,7 +36,7 @@ pub fn encode<'a>(
         let path = format!("tools.{index}");
         match tool {
             Tool::Function(function)
-                if function.deferred && !loaded.contains(function.name.as_str()) =>
+                if function.deferred && !searched && !loaded.contains(function.name.as_str()) =>
             {
                 losses.omit("deferred_tools");
             }

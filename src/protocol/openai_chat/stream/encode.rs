@@ -210,7 +210,11 @@ impl Encoder {
         if self.tally.thought.is_empty() && self.tally.thoughts > 0 {
             self.text("reasoning_content", "\n\n", out);
         }
-        self.tally.thought.push_str(text);
+        if self.tally.thought.len() + text.len() <= MOST_THOUGHT {
+            self.tally.thought.push_str(text);
+        } else {
+            self.tally.thought_cut = true;
+        }
         self.text("reasoning_content", text, out);
     }
 
@@ -218,7 +222,13 @@ impl Encoder {
     /// because accumulators merge entries by it.
     fn reasoning_end(&mut self, opaque: Option<Opaque>, out: &mut BytesMut) {
         let text = std::mem::take(&mut self.tally.thought);
+        let cut = std::mem::take(&mut self.tally.thought_cut);
         self.tally.thoughts += usize::from(!text.is_empty());
+        if cut {
+            // A signature over a text that is not all there is worth nothing.
+            self.tally.losses.name("thinking");
+            return;
+        }
         if self.context.reply.shape != Shape::Modern {
             return;
         }
@@ -363,3 +373,6 @@ impl Encoder {
         raw(out, "data: [DONE]\n\n");
     }
 }
+
+/// Most bytes of one stretch of reasoning that are kept for its signature.
+const MOST_THOUGHT: usize = 4 << 20;

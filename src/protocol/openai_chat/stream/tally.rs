@@ -11,6 +11,8 @@ pub struct Tally {
     pub calls: Vec<Call>,
     /// What was shown of the present stretch of reasoning.
     pub thought: String,
+    /// Whether `thought` is not all of it.
+    pub thought_cut: bool,
     /// Stretches of reasoning that ended with something shown.
     pub thoughts: usize,
     pub details: usize,

@@ -57,7 +57,7 @@ impl ThinkTags {
             if let Some(rest) = begun.strip_prefix(OPEN) {
                 self.held = rest.trim_start_matches('\n').to_owned();
                 self.state = State::Inside;
-            } else if OPEN.starts_with(begun) {
+            } else if OPEN.starts_with(begun) && self.held.len() <= MOST_BLANK {
                 return;
             } else {
                 self.state = State::Outside;
@@ -107,6 +107,9 @@ fn overlap(text: &str, tag: &str) -> usize {
         .find(|&length| text.ends_with(&tag[..length]))
         .unwrap_or(0)
 }
+
+/// White space before a tag, in bytes. More of it is text.
+const MOST_BLANK: usize = 256;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";

@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 use super::super::error;
 use super::super::response;
 use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, KindIn, LifecycleIn, ResponseIn};
-use super::slots::{Call, Item, Items};
+use super::slots::{Call, Item, Items, is_whole};
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
+use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::block::{Block, CallKind, Hosted, SegmentKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
@@ -207,14 +208,14 @@ impl Answer {
         let slot = event.output_index;
         let item = self.items.at(slot, Item::Call(Call::Announced))?;
         let fragment = match (&*item, &event.delta, &event.text) {
-            (Item::Call(Call::Started | Call::Told), Some(delta), _) => &**delta,
-            (Item::Call(Call::Started), None, Some(whole)) => &**whole,
+            (Item::Call(Call::Started(_) | Call::Told(_)), Some(delta), _) => &**delta,
+            (Item::Call(Call::Started(_)), None, Some(whole)) => &**whole,
             _ => return Ok(()),
         };
         if fragment.is_empty() {
             return Ok(());
         }
-        *item = Item::Call(Call::Told);
+        item.tell(fragment)?;
         let fragment = Cow::Borrowed(fragment);
         on(Event::ToolArgs { slot, fragment })
     }
@@ -247,8 +248,11 @@ impl Answer {
         if !matches!(known, Item::Call(Call::Announced)) {
             return Ok(());
         }
-        *known = Item::Call(Call::Started);
-        self.calls = Calls::Whole;
+        *known = Item::Call(Call::Started(match kind {
+            CallKind::Freeform => None,
+            CallKind::Function | CallKind::Server(_) => Some(Scanner::default()),
+        }));
+        self.called(true);
         on(Event::ToolStart {
             slot,
             id: id.0,
@@ -286,14 +290,17 @@ impl Answer {
         let before = std::mem::replace(item, Item::Done);
         match (before, blocks.first()) {
             (Item::Done | Item::Message(Some(_)), _) => Ok(()),
-            (Item::Call(Call::Started), Some(Block::ToolCall(call)))
+            (Item::Call(Call::Started(_)), Some(Block::ToolCall(call)))
                 if !call.args.raw.is_empty() =>
             {
                 let fragment = Cow::Borrowed(call.args.raw.as_str());
                 on(Event::ToolArgs { slot, fragment })?;
                 on(Event::ToolEnd { slot })
             }
-            (Item::Call(Call::Started | Call::Told), _) => on(Event::ToolEnd { slot }),
+            (Item::Call(Call::Started(scanner) | Call::Told(scanner)), _) => {
+                self.called(is_whole(scanner.as_ref()));
+                on(Event::ToolEnd { slot })
+            }
             (Item::Reasoning(Some(_)), Some(Block::Reasoning(reasoning))) => {
                 on(Event::ReasoningEnd(reasoning.opaque.clone()))
             }
@@ -312,13 +319,21 @@ impl Answer {
             Block::ToolCall(call) => match call.kind {
                 CallKind::Server(Hosted::WebSearch) => self.searches += 1,
                 CallKind::Server(_) => {}
-                CallKind::Freeform => self.calls = Calls::Whole,
-                CallKind::Function if call.args.is_whole() => self.calls = Calls::Whole,
-                CallKind::Function => self.calls = Calls::Cut,
+                CallKind::Freeform => self.called(true),
+                CallKind::Function => self.called(call.args.is_whole()),
             },
             Block::Refusal(_) => self.refused = true,
             _ => {}
         }
+    }
+
+    /// A call was made. One that is cut stays so, whatever follows.
+    fn called(&mut self, whole: bool) {
+        self.calls = if whole && self.calls != Calls::Cut {
+            Calls::Whole
+        } else {
+            Calls::Cut
+        };
     }
 
     /// The terminal event. Servers that tell the items only here are understood too.
@@ -334,8 +349,8 @@ impl Answer {
         }
         for (slot, item) in std::mem::take(&mut self.items) {
             match item {
-                Item::Call(Call::Started | Call::Told) => {
-                    self.calls = Calls::Cut;
+                Item::Call(Call::Started(_) | Call::Told(_)) => {
+                    self.called(false);
                     on(Event::ToolEnd { slot })?;
                 }
                 Item::Reasoning(Some(_)) => on(Event::ReasoningEnd(None))?,
@@ -350,7 +365,12 @@ impl Answer {
             Stop::End if self.refused => Stop::Refusal(Refusal::default()),
             stop => stop,
         };
-        on(Event::Stop(stop.given(self.calls)))?;
+        let stop = stop.given(self.calls);
+        // Cut arguments are right only if the whole answer was cut.
+        if self.calls == Calls::Cut && stop == Stop::ToolUse {
+            return Err(Violation::bad_arguments());
+        }
+        on(Event::Stop(stop))?;
         on(Event::End)
     }
 }

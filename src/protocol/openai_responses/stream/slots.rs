@@ -1,4 +1,5 @@
 //! What an upstream has told of each item so far.
+use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::block::SegmentKind;
 use crate::protocol::hub::error::Violation;
 
@@ -7,7 +8,7 @@ use crate::protocol::hub::error::Violation;
 pub struct Items(Vec<(usize, Item)>);
 
 /// What was told of one item.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Item {
     Call(Call),
     Done,
@@ -18,13 +19,35 @@ pub enum Item {
 }
 
 /// What was told of one call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Call {
     /// Name or id are missing: everything waits for the whole item.
     Announced,
-    Started,
+    /// Arguments are followed, free text is not.
+    Started(Option<Scanner>),
     /// Some arguments were told.
-    Told,
+    Told(Option<Scanner>),
+}
+
+impl Item {
+    /// Takes note of a piece of arguments that is told now. They cannot become an object any more: a breach.
+    pub fn tell(&mut self, fragment: &str) -> Result<(), Violation> {
+        let mut scanner = match std::mem::replace(self, Self::Done) {
+            Self::Call(Call::Started(scanner) | Call::Told(scanner)) => scanner,
+            _ => None,
+        };
+        if let Some(scanner) = &mut scanner {
+            let followed = scanner.push(fragment);
+            followed.map_err(|_| Violation::bad_arguments())?;
+        }
+        *self = Self::Call(Call::Told(scanner));
+        Ok(())
+    }
+}
+
+/// Whether arguments that were followed are an object, or nothing at all.
+pub fn is_whole(scanner: Option<&Scanner>) -> bool {
+    scanner.is_none_or(|scanner| scanner.is_complete() || scanner.is_blank())
 }
 
 impl Items {
