@@ -24,7 +24,7 @@ use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
-use crate::protocol::json::{self, Pieces};
+use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models::capabilities;
 use crate::protocol::translate::{self, Translator};
 
@@ -149,6 +149,15 @@ impl Dispatch {
 
     fn decode(&self) -> Result<Request, RequestFault> {
         let admitted = &self.admitted;
+        if self.dialect() == Dialect::Anthropic
+            && admitted.call.endpoint == Endpoint::Count
+            && !admitted.members.has(&admitted.body, "max_tokens")
+        {
+            // What is counted has no output, so it needs no limit for it.
+            let limit = [("max_tokens", Edit::Set(Bytes::from_static(b"1")))];
+            let body = json::set(&admitted.body, &admitted.members, &limit);
+            return translate::decode(Dialect::Anthropic, &body.to_bytes());
+        }
         if self.dialect() != Dialect::Gemini {
             return translate::decode(self.dialect(), &admitted.body);
         }
