@@ -4,7 +4,9 @@ mod rig;
 
 mod admin;
 mod authentication;
+mod bad_days;
 mod bodies;
+mod commands;
 mod egress;
 mod failover;
 mod failures;
@@ -13,5 +15,7 @@ mod http2;
 mod local;
 mod passthrough;
 mod reload;
+mod shutdown;
 mod streaming;
+mod telemetry;
 mod vendor;
