@@ -108,3 +108,26 @@ fn a_new_key_goes_into_the_configuration_as_printed() {
     let again = run(&mut command(&["key", "new"]));
     assert_ne!(again.stdout.lines().next(), Some(key.as_str()));
 }
+
+#[test]
+fn an_api_key_in_the_environment_is_enough() {
+    let mut command = command(&["run"]);
+    command.env("ANTHROPIC_API_KEY", "sk-ant-from-the-environment");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut process = Process::spawn_unready(command, dir);
+    process.says("serving anthropic with the API keys found in the environment");
+    let key = process.says("    weir_").trim().to_owned();
+    // The default port may be taken on this machine; then it must say so.
+    let verdict = crate::rig::eventually("it serves or says why not", || {
+        let log = process.log();
+        (log.contains("\"serving\"") || log.contains("another process has it")).then_some(log)
+    });
+    if verdict.contains("\"serving\"") {
+        let models = process.call("GET", "/v1/models").key(&key).send().is(200);
+        assert!(models.text().contains("claude"), "{}", models.text());
+        process.call("GET", "/v1/models").key("wrong").send().is(401);
+    } else {
+        assert_eq!(process.exit().code(), Some(1));
+    }
+    assert!(!process.log().contains("sk-ant"), "{}", process.log());
+}

@@ -15,6 +15,7 @@ mod http2;
 mod local;
 mod passthrough;
 mod reload;
+mod routing;
 mod shutdown;
 mod streaming;
 mod telemetry;

@@ -50,8 +50,15 @@ impl Process {
         Self::spawn(command, dir)
     }
 
-    /// A command that serves until it is told not to; its files are in `dir`.
-    pub fn spawn(mut command: Command, dir: tempfile::TempDir) -> Self {
+    /// A command that serves until it is told not to, as soon as it does; its files are in `dir`.
+    pub fn spawn(command: Command, dir: tempfile::TempDir) -> Self {
+        let process = Self::spawn_unready(command, dir);
+        process.says("\"serving\"");
+        process
+    }
+
+    /// The same, at once.
+    pub fn spawn_unready(mut command: Command, dir: tempfile::TempDir) -> Self {
         let file = |name: &str| std::fs::File::create(dir.path().join(name)).expect("a file");
         let child = command
             .stdin(Stdio::null())
@@ -59,9 +66,7 @@ impl Process {
             .stderr(file("stderr"))
             .spawn()
             .expect("weir exists");
-        let process = Self { child, dir };
-        process.says("\"serving\"");
-        process
+        Self { child, dir }
     }
 
     pub fn dir(&self) -> &Path {
