@@ -14,4 +14,4 @@ done
 
 # Built by `cargo test`, unless there was none before.
 cargo build --locked --workspace --quiet
-WEIR="$PWD/target/debug/weir" exec tests/clients/run.sh
+exec tests/clients/run.sh "$PWD/target/debug/weir"

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
+use serde_json::Value;
 use weir::config::diagnostic::Diagnostic;
 use weir::config::providers::Auth;
 use weir::config::secret::Secret;
@@ -148,38 +149,59 @@ fn the_published_schema_is_the_generated_one() {
     );
 }
 
-/// Every key of the schema stands in the reference file and in the reference document.
+/// Every setting of the schema that is no mapping itself, as `accounts[].timeouts.idle`.
+fn settings(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
+    let reference = schema
+        .get("$ref")
+        .or_else(|| schema.pointer("/allOf/0/$ref"));
+    if let Some(name) = reference.and_then(Value::as_str) {
+        let definition = root
+            .pointer(name.trim_start_matches('#'))
+            .expect("a definition");
+        return settings(definition, root, path, found);
+    }
+    if let Some(items) = schema.get("items") {
+        return settings(items, root, &format!("{path}[]"), found);
+    }
+    match schema.get("properties").and_then(Value::as_object) {
+        Some(properties) => {
+            for (name, property) in properties {
+                let dot = if path.is_empty() { "" } else { "." };
+                settings(property, root, &format!("{path}{dot}{name}"), found);
+            }
+        }
+        None => found.push(path.trim_end_matches("[]").to_owned()),
+    }
+}
+
 #[test]
 fn every_setting_is_documented() {
-    fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
-        if let Some(properties) = value
-            .get("properties")
-            .and_then(serde_json::Value::as_object)
-        {
-            found.extend(properties.keys().cloned());
-        }
-        match value {
-            serde_json::Value::Object(object) => {
-                object.values().for_each(|value| keys(value, found))
-            }
-            serde_json::Value::Array(items) => items.iter().for_each(|value| keys(value, found)),
-            _ => {}
-        }
-    }
+    let schema = config::schema();
     let mut all = Vec::new();
-    keys(&config::schema(), &mut all);
-    assert!(all.len() > 100, "only {} keys", all.len());
+    settings(&schema, &schema, "", &mut all);
+    assert!(all.len() > 90, "only {}: {all:?}", all.len());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reference = fs::read_to_string(root.join("conf/weir.yaml")).expect("conf/weir.yaml");
     let document =
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
-    let missing: Vec<String> = all
+    // What is not supported yet is documented in fewer rows.
+    let brief = |path: &str| {
+        ["rewrites[].", "keys[].limits.", "groups[].limits."]
+            .iter()
+            .any(|start| path.starts_with(start))
+    };
+    let missing: Vec<&String> = all
         .iter()
-        .filter(|key| {
-            !reference.contains(&format!("{key}:"))
-                || !document.contains(&format!("`{key}")) && !document.contains(&format!(".{key}`"))
+        .filter(|path| {
+            let key = path
+                .rsplit('.')
+                .next()
+                .unwrap_or(path)
+                .trim_end_matches("[]");
+            let in_document = document.contains(&format!("`{path}`"))
+                || brief(path) && document.contains(&format!("{key}`"));
+            !in_document || !reference.contains(&format!("{key}:"))
         })
-        .cloned()
         .collect();
     assert!(
         missing.is_empty(),
@@ -198,7 +220,7 @@ fn the_smallest_configuration_has_the_documented_defaults() {
         (0, 32 << 20)
     );
     assert_eq!(config.server.max_concurrent_requests, 10_000);
-    assert_eq!(config.server.drain_timeout, Duration::from_secs(600));
+    assert_eq!(config.server.drain_timeout, Duration::from_mins(10));
     assert_eq!(
         (&*config.pools[0].name, &*config.pools[0].accounts),
         ("default", &[0][..])
@@ -206,7 +228,7 @@ fn the_smallest_configuration_has_the_documented_defaults() {
     assert_eq!(config.default_pool, Some(0));
     assert_eq!(
         (config.retry.max_attempts, config.retry.deadline),
-        (3, Duration::from_secs(60))
+        (3, Duration::from_mins(1))
     );
     let account = &config.accounts[0];
     assert_eq!(
@@ -217,77 +239,21 @@ fn the_smallest_configuration_has_the_documented_defaults() {
         (account.timeouts.connect, account.timeouts.idle),
         (Duration::from_secs(5), Duration::from_secs(90))
     );
-    assert_eq!(account.timeouts.first_byte, Duration::from_secs(120));
+    assert_eq!(account.timeouts.first_byte, Duration::from_mins(2));
     assert_eq!(&*account.endpoints[0].origin, "https://api.anthropic.com");
     assert_eq!(account.models.upstream_name("anything"), Some("anything"));
     assert_eq!(config.log.access, AccessLog::Stdout);
     assert_eq!(config.hash.len(), 64);
 }
 
+/// Every setting with a value that is not its default.
+fn everything() -> Config {
+    valid(include_str!("config/everything.yaml"))
+}
+
 #[test]
-fn every_setting_arrives() {
-    let config = valid(
-        r#"
-version: 1
-listen: [{ addr: "0.0.0.0:8080" }, { addr: "[::]:8081" }]
-admin: { addr: unix:/run/weir/admin.sock, token: { env: WEIR_ADMIN_TOKEN } }
-server:
-  threads: 3
-  max_body: 1MiB
-  max_concurrent_requests: 7
-  drain_timeout: 0s
-  trusted_proxies: [10.0.0.0/8, "::1"]
-  cors: { allow_origins: ["https://App.example.com"] }
-accounts:
-  - name: a
-    provider: moonshot
-    dialect: anthropic
-    auth: x-api-key
-    key: { env: A_KEY }
-    endpoints: [{ url: "https://one.example.com/x/", weight: 2 }, { url: "http://two.example.com:8000" }]
-    query: { api-version: 2024-10-21, n: 1 }
-    headers: { X-Extra: value, x-number: 4, x-access: { env: ACCESS_TOKEN } }
-    weight: 0
-    priority: -5
-    models: { "claude-*": kimi-k2, other: }
-    limits: { concurrency: 40, rpm: 1000, tpm: 5000000000 }
-    egress: { env: SOCKS_PROXY }
-    timeouts: { connect: 1s, first_byte: 2m, idle: 500ms }
-    health_check: { path: /health, interval: 1s }
-    project: research
-  - { name: b, provider: ollama, models: ["llama*"] }
-pools:
-  - { name: one, accounts: [b, a], select: least-busy, affinity: key, fallback: two }
-  - { name: two }
-routes:
-  - when:
-      model: "claude-*"
-      dialect: gemini
-      key: k*
-      group: g
-      user_agent: "CherryStudio*"
-      header: { X-Client: "a*" }
-      stream: true
-      project: website
-    pool: two
-    model: kimi
-  - { pool: one }
-keys:
-  - name: k
-    sha256: 2A97516C354B68848CDBD8F54A226A0A55B21ED138E207AD6C5CBB9C00AA5AEA
-    group: g
-    pools: [two]
-    models: ["claude-*"]
-    expires: 2100-01-01T00:00:00Z
-    debug: true
-    project: shop
-groups: [{ name: g }]
-anonymous: true
-prices: [{ model: "kimi*", input: 0.6, output: 2.5, cache_read: 0.15 }]
-retry: { max_attempts: 5, budget: 0.5, deadline: 10s }
-log: { format: text, level: debug, access: ./access.log, bodies: false }
-"#,
-    );
+fn every_setting_of_the_service_arrives() {
+    let config = everything();
     assert!(config.warnings.is_empty(), "{}", lines(&config.warnings));
     assert!(
         matches!(&config.admin, Some(admin) if admin.token.is_some() && admin.addr == AdminAddr::Unix("/run/weir/admin.sock".into()))
@@ -305,6 +271,19 @@ log: { format: text, level: debug, access: ./access.log, bodies: false }
         config.server.cors.as_ref().expect("cors").allow_origins,
         ["https://app.example.com"]
     );
+    assert!(
+        (config.prices[0].input - 0.6).abs() < 1e-9 && config.prices[0].cache_write_5m.is_none()
+    );
+    assert_eq!(
+        (config.retry.max_attempts, config.retry.deadline),
+        (5, Duration::from_secs(10))
+    );
+    assert_eq!(config.log.access, AccessLog::File("./access.log".into()));
+}
+
+#[test]
+fn every_setting_of_an_account_arrives() {
+    let config = everything();
     let a = &config.accounts[0];
     assert_eq!(
         (a.dialects.as_slice(), a.auth, a.weight, a.priority),
@@ -347,6 +326,11 @@ log: { format: text, level: debug, access: ./access.log, bodies: false }
     );
     let b = &config.accounts[1];
     assert_eq!((b.auth, b.index, b.key.is_none()), (Auth::None, 1, true));
+}
+
+#[test]
+fn every_setting_of_routing_and_keys_arrives() {
+    let config = everything();
     assert_eq!(
         (&*config.pools[0].accounts, config.pools[0].fallback),
         (&[1, 0][..], Some(1))
@@ -392,14 +376,6 @@ log: { format: text, level: debug, access: ./access.log, bodies: false }
             .collect::<Vec<_>>(),
         ["research", "shop", "website"]
     );
-    assert!(
-        (config.prices[0].input - 0.6).abs() < 1e-9 && config.prices[0].cache_write_5m.is_none()
-    );
-    assert_eq!(
-        (config.retry.max_attempts, config.retry.deadline),
-        (5, Duration::from_secs(10))
-    );
-    assert_eq!(config.log.access, AccessLog::File("./access.log".into()));
 }
 
 #[test]
@@ -583,7 +559,7 @@ fn certificates_are_looked_at() {
 /// A file made to cost much must be refused at once; the bounds are generous because test machines are slow.
 #[test]
 fn files_made_to_hurt_do_not() {
-    let nine = |what: &str| vec![what; 9].join(", ");
+    let nine = |what: &str| [what; 9].join(", ");
     let mut bomb = "a0: &a0 [x]\n".to_owned();
     for level in 1..30 {
         writeln!(

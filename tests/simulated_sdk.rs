@@ -116,16 +116,14 @@ fn body(reader: &mut impl std::io::BufRead, headers: &HeaderMap) -> Option<Vec<u
 /// Plays a script; false when the connection is over.
 fn play(mut stream: &TcpStream, script: Script) -> std::io::Result<bool> {
     let chunked = script.length.is_none();
-    let mut head = format!("HTTP/1.1 {} -\r\n", script.status);
+    let mut head = Vec::new();
+    write!(head, "HTTP/1.1 {} -\r\n", script.status)?;
     for (name, value) in &script.headers {
-        head.push_str(&format!(
-            "{name}: {}\r\n",
-            value.to_str().unwrap_or_default()
-        ));
+        write!(head, "{name}: {}\r\n", value.to_str().unwrap_or_default())?;
     }
     match script.length {
-        Some(length) => head.push_str(&format!("content-length: {length}\r\n\r\n")),
-        None => head.push_str("transfer-encoding: chunked\r\n\r\n"),
+        Some(length) => write!(head, "content-length: {length}\r\n\r\n")?,
+        None => write!(head, "transfer-encoding: chunked\r\n\r\n")?,
     }
     let head = Step::Send(head.into());
     let before: VecDeque<_> = script.before.into();
@@ -143,7 +141,8 @@ fn play(mut stream: &TcpStream, script: Script) -> std::io::Result<bool> {
             }
             Step::Wait(time) => thread::sleep(time),
             Step::Stall => {
-                stream.read(&mut [0])?;
+                // Until the client leaves.
+                stream.read_exact(&mut [0])?;
                 return Ok(false);
             }
             Step::Reset | Step::Truncate => return Ok(false),

@@ -59,6 +59,16 @@ struct Compiler<'a, 'b> {
 
 impl Compiler<'_, '_> {
     fn config(&mut self, raw: &Raw, hash: &[u8; 32]) -> Option<Config> {
+        let bounded = [
+            self.is_bounded(&raw.listen, 64),
+            self.is_bounded(&raw.accounts, 10_000),
+            self.is_bounded(&raw.pools, 1_000),
+            self.is_bounded(&raw.routes, 10_000),
+            self.is_bounded(&raw.keys, 100_000),
+        ];
+        if bounded.contains(&false) {
+            return None;
+        }
         let listen = self.listen(raw);
         let admin = self.admin(raw, listen.as_deref().unwrap_or_default());
         let server = self.server(&raw.server);
@@ -102,6 +112,18 @@ impl Compiler<'_, '_> {
             fingerprint: Fingerprint(self.files.fingerprint(hash)),
             files: std::mem::take(&mut self.files.paths),
         })
+    }
+
+    /// Whether a list has at most so many entries. Far above real use; what is checked below may cost their square.
+    fn is_bounded<T>(&mut self, field: &Field<Vec<T>>, most: usize) -> bool {
+        let length = field.get().map_or(0, Vec::len);
+        if length > most {
+            self.faults.add(
+                field.at(),
+                format!("found {length} entries, expected at most {most}"),
+            );
+        }
+        length <= most
     }
 
     /// A whole number within `range`, else `default`.

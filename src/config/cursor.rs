@@ -10,50 +10,62 @@ use super::faults::Faults;
 #[derive(Clone, Debug)]
 pub struct At {
     pub place: Place,
-    pub path: Rc<str>,
+    pub path: Rc<Path>,
+}
+
+/// The way to a value: `accounts[0].weight`. A linked list, because a file has many values and few faults.
+#[derive(Debug)]
+pub enum Path {
+    Root,
+    Index(Rc<Path>, usize),
+    /// A member of the schema.
+    Known(Rc<Path>, &'static str),
+    /// A key as written.
+    Written(Rc<Path>, Rc<str>),
 }
 
 impl At {
+    /// A place without a way: the text itself.
+    pub fn text(place: Place) -> Self {
+        Self {
+            place,
+            path: Rc::new(Path::Root),
+        }
+    }
+
     /// The same place, for a member that is not there.
-    pub fn member(&self, name: &str) -> Self {
-        let dot = if self.path.is_empty() { "" } else { "." };
+    pub fn member(&self, name: &'static str) -> Self {
         Self {
             place: self.place,
-            path: format!("{}{dot}{name}", self.path).into(),
+            path: Rc::new(Path::Known(Rc::clone(&self.path), name)),
+        }
+    }
+
+    fn written(&self, place: Place, key: &Key) -> Self {
+        Self {
+            place,
+            path: Rc::new(Path::Written(Rc::clone(&self.path), Rc::clone(&key.text))),
         }
     }
 }
 
-/// A node together with the way to it.
-#[derive(Clone, Copy, Debug)]
+/// A node together with where it stands.
+#[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     pub node: &'a Node,
-    path: Path<'a>,
-    /// Where it is used; for what an alias stands for that is where it is defined.
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Path<'a> {
-    Root,
-    Index(&'a Path<'a>, usize),
-    Member(&'a Path<'a>, &'a str),
+    at: At,
 }
 
 impl<'a> Cursor<'a> {
     pub fn root(node: &'a Node) -> Self {
         Self {
             node,
-            path: Path::Root,
-            place: node.place,
+            at: At::text(node.place),
         }
     }
 
-    pub fn at(&self) -> At {
-        At {
-            place: self.place,
-            path: self.path.to_string().into(),
-        }
+    pub fn at(&self) -> &At {
+        &self.at
     }
 
     /// The text of a scalar; anything else is a fault, as is nothing.
@@ -73,7 +85,7 @@ impl<'a> Cursor<'a> {
         if matches!(self.node.kind, Kind::Scalar { quoted: true, .. }) {
             let hint = "write it without quotes".to_owned();
             let message = format!("found text in quotes, expected {expected}");
-            faults.add_with(&self.at(), message, Some(hint));
+            faults.add_with(self.at(), message, Some(hint));
             return None;
         }
         Some(text)
@@ -82,7 +94,7 @@ impl<'a> Cursor<'a> {
     /// Records that this is not what was expected.
     pub fn mismatch(&self, expected: &str, hint: Option<String>, faults: &mut Faults) {
         let message = format!("found {}, expected {expected}", self.found());
-        faults.add_with(&self.at(), message, hint);
+        faults.add_with(self.at(), message, hint);
     }
 
     /// What is here, in a few words.
@@ -102,7 +114,11 @@ impl<'a> Cursor<'a> {
             Kind::Scalar { .. } if self.node.is_null() => Some(&[]),
             _ => {
                 let hint = "put it into a list: [ … ]".to_owned();
-                self.mismatch(&format!("a list of {expected}"), Some(hint), faults);
+                self.mismatch(
+                    &format!("a list, each entry {expected}"),
+                    Some(hint),
+                    faults,
+                );
                 None
             }
         }
@@ -121,47 +137,47 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value of a key of this mapping.
-    pub fn member<'b>(&'b self, key: &'b Key, node: &'b Node) -> Cursor<'b> {
+    pub fn member<'b>(&self, key: &Key, node: &'b Node) -> Cursor<'b> {
+        // A value that is not there has the place of its key: the parser puts it at the next token.
+        let place = if node.is_null() {
+            key.place
+        } else {
+            node.place
+        };
         Cursor {
             node,
-            path: Path::Member(&self.path, &key.text),
-            // A value that is not there has the place of its key: the parser puts it at the next token.
-            place: if node.is_null() {
-                key.place
-            } else {
-                node.place
-            },
+            at: self.at.written(place, key),
         }
     }
 
     /// An item of this list.
-    pub fn item<'b>(&'b self, index: usize, node: &'b Node) -> Cursor<'b> {
+    pub fn item<'b>(&self, index: usize, node: &'b Node) -> Cursor<'b> {
+        let path = Rc::new(Path::Index(Rc::clone(&self.at.path), index));
+        let place = node.place;
         Cursor {
             node,
-            path: Path::Index(&self.path, index),
-            place: node.place,
+            at: At { place, path },
         }
     }
 
     /// The place of a key itself.
     pub fn key(&self, key: &Key) -> At {
-        At {
-            place: key.place,
-            path: Path::Member(&self.path, &key.text).to_string().into(),
-        }
+        self.at.written(key.place, key)
     }
 }
 
-impl Display for Path<'_> {
+impl Display for Path {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root => Ok(()),
-            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
-            Self::Member(parent, name) if is_plain_word(name) => match parent {
-                Self::Root => f.write_str(name),
-                _ => write!(f, "{parent}.{name}"),
-            },
-            Self::Member(parent, name) => write!(f, "{parent}[{}]", quote(name).replace('`', "\"")),
+        let (parent, name) = match self {
+            Self::Root => return Ok(()),
+            Self::Index(parent, index) => return write!(f, "{parent}[{index}]"),
+            Self::Known(parent, name) => (parent, *name),
+            Self::Written(parent, name) => (parent, &**name),
+        };
+        match &**parent {
+            _ if !is_plain_word(name) => write!(f, "{parent}[{}]", quote(name).replace('`', "\"")),
+            Self::Root => f.write_str(name),
+            _ => write!(f, "{parent}.{name}"),
         }
     }
 }

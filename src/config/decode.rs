@@ -64,7 +64,7 @@ impl<T> Field<T> {
 
 impl<T: Decode> Field<T> {
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Self {
-        let at = cursor.at();
+        let at = cursor.at().clone();
         let value = if faults.count_value(&at) {
             T::decode(cursor, faults)
         } else {
@@ -140,16 +140,18 @@ impl<'a> Members<'a> {
         faults: &mut Faults,
     ) -> Option<Self> {
         let entries = cursor.entries(expected, faults)?;
+        let is_free = |name: &&str| entries.iter().all(|(key, _)| *key.text != **name);
+        let mut free: Option<Vec<&str>> = None;
         let mut meant = Vec::new();
         for (key, _) in entries
             .iter()
             .filter(|(key, _)| !known.contains(&&*key.text))
         {
-            let free = known
-                .iter()
-                .copied()
-                .filter(|name| entries.iter().all(|(key, _)| &*key.text != *name));
-            let suggestion = suggest(&key.text, free);
+            if faults.is_full() {
+                break;
+            }
+            let free = free.get_or_insert_with(|| known.iter().copied().filter(is_free).collect());
+            let suggestion = suggest(&key.text, free.iter().copied());
             let message = format!(
                 "found an unknown key, expected {}",
                 one_of(known.iter().copied())
@@ -159,14 +161,14 @@ impl<'a> Members<'a> {
             meant.extend(suggestion.map(str::to_owned));
         }
         Some(Self {
-            cursor: *cursor,
+            cursor: cursor.clone(),
             entries,
             meant,
         })
     }
 
     /// The member `name`.
-    pub fn field<T: Decode>(&self, name: &str, faults: &mut Faults) -> Field<T> {
+    pub fn field<T: Decode>(&self, name: &'static str, faults: &mut Faults) -> Field<T> {
         let without = |given| Field {
             at: self.cursor.at().member(name),
             given,
@@ -176,7 +178,7 @@ impl<'a> Members<'a> {
             return without(self.meant.iter().any(|meant| meant == name));
         };
         let at = self.cursor.key(key);
-        if let Some(setting) = unsupported(&at.path) {
+        if let Some(setting) = unsupported(name, &at.path) {
             let hint = "remove it: a setting that does nothing would mislead".to_owned();
             let message = format!("`{setting}` is not supported by this version of weir");
             faults.add_with(&at, message, Some(hint));
@@ -188,17 +190,17 @@ impl<'a> Members<'a> {
 
 /// How a member of a mapping is taken: [`Field`] may be absent, [`Needed`] may not.
 pub trait Member: Sized {
-    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self;
+    fn take(members: &Members<'_>, name: &'static str, faults: &mut Faults) -> Self;
 }
 
 impl<T: Decode> Member for Field<T> {
-    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self {
+    fn take(members: &Members<'_>, name: &'static str, faults: &mut Faults) -> Self {
         members.field(name, faults)
     }
 }
 
 impl<T: Decode> Member for Needed<T> {
-    fn take(members: &Members<'_>, name: &str, faults: &mut Faults) -> Self {
+    fn take(members: &Members<'_>, name: &'static str, faults: &mut Faults) -> Self {
         let field: Field<T> = members.field(name, faults);
         if !field.given {
             faults.add(

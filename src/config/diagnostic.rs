@@ -38,31 +38,27 @@ impl Display for Diagnostic {
     }
 }
 
-/// The one of `known` that `word` most likely stands for: a slip of the finger, another case, `-` for `_`.
+/// The one of `known` that `word` most likely stands for: a slip of the finger, another case, `-` for `_`, a longer form.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = plain(word);
     if wanted.is_empty() || wanted.len() > LONGEST_WORD {
         return None;
     }
-    known
-        .into_iter()
-        .filter(|candidate| *candidate != word)
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&wanted, &plain(candidate)),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| {
-            *distance <= (candidate.chars().count().max(wanted.chars().count()) + 1) / 4 + 1
-        })
+    let distance = |candidate: &'a str| {
+        let plain = plain(candidate);
+        let (shorter, longer) = (wanted.len().min(plain.len()), wanted.len().max(plain.len()));
+        let distance = strsim::damerau_levenshtein(&wanted, &plain);
         // A word of three letters resembles every other one of three letters.
-        .filter(|(distance, candidate)| {
-            *distance < candidate.chars().count().min(wanted.chars().count()).max(2) - 1
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        let slip = distance <= (longer + 1) / 4 + 1 && distance + 1 < shorter.max(2);
+        let form = shorter >= 4 && (wanted.starts_with(&plain) || plain.starts_with(&wanted));
+        (candidate != word && (slip || form)).then_some((distance, candidate))
+    };
+    let nearest = known
+        .into_iter()
+        .filter_map(distance)
+        .min_by_key(|(distance, _)| *distance);
+    nearest.map(|(_, candidate)| candidate)
 }
 
 /// `` did you mean `x`? ``, when there is something to mean.
@@ -162,6 +158,7 @@ mod tests {
         assert_eq!(suggest("base-url", known), Some("base_url"));
         assert_eq!(suggest("kye", known), Some("key"));
         assert_eq!(suggest("Provider", known), Some("provider"));
+        assert_eq!(suggest("warning", ["error", "warn"]), Some("warn"));
         assert_eq!(suggest("colour", known), None);
         assert_eq!(suggest("x", known), None);
         assert_eq!(suggest("", known), None);

@@ -12,6 +12,8 @@ pub struct Faults {
     warnings: Vec<Diagnostic>,
     /// Blotted out of every message at the end, as the last line of defence.
     secrets: Vec<Secret>,
+    /// Faults and warnings beyond those that are kept.
+    dropped: usize,
     /// Values decoded so far; an alias counts each time it is used.
     decoded: usize,
 }
@@ -23,6 +25,7 @@ impl Faults {
             found: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            dropped: 0,
             decoded: 0,
         }
     }
@@ -34,28 +37,36 @@ impl Faults {
 
     /// A fault, with a hint if there is one.
     pub fn add_with(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
-        let diagnostic = self.diagnostic(at, message.into(), hint);
-        self.found.push(diagnostic);
+        if self.found.len() < MAX_KEPT {
+            let diagnostic = self.diagnostic(at, message.into(), hint);
+            self.found.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
     }
 
     /// Something that works but deserves a word.
     pub fn warn(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
-        let diagnostic = self.diagnostic(at, message.into(), hint);
-        self.warnings.push(diagnostic);
+        if self.warnings.len() < MAX_KEPT {
+            let diagnostic = self.diagnostic(at, message.into(), hint);
+            self.warnings.push(diagnostic);
+        }
     }
 
     /// A fault of the text itself.
     pub fn add_document(&mut self, fault: document::Fault) {
-        let at = At {
-            place: fault.place,
-            path: "".into(),
-        };
+        let at = At::text(fault.place);
         self.add_with(&at, fault.message, fault.hint.map(str::to_owned));
     }
 
     /// A value that must not occur in any message.
     pub fn hide(&mut self, secret: &Secret) {
         self.secrets.push(secret.clone());
+    }
+
+    /// Whether there are so many that no more are kept.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_KEPT
     }
 
     /// Counts a value that is decoded, one behind an alias each time; false = there are too many.
@@ -86,7 +97,10 @@ impl Faults {
         }
         if let Some(last) = list.get(MAX_SHOWN - 1).filter(|_| list.len() > MAX_SHOWN) {
             let more = Diagnostic {
-                message: format!("and {} more; mend these first", list.len() - MAX_SHOWN),
+                message: format!(
+                    "and {} more; mend these first",
+                    list.len() - MAX_SHOWN + self.dropped
+                ),
                 path: String::new(),
                 hint: None,
                 ..last.clone()
@@ -119,9 +133,11 @@ fn hide_in(text: &mut String, secrets: &[Secret]) {
     }
 }
 
+/// Faults and warnings that are kept for sorting.
+const MAX_KEPT: usize = 1_000;
 /// More faults than anybody mends in one go.
 const MAX_SHOWN: usize = 100;
 /// Shorter values occur in ordinary words.
 const SHORTEST_HIDDEN: usize = 6;
-/// Twice the nodes of the largest document.
-const MAX_DECODED: usize = 1_000_000;
+/// As many as the largest document without aliases has.
+const MAX_DECODED: usize = 500_000;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::Config;
+use super::agreement;
 use super::compile::{World, compile, hex};
 use super::cursor::Cursor;
 use super::decode::Decode;
@@ -121,6 +122,11 @@ fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Co
             return None;
         }
     };
+    if text_faults.is_empty()
+        && let Some(fault) = agreement::check(text, &root)
+    {
+        faults.add_document(fault);
+    }
     for fault in text_faults {
         faults.add_document(fault);
     }
@@ -128,7 +134,7 @@ fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Co
     if root.is_null() {
         let hint = "`conf/minimal.yaml` is a place to begin".to_owned();
         faults.add_with(
-            &cursor.at(),
+            cursor.at(),
             format!("found an empty file, expected {}", Raw::EXPECTED),
             Some(hint),
         );

@@ -1,11 +1,12 @@
 //! The configuration: YAML in, one immutable [`Config`] out, or every fault at once.
 //!
 //! Two shapes: `raw` mirrors the file field for field, [`Config`] is what the program uses; `compile` is the one
-//! function between them and [`load`] the one door. `Config` has no serde.
+//! function between them and [`load()`] the one door. `Config` has no serde.
 pub mod diagnostic;
 pub mod providers;
 pub mod secret;
 
+mod agreement;
 mod compile;
 mod cursor;
 mod decode;
@@ -34,7 +35,7 @@ pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use schema::schema;
 
-/// A valid configuration, compiled. Only [`load`] and [`parse`] make one.
+/// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
 #[derive(Debug)]
 pub struct Config {
     /// SHA-256 of the file's bytes, 64 hex digits.

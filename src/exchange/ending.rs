@@ -124,15 +124,18 @@ impl Relaying {
             return Err(Failed::bare(pool::classify_transport(fault, false)));
         }
         let failure = Some(pool::classify_transport(fault, true));
-        let Body::Stream(tap) = &self.body else {
+        let Body::Stream(tap) = &mut self.body else {
             return Ok(Ended {
                 end,
                 failure,
                 abort: true,
             });
         };
+        let finish = tap.finish();
         self.facts.learn(tap);
-        if tap.terminal().is_some() {
+        // All was said before it broke.
+        if finish.ending == Ending::Complete {
+            self.ready.push(finish.rest);
             return Ok(Ended::well());
         }
         let class = if end == End::Idle {

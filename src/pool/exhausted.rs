@@ -93,15 +93,6 @@ pub enum AccountLimit {
 }
 
 impl Exhausted {
-    /// When a short pause is all it takes, how long: the next step of a ramp, or the first backoff of an overloaded
-    /// provider. Then ask again, once, with [`super::Want::insist`] and nothing among [`super::Want::tried`].
-    pub fn pause(&self) -> Option<Duration> {
-        let overload = self
-            .soonest
-            .filter(|wait| self.verdict == Verdict::Overloaded && *wait <= LONGEST_PAUSE);
-        self.easing.or(overload)
-    }
-
     /// Sums up why everyone is out.
     pub(super) fn new(excluded: &Exclusions, name: impl Fn(usize) -> Option<Arc<str>>) -> Self {
         // A refused credential is no matter of time for a client.
@@ -225,8 +216,6 @@ const UNTIMED: [Verdict; 9] = [
     Verdict::Dialect,
     Verdict::Model,
 ];
-/// Longer than the first backoff after overload, jitter included. Nobody is kept waiting for more.
-const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 /// How long the traffic of an account that went out takes to settle elsewhere.
 const SWITCH: Duration = Duration::from_mins(1);
 /// What to tell a client when every permit is taken: streams end at any time.

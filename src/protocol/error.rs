@@ -2,7 +2,7 @@
 //!
 //! [`encode`] writes Weir's own errors (an upstream's error to a client of the same dialect passes unmodified instead),
 //! [`parse`] reads whatever an upstream sends, [`mask`] takes credentials out of a body before a client sees it. What a
-//! kind looks like per dialect is one table, [`table`].
+//! kind looks like per dialect is one table, [`row`].
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 //!
 //! [`scan`] reads the body once, iteratively, and refuses whatever Weir could misread: two readers that disagree about
 //! `model` would be a way around a key's model list. It keeps only where the top-level members are; changing them is the
-//! business of [`edit`]. Not a deserializer: no value is interpreted before somebody asks for it.
+//! business of `edit.rs`. Not a deserializer: no value is interpreted before somebody asks for it.
 //! Spec: <https://www.rfc-editor.org/rfc/rfc8259>
 use std::borrow::Cow;
 use std::fmt;

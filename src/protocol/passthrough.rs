@@ -2,7 +2,7 @@
 //!
 //! The relay forwards whole frames, held until the answer commits; the tap says when that is, whether the answer is
 //! complete, what it used and what went wrong. It looks at a frame only as far as it must: the bulk, deltas of text, is
-//! never parsed. What a frame means is the business of one reader per dialect; [`Phase`] is what they have in common.
+//! never parsed. What a frame means is the business of one reader per dialect; `Phase` is what they have in common.
 //!
 //! ```text
 //! Opening ──content──► Content ──finish reason──► Finished ──terminal marker──► Complete

@@ -1,7 +1,7 @@
 //! OpenAI's legacy text completions, `POST /v1/completions`.
 use std::borrow::Cow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::ask::{Ask, Choice, Tail, lenient, read};
 use super::fault::Failure;
 use super::frames::{Frames, Framing, write_json};
-use super::ids::id;
 use super::openai_chat::{finish_reason, stops, usage};
 use super::plan::Plan;
 use super::stream::Beat;
@@ -51,9 +50,9 @@ pub(super) fn whole(plan: &Plan) -> Bytes {
     if let Some(members) = completion.as_object_mut() {
         members.insert("usage".to_owned(), json!(usage_value(plan)));
     }
-    let mut out = BytesMut::with_capacity(512);
+    let mut out = Vec::with_capacity(512);
     write_json(&mut out, &completion);
-    out.freeze()
+    out.into()
 }
 
 /// Writes the events of one beat of a stream.
@@ -78,7 +77,7 @@ pub(super) fn write(plan: &Plan, beat: Beat<'_>, out: &mut Frames) {
 
 fn chunk(plan: &Plan, text: &str, finish: Option<&str>) -> Value {
     json!({
-        "id": id("cmpl-", plan.number, 0),
+        "id": format!("cmpl-{}", plan.id),
         "object": "text_completion",
         "created": plan.created,
         "model": plan.model,

@@ -36,7 +36,7 @@ impl<'a> Endpoint<'a> {
         match path {
             "/sim/control" => return Self::Control,
             "/sim/stats" => return Self::Stats,
-            "/" | "/health" | "/api/hello" => return Self::Health,
+            "/" | "/health" | "/ready" | "/api/hello" => return Self::Health,
             _ => {}
         }
         let get = method == http::Method::GET;

@@ -1,5 +1,5 @@
 //! Events on their way out, framed as server-sent events or as the members of one JSON array.
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 
 /// How events are separated.
@@ -15,7 +15,7 @@ pub(super) enum Framing {
 #[derive(Debug)]
 pub(super) struct Frames {
     framing: Framing,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     ends: Vec<usize>,
     opened: bool,
 }
@@ -24,7 +24,7 @@ impl Frames {
     pub(super) fn new(framing: Framing) -> Self {
         Self {
             framing,
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
             ends: Vec::new(),
             opened: false,
         }
@@ -46,10 +46,7 @@ impl Frames {
     }
 
     /// Adds an event whose data `write` appends.
-    pub(super) fn frame(&mut self, event: Option<&str>, write: impl FnOnce(&mut BytesMut)) {
-        if self.buffer.capacity() - self.buffer.len() < MIN_ROOM {
-            self.buffer.reserve(CAPACITY);
-        }
+    pub(super) fn frame(&mut self, event: Option<&str>, write: impl FnOnce(&mut Vec<u8>)) {
         match self.framing {
             Framing::Sse => {
                 if let Some(event) = event {
@@ -99,18 +96,14 @@ impl Frames {
     /// Takes what is there to be sent.
     pub(super) fn take(&mut self) -> Bytes {
         self.ends.clear();
-        self.buffer.split().freeze()
+        // The next lot is about as long as this one.
+        let next = Vec::with_capacity(self.buffer.len() + self.buffer.len() / 8);
+        std::mem::replace(&mut self.buffer, next).into()
     }
 }
 
 /// Appends `value` as JSON.
-pub(super) fn write_json(buffer: &mut BytesMut, value: &impl Serialize) {
-    use bytes::BufMut as _;
+pub(super) fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
     // Writing to memory fails only for maps with keys that are no strings; there are none here.
-    let _ = serde_json::to_writer(buffer.writer(), value);
+    let _ = serde_json::to_writer(buffer, value);
 }
-
-/// Room asked for at once: some forty deltas.
-const CAPACITY: usize = 8 * 1024;
-/// Below this much room the buffer grows before an event is written, not in its midst.
-const MIN_ROOM: usize = 512;

@@ -2,9 +2,9 @@
 
 /// `prefix` and 24 letters and digits, as the vendors' ids look.
 pub(super) fn id(prefix: &str, number: u64, salt: u64) -> String {
-    let mut id = String::with_capacity(prefix.len() + 24);
+    let mut id = String::with_capacity(prefix.len() + ID_LENGTH);
     id.push_str(prefix);
-    letters(&mut id, 24, number, salt, 62);
+    letters(&mut id, ID_LENGTH, number, salt, LETTERS);
     id
 }
 
@@ -13,23 +13,24 @@ pub(super) fn opaque(prefix: &str, number: u64, salt: u64) -> String {
     let mut token = String::with_capacity(OPAQUE_LENGTH);
     token.push_str(prefix);
     let length = OPAQUE_LENGTH - prefix.len();
-    letters(&mut token, length, number, salt, 64);
+    letters(&mut token, length, number, salt, BASE64);
     token
 }
 
-fn letters(out: &mut String, count: usize, number: u64, salt: u64, base: u64) {
+fn letters(out: &mut String, count: usize, number: u64, salt: u64, alphabet: &[u8; 64]) {
     let mut state = number
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(salt.wrapping_mul(0xD1B5_4A32_D192_ED03));
     let mut left = 0;
+    let mut word = 0;
     for _ in 0..count {
         if left == 0 {
             state = mix(state);
-            left = LETTERS_PER_WORD;
+            (word, left) = (state, LETTERS_PER_WORD);
         }
+        out.push(char::from(alphabet[(word & 63) as usize]));
+        word >>= 6;
         left -= 1;
-        let at = usize::try_from((state >> (left * 6)) % base).unwrap_or(0);
-        out.push(ALPHABET.get(at).map_or('0', |letter| char::from(*letter)));
     }
 }
 
@@ -41,7 +42,10 @@ fn mix(state: u64) -> u64 {
     state ^ (state >> 31)
 }
 
-const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/";
+/// Letters and digits; two of them twice, which spares a division.
+const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzZz";
+const BASE64: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/";
+const ID_LENGTH: usize = 24;
 const LETTERS_PER_WORD: u32 = 10;
 /// A multiple of four, as base64 without padding is: Google's SDK decodes signatures.
 const OPAQUE_LENGTH: usize = 120;

@@ -2,7 +2,10 @@
 //!
 //! One vocabulary for every way in: settings, per-credential faults, `x-sim-*` headers and `[[sim …]]` directives in
 //! the prompt all end in [`Knobs::set`]. `docs/SIMULATED.md` lists them; a test compares.
+use std::borrow::Cow;
 use std::time::Duration;
+
+use memchr::memmem;
 
 use super::fault::Fault;
 
@@ -129,10 +132,12 @@ impl Knobs {
 
     /// Sets the knobs of every `[[sim …]]` in a text.
     pub(super) fn obey(&mut self, text: &str) -> Result<(), String> {
-        for directive in directives(text) {
-            for (name, value) in settings(directive) {
+        let mut rest = text;
+        while let Some((_, inside, after)) = directive(rest) {
+            for (name, value) in settings(inside) {
                 self.set(name, &value)?;
             }
+            rest = after;
         }
         Ok(())
     }
@@ -195,21 +200,26 @@ impl Knobs {
     }
 }
 
-/// The bodies of the `[[sim …]]` directives in a text.
-fn directives(text: &str) -> impl Iterator<Item = &str> {
-    text.split(OPEN)
-        .skip(1)
-        .filter_map(|rest| rest.split_once(CLOSE).map(|(directive, _)| directive))
+/// The first `[[sim …]]` of a text: what is before it, in it and after it. Prompts are long and seldom hold one.
+fn directive(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_at_checked(memmem::find(text.as_bytes(), OPEN.as_bytes())?)?;
+    let (inside, after) = rest.strip_prefix(OPEN)?.split_once(CLOSE)?;
+    Some((before, inside, after))
 }
 
 /// A text without its `[[sim …]]` directives.
-pub(super) fn without_directives(text: &str) -> String {
-    let mut parts = text.split(OPEN);
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        plain.push_str(part.split_once(CLOSE).map_or(part, |(_, rest)| rest));
+pub(super) fn without_directives(text: &str) -> Cow<'_, str> {
+    let mut plain = Cow::Borrowed("");
+    let mut rest = text;
+    while let Some((before, _, after)) = directive(rest) {
+        plain += before;
+        rest = after;
     }
-    plain.trim().to_owned()
+    plain += rest;
+    match plain {
+        Cow::Borrowed(plain) => Cow::Borrowed(plain.trim()),
+        Cow::Owned(plain) => Cow::Owned(plain.trim().to_owned()),
+    }
 }
 
 /// `name=value name="value with blanks" switch`.
@@ -235,7 +245,10 @@ fn put<T>(field: &mut T, value: Result<T, &'static str>) -> Result<(), &'static 
 }
 
 fn count(value: &str) -> Result<u64, &'static str> {
-    value.parse().map_err(|_| "a whole number")
+    match value.parse() {
+        Ok(count) if count <= MAX_COUNT => Ok(count),
+        _ => Err("a whole number, at most 1000000000000"),
+    }
 }
 
 /// Where an answer breaks off: after so many events, or before the `last` one.
@@ -323,5 +336,7 @@ const OPEN: &str = "[[sim";
 const CLOSE: &str = "]]";
 /// The longest answer: four megabytes of text, held once per stream.
 const MAX_TOKENS: u64 = 1_000_000;
+/// Far above any real count, far below where sums overflow.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 /// The longest wait: a day.
 const MAX_SECONDS: f64 = 86_400.0;

@@ -1,10 +1,12 @@
 //! Decides what an answer says: text, reasoning, tool calls, where it stops and what it cost.
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::ask::{Ask, Choice, Tool};
 use super::fault::{Failure, Fault};
+use super::ids::id;
 use super::knobs::{Knobs, without_directives};
 use super::sample;
 use crate::protocol::hub::usage::Usage;
@@ -12,8 +14,10 @@ use crate::protocol::hub::usage::Usage;
 /// A whole answer before it is put into a dialect.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The request's number, from which every id is made.
+    /// The request's number, from which every other id is made.
     pub(super) number: u64,
+    /// What follows the prefix in the id of the answer.
+    pub(super) id: String,
     pub(super) created: i64,
     pub(super) model: String,
     pub(super) blocks: Vec<Block>,
@@ -102,7 +106,7 @@ impl Plan {
                 .max_output
                 .map_or(u64::MAX, |max| max.saturating_sub(usage.reasoning));
             if tokens(&text) > room {
-                truncate(&mut text, room);
+                text.truncate(first_tokens(&text, room).len());
                 stop = Stop::Length;
             }
             usage.output += tokens(&text);
@@ -126,6 +130,7 @@ impl Plan {
 
         Self {
             number: stamp.number,
+            id: id("", stamp.number, 0),
             created: stamp.created,
             model: ask.model.clone().into_owned(),
             blocks,
@@ -190,13 +195,11 @@ fn content(ask: &Ask<'_>, knobs: &Knobs, echo: Option<String>) -> (Vec<Call>, Op
     } else if let Some(schema) = ask.schema {
         return (calls, Some(sample::json(schema)));
     } else if ask.tail.results.is_empty() {
-        let mut prompt = without_directives(ask.tail.prompt());
-        truncate(&mut prompt, ECHO_TOKENS);
-        format!("You said: {prompt}")
+        let prompt = without_directives(ask.tail.prompt());
+        format!("You said: {}", first_tokens(&prompt, ECHO_TOKENS))
     } else {
-        let mut results = ask.tail.results.join("\n");
-        truncate(&mut results, ECHO_TOKENS);
-        format!("The tool answered: {results}")
+        let results = ask.tail.results.join("\n");
+        format!("The tool answered: {}", first_tokens(&results, ECHO_TOKENS))
     };
     match knobs.output_tokens {
         None => (calls, Some(text)),
@@ -251,7 +254,7 @@ impl Tool<'_> {
 
 /// Every `call NAME {json}` of a text; the JSON may be missing.
 fn directed(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.match_indices(CALL).filter_map(|(at, _)| {
+    memmem::find_iter(text.as_bytes(), CALL).filter_map(|at| {
         let before = text.get(..at)?.chars().next_back();
         if before.is_some_and(|c| !c.is_whitespace() && c != '`') {
             return None;
@@ -306,20 +309,17 @@ pub(super) fn tokens(text: &str) -> u64 {
     (text.len() as u64).div_ceil(BYTES_PER_TOKEN)
 }
 
-/// Cuts a text to a number of tokens.
-fn truncate(text: &mut String, tokens: u64) {
+/// The beginning of a text, at most so many tokens of it.
+fn first_tokens(text: &str, tokens: u64) -> &str {
     let bytes = usize::try_from(tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX);
-    if bytes < text.len() {
-        text.truncate(text.floor_char_boundary(bytes));
-    }
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 /// A text of exactly so many tokens that begins with `start`.
 fn fill(start: &str, tokens: u64) -> String {
     let bytes = usize::try_from(tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX);
     let mut text = String::with_capacity(bytes.max(start.len()));
-    text.push_str(start);
-    truncate(&mut text, tokens);
+    text.push_str(first_tokens(start, tokens));
     while text.len() < bytes {
         let room = bytes - text.len();
         text.push_str(FILLER.get(..room).unwrap_or(FILLER));

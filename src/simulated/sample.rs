@@ -78,5 +78,5 @@ fn object(schema: &Value, root: &Value, depth: usize) -> Value {
     Value::Object(members)
 }
 
-/// A schema may refer to itself.
-const MAX_DEPTH: usize = 16;
+/// A schema may refer to itself, and more than once: the depth bounds the size, too.
+const MAX_DEPTH: usize = 8;

@@ -43,7 +43,8 @@ pub enum Step {
     Wait(Duration),
 }
 
-/// The body of one answer, as an iterator of [`Step`]s.
+/// The body of one answer, as an iterator of [`Step`]s. A player asks until `None` (or until a step closes the
+/// connection), even when `content-length` is already written: only then the answer counts as complete.
 #[derive(Debug)]
 pub struct Steps {
     body: Body,

@@ -11,25 +11,27 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(cd "$here/../.." && pwd)/target/clients
 pids=
+# Seconds for one suite, which takes some fifteen.
+limit=300
 
 main() {
+    case ${1:---help} in
+    --direct) : "${2:?--direct needs a URL}" ;;
+    -*)
+        sed -n '2,8s/^# \{0,1\}//p' "$0"
+        exit 2
+        ;;
+    esac
     mkdir -p "$work"
     run=$(mktemp -d "$work/run.XXXXXX")
     trap stop EXIT
     trap 'exit 130' INT TERM
     install_sdks
-    case ${1:---help} in
-    --direct)
-        export WEIR_URL="${2:?a URL}" WEIR_UPSTREAM="$2" WEIR_KEY=direct
-        ;;
-    -*)
-        sed -n '2,8s/^# \{0,1\}//p' "$0"
-        exit 2
-        ;;
-    *)
+    if [ "$1" = --direct ]; then
+        export WEIR_URL="$2" WEIR_UPSTREAM="$2" WEIR_KEY=direct
+    else
         start_weir "$1"
-        ;;
-    esac
+    fi
     failed=0
     suite python python_suite || failed=1
     suite node node_suite || failed=1
@@ -83,17 +85,17 @@ accounts:
     provider: anthropic
     base_url: http://$upstream
     key: upstream-key-anthropic
-    models: ["claude-*"]
+    models: [claude-sonnet-5-5, "claude-*"]
   - name: openai
     provider: openai
     base_url: http://$upstream/v1
     key: upstream-key-openai
-    models: ["gpt-*", "text-embedding-*"]
+    models: [gpt-4o, "gpt-*", "text-embedding-*"]
   - name: gemini
     provider: gemini
     base_url: http://$upstream
     key: upstream-key-gemini
-    models: ["gemini-*"]
+    models: [gemini-2.5-pro, "gemini-*"]
 keys:
   - name: sdk-tests
     key: $WEIR_KEY
@@ -138,11 +140,13 @@ suite() {
 }
 
 python_suite() {
-    (cd "$work/python" && "$work/venv/bin/pytest" -q -p no:cacheprovider --junitxml "$run/python.xml")
+    (cd "$work/python" && timeout "$limit" "$work/venv/bin/pytest" -q -p no:cacheprovider \
+        -o faulthandler_timeout=60)
 }
 
 node_suite() {
-    (cd "$work/node" && node --test --test-concurrency=1 --test-reporter=tap)
+    (cd "$work/node" && timeout "$limit" node --test --test-concurrency=1 \
+        --test-timeout=60000 --test-reporter=tap)
 }
 
 # Node names its counts at the end of its report, pytest in its last line.

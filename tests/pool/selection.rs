@@ -510,24 +510,6 @@ fn an_account_that_was_only_tried_may_serve_a_retry_at_once() {
 }
 
 #[test]
-fn a_short_pause_is_offered_only_for_ramps_and_first_overloads() {
-    let pause = |failure| {
-        let (pool, now) = build(accounts(&["a"]), Select::Failover);
-        fail(&pool, "a", &failure, now);
-        pool.pick(&want(), now).unwrap_err().pause()
-    };
-    assert_eq!(
-        pause(failure(FailureClass::Overloaded, Scope::Endpoint, None)),
-        Some(SECOND)
-    );
-    assert_eq!(
-        pause(failure(FailureClass::Overloaded, Scope::Endpoint, Some(9))),
-        None
-    );
-    assert_eq!(pause(throttled(1)), None);
-}
-
-#[test]
 fn windows_of_one_model_class_do_not_speak_for_another() {
     let (pool, now) = build(accounts(&["a", "b"]), Select::Failover);
     let headers = |rest: &str| {

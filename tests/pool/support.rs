@@ -19,7 +19,7 @@ pub fn account(name: &str) -> Account {
     Account {
         name: name.into(),
         index: 0,
-        provider: &SIMULATED,
+        provider: Provider::from_name("simulated").expect("a built-in provider"),
         dialects: vec![Dialect::Anthropic],
         endpoints: vec![endpoint(&format!("https://{name}.example"))],
         auth: Auth::XApiKey,
@@ -167,10 +167,3 @@ pub fn throttled(seconds: u64) -> Failure {
 pub fn name(picked: Result<Pick, Exhausted>) -> Arc<str> {
     Arc::clone(&picked.expect("an account").account.name)
 }
-
-static SIMULATED: Provider = Provider {
-    name: "simulated",
-    dialects: &Dialect::ALL,
-    base_url: None,
-    auth: Auth::None,
-};

@@ -29,6 +29,9 @@ impl Compiler<'_, '_> {
         }
         self.refuse_empty(&raw.endpoints, "the base URL of the preset");
         complete &= !raw.endpoints.is_wrong();
+        if !self.is_bounded(&raw.endpoints, 1_000) {
+            return None;
+        }
         for endpoint in items(&raw.endpoints) {
             let Some(endpoint) = endpoint.get() else {
                 complete = false;

@@ -13,8 +13,17 @@ impl Compiler<'_, '_> {
         &mut self,
         field: &Field<Map<RawValue>>,
     ) -> Vec<(HeaderName, HeaderValue)> {
+        let entries = field.get().map(|map| map.0.as_slice()).unwrap_or_default();
+        if entries.len() > MOST_HEADERS {
+            let message = format!(
+                "found {} headers, expected at most {MOST_HEADERS}",
+                entries.len()
+            );
+            self.faults.add(field.at(), message);
+            return Vec::new();
+        }
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
-        for (at, text, value) in field.get().map(|map| map.0.as_slice()).unwrap_or_default() {
+        for (at, text, value) in entries {
             let name = self.header_name(at, text);
             let value = self.header_value(value);
             let (Some(name), Some(value)) = (name, value) else {
@@ -112,3 +121,5 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 const FRAMING: &[&str] = &["accept-encoding", "content-encoding", "content-length"];
+/// Servers refuse requests with more.
+const MOST_HEADERS: usize = 100;

@@ -1,5 +1,5 @@
 //! `keys` and `groups`: who may call.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -137,17 +137,16 @@ pub(super) fn groups(raw: &Raw) -> Vec<Group> {
         .iter()
         .filter_map(Field::get)
         .map(|group| label(&group.name));
-    let named = items(&raw.keys)
+    let used = items(&raw.keys)
         .iter()
         .filter_map(Field::get)
         .map(|key| label(&key.group));
-    let mut groups: Vec<Group> = Vec::new();
-    for name in declared.chain(named).flatten() {
-        if !groups.iter().any(|group| group.name == name) {
-            groups.push(Group { name });
-        }
-    }
-    groups
+    let mut seen = HashSet::new();
+    let names = declared.chain(used).flatten();
+    names
+        .filter(|name| seen.insert(Arc::clone(name)))
+        .map(|name| Group { name })
+        .collect()
 }
 
 fn key_models(field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {

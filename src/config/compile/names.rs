@@ -1,5 +1,5 @@
 //! The names of a section: unique, and what references lead to.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::decode::{Field, Needed};
 use crate::config::diagnostic::{did_you_mean, one_of, quote};
@@ -98,20 +98,19 @@ impl Names {
     /// The positions of a list of references. A name that occurs twice is a fault.
     pub fn find_all(&self, references: &[Field<Name>], faults: &mut Faults) -> Vec<usize> {
         let mut found = Vec::with_capacity(references.len());
+        let mut seen = HashSet::new();
         for reference in references {
             let Some(position) = self.find(reference, faults) else {
                 continue;
             };
-            if found.contains(&position) {
-                faults.add(
-                    reference.at(),
-                    format!(
-                        "found the name of {} a second time, expected it once",
-                        self.what
-                    ),
-                );
-            } else {
+            if seen.insert(position) {
                 found.push(position);
+            } else {
+                let message = format!(
+                    "found the name of {} a second time, expected it once",
+                    self.what
+                );
+                faults.add(reference.at(), message);
             }
         }
         found

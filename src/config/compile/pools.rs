@@ -1,4 +1,6 @@
 //! `pools`: references to accounts, and fallbacks that end somewhere.
+use std::collections::HashSet;
+
 use super::names::Names;
 use super::{Compiler, items, label};
 use crate::config::decode::Field;
@@ -67,38 +69,37 @@ impl Compiler<'_, '_> {
 
     /// One fault per cycle, at its first pool in the file.
     fn refuse_cycles(&mut self, raw: &Raw, pools: &[Option<Pool>]) {
-        let next = |position: usize| pools.get(position)?.as_ref()?.fallback;
-        let name = |position: usize| {
-            pools
-                .get(position)
-                .and_then(Option::as_ref)
-                .map_or("?", |pool| &pool.name)
-        };
-        for (start, item) in items(&raw.pools).iter().enumerate() {
-            let mut way = vec![start];
-            while let Some(position) = way.last().and_then(|last| next(*last)) {
-                if position == start {
-                    way.push(start);
-                    break;
+        let pool = |position: usize| pools.get(position)?.as_ref();
+        let next = |position: usize| pool(position)?.fallback;
+        // The walk on which a pool was first seen; each pool is walked through once.
+        let mut seen: Vec<Option<usize>> = vec![None; pools.len()];
+        for start in 0..pools.len() {
+            let mut at = Some(start);
+            while let Some(position) = at.filter(|position| seen.get(*position) == Some(&None)) {
+                if let Some(mark) = seen.get_mut(position) {
+                    *mark = Some(start);
                 }
-                // Into a cycle that begins elsewhere, or before: said there.
-                if position < start || way.contains(&position) {
-                    way.clear();
-                    break;
-                }
-                way.push(position);
+                at = next(position);
             }
-            let cycle = way.len() > 1 && way.last() == Some(&start);
-            if let Some(pool) = item.get().filter(|_| cycle) {
-                let way: Vec<String> = way
-                    .into_iter()
-                    .map(|position| quote(name(position)))
-                    .collect();
-                let message = format!(
-                    "found a cycle ({}), expected fallbacks that end",
-                    way.join(" → ")
-                );
-                self.faults.add(pool.fallback.at(), message);
+            let Some(entry) = at.filter(|position| seen.get(*position) == Some(&Some(start)))
+            else {
+                continue;
+            };
+            let rest = std::iter::successors(next(entry), |position| {
+                next(*position).filter(|_| *position != entry)
+            });
+            let cycle: Vec<usize> = std::iter::once(entry).chain(rest).collect();
+            let name = |position: &usize| {
+                pool(*position).map_or_else(String::new, |pool| quote(&pool.name))
+            };
+            let shown: Vec<String> = cycle.iter().map(name).collect();
+            let message = format!(
+                "found a cycle ({}), expected fallbacks that end",
+                shown.join(" → ")
+            );
+            let first = items(&raw.pools).get(entry).and_then(Field::get);
+            if let Some(first) = first {
+                self.faults.add(first.fallback.at(), message);
             }
         }
     }
@@ -108,17 +109,15 @@ impl Compiler<'_, '_> {
         if pools.iter().any(Option::is_none) {
             return;
         }
+        let used: HashSet<usize> = pools
+            .iter()
+            .flatten()
+            .flat_map(|pool| pool.accounts.iter().copied())
+            .collect();
         for (position, account) in items(&raw.accounts).iter().enumerate() {
-            let used = pools
-                .iter()
-                .flatten()
-                .any(|pool| pool.accounts.contains(&position));
-            if let Some(account) = account.get().filter(|_| !used) {
-                self.faults.warn(
-                    account.name.at(),
-                    "found an account that is in no pool, expected it in one",
-                    None,
-                );
+            if let Some(account) = account.get().filter(|_| !used.contains(&position)) {
+                let message = "found an account that is in no pool, expected it in one";
+                self.faults.warn(account.name.at(), message, None);
             }
         }
     }

@@ -20,6 +20,13 @@ impl Compiler<'_, '_> {
         let mut routes = Vec::new();
         let mut complete = !raw.routes.is_wrong();
         let mut catch_all = None;
+        // Nothing is said when a name could not be read, nor when there are so many that looking would take long.
+        let known = keys.is_complete() && !raw.groups.is_wrong();
+        let few = items(&raw.routes).len() * (keys.list().len() + 1) <= MOST_COMPARISONS;
+        let key_names = keys.list().iter().map(String::as_str).chain(["anonymous"]);
+        let key_names: Option<Vec<&str>> = (known && few).then(|| key_names.collect());
+        let group_names = groups.iter().map(|group| &*group.name);
+        let group_names: Option<Vec<&str>> = (known && few).then(|| group_names.collect());
         for item in items(&raw.routes) {
             let Some(raw_route) = item.get() else {
                 complete = false;
@@ -38,17 +45,8 @@ impl Compiler<'_, '_> {
             complete &= route.is_some();
             routes.extend(route);
             if let Some(when) = raw_route.when.get() {
-                let mut key_names: Vec<&str> = keys.list().iter().map(String::as_str).collect();
-                key_names.push("anonymous");
-                let known = keys.is_complete() && !raw.keys.is_wrong();
-                self.warn_of_no_match(&when.key, &key_names, "key", known);
-                let group_names: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
-                self.warn_of_no_match(
-                    &when.group,
-                    &group_names,
-                    "group",
-                    known && !raw.groups.is_wrong(),
-                );
+                self.warn_of_no_match(&when.key, key_names.as_deref(), "key");
+                self.warn_of_no_match(&when.group, group_names.as_deref(), "group");
             }
         }
         complete.then_some(routes)
@@ -122,23 +120,21 @@ impl Compiler<'_, '_> {
         })
     }
 
-    fn warn_of_no_match(
-        &mut self,
-        field: &Field<Pattern>,
-        names: &[&str],
-        what: &str,
-        known: bool,
-    ) {
-        let Some(Pattern(glob)) = field.get().filter(|_| known) else {
+    fn warn_of_no_match(&mut self, field: &Field<Pattern>, names: Option<&[&str]>, what: &str) {
+        let (Some(Pattern(glob)), Some(names)) = (field.get(), names) else {
             return;
         };
         if !names.iter().any(|name| glob.is_match(name)) {
+            let pattern = glob.pattern();
             let message = format!(
                 "found {}, which matches no {what}, expected one that is configured",
-                quote(glob.pattern())
+                quote(pattern)
             );
-            let hint = did_you_mean(glob.pattern(), names.iter().copied());
+            let hint = did_you_mean(pattern, names.iter().copied());
             self.faults.warn(field.at(), message, hint);
         }
     }
 }
+
+/// Routes × keys that are compared for the sake of a warning.
+const MOST_COMPARISONS: usize = 1_000_000;

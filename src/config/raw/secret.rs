@@ -24,9 +24,9 @@ impl Decode for RawSecret {
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
         match &cursor.node.kind {
-            Kind::List(_) => refuse(&cursor.at(), "a list", None, faults),
+            Kind::List(_) => refuse(cursor.at(), "a list", None, faults),
             Kind::Scalar { .. } if cursor.node.is_null() => {
-                refuse(&cursor.at(), "nothing", None, faults)
+                refuse(cursor.at(), "nothing", None, faults)
             }
             Kind::Scalar { text, .. } => inline(cursor, text, faults),
             Kind::Mapping(_) => reference(cursor, faults),
@@ -38,12 +38,12 @@ fn inline(cursor: &Cursor<'_>, text: &str, faults: &mut Faults) -> Option<RawSec
     let secret = Secret::new(text);
     faults.hide(&secret);
     if is_number_or_truth(cursor) {
-        return refuse(&cursor.at(), "a number or a truth value", None, faults);
+        return refuse(cursor.at(), "a number or a truth value", None, faults);
     }
     if let Some(name) = variable(text) {
         let name = if is_variable_name(name) { name } else { "NAME" };
         let hint = format!("nothing is substituted in this file: write `{{ env: {name} }}`");
-        return refuse(&cursor.at(), "a shell variable", Some(hint), faults);
+        return refuse(cursor.at(), "a shell variable", Some(hint), faults);
     }
     Some(RawSecret::Inline(secret))
 }
@@ -63,11 +63,11 @@ fn reference(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<RawSecret> {
     let entries = cursor.entries(RawSecret::EXPECTED, faults)?;
     let [(key, value)] = entries else {
         let found = format!("a mapping with {} keys", entries.len());
-        return refuse(&cursor.at(), &found, None, faults);
+        return refuse(cursor.at(), &found, None, faults);
     };
     let at = At {
         place: key.place,
-        ..cursor.at()
+        ..cursor.at().clone()
     };
     let known = ["env", "file"];
     if !known.contains(&&*key.text) {
@@ -81,7 +81,7 @@ fn reference(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<RawSecret> {
         } else {
             value.place
         },
-        ..cursor.at().member(&key.text)
+        ..cursor.key(key)
     };
     let text = match &value.kind {
         Kind::Scalar { text, .. } if !value.is_null() => text,

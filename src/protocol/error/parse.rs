@@ -20,7 +20,7 @@ pub struct ParsedError {
     pub type_: Option<String>,
     /// `error.code`, `error.details.error_code`, the reason of an `ErrorInfo`: numbers as text.
     pub code: Option<String>,
-    /// The upstream's words, at most [`MAX_MESSAGE`] bytes; empty if it has none. Not masked.
+    /// The upstream's words, at most 4 KiB of them; empty if it has none. Not masked.
     pub message: String,
     /// The request field at fault.
     pub param: Option<String>,

@@ -1,3 +1,4 @@
+//! Tests of the module above this file.
 use std::borrow::Cow;
 
 use proptest::prelude::*;
@@ -347,7 +348,7 @@ fn other_envelopes_are_read() {
         r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"plus","resets_at":1763640000,"resets_in_seconds":5400}}"#,
         Kind::Quota,
     );
-    assert_eq!(codex.retry_after, Some(Duration::from_secs(5400)));
+    assert_eq!(codex.retry_after, Some(Duration::from_mins(90)));
     assert_eq!(codex.resets_at, Some(1_763_640_000));
     reads(404, r#"{"error":"model 'x' not found"}"#, Kind::NotFound);
     reads(
@@ -444,7 +445,7 @@ fn delays_in_prose_are_read() {
     assert_eq!(after("try again in 5 parsecs"), None);
     assert_eq!(
         after("try again in 99999999999999999999999999999h"),
-        Some(Duration::from_secs(31_536_000))
+        Some(Duration::from_hours(8760))
     );
     assert_eq!(after("try again in "), None);
 }

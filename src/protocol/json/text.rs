@@ -10,7 +10,7 @@ pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// What a string means: the text between the quotes with its escapes resolved. A lone surrogate, which has no meaning
-/// in UTF-8, becomes U+FFFD. `None` only if `inner` is no string that [`scan`] would accept.
+/// in UTF-8, becomes U+FFFD. `None` only if `inner` is no string that [`super::scan`] would accept.
 pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(inner).ok()?;
     let Some(first) = text.find('\\') else {

@@ -1,3 +1,4 @@
+//! Tests of the module above this file.
 use proptest::prelude::*;
 
 use super::*;

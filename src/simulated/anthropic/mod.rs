@@ -3,7 +3,7 @@
 //! <https://platform.claude.com/docs/en/build-with-claude/streaming>
 mod request;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -27,9 +27,9 @@ pub(super) fn whole(plan: &Plan) -> Bytes {
         .map(|(index, block)| Content::new(plan, index, block, true))
         .collect();
     let message = envelope(plan, content, Some(&plan.stop));
-    let mut out = BytesMut::with_capacity(1024);
+    let mut out = Vec::with_capacity(1024);
     write_json(&mut out, &message);
-    out.freeze()
+    out.into()
 }
 
 /// Writes the events of one beat of a stream.
@@ -107,7 +107,7 @@ pub(super) fn write(plan: &Plan, beat: Beat<'_>, out: &mut Frames) {
 
 /// The error event.
 pub(super) fn fail(plan: &Plan, failure: &Failure, out: &mut Frames) {
-    let request_id = id("req_", plan.number, 0);
+    let request_id = format!("req_{}", plan.id);
     out.json(
         Some("error"),
         &failure.body(Dialect::Anthropic, 200, &request_id),
@@ -131,7 +131,7 @@ fn envelope<'a>(plan: &'a Plan, content: Vec<Content<'a>>, stop: Option<&'a Stop
         usage.output_tokens_details = None;
     }
     Envelope {
-        id: id("msg_", plan.number, 0),
+        id: format!("msg_{}", plan.id),
         kind: "message",
         role: "assistant",
         model: &plan.model,

@@ -5,7 +5,7 @@ mod request;
 
 use std::fmt::Write as _;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,9 +33,9 @@ pub(super) fn whole(plan: &Plan) -> Bytes {
     if let (Some(signature), Some(part)) = (text_signature(plan), parts.last_mut()) {
         part.thought_signature = Some(signature);
     }
-    let mut out = BytesMut::with_capacity(1024);
+    let mut out = Vec::with_capacity(1024);
     write_chunk(&mut out, &chunk(plan, parts, true));
-    out.freeze()
+    out.into()
 }
 
 /// Writes the events of one beat of a stream.
@@ -73,7 +73,7 @@ pub(super) fn count(total: u64) -> Value {
 }
 
 /// Writes JSON without the line separators at which Google's SDK cuts lines even inside strings.
-fn write_chunk(buffer: &mut BytesMut, value: &impl Serialize) {
+fn write_chunk(buffer: &mut Vec<u8>, value: &impl Serialize) {
     let start = buffer.len();
     write_json(buffer, value);
     let written = buffer.get(start..).unwrap_or_default();
@@ -112,7 +112,7 @@ fn chunk<'a>(plan: &'a Plan, parts: Vec<Part<'a>>, last: bool) -> Chunk<'a> {
         }],
         usage_metadata: WireUsage::new(&plan.usage, last),
         model_version: &plan.model,
-        response_id: id("", plan.number, 0),
+        response_id: &plan.id,
     }
 }
 
@@ -131,7 +131,7 @@ struct Chunk<'a> {
     candidates: [Candidate<'a>; 1],
     usage_metadata: WireUsage,
     model_version: &'a str,
-    response_id: String,
+    response_id: &'a str,
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>
 mod request;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) fn whole(plan: &Plan) -> Bytes {
         None => (None, None),
     };
     let completion = Completion {
-        id: id("chatcmpl-", plan.number, 0),
+        id: format!("chatcmpl-{}", plan.id),
         object: "chat.completion",
         created: plan.created,
         model: &plan.model,
@@ -55,9 +55,9 @@ pub(super) fn whole(plan: &Plan) -> Bytes {
         service_tier: "default",
         system_fingerprint: FINGERPRINT,
     };
-    let mut out = BytesMut::with_capacity(1024);
+    let mut out = Vec::with_capacity(1024);
     write_json(&mut out, &completion);
-    out.freeze()
+    out.into()
 }
 
 /// What the stream remembers: what all its chunks begin with.
@@ -71,7 +71,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(plan: &Plan) -> Self {
         let head = json!({
-            "id": id("chatcmpl-", plan.number, 0),
+            "id": format!("chatcmpl-{}", plan.id),
             "object": "chat.completion.chunk",
             "created": plan.created,
             "model": plan.model,

@@ -4,10 +4,12 @@
 mod request;
 mod wire;
 
-use bytes::{Bytes, BytesMut};
-use serde_json::{Value, json};
+use bytes::Bytes;
+use serde_json::Value;
 
-use self::wire::{Event, Response, WireUsage};
+use self::wire::{
+    Event, Format, Item, Metadata, Part, Reason, Reasoning, Response, Text, WireUsage,
+};
 use super::fault::Failure;
 use super::frames::{Frames, write_json};
 use super::ids::{id, opaque};
@@ -18,15 +20,16 @@ pub(super) use self::request::ask;
 
 /// A whole response.
 pub(super) fn whole(plan: &Plan) -> Bytes {
-    let mut out = BytesMut::with_capacity(2048);
+    let mut out = Vec::with_capacity(2048);
     write_json(&mut out, &response(plan, State::Done, items(plan)));
-    out.freeze()
+    out.into()
 }
 
-/// What the stream remembers: the number of the next event.
+/// What the stream remembers: the number of the next event, and the id of the item that is open.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     sequence: u64,
+    item_id: String,
 }
 
 impl Writer {
@@ -43,7 +46,7 @@ impl Writer {
             }
             Beat::Open(index, block) => self.open(plan, index, block, out),
             Beat::Piece(index, block, text) => {
-                let item_id = item_id(plan, index, block);
+                let item_id = std::mem::take(&mut self.item_id);
                 let mut event = Event::of_item(&item_id, index);
                 event.delta = Some(text);
                 let kind = match block {
@@ -64,6 +67,7 @@ impl Writer {
                     }
                 };
                 self.event(kind, event, out);
+                self.item_id = item_id;
             }
             Beat::Close(index, block) => self.close(plan, index, block, out),
             Beat::Finish => {}
@@ -98,7 +102,7 @@ impl Writer {
         let event = Event::of_item(&item_id, index);
         match block {
             Block::Reasoning { text, .. } if !text.is_empty() => {
-                let part = Some(json!({"type": "summary_text", "text": ""}));
+                let part = Some(Part::SummaryText { text: "" });
                 let event = Event {
                     summary_index: Some(0),
                     part,
@@ -116,6 +120,7 @@ impl Writer {
             }
             Block::Call(_) | Block::Reasoning { .. } => {}
         }
+        self.item_id = item_id;
     }
 
     fn close(&mut self, plan: &Plan, index: usize, block: &Block, out: &mut Frames) {
@@ -147,7 +152,7 @@ impl Writer {
                     ..event()
                 };
                 self.event("response.reasoning_summary_text.done", done, out);
-                let part = Some(json!({"type": "summary_text", "text": text}));
+                let part = Some(Part::SummaryText { text });
                 let done = Event {
                     summary_index,
                     part,
@@ -210,7 +215,7 @@ enum State {
     Running,
 }
 
-fn response(plan: &Plan, state: State, output: Vec<Value>) -> Response<'_> {
+fn response<'a>(plan: &'a Plan, state: State, output: Vec<Item<'a>>) -> Response<'a> {
     let done = matches!(state, State::Done);
     let cut = done && plan.stop == Stop::Length;
     let (status, error) = match state {
@@ -220,88 +225,110 @@ fn response(plan: &Plan, state: State, output: Vec<Value>) -> Response<'_> {
         State::Running => ("in_progress", None),
     };
     Response {
-        id: id("resp_", plan.number, 0),
+        id: format!("resp_{}", plan.id),
         object: "response",
         created_at: plan.created,
         completed_at: (done && !cut).then_some(plan.created),
         status,
         background: false,
         error,
-        incomplete_details: cut.then(|| json!({"reason": "max_output_tokens"})),
+        incomplete_details: cut.then_some(Reason {
+            reason: "max_output_tokens",
+        }),
         instructions: (),
         max_output_tokens: (),
         model: &plan.model,
         output,
         parallel_tool_calls: true,
         previous_response_id: (),
-        reasoning: json!({"effort": null, "summary": null}),
+        reasoning: Reasoning::default(),
         service_tier: "default",
         store: false,
         temperature: 1.0,
-        text: json!({"format": {"type": "text"}}),
+        text: Text {
+            format: Format { kind: "text" },
+        },
         tool_choice: "auto",
         tools: [],
         top_p: 1.0,
         truncation: "disabled",
         usage: done.then(|| WireUsage::new(&plan.usage)),
         user: (),
-        metadata: json!({}),
+        metadata: Metadata {},
     }
 }
 
-fn items(plan: &Plan) -> Vec<Value> {
-    plan.blocks
-        .iter()
-        .enumerate()
+fn items(plan: &Plan) -> Vec<Item<'_>> {
+    let blocks = plan.blocks.iter().enumerate();
+    blocks
         .map(|(index, block)| item(plan, index, block, true))
         .collect()
 }
 
 /// An output item as it is at its end, or (`done` false) as it is announced.
-fn item(plan: &Plan, index: usize, block: &Block, done: bool) -> Value {
+fn item<'a>(plan: &Plan, index: usize, block: &'a Block, done: bool) -> Item<'a> {
     let id = item_id(plan, index, block);
     let status = if done { "completed" } else { "in_progress" };
     let body = if done { block.body() } else { "" };
     match block {
         Block::Call(call) => {
             let call_id = call_id(plan, call);
-            let mut item = if call.freeform {
-                json!({"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id,
-                       "name": call.name, "input": body})
+            let (name, namespace) = (call.name.as_str(), call.namespace.as_deref());
+            if call.freeform {
+                Item::CustomToolCall {
+                    id,
+                    status,
+                    call_id,
+                    name,
+                    namespace,
+                    input: body,
+                }
             } else {
-                json!({"id": id, "type": "function_call", "status": status, "call_id": call_id,
-                       "name": call.name, "arguments": body})
-            };
-            if let (Some(namespace), Some(members)) = (&call.namespace, item.as_object_mut()) {
-                members.insert("namespace".to_owned(), json!(namespace));
+                Item::FunctionCall {
+                    id,
+                    status,
+                    call_id,
+                    name,
+                    namespace,
+                    arguments: body,
+                }
             }
-            item
         }
-        Block::Reasoning { opaque: sealed, .. } => {
-            let summary = match body {
-                "" => json!([]),
-                text => json!([{"type": "summary_text", "text": text}]),
-            };
-            let encrypted = (done && *sealed).then(|| opaque("gAAAAA", plan.number, index as u64));
-            json!({"id": id, "type": "reasoning", "summary": summary, "content": [],
-                   "encrypted_content": encrypted})
-        }
+        Block::Reasoning { opaque: sealed, .. } => Item::Reasoning {
+            id,
+            summary: match body {
+                "" => Vec::new(),
+                text => vec![Part::SummaryText { text }],
+            },
+            content: [],
+            encrypted_content: (done && *sealed)
+                .then(|| opaque("gAAAAA", plan.number, index as u64)),
+        },
         Block::Refusal(_) | Block::Text(_) => {
             let content = if done {
-                json!([content_part(block, true)])
+                vec![content_part(block, true)]
             } else {
-                json!([])
+                Vec::new()
             };
-            json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": content})
+            Item::Message {
+                id,
+                status,
+                role: "assistant",
+                content,
+            }
         }
     }
 }
 
-fn content_part(block: &Block, done: bool) -> Value {
-    let body = if done { block.body() } else { "" };
+fn content_part(block: &Block, done: bool) -> Part<'_> {
+    let text = if done { block.body() } else { "" };
     match block {
-        Block::Refusal(_) => json!({"type": "refusal", "refusal": body}),
-        _ => json!({"type": "output_text", "annotations": [], "logprobs": [], "text": body}),
+        Block::Refusal(_) => Part::Refusal { refusal: text },
+        _ => Part::OutputText {
+            annotations: [],
+            logprobs: [],
+            text,
+        },
     }
 }
 

@@ -33,9 +33,9 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<[(); 0]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) part: Option<Value>,
+    pub(super) part: Option<Part<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) item: Option<Value>,
+    pub(super) item: Option<Item<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response: Option<Box<Response<'a>>>,
 }
@@ -67,25 +67,104 @@ pub(super) struct Response<'a> {
     pub(super) status: &'static str,
     pub(super) background: bool,
     pub(super) error: Option<Value>,
-    pub(super) incomplete_details: Option<Value>,
+    pub(super) incomplete_details: Option<Reason>,
     pub(super) instructions: (),
     pub(super) max_output_tokens: (),
     pub(super) model: &'a str,
-    pub(super) output: Vec<Value>,
+    pub(super) output: Vec<Item<'a>>,
     pub(super) parallel_tool_calls: bool,
     pub(super) previous_response_id: (),
-    pub(super) reasoning: Value,
+    pub(super) reasoning: Reasoning,
     pub(super) service_tier: &'static str,
     pub(super) store: bool,
     pub(super) temperature: f64,
-    pub(super) text: Value,
+    pub(super) text: Text,
     pub(super) tool_choice: &'static str,
     pub(super) tools: [(); 0],
     pub(super) top_p: f64,
     pub(super) truncation: &'static str,
     pub(super) usage: Option<WireUsage>,
     pub(super) user: (),
-    pub(super) metadata: Value,
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reason {
+    pub(super) reason: &'static str,
+}
+
+/// The settings that a request left alone.
+#[derive(Default, Serialize)]
+pub(super) struct Reasoning {
+    effort: (),
+    summary: (),
+}
+
+#[derive(Serialize)]
+pub(super) struct Text {
+    pub(super) format: Format,
+}
+
+#[derive(Serialize)]
+pub(super) struct Format {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Metadata {}
+
+/// An output item.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Item<'a> {
+    CustomToolCall {
+        id: String,
+        status: &'static str,
+        call_id: String,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
+        input: &'a str,
+    },
+    FunctionCall {
+        id: String,
+        status: &'static str,
+        call_id: String,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
+        arguments: &'a str,
+    },
+    Message {
+        id: String,
+        status: &'static str,
+        role: &'static str,
+        content: Vec<Part<'a>>,
+    },
+    Reasoning {
+        id: String,
+        summary: Vec<Part<'a>>,
+        content: [(); 0],
+        encrypted_content: Option<String>,
+    },
+}
+
+/// A part of a message or of a summary.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Part<'a> {
+    OutputText {
+        annotations: [(); 0],
+        logprobs: [(); 0],
+        text: &'a str,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+    SummaryText {
+        text: &'a str,
+    },
 }
 
 #[derive(Serialize)]

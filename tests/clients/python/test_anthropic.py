@@ -28,10 +28,6 @@ def streamed(client, text, **more):
         return stream.get_final_message(), pieces
 
 
-def without_id(message):
-    return message.model_dump(exclude={"id": True, "usage": {"input_tokens"}, "content": {"__all__": {"id", "signature"}}})
-
-
 def test_plain(client):
     message = client.messages.create(**ask("hello"))
     assert message.content[0].text == "You said: hello"
