@@ -18,7 +18,14 @@ fn two() -> (Upstream, Weir) {
     (upstream, weir)
 }
 
-const READS: [&str; 6] = ["/metrics", "/livez", "/readyz", "/status", "/status/config", "/status/accounts"];
+const READS: [&str; 6] = [
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/status",
+    "/status/config",
+    "/status/accounts",
+];
 
 #[test]
 fn on_loopback_reading_is_free_and_changing_needs_the_token() {
@@ -39,7 +46,10 @@ fn on_loopback_reading_is_free_and_changing_needs_the_token() {
 fn without_a_configured_token_nothing_can_be_changed() {
     let upstream = Upstream::json(200, lines().answer);
     let entry = account("a", &lines(), &upstream, "");
-    let weir = Weir::start(&format!("admin: {{ addr: \"127.0.0.1:0\" }}\n{}", accounts(&[entry])));
+    let weir = Weir::start(&format!(
+        "admin: {{ addr: \"127.0.0.1:0\" }}\n{}",
+        accounts(&[entry])
+    ));
     weir.admin("GET", "/metrics").send().is(200);
     weir.admin("POST", "/admin/reload").send().is(403);
     weir.admin("POST", "/admin/reload").key("").send().is(403);
@@ -80,12 +90,20 @@ fn a_unix_socket_serves_it_too() {
         answer
     };
     let get = ask("GET /status/accounts HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    assert!(get.starts_with("HTTP/1.1 200") && get.contains("\"usable\""), "{get}");
+    assert!(
+        get.starts_with("HTTP/1.1 200") && get.contains("\"usable\""),
+        "{get}"
+    );
     let post = ask("POST /admin/reload HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(post.starts_with("HTTP/1.1 401"), "{post}");
     let token = format!("authorization: Bearer {TOKEN}");
-    let post = ask(&format!("POST /admin/reload HTTP/1.1\r\nhost: x\r\n{token}\r\nconnection: close\r\n\r\n"));
-    assert!(post.starts_with("HTTP/1.1 200") && post.contains("unchanged"), "{post}");
+    let post = ask(&format!(
+        "POST /admin/reload HTTP/1.1\r\nhost: x\r\n{token}\r\nconnection: close\r\n\r\n"
+    ));
+    assert!(
+        post.starts_with("HTTP/1.1 200") && post.contains("unchanged"),
+        "{post}"
+    );
     weir.is_well();
 }
 
@@ -96,7 +114,11 @@ fn a_drained_account_gets_no_new_requests_until_it_is_enabled() {
     assert_eq!(serving(), "a");
     weir.tell("/admin/accounts/a/drain").is(200);
     assert_eq!(serving(), "b");
-    weir.until_metric("weir_account_state", &[("account", "a"), ("state", "drained")], 1.0);
+    weir.until_metric(
+        "weir_account_state",
+        &[("account", "a"), ("state", "drained")],
+        1.0,
+    );
     weir.tell("/admin/accounts/a/enable").is(200);
     assert_eq!(serving(), "a");
     weir.tell("/admin/accounts/nobody/drain").is(404);
@@ -113,7 +135,11 @@ fn with_every_account_drained_it_is_not_ready_and_says_so() {
     weir.get("/ready").send().is(503);
     weir.admin("GET", "/livez").send().is(200);
     let answer = weir.ask(&lines()).send();
-    assert!((502..=529).contains(&answer.status), "{}", answer.status_and_body());
+    assert!(
+        (502..=529).contains(&answer.status),
+        "{}",
+        answer.status_and_body()
+    );
 }
 
 #[test]
@@ -148,7 +174,13 @@ fn a_credential_that_was_refused_is_tried_again_after_enable() {
 #[test]
 fn the_wrong_method_or_path_is_said_and_no_secret_is() {
     let (_upstream, weir) = two();
-    assert_eq!(weir.admin("GET", "/admin/reload").send().is(405).header("allow"), Some("POST"));
+    assert_eq!(
+        weir.admin("GET", "/admin/reload")
+            .send()
+            .is(405)
+            .header("allow"),
+        Some("POST")
+    );
     weir.tell("/metrics").is(405);
     weir.admin("DELETE", "/status").send().is(405);
     weir.admin("GET", "/nothing").send().is(404);

@@ -56,7 +56,11 @@ fn a_missing_or_wrong_key_is_a_401_in_the_dialect_of_the_caller() {
             assert!(!answer.text().contains("wrong"), "{}", answer.text());
         }
     }
-    weir.until_metric("weir_requests_total", &[("outcome", "unauthenticated")], 8.0);
+    weir.until_metric(
+        "weir_requests_total",
+        &[("outcome", "unauthenticated")],
+        8.0,
+    );
 }
 
 #[test]
@@ -77,7 +81,9 @@ fn a_key_reaches_only_its_models() {
     let (kind, message) = ANTHROPIC().error(&refused.json());
     assert_eq!(kind, "permission_error");
     assert!(message.contains("claude-sonnet-4-5"), "{message}");
-    let body = ANTHROPIC().ask.replace("claude-sonnet-4-5", "claude-haiku-4-5");
+    let body = ANTHROPIC()
+        .ask
+        .replace("claude-sonnet-4-5", "claude-haiku-4-5");
     weir.post("/v1/messages", body).key("k-1").send().is(200);
     // No way around it: a second `model`, also when it is spelt differently.
     for second in ["model", "m\\u006fdel"] {
@@ -109,7 +115,10 @@ fn a_key_reaches_only_its_pools() {
 fn anonymous_callers_are_served_only_when_the_configuration_says_so() {
     let upstream = Upstream::json(200, ANTHROPIC().answer);
     let entry = account("a", &ANTHROPIC(), &upstream, "");
-    let weir = Weir::start(&format!("{}keys: []\nanonymous: true\n", accounts(&[entry])));
+    let weir = Weir::start(&format!(
+        "{}keys: []\nanonymous: true\n",
+        accounts(&[entry])
+    ));
     ask(&weir, &[], "").is(200);
     ask(&weir, &[("x-api-key", "whatever an SDK insists on")], "").is(200);
     weir.until_metric("weir_requests_total", &[("key", "anonymous")], 2.0);

@@ -48,7 +48,11 @@ fn malformed_json() {
 
 #[test]
 fn a_hundred_thousand_levels_of_nesting() {
-    let body = format!("{{\"model\":\"m\",\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let body = format!(
+        "{{\"model\":\"m\",\"x\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     unreadable(body.as_bytes(), "cannot be read");
 }
 
@@ -61,15 +65,22 @@ fn invalid_utf_8() {
 fn a_body_of_33_mib() {
     let (_upstream, weir) = weir("");
     let lines = sample(Dialect::Anthropic);
-    let call = weir.call("POST", lines.path).header("content-length", &(33u64 << 20).to_string());
+    let call = weir
+        .call("POST", lines.path)
+        .header("content-length", &(33u64 << 20).to_string());
     let answer = call.send();
     refused(&lines, &answer, 413, "max_body");
     assert_eq!(lines.error(&answer.json()).0, "request_too_large");
     // Chunked, its size shows only on the way.
-    let mut stream = weir.call("POST", lines.path).header("transfer-encoding", "chunked").start();
+    let mut stream = weir
+        .call("POST", lines.path)
+        .header("transfer-encoding", "chunked")
+        .start();
     let chunk = [b"100000\r\n".as_slice(), &[b' '; 1 << 20], b"\r\n"].concat();
     // Weir stops reading at 32 MiB: then writing fails.
-    let sent = (0..33).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+    let sent = (0..33)
+        .take_while(|_| stream.write_all(&chunk).is_ok())
+        .count();
     let answer = Open::read(stream).map(Open::rest);
     match answer {
         Some(answer) => refused(&lines, &answer, 413, "max_body"),
@@ -87,14 +98,21 @@ fn a_body_that_never_comes_holds_nothing_up() {
     let lines = sample(Dialect::Anthropic);
     let stalled: Vec<TcpStream> = (0..50)
         .map(|_| {
-            let call = weir.call("POST", lines.path).header("content-length", "1000");
+            let call = weir
+                .call("POST", lines.path)
+                .header("content-length", "1000");
             let mut stream = call.start();
             stream.write_all(b"{\"model\":\"").expect("weir reads");
             stream
         })
         .collect();
     weir.until_metric("weir_inflight_requests", &[], 50.0);
-    refused(&lines, &weir.post(lines.path, "{").send(), 400, "cannot be read");
+    refused(
+        &lines,
+        &weir.post(lines.path, "{").send(),
+        400,
+        "cannot be read",
+    );
     drop(stalled);
     weir.until_metric("weir_inflight_requests", &[], 0.0);
     weir.until_metric("weir_requests_total", &[("outcome", "client_gone")], 50.0);
@@ -103,7 +121,9 @@ fn a_body_that_never_comes_holds_nothing_up() {
 /// What weir answers to these bytes before it closes or waits for more.
 fn raw(weir: &Weir, bytes: &[u8]) -> Option<Answer> {
     let mut stream = TcpStream::connect(weir.addr()).expect("weir listens");
-    stream.set_read_timeout(Some(crate::rig::PATIENCE)).expect("a living socket");
+    stream
+        .set_read_timeout(Some(crate::rig::PATIENCE))
+        .expect("a living socket");
     let _ = stream.write_all(bytes);
     Open::read(stream).map(Open::rest)
 }
@@ -113,11 +133,22 @@ fn content_length_and_transfer_encoding_together_smuggle_nothing() {
     let (_upstream, weir) = weir("");
     let lines = sample(Dialect::Anthropic);
     let inner = "GET /v1/models HTTP/1.1\r\nhost: smuggled\r\n\r\n";
-    for framing in ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 500"] {
-        let head = format!("POST {} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n{framing}\r\n\r\n", lines.path, crate::rig::KEY);
+    for framing in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 500",
+    ] {
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n{framing}\r\n\r\n",
+            lines.path,
+            crate::rig::KEY
+        );
         let mut stream = TcpStream::connect(weir.addr()).expect("weir listens");
-        stream.set_read_timeout(Some(crate::rig::PATIENCE)).expect("a living socket");
-        stream.write_all(format!("{head}0\r\n\r\n{inner}").as_bytes()).expect("weir reads");
+        stream
+            .set_read_timeout(Some(crate::rig::PATIENCE))
+            .expect("a living socket");
+        stream
+            .write_all(format!("{head}0\r\n\r\n{inner}").as_bytes())
+            .expect("weir reads");
         let mut answers = String::new();
         let _ = stream.read_to_string(&mut answers);
         assert!(answers.starts_with("HTTP/1.1 400"), "{answers}");
@@ -129,25 +160,43 @@ fn content_length_and_transfer_encoding_together_smuggle_nothing() {
 #[test]
 fn two_lengths_that_differ_are_refused() {
     let (_upstream, weir) = weir("");
-    let bytes = format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\n{{}}{{}}", crate::rig::KEY);
+    let bytes = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\n{{}}{{}}",
+        crate::rig::KEY
+    );
     let answer = raw(&weir, bytes.as_bytes());
-    assert!(answer.as_ref().is_none_or(|answer| answer.status == 400), "{answer:?}");
+    assert!(
+        answer.as_ref().is_none_or(|answer| answer.status == 400),
+        "{answer:?}"
+    );
     weir.is_well();
 }
 
 #[test]
 fn a_header_of_a_megabyte() {
     let (_upstream, weir) = weir("");
-    let call = weir.ask(&sample(Dialect::Anthropic)).header("x-large", &"x".repeat(1 << 20));
+    let call = weir
+        .ask(&sample(Dialect::Anthropic))
+        .header("x-large", &"x".repeat(1 << 20));
     let answer = Open::read(call.start()).map(Open::rest);
-    assert!(answer.as_ref().is_none_or(|answer| (400..500).contains(&answer.status)), "{answer:?}");
+    assert!(
+        answer
+            .as_ref()
+            .is_none_or(|answer| (400..500).contains(&answer.status)),
+        "{answer:?}"
+    );
     weir.is_well();
 }
 
 #[test]
 fn what_is_no_http_at_all() {
     let (_upstream, weir) = weir("");
-    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"SSH-2.0-x\r\n\r\n", b"GET\r\n\r\n", &[0; 5000]] {
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"SSH-2.0-x\r\n\r\n",
+        b"GET\r\n\r\n",
+        &[0; 5000],
+    ] {
         let mut stream = TcpStream::connect(weir.addr()).expect("weir listens");
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -159,7 +208,14 @@ fn what_is_no_http_at_all() {
 #[test]
 fn an_unknown_model_is_a_404_that_says_where_to_look() {
     let upstream = Upstream::start(|_, _| panic!("nothing goes upstream"));
-    let entries = ALL.map(|dialect| account(dialect.as_str(), &sample(dialect), &upstream, ", models: [known]"));
+    let entries = ALL.map(|dialect| {
+        account(
+            dialect.as_str(),
+            &sample(dialect),
+            &upstream,
+            ", models: [known]",
+        )
+    });
     let weir = Weir::start(&accounts(&entries));
     for lines in ALL.map(sample) {
         refused(&lines, &weir.ask(&lines).send(), 404, "/v1/models");
@@ -169,12 +225,28 @@ fn an_unknown_model_is_a_404_that_says_where_to_look() {
 #[test]
 fn a_model_that_is_missing_or_no_text_is_named() {
     let (_upstream, weir) = weir("");
-    for dialect in [Dialect::Anthropic, Dialect::OpenaiChat, Dialect::OpenaiResponses] {
+    for dialect in [
+        Dialect::Anthropic,
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+    ] {
         let lines = sample(dialect);
-        for body in ["{}", "{\"model\":7}", "{\"model\":\"\"}", "{\"model\":null}"] {
+        for body in [
+            "{}",
+            "{\"model\":7}",
+            "{\"model\":\"\"}",
+            "{\"model\":null}",
+        ] {
             refused(&lines, &weir.post(lines.path, body).send(), 400, "`model`");
         }
-        refused(&lines, &weir.post(lines.path, "{\"model\":\"m\",\"stream\":\"yes\"}").send(), 400, "`stream`");
+        refused(
+            &lines,
+            &weir
+                .post(lines.path, "{\"model\":\"m\",\"stream\":\"yes\"}")
+                .send(),
+            400,
+            "`stream`",
+        );
     }
 }
 
@@ -214,7 +286,11 @@ fn an_upstream_whose_event_never_ends_is_cut_off() {
     });
     let weir = Weir::before(&upstream, &lines);
     let answer = weir.ask_stream(&lines).send();
-    assert!(answer.status == 502 || answer.text().contains("error"), "{}", answer.status_and_body());
+    assert!(
+        answer.status == 502 || answer.text().contains("error"),
+        "{}",
+        answer.status_and_body()
+    );
     weir.is_well();
 }
 
@@ -222,7 +298,9 @@ fn an_upstream_whose_event_never_ends_is_cut_off() {
 fn a_client_that_never_finishes_its_head_is_alone_with_it() {
     let (_upstream, weir) = weir("");
     let mut stream = TcpStream::connect(weir.addr()).expect("weir listens");
-    stream.write_all(b"POST /v1/messages HTTP/1.1\r\nhost:").expect("weir reads");
+    stream
+        .write_all(b"POST /v1/messages HTTP/1.1\r\nhost:")
+        .expect("weir reads");
     weir.is_well();
     drop(stream);
     Call::new(weir.addr(), "GET", "/health").send().is(200);

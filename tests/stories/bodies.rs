@@ -10,7 +10,10 @@ fn lines() -> Lines {
 
 fn start(more: &str) -> (Upstream, Weir) {
     let upstream = Upstream::json(200, lines().answer);
-    let weir = Weir::start(&format!("{}{more}", accounts(&[account("a", &lines(), &upstream, "")])));
+    let weir = Weir::start(&format!(
+        "{}{more}",
+        accounts(&[account("a", &lines(), &upstream, "")])
+    ));
     (upstream, weir)
 }
 
@@ -40,7 +43,10 @@ fn arrived(upstream: &Upstream) {
 fn a_chunked_body_is_read_like_any_other() {
     let (upstream, weir) = start("");
     let pieces: Vec<&[u8]> = lines().ask.as_bytes().chunks(3).collect();
-    weir.call("POST", lines().path).chunks(&pieces).send().is(200);
+    weir.call("POST", lines().path)
+        .chunks(&pieces)
+        .send()
+        .is(200);
     arrived(&upstream);
 }
 
@@ -52,7 +58,9 @@ fn gzip_and_zstd_are_decoded() {
         ("identity", lines().ask.into()),
     ] {
         let (upstream, weir) = start("");
-        let call = weir.post(lines().path, body).header("content-encoding", coding);
+        let call = weir
+            .post(lines().path, body)
+            .header("content-encoding", coding);
         call.header("accept-encoding", "gzip, br").send().is(200);
         arrived(&upstream);
     }
@@ -61,11 +69,21 @@ fn gzip_and_zstd_are_decoded() {
 #[test]
 fn a_coding_that_is_not_understood_is_named() {
     let (upstream, weir) = start("");
-    let answer = weir.post(lines().path, "x").header("content-encoding", "br").send().is(400);
+    let answer = weir
+        .post(lines().path, "x")
+        .header("content-encoding", "br")
+        .send()
+        .is(400);
     let (kind, message) = lines().error(&answer.json());
     assert_eq!(kind, "invalid_request_error");
-    assert!(message.contains("`br`") && message.contains("zstd"), "{message}");
-    let answer = weir.post(lines().path, "x").header("content-encoding", "gzip").send();
+    assert!(
+        message.contains("`br`") && message.contains("zstd"),
+        "{message}"
+    );
+    let answer = weir
+        .post(lines().path, "x")
+        .header("content-encoding", "gzip")
+        .send();
     answer.is(400);
     assert_eq!(upstream.count(), 0);
 }
@@ -76,7 +94,11 @@ fn a_bomb_is_defused_at_max_body() {
     let large = vec![b' '; 64 << 20];
     for (coding, bomb) in [("gzip", gzip(&large)), ("zstd", zstd(&large))] {
         assert!(bomb.len() < 100_000, "a bomb is small");
-        let answer = weir.post(lines().path, bomb).header("content-encoding", coding).send().is(413);
+        let answer = weir
+            .post(lines().path, bomb)
+            .header("content-encoding", coding)
+            .send()
+            .is(413);
         assert_eq!(lines().error(&answer.json()).0, "invalid_request_error");
     }
     assert_eq!(upstream.count(), 0);
@@ -87,13 +109,19 @@ fn a_bomb_is_defused_at_max_body() {
 fn who_expects_100_continue_gets_it_before_the_body_is_read() {
     let (upstream, weir) = start("");
     let length = lines().ask.len().to_string();
-    let call = weir.call("POST", lines().path).header("content-length", &length);
+    let call = weir
+        .call("POST", lines().path)
+        .header("content-length", &length);
     let mut stream = call.header("expect", "100-continue").start();
     let mut interim = [0; 25];
     stream.read_exact(&mut interim).expect("an interim answer");
     assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(lines().ask.as_bytes()).expect("weir reads");
-    let answer = crate::rig::client::Open::read(stream).expect("an answer").rest();
+    stream
+        .write_all(lines().ask.as_bytes())
+        .expect("weir reads");
+    let answer = crate::rig::client::Open::read(stream)
+        .expect("an answer")
+        .rest();
     assert_eq!(answer.is(200).text(), lines().answer);
     arrived(&upstream);
 }
@@ -101,7 +129,9 @@ fn who_expects_100_continue_gets_it_before_the_body_is_read() {
 #[test]
 fn who_expects_100_continue_for_too_much_is_refused_first() {
     let (_upstream, weir) = start("server: { max_body: 1KiB }\n");
-    let call = weir.call("POST", lines().path).header("content-length", "5000");
+    let call = weir
+        .call("POST", lines().path)
+        .header("content-length", "5000");
     call.header("expect", "100-continue").send().is(413);
 }
 

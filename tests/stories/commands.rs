@@ -19,7 +19,13 @@ fn file(yaml: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn wrong_usage_is_2() {
-    for arguments in [&["--nonsense"][..], &["dance"], &[], &["run", "-x"], &["key"]] {
+    for arguments in [
+        &["--nonsense"][..],
+        &["dance"],
+        &[],
+        &["run", "-x"],
+        &["key"],
+    ] {
         let ended = run(&mut command(arguments));
         assert_eq!(ended.code, Some(2), "{arguments:?} {ended:?}");
         assert!(ended.stderr.contains("Usage"), "{ended:?}");
@@ -29,10 +35,16 @@ fn wrong_usage_is_2() {
 #[test]
 fn help_and_version_are_0() {
     let ended = run(&mut command(&["--version"]));
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), concat!("weir ", env!("CARGO_PKG_VERSION"), "\n")));
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), concat!("weir ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
     for arguments in ["help", "--help"] {
         let ended = run(&mut command(&[arguments]));
-        assert!(ended.code == Some(0) && ended.stdout.contains("demo"), "{ended:?}");
+        assert!(
+            ended.code == Some(0) && ended.stdout.contains("demo"),
+            "{ended:?}"
+        );
     }
 }
 
@@ -45,10 +57,17 @@ fn a_bad_configuration_is_78_and_every_fault_has_its_place() {
         let ended = run(&mut command(&[verb, "-c", &path]));
         assert_eq!(ended.code, Some(78), "{ended:?}");
         assert!(ended.stderr.contains("2 faults found"), "{ended:?}");
-        let places = ended.stderr.lines().filter(|line| line.starts_with(&path)).count();
+        let places = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with(&path))
+            .count();
         assert_eq!(places, 2, "{ended:?}");
         assert!(ended.stderr.contains("did you mean `retry`"), "{ended:?}");
-        assert!(!ended.stderr.contains("secret-of") && !ended.stderr.contains(KEY), "{ended:?}");
+        assert!(
+            !ended.stderr.contains("secret-of") && !ended.stderr.contains(KEY),
+            "{ended:?}"
+        );
     }
     let ended = run(&mut command(&["run", "-c", "/nowhere/weir.yaml"]));
     assert_eq!(ended.code, Some(78), "{ended:?}");
@@ -70,7 +89,10 @@ fn the_environment_names_the_file_too() {
     let upstream = Upstream::json(200, "{}");
     let (_dir, path) = file(&yaml(&upstream));
     let ended = run(command(&["check"]).env("WEIR_CONFIG", &path));
-    assert!(ended.code == Some(0) && ended.stdout.contains(&path), "{ended:?}");
+    assert!(
+        ended.code == Some(0) && ended.stdout.contains(&path),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -78,10 +100,18 @@ fn two_processes_on_one_port_is_a_clear_error_and_1() {
     let upstream = Upstream::json(200, "{}");
     let first = Process::start(&yaml(&upstream));
     let addr = first.addr();
-    let (_dir, path) = file(&format!("listen: [{{ addr: \"{addr}\" }}]\n{}", yaml(&upstream)));
+    let (_dir, path) = file(&format!(
+        "listen: [{{ addr: \"{addr}\" }}]\n{}",
+        yaml(&upstream)
+    ));
     let ended = run(&mut command(&["run", "-c", &path]));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains(&format!("cannot listen on {addr}: another process has it")), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("cannot listen on {addr}: another process has it")),
+        "{ended:?}"
+    );
     Process::call(&first, "GET", "/health").send().is(200);
 }
 
@@ -89,7 +119,10 @@ fn two_processes_on_one_port_is_a_clear_error_and_1() {
 fn without_a_file_or_a_key_it_says_what_to_do() {
     let ended = run(&mut command(&["run"]));
     assert_eq!(ended.code, Some(78), "{ended:?}");
-    assert!(ended.stderr.contains("ANTHROPIC_API_KEY") && ended.stderr.contains("weir demo"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("ANTHROPIC_API_KEY") && ended.stderr.contains("weir demo"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -97,12 +130,23 @@ fn a_new_key_goes_into_the_configuration_as_printed() {
     let ended = run(&mut command(&["key", "new", "--name", "fresh"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let key = ended.stdout.lines().next().expect("a key").to_owned();
-    let entry: String = ended.stdout.lines().filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect();
+    let entry: String = ended
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .map(|line| format!("{line}\n"))
+        .collect();
     assert!(!entry.contains(&key), "{entry}");
     let lines = sample(Dialect::Anthropic);
     let upstream = Upstream::json(200, lines.answer);
     let process = Process::start(&format!("keys:\n{entry}{}", yaml(&upstream)));
-    let ask = |key: &str| process.call("POST", lines.path).key(key).body(lines.ask).send();
+    let ask = |key: &str| {
+        process
+            .call("POST", lines.path)
+            .key(key)
+            .body(lines.ask)
+            .send()
+    };
     ask(&key).is(200);
     ask(KEY).is(401);
     let again = run(&mut command(&["key", "new"]));
@@ -125,7 +169,11 @@ fn an_api_key_in_the_environment_is_enough() {
     if verdict.contains("\"serving\"") {
         let models = process.call("GET", "/v1/models").key(&key).send().is(200);
         assert!(models.text().contains("claude"), "{}", models.text());
-        process.call("GET", "/v1/models").key("wrong").send().is(401);
+        process
+            .call("GET", "/v1/models")
+            .key("wrong")
+            .send()
+            .is(401);
     } else {
         assert_eq!(process.exit().code(), Some(1));
     }

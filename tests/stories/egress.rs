@@ -25,7 +25,11 @@ fn heard(proxy: &Proxy, egress: &str) -> String {
         panic!("one tunnel: {tunnels:?}")
     };
     let target = upstream.addr().to_string();
-    tunnel.strip_prefix(&target).unwrap_or_else(|| panic!("{tunnel}")).trim().to_owned()
+    tunnel
+        .strip_prefix(&target)
+        .unwrap_or_else(|| panic!("{tunnel}"))
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -82,7 +86,10 @@ fn tunnelled_connections_are_kept_apart_from_direct_ones() {
     let weir = Weir::start(&format!(
         "{}pools:\n  - {{ name: one, accounts: [direct] }}\n  - {{ name: two, accounts: [tunnelled] }}\n\
          routes:\n  - {{ when: {{ header: {{ x-way: two }} }}, pool: two }}\n  - {{ pool: one }}\n",
-        accounts(&[account("direct", &lines(), &upstream, ""), account("tunnelled", &lines(), &upstream, &egress)])
+        accounts(&[
+            account("direct", &lines(), &upstream, ""),
+            account("tunnelled", &lines(), &upstream, &egress)
+        ])
     ));
     for way in ["one", "two", "one", "two"] {
         let answer = weir.ask(&lines()).header("x-way", way).send().is(200);
@@ -90,7 +97,11 @@ fn tunnelled_connections_are_kept_apart_from_direct_ones() {
         assert_eq!(answer.account(), expected);
         weir.until_metric("weir_inflight_requests", &[], 0.0);
     }
-    let connections: Vec<usize> = upstream.requests().iter().map(|request| request.connection).collect();
+    let connections: Vec<usize> = upstream
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
     assert_eq!(connections, [0, 1, 0, 1]);
     assert_eq!(proxy.heard().len(), 1);
 }

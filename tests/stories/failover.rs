@@ -36,11 +36,18 @@ fn a_body_of_megabytes_reaches_the_second_account_unchanged() {
         account("b", &lines(), &rude, ", priority: 1"),
         account("c", &lines(), &good, ", priority: 2"),
     ]));
-    let body = lines().ask.replace("Hi", &"0123456789abcdef".repeat(400_000));
+    let body = lines()
+        .ask
+        .replace("Hi", &"0123456789abcdef".repeat(400_000));
     let answer = weir.post(lines().path, &body).send().is(200);
     assert_eq!(answer.account(), "c");
     let sent = good.only();
-    assert!(sent.body == body.as_bytes(), "{} bytes of {}", sent.body.len(), body.len());
+    assert!(
+        sent.body == body.as_bytes(),
+        "{} bytes of {}",
+        sent.body.len(),
+        body.len()
+    );
     assert!(bad.only().body == body.as_bytes());
 }
 
@@ -51,7 +58,11 @@ fn at_most_max_attempts_are_made() {
         weir.ask(&lines()).send().is(502);
         assert_eq!(tried(&upstreams), count);
         let line = weir.line(|line| line["status"] == 502);
-        assert_eq!(line["attempts"].as_array().map(Vec::len), Some(count), "{line}");
+        assert_eq!(
+            line["attempts"].as_array().map(Vec::len),
+            Some(count),
+            "{line}"
+        );
     }
 }
 
@@ -62,7 +73,10 @@ fn no_attempt_begins_after_the_deadline() {
         wire.json(500, FAULT);
     });
     let entries = ["a", "b", "c"].map(|name| account(name, &lines(), &slow, ""));
-    let weir = Weir::start(&format!("{}retry: {{ deadline: 200ms }}\n", accounts(&entries)));
+    let weir = Weir::start(&format!(
+        "{}retry: {{ deadline: 200ms }}\n",
+        accounts(&entries)
+    ));
     weir.ask(&lines()).send().is(502);
     assert_eq!(slow.count(), 1);
 }
@@ -138,13 +152,18 @@ fn a_client_that_leaves_ends_the_upstream_request_within_a_second() {
         lines().opening.iter().for_each(|event| wire.chunk(event));
         let since = std::time::Instant::now();
         assert!(wire.closes_within(Duration::from_secs(20)), "weir hangs up");
-        tell.lock().expect("no panic").send(since.elapsed()).expect("the test waits");
+        tell.lock()
+            .expect("no panic")
+            .send(since.elapsed())
+            .expect("the test waits");
     });
     let weir = Weir::before(&upstream, &lines());
     let mut open = weir.ask_stream(&lines()).open();
     open.event().expect("the stream begins");
     drop(open);
-    let took = told.recv_timeout(Duration::from_secs(25)).expect("it was closed");
+    let took = told
+        .recv_timeout(Duration::from_secs(25))
+        .expect("it was closed");
     assert!(took < Duration::from_secs(3), "{took:?}");
     // Settled once, and what was used so far is counted.
     weir.until_metric("weir_stream_end_total", &[("reason", "client_gone")], 1.0);
@@ -167,6 +186,8 @@ fn a_client_that_leaves_before_the_head_ends_the_upstream_request_too() {
     drop(stream);
     let line = weir.line(|line| line["end"] == "client_gone");
     assert_eq!(line["status"], 499, "{line}");
-    eventually("nothing is in flight", || (weir.metric("weir_inflight_requests", &[]) < 0.5).then_some(()));
+    eventually("nothing is in flight", || {
+        (weir.metric("weir_inflight_requests", &[]) < 0.5).then_some(())
+    });
     assert_eq!(weir.account("a")["state"], "usable");
 }

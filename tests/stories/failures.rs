@@ -18,7 +18,10 @@ fn pair(first: &Upstream, second: &Upstream) -> Weir {
 
 /// `a` fails like this, `b` serves: the client notices nothing, and `a` is out for that reason.
 #[track_caller]
-fn moves_on(class: &str, fail: impl Fn(&mut Wire) + Send + Sync + 'static) -> (Weir, [Upstream; 2]) {
+fn moves_on(
+    class: &str,
+    fail: impl Fn(&mut Wire) + Send + Sync + 'static,
+) -> (Weir, [Upstream; 2]) {
     let bad = Upstream::start(move |_, wire| fail(wire));
     let good = Upstream::json(200, lines().answer);
     let weir = pair(&bad, &good);
@@ -47,11 +50,17 @@ fn ends(fail: impl Fn(&mut Wire) + Send + Sync + 'static) -> (Weir, Answer) {
 #[track_caller]
 fn is_benched(weir: &Weir, reason: &str) {
     let account = weir.account("a");
-    assert_eq!((&account["state"], &account["reason"]), (&"benched".into(), &reason.into()), "{account}");
+    assert_eq!(
+        (&account["state"], &account["reason"]),
+        (&"benched".into(), &reason.into()),
+        "{account}"
+    );
 }
 
 fn error(kind: &str) -> String {
-    format!(r#"{{ "type":"error","error":{{"type":"{kind}","message":"as  it\u0020came, secret-of-a"}} }}"#)
+    format!(
+        r#"{{ "type":"error","error":{{"type":"{kind}","message":"as  it\u0020came, secret-of-a"}} }}"#
+    )
 }
 
 #[test]
@@ -71,7 +80,10 @@ fn what_the_client_did_wrong_is_told_unchanged_and_goes_nowhere_else() {
 #[test]
 fn a_prompt_that_is_too_long_goes_only_to_a_declared_fallback() {
     const TOO_LONG: &str = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#;
-    let (small, large) = (Upstream::json(400, TOO_LONG), Upstream::json(200, lines().answer));
+    let (small, large) = (
+        Upstream::json(400, TOO_LONG),
+        Upstream::json(200, lines().answer),
+    );
     let entries = [
         account("a", &lines(), &small, ""),
         account("b", &lines(), &small, ""),
@@ -126,25 +138,41 @@ fn a_spent_quota_benches_until_the_stated_reset() {
 
 #[test]
 fn a_stated_rate_limit_is_kept_to_the_second() {
-    let throttle = |wire: &mut Wire| wire.answer(429, &[("retry-after", "700")], error("rate_limit_error"));
+    let throttle =
+        |wire: &mut Wire| wire.answer(429, &[("retry-after", "700")], error("rate_limit_error"));
     let (weir, _upstreams) = moves_on("throttled", throttle);
     is_benched(&weir, "throttled");
-    let until: jiff::Timestamp = weir.account("a")["until"].as_str().expect("a time").parse().expect("a time");
+    let until: jiff::Timestamp = weir.account("a")["until"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time");
     let wait = until.as_second() - jiff::Timestamp::now().as_second();
     assert!((600..=701).contains(&wait), "{wait}");
     // The next request does not even ask it.
-    assert_eq!(weir.ask(&lines()).send().is(200).header("x-weir-attempts"), Some("1"));
+    assert_eq!(
+        weir.ask(&lines()).send().is(200).header("x-weir-attempts"),
+        Some("1")
+    );
 }
 
 #[test]
 fn when_all_are_limited_the_soonest_reset_is_told_at_once() {
-    let slow = Upstream::start(|_, wire| wire.answer(429, &[("retry-after", "900")], error("rate_limit_error")));
-    let soon = Upstream::start(|_, wire| wire.answer(429, &[("retry-after", "30")], error("rate_limit_error")));
+    let slow = Upstream::start(|_, wire| {
+        wire.answer(429, &[("retry-after", "900")], error("rate_limit_error"))
+    });
+    let soon = Upstream::start(|_, wire| {
+        wire.answer(429, &[("retry-after", "30")], error("rate_limit_error"))
+    });
     let weir = pair(&slow, &soon);
     for _ in 0..2 {
         let answer = weir.ask(&lines()).send().is(429);
         assert_eq!(lines().error(&answer.json()).0, "rate_limit_error");
-        let after: u64 = answer.header("retry-after").expect("a hint").parse().expect("seconds");
+        let after: u64 = answer
+            .header("retry-after")
+            .expect("a hint")
+            .parse()
+            .expect("seconds");
         assert!((10..=30).contains(&after), "{after}");
     }
     assert_eq!((slow.count(), soon.count()), (1, 1));
@@ -162,8 +190,12 @@ fn a_rate_limit_without_a_hint_benches_for_a_moment() {
 
 #[test]
 fn an_overloaded_provider_is_left_for_another() {
-    moves_on("overloaded", |wire| wire.json(529, error("overloaded_error")));
-    moves_on("overloaded", |wire| wire.answer(503, &[("retry-after", "1")], error("api_error")));
+    moves_on("overloaded", |wire| {
+        wire.json(529, error("overloaded_error"))
+    });
+    moves_on("overloaded", |wire| {
+        wire.answer(503, &[("retry-after", "1")], error("api_error"))
+    });
 }
 
 #[test]
@@ -199,8 +231,20 @@ fn an_error_as_the_first_event_goes_elsewhere_unseen() {
 #[test]
 fn a_broken_server_is_left_for_another() {
     moves_on("server_error", |wire| wire.json(500, error("api_error")));
-    moves_on("server_error", |wire| wire.answer(502, &[("content-type", "text/html")], "<html>Bad gateway</html>"));
-    moves_on("server_error", |wire| wire.answer(200, &[("content-type", "text/html")], "<html>Welcome</html>"));
+    moves_on("server_error", |wire| {
+        wire.answer(
+            502,
+            &[("content-type", "text/html")],
+            "<html>Bad gateway</html>",
+        )
+    });
+    moves_on("server_error", |wire| {
+        wire.answer(
+            200,
+            &[("content-type", "text/html")],
+            "<html>Welcome</html>",
+        )
+    });
     moves_on("server_error", |wire| wire.json(200, error("api_error")));
 }
 
@@ -210,7 +254,13 @@ fn a_broken_server_without_an_alternative_is_a_502_that_hides_the_credential() {
     let answer = answer.is(502);
     assert_eq!(lines().error(&answer.json()).0, "api_error");
     assert!(!answer.text().contains("secret-of-a"), "{}", answer.text());
-    let (_weir, answer) = ends(|wire| wire.answer(200, &[("content-type", "text/html")], "<html>secret-of-a</html>"));
+    let (_weir, answer) = ends(|wire| {
+        wire.answer(
+            200,
+            &[("content-type", "text/html")],
+            "<html>secret-of-a</html>",
+        )
+    });
     let answer = answer.is(502);
     assert_eq!(lines().error(&answer.json()).0, "api_error");
     assert!(!answer.text().contains("html"), "{}", answer.text());
@@ -238,9 +288,19 @@ fn a_refused_connection_counts_at_once() {
         format!("{{ name: a, provider: anthropic, base_url: \"{nobody}\", key: x }}"),
         account("b", &lines(), &good, ", priority: 1"),
     ]));
-    assert_eq!(weir.ask(&lines()).send().is(200).header("x-weir-attempts"), Some("2"));
-    assert_eq!(weir.ask(&lines()).send().is(200).header("x-weir-attempts"), Some("1"));
-    weir.until_metric("weir_upstream_attempts_total", &[("account", "a"), ("outcome", "transport")], 1.0);
+    assert_eq!(
+        weir.ask(&lines()).send().is(200).header("x-weir-attempts"),
+        Some("2")
+    );
+    assert_eq!(
+        weir.ask(&lines()).send().is(200).header("x-weir-attempts"),
+        Some("1")
+    );
+    weir.until_metric(
+        "weir_upstream_attempts_total",
+        &[("account", "a"), ("outcome", "transport")],
+        1.0,
+    );
 }
 
 #[test]
@@ -271,7 +331,11 @@ fn a_head_that_does_not_come_is_waited_for_once() {
     ]));
     let answer = weir.ask(&lines()).send().is(504);
     assert_eq!(lines().error(&answer.json()).0, "timeout_error");
-    assert_eq!(silent.count(), 3, "one for the first proxy, two for the second");
+    assert_eq!(
+        silent.count(),
+        3,
+        "one for the first proxy, two for the second"
+    );
 }
 
 #[test]
@@ -309,7 +373,9 @@ fn a_stream_that_breaks_off_after_it_began_ends_in_the_dialects_error() {
 #[track_caller]
 fn is_broken_off(lines: &Lines, answer: &Answer) {
     let text = answer.text();
-    let rest = text.strip_prefix(&lines.opening.concat()).unwrap_or_else(|| panic!("{text}"));
+    let rest = text
+        .strip_prefix(&lines.opening.concat())
+        .unwrap_or_else(|| panic!("{text}"));
     let sign = match lines.dialect {
         Dialect::Anthropic => "event: error\n",
         Dialect::OpenaiResponses => "event: response.failed\n",

@@ -16,7 +16,10 @@ fn server(healthy: &Arc<AtomicBool>) -> Upstream {
         "/health" if healthy.load(Ordering::SeqCst) => wire.answer(200, &[], "ok"),
         "/health" => wire.answer(503, &[], "no"),
         _ => {
-            assert!(healthy.load(Ordering::SeqCst), "no request goes to a sick server");
+            assert!(
+                healthy.load(Ordering::SeqCst),
+                "no request goes to a sick server"
+            );
             wire.json(200, lines().answer);
         }
     })
@@ -24,7 +27,10 @@ fn server(healthy: &Arc<AtomicBool>) -> Upstream {
 
 fn calls(upstream: &Upstream) -> usize {
     let requests = upstream.requests();
-    requests.iter().filter(|request| request.target != "/health").count()
+    requests
+        .iter()
+        .filter(|request| request.target != "/health")
+        .count()
 }
 
 #[test]
@@ -72,5 +78,9 @@ fn an_endpoint_that_is_gone_is_left_for_the_other_of_the_same_account() {
     }
     assert_eq!(good.count(), 6);
     // The dead one was asked once and then left alone.
-    weir.until_metric("weir_upstream_attempts_total", &[("outcome", "transport")], 1.0);
+    weir.until_metric(
+        "weir_upstream_attempts_total",
+        &[("outcome", "transport")],
+        1.0,
+    );
 }

@@ -12,13 +12,23 @@ fn lines() -> Lines {
 /// Runs curl; its body, and `version status` of the answer.
 fn curl(arguments: &[&str], body: &str) -> (String, String) {
     let output = Command::new("curl")
-        .args(["-sS", "--max-time", "30", "-w", "\n%{http_version} %{http_code}"])
+        .args([
+            "-sS",
+            "--max-time",
+            "30",
+            "-w",
+            "\n%{http_version} %{http_code}",
+        ])
         .args(["-H", &format!("x-api-key: {KEY}"), "--data-binary", body])
         .args(arguments)
         .output()
         .expect("curl exists");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let (body, verdict) = text.rsplit_once('\n').expect("a verdict");
     (body.to_owned(), verdict.to_owned())
 }
@@ -46,10 +56,19 @@ fn http_2_without_tls_is_spoken_with_prior_knowledge() {
     let weir = Weir::before(&upstream, &lines());
     let url = format!("http://{}{}", weir.addr(), lines().path);
     let h2 = ["--http2-prior-knowledge", &url];
-    assert_eq!(curl(&h2, lines().ask), (lines().answer.into(), "2 200".into()));
-    assert_eq!(curl(&h2, lines().ask_stream), (lines().events().concat(), "2 200".into()));
+    assert_eq!(
+        curl(&h2, lines().ask),
+        (lines().answer.into(), "2 200".into())
+    );
+    assert_eq!(
+        curl(&h2, lines().ask_stream),
+        (lines().events().concat(), "2 200".into())
+    );
     let nothing = format!("http://{}/nothing", weir.addr());
-    assert_eq!(curl(&["--http2-prior-knowledge", &nothing], "{}").1, "2 404");
+    assert_eq!(
+        curl(&["--http2-prior-knowledge", &nothing], "{}").1,
+        "2 404"
+    );
     weir.until_metric("weir_requests_total", &[("outcome", "ok")], 2.0);
 }
 
@@ -61,7 +80,10 @@ fn a_large_body_over_http_2_reaches_the_upstream_whole() {
     let file = weir.path("body");
     std::fs::write(&file, &body).expect("a file");
     let url = format!("http://{}{}", weir.addr(), lines().path);
-    let (_, verdict) = curl(&["--http2-prior-knowledge", &url], &format!("@{}", file.display()));
+    let (_, verdict) = curl(
+        &["--http2-prior-knowledge", &url],
+        &format!("@{}", file.display()),
+    );
     assert_eq!(verdict, "2 200");
     assert!(upstream.only().body == body.as_bytes());
 }
@@ -78,11 +100,22 @@ fn tls_offers_http_2_by_alpn_and_http_1_1_to_others() {
     ));
     let port = weir.addrs()[1].port();
     let url = format!("https://localhost:{port}{}", lines().path);
-    let (trust, at) = (format!("{path}/tls.crt"), format!("localhost:{port}:127.0.0.1"));
-    let tls = |version| curl(&["--cacert", &trust, "--resolve", &at, version, &url], lines().ask);
+    let (trust, at) = (
+        format!("{path}/tls.crt"),
+        format!("localhost:{port}:127.0.0.1"),
+    );
+    let tls = |version| {
+        curl(
+            &["--cacert", &trust, "--resolve", &at, version, &url],
+            lines().ask,
+        )
+    };
     assert_eq!(tls("--http2"), (lines().answer.into(), "2 200".into()));
     assert_eq!(tls("--http1.1"), (lines().answer.into(), "1.1 200".into()));
-    let stream = curl(&["--cacert", &trust, "--resolve", &at, &url], lines().ask_stream);
+    let stream = curl(
+        &["--cacert", &trust, "--resolve", &at, &url],
+        lines().ask_stream,
+    );
     assert_eq!(stream, (lines().events().concat(), "2 200".into()));
     // The plain listener beside it serves, too.
     weir.ask(&lines()).send().is(200);
@@ -99,5 +132,8 @@ fn a_broken_stream_over_http_2_ends_in_the_dialects_error() {
     let url = format!("http://{}{}", weir.addr(), lines().path);
     let (text, verdict) = curl(&["--http2-prior-knowledge", &url], lines().ask_stream);
     assert_eq!(verdict, "2 200");
-    assert!(text.starts_with(&lines().opening.concat()) && text.contains("event: error\n"), "{text}");
+    assert!(
+        text.starts_with(&lines().opening.concat()) && text.contains("event: error\n"),
+        "{text}"
+    );
 }

@@ -16,14 +16,21 @@ fn a_request_reaches_the_upstream_byte_for_byte() {
         weir.post(lines.path, odd(&lines)).send().is(200);
         let sent = upstream.only();
         assert_eq!(String::from_utf8_lossy(&sent.body), odd(&lines));
-        assert_eq!((sent.method.as_str(), sent.target.as_str()), ("POST", lines.path));
+        assert_eq!(
+            (sent.method.as_str(), sent.target.as_str()),
+            ("POST", lines.path)
+        );
     }
 }
 
 #[test]
 fn an_answer_reaches_the_client_byte_for_byte() {
     for lines in ALL.map(sample) {
-        let answer: &str = odd(&Lines { ask: lines.answer, ..lines }).leak();
+        let answer: &str = odd(&Lines {
+            ask: lines.answer,
+            ..lines
+        })
+        .leak();
         let upstream = Upstream::json(200, answer);
         let weir = Weir::before(&upstream, &lines);
         assert_eq!(weir.ask(&lines).send().is(200).text(), answer);
@@ -42,7 +49,10 @@ fn a_stream_reaches_the_client_byte_for_byte() {
         let upstream = Upstream::start(move |_, wire| {
             wire.stream();
             // Cut without regard for lines or events.
-            bytes.as_bytes().chunks(7).for_each(|piece| wire.chunk(piece));
+            bytes
+                .as_bytes()
+                .chunks(7)
+                .for_each(|piece| wire.chunk(piece));
             wire.end();
         });
         let weir = Weir::before(&upstream, &lines);
@@ -74,7 +84,10 @@ fn an_account_that_names_its_models_otherwise_is_asked_in_its_words() {
     let models = ", models: { \"gemini-*\": tuned-7 }";
     let weir = Weir::start(&accounts(&[account("a", &lines, &upstream, models)]));
     weir.ask(&lines).send().is(200);
-    assert_eq!(upstream.only().target, "/v1beta/models/tuned-7:generateContent");
+    assert_eq!(
+        upstream.only().target,
+        "/v1beta/models/tuned-7:generateContent"
+    );
 }
 
 fn to_anthropic(upstream: &Upstream) -> (Weir, Lines) {
@@ -140,10 +153,17 @@ fn what_an_upstream_says_of_the_operator_stays_here() {
         wire.answer(200, &headers, lines.answer);
     });
     let (weir, lines) = to_anthropic(&upstream);
-    let answer = weir.ask(&lines).header("x-request-id", "mine-1").send().is(200);
+    let answer = weir
+        .ask(&lines)
+        .header("x-request-id", "mine-1")
+        .send()
+        .is(200);
     assert_eq!(answer.header("request-id"), Some("req_upstream"));
     assert_eq!(answer.header("x-request-id"), Some("mine-1"));
-    assert_eq!(answer.header("anthropic-ratelimit-requests-remaining"), Some("7"));
+    assert_eq!(
+        answer.header("anthropic-ratelimit-requests-remaining"),
+        Some("7")
+    );
     assert_eq!(answer.header("anthropic-never-heard-of"), Some("1"));
     let all = format!("{:?}", answer.headers);
     assert!(!all.contains("private") && !all.contains("secret"), "{all}");
@@ -166,10 +186,17 @@ fn every_answer_carries_a_request_id_and_a_sane_one_of_the_client_is_kept() {
     let made = id(weir.ask(&lines)).expect("an id");
     assert!(made.starts_with("req_"), "{made}");
     assert_ne!(id(weir.ask(&lines)), Some(made));
-    assert_eq!(id(weir.ask(&lines).header("x-request-id", "a-1")), Some("a-1".into()));
+    assert_eq!(
+        id(weir.ask(&lines).header("x-request-id", "a-1")),
+        Some("a-1".into())
+    );
     let insane = id(weir.ask(&lines).header("x-request-id", "a b\"}")).expect("an id");
     assert!(insane.starts_with("req_"), "{insane}");
-    for call in [weir.get("/nothing"), weir.get("/health"), weir.get("/v1/models").key("wrong")] {
+    for call in [
+        weir.get("/nothing"),
+        weir.get("/health"),
+        weir.get("/v1/models").key("wrong"),
+    ] {
         assert!(id(call).is_some());
     }
     weir.line(|line| line["request_id"] == "a-1");

@@ -3,7 +3,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::rig::{Lines, Process, TOKEN, Upstream, Weir, account, accounts, configuration, eventually, sample};
+use crate::rig::{
+    Lines, Process, TOKEN, Upstream, Weir, account, accounts, configuration, eventually, sample,
+};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -20,7 +22,9 @@ fn serving(weir: &Weir) -> String {
 
 #[track_caller]
 fn becomes(weir: &Weir, name: &str) {
-    eventually("the new configuration is in force", || (serving(weir) == name).then_some(()));
+    eventually("the new configuration is in force", || {
+        (serving(weir) == name).then_some(())
+    });
 }
 
 fn start() -> (Upstream, Weir) {
@@ -40,7 +44,10 @@ fn an_atomic_rename_is_noticed() {
     let after = weir.status("/status/config");
     assert_eq!(after["applied_hash"], after["disk_hash"]);
     assert_ne!(after["applied_hash"], before["applied_hash"]);
-    assert_eq!((&after["generation"], &after["last_error"]), (&2.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&after["generation"], &after["last_error"]),
+        (&2.into(), &serde_json::Value::Null)
+    );
     weir.until_metric("weir_config_generation", &[], 2.0);
 }
 
@@ -57,9 +64,17 @@ fn a_post_is_answered_when_the_new_configuration_is_in_force() {
     weir.rewrite(&named("new", &upstream));
     // The watcher may be quicker: then there is nothing left to change.
     let verdict = weir.tell("/admin/reload").is(200).json();
-    assert!(["applied", "unchanged"].iter().any(|word| verdict["result"] == *word), "{verdict}");
+    assert!(
+        ["applied", "unchanged"]
+            .iter()
+            .any(|word| verdict["result"] == *word),
+        "{verdict}"
+    );
     assert_eq!(serving(&weir), "new");
-    assert_eq!(weir.tell("/admin/reload").is(200).json()["result"], "unchanged");
+    assert_eq!(
+        weir.tell("/admin/reload").is(200).json()["result"],
+        "unchanged"
+    );
     weir.until_metric("weir_config_generation", &[], 2.0);
 }
 
@@ -103,7 +118,9 @@ fn a_changed_secret_file_is_noticed() {
     };
     assert_eq!(sent().as_deref(), Some("first"));
     std::fs::write(&secret, "second\n").expect("a file");
-    eventually("the new secret is used", || (sent().as_deref() == Some("second")).then_some(()));
+    eventually("the new secret is used", || {
+        (sent().as_deref() == Some("second")).then_some(())
+    });
 }
 
 #[test]
@@ -111,17 +128,33 @@ fn sighup_reloads_and_opens_the_access_log_anew() {
     let upstream = Upstream::json(200, lines().answer);
     let process = Process::start(&named("old", &upstream));
     let dir = process.dir().to_owned();
-    let ask = || process.call("POST", lines().path).body(lines().ask).send().is(200);
+    let ask = || {
+        process
+            .call("POST", lines().path)
+            .body(lines().ask)
+            .send()
+            .is(200)
+    };
     assert_eq!(ask().account(), "old");
     let log = dir.join("access.log");
-    eventually("a line is written", || std::fs::read_to_string(&log).ok()?.contains("\"old\"").then_some(()));
+    eventually("a line is written", || {
+        std::fs::read_to_string(&log)
+            .ok()?
+            .contains("\"old\"")
+            .then_some(())
+    });
     std::fs::rename(&log, dir.join("access.log.1")).expect("a rename");
     let text = configuration(&dir, &named("new", &upstream));
     std::fs::write(dir.join("weir.yaml"), text).expect("a file");
     process.signal("HUP");
     process.says("configuration reloaded");
     assert_eq!(ask().account(), "new");
-    eventually("a line is written", || std::fs::read_to_string(&log).ok()?.contains("\"new\"").then_some(()));
+    eventually("a line is written", || {
+        std::fs::read_to_string(&log)
+            .ok()?
+            .contains("\"new\"")
+            .then_some(())
+    });
 }
 
 #[test]
@@ -133,16 +166,38 @@ fn a_bad_configuration_changes_nothing_and_every_fault_is_told() {
     std::fs::write(process.dir().join("weir.yaml"), &bad).expect("a file");
     process.says("keeping the one in force");
     let log = process.log();
-    assert!(log.contains("anthropik") && log.contains("wieght") && log.contains("did you mean"), "{log}");
+    assert!(
+        log.contains("anthropik") && log.contains("wieght") && log.contains("did you mean"),
+        "{log}"
+    );
     assert!(!log.contains("secret-of"), "{log}");
     let status = process.admin("GET", "/status/config").send().is(200).json();
-    assert!(status["last_error"]["message"].as_str().is_some_and(|text| text.contains("anthropik")), "{status}");
+    assert!(
+        status["last_error"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("anthropik")),
+        "{status}"
+    );
     assert_ne!(status["applied_hash"], status["disk_hash"]);
     let metrics = process.admin("GET", "/metrics").send().text().to_owned();
-    assert!(metrics.contains("weir_config_last_reload_successful 0"), "{metrics}");
-    let told = process.admin("POST", "/admin/reload").key(TOKEN).send().is(422).json();
+    assert!(
+        metrics.contains("weir_config_last_reload_successful 0"),
+        "{metrics}"
+    );
+    let told = process
+        .admin("POST", "/admin/reload")
+        .key(TOKEN)
+        .send()
+        .is(422)
+        .json();
     assert_eq!(told["result"], "rejected", "{told}");
-    let ask = || process.call("POST", lines().path).body(lines().ask).send().is(200);
+    let ask = || {
+        process
+            .call("POST", lines().path)
+            .body(lines().ask)
+            .send()
+            .is(200)
+    };
     assert_eq!(ask().account(), "old");
     // Mended, it is taken.
     let good = bad.replace("provider: anthropik, wieght: 1", "provider: anthropic");
@@ -150,7 +205,10 @@ fn a_bad_configuration_changes_nothing_and_every_fault_is_told() {
     process.says("configuration reloaded");
     assert_eq!(ask().account(), "new");
     let metrics = process.admin("GET", "/metrics").send().text().to_owned();
-    assert!(metrics.contains("weir_config_last_reload_successful 1"), "{metrics}");
+    assert!(
+        metrics.contains("weir_config_last_reload_successful 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -159,7 +217,10 @@ fn a_deleted_configuration_file_changes_nothing() {
     std::fs::remove_file(weir.file()).expect("it was there");
     eventually("the failed reload is told", || {
         let error = &weir.status("/status/config")["last_error"]["message"];
-        error.as_str().is_some_and(|text| text.contains("cannot be read")).then_some(())
+        error
+            .as_str()
+            .is_some_and(|text| text.contains("cannot be read"))
+            .then_some(())
     });
     weir.until_metric("weir_config_last_reload_successful", &[], 0.0);
     assert_eq!(serving(&weir), "old");
@@ -177,7 +238,8 @@ fn a_request_in_flight_finishes_on_the_configuration_that_it_began_with() {
         wire.stream();
         lines().opening.iter().for_each(|event| wire.chunk(event));
         let wait = wait.lock().expect("no panic");
-        wait.recv_timeout(Duration::from_secs(25)).expect("the reload happens");
+        wait.recv_timeout(Duration::from_secs(25))
+            .expect("the reload happens");
         lines().closing.iter().for_each(|event| wire.chunk(event));
         wire.end();
     });
@@ -190,7 +252,11 @@ fn a_request_in_flight_finishes_on_the_configuration_that_it_began_with() {
     go.send(()).expect("the upstream waits");
     assert!(open.rest().text().ends_with(lines().closing[3]));
     let line = weir.line(|line| line["stream"] == true);
-    assert_eq!((&line["account"], &line["end"]), (&"old".into(), &"complete".into()), "{line}");
+    assert_eq!(
+        (&line["account"], &line["end"]),
+        (&"old".into(), &"complete".into()),
+        "{line}"
+    );
 }
 
 #[test]
@@ -209,7 +275,10 @@ fn cooldowns_survive_a_reload_and_metrics_do_too() {
     weir.tell("/admin/reload").is(200);
     weir.until_metric("weir_config_generation", &[], 2.0);
     let account = weir.account("a");
-    assert_eq!((&account["state"], &account["reason"]), (&"benched".into(), &"throttled".into()));
+    assert_eq!(
+        (&account["state"], &account["reason"]),
+        (&"benched".into(), &"throttled".into())
+    );
     assert_eq!(serving(&weir), "b");
     assert_eq!(limited.count(), 1);
     weir.until_metric("weir_requests_total", &[("outcome", "ok")], 2.0);
@@ -218,10 +287,18 @@ fn cooldowns_survive_a_reload_and_metrics_do_too() {
 #[test]
 fn what_needs_a_restart_is_named() {
     let (upstream, weir) = start();
-    weir.rewrite(&format!("server: {{ threads: 3 }}\nlisten: [{{ addr: \"127.0.0.1:1\" }}]\n{}", named("new", &upstream)));
-    eventually("the rest is applied", || (serving(&weir) == "new").then_some(()));
+    weir.rewrite(&format!(
+        "server: {{ threads: 3 }}\nlisten: [{{ addr: \"127.0.0.1:1\" }}]\n{}",
+        named("new", &upstream)
+    ));
+    eventually("the rest is applied", || {
+        (serving(&weir) == "new").then_some(())
+    });
     let process = Process::start(&named("old", &upstream));
-    let text = configuration(process.dir(), &format!("server: {{ threads: 3 }}\n{}", named("new", &upstream)));
+    let text = configuration(
+        process.dir(),
+        &format!("server: {{ threads: 3 }}\n{}", named("new", &upstream)),
+    );
     std::fs::write(process.dir().join("weir.yaml"), text).expect("a file");
     assert!(process.says("need a restart").contains("server.threads"));
 }

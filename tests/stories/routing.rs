@@ -11,8 +11,10 @@ fn lines() -> Lines {
 /// Accounts of these names, with more YAML each, all at one upstream.
 fn weir(entries: &[(&str, &str)], more: &str) -> (Upstream, Weir) {
     let upstream = Upstream::json(200, lines().answer);
-    let entries: Vec<String> =
-        entries.iter().map(|(name, own)| account(name, &lines(), &upstream, own)).collect();
+    let entries: Vec<String> = entries
+        .iter()
+        .map(|(name, own)| account(name, &lines(), &upstream, own))
+        .collect();
     let weir = Weir::start(&(accounts(&entries) + more));
     (upstream, weir)
 }
@@ -55,7 +57,10 @@ groups:
     let ask = || weir.ask(&lines());
     let haiku = lines().ask.replace("sonnet", "haiku");
     assert_eq!(serving(weir.post(lines().path, haiku)), "a");
-    assert_eq!(serving(ask().header("user-agent", "claude-cli/2.1 (x)")), "a");
+    assert_eq!(
+        serving(ask().header("user-agent", "claude-cli/2.1 (x)")),
+        "a"
+    );
     assert_eq!(serving(ask().header("user-agent", "curl")), "d");
     assert_eq!(serving(ask().header("x-team", "blue-1")), "b");
     assert_eq!(serving(ask().header("x-team", "red")), "d");
@@ -63,7 +68,9 @@ groups:
     assert_eq!(serving(ask().key("k-student")), "a");
     assert_eq!(serving(ask().header("x-weir-project", "thesis")), "b");
     // Two conditions of one route must both hold.
-    let stream = weir.ask_stream(&lines()).header("user-agent", "claude-cli/2.1");
+    let stream = weir
+        .ask_stream(&lines())
+        .header("user-agent", "claude-cli/2.1");
     assert_eq!(serving(stream), "d");
     assert_eq!(serving(ask()), "d");
     weir.line(|line| line["route"] == 0 && line["pool"] == "one");
@@ -71,7 +78,9 @@ groups:
 
 #[test]
 fn a_route_by_dialect_and_accounts_by_what_they_speak() {
-    let upstreams: Vec<_> = ALL.map(|dialect| Upstream::json(200, sample(dialect).answer)).into();
+    let upstreams: Vec<_> = ALL
+        .map(|dialect| Upstream::json(200, sample(dialect).answer))
+        .into();
     let entries: Vec<String> = ALL
         .iter()
         .zip(&upstreams)
@@ -97,7 +106,10 @@ fn weights_are_shares_and_0_is_only_for_those_who_ask_by_name() {
 
 #[test]
 fn a_lower_priority_number_is_preferred_while_it_can_serve() {
-    let (_upstream, weir) = weir(&[("spare", ", priority: 5"), ("first", ", priority: -1")], "");
+    let (_upstream, weir) = weir(
+        &[("spare", ", priority: 5"), ("first", ", priority: -1")],
+        "",
+    );
     assert_eq!(shares(&weir, 5), BTreeMap::from([("first".to_owned(), 5)]));
     weir.tell("/admin/accounts/first/drain").is(200);
     assert_eq!(shares(&weir, 5), BTreeMap::from([("spare".to_owned(), 5)]));
@@ -117,23 +129,35 @@ fn every_strategy_serves_and_keeps_its_word() {
         let shares = shares(&weir, 8);
         let count = |name| shares.get(name).copied().unwrap_or(0);
         let counts = [count("a"), count("b")];
-        assert!(expected.is_none_or(|expected| expected == counts), "{select}: {counts:?}");
+        assert!(
+            expected.is_none_or(|expected| expected == counts),
+            "{select}: {counts:?}"
+        );
     }
 }
 
 #[test]
 fn a_model_goes_only_to_accounts_that_serve_it() {
-    let (_upstream, weir) = weir(&[("a", ", models: [\"claude-opus*\"]"), ("b", ", models: [\"claude-sonnet*\"]")], "");
+    let (_upstream, weir) = weir(
+        &[
+            ("a", ", models: [\"claude-opus*\"]"),
+            ("b", ", models: [\"claude-sonnet*\"]"),
+        ],
+        "",
+    );
     assert_eq!(shares(&weir, 4), BTreeMap::from([("b".to_owned(), 4)]));
 }
 
 /// An answer of one session.
 fn of_session(weir: &Weir, session: &str) -> Call {
-    weir.ask(&lines()).header("x-claude-code-session-id", session)
+    weir.ask(&lines())
+        .header("x-claude-code-session-id", session)
 }
 
 fn sessions(weir: &Weir) -> Vec<String> {
-    (0..12).map(|number| serving(of_session(weir, &format!("session-{number}")))).collect()
+    (0..12)
+        .map(|number| serving(of_session(weir, &format!("session-{number}"))))
+        .collect()
 }
 
 #[test]
@@ -144,7 +168,10 @@ fn a_session_keeps_its_account_also_across_reload_and_restart() {
     let distinct: std::collections::BTreeSet<_> = before.iter().collect();
     assert!(distinct.len() > 1, "{before:?}");
     assert_eq!(sessions(&first), before);
-    first.rewrite(&(accounts(&entries.map(|(name, own)| account(name, &lines(), &upstream, own))) + "retry: { max_attempts: 2 }\n"));
+    first.rewrite(
+        &(accounts(&entries.map(|(name, own)| account(name, &lines(), &upstream, own)))
+            + "retry: { max_attempts: 2 }\n"),
+    );
     first.tell("/admin/reload").is(200);
     assert_eq!(sessions(&first), before);
     first.until_metric("weir_affinity_total", &[("result", "new")], 12.0);
@@ -160,11 +187,18 @@ fn losing_an_account_moves_only_its_own_sessions() {
     weir.tell("/admin/accounts/a/drain").is(200);
     let after = sessions(&weir);
     for (before, after) in before.iter().zip(&after) {
-        assert!(before == after || before == "a" && after != "a", "{before} → {after}");
+        assert!(
+            before == after || before == "a" && after != "a",
+            "{before} → {after}"
+        );
     }
     let moved = before.iter().filter(|name| *name == "a").count();
     assert!(moved > 0, "{before:?}");
-    weir.until_metric("weir_affinity_total", &[("result", "detour")], u32::try_from(moved).expect("few").into());
+    weir.until_metric(
+        "weir_affinity_total",
+        &[("result", "detour")],
+        u32::try_from(moved).expect("few").into(),
+    );
     weir.tell("/admin/accounts/a/enable").is(200);
     assert_eq!(sessions(&weir), before, "they return");
 }
@@ -172,7 +206,8 @@ fn losing_an_account_moves_only_its_own_sessions() {
 #[test]
 fn a_session_is_found_wherever_clients_put_it() {
     let upstream = Upstream::json(200, sample(Dialect::OpenaiResponses).answer);
-    let entries = ["a", "b", "c", "d"].map(|name| account(name, &sample(Dialect::OpenaiResponses), &upstream, ""));
+    let entries = ["a", "b", "c", "d"]
+        .map(|name| account(name, &sample(Dialect::OpenaiResponses), &upstream, ""));
     let weir = Weir::start(&accounts(&entries));
     let path = sample(Dialect::OpenaiResponses).path;
     let by_header = |name: &str| serving(weir.post(path, "{\"model\":\"m\"}").header(name, "s-7"));
@@ -180,9 +215,18 @@ fn a_session_is_found_wherever_clients_put_it() {
     let expected = by_header("session_id");
     assert_eq!(by_header("session-id"), expected);
     assert_eq!(by_header("thread-id"), expected);
-    assert_eq!(by_body("{\"model\":\"m\",\"prompt_cache_key\":\"s-7\"}"), expected);
-    assert_eq!(by_body("{\"model\":\"m\",\"conversation\":\"s-7\"}"), expected);
-    assert_eq!(by_body("{\"model\":\"m\",\"conversation\":{\"id\":\"s-7\"}}"), expected);
+    assert_eq!(
+        by_body("{\"model\":\"m\",\"prompt_cache_key\":\"s-7\"}"),
+        expected
+    );
+    assert_eq!(
+        by_body("{\"model\":\"m\",\"conversation\":\"s-7\"}"),
+        expected
+    );
+    assert_eq!(
+        by_body("{\"model\":\"m\",\"conversation\":{\"id\":\"s-7\"}}"),
+        expected
+    );
 }
 
 #[test]
@@ -194,7 +238,10 @@ fn a_claude_code_session_is_read_out_of_the_user_id() {
             format!("user_0123_account__session_{session}"),
             format!("{{\\\"device_id\\\":\\\"d\\\",\\\"session_id\\\":\\\"{session}\\\"}}"),
         ] {
-            let body = lines().ask.replacen('{', &format!("{{\"metadata\":{{\"user_id\":\"{id}\"}},"), 1);
+            let body =
+                lines()
+                    .ask
+                    .replacen('{', &format!("{{\"metadata\":{{\"user_id\":\"{id}\"}},"), 1);
             assert_eq!(serving(weir.post(lines().path, body)), expected);
         }
     }
@@ -204,14 +251,21 @@ fn a_claude_code_session_is_read_out_of_the_user_id() {
 fn a_response_is_continued_where_it_was_made() {
     let lines = sample(Dialect::OpenaiResponses);
     let upstream = Upstream::start(move |request, wire| {
-        wire.json(200, lines.answer.replace("resp_1", &format!("resp_{}", request.number)));
+        wire.json(
+            200,
+            lines
+                .answer
+                .replace("resp_1", &format!("resp_{}", request.number)),
+        );
     });
     let entries = ["a", "b", "c", "d"].map(|name| account(name, &lines, &upstream, ""));
     let weir = Weir::start(&accounts(&entries));
     for _ in 0..6 {
         let made = weir.ask(&lines).send().is(200);
         let id = made.json()["id"].as_str().expect("an id").to_owned();
-        let next = lines.ask.replacen('{', &format!("{{\"previous_response_id\":\"{id}\","), 1);
+        let next = lines
+            .ask
+            .replacen('{', &format!("{{\"previous_response_id\":\"{id}\","), 1);
         let continued = weir.post(lines.path, next).send().is(200);
         assert_eq!(continued.account(), made.account());
         let read = weir.get(&format!("/v1/responses/{id}")).send().is(200);
@@ -227,7 +281,10 @@ fn by_key_every_request_of_a_key_keeps_its_account_and_none_means_none() {
     assert_eq!(shares(&by_key, 6).len(), 1);
     let (_upstream, none) = weir(&[("a", ""), ("b", "")], &pools("none"));
     let of_session: Vec<_> = (0..6).map(|_| serving(of_session(&none, "s-1"))).collect();
-    assert!(of_session.iter().any(|name| *name != of_session[0]), "{of_session:?}");
+    assert!(
+        of_session.iter().any(|name| *name != of_session[0]),
+        "{of_session:?}"
+    );
 }
 
 #[test]
@@ -247,7 +304,8 @@ fn an_account_takes_no_more_at_once_than_its_limit() {
     let upstream = Upstream::start(move |request, wire| {
         if request.number == 0 {
             let told = told.lock().expect("no panic");
-            told.recv_timeout(std::time::Duration::from_secs(25)).expect("the second came");
+            told.recv_timeout(std::time::Duration::from_secs(25))
+                .expect("the second came");
         }
         wire.json(200, lines().answer);
     });
@@ -259,7 +317,11 @@ fn an_account_takes_no_more_at_once_than_its_limit() {
     upstream.until(1);
     assert_eq!(serving(weir.ask(&lines())), "b");
     tell.send(()).expect("the upstream waits");
-    let first = crate::rig::client::Open::read(first).expect("an answer").rest();
+    let first = crate::rig::client::Open::read(first)
+        .expect("an answer")
+        .rest();
     assert_eq!(first.is(200).account(), "a");
-    eventually("it has room again", || (serving(weir.ask(&lines())) == "a").then_some(()));
+    eventually("it has room again", || {
+        (serving(weir.ask(&lines())) == "a").then_some(())
+    });
 }

@@ -28,18 +28,27 @@ fn patient() -> (Upstream, Sender<()>) {
 }
 
 fn yaml(upstream: &Upstream, server: &str) -> String {
-    format!("server: {server}\n{}", accounts(&[account("a", &lines(), upstream, "")]))
+    format!(
+        "server: {server}\n{}",
+        accounts(&[account("a", &lines(), upstream, "")])
+    )
 }
 
 #[test]
 fn sigterm_lets_a_running_stream_finish_and_exits_with_0() {
     let (upstream, go) = patient();
     let mut process = Process::start(&yaml(&upstream, "{}"));
-    let mut open = process.call("POST", lines().path).body(lines().ask_stream).open();
+    let mut open = process
+        .call("POST", lines().path)
+        .body(lines().ask_stream)
+        .open();
     open.event().expect("the stream begins");
     process.signal("TERM");
     process.says("draining");
-    assert_eq!(process.admin("GET", "/readyz").send().is(503).text(), "draining\n");
+    assert_eq!(
+        process.admin("GET", "/readyz").send().is(503).text(),
+        "draining\n"
+    );
     process.admin("GET", "/livez").send().is(200);
     assert!(!process.has_ended());
     go.send(()).expect("the upstream waits");
@@ -55,7 +64,10 @@ fn sigterm_lets_a_running_stream_finish_and_exits_with_0() {
 fn a_second_sigterm_does_not_wait() {
     let (upstream, _go) = patient();
     let mut process = Process::start(&yaml(&upstream, "{}"));
-    let mut open = process.call("POST", lines().path).body(lines().ask_stream).open();
+    let mut open = process
+        .call("POST", lines().path)
+        .body(lines().ask_stream)
+        .open();
     open.event().expect("the stream begins");
     process.signal("TERM");
     process.says("draining");
@@ -67,7 +79,11 @@ fn a_second_sigterm_does_not_wait() {
 fn sigint_drains_too_and_an_idle_process_ends_at_once() {
     let upstream = Upstream::json(200, lines().answer);
     let mut process = Process::start(&yaml(&upstream, "{}"));
-    process.call("POST", lines().path).body(lines().ask).send().is(200);
+    process
+        .call("POST", lines().path)
+        .body(lines().ask)
+        .send()
+        .is(200);
     process.signal("INT");
     assert_eq!(process.exit().code(), Some(0));
 }
@@ -79,7 +95,11 @@ fn new_connections_are_not_accepted_while_draining() {
     let mut open = weir.ask_stream(&lines()).open();
     open.event().expect("the stream begins");
     weir.drain();
-    eventually("nobody listens", || std::net::TcpStream::connect(weir.addr()).is_err().then_some(()));
+    eventually("nobody listens", || {
+        std::net::TcpStream::connect(weir.addr())
+            .is_err()
+            .then_some(())
+    });
     assert!(!weir.has_ended());
     go.send(()).expect("the upstream waits");
     assert!(open.rest().whole);
@@ -94,7 +114,10 @@ fn when_the_drain_takes_too_long_streams_end_in_the_dialects_error() {
     weir.drain();
     let answer = open.rest();
     let text = answer.text();
-    assert!(text.starts_with(&lines().opening.concat()) && text.contains("event: error\n"), "{text}");
+    assert!(
+        text.starts_with(&lines().opening.concat()) && text.contains("event: error\n"),
+        "{text}"
+    );
     assert!(!text.contains("message_stop"), "{text}");
     weir.join().expect("it served");
     let line = weir.line(|line| line["status"] == 200);

@@ -15,7 +15,8 @@ fn in_two_acts(dialect: Dialect) -> (Upstream, Sender<()>) {
         wire.stream();
         lines.opening.iter().for_each(|event| wire.chunk(event));
         let wait = wait.lock().expect("no panic");
-        wait.recv_timeout(Duration::from_secs(25)).expect("the first act was seen");
+        wait.recv_timeout(Duration::from_secs(25))
+            .expect("the first act was seen");
         lines.closing.iter().for_each(|event| wire.chunk(event));
         wire.end();
     });
@@ -37,7 +38,10 @@ fn an_event_is_forwarded_before_the_next_one_exists() {
         assert_eq!(answer.text(), lines.closing.concat());
         weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 1.0);
         let tokens = |kind| weir.metric("weir_tokens_total", &[("kind", kind)]);
-        assert_eq!([tokens("input"), tokens("cache_read"), tokens("output")].map(f64::round), [10.0, 3.0, 5.0]);
+        assert_eq!(
+            [tokens("input"), tokens("cache_read"), tokens("output")].map(f64::round),
+            [10.0, 3.0, 5.0]
+        );
     }
 }
 
@@ -76,12 +80,19 @@ fn a_head_is_not_held_for_long_for_want_of_content() {
     });
     let weir = Weir::before(&upstream, &lines);
     let mut open = weir.ask_stream(&lines).open();
-    assert_eq!((open.status, open.event().as_deref()), (200, Some(lines.opening[0])));
+    assert_eq!(
+        (open.status, open.event().as_deref()),
+        (200, Some(lines.opening[0]))
+    );
 }
 
 #[test]
 fn a_complete_answer_does_not_wait_for_an_upstream_that_keeps_it_open() {
-    for dialect in [Dialect::Anthropic, Dialect::OpenaiChat, Dialect::OpenaiResponses] {
+    for dialect in [
+        Dialect::Anthropic,
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+    ] {
         let lines = sample(dialect);
         let upstream = Upstream::start(move |_, wire| {
             wire.stream();
@@ -90,7 +101,10 @@ fn a_complete_answer_does_not_wait_for_an_upstream_that_keeps_it_open() {
         });
         let weir = Weir::before(&upstream, &lines);
         let answer = weir.ask_stream(&lines).send().is(200);
-        assert_eq!((answer.text(), answer.whole), (lines.events().concat().as_str(), true));
+        assert_eq!(
+            (answer.text(), answer.whole),
+            (lines.events().concat().as_str(), true)
+        );
         weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 1.0);
     }
 }
@@ -98,11 +112,18 @@ fn a_complete_answer_does_not_wait_for_an_upstream_that_keeps_it_open() {
 #[test]
 fn gemini_without_sse_streams_one_json_array() {
     let lines = sample(Dialect::Gemini);
-    let elements = lines.events().iter().map(|event| event.trim_start_matches("data: ").trim_end()).collect::<Vec<_>>();
+    let elements = lines
+        .events()
+        .iter()
+        .map(|event| event.trim_start_matches("data: ").trim_end())
+        .collect::<Vec<_>>();
     let array: &str = format!("[{}\r\n]\n", elements.join("\r\n,\n")).leak();
     let upstream = Upstream::start(move |_, wire| {
         wire.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=UTF-8\r\ntransfer-encoding: chunked\r\n\r\n");
-        array.as_bytes().chunks(50).for_each(|piece| wire.chunk(piece));
+        array
+            .as_bytes()
+            .chunks(50)
+            .for_each(|piece| wire.chunk(piece));
         wire.end();
     });
     let weir = Weir::before(&upstream, &lines);
@@ -124,7 +145,11 @@ fn an_error_event_after_the_beginning_reaches_the_client_as_it_came() {
     ]));
     let answer = weir.ask_stream(&lines).send().is(200);
     assert_eq!(answer.text(), lines.opening.concat() + error);
-    weir.until_metric("weir_stream_end_total", &[("reason", "upstream_error")], 1.0);
+    weir.until_metric(
+        "weir_stream_end_total",
+        &[("reason", "upstream_error")],
+        1.0,
+    );
 }
 
 #[test]
@@ -134,7 +159,11 @@ fn a_large_plain_answer_passes_whole() {
     let upstream = Upstream::json(200, large);
     let weir = Weir::before(&upstream, &lines);
     let answer = weir.ask(&lines).send().is(200);
-    assert!(answer.text() == large && answer.whole, "{} bytes", answer.body.len());
+    assert!(
+        answer.text() == large && answer.whole,
+        "{} bytes",
+        answer.body.len()
+    );
     // Its usage stands at its end.
     weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
 }
@@ -149,11 +178,22 @@ fn several_requests_share_a_clients_connection() {
     });
     let weir = Weir::before(&upstream, &lines);
     let mut stream = weir.ask(&lines).start();
-    for call in [weir.ask_stream(&lines), weir.ask(&lines), weir.get("/nothing"), weir.ask(&lines)] {
+    for call in [
+        weir.ask_stream(&lines),
+        weir.ask(&lines),
+        weir.get("/nothing"),
+        weir.ask(&lines),
+    ] {
         let twin = stream.try_clone().expect("a second handle");
-        crate::rig::client::Open::read(twin).expect("an answer").rest();
-        stream.write_all(&call.bytes()).expect("weir keeps the connection");
+        crate::rig::client::Open::read(twin)
+            .expect("an answer")
+            .rest();
+        stream
+            .write_all(&call.bytes())
+            .expect("weir keeps the connection");
     }
-    let last = crate::rig::client::Open::read(stream).expect("an answer").rest();
+    let last = crate::rig::client::Open::read(stream)
+        .expect("an answer")
+        .rest();
     assert_eq!(last.is(200).text(), lines.answer);
 }

@@ -10,7 +10,11 @@ fn chat() -> Lines {
 
 fn echo() -> Upstream {
     Upstream::start(|request, wire| {
-        let headers = [("content-type", "application/octet-stream"), ("x-vendor", "1"), ("set-cookie", "private=1")];
+        let headers = [
+            ("content-type", "application/octet-stream"),
+            ("x-vendor", "1"),
+            ("set-cookie", "private=1"),
+        ];
         wire.answer(200, &headers, &request.body);
     })
 }
@@ -23,16 +27,30 @@ fn weir(upstream: &Upstream) -> Weir {
 fn an_upload_passes_with_the_credential_swapped() {
     let upstream = echo();
     let weir = weir(&upstream);
-    let call = weir.call("POST", "/v1/files?purpose=batch&key=private").body(FILE);
+    let call = weir
+        .call("POST", "/v1/files?purpose=batch&key=private")
+        .body(FILE);
     let call = call.header("content-type", "multipart/form-data; boundary=boundary");
     let answer = call.header("cookie", "private=2").send().is(200);
     assert_eq!(answer.body, FILE);
-    assert_eq!((answer.header("x-vendor"), answer.header("set-cookie")), (Some("1"), None));
+    assert_eq!(
+        (answer.header("x-vendor"), answer.header("set-cookie")),
+        (Some("1"), None)
+    );
     assert!(answer.header("x-request-id").is_some());
     let sent = upstream.only();
-    assert_eq!((sent.method.as_str(), sent.target.as_str()), ("POST", "/v1/files?purpose=batch"));
-    assert_eq!(sent.headers.get("authorization"), Some("Bearer secret-of-a"));
-    assert_eq!(sent.headers.get("content-type"), Some("multipart/form-data; boundary=boundary"));
+    assert_eq!(
+        (sent.method.as_str(), sent.target.as_str()),
+        ("POST", "/v1/files?purpose=batch")
+    );
+    assert_eq!(
+        sent.headers.get("authorization"),
+        Some("Bearer secret-of-a")
+    );
+    assert_eq!(
+        sent.headers.get("content-type"),
+        Some("multipart/form-data; boundary=boundary")
+    );
     let all = format!("{:?}", sent.headers);
     assert!(!all.contains(KEY) && !all.contains("private"), "{all}");
 }
@@ -41,19 +59,29 @@ fn an_upload_passes_with_the_credential_swapped() {
 fn a_chunked_upload_and_other_methods_pass() {
     let upstream = echo();
     let weir = weir(&upstream);
-    let answer = weir.call("POST", "/v1/embeddings").chunks(&[FILE, FILE]).send().is(200);
+    let answer = weir
+        .call("POST", "/v1/embeddings")
+        .chunks(&[FILE, FILE])
+        .send()
+        .is(200);
     assert_eq!(answer.body, [FILE, FILE].concat());
     weir.call("DELETE", "/v1/files/file-1").send().is(200);
     weir.get("/v1/files/file-1/content").send().is(200);
     weir.post("/v1/batches", "{}").send().is(200);
     let requests = upstream.requests();
-    let lines: Vec<String> = requests.iter().map(|request| format!("{} {}", request.method, request.target)).collect();
-    assert_eq!(lines, [
-        "POST /v1/embeddings",
-        "DELETE /v1/files/file-1",
-        "GET /v1/files/file-1/content",
-        "POST /v1/batches",
-    ]);
+    let lines: Vec<String> = requests
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.target))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "POST /v1/embeddings",
+            "DELETE /v1/files/file-1",
+            "GET /v1/files/file-1/content",
+            "POST /v1/batches",
+        ]
+    );
     weir.until_metric("weir_requests_total", &[("outcome", "ok")], 4.0);
 }
 
@@ -67,17 +95,33 @@ fn each_vendors_endpoints_go_to_accounts_of_its_dialect() {
         .map(|(dialect, upstream)| account(dialect.as_str(), &sample(*dialect), upstream, ""))
         .collect();
     let weir = Weir::start(&accounts(&entries));
-    weir.post("/v1/messages/batches?beta=true", "{}").send().is(200);
+    weir.post("/v1/messages/batches?beta=true", "{}")
+        .send()
+        .is(200);
     weir.post("/v1/embeddings", "{}").send().is(200);
-    weir.post("/v1beta/models/text-embedding-004:embedContent", "{}").send().is(200);
-    let seen: Vec<_> = upstreams.iter().map(|upstream| upstream.only().target).collect();
-    assert_eq!(seen, [
-        "/v1/messages/batches?beta=true",
-        "/v1/embeddings",
-        "/v1beta/models/text-embedding-004:embedContent",
-    ]);
-    assert_eq!(upstreams[0].only().headers.get("x-api-key"), Some("secret-of-anthropic"));
-    assert_eq!(upstreams[2].only().headers.get("x-goog-api-key"), Some("secret-of-gemini"));
+    weir.post("/v1beta/models/text-embedding-004:embedContent", "{}")
+        .send()
+        .is(200);
+    let seen: Vec<_> = upstreams
+        .iter()
+        .map(|upstream| upstream.only().target)
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "/v1/messages/batches?beta=true",
+            "/v1/embeddings",
+            "/v1beta/models/text-embedding-004:embedContent",
+        ]
+    );
+    assert_eq!(
+        upstreams[0].only().headers.get("x-api-key"),
+        Some("secret-of-anthropic")
+    );
+    assert_eq!(
+        upstreams[2].only().headers.get("x-goog-api-key"),
+        Some("secret-of-gemini")
+    );
 }
 
 #[test]
@@ -109,7 +153,12 @@ fn the_vendors_own_refusals_pass_but_for_those_about_the_account() {
     assert_eq!(missing.text(), "{\"error\": \"theirs\"}");
     for path in ["/v1/files/broken", "/v1/files/denied"] {
         let answer = weir.get(path).send().is(502);
-        assert_eq!(chat().error(&answer.json()).0, "server_error", "{}", answer.text());
+        assert_eq!(
+            chat().error(&answer.json()).0,
+            "server_error",
+            "{}",
+            answer.text()
+        );
         assert!(!answer.text().contains("secret"), "{}", answer.text());
     }
 }
@@ -124,9 +173,18 @@ fn a_vendor_that_cannot_be_reached_is_a_502_and_a_body_too_large_a_413() {
     assert_eq!(chat().error(&answer.json()).0, "server_error");
     let upstream = echo();
     let entry = account("a", &chat(), &upstream, "");
-    let weir = Weir::start(&format!("{}server: {{ max_body: 1KiB }}\n", accounts(&[entry])));
-    weir.call("POST", "/v1/files").body([b'x'; 5000]).send().is(413);
-    weir.call("POST", "/v1/files").chunks(&[&[b'x'; 3000]]).send().is(413);
+    let weir = Weir::start(&format!(
+        "{}server: {{ max_body: 1KiB }}\n",
+        accounts(&[entry])
+    ));
+    weir.call("POST", "/v1/files")
+        .body([b'x'; 5000])
+        .send()
+        .is(413);
+    weir.call("POST", "/v1/files")
+        .chunks(&[&[b'x'; 3000]])
+        .send()
+        .is(413);
     weir.is_well();
 }
 
@@ -137,8 +195,12 @@ fn a_key_that_is_bound_to_models_has_no_way_around_them() {
         "{}keys:\n  - {{ name: bound, key: {KEY}, models: [\"gpt-*\"] }}\n",
         accounts(&[account("a", &chat(), &upstream, "")])
     ));
-    weir.post("/v1/embeddings", "{\"model\":\"dear\"}").send().is(403);
-    weir.post("/v1/files/../chat/completions", chat().ask).send().is(404);
+    weir.post("/v1/embeddings", "{\"model\":\"dear\"}")
+        .send()
+        .is(403);
+    weir.post("/v1/files/../chat/completions", chat().ask)
+        .send()
+        .is(404);
     assert_eq!(upstream.count(), 0);
 }
 
@@ -146,7 +208,10 @@ fn a_key_that_is_bound_to_models_has_no_way_around_them() {
 fn a_client_without_a_key_reaches_no_vendor() {
     let upstream = echo();
     let weir = weir(&upstream);
-    weir.get("/v1/files").without("authorization").send().is(401);
+    weir.get("/v1/files")
+        .without("authorization")
+        .send()
+        .is(401);
     assert_eq!(upstream.count(), 0);
 }
 
@@ -157,8 +222,12 @@ fn an_upstream_is_never_told_two_lengths() {
     let weir = weir(&upstream);
     let call = weir.call("POST", "/v1/files").header("content-length", "3");
     let mut stream = call.header("transfer-encoding", "chunked").start();
-    stream.write_all(b"5\r\nhello\r\n0\r\n\r\n").expect("weir reads");
-    let answer = crate::rig::client::Open::read(stream).expect("an answer").rest();
+    stream
+        .write_all(b"5\r\nhello\r\n0\r\n\r\n")
+        .expect("weir reads");
+    let answer = crate::rig::client::Open::read(stream)
+        .expect("an answer")
+        .rest();
     if answer.status == 200 {
         assert_eq!(answer.body, b"hello");
         assert_eq!(upstream.only().headers.get("content-length"), None);

@@ -83,7 +83,9 @@ impl Process {
     pub fn says(&self, text: &str) -> String {
         eventually(&format!("the log says {text}"), || {
             let log = self.log();
-            log.lines().find(|line| line.contains(text)).map(str::to_owned)
+            log.lines()
+                .find(|line| line.contains(text))
+                .map(str::to_owned)
         })
     }
 

@@ -49,7 +49,10 @@ impl Proxy {
 fn http(mut stream: TcpStream, asks: bool, heard: &dyn Fn(String)) -> Option<()> {
     let (line, headers) = read_head(&mut BufReader::new(stream.try_clone().ok()?))?;
     let target = line.split(' ').nth(1)?.to_owned();
-    let credentials = headers.get("proxy-authorization").unwrap_or("none").to_owned();
+    let credentials = headers
+        .get("proxy-authorization")
+        .unwrap_or("none")
+        .to_owned();
     heard(format!("{target} {credentials}"));
     if asks && credentials == "none" {
         let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
@@ -91,7 +94,11 @@ fn socks5(mut stream: TcpStream, asks: bool, heard: &dyn Fn(String)) -> Option<(
     let host = match request[3] {
         1 => {
             let octets = take(&mut stream, 4)?;
-            octets.iter().map(u8::to_string).collect::<Vec<_>>().join(".")
+            octets
+                .iter()
+                .map(u8::to_string)
+                .collect::<Vec<_>>()
+                .join(".")
         }
         3 => {
             let length = take(&mut stream, 1)?[0];
