@@ -68,7 +68,9 @@ fn fault(place: Place) -> Fault {
     Fault {
         place,
         message: "found YAML that parsers read differently, expected plain YAML".to_owned(),
-        hint: Some("write it in the ordinary way: quote texts, avoid anchors and multi-line scalars here"),
+        hint: Some(
+            "write it in the ordinary way: quote texts, avoid anchors and multi-line scalars here",
+        ),
     }
 }
 
@@ -84,9 +86,15 @@ mod tests {
 
     #[test]
     fn ordinary_documents_are_read_alike() {
-        assert_eq!(check_text("a: 1\nb: [x, 'y', 2.5, true, ~, null]\n8080: z\n"), None);
+        assert_eq!(
+            check_text("a: 1\nb: [x, 'y', 2.5, true, ~, null]\n8080: z\n"),
+            None
+        );
         assert_eq!(check_text("base: &b { d: 1 }\ne: { <<: *b, f: 2 }\n"), None);
-        assert_eq!(check_text("a: |\n  two\n  lines\nb: >-\n  folded\n  text\n"), None);
+        assert_eq!(
+            check_text("a: |\n  two\n  lines\nb: >-\n  folded\n  text\n"),
+            None
+        );
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Pool {
             let why_not = match want.account {
                 Some(name) if *slot.account.name != *name => Some(Excluded::Unasked),
                 None if slot.account.weight == 0 => Some(Excluded::Unasked),
-                _ if !want.model.is_empty() && !slot.models.serves(want.model) => Some(Excluded::Model),
+                _ if !want.model.is_empty() && !slot.models.serves(want.model) => {
+                    Some(Excluded::Model)
+                }
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>

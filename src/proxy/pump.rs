@@ -73,7 +73,9 @@ impl Pump<'_, '_> {
                     last_read = Instant::now();
                     if first_read.is_none() {
                         first_read = Some(last_read);
-                        timer.as_mut().reset((last_read + self.idle.min(HOLD_FOR)).into());
+                        timer
+                            .as_mut()
+                            .reset((last_read + self.idle.min(HOLD_FOR)).into());
                     }
                     match self.relaying.push(&chunk, SystemTime::now()) {
                         Next::Hold => {}

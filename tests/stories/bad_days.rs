@@ -76,7 +76,7 @@ fn a_body_of_33_mib() {
         .call("POST", lines.path)
         .header("transfer-encoding", "chunked")
         .start();
-    let chunk = [b"100000\r\n".as_slice(), &[b' '; 1 << 20], b"\r\n"].concat();
+    let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat();
     // Weir stops reading at 32 MiB: then writing fails.
     let sent = (0..33)
         .take_while(|_| stream.write_all(&chunk).is_ok())

@@ -130,16 +130,12 @@ fn a_new_key_goes_into_the_configuration_as_printed() {
     let ended = run(&mut command(&["key", "new", "--name", "fresh"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let key = ended.stdout.lines().next().expect("a key").to_owned();
-    let entry: String = ended
-        .stdout
-        .lines()
-        .filter(|line| line.starts_with("  "))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let entry: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("  ")).collect();
+    let entry = entry.join("\n");
     assert!(!entry.contains(&key), "{entry}");
     let lines = sample(Dialect::Anthropic);
     let upstream = Upstream::json(200, lines.answer);
-    let process = Process::start(&format!("keys:\n{entry}{}", yaml(&upstream)));
+    let process = Process::start(&format!("keys:\n{entry}\n{}", yaml(&upstream)));
     let ask = |key: &str| {
         process
             .call("POST", lines.path)

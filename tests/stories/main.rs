@@ -19,4 +19,6 @@ mod routing;
 mod shutdown;
 mod streaming;
 mod telemetry;
+mod truncation;
+mod upstreams;
 mod vendor;
