@@ -30,6 +30,17 @@ fn interim_answers_are_not_the_answer() {
 }
 
 #[test]
+fn a_switch_of_protocols_that_nobody_asked_for_is_a_502() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.raw("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n\x01");
+        wire.closes_within(Duration::from_secs(25));
+    });
+    let weir = Weir::before(&upstream, &lines());
+    weir.ask(&lines()).send().is(502);
+    weir.is_well();
+}
+
+#[test]
 fn an_answer_may_end_with_its_connection() {
     for version in ["1.0", "1.1"] {
         let answer = serves(move |wire| {
