@@ -271,6 +271,14 @@ impl Relaying {
         self.facts.usage
     }
 
+    /// About how many tokens the answer holds, where nobody says: one for each event of a stream.
+    pub fn estimated_output(&self) -> u64 {
+        match &self.body {
+            Body::Stream(tap) if self.committed => tap.events(),
+            _ => 0,
+        }
+    }
+
     /// The service tier that the upstream says it used, which decides the price.
     pub fn service_tier(&self) -> Option<&str> {
         self.facts.service_tier.as_deref()

@@ -29,8 +29,18 @@ impl Dispatch {
         if self.admitted.call.endpoint == Endpoint::Count {
             return;
         }
-        self.served.usage = relaying.usage();
+        self.served.usage = relaying.usage().or_else(|| self.estimated(relaying));
         self.served.service_tier = relaying.service_tier().map(str::to_owned);
+    }
+
+    /// For a stream whose upstream says nothing of usage: Chat does so only when the client asks it to.
+    fn estimated(&self, relaying: &Relaying) -> Option<(Usage, UsageSource)> {
+        let usage = Usage {
+            input: self.admitted.estimated_tokens(),
+            output: relaying.estimated_output(),
+            ..Usage::default()
+        };
+        (usage.output > 0).then_some((usage, UsageSource::Estimated))
     }
 
     pub(super) fn note_attempt(
@@ -87,11 +97,11 @@ impl Dispatch {
         if let Some((usage, source)) = served.usage {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
-            let model = served.model.as_deref().unwrap_or(&self.admitted.model);
-            outcome.cost_usd =
-                self.gateway
-                    .prices
-                    .cost(model, &usage, served.service_tier.as_deref());
+            let tier = served.service_tier.as_deref();
+            let price = |model: &str| self.gateway.prices.cost(model, &usage, tier);
+            // A deployment's own name has no price; the name that the client knows may have one.
+            let upstream = served.model.as_deref().and_then(price);
+            outcome.cost_usd = upstream.or_else(|| price(&self.admitted.model));
         }
     }
 }

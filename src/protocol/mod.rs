@@ -2,11 +2,17 @@
 //!
 //! Imports nothing else from this crate; knows no clock, no randomness and no I/O: bytes and facts in, bytes and
 //! facts out.
+pub mod anthropic;
 pub mod error;
+pub mod gemini;
 pub mod hub;
 pub mod json;
+pub mod models;
+pub mod openai_chat;
+pub mod openai_responses;
 pub mod passthrough;
 pub mod sse;
+pub mod translate;
 
 /// A wire dialect: what a client or an upstream speaks.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -143,6 +143,11 @@ impl Tap {
         }
     }
 
+    /// How many events (or elements of the array) have been seen. A stream carries about one token in each.
+    pub fn events(&self) -> u64 {
+        self.facts.events
+    }
+
     /// Whether the answer has begun: an event that opens or carries content has been seen, or its regular end.
     pub fn committed(&self) -> bool {
         !matches!(
@@ -263,6 +268,7 @@ enum Reader {
 
 impl Reader {
     fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
+        facts.events += 1;
         match self {
             Self::Anthropic(reader) => reader.on(frame, facts),
             Self::Chat(reader) => reader.on(frame, facts),
@@ -279,6 +285,8 @@ struct Facts {
     error: Option<ParsedError>,
     model: Option<String>,
     service_tier: Option<String>,
+    /// Frames so far, comments included.
+    events: u64,
 }
 
 impl Facts {

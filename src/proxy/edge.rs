@@ -161,8 +161,7 @@ impl ProxyHttp for Edge {
         let reply = match self.receive(session, exchange).await {
             Ok(Received::Forward) => return Ok(false),
             Ok(Received::Gone) => {
-                return Error::e_explain(ErrorType::ConnectionClosed, "the client left")
-                    .map_err(down);
+                return down(ErrorType::ConnectionClosed, "the client left");
             }
             Ok(Received::Answer(reply)) => {
                 exchange.record.outcome.end = End::Complete;
@@ -203,8 +202,7 @@ impl ProxyHttp for Edge {
             }
             Left::Abort => {
                 session.shutdown().await;
-                Error::e_explain(ErrorType::ConnectionClosed, "the answer ended early")
-                    .map_err(down)
+                down(ErrorType::ConnectionClosed, "the answer ended early")
             }
         }
     }
@@ -245,8 +243,7 @@ impl ProxyHttp for Edge {
         let outcome = &mut exchange.record.outcome;
         outcome.bytes_in += body.as_ref().map_or(0, |body| body.len() as u64);
         if outcome.bytes_in > exchange.gateway.config.server.max_body as u64 {
-            return Error::e_explain(ErrorType::HTTPStatus(413), "larger than server.max_body")
-                .map_err(down);
+            return down(ErrorType::HTTPStatus(413), "larger than server.max_body");
         }
         Ok(())
     }
@@ -336,7 +333,9 @@ impl ProxyHttp for Edge {
     }
 }
 
-fn down(mut error: Box<Error>) -> Box<Error> {
+/// An error of the client's side: what is left of the connection is closed.
+fn down<T>(etype: ErrorType, why: &'static str) -> Result<T> {
+    let mut error = Error::explain(etype, why);
     error.as_down();
-    error
+    Err(error)
 }

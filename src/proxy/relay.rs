@@ -282,15 +282,12 @@ impl Relay<'_> {
     async fn answer(&mut self, answer: Answer) -> Left {
         self.outcome.status = answer.status;
         let written = write_answer(self.client, &answer, self.own_headers);
-        match timed(&mut self.waited, written).await {
-            Some(bytes) => {
-                self.outcome.bytes_out += bytes;
-                Left::Intact
-            }
-            None => {
-                self.outcome.end = End::ClientGone;
-                Left::Abort
-            }
+        if let Some(bytes) = timed(&mut self.waited, written).await {
+            self.outcome.bytes_out += bytes;
+            Left::Intact
+        } else {
+            self.outcome.end = End::ClientGone;
+            Left::Abort
         }
     }
 }

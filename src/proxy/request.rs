@@ -90,7 +90,7 @@ impl Exchange {
         let peer = session
             .client_addr()
             .and_then(SocketAddr::as_inet)
-            .map(|addr| addr.ip());
+            .map(std::net::SocketAddr::ip);
         let head = session.req_header();
         let id =
             origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);

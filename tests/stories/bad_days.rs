@@ -1,8 +1,9 @@
 //! Bad days that must be boring: each has its defined answer, and the process lives.
 //!
-//! The clock that jumps is not here: below `proxy` time is an argument, and `tests/pool` plays with it. The full disk
-//! is in `telemetry`, the deleted configuration file in `reload`, two processes on one port in `commands`, an upstream
-//! that speaks HTML in `failures`.
+//! Told elsewhere: the full disk in `telemetry`, the deleted configuration file in `reload`, two processes on one port in
+//! `commands`, an upstream that speaks HTML in `failures`. A clock that jumps is no story: waits are measured by the
+//! monotonic clock, and where the wall clock matters it is an argument. The unit tests set it back and far off:
+//! `pool::hints` (a stated moment is never more than a month away), `limits`, the access line.
 use std::io::{Read, Write};
 use std::net::TcpStream;
 

@@ -130,7 +130,11 @@ fn a_new_key_goes_into_the_configuration_as_printed() {
     let ended = run(&mut command(&["key", "new", "--name", "fresh"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let key = ended.stdout.lines().next().expect("a key").to_owned();
-    let entry: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with("  ")).collect();
+    let entry: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .collect();
     let entry = entry.join("\n");
     assert!(!entry.contains(&key), "{entry}");
     let lines = sample(Dialect::Anthropic);

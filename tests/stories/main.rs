@@ -22,3 +22,4 @@ mod telemetry;
 mod truncation;
 mod upstreams;
 mod vendor;
+mod wording;

@@ -62,10 +62,16 @@ fn an_answer_may_end_with_its_connection() {
 fn a_compressed_answer_that_nobody_asked_for_passes_as_it_is() {
     let packed: &[u8] = b"\x1f\x8b\x08not-even-gzip\xff";
     let answer = serves(move |wire| {
-        let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+        let headers = [
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+        ];
         wire.answer(200, &headers, packed);
     });
-    assert_eq!((answer.body.as_slice(), answer.header("content-encoding")), (packed, Some("gzip")));
+    assert_eq!(
+        (answer.body.as_slice(), answer.header("content-encoding")),
+        (packed, Some("gzip"))
+    );
 }
 
 #[test]
@@ -88,9 +94,17 @@ fn a_redirect_is_no_answer_and_is_not_followed() {
 
 #[test]
 fn an_upstream_that_refuses_a_large_body_unread_is_heard() {
-    const TOO_LARGE: &str = r#"{"type":"error","error":{"type":"request_too_large","message":"theirs"}}"#;
+    const TOO_LARGE: &str =
+        r#"{"type":"error","error":{"type":"request_too_large","message":"theirs"}}"#;
     let upstream = Upstream::hasty(|_, wire| {
-        wire.answer(413, &[("content-type", "application/json"), ("connection", "close")], TOO_LARGE);
+        wire.answer(
+            413,
+            &[
+                ("content-type", "application/json"),
+                ("connection", "close"),
+            ],
+            TOO_LARGE,
+        );
         // It hangs up only when the other side has.
         wire.closes_within(Duration::from_secs(25));
     });
@@ -104,19 +118,30 @@ fn an_upstream_that_refuses_a_large_body_unread_is_heard() {
 #[test]
 fn requests_sent_in_one_breath_are_answered_in_order() {
     let upstream = Upstream::start(|request, wire| {
-        let answer = lines().answer.replace("msg_1", &format!("msg_{}", request.number));
+        let answer = lines()
+            .answer
+            .replace("msg_1", &format!("msg_{}", request.number));
         wire.json(200, answer);
     });
     let weir = Weir::before(&upstream, &lines());
     let mut stream = weir.get("/health").start();
-    let both = [weir.ask(&lines()).bytes(), weir.ask(&lines()).bytes(), weir.get("/health").bytes()].concat();
+    let both = [
+        weir.ask(&lines()).bytes(),
+        weir.ask(&lines()).bytes(),
+        weir.get("/health").bytes(),
+    ]
+    .concat();
     stream.write_all(&both).expect("weir reads");
     let mut text = String::new();
     let mut reader = std::io::BufReader::new(stream);
     for _ in 0..4 {
         let (line, headers) = crate::rig::read_head(&mut reader).expect("an answer");
         assert_eq!(line, "HTTP/1.1 200 OK");
-        let length = headers.get("content-length").expect("a length").parse().expect("a number");
+        let length = headers
+            .get("content-length")
+            .expect("a length")
+            .parse()
+            .expect("a number");
         let mut body = vec![0; length];
         std::io::Read::read_exact(&mut reader, &mut body).expect("a body");
         text += &String::from_utf8(body).expect("UTF-8");
@@ -157,17 +182,25 @@ fn an_upstream_behind_tls_and_http_2_serves() {
     let url = format!("https://localhost:{}", far.addr().port());
     let key = crate::rig::KEY;
     let near = |trust: Option<&str>| {
-        let yaml = format!("accounts:\n  - {{ name: far, provider: anthropic, base_url: \"{url}\", key: {key} }}\n");
+        let yaml = format!(
+            "accounts:\n  - {{ name: far, provider: anthropic, base_url: \"{url}\", key: {key} }}\n"
+        );
         Process::start_with(&yaml, trust.map(|file| ("SSL_CERT_FILE", file)))
     };
     let trusting = near(Some(&format!("{path}/tls.crt")));
     let ask = |process: &Process, body: &str| process.call("POST", lines().path).body(body).send();
     assert_eq!(ask(&trusting, lines().ask).is(200).text(), lines().answer);
-    assert_eq!(ask(&trusting, lines().ask_stream).is(200).text(), lines().events().concat());
+    assert_eq!(
+        ask(&trusting, lines().ask_stream).is(200).text(),
+        lines().events().concat()
+    );
     let large = lines().ask.replace("Hi", &"x".repeat(3 << 20));
     ask(&trusting, &large).is(200);
     assert!(inner.requests()[2].body == large.as_bytes());
     let wary = near(None);
-    assert_eq!(lines().error(&ask(&wary, lines().ask).is(502).json()).0, "api_error");
+    assert_eq!(
+        lines().error(&ask(&wary, lines().ask).is(502).json()).0,
+        "api_error"
+    );
     assert_eq!(inner.count(), 3);
 }

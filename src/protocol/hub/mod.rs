@@ -1,2 +1,62 @@
 //! The superset of the four dialects: what is common to their requests, answers and events.
+//!
+//! Translation is hub and spokes: every dialect decodes into these types and encodes out of them, and knows no other
+//! dialect. The same dialect on both sides never comes here; its bytes pass untouched.
+//!
+//! # What a dialect module supplies
+//!
+//! ```text
+//! mod.rs       what the dialect is, and what cannot be said in it
+//! wire.rs      serde structs, field for field, borrowing from the bytes
+//! request.rs   decode(body) -> Result<Request, RequestFault>            the dialect as client
+//!              encode(&Request, &Target) -> Result<Encoded, RequestFault>   the dialect as upstream
+//! response.rs  decode(body) -> Result<Response, WireError>              upstream
+//!              encode(&Response, &Reply) -> Vec<u8>                     client
+//! stream.rs    Decoder::push(frame, on event) / finish(on event)        upstream
+//!              Encoder::new(&Context) / on(Event, &mut BytesMut)        client
+//! error.rs     error events of a running stream, and the wordings that clients act on
+//! ```
+//!
+//! Plain functions and structs; `translate.rs` dispatches with a `match` over [`Dialect`](super::Dialect).
+//!
+//! # Invariants
+//!
+//! * **Content is blocks**, not chat messages: [`block::Block`]. Order is the order of generation.
+//! * **`Args::raw` is the truth** of a tool call's arguments ([`args::Args`]): the exact text, parsed only where a
+//!   dialect needs an object.
+//! * **Opaque state carries its provenance** ([`opaque::Opaque`]): a signature or an encrypted item goes back only to
+//!   the vendor that minted it. To a client of another dialect it travels in an envelope ([`opaque::seal`]).
+//! * **Nothing is lost silently**: a decoder keeps what has no place here in [`request::Request::extras`] with the verdict
+//!   for targets that do not know it; an encoder names what it leaves out ([`error::Dropped`]) or refuses
+//!   ([`error::RequestFault`]).
+//! * **Tool names and ids** are rewritten by pure functions ([`names`]), so that resent history maps the same on every
+//!   turn and on every host.
+//! * **History is repaired once**, for every target, by [`history::settle`]: results follow their calls, in the order of
+//!   the calls; missing ones are made up, orphans become text.
+//! * **Events** ([`event::Event`]) of one stream: `Start` first and once; `ToolArgs` only between `ToolStart` and
+//!   `ToolEnd` of its slot; every slot ended before `Stop`; `Stop` at most once; then `Usage` at will, then `End` or
+//!   `Error`. Slots may overlap, and text may come while a slot is open: a client dialect whose blocks may not overlap puts
+//!   [`sequence::Sequencer`] in front of its encoder.
+//! * **Usage** ([`usage::Usage`]) is in exclusive buckets; each `Usage` event states the total so far, not an increment.
+pub mod args;
+pub mod block;
+pub mod carry;
+pub mod collect;
+pub mod context;
+pub mod effort;
+pub mod error;
+pub mod event;
+pub mod history;
+pub mod names;
+pub mod offer;
+pub mod opaque;
+pub mod plain;
+pub mod read;
+pub mod replay;
+pub mod request;
+pub mod response;
+pub mod schema;
+pub mod sequence;
+pub mod target;
 pub mod usage;
+pub mod write;

@@ -1,0 +1,13 @@
+//! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
+mod blocks;
+mod decode;
+mod encode;
+mod media;
+mod messages;
+mod reasoning;
+mod tools;
+
+pub use decode::decode;
+pub use encode::encode;
+
+pub(super) use blocks::{Reader, citation};

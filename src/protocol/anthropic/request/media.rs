@@ -1,0 +1,88 @@
+//! Images and files, as this dialect takes them.
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::wire::{BlockOut, SourceOut};
+use super::encode::cache;
+use crate::protocol::hub::block::{Image, Source};
+use crate::protocol::hub::error::{Losses, RequestFault};
+
+/// An image as a block.
+pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, RequestFault> {
+    if image
+        .detail
+        .as_deref()
+        .is_some_and(|detail| detail != "auto")
+    {
+        losses.omit("image_url.detail");
+    }
+    let source = match &image.source {
+        Source::Base64 { media_type, data } => {
+            let media_type = sniff(data).unwrap_or(media_type);
+            if !IMAGE_TYPES.contains(&media_type) {
+                return Err(unsupported(&format!("images of type `{media_type}`")));
+            }
+            SourceOut::Base64 { media_type, data }
+        }
+        Source::Url { url, .. } => SourceOut::Url { url },
+        Source::File { .. } => return Err(unsupported("files of another provider")),
+    };
+    Ok(BlockOut::Image {
+        source,
+        cache_control: image.cache.map(cache),
+    })
+}
+
+/// A file as the source of a document.
+pub fn file(source: &Source) -> Result<SourceOut<'_>, RequestFault> {
+    match source {
+        Source::Url { url, .. } => Ok(SourceOut::Url { url }),
+        Source::File { .. } => Err(unsupported("files of another provider")),
+        Source::Base64 { media_type, data } if media_type == PDF => {
+            Ok(SourceOut::Base64 { media_type, data })
+        }
+        Source::Base64 { media_type, data } => {
+            let bytes = STANDARD
+                .decode(data)
+                .ok()
+                .filter(|_| media_type.starts_with("text/"));
+            let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+                return Err(unsupported(&format!("files of type `{media_type}`")));
+            };
+            Ok(SourceOut::Text {
+                media_type: "text/plain",
+                data: Cow::Owned(text),
+            })
+        }
+    }
+}
+
+/// Content that the dialect has no place for.
+pub fn unsupported(what: &str) -> RequestFault {
+    RequestFault::new(
+        "messages",
+        format!("this upstream does not take {what}; send something else, or use another model"),
+    )
+}
+
+/// What the data is, by its first bytes: clients often name the wrong type, and a mismatch is refused.
+fn sniff(base64: &str) -> Option<&'static str> {
+    MAGIC
+        .iter()
+        .find(|(magic, _)| base64.starts_with(magic))
+        .map(|(_, kind)| *kind)
+}
+
+const PDF: &str = "application/pdf";
+
+const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+/// The first bytes of image files, in base64.
+const MAGIC: [(&str, &str); 4] = [
+    ("/9j/", "image/jpeg"),
+    ("iVBORw0KGgo", "image/png"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+];

@@ -1,0 +1,118 @@
+//! How hard to think, in the terms of the model.
+use super::super::wire::{RequestOut, ThinkingOut};
+use super::messages;
+use crate::protocol::hub::effort::{Effort, Efforts};
+use crate::protocol::hub::error::Losses;
+use crate::protocol::hub::opaque::Vendor;
+use crate::protocol::hub::request::{ReasoningMode, Request, Show, ToolChoice};
+use crate::protocol::hub::target::Target;
+use crate::protocol::models::{Modes, Reasoning};
+
+/// Sets `thinking`, and gives the effort.
+pub fn thinking(
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+    out: &mut RequestOut<'_>,
+) -> Option<Effort> {
+    let control = &request.reasoning;
+    let accepts = accepted(target);
+    let nearest =
+        |effort: Option<Effort>| effort.and_then(|effort| accepts.efforts.nearest(effort));
+    let wanted = match (control.mode, control.effort) {
+        (ReasoningMode::Default, None) => return None,
+        (ReasoningMode::Off, _) => {
+            if accepts.modes.has(Modes::OFF) {
+                out.thinking = Some(switch("disabled"));
+            } else if accepts.modes.has(Modes::BETWEEN_TOOLS) {
+                out.thinking = Some(switch("between_tools"));
+            } else if accepts.modes.has(Modes::ADAPTIVE) {
+                out.thinking = Some(switch("adaptive"));
+                return nearest(Some(Effort::Low));
+            }
+            return None;
+        }
+        (ReasoningMode::Budget(tokens), effort) => effort.unwrap_or(Effort::from_budget(tokens)),
+        (_, effort) => effort.unwrap_or(Effort::Medium),
+    };
+    let between =
+        control.mode == ReasoningMode::BetweenTools && accepts.modes.has(Modes::BETWEEN_TOOLS);
+    if between || accepts.modes.has(Modes::ADAPTIVE) {
+        let display = match control.show {
+            Show::Omitted => None,
+            // The other dialects show reasoning without being asked.
+            Show::Default | Show::Summary => accepts.hidden.then_some("summarized"),
+        };
+        out.thinking = Some(ThinkingOut {
+            display,
+            ..switch(if between { "between_tools" } else { "adaptive" })
+        });
+        let said = control.effort.is_some() || matches!(control.mode, ReasoningMode::Budget(_));
+        return said.then(|| nearest(Some(wanted))).flatten();
+    }
+    if !accepts.modes.has(Modes::BUDGET) {
+        losses.name("reasoning");
+        return None;
+    }
+    let forced = matches!(
+        request.tool_choice,
+        Some(ToolChoice::Any | ToolChoice::Named(_))
+    );
+    if forced || messages::is_tool_loop_without_thinking(&out.messages) {
+        // A budget is refused together with a forced call, and in a loop whose thinking is lost.
+        losses.name("reasoning");
+        return None;
+    }
+    let budget = match control.mode {
+        ReasoningMode::Budget(tokens) => tokens,
+        _ => wanted.budget(),
+    };
+    set_budget(budget, target, losses, out);
+    nearest(control.effort)
+}
+
+/// How the target takes reasoning controls. Others than Anthropic that speak its dialect know only its old form.
+fn accepted(target: &Target<'_>) -> Reasoning {
+    let accepts = target.capabilities.reasoning;
+    if target.quirks.vendor == Vendor::Anthropic || accepts.modes == Modes::NONE {
+        return accepts;
+    }
+    Reasoning {
+        modes: Modes::BUDGET.and(Modes::OFF),
+        efforts: Efforts::NONE,
+        ..accepts
+    }
+}
+
+/// The budget has to leave room for the answer: the limit is raised as far as the model allows, then the budget lowered.
+fn set_budget(budget: u64, target: &Target<'_>, losses: &mut Losses, out: &mut RequestOut<'_>) {
+    let most = target.capabilities.max_output;
+    let visible = out.max_tokens.clamp(LEAST_VISIBLE, most.max(LEAST_VISIBLE));
+    let limit = budget.saturating_add(visible).min(most);
+    let budget = budget
+        .max(LEAST_BUDGET)
+        .min(limit.saturating_sub(LEAST_VISIBLE.min(visible)));
+    if budget < LEAST_BUDGET {
+        losses.name("reasoning");
+        return;
+    }
+    out.max_tokens = limit.max(budget + 1);
+    out.thinking = Some(ThinkingOut {
+        budget_tokens: Some(budget),
+        ..switch("enabled")
+    });
+}
+
+const fn switch(kind: &'static str) -> ThinkingOut {
+    ThinkingOut {
+        kind,
+        budget_tokens: None,
+        display: None,
+    }
+}
+
+/// The smallest budget of reasoning that is accepted, in tokens.
+const LEAST_BUDGET: u64 = 1_024;
+
+/// Tokens that are left for the answer beside a budget of reasoning.
+const LEAST_VISIBLE: u64 = 4_096;

@@ -1,0 +1,8 @@
+//! Streams: what an upstream streams in this dialect, and what a client is streamed in it.
+mod decode;
+mod encode;
+mod open;
+mod writer;
+
+pub use decode::Decoder;
+pub use encode::Encoder;

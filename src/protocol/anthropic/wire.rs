@@ -1,0 +1,6 @@
+//! Anthropic Messages, field for field.
+mod input;
+mod output;
+
+pub use input::*;
+pub use output::*;

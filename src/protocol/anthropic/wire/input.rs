@@ -1,0 +1,222 @@
+//! What is read: it borrows from the bytes.
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::hub::read::Str;
+use crate::protocol::hub::usage::AnthropicUsage;
+
+/// A block of content in any place, every field optional: the type decides which are needed.
+#[derive(Debug, Default, Deserialize)]
+pub struct BlockIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub thinking: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub signature: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub data: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub tool_use_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub content: Option<&'a RawValue>,
+    pub is_error: Option<bool>,
+    #[serde(borrow)]
+    pub source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub context: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub citations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub cache_control: Option<CacheIn<'a>>,
+    #[serde(borrow)]
+    pub tool_name: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct CacheIn<'a> {
+    #[serde(borrow)]
+    pub ttl: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MessageIn<'a> {
+    #[serde(borrow)]
+    pub role: Str<'a>,
+    #[serde(borrow)]
+    pub content: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub media_type: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub data: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub content: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub input_schema: Option<&'a RawValue>,
+    pub strict: Option<bool>,
+    #[serde(borrow)]
+    pub cache_control: Option<CacheIn<'a>>,
+    pub defer_loading: Option<bool>,
+    pub eager_input_streaming: Option<bool>,
+    #[serde(borrow)]
+    pub input_examples: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolChoiceIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    pub disable_parallel_tool_use: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ThinkingIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    pub budget_tokens: Option<u64>,
+    #[serde(borrow)]
+    pub display: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct OutputConfigIn<'a> {
+    #[serde(borrow)]
+    pub effort: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub format: Option<FormatIn<'a>>,
+    #[serde(borrow)]
+    pub task_budget: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FormatIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub schema: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MetadataIn<'a> {
+    #[serde(borrow)]
+    pub user_id: Option<Str<'a>>,
+}
+
+/// One event of a stream, every field optional.
+#[derive(Debug, Deserialize)]
+pub struct EventIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    pub index: Option<usize>,
+    #[serde(borrow)]
+    pub message: Option<MessageOutIn<'a>>,
+    #[serde(borrow)]
+    pub content_block: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub delta: Option<DeltaIn<'a>>,
+    pub usage: Option<UsageIn>,
+}
+
+/// The delta of a block, or of the message.
+#[derive(Debug, Default, Deserialize)]
+pub struct DeltaIn<'a> {
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub thinking: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub signature: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub partial_json: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub citation: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub stop_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub stop_sequence: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub stop_details: Option<StopDetails<'a>>,
+}
+
+/// A message as the upstream answers it: whole, or the head of a stream.
+#[derive(Debug, Deserialize)]
+pub struct MessageOutIn<'a> {
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub model: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    pub content: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    pub stop_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub stop_sequence: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub stop_details: Option<StopDetails<'a>>,
+    pub usage: Option<UsageIn>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct StopDetails<'a> {
+    #[serde(borrow)]
+    pub category: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub explanation: Option<Str<'a>>,
+}
+
+/// Usage as far as it is stated. In a stream, what is stated later overwrites.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct UsageIn {
+    #[serde(flatten)]
+    pub counts: AnthropicUsage,
+    pub server_tool_use: Option<ServerToolUseIn>,
+    pub service_tier: Option<TierIn>,
+}
+
+/// What the provider's own tools did.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct ServerToolUseIn {
+    pub web_search_requests: Option<u64>,
+}
+
+/// The service level that was given.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TierIn {
+    Priority,
+    Standard,
+    #[serde(other)]
+    Other,
+}

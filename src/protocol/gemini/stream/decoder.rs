@@ -1,0 +1,339 @@
+//! From the chunks of this dialect to the hub's events.
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::super::error;
+use super::super::response;
+use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, PartIn};
+use super::grounding;
+use crate::protocol::Dialect;
+use crate::protocol::error::parse_event;
+use crate::protocol::hub::block::{CallKind, Foreign, SegmentKind};
+use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
+use crate::protocol::hub::read::{Str, without_position};
+use crate::protocol::hub::response::{Calls, Refusal, Stop};
+use crate::protocol::hub::usage::GeminiUsage;
+
+/// Reads one stream of an upstream.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Before,
+    Ended,
+    Open(Answer),
+    /// Usage may still follow. Searches that the provider ran.
+    Stopped(u64),
+}
+
+/// What is known of the answer so far.
+#[derive(Debug)]
+struct Answer {
+    stretch: Stretch,
+    /// Tells the calls of this answer from those of others, where they have no ids.
+    salt: String,
+    calls: usize,
+    searches: u64,
+}
+
+/// What the model did last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stretch {
+    /// Nothing that was seen.
+    Silent,
+    Speaking,
+    Thinking,
+}
+
+impl Decoder {
+    /// Reads the data of one frame and tells what happens in it.
+    pub fn push(
+        &mut self,
+        data: &[u8],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if data == b"[DONE]" || matches!(self.state, State::Ended) {
+            return Ok(());
+        }
+        let chunk: ChunkIn<'_> = serde_json::from_slice(data)
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        if chunk.error.is_some() {
+            self.state = State::Ended;
+            return on(Event::Error(error::of_upstream(parse_event(
+                Dialect::Gemini,
+                data,
+            ))));
+        }
+        self.state = match std::mem::take(&mut self.state) {
+            State::Before => Answer::begin(&chunk, on)?.on(chunk, on)?,
+            State::Open(answer) => answer.on(chunk, on)?,
+            State::Stopped(searches) => {
+                tell_usage(chunk.usage_metadata, searches, on)?;
+                State::Stopped(searches)
+            }
+            State::Ended => State::Ended,
+        };
+        Ok(())
+    }
+
+    /// The upstream closed, its only terminal marker: whether it had said why the answer ends. If not, the answer is not whole.
+    pub fn finish(
+        &mut self,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Ended => Ok(true),
+            State::Stopped(_) => {
+                on(Event::End)?;
+                Ok(true)
+            }
+            State::Before | State::Open(_) => Ok(false),
+        }
+    }
+}
+
+impl Answer {
+    fn begin(
+        chunk: &ChunkIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<Self, Violation> {
+        let borrow =
+            |text: &Option<Str<'_>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
+        on(Event::Start(Start {
+            id: borrow(&chunk.response_id),
+            model: borrow(&chunk.model_version),
+            spent: None,
+        }))?;
+        Ok(Self {
+            stretch: Stretch::Silent,
+            salt: chunk.response_id.as_deref().unwrap_or_default().to_owned(),
+            calls: 0,
+            searches: 0,
+        })
+    }
+
+    fn on(
+        self,
+        chunk: ChunkIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<State, Violation> {
+        // Only the first answer of several: nobody could ask for more.
+        let Some(candidate) = chunk
+            .candidates
+            .into_iter()
+            .find(|candidate| candidate.index == 0)
+        else {
+            tell_usage(chunk.usage_metadata, self.searches, on)?;
+            return match chunk.prompt_feedback.as_ref().and_then(blocked) {
+                Some(refusal) => {
+                    on(Event::Stop(Stop::Refusal(refusal)))?;
+                    Ok(State::Stopped(self.searches))
+                }
+                None => Ok(State::Open(self)),
+            };
+        };
+        self.candidate(candidate, chunk.usage_metadata, on)
+    }
+
+    fn candidate(
+        mut self,
+        candidate: CandidateIn<'_>,
+        usage: Option<GeminiUsage>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<State, Violation> {
+        for part in candidate.content.unwrap_or_default().parts {
+            self.part(part, on)?;
+        }
+        if let Some(grounding) = &candidate.grounding_metadata {
+            grounding::cite(grounding, on)?;
+            if self.searches == 0 && !grounding.web_search_queries.is_empty() {
+                self.searches = grounding.web_search_queries.len() as u64;
+                self.end_thought(on)?;
+                grounding::searched(grounding, &self.salt, on)?;
+            }
+        }
+        tell_usage(usage, self.searches, on)?;
+        let Some(reason) = candidate.finish_reason else {
+            return Ok(State::Open(self));
+        };
+        let Some(end) = response::stop(&reason, candidate.finish_message.as_deref())? else {
+            return Ok(State::Open(self));
+        };
+        match end {
+            Ok(stop) => {
+                self.end_thought(on)?;
+                let calls = if self.calls > 0 {
+                    Calls::Whole
+                } else {
+                    Calls::None
+                };
+                on(Event::Stop(stop.given(calls)))?;
+                Ok(State::Stopped(self.searches))
+            }
+            Err(error) => {
+                on(Event::Error(error))?;
+                Ok(State::Ended)
+            }
+        }
+    }
+
+    fn part(
+        &mut self,
+        part: PartIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let signature = part
+            .thought_signature
+            .as_ref()
+            .filter(|signature| !signature.is_empty());
+        let state = signature
+            .map(|signature| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &**signature));
+        if let Some(call) = part.function_call {
+            if state.is_some() {
+                self.stretch = Stretch::Silent;
+                on(Event::ReasoningEnd(state))?;
+            }
+            self.end_thought(on)?;
+            return self.call(&call, on);
+        }
+        if let Some(text) = part.text {
+            if part.thought == Some(true) {
+                return self.thought(text, state, on);
+            }
+            return self.text(text, state, on);
+        }
+        for (kind, raw) in [
+            ("executableCode", part.executable_code),
+            ("codeExecutionResult", part.code_execution_result),
+        ] {
+            if let Some(raw) = raw {
+                self.end_thought(on)?;
+                on(Event::Foreign(foreign(kind, raw)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn thought(
+        &mut self,
+        text: Str<'_>,
+        state: Option<Opaque>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if !text.is_empty() {
+            if self.stretch == Stretch::Speaking {
+                on(Event::TextEnd)?;
+            }
+            self.stretch = Stretch::Thinking;
+            on(Event::ReasoningDelta {
+                kind: SegmentKind::Summary,
+                text: text.0,
+            })?;
+        }
+        if state.is_some() {
+            self.stretch = Stretch::Silent;
+            on(Event::ReasoningEnd(state))?;
+        }
+        Ok(())
+    }
+
+    /// State on text is welcome back but not needed, and behind text there is no place for it that clients would not take for
+    /// the end of the answer: it is kept only in front.
+    fn text(
+        &mut self,
+        text: Str<'_>,
+        state: Option<Opaque>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if state.is_some() && self.stretch != Stretch::Speaking {
+            self.stretch = Stretch::Silent;
+            on(Event::ReasoningEnd(state))?;
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.end_thought(on)?;
+        self.stretch = Stretch::Speaking;
+        on(Event::TextDelta(text.0))
+    }
+
+    fn call(
+        &mut self,
+        call: &CallIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let slot = self.calls;
+        self.calls += 1;
+        self.stretch = Stretch::Silent;
+        let args = call.args.map_or("{}", RawValue::get);
+        if !args.starts_with('{') {
+            return Err(Violation::bad_arguments());
+        }
+        let id = match &call.id {
+            Some(id) if !id.is_empty() => Cow::Borrowed(&**id),
+            _ => Cow::Owned(response::made_id(
+                &format!("{}:{slot}", self.salt),
+                &call.name,
+                args,
+            )),
+        };
+        on(Event::ToolStart {
+            slot,
+            id,
+            namespace: None,
+            name: Cow::Borrowed(&call.name),
+            kind: CallKind::Function,
+        })?;
+        let fragment = Cow::Borrowed(args);
+        on(Event::ToolArgs { slot, fragment })?;
+        on(Event::ToolEnd { slot })
+    }
+
+    fn end_thought(
+        &mut self,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if self.stretch == Stretch::Thinking {
+            self.stretch = Stretch::Silent;
+            on(Event::ReasoningEnd(None))?;
+        }
+        Ok(())
+    }
+}
+
+fn tell_usage(
+    usage: Option<GeminiUsage>,
+    searches: u64,
+    on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    match usage {
+        Some(usage) => on(Event::Usage(response::spent(usage, searches))),
+        None => Ok(()),
+    }
+}
+
+fn blocked(feedback: &FeedbackIn<'_>) -> Option<Refusal> {
+    let reason = feedback.block_reason.as_ref()?;
+    Some(Refusal {
+        category: Some(reason.to_ascii_lowercase()),
+        explanation: feedback
+            .block_reason_message
+            .as_ref()
+            .map(crate::protocol::hub::read::Str::to_owned),
+    })
+}
+
+pub(super) fn foreign(kind: &str, raw: &RawValue) -> Foreign {
+    Foreign {
+        dialect: Dialect::Gemini,
+        kind: kind.to_owned(),
+        raw: raw.to_owned(),
+    }
+}

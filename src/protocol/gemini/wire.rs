@@ -1,0 +1,6 @@
+//! Gemini, field for field.
+mod input;
+mod output;
+
+pub use input::*;
+pub use output::*;

@@ -1,0 +1,290 @@
+//! What is read: a client's request and an upstream's answer. All of it borrows from the bytes. The servers of this dialect take
+//! every name in camel case and in snake case, so clients send both.
+use serde::Deserialize;
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::usage::GeminiUsage;
+
+/// An answer, or a piece of one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChunkIn<'a> {
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub candidates: Vec<CandidateIn<'a>>,
+    #[serde(borrow)]
+    pub prompt_feedback: Option<FeedbackIn<'a>>,
+    pub usage_metadata: Option<GeminiUsage>,
+    #[serde(borrow)]
+    pub model_version: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub response_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CandidateIn<'a> {
+    #[serde(borrow)]
+    pub content: Option<ContentIn<'a>>,
+    #[serde(borrow)]
+    pub finish_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub finish_message: Option<Str<'a>>,
+    #[serde(default)]
+    pub index: u64,
+    #[serde(borrow)]
+    pub grounding_metadata: Option<GroundingIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedbackIn<'a> {
+    #[serde(borrow)]
+    pub block_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub block_reason_message: Option<Str<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingIn<'a> {
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub web_search_queries: Vec<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub grounding_chunks: Vec<GroundingChunkIn<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub grounding_supports: Vec<GroundingSupportIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct GroundingChunkIn<'a> {
+    #[serde(borrow)]
+    pub web: Option<WebIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct WebIn<'a> {
+    #[serde(borrow)]
+    pub uri: Str<'a>,
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingSupportIn<'a> {
+    #[serde(borrow)]
+    pub segment: Option<SegmentIn<'a>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub grounding_chunk_indices: Vec<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SegmentIn<'a> {
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+}
+
+/// One turn.
+#[derive(Debug, Default, Deserialize)]
+pub struct ContentIn<'a> {
+    #[serde(borrow)]
+    pub role: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub parts: Vec<PartIn<'a>>,
+}
+
+/// One part; which fields it has says what it is.
+#[derive(Debug, Deserialize)]
+pub struct PartIn<'a> {
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    pub thought: Option<bool>,
+    #[serde(borrow, rename = "thoughtSignature", alias = "thought_signature")]
+    pub thought_signature: Option<Str<'a>>,
+    #[serde(borrow, rename = "inlineData", alias = "inline_data")]
+    pub inline_data: Option<BlobIn<'a>>,
+    #[serde(borrow, rename = "fileData", alias = "file_data")]
+    pub file_data: Option<FileIn<'a>>,
+    #[serde(borrow, rename = "functionCall", alias = "function_call")]
+    pub function_call: Option<CallIn<'a>>,
+    #[serde(borrow, rename = "functionResponse", alias = "function_response")]
+    pub function_response: Option<ResultIn<'a>>,
+    #[serde(borrow, rename = "executableCode", alias = "executable_code")]
+    pub executable_code: Option<&'a RawValue>,
+    #[serde(
+        borrow,
+        rename = "codeExecutionResult",
+        alias = "code_execution_result"
+    )]
+    pub code_execution_result: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BlobIn<'a> {
+    #[serde(borrow, rename = "mimeType", alias = "mime_type")]
+    pub mime_type: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub data: Str<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FileIn<'a> {
+    #[serde(borrow, rename = "mimeType", alias = "mime_type")]
+    pub mime_type: Option<Str<'a>>,
+    #[serde(borrow, rename = "fileUri", alias = "file_uri")]
+    pub file_uri: Str<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct CallIn<'a> {
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    #[serde(borrow)]
+    pub args: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ResultIn<'a> {
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub response: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub parts: Vec<PartIn<'a>>,
+}
+
+/// One group of tools.
+#[derive(Debug, Deserialize)]
+pub struct ToolIn<'a> {
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "or_default",
+        rename = "functionDeclarations",
+        alias = "function_declarations"
+    )]
+    pub function_declarations: Vec<FunctionIn<'a>>,
+    #[serde(borrow, rename = "googleSearch", alias = "google_search")]
+    pub google_search: Option<&'a RawValue>,
+    #[serde(
+        borrow,
+        rename = "googleSearchRetrieval",
+        alias = "google_search_retrieval"
+    )]
+    pub google_search_retrieval: Option<&'a RawValue>,
+    #[serde(borrow, rename = "urlContext", alias = "url_context")]
+    pub url_context: Option<&'a RawValue>,
+    #[serde(borrow, rename = "codeExecution", alias = "code_execution")]
+    pub code_execution: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FunctionIn<'a> {
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    /// In OpenAPI's terms.
+    #[serde(borrow)]
+    pub parameters: Option<&'a RawValue>,
+    #[serde(
+        borrow,
+        rename = "parametersJsonSchema",
+        alias = "parameters_json_schema"
+    )]
+    pub parameters_json_schema: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolConfigIn<'a> {
+    #[serde(
+        borrow,
+        rename = "functionCallingConfig",
+        alias = "function_calling_config"
+    )]
+    pub function_calling_config: Option<CallingIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct CallingIn<'a> {
+    #[serde(borrow)]
+    pub mode: Option<Str<'a>>,
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "allowedFunctionNames",
+        alias = "allowed_function_names"
+    )]
+    pub allowed_function_names: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct GenerationIn<'a> {
+    pub temperature: Option<Number>,
+    #[serde(rename = "topP", alias = "top_p")]
+    pub top_p: Option<Number>,
+    #[serde(rename = "topK", alias = "top_k")]
+    pub top_k: Option<Number>,
+    pub seed: Option<Number>,
+    #[serde(rename = "candidateCount", alias = "candidate_count")]
+    pub candidate_count: Option<u64>,
+    #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
+    pub max_output_tokens: Option<u64>,
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "stopSequences",
+        alias = "stop_sequences"
+    )]
+    pub stop_sequences: Vec<String>,
+    #[serde(rename = "presencePenalty", alias = "presence_penalty")]
+    pub presence_penalty: Option<Number>,
+    #[serde(rename = "frequencyPenalty", alias = "frequency_penalty")]
+    pub frequency_penalty: Option<Number>,
+    #[serde(rename = "responseLogprobs", alias = "response_logprobs")]
+    pub response_logprobs: Option<bool>,
+    #[serde(borrow, rename = "responseMimeType", alias = "response_mime_type")]
+    pub response_mime_type: Option<Str<'a>>,
+    /// In OpenAPI's terms.
+    #[serde(borrow, rename = "responseSchema", alias = "response_schema")]
+    pub response_schema: Option<&'a RawValue>,
+    #[serde(borrow, rename = "responseJsonSchema", alias = "response_json_schema")]
+    pub response_json_schema: Option<&'a RawValue>,
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "or_default",
+        rename = "responseModalities",
+        alias = "response_modalities"
+    )]
+    pub response_modalities: Vec<Str<'a>>,
+    #[serde(borrow, rename = "thinkingConfig", alias = "thinking_config")]
+    pub thinking_config: Option<ThinkingIn<'a>>,
+    #[serde(borrow, rename = "mediaResolution", alias = "media_resolution")]
+    pub media_resolution: Option<&'a RawValue>,
+    #[serde(borrow, rename = "speechConfig", alias = "speech_config")]
+    pub speech_config: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ThinkingIn<'a> {
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "includeThoughts",
+        alias = "include_thoughts"
+    )]
+    pub include_thoughts: bool,
+    #[serde(rename = "thinkingBudget", alias = "thinking_budget")]
+    pub thinking_budget: Option<i64>,
+    #[serde(borrow, rename = "thinkingLevel", alias = "thinking_level")]
+    pub thinking_level: Option<Str<'a>>,
+}

@@ -1,0 +1,150 @@
+//! Puts the events of a stream together to a whole answer: for dialects in which an answer is a stream of one piece.
+use super::args::Args;
+use super::block::{Block, Reasoning, Segment, SegmentKind, Text, ToolCall};
+use super::error::Violation;
+use super::event::Event;
+use super::response::{Response, Spent, Stop};
+
+/// The answer so far.
+#[derive(Debug, Default)]
+pub struct Collector {
+    id: Option<String>,
+    model: Option<String>,
+    blocks: Vec<Block>,
+    last: Last,
+    /// The calls by their numbers, and where they are among the blocks.
+    slots: Vec<(usize, usize)>,
+    spent: Option<Spent>,
+    stop: Option<Stop>,
+}
+
+/// Whether what comes next may continue the last block.
+#[derive(Debug, Default, Eq, PartialEq)]
+enum Last {
+    #[default]
+    Closed,
+    /// Reasoning, in the same paragraph.
+    Paragraph,
+    /// Reasoning, of which a new paragraph begins.
+    Reasoning,
+    Text,
+}
+
+impl Collector {
+    /// Takes the next event.
+    pub fn on(&mut self, event: Event<'_>) -> Result<(), Violation> {
+        match event {
+            Event::Start(start) => {
+                self.id = start.id.map(Into::into);
+                self.model = start.model.map(Into::into);
+                self.spent = start.spent;
+            }
+            Event::TextDelta(delta) => match (&self.last, self.blocks.last_mut()) {
+                (Last::Text, Some(Block::Text(text))) => text.text.push_str(&delta),
+                _ => self.push(Block::Text(Text::plain(delta)), Last::Text),
+            },
+            Event::Citation(citation) => {
+                if let Some(Block::Text(text)) = self.blocks.last_mut() {
+                    text.citations.push(citation);
+                }
+            }
+            Event::RefusalDelta(delta) => self.push(Block::Refusal(delta.into()), Last::Closed),
+            Event::ReasoningDelta { kind, text } => self.reason(kind, text.into()),
+            Event::ReasoningPart => self.last = Last::Reasoning,
+            Event::ReasoningEnd(opaque) => match (&self.last, self.blocks.last_mut()) {
+                (Last::Paragraph | Last::Reasoning, Some(Block::Reasoning(reasoning))) => {
+                    reasoning.opaque = opaque;
+                    self.last = Last::Closed;
+                }
+                _ if opaque.is_none() => {}
+                _ => {
+                    let reasoning = Reasoning {
+                        opaque,
+                        ..Reasoning::default()
+                    };
+                    self.push(Block::Reasoning(reasoning), Last::Closed);
+                }
+            },
+            Event::ToolStart {
+                slot,
+                id,
+                namespace,
+                name,
+                kind,
+            } => {
+                self.slots.push((slot, self.blocks.len()));
+                let call = ToolCall {
+                    id: id.into(),
+                    name: name.into(),
+                    namespace,
+                    args: Args::default(),
+                    kind,
+                    opaque: None,
+                    cache: None,
+                };
+                self.push(Block::ToolCall(call), Last::Closed);
+            }
+            Event::ToolArgs { slot, fragment } => {
+                let at = self
+                    .slots
+                    .iter()
+                    .rfind(|(known, _)| *known == slot)
+                    .map(|(_, at)| *at);
+                if let Some(Block::ToolCall(call)) = at.and_then(|at| self.blocks.get_mut(at)) {
+                    call.args.raw.push_str(&fragment);
+                }
+            }
+            Event::ServerCall(call) => self.push(Block::ToolCall(call), Last::Closed),
+            Event::ServerResult(result) => self.push(Block::ServerToolResult(result), Last::Closed),
+            Event::Foreign(foreign) => self.push(Block::Foreign(foreign), Last::Closed),
+            Event::Usage(spent) => self.spent = Some(spent),
+            Event::Stop(stop) => self.stop = Some(stop),
+            Event::Error(error) => return Err(Violation::new("failed_answer", error.message)),
+            Event::TextEnd => self.last = Last::Closed,
+            Event::ToolEnd { .. } | Event::Ping | Event::End => {}
+        }
+        Ok(())
+    }
+
+    /// The whole of it.
+    pub fn finish(self) -> Result<Response, Violation> {
+        let Some(stop) = self.stop else {
+            return Err(Violation::unreadable("it does not say why it ends"));
+        };
+        Ok(Response {
+            id: self.id,
+            model: self.model,
+            blocks: self.blocks,
+            stop,
+            spent: self.spent,
+        })
+    }
+
+    fn push(&mut self, block: Block, last: Last) {
+        self.blocks.push(block);
+        self.last = last;
+    }
+
+    fn reason(&mut self, kind: SegmentKind, text: String) {
+        match (&self.last, self.blocks.last_mut()) {
+            (Last::Paragraph, Some(Block::Reasoning(reasoning)))
+                if !reasoning.visible.is_empty() =>
+            {
+                if let Some(segment) = reasoning.visible.last_mut() {
+                    segment.text.push_str(&text);
+                }
+            }
+            (Last::Paragraph | Last::Reasoning, Some(Block::Reasoning(reasoning))) => {
+                reasoning.visible.push(Segment { kind, text });
+                self.last = Last::Paragraph;
+            }
+            _ => {
+                let reasoning = Reasoning {
+                    visible: vec![Segment { kind, text }],
+                    ..Reasoning::default()
+                };
+                self.push(Block::Reasoning(reasoning), Last::Paragraph);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What translation cannot carry, and what it cannot accept.
+use std::fmt;
+
+use crate::protocol::error::{ErrorKind, WireError};
+
+/// What becomes of a field that the target does not know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Left out and named: the answer may differ.
+    Name,
+    /// Left out: cosmetic, diagnostic, or a hint.
+    Omit,
+    /// Refused, for the reason given.
+    Refuse(&'static str),
+}
+
+/// Something that was left out of a translated request or answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dropped {
+    /// One of a fixed set of names: it becomes a metric label.
+    pub field: &'static str,
+    /// Whether the client may notice: `false` for what is cosmetic, diagnostic, or a hint.
+    pub notable: bool,
+}
+
+/// What was left out, each field once.
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Vec<Dropped>);
+
+impl Losses {
+    /// Leaves out `field`; the client may notice.
+    pub fn name(&mut self, field: &'static str) {
+        self.add(Dropped {
+            field,
+            notable: true,
+        });
+    }
+
+    /// Leaves out `field`; nobody will notice.
+    pub fn omit(&mut self, field: &'static str) {
+        self.add(Dropped {
+            field,
+            notable: false,
+        });
+    }
+
+    /// Adds one loss; a second one of the same field is the same loss.
+    pub fn add(&mut self, dropped: Dropped) {
+        match self.0.iter_mut().find(|known| known.field == dropped.field) {
+            Some(known) => known.notable |= dropped.notable,
+            None => self.0.push(dropped),
+        }
+    }
+
+    /// Everything so far, in order of discovery.
+    pub fn as_slice(&self) -> &[Dropped] {
+        &self.0
+    }
+}
+
+/// Why a request cannot be translated. The client's fault, or a wish that the target cannot fulfil: always a 400.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestFault {
+    /// The field, as a path: `messages.3.content.0.source`.
+    pub param: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl RequestFault {
+    /// A fault in `param`.
+    pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            param: param.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for RequestFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.param.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.param, self.message)
+        }
+    }
+}
+
+impl std::error::Error for RequestFault {}
+
+impl From<RequestFault> for WireError {
+    fn from(fault: RequestFault) -> Self {
+        let error = Self::new(ErrorKind::InvalidRequest, fault.to_string());
+        if fault.param.is_empty() {
+            error
+        } else {
+            error.param(fault.param)
+        }
+    }
+}
+
+/// A rule of streams that an upstream broke. The stream ends in an error, never in garbage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violation {
+    /// One of a fixed set of names: it becomes a metric label.
+    pub rule: &'static str,
+    /// What happened, for the log and the client.
+    pub message: String,
+}
+
+impl Violation {
+    /// A breach of `rule`.
+    pub fn new(rule: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            message: message.into(),
+        }
+    }
+
+    /// Arguments of a call that nobody could run.
+    pub fn bad_arguments() -> Self {
+        Self::new(
+            "invalid_tool_json",
+            "the arguments of a tool call are not a JSON object",
+        )
+    }
+
+    /// Something of the upstream's that cannot be read.
+    pub fn unreadable(why: impl fmt::Display) -> Self {
+        Self::new(
+            "unreadable",
+            format!("what the upstream sent cannot be read: {why}"),
+        )
+    }
+}

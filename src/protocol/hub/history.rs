@@ -1,0 +1,247 @@
+//! The order of a conversation, repaired once for every target.
+//!
+//! Providers agree on little more than this: the results of an assistant's calls follow it at once, all of them, and nothing
+//! else answers a call. Clients break it: they put text before results, lose a result when a call is interrupted, keep results
+//! whose call was compacted away, and answer in another order.
+use super::block::{Block, CallKind, ToolCall, ToolResult};
+use super::request::{Role, Turn};
+
+/// One step of a settled conversation.
+#[derive(Debug)]
+pub enum Step<'a> {
+    Assistant(Vec<&'a Block>),
+    /// Answers to all calls of the assistant step before, in the order of the calls.
+    Results(Vec<Answer<'a>>),
+    /// An instruction in mid-conversation.
+    System(Vec<&'a Block>),
+    User(Vec<&'a Block>),
+}
+
+/// A call and its result.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    pub call: &'a ToolCall,
+    /// `None` = the history has none: say [`INTERRUPTED`].
+    pub result: Option<&'a ToolResult>,
+}
+
+/// Settles `turns`: results first and complete, in the order of the calls; what follows keeps its order. A result whose call is
+/// unknown stays among the blocks of its turn as [`Block::ToolResult`], for the target to show as the user's text.
+pub fn settle(turns: &[Turn]) -> Vec<Step<'_>> {
+    let mut steps = Vec::with_capacity(turns.len());
+    let mut rest = turns;
+    while let Some((turn, mut tail)) = rest.split_first() {
+        let mut blocks: Vec<&Block> = turn.blocks.iter().collect();
+        if turn.role != Role::Assistant {
+            push(&mut steps, turn.role, blocks);
+            rest = tail;
+            continue;
+        }
+        // An assistant turn that goes on after calls, before any result, is one step with it.
+        while calls(&blocks).next().is_some() {
+            match tail.split_first() {
+                Some((next, after)) if next.role == Role::Assistant => {
+                    blocks.extend(&next.blocks);
+                    tail = after;
+                }
+                _ => break,
+            }
+        }
+        let until = tail
+            .iter()
+            .position(|turn| turn.role == Role::Assistant)
+            .unwrap_or(tail.len());
+        let (between, after) = tail.split_at(until);
+        answer(&mut steps, blocks, between);
+        rest = after;
+    }
+    steps
+}
+
+/// The calls of the client's own tools.
+pub fn calls<'a>(blocks: &[&'a Block]) -> impl Iterator<Item = &'a ToolCall> {
+    blocks.iter().filter_map(|block| match block {
+        Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(call),
+        _ => None,
+    })
+}
+
+fn answer<'a>(steps: &mut Vec<Step<'a>>, blocks: Vec<&'a Block>, between: &'a [Turn]) {
+    let results: Vec<&ToolResult> = between
+        .iter()
+        .flat_map(|turn| &turn.blocks)
+        .filter_map(|block| match block {
+            Block::ToolResult(result) => Some(result),
+            _ => None,
+        })
+        .collect();
+    let mut used: Vec<&ToolResult> = Vec::new();
+    let answers: Vec<Answer<'a>> = calls(&blocks)
+        .map(|call| {
+            let free = |result: &&&ToolResult| {
+                result.call_id == call.id && !used.iter().any(|u| std::ptr::eq(*u, **result))
+            };
+            let result = results.iter().find(free).copied();
+            used.extend(result);
+            Answer { call, result }
+        })
+        .collect();
+    steps.push(Step::Assistant(blocks));
+    if !answers.is_empty() {
+        steps.push(Step::Results(answers));
+    }
+    for turn in between {
+        let is_used = |block: &Block| matches!(block, Block::ToolResult(result) if used.iter().any(|u| std::ptr::eq(*u, result)));
+        let left: Vec<&Block> = turn.blocks.iter().filter(|block| !is_used(block)).collect();
+        push(steps, turn.role, left);
+    }
+}
+
+fn push<'a>(steps: &mut Vec<Step<'a>>, role: Role, blocks: Vec<&'a Block>) {
+    if !blocks.is_empty() {
+        steps.push(match role {
+            Role::Assistant => Step::Assistant(blocks),
+            Role::System => Step::System(blocks),
+            Role::User => Step::User(blocks),
+        });
+    }
+}
+
+/// What a target is told of a call without a result.
+pub const INTERRUPTED: &str = "[no result: the call was interrupted]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::hub::args::Args;
+    use crate::protocol::hub::block::Text;
+
+    /// `!a` calls a, `=a` is a's result, anything else is text.
+    fn turn(line: &str) -> Turn {
+        let (role, words) = line.split_once(' ').unwrap_or((line, ""));
+        let role = match role {
+            "assistant" => Role::Assistant,
+            "system" => Role::System,
+            _ => Role::User,
+        };
+        let block = |word: &str| match word.split_at(1) {
+            ("!", id) => Block::ToolCall(ToolCall {
+                id: id.to_owned(),
+                name: "t".to_owned(),
+                namespace: None,
+                args: Args::default(),
+                kind: CallKind::Function,
+                opaque: None,
+                cache: None,
+            }),
+            ("=", id) => Block::ToolResult(ToolResult {
+                call_id: id.to_owned(),
+                blocks: Vec::new(),
+                is_error: false,
+                cache: None,
+            }),
+            _ => Block::Text(Text::plain(word)),
+        };
+        Turn {
+            role,
+            blocks: words.split_whitespace().map(block).collect(),
+            name: None,
+        }
+    }
+
+    fn print(step: &Step<'_>) -> String {
+        let blocks = |blocks: &[&Block]| {
+            blocks.iter().fold(String::new(), |line, block| {
+                line + " "
+                    + &match block {
+                        Block::ToolCall(call) => format!("!{}", call.id),
+                        Block::ToolResult(result) => format!("={}", result.call_id),
+                        Block::Text(text) => text.text.clone(),
+                        other => format!("{other:?}"),
+                    }
+            })
+        };
+        match step {
+            Step::Assistant(b) => format!("assistant{}", blocks(b)),
+            Step::System(b) => format!("system{}", blocks(b)),
+            Step::User(b) => format!("user{}", blocks(b)),
+            Step::Results(answers) => answers.iter().fold("results".to_owned(), |line, answer| {
+                line + " " + if answer.result.is_some() { "" } else { "?" } + &answer.call.id
+            }),
+        }
+    }
+
+    #[track_caller]
+    fn check(input: &[&str], expected: &[&str]) {
+        let turns: Vec<Turn> = input.iter().map(|line| turn(line)).collect();
+        let steps: Vec<String> = settle(&turns).iter().map(print).collect();
+        assert_eq!(steps, expected);
+    }
+
+    #[test]
+    fn text_before_results_goes_behind_them() {
+        check(
+            &["user hi", "assistant !a !b", "user look =a =b done"],
+            &[
+                "user hi",
+                "assistant !a !b",
+                "results a b",
+                "user look done",
+            ],
+        );
+    }
+
+    #[test]
+    fn results_follow_the_order_of_the_calls() {
+        check(
+            &["assistant !a !b !c", "user =c =a =b"],
+            &["assistant !a !b !c", "results a b c"],
+        );
+    }
+
+    #[test]
+    fn a_missing_result_is_made_up() {
+        check(
+            &["assistant !a !b", "user =b go", "assistant !c"],
+            &[
+                "assistant !a !b",
+                "results ?a b",
+                "user go",
+                "assistant !c",
+                "results ?c",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_orphan_stays_where_it_is() {
+        check(
+            &["user =z hi", "assistant ok", "user =y"],
+            &["user =z hi", "assistant ok", "user =y"],
+        );
+    }
+
+    #[test]
+    fn a_second_result_of_the_same_call_is_an_orphan() {
+        check(
+            &["assistant !a", "user =a =a"],
+            &["assistant !a", "results a", "user =a"],
+        );
+    }
+
+    #[test]
+    fn an_instruction_between_call_and_result_goes_behind_the_results() {
+        check(
+            &["assistant !a", "system note", "user =a hi"],
+            &["assistant !a", "results a", "system note", "user hi"],
+        );
+    }
+
+    #[test]
+    fn an_assistant_that_goes_on_before_the_results_is_one_step() {
+        check(
+            &["assistant !a", "assistant !b", "user =a", "user =b"],
+            &["assistant !a !b", "results a b"],
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Content told as text, for places and targets that take nothing else.
+use std::borrow::Cow;
+
+use super::block::{Block, DocumentSource, Foreign};
+
+/// A block that is, or can be told as, text.
+pub fn text(block: &Block) -> Cow<'_, str> {
+    match block {
+        Block::Text(text) => Cow::Borrowed(&text.text),
+        Block::Refusal(text) => Cow::Borrowed(text),
+        Block::ToolReference(name) => Cow::Owned(format!("[tool loaded: {name}]")),
+        Block::SearchResult(result) => {
+            let text = joined(&result.blocks);
+            Cow::Owned(format!("{}\n{}\n{text}", result.title, result.source))
+        }
+        Block::Document(document) => {
+            let text = match &document.source {
+                DocumentSource::Text(text) => Cow::Borrowed(text.as_str()),
+                DocumentSource::Blocks(blocks) => Cow::Owned(joined(blocks)),
+                DocumentSource::Media(_) => Cow::Borrowed("[document]"),
+            };
+            let head = [document.title.as_deref(), document.context.as_deref()];
+            let lines: Vec<&str> = head.into_iter().flatten().chain([&*text]).collect();
+            Cow::Owned(lines.join("\n"))
+        }
+        Block::Foreign(foreign) => match compaction(foreign) {
+            Some(note) => Cow::Owned(note),
+            None => Cow::Owned(format!("[{}]", foreign.kind)),
+        },
+        _ => Cow::Borrowed("[content that this model cannot be shown]"),
+    }
+}
+
+/// Blocks as text, one per line.
+pub fn joined(blocks: &[Block]) -> String {
+    blocks.iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// Text that says of itself that it tells a failure, for targets without a flag for it.
+pub fn failure(text: String, is_error: bool) -> String {
+    if is_error && !text.starts_with("Error") {
+        format!("Error: {text}")
+    } else {
+        text
+    }
+}
+
+/// Anthropic's summary of a conversation that was cut, as a note.
+pub fn compaction(foreign: &Foreign) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Compaction {
+        content: Option<String>,
+    }
+    if foreign.kind != "compaction" {
+        return None;
+    }
+    let content = serde_json::from_str::<Compaction>(foreign.raw.get())
+        .ok()?
+        .content?;
+    Some(format!("[summary of the conversation so far]\n{content}"))
+}

@@ -1,0 +1,195 @@
+//! Reading JSON without a document tree: strings and members that borrow from the bytes.
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::RequestFault;
+
+/// A string that borrows from the bytes unless an escape forbids it. (`Option<Cow<str>>` always copies.)
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Str<'a>(pub Cow<'a, str>);
+
+impl Deref for Str<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Str<'_> {
+    /// A copy.
+    pub fn to_owned(&self) -> String {
+        self.0.as_ref().to_owned()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(StrVisitor)
+    }
+}
+
+struct StrVisitor;
+
+impl<'de> Visitor<'de> for StrVisitor {
+    type Value = Str<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Str(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Str(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Str(Cow::Owned(text)))
+    }
+}
+
+/// The members of one object, in order, values unread.
+#[derive(Clone, Debug, Default)]
+pub struct Object<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// The value of the last member of that name, unless it is `null`.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(key, _)| &**key == name)
+            .map(|(_, value)| *value)
+            .filter(|value| !is_null(value))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Object(members))
+    }
+}
+
+/// Where in a request something stands; printed only when it is at fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    segment: Segment<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Segment<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+impl<'a> Path<'a> {
+    /// A top-level field.
+    pub const fn top(name: &'a str) -> Self {
+        Self {
+            parent: None,
+            segment: Segment::Field(name),
+        }
+    }
+
+    /// A member of this.
+    #[must_use]
+    pub const fn field(&'a self, name: &'a str) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Field(name),
+        }
+    }
+
+    /// An element of this.
+    #[must_use]
+    pub const fn index(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Index(index),
+        }
+    }
+
+    /// A fault here.
+    pub fn fault(&self, message: impl Into<String>) -> RequestFault {
+        RequestFault::new(self.to_string(), message)
+    }
+
+    /// Reads the value that stands here.
+    pub fn read<'de, T: Deserialize<'de>>(&self, value: &'de RawValue) -> Result<T, RequestFault> {
+        serde_json::from_str(value.get()).map_err(|error| self.fault(without_position(&error)))
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        match self.segment {
+            Segment::Field(name) => f.write_str(name),
+            Segment::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+/// What the parser says, without the line and column inside a part of the body that the client never sees as such.
+pub fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Whether the value is `null`.
+pub fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+/// Whether the value is an object, by its first character.
+pub fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
+/// Whether the value is an array, by its first character.
+pub fn is_array(value: &RawValue) -> bool {
+    value.get().starts_with('[')
+}
+
+/// Whether the value is a string, by its first character.
+pub fn is_string(value: &RawValue) -> bool {
+    value.get().starts_with('"')
+}
+
+/// A missing member and `null` alike are the default: clients and servers spell "nothing" both ways.
+pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,339 @@
+//! A request, whoever asks.
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::block::{Block, Hosted, Text, Ttl};
+use super::effort::Effort;
+use super::error::{Losses, RequestFault, Verdict};
+use crate::protocol::Dialect;
+
+/// What a client asks for. Decoders fill it, encoders read it; it is never changed in between, so one decoded request
+/// serves every attempt.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub client: Dialect,
+    /// As the client wrote it.
+    pub model: String,
+    /// The leading system text, block by block: cache breakpoints sit on blocks.
+    pub system: Vec<Text>,
+    pub turns: Vec<Turn>,
+    pub tools: Vec<Tool>,
+    pub tool_choice: Option<ToolChoice>,
+    pub parallel_tools: Option<bool>,
+    pub sampling: Sampling,
+    /// `Some(0)` is Anthropic's cache warm-up.
+    pub max_output: Option<u64>,
+    pub reasoning: ReasoningControl,
+    pub output: Output,
+    pub cache: CacheControl,
+    pub identity: Identity,
+    pub tier: Option<Tier>,
+    pub stream: bool,
+    /// What the answer must look like.
+    pub reply: Reply,
+    /// Known fields without a place here, each with the verdict for a target that cannot take it.
+    pub extras: Vec<Extra>,
+    /// Names of top-level fields that nobody here knows.
+    pub unknown: Vec<String>,
+}
+
+impl Request {
+    /// An empty request of `client` for `model`.
+    pub fn new(client: Dialect, model: impl Into<String>) -> Self {
+        Self {
+            client,
+            model: model.into(),
+            system: Vec::new(),
+            turns: Vec::new(),
+            tools: Vec::new(),
+            tool_choice: None,
+            parallel_tools: None,
+            sampling: Sampling::default(),
+            max_output: None,
+            reasoning: ReasoningControl::default(),
+            output: Output::default(),
+            cache: CacheControl::default(),
+            identity: Identity::default(),
+            tier: None,
+            stream: false,
+            reply: Reply::default(),
+            extras: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Settles what no target of another dialect takes: extras by their verdicts, `handled` ones excepted, unknown fields, and
+    /// the wishes for more than one plain answer.
+    pub fn settle_extras(&self, handled: &[&str], losses: &mut Losses) -> Result<(), RequestFault> {
+        for extra in self
+            .extras
+            .iter()
+            .filter(|extra| !handled.contains(&extra.name))
+        {
+            match extra.verdict {
+                Verdict::Name => losses.name(extra.name),
+                Verdict::Omit => losses.omit(extra.name),
+                Verdict::Refuse(reason) => return Err(RequestFault::new(extra.name, reason)),
+            }
+        }
+        if !self.unknown.is_empty() {
+            losses.omit("unknown");
+        }
+        let sampling = &self.sampling;
+        for (param, wished) in [
+            ("n", sampling.candidates.is_some_and(|n| n > 1)),
+            ("logprobs", sampling.logprobs),
+            ("logit_bias", sampling.logit_bias.is_some()),
+        ] {
+            if wished {
+                return Err(RequestFault::new(
+                    param,
+                    "not supported by this upstream; leave it out",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every block, nested ones excluded.
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.turns.iter().flat_map(|turn| &turn.blocks)
+    }
+}
+
+/// A known field that has no place in [`Request`].
+#[derive(Clone, Debug)]
+pub struct Extra {
+    pub name: &'static str,
+    pub value: Box<RawValue>,
+    /// What becomes of it where the target has no use for it.
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug)]
+pub struct Turn {
+    pub role: Role,
+    pub blocks: Vec<Block>,
+    /// The speaker's name, where a dialect has it.
+    pub name: Option<String>,
+}
+
+/// Who speaks. Tool results are blocks of a user turn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    Assistant,
+    /// An instruction in mid-conversation; never hoisted to the front, where it would break the cached prefix.
+    System,
+    User,
+}
+
+#[derive(Clone, Debug)]
+pub enum Tool {
+    Freeform(Freeform),
+    Function(Function),
+    Hosted(HostedTool),
+}
+
+impl Tool {
+    /// The name by which a call or a choice refers to it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Freeform(tool) => &tool.name,
+            Self::Function(tool) => &tool.name,
+            Self::Hosted(tool) => &tool.name,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    pub name: String,
+    pub namespace: Option<String>,
+    pub description: Option<String>,
+    /// JSON Schema of the arguments, as the client wrote it; `None` = no parameters.
+    pub schema: Option<Box<RawValue>>,
+    pub strict: Option<bool>,
+    pub cache: Option<Ttl>,
+    /// Not offered until a `ToolReference` names it.
+    pub deferred: bool,
+    /// Arguments may be streamed before they are known to be valid.
+    pub eager: bool,
+    pub examples: Option<Box<RawValue>>,
+}
+
+/// A tool whose input is free text (OpenAI's `custom`).
+#[derive(Clone, Debug)]
+pub struct Freeform {
+    pub name: String,
+    pub description: Option<String>,
+    /// OpenAI's `format` object: plain text, or a grammar.
+    pub format: Option<Box<RawValue>>,
+}
+
+/// A tool with a meaning of the vendor's own.
+#[derive(Clone, Debug)]
+pub struct HostedTool {
+    pub kind: Hosted,
+    pub name: String,
+    pub dialect: Dialect,
+    pub raw: Box<RawValue>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ToolChoice {
+    /// Only these; `required` = at least one of them.
+    Allowed {
+        required: bool,
+        names: Vec<String>,
+    },
+    Any,
+    Auto,
+    Named(String),
+    None,
+}
+
+/// `None` everywhere = the provider's default. Numbers are kept as the client spelt them.
+#[derive(Clone, Debug, Default)]
+pub struct Sampling {
+    pub temperature: Option<Number>,
+    pub top_p: Option<Number>,
+    pub top_k: Option<Number>,
+    pub seed: Option<Number>,
+    /// How many answers.
+    pub candidates: Option<u64>,
+    pub stop: Vec<String>,
+    pub logprobs: bool,
+    pub top_logprobs: Option<u64>,
+    pub presence_penalty: Option<Number>,
+    pub frequency_penalty: Option<Number>,
+    /// Only when it is not empty.
+    pub logit_bias: Option<Box<RawValue>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ReasoningControl {
+    pub mode: ReasoningMode,
+    /// Independent of `mode`: Anthropic takes both.
+    pub effort: Option<Effort>,
+    pub show: Show,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReasoningMode {
+    /// As much as the model finds right.
+    Adaptive,
+    /// Anthropic's `between_tools`.
+    BetweenTools,
+    /// At most so many tokens.
+    Budget(u64),
+    /// Nothing was said.
+    #[default]
+    Default,
+    Off,
+}
+
+/// What the client wants to see of the reasoning.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Show {
+    #[default]
+    Default,
+    Omitted,
+    Summary,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    pub format: Format,
+    /// OpenAI's `low`, `medium`, `high`.
+    pub verbosity: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum Format {
+    /// Some JSON object, no schema.
+    JsonObject,
+    JsonSchema {
+        /// OpenAI demands one, Anthropic has none.
+        name: Option<String>,
+        description: Option<String>,
+        schema: Box<RawValue>,
+        strict: Option<bool>,
+    },
+    #[default]
+    Text,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CacheControl {
+    /// The provider places the breakpoints.
+    pub auto: Option<Ttl>,
+    /// OpenAI's `prompt_cache_key`.
+    pub key: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// One opaque string that stands for the end user.
+    pub user: Option<String>,
+    /// The conversation, where the client says it.
+    pub session: Option<String>,
+}
+
+/// Which service level is asked for, or was given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tier {
+    Auto,
+    Fast,
+    Flex,
+    Priority,
+    Scale,
+    Standard,
+}
+
+/// What the client's dialect leaves to the request: the shape of the answer.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    pub shape: Shape,
+    /// Chat: whether the client wants the usage chunk.
+    pub include_usage: bool,
+    /// Responses: settings that the answer repeats.
+    pub echo: Echo,
+    /// Gemini: a stream is one JSON array.
+    pub array: bool,
+    /// Gemini: whether thoughts are shown.
+    pub include_thoughts: bool,
+}
+
+/// Fields of a request that its answer repeats as they stand.
+#[derive(Clone, Debug, Default)]
+pub struct Echo(Vec<(String, Box<RawValue>)>);
+
+impl Echo {
+    /// Remembers one, in one line: it goes into events, which line ends would cut.
+    pub fn push(&mut self, name: &str, value: &RawValue) {
+        let compact = serde_json::from_str::<serde_json::Value>(value.get())
+            .and_then(|value| serde_json::value::to_raw_value(&value));
+        if let Ok(value) = compact {
+            self.0.push((name.to_owned(), value));
+        }
+    }
+
+    /// The value of that field.
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| &**value)
+    }
+}
+
+/// The vintage of the client's dialect.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Shape {
+    /// `functions` and `function_call` instead of tools.
+    LegacyFunctions,
+    #[default]
+    Modern,
+    /// `POST /v1/completions`.
+    TextCompletion,
+}

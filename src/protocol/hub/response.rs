@@ -1,0 +1,105 @@
+//! A whole answer, whoever gave it.
+use super::block::{Block, CallKind};
+use super::request::Tier;
+use super::usage::Usage;
+
+/// What the model answered.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The upstream's id: for logs, never handed out as ours.
+    pub id: Option<String>,
+    /// The model as the upstream names it.
+    pub model: Option<String>,
+    pub blocks: Vec<Block>,
+    pub stop: Stop,
+    pub spent: Option<Spent>,
+}
+
+/// Why the model stopped.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// The context window is full.
+    ContextFull,
+    /// A natural end.
+    End,
+    MaxTokens,
+    /// A server-side tool loop wants to be continued.
+    Pause,
+    Refusal(Refusal),
+    /// A stop string; which one, where the upstream says so.
+    Sequence(Option<String>),
+    ToolUse,
+}
+
+/// The calls of the client's own tools in an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Calls {
+    /// The arguments of the last one are cut short.
+    Cut,
+    None,
+    Whole,
+}
+
+impl Calls {
+    /// The calls among `blocks`.
+    pub fn among(blocks: &[Block]) -> Self {
+        let mut calls = blocks.iter().filter_map(|block| match block {
+            Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => Some(call),
+            _ => None,
+        });
+        match calls.next_back() {
+            None => Self::None,
+            Some(last) if last.kind == CallKind::Function && !last.args.is_whole() => Self::Cut,
+            Some(_) => Self::Whole,
+        }
+    }
+}
+
+impl Stop {
+    /// The reason in the light of the calls that were made. Calls want their results whatever the upstream says (many say
+    /// `stop`), unless the answer was refused, or cut within a call; and without a call there is nothing to wait for.
+    #[must_use]
+    pub fn given(self, calls: Calls) -> Self {
+        match (self, calls) {
+            (stop @ (Self::Refusal(_) | Self::Pause), _)
+            | (stop @ (Self::MaxTokens | Self::ContextFull), Calls::Cut) => stop,
+            (_, Calls::Cut | Calls::Whole) => Self::ToolUse,
+            (Self::ToolUse, Calls::None) => Self::End,
+            (stop, Calls::None) => stop,
+        }
+    }
+}
+
+impl Response {
+    /// Leaves out a last call whose arguments were cut with the answer: nobody could run it.
+    pub fn drop_cut_call(&mut self) {
+        if matches!(self.stop, Stop::MaxTokens | Stop::ContextFull)
+            && Calls::among(&self.blocks) == Calls::Cut
+        {
+            let last = self
+                .blocks
+                .iter()
+                .rposition(|block| matches!(block, Block::ToolCall(_)));
+            if let Some(last) = last {
+                self.blocks.remove(last);
+            }
+        }
+    }
+}
+
+/// Why the answer was refused or cut.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Refusal {
+    pub category: Option<String>,
+    pub explanation: Option<String>,
+}
+
+/// What it took.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Spent {
+    pub usage: Usage,
+    /// Web searches that the provider ran; billed apart.
+    pub web_searches: u64,
+    /// The service level that was given, which may be lower than the one asked for.
+    pub tier: Option<Tier>,
+}

@@ -1,0 +1,31 @@
+//! Writing JSON piece by piece into a buffer: what a stream does for every delta.
+use bytes::{BufMut as _, BytesMut};
+use serde::Serialize;
+
+/// Writes `text` as it is.
+pub fn raw(out: &mut BytesMut, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Writes `text` as a JSON string, quotes included.
+pub fn string(out: &mut BytesMut, text: &str) {
+    value(out, text);
+}
+
+/// Writes a number.
+pub fn number(out: &mut BytesMut, number: usize) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Writes any value as JSON. The structs of the wire modules and strings always serialize; what could not be would be left out.
+pub fn value(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
+    let written = serde_json::to_writer(out.writer(), value);
+    debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
+}
+
+/// Any value as JSON; as [`value`].
+pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    let written = serde_json::to_vec(value);
+    debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
+    written.unwrap_or_default()
+}

@@ -1,0 +1,12 @@
+//! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
+mod completions;
+mod declared;
+mod decode;
+mod encode;
+mod input;
+mod messages;
+mod parts;
+mod tools;
+
+pub use decode::decode;
+pub use encode::encode;

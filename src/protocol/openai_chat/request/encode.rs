@@ -1,0 +1,278 @@
+//! What is asked of an upstream in this dialect.
+use super::super::wire::{
+    CacheOptionsOut, JsonSchemaOut, RequestOut, ResponseFormatOut, StreamOptionsOut, TypeOut,
+};
+use super::{messages, tools};
+use crate::protocol::hub::effort::Effort;
+use crate::protocol::hub::error::{Losses, RequestFault};
+use crate::protocol::hub::names;
+use crate::protocol::hub::request::{Format, ReasoningMode, Request, Tier};
+use crate::protocol::hub::schema;
+use crate::protocol::hub::target::{Encoded, OutputLimit, ReasoningSwitch, Target, Vintage};
+use crate::protocol::models::{Modes, Sampling, Traits};
+
+/// Writes `request` for `target`.
+pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
+    let mut losses = Losses::default();
+    request.settle_extras(&[], &mut losses)?;
+    if request.max_output == Some(0) {
+        let message = "0 only warms the cache of an Anthropic upstream; ask for at least 1";
+        return Err(RequestFault::new("max_tokens", message));
+    }
+    let mut out = RequestOut {
+        model: target.model,
+        stream: request.stream,
+        ..RequestOut::default()
+    };
+    out.messages = messages::encode(request, target, &mut losses)?;
+    tools::encode(request, target, &mut losses, &mut out)?;
+    if request.stream && target.quirks.vintage == Vintage::Tools {
+        out.stream_options = Some(StreamOptionsOut {
+            include_usage: true,
+        });
+    }
+    match target.quirks.output_limit {
+        OutputLimit::MaxCompletionTokens => out.max_completion_tokens = request.max_output,
+        OutputLimit::MaxTokens => out.max_tokens = request.max_output,
+    }
+    let reasons = reasoning(request, target, &mut losses, &mut out);
+    sampling(request, target, reasons, &mut losses, &mut out);
+    let (native, emulated) = stops(request, target);
+    out.stop = native;
+    out.response_format = format(request, &mut losses)?;
+    vendor_fields(request, target, &mut losses, &mut out);
+    let body = serde_json::to_vec(&out).map_err(|error| {
+        RequestFault::new("", format!("the request cannot be written: {error}"))
+    })?;
+    Ok(Encoded {
+        body,
+        headers: Vec::new(),
+        dropped: losses,
+        stops: emulated,
+    })
+}
+
+/// Sets the reasoning controls, and tells whether the model will reason.
+fn reasoning<'a>(
+    request: &Request,
+    target: &Target<'a>,
+    losses: &mut Losses,
+    out: &mut RequestOut<'a>,
+) -> bool {
+    let control = &request.reasoning;
+    let accepts = target.capabilities.reasoning;
+    let off = control.mode == ReasoningMode::Off;
+    if target.quirks.reasoning_switch == ReasoningSwitch::Thinking {
+        let wanted = control.effort.is_some() || control.mode != ReasoningMode::Default;
+        if wanted && accepts.modes.has(Modes::OFF) {
+            let kind = if off { "disabled" } else { "enabled" };
+            out.thinking = Some(TypeOut { kind });
+        }
+        return if wanted { !off } else { accepts.default_on };
+    }
+    let level = match control.mode {
+        ReasoningMode::Off if accepts.modes.has(Modes::OFF) => {
+            out.reasoning_effort = Some("none");
+            return false;
+        }
+        // The least that a model does which cannot be switched off.
+        ReasoningMode::Off => Some(Effort::Minimal),
+        ReasoningMode::Budget(tokens) => {
+            Some(control.effort.unwrap_or(Effort::from_budget(tokens)))
+        }
+        ReasoningMode::Adaptive | ReasoningMode::BetweenTools | ReasoningMode::Default => {
+            control.effort
+        }
+    };
+    let nearest = level.and_then(|level| accepts.efforts.nearest(level));
+    if level.is_some() && nearest.is_none() && !off {
+        losses.name("reasoning");
+    }
+    let reasons = nearest.is_some() || accepts.default_on;
+    let calls = !out.tools.is_empty();
+    if reasons && calls && target.capabilities.traits.has(Traits::TOOLS_NEED_RESPONSES) {
+        // Function tools and reasoning are refused together here; tools are what the client cannot do without.
+        if accepts.modes.has(Modes::OFF) {
+            out.reasoning_effort = Some("none");
+        }
+        if nearest.is_some() {
+            losses.name("reasoning");
+        }
+        return false;
+    }
+    out.reasoning_effort = nearest.map(Effort::as_str);
+    reasons
+}
+
+fn sampling<'a>(
+    request: &'a Request,
+    target: &Target<'a>,
+    reasons: bool,
+    losses: &mut Losses,
+    out: &mut RequestOut<'a>,
+) {
+    let sampling = &request.sampling;
+    let refused = match target.capabilities.sampling {
+        Sampling::Refused => true,
+        Sampling::RefusedWhileReasoning => reasons,
+        Sampling::Any | Sampling::One | Sampling::Unless => false,
+    };
+    let all = [
+        ("temperature", &sampling.temperature, &mut out.temperature),
+        ("top_p", &sampling.top_p, &mut out.top_p),
+        (
+            "presence_penalty",
+            &sampling.presence_penalty,
+            &mut out.presence_penalty,
+        ),
+        (
+            "frequency_penalty",
+            &sampling.frequency_penalty,
+            &mut out.frequency_penalty,
+        ),
+    ];
+    for (name, value, field) in all {
+        let Some(value) = value else {
+            continue;
+        };
+        if !refused {
+            *field = Some(value);
+        } else if is_neutral(name, value.as_f64()) {
+            losses.omit(name);
+        } else {
+            losses.name(name);
+        }
+    }
+    if sampling.top_k.is_some() {
+        if target.quirks.top_k {
+            out.top_k = sampling.top_k.as_ref();
+        } else {
+            losses.name("top_k");
+        }
+    }
+    out.seed = sampling.seed.as_ref();
+}
+
+/// Whether leaving the parameter out says the same.
+fn is_neutral(name: &str, value: Option<f64>) -> bool {
+    let neutral = if name.ends_with("penalty") { 0.0 } else { 1.0 };
+    value.is_some_and(|value| (value - neutral).abs() < f64::EPSILON)
+}
+
+/// The stop strings that the target looks for, and those that have to be looked for here.
+fn stops<'a>(request: &'a Request, target: &Target<'_>) -> (Vec<&'a str>, Vec<String>) {
+    let stops: Vec<&str> = request
+        .sampling
+        .stop
+        .iter()
+        .map(String::as_str)
+        .filter(|stop| !stop.is_empty())
+        .collect();
+    let native = stops.len().min(target.capabilities.stops);
+    let emulated = stops[native..]
+        .iter()
+        .map(|stop| (*stop).to_owned())
+        .collect();
+    (stops[..native].to_vec(), emulated)
+}
+
+fn format<'a>(
+    request: &'a Request,
+    losses: &mut Losses,
+) -> Result<Option<ResponseFormatOut<'a>>, RequestFault> {
+    Ok(match &request.output.format {
+        Format::Text => None,
+        Format::JsonObject => Some(ResponseFormatOut {
+            kind: "json_object",
+            json_schema: None,
+        }),
+        Format::JsonSchema {
+            name,
+            description,
+            schema: wanted,
+            strict,
+        } => {
+            let suits = schema::suits_openai_strict(wanted);
+            if *strict == Some(true) && !suits {
+                losses.name("output_format.strict");
+            }
+            Some(ResponseFormatOut {
+                kind: "json_schema",
+                json_schema: Some(JsonSchemaOut {
+                    name: name.as_deref().unwrap_or(SCHEMA_NAME),
+                    description: description.as_deref(),
+                    schema: schema::portable(wanted, "output_config.format.schema")?,
+                    strict: strict.unwrap_or(false) && suits,
+                }),
+            })
+        }
+    })
+}
+
+/// What only OpenAI itself understands; others may refuse a field that they do not know.
+fn vendor_fields<'a>(
+    request: &'a Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+    out: &mut RequestOut<'a>,
+) {
+    let identity = &request.identity;
+    let key = request.cache.key.as_ref().or(identity.session.as_ref());
+    if !target.quirks.openai_fields {
+        for (name, present) in [
+            ("user", identity.user.is_some()),
+            ("prompt_cache_key", request.cache.key.is_some()),
+            ("cache_control", request.cache.auto.is_some()),
+            (
+                "service_tier",
+                request.tier.is_some_and(|tier| tier != Tier::Auto),
+            ),
+        ] {
+            if present {
+                losses.omit(name);
+            }
+        }
+        if request.output.verbosity.is_some() {
+            losses.name("verbosity");
+        }
+        return;
+    }
+    out.safety_identifier = identity
+        .user
+        .as_deref()
+        .map(|user| names::digest(user, LONGEST_KEY));
+    out.prompt_cache_key = key.map(|key| {
+        if key.len() <= LONGEST_KEY {
+            key.clone()
+        } else {
+            names::digest(key, LONGEST_KEY)
+        }
+    });
+    out.verbosity = request.output.verbosity.as_deref();
+    out.service_tier = request.tier.map(|tier| match tier {
+        Tier::Auto => "auto",
+        Tier::Standard => "default",
+        Tier::Flex => "flex",
+        Tier::Scale => "scale",
+        Tier::Priority | Tier::Fast => "priority",
+    });
+    if request.cache.auto.is_some() {
+        if target.capabilities.traits.has(Traits::BREAKPOINTS) {
+            out.prompt_cache_options = Some(CacheOptionsOut {
+                mode: "implicit",
+                ttl: CACHE_TTL,
+            });
+        } else {
+            losses.omit("cache_control");
+        }
+    }
+}
+
+/// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
+pub(super) const CACHE_TTL: &str = "30m";
+
+/// What a schema is called whose client has no name for it.
+const SCHEMA_NAME: &str = "structured_output";
+
+/// Longest `safety_identifier` and `prompt_cache_key` that every route takes.
+const LONGEST_KEY: usize = 64;

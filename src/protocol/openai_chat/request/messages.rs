@@ -1,0 +1,373 @@
+//! The conversation as Chat has it.
+use std::borrow::Cow;
+
+use super::super::wire::{
+    AudioOut, BreakpointOut, ContentOut, CustomCallOut, FunctionCallOut, ImageUrlOut, MessageOut,
+    PartOut, ToolCallOut,
+};
+use super::encode::CACHE_TTL;
+use super::parts::{
+    append, compaction, content, file, keep_last_breakpoints, plain, text_part, unsupported,
+};
+use crate::protocol::hub::block::{
+    Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolCall, ToolResult, Ttl,
+};
+use crate::protocol::hub::error::{Losses, RequestFault};
+use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
+use crate::protocol::hub::names::{self, FREEFORM_FIELD};
+use crate::protocol::hub::opaque::Vendor;
+use crate::protocol::hub::request::{ReasoningMode, Request};
+use crate::protocol::hub::target::{ReasoningReplay, SystemRole, Target, Vintage};
+use crate::protocol::models::Traits;
+
+/// Writes the system text and the turns of `request`.
+pub fn encode<'a>(
+    request: &'a Request,
+    target: &Target<'a>,
+    losses: &mut Losses,
+) -> Result<Vec<MessageOut<'a>>, RequestFault> {
+    let mut writer = Writer {
+        target,
+        losses,
+        replay: match request.reasoning.mode {
+            ReasoningMode::Off => ReasoningReplay::Never,
+            _ => target.quirks.reasoning_replay,
+        },
+        messages: Vec::with_capacity(request.turns.len() + 1),
+        moved: Vec::new(),
+    };
+    writer.system(request.system.iter().collect());
+    for step in history::settle(&request.turns) {
+        match step {
+            Step::Assistant(blocks) => {
+                writer.flush_moved();
+                writer.assistant(&blocks);
+            }
+            Step::Results(answers) => writer.results(&answers)?,
+            Step::System(blocks) => {
+                let texts = blocks.iter().filter_map(|block| match block {
+                    Block::Text(text) => Some(text),
+                    _ => None,
+                });
+                writer.flush_moved();
+                writer.system(texts.collect());
+            }
+            Step::User(blocks) => {
+                let mut parts = std::mem::take(&mut writer.moved);
+                for block in blocks {
+                    writer.part(block, &mut parts)?;
+                }
+                writer.user(parts);
+            }
+        }
+    }
+    writer.flush_moved();
+    let Writer { mut messages, .. } = writer;
+    keep_last_breakpoints(&mut messages);
+    Ok(messages)
+}
+
+struct Writer<'a, 'w> {
+    target: &'w Target<'a>,
+    losses: &'w mut Losses,
+    replay: ReasoningReplay,
+    messages: Vec<MessageOut<'a>>,
+    /// Images and files of tool results: a tool message takes only text, so they wait for the next user message.
+    moved: Vec<PartOut<'a>>,
+}
+
+impl<'a> Writer<'a, '_> {
+    fn system(&mut self, texts: Vec<&'a Text>) {
+        let role = match self.target.quirks.system_role {
+            SystemRole::Developer => "developer",
+            SystemRole::System => "system",
+        };
+        let parts: Vec<PartOut<'a>> = texts.into_iter().map(|text| self.text(text)).collect();
+        if !parts.is_empty() {
+            self.messages.push(MessageOut {
+                role,
+                content: Some(content(parts)),
+                ..MessageOut::default()
+            });
+        }
+    }
+
+    fn user(&mut self, parts: Vec<PartOut<'a>>) {
+        if !parts.is_empty() {
+            self.messages.push(MessageOut {
+                role: "user",
+                content: Some(content(parts)),
+                ..MessageOut::default()
+            });
+        }
+    }
+
+    fn flush_moved(&mut self) {
+        let parts = std::mem::take(&mut self.moved);
+        self.user(parts);
+    }
+
+    fn assistant(&mut self, blocks: &[&'a Block]) {
+        let mut message = MessageOut {
+            role: "assistant",
+            ..MessageOut::default()
+        };
+        let mut text = Cow::Borrowed("");
+        for block in blocks {
+            match block {
+                Block::Text(block) => {
+                    if block.cache.is_some() {
+                        self.losses.omit("cache_control");
+                    }
+                    append(&mut text, &block.text);
+                }
+                Block::Refusal(refusal) if self.target.quirks.openai_fields => {
+                    message.refusal = Some(refusal.clone());
+                }
+                Block::Refusal(refusal) => append(&mut text, refusal),
+                Block::ToolCall(call) if matches!(call.kind, CallKind::Server(_)) => {
+                    self.losses.name("server_tool_use");
+                }
+                Block::ToolCall(call) => message.tool_calls.push(self.call(call)),
+                Block::Reasoning(reasoning) => self.reasoning(reasoning, &mut message),
+                Block::Foreign(foreign) if foreign.kind == "compaction" => {
+                    let note = compaction(foreign.raw.get());
+                    text.to_mut().push_str(&note);
+                }
+                Block::ServerToolResult(_) => self.losses.name("server_tool_use"),
+                _ => self.losses.name("assistant_content"),
+            }
+        }
+        if self.replay == ReasoningReplay::Required && !message.tool_calls.is_empty() {
+            message.reasoning_content.get_or_insert_default();
+        }
+        if !text.is_empty() {
+            message.content = Some(ContentOut::Text(text));
+        }
+        if message.tool_calls.is_empty() {
+            // A turn of which nothing is left still keeps its place.
+            if message.content.is_none() && message.refusal.is_none() {
+                message.content = Some(ContentOut::Text(Cow::Borrowed(NOTHING)));
+            }
+            self.messages.push(message);
+        } else if self.target.quirks.vintage == Vintage::Tools {
+            self.messages.push(message);
+        } else {
+            // One call per message: the results are put between them, see `results`.
+            let text = message.content.take();
+            let mut calls = std::mem::take(&mut message.tool_calls).into_iter();
+            message.content = text;
+            message.function_call = calls.next().and_then(legacy);
+            self.messages.push(message);
+        }
+    }
+
+    fn reasoning(&mut self, reasoning: &'a Reasoning, message: &mut MessageOut<'a>) {
+        let from_another_kind = reasoning
+            .opaque
+            .as_ref()
+            .is_some_and(|opaque| opaque.vendor != Vendor::Other);
+        let text = reasoning.text();
+        match self.replay {
+            ReasoningReplay::Never => self.losses.omit("thinking"),
+            ReasoningReplay::Welcome if from_another_kind => self.losses.omit("thinking"),
+            ReasoningReplay::Required | ReasoningReplay::Welcome if text.is_empty() => {
+                self.losses.omit("thinking");
+            }
+            ReasoningReplay::Required | ReasoningReplay::Welcome => {
+                let all = message.reasoning_content.get_or_insert_default();
+                if !all.is_empty() {
+                    all.push_str("\n\n");
+                }
+                all.push_str(&text);
+            }
+        }
+    }
+
+    fn call(&mut self, call: &'a ToolCall) -> ToolCallOut<'a> {
+        let id = names::tool_id(&call.id, self.target.quirks.tool_ids);
+        let name = names::tool_name(call.namespace.as_deref(), &call.name);
+        if call.kind == CallKind::Freeform {
+            if self.target.takes_freeform() {
+                let input = &call.args.raw;
+                return ToolCallOut::Custom {
+                    id,
+                    custom: CustomCallOut { name, input },
+                };
+            }
+            let arguments = serde_json::json!({ FREEFORM_FIELD: call.args.raw }).to_string();
+            let arguments = Cow::Owned(arguments);
+            return ToolCallOut::Function {
+                id,
+                function: FunctionCallOut { name, arguments },
+            };
+        }
+        ToolCallOut::Function {
+            id,
+            function: FunctionCallOut {
+                name,
+                arguments: call.args.object(),
+            },
+        }
+    }
+
+    fn results(&mut self, answers: &[Answer<'a>]) -> Result<(), RequestFault> {
+        let legacy_target = self.target.quirks.vintage == Vintage::Functions;
+        for (index, answer) in answers.iter().enumerate() {
+            if legacy_target && index > 0 {
+                let call = self.call(answer.call);
+                self.messages.push(MessageOut {
+                    role: "assistant",
+                    function_call: legacy(call),
+                    ..MessageOut::default()
+                });
+            }
+            let text = match answer.result {
+                Some(result) => self.result_text(result)?,
+                None => INTERRUPTED.to_owned(),
+            };
+            let name = names::tool_name(answer.call.namespace.as_deref(), &answer.call.name);
+            let id = names::tool_id(&answer.call.id, self.target.quirks.tool_ids);
+            self.messages.push(MessageOut {
+                role: if legacy_target { "function" } else { "tool" },
+                content: Some(ContentOut::Text(Cow::Owned(text))),
+                tool_call_id: (!legacy_target).then_some(id),
+                name: legacy_target.then_some(name),
+                ..MessageOut::default()
+            });
+        }
+        Ok(())
+    }
+
+    /// A result as text; its images and files move into the next user message.
+    fn result_text(&mut self, result: &'a ToolResult) -> Result<String, RequestFault> {
+        let mut lines: Vec<Cow<'_, str>> = Vec::new();
+        for block in &result.blocks {
+            let kind = match block {
+                Block::Image(_) => "image",
+                Block::Document(document)
+                    if matches!(document.source, DocumentSource::Media(_)) =>
+                {
+                    "document"
+                }
+                Block::Audio(_) => "audio",
+                other => {
+                    if other.has_cache_mark() {
+                        self.losses.omit("cache_control");
+                    }
+                    lines.push(plain(other));
+                    continue;
+                }
+            };
+            lines.push(Cow::Owned(format!("[{kind}: see the next user message]")));
+            let mut parts = vec![text_part(Cow::Owned(format!(
+                "[{kind} from tool call {}]",
+                names::tool_id(&result.call_id, self.target.quirks.tool_ids)
+            )))];
+            self.part(block, &mut parts)?;
+            self.moved.append(&mut parts);
+        }
+        let text = lines.join("\n");
+        Ok(if result.is_error && !text.starts_with("Error") {
+            format!("Error: {text}")
+        } else {
+            text
+        })
+    }
+
+    fn text(&mut self, text: &'a Text) -> PartOut<'a> {
+        PartOut::Text {
+            text: Cow::Borrowed(&text.text),
+            prompt_cache_breakpoint: self.breakpoint(text.cache),
+        }
+    }
+
+    fn breakpoint(&mut self, mark: Option<Ttl>) -> Option<BreakpointOut> {
+        mark?;
+        if self.target.capabilities.traits.has(Traits::BREAKPOINTS)
+            && self.target.quirks.openai_fields
+        {
+            return Some(BreakpointOut {
+                mode: "explicit",
+                ttl: CACHE_TTL,
+            });
+        }
+        self.losses.omit("cache_control");
+        None
+    }
+
+    /// One block of a user turn.
+    fn part(&mut self, block: &'a Block, parts: &mut Vec<PartOut<'a>>) -> Result<(), RequestFault> {
+        match block {
+            Block::Text(text) => parts.push(self.text(text)),
+            Block::Image(image) => {
+                let part = self.image(image)?;
+                parts.push(part);
+            }
+            Block::Document(document) => match &document.source {
+                DocumentSource::Media(source) => parts.push(file(document, source)?),
+                DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
+                    parts.push(text_part(plain(block)));
+                }
+            },
+            Block::Audio(audio) => match &audio.source {
+                Source::Base64 { data, .. } => parts.push(PartOut::InputAudio {
+                    input_audio: AudioOut {
+                        data,
+                        format: audio.format.as_deref().unwrap_or("wav"),
+                    },
+                }),
+                _ => return Err(unsupported("audio by reference")),
+            },
+            Block::Video(_) => return Err(unsupported("video")),
+            Block::ToolResult(result) => {
+                let text = self.result_text(result)?;
+                let id = names::tool_id(&result.call_id, self.target.quirks.tool_ids);
+                parts.push(text_part(Cow::Owned(format!(
+                    "[result of an earlier tool call {id}]\n{text}"
+                ))));
+                parts.append(&mut std::mem::take(&mut self.moved));
+            }
+            Block::Foreign(foreign) if foreign.kind == "compaction" => {
+                parts.push(text_part(Cow::Owned(compaction(foreign.raw.get()))));
+            }
+            Block::SearchResult(_) | Block::ToolReference(_) | Block::Refusal(_) => {
+                parts.push(text_part(plain(block)));
+            }
+            Block::Foreign(_)
+            | Block::Reasoning(_)
+            | Block::ServerToolResult(_)
+            | Block::ToolCall(_) => {
+                self.losses.name("user_content");
+            }
+        }
+        Ok(())
+    }
+
+    fn image(&mut self, image: &'a Image) -> Result<PartOut<'a>, RequestFault> {
+        let url = match &image.source {
+            Source::Base64 { media_type, data } => {
+                Cow::Owned(format!("data:{media_type};base64,{data}"))
+            }
+            Source::Url { url, .. } => Cow::Borrowed(url.as_str()),
+            Source::File { .. } => return Err(unsupported("images by file id")),
+        };
+        Ok(PartOut::ImageUrl {
+            image_url: ImageUrlOut {
+                url,
+                detail: image.detail.as_deref(),
+            },
+            prompt_cache_breakpoint: self.breakpoint(image.cache),
+        })
+    }
+}
+
+fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
+    match call {
+        ToolCallOut::Function { function, .. } => Some(function),
+        ToolCallOut::Custom { .. } => None,
+    }
+}
+
+/// What stands where nothing is left of a turn.
+const NOTHING: &str = "(no content)";

@@ -1,0 +1,148 @@
+//! Pieces of messages: blocks as parts, or told as text.
+use std::borrow::Cow;
+
+use super::super::wire::{ContentOut, FileOut, MessageOut, PartOut};
+use crate::protocol::hub::block::{Block, Document, DocumentSource, Source};
+use crate::protocol::hub::error::RequestFault;
+
+/// A document as a file.
+pub fn file<'a>(document: &'a Document, source: &'a Source) -> Result<PartOut<'a>, RequestFault> {
+    let Source::Base64 { media_type, data } = source else {
+        return Err(unsupported("documents by URL or file id"));
+    };
+    let name = document.title.as_deref().unwrap_or("document");
+    let extension = if media_type == "application/pdf" {
+        ".pdf"
+    } else {
+        ""
+    };
+    let filename = if name.ends_with(extension) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("{name}{extension}"))
+    };
+    Ok(PartOut::File {
+        file: FileOut {
+            filename,
+            file_data: format!("data:{media_type};base64,{data}"),
+        },
+    })
+}
+
+/// Content that the dialect has no place for.
+pub fn unsupported(what: &str) -> RequestFault {
+    RequestFault::new(
+        "messages",
+        format!("this upstream does not take {what}; send the data itself, or use another model"),
+    )
+}
+
+/// A block that is, or can be told as, text.
+pub fn plain(block: &Block) -> Cow<'_, str> {
+    match block {
+        Block::Text(text) => Cow::Borrowed(&text.text),
+        Block::Refusal(text) => Cow::Borrowed(text),
+        Block::ToolReference(name) => Cow::Owned(format!("[tool loaded: {name}]")),
+        Block::SearchResult(result) => {
+            let text = joined(&result.blocks);
+            Cow::Owned(format!("{}\n{}\n{text}", result.title, result.source))
+        }
+        Block::Document(document) => {
+            let text = match &document.source {
+                DocumentSource::Text(text) => Cow::Borrowed(text.as_str()),
+                DocumentSource::Blocks(blocks) => Cow::Owned(joined(blocks)),
+                DocumentSource::Media(_) => Cow::Borrowed("[document]"),
+            };
+            let head = [document.title.as_deref(), document.context.as_deref()];
+            let lines: Vec<&str> = head.into_iter().flatten().chain([&*text]).collect();
+            Cow::Owned(lines.join("\n"))
+        }
+        Block::Foreign(foreign) => Cow::Owned(format!("[{}]", foreign.kind)),
+        _ => Cow::Borrowed("[content that this model cannot be shown]"),
+    }
+}
+
+fn joined(blocks: &[Block]) -> String {
+    blocks.iter().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Anthropic's summary of a conversation that was cut, as a note.
+pub fn compaction(raw: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Compaction {
+        content: Option<String>,
+    }
+    serde_json::from_str::<Compaction>(raw)
+        .ok()
+        .and_then(|compaction| compaction.content)
+        .map_or_else(String::new, |content| {
+            format!("[summary of the conversation so far]\n{content}\n\n")
+        })
+}
+
+/// Adds to a text.
+pub fn append<'a>(text: &mut Cow<'a, str>, more: &'a str) {
+    if text.is_empty() {
+        *text = Cow::Borrowed(more);
+    } else {
+        text.to_mut().push_str(more);
+    }
+}
+
+/// A part of plain text.
+pub const fn text_part(text: Cow<'_, str>) -> PartOut<'_> {
+    PartOut::Text {
+        text,
+        prompt_cache_breakpoint: None,
+    }
+}
+
+/// Text alone becomes one string: some servers refuse lists. A breakpoint needs its part.
+pub fn content(parts: Vec<PartOut<'_>>) -> ContentOut<'_> {
+    let plain = |part: &PartOut<'_>| {
+        matches!(
+            part,
+            PartOut::Text {
+                prompt_cache_breakpoint: None,
+                ..
+            }
+        )
+    };
+    if !parts.iter().all(plain) {
+        return ContentOut::Parts(parts);
+    }
+    let mut texts = parts.into_iter().filter_map(|part| match part {
+        PartOut::Text { text, .. } => Some(text),
+        _ => None,
+    });
+    let first = texts.next().unwrap_or_default();
+    ContentOut::Text(texts.fold(first, |all, text| Cow::Owned(format!("{all}\n\n{text}"))))
+}
+
+/// More breakpoints than the provider takes: the last ones cover the most.
+pub fn keep_last_breakpoints(messages: &mut [MessageOut<'_>]) {
+    let marks = messages
+        .iter_mut()
+        .rev()
+        .flat_map(|message| match &mut message.content {
+            Some(ContentOut::Parts(parts)) => parts.iter_mut().rev().collect::<Vec<_>>(),
+            _ => Vec::new(),
+        });
+    let marks = marks.filter_map(|part| match part {
+        PartOut::ImageUrl {
+            prompt_cache_breakpoint,
+            ..
+        }
+        | PartOut::Text {
+            prompt_cache_breakpoint,
+            ..
+        } if prompt_cache_breakpoint.is_some() => Some(prompt_cache_breakpoint),
+        _ => None,
+    });
+    for mark in marks.skip(MOST_BREAKPOINTS) {
+        *mark = None;
+    }
+}
+
+/// Breakpoints that OpenAI takes.
+const MOST_BREAKPOINTS: usize = 4;

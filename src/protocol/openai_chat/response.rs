@@ -1,0 +1,11 @@
+//! Whole answers: what an upstream answers in this dialect, and what a client is answered in it.
+mod decode;
+mod encode;
+
+pub use decode::decode;
+pub use encode::encode;
+
+pub(super) use decode::{arguments, citation, part_text, reasoning_text, spent, stop};
+pub(super) use encode::{
+    Annotation, TOOL_IDS, annotation, details, explanation, finish_reason, tier, usage,
+};

@@ -1,0 +1,221 @@
+//! What an upstream answers.
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::super::stream::{Piece, ThinkTags};
+use super::super::wire::{AnnotationIn, AnswerIn, ContentIn, DeltaIn, FunctionCallIn, PartIn};
+use crate::protocol::hub::args::Args;
+use crate::protocol::hub::block::{
+    Block, CallKind, Citation, Reasoning, Segment, SegmentKind, Text, ToolCall,
+};
+use crate::protocol::hub::context::Stamp;
+use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::read::{Str, is_string, without_position};
+use crate::protocol::hub::request::Tier;
+use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
+use crate::protocol::hub::target::Quirks;
+use crate::protocol::hub::usage::{ChatUsage, Usage};
+
+/// Reads an upstream's answer. `stamp` makes ids for calls that came without.
+pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
+    let answer: AnswerIn<'_> = serde_json::from_slice(body)
+        .map_err(|error| Violation::unreadable(without_position(&error)))?;
+    let choice = answer.choices.into_iter().min_by_key(|choice| choice.index);
+    let Some(choice) = choice else {
+        return Err(Violation::unreadable("the answer has no choices"));
+    };
+    let message = choice.message.unwrap_or_default();
+    let refused = message
+        .refusal
+        .as_deref()
+        .is_some_and(|refusal| !refusal.is_empty());
+    let blocks = blocks(message, quirks, stamp);
+    let said = stop(choice.finish_reason.as_deref().unwrap_or_default())?;
+    let said = if refused && said == Stop::End {
+        Stop::Refusal(Refusal::default())
+    } else {
+        said
+    };
+    let mut response = Response {
+        id: answer.id.map(|id| id.to_owned()),
+        model: answer.model.map(|model| model.to_owned()),
+        stop: said.given(Calls::among(&blocks)),
+        blocks,
+        spent: answer
+            .usage
+            .map(|usage| spent(usage, answer.service_tier.as_deref())),
+    };
+    response.drop_cut_call();
+    Ok(response)
+}
+
+fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut think = |text: String| {
+        if !text.is_empty() {
+            blocks.push(Block::Reasoning(Reasoning {
+                visible: vec![Segment {
+                    kind: SegmentKind::Raw,
+                    text,
+                }],
+                ..Reasoning::default()
+            }));
+        }
+    };
+    think(reasoning_text(&message).into_owned());
+    let mut text = String::new();
+    if let Some(content) = &message.content {
+        let mut tags = ThinkTags::new(quirks.think_tags);
+        let mut thought = String::new();
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Text(piece) => text.push_str(&piece),
+            Piece::Thought(piece) => thought.push_str(&piece),
+        };
+        tags.push(&part_text(content), &mut take);
+        tags.finish(&mut take);
+        think(thought);
+    }
+    let citations = message
+        .annotations
+        .iter()
+        .flatten()
+        .filter_map(citation)
+        .collect();
+    if !text.is_empty() {
+        blocks.push(Block::Text(Text {
+            text,
+            citations,
+            cache: None,
+        }));
+    }
+    if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
+        blocks.push(Block::Refusal(refusal.to_owned()));
+    }
+    let mut call = |id: Option<Str<'_>>, name: &str, args: Cow<'_, str>, kind| {
+        let id = match id {
+            Some(id) if !id.is_empty() => id.to_owned(),
+            _ => stamp.id("call_", blocks.len()),
+        };
+        blocks.push(Block::ToolCall(ToolCall {
+            id,
+            name: name.to_owned(),
+            namespace: None,
+            args: Args::new(args),
+            kind,
+            opaque: None,
+            cache: None,
+        }));
+    };
+    for tool_call in message.tool_calls.into_iter().flatten() {
+        if let Some(custom) = tool_call.custom {
+            let name = custom.name.unwrap_or_default();
+            call(
+                tool_call.id,
+                &name,
+                custom.input.unwrap_or_default().0,
+                CallKind::Freeform,
+            );
+        } else if let Some(function) = tool_call.function {
+            let name = function.name.as_deref().unwrap_or_default();
+            call(tool_call.id, name, arguments(&function), CallKind::Function);
+        }
+    }
+    if let Some(function) = message.function_call {
+        let name = function.name.as_deref().unwrap_or_default();
+        call(None, name, arguments(&function), CallKind::Function);
+    }
+    blocks
+}
+
+/// The reasoning of a message under any of the names that vendors give it.
+pub fn reasoning_text<'a>(message: &DeltaIn<'a>) -> Cow<'a, str> {
+    match (&message.reasoning_content, &message.reasoning) {
+        (Some(text), _) if !text.is_empty() => text.0.clone(),
+        (_, Some(content)) => part_text(content),
+        (Some(_) | None, None) => Cow::Borrowed(""),
+    }
+}
+
+/// The text of content, also when it came as a list of parts.
+pub fn part_text<'a>(content: &ContentIn<'a>) -> Cow<'a, str> {
+    match content {
+        ContentIn::Text(text) => text.0.clone(),
+        ContentIn::Other(raw) => {
+            serde_json::from_str::<Vec<PartIn<'_>>>(raw.get()).map_or(Cow::Borrowed(""), |parts| {
+                let texts: String = parts
+                    .iter()
+                    .filter_map(|part| part.text.as_deref())
+                    .collect();
+                Cow::Owned(texts)
+            })
+        }
+    }
+}
+
+/// The arguments of a call: a string by the book, the object itself from some servers.
+pub fn arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
+    match call.arguments {
+        None => Cow::Borrowed(""),
+        Some(raw) if is_string(raw) => string(raw),
+        Some(raw) => Cow::Borrowed(raw.get()),
+    }
+}
+
+fn string(raw: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str::<Str<'_>>(raw.get()).map_or(Cow::Borrowed(""), |text| text.0)
+}
+
+/// A citation, where the annotation is one.
+pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
+    let citation = annotation.url_citation.as_ref()?;
+    Some(Citation::Url {
+        url: citation.url.as_ref()?.to_owned(),
+        title: citation
+            .title
+            .as_ref()
+            .map(crate::protocol::hub::read::Str::to_owned)
+            .unwrap_or_default(),
+        cited_text: String::new(),
+        index: None,
+    })
+}
+
+/// Why the model stopped, as far as its word goes. Servers invent spellings; one that is not known may mean a failure, and must
+/// not pass for a natural end.
+pub fn stop(reason: &str) -> Result<Stop, Violation> {
+    Ok(match reason {
+        "" | "stop" | "eos" | "end" | "complete" | "completed" | "end_turn" => Stop::End,
+        "stop_sequence" => Stop::Sequence(None),
+        "length" | "max_tokens" | "model_length" => Stop::MaxTokens,
+        "tool_calls" | "tool-calls" | "tool_call" | "tool_use" | "function_call" => Stop::ToolUse,
+        "content_filter" | "content-filter" | "refusal" | "safety" | "sensitive" => {
+            Stop::Refusal(Refusal::default())
+        }
+        "error" | "network_error" | "abort" | "aborted" | "insufficient_system_resource" => {
+            let message = format!("the upstream gave up: `{reason}`");
+            return Err(Violation::new("upstream_gave_up", message));
+        }
+        _ => {
+            let message =
+                format!("the upstream stopped for a reason that is not known: `{reason}`");
+            return Err(Violation::new("unknown_stop_reason", message));
+        }
+    })
+}
+
+/// What was used.
+pub fn spent(usage: ChatUsage, tier: Option<&str>) -> Spent {
+    Spent {
+        usage: Usage::from(usage),
+        web_searches: 0,
+        tier: match tier {
+            Some("default") => Some(Tier::Standard),
+            Some("priority") => Some(Tier::Priority),
+            Some("flex") => Some(Tier::Flex),
+            Some("scale") => Some(Tier::Scale),
+            Some("fast") => Some(Tier::Fast),
+            _ => None,
+        },
+    }
+}

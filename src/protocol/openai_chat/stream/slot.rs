@@ -1,0 +1,151 @@
+//! One call of a stream: from its first fragment to its end.
+use std::borrow::Cow;
+
+use crate::protocol::hub::args::Scanner;
+use crate::protocol::hub::block::CallKind;
+use crate::protocol::hub::context::Stamp;
+use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::event::Event;
+
+/// One call.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// The upstream's number for it.
+    pub index: usize,
+    pub id: String,
+    pub name: String,
+    pub freeform: bool,
+    phase: Phase,
+    pub scanner: Scanner,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Ended,
+    Open,
+    /// Not all is known yet; these arguments came early.
+    Pending {
+        early: String,
+    },
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Pending {
+            early: String::new(),
+        }
+    }
+}
+
+impl Slot {
+    /// A call of which nothing is known but its number and its kind.
+    pub fn new(index: usize, freeform: bool) -> Self {
+        Self {
+            index,
+            freeform,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the call has not begun yet.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.phase, Phase::Pending { .. })
+    }
+
+    /// Whether arguments came before it could begin.
+    pub fn has_early(&self) -> bool {
+        matches!(&self.phase, Phase::Pending { early } if !early.trim().is_empty())
+    }
+
+    /// Begins it: what is known is said, and what came early.
+    pub fn start(
+        &mut self,
+        slot: usize,
+        stamp: Stamp,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if self.name.is_empty() {
+            return Err(Violation::new(
+                "call_without_name",
+                "the upstream makes a call without saying which",
+            ));
+        }
+        if self.id.is_empty() {
+            self.id = stamp.id("call_", slot);
+        }
+        on(Event::ToolStart {
+            slot,
+            id: Cow::Borrowed(&self.id),
+            namespace: None,
+            name: Cow::Borrowed(&self.name),
+            kind: if self.freeform {
+                CallKind::Freeform
+            } else {
+                CallKind::Function
+            },
+        })?;
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Pending { early } => self.feed(slot, &early, on),
+            Phase::Open | Phase::Ended => Ok(()),
+        }
+    }
+
+    /// Takes a fragment of the arguments.
+    pub fn feed(
+        &mut self,
+        slot: usize,
+        fragment: &str,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if fragment.is_empty() {
+            return Ok(());
+        }
+        match &mut self.phase {
+            Phase::Pending { early } => {
+                if early.len() + fragment.len() > MOST_EARLY {
+                    return Err(Violation::new(
+                        "call_without_name",
+                        "the upstream makes a call without saying which",
+                    ));
+                }
+                early.push_str(fragment);
+                Ok(())
+            }
+            Phase::Ended if fragment.trim().is_empty() => Ok(()),
+            Phase::Ended => Err(bad_arguments()),
+            Phase::Open => {
+                if !self.freeform {
+                    self.scanner.push(fragment).map_err(|_| bad_arguments())?;
+                }
+                on(Event::ToolArgs {
+                    slot,
+                    fragment: Cow::Borrowed(fragment),
+                })
+            }
+        }
+    }
+
+    /// Ends it, if it is open.
+    pub fn end(
+        &mut self,
+        slot: usize,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        if matches!(self.phase, Phase::Open) {
+            self.phase = Phase::Ended;
+            on(Event::ToolEnd { slot })?;
+        }
+        Ok(())
+    }
+}
+
+/// Arguments that nobody could run.
+pub fn bad_arguments() -> Violation {
+    Violation::new(
+        "invalid_tool_json",
+        "the arguments of a tool call are not a JSON object",
+    )
+}
+
+/// Most bytes of arguments that come before the name.
+const MOST_EARLY: usize = 1 << 20;

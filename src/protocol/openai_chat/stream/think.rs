@@ -1,0 +1,170 @@
+//! Reasoning that stands inside the text: `<think>…</think>` at the beginning of an answer, as raw open models give it.
+//!
+//! ```text
+//!  Before ──<think>──► Inside ──</think>──► Outside
+//!     └──────── any other text ────────────────▲
+//! ```
+//!
+//! Only at the beginning: later in an answer it is what the model talks about. Without its end, all of it is reasoning.
+use std::borrow::Cow;
+
+/// Splits content into reasoning and text, however it is cut.
+#[derive(Debug)]
+pub struct ThinkTags {
+    state: State,
+    /// What may turn out to be (part of) a tag.
+    held: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Before,
+    Inside,
+    Outside,
+}
+
+/// A piece of content.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Piece<'a> {
+    Text(Cow<'a, str>),
+    Thought(Cow<'a, str>),
+}
+
+impl ThinkTags {
+    /// `expected`: whether such tags are looked for at all.
+    pub const fn new(expected: bool) -> Self {
+        Self {
+            state: if expected {
+                State::Before
+            } else {
+                State::Outside
+            },
+            held: String::new(),
+        }
+    }
+
+    /// Takes the next text.
+    pub fn push<'a>(&mut self, text: &'a str, mut on: impl FnMut(Piece<'a>)) {
+        if self.state == State::Outside {
+            if !text.is_empty() {
+                on(Piece::Text(Cow::Borrowed(text)));
+            }
+            return;
+        }
+        self.held.push_str(text);
+        if self.state == State::Before {
+            let begun = self.held.trim_start();
+            if let Some(rest) = begun.strip_prefix(OPEN) {
+                self.held = rest.trim_start_matches('\n').to_owned();
+                self.state = State::Inside;
+            } else if OPEN.starts_with(begun) && self.held.len() <= MOST_BLANK {
+                return;
+            } else {
+                self.state = State::Outside;
+                on(Piece::Text(Cow::Owned(std::mem::take(&mut self.held))));
+                return;
+            }
+        }
+        if let Some((thought, rest)) = self.held.split_once(CLOSE) {
+            if !thought.is_empty() {
+                on(Piece::Thought(Cow::Owned(thought.to_owned())));
+            }
+            let rest = rest.trim_start_matches('\n');
+            if !rest.is_empty() {
+                on(Piece::Text(Cow::Owned(rest.to_owned())));
+            }
+            self.held.clear();
+            self.state = State::Outside;
+            return;
+        }
+        let safe = self.held.len() - overlap(&self.held, CLOSE);
+        if safe > 0 {
+            let tail = self.held.split_off(safe);
+            on(Piece::Thought(Cow::Owned(std::mem::replace(
+                &mut self.held,
+                tail,
+            ))));
+        }
+    }
+
+    /// The end of the content: what was held is what it looks like.
+    pub fn finish<'a>(&mut self, mut on: impl FnMut(Piece<'a>)) {
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            on(match self.state {
+                State::Inside => Piece::Thought(Cow::Owned(held)),
+                State::Before | State::Outside => Piece::Text(Cow::Owned(held)),
+            });
+        }
+        self.state = State::Outside;
+    }
+}
+
+/// How many bytes at the end of `text` may begin `tag`.
+fn overlap(text: &str, tag: &str) -> usize {
+    (1..tag.len())
+        .rev()
+        .find(|&length| text.ends_with(&tag[..length]))
+        .unwrap_or(0)
+}
+
+/// White space before a tag, in bytes. More of it is text.
+const MOST_BLANK: usize = 256;
+
+const OPEN: &str = "<think>";
+const CLOSE: &str = "</think>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thoughts and text of `content`, cut into pieces of `size` characters.
+    fn split(content: &str, size: usize) -> (String, String) {
+        let (mut thoughts, mut texts) = (String::new(), String::new());
+        let mut tags = ThinkTags::new(true);
+        let chars: Vec<char> = content.chars().collect();
+        let mut on = |piece: Piece<'_>| match piece {
+            Piece::Text(text) => texts.push_str(&text),
+            Piece::Thought(text) => thoughts.push_str(&text),
+        };
+        for chunk in chars.chunks(size) {
+            let chunk: String = chunk.iter().collect();
+            tags.push(&chunk, |piece| match piece {
+                Piece::Text(text) => on(Piece::Text(Cow::Owned(text.into_owned()))),
+                Piece::Thought(text) => on(Piece::Thought(Cow::Owned(text.into_owned()))),
+            });
+        }
+        tags.finish(&mut on);
+        (thoughts, texts)
+    }
+
+    #[track_caller]
+    fn check(content: &str, thoughts: &str, text: &str) {
+        for size in 1..=content.len() {
+            assert_eq!(
+                split(content, size),
+                (thoughts.to_owned(), text.to_owned()),
+                "in pieces of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn tags_are_found_wherever_the_content_is_cut() {
+        check("<think>why é</think>because", "why é", "because");
+        check("\n<think>a < b </ c</think>d", "a < b </ c", "d");
+    }
+
+    #[test]
+    fn text_without_tags_is_text() {
+        check("plain", "", "plain");
+        check("<thin air", "", "<thin air");
+        check("say <think>x</think>", "", "say <think>x</think>");
+        check("<thi", "", "<thi");
+    }
+
+    #[test]
+    fn without_its_end_all_is_reasoning() {
+        check("<think>on and on </thin", "on and on </thin", "");
+    }
+}

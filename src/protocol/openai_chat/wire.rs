@@ -1,0 +1,6 @@
+//! OpenAI Chat, field for field.
+mod input;
+mod output;
+
+pub use input::*;
+pub use output::*;

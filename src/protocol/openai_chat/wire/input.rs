@@ -1,0 +1,246 @@
+//! What is read: it borrows from the bytes.
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::usage::ChatUsage;
+
+/// A message of a request.
+#[derive(Debug, Deserialize)]
+pub struct MessageIn<'a> {
+    #[serde(borrow)]
+    pub role: Str<'a>,
+    #[serde(borrow)]
+    pub content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub reasoning_content: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub thinking_blocks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub tool_calls: Option<Vec<ToolCallIn<'a>>>,
+    #[serde(borrow)]
+    pub function_call: Option<FunctionCallIn<'a>>,
+    #[serde(borrow)]
+    pub tool_call_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub cache_control: Option<CacheControlIn<'a>>,
+}
+
+/// Anthropic's marker, which gateways and some clients put into Chat requests.
+#[derive(Debug, Deserialize)]
+pub struct CacheControlIn<'a> {
+    #[serde(borrow)]
+    pub ttl: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PartIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub image_url: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub file: Option<FileIn<'a>>,
+    #[serde(borrow)]
+    pub input_audio: Option<AudioIn<'a>>,
+    #[serde(borrow)]
+    pub prompt_cache_breakpoint: Option<CacheControlIn<'a>>,
+    #[serde(borrow)]
+    pub cache_control: Option<CacheControlIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ImageUrlIn<'a> {
+    #[serde(borrow)]
+    pub url: Str<'a>,
+    #[serde(borrow)]
+    pub detail: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FileIn<'a> {
+    #[serde(borrow)]
+    pub filename: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_data: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_id: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct AudioIn<'a> {
+    #[serde(borrow)]
+    pub data: Str<'a>,
+    #[serde(borrow)]
+    pub format: Option<Str<'a>>,
+}
+
+/// A call: in history, in an answer, or a fragment of one in a stream.
+#[derive(Debug, Deserialize)]
+pub struct ToolCallIn<'a> {
+    pub index: Option<usize>,
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub function: Option<FunctionCallIn<'a>>,
+    #[serde(borrow)]
+    pub custom: Option<CustomCallIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FunctionCallIn<'a> {
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    /// A string by the book; some servers send the object itself.
+    #[serde(borrow)]
+    pub arguments: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct CustomCallIn<'a> {
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub input: Option<Str<'a>>,
+}
+
+/// A tool, nested as Chat has it or flat as Responses has it (Cursor mixes them).
+#[derive(Debug, Deserialize)]
+pub struct ToolIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub function: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub custom: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub cache_control: Option<CacheControlIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FunctionIn<'a> {
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub parameters: Option<&'a RawValue>,
+    pub strict: Option<bool>,
+    #[serde(borrow)]
+    pub format: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ResponseFormatIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub json_schema: Option<JsonSchemaIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct JsonSchemaIn<'a> {
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub schema: Option<&'a RawValue>,
+    pub strict: Option<bool>,
+}
+
+/// An answer, or a chunk of one.
+#[derive(Debug, Deserialize)]
+pub struct AnswerIn<'a> {
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub model: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub choices: Vec<ChoiceIn<'a>>,
+    pub usage: Option<ChatUsage>,
+    #[serde(borrow)]
+    pub service_tier: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ChoiceIn<'a> {
+    #[serde(default, deserialize_with = "or_default")]
+    pub index: usize,
+    #[serde(borrow)]
+    pub delta: Option<DeltaIn<'a>>,
+    #[serde(borrow)]
+    pub message: Option<DeltaIn<'a>>,
+    #[serde(borrow)]
+    pub finish_reason: Option<Str<'a>>,
+    /// Moonshot puts the usage of a stream here.
+    pub usage: Option<ChatUsage>,
+}
+
+/// A message of an answer, or a piece of it.
+#[derive(Debug, Default, Deserialize)]
+pub struct DeltaIn<'a> {
+    #[serde(borrow)]
+    pub content: Option<ContentIn<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub reasoning_content: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub reasoning: Option<ContentIn<'a>>,
+    #[serde(borrow)]
+    pub tool_calls: Option<Vec<ToolCallIn<'a>>>,
+    #[serde(borrow)]
+    pub function_call: Option<FunctionCallIn<'a>>,
+    #[serde(borrow)]
+    pub annotations: Option<Vec<AnnotationIn<'a>>>,
+}
+
+/// Content of an answer: a string by the book, a list of parts from Mistral. Read by its first character, because this is the
+/// hot path.
+#[derive(Debug)]
+pub enum ContentIn<'a> {
+    Other(&'a RawValue),
+    Text(Str<'a>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ContentIn<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        if raw.get().starts_with('"') {
+            let text = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+            return Ok(Self::Text(text));
+        }
+        Ok(Self::Other(raw))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct AnnotationIn<'a> {
+    #[serde(borrow)]
+    pub url_citation: Option<UrlCitationIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct UrlCitationIn<'a> {
+    #[serde(borrow)]
+    pub url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+}

@@ -1,0 +1,304 @@
+//! What a client asks in this dialect.
+use serde_json::value::RawValue;
+
+use super::super::response::tier;
+use super::super::wire::{
+    BreakpointIn, FormatIn, ReasoningIn, TextIn, ToolChoiceIn, ToolIn, is_echoed,
+};
+use super::content;
+use super::items::{self, hosted};
+use crate::protocol::Dialect;
+use crate::protocol::hub::block::{Block, Ttl};
+use crate::protocol::hub::effort::Effort;
+use crate::protocol::hub::error::{RequestFault, Verdict};
+use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
+use crate::protocol::hub::request::{
+    Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Role, Show, Tool,
+    ToolChoice,
+};
+
+/// Reads the body of `POST /v1/responses`.
+pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
+    let members: Object<'_> = serde_json::from_slice(body)
+        .map_err(|error| RequestFault::new("", without_position(&error)))?;
+    let mut request = Request::new(Dialect::OpenaiResponses, "");
+    let mut declared = Vec::new();
+    for (name, value) in &members.0 {
+        if !is_null(value) {
+            member(&mut request, &mut declared, name, value)?;
+        }
+    }
+    if request.model.is_empty() {
+        return Err(RequestFault::new("model", "field required"));
+    }
+    // `instructions` come before the instructions among the items, wherever they stand in the body.
+    if let Some(input) = members.get("input") {
+        let path = Path::top("input");
+        let conversation = items::conversation(input, &path)?;
+        declared.extend(conversation.tools);
+        request.turns = conversation.turns;
+        lead(&mut request);
+    }
+    let path = Path::top("tools");
+    for (index, raw) in declared.into_iter().enumerate() {
+        tool(&mut request.tools, None, raw, &path.index(index))?;
+    }
+    Ok(request)
+}
+
+fn member<'a>(
+    request: &mut Request,
+    declared: &mut Vec<&'a RawValue>,
+    name: &str,
+    value: &'a RawValue,
+) -> Result<(), RequestFault> {
+    let path = Path::top(name);
+    let text = || path.read::<Str<'_>>(value).map(|text| text.to_owned());
+    if is_echoed(name) {
+        request.reply.echo.push(name, value);
+    }
+    match name {
+        "model" => request.model = text()?,
+        "input" => {}
+        "instructions" if is_string(value) => {
+            let texts = content::blocks(value, &path)?;
+            request
+                .system
+                .extend(texts.into_iter().filter_map(|block| match block {
+                    Block::Text(text) => Some(text),
+                    _ => None,
+                }));
+        }
+        "max_output_tokens" => request.max_output = Some(path.read(value)?),
+        "temperature" => request.sampling.temperature = path.read(value)?,
+        "top_p" => request.sampling.top_p = path.read(value)?,
+        "top_logprobs" => {
+            request.sampling.top_logprobs = path.read(value)?;
+            request.sampling.logprobs = request.sampling.top_logprobs.is_some_and(|n| n > 0);
+        }
+        // Encrypted reasoning comes whether it is wished for or not; the rest is about tools of the vendor's own.
+        "include" => {
+            let wanted: Vec<Str<'_>> = path.read(value)?;
+            request.sampling.logprobs |= wanted.iter().any(|name| &**name == LOGPROBS);
+        }
+        "tools" => declared.extend(path.read::<Vec<&RawValue>>(value)?),
+        "tool_choice" => request.tool_choice = Some(tool_choice(value, &path)?),
+        "parallel_tool_calls" => request.parallel_tools = path.read(value)?,
+        "reasoning" => reasoning(request, &path.read(value)?, &path)?,
+        "text" => {
+            let wanted: TextIn<'_> = path.read(value)?;
+            request.output.verbosity = wanted.verbosity.map(|verbosity| verbosity.to_owned());
+            if let Some(wanted) = wanted.format {
+                request.output.format = format(&wanted, &path.field("format"))?;
+            }
+        }
+        "safety_identifier" => request.identity.user = Some(text()?),
+        "user" => {
+            let user = text()?;
+            request.identity.user.get_or_insert(user);
+        }
+        "prompt_cache_key" => {
+            let key = text()?;
+            request.identity.session = Some(key.clone());
+            request.cache.key = Some(key);
+        }
+        "prompt_cache_options" => {
+            let options: BreakpointIn<'_> = path.read(value)?;
+            if options.mode.as_deref() != Some("explicit") {
+                request.cache.auto = Some(content::ttl(&options));
+            }
+        }
+        "prompt_cache_retention" => {
+            if text()? == "24h" {
+                request.cache.auto = Some(Ttl::Long);
+            }
+        }
+        "service_tier" => request.tier = tier(&text()?),
+        "stream" => request.stream = path.read(value)?,
+        _ => extra(request, name, value),
+    }
+    Ok(())
+}
+
+/// Instructions before the first message belong to the system text.
+fn lead(request: &mut Request) {
+    let leading = request
+        .turns
+        .iter()
+        .take_while(|turn| turn.role == Role::System)
+        .count();
+    for turn in request.turns.drain(..leading) {
+        request
+            .system
+            .extend(turn.blocks.into_iter().filter_map(|block| match block {
+                Block::Text(text) => Some(text),
+                _ => None,
+            }));
+    }
+}
+
+/// One declaration; a namespace is as many as it has members.
+fn tool(
+    tools: &mut Vec<Tool>,
+    namespace: Option<&str>,
+    raw: &RawValue,
+    path: &Path<'_>,
+) -> Result<(), RequestFault> {
+    let declared: ToolIn<'_> = path.read(raw)?;
+    // Some clients nest functions as Chat does it.
+    let tool: ToolIn<'_> = match declared.function {
+        Some(function) => ToolIn {
+            kind: declared.kind,
+            ..path.read(function)?
+        },
+        None => declared,
+    };
+    let own = |text: &Option<Str<'_>>| text.as_ref().map(crate::protocol::hub::read::Str::to_owned);
+    let name = || own(&tool.name).ok_or_else(|| path.field("name").fault("field required"));
+    match &*tool.kind {
+        "function" => tools.push(Tool::Function(Function {
+            name: name()?,
+            namespace: namespace.map(str::to_owned),
+            description: own(&tool.description),
+            schema: tool.parameters.map(ToOwned::to_owned),
+            strict: tool.strict,
+            deferred: tool.defer_loading.unwrap_or(false),
+            ..Function::default()
+        })),
+        "custom" => tools.push(Tool::Freeform(Freeform {
+            name: name()?,
+            description: own(&tool.description),
+            format: tool.format.map(ToOwned::to_owned),
+        })),
+        "namespace" if namespace.is_none() => {
+            let namespace = name()?;
+            for (index, raw) in tool.tools.iter().enumerate() {
+                self::tool(tools, Some(&namespace), raw, &path.index(index))?;
+            }
+        }
+        kind => tools.push(Tool::Hosted(HostedTool {
+            kind: hosted(kind),
+            name: kind.to_owned(),
+            dialect: Dialect::OpenaiResponses,
+            raw: raw.to_owned(),
+        })),
+    }
+    Ok(())
+}
+
+fn tool_choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestFault> {
+    if is_string(value) {
+        let mode: Str<'_> = path.read(value)?;
+        return match &*mode {
+            "auto" => Ok(ToolChoice::Auto),
+            "required" => Ok(ToolChoice::Any),
+            "none" => Ok(ToolChoice::None),
+            mode => Err(path.fault(format!("`{mode}` is not supported"))),
+        };
+    }
+    let choice: ToolChoiceIn<'_> = path.read(value)?;
+    Ok(match (&*choice.kind, choice.name) {
+        ("allowed_tools", _) => ToolChoice::Allowed {
+            required: choice.mode.as_deref() == Some("required"),
+            names: choice
+                .tools
+                .into_iter()
+                .map(|tool| tool.name.unwrap_or(tool.kind).to_owned())
+                .collect(),
+        },
+        (_, Some(name)) => ToolChoice::Named(name.to_owned()),
+        // A hosted tool is named by its type.
+        (kind, None) => ToolChoice::Named(kind.to_owned()),
+    })
+}
+
+fn reasoning(
+    request: &mut Request,
+    wanted: &ReasoningIn<'_>,
+    path: &Path<'_>,
+) -> Result<(), RequestFault> {
+    if wanted.mode.as_deref() == Some("pro") {
+        return Err(path.field("mode").fault("`pro` needs an OpenAI upstream"));
+    }
+    match wanted.effort.as_deref() {
+        None => {}
+        Some("none") => request.reasoning.mode = ReasoningMode::Off,
+        Some(level) => {
+            if let Some(effort) = Effort::from_name(level) {
+                request.reasoning.effort = Some(effort);
+            } else {
+                let message = format!("`{level}` is not a level of effort");
+                return Err(path.field("effort").fault(message));
+            }
+        }
+    }
+    if wanted.summary.is_some() {
+        request.reasoning.show = Show::Summary;
+    }
+    Ok(())
+}
+
+fn format(wanted: &FormatIn<'_>, path: &Path<'_>) -> Result<Format, RequestFault> {
+    let own = |text: &Option<Str<'_>>| text.as_ref().map(crate::protocol::hub::read::Str::to_owned);
+    match (&*wanted.kind, wanted.schema) {
+        ("text", _) => Ok(Format::Text),
+        ("json_object", _) => Ok(Format::JsonObject),
+        ("json_schema", Some(schema)) => Ok(Format::JsonSchema {
+            name: own(&wanted.name),
+            description: own(&wanted.description),
+            schema: schema.to_owned(),
+            strict: wanted.strict,
+        }),
+        ("json_schema", None) => Err(path.field("schema").fault("field required")),
+        (kind, _) => Err(path
+            .field("type")
+            .fault(format!("`{kind}` is not supported"))),
+    }
+}
+
+fn extra(request: &mut Request, name: &str, value: &RawValue) {
+    match EXTRAS.iter().find(|(known, _)| *known == name) {
+        // These ask for nothing.
+        Some(_) if matches!(value.get(), "[]" | "{}" | "false" | "\"disabled\"") => {}
+        Some((name, verdict)) => request.extras.push(Extra {
+            name,
+            value: value.to_owned(),
+            verdict: *verdict,
+        }),
+        None => request.unknown.push(name.to_owned()),
+    }
+}
+
+const LOGPROBS: &str = "message.output_text.logprobs";
+
+/// Known fields without a counterpart.
+const EXTRAS: &[(&str, Verdict)] = &[
+    ("access_programs", Verdict::Name),
+    (
+        "background",
+        Verdict::Refuse("answers cannot be fetched later from this upstream; leave the field out"),
+    ),
+    ("client_metadata", Verdict::Omit),
+    ("context_management", Verdict::Name),
+    (
+        "conversation",
+        Verdict::Refuse("conversations are not kept here; send all items in `input`"),
+    ),
+    ("image", Verdict::Name),
+    ("max_tool_calls", Verdict::Name),
+    ("metadata", Verdict::Omit),
+    ("moderation", Verdict::Name),
+    (
+        "previous_response_id",
+        Verdict::Refuse(
+            "answers are not kept here; send all earlier items in `input` instead (`previous_response_not_found`)",
+        ),
+    ),
+    (
+        "prompt",
+        Verdict::Refuse("prompt templates need an OpenAI upstream; send their text"),
+    ),
+    ("store", Verdict::Omit),
+    ("stream_options", Verdict::Omit),
+    ("truncation", Verdict::Name),
+];

@@ -1,0 +1,236 @@
+//! Items other than messages: reasoning, calls, searches; their events, and what they are when they are done.
+use bytes::BytesMut;
+use serde_json::value::RawValue;
+
+use super::super::wire::{AnswerItemOut, EventOut, PartOut, SearchOut};
+use super::writer::{Writer, raw};
+use crate::protocol::hub::block::{CallKind, ToolCall};
+use crate::protocol::hub::opaque::{self, Opaque};
+use crate::protocol::hub::read::Str;
+
+/// A stretch of reasoning. Everything visible is told as its summary, which is what clients show.
+#[derive(Debug)]
+pub struct Thought {
+    id: String,
+    summary: Vec<Box<RawValue>>,
+    part: Option<String>,
+}
+
+impl Thought {
+    pub fn open(writer: &mut Writer, out: &mut BytesMut) -> Self {
+        let id = writer.item_id("rs_");
+        writer.added(out, &reasoning(&id, "in_progress", &[], None));
+        Self {
+            id,
+            summary: Vec::new(),
+            part: None,
+        }
+    }
+
+    pub fn text(&mut self, delta: &str, writer: &mut Writer, out: &mut BytesMut) {
+        if self.part.is_none() {
+            let part = PartOut::SummaryText { text: "" };
+            self.part_event(part, "response.reasoning_summary_part.added", writer, out);
+        }
+        self.part.get_or_insert_default().push_str(delta);
+        let event = EventOut {
+            delta: Some(delta),
+            ..self.event(writer)
+        };
+        writer.event(out, "response.reasoning_summary_text.delta", &event);
+    }
+
+    pub fn end_part(&mut self, writer: &mut Writer, out: &mut BytesMut) {
+        let Some(text) = self.part.take() else {
+            return;
+        };
+        let event = EventOut {
+            text: Some(&text),
+            ..self.event(writer)
+        };
+        writer.event(out, "response.reasoning_summary_text.done", &event);
+        let part = || PartOut::SummaryText { text: &text };
+        self.part_event(part(), "response.reasoning_summary_part.done", writer, out);
+        self.summary.push(raw(&part()));
+    }
+
+    /// The state that the client is to bring back, in an envelope. Without any, the envelope says at least who thought this.
+    pub fn close(mut self, opaque: Option<Opaque>, writer: &mut Writer, out: &mut BytesMut) {
+        self.end_part(writer, out);
+        let origin = &writer.context.origin;
+        let envelope =
+            opaque::seal(&opaque.map_or_else(|| origin.mark(), |opaque| origin.stamp(opaque)));
+        writer.done(
+            out,
+            &reasoning(&self.id, "completed", &self.summary, Some(&envelope)),
+        );
+    }
+
+    fn part_event(&self, part: PartOut<'_>, kind: &str, writer: &mut Writer, out: &mut BytesMut) {
+        let event = EventOut {
+            part: Some(part),
+            ..self.event(writer)
+        };
+        writer.event(out, kind, &event);
+    }
+
+    fn event(&self, writer: &Writer) -> EventOut<'_> {
+        EventOut {
+            item_id: Some(&self.id),
+            output_index: writer.next_index(),
+            summary_index: Some(self.summary.len()),
+            ..EventOut::default()
+        }
+    }
+}
+
+const fn reasoning<'a>(
+    id: &'a str,
+    status: &'static str,
+    summary: &'a [Box<RawValue>],
+    encrypted_content: Option<&'a str>,
+) -> AnswerItemOut<'a> {
+    AnswerItemOut::Reasoning {
+        id,
+        status,
+        summary,
+        content: [],
+        encrypted_content,
+    }
+}
+
+/// A call of one of the client's tools.
+#[derive(Debug)]
+pub struct Call {
+    pub slot: usize,
+    id: String,
+    /// The id that its result will name.
+    answers_to: String,
+    namespace: Option<String>,
+    name: String,
+    is_freeform: bool,
+    args: String,
+}
+
+impl Call {
+    pub fn open(
+        slot: usize,
+        call_id: &str,
+        namespace: Option<String>,
+        name: &str,
+        kind: CallKind,
+        writer: &mut Writer,
+        out: &mut BytesMut,
+    ) -> Self {
+        let is_freeform = kind == CallKind::Freeform;
+        let call = Self {
+            slot,
+            id: writer.item_id(if is_freeform { "ctc_" } else { "fc_" }),
+            answers_to: call_id.to_owned(),
+            namespace,
+            name: name.to_owned(),
+            is_freeform,
+            args: String::new(),
+        };
+        writer.added(out, &call.item("in_progress"));
+        call
+    }
+
+    pub fn args(&mut self, delta: &str, writer: &mut Writer, out: &mut BytesMut) {
+        self.args.push_str(delta);
+        let event = EventOut {
+            item_id: Some(&self.id),
+            output_index: writer.next_index(),
+            delta: Some(delta),
+            ..EventOut::default()
+        };
+        let kind = if self.is_freeform {
+            "response.custom_tool_call_input.delta"
+        } else {
+            "response.function_call_arguments.delta"
+        };
+        writer.event(out, kind, &event);
+    }
+
+    pub fn close(mut self, writer: &mut Writer, out: &mut BytesMut) {
+        if self.args.is_empty() && !self.is_freeform {
+            // A tool without parameters: clients parse what they get here.
+            self.args("{}", writer, out);
+        }
+        let event = EventOut {
+            item_id: Some(&self.id),
+            output_index: writer.next_index(),
+            ..EventOut::default()
+        };
+        if self.is_freeform {
+            let event = EventOut {
+                input: Some(&self.args),
+                ..event
+            };
+            writer.event(out, "response.custom_tool_call_input.done", &event);
+        } else {
+            let event = EventOut {
+                arguments: Some(&self.args),
+                ..event
+            };
+            writer.event(out, "response.function_call_arguments.done", &event);
+        }
+        writer.done(out, &self.item("completed"));
+    }
+
+    fn item(&self, status: &'static str) -> AnswerItemOut<'_> {
+        let namespace = self.namespace.as_deref();
+        if self.is_freeform {
+            AnswerItemOut::CustomToolCall {
+                id: &self.id,
+                status,
+                call_id: &self.answers_to,
+                namespace,
+                name: &self.name,
+                input: &self.args,
+            }
+        } else {
+            AnswerItemOut::FunctionCall {
+                id: &self.id,
+                status,
+                call_id: &self.answers_to,
+                namespace,
+                name: &self.name,
+                arguments: &self.args,
+            }
+        }
+    }
+}
+
+/// A search that the provider ran, told after the fact.
+pub fn web_search(call: &ToolCall, writer: &mut Writer, out: &mut BytesMut) {
+    #[derive(serde::Deserialize)]
+    struct Query<'a> {
+        #[serde(borrow)]
+        query: Option<Str<'a>>,
+    }
+    let query = serde_json::from_str::<Query<'_>>(&call.args.raw)
+        .ok()
+        .and_then(|args| args.query)
+        .unwrap_or_default();
+    let id = writer.item_id("ws_");
+    let item = |status| AnswerItemOut::WebSearchCall {
+        id: &id,
+        status,
+        action: SearchOut { query: &query },
+    };
+    writer.added(out, &item("in_progress"));
+    for kind in [
+        "response.web_search_call.in_progress",
+        "response.web_search_call.searching",
+        "response.web_search_call.completed",
+    ] {
+        let event = EventOut {
+            item_id: Some(&id),
+            output_index: writer.next_index(),
+            ..EventOut::default()
+        };
+        writer.event(out, kind, &event);
+    }
+    writer.done(out, &item("completed"));
+}

@@ -1,0 +1,254 @@
+//! What is read: items of a client's request and of an upstream's answer, and the events of a stream. All of it borrows from
+//! the bytes, and every field is optional where the type decides which are needed.
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::usage::ResponsesUsage;
+
+/// The type of an event or an item, and nothing else.
+#[derive(Debug, Deserialize)]
+pub struct KindIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+}
+
+/// An event that adds to an item or completes a part of it.
+#[derive(Debug, Deserialize)]
+pub struct DeltaIn<'a> {
+    #[serde(default)]
+    pub output_index: usize,
+    #[serde(alias = "summary_index")]
+    pub content_index: Option<usize>,
+    #[serde(borrow)]
+    pub delta: Option<Str<'a>>,
+    /// The whole of it, in the `.done` events.
+    #[serde(borrow, alias = "arguments", alias = "input", alias = "refusal")]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub annotation: Option<&'a RawValue>,
+}
+
+/// An event about an item as such.
+#[derive(Debug, Deserialize)]
+pub struct ItemEventIn<'a> {
+    #[serde(default)]
+    pub output_index: usize,
+    #[serde(borrow)]
+    pub item: Option<&'a RawValue>,
+}
+
+/// An event about the answer as such.
+#[derive(Debug, Deserialize)]
+pub struct LifecycleIn<'a> {
+    #[serde(borrow)]
+    pub response: ResponseIn<'a>,
+}
+
+/// An answer.
+#[derive(Debug, Deserialize)]
+pub struct ResponseIn<'a> {
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub model: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub status: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub output: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub incomplete_details: Option<IncompleteIn<'a>>,
+    pub usage: Option<ResponsesUsage>,
+    #[serde(borrow)]
+    pub service_tier: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct IncompleteIn<'a> {
+    #[serde(borrow)]
+    pub reason: Option<Str<'a>>,
+}
+
+/// One item of a conversation or of an answer.
+#[derive(Debug, Deserialize)]
+pub struct ItemIn<'a> {
+    /// Absent in messages of lazy clients.
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub role: Option<Str<'a>>,
+    /// A string or parts.
+    #[serde(borrow)]
+    pub content: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub summary: Vec<PartIn<'a>>,
+    #[serde(borrow)]
+    pub encrypted_content: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub call_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub namespace: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub input: Option<Str<'a>>,
+    /// A string or parts.
+    #[serde(borrow)]
+    pub output: Option<&'a RawValue>,
+    /// What a client-executed call of the vendor's own is to do.
+    #[serde(borrow, alias = "operation")]
+    pub action: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub tools: Option<&'a RawValue>,
+}
+
+/// One part of an item's content.
+#[derive(Debug, Deserialize)]
+pub struct PartIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub annotations: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    pub image_url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub detail: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_data: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub file_url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub filename: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub input_audio: Option<AudioIn<'a>>,
+    #[serde(borrow)]
+    pub prompt_cache_breakpoint: Option<BreakpointIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct AudioIn<'a> {
+    #[serde(borrow)]
+    pub data: Str<'a>,
+    #[serde(borrow)]
+    pub format: Str<'a>,
+}
+
+/// A cache breakpoint, and the options of the whole request.
+#[derive(Debug, Deserialize)]
+pub struct BreakpointIn<'a> {
+    #[serde(borrow)]
+    pub mode: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub ttl: Option<Str<'a>>,
+}
+
+/// What a web search looked for, and what it found where that was asked for.
+#[derive(Debug, Default, Deserialize)]
+pub struct SearchIn<'a> {
+    #[serde(borrow)]
+    pub query: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub sources: Vec<SourceIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SourceIn<'a> {
+    #[serde(borrow)]
+    pub url: Option<Str<'a>>,
+}
+
+/// A source for a passage.
+#[derive(Debug, Deserialize)]
+pub struct AnnotationIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub url: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+}
+
+/// A tool as a client declares it. Chat's nested `function` is understood too: some clients mix the shapes.
+#[derive(Debug, Deserialize)]
+pub struct ToolIn<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub parameters: Option<&'a RawValue>,
+    pub strict: Option<bool>,
+    pub defer_loading: Option<bool>,
+    #[serde(borrow)]
+    pub format: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub function: Option<&'a RawValue>,
+    /// The members of a namespace.
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub tools: Vec<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolChoiceIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub mode: Option<Str<'a>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub tools: Vec<ToolChoiceNameIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ToolChoiceNameIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ReasoningIn<'a> {
+    #[serde(borrow)]
+    pub effort: Option<Str<'a>>,
+    #[serde(borrow, alias = "generate_summary")]
+    pub summary: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub mode: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct TextIn<'a> {
+    #[serde(borrow)]
+    pub format: Option<FormatIn<'a>>,
+    #[serde(borrow)]
+    pub verbosity: Option<Str<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct FormatIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub schema: Option<&'a RawValue>,
+    pub strict: Option<bool>,
+}

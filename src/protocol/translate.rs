@@ -1,0 +1,391 @@
+//! One exchange between a client of one dialect and an upstream of another.
+//!
+//! ```text
+//!  request   bytes ─ decode ─► hub::Request ─ encode ─► bytes                     decode once, encode per attempt
+//!  answer    bytes ─ decode ─► hub::Response ─ restore ─ cut ─ encode ─► bytes
+//!  stream    bytes ─ frames ─ decode ─► hub::Event ─ restore ─ stops ─ encode ─► bytes
+//! ```
+//!
+//! A stream goes through without waiting: what can be said after a read is written in the same read. It ends in exactly one of
+//! three ways ([`Terminal`]), and always with the terminal event of the client's dialect.
+use bytes::BytesMut;
+
+use super::error::{self, ErrorKind, ParsedError, WireError};
+use super::hub::context::{Context, Origin, Stamp};
+use super::hub::error::{Dropped, Losses, RequestFault, Violation};
+use super::hub::event::Event;
+use super::hub::names::Names;
+use super::hub::opaque;
+use super::hub::request::Request;
+use super::hub::response::{Response, Spent};
+use super::hub::target::{Encoded, Quirks, Target};
+use super::sse::{Frame, Frames};
+use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
+use restore::Restore;
+pub use seen::Terminal;
+use seen::{Seen, for_client};
+use stops::Stops;
+
+mod estimate;
+mod freeform;
+mod restore;
+mod seen;
+mod stops;
+
+/// Reads a client's request.
+pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
+    match client {
+        Dialect::Anthropic => anthropic::request::decode(body),
+        Dialect::OpenaiChat => openai_chat::request::decode(body),
+        Dialect::OpenaiResponses => openai_responses::request::decode(body),
+        Dialect::Gemini => decode_gemini(body, "", gemini::Delivery::Whole),
+    }
+}
+
+/// Reads the request of a Gemini client, whose path says the model and how the answer is to be delivered.
+pub fn decode_gemini(
+    body: &[u8],
+    model: &str,
+    delivery: gemini::Delivery,
+) -> Result<Request, RequestFault> {
+    gemini::request::decode(body, model, delivery)
+}
+
+/// An upstream's error, for a client of another dialect.
+pub fn error(client: Dialect, said: &ParsedError) -> WireError {
+    let said = WireError::new(said.kind, said.message.as_str()).retry_after(said.retry_after);
+    for_client(client, said)
+}
+
+/// Translates the answer to one request.
+#[derive(Debug)]
+pub struct Translator {
+    client: Dialect,
+    upstream: Dialect,
+    quirks: Quirks,
+    context: Context,
+    restore: Restore,
+    stops: Stops,
+    frames: Frames,
+    decoder: Decoder,
+    encoder: Encoder,
+    seen: Seen,
+    violations: Vec<Violation>,
+    losses: Losses,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Anthropic(Box<anthropic::stream::Decoder>),
+    Gemini(Box<gemini::stream::Decoder>),
+    OpenaiChat(Box<openai_chat::stream::Decoder>),
+    OpenaiResponses(Box<openai_responses::stream::Decoder>),
+}
+
+#[derive(Debug)]
+enum Encoder {
+    Anthropic(Box<anthropic::stream::Encoder>),
+    Gemini(Box<gemini::stream::Encoder>),
+    OpenaiChat(Box<openai_chat::stream::Encoder>),
+    OpenaiResponses(Box<openai_responses::stream::Encoder>),
+}
+
+impl Translator {
+    /// Translates `request` for one candidate upstream, and makes what will translate its answer.
+    pub fn new(
+        request: &Request,
+        upstream: Dialect,
+        target: &Target<'_>,
+        stamp: Stamp,
+    ) -> Result<(Self, Encoded), RequestFault> {
+        let wraps_freeform = upstream == Dialect::Anthropic
+            || upstream == Dialect::Gemini
+            || !target.takes_freeform();
+        let names = Names::of(request, wraps_freeform)?;
+        let encoded = match upstream {
+            Dialect::Anthropic => anthropic::request::encode(request, target)?,
+            Dialect::Gemini => gemini::request::encode(request, target)?,
+            Dialect::OpenaiChat => openai_chat::request::encode(request, target)?,
+            Dialect::OpenaiResponses => openai_responses::request::encode(request, target)?,
+        };
+        let context = Context {
+            model: request.model.clone(),
+            reply: request.reply.clone(),
+            stamp,
+            origin: Origin {
+                vendor: target.quirks.vendor,
+                model: target.model.to_owned(),
+                account: opaque::account_mark(target.account),
+            },
+            prompt_estimate: estimate::prompt(request),
+        };
+        let translator = Self {
+            client: request.client,
+            upstream,
+            quirks: target.quirks.clone(),
+            decoder: Decoder::new(upstream, target.quirks, stamp),
+            encoder: Encoder::new(request.client, context.clone()),
+            context,
+            restore: Restore::new(names),
+            stops: Stops::new(encoded.stops.clone()),
+            frames: Frames::new(),
+            seen: Seen::default(),
+            violations: Vec::new(),
+            losses: encoded.dropped.clone(),
+        };
+        Ok((translator, encoded))
+    }
+
+    /// Translates a whole answer. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
+    /// is none.
+    pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
+        if let Some(said) = error::parse_event(self.upstream, body) {
+            return Err(error(self.client, &said));
+        }
+        let decoded = match self.upstream {
+            Dialect::OpenaiChat => {
+                openai_chat::response::decode(body, &self.quirks, self.context.stamp)
+            }
+            Dialect::Anthropic => anthropic::response::decode(body),
+            Dialect::Gemini => gemini::response::decode(body),
+            Dialect::OpenaiResponses => openai_responses::response::decode(body),
+        };
+        let mut response: Response = decoded.map_err(|violation| self.violated(violation))?;
+        self.restore.restore(&mut response);
+        self.stops.cut(&mut response);
+        self.seen.committed = true;
+        self.seen.spent = response.spent;
+        self.seen.model.clone_from(&response.model);
+        self.seen.terminal = Some(Terminal::Complete);
+        Ok(match self.client {
+            Dialect::OpenaiChat => {
+                openai_chat::response::encode(&response, &self.context, &mut self.losses)
+            }
+            Dialect::Anthropic => {
+                anthropic::response::encode(&response, &self.context, &mut self.losses)
+            }
+            Dialect::Gemini => gemini::response::encode(&response, &self.context, &mut self.losses),
+            Dialect::OpenaiResponses => {
+                openai_responses::response::encode(&response, &self.context, &mut self.losses)
+            }
+        })
+    }
+
+    /// Translates the next bytes of a stream, however they are cut. After [`Translator::terminal`] nothing is read or written.
+    pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) {
+        let mut frames = std::mem::take(&mut self.frames);
+        let cut = frames.push(chunk, |frame| self.frame(&frame, out));
+        self.frames = frames;
+        if cut.is_err() {
+            self.fail(
+                Violation::new(
+                    "event_too_long",
+                    "an event of the upstream's stream is too long",
+                ),
+                out,
+            );
+        }
+    }
+
+    /// The end of the upstream's bytes.
+    pub fn finish(&mut self, out: &mut BytesMut) {
+        let mut frames = std::mem::take(&mut self.frames);
+        // Some servers forget the last line end.
+        frames.finish(|frame| self.frame(&frame, out));
+        if self.seen.terminal.is_some() {
+            return;
+        }
+        match self.pump(out, |decoder, on| decoder.finish(on)) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.seen.terminal = Some(Terminal::Truncated);
+                let said = WireError::new(
+                    ErrorKind::BadGateway,
+                    "the upstream's stream ended before its answer did",
+                );
+                self.say(said.code("stream_incomplete"), out);
+            }
+            Err(violation) => self.fail(violation, out),
+        }
+    }
+
+    /// Ends the stream with an error of ours: the upstream went silent, say.
+    pub fn terminal_error(&mut self, said: &WireError, out: &mut BytesMut) {
+        if self.seen.terminal.is_none() {
+            self.seen.terminal = Some(Terminal::Failed(said.clone()));
+            self.say(said.clone(), out);
+        }
+    }
+
+    /// Whether content has been seen: from here on the answer belongs to the client.
+    pub const fn committed(&self) -> bool {
+        self.seen.committed
+    }
+
+    /// Whether the model has stopped, and only usage and the terminal marker are missing. Some servers let one wait for them:
+    /// after a few seconds [`Translator::finish`] may be called instead.
+    pub const fn stopped(&self) -> bool {
+        self.seen.stopped
+    }
+
+    /// How the answer ended, if it has.
+    pub const fn terminal(&self) -> Option<&Terminal> {
+        self.seen.terminal.as_ref()
+    }
+
+    /// What the upstream stated of its usage so far. Final once the answer is complete.
+    pub const fn spent(&self) -> Option<Spent> {
+        self.seen.spent
+    }
+
+    /// The model as the upstream names it.
+    pub fn model(&self) -> Option<&str> {
+        self.seen.model.as_deref()
+    }
+
+    /// What was left out of the request and of the answer.
+    pub fn dropped(&self) -> Vec<Dropped> {
+        let mut losses = self.losses.clone();
+        let answer = match &self.encoder {
+            Encoder::Anthropic(encoder) => encoder.losses(),
+            Encoder::Gemini(encoder) => encoder.losses(),
+            Encoder::OpenaiChat(encoder) => encoder.losses(),
+            Encoder::OpenaiResponses(encoder) => encoder.losses(),
+        };
+        for dropped in answer.as_slice() {
+            losses.add(dropped.clone());
+        }
+        losses.as_slice().to_vec()
+    }
+
+    /// The rules that the upstream broke.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, out: &mut BytesMut) {
+        if self.seen.terminal.is_some() {
+            return;
+        }
+        let result = if frame.is_silent() {
+            // A comment: the upstream is alive.
+            self.pump(out, |_, on| on(Event::Ping))
+        } else {
+            self.pump(out, |decoder, on| decoder.push(&frame.data, on))
+        };
+        if let Err(violation) = result {
+            self.fail(violation, out);
+        }
+    }
+
+    /// Runs the decoder's events through the stages into the encoder.
+    fn pump<T>(
+        &mut self,
+        out: &mut BytesMut,
+        run: impl FnOnce(
+            &mut Decoder,
+            &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+        ) -> Result<T, Violation>,
+    ) -> Result<T, Violation> {
+        let Self {
+            client,
+            decoder,
+            restore,
+            stops,
+            encoder,
+            seen,
+            ..
+        } = self;
+        run(decoder, &mut |event| {
+            restore.on(event, |event| {
+                stops.on(event, |event| {
+                    let event = seen.note(event, *client);
+                    encoder.on(event, out)
+                })
+            })
+        })
+    }
+
+    fn fail(&mut self, violation: Violation, out: &mut BytesMut) {
+        if self.seen.terminal.is_none() {
+            let said = self.violated(violation);
+            self.seen.terminal = Some(Terminal::Failed(said.clone()));
+            self.say(said, out);
+        }
+    }
+
+    fn violated(&mut self, violation: Violation) -> WireError {
+        let said = WireError::new(ErrorKind::BadGateway, violation.message.as_str());
+        self.violations.push(violation);
+        said
+    }
+
+    fn say(&mut self, said: WireError, out: &mut BytesMut) {
+        // An encoder breaks no rule over an error.
+        let _ = self.encoder.on(Event::Error(said), out);
+    }
+}
+
+impl Decoder {
+    fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp) -> Self {
+        match upstream {
+            Dialect::Anthropic => Self::Anthropic(Box::default()),
+            Dialect::Gemini => Self::Gemini(Box::default()),
+            Dialect::OpenaiChat => {
+                Self::OpenaiChat(Box::new(openai_chat::stream::Decoder::new(quirks, stamp)))
+            }
+            Dialect::OpenaiResponses => Self::OpenaiResponses(Box::default()),
+        }
+    }
+
+    fn push(
+        &mut self,
+        data: &[u8],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        match self {
+            Self::Anthropic(decoder) => decoder.push(data, on),
+            Self::Gemini(decoder) => decoder.push(data, on),
+            Self::OpenaiChat(decoder) => decoder.push(data, on),
+            Self::OpenaiResponses(decoder) => decoder.push(data, on),
+        }
+    }
+
+    fn finish(
+        &mut self,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        match self {
+            Self::Anthropic(decoder) => decoder.finish(on),
+            Self::Gemini(decoder) => decoder.finish(on),
+            Self::OpenaiChat(decoder) => decoder.finish(on),
+            Self::OpenaiResponses(decoder) => decoder.finish(on),
+        }
+    }
+}
+
+impl Encoder {
+    fn new(client: Dialect, context: Context) -> Self {
+        match client {
+            Dialect::Anthropic => {
+                Self::Anthropic(Box::new(anthropic::stream::Encoder::new(context)))
+            }
+            Dialect::Gemini => Self::Gemini(Box::new(gemini::stream::Encoder::new(context))),
+            Dialect::OpenaiChat => {
+                Self::OpenaiChat(Box::new(openai_chat::stream::Encoder::new(context)))
+            }
+            Dialect::OpenaiResponses => {
+                Self::OpenaiResponses(Box::new(openai_responses::stream::Encoder::new(context)))
+            }
+        }
+    }
+
+    fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
+        match self {
+            Self::Anthropic(encoder) => encoder.on(event, out),
+            Self::Gemini(encoder) => encoder.on(event, out),
+            Self::OpenaiChat(encoder) => encoder.on(event, out),
+            Self::OpenaiResponses(encoder) => encoder.on(event, out),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A guess at the tokens of a prompt, for clients that must be told a number before, or instead of, the upstream's.
+use serde_json::value::RawValue;
+
+use crate::protocol::hub::block::{Block, DocumentSource};
+use crate::protocol::hub::context::BYTES_PER_TOKEN;
+use crate::protocol::hub::request::{Request, Tool};
+
+/// The guess. Every kind of block counts: agents' prompts are mostly tools and results.
+pub fn prompt(request: &Request) -> u64 {
+    let system: u64 = request
+        .system
+        .iter()
+        .map(|text| text.text.len() as u64)
+        .sum();
+    let tools: u64 = request.tools.iter().map(tool).sum();
+    let turns: u64 = request
+        .turns
+        .iter()
+        .map(|turn| TURN + turn.blocks.iter().map(block).sum::<u64>())
+        .sum();
+    (system + tools + turns).div_ceil(BYTES_PER_TOKEN).max(1)
+}
+
+/// Bytes of text that a tool amounts to.
+fn tool(tool: &Tool) -> u64 {
+    let length = |raw: &Option<Box<RawValue>>| raw.as_deref().map_or(0, |raw| raw.get().len());
+    let length = match tool {
+        Tool::Function(tool) => {
+            tool.description.as_deref().map_or(0, str::len) + length(&tool.schema)
+        }
+        Tool::Freeform(tool) => {
+            tool.description.as_deref().map_or(0, str::len) + length(&tool.format)
+        }
+        Tool::Hosted(tool) => tool.raw.get().len(),
+    };
+    length as u64 + TURN
+}
+
+/// Bytes of text that a block amounts to.
+fn block(block: &Block) -> u64 {
+    let all = |blocks: &[Block]| blocks.iter().map(self::block).sum::<u64>();
+    match block {
+        Block::Image(_) | Block::Audio(_) | Block::Video(_) => PICTURE,
+        Block::Document(document) => match &document.source {
+            DocumentSource::Blocks(blocks) => all(blocks),
+            DocumentSource::Media(_) => PICTURE * 4,
+            DocumentSource::Text(text) => text.len() as u64,
+        },
+        Block::SearchResult(result) => all(&result.blocks) + result.title.len() as u64,
+        Block::ToolResult(result) => all(&result.blocks) + TURN,
+        Block::ServerToolResult(result) => result.raw.raw.get().len() as u64,
+        Block::Foreign(foreign) => foreign.raw.get().len() as u64,
+        Block::ToolReference(name) => name.len() as u64,
+        Block::Reasoning(_) | Block::Refusal(_) | Block::Text(_) | Block::ToolCall(_) => {
+            block.written() as u64
+        }
+    }
+}
+
+/// What a turn or a tool costs beside its text, in bytes of text.
+const TURN: u64 = 20;
+
+/// What a picture costs, in bytes of text: about 1,500 tokens.
+const PICTURE: u64 = 6_000;

@@ -1,0 +1,76 @@
+//! What the relay will ask about an answer, noted as its events pass.
+use crate::protocol::error::{ErrorKind, WireError};
+use crate::protocol::hub::event::Event;
+use crate::protocol::hub::response::Spent;
+use crate::protocol::{Dialect, anthropic};
+
+/// What was seen of the answer.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub committed: bool,
+    pub stopped: bool,
+    pub model: Option<String>,
+    pub spent: Option<Spent>,
+    pub terminal: Option<Terminal>,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Terminal {
+    /// The client has a whole answer.
+    Complete,
+    /// The upstream said an error, or something that cannot be translated; the client has an error event.
+    Failed(WireError),
+    /// The upstream's bytes ended before its answer did; the client has an error event.
+    Truncated,
+}
+
+impl Seen {
+    /// Takes note of what the relay will ask, and makes errors fit for the client.
+    pub fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
+        self.committed |= event.commits();
+        self.stopped |= matches!(event, Event::Stop(_));
+        match event {
+            Event::Start(start) => {
+                self.model = start.model.as_deref().map(str::to_owned);
+                self.spent = start.spent.or(self.spent);
+                Event::Start(start)
+            }
+            Event::Usage(spent) => {
+                self.spent = Some(spent);
+                Event::Usage(spent)
+            }
+            Event::End => {
+                self.terminal = Some(Terminal::Complete);
+                Event::End
+            }
+            Event::Error(said) => {
+                let said = for_client(client, said);
+                self.terminal = Some(Terminal::Failed(said.clone()));
+                Event::Error(said)
+            }
+            event => event,
+        }
+    }
+}
+
+/// The error in the words on which the client's programs act, and without what is between us and the upstream.
+pub fn for_client(client: Dialect, mut said: WireError) -> WireError {
+    if matches!(
+        said.kind,
+        ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Permission
+    ) {
+        // The caller's own credential is fine.
+        return WireError::new(
+            ErrorKind::BadGateway,
+            "the upstream refused the credential of this gateway",
+        );
+    }
+    if said.message.is_empty() {
+        "the upstream failed without saying why".clone_into(&mut said.message);
+    }
+    match client {
+        Dialect::Anthropic => anthropic::error::wording(said),
+        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => said,
+    }
+}

@@ -1,0 +1,273 @@
+//! The grammar of each client dialect's stream, as strict as the vendors' accumulators, written apart from the encoders.
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use weir::protocol::Dialect;
+
+mod gemini;
+mod responses;
+
+/// Checks one whole stream; `Err` says which rule is broken.
+pub fn check(client: Dialect, stream: &str) -> Result<(), String> {
+    if client == Dialect::Gemini {
+        return gemini::check(stream);
+    }
+    let frames = frames(stream)?;
+    match client {
+        Dialect::Anthropic => anthropic(&frames),
+        Dialect::OpenaiChat => chat(&frames),
+        Dialect::Gemini => Ok(()),
+        Dialect::OpenaiResponses => responses::check(&frames),
+    }
+}
+
+/// Event name and data of each frame; comments are left out.
+fn frames(stream: &str) -> Result<Vec<(Option<String>, String)>, String> {
+    if !stream.is_empty() && !stream.ends_with("\n\n") {
+        return Err("the last frame is not finished".to_owned());
+    }
+    let mut frames = Vec::new();
+    for frame in stream.split_terminator("\n\n") {
+        let (mut event, mut data) = (None, None);
+        for line in frame.lines() {
+            match line.split_once(": ") {
+                Some(("event", name)) if event.is_none() => event = Some(name.to_owned()),
+                Some(("data", value)) if data.is_none() => data = Some(value.to_owned()),
+                Some(("", _)) => {}
+                _ => return Err(format!("unexpected line {line:?}")),
+            }
+        }
+        frames.extend(data.map(|data| (event, data)));
+    }
+    Ok(frames)
+}
+
+fn json(data: &str) -> Result<Value, String> {
+    serde_json::from_str(data).map_err(|error| format!("{error} in {data}"))
+}
+
+fn anthropic(frames: &[(Option<String>, String)]) -> Result<(), String> {
+    let mut started = false;
+    let mut open: Option<(u64, String, String)> = None;
+    let mut blocks = 0;
+    let mut calls = 0;
+    let mut signed = false;
+    let mut reason: Option<String> = None;
+    let mut ended = false;
+    for (name, data) in frames {
+        if ended {
+            return Err(format!("after the end: {data}"));
+        }
+        let event = json(data)?;
+        let kind = event["type"].as_str().ok_or("no type")?;
+        if name.as_deref() != Some(kind) {
+            return Err(format!("event {name:?} carries {kind}"));
+        }
+        if !matches!(kind, "message_start" | "ping" | "error") && !started {
+            return Err(format!("{kind} before message_start"));
+        }
+        match kind {
+            "message_start" if started => return Err("second message_start".to_owned()),
+            "message_start" => {
+                started = true;
+                let usage = &event["message"]["usage"];
+                if usage["input_tokens"].as_u64().is_none()
+                    || usage["output_tokens"].as_u64().is_none()
+                {
+                    return Err("message_start without usage".to_owned());
+                }
+            }
+            "content_block_start" => {
+                if open.is_some() || reason.is_some() {
+                    return Err("blocks overlap".to_owned());
+                }
+                if event["index"].as_u64() != Some(blocks) {
+                    return Err(format!("block {} is not the next", event["index"]));
+                }
+                let block = &event["content_block"];
+                let kind = block["type"].as_str().ok_or("no block type")?.to_owned();
+                if kind == "tool_use" {
+                    calls += 1;
+                    if block["input"] != serde_json::json!({})
+                        || !block["id"].is_string()
+                        || !block["name"].is_string()
+                    {
+                        return Err(format!("tool_use begins as {block}"));
+                    }
+                }
+                signed = false;
+                open = Some((blocks, kind, String::new()));
+                blocks += 1;
+            }
+            "content_block_delta" => {
+                let Some((index, block, text)) = &mut open else {
+                    return Err("a delta outside a block".to_owned());
+                };
+                if event["index"].as_u64() != Some(*index) {
+                    return Err("a delta of another block".to_owned());
+                }
+                let delta = &event["delta"];
+                let (kind, field) = match block.as_str() {
+                    "text" if delta["type"] == "citations_delta" => continue,
+                    "text" => ("text_delta", "text"),
+                    "tool_use" | "server_tool_use" => ("input_json_delta", "partial_json"),
+                    "thinking" if delta["type"] == "signature_delta" && !signed => {
+                        signed = true;
+                        continue;
+                    }
+                    "thinking" if !signed => ("thinking_delta", "thinking"),
+                    other => return Err(format!("{} in {other}", delta["type"])),
+                };
+                if delta["type"] != kind {
+                    return Err(format!("{} in {block}", delta["type"]));
+                }
+                text.push_str(delta[field].as_str().ok_or("no text in a delta")?);
+            }
+            "content_block_stop" => {
+                let Some((index, kind, text)) = open.take() else {
+                    return Err("a stop outside a block".to_owned());
+                };
+                if event["index"].as_u64() != Some(index) {
+                    return Err("a stop of another block".to_owned());
+                }
+                if kind == "text" && text.trim().is_empty() {
+                    return Err("an empty text block".to_owned());
+                }
+                if kind == "thinking" && !signed {
+                    return Err("thinking without a signature".to_owned());
+                }
+                if kind == "tool_use"
+                    && serde_json::from_str::<serde_json::Map<String, Value>>(&text).is_err()
+                {
+                    // Only an answer that was cut may cut its arguments.
+                    reason = Some("max_tokens".to_owned());
+                }
+            }
+            "message_delta" => {
+                if open.is_some() {
+                    return Err("message_delta within a block".to_owned());
+                }
+                let said = event["delta"]["stop_reason"]
+                    .as_str()
+                    .ok_or("no stop_reason")?;
+                if reason.as_deref().is_some_and(|reason| reason != said) {
+                    return Err(format!("arguments are cut, but the reason is {said}"));
+                }
+                if said == "tool_use" && calls == 0 {
+                    return Err("tool_use without a call".to_owned());
+                }
+                if event["usage"]["output_tokens"].as_u64().is_none() {
+                    return Err("message_delta without usage".to_owned());
+                }
+                reason = Some(said.to_owned());
+            }
+            "message_stop" if reason.is_none() => {
+                return Err("message_stop without a reason".to_owned());
+            }
+            "message_stop" | "error" => ended = true,
+            "ping" => {}
+            other => return Err(format!("unknown event {other}")),
+        }
+    }
+    if ended || frames.is_empty() {
+        Ok(())
+    } else {
+        Err("no terminal event".to_owned())
+    }
+}
+
+fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
+    let mut id: Option<Value> = None;
+    let mut role = 0;
+    let mut calls: BTreeMap<u64, String> = BTreeMap::new();
+    let mut finish: Option<String> = None;
+    let mut usage = false;
+    let mut ended = false;
+    for (name, data) in frames {
+        if name.is_some() {
+            return Err("chunks have no event name".to_owned());
+        }
+        if ended {
+            return Err(format!("after the end: {data}"));
+        }
+        if data == "[DONE]" {
+            ended = true;
+            if finish.is_none() {
+                return Err("[DONE] without a finish_reason".to_owned());
+            }
+            continue;
+        }
+        let chunk = json(data)?;
+        if chunk.get("error").is_some() {
+            ended = true;
+            continue;
+        }
+        if usage {
+            return Err("a chunk after the usage".to_owned());
+        }
+        if id.get_or_insert_with(|| chunk["id"].clone()) != &chunk["id"]
+            || !chunk["created"].is_u64()
+        {
+            return Err("the id changes, or the time is missing".to_owned());
+        }
+        let choices = chunk["choices"].as_array().ok_or("no choices")?;
+        let Some(choice) = choices.first() else {
+            usage = chunk["usage"]["total_tokens"].is_u64();
+            continue;
+        };
+        if finish.is_some() {
+            return Err("content after the finish_reason".to_owned());
+        }
+        if chunk["object"] == "text_completion" {
+            role = 1;
+            choice["text"].as_str().ok_or("no text")?;
+        } else {
+            let delta = choice["delta"].as_object().ok_or("no delta")?;
+            role += usize::from(delta.contains_key("role"));
+            if role != 1 {
+                return Err("the role is said once, first".to_owned());
+            }
+            for call in delta
+                .get("tool_calls")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                let index = call["index"].as_u64().ok_or("a call without index")?;
+                let begins = call.get("id").is_some();
+                if begins == calls.contains_key(&index) || (begins && index != calls.len() as u64) {
+                    return Err(format!("call {index} begins twice, late, or out of order"));
+                }
+                let part = call
+                    .get("function")
+                    .or(call.get("custom"))
+                    .ok_or("an empty call")?;
+                if begins != part.get("name").is_some() || begins != call.get("type").is_some() {
+                    return Err("name and type are said once, first".to_owned());
+                }
+                let text = part
+                    .get("arguments")
+                    .or(part.get("input"))
+                    .and_then(Value::as_str)
+                    .ok_or("no arguments")?;
+                calls.entry(index).or_default().push_str(text);
+            }
+        }
+        finish = choice["finish_reason"].as_str().map(str::to_owned);
+    }
+    match finish.as_deref() {
+        Some("tool_calls") if calls.is_empty() => {
+            return Err("tool_calls without a call".to_owned());
+        }
+        Some("length") | None => {}
+        Some(_) if calls.values().any(String::is_empty) => {
+            return Err("a call without arguments".to_owned());
+        }
+        Some(_) => {}
+    }
+    if ended || frames.is_empty() {
+        Ok(())
+    } else {
+        Err("no terminal event".to_owned())
+    }
+}
