@@ -56,8 +56,10 @@ pub struct Outcome {
     pub duration: Duration,
     /// Time in Weir, not waiting for the client or an upstream.
     pub overhead: Duration,
-    /// Names of the fields that translation dropped.
-    pub dropped: Vec<String>,
+    /// Fields that translation left out and whose absence may be noticed, from a fixed set of names.
+    pub dropped: Vec<&'static str>,
+    /// Rules of its dialect that the upstream's answer broke, from a fixed set of names.
+    pub violations: Vec<&'static str>,
     /// Bytes of the request body as received, and of the answer as sent.
     pub bytes_in: u64,
     /// See `bytes_in`.
@@ -97,6 +99,7 @@ impl Outcome {
             duration: Duration::ZERO,
             overhead: Duration::ZERO,
             dropped: Vec::new(),
+            violations: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
             limit: None,

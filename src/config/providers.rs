@@ -2,6 +2,7 @@
 //!
 //! Also how a base URL and the path of a call join, which differs per dialect as it does in the vendors' SDKs.
 use crate::protocol::Dialect;
+use crate::protocol::hub::target::Quirks;
 
 /// What a preset supplies; each part can be overridden in YAML.
 #[derive(Debug)]
@@ -70,6 +71,20 @@ impl Provider {
                 Dialect::Gemini => Auth::XGoogApiKey,
                 Dialect::OpenaiChat | Dialect::OpenaiResponses => self.auth,
             },
+        }
+    }
+
+    /// What sets it apart from the dialect that it speaks.
+    pub fn quirks(&self) -> &'static Quirks {
+        match self.name {
+            "anthropic" => &Quirks::ANTHROPIC,
+            "azure-openai" | "openai" => &Quirks::OPENAI,
+            "bigmodel" | "moonshot" => &Quirks::THINKING,
+            "deepseek" => &Quirks::DEEPSEEK,
+            "gemini" => &Quirks::GEMINI,
+            "ollama" | "siliconflow" | "vllm" => &Quirks::OPEN_MODELS,
+            "openai-legacy" => &Quirks::OPENAI_LEGACY,
+            _ => &Quirks::COMPATIBLE,
         }
     }
 

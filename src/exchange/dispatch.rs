@@ -6,20 +6,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::HeaderMap;
 
 use super::admit::Admitted;
-use super::operation::ModelCall;
+use super::dispatched::Dispatched;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
-use super::{Gateway, headers, target};
-use crate::config::Account;
+use super::{Gateway, headers};
 use crate::outcome::{Attempt, FailureClass};
 use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
-use crate::protocol::json::{self, Pieces};
+use crate::protocol::hub::request::Request;
 
 /// An admitted request on its way through accounts.
 #[derive(Debug)]
@@ -27,8 +25,10 @@ pub struct Dispatch {
     pub(super) gateway: Arc<Gateway>,
     pub(super) admitted: Admitted,
     /// The client's headers, less what stays here, as every account gets them.
-    headers: HeaderMap,
-    query: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) query: Option<String>,
+    /// The client's request as its dialect reads it, once an account of another dialect is asked.
+    pub(super) decoded: Option<Box<Request>>,
     pub(super) began: Instant,
     /// Where to look; moves to the fallback on failures that only it can mend.
     pool: usize,
@@ -49,19 +49,11 @@ struct Moved {
     in_place: bool,
 }
 
-/// One attempt, about to be made.
-#[derive(Debug)]
-pub struct Dispatched {
-    pub(super) pick: Pick,
-    call: ModelCall,
-    stream: bool,
-    body: Pieces,
-    pub(super) began: Instant,
-}
-
 /// What to do next for a request.
 #[derive(Debug)]
 pub enum Step {
+    /// No account is needed, or none will do better than the last one's own error.
+    Answer(Answer),
     /// Make this attempt.
     Go(Box<Dispatched>),
     /// Nobody can serve.
@@ -92,6 +84,7 @@ impl Dispatch {
         Self {
             headers: headers::from_client(client),
             query: query.map(str::to_owned),
+            decoded: None,
             began: now,
             pool: admitted.pool,
             tried: Vec::new(),
@@ -115,13 +108,24 @@ impl Dispatch {
         &self.gateway.pool
     }
 
-    /// The next attempt.
-    pub fn next(&mut self, now: Instant, draw: u64) -> Step {
+    /// The next attempt. Accounts that speak the client's dialect are preferred; others serve when none of those can.
+    pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
+        let picked = match self.pick(Some(self.dialect()), now, draw) {
+            Err(exhausted) if exhausted.easing.is_none() => self.pick(None, now, draw),
+            picked => picked,
+        };
+        match picked {
+            Ok(pick) => self.go(pick, now, wall, draw),
+            Err(exhausted) => self.exhausted(&exhausted),
+        }
+    }
+
+    fn pick(&self, dialect: Option<Dialect>, now: Instant, draw: u64) -> Result<Pick, Exhausted> {
         let want = Want {
             pool: self.pool,
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
-            dialect: Some(self.dialect()),
+            dialect,
             account: None,
             session: self.admitted.session,
             previous_response: self.admitted.previous_response.as_deref(),
@@ -130,31 +134,7 @@ impl Dispatch {
             draw,
             insist: self.eased >= LONGEST_EASE,
         };
-        match self.gateway.pool.pick(&want, now) {
-            Ok(pick) => Step::Go(Box::new(self.dispatched(pick, now))),
-            Err(exhausted) => self.exhausted(&exhausted),
-        }
-    }
-
-    fn dispatched(&mut self, pick: Pick, now: Instant) -> Dispatched {
-        self.served.account = Some(pick.account.clone());
-        self.served.pool = Some(pick.pool);
-        self.served.model = Some(pick.model.clone());
-        self.served.affinity = pick.affinity;
-        let renamed =
-            self.admitted.call.path_model.is_none() && *pick.model != *self.admitted.model;
-        let body = if renamed {
-            json::rename(&self.admitted.body, &self.admitted.members, &pick.model)
-        } else {
-            Pieces::from(self.admitted.body.clone())
-        };
-        Dispatched {
-            call: self.admitted.call.clone(),
-            stream: self.admitted.stream,
-            body,
-            began: now,
-            pick,
-        }
+        self.gateway.pool.pick(&want, now)
     }
 
     fn exhausted(&mut self, exhausted: &Exhausted) -> Step {
@@ -178,6 +158,11 @@ impl Dispatch {
             self.tried.pop();
             return Step::Wait(wait);
         }
+        if matches!(exhausted.verdict, Verdict::Tried | Verdict::Down)
+            && let Some(answer) = self.last.take().and_then(|failed| failed.answer)
+        {
+            return Step::Answer(self.decided(answer));
+        }
         Step::Refuse(self.refusal(exhausted))
     }
 
@@ -189,13 +174,6 @@ impl Dispatch {
                     model: self.admitted.model.clone(),
                 };
             }
-            Verdict::Dialect => {
-                let client = self.dialect();
-                return Refusal::NeedsTranslation {
-                    client,
-                    model: self.admitted.model.clone(),
-                };
-            }
             Verdict::Tried | Verdict::Down => match &self.last {
                 Some(failed) => failed.failure.class,
                 None => FailureClass::ServerError,
@@ -203,37 +181,6 @@ impl Dispatch {
             verdict => class_of(verdict),
         };
         Refusal::Exhausted { class, retry_after }
-    }
-
-    /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
-    pub fn head(&self, dispatched: &Dispatched, h2: bool) -> Option<Parts> {
-        let account = &dispatched.pick.account;
-        let endpoint = account.endpoints.get(dispatched.pick.endpoint)?;
-        let query = self.query.as_deref();
-        let path = target::call(
-            &dispatched.call,
-            endpoint,
-            &dispatched.pick.model,
-            query,
-            account,
-        );
-        let headers = headers::for_account(&self.headers, account);
-        target::head(
-            &Method::POST,
-            &path,
-            endpoint,
-            headers,
-            Some(dispatched.body.len()),
-            h2,
-        )
-    }
-
-    /// The head of the answer for the client.
-    pub fn client_head(&self, relaying: &Relaying) -> (StatusCode, HeaderMap) {
-        let (status, upstream) = relaying.head();
-        let mut headers = headers::to_client(upstream);
-        self.add_decision(&mut headers);
-        (status, headers)
     }
 
     /// An attempt failed before anything reached the client.
@@ -274,15 +221,17 @@ impl Dispatch {
             return Sequel::Again;
         }
         match failed.answer {
-            Some(mut answer) => {
-                self.add_decision(&mut answer.headers);
-                Sequel::Answer(answer)
-            }
+            Some(answer) => Sequel::Answer(self.decided(answer)),
             None => Sequel::Refuse(Refusal::UpstreamFailed {
                 class: failure.class,
                 retry_after: failure.retry_after,
             }),
         }
+    }
+
+    fn decided(&self, mut answer: Answer) -> Answer {
+        self.add_decision(&mut answer.headers);
+        answer
     }
 
     fn may_retry(&self, now: Instant) -> bool {
@@ -291,13 +240,6 @@ impl Dispatch {
         attempts < retry.max_attempts
             && now.saturating_duration_since(self.began) < retry.deadline
             && self.gateway.pool.retry_budget().retry(retry.budget, now)
-    }
-
-    /// The last failure's own answer, if it left one and nobody else could serve.
-    pub fn last_answer(&mut self) -> Option<Answer> {
-        let mut answer = self.last.take()?.answer?;
-        self.add_decision(&mut answer.headers);
-        Some(answer)
     }
 
     /// The client closed during this attempt.
@@ -337,41 +279,6 @@ impl Dispatch {
         if let Some((usage, _)) = &self.served.usage {
             dispatched.pick.lease.settle(usage.total(), now);
         }
-    }
-}
-
-impl Dispatched {
-    /// The account to be tried.
-    pub fn account(&self) -> &Arc<Account> {
-        &self.pick.account
-    }
-
-    /// Which of its endpoints.
-    pub fn endpoint(&self) -> usize {
-        self.pick.endpoint
-    }
-
-    /// The body to be sent.
-    pub fn body(&self) -> &Pieces {
-        &self.body
-    }
-
-    /// A response head is here.
-    pub fn relaying(
-        &self,
-        status: StatusCode,
-        headers: HeaderMap,
-        now: Instant,
-        wall: SystemTime,
-    ) -> Relaying {
-        self.pick.lease.observe(&headers, now, wall);
-        let secret = self.pick.account.key.clone();
-        Relaying::new(self.call.dialect, self.stream, status, headers, secret)
-    }
-
-    /// The answer is good and begins.
-    pub fn committed(&mut self, now: Instant) {
-        self.pick.lease.committed(now);
     }
 }
 

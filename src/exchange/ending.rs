@@ -33,6 +33,7 @@ impl Relaying {
                 }
                 self.end_stream(finish.ending, wall)
             }
+            Body::Translated(_) => self.end_translated(wall),
             Body::Whole(held) => {
                 let body = std::mem::take(held).freeze();
                 self.end_whole(body, wall)
@@ -97,6 +98,10 @@ impl Relaying {
         let status = self.status.as_u16();
         let parsed = error::parse(self.dialect, status, body);
         let failure = pool::classify(self.dialect, status, &self.headers, &facts(&parsed), wall);
+        if self.client != self.dialect {
+            let answer = self.translated_error(failure, &parsed);
+            return Err(Box::new(Failed { failure, answer }));
+        }
         let theirs = matches!(
             failure.class,
             FailureClass::ClientFault | FailureClass::ContextLength
@@ -122,6 +127,9 @@ impl Relaying {
     pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
         if !self.committed {
             return Err(Failed::bare(pool::classify_transport(fault, false)));
+        }
+        if matches!(self.body, Body::Translated(_)) {
+            return Ok(self.break_translated(end, fault));
         }
         let failure = Some(pool::classify_transport(fault, true));
         let Body::Stream(tap) = &mut self.body else {
@@ -179,7 +187,7 @@ impl Relaying {
 }
 
 impl Ended {
-    const fn well() -> Self {
+    pub(super) const fn well() -> Self {
         Self {
             end: End::Complete,
             failure: None,

@@ -8,6 +8,7 @@
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
 pub mod dispatch;
+pub mod dispatched;
 mod ending;
 pub mod headers;
 pub mod local;
@@ -17,6 +18,7 @@ pub mod refusal;
 pub mod relaying;
 mod served;
 pub mod target;
+mod translated;
 
 use std::sync::Arc;
 

@@ -51,17 +51,17 @@ pub enum Refusal {
     },
     /// More requests at once than `server.max_concurrent_requests`.
     Overloaded,
-    /// The accounts that could serve speak another dialect.
-    NeedsTranslation {
-        client: Dialect,
-        model: String,
-    },
     /// The key's `pools` do not allow where the route leads.
     PoolForbidden,
     /// Every account that could serve is out, for the reason given.
     Exhausted {
         class: FailureClass,
         retry_after: Option<Duration>,
+    },
+    /// The request asks for something that the account's dialect cannot say.
+    Untranslatable {
+        param: String,
+        message: String,
     },
     /// The last attempt failed and no other account may be tried.
     UpstreamFailed {
@@ -143,6 +143,9 @@ impl Refusal {
         let mut wire = WireError::new(self.kind(), self.message());
         match self {
             Self::Member { name, .. } => wire.param = Some((*name).to_owned()),
+            Self::Untranslatable { param, .. } if !param.is_empty() => {
+                wire.param = Some(param.clone())
+            }
             Self::Overloaded => wire.retry_after = Some(Duration::from_secs(1)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
                 wire.retry_after = *retry_after;
@@ -159,7 +162,7 @@ impl Refusal {
             Self::BodyUnreadable { .. } | Self::Json(_) | Self::Member { .. } | Self::WebSocket => {
                 ErrorKind::InvalidRequest
             }
-            Self::NeedsTranslation { .. } => ErrorKind::Unsupported,
+            Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
             Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => {
@@ -210,10 +213,7 @@ impl Refusal {
             Self::Overloaded => {
                 "this proxy is serving as many requests as it may; try again shortly".into()
             }
-            Self::NeedsTranslation { client, model } => format!(
-                "the model `{model}` is served by accounts that do not speak {client}, and this version of weir does not \
-                 translate between dialects; call it in a dialect that they speak, or route it to another pool"
-            ),
+            Self::Untranslatable { message, .. } => message.clone(),
             Self::PoolForbidden => {
                 "this API key may not use the pool that this request is routed to".into()
             }

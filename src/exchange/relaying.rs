@@ -15,6 +15,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
+use super::headers;
+use super::translated::Translated;
 use crate::config::secret::Secret;
 use crate::outcome::{End, UsageSource};
 use crate::pool::{self, ErrorFacts, Failure, Fault};
@@ -26,6 +28,9 @@ use crate::protocol::passthrough::Tap;
 /// One answer on its way from an upstream to the client.
 #[derive(Debug)]
 pub struct Relaying {
+    /// What the client speaks.
+    pub(super) client: Dialect,
+    /// What the upstream speaks.
     pub(super) dialect: Dialect,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -57,6 +62,8 @@ pub(super) enum Body {
     Fault(BytesMut),
     /// An event stream that the tap reads along.
     Stream(Box<Tap>),
+    /// Whatever another dialect answers.
+    Translated(Box<Translated>),
     /// Anything else that succeeded: held while it is small; of what went by the end is kept, where usage stands.
     Whole(BytesMut),
 }
@@ -138,6 +145,7 @@ impl Relaying {
             Body::Whole(BytesMut::new())
         };
         Self {
+            client: dialect,
             dialect,
             status,
             headers,
@@ -149,9 +157,35 @@ impl Relaying {
         }
     }
 
-    /// The status and the headers of the answer, as the upstream sent them.
-    pub fn head(&self) -> (StatusCode, &HeaderMap) {
-        (self.status, &self.headers)
+    /// As [`Relaying::new`], of an answer that is to be translated.
+    pub(super) fn translated(
+        client: Dialect,
+        upstream: Dialect,
+        translated: Translated,
+        (status, headers): (StatusCode, HeaderMap),
+        secret: Option<Secret>,
+    ) -> Self {
+        let stream = translated.is_stream();
+        let mut relaying = Self::new(upstream, stream, status, headers, secret);
+        relaying.client = client;
+        relaying.body = if !status.is_success() {
+            Body::Fault(BytesMut::new())
+        } else if stream == has_media_type(&relaying.headers, "text/event-stream") {
+            Body::Translated(Box::new(translated))
+        } else {
+            // A stream where none was asked for, or the reverse: nothing that a translator could read.
+            Body::Fault(BytesMut::new())
+        };
+        relaying
+    }
+
+    /// The status and the headers of the answer, for the client.
+    pub fn client_head(&self) -> (StatusCode, HeaderMap) {
+        let headers = match &self.body {
+            Body::Translated(translated) => translated.headers(&self.headers),
+            _ => headers::to_client(&self.headers),
+        };
+        (self.status, headers)
     }
 
     /// Whether the head may go (or has gone) out.
@@ -161,12 +195,19 @@ impl Relaying {
 
     /// Whether the answer is complete although the upstream has not closed it yet.
     pub fn is_complete(&self) -> bool {
-        matches!(&self.body, Body::Stream(tap) if tap.terminal().is_some())
+        match &self.body {
+            Body::Stream(tap) => tap.terminal().is_some(),
+            Body::Translated(translated) => translated.is_complete(),
+            _ => false,
+        }
     }
 
     /// The length of the whole body, when all of it is ready before the head goes.
     pub fn known_length(&self) -> Option<usize> {
         match &self.body {
+            Body::Translated(translated) if !translated.is_stream() => {
+                Some(self.ready.iter().map(Bytes::len).sum())
+            }
             Body::Whole(held) if held.is_empty() => Some(self.ready.iter().map(Bytes::len).sum()),
             _ => None,
         }
@@ -191,6 +232,7 @@ impl Relaying {
                 Next::Hold
             }
             Body::Stream(_) => self.push_stream(chunk, wall),
+            Body::Translated(_) => self.push_translated(chunk, wall),
             Body::Whole(held) => {
                 if self.committed {
                     keep_end(held, chunk);
@@ -251,6 +293,7 @@ impl Relaying {
     pub fn hold_expired(&mut self) -> Next {
         match self.body {
             Body::Stream(_) if !self.committed => self.commit(),
+            Body::Translated(_) => self.translated_hold_expired(),
             _ => Next::Hold,
         }
     }
@@ -259,22 +302,34 @@ impl Relaying {
     pub fn ping(&self) -> Bytes {
         match &self.body {
             Body::Stream(tap) if self.committed => Bytes::from_static(tap.ping()),
+            Body::Translated(translated) if self.committed => translated.ping(self.client),
             _ => Bytes::new(),
         }
     }
 
     /// What was used, as far as the upstream said.
     pub fn usage(&mut self) -> Option<(Usage, UsageSource)> {
-        if let Body::Stream(tap) = &self.body {
-            self.facts.learn(tap);
+        match &self.body {
+            Body::Stream(tap) => self.facts.learn(tap),
+            Body::Translated(translated) => translated.teach(&mut self.facts),
+            _ => {}
         }
         self.facts.usage
+    }
+
+    /// What translation left out of request and answer, and the rules that the answer broke.
+    pub fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        match &self.body {
+            Body::Translated(translated) => translated.losses(),
+            _ => (Vec::new(), Vec::new()),
+        }
     }
 
     /// About how many tokens the answer holds, where nobody says: one for each event of a stream.
     pub fn estimated_output(&self) -> u64 {
         match &self.body {
             Body::Stream(tap) if self.committed => tap.events(),
+            Body::Translated(translated) if self.committed => translated.estimated_output(),
             _ => 0,
         }
     }
@@ -292,7 +347,7 @@ impl Relaying {
         }
     }
 
-    fn commit(&mut self) -> Next {
+    pub(super) fn commit(&mut self) -> Next {
         self.committed = true;
         Next::Forward
     }
@@ -345,7 +400,7 @@ fn keep_end(held: &mut BytesMut, chunk: &[u8]) {
 }
 
 /// Frames held before the commit, bytes: an opening event is a few hundred.
-const MAX_HELD: usize = 64 << 10;
+pub(super) const MAX_HELD: usize = 64 << 10;
 
 /// A plain answer is held up to this many bytes, so that a failure in it can still go elsewhere.
 const MAX_WHOLE: usize = 1 << 20;

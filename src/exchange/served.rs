@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::dispatch::{Dispatch, Dispatched};
+use super::dispatch::Dispatch;
+use super::dispatched::Dispatched;
 use super::operation::Endpoint;
 use super::relaying::Relaying;
 use crate::config::Account;
 use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
+use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
 /// What is known of the account that answered, or failed last.
@@ -20,11 +22,15 @@ pub(super) struct Served {
     pub(super) affinity: Option<Affinity>,
     pub(super) usage: Option<(Usage, UsageSource)>,
     pub(super) service_tier: Option<String>,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) dropped: Vec<&'static str>,
+    pub(super) violations: Vec<&'static str>,
 }
 
 impl Dispatch {
-    /// What the upstream said was used, so far.
-    pub fn note_usage(&mut self, relaying: &mut Relaying) {
+    /// What the answer says of itself, so far.
+    pub fn note(&mut self, relaying: &mut Relaying) {
+        (self.served.dropped, self.served.violations) = relaying.losses();
         // Counting tokens uses none.
         if self.admitted.call.endpoint == Endpoint::Count {
             return;
@@ -90,9 +96,11 @@ impl Dispatch {
         }
         if let Some(account) = &served.account {
             outcome.account = Some(account.name.clone());
-            outcome.upstream_dialect = Some(self.admitted.call.dialect);
+            outcome.upstream_dialect = served.dialect;
             outcome.project = outcome.project.take().or_else(|| account.project.clone());
         }
+        outcome.dropped = std::mem::take(&mut served.dropped);
+        outcome.violations = std::mem::take(&mut served.violations);
         outcome.model_served = served.model.as_ref().map(ToString::to_string);
         if let Some((usage, source)) = served.usage {
             outcome.usage = Some(usage);

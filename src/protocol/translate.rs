@@ -51,6 +51,11 @@ pub fn decode_gemini(
     gemini::request::decode(body, model, delivery)
 }
 
+/// A guess at the tokens of a prompt.
+pub fn estimate(request: &Request) -> u64 {
+    estimate::prompt(request)
+}
+
 /// An upstream's error, for a client of another dialect.
 pub fn error(client: Dialect, said: &ParsedError) -> WireError {
     let said = WireError::new(said.kind, said.message.as_str()).retry_after(said.retry_after);

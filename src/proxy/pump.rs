@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::answer::client_head;
 use super::relay::{Gone, Relay, timed};
-use crate::exchange::dispatch::Dispatched;
+use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
 use crate::outcome::End;
 use crate::pool::Fault;

@@ -21,7 +21,8 @@ use super::answer::write_answer;
 use super::app::App;
 use super::connect::{ConnectFault, Target};
 use super::pump::{Pump, PumpEnd};
-use crate::exchange::dispatch::{Dispatch, Dispatched, Sequel, Step};
+use crate::exchange::dispatch::{Dispatch, Sequel, Step};
+use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::{Refusal, Reply};
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
@@ -79,18 +80,30 @@ impl Relay<'_> {
     /// Until the client has its answer, whichever it is.
     pub(super) async fn run(&mut self) -> Left {
         loop {
-            let dispatched = match self.dispatch.next(Instant::now(), self.app.draw()) {
-                Step::Go(dispatched) => dispatched,
-                Step::Wait(time) => {
-                    let waiting = tokio::time::sleep(time);
-                    if wait(&mut self.waited, self.client, waiting).await.is_err() {
-                        self.outcome.end = End::ClientGone;
-                        return Left::Abort;
+            let dispatched =
+                match self
+                    .dispatch
+                    .next(Instant::now(), SystemTime::now(), self.app.draw())
+                {
+                    Step::Go(dispatched) => dispatched,
+                    Step::Wait(time) => {
+                        let waiting = tokio::time::sleep(time);
+                        if wait(&mut self.waited, self.client, waiting).await.is_err() {
+                            self.outcome.end = End::ClientGone;
+                            return Left::Abort;
+                        }
+                        continue;
                     }
-                    continue;
-                }
-                Step::Refuse(refusal) => return self.refuse(&refusal).await,
-            };
+                    Step::Answer(answer) => {
+                        self.outcome.end = if answer.status < 500 {
+                            End::Complete
+                        } else {
+                            End::UpstreamError
+                        };
+                        return self.answer(answer).await;
+                    }
+                    Step::Refuse(refusal) => return self.refuse(&refusal).await,
+                };
             match self.attempt(dispatched).await {
                 Attempt::Done(left) => return left,
                 Attempt::Failed(dispatched, failed) => {
@@ -199,6 +212,7 @@ impl Relay<'_> {
             return Ok(None);
         };
         let relaying = dispatched.relaying(
+            self.dispatch.dialect(),
             head.status,
             head.headers.clone(),
             Instant::now(),
@@ -233,7 +247,7 @@ impl Relay<'_> {
         pumped: Box<(Relaying, Option<Ended>)>,
     ) -> Attempt {
         let (mut relaying, ended) = *pumped;
-        self.dispatch.note_usage(&mut relaying);
+        self.dispatch.note(&mut relaying);
         let now = Instant::now();
         let Some(ended) = ended else {
             self.dispatch.client_gone(dispatched, now);

@@ -41,6 +41,8 @@ pub(super) struct Requests {
     pub(super) stream_end: IntCounterVec,
     pub(super) affinity: IntCounterVec,
     pub(super) limit_rejections: IntCounterVec,
+    pub(super) dropped_fields: IntCounterVec,
+    pub(super) violations: IntCounterVec,
 }
 
 impl Requests {
@@ -107,6 +109,18 @@ impl Requests {
                 "requests",
                 "Requests that a limit of Weir's own refused.",
                 &["scope", "limit"],
+            ),
+            dropped_fields: to.counters(
+                "weir_dropped_fields_total",
+                "requests",
+                "Fields that a translation left out and whose absence may be noticed.",
+                &["pair", "field"],
+            ),
+            violations: to.counters(
+                "weir_translation_violations_total",
+                "answers",
+                "Rules of its own dialect that an upstream's answer broke.",
+                &["pair", "rule"],
             ),
         }
     }

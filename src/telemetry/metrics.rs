@@ -176,6 +176,20 @@ impl Metrics {
         if let Some(source) = outcome.usage_source {
             self.fixed.usage_source[source as usize].inc();
         }
+        // Rare, and from fixed sets of names: the look-up may cost something.
+        if let (Some(client), Some(upstream)) = (outcome.client_dialect, outcome.upstream_dialect)
+            && client != upstream
+        {
+            let pair = format!("{client}:{upstream}");
+            for field in &outcome.dropped {
+                let family = &families.requests.dropped_fields;
+                family.with_label_values(&[pair.as_str(), field]).inc();
+            }
+            for rule in &outcome.violations {
+                let family = &families.requests.violations;
+                family.with_label_values(&[pair.as_str(), rule]).inc();
+            }
+        }
         if let Some(limit) = outcome.limit {
             self.fixed.limit[limit as usize].inc();
         }

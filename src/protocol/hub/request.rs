@@ -290,6 +290,20 @@ pub enum Tier {
     Standard,
 }
 
+impl Tier {
+    /// The name by which prices know it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fast => "fast",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Scale => "scale",
+            Self::Standard => "standard",
+        }
+    }
+}
+
 /// What the client's dialect leaves to the request: the shape of the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {

@@ -60,6 +60,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.plain("duration_ms", Some(milliseconds(outcome.duration)));
     object.plain("overhead_us", Some(outcome.overhead.as_micros()));
     object.names("dropped", &outcome.dropped);
+    object.names("violations", &outcome.violations);
     object.plain("bytes_in", Some(outcome.bytes_in));
     object.plain("bytes_out", Some(outcome.bytes_out));
     object.end();
@@ -159,7 +160,7 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    fn names(&mut self, name: &str, names: &[String]) {
+    fn names(&mut self, name: &str, names: &[&str]) {
         self.name(name);
         self.out.push(b'[');
         for (position, name) in names.iter().take(MAX_NAMES).enumerate() {
@@ -277,7 +278,7 @@ mod tests {
         outcome.model_asked = Some(hostile.to_owned());
         outcome.path = hostile.to_owned();
         outcome.request_id = hostile.to_owned();
-        outcome.dropped = vec![hostile.to_owned(), "x".to_owned()];
+        outcome.dropped = vec![hostile, "x"];
         let value = parsed(&outcome);
         assert_eq!(value["model"], hostile);
         assert_eq!(value["path"], hostile);
@@ -291,7 +292,7 @@ mod tests {
     fn a_line_is_bounded() {
         let mut outcome = answered();
         outcome.model_asked = Some("é".repeat(1 << 20));
-        outcome.dropped = vec!["field".to_owned(); 1000];
+        outcome.dropped = vec!["field"; 1000];
         assert!(text(&outcome).len() < 4096);
         let value = parsed(&outcome);
         assert_eq!(value["model"], format!("{}…", "é".repeat(MAX_TEXT / 2)));

@@ -1,0 +1,301 @@
+//! One attempt: the account, and the request as that account gets it.
+//!
+//! An account that speaks the client's dialect gets the client's bytes, with at most the model's name replaced. Another
+//! gets a translation, and its answer is translated back.
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::dispatch::{Dispatch, Step};
+use super::operation::{Endpoint, ModelCall};
+use super::refusal::{Refusal, Reply};
+use super::relaying::{Answer, Relaying};
+use super::translated::{EVENTS, JSON, Translated};
+use super::{headers, target};
+use crate::config::Account;
+use crate::pool::Pick;
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
+use crate::protocol::hub::context::Stamp;
+use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::request::Request;
+use crate::protocol::hub::target::Target;
+use crate::protocol::json::{self, Pieces};
+use crate::protocol::models::capabilities;
+use crate::protocol::translate::{self, Translator};
+
+/// One attempt, about to be made.
+#[derive(Debug)]
+pub struct Dispatched {
+    pub(super) pick: Pick,
+    /// What the upstream is called for.
+    call: ModelCall,
+    stream: bool,
+    body: Pieces,
+    pub(super) began: Instant,
+    /// What the translation needs in the head, and what will translate the answer.
+    translation: Option<Box<Translation>>,
+}
+
+#[derive(Debug)]
+struct Translation {
+    headers: Vec<(&'static str, &'static str)>,
+    /// Taken by the answer.
+    translator: Option<Translator>,
+    /// The media type of the client's answer.
+    media: &'static str,
+}
+
+impl Dispatch {
+    pub(super) fn go(&mut self, pick: Pick, now: Instant, wall: SystemTime, draw: u64) -> Step {
+        self.served.account = Some(pick.account.clone());
+        self.served.pool = Some(pick.pool);
+        self.served.model = Some(pick.model.clone());
+        self.served.affinity = pick.affinity;
+        let upstream = upstream_dialect(&pick.account, self.dialect());
+        self.served.dialect = Some(upstream);
+        if upstream == self.dialect() {
+            return Step::Go(Box::new(self.as_it_came(pick, now)));
+        }
+        match self.translated(pick, upstream, now, wall, draw) {
+            Ok(step) => step,
+            Err(RequestFault { param, message }) => {
+                Step::Refuse(Refusal::Untranslatable { param, message })
+            }
+        }
+    }
+
+    fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {
+        let admitted = &self.admitted;
+        let renamed = admitted.call.path_model.is_none() && *pick.model != *admitted.model;
+        let body = if renamed {
+            json::rename(&admitted.body, &admitted.members, &pick.model)
+        } else {
+            Pieces::from(admitted.body.clone())
+        };
+        Dispatched {
+            pick,
+            call: admitted.call.clone(),
+            stream: admitted.stream,
+            body,
+            began: now,
+            translation: None,
+        }
+    }
+
+    fn translated(
+        &mut self,
+        pick: Pick,
+        upstream: Dialect,
+        now: Instant,
+        wall: SystemTime,
+        draw: u64,
+    ) -> Result<Step, RequestFault> {
+        if self.decoded.is_none() {
+            self.decoded = Some(Box::new(self.decode()?));
+        }
+        let Some(request) = self.decoded.as_deref() else {
+            return Err(RequestFault::new("", "the request cannot be read"));
+        };
+        if self.admitted.call.endpoint == Endpoint::Count {
+            // No account of this dialect can count: an estimate costs nobody anything.
+            return Ok(Step::Answer(counted(
+                self.dialect(),
+                translate::estimate(request),
+            )));
+        }
+        let quirks = pick.account.provider.quirks();
+        let target = Target {
+            model: &pick.model,
+            capabilities: &capabilities(&pick.model),
+            quirks,
+            account: &pick.account.name,
+        };
+        let created = wall
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let stamp = Stamp {
+            created,
+            seed: draw,
+        };
+        let (translator, encoded) = Translator::new(request, upstream, &target, stamp)?;
+        let call = ModelCall {
+            dialect: upstream,
+            endpoint: Endpoint::Generate,
+            path_model: None,
+            path_stream: Some(self.admitted.stream),
+        };
+        Ok(Step::Go(Box::new(Dispatched {
+            pick,
+            call,
+            stream: self.admitted.stream,
+            body: Pieces::from(Bytes::from(encoded.body)),
+            began: now,
+            translation: Some(Box::new(Translation {
+                headers: encoded.headers,
+                translator: Some(translator),
+                media: if self.admitted.stream && !self.wants_array() {
+                    EVENTS
+                } else {
+                    JSON
+                },
+            })),
+        })))
+    }
+
+    fn decode(&self) -> Result<Request, RequestFault> {
+        let admitted = &self.admitted;
+        if self.dialect() != Dialect::Gemini {
+            return translate::decode(self.dialect(), &admitted.body);
+        }
+        let delivery = match (admitted.stream, self.wants_array()) {
+            (false, _) => Delivery::Whole,
+            (true, false) => Delivery::Events,
+            (true, true) => Delivery::Array,
+        };
+        translate::decode_gemini(&admitted.body, &admitted.model, delivery)
+    }
+
+    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
+    fn wants_array(&self) -> bool {
+        let events = |query: &str| query.split('&').any(|pair| pair == "alt=sse");
+        self.dialect() == Dialect::Gemini && !self.query.as_deref().is_some_and(events)
+    }
+
+    /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
+    pub fn head(&self, dispatched: &Dispatched, h2: bool) -> Option<Parts> {
+        let account = &dispatched.pick.account;
+        let endpoint = account.endpoints.get(dispatched.pick.endpoint)?;
+        let own;
+        let (client, query) = match &dispatched.translation {
+            None => (&self.headers, self.query.as_deref()),
+            Some(translation) => {
+                own = translated_headers(translation, dispatched.stream);
+                let events = dispatched.call.dialect == Dialect::Gemini && dispatched.stream;
+                (&own, events.then_some("alt=sse"))
+            }
+        };
+        let path = target::call(
+            &dispatched.call,
+            endpoint,
+            &dispatched.pick.model,
+            query,
+            account,
+        );
+        let headers = headers::for_account(client, account);
+        let length = Some(dispatched.body.len());
+        target::head(&Method::POST, &path, endpoint, headers, length, h2)
+    }
+
+    /// The head of the answer for the client.
+    pub fn client_head(&self, relaying: &Relaying) -> (StatusCode, HeaderMap) {
+        let (status, mut headers) = relaying.client_head();
+        self.add_decision(&mut headers);
+        (status, headers)
+    }
+}
+
+impl Dispatched {
+    /// The account to be tried.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.pick.account
+    }
+
+    /// Which of its endpoints.
+    pub fn endpoint(&self) -> usize {
+        self.pick.endpoint
+    }
+
+    /// The body to be sent.
+    pub fn body(&self) -> &Pieces {
+        &self.body
+    }
+
+    /// A response head is here.
+    pub fn relaying(
+        &mut self,
+        client: Dialect,
+        status: StatusCode,
+        headers: HeaderMap,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Relaying {
+        self.pick.lease.observe(&headers, now, wall);
+        let secret = self.pick.account.key.clone();
+        let translation = self.translation.as_mut();
+        let translator = translation
+            .and_then(|translation| Some((translation.translator.take()?, translation.media)));
+        let Some((translator, media)) = translator else {
+            return Relaying::new(self.call.dialect, self.stream, status, headers, secret);
+        };
+        let translated = Translated::new(translator, self.stream, media);
+        Relaying::translated(
+            client,
+            self.call.dialect,
+            translated,
+            (status, headers),
+            secret,
+        )
+    }
+
+    /// The answer is good and begins.
+    pub fn committed(&mut self, now: Instant) {
+        self.pick.lease.committed(now);
+    }
+}
+
+/// What an account is asked in: the client's own dialect if it speaks it, else the one that it speaks best.
+fn upstream_dialect(account: &Account, client: Dialect) -> Dialect {
+    if account.dialects.contains(&client) {
+        return client;
+    }
+    account.dialects.first().copied().unwrap_or(client)
+}
+
+/// The client's own headers speak of its dialect: nothing of them goes to another.
+fn translated_headers(translation: &Translation, stream: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, value) in &translation.headers {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    headers
+}
+
+/// An estimate in the shape of the dialect's counting endpoint.
+fn counted(dialect: Dialect, tokens: u64) -> Answer {
+    let body = match dialect {
+        Dialect::Anthropic => format!(r#"{{"input_tokens":{tokens}}}"#),
+        Dialect::Gemini => format!(r#"{{"totalTokens":{tokens}}}"#),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            format!(r#"{{"object":"response.input_tokens","input_tokens":{tokens}}}"#)
+        }
+    };
+    let Reply {
+        status,
+        headers,
+        body,
+    } = Reply::json(200, body);
+    Answer {
+        status,
+        headers,
+        body,
+    }
+}
