@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
@@ -202,7 +202,7 @@ impl Relay<'_> {
         } else {
             AFTER_WRITE_ERROR
         };
-        let reading = tokio::time::timeout(patience, upstream.read_response_header());
+        let reading = tokio::time::timeout(patience, read_head(&mut upstream));
         match wait(&mut self.waited, self.client, reading).await? {
             Ok(Ok(())) => {}
             Err(_) if sent => return Ok(Some(Reached::failed(Fault::FirstByte))),
@@ -327,6 +327,23 @@ pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T
     let result = work.await;
     *waited += began.elapsed();
     result
+}
+
+/// Reads the head of the answer. Interim ones (100, 103) are passed over; a switch of protocols was not asked for.
+async fn read_head(upstream: &mut HttpSession) -> pingora::Result<()> {
+    loop {
+        upstream.read_response_header().await?;
+        match upstream.response_header().map(|head| head.status) {
+            Some(StatusCode::SWITCHING_PROTOCOLS) => {
+                return pingora::Error::e_explain(
+                    pingora::ErrorType::InvalidHTTPHeader,
+                    "a switch of protocols",
+                );
+            }
+            Some(status) if status.is_informational() => {}
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Sends head and body. `false` when the upstream would not take them all.

@@ -1,7 +1,7 @@
 //! Every class of failure: what is benched, where the request goes, what the client sees at last.
 use std::time::Duration;
 
-use crate::rig::{ALL, Answer, Lines, Upstream, Weir, Wire, account, accounts, sample};
+use crate::rig::{Answer, Lines, Upstream, Weir, Wire, account, accounts, sample};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -159,10 +159,10 @@ fn a_stated_rate_limit_is_kept_to_the_second() {
 #[test]
 fn when_all_are_limited_the_soonest_reset_is_told_at_once() {
     let slow = Upstream::start(|_, wire| {
-        wire.answer(429, &[("retry-after", "900")], error("rate_limit_error"))
+        wire.answer(429, &[("retry-after", "900")], error("rate_limit_error"));
     });
     let soon = Upstream::start(|_, wire| {
-        wire.answer(429, &[("retry-after", "30")], error("rate_limit_error"))
+        wire.answer(429, &[("retry-after", "30")], error("rate_limit_error"));
     });
     let weir = pair(&slow, &soon);
     for _ in 0..2 {
@@ -191,10 +191,10 @@ fn a_rate_limit_without_a_hint_benches_for_a_moment() {
 #[test]
 fn an_overloaded_provider_is_left_for_another() {
     moves_on("overloaded", |wire| {
-        wire.json(529, error("overloaded_error"))
+        wire.json(529, error("overloaded_error"));
     });
     moves_on("overloaded", |wire| {
-        wire.answer(503, &[("retry-after", "1")], error("api_error"))
+        wire.answer(503, &[("retry-after", "1")], error("api_error"));
     });
 }
 
@@ -236,14 +236,14 @@ fn a_broken_server_is_left_for_another() {
             502,
             &[("content-type", "text/html")],
             "<html>Bad gateway</html>",
-        )
+        );
     });
     moves_on("server_error", |wire| {
         wire.answer(
             200,
             &[("content-type", "text/html")],
             "<html>Welcome</html>",
-        )
+        );
     });
     moves_on("server_error", |wire| wire.json(200, error("api_error")));
 }
@@ -259,7 +259,7 @@ fn a_broken_server_without_an_alternative_is_a_502_that_hides_the_credential() {
             200,
             &[("content-type", "text/html")],
             "<html>secret-of-a</html>",
-        )
+        );
     });
     let answer = answer.is(502);
     assert_eq!(lines().error(&answer.json()).0, "api_error");
@@ -344,72 +344,4 @@ fn a_plain_answer_that_breaks_off_goes_elsewhere() {
         wire.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"type\":");
         wire.close();
     });
-}
-
-#[test]
-fn a_stream_that_breaks_off_after_it_began_ends_in_the_dialects_error() {
-    for lines in ALL.map(sample) {
-        for reset in [false, true] {
-            let bad = Upstream::start(move |_, wire| {
-                wire.stream();
-                lines.opening.iter().for_each(|event| wire.chunk(event));
-                // Half an event, which must not reach anybody.
-                wire.chunk("data: {\"half\":");
-                if reset { wire.reset() } else { wire.close() }
-            });
-            let good = Upstream::start(|_, _| panic!("nothing is retried after the first event"));
-            let weir = Weir::start(&accounts(&[
-                account("a", &lines, &bad, ""),
-                account("b", &lines, &good, ", priority: 1"),
-            ]));
-            let answer = weir.ask_stream(&lines).send().is(200);
-            is_broken_off(&lines, &answer);
-            weir.until_metric("weir_stream_end_total", &[("reason", "upstream_eof")], 1.0);
-        }
-    }
-}
-
-/// The opening, then the dialect's error event and nothing that makes half an answer look whole.
-#[track_caller]
-fn is_broken_off(lines: &Lines, answer: &Answer) {
-    let text = answer.text();
-    let rest = text
-        .strip_prefix(&lines.opening.concat())
-        .unwrap_or_else(|| panic!("{text}"));
-    let sign = match lines.dialect {
-        Dialect::Anthropic => "event: error\n",
-        Dialect::OpenaiResponses => "event: response.failed\n",
-        Dialect::OpenaiChat | Dialect::Gemini => "data: {\"error\":",
-    };
-    assert!(rest.starts_with(sign) && rest.ends_with("\n\n"), "{rest}");
-    assert_eq!(rest.matches("\n\n").count(), 1, "{rest}");
-    for mark in lines.marks {
-        assert!(!text.contains(mark), "{mark} in {text}");
-    }
-    assert!(!text.contains("half"), "{text}");
-}
-
-#[test]
-fn a_stream_without_its_terminal_marker_is_no_whole_answer() {
-    for lines in ALL.map(sample) {
-        let upstream = Upstream::start(move |_, wire| wire.events(lines.opening));
-        let weir = Weir::before(&upstream, &lines);
-        is_broken_off(&lines, &weir.ask_stream(&lines).send().is(200));
-        weir.until_metric("weir_requests_total", &[("outcome", "upstream_error")], 1.0);
-    }
-}
-
-#[test]
-fn silence_after_the_first_event_ends_at_the_idle_deadline() {
-    for lines in ALL.map(sample) {
-        let upstream = Upstream::start(move |_, wire| {
-            wire.stream();
-            lines.opening.iter().for_each(|event| wire.chunk(event));
-            assert!(wire.closes_within(Duration::from_secs(20)), "weir hangs up");
-        });
-        let idle = ", timeouts: { idle: 400ms }";
-        let weir = Weir::start(&accounts(&[account("a", &lines, &upstream, idle)]));
-        is_broken_off(&lines, &weir.ask_stream(&lines).send().is(200));
-        weir.until_metric("weir_stream_end_total", &[("reason", "idle")], 1.0);
-    }
 }

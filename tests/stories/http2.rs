@@ -34,7 +34,7 @@ fn curl(arguments: &[&str], body: &str) -> (String, String) {
 }
 
 /// A certificate for localhost that signs itself, and its key.
-fn certificate(dir: &Path) {
+pub fn certificate(dir: &Path) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(dir.join("tls.crt"), made.cert.pem()).expect("a file");
     std::fs::write(dir.join("tls.key"), made.key_pair.serialize_pem()).expect("a file");

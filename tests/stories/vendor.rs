@@ -214,3 +214,24 @@ fn a_client_without_a_key_reaches_no_vendor() {
         .is(401);
     assert_eq!(upstream.count(), 0);
 }
+
+#[test]
+fn an_upstream_is_never_told_two_lengths() {
+    use std::io::Write;
+    let upstream = echo();
+    let weir = weir(&upstream);
+    let call = weir.call("POST", "/v1/files").header("content-length", "3");
+    let mut stream = call.header("transfer-encoding", "chunked").start();
+    stream
+        .write_all(b"5\r\nhello\r\n0\r\n\r\n")
+        .expect("weir reads");
+    let answer = crate::rig::client::Open::read(stream)
+        .expect("an answer")
+        .rest();
+    if answer.status == 200 {
+        assert_eq!(answer.body, b"hello");
+        assert_eq!(upstream.only().headers.get("content-length"), None);
+    } else {
+        assert_eq!((answer.status, upstream.count()), (400, 0));
+    }
+}

@@ -1,5 +1,6 @@
 //! A plain client on a raw socket: what it sends is what it says, what it gets is what came.
-use std::io::{BufReader, Read, Write};
+use std::fmt::Write as _;
+use std::io::{BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -122,11 +123,13 @@ impl Call {
     pub fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{}\r\n", self.line);
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").expect("text");
         }
         match &self.body {
             Body::None => head += "\r\n",
-            Body::Whole(body) => head += &format!("content-length: {}\r\n\r\n", body.len()),
+            Body::Whole(body) => {
+                write!(head, "content-length: {}\r\n\r\n", body.len()).expect("text");
+            }
             Body::Chunked(_) => head += "transfer-encoding: chunked\r\n\r\n",
         }
         let mut bytes = head.into_bytes();

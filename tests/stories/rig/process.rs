@@ -41,17 +41,29 @@ pub fn run(command: &mut Command) -> Ended {
 impl Process {
     /// `weir run` with this configuration, as soon as it serves.
     pub fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, None)
+    }
+
+    /// The same, with a variable of the environment.
+    pub fn start_with(yaml: &str, variable: Option<(&str, &str)>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("token"), super::TOKEN).expect("a file");
         let text = super::configuration(dir.path(), yaml);
         std::fs::write(dir.path().join("weir.yaml"), text).expect("a file");
         let mut command = command(&["run", "-c"]);
-        command.arg(dir.path().join("weir.yaml"));
+        command.arg(dir.path().join("weir.yaml")).envs(variable);
         Self::spawn(command, dir)
     }
 
-    /// A command that serves until it is told not to; its files are in `dir`.
-    pub fn spawn(mut command: Command, dir: tempfile::TempDir) -> Self {
+    /// A command that serves until it is told not to, as soon as it does; its files are in `dir`.
+    pub fn spawn(command: Command, dir: tempfile::TempDir) -> Self {
+        let process = Self::spawn_unready(command, dir);
+        process.says("\"serving\"");
+        process
+    }
+
+    /// The same, at once.
+    pub fn spawn_unready(mut command: Command, dir: tempfile::TempDir) -> Self {
         let file = |name: &str| std::fs::File::create(dir.path().join(name)).expect("a file");
         let child = command
             .stdin(Stdio::null())
@@ -59,9 +71,7 @@ impl Process {
             .stderr(file("stderr"))
             .spawn()
             .expect("weir exists");
-        let process = Self { child, dir };
-        process.says("\"serving\"");
-        process
+        Self { child, dir }
     }
 
     pub fn dir(&self) -> &Path {

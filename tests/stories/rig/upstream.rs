@@ -35,6 +35,8 @@ type Play = dyn Fn(&Request, &mut Wire) + Send + Sync;
 
 struct Shared {
     play: Box<Play>,
+    /// Whether bodies are read before the play begins.
+    reads_bodies: bool,
     requests: Mutex<Vec<Request>>,
     panics: Mutex<Vec<String>>,
     connections: Mutex<Vec<TcpStream>>,
@@ -46,17 +48,20 @@ struct Shared {
 impl Upstream {
     pub fn start(play: impl Fn(&Request, &mut Wire) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        Self::on(listener, play)
+        Self::on(listener, Box::new(play), true)
     }
 
-    /// On a port that the caller chose: one that was dead before, say.
-    pub fn on(
-        listener: TcpListener,
-        play: impl Fn(&Request, &mut Wire) + Send + Sync + 'static,
-    ) -> Self {
+    /// Plays as soon as it has the head of a request; a body stays unread.
+    pub fn hasty(play: impl Fn(&Request, &mut Wire) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::on(listener, Box::new(play), false)
+    }
+
+    fn on(listener: TcpListener, play: Box<Play>, reads_bodies: bool) -> Self {
         let addr = listener.local_addr().expect("a bound socket");
         let shared = Arc::new(Shared {
-            play: Box::new(play),
+            play,
+            reads_bodies,
             requests: Mutex::default(),
             panics: Mutex::default(),
             connections: Mutex::default(),
@@ -182,7 +187,9 @@ fn receive(
     let (line, headers) = read_head(reader)?;
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let body = if let Some(length) = headers.get("content-length") {
+    let body = if !shared.reads_bodies {
+        Vec::new()
+    } else if let Some(length) = headers.get("content-length") {
         let mut body = vec![0; length.parse().expect("a length")];
         reader.read_exact(&mut body).ok()?;
         body

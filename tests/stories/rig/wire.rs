@@ -1,5 +1,6 @@
 //! What an upstream does on its side of the connection.
-use std::io::{Read, Write};
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl Wire {
         let body = body.as_ref();
         let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").expect("text");
         }
         head += "\r\n";
         let mut bytes = head.into_bytes();

@@ -1,0 +1,181 @@
+//! The binary: its exit codes, and the ways to start it.
+use crate::rig::process::{command, run};
+use crate::rig::{KEY, Process, TOKEN, Upstream, account, accounts, configuration, sample};
+use weir::protocol::Dialect;
+
+fn yaml(upstream: &Upstream) -> String {
+    accounts(&[account("a", &sample(Dialect::Anthropic), upstream, "")])
+}
+
+/// A directory with a configuration file; what the file says.
+fn file(yaml: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token"), TOKEN).expect("a file");
+    let path = dir.path().join("weir.yaml");
+    std::fs::write(&path, configuration(dir.path(), yaml)).expect("a file");
+    let path = path.display().to_string();
+    (dir, path)
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for arguments in [
+        &["--nonsense"][..],
+        &["dance"],
+        &[],
+        &["run", "-x"],
+        &["key"],
+    ] {
+        let ended = run(&mut command(arguments));
+        assert_eq!(ended.code, Some(2), "{arguments:?} {ended:?}");
+        assert!(ended.stderr.contains("Usage"), "{ended:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_0() {
+    let ended = run(&mut command(&["--version"]));
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), concat!("weir ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
+    for arguments in ["help", "--help"] {
+        let ended = run(&mut command(&[arguments]));
+        assert!(
+            ended.code == Some(0) && ended.stdout.contains("demo"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_78_and_every_fault_has_its_place() {
+    let upstream = Upstream::json(200, "{}");
+    let bad = yaml(&upstream).replace("provider: anthropic", "provider: anthropik") + "retri: {}\n";
+    let (_dir, path) = file(&bad);
+    for verb in ["run", "check"] {
+        let ended = run(&mut command(&[verb, "-c", &path]));
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        assert!(ended.stderr.contains("2 faults found"), "{ended:?}");
+        let places = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with(&path))
+            .count();
+        assert_eq!(places, 2, "{ended:?}");
+        assert!(ended.stderr.contains("did you mean `retry`"), "{ended:?}");
+        assert!(
+            !ended.stderr.contains("secret-of") && !ended.stderr.contains(KEY),
+            "{ended:?}"
+        );
+    }
+    let ended = run(&mut command(&["run", "-c", "/nowhere/weir.yaml"]));
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.stderr.contains("/nowhere/weir.yaml"), "{ended:?}");
+}
+
+#[test]
+fn a_good_configuration_passes_the_check_and_nothing_is_started() {
+    let upstream = Upstream::start(|_, _| panic!("nobody is called"));
+    let (_dir, path) = file(&yaml(&upstream));
+    let ended = run(&mut command(&["check", "-c", &path]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("1 account"), "{ended:?}");
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn the_environment_names_the_file_too() {
+    let upstream = Upstream::json(200, "{}");
+    let (_dir, path) = file(&yaml(&upstream));
+    let ended = run(command(&["check"]).env("WEIR_CONFIG", &path));
+    assert!(
+        ended.code == Some(0) && ended.stdout.contains(&path),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn two_processes_on_one_port_is_a_clear_error_and_1() {
+    let upstream = Upstream::json(200, "{}");
+    let first = Process::start(&yaml(&upstream));
+    let addr = first.addr();
+    let (_dir, path) = file(&format!(
+        "listen: [{{ addr: \"{addr}\" }}]\n{}",
+        yaml(&upstream)
+    ));
+    let ended = run(&mut command(&["run", "-c", &path]));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("cannot listen on {addr}: another process has it")),
+        "{ended:?}"
+    );
+    Process::call(&first, "GET", "/health").send().is(200);
+}
+
+#[test]
+fn without_a_file_or_a_key_it_says_what_to_do() {
+    let ended = run(&mut command(&["run"]));
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(
+        ended.stderr.contains("ANTHROPIC_API_KEY") && ended.stderr.contains("weir demo"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_new_key_goes_into_the_configuration_as_printed() {
+    let ended = run(&mut command(&["key", "new", "--name", "fresh"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let key = ended.stdout.lines().next().expect("a key").to_owned();
+    let entry: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .collect();
+    let entry = entry.join("\n");
+    assert!(!entry.contains(&key), "{entry}");
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::json(200, lines.answer);
+    let process = Process::start(&format!("keys:\n{entry}\n{}", yaml(&upstream)));
+    let ask = |key: &str| {
+        process
+            .call("POST", lines.path)
+            .key(key)
+            .body(lines.ask)
+            .send()
+    };
+    ask(&key).is(200);
+    ask(KEY).is(401);
+    let again = run(&mut command(&["key", "new"]));
+    assert_ne!(again.stdout.lines().next(), Some(key.as_str()));
+}
+
+#[test]
+fn an_api_key_in_the_environment_is_enough() {
+    let mut command = command(&["run"]);
+    command.env("ANTHROPIC_API_KEY", "sk-ant-from-the-environment");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut process = Process::spawn_unready(command, dir);
+    process.says("serving anthropic with the API keys found in the environment");
+    let key = process.says("    weir_").trim().to_owned();
+    // The default port may be taken on this machine; then it must say so.
+    let verdict = crate::rig::eventually("it serves or says why not", || {
+        let log = process.log();
+        (log.contains("\"serving\"") || log.contains("another process has it")).then_some(log)
+    });
+    if verdict.contains("\"serving\"") {
+        let models = process.call("GET", "/v1/models").key(&key).send().is(200);
+        assert!(models.text().contains("claude"), "{}", models.text());
+        process
+            .call("GET", "/v1/models")
+            .key("wrong")
+            .send()
+            .is(401);
+    } else {
+        assert_eq!(process.exit().code(), Some(1));
+    }
+    assert!(!process.log().contains("sk-ant"), "{}", process.log());
+}
