@@ -39,7 +39,7 @@ pub fn encode<'a>(
                 schema,
             } => functions.push(FunctionOut {
                 name: names::tool_name(None, name),
-                description,
+                description: description.map(Cow::Borrowed),
                 parameters_json_schema: Some(print(&schema, &path)?),
             }),
             Offered::Hosted(tool) => out.tools.push(match tool.kind {
