@@ -6,14 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::HeaderMap;
-
+use super::Gateway;
 use super::admit::Admitted;
 use super::dispatched::Dispatched;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
-use super::{Gateway, headers};
 use crate::outcome::{Attempt, FailureClass};
 use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
@@ -24,8 +22,6 @@ use crate::protocol::hub::request::Request;
 pub struct Dispatch {
     pub(super) gateway: Arc<Gateway>,
     pub(super) admitted: Admitted,
-    /// The client's headers, less what stays here, as every account gets them.
-    pub(super) headers: HeaderMap,
     pub(super) query: Option<String>,
     /// The client's request as its dialect reads it, once an account of another dialect is asked.
     pub(super) decoded: Option<Box<Request>>,
@@ -72,17 +68,15 @@ pub enum Sequel {
 }
 
 impl Dispatch {
-    /// For a request with these headers and this query.
+    /// For a request with this query.
     pub fn new(
         gateway: Arc<Gateway>,
         admitted: Admitted,
-        client: &HeaderMap,
         query: Option<&str>,
         now: Instant,
     ) -> Self {
         gateway.pool.retry_budget().request(now);
         Self {
-            headers: headers::from_client(client),
             query: query.map(str::to_owned),
             decoded: None,
             began: now,

@@ -24,7 +24,7 @@ use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
-use crate::protocol::json::{self, Pieces};
+use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models::capabilities;
 use crate::protocol::translate::{self, Translator};
 
@@ -149,6 +149,15 @@ impl Dispatch {
 
     fn decode(&self) -> Result<Request, RequestFault> {
         let admitted = &self.admitted;
+        if self.dialect() == Dialect::Anthropic
+            && admitted.call.endpoint == Endpoint::Count
+            && !admitted.members.has(&admitted.body, "max_tokens")
+        {
+            // What is counted has no output, so it needs no limit for it.
+            let limit = [("max_tokens", Edit::Set(Bytes::from_static(b"1")))];
+            let body = json::set(&admitted.body, &admitted.members, &limit);
+            return translate::decode(Dialect::Anthropic, &body.to_bytes());
+        }
         if self.dialect() != Dialect::Gemini {
             return translate::decode(self.dialect(), &admitted.body);
         }
@@ -167,12 +176,13 @@ impl Dispatch {
     }
 
     /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
-    pub fn head(&self, dispatched: &Dispatched, h2: bool) -> Option<Parts> {
+    /// `client` are the client's headers.
+    pub fn head(&self, dispatched: &Dispatched, client: &HeaderMap, h2: bool) -> Option<Parts> {
         let account = &dispatched.pick.account;
         let endpoint = account.endpoints.get(dispatched.pick.endpoint)?;
         let own;
         let (client, query) = match &dispatched.translation {
-            None => (&self.headers, self.query.as_deref()),
+            None => (client, self.query.as_deref()),
             Some(translation) => {
                 own = translated_headers(translation, dispatched.stream);
                 let events = dispatched.call.dialect == Dialect::Gemini && dispatched.stream;
@@ -186,13 +196,13 @@ impl Dispatch {
             query,
             account,
         );
-        let headers = headers::for_account(client, account);
+        let headers = headers::to_account(client, account);
         let length = Some(dispatched.body.len());
         target::head(&Method::POST, &path, endpoint, headers, length, h2)
     }
 
     /// The head of the answer for the client.
-    pub fn client_head(&self, relaying: &Relaying) -> (StatusCode, HeaderMap) {
+    pub fn client_head(&self, relaying: &mut Relaying) -> (StatusCode, HeaderMap) {
         let (status, mut headers) = relaying.client_head();
         self.add_decision(&mut headers);
         (status, headers)
@@ -220,11 +230,11 @@ impl Dispatched {
         &mut self,
         client: Dialect,
         status: StatusCode,
-        headers: HeaderMap,
+        headers: &HeaderMap,
         now: Instant,
         wall: SystemTime,
     ) -> Relaying {
-        self.pick.lease.observe(&headers, now, wall);
+        self.pick.lease.observe(headers, now, wall);
         let secret = self.pick.account.key.clone();
         let translation = self.translation.as_mut();
         let translator = translation

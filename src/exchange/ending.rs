@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Failed, Relaying, facts, reported};
 use crate::config::secret::Secret;
@@ -117,7 +116,7 @@ impl Relaying {
         };
         let answer = (theirs || broken).then(|| Answer {
             status: if theirs { status } else { 502 },
-            headers: headers::to_client(&self.headers),
+            headers: self.headers.clone(),
             body,
         });
         Err(Box::new(Failed { failure, answer }))
@@ -176,7 +175,7 @@ impl Relaying {
         };
         let parsed = tap.error()?;
         let wire = parsed.to_wire();
-        let mut headers = headers::to_client(&self.headers);
+        let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Some(Answer {
             status: error::status(self.dialect, wire.kind),

@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::config::Account;
 use crate::config::providers::Auth;
 
-/// The client's headers, less what belongs to its connection and what stays here.
-pub fn from_client(client: &HeaderMap) -> HeaderMap {
+/// The headers of a request to `account`: the client's, less what belongs to its connection and what stays here, with
+/// what the account adds and its credential.
+pub fn to_account(client: &HeaderMap, account: &Account) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(client.len() + 6);
     let nominated = connection_options(client);
     for (name, value) in client {
@@ -22,19 +23,13 @@ pub fn from_client(client: &HeaderMap) -> HeaderMap {
             && !stays_here(name)
             && !nominated.iter().any(|other| other == name.as_str())
         {
-            headers.append(name.clone(), value.clone());
+            headers.append(name, value.clone());
         }
     }
-    headers
-}
-
-/// As [`from_client`] made them, with what `account` adds and its credential.
-pub fn for_account(from_client: &HeaderMap, account: &Account) -> HeaderMap {
-    let mut headers = from_client.clone();
     // The tap and the error classes read the answer as text.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in &account.headers {
-        headers.insert(name.clone(), value.clone());
+        headers.insert(name, value.clone());
     }
     if let Some((name, value)) = credential(account) {
         headers.insert(name, value);

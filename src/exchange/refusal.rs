@@ -213,7 +213,8 @@ impl Refusal {
             Self::Overloaded => {
                 "this proxy is serving as many requests as it may; try again shortly".into()
             }
-            Self::Untranslatable { message, .. } => message.clone(),
+            Self::Untranslatable { param, message } if param.is_empty() => message.clone(),
+            Self::Untranslatable { param, message } => format!("{param}: {message}"),
             Self::PoolForbidden => {
                 "this API key may not use the pool that this request is routed to".into()
             }

@@ -33,6 +33,7 @@ pub struct Relaying {
     /// What the upstream speaks.
     pub(super) dialect: Dialect,
     pub(super) status: StatusCode,
+    /// The upstream's, less what the client is not to see.
     pub(super) headers: HeaderMap,
     /// The account's credential, which no error may show.
     pub(super) secret: Option<Secret>,
@@ -123,7 +124,7 @@ impl Relaying {
         dialect: Dialect,
         wants_stream: bool,
         status: StatusCode,
-        headers: HeaderMap,
+        headers: &HeaderMap,
         secret: Option<Secret>,
     ) -> Self {
         let encoded = headers
@@ -133,11 +134,11 @@ impl Relaying {
             Body::Fault(BytesMut::new())
         } else if encoded {
             Body::Opaque
-        } else if has_media_type(&headers, "text/event-stream") {
+        } else if has_media_type(headers, "text/event-stream") {
             Body::Stream(Box::new(Tap::new(dialect)))
         } else if wants_stream
             && dialect == Dialect::Gemini
-            && has_media_type(&headers, "application/json")
+            && has_media_type(headers, "application/json")
         {
             // Without `alt=sse` Gemini streams one JSON array.
             Body::Stream(Box::new(Tap::json_array()))
@@ -148,7 +149,7 @@ impl Relaying {
             client: dialect,
             dialect,
             status,
-            headers,
+            headers: headers::to_client(headers),
             secret,
             body,
             ready: Ready::new(),
@@ -162,7 +163,7 @@ impl Relaying {
         client: Dialect,
         upstream: Dialect,
         translated: Translated,
-        (status, headers): (StatusCode, HeaderMap),
+        (status, headers): (StatusCode, &HeaderMap),
         secret: Option<Secret>,
     ) -> Self {
         let stream = translated.is_stream();
@@ -180,10 +181,11 @@ impl Relaying {
     }
 
     /// The status and the headers of the answer, for the client.
-    pub fn client_head(&self) -> (StatusCode, HeaderMap) {
+    pub fn client_head(&mut self) -> (StatusCode, HeaderMap) {
         let headers = match &self.body {
             Body::Translated(translated) => translated.headers(&self.headers),
-            _ => headers::to_client(&self.headers),
+            // Nobody needs them after the commit.
+            _ => std::mem::take(&mut self.headers),
         };
         (self.status, headers)
     }

@@ -119,7 +119,6 @@ impl Edge {
         let dispatch = Dispatch::new(
             exchange.gateway.clone(),
             admitted,
-            &head.headers,
             head.uri.query(),
             exchange.arrived,
         );

@@ -195,7 +195,7 @@ impl Pump<'_, '_> {
         if !self.head_written {
             self.head_written = true;
             self.dispatched.committed(Instant::now());
-            let (status, headers) = relay.dispatch.client_head(&self.relaying);
+            let (status, headers) = relay.dispatch.client_head(&mut self.relaying);
             relay.outcome.status = status.as_u16();
             let length = self.relaying.known_length();
             let head = client_head(relay.client, status, headers, relay.own_headers, length);

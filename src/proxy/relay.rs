@@ -187,7 +187,8 @@ impl Relay<'_> {
         let timeouts = dispatched.account().timeouts;
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
-        let Some(head) = self.dispatch.head(dispatched, h2) else {
+        let client = &self.client.req_header().headers;
+        let Some(head) = self.dispatch.head(dispatched, client, h2) else {
             return Ok(Some(Reached::failed(Fault::Connect)));
         };
         let sending = send(
@@ -214,7 +215,7 @@ impl Relay<'_> {
         let relaying = dispatched.relaying(
             self.dispatch.dialect(),
             head.status,
-            head.headers.clone(),
+            &head.headers,
             Instant::now(),
             SystemTime::now(),
         );

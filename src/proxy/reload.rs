@@ -1,7 +1,7 @@
 //! Reload: validate everything, swap one pointer; on any fault keep what is in force and say why.
 //!
 //! Three triggers: the file (or a file that it refers to) changed, `SIGHUP`, `POST /admin/reload`. One task serves
-//! them all, so two reloads never race. Changes are found by asking for the files' metadata every [`LOOK_EVERY`], not
+//! them all, so two reloads never race. Changes are found by asking for the files' metadata every 400 ms, not
 //! by inotify: it sees through Kubernetes' symlink swaps, atomic renames, bind mounts and network file systems alike.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,9 +2,12 @@
 //!
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
 //! that a test that binds port 0 learns the port. Pingora takes the bound sockets over.
+use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +94,7 @@ impl std::error::Error for StartError {}
 #[derive(Debug)]
 enum AdminListener {
     Tcp(TcpListener, SocketAddr),
-    Unix(PathBuf),
+    Unix(UnixListener, PathBuf),
 }
 
 impl Server {
@@ -104,7 +107,9 @@ impl Server {
         }
         let admin = match config.admin.as_ref().map(|admin| &admin.addr) {
             Some(AdminAddr::Tcp(addr)) => Some(AdminListener::Tcp(bind_tcp(*addr)?, *addr)),
-            Some(AdminAddr::Unix(path)) => Some(AdminListener::Unix(path.clone())),
+            Some(AdminAddr::Unix(path)) => {
+                Some(AdminListener::Unix(bind_unix(path)?, path.clone()))
+            }
             None => None,
         };
         let app = {
@@ -260,10 +265,11 @@ fn admin_plane(
             service.add_tcp(&name);
             fds.add(name, socket.into_raw_fd());
         }
-        AdminListener::Unix(path) => {
-            use std::os::unix::fs::PermissionsExt;
-            let private = std::fs::Permissions::from_mode(0o660);
-            service.add_uds(&path.to_string_lossy(), Some(private));
+        AdminListener::Unix(socket, path) => {
+            let name = path.to_string_lossy();
+            let private = Permissions::from_mode(0o660);
+            service.add_uds(&name, Some(private));
+            fds.add(name.into_owned(), socket.into_raw_fd());
         }
     }
     let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
@@ -282,6 +288,25 @@ fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
         addr: addr.to_string(),
         error,
     })
+}
+
+/// A socket file that nobody listens on is a remnant and makes room; one in use is another process's.
+fn bind_unix(path: &Path) -> Result<UnixListener, StartError> {
+    let bind = || {
+        let remnant =
+            std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+        if remnant {
+            match UnixStream::connect(path) {
+                Ok(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
+                Err(_) => std::fs::remove_file(path)?,
+            }
+        }
+        let socket = UnixListener::bind(path)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    let addr = format!("unix:{}", path.display());
+    bind().map_err(|error| StartError::Bind { addr, error })
 }
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {

@@ -113,7 +113,7 @@ impl Vendor {
             .map(|name| (name.clone(), client.get(&name).cloned()));
         let encodings = [ACCEPT_ENCODING, CONTENT_ENCODING]
             .map(|name| (name.clone(), client.get(&name).cloned()));
-        let mut headers = headers::for_account(&headers::from_client(client), account);
+        let mut headers = headers::to_account(client, account);
         // The body goes through as it came: so do its framing and its coding, in both directions.
         headers.remove(ACCEPT_ENCODING);
         for (name, value) in framing.into_iter().chain(encodings) {
