@@ -252,14 +252,6 @@ fn a_model_that_is_missing_or_no_text_is_named() {
 }
 
 #[test]
-fn a_model_that_only_speaks_another_dialect_needs_a_translation_that_does_not_exist_yet() {
-    let upstream = Upstream::start(|_, _| panic!("nothing goes upstream"));
-    let weir = Weir::before(&upstream, &sample(Dialect::Gemini));
-    let lines = sample(Dialect::Anthropic);
-    refused(&lines, &weir.ask(&lines).send(), 400, "translate");
-}
-
-#[test]
 fn an_upstream_that_speaks_no_http_is_a_502() {
     let lines = sample(Dialect::OpenaiChat);
     for garbage in ["SSH-2.0-OpenSSH\r\n", "HTTP/1.1 banana\r\n\r\n", "\0\0\0\0"] {

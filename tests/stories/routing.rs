@@ -98,6 +98,16 @@ fn a_route_by_dialect_and_accounts_by_what_they_speak() {
 }
 
 #[test]
+fn where_nobody_speaks_the_clients_dialect_the_answer_still_comes_in_it() {
+    let upstream = Upstream::json(200, sample(Dialect::Gemini).answer);
+    let weir = Weir::before(&upstream, &sample(Dialect::Gemini));
+    let answer = weir.ask(&lines()).send().is(200).json();
+    assert_eq!((&answer["type"], &answer["content"][0]["text"]), (&"message".into(), &"Hello".into()));
+    assert!(upstream.only().target.starts_with("/v1beta/models/claude"));
+    weir.line(|line| line["client_dialect"] == "anthropic" && line["upstream_dialect"] == "gemini");
+}
+
+#[test]
 fn weights_are_shares_and_0_is_only_for_those_who_ask_by_name() {
     let (_upstream, weir) = weir(&[("a", ", weight: 3"), ("b", ""), ("c", ", weight: 0")], "");
     let expected = BTreeMap::from([("a".to_owned(), 15), ("b".to_owned(), 5)]);

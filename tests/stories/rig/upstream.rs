@@ -1,6 +1,7 @@
 //! A scripted upstream: raw HTTP/1.1 on a socket of this host, one closure that plays every request.
 //!
 //! It keeps what it was sent, head and body, byte for byte. A panic in the closure fails the test.
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +40,8 @@ struct Shared {
     reads_bodies: bool,
     requests: Mutex<Vec<Request>>,
     panics: Mutex<Vec<String>>,
-    connections: Mutex<Vec<TcpStream>>,
+    /// By number; closed when the upstream is dropped.
+    connections: Mutex<BTreeMap<usize, TcpStream>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     accepted: AtomicUsize,
     stopping: AtomicBool,
@@ -128,7 +130,7 @@ impl Drop for Upstream {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
-        for stream in self.shared.connections.lock().expect("no panic").iter() {
+        for stream in self.shared.connections.lock().expect("no panic").values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
         let threads = std::mem::take(&mut *self.shared.threads.lock().expect("no panic"));
@@ -150,7 +152,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(stream) = stream else { continue };
         let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
         let twin = stream.try_clone().expect("a second handle");
-        shared.connections.lock().expect("no panic").push(twin);
+        {
+            let mut connections = shared.connections.lock().expect("no panic");
+            connections.insert(number, twin);
+        }
         let theirs = shared.clone();
         let thread = std::thread::spawn(move || serve(stream, number, &theirs));
         shared.threads.lock().expect("no panic").push(thread);
@@ -168,6 +173,10 @@ fn serve(stream: TcpStream, connection: usize, shared: &Arc<Shared>) {
             }
         }
     }));
+    // With its last handle the connection is closed, by a reset if the play asked for one.
+    let mut connections = shared.connections.lock().expect("no panic");
+    connections.remove(&connection);
+    drop(connections);
     if let Err(panic) = played {
         let text = panic
             .downcast_ref::<String>()

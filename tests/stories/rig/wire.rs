@@ -81,15 +81,13 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Closes with a reset: the peer's read fails instead of ending.
+    /// Closes with a reset as soon as the play is over: the peer's read fails instead of ending.
     pub fn reset(&mut self) {
         self.over = true;
         let socket = socket2::SockRef::from(&self.stream);
         socket
             .set_linger(Some(Duration::ZERO))
             .expect("a living socket");
-        // The other handles of this connection would keep it open: `shutdown` with lingering off sends the reset.
-        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Waits until the peer closes; whether it did in time.
