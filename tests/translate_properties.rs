@@ -59,6 +59,7 @@ fn translate(
     cuts.sort_unstable();
     for cut in cuts.into_iter().chain([stream.len()]) {
         translator.push(&stream[from..cut], &mut out);
+        translator.ping(&mut out);
         from = cut;
     }
     translator.finish(&mut out);

@@ -222,6 +222,14 @@ impl Translator {
         }
     }
 
+    /// A sign of life for the client while the upstream is silent. Nothing before the head of the answer.
+    pub fn ping(&mut self, out: &mut BytesMut) {
+        if self.seen.terminal.is_none() {
+            // An encoder breaks no rule over a sign of life.
+            let _ = self.encoder.on(Event::Ping, out);
+        }
+    }
+
     /// Whether content has been seen: from here on the answer belongs to the client.
     pub const fn committed(&self) -> bool {
         self.seen.committed

@@ -63,15 +63,17 @@ impl Names {
 
     fn learn(&mut self, namespace: Option<&str>, name: &str, freeform: bool) -> String {
         let mapped = tool_name(namespace, name);
-        if freeform || mapped != name {
-            self.changed.insert(
-                mapped.to_string(),
-                Original {
+        // Whichever of the two the target was told.
+        let by_letter = tool_name_by_letter(namespace, name);
+        for told in [&mapped, &by_letter] {
+            if freeform || *told != name {
+                let original = Original {
                     namespace: namespace.map(str::to_owned),
                     name: name.to_owned(),
                     freeform,
-                },
-            );
+                };
+                self.changed.insert(told.to_string(), original);
+            }
         }
         mapped.into_owned()
     }
@@ -89,6 +91,16 @@ pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
             Cow::Owned(conform(&format!("{namespace}__{name}"), LONGEST_NAME).into_owned())
         }
         None => conform(name, LONGEST_NAME),
+    }
+}
+
+/// As [`tool_name`], for a target whose names begin with a letter or an underscore.
+pub fn tool_name_by_letter<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
+    let name = tool_name(namespace, name);
+    if name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+        name
+    } else {
+        Cow::Owned(format!("_{name}"))
     }
 }
 
@@ -170,6 +182,8 @@ mod tests {
             )
         );
         assert_eq!(tool_name(Some("fs"), "read"), "fs__read");
+        assert_eq!(tool_name_by_letter(None, "3d-view"), "_3d-view");
+        assert_eq!(tool_name_by_letter(None, "view"), "view");
         assert_eq!(tool_name(None, &"n".repeat(70)).len(), 64);
     }
 

@@ -1,5 +1,4 @@
 //! Which of a request's tools a target is offered, and as what.
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::value::RawValue;
@@ -28,7 +27,7 @@ pub enum Offered<'a> {
     /// A function that the client did not declare as one.
     Made {
         name: &'a str,
-        description: Option<Cow<'a, str>>,
+        description: Option<&'a str>,
         schema: Value,
     },
 }
@@ -51,6 +50,11 @@ pub fn offers<'a>(
     losses: &mut Losses,
 ) -> Result<Vec<Offer<'a>>, RequestFault> {
     let loaded = loaded(request);
+    // Whose search the provider would run finds nothing here: everything is offered.
+    let searched = request
+        .tools
+        .iter()
+        .any(|tool| matches!(tool, Tool::Hosted(tool) if tool.kind == Hosted::ToolSearch));
     let allowed = match &request.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) if !skills.choice_of_some => Some(names),
         _ => None,
@@ -62,7 +66,7 @@ pub fn offers<'a>(
         }
         let tool = match tool {
             Tool::Function(function)
-                if function.deferred && !loaded.contains(function.name.as_str()) =>
+                if function.deferred && !searched && !loaded.contains(function.name.as_str()) =>
             {
                 losses.omit("deferred_tools");
                 continue;
@@ -113,22 +117,19 @@ fn is_wanted(request: &Request, tool: &HostedTool) -> bool {
 
 /// A freeform tool as a function with one string. A grammar cannot be enforced; the model is told of it.
 fn wrapped<'a>(tool: &'a Freeform, losses: &mut Losses) -> Offered<'a> {
-    losses.name("tools.format");
-    let format = tool.format.as_deref().map(RawValue::get);
-    let description = match (&tool.description, format) {
-        (Some(description), Some(format)) => Some(Cow::Owned(format!("{description}\n\n{format}"))),
-        (Some(description), None) => Some(Cow::Borrowed(description.as_str())),
-        (None, Some(format)) => Some(Cow::Borrowed(format)),
-        (None, None) => None,
-    };
+    if tool.format.is_some() {
+        losses.name("tools.format");
+    }
+    let hint = tool
+        .format
+        .as_deref()
+        .map_or("the whole input", RawValue::get);
     Offered::Made {
         name: &tool.name,
-        description,
+        description: tool.description.as_deref(),
         schema: json!({
             "type": "object",
-            "properties": {
-                FREEFORM_FIELD: { "type": "string", "description": "The whole input, as the description says." },
-            },
+            "properties": { FREEFORM_FIELD: { "type": "string", "description": hint } },
             "required": [FREEFORM_FIELD],
         }),
     }
@@ -187,7 +188,7 @@ fn client_executed(tool: &HostedTool) -> Option<Offered<'_>> {
     };
     Some(Offered::Made {
         name: &tool.name,
-        description: Some(Cow::Borrowed(description)),
+        description: Some(description),
         schema,
     })
 }

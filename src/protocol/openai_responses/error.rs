@@ -1,5 +1,7 @@
 //! Errors of a running stream, as an upstream of this dialect says them.
-use crate::protocol::error::{ErrorKind, ParsedError, WireError};
+use super::wire::LifecycleIn;
+use crate::protocol::Dialect;
+use crate::protocol::error::{ErrorKind, ParsedError, WireError, parse_event};
 
 /// What an upstream said went wrong, for the client.
 pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
@@ -12,6 +14,15 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
         error.message
     };
     WireError::new(error.kind, message).retry_after(error.retry_after)
+}
+
+/// What `response.failed` says went wrong: its error stands within the answer.
+pub(super) fn of_failed(data: &[u8]) -> WireError {
+    let error = serde_json::from_slice::<LifecycleIn<'_>>(data)
+        .ok()
+        .and_then(|event| event.response.error);
+    let wrapped = error.map(|error| format!("{{\"error\":{}}}", error.get()));
+    of_upstream(wrapped.and_then(|error| parse_event(Dialect::OpenaiResponses, error.as_bytes())))
 }
 
 const FAILED: &str = "the upstream failed while it answered";

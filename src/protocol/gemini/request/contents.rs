@@ -157,7 +157,7 @@ impl<'a> Writer<'a, '_> {
         };
         CallOut {
             id: names::tool_id(&call.id, self.target.quirks.tool_ids),
-            name: names::tool_name(call.namespace.as_deref(), &call.name),
+            name: names::tool_name_by_letter(call.namespace.as_deref(), &call.name),
             args: object(args),
         }
     }
@@ -184,7 +184,10 @@ impl<'a> Writer<'a, '_> {
             parts.push(PartOut {
                 function_response: Some(ResultOut {
                     id,
-                    name: names::tool_name(answer.call.namespace.as_deref(), &answer.call.name),
+                    name: names::tool_name_by_letter(
+                        answer.call.namespace.as_deref(),
+                        &answer.call.name,
+                    ),
                     response,
                     parts: within,
                 }),

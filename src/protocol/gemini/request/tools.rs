@@ -38,8 +38,8 @@ pub fn encode<'a>(
                 description,
                 schema,
             } => functions.push(FunctionOut {
-                name: names::tool_name(None, name),
-                description,
+                name: names::tool_name_by_letter(None, name),
+                description: description.map(Cow::Borrowed),
                 parameters_json_schema: Some(print(&schema, &path)?),
             }),
             Offered::Hosted(tool) => out.tools.push(match tool.kind {
@@ -79,7 +79,7 @@ fn function<'a>(
         losses.name("tools.input_examples");
     }
     Ok(FunctionOut {
-        name: names::tool_name(function.namespace.as_deref(), &function.name),
+        name: names::tool_name_by_letter(function.namespace.as_deref(), &function.name),
         description: function.description.as_deref().map(Cow::Borrowed),
         parameters_json_schema: match &function.schema {
             Some(schema) => Some(schema::parameters(schema, path)?),
@@ -109,7 +109,7 @@ fn calling<'a>(request: &'a Request, choice: &'a ToolChoice) -> CallingOut<'a> {
             };
             CallingOut {
                 mode: "ANY",
-                allowed_function_names: vec![names::tool_name(namespace, name)],
+                allowed_function_names: vec![names::tool_name_by_letter(namespace, name)],
             }
         }
     }

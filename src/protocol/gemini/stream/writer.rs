@@ -315,3 +315,37 @@ fn usage(spent: &Spent) -> UsageOut {
         total: usage.total(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cuts(printed: &str) -> bool {
+        printed.contains(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_reads_the_same_and_cuts_no_line(text in "[a\\\\\"\u{7f}-\u{100}\u{2000}-\u{2030}\u{1f600}]{0,40}") {
+            let mut out = BytesMut::new();
+            print(&mut out, &text);
+            let printed = std::str::from_utf8(&out).unwrap();
+            prop_assert!(!cuts(printed));
+            prop_assert_eq!(serde_json::from_str::<String>(printed).unwrap(), text);
+        }
+
+        #[test]
+        fn raw_json_is_escaped_too(text in "[\u{7f}-\u{100}\u{2020}-\u{2030}]{0,20}") {
+            let pretty = serde_json::to_string_pretty(&serde_json::json!({ "a": [text] })).unwrap();
+            let raw = serde_json::value::RawValue::from_string(pretty.clone()).unwrap();
+            let mut out = BytesMut::new();
+            print(&mut out, &raw);
+            let printed = std::str::from_utf8(&out).unwrap();
+            prop_assert!(!cuts(printed));
+            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            prop_assert_eq!(read(printed), read(&pretty));
+        }
+    }
+}

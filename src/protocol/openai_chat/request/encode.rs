@@ -3,13 +3,14 @@ use super::super::wire::{
     CacheOptionsOut, JsonSchemaOut, RequestOut, ResponseFormatOut, StreamOptionsOut, TypeOut,
 };
 use super::{messages, tools};
+use crate::protocol::hub::carry;
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, OutputLimit, ReasoningSwitch, Target, Vintage};
-use crate::protocol::models::{Modes, Sampling, Traits};
+use crate::protocol::models::{Modes, Traits};
 
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
@@ -37,7 +38,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     }
     let reasons = reasoning(request, target, &mut losses, &mut out);
     sampling(request, target, reasons, &mut losses, &mut out);
-    let (native, emulated) = stops(request, target);
+    let (native, emulated) = carry::stops(request, target.capabilities.stops);
     out.stop = native;
     out.response_format = format(request, &mut losses)?;
     vendor_fields(request, target, &mut losses, &mut out);
@@ -70,24 +71,11 @@ fn reasoning<'a>(
         }
         return if wanted { !off } else { accepts.default_on };
     }
-    let level = match control.mode {
-        ReasoningMode::Off if accepts.modes.has(Modes::OFF) => {
-            out.reasoning_effort = Some("none");
-            return false;
-        }
-        // The least that a model does which cannot be switched off.
-        ReasoningMode::Off => Some(Effort::Minimal),
-        ReasoningMode::Budget(tokens) => {
-            Some(control.effort.unwrap_or(Effort::from_budget(tokens)))
-        }
-        ReasoningMode::Adaptive | ReasoningMode::BetweenTools | ReasoningMode::Default => {
-            control.effort
-        }
-    };
-    let nearest = level.and_then(|level| accepts.efforts.nearest(level));
-    if level.is_some() && nearest.is_none() && !off {
-        losses.name("reasoning");
+    if off && carry::can_be_off(target.capabilities) {
+        out.reasoning_effort = Some("none");
+        return false;
     }
+    let nearest = carry::effort(control, target.capabilities, losses);
     let reasons = nearest.is_some() || accepts.default_on;
     let calls = !out.tools.is_empty();
     if reasons && calls && target.capabilities.traits.has(Traits::TOOLS_NEED_RESPONSES) {
@@ -112,11 +100,7 @@ fn sampling<'a>(
     out: &mut RequestOut<'a>,
 ) {
     let sampling = &request.sampling;
-    let refused = match target.capabilities.sampling {
-        Sampling::Refused => true,
-        Sampling::RefusedWhileReasoning => reasons,
-        Sampling::Any | Sampling::One | Sampling::Unless => false,
-    };
+    let refused = carry::refuses_sampling(target.capabilities, reasons);
     let all = [
         ("temperature", &sampling.temperature, &mut out.temperature),
         ("top_p", &sampling.top_p, &mut out.top_p),
@@ -135,12 +119,10 @@ fn sampling<'a>(
         let Some(value) = value else {
             continue;
         };
-        if !refused {
-            *field = Some(value);
-        } else if is_neutral(name, value.as_f64()) {
-            losses.omit(name);
+        if refused {
+            carry::drop_sampling(name, value.as_f64(), losses);
         } else {
-            losses.name(name);
+            *field = Some(value);
         }
     }
     if sampling.top_k.is_some() {
@@ -151,29 +133,6 @@ fn sampling<'a>(
         }
     }
     out.seed = sampling.seed.as_ref();
-}
-
-/// Whether leaving the parameter out says the same.
-fn is_neutral(name: &str, value: Option<f64>) -> bool {
-    let neutral = if name.ends_with("penalty") { 0.0 } else { 1.0 };
-    value.is_some_and(|value| (value - neutral).abs() < f64::EPSILON)
-}
-
-/// The stop strings that the target looks for, and those that have to be looked for here.
-fn stops<'a>(request: &'a Request, target: &Target<'_>) -> (Vec<&'a str>, Vec<String>) {
-    let stops: Vec<&str> = request
-        .sampling
-        .stop
-        .iter()
-        .map(String::as_str)
-        .filter(|stop| !stop.is_empty())
-        .collect();
-    let native = stops.len().min(target.capabilities.stops);
-    let emulated = stops[native..]
-        .iter()
-        .map(|stop| (*stop).to_owned())
-        .collect();
-    (stops[..native].to_vec(), emulated)
 }
 
 fn format<'a>(

@@ -6,9 +6,7 @@ use super::super::wire::{
     PartOut, ToolCallOut,
 };
 use super::encode::CACHE_TTL;
-use super::parts::{
-    append, compaction, content, file, keep_last_breakpoints, plain, text_part, unsupported,
-};
+use super::parts::{append, content, file, keep_last_breakpoints, text_part, unsupported};
 use crate::protocol::hub::block::{
     Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolCall, ToolResult, Ttl,
 };
@@ -16,6 +14,7 @@ use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
 use crate::protocol::hub::opaque::Vendor;
+use crate::protocol::hub::plain;
 use crate::protocol::hub::request::{ReasoningMode, Request};
 use crate::protocol::hub::target::{ReasoningReplay, SystemRole, Target, Vintage};
 use crate::protocol::models::Traits;
@@ -130,10 +129,17 @@ impl<'a> Writer<'a, '_> {
                 }
                 Block::ToolCall(call) => message.tool_calls.push(self.call(call)),
                 Block::Reasoning(reasoning) => self.reasoning(reasoning, &mut message),
-                Block::Foreign(foreign) if foreign.kind == "compaction" => {
-                    let note = compaction(foreign.raw.get());
-                    text.to_mut().push_str(&note);
-                }
+                Block::Foreign(foreign) => match plain::compaction(foreign) {
+                    Some(note) => {
+                        text.to_mut().push_str(&note);
+                        text.to_mut().push_str(
+                            "
+
+",
+                        );
+                    }
+                    None => self.losses.name("assistant_content"),
+                },
                 Block::ServerToolResult(_) => self.losses.name("server_tool_use"),
                 _ => self.losses.name("assistant_content"),
             }
@@ -255,7 +261,7 @@ impl<'a> Writer<'a, '_> {
                     if other.has_cache_mark() {
                         self.losses.omit("cache_control");
                     }
-                    lines.push(plain(other));
+                    lines.push(plain::text(other));
                     continue;
                 }
             };
@@ -307,7 +313,7 @@ impl<'a> Writer<'a, '_> {
             Block::Document(document) => match &document.source {
                 DocumentSource::Media(source) => parts.push(file(document, source)?),
                 DocumentSource::Text(_) | DocumentSource::Blocks(_) => {
-                    parts.push(text_part(plain(block)));
+                    parts.push(text_part(plain::text(block)));
                 }
             },
             Block::Audio(audio) => match &audio.source {
@@ -328,11 +334,11 @@ impl<'a> Writer<'a, '_> {
                 ))));
                 parts.append(&mut std::mem::take(&mut self.moved));
             }
-            Block::Foreign(foreign) if foreign.kind == "compaction" => {
-                parts.push(text_part(Cow::Owned(compaction(foreign.raw.get()))));
+            Block::Foreign(foreign) if plain::compaction(foreign).is_some() => {
+                parts.push(text_part(plain::text(block)));
             }
             Block::SearchResult(_) | Block::ToolReference(_) | Block::Refusal(_) => {
-                parts.push(text_part(plain(block)));
+                parts.push(text_part(plain::text(block)));
             }
             Block::Foreign(_)
             | Block::Reasoning(_)

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 
 use super::super::wire::{ContentOut, FileOut, MessageOut, PartOut};
-use crate::protocol::hub::block::{Block, Document, DocumentSource, Source};
+use crate::protocol::hub::block::{Document, Source};
 use crate::protocol::hub::error::RequestFault;
 
 /// A document as a file.
@@ -35,49 +35,6 @@ pub fn unsupported(what: &str) -> RequestFault {
         "messages",
         format!("this upstream does not take {what}; send the data itself, or use another model"),
     )
-}
-
-/// A block that is, or can be told as, text.
-pub fn plain(block: &Block) -> Cow<'_, str> {
-    match block {
-        Block::Text(text) => Cow::Borrowed(&text.text),
-        Block::Refusal(text) => Cow::Borrowed(text),
-        Block::ToolReference(name) => Cow::Owned(format!("[tool loaded: {name}]")),
-        Block::SearchResult(result) => {
-            let text = joined(&result.blocks);
-            Cow::Owned(format!("{}\n{}\n{text}", result.title, result.source))
-        }
-        Block::Document(document) => {
-            let text = match &document.source {
-                DocumentSource::Text(text) => Cow::Borrowed(text.as_str()),
-                DocumentSource::Blocks(blocks) => Cow::Owned(joined(blocks)),
-                DocumentSource::Media(_) => Cow::Borrowed("[document]"),
-            };
-            let head = [document.title.as_deref(), document.context.as_deref()];
-            let lines: Vec<&str> = head.into_iter().flatten().chain([&*text]).collect();
-            Cow::Owned(lines.join("\n"))
-        }
-        Block::Foreign(foreign) => Cow::Owned(format!("[{}]", foreign.kind)),
-        _ => Cow::Borrowed("[content that this model cannot be shown]"),
-    }
-}
-
-fn joined(blocks: &[Block]) -> String {
-    blocks.iter().map(plain).collect::<Vec<_>>().join("\n")
-}
-
-/// Anthropic's summary of a conversation that was cut, as a note.
-pub fn compaction(raw: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Compaction {
-        content: Option<String>,
-    }
-    serde_json::from_str::<Compaction>(raw)
-        .ok()
-        .and_then(|compaction| compaction.content)
-        .map_or_else(String::new, |content| {
-            format!("[summary of the conversation so far]\n{content}\n\n")
-        })
 }
 
 /// Adds to a text.

@@ -1,17 +1,14 @@
 //! Tools and the choice among them, as Chat declares them.
 use std::borrow::Cow;
-use std::collections::HashSet;
-
-use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::super::wire::{
     AllowedOut, ChoiceOut, CustomOut, EmptyOut, FunctionOut, NameOut, RequestOut, ToolOut,
 };
-use crate::protocol::hub::block::{Block, Hosted};
+use crate::protocol::hub::block::Hosted;
 use crate::protocol::hub::error::{Losses, RequestFault};
-use crate::protocol::hub::names::{self, FREEFORM_FIELD};
-use crate::protocol::hub::request::{Function, HostedTool, Request, Tool, ToolChoice};
+use crate::protocol::hub::names;
+use crate::protocol::hub::offer::{self, Offered, Skills};
+use crate::protocol::hub::request::{Function, Request, Tool, ToolChoice};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Target, Vintage};
 
@@ -22,84 +19,46 @@ pub fn encode<'a>(
     losses: &mut Losses,
     out: &mut RequestOut<'a>,
 ) -> Result<(), RequestFault> {
-    let loaded = loaded(request);
-    // Whose search the provider would run finds nothing here: everything is offered.
-    let searched = request
-        .tools
-        .iter()
-        .any(|tool| matches!(tool, Tool::Hosted(tool) if tool.kind == Hosted::ToolSearch));
-    let allowed = allowed(request, target);
-    for (index, tool) in request.tools.iter().enumerate() {
-        if allowed.is_some_and(|names| !names.iter().any(|name| name == tool.name())) {
-            continue;
-        }
-        let path = format!("tools.{index}");
-        match tool {
-            Tool::Function(function)
-                if function.deferred && !searched && !loaded.contains(function.name.as_str()) =>
-            {
-                losses.omit("deferred_tools");
-            }
-            Tool::Function(function) => out.tools.push(self::function(function, &path, losses)?),
-            Tool::Freeform(tool) if target.takes_freeform() => out.tools.push(ToolOut::Custom {
+    let searches = target.model.contains("search");
+    let skills = Skills {
+        freeform: target.takes_freeform(),
+        choice_of_some: target.quirks.openai_fields,
+        hosted: if searches { &[Hosted::WebSearch] } else { &[] },
+    };
+    for offer in offer::offers(request, skills, losses)? {
+        let path = format!("tools.{}", offer.index);
+        out.tools.push(match offer.tool {
+            Offered::Freeform(tool) => ToolOut::Custom {
                 custom: CustomOut {
                     name: names::tool_name(None, &tool.name),
                     description: tool.description.as_deref(),
                     format: tool.format.as_deref(),
                 },
-            }),
-            Tool::Freeform(tool) => {
-                if tool.format.is_some() {
-                    losses.name("tools.format");
-                }
-                let hint = tool
-                    .format
-                    .as_deref()
-                    .map_or("the whole input", RawValue::get);
-                out.tools.push(ToolOut::Function {
-                    function: FunctionOut {
-                        name: names::tool_name(None, &tool.name),
-                        description: tool.description.as_deref().map(Cow::Borrowed),
-                        parameters: raw(&json!({
-                            "type": "object",
-                            "properties": { FREEFORM_FIELD: { "type": "string", "description": hint } },
-                            "required": [FREEFORM_FIELD],
-                        })),
-                        strict: None,
-                    },
-                });
+            },
+            Offered::Function(function) => self::function(function, &path, losses)?,
+            Offered::Hosted(_) => {
+                out.web_search_options = Some(EmptyOut {});
+                continue;
             }
-            Tool::Hosted(tool) => hosted(tool, request, target, losses, out, &path)?,
-        }
+            Offered::Made {
+                name,
+                description,
+                schema,
+            } => ToolOut::Function {
+                function: FunctionOut {
+                    name: names::tool_name(None, name),
+                    description: description.map(Cow::Borrowed),
+                    parameters: Some(Cow::Owned(schema::print(&schema, &path)?)),
+                    strict: None,
+                },
+            },
+        });
     }
     choice(request, target, out);
     if target.quirks.vintage == Vintage::Functions {
         make_legacy(out, losses);
     }
     Ok(())
-}
-
-/// Names of deferred tools that the conversation has loaded.
-fn loaded(request: &Request) -> HashSet<&str> {
-    let results = request.blocks().filter_map(|block| match block {
-        Block::ToolResult(result) => Some(&result.blocks),
-        _ => None,
-    });
-    results
-        .flatten()
-        .filter_map(|block| match block {
-            Block::ToolReference(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// The set that tools are filtered by where the target has no such choice.
-fn allowed<'r>(request: &'r Request, target: &Target<'_>) -> Option<&'r [String]> {
-    match &request.tool_choice {
-        Some(ToolChoice::Allowed { names, .. }) if !target.quirks.openai_fields => Some(names),
-        _ => None,
-    }
 }
 
 fn function<'a>(
@@ -133,104 +92,6 @@ fn function<'a>(
             strict,
         },
     })
-}
-
-/// A tool of the vendor's own. Those that the client executes become functions; one that is merely offered beside others is left
-/// out (agents always offer web search); one that is wanted is translated or refused, because leaving it out would answer a
-/// search without searching.
-fn hosted<'a>(
-    tool: &'a HostedTool,
-    request: &Request,
-    target: &Target<'_>,
-    losses: &mut Losses,
-    out: &mut RequestOut<'a>,
-    path: &str,
-) -> Result<(), RequestFault> {
-    if let Some((description, schema)) = client_executed(tool.kind) {
-        out.tools.push(ToolOut::Function {
-            function: FunctionOut {
-                name: names::tool_name(None, &tool.name),
-                description: Some(Cow::Borrowed(description)),
-                parameters: raw(&schema),
-                strict: None,
-            },
-        });
-        return Ok(());
-    }
-    let wanted = request.tools.len() == 1
-        || matches!(&request.tool_choice, Some(ToolChoice::Named(name)) if *name == tool.name);
-    let searches = tool.kind == Hosted::WebSearch && target.model.contains("search");
-    if searches {
-        out.web_search_options = Some(EmptyOut {});
-    } else if wanted {
-        return Err(RequestFault::new(
-            path,
-            format!(
-                "`{}` is run by its provider, and this upstream cannot run it; route it to one that can",
-                tool.name
-            ),
-        ));
-    } else {
-        losses.name("hosted_tools");
-    }
-    Ok(())
-}
-
-/// Tools that Anthropic defines and the client runs: to any other model they are functions with this schema.
-fn client_executed(kind: Hosted) -> Option<(&'static str, serde_json::Value)> {
-    match kind {
-        Hosted::Bash => Some((
-            "Run a command in a persistent bash session.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "command": { "type": "string", "description": "The command to run." },
-                    "restart": { "type": "boolean", "description": "Restart the session instead." },
-                },
-            }),
-        )),
-        Hosted::TextEditor => Some((
-            "View, create and edit text files.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "command": { "type": "string", "enum": ["view", "create", "str_replace", "insert"] },
-                    "path": { "type": "string" },
-                    "file_text": { "type": "string", "description": "For `create`: the whole text." },
-                    "old_str": { "type": "string", "description": "For `str_replace`: occurs exactly once." },
-                    "new_str": { "type": "string", "description": "For `str_replace`." },
-                    "insert_line": { "type": "integer", "description": "For `insert`: after this line; 0 = at the top." },
-                    "insert_text": { "type": "string", "description": "For `insert`." },
-                    "view_range": { "type": "array", "items": { "type": "integer" }, "description": "For `view`: first and last line." },
-                },
-                "required": ["command", "path"],
-            }),
-        )),
-        Hosted::Memory => Some((
-            "Keep notes in files under /memories.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "command": { "type": "string", "enum": ["view", "create", "str_replace", "insert", "delete", "rename"] },
-                    "path": { "type": "string" },
-                    "file_text": { "type": "string" },
-                    "old_str": { "type": "string" },
-                    "new_str": { "type": "string" },
-                    "insert_line": { "type": "integer" },
-                    "insert_text": { "type": "string" },
-                    "old_path": { "type": "string" },
-                    "new_path": { "type": "string" },
-                    "view_range": { "type": "array", "items": { "type": "integer" } },
-                },
-                "required": ["command"],
-            }),
-        )),
-        _ => None,
-    }
-}
-
-fn raw(value: &serde_json::Value) -> Option<Cow<'static, RawValue>> {
-    serde_json::value::to_raw_value(value).ok().map(Cow::Owned)
 }
 
 /// A choice without tools is left out: OpenAI refuses it.

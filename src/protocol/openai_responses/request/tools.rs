@@ -48,7 +48,7 @@ pub fn encode<'a>(
                 schema,
             } => ToolOut::Function {
                 name: names::tool_name(None, name),
-                description,
+                description: description.map(Cow::Borrowed),
                 parameters: Cow::Owned(schema::print(&schema, &path)?),
                 strict: false,
             },

@@ -129,7 +129,7 @@ impl Answer {
                 return Ok(State::Ended);
             }
             b"failed" | b"cancelled" => {
-                on(Event::Error(failure(data)))?;
+                on(Event::Error(error::of_failed(data)))?;
                 return Ok(State::Ended);
             }
             b"error" => {
@@ -388,15 +388,6 @@ fn kind(data: &[u8]) -> Result<Cow<'_, [u8]>, Violation> {
         // Only errors have no type.
         None => Cow::Borrowed(b"error"),
     })
-}
-
-fn failure(data: &[u8]) -> crate::protocol::error::WireError {
-    let error = read::<LifecycleIn<'_>>(data)
-        .ok()
-        .and_then(|event| event.response.error);
-    let wrapped = error.map(|error| format!("{{\"error\":{}}}", error.get()));
-    let parsed = wrapped.and_then(|error| parse_event(Dialect::OpenaiResponses, error.as_bytes()));
-    error::of_upstream(parsed)
 }
 
 fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Violation> {
