@@ -32,7 +32,7 @@ mod restore;
 mod seen;
 mod stops;
 
-/// Reads a client's request.
+/// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
 pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
     match client {
         Dialect::Anthropic => anthropic::request::decode(body),
