@@ -33,8 +33,8 @@ impl Demo {
             Ok(config) => config,
             Err(faults) => return print_faults(&faults),
         };
-        log::start(&config.log);
-        let server = match Server::bind(config, Source::Fixed) {
+        let on_reload = log::start(&config.log);
+        let server = match Server::bind_with(config, Source::Fixed, on_reload) {
             Ok(server) => server,
             Err(error) => return failure(&error),
         };

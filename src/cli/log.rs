@@ -1,23 +1,45 @@
 //! Diagnostics of the process itself, on standard error. The access log is another thing.
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::Subscriber;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Config, Log, LogFormat};
+use crate::proxy::server::OnReload;
 
-/// Starts logging as `log` says; `RUST_LOG`, when set, decides the level instead.
-pub(super) fn start(log: &Log) {
-    // Pingora's own lines speak of hooks and sessions; what an operator needs of them, Weir says itself.
-    let default = format!(
-        "warn,weir={0},pingora=off,pingora_core=off,pingora_proxy=off",
-        log.level
-    );
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// Starts logging as `log` says; `RUST_LOG`, when set, decides the level instead. What is returned changes the level
+/// when the configuration does.
+pub(super) fn start(log: &Log) -> OnReload {
+    let builder = Subscriber::builder()
+        .with_env_filter(filter(log))
         .with_writer(std::io::stderr)
         .with_target(false);
     // A second start in one process (a test's) keeps the first.
-    let _ = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
-    };
+    match log.format {
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let started = builder.try_init().is_ok();
+            on_reload(started, move |filter| handle.reload(filter).is_ok())
+        }
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            let started = builder.try_init().is_ok();
+            on_reload(started, move |filter| handle.reload(filter).is_ok())
+        }
+    }
+}
+
+fn on_reload(started: bool, set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> OnReload {
+    Box::new(move |config: &Config| {
+        if started && !set(filter(&config.log)) {
+            tracing::error!("the log level could not be changed");
+        }
+    })
+}
+
+fn filter(log: &Log) -> EnvFilter {
+    // Pingora's own lines speak of hooks and sessions; what an operator needs of them, Weir says itself.
+    let level = &log.level;
+    let default = format!("warn,weir={level},pingora=off,pingora_core=off,pingora_proxy=off");
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))
 }

@@ -58,11 +58,11 @@ fn announce(config: &Config, key: &str) {
 }
 
 fn serve(config: Config, source: Source) -> ExitCode {
-    log::start(&config.log);
+    let on_reload = log::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let server = match Server::bind(config, source) {
+    let server = match Server::bind_with(config, source, on_reload) {
         Ok(server) => server,
         Err(error) => return failure(&error),
     };

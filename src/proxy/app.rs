@@ -7,20 +7,20 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Notify;
 
 use super::connect::Upstreams;
-use super::server::StartError;
+use super::server::{OnReload, StartError};
 use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::telemetry::Telemetry;
 
 /// The process: the current configuration, the connections, the counters.
-#[derive(Debug)]
 pub(super) struct App {
     gateway: ArcSwap<Gateway>,
     pub(super) upstreams: Upstreams,
     /// Of the TLS listeners, in their order.
     pub(super) certificates: Vec<Arc<Certificate>>,
     pub(super) telemetry: Arc<Telemetry>,
+    on_reload: OnReload,
     in_flight: AtomicUsize,
     draining: AtomicBool,
     /// Told when the last request in flight ends.
@@ -36,7 +36,7 @@ pub(super) struct InFlight(Arc<App>);
 
 impl App {
     /// Around a first configuration.
-    pub(super) fn new(config: Config) -> Result<Arc<Self>, StartError> {
+    pub(super) fn new(config: Config, on_reload: OnReload) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
         let mut certificates = Vec::new();
@@ -51,6 +51,7 @@ impl App {
         }
         Ok(Arc::new(Self {
             certificates,
+            on_reload,
             gateway: ArcSwap::from_pointee(Gateway::build(config, None)),
             upstreams: Upstreams::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
@@ -73,6 +74,11 @@ impl App {
         let next = Arc::new(Gateway::build(config, Some(&**self.gateway())));
         self.upstreams.apply(&next.config, self).await;
         self.gateway.store(next);
+    }
+
+    /// Tells what lives outside the data plane of the configuration now in force.
+    pub(super) fn reloaded(&self) {
+        (self.on_reload)(&self.gateway().config);
     }
 
     /// Reads the certificates of the TLS listeners again.
@@ -144,6 +150,14 @@ impl App {
         if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.idle.notify_waiters();
         }
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,6 +19,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::app::App;
+use super::bodies;
 use super::body::{self, BodyFault};
 use super::relay::{Left, Relay};
 use super::request::{Exchange, Stage};
@@ -113,6 +114,10 @@ impl Edge {
             }
         };
         exchange.record.outcome.bytes_in = body.len() as u64;
+        if exchange.gateway.config.log.bodies {
+            let id = &exchange.record.outcome.request_id;
+            tracing::info!(request_id = %id, body = %bodies::shown(&body), "request body");
+        }
         let head = session.req_header();
         let admitted = admit::admit(&exchange.gateway, key, call, &head.headers, body)?;
         exchange.note(&admitted);
@@ -190,9 +195,13 @@ impl ProxyHttp for Edge {
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
+            sent: exchange.gateway.config.log.bodies.then(Vec::new),
         };
         let left = relay.run().await;
         exchange.waited = relay.waited;
+        if let Some(sent) = &relay.sent {
+            tracing::info!(%request_id, body = %bodies::shown(sent), "answer body");
+        }
         match left {
             Left::Intact => Ok(false),
             Left::Close => {

@@ -2,6 +2,7 @@
 mod admin;
 mod answer;
 mod app;
+mod bodies;
 mod body;
 mod connect;
 mod edge;

@@ -10,6 +10,7 @@ use pingora::protocols::http::client::HttpSession;
 use tokio::time::{Sleep, sleep_until};
 
 use super::answer::client_head;
+use super::bodies;
 use super::relay::{Gone, Relay, timed};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
@@ -207,6 +208,9 @@ impl Pump<'_, '_> {
         }
         for bytes in self.relaying.take() {
             relay.outcome.bytes_out += bytes.len() as u64;
+            if let Some(sent) = &mut relay.sent {
+                bodies::keep(sent, &bytes);
+            }
             let writing = relay.client.write_response_body(bytes, false);
             timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
         }

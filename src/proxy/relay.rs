@@ -19,6 +19,7 @@ use pingora::protocols::http::client::HttpSession;
 
 use super::answer::write_answer;
 use super::app::App;
+use super::bodies;
 use super::connect::{ConnectFault, Target};
 use super::pump::{Pump, PumpEnd};
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
@@ -53,6 +54,8 @@ pub(super) struct Relay<'a> {
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
     pub(super) own_headers: &'a HeaderMap,
+    /// What went to the client, kept for the log when `log.bodies` asks for it.
+    pub(super) sent: Option<Vec<u8>>,
 }
 
 /// The client closed.
@@ -293,6 +296,9 @@ impl Relay<'_> {
     }
 
     async fn answer(&mut self, answer: Answer) -> Left {
+        if let Some(sent) = &mut self.sent {
+            bodies::keep(sent, &answer.body);
+        }
         self.outcome.status = answer.status;
         let written = write_answer(self.client, &answer, self.own_headers);
         if let Some(bytes) = timed(&mut self.waited, written).await {

@@ -119,6 +119,7 @@ async fn apply(app: &Arc<App>, config: Config) -> Verdict {
         needs_restart(&current.config, &config)
     };
     app.swap(config).await;
+    app.reloaded();
     let generation = app.telemetry.status().generation + 1;
     Verdict::Applied {
         generation,
@@ -170,6 +171,9 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     }
     if old.server.threads != new.server.threads {
         changed.push("server.threads");
+    }
+    if old.log.format != new.log.format {
+        changed.push("log.format");
     }
     changed
 }

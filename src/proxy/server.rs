@@ -45,6 +45,9 @@ pub enum Stop {
     Now,
 }
 
+/// What else is to follow a new configuration.
+pub type OnReload = Box<dyn Fn(&Config) + Send + Sync>;
+
 /// What a process serves until.
 #[derive(Debug)]
 pub enum Until {
@@ -100,6 +103,15 @@ enum AdminListener {
 impl Server {
     /// Binds everything that `config` names.
     pub fn bind(config: Config, source: Source) -> Result<Self, StartError> {
+        Self::bind_with(config, source, Box::new(|_| ()))
+    }
+
+    /// As [`Server::bind`]; `on_reload` is told of every configuration that comes into force later.
+    pub fn bind_with(
+        config: Config,
+        source: Source,
+        on_reload: OnReload,
+    ) -> Result<Self, StartError> {
         let runtime = runtime(config.server.threads).map_err(StartError::Runtime)?;
         let mut listeners = Vec::with_capacity(config.listen.len());
         for listener in &config.listen {
@@ -114,7 +126,7 @@ impl Server {
         };
         let app = {
             let _inside = runtime.enter();
-            App::new(config)?
+            App::new(config, on_reload)?
         };
         Ok(Self {
             app,

@@ -121,7 +121,7 @@ def check_responses(case, url):
                 raise openai.APIError(last.response.error.message, request=None, body=None)
             response = stream.get_final_response() if last.type == "response.completed" else last.response
     for item in response.output:
-        if item.type == "function_call":
+        if item.type == "function_call" and item.status == "completed":
             json.loads(item.arguments)
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens > 0
     return response

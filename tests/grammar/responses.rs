@@ -90,6 +90,11 @@ pub fn check(frames: &[(Option<String>, String)]) -> Result<(), String> {
                     }
                 } else {
                     usage(&response["usage"])?;
+                    if kind == "response.completed"
+                        && done.values().any(|item| item["status"] != "completed")
+                    {
+                        return Err("an item is cut in a whole answer".to_owned());
+                    }
                     if done.len() != items.len() {
                         return Err("an item is not done".to_owned());
                     }
@@ -238,8 +243,8 @@ fn whole(item: &Item, done: &Value) -> Result<(), String> {
         }
         Some("function_call") => {
             let args = done["arguments"].as_str().unwrap_or_default();
-            args == item.args
-                && serde_json::from_str::<serde_json::Map<String, Value>>(args).is_ok()
+            let whole = serde_json::from_str::<serde_json::Map<String, Value>>(args).is_ok();
+            args == item.args && (whole || done["status"] == "incomplete")
         }
         Some("custom_tool_call") => done["input"] == json!(item.args),
         _ => true,

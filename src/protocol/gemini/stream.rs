@@ -8,6 +8,7 @@
 //!
 //! Encoder   Open ── text, thoughts ──► Open            one chunk each
 //!           Open ── ToolStart ──► Calling ── ToolEnd ──► Open      one chunk, at the end
+//!           Calling ── ToolEnd of arguments that are cut ──► Cut ── Stop ──► Open,   Cut ── content ──► a breach
 //!           any  ── End ──► Ended (finishReason, usage),   any ── Error ──► Ended
 //! ```
 mod decoder;

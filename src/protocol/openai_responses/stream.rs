@@ -14,7 +14,8 @@
 //!           Between ── reasoning ──► Reasoning              (output_item.added)
 //!           Between ── ToolStart ──► Call                   (output_item.added)
 //!           Message, Reasoning ── content of another kind, Stop ──► Between      (…done, output_item.done)
-//!           Reasoning ── ReasoningEnd ──► Between,  Call ── ToolEnd ──► Between
+//!           Reasoning ── ReasoningEnd ──► Between,  Call ── ToolEnd ──► Between, or Cut if nobody could run it
+//!           Cut ── Stop ──► Between                         (output_item.done, incomplete),  Cut ── content ──► a breach
 //!           any ── End ──► Ended (completed, incomplete),  any ── Error ──► Ended (failed)
 //! ```
 //!

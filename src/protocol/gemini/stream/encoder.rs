@@ -22,6 +22,8 @@ pub struct Encoder {
 #[derive(Debug, Default)]
 enum State {
     Calling(Call),
+    /// A call was left out that nobody can run. It is right only if the answer is cut here, which the stop tells.
+    Cut,
     Ended,
     #[default]
     Open,
@@ -113,9 +115,18 @@ impl State {
                 Ok(Self::Calling(call))
             }
             (Self::Calling(call), Event::ToolEnd { slot }) if slot == call.slot => {
+                if !call.args.is_whole() {
+                    writer.losses.name("cut_call");
+                    return Ok(Self::Cut);
+                }
                 writer.call(&call.id, &call.name, &call.args, out);
                 Ok(Self::Open)
             }
+            (Self::Cut, Event::Stop(stop)) => {
+                content(Event::Stop(stop), writer, out);
+                Ok(Self::Open)
+            }
+            (Self::Cut, _) => Err(Violation::bad_arguments()),
             (_, Event::ToolStart { .. } | Event::ToolArgs { .. } | Event::ToolEnd { .. }) => {
                 Err(Violation::new(
                     "delta_outside_block",

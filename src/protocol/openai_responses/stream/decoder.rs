@@ -89,6 +89,11 @@ impl Answer {
         data: &[u8],
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<State, Violation> {
+        let goes_on = kind.ends_with(b".added") || kind.ends_with(b".delta");
+        if goes_on && self.calls == Calls::Cut {
+            // Only the last call may be cut, with the whole answer.
+            return Err(Violation::bad_arguments());
+        }
         match kind.strip_prefix(b"response.").unwrap_or(kind) {
             b"output_text.delta" => self.text(&read(data)?, false, on)?,
             b"output_text.done" => {
@@ -113,7 +118,12 @@ impl Answer {
             | b"custom_tool_call_input.delta"
             | b"custom_tool_call_input.done" => self.args(&read(data)?, on)?,
             b"output_item.added" => self.added(&read(data)?, on)?,
-            b"output_item.done" => self.done(&read(data)?, on)?,
+            b"output_item.done" => {
+                let event: ItemEventIn<'_> = read(data)?;
+                if let Some(raw) = event.item {
+                    self.item_done(event.output_index, raw, on)?;
+                }
+            }
             b"created" => {
                 let event: LifecycleIn<'_> = read(data)?;
                 on(Event::Start(Start {
@@ -262,17 +272,6 @@ impl Answer {
         })
     }
 
-    fn done(
-        &mut self,
-        event: &ItemEventIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let Some(raw) = event.item else {
-            return Ok(());
-        };
-        self.item_done(event.output_index, raw, on)
-    }
-
     /// Tells what is whole now, and whatever of it was not told before.
     fn item_done(
         &mut self,
@@ -298,7 +297,11 @@ impl Answer {
                 on(Event::ToolEnd { slot })
             }
             (Item::Call(Call::Started(scanner) | Call::Told(scanner)), _) => {
-                self.called(is_whole(scanner.as_ref()));
+                let told = is_whole(scanner.as_ref());
+                if !told && self.calls != Calls::Cut {
+                    // A piece was lost on the way: the item itself is whole.
+                    return Err(Violation::bad_arguments());
+                }
                 on(Event::ToolEnd { slot })
             }
             (Item::Reasoning(Some(_)), Some(Block::Reasoning(reasoning))) => {

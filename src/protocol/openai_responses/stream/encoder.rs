@@ -27,6 +27,8 @@ enum State {
     #[default]
     Between,
     Call(Call),
+    /// A call that nobody can run. It is right only if the answer is cut here, which the stop tells.
+    Cut(Call),
     Ended,
     Message(Message),
     Reasoning(Thought),
@@ -110,6 +112,13 @@ impl State {
         out: &mut BytesMut,
     ) -> Result<Self, Violation> {
         match (self, event) {
+            (state, Event::Stop(stop)) => Ok(state.stop(stop, writer, out)),
+            (state, Event::End) => {
+                state.close("completed", writer, out);
+                writer.close(out);
+                Ok(Self::Ended)
+            }
+            (Self::Cut(_), _) => Err(Violation::bad_arguments()),
             (state, Event::TextDelta(text)) if !text.is_empty() => {
                 writer.bytes += text.len();
                 let mut message = state.message(writer, out);
@@ -172,7 +181,10 @@ impl State {
                 Ok(Self::Call(call))
             }
             (Self::Call(call), Event::ToolEnd { slot }) if slot == call.slot => {
-                call.close(writer, out);
+                if !call.is_whole() {
+                    return Ok(Self::Cut(call));
+                }
+                call.close("completed", writer, out);
                 Ok(Self::Between)
             }
             (_, Event::ToolArgs { .. } | Event::ToolEnd { .. }) => Err(Violation::new(
@@ -185,12 +197,6 @@ impl State {
                 state.close("completed", writer, out);
                 items::web_search(&call, writer, out);
                 Ok(Self::Between)
-            }
-            (state, Event::Stop(stop)) => Ok(state.stop(stop, writer, out)),
-            (state, Event::End) => {
-                state.close("completed", writer, out);
-                writer.close(out);
-                Ok(Self::Ended)
             }
             (state, Event::ServerCall(_) | Event::ServerResult(_) | Event::Foreign(_)) => {
                 writer.losses.name("answer_content");
@@ -243,7 +249,8 @@ impl State {
     /// Ends the item that is open.
     fn close(self, status: &'static str, writer: &mut Writer, out: &mut BytesMut) {
         match self {
-            Self::Call(call) => call.close(writer, out),
+            Self::Call(call) => call.close(status, writer, out),
+            Self::Cut(call) => call.close("incomplete", writer, out),
             Self::Message(message) => message.close(status, writer, out),
             Self::Reasoning(thought) => thought.close(None, writer, out),
             Self::Before | Self::Between | Self::Ended => {}

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::wire::{AnswerItemOut, EventOut, PartOut, SearchOut};
 use super::writer::{Writer, raw};
+use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{CallKind, ToolCall};
 use crate::protocol::hub::opaque::{self, Opaque};
 use crate::protocol::hub::read::Str;
@@ -152,7 +153,12 @@ impl Call {
         writer.event(out, kind, &event);
     }
 
-    pub fn close(mut self, writer: &mut Writer, out: &mut BytesMut) {
+    /// Whether the arguments are what the tool can be run with.
+    pub fn is_whole(&self) -> bool {
+        self.is_freeform || Args::new(self.args.as_str()).is_whole()
+    }
+
+    pub fn close(mut self, status: &'static str, writer: &mut Writer, out: &mut BytesMut) {
         if self.args.is_empty() && !self.is_freeform {
             // A tool without parameters: clients parse what they get here.
             self.args("{}", writer, out);
@@ -175,7 +181,7 @@ impl Call {
             };
             writer.event(out, "response.function_call_arguments.done", &event);
         }
-        writer.done(out, &self.item("completed"));
+        writer.done(out, &self.item(status));
     }
 
     fn item(&self, status: &'static str) -> AnswerItemOut<'_> {
