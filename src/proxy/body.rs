@@ -40,6 +40,26 @@ pub(super) async fn read(session: &mut ServerSession, limit: usize) -> Result<By
     }
 }
 
+/// Reads and drops what is left of the body, after an answer that did not wait for it.
+///
+/// A client that is still sending reads the answer when it is done. To close on bytes that nobody read resets the
+/// connection (HTTP/1) or the stream (HTTP/2), and takes the answer along. Bounded, so that a refused client holds
+/// nothing for long.
+pub(super) async fn discard(session: &mut ServerSession) {
+    let expects = session.req_header().headers.contains_key(EXPECT);
+    // Who was never told to continue does not send; what was broken cannot be read on.
+    if session.is_body_done() || expects {
+        return;
+    }
+    let rest = async {
+        while let Ok(Ok(Some(_))) = tokio::time::timeout(LULL, session.read_request_body()).await {}
+    };
+    let whole = tokio::time::timeout(PATIENCE, rest).await.is_ok() && session.is_body_done();
+    if !whole {
+        session.set_keepalive(None);
+    }
+}
+
 async fn read_raw(
     session: &mut ServerSession,
     declared: Option<u64>,
@@ -152,6 +172,10 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
 
 /// How long a client may pause while it sends its body.
 const SILENCE: Duration = Duration::from_mins(1);
+
+/// How long a client whose answer is there already may go on sending its body, and how long it may pause.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LULL: Duration = Duration::from_secs(5);
 
 /// Memory set aside on the word of a `Content-Length`, bytes.
 const MAX_PREALLOCATED: usize = 1 << 20;

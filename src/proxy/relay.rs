@@ -266,10 +266,8 @@ impl Relay<'_> {
             return Attempt::Done(Left::Abort);
         }
         let closing = self.client.write_response_body(Bytes::new(), true);
+        // A client that has all of its answer may leave before it is closed: that changes nothing about its end.
         if timed(&mut self.waited, closing).await.is_err() {
-            if whole {
-                self.outcome.end = End::ClientGone;
-            }
             return Attempt::Done(Left::Abort);
         }
         Attempt::Done(if whole { Left::Intact } else { Left::Close })

@@ -9,6 +9,7 @@ use pingora_proxy::Session;
 
 use super::answer::write_answer;
 use super::app::{App, InFlight};
+use super::body;
 use super::relay::WRITE_TIMEOUT;
 use super::vendor::Vendor;
 use crate::exchange::admit::Admitted;
@@ -149,10 +150,25 @@ impl Exchange {
         };
         self.record.outcome.status = status;
         match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
-            Some(bytes) => self.record.outcome.bytes_out += bytes,
+            Some(bytes) => {
+                self.record.outcome.bytes_out += bytes;
+                self.linger(session).await;
+            }
             None => self.record.outcome.end = End::ClientGone,
         }
         Ok(())
+    }
+
+    /// Lets a client that is still sending come to the answer. It is served by then and counts for no limit.
+    async fn linger(&mut self, session: &mut Session) {
+        let client = &mut session.downstream_session;
+        if client.is_body_done() || client.finish_body().await.is_err() {
+            return;
+        }
+        self.in_flight = None;
+        let began = Instant::now();
+        body::discard(client).await;
+        self.waited += began.elapsed();
     }
 
     /// Takes what the dispatch knows over into the outcome and fixes the times.

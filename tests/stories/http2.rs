@@ -9,8 +9,12 @@ fn lines() -> Lines {
     sample(Dialect::Anthropic)
 }
 
-/// Runs curl; its body, and `version status` of the answer.
-fn curl(arguments: &[&str], body: &str) -> (String, String) {
+/// Runs curl; the body, and `version status`, of the answer.
+pub fn curl(arguments: &[&str], body: &str) -> (String, String) {
+    let own = arguments
+        .iter()
+        .any(|argument| argument.starts_with("x-api-key"));
+    let key = (!own).then(|| ["-H".to_owned(), format!("x-api-key: {KEY}")]);
     let output = Command::new("curl")
         .args([
             "-sS",
@@ -19,8 +23,9 @@ fn curl(arguments: &[&str], body: &str) -> (String, String) {
             "-w",
             "\n%{http_version} %{http_code}",
         ])
-        .args(["-H", &format!("x-api-key: {KEY}"), "--data-binary", body])
+        .args(["--data-binary", body])
         .args(arguments)
+        .args(key.iter().flatten())
         .output()
         .expect("curl exists");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -70,6 +75,18 @@ fn http_2_without_tls_is_spoken_with_prior_knowledge() {
         "2 404"
     );
     weir.until_metric("weir_requests_total", &[("outcome", "ok")], 2.0);
+}
+
+#[test]
+fn who_hangs_up_after_the_last_byte_has_had_its_answer() {
+    let upstream = upstream();
+    let weir = Weir::before(&upstream, &lines());
+    let url = format!("http://{}{}", weir.addr(), lines().path);
+    for ask in [lines().ask, lines().ask_stream].repeat(10) {
+        curl(&["--http2-prior-knowledge", &url], ask);
+    }
+    weir.until_metric("weir_requests_total", &[], 20.0);
+    weir.until_metric("weir_requests_total", &[("outcome", "ok")], 20.0);
 }
 
 #[test]

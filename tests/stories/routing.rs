@@ -102,7 +102,10 @@ fn where_nobody_speaks_the_clients_dialect_the_answer_still_comes_in_it() {
     let upstream = Upstream::json(200, sample(Dialect::Gemini).answer);
     let weir = Weir::before(&upstream, &sample(Dialect::Gemini));
     let answer = weir.ask(&lines()).send().is(200).json();
-    assert_eq!((&answer["type"], &answer["content"][0]["text"]), (&"message".into(), &"Hello".into()));
+    assert_eq!(
+        (&answer["type"], &answer["content"][0]["text"]),
+        (&"message".into(), &"Hello".into())
+    );
     assert!(upstream.only().target.starts_with("/v1beta/models/claude"));
     weir.line(|line| line["client_dialect"] == "anthropic" && line["upstream_dialect"] == "gemini");
 }

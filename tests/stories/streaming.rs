@@ -108,6 +108,32 @@ fn a_complete_answer_does_not_wait_for_an_upstream_that_keeps_it_open() {
 }
 
 #[test]
+fn a_client_that_leaves_after_the_last_event_has_had_its_answer() {
+    for dialect in [
+        Dialect::Anthropic,
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+    ] {
+        let lines = sample(dialect);
+        let upstream = Upstream::start(move |_, wire| {
+            wire.stream();
+            lines.events().iter().for_each(|event| wire.chunk(event));
+            wire.closes_within(Duration::from_secs(25));
+        });
+        let weir = Weir::before(&upstream, &lines);
+        let mut open = weir.ask_stream(&lines).open();
+        // As SDKs do: they read to the last event, not to the end of the connection.
+        lines
+            .events()
+            .iter()
+            .for_each(|event| assert_eq!(open.event().as_deref(), Some(*event)));
+        drop(open);
+        weir.until_metric("weir_requests_total", &[], 1.0);
+        weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 1.0);
+    }
+}
+
+#[test]
 fn gemini_without_sse_streams_one_json_array() {
     let lines = sample(Dialect::Gemini);
     let elements = lines
