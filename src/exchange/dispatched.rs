@@ -321,7 +321,7 @@ mod tests {
 
     /// The body that goes upstream for a request of an Anthropic client.
     fn sent(accounts: &[&str], body: &str) -> Vec<u8> {
-        let accounts: String = accounts
+        let accounts: Vec<String> = accounts
             .iter()
             .map(|dialect| {
                 format!(
@@ -329,6 +329,7 @@ mod tests {
                 )
             })
             .collect();
+        let accounts = accounts.concat();
         let text = format!("version: 1\nanonymous: true\naccounts:\n{accounts}");
         let config = config::parse("test", &text, &|_| None).expect("a configuration");
         let gateway = Arc::new(Gateway::build(config, None));

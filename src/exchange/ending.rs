@@ -184,13 +184,3 @@ impl Relaying {
         })
     }
 }
-
-impl Ended {
-    pub(super) const fn well() -> Self {
-        Self {
-            end: End::Complete,
-            failure: None,
-            abort: false,
-        }
-    }
-}

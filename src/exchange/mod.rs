@@ -19,6 +19,7 @@ pub mod relaying;
 mod served;
 pub mod target;
 mod translated;
+mod verdict;
 
 use std::sync::Arc;
 

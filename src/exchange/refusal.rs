@@ -144,7 +144,7 @@ impl Refusal {
         match self {
             Self::Member { name, .. } => wire.param = Some((*name).to_owned()),
             Self::Untranslatable { param, .. } if !param.is_empty() => {
-                wire.param = Some(param.clone())
+                wire.param = Some(param.clone());
             }
             Self::Overloaded => wire.retry_after = Some(Duration::from_secs(1)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {

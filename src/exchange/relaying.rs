@@ -17,9 +17,10 @@ use smallvec::SmallVec;
 
 use super::headers;
 use super::translated::Translated;
+pub use super::verdict::{Answer, Ended, Failed};
 use crate::config::secret::Secret;
-use crate::outcome::{End, UsageSource};
-use crate::pool::{self, ErrorFacts, Failure, Fault};
+use crate::outcome::UsageSource;
+use crate::pool::{self, ErrorFacts, Fault};
 use crate::protocol::Dialect;
 use crate::protocol::error::ParsedError;
 use crate::protocol::hub::usage::Usage;
@@ -80,42 +81,6 @@ pub enum Next {
     Hold,
     /// After the commit: the upstream's stream cannot be read further. [`Relaying::broke`] ends it.
     Unreadable,
-}
-
-/// A failed attempt, and what the client sees of it if nothing else is left.
-#[derive(Debug)]
-pub struct Failed {
-    pub failure: Failure,
-    /// The upstream's own error, if the client may see it.
-    pub answer: Option<Answer>,
-}
-
-/// A head and a body for the client.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-/// How a committed answer ended.
-#[derive(Debug)]
-pub struct Ended {
-    pub end: End,
-    /// What the pool is to know about it.
-    pub failure: Option<Failure>,
-    /// Nothing tells the client that the answer broke off, except breaking off.
-    pub abort: bool,
-}
-
-impl Failed {
-    /// Without anything that the client could be shown.
-    pub fn bare(failure: Failure) -> Box<Self> {
-        Box::new(Self {
-            failure,
-            answer: None,
-        })
-    }
 }
 
 impl Relaying {

@@ -9,7 +9,6 @@
 //! A stream goes through without waiting: what can be said after a read is written in the same read. It ends in exactly one of
 //! three ways ([`Terminal`]), and always with the terminal event of the client's dialect.
 use bytes::BytesMut;
-use memchr::memmem;
 
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
@@ -22,6 +21,7 @@ use super::hub::response::{Response, Spent};
 use super::hub::target::{Encoded, Quirks, Target};
 use super::sse::{Frame, Frames};
 use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
+pub use requests::{decode, decode_gemini, estimate, holds_envelope};
 use restore::Restore;
 pub use seen::Terminal;
 use seen::{Seen, for_client};
@@ -29,38 +29,10 @@ use stops::Stops;
 
 mod estimate;
 mod freeform;
+mod requests;
 mod restore;
 mod seen;
 mod stops;
-
-/// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
-pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
-    match client {
-        Dialect::Anthropic => anthropic::request::decode(body),
-        Dialect::OpenaiChat => openai_chat::request::decode(body),
-        Dialect::OpenaiResponses => openai_responses::request::decode(body),
-        Dialect::Gemini => decode_gemini(body, "", gemini::Delivery::Whole),
-    }
-}
-
-/// Reads the request of a Gemini client, whose path says the model and how the answer is to be delivered.
-pub fn decode_gemini(
-    body: &[u8],
-    model: &str,
-    delivery: gemini::Delivery,
-) -> Result<Request, RequestFault> {
-    gemini::request::decode(body, model, delivery)
-}
-
-/// Whether a request holds opaque state that Weir wrapped for a client of another dialect: no vendor knows what that is.
-pub fn holds_envelope(body: &[u8]) -> bool {
-    memmem::find(body, opaque::MAGIC.as_bytes()).is_some()
-}
-
-/// A guess at the tokens of a prompt.
-pub fn estimate(request: &Request) -> u64 {
-    estimate::prompt(request)
-}
 
 /// An upstream's error, for a client of another dialect.
 pub fn error(client: Dialect, said: &ParsedError) -> WireError {

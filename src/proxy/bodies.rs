@@ -35,7 +35,7 @@ mod tests {
     fn only_the_beginning_is_kept() {
         let mut kept = Vec::new();
         for _ in 0..3 {
-            keep(&mut kept, &[b'x'; MAX_LOGGED / 2 + 1]);
+            keep(&mut kept, &vec![b'x'; MAX_LOGGED / 2 + 1]);
         }
         assert_eq!(kept.len(), MAX_LOGGED);
     }

@@ -1,0 +1,52 @@
+//! What comes of one attempt: an answer, a failure, an end.
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::outcome::End;
+use crate::pool::Failure;
+
+/// A failed attempt, and what the client sees of it if nothing else is left.
+#[derive(Debug)]
+pub struct Failed {
+    pub failure: Failure,
+    /// The upstream's own error, if the client may see it.
+    pub answer: Option<Answer>,
+}
+
+/// A head and a body for the client.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// How a committed answer ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub end: End,
+    /// What the pool is to know about it.
+    pub failure: Option<Failure>,
+    /// Nothing tells the client that the answer broke off, except breaking off.
+    pub abort: bool,
+}
+
+impl Failed {
+    /// Without anything that the client could be shown.
+    pub fn bare(failure: Failure) -> Box<Self> {
+        Box::new(Self {
+            failure,
+            answer: None,
+        })
+    }
+}
+
+impl Ended {
+    pub(super) const fn well() -> Self {
+        Self {
+            end: End::Complete,
+            failure: None,
+            abort: false,
+        }
+    }
+}
