@@ -58,6 +58,7 @@ impl Dispatch {
         self.served.affinity = pick.affinity;
         let upstream = upstream_dialect(&pick.account, self.dialect());
         self.served.dialect = Some(upstream);
+        self.served.dropped.clear();
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
         let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
         if upstream == self.dialect() && !foreign {
@@ -66,8 +67,21 @@ impl Dispatch {
         match self.translated(pick, upstream, now, wall, draw) {
             Ok(step) => step,
             Err(RequestFault { param, message }) => {
-                Step::Refuse(Refusal::Untranslatable { param, message })
+                Step::Refuse(self.untranslatable(param, message))
             }
+        }
+    }
+
+    /// The client is told what cannot be translated, unless an account of its own dialect could have served it: then that
+    /// one's failure is the reason.
+    fn untranslatable(&self, param: String, message: String) -> Refusal {
+        let failed = self.attempts.last().and_then(|attempt| attempt.failure);
+        match failed {
+            Some(class) => Refusal::Exhausted {
+                class,
+                retry_after: None,
+            },
+            None => Refusal::Untranslatable { param, message },
         }
     }
 
@@ -125,6 +139,12 @@ impl Dispatch {
             seed: draw,
         };
         let (translator, encoded) = Translator::new(request, upstream, &target, stamp)?;
+        // Also when this attempt fails: what the upstream was asked differs by so much from what the client asked.
+        let notable = encoded.dropped.as_slice().iter();
+        self.served.dropped = notable
+            .filter(|dropped| dropped.notable)
+            .map(|dropped| dropped.field)
+            .collect();
         let call = ModelCall {
             dialect: upstream,
             endpoint: Endpoint::Generate,

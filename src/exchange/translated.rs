@@ -84,7 +84,7 @@ impl Translated {
     }
 
     pub(super) fn estimated_output(&self) -> u64 {
-        self.translator.committed().into()
+        self.translator.events()
     }
 
     pub(super) fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -202,7 +202,12 @@ impl Relaying {
         let Body::Translated(translated) = &mut self.body else {
             return Ended::well();
         };
-        if translated.is_complete() {
+        if translated.translator.stopped() {
+            // All was said before it broke: at most usage and the terminal marker are missing.
+            translated.translator.finish(&mut translated.out);
+            self.ready.extend(translated.written());
+        }
+        if matches!(translated.translator.terminal(), Some(Terminal::Complete)) {
             return Ended::well();
         }
         let class = if end == End::Idle {

@@ -20,6 +20,8 @@ mod routing;
 mod shutdown;
 mod streaming;
 mod telemetry;
+mod translation;
+mod translation_endings;
 mod truncation;
 mod upstreams;
 mod vendor;

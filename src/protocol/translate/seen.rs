@@ -1,4 +1,5 @@
 //! What the relay will ask about an answer, noted as its events pass.
+use super::Translator;
 use crate::protocol::error::{ErrorKind, WireError};
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::Spent;
@@ -8,6 +9,8 @@ use crate::protocol::{Dialect, anthropic};
 #[derive(Debug, Default)]
 pub struct Seen {
     pub committed: bool,
+    /// Events with content.
+    pub events: u64,
     pub stopped: bool,
     pub model: Option<String>,
     pub spent: Option<Spent>,
@@ -25,10 +28,18 @@ pub enum Terminal {
     Truncated,
 }
 
+impl Translator {
+    /// How many events with content came: about as many as the answer has tokens.
+    pub const fn events(&self) -> u64 {
+        self.seen.events
+    }
+}
+
 impl Seen {
     /// Takes note of what the relay will ask, and makes errors fit for the client.
     pub fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
         self.committed |= event.commits();
+        self.events += u64::from(event.commits());
         self.stopped |= matches!(event, Event::Stop(_));
         match event {
             Event::Start(start) => {
