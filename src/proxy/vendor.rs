@@ -16,6 +16,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::app::App;
+use super::connect::Upstreams;
 use crate::config::{AffinityBy, ClientKey};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{Gateway, dispatch, headers, target};
@@ -61,7 +62,12 @@ impl Vendor {
     }
 
     /// Chooses the account and finds its address.
-    pub(super) fn peer(&mut self, app: &App, path: &str) -> Result<Box<HttpPeer>> {
+    pub(super) fn peer(
+        &mut self,
+        app: &App,
+        upstreams: &Upstreams,
+        path: &str,
+    ) -> Result<Box<HttpPeer>> {
         let now = Instant::now();
         let traces = Traces {
             key: Some(&self.key.name),
@@ -88,7 +94,7 @@ impl Vendor {
             Ok(pick) => pick,
             Err(exhausted) => return self.refuse(refusal(self.dialect, &exhausted)),
         };
-        let found = app.upstreams.target(&pick.account, pick.endpoint, &[]);
+        let found = upstreams.target(&pick.account, pick.endpoint, &[]);
         self.picked_at = now;
         self.pick = Some(pick);
         if let Some(target) = found {
