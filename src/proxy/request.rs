@@ -179,6 +179,7 @@ impl Exchange {
         }
         if let Stage::Vendor(vendor) = &mut self.stage {
             vendor.describe(&mut self.record.outcome);
+            self.waited += vendor.waited();
         }
         let outcome = &mut self.record.outcome;
         outcome.duration = self.arrived.elapsed();
