@@ -223,6 +223,28 @@ fn a_vendor_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn a_stream_of_a_vendor_endpoint_is_forwarded_as_it_comes_and_ends_with_its_client() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.stream();
+        wire.chunk("data: {\"first\":1}\n\n");
+        // Nothing more: the client has seen the first event when it leaves.
+        assert!(
+            wire.closes_within(std::time::Duration::from_secs(25)),
+            "weir hangs up"
+        );
+    });
+    let weir = weir(&upstream);
+    let mut open = weir
+        .post("/v1/audio/speech", "{\"stream_format\":\"sse\"}")
+        .open();
+    assert_eq!(open.event().as_deref(), Some("data: {\"first\":1}\n\n"));
+    drop(open);
+    let line = weir.line(|line| line["path"] == "/v1/audio/speech");
+    assert_eq!(line["end"], "client_gone", "{line}");
+    assert_eq!(weir.account("a")["state"], "usable");
+}
+
+#[test]
 fn a_vendor_answer_that_breaks_off_breaks_off_for_the_client() {
     let upstream = Upstream::start(|_, wire| {
         wire.raw("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegun");
