@@ -58,7 +58,9 @@ impl Dispatch {
         self.served.affinity = pick.affinity;
         let upstream = upstream_dialect(&pick.account, self.dialect());
         self.served.dialect = Some(upstream);
-        if upstream == self.dialect() {
+        // A conversation that comes back from another dialect carries state that only a translation can leave out.
+        let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
+        if upstream == self.dialect() && !foreign {
             return Step::Go(Box::new(self.as_it_came(pick, now)));
         }
         match self.translated(pick, upstream, now, wall, draw) {
@@ -307,5 +309,63 @@ fn counted(dialect: Dialect, tokens: u64) -> Answer {
         status,
         headers,
         body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::exchange::operation::{Operation, operation};
+    use crate::exchange::{Gateway, admit};
+
+    /// The body that goes upstream for a request of an Anthropic client.
+    fn sent(accounts: &[&str], body: &str) -> Vec<u8> {
+        let accounts: String = accounts
+            .iter()
+            .map(|dialect| {
+                format!(
+                    "  - {{ name: {dialect}, provider: simulated, dialect: {dialect}, base_url: \"http://127.0.0.1:9/v1\" }}\n"
+                )
+            })
+            .collect();
+        let text = format!("version: 1\nanonymous: true\naccounts:\n{accounts}");
+        let config = config::parse("test", &text, &|_| None).expect("a configuration");
+        let gateway = Arc::new(Gateway::build(config, None));
+        let headers = HeaderMap::new();
+        let wall = SystemTime::now();
+        let Operation::Model(call) = operation(&Method::POST, "/v1/messages", &headers) else {
+            panic!("not a model call");
+        };
+        let key = admit::authenticate(&gateway, &headers, None, wall).expect("anybody");
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let admitted = admit::admit(&gateway, key, call, &headers, body).expect("a request");
+        let now = Instant::now();
+        let mut dispatch = Dispatch::new(gateway, admitted, None, now);
+        match dispatch.next(now, wall, 1) {
+            Step::Go(dispatched) => dispatched.body().to_bytes().to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn conversation(signature: &str) -> String {
+        format!(
+            r#"{{"model":"claude-sonnet-5",  "max_tokens":9,"messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"hm","signature":"{signature}"}},{{"type":"text","text":"b"}}]}},{{"role":"user","content":"c"}}]}}"#
+        )
+    }
+
+    #[test]
+    fn the_clients_own_dialect_gets_the_clients_bytes() {
+        let body = conversation("EqQBCkYIARgC");
+        assert_eq!(sent(&["anthropic"], &body), body.as_bytes());
+        assert_eq!(sent(&["openai-chat", "anthropic"], &body), body.as_bytes());
+    }
+
+    #[test]
+    fn state_that_weir_wrapped_never_reaches_a_vendor() {
+        let body = conversation("weir1.AQECAwQF");
+        let sent = String::from_utf8(sent(&["anthropic", "openai-chat"], &body)).expect("text");
+        assert!(!sent.contains("weir1."), "{sent}");
+        assert!(sent.contains(r#""text":"b""#), "{sent}");
     }
 }

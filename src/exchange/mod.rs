@@ -33,6 +33,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     pub keys: KeyIndex,
     pub prices: PriceTable,
+    /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
+    pub mixed: bool,
     pub pool: Pool,
 }
 
@@ -40,7 +42,13 @@ impl Gateway {
     /// Builds everything that a request needs from `config`. The live state of the accounts passes on from `before`.
     pub fn build(config: Config, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
+        let first = config.accounts.first().map(|account| &account.dialects);
+        let mixed = config
+            .accounts
+            .iter()
+            .any(|account| Some(&account.dialects) != first);
         Self {
+            mixed,
             keys: KeyIndex::new(&config),
             prices: PriceTable::new(&config.prices),
             pool: Pool::new(&config, before.map(|before| &before.pool)),

@@ -301,10 +301,10 @@ impl Relaying {
     }
 
     /// A keep-alive for a client that waits; empty where none can be put.
-    pub fn ping(&self) -> Bytes {
-        match &self.body {
+    pub fn ping(&mut self) -> Bytes {
+        match &mut self.body {
             Body::Stream(tap) if self.committed => Bytes::from_static(tap.ping()),
-            Body::Translated(translated) if self.committed => translated.ping(self.client),
+            Body::Translated(translated) if self.committed => translated.ping(),
             _ => Bytes::new(),
         }
     }

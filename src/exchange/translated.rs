@@ -12,7 +12,6 @@ use crate::outcome::{End, FailureClass, UsageSource};
 use crate::pool::{self, ErrorFacts, Failure, Fault};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ParsedError, WireError};
-use crate::protocol::passthrough;
 use crate::protocol::translate::{self, Terminal, Translator};
 
 /// A translator and what it has written or still collects.
@@ -64,13 +63,9 @@ impl Translated {
         headers
     }
 
-    pub(super) fn ping(&self, client: Dialect) -> Bytes {
-        if self.media == JSON {
-            // Inside an array of JSON only white space says nothing.
-            Bytes::from_static(b"\n")
-        } else {
-            Bytes::from_static(passthrough::ping(client))
-        }
+    pub(super) fn ping(&mut self) -> Bytes {
+        self.translator.ping(&mut self.out);
+        self.written().unwrap_or_default()
     }
 
     pub(super) fn teach(&self, facts: &mut Facts) {

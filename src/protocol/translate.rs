@@ -9,6 +9,7 @@
 //! A stream goes through without waiting: what can be said after a read is written in the same read. It ends in exactly one of
 //! three ways ([`Terminal`]), and always with the terminal event of the client's dialect.
 use bytes::BytesMut;
+use memchr::memmem;
 
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
@@ -32,7 +33,7 @@ mod restore;
 mod seen;
 mod stops;
 
-/// Reads a client's request.
+/// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
 pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
     match client {
         Dialect::Anthropic => anthropic::request::decode(body),
@@ -49,6 +50,11 @@ pub fn decode_gemini(
     delivery: gemini::Delivery,
 ) -> Result<Request, RequestFault> {
     gemini::request::decode(body, model, delivery)
+}
+
+/// Whether a request holds opaque state that Weir wrapped for a client of another dialect: no vendor knows what that is.
+pub fn holds_envelope(body: &[u8]) -> bool {
+    memmem::find(body, opaque::MAGIC.as_bytes()).is_some()
 }
 
 /// A guess at the tokens of a prompt.

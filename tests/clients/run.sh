@@ -71,7 +71,8 @@ start_weir() {
     await "$WEIR_URL/ready"
 }
 
-# One account per dialect. No retries: an error that a test asks for is to be seen as it is.
+# One account per vendor, and one per dialect, reached with `x-to: DIALECT` by whatever client. No retries: an error that a
+# test asks for is to be seen as it is.
 configuration() {
     cat <<YAML
 version: 1
@@ -96,6 +97,7 @@ accounts:
     base_url: http://$upstream
     key: upstream-key-gemini
     models: [gemini-2.5-pro, "gemini-*"]
+$(translated)
 keys:
   - name: sdk-tests
     key: $WEIR_KEY
@@ -104,6 +106,26 @@ retry:
 log:
   access: $run/access.log
 YAML
+}
+
+translated() {
+    dialects="anthropic:anthropic:claude-opus-5 openai-chat:openai:gpt-5.1 openai-responses:openai:gpt-5.5 gemini:gemini:gemini-2.5-pro"
+    for one in $dialects; do
+        dialect=${one%%:*} model=${one##*:}
+        provider=${one#*:} provider=${provider%%:*}
+        case $provider in openai) path=/v1 ;; *) path= ;; esac
+        echo "  - { name: to-$dialect, provider: $provider, dialect: $dialect, base_url: http://$upstream$path, key: upstream-key-$dialect, models: { \"*\": $model } }"
+    done
+    echo "pools:"
+    echo "  - { name: own, accounts: [anthropic, openai, gemini] }"
+    for one in $dialects; do
+        echo "  - { name: ${one%%:*}, accounts: [to-${one%%:*}] }"
+    done
+    echo "routes:"
+    for one in $dialects; do
+        echo "  - { when: { header: { x-to: ${one%%:*} } }, pool: ${one%%:*} }"
+    done
+    echo "  - { pool: own }"
 }
 
 free_ports() {

@@ -48,10 +48,10 @@ fn json(data: &str) -> Result<Value, String> {
 
 fn anthropic(frames: &[(Option<String>, String)]) -> Result<(), String> {
     let mut started = false;
-    let mut open: Option<(u64, String, String)> = None;
+    let mut open: Option<Block> = None;
+    // Blocks that were closed: the index of the one that is open, or of the next.
     let mut blocks = 0;
     let mut calls = 0;
-    let mut signed = false;
     let mut reason: Option<String> = None;
     let mut ended = false;
     for (name, data) in frames {
@@ -84,61 +84,24 @@ fn anthropic(frames: &[(Option<String>, String)]) -> Result<(), String> {
                 if event["index"].as_u64() != Some(blocks) {
                     return Err(format!("block {} is not the next", event["index"]));
                 }
-                let block = &event["content_block"];
-                let kind = block["type"].as_str().ok_or("no block type")?.to_owned();
-                if kind == "tool_use" {
-                    calls += 1;
-                    if block["input"] != serde_json::json!({})
-                        || !block["id"].is_string()
-                        || !block["name"].is_string()
-                    {
-                        return Err(format!("tool_use begins as {block}"));
-                    }
-                }
-                signed = false;
-                open = Some((blocks, kind, String::new()));
-                blocks += 1;
+                let block = Block::begin(&event["content_block"])?;
+                calls += u32::from(block.kind == "tool_use");
+                open = Some(block);
             }
             "content_block_delta" => {
-                let Some((index, block, text)) = &mut open else {
-                    return Err("a delta outside a block".to_owned());
-                };
-                if event["index"].as_u64() != Some(*index) {
+                let block = open.as_mut().ok_or("a delta outside a block")?;
+                if event["index"].as_u64() != Some(blocks) {
                     return Err("a delta of another block".to_owned());
                 }
-                let delta = &event["delta"];
-                let (kind, field) = match block.as_str() {
-                    "text" if delta["type"] == "citations_delta" => continue,
-                    "text" => ("text_delta", "text"),
-                    "tool_use" | "server_tool_use" => ("input_json_delta", "partial_json"),
-                    "thinking" if delta["type"] == "signature_delta" && !signed => {
-                        signed = true;
-                        continue;
-                    }
-                    "thinking" if !signed => ("thinking_delta", "thinking"),
-                    other => return Err(format!("{} in {other}", delta["type"])),
-                };
-                if delta["type"] != kind {
-                    return Err(format!("{} in {block}", delta["type"]));
-                }
-                text.push_str(delta[field].as_str().ok_or("no text in a delta")?);
+                block.delta(&event["delta"])?;
             }
             "content_block_stop" => {
-                let Some((index, kind, text)) = open.take() else {
-                    return Err("a stop outside a block".to_owned());
-                };
-                if event["index"].as_u64() != Some(index) {
+                let block = open.take().ok_or("a stop outside a block")?;
+                if event["index"].as_u64() != Some(blocks) {
                     return Err("a stop of another block".to_owned());
                 }
-                if kind == "text" && text.trim().is_empty() {
-                    return Err("an empty text block".to_owned());
-                }
-                if kind == "thinking" && !signed {
-                    return Err("thinking without a signature".to_owned());
-                }
-                if kind == "tool_use"
-                    && serde_json::from_str::<serde_json::Map<String, Value>>(&text).is_err()
-                {
+                blocks += 1;
+                if block.end()? == Arguments::Cut {
                     // Only an answer that was cut may cut its arguments.
                     reason = Some("max_tokens".to_owned());
                 }
@@ -173,6 +136,71 @@ fn anthropic(frames: &[(Option<String>, String)]) -> Result<(), String> {
         Ok(())
     } else {
         Err("no terminal event".to_owned())
+    }
+}
+
+/// A block of Anthropic's that is open.
+struct Block {
+    kind: String,
+    text: String,
+    signed: bool,
+}
+
+#[derive(Eq, PartialEq)]
+enum Arguments {
+    Cut,
+    Whole,
+}
+
+impl Block {
+    fn begin(block: &Value) -> Result<Self, String> {
+        let kind = block["type"].as_str().ok_or("no block type")?.to_owned();
+        let fine = block["input"] == serde_json::json!({})
+            && block["id"].is_string()
+            && block["name"].is_string();
+        if kind == "tool_use" && !fine {
+            return Err(format!("tool_use begins as {block}"));
+        }
+        Ok(Self {
+            kind,
+            text: String::new(),
+            signed: false,
+        })
+    }
+
+    fn delta(&mut self, delta: &Value) -> Result<(), String> {
+        let (kind, field) = match self.kind.as_str() {
+            "text" if delta["type"] == "citations_delta" => return Ok(()),
+            "text" => ("text_delta", "text"),
+            "tool_use" | "server_tool_use" => ("input_json_delta", "partial_json"),
+            "thinking" if delta["type"] == "signature_delta" && !self.signed => {
+                self.signed = true;
+                return Ok(());
+            }
+            "thinking" if !self.signed => ("thinking_delta", "thinking"),
+            other => return Err(format!("{} in {other}", delta["type"])),
+        };
+        if delta["type"] != kind {
+            return Err(format!("{} in {}", delta["type"], self.kind));
+        }
+        self.text
+            .push_str(delta[field].as_str().ok_or("no text in a delta")?);
+        Ok(())
+    }
+
+    fn end(self) -> Result<Arguments, String> {
+        if self.kind == "text" && self.text.trim().is_empty() {
+            return Err("an empty text block".to_owned());
+        }
+        if self.kind == "thinking" && !self.signed {
+            return Err("thinking without a signature".to_owned());
+        }
+        let is_object = serde_json::from_str::<serde_json::Map<String, Value>>(&self.text).is_ok();
+        Ok(if self.kind == "tool_use" && !is_object {
+            Arguments::Cut
+        } else {
+            Arguments::Whole
+        })
     }
 }
 

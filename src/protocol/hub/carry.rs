@@ -44,8 +44,13 @@ pub const fn refuses_sampling(model: &Capabilities, reasons: bool) -> bool {
 
 /// Leaves out a sampling parameter; nobody notices where it says what holds without it.
 pub fn drop_sampling(name: &'static str, value: Option<f64>, losses: &mut Losses) {
-    let neutral = if name.ends_with("penalty") { 0.0 } else { 1.0 };
-    if value.is_some_and(|value| (value - neutral).abs() < f64::EPSILON) {
+    let neutral = match name {
+        "temperature" | "top_p" => Some(1.0),
+        "frequency_penalty" | "presence_penalty" => Some(0.0),
+        _ => None,
+    };
+    let distance = value.zip(neutral).map(|(value, neutral)| value - neutral);
+    if distance.is_some_and(|distance| distance.abs() < f64::EPSILON) {
         losses.omit(name);
     } else {
         losses.name(name);

@@ -153,7 +153,8 @@ const fn kind_tag(kind: OpaqueKind) -> u8 {
 }
 
 /// What every envelope begins with; the digit is the version.
-const MAGIC: &str = "weir1.";
+/// How every envelope begins.
+pub const MAGIC: &str = "weir1.";
 
 const VENDORS: [Vendor; 4] = [
     Vendor::Anthropic,

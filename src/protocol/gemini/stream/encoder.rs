@@ -109,6 +109,14 @@ impl State {
                 name: name.into_owned(),
                 args: Args::default(),
             })),
+            (Self::Calling(call), Event::ToolArgs { fragment, .. })
+                if call.args.raw.len() + fragment.len() > MOST_ARGS =>
+            {
+                Err(Violation::new(
+                    "call_too_long",
+                    "the arguments of a call are too long to be told whole",
+                ))
+            }
             (Self::Calling(mut call), Event::ToolArgs { slot, fragment }) if slot == call.slot => {
                 writer.bytes += fragment.len();
                 call.args.raw.push_str(&fragment);
@@ -180,3 +188,6 @@ fn fail(error: &WireError, writer: &mut Writer, out: &mut BytesMut) -> State {
     writer.fail(error, out);
     State::Ended
 }
+
+/// Most bytes of the arguments of one call: they are held until they are whole. Files are written with them at times.
+const MOST_ARGS: usize = 16 << 20;

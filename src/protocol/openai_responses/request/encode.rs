@@ -15,7 +15,7 @@ use crate::protocol::hub::target::{Encoded, Target};
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
     let mut losses = Losses::default();
-    request.settle_extras(&[], &mut losses)?;
+    request.settle_extras(&["metadata"], &mut losses)?;
     let prewarm = prewarm(request, target)?;
     let (reasoning, reasons) = reasoning(request, target, &mut losses);
     // Nothing is kept at the vendor, so reasoning has to come along.
@@ -43,6 +43,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         include,
         store: false,
         service_tier: None,
+        metadata: None,
         safety_identifier: None,
         prompt_cache_key: None,
         prompt_cache_options: None,
@@ -179,8 +180,11 @@ fn vendor_fields<'a>(
     out: &mut RequestOut<'a>,
 ) {
     let identity = &request.identity;
+    let mut extras = request.extras.iter();
+    let metadata = extras.find(|extra| extra.name == "metadata");
     if !target.quirks.openai_fields {
         for (name, present) in [
+            ("metadata", metadata.is_some()),
             ("user", identity.user.is_some()),
             ("prompt_cache_key", request.cache.key.is_some()),
             ("cache_control", request.cache.auto.is_some()),
@@ -195,6 +199,7 @@ fn vendor_fields<'a>(
         }
         return;
     }
+    out.metadata = metadata.map(|extra| &*extra.value);
     out.safety_identifier = identity
         .user
         .as_deref()

@@ -111,6 +111,12 @@ impl State {
         writer: &mut Writer,
         out: &mut BytesMut,
     ) -> Result<Self, Violation> {
+        if writer.bytes > MOST_BYTES {
+            return Err(Violation::new(
+                "answer_too_long",
+                "the answer is longer than can be told again at its end",
+            ));
+        }
         match (self, event) {
             (state, Event::Stop(stop)) => Ok(state.stop(stop, writer, out)),
             (state, Event::End) => {
@@ -257,3 +263,6 @@ impl State {
         }
     }
 }
+
+/// Most bytes of one answer: all of it is kept, because the last event repeats it. Real ones have a megabyte at most.
+const MOST_BYTES: usize = 64 << 20;
