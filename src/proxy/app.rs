@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::connect::Upstreams;
+use super::connect::{Connections, Upstreams};
 use super::server::{OnReload, StartError};
 use super::tls::Certificate;
 use crate::config::Config;
@@ -15,8 +15,8 @@ use crate::telemetry::Telemetry;
 
 /// The process: the current configuration, the connections, the counters.
 pub(super) struct App {
-    gateway: ArcSwap<Gateway>,
-    pub(super) upstreams: Upstreams,
+    current: ArcSwap<Snapshot>,
+    pub(super) connections: Connections,
     /// Of the TLS listeners, in their order.
     pub(super) certificates: Vec<Arc<Certificate>>,
     pub(super) telemetry: Arc<Telemetry>,
@@ -28,6 +28,13 @@ pub(super) struct App {
     /// Told to every relay when the drain is over.
     cut: Notify,
     random: AtomicU64,
+}
+
+/// A configuration in force and the way to its upstreams. A request keeps the one it began with, so that no reload
+/// takes an account away under it, or sends the old credential of one to its new address.
+pub(super) struct Snapshot {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) upstreams: Upstreams,
 }
 
 /// One request in flight; dropping it ends it.
@@ -52,8 +59,11 @@ impl App {
         Ok(Arc::new(Self {
             certificates,
             on_reload,
-            gateway: ArcSwap::from_pointee(Gateway::build(config, None)),
-            upstreams: Upstreams::new(KEEPALIVE),
+            current: ArcSwap::from_pointee(Snapshot {
+                gateway: Arc::new(Gateway::build(config, None)),
+                upstreams: Upstreams::default(),
+            }),
+            connections: Connections::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -64,16 +74,32 @@ impl App {
     }
 
     /// The configuration in force.
-    pub(super) fn gateway(&self) -> Guard<Arc<Gateway>> {
-        self.gateway.load()
+    pub(super) fn gateway(&self) -> Arc<Gateway> {
+        self.current.load().gateway.clone()
+    }
+
+    /// The same, with the way to its upstreams.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Finds the upstreams of the first configuration.
+    pub(super) async fn begin(self: &Arc<Self>) {
+        self.put(self.gateway()).await;
     }
 
     /// Takes over a new configuration; requests in flight keep theirs.
     pub(super) async fn swap(self: &Arc<Self>, config: Config) {
         self.telemetry.configure(&config);
-        let next = Arc::new(Gateway::build(config, Some(&**self.gateway())));
-        self.upstreams.apply(&next.config, self).await;
-        self.gateway.store(next);
+        let next = Gateway::build(config, Some(&*self.gateway()));
+        self.put(Arc::new(next)).await;
+    }
+
+    async fn put(self: &Arc<Self>, gateway: Arc<Gateway>) {
+        let before = self.snapshot();
+        let upstreams = Upstreams::of(&gateway.config, &before.upstreams, self).await;
+        self.current
+            .store(Arc::new(Snapshot { gateway, upstreams }));
     }
 
     /// Tells what lives outside the data plane of the configuration now in force.

@@ -8,7 +8,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -27,11 +26,12 @@ use super::egress::Tunnel;
 use super::health_check::health_check;
 use crate::config::{Account, Config};
 
-/// Every upstream of the configuration, and the connections to them.
-pub(super) struct Upstreams {
-    connector: Connector,
-    accounts: ArcSwap<HashMap<Arc<str>, Arc<Upstream>>>,
-}
+/// The upstreams of one configuration, by the names of their accounts.
+#[derive(Default)]
+pub(super) struct Upstreams(HashMap<Arc<str>, Arc<Upstream>>);
+
+/// The pooled connections of the process.
+pub(super) struct Connections(Connector);
 
 /// The endpoints of one account.
 pub(super) struct Upstream {
@@ -58,23 +58,14 @@ pub(super) enum ConnectFault {
 }
 
 impl Upstreams {
-    /// `keepalive` idle connections are kept in all.
-    pub(super) fn new(keepalive: usize) -> Self {
-        Self {
-            connector: Connector::new(Some(ConnectorOptions::new(keepalive))),
-            accounts: ArcSwap::default(),
-        }
-    }
-
-    /// Takes over the accounts of a configuration. Unchanged ones keep their addresses and their health.
-    /// New ones are resolved before this returns, so that the first request finds them.
-    pub(super) async fn apply(&self, config: &Config, app: &Arc<App>) {
-        let old = self.accounts.load_full();
+    /// Those of a configuration. What is unchanged since the one `before` keeps its addresses and its health; the rest
+    /// is resolved before this returns, so that the first request finds it.
+    pub(super) async fn of(config: &Config, before: &Self, app: &Arc<App>) -> Self {
         let mut accounts = HashMap::with_capacity(config.accounts.len());
         let mut fresh = tokio::task::JoinSet::new();
         for account in &config.accounts {
             let identity = identity(account);
-            let upstream = match old.get(&account.name) {
+            let upstream = match before.0.get(&account.name) {
                 Some(upstream) if upstream.identity == identity => upstream.clone(),
                 _ => {
                     let upstream = Arc::new(Upstream::new(account, identity, app));
@@ -85,7 +76,13 @@ impl Upstreams {
             accounts.insert(account.name.clone(), upstream);
         }
         fresh.join_all().await;
-        self.accounts.store(Arc::new(accounts));
+        Self(accounts)
+    }
+
+    /// Whether `account` is reached through the upstream that was built from this.
+    pub(super) fn has(&self, account: &str, identity: u64) -> bool {
+        let upstream = self.0.get(account);
+        upstream.is_some_and(|upstream| upstream.identity == identity)
     }
 
     /// An address of one endpoint of `account`; addresses in `tried` are passed over.
@@ -95,8 +92,7 @@ impl Upstreams {
         endpoint: usize,
         tried: &[SocketAddr],
     ) -> Option<Arc<Target>> {
-        let accounts = self.accounts.load();
-        let upstream = accounts.get(&account.name)?;
+        let upstream = self.0.get(&account.name)?;
         let fits = |backend: &Backend| {
             !tried.contains(&backend.addr)
                 && target_of(backend).is_some_and(|target| target.endpoint == endpoint)
@@ -109,6 +105,13 @@ impl Upstreams {
             .as_ref()
             .and_then(target_of)
     }
+}
+
+impl Connections {
+    /// `keepalive` idle ones are kept in all.
+    pub(super) fn new(keepalive: usize) -> Self {
+        Self(Connector::new(Some(ConnectorOptions::new(keepalive))))
+    }
 
     /// A session with `target`: pooled (`true`) or fresh, within `timeout`.
     pub(super) async fn session(
@@ -116,7 +119,7 @@ impl Upstreams {
         target: &Target,
         timeout: Duration,
     ) -> Result<(HttpSession, bool), ConnectFault> {
-        match tokio::time::timeout(timeout, self.connector.get_http_session(&target.peer)).await {
+        match tokio::time::timeout(timeout, self.0.get_http_session(&target.peer)).await {
             Ok(Ok(session)) => Ok(session),
             Ok(Err(error)) => Err(connect_fault(&error)),
             Err(_) => Err(ConnectFault::Timeout),
@@ -125,15 +128,9 @@ impl Upstreams {
 
     /// Puts a session back whose answer was read to its end.
     pub(super) async fn release(&self, session: HttpSession, target: &Target) {
-        self.connector
+        self.0
             .release_http_session(session, &target.peer, Some(IDLE_FOR))
             .await;
-    }
-}
-
-impl std::fmt::Debug for Upstreams {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upstreams").finish_non_exhaustive()
     }
 }
 
@@ -159,7 +156,7 @@ impl Upstream {
         let mut backends = Backends::new(Box::new(Resolve {
             sites: sites.collect(),
         }));
-        if let Some(check) = health_check(account, app) {
+        if let Some(check) = health_check(account, identity, app) {
             backends.set_health_check(check);
         }
         let mut balancer = LoadBalancer::from_backends(backends);

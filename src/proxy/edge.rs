@@ -55,33 +55,38 @@ impl Edge {
             return Ok(Received::Answer(self.public(local)));
         }
         if let Some(preflight) = origin::preflight(
-            exchange.gateway.config.server.cors.as_ref(),
+            exchange.snapshot.gateway.config.server.cors.as_ref(),
             &head.method,
             &head.headers,
         ) {
             return Ok(Received::Answer(preflight));
         }
-        let limit = exchange.gateway.config.server.max_concurrent_requests;
+        let limit = exchange
+            .snapshot
+            .gateway
+            .config
+            .server
+            .max_concurrent_requests;
         exchange.in_flight = Some(self.app.enter(limit).ok_or(Refusal::Overloaded)?);
         let key = admit::authenticate(
-            &exchange.gateway,
+            &exchange.snapshot.gateway,
             &head.headers,
             head.uri.query(),
             SystemTime::now(),
         )?;
         exchange.record.outcome.key = Some(key.name.clone());
         exchange.record.outcome.project =
-            origin::project(&exchange.gateway.config, &key, &head.headers);
+            origin::project(&exchange.snapshot.gateway.config, &key, &head.headers);
         match operation {
             Operation::Local(local) => Ok(Received::Answer(local::answer(
-                &exchange.gateway,
+                &exchange.snapshot.gateway,
                 &key,
                 &local,
             )?)),
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
             Operation::Vendor(dialect) => {
-                let pool = admit::vendor_pool(&exchange.gateway, &key)?;
-                let vendor = Vendor::new(exchange.gateway.clone(), key, dialect, pool);
+                let pool = admit::vendor_pool(&exchange.snapshot.gateway, &key)?;
+                let vendor = Vendor::new(exchange.snapshot.gateway.clone(), key, dialect, pool);
                 exchange.stage = Stage::Vendor(Box::new(vendor));
                 Ok(Received::Forward)
             }
@@ -100,7 +105,7 @@ impl Edge {
         key: Arc<ClientKey>,
         call: ModelCall,
     ) -> Result<Received, Refusal> {
-        let limit = exchange.gateway.config.server.max_body;
+        let limit = exchange.snapshot.gateway.config.server.max_body;
         let began = Instant::now();
         let body = body::read(&mut session.downstream_session, limit).await;
         exchange.waited += began.elapsed();
@@ -114,15 +119,15 @@ impl Edge {
             }
         };
         exchange.record.outcome.bytes_in = body.len() as u64;
-        if exchange.gateway.config.log.bodies {
+        if exchange.snapshot.gateway.config.log.bodies {
             let id = &exchange.record.outcome.request_id;
             tracing::info!(request_id = %id, body = %bodies::shown(&body), "request body");
         }
         let head = session.req_header();
-        let admitted = admit::admit(&exchange.gateway, key, call, &head.headers, body)?;
+        let admitted = admit::admit(&exchange.snapshot.gateway, key, call, &head.headers, body)?;
         exchange.note(&admitted);
         let dispatch = Dispatch::new(
-            exchange.gateway.clone(),
+            exchange.snapshot.gateway.clone(),
             admitted,
             head.uri.query(),
             exchange.arrived,
@@ -153,7 +158,7 @@ impl ProxyHttp for Edge {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        Exchange::new(Arc::clone(&self.app.gateway()), self.app.telemetry.clone())
+        Exchange::new(self.app.snapshot(), self.app.telemetry.clone())
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {
@@ -188,6 +193,7 @@ impl ProxyHttp for Edge {
         let request_id = exchange.record.outcome.request_id.clone();
         let mut relay = Relay {
             app: &self.app,
+            upstreams: &exchange.snapshot.upstreams,
             client: &mut session.downstream_session,
             dispatch,
             outcome: &mut exchange.record.outcome,
@@ -195,7 +201,7 @@ impl ProxyHttp for Edge {
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
-            sent: exchange.gateway.config.log.bodies.then(Vec::new),
+            sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
         };
         let left = relay.run().await;
         exchange.waited = relay.waited;
@@ -221,7 +227,11 @@ impl ProxyHttp for Edge {
         exchange: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
         match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.peer(&self.app, session.req_header().uri.path()),
+            Stage::Vendor(vendor) => vendor.peer(
+                &self.app,
+                &exchange.snapshot.upstreams,
+                session.req_header().uri.path(),
+            ),
             _ => Error::e_explain(
                 ErrorType::InternalError,
                 "only vendor endpoints are proxied plainly",
@@ -250,7 +260,7 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         let outcome = &mut exchange.record.outcome;
         outcome.bytes_in += body.as_ref().map_or(0, |body| body.len() as u64);
-        if outcome.bytes_in > exchange.gateway.config.server.max_body as u64 {
+        if outcome.bytes_in > exchange.snapshot.gateway.config.server.max_body as u64 {
             return down(ErrorType::HTTPStatus(413), "larger than server.max_body");
         }
         Ok(())
@@ -308,7 +318,7 @@ impl ProxyHttp for Edge {
         let refusal = match &mut exchange.stage {
             Stage::Vendor(vendor) => vendor.failed(
                 error,
-                exchange.gateway.config.server.max_body,
+                exchange.snapshot.gateway.config.server.max_body,
                 self.app.draw(),
             ),
             _ => Refusal::UpstreamFailed {

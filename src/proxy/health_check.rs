@@ -12,7 +12,11 @@ use super::connect::target_of;
 use crate::config::Account;
 
 /// The check that the account asks for: a plain `GET`, never a generative call.
-pub(super) fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<HttpHealthCheck>> {
+pub(super) fn health_check(
+    account: &Account,
+    identity: u64,
+    app: &Arc<App>,
+) -> Option<Box<HttpHealthCheck>> {
     let check = account.health_check.as_ref()?;
     let endpoint = account.endpoints.first()?;
     let mut http = HttpHealthCheck::new(&endpoint.host, endpoint.tls);
@@ -25,6 +29,7 @@ pub(super) fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<Http
     http.consecutive_failure = 2;
     http.health_changed_callback = Some(Box::new(Verdicts {
         account: account.name.clone(),
+        identity,
         app: Arc::downgrade(app),
     }));
     http.validator = Some(Box::new(|response| {
@@ -40,6 +45,8 @@ pub(super) fn health_check(account: &Account, app: &Arc<App>) -> Option<Box<Http
 /// Tells the pool what the health checks of one account find.
 struct Verdicts {
     account: Arc<str>,
+    /// Of the upstream that is checked.
+    identity: u64,
     app: Weak<App>,
 }
 
@@ -50,7 +57,12 @@ impl HealthObserve for Verdicts {
             return;
         };
         // One endpoint may have several addresses; the balancer passes the bad ones over. The last to change decides.
-        let gateway = app.gateway();
+        let snapshot = app.snapshot();
+        if !snapshot.upstreams.has(&self.account, self.identity) {
+            // A reload has changed the account: requests that began before it keep this upstream alive a while.
+            return;
+        }
+        let gateway = &snapshot.gateway;
         let account = gateway
             .config
             .accounts

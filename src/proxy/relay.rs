@@ -20,7 +20,7 @@ use pingora::protocols::http::client::HttpSession;
 use super::answer::write_answer;
 use super::app::App;
 use super::bodies;
-use super::connect::{ConnectFault, Target};
+use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
@@ -44,6 +44,8 @@ pub(super) enum Left {
 /// One request being relayed.
 pub(super) struct Relay<'a> {
     pub(super) app: &'a App,
+    /// Those of the configuration that the request began with.
+    pub(super) upstreams: &'a Upstreams,
     pub(super) client: &'a mut ServerSession,
     pub(super) dispatch: &'a mut Dispatch,
     pub(super) outcome: &'a mut Outcome,
@@ -148,10 +150,9 @@ impl Relay<'_> {
         let (mut tried, mut stale) = (Vec::new(), 0);
         let timeout = dispatched.account().timeouts.connect;
         loop {
-            let target =
-                self.app
-                    .upstreams
-                    .target(dispatched.account(), dispatched.endpoint(), &tried);
+            let target = self
+                .upstreams
+                .target(dispatched.account(), dispatched.endpoint(), &tried);
             let Some(target) = target else {
                 let fault = if tried.is_empty() {
                     Fault::Dns
@@ -161,7 +162,7 @@ impl Relay<'_> {
                 return Ok(Reached::failed(fault));
             };
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
-            let connecting = Box::pin(self.app.upstreams.session(&target, timeout));
+            let connecting = Box::pin(self.app.connections.session(&target, timeout));
             let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
                 Ok(session) => session,
                 Err(ConnectFault::Refused) if tried.len() < MAX_ADDRESSES => {
@@ -235,7 +236,7 @@ impl Relay<'_> {
             relaying, upstream, ..
         } = pump;
         if end.read_to_end() {
-            self.app.upstreams.release(upstream, target).await;
+            self.app.connections.release(upstream, target).await;
         }
         Ok(Some(match end {
             PumpEnd::Failed { failed, .. } => Reached::Failed(failed),

@@ -8,16 +8,16 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 
 use super::answer::write_answer;
-use super::app::{App, InFlight};
+use super::app::{App, InFlight, Snapshot};
 use super::body;
 use super::relay::WRITE_TIMEOUT;
 use super::vendor::Vendor;
 use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation;
+use crate::exchange::origin;
 use crate::exchange::refusal::{Refusal, Reply};
 use crate::exchange::relaying::Answer;
-use crate::exchange::{Gateway, origin};
 use crate::outcome::{End, Limit, Outcome};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
@@ -27,7 +27,7 @@ pub(super) struct Exchange {
     pub(super) arrived: Instant,
     /// Time spent waiting for the client or an upstream.
     pub(super) waited: Duration,
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) snapshot: Arc<Snapshot>,
     /// Settles when dropped: also when the client vanishes, also when the task is cancelled.
     pub(super) record: Record,
     /// The dialect of whatever Weir says itself.
@@ -63,11 +63,11 @@ impl Drop for Record {
 
 impl Exchange {
     /// Nothing is known yet.
-    pub(super) fn new(gateway: Arc<Gateway>, telemetry: Arc<Telemetry>) -> Self {
+    pub(super) fn new(snapshot: Arc<Snapshot>, telemetry: Arc<Telemetry>) -> Self {
         Self {
             arrived: Instant::now(),
             waited: Duration::ZERO,
-            gateway,
+            snapshot,
             record: Record {
                 // Until something else is known, the client is gone: so it is when this is dropped half-way.
                 outcome: Outcome::new(End::ClientGone),
@@ -100,13 +100,13 @@ impl Exchange {
                 .insert(HeaderName::from_static("x-request-id"), value);
         }
         origin::add_cors(
-            self.gateway.config.server.cors.as_ref(),
+            self.snapshot.gateway.config.server.cors.as_ref(),
             &head.headers,
             &mut self.own_headers,
         );
         self.dialect = operation::error_dialect(head.uri.path(), &head.headers);
         let outcome = &mut self.record.outcome;
-        outcome.client_ip = origin::client_ip(&self.gateway.config, peer, &head.headers);
+        outcome.client_ip = origin::client_ip(&self.snapshot.gateway.config, peer, &head.headers);
         outcome.request_id = id;
         head.method.as_str().clone_into(&mut outcome.method);
         head.uri.path().clone_into(&mut outcome.path);
@@ -120,6 +120,7 @@ impl Exchange {
         outcome.stream = admitted.stream;
         outcome.route = admitted.route;
         outcome.pool = self
+            .snapshot
             .gateway
             .config
             .pools
@@ -178,6 +179,7 @@ impl Exchange {
         }
         if let Stage::Vendor(vendor) = &mut self.stage {
             vendor.describe(&mut self.record.outcome);
+            self.waited += vendor.waited();
         }
         let outcome = &mut self.record.outcome;
         outcome.duration = self.arrived.elapsed();

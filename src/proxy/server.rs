@@ -176,9 +176,7 @@ async fn serve(
     admin: Option<AdminListener>,
     until: Until,
 ) -> Result<(), StartError> {
-    app.upstreams
-        .apply(&app.gateway().config.clone(), &app)
-        .await;
+    app.begin().await;
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
     let reloads = reload::spawn(app.clone(), source.clone());

@@ -4,7 +4,7 @@
 //! What such an endpoint makes (a file, a batch) lives on one account, so the account is chosen by the client's key:
 //! the same key finds its things again.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
@@ -16,6 +16,8 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::app::App;
+use super::connect::Upstreams;
+use super::relay::WRITE_TIMEOUT;
 use crate::config::{AffinityBy, ClientKey};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{Gateway, dispatch, headers, target};
@@ -61,7 +63,12 @@ impl Vendor {
     }
 
     /// Chooses the account and finds its address.
-    pub(super) fn peer(&mut self, app: &App, path: &str) -> Result<Box<HttpPeer>> {
+    pub(super) fn peer(
+        &mut self,
+        app: &App,
+        upstreams: &Upstreams,
+        path: &str,
+    ) -> Result<Box<HttpPeer>> {
         let now = Instant::now();
         let traces = Traces {
             key: Some(&self.key.name),
@@ -88,14 +95,25 @@ impl Vendor {
             Ok(pick) => pick,
             Err(exhausted) => return self.refuse(refusal(self.dialect, &exhausted)),
         };
-        let found = app.upstreams.target(&pick.account, pick.endpoint, &[]);
+        let found = upstreams.target(&pick.account, pick.endpoint, &[]);
         self.picked_at = now;
         self.pick = Some(pick);
         if let Some(target) = found {
-            return Ok(Box::new(target.peer.clone()));
+            return Ok(Box::new(self.patient(target.peer.clone())));
         }
         self.failed_below_http(Fault::Dns, app.draw());
         self.refuse(unreachable())
+    }
+
+    /// Waits for the upstream as long as the account allows. Pingora has one patience for the head and for each piece
+    /// of the body: the longer of the two.
+    fn patient(&self, mut peer: HttpPeer) -> HttpPeer {
+        if let Some(pick) = &self.pick {
+            let timeouts = pick.account.timeouts;
+            peer.options.read_timeout = Some(timeouts.first_byte.max(timeouts.idle));
+            peer.options.write_timeout = Some(WRITE_TIMEOUT);
+        }
+        peer
     }
 
     /// Rewrites the head that Pingora copied from the client.
@@ -216,7 +234,10 @@ impl Vendor {
             _ => Fault::Reset,
         };
         self.failed_below_http(fault, draw);
-        unreachable()
+        Refusal::UpstreamFailed {
+            class: self.failure.unwrap_or(FailureClass::Transport),
+            retry_after: None,
+        }
     }
 
     /// How it ended.
@@ -240,6 +261,13 @@ impl Vendor {
             Some(error) if *error.esource() == ErrorSource::Downstream => End::ClientGone,
             Some(_) => End::UpstreamError,
         }
+    }
+
+    /// Time since the account was chosen: Pingora does the rest, and all of that is waiting.
+    pub(super) fn waited(&self) -> Duration {
+        self.pick
+            .as_ref()
+            .map_or(Duration::ZERO, |_| self.picked_at.elapsed())
     }
 
     /// Takes what is known over into the record of the request.

@@ -139,6 +139,48 @@ fn tls_offers_http_2_by_alpn_and_http_1_1_to_others() {
 }
 
 #[test]
+fn a_renewed_certificate_is_served_after_a_reload() {
+    let dir = tempfile::tempdir().expect("a directory");
+    certificate(dir.path());
+    let path = dir.path().display().to_string();
+    let upstream = upstream();
+    let weir = Weir::start(&format!(
+        "listen:\n  - addr: 127.0.0.1:0\n    tls: {{ cert: \"{path}/tls.crt\", key: \"{path}/tls.key\" }}\n{}",
+        accounts(&[account("a", &lines(), &upstream, "")])
+    ));
+    let port = weir.addr().port();
+    let url = format!("https://localhost:{port}{}", lines().path);
+    let at = format!("localhost:{port}:127.0.0.1");
+    let trust = format!("{path}/tls.crt");
+    let first = std::fs::read(&trust).expect("a certificate");
+    curl(&["--cacert", &trust, "--resolve", &at, &url], lines().ask);
+    certificate(dir.path());
+    assert_ne!(std::fs::read(&trust).expect("a certificate"), first);
+    weir.tell("/admin/reload").is(200);
+    curl(&["--cacert", &trust, "--resolve", &at, &url], lines().ask);
+    assert_eq!(upstream.count(), 2);
+}
+
+#[test]
+fn a_vendor_endpoint_works_over_http_2_as_well() {
+    let upstream = Upstream::start(|request, wire| wire.answer(200, &[], &request.body));
+    let chat = sample(Dialect::OpenaiChat);
+    let weir = Weir::before(&upstream, &chat);
+    let file = weir.path("body");
+    std::fs::write(&file, "x".repeat(5 << 20)).expect("a file");
+    let url = format!("http://{}/v1/embeddings", weir.addr());
+    let (echo, verdict) = curl(
+        &["--http2-prior-knowledge", &url],
+        &format!("@{}", file.display()),
+    );
+    assert_eq!((echo.len(), verdict.as_str()), (5 << 20, "2 200"));
+    assert_eq!(
+        upstream.only().headers.get("authorization"),
+        Some("Bearer secret-of-a")
+    );
+}
+
+#[test]
 fn a_broken_stream_over_http_2_ends_in_the_dialects_error() {
     let upstream = Upstream::start(|_, wire| {
         wire.stream();

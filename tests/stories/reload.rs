@@ -260,6 +260,48 @@ fn a_request_in_flight_finishes_on_the_configuration_that_it_began_with() {
 }
 
 #[test]
+fn no_request_fails_or_takes_a_credential_astray_while_accounts_come_and_go() {
+    let upstreams = [0, 1].map(|_| Upstream::json(200, lines().answer));
+    let [first, second] = &upstreams;
+    // `same` moves to another address with another credential, and one account is replaced by another.
+    let yaml = |here: &Upstream, key: &str, other: &str| {
+        let moved = account("same", &lines(), here, "").replace("secret-of-same", key);
+        accounts(&[moved, account(other, &lines(), here, "")])
+            .replace(&format!("secret-of-{other}"), key)
+    };
+    let weir = Weir::start(&yaml(first, "first-key", "old"));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    weir.ask(&lines()).send().is(200);
+                }
+            });
+        }
+        for _ in 0..10 {
+            for yaml in [
+                yaml(second, "second-key", "new"),
+                yaml(first, "first-key", "old"),
+            ] {
+                weir.rewrite(&yaml);
+                weir.tell("/admin/reload").is(200);
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    for (upstream, key) in [(first, "first-key"), (second, "second-key")] {
+        assert!(upstream.count() > 0);
+        let keys = upstream.requests();
+        assert!(
+            keys.iter()
+                .all(|request| request.headers.get("x-api-key") == Some(key)),
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn cooldowns_survive_a_reload_and_metrics_do_too() {
     let limited = Upstream::start(|_, wire| wire.answer(429, &[("retry-after", "3000")], "{}"));
     let good = Upstream::json(200, lines().answer);

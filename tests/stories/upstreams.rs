@@ -83,6 +83,34 @@ fn bytes_after_the_end_of_a_stream_and_a_mark_before_it_do_no_harm() {
 }
 
 #[test]
+fn an_answer_that_nobody_asked_for_reaches_nobody() {
+    const POISON: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 6\r\n\r\nPOISON";
+    let upstream = Upstream::start(|_, wire| {
+        wire.json(200, lines().answer);
+        wire.raw(POISON);
+    });
+    let weir = Weir::before(&upstream, &lines());
+    for _ in 0..10 {
+        assert_eq!(weir.ask(&lines()).send().is(200).text(), lines().answer);
+        weir.until_metric("weir_inflight_requests", &[], 0.0);
+    }
+    // In one piece with the answer, too.
+    let upstream = Upstream::start(|_, wire| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+            lines().answer.len()
+        );
+        wire.raw(format!("{head}{}{POISON}", lines().answer));
+    });
+    let weir = Weir::before(&upstream, &lines());
+    for _ in 0..10 {
+        assert_eq!(weir.ask(&lines()).send().is(200).text(), lines().answer);
+        weir.until_metric("weir_inflight_requests", &[], 0.0);
+    }
+}
+
+#[test]
 fn a_redirect_is_no_answer_and_is_not_followed() {
     let elsewhere = Upstream::start(|_, _| panic!("a credential must not follow a redirect"));
     let target: &str = elsewhere.url().leak();

@@ -205,6 +205,62 @@ fn a_key_that_is_bound_to_models_has_no_way_around_them() {
 }
 
 #[test]
+fn a_vendor_that_never_answers_is_given_up() {
+    let upstream = Upstream::start(|_, wire| {
+        assert!(
+            wire.closes_within(std::time::Duration::from_secs(25)),
+            "weir hangs up"
+        );
+    });
+    let patience = ", timeouts: { first_byte: 300ms, idle: 300ms }";
+    let weir = Weir::start(&accounts(&[account("a", &chat(), &upstream, patience)]));
+    let answer = weir.post("/v1/embeddings", "{}").send().is(504);
+    assert_eq!(chat().error(&answer.json()).0, "server_error");
+    // Waiting for the vendor is no overhead of Weir's.
+    let line = weir.line(|line| line["status"] == 504);
+    let (all, own) = (line["duration_ms"].as_u64(), line["overhead_us"].as_u64());
+    assert!(all >= Some(300) && own < Some(200_000), "{line}");
+}
+
+#[test]
+fn a_stream_of_a_vendor_endpoint_is_forwarded_as_it_comes_and_ends_with_its_client() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.stream();
+        wire.chunk("data: {\"first\":1}\n\n");
+        // Nothing more: the client has seen the first event when it leaves.
+        assert!(
+            wire.closes_within(std::time::Duration::from_secs(25)),
+            "weir hangs up"
+        );
+    });
+    let weir = weir(&upstream);
+    let mut open = weir
+        .post("/v1/audio/speech", "{\"stream_format\":\"sse\"}")
+        .open();
+    assert_eq!(open.event().as_deref(), Some("data: {\"first\":1}\n\n"));
+    drop(open);
+    let line = weir.line(|line| line["path"] == "/v1/audio/speech");
+    assert_eq!(line["end"], "client_gone", "{line}");
+    assert_eq!(weir.account("a")["state"], "usable");
+}
+
+#[test]
+fn a_vendor_answer_that_breaks_off_breaks_off_for_the_client() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.raw("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegun");
+        wire.close();
+    });
+    let weir = weir(&upstream);
+    let answer = weir.get("/v1/files/large/content").send();
+    assert_eq!(
+        (answer.body.as_slice(), answer.whole),
+        (b"begun".as_slice(), false)
+    );
+    let line = weir.line(|line| line["path"] == "/v1/files/large/content");
+    assert_eq!(line["end"], "upstream_error", "{line}");
+}
+
+#[test]
 fn a_client_without_a_key_reaches_no_vendor() {
     let upstream = echo();
     let weir = weir(&upstream);
