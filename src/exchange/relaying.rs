@@ -8,7 +8,7 @@
 //!
 //! Until the commit nothing has reached the client and another account may still serve. After it nothing is retried,
 //! and an answer that breaks off ends in the dialect's terminal error event, never in silence.
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -160,12 +160,22 @@ impl Relaying {
         self.committed
     }
 
-    /// Whether the answer is complete although the upstream has not closed it yet.
+    /// Whether the whole answer has been said although the upstream has not closed it yet.
     pub fn is_complete(&self) -> bool {
         match &self.body {
             Body::Stream(tap) => tap.terminal().is_some(),
             Body::Translated(translated) => translated.is_complete(),
             _ => false,
+        }
+    }
+
+    /// How long the upstream may still keep the answer open, once all of it that matters has been said.
+    pub fn linger(&self) -> Option<Duration> {
+        match &self.body {
+            _ if self.is_complete() => Some(LINGER),
+            // Usage may follow the last word, and is worth a wait; some servers never send it.
+            Body::Translated(translated) if translated.has_stopped() => Some(USAGE_WAIT),
+            _ => None,
         }
     }
 
@@ -365,6 +375,12 @@ fn keep_end(held: &mut BytesMut, chunk: &[u8]) {
         *held = BytesMut::from(&held[held.len() - KEPT_END..]);
     }
 }
+
+/// How long an upstream may keep a complete answer open.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long usage is waited for after the last word.
+const USAGE_WAIT: Duration = Duration::from_secs(5);
 
 /// Frames held before the commit, bytes: an opening event is a few hundred.
 pub(super) const MAX_HELD: usize = 64 << 10;

@@ -45,6 +45,11 @@ impl Translated {
         self.is_stream() && self.translator.terminal().is_some()
     }
 
+    /// Whether the model has stopped, and only usage and the terminal marker are missing.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.is_stream() && self.translator.stopped()
+    }
+
     /// The head for the client: made anew, because the upstream's speaks of its own dialect and account.
     pub(super) fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8);

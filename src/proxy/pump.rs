@@ -96,9 +96,9 @@ impl Pump<'_, '_> {
                             return self.broke(End::UpstreamError, Fault::Eof).await;
                         }
                     }
-                    if self.relaying.is_complete() {
-                        // The answer is whole: the client does not wait for the upstream to close it too.
-                        timer.as_mut().reset((last_read + LINGER).into());
+                    if let Some(linger) = self.relaying.linger() {
+                        // All is said: the client does not wait for ever for the upstream to close, too.
+                        timer.as_mut().reset((last_read + linger).into());
                     }
                 }
                 Event::End => return self.end().await,
@@ -109,7 +109,12 @@ impl Pump<'_, '_> {
                 Event::Gone => return PumpEnd::Gone,
                 Event::Tick => {
                     let now = Instant::now();
-                    if self.relaying.is_complete() {
+                    let lingered = now.duration_since(last_read);
+                    if self
+                        .relaying
+                        .linger()
+                        .is_some_and(|linger| lingered >= linger)
+                    {
                         return self.end_early().await;
                     }
                     if now.duration_since(last_read) >= self.idle {
@@ -234,6 +239,3 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// The pump never wakes more often than this without bytes.
 const SHORTEST_TICK: Duration = Duration::from_millis(50);
-
-/// How long an upstream may keep a complete answer open.
-const LINGER: Duration = Duration::from_secs(1);
