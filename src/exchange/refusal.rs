@@ -188,7 +188,7 @@ impl Refusal {
             }
             Self::BodyTimeout => "the request body did not arrive in time; send it again".into(),
             Self::BodyUnreadable { why } => format!("the request body cannot be read: {why}"),
-            Self::Json(fault) => format!("the request body cannot be read: {fault}"),
+            Self::Json(fault) => fault.to_string(),
             Self::KeyExpired | Self::KeyUnknown => {
                 "this API key is not valid here; ask the operator of this proxy for one".into()
             }

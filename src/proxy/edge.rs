@@ -49,6 +49,9 @@ impl Edge {
     ) -> Result<Received, Refusal> {
         let head = session.req_header();
         let operation = operation::operation(&head.method, head.uri.path(), &head.headers);
+        if let Operation::Model(call) = &operation {
+            exchange.record.outcome.client_dialect = Some(call.dialect);
+        }
         if let Operation::Local(local) = &operation
             && local.is_public()
         {

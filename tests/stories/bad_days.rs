@@ -41,10 +41,10 @@ fn unreadable(body: &[u8], word: &str) {
 
 #[test]
 fn malformed_json() {
-    unreadable(b"{\"model\": \"m\", \"x\": [1, 2}", "cannot be read");
-    unreadable(b"", "cannot be read");
-    unreadable(b"[]", "cannot be read");
-    unreadable(b"{} {}", "cannot be read");
+    unreadable(b"{\"model\": \"m\", \"x\": [1, 2}", "not valid JSON");
+    unreadable(b"", "is empty");
+    unreadable(b"[]", "not a JSON object");
+    unreadable(b"{} {}", "not valid JSON");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_hundred_thousand_levels_of_nesting() {
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
-    unreadable(body.as_bytes(), "cannot be read");
+    unreadable(body.as_bytes(), "nested deeper");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_body_that_never_comes_holds_nothing_up() {
         &lines,
         &weir.post(lines.path, "{").send(),
         400,
-        "cannot be read",
+        "not valid JSON",
     );
     drop(stalled);
     weir.until_metric("weir_inflight_requests", &[], 0.0);

@@ -110,6 +110,7 @@ fn a_connection_that_the_upstream_closed_meanwhile_is_no_attempt() {
     });
     let weir = Weir::before(&upstream, &lines());
     weir.ask(&lines()).send().is(200);
+    weir.until_metric("weir_inflight_requests", &[], 0.0);
     let answer = weir.ask(&lines()).send().is(200);
     assert_eq!(answer.header("x-weir-attempts"), Some("1"));
     let ok = [("account", "a"), ("outcome", "ok")];
@@ -126,6 +127,8 @@ fn a_connection_that_breaks_on_reuse_is_no_attempt() {
     });
     let weir = Weir::before(&upstream, &lines());
     weir.ask(&lines()).send().is(200);
+    // By then the connection is back in its pool.
+    weir.until_metric("weir_inflight_requests", &[], 0.0);
     let answer = weir.ask(&lines()).send().is(200);
     assert_eq!(answer.header("x-weir-attempts"), Some("1"));
     assert_eq!((upstream.count(), upstream.connections()), (3, 2));
