@@ -117,7 +117,7 @@ translated() {
         echo "  - { name: to-$dialect, provider: $provider, dialect: $dialect, base_url: http://$upstream$path, key: upstream-key-$dialect, models: { \"*\": $model } }"
     done
     echo "pools:"
-    echo "  - { name: own, accounts: [anthropic, openai, gemini] }"
+    echo "  - { name: default, accounts: [anthropic, openai, gemini] }"
     for one in $dialects; do
         echo "  - { name: ${one%%:*}, accounts: [to-${one%%:*}] }"
     done
@@ -125,7 +125,6 @@ translated() {
     for one in $dialects; do
         echo "  - { when: { header: { x-to: ${one%%:*} } }, pool: ${one%%:*} }"
     done
-    echo "  - { pool: own }"
 }
 
 free_ports() {

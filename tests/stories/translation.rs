@@ -71,6 +71,22 @@ fn every_client_is_served_by_every_other_dialect() {
 }
 
 #[test]
+fn usage_that_nobody_states_is_estimated() {
+    let (client, upstream) = (sample(Dialect::Anthropic), sample(Dialect::OpenaiChat));
+    let there = Upstream::start(move |_, wire| {
+        let events = upstream.events().into_iter();
+        let silent: Vec<_> = events.filter(|event| !event.contains("usage")).collect();
+        wire.events(&silent);
+    });
+    let weir = before(&there, &upstream);
+    weir.ask_stream(&client).send().is(200);
+    let line = weir.line(|line| line["stream"] == true);
+    assert_eq!(line["usage_source"], "estimated", "{line}");
+    assert!(line["tokens"]["output"].as_u64() >= Some(2), "{line}");
+    assert!(line["tokens"]["input"].as_u64() >= Some(1), "{line}");
+}
+
+#[test]
 fn an_event_is_translated_before_the_next_one_exists() {
     for (client, upstream) in pairs() {
         let (go, wait) = channel::<()>();

@@ -19,12 +19,11 @@ def connected(target):
         pytest.skip("nobody translates")
     known = {}
 
-    def connect(client, upstream):
-        if (client, upstream) not in known:
-            direct = client == upstream
+    def connect(client, upstream, direct=False):
+        if (client, upstream, direct) not in known:
             url, key = (target.upstream, "direct") if direct else (target.url, target.key)
-            known[client, upstream] = SPEAKERS[client](url, key, {} if direct else {"x-to": upstream})
-        return known[client, upstream]
+            known[client, upstream, direct] = SPEAKERS[client](url, key, {"x-to": upstream})
+        return known[client, upstream, direct]
 
     return connect
 
@@ -42,7 +41,7 @@ def client(connected, pair):
 @pytest.fixture
 def meant(connected, pair):
     """Asks the upstream in its own dialect."""
-    return connected(pair[1], pair[1])
+    return connected(pair[1], pair[1], direct=True)
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "stream"])
@@ -96,6 +95,16 @@ def test_results_go_back(client, stream, think):
     # And the turn after: the whole of it is understood as history.
     more = client.ask(Ask("and now?", tools=True, think=think, stream=stream, after=(text, said, ["12 degrees", "7 degrees"])))
     assert more.stop == "end"
+
+
+def test_a_conversation_moves_to_every_other_upstream(connected, client, pair, stream):
+    text = 'call get_weather {"city": "Rome"} and call get_weather {"city": "Oslo"}'
+    said = client.ask(Ask(text, tools=True, think=True, stream=stream))
+    assert said.reasoning, "there is state of the first upstream's in the conversation"
+    for upstream in SPEAKERS:
+        moved = connected(pair[0], upstream)
+        answer = moved.ask(Ask("", tools=True, think=True, stream=stream, after=(text, said, ["12 degrees", "7 degrees"])))
+        assert "12 degrees" in answer.text and answer.stop == "end"
 
 
 def failure(client, ask):
