@@ -291,6 +291,11 @@ pub struct When {
     pub header: Vec<(HeaderName, Glob)>,
     pub stream: Option<bool>,
     pub project: Option<Glob>,
+    /// The four that need the request to be read as its dialect reads it.
+    pub thinking: Option<bool>,
+    pub input_tokens_over: Option<u64>,
+    pub images: Option<bool>,
+    pub web_search: Option<bool>,
 }
 
 impl When {
@@ -304,6 +309,10 @@ impl When {
             && self.header.is_empty()
             && self.stream.is_none()
             && self.project.is_none()
+            && self.thinking.is_none()
+            && self.input_tokens_over.is_none()
+            && self.images.is_none()
+            && self.web_search.is_none()
     }
 }
 

@@ -27,8 +27,4 @@ const UNSUPPORTED: &[&str] = &[
     "keys[].limits",
     "prometheus",
     "rewrites",
-    "routes[].when.images",
-    "routes[].when.input_tokens_over",
-    "routes[].when.thinking",
-    "routes[].when.web_search",
 ];

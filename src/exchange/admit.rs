@@ -1,6 +1,7 @@
 //! Received → Admitted: who is calling, may they, which model, which route.
 //!
 //! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,7 +11,8 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
-use crate::config::{AffinityBy, ClientKey, Route, When};
+use super::route::{self, Facts};
+use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
 use crate::pool::affinity::{self, Session, Traces};
 use crate::protocol::Dialect;
@@ -95,8 +97,10 @@ pub fn admit(
         model: &model,
         stream,
         headers,
+        body: &body,
+        needs: OnceCell::new(),
     };
-    let (route, pool) = route(gateway, &facts)?;
+    let (route, pool) = route::choose(gateway, &facts)?;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
         .and_then(|route| route.model.clone());
@@ -138,88 +142,7 @@ pub fn vendor_pool(gateway: &Gateway, key: &ClientKey) -> Result<usize, Refusal>
     if key.models.is_some() {
         return Err(Refusal::VendorForbidden);
     }
-    default_pool(gateway, key).ok_or(Refusal::NoRoute)
-}
-
-/// What routes are matched against.
-struct Facts<'a> {
-    key: &'a ClientKey,
-    call: &'a ModelCall,
-    model: &'a str,
-    stream: bool,
-    headers: &'a HeaderMap,
-}
-
-/// The first route that matches and its pool; without a match the default pool.
-fn route(gateway: &Gateway, facts: &Facts<'_>) -> Result<(Option<usize>, usize), Refusal> {
-    let matching = gateway
-        .config
-        .routes
-        .iter()
-        .position(|route| matches(&route.when, facts));
-    let Some((index, Route { pool, .. })) =
-        matching.and_then(|index| Some((index, gateway.config.routes.get(index)?)))
-    else {
-        return default_pool(gateway, facts.key)
-            .map(|pool| (None, pool))
-            .ok_or(Refusal::NoRoute);
-    };
-    match &facts.key.pools {
-        Some(allowed) if !allowed.contains(pool) => Err(Refusal::PoolForbidden),
-        _ => Ok((Some(index), *pool)),
-    }
-}
-
-/// `default` if the key may use it, else the first pool that the key is bound to, else the only pool there is.
-fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> {
-    let pools = &gateway.config.pools;
-    let default = pools.iter().position(|pool| &*pool.name == "default");
-    match &key.pools {
-        Some(allowed) => default
-            .filter(|index| allowed.contains(index))
-            .or_else(|| allowed.first().copied()),
-        None if pools.len() == 1 => Some(0),
-        None => default,
-    }
-}
-
-fn matches(when: &When, facts: &Facts<'_>) -> bool {
-    let header = |name: &str| {
-        facts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
-    when.model
-        .as_ref()
-        .is_none_or(|glob| glob.is_match(facts.model))
-        && when
-            .dialect
-            .is_none_or(|dialect| dialect == facts.call.dialect)
-        && when
-            .key
-            .as_ref()
-            .is_none_or(|glob| glob.is_match(&facts.key.name))
-        && when.group.as_ref().is_none_or(|glob| {
-            facts
-                .key
-                .group
-                .as_ref()
-                .is_some_and(|group| glob.is_match(group))
-        })
-        && when.stream.is_none_or(|stream| stream == facts.stream)
-        && when
-            .user_agent
-            .as_ref()
-            .is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
-        && when.project.as_ref().is_none_or(|glob| {
-            let project = header("x-weir-project").or(facts.key.project.as_deref());
-            project.is_some_and(|project| glob.is_match(project))
-        })
-        && when
-            .header
-            .iter()
-            .all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
+    route::default_pool(gateway, key).ok_or(Refusal::NoRoute)
 }
 
 fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {

@@ -16,6 +16,7 @@ pub mod operation;
 pub mod origin;
 pub mod refusal;
 pub mod relaying;
+mod route;
 mod served;
 pub mod target;
 mod translated;

@@ -107,6 +107,10 @@ impl Compiler<'_, '_> {
             raw.header.is_wrong(),
             raw.stream.is_wrong(),
             raw.project.is_wrong(),
+            raw.thinking.is_wrong(),
+            raw.input_tokens_over.is_wrong(),
+            raw.images.is_wrong(),
+            raw.web_search.is_wrong(),
         ];
         (!wrong.contains(&true)).then(|| When {
             model: glob(&raw.model),
@@ -117,6 +121,10 @@ impl Compiler<'_, '_> {
             header,
             stream: raw.stream.get().map(|stream| stream.0),
             project: glob(&raw.project),
+            thinking: raw.thinking.get().map(|thinking| thinking.0),
+            input_tokens_over: raw.input_tokens_over.get().map(|tokens| tokens.0),
+            images: raw.images.get().map(|images| images.0),
+            web_search: raw.web_search.get().map(|search| search.0),
         })
     }
 

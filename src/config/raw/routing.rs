@@ -54,17 +54,13 @@ When {
     stream: Field<Boolean>,
     /// The project label of the request.
     project: Field<Pattern>,
-    /// Whether thinking is asked for. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// Whether the request asks for thinking (reasoning).
     thinking: Field<Boolean>,
-    /// More input tokens than this, estimated. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// More input tokens than this, estimated.
     input_tokens_over: Field<Whole>,
-    /// Whether there are images in the input. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// Whether there are images in the input.
     images: Field<Boolean>,
-    /// Whether web search is asked for. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// Whether the provider's own web search is offered to the model.
     web_search: Field<Boolean>,
 });
 

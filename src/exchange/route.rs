@@ -1,0 +1,226 @@
+//! Which route a request takes, and to which pool it leads.
+use std::cell::OnceCell;
+
+use http::HeaderMap;
+
+use super::Gateway;
+use super::operation::ModelCall;
+use super::refusal::Refusal;
+use crate::config::{ClientKey, Route, When};
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
+use crate::protocol::hub::block::{Block, Hosted};
+use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
+use crate::protocol::translate;
+
+/// What routes are matched against.
+pub(super) struct Facts<'a> {
+    pub(super) key: &'a ClientKey,
+    pub(super) call: &'a ModelCall,
+    pub(super) model: &'a str,
+    pub(super) stream: bool,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    /// Read out of the body only when a route asks for it.
+    pub(super) needs: OnceCell<Needs>,
+}
+
+/// The first route that matches and its pool; without a match the default pool.
+pub(super) fn choose(
+    gateway: &Gateway,
+    facts: &Facts<'_>,
+) -> Result<(Option<usize>, usize), Refusal> {
+    let matching = gateway
+        .config
+        .routes
+        .iter()
+        .position(|route| matches(&route.when, facts));
+    let Some((index, Route { pool, .. })) =
+        matching.and_then(|index| Some((index, gateway.config.routes.get(index)?)))
+    else {
+        return default_pool(gateway, facts.key)
+            .map(|pool| (None, pool))
+            .ok_or(Refusal::NoRoute);
+    };
+    match &facts.key.pools {
+        Some(allowed) if !allowed.contains(pool) => Err(Refusal::PoolForbidden),
+        _ => Ok((Some(index), *pool)),
+    }
+}
+
+/// `default` if the key may use it, else the first pool that the key is bound to, else the only pool there is.
+pub(super) fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> {
+    let pools = &gateway.config.pools;
+    let default = pools.iter().position(|pool| &*pool.name == "default");
+    match &key.pools {
+        Some(allowed) => default
+            .filter(|index| allowed.contains(index))
+            .or_else(|| allowed.first().copied()),
+        None if pools.len() == 1 => Some(0),
+        None => default,
+    }
+}
+
+fn matches(when: &When, facts: &Facts<'_>) -> bool {
+    let header = |name: &str| {
+        facts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    when.model
+        .as_ref()
+        .is_none_or(|glob| glob.is_match(facts.model))
+        && when
+            .dialect
+            .is_none_or(|dialect| dialect == facts.call.dialect)
+        && when
+            .key
+            .as_ref()
+            .is_none_or(|glob| glob.is_match(&facts.key.name))
+        && when.group.as_ref().is_none_or(|glob| {
+            facts
+                .key
+                .group
+                .as_ref()
+                .is_some_and(|group| glob.is_match(group))
+        })
+        && when.stream.is_none_or(|stream| stream == facts.stream)
+        && when
+            .user_agent
+            .as_ref()
+            .is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
+        && when.project.as_ref().is_none_or(|glob| {
+            let project = header("x-weir-project").or(facts.key.project.as_deref());
+            project.is_some_and(|project| glob.is_match(project))
+        })
+        && when
+            .header
+            .iter()
+            .all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
+        && needs_match(when, facts)
+}
+
+/// Last, because these cost a reading of the whole request.
+fn needs_match(when: &When, facts: &Facts<'_>) -> bool {
+    when.thinking
+        .is_none_or(|thinking| thinking == facts.needs().thinking)
+        && when
+            .input_tokens_over
+            .is_none_or(|tokens| facts.needs().input_tokens > tokens)
+        && when
+            .images
+            .is_none_or(|images| images == facts.needs().images)
+        && when
+            .web_search
+            .is_none_or(|search| search == facts.needs().web_search)
+}
+
+/// What a request needs of a model.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Needs {
+    /// Asks for reasoning.
+    thinking: bool,
+    /// Estimated.
+    input_tokens: u64,
+    images: bool,
+    /// Offers the provider's own web search.
+    web_search: bool,
+}
+
+impl Facts<'_> {
+    fn needs(&self) -> &Needs {
+        self.needs.get_or_init(|| {
+            let request = match self.call.dialect {
+                Dialect::Gemini => translate::decode_gemini(self.body, self.model, Delivery::Whole),
+                dialect => translate::decode(dialect, self.body),
+            };
+            // A request that cannot be read needs nothing that is known; whoever serves it says what is wrong.
+            request
+                .map(|request| Needs::of(&request))
+                .unwrap_or_default()
+        })
+    }
+}
+
+impl Needs {
+    fn of(request: &Request) -> Self {
+        let reasoning = &request.reasoning;
+        let blocks = || request.turns.iter().flat_map(|turn| &turn.blocks);
+        let searches =
+            |tool: &Tool| matches!(tool, Tool::Hosted(tool) if tool.kind == Hosted::WebSearch);
+        Self {
+            thinking: match reasoning.mode {
+                ReasoningMode::Adaptive | ReasoningMode::BetweenTools => true,
+                ReasoningMode::Budget(tokens) => tokens > 0,
+                ReasoningMode::Default => reasoning.effort.is_some(),
+                ReasoningMode::Off => false,
+            },
+            input_tokens: translate::estimate(request),
+            images: blocks().any(holds_image),
+            web_search: request.tools.iter().any(searches),
+        }
+    }
+}
+
+fn holds_image(block: &Block) -> bool {
+    match block {
+        Block::Image(_) => true,
+        Block::ToolResult(result) => result.blocks.iter().any(holds_image),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(dialect: Dialect, body: &str) -> Needs {
+        let request = translate::decode(dialect, body.as_bytes()).expect("a request");
+        Needs::of(&request)
+    }
+
+    #[test]
+    fn thinking_is_told_in_every_dialects_way() {
+        let anthropic = |thinking: &str| {
+            let body = format!(
+                r#"{{"model":"m","max_tokens":9,"thinking":{thinking},"messages":[{{"role":"user","content":"a"}}]}}"#
+            );
+            needs(Dialect::Anthropic, &body).thinking
+        };
+        assert!(anthropic(r#"{"type":"adaptive"}"#));
+        assert!(anthropic(r#"{"type":"enabled","budget_tokens":2000}"#));
+        assert!(!anthropic(r#"{"type":"disabled"}"#));
+        let chat =
+            r#"{"model":"m","messages":[{"role":"user","content":"a"}],"reasoning_effort":"high"}"#;
+        assert!(needs(Dialect::OpenaiChat, chat).thinking);
+        let responses = r#"{"model":"m","input":"a","reasoning":{"effort":"none"}}"#;
+        assert!(!needs(Dialect::OpenaiResponses, responses).thinking);
+    }
+
+    #[test]
+    fn images_count_also_in_tool_results() {
+        let body = r#"{"model":"m","max_tokens":9,"messages":[
+            {"role":"user","content":"a"},
+            {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[
+                {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}}]}]}]}"#;
+        let needs = needs(Dialect::Anthropic, body);
+        assert!(needs.images);
+        assert!(needs.input_tokens > 1000, "{needs:?}");
+    }
+
+    #[test]
+    fn the_word_image_in_a_text_is_no_image() {
+        let body = r#"{"model":"m","input":"\"type\":\"input_image\""}"#;
+        assert!(!needs(Dialect::OpenaiResponses, body).images);
+    }
+
+    #[test]
+    fn the_providers_own_search_is_not_a_tool_of_that_name() {
+        let hosted = r#"{"model":"m","input":"a","tools":[{"type":"web_search"}]}"#;
+        assert!(needs(Dialect::OpenaiResponses, hosted).web_search);
+        let own = r#"{"model":"m","input":"a","tools":[{"type":"function","name":"web_search","parameters":{}}]}"#;
+        assert!(!needs(Dialect::OpenaiResponses, own).web_search);
+    }
+}
