@@ -275,7 +275,7 @@ fn gemini_without_sse_gets_one_array_from_every_dialect() {
                 .iter()
                 .filter_map(|chunk| chunk["candidates"][0]["content"]["parts"][0]["text"].as_str())
                 .collect();
-            let last = list.last().expect("a chunk");
+            let final_chunk = list.last().expect("a chunk");
             assert_eq!(
                 said,
                 if whole { "Hello" } else { "Hel" },
@@ -283,11 +283,11 @@ fn gemini_without_sse_gets_one_array_from_every_dialect() {
                 answer.text()
             );
             assert_eq!(
-                last["candidates"][0]["finishReason"] == "STOP",
+                final_chunk["candidates"][0]["finishReason"] == "STOP",
                 whole,
-                "{last}"
+                "{final_chunk}"
             );
-            assert_eq!(last["error"].is_object(), !whole, "{last}");
+            assert_eq!(final_chunk["error"].is_object(), !whole, "{final_chunk}");
         }
     }
 }
