@@ -12,7 +12,7 @@ use super::dispatched::Dispatched;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
-use crate::outcome::{Attempt, FailureClass};
+use crate::outcome::{Affinity, Attempt, FailureClass};
 use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::request::Request;
@@ -102,22 +102,70 @@ impl Dispatch {
         &self.gateway.pool
     }
 
-    /// The next attempt. Accounts that speak the client's dialect are preferred; others serve when none of those can.
+    /// The next attempt. Within each pool, accounts that speak the client's dialect are preferred and others serve when
+    /// none of those can; only then its fallback is asked.
     pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
-        let picked = match self.pick(Some(self.dialect()), now, draw) {
-            Err(exhausted) if exhausted.easing.is_none() => self.pick(None, now, draw),
-            picked => picked,
-        };
-        match picked {
+        let mut easing = None;
+        let mut pool = Some(self.pool);
+        while let Some(current) = pool {
+            match self.pick_in(current, now, draw) {
+                Ok(pick) => return self.go(pick, now, wall, draw),
+                Err(exhausted) if exhausted.easing.is_some() => {
+                    easing.get_or_insert(exhausted);
+                }
+                Err(_) => {}
+            }
+            pool = self.fallback(current);
+        }
+        if let Some(exhausted) = easing {
+            return self.exhausted(&exhausted);
+        }
+        // Once more over all of them, for the whole story of why nobody can.
+        let allowed = self.admitted.key.pools.as_deref();
+        match self.pick(self.pool, allowed, None, now, draw) {
             Ok(pick) => self.go(pick, now, wall, draw),
             Err(exhausted) => self.exhausted(&exhausted),
         }
     }
 
-    fn pick(&self, dialect: Option<Dialect>, now: Instant, draw: u64) -> Result<Pick, Exhausted> {
+    fn pick_in(&self, pool: usize, now: Instant, draw: u64) -> Result<Pick, Exhausted> {
+        let alone = [pool];
+        let own = self.pick(pool, Some(&alone), Some(self.dialect()), now, draw);
+        let picked = match own {
+            Err(exhausted) if exhausted.easing.is_none() => {
+                self.pick(pool, Some(&alone), None, now, draw)
+            }
+            own => own,
+        };
+        picked.map(|mut pick| {
+            if pool != self.pool {
+                // A session in a fallback is away from home, however it was chosen there.
+                pick.affinity = pick.affinity.map(|_| Affinity::Detour);
+            }
+            pick
+        })
+    }
+
+    /// The next pool of the chain; the configuration has no circles.
+    fn fallback(&self, pool: usize) -> Option<usize> {
+        let fallback = self.gateway.config.pools.get(pool)?.fallback?;
+        let allowed = self.admitted.key.pools.as_ref();
+        allowed
+            .is_none_or(|allowed| allowed.contains(&fallback))
+            .then_some(fallback)
+    }
+
+    fn pick(
+        &self,
+        pool: usize,
+        pools: Option<&[usize]>,
+        dialect: Option<Dialect>,
+        now: Instant,
+        draw: u64,
+    ) -> Result<Pick, Exhausted> {
         let want = Want {
-            pool: self.pool,
-            pools: self.admitted.key.pools.as_deref(),
+            pool,
+            pools,
             model: self.admitted.wanted_model(),
             dialect,
             account: None,

@@ -30,13 +30,23 @@ pub(super) struct Served {
 impl Dispatch {
     /// What the answer says of itself, so far.
     pub fn note(&mut self, relaying: &mut Relaying) {
-        (self.served.dropped, self.served.violations) = relaying.losses();
+        self.note_losses(relaying);
         // Counting tokens uses none.
         if self.admitted.call.endpoint == Endpoint::Count {
             return;
         }
         self.served.usage = relaying.usage().or_else(|| self.estimated(relaying));
         self.served.service_tier = relaying.service_tier().map(str::to_owned);
+    }
+
+    /// What translation lost and what the upstream broke, also when this attempt failed.
+    pub fn note_losses(&mut self, relaying: &Relaying) {
+        let (dropped, violations) = relaying.losses();
+        // An answer that was no translation knows nothing of what the request lost.
+        if !dropped.is_empty() {
+            self.served.dropped = dropped;
+        }
+        self.served.violations.extend(violations);
     }
 
     /// For a stream whose upstream says nothing of usage: Chat does so only when the client asks it to.

@@ -239,7 +239,10 @@ impl Relay<'_> {
             self.app.connections.release(upstream, target).await;
         }
         Ok(Some(match end {
-            PumpEnd::Failed { failed, .. } => Reached::Failed(failed),
+            PumpEnd::Failed { failed, .. } => {
+                self.dispatch.note_losses(&relaying);
+                Reached::Failed(failed)
+            }
             PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((relaying, Some(ended)))),
             PumpEnd::Gone => Reached::Answered(Box::new((relaying, None))),
         }))

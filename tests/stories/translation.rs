@@ -311,3 +311,16 @@ fn the_credential_of_a_foreign_account_is_not_the_clients_business() {
         assert_ne!(weir.account("a")["state"], "usable");
     }
 }
+
+#[test]
+fn a_pool_serves_before_its_fallback_whatever_they_speak() {
+    let (client, chat) = (sample(Dialect::Anthropic), sample(Dialect::OpenaiChat));
+    let (there, spare) = (answering(chat), answering(client));
+    let entries = [only("a", &chat, &there, ""), only("b", &client, &spare, "")];
+    let pools = "pools:\n  - { name: default, accounts: [a], fallback: spare }\n  - { name: spare, accounts: [b] }\n";
+    let weir = Weir::start(&(accounts(&entries) + pools));
+    assert_eq!(weir.ask(&client).send().is(200).account(), "a");
+    weir.tell("/admin/accounts/a/drain").is(200);
+    assert_eq!(weir.ask(&client).send().is(200).account(), "b");
+    assert_eq!((there.count(), spare.count()), (1, 1));
+}
