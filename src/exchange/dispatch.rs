@@ -12,8 +12,8 @@ use super::dispatched::Dispatched;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
-use crate::outcome::{Affinity, Attempt, FailureClass};
-use crate::pool::{Exhausted, Next, Pick, Pool, Tried, Verdict, Want};
+use crate::outcome::{Attempt, FailureClass};
+use crate::pool::{Exhausted, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::request::Request;
 
@@ -102,72 +102,14 @@ impl Dispatch {
         &self.gateway.pool
     }
 
-    /// The next attempt. Within each pool, accounts that speak the client's dialect are preferred and others serve when
-    /// none of those can; only then its fallback is asked.
+    /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
     pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
-        let mut easing = None;
-        let mut pool = Some(self.pool);
-        while let Some(current) = pool {
-            match self.pick_in(current, now, draw) {
-                Ok(pick) => return self.go(pick, now, wall, draw),
-                Err(exhausted) if exhausted.easing.is_some() => {
-                    easing.get_or_insert(exhausted);
-                }
-                Err(_) => {}
-            }
-            pool = self.fallback(current);
-        }
-        if let Some(exhausted) = easing {
-            return self.exhausted(&exhausted);
-        }
-        // Once more over all of them, for the whole story of why nobody can.
-        let allowed = self.admitted.key.pools.as_deref();
-        match self.pick(self.pool, allowed, None, now, draw) {
-            Ok(pick) => self.go(pick, now, wall, draw),
-            Err(exhausted) => self.exhausted(&exhausted),
-        }
-    }
-
-    fn pick_in(&self, pool: usize, now: Instant, draw: u64) -> Result<Pick, Exhausted> {
-        let alone = [pool];
-        let own = self.pick(pool, Some(&alone), Some(self.dialect()), now, draw);
-        let picked = match own {
-            Err(exhausted) if exhausted.easing.is_none() => {
-                self.pick(pool, Some(&alone), None, now, draw)
-            }
-            own => own,
-        };
-        picked.map(|mut pick| {
-            if pool != self.pool {
-                // A session in a fallback is away from home, however it was chosen there.
-                pick.affinity = pick.affinity.map(|_| Affinity::Detour);
-            }
-            pick
-        })
-    }
-
-    /// The next pool of the chain; the configuration has no circles.
-    fn fallback(&self, pool: usize) -> Option<usize> {
-        let fallback = self.gateway.config.pools.get(pool)?.fallback?;
-        let allowed = self.admitted.key.pools.as_ref();
-        allowed
-            .is_none_or(|allowed| allowed.contains(&fallback))
-            .then_some(fallback)
-    }
-
-    fn pick(
-        &self,
-        pool: usize,
-        pools: Option<&[usize]>,
-        dialect: Option<Dialect>,
-        now: Instant,
-        draw: u64,
-    ) -> Result<Pick, Exhausted> {
         let want = Want {
-            pool,
-            pools,
+            pool: self.pool,
+            pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
-            dialect,
+            dialect: None,
+            prefers: Some(self.dialect()),
             account: None,
             session: self.admitted.session,
             previous_response: self.admitted.previous_response.as_deref(),
@@ -176,7 +118,10 @@ impl Dispatch {
             draw,
             insist: self.eased >= LONGEST_EASE,
         };
-        self.gateway.pool.pick(&want, now)
+        match self.gateway.pool.pick(&want, now) {
+            Ok(pick) => self.go(pick, now, wall, draw),
+            Err(exhausted) => self.exhausted(&exhausted),
+        }
     }
 
     fn exhausted(&mut self, exhausted: &Exhausted) -> Step {
@@ -242,13 +187,7 @@ impl Dispatch {
         drop(dispatched);
         let movable = match next {
             Next::Stop => false,
-            Next::Fallback => match self
-                .gateway
-                .config
-                .pools
-                .get(pool)
-                .and_then(|pool| pool.fallback)
-            {
+            Next::Fallback => match self.fallback(pool) {
                 Some(fallback) => {
                     self.pool = fallback;
                     true
@@ -269,6 +208,15 @@ impl Dispatch {
                 retry_after: failure.retry_after,
             }),
         }
+    }
+
+    /// The fallback of a pool, if the key may use it.
+    fn fallback(&self, pool: usize) -> Option<usize> {
+        let fallback = self.gateway.config.pools.get(pool)?.fallback?;
+        let allowed = self.admitted.key.pools.as_ref();
+        allowed
+            .is_none_or(|allowed| allowed.contains(&fallback))
+            .then_some(fallback)
     }
 
     fn decided(&self, mut answer: Answer) -> Answer {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
-use super::refusal::{Refusal, Reply};
+use super::refusal::Refusal;
 use super::relaying::{Answer, Relaying};
 use super::translated::{EVENTS, JSON, Translated};
 use super::{headers, target};
@@ -320,16 +320,7 @@ fn counted(dialect: Dialect, tokens: u64) -> Answer {
             format!(r#"{{"object":"response.input_tokens","input_tokens":{tokens}}}"#)
         }
     };
-    let Reply {
-        status,
-        headers,
-        body,
-    } = Reply::json(200, body);
-    Answer {
-        status,
-        headers,
-        body,
-    }
+    Answer::json(200, body)
 }
 
 #[cfg(test)]

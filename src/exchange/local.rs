@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::operation::Local;
-use super::refusal::{Refusal, Reply};
+use super::refusal::Refusal;
+use super::relaying::Answer;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
 use crate::protocol::Dialect;
 
 /// Answers `what` for `key`.
-pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Reply, Refusal> {
+pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Answer, Refusal> {
     let body = match what {
         Local::Health | Local::Ready => json!({"status": "ok"}),
         // Client adapters are not part of this version: there are none to list.
@@ -31,7 +32,7 @@ pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Reply,
         Local::Models { dialect } => list(*dialect, &models(gateway, key)),
         Local::Providers => providers(gateway),
     };
-    Ok(Reply::json(
+    Ok(Answer::json(
         200,
         serde_json::to_vec(&body).unwrap_or_default(),
     ))

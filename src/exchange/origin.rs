@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::refusal::Reply;
+use super::relaying::Answer;
 use crate::config::{ClientKey, Config, Cors};
 
 /// The client's `x-request-id`, if it is one that may go into logs and headers as it is.
@@ -62,26 +62,26 @@ pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> 
 }
 
 /// The answer to a CORS preflight from an allowed origin; `None` when it is not one.
-pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> Option<Reply> {
+pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> Option<Answer> {
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
     allowed_origin(cors?, headers)?;
-    let mut reply = Reply::json(204, "");
-    reply.headers.clear();
+    let mut answer = Answer::json(204, "");
+    answer.headers.clear();
     let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let any = HeaderValue::from_static("*");
-    reply
+    answer
         .headers
         .insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(any));
-    reply.headers.insert(
+    answer.headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET, POST, DELETE, OPTIONS"),
     );
-    reply
+    answer
         .headers
         .insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    Some(reply)
+    Some(answer)
 }
 
 /// The CORS headers of every answer to an allowed origin.
@@ -153,7 +153,7 @@ mod tests {
             ("access-control-request-method", "POST"),
         ]);
         assert_eq!(
-            preflight(Some(&cors), &Method::OPTIONS, &request).map(|reply| reply.status),
+            preflight(Some(&cors), &Method::OPTIONS, &request).map(|answer| answer.status),
             Some(204)
         );
     }

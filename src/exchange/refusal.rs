@@ -4,10 +4,10 @@
 //! caller's dialect. Nothing here ever carries an upstream's key, address or body.
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
+use http::header::{ALLOW, RETRY_AFTER};
 
+use super::verdict::Answer;
 use crate::outcome::{End, FailureClass};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, WireError};
@@ -81,30 +81,9 @@ pub enum Refusal {
     },
 }
 
-/// A whole answer of Weir's own.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Reply {
-    /// A JSON answer.
-    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self {
-            status,
-            headers,
-            body: body.into(),
-        }
-    }
-}
-
 impl Refusal {
     /// The answer in the caller's dialect.
-    pub fn reply(&self, dialect: Dialect, request_id: &str) -> Reply {
+    pub fn answer(&self, dialect: Dialect, request_id: &str) -> Answer {
         let mut wire = self.wire();
         wire.request_id = Some(request_id.to_owned());
         let status = match self {
@@ -112,22 +91,22 @@ impl Refusal {
             Self::WebSocket => 426,
             _ => error::status(dialect, wire.kind),
         };
-        let mut reply = Reply::json(status, error::encode(dialect, &wire));
+        let mut answer = Answer::json(status, error::encode(dialect, &wire));
         if let Some(after) = wire.retry_after {
-            reply
+            answer
                 .headers
                 .insert(RETRY_AFTER, whole_seconds(after).into());
         }
         if let Some(retry) = self.should_retry() {
             let value = HeaderValue::from_static(if retry { "true" } else { "false" });
-            reply.headers.insert("x-should-retry", value);
+            answer.headers.insert("x-should-retry", value);
         }
         if let Self::WrongMethod { allowed } = self {
-            reply
+            answer
                 .headers
                 .insert(ALLOW, HeaderValue::from_static(allowed));
         }
-        reply
+        answer
     }
 
     /// How the request ended.

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::refusal::{Refusal, Reply};
+use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Facts, Failed, MAX_HELD, Next, Relaying};
 use crate::outcome::{End, FailureClass, UsageSource};
 use crate::pool::{self, ErrorFacts, Failure, Fault};
@@ -255,16 +255,7 @@ impl Relaying {
             return None;
         }
         let status = error::status(self.client, said.kind);
-        let Reply {
-            status,
-            headers,
-            body,
-        } = Reply::json(status, error::encode(self.client, said));
-        Some(Answer {
-            status,
-            headers,
-            body,
-        })
+        Some(Answer::json(status, error::encode(self.client, said)))
     }
 
     /// The error of a body that came with a 200, with all that the body says.

@@ -1,6 +1,7 @@
 //! What comes of one attempt: an answer, a failure, an end.
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 use crate::outcome::End;
 use crate::pool::Failure;
@@ -13,12 +14,25 @@ pub struct Failed {
     pub answer: Option<Answer>,
 }
 
-/// A head and a body for the client.
+/// A whole answer for the client: Weir's own, or an upstream's error that is the client's business.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+impl Answer {
+    /// A JSON answer.
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
 }
 
 /// How a committed answer ended.

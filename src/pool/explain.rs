@@ -33,7 +33,7 @@ impl Pool {
                 Some(plan) => plan.order().collect(),
                 None => (0..candidates.len()).collect(),
             };
-            let mut considered: Vec<Considered> = Vec::new();
+            let mut considered: Vec<(usize, Considered)> = Vec::new();
             for at in order {
                 let Some(candidate) = candidates.get_mut(at) else {
                     continue;
@@ -50,30 +50,39 @@ impl Pool {
             for (account, why) in excluded {
                 considered.extend(self.considered(pool, account, 0.0, Some(why)));
             }
-            considered.sort_by_key(|account| match account.out {
-                None => 0,
-                Some(Excluded::Spent) => 1,
-                Some(_) => 2,
+            considered.sort_by_key(|(account, considered)| match considered.out {
+                None => (0, !self.is_preferred(*account, want), 0),
+                Some(Excluded::Spent) => (0, !self.is_preferred(*account, want), 1),
+                Some(_) => (1, false, 0),
             });
-            all.extend(considered);
+            all.extend(considered.into_iter().map(|(_, considered)| considered));
         }
         all
     }
 
+    fn is_preferred(&self, account: usize, want: &Want<'_>) -> bool {
+        want.prefers.is_none_or(|dialect| {
+            let slot = self.slots.get(account);
+            slot.is_some_and(|slot| slot.account.dialects.contains(&dialect))
+        })
+    }
+
+    /// With the account's own place.
     fn considered(
         &self,
         pool: usize,
         account: usize,
         weight: f64,
         out: Option<Excluded>,
-    ) -> Option<Considered> {
-        let account = &self.slots.get(account)?.account;
-        Some(Considered {
+    ) -> Option<(usize, Considered)> {
+        let known = &self.slots.get(account)?.account;
+        let considered = Considered {
             pool,
-            account: Arc::clone(&account.name),
-            priority: account.priority,
+            account: Arc::clone(&known.name),
+            priority: known.priority,
             weight,
             out,
-        })
+        };
+        Some((account, considered))
     }
 }

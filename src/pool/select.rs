@@ -26,6 +26,23 @@ impl Pool {
     pub fn pick(&self, want: &Want<'_>, now: Instant) -> Result<Pick, Exhausted> {
         let mut excluded = Exclusions::new();
         for pool in self.chain(want) {
+            if want.prefers.is_some() {
+                let before = excluded.len();
+                let preferred = Want {
+                    dialect: want.prefers,
+                    ..*want
+                };
+                if let Some(pick) = self.pick_in(pool, &preferred, now, &mut excluded) {
+                    return Ok(pick);
+                }
+                let mut added = excluded.iter().skip(before);
+                if added.any(|(_, why)| matches!(why, Excluded::Easing { .. })) {
+                    // A short wait for one of those beats one that is not preferred.
+                    continue;
+                }
+                // They are looked at again among all, and their reasons with them.
+                excluded.truncate(before);
+            }
             if let Some(pick) = self.pick_in(pool, want, now, &mut excluded) {
                 return Ok(pick);
             }

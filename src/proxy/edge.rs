@@ -27,7 +27,8 @@ use super::vendor::Vendor;
 use crate::config::ClientKey;
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
-use crate::exchange::refusal::{Refusal, Reply};
+use crate::exchange::refusal::Refusal;
+use crate::exchange::relaying::Answer;
 use crate::exchange::{admit, local, origin};
 use crate::outcome::{End, FailureClass};
 
@@ -140,18 +141,18 @@ impl Edge {
     }
 
     /// `/`, `/health`, `/ready`: no key, no upstream.
-    fn public(&self, local: &Local) -> Reply {
+    fn public(&self, local: &Local) -> Answer {
         let gateway = self.app.gateway();
         let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
         match local {
-            Local::Ready if !ready => Reply::json(503, r#"{"status":"unavailable"}"#),
-            _ => Reply::json(200, r#"{"status":"ok"}"#),
+            Local::Ready if !ready => Answer::json(503, r#"{"status":"unavailable"}"#),
+            _ => Answer::json(200, r#"{"status":"ok"}"#),
         }
     }
 }
 
 enum Received {
-    Answer(Reply),
+    Answer(Answer),
     Forward,
     Gone,
 }
@@ -170,18 +171,18 @@ impl ProxyHttp for Edge {
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         exchange.begin(&self.app, session);
-        let reply = match self.receive(session, exchange).await {
+        let answer = match self.receive(session, exchange).await {
             Ok(Received::Forward) => return Ok(false),
             Ok(Received::Gone) => {
                 return down(ErrorType::ConnectionClosed, "the client left");
             }
-            Ok(Received::Answer(reply)) => {
+            Ok(Received::Answer(answer)) => {
                 exchange.record.outcome.end = End::Complete;
-                reply
+                answer
             }
             Err(refusal) => exchange.refuse(&refusal),
         };
-        exchange.write(session, reply).await?;
+        exchange.write(session, answer).await?;
         Ok(true)
     }
 
@@ -329,11 +330,11 @@ impl ProxyHttp for Edge {
                 retry_after: None,
             },
         };
-        let reply = exchange.refuse(&refusal);
-        let status = reply.status;
+        let answer = exchange.refuse(&refusal);
+        let status = answer.status;
         session.set_keepalive(None);
         // The client may be gone by now; then there is nobody to tell.
-        let _ = exchange.write(session, reply).await;
+        let _ = exchange.write(session, answer).await;
         failed(status)
     }
 

@@ -24,7 +24,7 @@ use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
-use crate::exchange::refusal::{Refusal, Reply};
+use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
 use crate::pool::{Fault, classify_transport};
@@ -99,14 +99,7 @@ impl Relay<'_> {
                         }
                         continue;
                     }
-                    Step::Answer(answer) => {
-                        self.outcome.end = if answer.status < 500 {
-                            End::Complete
-                        } else {
-                            End::UpstreamError
-                        };
-                        return self.answer(answer).await;
-                    }
+                    Step::Answer(answer) => return self.pass_on(answer).await,
                     Step::Refuse(refusal) => return self.refuse(&refusal).await,
                 };
             match self.attempt(dispatched).await {
@@ -117,14 +110,7 @@ impl Relay<'_> {
                         .failed(dispatched, failed, Instant::now(), self.app.draw())
                     {
                         Sequel::Again => {}
-                        Sequel::Answer(answer) => {
-                            self.outcome.end = if answer.status < 500 {
-                                End::Complete
-                            } else {
-                                End::UpstreamError
-                            };
-                            return self.answer(answer).await;
-                        }
+                        Sequel::Answer(answer) => return self.pass_on(answer).await,
                         Sequel::Refuse(refusal) => return self.refuse(&refusal).await,
                     }
                 }
@@ -280,23 +266,18 @@ impl Relay<'_> {
     async fn refuse(&mut self, refusal: &Refusal) -> Left {
         self.outcome.end = refusal.end();
         self.outcome.detail = Some(refusal.wire().message);
-        let reply = refusal.reply(self.dispatch.dialect(), self.request_id);
-        self.reply(reply).await
+        let answer = refusal.answer(self.dispatch.dialect(), self.request_id);
+        self.answer(answer).await
     }
 
-    /// An answer of Weir's own.
-    async fn reply(&mut self, reply: Reply) -> Left {
-        let Reply {
-            status,
-            headers,
-            body,
-        } = reply;
-        self.answer(Answer {
-            status,
-            headers,
-            body,
-        })
-        .await
+    /// The upstream's own error, which is the client's business.
+    async fn pass_on(&mut self, answer: Answer) -> Left {
+        self.outcome.end = if answer.status < 500 {
+            End::Complete
+        } else {
+            End::UpstreamError
+        };
+        self.answer(answer).await
     }
 
     async fn answer(&mut self, answer: Answer) -> Left {

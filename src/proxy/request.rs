@@ -16,7 +16,7 @@ use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation;
 use crate::exchange::origin;
-use crate::exchange::refusal::{Refusal, Reply};
+use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
 use crate::outcome::{End, Limit, Outcome};
 use crate::protocol::Dialect;
@@ -129,27 +129,17 @@ impl Exchange {
         outcome.client_dialect = Some(admitted.call.dialect);
     }
 
-    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Reply {
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Answer {
         self.record.outcome.end = refusal.end();
         self.record.outcome.detail = Some(refusal.wire().message);
         self.record.outcome.limit =
             matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
-        refusal.reply(self.dialect, &self.record.outcome.request_id)
+        refusal.answer(self.dialect, &self.record.outcome.request_id)
     }
 
     /// Writes an answer of Weir's own.
-    pub(super) async fn write(&mut self, session: &mut Session, reply: Reply) -> Result<()> {
-        let Reply {
-            status,
-            headers,
-            body,
-        } = reply;
-        let answer = Answer {
-            status,
-            headers,
-            body,
-        };
-        self.record.outcome.status = status;
+    pub(super) async fn write(&mut self, session: &mut Session, answer: Answer) -> Result<()> {
+        self.record.outcome.status = answer.status;
         match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
             Some(bytes) => {
                 self.record.outcome.bytes_out += bytes;

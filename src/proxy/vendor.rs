@@ -83,6 +83,7 @@ impl Vendor {
             pools: self.key.pools.as_deref(),
             model: "",
             dialect: Some(self.dialect),
+            prefers: None,
             account: None,
             session: affinity::session(&traces, AffinityBy::Key),
             previous_response: response,
@@ -189,11 +190,11 @@ impl Vendor {
                 class,
                 retry_after: None,
             };
-            let reply = refusal.reply(dialect, request_id);
-            let _ = response.set_status(reply.status);
+            let answer = refusal.answer(dialect, request_id);
+            let _ = response.set_status(answer.status);
             clean.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            clean.insert(CONTENT_LENGTH, reply.body.len().into());
-            self.replacement = Some(reply.body);
+            clean.insert(CONTENT_LENGTH, answer.body.len().into());
+            self.replacement = Some(answer.body);
         } else {
             for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
                 if let Some(value) = upstream.get(&name) {

@@ -1,6 +1,6 @@
 //! Who serves next, and what is said when nobody can.
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir::config::{Account, AccountLimits, Select};
 use weir::outcome::FailureClass;
@@ -166,6 +166,54 @@ fn a_dialect_that_nobody_speaks_is_said_so() {
         ..want()
     };
     assert_eq!(pool.pick(&want, now).unwrap_err().verdict, Verdict::Dialect);
+}
+
+#[test]
+fn a_preferred_dialect_comes_first_within_each_pool_and_never_before_the_fallback() {
+    let mut list = accounts(&["foreign", "own", "spare"]);
+    list[0].dialects = vec![Dialect::OpenaiChat];
+    let mut parts = config(list, Select::Failover);
+    parts.pools = vec![
+        pool("default", vec![0, 1], Select::Failover),
+        pool("spare", vec![2], Select::Failover),
+    ];
+    parts.pools[0].fallback = Some(1);
+    let (pool, now) = (parts.pool(None), Instant::now());
+    for traces in [want(), in_session(7)] {
+        let want = Want {
+            dialect: None,
+            prefers: Some(Dialect::Anthropic),
+            ..traces
+        };
+        let told = |tried: &[usize]| {
+            let tried: Vec<Tried> = tried
+                .iter()
+                .map(|account| Tried {
+                    account: *account,
+                    endpoint: None,
+                })
+                .collect();
+            let want = Want {
+                tried: &tried,
+                ..want
+            };
+            let first = pool
+                .explain(&want, now)
+                .into_iter()
+                .find(|account| account.out.is_none());
+            let served = serve(&pool, &want, now);
+            assert_eq!(
+                served.as_ref().ok(),
+                first.map(|account| account.account).as_ref()
+            );
+            served.map(|name| name.to_string())
+        };
+        assert_eq!(told(&[]).unwrap(), "own");
+        assert_eq!(told(&[1]).unwrap(), "foreign");
+        assert_eq!(told(&[0, 1]).unwrap(), "spare");
+        let out = told(&[0, 1, 2]).unwrap_err();
+        assert_eq!((out.verdict, out.excluded.len()), (Verdict::Tried, 3));
+    }
 }
 
 #[test]
@@ -459,6 +507,27 @@ fn after_a_switch_the_next_account_is_eased_in() {
     first.lease.committed(now);
     assert!(pool.pick(&want(), now).is_ok());
     assert!(pool.pick(&want(), now).is_ok());
+}
+
+#[test]
+fn a_ramp_of_a_preferred_account_is_waited_for() {
+    let mut list = accounts(&["a", "b", "foreign"]);
+    list[2].dialects = vec![Dialect::OpenaiChat];
+    let (pool, now) = build(list, Select::Failover);
+    let want = Want {
+        dialect: None,
+        prefers: Some(Dialect::Anthropic),
+        ..want()
+    };
+    fail(&pool, "a", &throttled(60), now);
+    let _first = pool.pick(&want, now).unwrap();
+    let out = pool.pick(&want, now).unwrap_err();
+    assert_eq!(out.easing, Some(Duration::from_millis(250)));
+    let insisting = Want {
+        insist: true,
+        ..want
+    };
+    assert_eq!(&*pool.pick(&insisting, now).unwrap().account.name, "b");
 }
 
 #[test]

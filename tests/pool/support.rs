@@ -112,6 +112,7 @@ pub fn want() -> Want<'static> {
         pools: None,
         model: "claude-sonnet-4-5",
         dialect: Some(Dialect::Anthropic),
+        prefers: None,
         account: None,
         session: None,
         previous_response: None,

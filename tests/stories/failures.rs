@@ -1,7 +1,7 @@
 //! Every class of failure: what is benched, where the request goes, what the client sees at last.
 use std::time::Duration;
 
-use crate::rig::{Answer, Lines, Upstream, Weir, Wire, account, accounts, sample};
+use crate::rig::{Answer, KEY, Lines, Upstream, Weir, Wire, account, accounts, sample};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -95,12 +95,22 @@ fn a_prompt_that_is_too_long_goes_only_to_a_declared_fallback() {
             accounts(&entries)
         )
     };
-    let weir = Weir::start(&pools(", fallback: large"));
+    let keys = format!(
+        "{}keys:\n  - {{ name: all, key: {KEY}, debug: true }}\n  - {{ name: bound, key: k-2, pools: [default] }}\n",
+        pools(", fallback: large")
+    );
+    let weir = Weir::start(&keys);
     assert_eq!(weir.ask(&lines()).send().is(200).account(), "long");
     assert_eq!((small.count(), large.count()), (1, 1));
+    // A key that may not use the fallback does not come there.
+    assert_eq!(
+        weir.ask(&lines()).key("k-2").send().is(400).text(),
+        TOO_LONG
+    );
+    assert_eq!((small.count(), large.count()), (2, 1));
     let weir = Weir::start(&pools(""));
     assert_eq!(weir.ask(&lines()).send().is(400).text(), TOO_LONG);
-    assert_eq!((small.count(), large.count()), (2, 1));
+    assert_eq!((small.count(), large.count()), (3, 1));
     assert_eq!(weir.account("a")["state"], "usable");
 }
 
