@@ -1,8 +1,9 @@
 #![forbid(unsafe_code)]
 //! Weir: an edge proxy for LLM traffic.
 //!
-//! Weir authenticates clients by key, picks an upstream account from a weighted pool, relays the request in the dialect
-//! that both sides speak, fails over before the caller notices, and exposes Prometheus metrics instead of a database.
+//! Weir authenticates clients by key, picks an upstream account from a weighted pool, relays the request byte for byte
+//! where both sides speak one dialect and translates it where they do not, fails over before the caller notices, and
+//! exposes Prometheus metrics instead of a database.
 //!
 //! # The life of a request
 //!
