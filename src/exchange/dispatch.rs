@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use smallvec::SmallVec;
+
 use super::Gateway;
 use super::admit::Admitted;
 use super::dispatched::Dispatched;
@@ -15,6 +17,7 @@ use super::served::Served;
 use crate::outcome::{Attempt, FailureClass};
 use crate::pool::{Exhausted, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
+use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
 
 /// An admitted request on its way through accounts.
@@ -25,6 +28,7 @@ pub struct Dispatch {
     pub(super) query: Option<String>,
     /// The client's request as its dialect reads it, once an account of another dialect is asked.
     pub(super) decoded: Option<Box<Request>>,
+    pub(super) unsaid: Unsaid,
     pub(super) began: Instant,
     /// Where to look; moves to the fallback on failures that only it can mend.
     pool: usize,
@@ -38,11 +42,20 @@ pub struct Dispatch {
     pub(super) served: Served,
 }
 
+/// The dialects in which the request cannot be said, and why not in the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Unsaid {
+    pub(super) dialects: SmallVec<[Dialect; 4]>,
+    pub(super) fault: Option<RequestFault>,
+}
+
 /// What may happen only once in a request, and has.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moved {
     by_slowness: bool,
     in_place: bool,
+    /// The model made an answer that is none.
+    by_misanswer: bool,
 }
 
 /// What to do next for a request.
@@ -79,6 +92,7 @@ impl Dispatch {
         Self {
             query: query.map(str::to_owned),
             decoded: None,
+            unsaid: Unsaid::default(),
             began: now,
             pool: admitted.pool,
             tried: Vec::new(),
@@ -109,6 +123,7 @@ impl Dispatch {
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
             dialect: None,
+            without: &self.unsaid.dialects,
             prefers: Some(self.dialect()),
             account: None,
             session: self.admitted.session,
@@ -150,6 +165,11 @@ impl Dispatch {
         {
             return Step::Answer(self.decided(answer));
         }
+        if exhausted.verdict == Verdict::Dialect
+            && let Some(RequestFault { param, message }) = self.unsaid.fault.take()
+        {
+            return Step::Refuse(Refusal::Untranslatable { param, message });
+        }
         Step::Refuse(self.refusal(exhausted))
     }
 
@@ -181,8 +201,10 @@ impl Dispatch {
         let failure = failed.failure;
         self.note_attempt(&dispatched, Some(failure.class), now);
         dispatched.pick.lease.failed(&failure, now, draw);
-        self.tried.push(dispatched.pick.tried(&failure));
         let next = failure.next();
+        if next != Next::InPlaceOnce {
+            self.tried.push(dispatched.pick.tried(&failure));
+        }
         let pool = dispatched.pick.pool;
         drop(dispatched);
         let movable = match next {
@@ -194,6 +216,7 @@ impl Dispatch {
                 }
                 None => false,
             },
+            Next::InPlaceOnce => !std::mem::replace(&mut self.moved.by_misanswer, true),
             Next::ElsewhereOnce => !std::mem::replace(&mut self.moved.by_slowness, true),
             Next::Elsewhere | Next::ElsewhereOrInPlace => true,
         };

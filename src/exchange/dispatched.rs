@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use smallvec::SmallVec;
 
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
@@ -56,33 +57,51 @@ impl Dispatch {
         self.served.pool = Some(pick.pool);
         self.served.model = Some(pick.model.clone());
         self.served.affinity = pick.affinity;
-        let upstream = upstream_dialect(&pick.account, self.dialect());
-        self.served.dialect = Some(upstream);
         self.served.dropped.clear();
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
         let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
-        if upstream == self.dialect() && !foreign {
-            return Step::Go(Box::new(self.as_it_came(pick, now)));
-        }
-        match self.translated(pick, upstream, now, wall, draw) {
-            Ok(step) => step,
-            Err(RequestFault { param, message }) => {
-                Step::Refuse(self.untranslatable(param, message))
+        for upstream in self.spoken_to(&pick.account) {
+            self.served.dialect = Some(upstream);
+            if upstream == self.dialect() && !foreign {
+                return Step::Go(Box::new(self.as_it_came(pick, now)));
+            }
+            if let Err(RequestFault { param, message }) = self.decode_once() {
+                return Step::Refuse(Refusal::Untranslatable { param, message });
+            }
+            if self.admitted.call.endpoint == Endpoint::Count {
+                return Step::Answer(self.counted());
+            }
+            match self.translated(&pick, upstream, wall, draw) {
+                Ok((call, body, translation)) => {
+                    return Step::Go(Box::new(Dispatched {
+                        pick,
+                        call,
+                        stream: self.admitted.stream,
+                        body,
+                        began: now,
+                        translation: Some(Box::new(translation)),
+                    }));
+                }
+                Err(fault) => {
+                    self.unsaid.dialects.push(upstream);
+                    self.unsaid.fault.get_or_insert(fault);
+                }
             }
         }
+        // Its place is free again before another is looked for. As many rounds as there are dialects, at most.
+        drop(pick);
+        self.next(now, wall, draw)
     }
 
-    /// The client is told what cannot be translated, unless an account of its own dialect could have served it: then that
-    /// one's failure is the reason.
-    fn untranslatable(&self, param: String, message: String) -> Refusal {
-        let failed = self.attempts.last().and_then(|attempt| attempt.failure);
-        match failed {
-            Some(class) => Refusal::Exhausted {
-                class,
-                retry_after: None,
-            },
-            None => Refusal::Untranslatable { param, message },
-        }
+    /// What an account may be asked in: the client's own dialect first, then what it speaks best.
+    fn spoken_to(&self, account: &Account) -> SmallVec<[Dialect; 4]> {
+        let client = self.dialect();
+        let own = account.dialects.iter().filter(|&&spoken| spoken == client);
+        let others = account.dialects.iter().filter(|&&spoken| spoken != client);
+        own.chain(others)
+            .copied()
+            .filter(|dialect| !self.unsaid.dialects.contains(dialect))
+            .collect()
     }
 
     fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {
@@ -105,25 +124,14 @@ impl Dispatch {
 
     fn translated(
         &mut self,
-        pick: Pick,
+        pick: &Pick,
         upstream: Dialect,
-        now: Instant,
         wall: SystemTime,
         draw: u64,
-    ) -> Result<Step, RequestFault> {
-        if self.decoded.is_none() {
-            self.decoded = Some(Box::new(self.decode()?));
-        }
+    ) -> Result<(ModelCall, Pieces, Translation), RequestFault> {
         let Some(request) = self.decoded.as_deref() else {
             return Err(RequestFault::new("", "the request cannot be read"));
         };
-        if self.admitted.call.endpoint == Endpoint::Count {
-            // No account of this dialect can count: an estimate costs nobody anything.
-            return Ok(Step::Answer(counted(
-                self.dialect(),
-                translate::estimate(request),
-            )));
-        }
         let quirks = pick.account.provider.quirks();
         let target = Target {
             model: &pick.model,
@@ -151,22 +159,29 @@ impl Dispatch {
             path_model: None,
             path_stream: Some(self.admitted.stream),
         };
-        Ok(Step::Go(Box::new(Dispatched {
-            pick,
-            call,
-            stream: self.admitted.stream,
-            body: Pieces::from(Bytes::from(encoded.body)),
-            began: now,
-            translation: Some(Box::new(Translation {
-                headers: encoded.headers,
-                translator: Some(translator),
-                media: if self.admitted.stream && !self.wants_array() {
-                    EVENTS
-                } else {
-                    JSON
-                },
-            })),
-        })))
+        let translation = Translation {
+            headers: encoded.headers,
+            translator: Some(translator),
+            media: if self.admitted.stream && !self.wants_array() {
+                EVENTS
+            } else {
+                JSON
+            },
+        };
+        Ok((call, Pieces::from(Bytes::from(encoded.body)), translation))
+    }
+
+    fn decode_once(&mut self) -> Result<(), RequestFault> {
+        if self.decoded.is_none() {
+            self.decoded = Some(Box::new(self.decode()?));
+        }
+        Ok(())
+    }
+
+    /// No account of the client's dialect can count: an estimate costs nobody anything.
+    fn counted(&self) -> Answer {
+        let tokens = self.decoded.as_deref().map_or(0, translate::estimate);
+        counted(self.dialect(), tokens)
     }
 
     fn decode(&self) -> Result<Request, RequestFault> {
@@ -278,14 +293,6 @@ impl Dispatched {
     pub fn committed(&mut self, now: Instant) {
         self.pick.lease.committed(now);
     }
-}
-
-/// What an account is asked in: the client's own dialect if it speaks it, else the one that it speaks best.
-fn upstream_dialect(account: &Account, client: Dialect) -> Dialect {
-    if account.dialects.contains(&client) {
-        return client;
-    }
-    account.dialects.first().copied().unwrap_or(client)
 }
 
 /// The client's own headers speak of its dialect: nothing of them goes to another.

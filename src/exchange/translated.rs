@@ -11,7 +11,7 @@ use super::relaying::{Answer, Body, Ended, Facts, Failed, MAX_HELD, Next, Relayi
 use crate::outcome::{End, FailureClass, UsageSource};
 use crate::pool::{self, ErrorFacts, Failure, Fault};
 use crate::protocol::Dialect;
-use crate::protocol::error::{self, ParsedError, WireError};
+use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 use crate::protocol::translate::{self, Terminal, Translator};
 
 /// A translator and what it has written or still collects.
@@ -251,7 +251,7 @@ impl Relaying {
             failure.class,
             FailureClass::ClientFault | FailureClass::ContextLength
         );
-        if !theirs {
+        if !theirs && said.kind != ErrorKind::NoAnswer {
             return None;
         }
         let status = error::status(self.client, said.kind);
@@ -269,6 +269,9 @@ impl Relaying {
 
 /// What an error means, told by its kind: the words of the upstream are gone by now.
 fn classify(said: &WireError, wall: SystemTime) -> Failure {
+    if said.kind == ErrorKind::NoAnswer {
+        return Failure::of_the_model();
+    }
     let facts = ErrorFacts {
         code: said.code.as_deref(),
         message: Some(&said.message),

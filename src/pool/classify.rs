@@ -46,6 +46,8 @@ pub enum Next {
     ElsewhereOnce,
     /// Another provider; when there is none, one more try in place after the backoff.
     ElsewhereOrInPlace,
+    /// The same account, but only once in one request: the model failed by chance, nobody is out.
+    InPlaceOnce,
     /// Only the pool's declared fallback: every account here would say the same.
     Fallback,
     /// Nowhere.
@@ -99,6 +101,7 @@ impl Failure {
             FailureClass::ContextLength => Next::Fallback,
             FailureClass::Overloaded => Next::ElsewhereOrInPlace,
             FailureClass::Slow => Next::ElsewhereOnce,
+            FailureClass::ServerError if matches!(self.scope, Scope::Nothing) => Next::InPlaceOnce,
             FailureClass::Auth
             | FailureClass::Quota
             | FailureClass::ServerError
@@ -106,6 +109,11 @@ impl Failure {
             | FailureClass::ThrottledBlind
             | FailureClass::Transport => Next::Elsewhere,
         }
+    }
+
+    /// The model made an answer that is none (a call that cannot be parsed, say): the server is well.
+    pub const fn of_the_model() -> Self {
+        Self::new(FailureClass::ServerError, Scope::Nothing)
     }
 
     /// The client closed first: nobody's failure.

@@ -53,7 +53,7 @@ pub enum Excluded {
         /// How long it has been out.
         since: Duration,
     },
-    /// It does not speak the dialect.
+    /// It does not speak the dialect, or none in which the request can be said.
     Dialect,
     /// By the operator.
     Drained,

@@ -66,10 +66,9 @@ impl Lease {
     pub fn failed(&mut self, failure: &Failure, now: Instant, draw: u64) {
         match failure.class {
             FailureClass::ClientGone => {}
-            FailureClass::ClientFault | FailureClass::ContextLength => {
-                lock(&self.endpoint.gate).head(self.began);
-                lock(&self.account.state).head(model_class(&self.model), self.began);
-            }
+            FailureClass::ClientFault | FailureClass::ContextLength => self.is_well(),
+            // The model spoilt its answer.
+            FailureClass::ServerError if failure.scope == Scope::Nothing => self.is_well(),
             FailureClass::Auth
             | FailureClass::Quota
             | FailureClass::Throttled
@@ -97,6 +96,12 @@ impl Lease {
             }
         }
         self.arrive();
+    }
+
+    /// A good head came back, whatever followed.
+    fn is_well(&self) {
+        lock(&self.endpoint.gate).head(self.began);
+        lock(&self.account.state).head(model_class(&self.model), self.began);
     }
 
     /// The request's real use is known: corrects what was reserved for it in the account's own token limit.

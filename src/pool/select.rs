@@ -20,6 +20,7 @@ use super::strategy::{self, Candidate};
 use super::want::{Pick, Tried, Want};
 use crate::config::Select;
 use crate::outcome::Affinity;
+use crate::protocol::Dialect;
 
 impl Pool {
     /// Chooses an account and occupies it. Follows fallback pools when everything in the wanted one is out.
@@ -130,7 +131,8 @@ impl Pool {
                 }
                 _ if want
                     .dialect
-                    .is_some_and(|dialect| !slot.account.dialects.contains(&dialect)) =>
+                    .is_some_and(|dialect| !slot.account.dialects.contains(&dialect))
+                    || only_among(&slot.account.dialects, want.without) =>
                 {
                     Some(Excluded::Dialect)
                 }
@@ -346,6 +348,11 @@ impl Pool {
         let account = candidates.get(chosen)?.hash;
         Some(self.exceptions.settle(plan, chosen, account, now))
     }
+}
+
+/// Whether an account speaks nothing but these.
+fn only_among(spoken: &[Dialect], dialects: &[Dialect]) -> bool {
+    !dialects.is_empty() && spoken.iter().all(|dialect| dialects.contains(dialect))
 }
 
 fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {

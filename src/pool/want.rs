@@ -20,6 +20,8 @@ pub struct Want<'a> {
     pub model: &'a str,
     /// What the upstream must speak; `None` = anything.
     pub dialect: Option<Dialect>,
+    /// The dialects in which the request cannot be said: who speaks nothing else is left out.
+    pub without: &'a [Dialect],
     /// What the upstream should rather speak: within each pool others serve only when none of those can.
     pub prefers: Option<Dialect>,
     /// The only account to consider, also with weight 0.

@@ -15,9 +15,11 @@ mod kinds;
 mod mask;
 mod parse;
 mod table;
+mod window;
 pub use mask::mask;
 pub use parse::{ParsedError, parse, parse_event};
 pub use table::{Row, row};
+pub use window::token_counts;
 
 /// What went wrong: the superset of what the dialects can say.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -42,6 +44,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// No such model, or none that this caller may use.
     ModelNotFound,
+    /// The model ended without an answer, by chance: the server is well.
+    NoAnswer,
     /// No such path or object.
     NotFound,
     /// The server is overloaded, whoever asks.
@@ -83,7 +87,7 @@ pub struct WireError {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Api,
         Self::Authentication,
         Self::BadGateway,
@@ -94,6 +98,7 @@ impl ErrorKind {
         Self::InvalidRequest,
         Self::MethodNotAllowed,
         Self::ModelNotFound,
+        Self::NoAnswer,
         Self::NotFound,
         Self::Overloaded,
         Self::Permission,

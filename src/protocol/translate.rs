@@ -12,7 +12,7 @@ use bytes::BytesMut;
 
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
-use super::hub::error::{Dropped, Losses, RequestFault, Violation};
+use super::hub::error::{Dropped, Losses, NoAnswer, RequestFault, Violation};
 use super::hub::event::Event;
 use super::hub::names::Names;
 use super::hub::opaque;
@@ -84,13 +84,15 @@ impl Translator {
         let wraps_freeform = upstream == Dialect::Anthropic
             || upstream == Dialect::Gemini
             || !target.takes_freeform();
-        let names = Names::of(request, wraps_freeform)?;
+        let in_their_words = |fault: RequestFault| fault.named_for(request.client);
+        let names = Names::of(request, wraps_freeform).map_err(in_their_words)?;
         let encoded = match upstream {
-            Dialect::Anthropic => anthropic::request::encode(request, target)?,
-            Dialect::Gemini => gemini::request::encode(request, target)?,
-            Dialect::OpenaiChat => openai_chat::request::encode(request, target)?,
-            Dialect::OpenaiResponses => openai_responses::request::encode(request, target)?,
-        };
+            Dialect::Anthropic => anthropic::request::encode(request, target),
+            Dialect::Gemini => gemini::request::encode(request, target),
+            Dialect::OpenaiChat => openai_chat::request::encode(request, target),
+            Dialect::OpenaiResponses => openai_responses::request::encode(request, target),
+        }
+        .map_err(in_their_words)?;
         let context = Context {
             model: request.model.clone(),
             reply: request.reply.clone(),
@@ -128,12 +130,18 @@ impl Translator {
         let decoded = match self.upstream {
             Dialect::OpenaiChat => {
                 openai_chat::response::decode(body, &self.quirks, self.context.stamp)
+                    .map_err(NoAnswer::from)
             }
-            Dialect::Anthropic => anthropic::response::decode(body),
+            Dialect::Anthropic => anthropic::response::decode(body).map_err(NoAnswer::from),
             Dialect::Gemini => gemini::response::decode(body),
-            Dialect::OpenaiResponses => openai_responses::response::decode(body),
+            Dialect::OpenaiResponses => {
+                openai_responses::response::decode(body).map_err(NoAnswer::from)
+            }
         };
-        let mut response: Response = decoded.map_err(|violation| self.violated(violation))?;
+        let mut response: Response = decoded.map_err(|why| match why {
+            NoAnswer::Failed(said) => for_client(self.client, said),
+            NoAnswer::Violation(violation) => self.violated(violation),
+        })?;
         self.restore.restore(&mut response);
         self.stops.cut(&mut response);
         self.seen.committed = true;

@@ -84,6 +84,7 @@ impl Vendor {
             model: "",
             dialect: Some(self.dialect),
             prefers: None,
+            without: &[],
             account: None,
             session: affinity::session(&traces, AffinityBy::Key),
             previous_response: response,

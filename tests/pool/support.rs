@@ -113,6 +113,7 @@ pub fn want() -> Want<'static> {
         model: "claude-sonnet-4-5",
         dialect: Some(Dialect::Anthropic),
         prefers: None,
+        without: &[],
         account: None,
         session: None,
         previous_response: None,

@@ -22,6 +22,7 @@ mod streaming;
 mod telemetry;
 mod translation;
 mod translation_endings;
+mod translation_retries;
 mod truncation;
 mod upstreams;
 mod vendor;

@@ -9,7 +9,7 @@ use crate::protocol::sse;
 pub fn wording(mut error: WireError) -> WireError {
     if error.kind == ErrorKind::ContextLength && !error.message.starts_with(TOO_LONG) {
         let said = std::mem::take(&mut error.message);
-        error.message = match token_counts(&said) {
+        error.message = match error::token_counts(&said) {
             Some((tokens, most)) => format!("{TOO_LONG}: {tokens} tokens > {most} maximum"),
             None if said.is_empty() => TOO_LONG.to_owned(),
             None => format!("{TOO_LONG}: {said}"),
@@ -27,21 +27,7 @@ pub fn event(error: &WireError, out: &mut BytesMut) {
     );
 }
 
-/// How many tokens came and how many fit, in a message that has the two numbers: "maximum context length is 128000 tokens.
-/// However, your messages resulted in 130512 tokens".
-fn token_counts(message: &str) -> Option<(u64, u64)> {
-    let mut numbers = message
-        .split(|c: char| !c.is_ascii_digit() && c != ',')
-        .filter_map(|digits| digits.replace(',', "").parse::<u64>().ok())
-        .filter(|number| *number >= SMALLEST_WINDOW);
-    let (first, second) = (numbers.next()?, numbers.next()?);
-    Some((first.max(second), first.min(second)))
-}
-
 const TOO_LONG: &str = "prompt is too long";
-
-/// Smaller numbers in a message are no token counts of a context window.
-const SMALLEST_WINDOW: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {

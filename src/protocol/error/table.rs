@@ -27,7 +27,7 @@ pub const fn row(dialect: Dialect, kind: ErrorKind) -> Row {
 #[rustfmt::skip]
 const fn rows(kind: ErrorKind) -> [Row; 3] {
     match kind {
-        ErrorKind::Api => [is(500, "api_error"), is(500, "server_error"), is(500, "INTERNAL")],
+        ErrorKind::Api | ErrorKind::NoAnswer => [is(500, "api_error"), is(500, "server_error"), is(500, "INTERNAL")],
         ErrorKind::Authentication => [
             is(401, "authentication_error"), with(401, "invalid_request_error", "invalid_api_key"),
             with(401, "UNAUTHENTICATED", "API_KEY_INVALID"),

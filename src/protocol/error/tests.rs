@@ -101,6 +101,7 @@ fn what_is_encoded_is_understood_again() {
         Kind::ModelNotFound => Kind::NotFound,
         Kind::Billing | Kind::Quota => Kind::RateLimit,
         Kind::Overloaded => Kind::Unavailable,
+        Kind::NoAnswer => Kind::Api,
         other => other,
     };
     for dialect in Dialect::ALL {

@@ -4,6 +4,24 @@ use bytes::BytesMut;
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 
+/// The error in the words of this dialect, by which programs know that the conversation has become too long.
+pub fn wording(mut error: WireError) -> WireError {
+    if error.kind == ErrorKind::ContextLength && !error.message.contains(TOO_LONG) {
+        let said = std::mem::take(&mut error.message);
+        error.message = match error::token_counts(&said) {
+            Some((tokens, most)) => {
+                format!(
+                    "{TOO_LONG} ({tokens}) exceeds the maximum number of tokens allowed ({most})."
+                )
+            }
+            None => {
+                format!("{TOO_LONG} exceeds the maximum number of tokens allowed: {said}")
+            }
+        };
+    }
+    error
+}
+
 /// What an upstream said went wrong, for the client.
 pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     let Some(error) = error else {
@@ -23,7 +41,7 @@ pub(super) fn of_finish(reason: &str, message: Option<&str>) -> WireError {
         Some(message) => format!("the model failed ({reason}): {message}"),
         None => format!("the model failed ({reason})"),
     };
-    WireError::new(ErrorKind::Api, message)
+    WireError::new(ErrorKind::NoAnswer, message)
 }
 
 /// The error as an element of a stream.
@@ -32,3 +50,25 @@ pub(super) fn element(error: &WireError, out: &mut BytesMut) {
 }
 
 const FAILED: &str = "the upstream failed while it answered";
+
+const TOO_LONG: &str = "The input token count";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_context_is_said_in_the_words_that_clients_know() {
+        let told = |said: &str| wording(WireError::new(ErrorKind::ContextLength, said)).message;
+        assert_eq!(
+            told("prompt is too long: 210512 tokens > 200000 maximum"),
+            "The input token count (210512) exceeds the maximum number of tokens allowed (200000)."
+        );
+        assert_eq!(
+            told("too much"),
+            "The input token count exceeds the maximum number of tokens allowed: too much"
+        );
+        let own = "The input token count (9) exceeds the maximum number of tokens allowed (8).";
+        assert_eq!(told(own), own);
+    }
+}

@@ -8,7 +8,7 @@ pub mod request;
 pub mod response;
 pub mod stream;
 
-mod error;
+pub mod error;
 mod schema;
 mod wire;
 

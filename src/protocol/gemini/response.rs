@@ -6,14 +6,14 @@ use super::stream::{Decoder, Encoder};
 use crate::protocol::error::WireError;
 use crate::protocol::hub::collect::Collector;
 use crate::protocol::hub::context::Context;
-use crate::protocol::hub::error::{Losses, Violation};
+use crate::protocol::hub::error::{Losses, NoAnswer, Violation};
 use crate::protocol::hub::names;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Refusal, Response, Spent, Stop};
 use crate::protocol::hub::usage::GeminiUsage;
 
 /// Reads an upstream's answer: a stream of one piece.
-pub fn decode(body: &[u8]) -> Result<Response, Violation> {
+pub fn decode(body: &[u8]) -> Result<Response, NoAnswer> {
     let mut collector = Collector::default();
     let mut decoder = Decoder::default();
     decoder.push(body, &mut |event| collector.on(event))?;

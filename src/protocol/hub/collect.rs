@@ -1,9 +1,10 @@
 //! Puts the events of a stream together to a whole answer: for dialects in which an answer is a stream of one piece.
 use super::args::Args;
 use super::block::{Block, Reasoning, Segment, SegmentKind, Text, ToolCall};
-use super::error::Violation;
+use super::error::{NoAnswer, Violation};
 use super::event::Event;
 use super::response::{Response, Spent, Stop};
+use crate::protocol::error::WireError;
 
 /// The answer so far.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Collector {
     slots: Vec<(usize, usize)>,
     spent: Option<Spent>,
     stop: Option<Stop>,
+    failed: Option<WireError>,
 }
 
 /// Whether what comes next may continue the last block.
@@ -99,7 +101,7 @@ impl Collector {
             Event::Foreign(foreign) => self.push(Block::Foreign(foreign), Last::Closed),
             Event::Usage(spent) => self.spent = Some(spent),
             Event::Stop(stop) => self.stop = Some(stop),
-            Event::Error(error) => return Err(Violation::new("failed_answer", error.message)),
+            Event::Error(error) => self.failed = Some(error),
             Event::TextEnd => self.last = Last::Closed,
             Event::ToolEnd { .. } | Event::Ping | Event::End => {}
         }
@@ -107,9 +109,12 @@ impl Collector {
     }
 
     /// The whole of it.
-    pub fn finish(self) -> Result<Response, Violation> {
+    pub fn finish(self) -> Result<Response, NoAnswer> {
+        if let Some(said) = self.failed {
+            return Err(NoAnswer::Failed(said));
+        }
         let Some(stop) = self.stop else {
-            return Err(Violation::unreadable("it does not say why it ends"));
+            return Err(Violation::unreadable("it does not say why it ends").into());
         };
         Ok(Response {
             id: self.id,

@@ -1,6 +1,7 @@
 //! What translation cannot carry, and what it cannot accept.
 use std::fmt;
 
+use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, WireError};
 
 /// What becomes of a field that the target does not know.
@@ -75,6 +76,21 @@ impl RequestFault {
             message: message.into(),
         }
     }
+
+    /// The same fault, with the field named as the client's dialect names it: encoders name what the hub holds.
+    #[must_use]
+    pub fn named_for(mut self, client: Dialect) -> Self {
+        let name = match (client, &*self.param) {
+            (Dialect::Gemini, "max_tokens") => "generationConfig.maxOutputTokens",
+            (Dialect::Gemini, "n") => "generationConfig.candidateCount",
+            (Dialect::Gemini, "logprobs") => "generationConfig.responseLogprobs",
+            (Dialect::Gemini, "tool_choice") => "toolConfig.functionCallingConfig",
+            (Dialect::OpenaiResponses, "max_tokens") => "max_output_tokens",
+            _ => return self,
+        };
+        name.clone_into(&mut self.param);
+        self
+    }
 }
 
 impl fmt::Display for RequestFault {
@@ -107,6 +123,21 @@ pub struct Violation {
     pub rule: &'static str,
     /// What happened, for the log and the client.
     pub message: String,
+}
+
+/// Why a whole answer is none.
+#[derive(Clone, Debug)]
+pub enum NoAnswer {
+    /// The upstream says so.
+    Failed(WireError),
+    /// It cannot be read.
+    Violation(Violation),
+}
+
+impl From<Violation> for NoAnswer {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
 }
 
 impl Violation {

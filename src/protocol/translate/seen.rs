@@ -3,7 +3,7 @@ use super::Translator;
 use crate::protocol::error::{ErrorKind, WireError};
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::Spent;
-use crate::protocol::{Dialect, anthropic};
+use crate::protocol::{Dialect, anthropic, gemini};
 
 /// What was seen of the answer.
 #[derive(Debug, Default)]
@@ -82,6 +82,8 @@ pub fn for_client(client: Dialect, mut said: WireError) -> WireError {
     }
     match client {
         Dialect::Anthropic => anthropic::error::wording(said),
-        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => said,
+        Dialect::Gemini => gemini::error::wording(said),
+        // OpenAI's clients go by the code.
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => said,
     }
 }
