@@ -247,6 +247,7 @@ fn replay(translator: &mut Translator, chunks: &[&[u8]]) -> String {
 fn outcome(translator: &Translator) -> String {
     let mut text = match translator.terminal() {
         None => String::new(),
+        Some(Terminal::Paused) => "paused\n".to_owned(),
         Some(Terminal::Complete) => "complete\n".to_owned(),
         Some(Terminal::Truncated) => "truncated\n".to_owned(),
         Some(Terminal::Failed(said)) => format!("failed: {}\n", said.message),

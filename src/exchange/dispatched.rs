@@ -23,7 +23,7 @@ use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::request::Request;
+use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::hub::target::Target;
 use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models::capabilities;
@@ -36,7 +36,9 @@ pub struct Dispatched {
     /// What the upstream is called for.
     call: ModelCall,
     stream: bool,
-    body: Pieces,
+    pub(super) body: Pieces,
+    /// What was asked first, where an answer comes in rounds.
+    pub(super) asked: Option<Bytes>,
     pub(super) began: Instant,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,
@@ -78,6 +80,7 @@ impl Dispatch {
                         call,
                         stream: self.admitted.stream,
                         body,
+                        asked: None,
                         began: now,
                         translation: Some(Box::new(translation)),
                     }));
@@ -117,6 +120,7 @@ impl Dispatch {
             call: admitted.call.clone(),
             stream: admitted.stream,
             body,
+            asked: None,
             began: now,
             translation: None,
         }
@@ -146,7 +150,15 @@ impl Dispatch {
             created,
             seed: draw,
         };
-        let (translator, encoded) = Translator::new(request, upstream, &target, stamp)?;
+        let (mut translator, encoded) = Translator::new(request, upstream, &target, stamp)?;
+        let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
+        if upstream == Dialect::Anthropic
+            && self.dialect() != Dialect::Anthropic
+            && request.tools.iter().any(hosted)
+        {
+            // Its own tools may take long, and only its own clients know how to go on.
+            translator.may_pause();
+        }
         // Also when this attempt fails: what the upstream was asked differs by so much from what the client asked.
         let notable = encoded.dropped.as_slice().iter();
         self.served.dropped = notable

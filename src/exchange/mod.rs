@@ -7,6 +7,7 @@
 //!
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
+mod continuing;
 pub mod dispatch;
 pub mod dispatched;
 mod ending;

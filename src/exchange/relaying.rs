@@ -136,7 +136,7 @@ impl Relaying {
         relaying.client = client;
         relaying.body = if !status.is_success() {
             Body::Fault(BytesMut::new())
-        } else if stream == has_media_type(&relaying.headers, "text/event-stream") {
+        } else if stream == has_media_type(headers, "text/event-stream") {
             Body::Translated(Box::new(translated))
         } else {
             // A stream where none was asked for, or the reverse: nothing that a translator could read.
@@ -359,7 +359,7 @@ pub(super) fn reported(usage: Usage) -> (Usage, UsageSource) {
     (usage, UsageSource::Reported)
 }
 
-fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
+pub(super) fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());

@@ -17,7 +17,7 @@ use crate::protocol::translate::{self, Terminal, Translator};
 /// A translator and what it has written or still collects.
 #[derive(Debug)]
 pub(super) struct Translated {
-    translator: Translator,
+    pub(super) translator: Translator,
     /// Written, and not yet ready for the client.
     out: BytesMut,
     /// A plain answer is translated when it is whole.
@@ -43,6 +43,20 @@ impl Translated {
     /// Whether all was said, although the upstream has not closed yet.
     pub(super) fn is_complete(&self) -> bool {
         self.is_stream() && self.translator.terminal().is_some()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(self.translator.terminal(), Some(Terminal::Paused))
+    }
+
+    /// What the client still gets of an answer that stays paused.
+    pub(super) fn give_up(&mut self) -> Option<Bytes> {
+        if self.is_stream() {
+            self.translator.give_up(&mut self.out);
+            self.written()
+        } else {
+            Some(self.translator.give_up_whole().into())
+        }
     }
 
     /// Whether the model has stopped, and only usage and the terminal marker are missing.
@@ -162,6 +176,8 @@ impl Relaying {
         if let Some(whole) = &mut translated.whole {
             let body = std::mem::take(whole);
             return match translated.translator.response(&body) {
+                // It paused: nothing goes out before the rest is here.
+                Ok(answer) if answer.is_empty() => Ok(Ended::well()),
                 Ok(answer) => {
                     self.ready.push(answer.into());
                     self.committed = true;
@@ -186,7 +202,7 @@ impl Relaying {
                 self.committed = true;
                 self.ready.extend(written);
                 Ok(match terminal {
-                    Some(Terminal::Complete) => Ended::well(),
+                    Some(Terminal::Complete | Terminal::Paused) => Ended::well(),
                     Some(Terminal::Failed(said)) => Ended {
                         end: End::UpstreamError,
                         failure: Some(classify(&said, wall)),

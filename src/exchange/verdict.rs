@@ -56,7 +56,8 @@ impl Failed {
 }
 
 impl Ended {
-    pub(super) const fn well() -> Self {
+    /// With all that was to be said.
+    pub const fn well() -> Self {
         Self {
             end: End::Complete,
             failure: None,

@@ -21,14 +21,18 @@ use super::hub::response::{Response, Spent};
 use super::hub::target::{Encoded, Quirks, Target};
 use super::sse::{Frame, Frames};
 use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
+use coders::{Decoder, Encoder};
+use pauses::Pauses;
 pub use requests::{decode, decode_gemini, estimate, holds_envelope};
 use restore::Restore;
 pub use seen::Terminal;
 use seen::{Seen, for_client};
 use stops::Stops;
 
+mod coders;
 mod estimate;
 mod freeform;
+mod pauses;
 mod requests;
 mod restore;
 mod seen;
@@ -47,6 +51,8 @@ pub struct Translator {
     upstream: Dialect,
     quirks: Quirks,
     context: Context,
+    /// Where the upstream may pause, and its answer is to be continued.
+    pauses: Option<Box<Pauses>>,
     restore: Restore,
     stops: Stops,
     frames: Frames,
@@ -55,22 +61,6 @@ pub struct Translator {
     seen: Seen,
     violations: Vec<Violation>,
     losses: Losses,
-}
-
-#[derive(Debug)]
-enum Decoder {
-    Anthropic(Box<anthropic::stream::Decoder>),
-    Gemini(Box<gemini::stream::Decoder>),
-    OpenaiChat(Box<openai_chat::stream::Decoder>),
-    OpenaiResponses(Box<openai_responses::stream::Decoder>),
-}
-
-#[derive(Debug)]
-enum Encoder {
-    Anthropic(Box<anthropic::stream::Encoder>),
-    Gemini(Box<gemini::stream::Encoder>),
-    OpenaiChat(Box<openai_chat::stream::Encoder>),
-    OpenaiResponses(Box<openai_responses::stream::Encoder>),
 }
 
 impl Translator {
@@ -111,6 +101,7 @@ impl Translator {
             decoder: Decoder::new(upstream, target.quirks, stamp),
             encoder: Encoder::new(request.client, context.clone()),
             context,
+            pauses: None,
             restore: Restore::new(names),
             stops: Stops::new(encoded.stops.clone()),
             frames: Frames::new(),
@@ -121,7 +112,7 @@ impl Translator {
         Ok((translator, encoded))
     }
 
-    /// Translates a whole answer. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
+    /// Translates a whole answer; empty when it paused. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
     /// is none.
     pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
         if let Some(said) = error::parse_event(self.upstream, body) {
@@ -142,13 +133,28 @@ impl Translator {
             NoAnswer::Failed(said) => for_client(self.client, said),
             NoAnswer::Violation(violation) => self.violated(violation),
         })?;
+        if let Some(pauses) = &mut self.pauses {
+            self.seen.spent = response.spent;
+            match pauses.whole(body, response) {
+                Some(whole) => response = whole,
+                None => {
+                    self.seen.spent = pauses.spent();
+                    self.seen.terminal = Some(Terminal::Paused);
+                    return Ok(Vec::new());
+                }
+            }
+        }
+        Ok(self.answer(response))
+    }
+
+    fn answer(&mut self, mut response: Response) -> Vec<u8> {
         self.restore.restore(&mut response);
         self.stops.cut(&mut response);
         self.seen.committed = true;
         self.seen.spent = response.spent;
         self.seen.model.clone_from(&response.model);
         self.seen.terminal = Some(Terminal::Complete);
-        Ok(match self.client {
+        match self.client {
             Dialect::OpenaiChat => {
                 openai_chat::response::encode(&response, &self.context, &mut self.losses)
             }
@@ -159,7 +165,7 @@ impl Translator {
             Dialect::OpenaiResponses => {
                 openai_responses::response::encode(&response, &self.context, &mut self.losses)
             }
-        })
+        }
     }
 
     /// Translates the next bytes of a stream, however they are cut. After [`Translator::terminal`] nothing is read or written.
@@ -270,6 +276,9 @@ impl Translator {
             // A comment: the upstream is alive.
             self.pump(out, |_, on| on(Event::Ping))
         } else {
+            if let Some(pauses) = &mut self.pauses {
+                pauses.record(&frame.data);
+            }
             self.pump(out, |decoder, on| decoder.push(&frame.data, on))
         };
         if let Err(violation) = result {
@@ -289,20 +298,33 @@ impl Translator {
         let Self {
             client,
             decoder,
+            pauses,
             restore,
             stops,
             encoder,
             seen,
             ..
         } = self;
-        run(decoder, &mut |event| {
+        let mut on = |event: Event<'_>| {
             restore.on(event, |event| {
                 stops.on(event, |event| {
                     let event = seen.note(event, *client);
                     encoder.on(event, out)
                 })
             })
-        })
+        };
+        let Some(pauses) = pauses else {
+            return run(decoder, &mut on);
+        };
+        let mut ended = false;
+        let result = run(decoder, &mut |event| {
+            ended |= matches!(event, Event::End);
+            pauses.on(event, &mut on)
+        });
+        if ended && pauses.is_paused() {
+            seen.terminal = Some(Terminal::Paused);
+        }
+        result
     }
 
     fn fail(&mut self, violation: Violation, out: &mut BytesMut) {
@@ -322,69 +344,5 @@ impl Translator {
     fn say(&mut self, said: WireError, out: &mut BytesMut) {
         // An encoder breaks no rule over an error.
         let _ = self.encoder.on(Event::Error(said), out);
-    }
-}
-
-impl Decoder {
-    fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp) -> Self {
-        match upstream {
-            Dialect::Anthropic => Self::Anthropic(Box::default()),
-            Dialect::Gemini => Self::Gemini(Box::default()),
-            Dialect::OpenaiChat => {
-                Self::OpenaiChat(Box::new(openai_chat::stream::Decoder::new(quirks, stamp)))
-            }
-            Dialect::OpenaiResponses => Self::OpenaiResponses(Box::default()),
-        }
-    }
-
-    fn push(
-        &mut self,
-        data: &[u8],
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        match self {
-            Self::Anthropic(decoder) => decoder.push(data, on),
-            Self::Gemini(decoder) => decoder.push(data, on),
-            Self::OpenaiChat(decoder) => decoder.push(data, on),
-            Self::OpenaiResponses(decoder) => decoder.push(data, on),
-        }
-    }
-
-    fn finish(
-        &mut self,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<bool, Violation> {
-        match self {
-            Self::Anthropic(decoder) => decoder.finish(on),
-            Self::Gemini(decoder) => decoder.finish(on),
-            Self::OpenaiChat(decoder) => decoder.finish(on),
-            Self::OpenaiResponses(decoder) => decoder.finish(on),
-        }
-    }
-}
-
-impl Encoder {
-    fn new(client: Dialect, context: Context) -> Self {
-        match client {
-            Dialect::Anthropic => {
-                Self::Anthropic(Box::new(anthropic::stream::Encoder::new(context)))
-            }
-            Dialect::Gemini => Self::Gemini(Box::new(gemini::stream::Encoder::new(context))),
-            Dialect::OpenaiChat => {
-                Self::OpenaiChat(Box::new(openai_chat::stream::Encoder::new(context)))
-            }
-            Dialect::OpenaiResponses => {
-                Self::OpenaiResponses(Box::new(openai_responses::stream::Encoder::new(context)))
-            }
-        }
-    }
-
-    fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
-        match self {
-            Self::Anthropic(encoder) => encoder.on(event, out),
-            Self::Gemini(encoder) => encoder.on(event, out),
-            Self::OpenaiChat(encoder) => encoder.on(event, out),
-            Self::OpenaiResponses(encoder) => encoder.on(event, out),
-        }
     }
 }

@@ -12,6 +12,7 @@ mod pump;
 mod relay;
 pub mod reload;
 mod request;
+mod rounds;
 pub mod server;
 mod signals;
 pub mod simulator;

@@ -185,7 +185,8 @@ impl Pump<'_, '_> {
     async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
         match ended {
             Ok(ended) => {
-                if self.flush().await.is_err() {
+                // A whole answer that paused has nothing to show yet.
+                if self.relaying.is_committed() && self.flush().await.is_err() {
                     return PumpEnd::Gone;
                 }
                 PumpEnd::Ended { ended, read_to_end }
@@ -197,29 +198,10 @@ impl Pump<'_, '_> {
         }
     }
 
-    /// Writes what is ready, after the head.
     async fn flush(&mut self) -> Result<(), Gone> {
-        let relay = &mut *self.relay;
-        if !self.head_written {
-            self.head_written = true;
-            self.dispatched.committed(Instant::now());
-            let (status, headers) = relay.dispatch.client_head(&mut self.relaying);
-            relay.outcome.status = status.as_u16();
-            let length = self.relaying.known_length();
-            let head = client_head(relay.client, status, headers, relay.own_headers, length);
-            let writing = relay.client.write_response_header(head);
-            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
-            relay.outcome.time_to_first_token = Some(relay.arrived.elapsed());
-        }
-        for bytes in self.relaying.take() {
-            relay.outcome.bytes_out += bytes.len() as u64;
-            if let Some(sent) = &mut relay.sent {
-                bodies::keep(sent, &bytes);
-            }
-            let writing = relay.client.write_response_body(bytes, false);
-            timed(&mut relay.waited, writing).await.map_err(|_| Gone)?;
-        }
-        Ok(())
+        self.relay
+            .flush(self.dispatched, &mut self.relaying, &mut self.head_written)
+            .await
     }
 
     async fn ping(&mut self) -> Result<(), Gone> {
@@ -228,6 +210,36 @@ impl Pump<'_, '_> {
         timed(&mut self.relay.waited, writing)
             .await
             .map_err(|_| Gone)
+    }
+}
+
+impl Relay<'_> {
+    /// Writes what is ready, after the head.
+    pub(super) async fn flush(
+        &mut self,
+        dispatched: &mut Dispatched,
+        relaying: &mut Relaying,
+        head_written: &mut bool,
+    ) -> Result<(), Gone> {
+        if !std::mem::replace(head_written, true) {
+            dispatched.committed(Instant::now());
+            let (status, headers) = self.dispatch.client_head(relaying);
+            self.outcome.status = status.as_u16();
+            let length = relaying.known_length();
+            let head = client_head(self.client, status, headers, self.own_headers, length);
+            let writing = self.client.write_response_header(head);
+            timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
+            self.outcome.time_to_first_token = Some(self.arrived.elapsed());
+        }
+        for bytes in relaying.take() {
+            self.outcome.bytes_out += bytes.len() as u64;
+            if let Some(sent) = &mut self.sent {
+                bodies::keep(sent, &bytes);
+            }
+            let writing = self.client.write_response_body(bytes, false);
+            timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
+        }
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ use super::app::App;
 use super::bodies;
 use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
+use super::rounds::Paused;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
@@ -63,16 +64,18 @@ pub(super) struct Relay<'a> {
 /// The client closed.
 pub(super) struct Gone;
 
-enum Attempt {
+pub(super) enum Attempt {
     Done(Left),
     Failed(Box<Dispatched>, Box<Failed>),
 }
 
 /// What came of reaching an upstream.
-enum Reached {
+pub(super) enum Reached {
     /// The answer went to the client, as far as it came; without an `Ended` the client left before its end.
     Answered(Box<(Relaying, Option<Ended>)>),
     Failed(Box<Failed>),
+    /// The upstream paused its answer.
+    Paused,
 }
 
 impl Reached {
@@ -118,21 +121,12 @@ impl Relay<'_> {
         }
     }
 
-    /// One attempt, up to its failure or to the end of the answer.
-    async fn attempt(&mut self, mut dispatched: Box<Dispatched>) -> Attempt {
-        match self.reach(&mut dispatched).await {
-            Ok(Reached::Answered(pumped)) => self.conclude(dispatched, pumped).await,
-            Ok(Reached::Failed(failed)) => Attempt::Failed(dispatched, failed),
-            Err(Gone) => {
-                self.dispatch.client_gone(dispatched, Instant::now());
-                self.outcome.end = End::ClientGone;
-                Attempt::Done(Left::Abort)
-            }
-        }
-    }
-
     /// Finds a connection that takes the request and answers it.
-    async fn reach(&mut self, dispatched: &mut Dispatched) -> Result<Reached, Gone> {
+    pub(super) async fn reach(
+        &mut self,
+        dispatched: &mut Dispatched,
+        paused: &mut Paused,
+    ) -> Result<Reached, Gone> {
         let (mut tried, mut stale) = (Vec::new(), 0);
         let timeout = dispatched.account().timeouts.connect;
         loop {
@@ -158,7 +152,7 @@ impl Relay<'_> {
                 }
                 Err(fault) => return Ok(Reached::failed(transport(fault))),
             };
-            match self.exchange(dispatched, &target, upstream).await? {
+            match self.exchange(dispatched, &target, upstream, paused).await? {
                 // The upstream closed an idle connection just as it was taken: that says nothing about anybody.
                 None if reused && stale < MAX_STALE => stale += 1,
                 None => return Ok(Reached::failed(Fault::Reset)),
@@ -173,6 +167,7 @@ impl Relay<'_> {
         dispatched: &mut Dispatched,
         target: &Target,
         mut upstream: HttpSession,
+        paused: &mut Paused,
     ) -> Result<Option<Reached>, Gone> {
         let timeouts = dispatched.account().timeouts;
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -202,24 +197,34 @@ impl Relay<'_> {
         let Some(head) = upstream.response_header() else {
             return Ok(None);
         };
-        let relaying = dispatched.relaying(
-            self.dispatch.dialect(),
-            head.status,
-            &head.headers,
-            Instant::now(),
-            SystemTime::now(),
-        );
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let (status, headers) = (head.status, &head.headers);
+        let (relaying, head_written) = match paused.take_if(|answer| {
+            // Else it stays there, to be given up.
+            dispatched.continues(&answer.0, (status, headers), now, wall)
+        }) {
+            Some(answer) => *answer,
+            None if paused.is_some() => return Ok(Some(Reached::failed(Fault::Eof))),
+            None => {
+                let client = self.dispatch.dialect();
+                let relaying = dispatched.relaying(client, status, headers, now, wall);
+                (relaying, false)
+            }
+        };
         let mut pump = Pump {
             relay: self,
             dispatched,
             relaying,
             upstream,
             idle: timeouts.idle,
-            head_written: false,
+            head_written,
         };
         let end = pump.run().await;
         let Pump {
-            relaying, upstream, ..
+            relaying,
+            upstream,
+            head_written,
+            ..
         } = pump;
         if end.read_to_end() {
             self.app.connections.release(upstream, target).await;
@@ -229,13 +234,17 @@ impl Relay<'_> {
                 self.dispatch.note_losses(&relaying);
                 Reached::Failed(failed)
             }
+            PumpEnd::Ended { .. } if relaying.is_paused() => {
+                *paused = Some(Box::new((relaying, head_written)));
+                Reached::Paused
+            }
             PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((relaying, Some(ended)))),
             PumpEnd::Gone => Reached::Answered(Box::new((relaying, None))),
         }))
     }
 
     /// After the last byte of the upstream: what is left to say to the client and to the pool.
-    async fn conclude(
+    pub(super) async fn conclude(
         &mut self,
         dispatched: Box<Dispatched>,
         pumped: Box<(Relaying, Option<Ended>)>,

@@ -15,6 +15,7 @@ mod fleet;
 mod http2;
 mod local;
 mod passthrough;
+mod pauses;
 mod reload;
 mod routing;
 mod shutdown;

@@ -2,7 +2,9 @@
 mod decode;
 mod encode;
 mod open;
+mod record;
 mod writer;
 
 pub use decode::Decoder;
 pub use encode::Encoder;
+pub use record::Recorder;

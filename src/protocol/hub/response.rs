@@ -103,3 +103,15 @@ pub struct Spent {
     /// The service level that was given, which may be lower than the one asked for.
     pub tier: Option<Tier>,
 }
+
+impl Spent {
+    /// Both together: two requests that make one answer.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            usage: self.usage.and(more.usage),
+            web_searches: self.web_searches.saturating_add(more.web_searches),
+            tier: more.tier.or(self.tier),
+        }
+    }
+}

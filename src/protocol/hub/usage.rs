@@ -34,6 +34,19 @@ impl Usage {
             .saturating_add(self.cache_write_1h)
     }
 
+    /// Both together, kind by kind.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(more.input),
+            cache_read: self.cache_read.saturating_add(more.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(more.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(more.cache_write_1h),
+            output: self.output.saturating_add(more.output),
+            reasoning: self.reasoning.saturating_add(more.reasoning),
+        }
+    }
+
     /// Prompt and output together.
     pub const fn total(&self) -> u64 {
         self.prompt().saturating_add(self.output)

@@ -24,6 +24,8 @@ pub enum Terminal {
     Complete,
     /// The upstream said an error, or something that cannot be translated; the client has an error event.
     Failed(WireError),
+    /// The upstream paused: [`Translator::resume`] or [`Translator::give_up`].
+    Paused,
     /// The upstream's bytes ended before its answer did; the client has an error event.
     Truncated,
 }

@@ -1,0 +1,61 @@
+//! One attempt in rounds: an upstream that pauses its answer is asked for the rest of it.
+use std::time::Instant;
+
+use super::relay::{Attempt, Gone, Left, Reached, Relay};
+use crate::exchange::dispatched::Dispatched;
+use crate::exchange::relaying::{Ended, Failed, Relaying};
+use crate::outcome::End;
+use crate::pool::{Fault, classify_transport};
+
+/// An answer in rounds, and whether its head has gone out.
+pub(super) type Paused = Option<Box<(Relaying, bool)>>;
+
+impl Relay<'_> {
+    /// One attempt, up to its failure or to the end of the answer, in as many rounds as the upstream takes for it.
+    pub(super) async fn attempt(&mut self, mut dispatched: Box<Dispatched>) -> Attempt {
+        let mut paused: Paused = None;
+        loop {
+            let reached = self.reach(&mut dispatched, &mut paused).await;
+            match (reached, paused.take()) {
+                (Ok(Reached::Answered(pumped)), _) => {
+                    return self.conclude(dispatched, pumped).await;
+                }
+                (Ok(Reached::Paused), Some(mut answer)) => {
+                    if !self
+                        .dispatch
+                        .go_on(&mut dispatched, &mut answer.0, Instant::now())
+                    {
+                        return self.give_up(dispatched, *answer).await;
+                    }
+                    paused = Some(answer);
+                }
+                (Ok(_), Some(answer)) => return self.give_up(dispatched, *answer).await,
+                (Ok(Reached::Failed(failed)), None) => return Attempt::Failed(dispatched, failed),
+                (Ok(Reached::Paused), None) => {
+                    let failed = Failed::bare(classify_transport(Fault::Eof, false));
+                    return Attempt::Failed(dispatched, failed);
+                }
+                (Err(Gone), answer) => {
+                    if let Some(mut answer) = answer {
+                        self.dispatch.note(&mut answer.0);
+                    }
+                    self.dispatch.client_gone(dispatched, Instant::now());
+                    self.outcome.end = End::ClientGone;
+                    return Attempt::Done(Left::Abort);
+                }
+            }
+        }
+    }
+
+    /// The rest of a paused answer is not to be had: what there is, is the answer.
+    async fn give_up(
+        &mut self,
+        mut dispatched: Box<Dispatched>,
+        (mut relaying, mut head_written): (Relaying, bool),
+    ) -> Attempt {
+        relaying.give_up();
+        let flushed = self.flush(&mut dispatched, &mut relaying, &mut head_written);
+        let ended = flushed.await.is_ok().then(Ended::well);
+        self.conclude(dispatched, Box::new((relaying, ended))).await
+    }
+}
