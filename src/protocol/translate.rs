@@ -135,14 +135,12 @@ impl Translator {
         })?;
         if let Some(pauses) = &mut self.pauses {
             self.seen.spent = response.spent;
-            match pauses.whole(body, response) {
-                Some(whole) => response = whole,
-                None => {
-                    self.seen.spent = pauses.spent();
-                    self.seen.terminal = Some(Terminal::Paused);
-                    return Ok(Vec::new());
-                }
-            }
+            let Some(whole) = pauses.whole(body, response) else {
+                self.seen.spent = pauses.spent();
+                self.seen.terminal = Some(Terminal::Paused);
+                return Ok(Vec::new());
+            };
+            response = whole;
         }
         Ok(self.answer(response))
     }

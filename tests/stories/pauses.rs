@@ -111,7 +111,7 @@ fn searching(last: usize, fails: usize) -> Upstream {
             let events = events(&answer);
             wire.events(&events.iter().map(String::as_str).collect::<Vec<_>>());
         } else {
-            wire.json(200, &answer.to_string());
+            wire.json(200, answer.to_string());
         }
     })
 }
