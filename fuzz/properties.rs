@@ -5,6 +5,11 @@ use weir::protocol::passthrough::{Ending, Tap, read_answer};
 use weir::protocol::sse::Frames;
 use weir::protocol::{Dialect, error, json};
 
+mod translation;
+pub use translation::{
+    stream_anthropic, stream_gemini, stream_openai_chat, stream_openai_responses, translate_request,
+};
+
 /// The scanner accepts exactly the objects that `serde_json` accepts, but for its own bounds, and its spans are values.
 pub fn json_scan(data: &[u8]) {
     let data = inner(data);

@@ -1,6 +1,6 @@
 //! The properties of `fuzz/`, held for the goldens and for a bounded number of mutations of them: the same every time,
 //! on any toolchain. The real search is `fuzz/run`.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "../fuzz/properties.rs"]
 mod properties;
@@ -25,12 +25,38 @@ fn error_parse_holds() {
     hold(properties::error_parse, true);
 }
 
+#[test]
+fn translate_request_holds() {
+    hold_for(
+        properties::translate_request,
+        &translations("request"),
+        MUTATIONS,
+    );
+}
+
+#[test]
+fn translated_streams_hold() {
+    for (upstream, property) in [
+        ("anthropic", properties::stream_anthropic as fn(&[u8])),
+        ("gemini", properties::stream_gemini),
+        ("chat", properties::stream_openai_chat),
+        ("responses", properties::stream_openai_responses),
+    ] {
+        hold_for(property, &translations(&format!("to_{upstream}_stream")), 4);
+    }
+}
+
 /// Runs a property over every seed and its mutations. `bare`: over what stands between the rulers of a golden.
 fn hold(property: fn(&[u8]), bare: bool) {
+    hold_for(property, &seeds(bare), MUTATIONS);
+}
+
+fn hold_for(property: fn(&[u8]), seeds: &[Vec<u8>], mutations: usize) {
+    assert!(!seeds.is_empty());
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    for seed in seeds(bare) {
-        property(&seed);
-        for _ in 0..MUTATIONS {
+    for seed in seeds {
+        property(seed);
+        for _ in 0..mutations {
             let mut mutant = seed.clone();
             for _ in 0..=random.below(3) {
                 mutate(&mut mutant, &mut random);
@@ -82,6 +108,19 @@ fn seeds(bare: bool) -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// The goldens of translation with this in their name, whole.
+fn translations(part: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/translate");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the goldens")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.to_string_lossy().contains(part))
+        .collect();
+    paths.sort();
+    let read = |path: &PathBuf| std::fs::read(path).expect("a golden");
+    paths.iter().map(read).collect()
 }
 
 /// xorshift: a draw that is the same on every machine.

@@ -59,6 +59,8 @@ enum State {
     Between {
         blank: String,
     },
+    /// A rule was broken: only the error that says so may follow.
+    Broken,
     Ended,
     /// Nothing was written.
     Fresh,
@@ -91,7 +93,7 @@ impl Encoder {
         };
         let state = &mut self.state;
         self.sequencer.on(event, |event| {
-            *state = std::mem::replace(state, State::Ended).on(event, &mut writer)?;
+            *state = std::mem::replace(state, State::Broken).on(event, &mut writer)?;
             Ok(())
         })
     }
@@ -110,6 +112,7 @@ impl State {
                 error::event(&said, writer.out);
                 Self::Ended
             }
+            (Self::Broken, _) => Self::Broken,
 
             (Self::Fresh, Event::Start(start)) => {
                 writer.message_start(&start);

@@ -38,6 +38,8 @@ pub struct Encoder {
 
 #[derive(Debug, Eq, PartialEq)]
 enum State {
+    /// A rule was broken: only the error that says so may follow.
+    Broken,
     Ended,
     Fresh,
     Open,
@@ -57,7 +59,7 @@ impl Encoder {
 
     /// Writes what follows from one event.
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
-        let old = std::mem::replace(&mut self.state, State::Ended);
+        let old = std::mem::replace(&mut self.state, State::Broken);
         self.state = self.step(old, event, out)?;
         Ok(())
     }
@@ -79,6 +81,7 @@ impl Encoder {
                 error::event(&said, out);
                 State::Ended
             }
+            (State::Broken, _) => State::Broken,
             (State::Fresh, Event::Ping) => State::Fresh,
             (State::Fresh, Event::Start(start)) => {
                 self.start(&start, out);
