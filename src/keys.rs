@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::{ClientKey, Config};
+use crate::config::{ClientKey, ClientLimits, Config};
 
 /// The configured keys by digest.
 #[derive(Debug)]
@@ -59,8 +59,9 @@ impl KeyIndex {
         }
         Self {
             by_digest,
-            decoy: Arc::new(nobody("decoy")),
-            anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS))),
+            decoy: Arc::new(nobody("decoy", usize::MAX)),
+            // After all others: so it is in `limits`, too.
+            anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS, keys.len()))),
         }
     }
 
@@ -182,9 +183,10 @@ pub fn entry(name: &str, key: &str) -> String {
     format!("  - name: {name}\n    sha256: \"{hex}\"\n")
 }
 
-fn nobody(name: &str) -> ClientKey {
+fn nobody(name: &str, index: usize) -> ClientKey {
     ClientKey {
         name: name.into(),
+        index,
         digest: [0; 32],
         group: None,
         pools: None,
@@ -192,6 +194,7 @@ fn nobody(name: &str) -> ClientKey {
         expires: None,
         debug: false,
         project: None,
+        limits: ClientLimits::default(),
     }
 }
 
@@ -263,7 +266,7 @@ mod tests {
             Arc::new(ClientKey {
                 digest: digest(secret.as_bytes()),
                 expires,
-                ..nobody(name)
+                ..nobody(name, 0)
             })
         };
         let keys = [

@@ -64,8 +64,8 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// See `bytes_in`.
     pub bytes_out: u64,
-    /// The limit of Weir's own that refused it, if one did.
-    pub limit: Option<Limit>,
+    /// The limit of Weir's own that refused it, if one did, and whose limit that is.
+    pub limit: Option<(Scope, Limit)>,
     /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
     pub detail: Option<String>,
 }
@@ -253,29 +253,63 @@ impl Affinity {
     }
 }
 
-/// A limit that refuses requests.
+/// Whose limit it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Scope {
+    Key,
+    Group,
+    /// Everyone's together.
+    Global,
+}
+
+impl Scope {
+    /// Every scope, for registering metrics.
+    pub const ALL: [Self; 3] = [Self::Key, Self::Group, Self::Global];
+
+    /// The name in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Group => "group",
+            Self::Global => "global",
+        }
+    }
+}
+
+/// What is limited.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Limit {
-    /// `server.max_concurrent_requests`.
-    GlobalConcurrency,
+    Concurrency,
+    Requests,
+    Tokens,
+    UsdPerDay,
+    UsdPerMonth,
 }
 
 impl Limit {
     /// Every limit, for registering metrics.
-    pub const ALL: [Self; 1] = [Self::GlobalConcurrency];
+    pub const ALL: [Self; 5] = [
+        Self::Concurrency,
+        Self::Requests,
+        Self::Tokens,
+        Self::UsdPerDay,
+        Self::UsdPerMonth,
+    ];
 
-    /// Whose limit it is, in metrics and logs.
-    pub const fn scope(self) -> &'static str {
+    /// The name in the configuration, in metrics and in logs.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::GlobalConcurrency => "global",
+            Self::Concurrency => "concurrency",
+            Self::Requests => "rpm",
+            Self::Tokens => "tpm",
+            Self::UsdPerDay => "usd_per_day",
+            Self::UsdPerMonth => "usd_per_month",
         }
     }
 
-    /// What it counts, in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GlobalConcurrency => "concurrency",
-        }
+    /// Whether waiting a minute does not help: clients must not hammer a spent budget.
+    pub const fn is_budget(self) -> bool {
+        matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
     }
 }
 

@@ -7,6 +7,7 @@ mod endpoints;
 mod files;
 mod headers;
 mod keys;
+mod limits;
 mod names;
 mod pools;
 mod routes;
@@ -82,13 +83,15 @@ impl Compiler<'_, '_> {
         let pool_names = Names::of_pools(&raw.pools, |pool| &pool.name, self.faults);
         let pools = self.pools(raw, &account_names, &pool_names);
         let key_names = Names::of(&raw.keys, |key| &key.name, "a key", self.faults);
-        let groups = keys::groups(raw);
+        let groups = self.groups(raw);
         let keys = self.keys(raw, &pool_names);
         let routes = self.routes(raw, &pool_names, &key_names, &groups);
         let default_pool = self.default_pool(raw, &pool_names);
         let prices = self.prices(raw);
         let retry = self.retry(&raw.retry);
         let log = self.log(&raw.log);
+        let limits = self.limits(&raw.limits);
+        let ledger = self.ledger(&raw.ledger);
 
         let (accounts, keys, routes) = (accounts?, keys?, routes?);
         let projects = projects(&accounts, &keys, &routes);
@@ -103,6 +106,9 @@ impl Compiler<'_, '_> {
             routes,
             keys,
             groups,
+            limits,
+            timezone: Self::timezone(&raw.timezone),
+            ledger,
             anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
             prices: prices?,
             retry: retry?,

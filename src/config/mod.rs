@@ -7,6 +7,7 @@ pub mod providers;
 pub mod secret;
 
 mod agreement;
+mod clients;
 mod compile;
 mod cursor;
 mod decode;
@@ -23,14 +24,16 @@ use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use jiff::tz::TimeZone;
 
 use crate::protocol::Dialect;
 use providers::{Auth, Provider};
 use secret::Secret;
 
+pub use clients::{ClientKey, ClientLimits, Group, Ledger};
 pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use schema::schema;
@@ -52,6 +55,11 @@ pub struct Config {
     pub routes: Vec<Route>,
     pub keys: Vec<Arc<ClientKey>>,
     pub groups: Vec<Group>,
+    /// Of all clients together.
+    pub limits: ClientLimits,
+    /// Where days and months begin.
+    pub timezone: TimeZone,
+    pub ledger: Option<Ledger>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
     pub prices: Vec<Price>,
@@ -314,43 +322,6 @@ impl When {
             && self.images.is_none()
             && self.web_search.is_none()
     }
-}
-
-/// Who may call.
-pub struct ClientKey {
-    pub name: Arc<str>,
-    /// SHA-256 of the key.
-    pub digest: [u8; 32],
-    pub group: Option<Arc<str>>,
-    /// Positions in [`Config::pools`]; `None` = all.
-    pub pools: Option<Vec<usize>>,
-    /// `None` = all.
-    pub models: Option<Vec<Glob>>,
-    pub expires: Option<SystemTime>,
-    /// Whether it gets the `x-weir-*` decision headers.
-    pub debug: bool,
-    pub project: Option<Arc<str>>,
-}
-
-impl Debug for ClientKey {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // Without the digest: a short key can be guessed from it.
-        f.debug_struct("ClientKey")
-            .field("name", &self.name)
-            .field("group", &self.group)
-            .field("pools", &self.pools)
-            .field("models", &self.models)
-            .field("expires", &self.expires)
-            .field("debug", &self.debug)
-            .field("project", &self.project)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A group of keys.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub name: Arc<str>,
 }
 
 /// USD per million tokens.

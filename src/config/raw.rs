@@ -3,17 +3,19 @@
 //! Nothing is decided here: defaults, references and ranges are `compile`'s.
 pub mod account;
 pub mod later;
+pub mod limits;
 pub mod routing;
 pub mod secret;
 
 use super::decode::{Field, Needed, mapping};
 use super::values::{
     AccessTarget, Address, AdminAddress, Boolean, FilePath, Network, Number, Origin, Pattern, Size,
-    Span, Version, Whole, Word, Words,
+    Span, Version, Whole, Word, Words, Zone,
 };
 use super::{LogFormat, decode::Map};
 use account::Account;
 use later::{Prometheus, Rewrite};
+use limits::{ClientLimits, Ledger};
 use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
 
@@ -41,6 +43,12 @@ Raw {
     anonymous: Field<Boolean>,
     /// Groups of keys.
     groups: Field<Vec<Field<Group>>>,
+    /// What all clients together may ask for at most.
+    limits: Field<ClientLimits>,
+    /// The time zone whose days and months budgets go by, such as Europe/Berlin. Default UTC.
+    timezone: Field<Zone>,
+    /// A file that remembers what clients used, over restarts. Absent = a restart forgets. A change needs a restart.
+    ledger: Field<Ledger>,
     /// Client adapters; every match applies, in order. Not supported yet.
     #[expect(dead_code, reason = "refused by name until the feature exists")]
     rewrites: Field<Vec<Field<Rewrite>>>,

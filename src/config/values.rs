@@ -17,7 +17,7 @@ use super::faults::Faults;
 use super::{AccessLog, AdminAddr, Glob};
 use parse::{
     Parsed, access_target, address, admin_address, boolean, duration, file_path, moment, name,
-    network, number, origin, pattern, sha256, size, url_path, whole,
+    network, number, origin, pattern, sha256, size, url_path, whole, zone,
 };
 
 /// Declares a value: its name, what is expected, its JSON Schema, and how it is read from a scalar.
@@ -98,6 +98,13 @@ value!(AdminAddress(AdminAddr), "an IP address and port such as `127.0.0.1:9090`
 value!(
     /// A path; relative ones belong to `$CREDENTIALS_DIRECTORY` or to the directory of the configuration file.
     FilePath(PathBuf), "the path of a file", { "type": "string", "minLength": 1 }, scalar, file_path);
+value!(
+    /// A path to write to; a relative one begins at the working directory.
+    OutputPath(PathBuf), "the path of a file", { "type": "string", "minLength": 1 }, scalar, file_path);
+value!(
+    /// The IANA name of a time zone.
+    Zone(jiff::tz::TimeZone), "the name of a time zone such as `Europe/Berlin` or `UTC`",
+    { "type": "string", "minLength": 1 }, scalar, zone);
 value!(UrlPath(String), "a path that begins with `/`", { "type": "string", "pattern": "^/" }, scalar, url_path);
 value!(Origin(String), "an origin such as `https://app.example.com`, or `*`", { "type": "string" }, scalar, origin);
 value!(Sha256([u8; 32]), "the SHA-256 of a key: 64 hex digits",

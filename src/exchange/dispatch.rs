@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::Gateway;
 use super::admit::Admitted;
 use super::dispatched::Dispatched;
+use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
@@ -243,6 +244,7 @@ impl Dispatch {
     }
 
     fn decided(&self, mut answer: Answer) -> Answer {
+        headers::hide_limits(&mut answer.headers);
         self.add_decision(&mut answer.headers);
         answer
     }

@@ -253,6 +253,7 @@ impl Dispatch {
     /// The head of the answer for the client.
     pub fn client_head(&self, relaying: &mut Relaying) -> (StatusCode, HeaderMap) {
         let (status, mut headers) = relaying.client_head();
+        headers::hide_limits(&mut headers);
         self.add_decision(&mut headers);
         (status, headers)
     }

@@ -9,6 +9,7 @@ use http::header::{
     UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use crate::config::Account;
 use crate::config::providers::Auth;
@@ -59,6 +60,19 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+/// Takes out what an upstream says of its own limits: they are those of an account that many share, and the next
+/// request may go to another. The pool has read them by now.
+pub fn hide_limits(headers: &mut HeaderMap) {
+    let names: SmallVec<[HeaderName; 8]> = headers
+        .keys()
+        .filter(|name| tells_limits(name.as_str()))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
 }
 
 /// Where and how the credential of `account` travels. `None` when it has none, or one that no header can hold.
@@ -136,6 +150,15 @@ fn stays_here(name: &HeaderName) -> bool {
         || name.starts_with("x-weir-")
         || name.starts_with("sec-")
         || name.starts_with("cf-")
+}
+
+/// `anthropic-ratelimit-*`, `x-ratelimit-*`, `x-codex-*` and their like at other vendors.
+fn tells_limits(name: &str) -> bool {
+    name.contains("ratelimit")
+        || name.contains("rate-limit")
+        || name.starts_with("anthropic-priority-")
+        || name.starts_with("anthropic-fast-")
+        || name.starts_with("x-codex-")
 }
 
 /// What an upstream says about itself or about the operator's account.

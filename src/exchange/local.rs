@@ -1,8 +1,9 @@
-//! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters.
+//! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters, usage.
 //!
 //! A list of models holds what can be named: the literal names in the configuration, and of the patterns those models
 //! of the built-in price table that they match. It is cut down to what the asking key may use.
 use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -10,12 +11,19 @@ use super::Gateway;
 use super::operation::Local;
 use super::refusal::Refusal;
 use super::relaying::Answer;
+use super::usage;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
 use crate::protocol::Dialect;
 
 /// Answers `what` for `key`.
-pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Answer, Refusal> {
+pub fn answer(
+    gateway: &Gateway,
+    key: &ClientKey,
+    what: &Local,
+    now: Instant,
+    wall: SystemTime,
+) -> Result<Answer, Refusal> {
     let body = match what {
         Local::Health | Local::Ready => json!({"status": "ok"}),
         // Client adapters are not part of this version: there are none to list.
@@ -31,6 +39,7 @@ pub fn answer(gateway: &Gateway, key: &ClientKey, what: &Local) -> Result<Answer
         }
         Local::Models { dialect } => list(*dialect, &models(gateway, key)),
         Local::Providers => providers(gateway),
+        Local::Usage => usage::answer(gateway, key, now, wall),
     };
     Ok(Answer::json(
         200,

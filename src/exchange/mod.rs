@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod dispatched;
 mod ending;
 pub mod headers;
+pub mod limits;
 pub mod local;
 pub mod operation;
 pub mod origin;
@@ -21,12 +22,14 @@ mod route;
 mod served;
 pub mod target;
 mod translated;
+mod usage;
 mod verdict;
 
 use std::sync::Arc;
 
 use crate::config::Config;
 use crate::keys::KeyIndex;
+use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
 
@@ -35,6 +38,7 @@ use crate::pricing::PriceTable;
 pub struct Gateway {
     pub config: Arc<Config>,
     pub keys: KeyIndex,
+    pub limits: Limits,
     pub prices: PriceTable,
     /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
     pub mixed: bool,
@@ -42,7 +46,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Builds everything that a request needs from `config`. The live state of the accounts passes on from `before`.
+    /// Builds everything that a request needs from `config`. The live state of the accounts and what clients used pass
+    /// on from `before`.
     pub fn build(config: Config, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let first = config.accounts.first().map(|account| &account.dialects);
@@ -53,6 +58,7 @@ impl Gateway {
         Self {
             mixed,
             keys: KeyIndex::new(&config),
+            limits: Limits::of_config(&config, before.map(|before| &before.limits)),
             prices: PriceTable::new(&config.prices),
             pool: Pool::new(&config, before.map(|before| &before.pool)),
             config,

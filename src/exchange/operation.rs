@@ -62,6 +62,8 @@ pub enum Local {
     Providers,
     /// `GET /ready`: an account is usable and Weir is not draining.
     Ready,
+    /// `GET /v1/usage`.
+    Usage,
 }
 
 impl Local {
@@ -84,6 +86,7 @@ pub fn operation(method: &Method, path: &str, headers: &HeaderMap) -> Operation 
         "/" | "/health" | "/api/hello" => local(method, Local::Health),
         "/ready" => local(method, Local::Ready),
         "/adapters" => local(method, Local::Adapters),
+        "/v1/usage" => local(method, Local::Usage),
         "/v1/providers" => local(method, Local::Providers),
         "/v1/models/capabilities" => local(method, Local::Capabilities),
         "/v1/models" => local(

@@ -8,13 +8,14 @@ use http::HeaderValue;
 use http::header::{ALLOW, RETRY_AFTER};
 
 use super::verdict::Answer;
-use crate::outcome::{End, FailureClass};
+use crate::limits;
+use crate::outcome::{End, FailureClass, Limit, Scope};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::json;
 
 /// Why Weir does not give the answer that was asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// The body is larger than `server.max_body`.
     BodyTooLarge {
@@ -31,6 +32,8 @@ pub enum Refusal {
     KeyExpired,
     KeyMissing,
     KeyUnknown,
+    /// A limit of the key, of its group or of everyone is in the way.
+    Limited(limits::Refusal),
     /// A member that must be there is not, or has the wrong type.
     Member {
         name: &'static str,
@@ -117,6 +120,15 @@ impl Refusal {
         }
     }
 
+    /// The limit of Weir's own that this is about, and whose.
+    pub const fn limit(&self) -> Option<(Scope, Limit)> {
+        match self {
+            Self::Limited(refusal) => Some((refusal.scope, refusal.limit)),
+            Self::Overloaded => Some((Scope::Global, Limit::Concurrency)),
+            _ => None,
+        }
+    }
+
     /// What is said on the wire, before any dialect.
     pub fn wire(&self) -> WireError {
         let mut wire = WireError::new(self.kind(), self.message());
@@ -125,7 +137,8 @@ impl Refusal {
             Self::Untranslatable { param, .. } if !param.is_empty() => {
                 wire.param = Some(param.clone());
             }
-            Self::Overloaded => wire.retry_after = Some(Duration::from_secs(1)),
+            Self::Overloaded => wire.retry_after = Some(SOON),
+            Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
                 wire.retry_after = *retry_after;
             }
@@ -148,6 +161,8 @@ impl Refusal {
                 ErrorKind::Permission
             }
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
+            Self::Limited(refusal) if refusal.limit.is_budget() => ErrorKind::Quota,
+            Self::Limited(_) => ErrorKind::RateLimit,
             Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
                 ErrorKind::NotFound
             }
@@ -175,6 +190,7 @@ impl Refusal {
                 "no API key was sent; send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
                     .into()
             }
+            Self::Limited(refusal) => refusal.to_string(),
             Self::Member { name, expected } => format!("`{name}` must be {expected}"),
             Self::ModelForbidden { model } => {
                 format!(
@@ -222,6 +238,7 @@ impl Refusal {
                 class: FailureClass::Auth,
                 ..
             } => Some(false),
+            Self::Limited(refusal) if refusal.limit.is_budget() => Some(false),
             _ => None,
         }
     }
@@ -278,6 +295,9 @@ fn whole_seconds(after: Duration) -> u64 {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     seconds.max(1)
 }
+
+/// When to come back where anything may end at any time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A quota that comes back within this time is worth an SDK's own retry.
 const NEAR: Duration = Duration::from_mins(1);

@@ -9,6 +9,7 @@ use super::dispatched::Dispatched;
 use super::operation::Endpoint;
 use super::relaying::Relaying;
 use crate::config::Account;
+use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
@@ -31,6 +32,11 @@ impl Dispatch {
     /// What the answer says of itself, so far.
     pub fn note(&mut self, relaying: &mut Relaying) {
         self.note_losses(relaying);
+        self.note_usage(relaying);
+    }
+
+    /// What was used so far.
+    pub fn note_usage(&mut self, relaying: &mut Relaying) {
         // Counting tokens uses none.
         if self.admitted.call.endpoint == Endpoint::Count {
             return;
@@ -115,11 +121,26 @@ impl Dispatch {
         if let Some((usage, source)) = served.usage {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
-            let tier = served.service_tier.as_deref();
-            let price = |model: &str| self.gateway.prices.cost(model, &usage, tier);
-            // A deployment's own name has no price; the name that the client knows may have one.
-            let upstream = served.model.as_deref().and_then(price);
-            outcome.cost_usd = upstream.or_else(|| price(&self.admitted.model));
+            outcome.cost_usd = self.cost(&usage);
         }
+    }
+
+    /// What is known to have been used, for limits.
+    pub fn used(&self) -> Used {
+        let usage = self.served.usage.map(|(usage, _)| usage);
+        let usd = usage.and_then(|usage| self.cost(&usage));
+        Used {
+            usage: usage.unwrap_or_default(),
+            nano_usd: usd.map_or(0, nano_usd),
+        }
+    }
+
+    fn cost(&self, usage: &Usage) -> Option<f64> {
+        let served = &self.served;
+        let tier = served.service_tier.as_deref();
+        let price = |model: &str| self.gateway.prices.cost(model, usage, tier);
+        // A deployment's own name has no price; the name that the client knows may have one.
+        let upstream = served.model.as_deref().and_then(price);
+        upstream.or_else(|| price(&self.admitted.model))
     }
 }

@@ -11,11 +11,13 @@ pub mod refusal;
 pub mod spend;
 pub mod window;
 
+mod configured;
 mod counter;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use ahash::HashMap;
 use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 
@@ -66,10 +68,17 @@ pub struct Used {
 /// The limits of one configuration, with counters that outlive it.
 #[derive(Debug)]
 pub struct Limits {
-    keys: Vec<Limited>,
-    groups: Vec<Limited>,
+    keys: Subjects,
+    groups: Subjects,
     global: Limited,
     zone: TimeZone,
+}
+
+/// Keys or groups, by position and by name.
+#[derive(Debug)]
+struct Subjects {
+    list: Vec<Limited>,
+    by_name: HashMap<Arc<str>, usize>,
 }
 
 #[derive(Debug)]
@@ -202,6 +211,7 @@ impl Limits {
         wall: SystemTime,
     ) -> Option<Standing> {
         self.of(key)
+            .filter(|limited| limited.subject.caps.has(limit))
             .filter_map(|limited| {
                 let mut counter = lock(&limited.counter);
                 counter
@@ -227,23 +237,68 @@ impl Limits {
         counter.is_some()
     }
 
+    /// Whether tokens or money of this key are limited, so that a request of it needs an estimate.
+    pub fn need_estimate(&self, key: usize) -> bool {
+        let estimated = [Limit::Tokens, Limit::UsdPerDay, Limit::UsdPerMonth];
+        self.of(key).any(|limited| {
+            estimated
+                .iter()
+                .any(|limit| limited.subject.caps.has(*limit))
+        })
+    }
+
+    /// Where days and months begin.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// The key, its group, everyone: those that exist.
     fn of(&self, key: usize) -> impl Iterator<Item = &Limited> {
-        let key = self.keys.get(key);
-        let group = key.and_then(|key| self.groups.get(key.subject.group?));
+        let key = self.keys.list.get(key);
+        let group = key.and_then(|key| self.groups.list.get(key.subject.group?));
         // A global lock that limits nothing would only be waited for.
         let global = (self.global.subject.caps != Caps::default()).then_some(&self.global);
         [key, group, global].into_iter().flatten()
     }
 
     fn counter(&self, scope: Scope, name: &str) -> Option<Arc<Mutex<Counter>>> {
-        let among = match scope {
-            Scope::Key => &self.keys[..],
-            Scope::Group => &self.groups[..],
-            Scope::Global => std::slice::from_ref(&self.global),
+        let found = match scope {
+            Scope::Key => self.keys.named(name),
+            Scope::Group => self.groups.named(name),
+            Scope::Global => Some(&self.global),
         };
-        let found = among.iter().find(|limited| *limited.subject.name == *name);
         found.map(|limited| Arc::clone(&limited.counter))
+    }
+}
+
+impl Subjects {
+    fn named(&self, name: &str) -> Option<&Limited> {
+        self.list.get(*self.by_name.get(name)?)
+    }
+}
+
+impl FromIterator<Limited> for Subjects {
+    fn from_iter<I: IntoIterator<Item = Limited>>(subjects: I) -> Self {
+        let list: Vec<Limited> = subjects.into_iter().collect();
+        let named = list.iter().enumerate();
+        let by_name = named.map(|(index, limited)| (Arc::clone(&limited.subject.name), index));
+        Self {
+            by_name: by_name.collect(),
+            list,
+        }
+    }
+}
+
+impl Caps {
+    /// Whether it limits this at all.
+    const fn has(&self, limit: Limit) -> bool {
+        match limit {
+            Limit::Concurrency => self.concurrency.is_some(),
+            Limit::Requests => self.rpm.is_some(),
+            Limit::Tokens => self.tpm.is_some(),
+            Limit::UsdPerDay => self.nano_usd_per_day.is_some(),
+            Limit::UsdPerMonth => self.nano_usd_per_month.is_some(),
+        }
     }
 }
 

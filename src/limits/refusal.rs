@@ -3,65 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Whose limit it is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Scope {
-    Key,
-    Group,
-    /// Everyone's together.
-    Global,
-}
-
-impl Scope {
-    /// Every scope, for registering metrics.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Group, Self::Global];
-
-    /// The name in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Group => "group",
-            Self::Global => "global",
-        }
-    }
-}
-
-/// What is limited.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Limit {
-    Concurrency,
-    Requests,
-    Tokens,
-    UsdPerDay,
-    UsdPerMonth,
-}
-
-impl Limit {
-    /// Every limit, for registering metrics.
-    pub const ALL: [Self; 5] = [
-        Self::Concurrency,
-        Self::Requests,
-        Self::Tokens,
-        Self::UsdPerDay,
-        Self::UsdPerMonth,
-    ];
-
-    /// The name in the configuration and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Concurrency => "concurrency",
-            Self::Requests => "rpm",
-            Self::Tokens => "tpm",
-            Self::UsdPerDay => "usd_per_day",
-            Self::UsdPerMonth => "usd_per_month",
-        }
-    }
-
-    /// Whether waiting a minute does not help: clients must not hammer a spent budget.
-    pub const fn is_budget(self) -> bool {
-        matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
-    }
-}
+pub use crate::outcome::{Limit, Scope};
 
 /// A request that a limit keeps out.
 #[derive(Clone, Debug, PartialEq)]

@@ -29,7 +29,7 @@ use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::exchange::{admit, local, origin};
+use crate::exchange::{admit, limits, local, origin};
 use crate::outcome::{End, FailureClass};
 
 /// The data plane.
@@ -81,16 +81,20 @@ impl Edge {
         exchange.record.outcome.key = Some(key.name.clone());
         exchange.record.outcome.project =
             origin::project(&exchange.snapshot.gateway.config, &key, &head.headers);
+        exchange.key = Some(key.clone());
+        let gateway = exchange.snapshot.gateway.clone();
         match operation {
-            Operation::Local(local) => Ok(Received::Answer(local::answer(
-                &exchange.snapshot.gateway,
-                &key,
-                &local,
-            )?)),
+            Operation::Local(local) => {
+                let (now, wall) = (Instant::now(), SystemTime::now());
+                let answer = local::answer(&gateway, &key, &local, now, wall)?;
+                Ok(Received::Answer(answer))
+            }
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
             Operation::Vendor(dialect) => {
-                let pool = admit::vendor_pool(&exchange.snapshot.gateway, &key)?;
-                let vendor = Vendor::new(exchange.snapshot.gateway.clone(), key, dialect, pool);
+                let pool = admit::vendor_pool(&gateway, &key)?;
+                let (now, wall) = (Instant::now(), SystemTime::now());
+                exchange.charge(limits::admit_vendor(&gateway, &key, now, wall)?);
+                let vendor = Vendor::new(gateway, key, dialect, pool);
                 exchange.stage = Stage::Vendor(Box::new(vendor));
                 Ok(Received::Forward)
             }
@@ -128,14 +132,16 @@ impl Edge {
             tracing::info!(request_id = %id, body = %bodies::shown(&body), "request body");
         }
         let head = session.req_header();
-        let admitted = admit::admit(&exchange.snapshot.gateway, key, call, &head.headers, body)?;
+        let gateway = exchange.snapshot.gateway.clone();
+        let admitted = admit::admit(&gateway, key, call, &head.headers, body)?;
         exchange.note(&admitted);
-        let dispatch = Dispatch::new(
-            exchange.snapshot.gateway.clone(),
-            admitted,
-            head.uri.query(),
-            exchange.arrived,
-        );
+        let permit = limits::admit(&gateway, &admitted, Instant::now(), SystemTime::now())?;
+        match permit {
+            Some(permit) => exchange.charge(permit),
+            None => exchange.state_limits(),
+        }
+        let query = session.req_header().uri.query();
+        let dispatch = Dispatch::new(gateway, admitted, query, exchange.arrived);
         exchange.stage = Stage::Relay(Box::new(dispatch));
         Ok(Received::Forward)
     }
@@ -205,6 +211,7 @@ impl ProxyHttp for Edge {
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
+            charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
         };
         let left = relay.run().await;

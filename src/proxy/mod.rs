@@ -4,6 +4,7 @@ mod answer;
 mod app;
 mod bodies;
 mod body;
+mod charge;
 mod connect;
 mod edge;
 mod egress;

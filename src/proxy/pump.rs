@@ -185,6 +185,9 @@ impl Pump<'_, '_> {
     async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
         match ended {
             Ok(ended) => {
+                if !self.head_written && !self.relaying.is_paused() {
+                    self.relay.settle_early(&mut self.relaying);
+                }
                 // A whole answer that paused has nothing to show yet.
                 if self.relaying.is_committed() && self.flush().await.is_err() {
                     return PumpEnd::Gone;

@@ -20,6 +20,7 @@ use pingora::protocols::http::client::HttpSession;
 use super::answer::write_answer;
 use super::app::App;
 use super::bodies;
+use super::charge::Charge;
 use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
 use super::rounds::Paused;
@@ -57,6 +58,8 @@ pub(super) struct Relay<'a> {
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
     pub(super) own_headers: &'a HeaderMap,
+    /// What the request holds of its key's limits.
+    pub(super) charge: &'a mut Option<Charge>,
     /// What went to the client, kept for the log when `log.bodies` asks for it.
     pub(super) sent: Option<Vec<u8>>,
 }
@@ -252,6 +255,7 @@ impl Relay<'_> {
         let (mut relaying, ended) = *pumped;
         self.dispatch.note(&mut relaying);
         let now = Instant::now();
+        self.settle_charge();
         let Some(ended) = ended else {
             self.dispatch.client_gone(dispatched, now);
             self.outcome.end = End::ClientGone;
@@ -270,6 +274,19 @@ impl Relay<'_> {
             return Attempt::Done(Left::Abort);
         }
         Attempt::Done(if whole { Left::Intact } else { Left::Close })
+    }
+
+    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
+    fn settle_charge(&mut self) {
+        if let Some(charge) = self.charge.take() {
+            charge.settle(&self.dispatch.used());
+        }
+    }
+
+    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
+    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
+        self.dispatch.note_usage(relaying);
+        self.settle_charge();
     }
 
     async fn refuse(&mut self, refusal: &Refusal) -> Left {
@@ -294,6 +311,7 @@ impl Relay<'_> {
             bodies::keep(sent, &answer.body);
         }
         self.outcome.status = answer.status;
+        self.settle_charge();
         let written = write_answer(self.client, &answer, self.own_headers);
         if let Some(bytes) = timed(&mut self.waited, written).await {
             self.outcome.bytes_out += bytes;

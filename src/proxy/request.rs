@@ -10,15 +10,19 @@ use pingora_proxy::Session;
 use super::answer::write_answer;
 use super::app::{App, InFlight, Snapshot};
 use super::body;
+use super::charge::Charge;
 use super::relay::WRITE_TIMEOUT;
 use super::vendor::Vendor;
+use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
+use crate::exchange::limits;
 use crate::exchange::operation;
 use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::outcome::{End, Limit, Outcome};
+use crate::limits::{Permit, Used};
+use crate::outcome::{End, Outcome};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
 
@@ -34,7 +38,11 @@ pub(super) struct Exchange {
     pub(super) dialect: Dialect,
     /// On every answer: the request id, CORS.
     pub(super) own_headers: HeaderMap,
+    /// Who calls, once that is known.
+    pub(super) key: Option<Arc<ClientKey>>,
     pub(super) stage: Stage,
+    /// What it holds of the limits of its key.
+    pub(super) charge: Option<Charge>,
     pub(super) in_flight: Option<InFlight>,
 }
 
@@ -76,7 +84,9 @@ impl Exchange {
             },
             dialect: Dialect::OpenaiChat,
             own_headers: HeaderMap::with_capacity(4),
+            key: None,
             stage: Stage::Idle,
+            charge: None,
             in_flight: None,
         }
     }
@@ -132,14 +142,16 @@ impl Exchange {
     pub(super) fn refuse(&mut self, refusal: &Refusal) -> Answer {
         self.record.outcome.end = refusal.end();
         self.record.outcome.detail = Some(refusal.wire().message);
-        self.record.outcome.limit =
-            matches!(refusal, Refusal::Overloaded).then_some(Limit::GlobalConcurrency);
+        self.record.outcome.limit = refusal.limit();
         refusal.answer(self.dialect, &self.record.outcome.request_id)
     }
 
     /// Writes an answer of Weir's own.
     pub(super) async fn write(&mut self, session: &mut Session, answer: Answer) -> Result<()> {
         self.record.outcome.status = answer.status;
+        if self.charge.is_none() {
+            self.state_limits();
+        }
         match write_answer(&mut session.downstream_session, &answer, &self.own_headers).await {
             Some(bytes) => {
                 self.record.outcome.bytes_out += bytes;
@@ -150,6 +162,21 @@ impl Exchange {
         Ok(())
     }
 
+    /// Every answer to a limited key says how the limits stand.
+    pub(super) fn state_limits(&mut self) {
+        if let Some(key) = &self.key {
+            let (now, wall) = (Instant::now(), SystemTime::now());
+            let (gateway, headers) = (&self.snapshot.gateway, &mut self.own_headers);
+            limits::headers(gateway, key, self.dialect, now, wall, headers);
+        }
+    }
+
+    /// Holds `permit` until the request is over.
+    pub(super) fn charge(&mut self, permit: Permit) {
+        self.charge = Some(Charge::new(permit));
+        self.state_limits();
+    }
+
     /// Lets a client that is still sending come to the answer. It is served by then and counts for no limit.
     async fn linger(&mut self, session: &mut Session) {
         let client = &mut session.downstream_session;
@@ -157,13 +184,25 @@ impl Exchange {
             return;
         }
         self.in_flight = None;
+        self.settle_charge();
         let began = Instant::now();
         body::discard(client).await;
         self.waited += began.elapsed();
     }
 
+    /// Gives the permit back and counts what was used, unless the relay has done so.
+    fn settle_charge(&mut self) {
+        if let Some(charge) = self.charge.take() {
+            charge.settle(&match &self.stage {
+                Stage::Relay(dispatch) => dispatch.used(),
+                Stage::Idle | Stage::Vendor(_) => Used::default(),
+            });
+        }
+    }
+
     /// Takes what the dispatch knows over into the outcome and fixes the times.
     fn close(&mut self) {
+        self.settle_charge();
         if let Stage::Relay(dispatch) = &mut self.stage {
             dispatch.describe(&mut self.record.outcome);
         }

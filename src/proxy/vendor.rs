@@ -185,6 +185,7 @@ impl Vendor {
             }
         }
         let mut clean = headers::to_client(&upstream);
+        headers::hide_limits(&mut clean);
         if status == 401 || status >= 500 {
             let class = self.failure.unwrap_or(FailureClass::ServerError);
             let refusal = Refusal::UpstreamFailed {

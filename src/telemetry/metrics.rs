@@ -12,7 +12,7 @@ use super::families::{self, Families};
 use super::handles::Handles;
 use super::names::LabelNames;
 use crate::config::Config;
-use crate::outcome::{Affinity, End, Limit, Outcome, UsageSource};
+use crate::outcome::{Affinity, End, Limit, Outcome, Scope, UsageSource};
 use crate::pool::State;
 
 pub use super::registrar::Family;
@@ -35,7 +35,8 @@ struct Fixed {
     stream_end: [IntCounter; End::ALL.len()],
     affinity: [IntCounter; Affinity::ALL.len()],
     usage_source: [IntCounter; UsageSource::ALL.len()],
-    limit: [IntCounter; Limit::ALL.len()],
+    /// By scope, then by limit.
+    limit: [[IntCounter; Limit::ALL.len()]; Scope::ALL.len()],
 }
 
 /// An account as it is at the time of a scrape.
@@ -94,11 +95,13 @@ impl Metrics {
                     .usage_source
                     .with_label_values(&[source.as_str()])
             }),
-            limit: Limit::ALL.map(|limit| {
-                families
-                    .requests
-                    .limit_rejections
-                    .with_label_values(&[limit.scope(), limit.as_str()])
+            limit: Scope::ALL.map(|scope| {
+                Limit::ALL.map(|limit| {
+                    families
+                        .requests
+                        .limit_rejections
+                        .with_label_values(&[scope.as_str(), limit.as_str()])
+                })
             }),
         };
         Self {
@@ -190,8 +193,8 @@ impl Metrics {
                 family.with_label_values(&[pair.as_str(), rule]).inc();
             }
         }
-        if let Some(limit) = outcome.limit {
-            self.fixed.limit[limit as usize].inc();
+        if let Some((scope, limit)) = outcome.limit {
+            self.fixed.limit[scope as usize][limit as usize].inc();
         }
     }
 
@@ -347,7 +350,7 @@ mod tests {
             Some("1"),
         );
         let mut limited = refused(529);
-        limited.limit = Some(Limit::GlobalConcurrency);
+        limited.limit = Some((Scope::Global, Limit::Concurrency));
         metrics.record(&limited);
         check(
             &metrics,
@@ -590,6 +593,12 @@ mod tests {
                 .iter()
                 .enumerate()
                 .all(|(position, source)| *source as usize == position)
+        );
+        assert!(
+            Scope::ALL
+                .iter()
+                .enumerate()
+                .all(|(position, scope)| *scope as usize == position)
         );
         assert!(
             Limit::ALL

@@ -70,7 +70,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Limit;
+    use crate::outcome::{Limit, Scope};
     use crate::telemetry::samples::{answered, refused};
 
     #[track_caller]
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_limit_of_weir_is_no_upstream_error() {
         let mut outcome = refused(529);
-        outcome.limit = Some(Limit::GlobalConcurrency);
+        outcome.limit = Some((Scope::Global, Limit::Concurrency));
         assert_eq!(Verdict::of(&outcome), Verdict::Limited);
     }
 

@@ -12,7 +12,7 @@ use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::values::Pattern;
-use crate::config::{ClientKey, Glob, Group};
+use crate::config::{ClientKey, ClientLimits, Glob, Group};
 
 impl Compiler<'_, '_> {
     pub(super) fn keys(&mut self, raw: &Raw, pools: &Names) -> Option<Vec<Arc<ClientKey>>> {
@@ -27,7 +27,7 @@ impl Compiler<'_, '_> {
                 if raw.groups.is_given() {
                     groups.find(&key.group, self.faults);
                 }
-                self.key(key, pools)
+                self.key(key, keys.len(), pools)
             });
             if let (Some(raw_key), Some(key)) = (item.get(), &key)
                 && let Some(other) = digests.insert(key.digest, Arc::clone(&key.name))
@@ -51,7 +51,7 @@ impl Compiler<'_, '_> {
         complete.then_some(keys)
     }
 
-    fn key(&mut self, raw: &raw::ClientKey, pools: &Names) -> Option<ClientKey> {
+    fn key(&mut self, raw: &raw::ClientKey, index: usize, pools: &Names) -> Option<ClientKey> {
         let digest = self.digest(raw);
         if raw.name.get().is_some_and(|name| name.0 == "anonymous") {
             let hint = "`anonymous: true` at top level serves requests without a key".to_owned();
@@ -70,6 +70,7 @@ impl Compiler<'_, '_> {
                 None,
             );
         }
+        let limits = self.limits(&raw.limits);
         // A list that was refused must not turn into "all".
         let wrong = [
             raw.group.is_wrong(),
@@ -82,6 +83,7 @@ impl Compiler<'_, '_> {
         }
         Some(ClientKey {
             name: label(&raw.name)?,
+            index,
             digest: digest?,
             group: label(&raw.group),
             pools,
@@ -89,7 +91,25 @@ impl Compiler<'_, '_> {
             expires,
             debug: raw.debug.get().is_some_and(|debug| debug.0),
             project: label(&raw.project),
+            limits,
         })
+    }
+
+    /// The declared groups, then those that keys merely name, which have no limits.
+    pub(super) fn groups(&mut self, raw: &Raw) -> Vec<Group> {
+        let declared = items(&raw.groups).iter().filter_map(Field::get);
+        let declared = declared.map(|group| (label(&group.name), self.limits(&group.limits)));
+        let declared: Vec<_> = declared.collect();
+        let used = items(&raw.keys).iter().filter_map(Field::get);
+        let used = used.map(|key| (label(&key.group), ClientLimits::default()));
+        let mut seen = HashSet::new();
+        declared
+            .into_iter()
+            .chain(used)
+            .filter_map(|(name, limits)| Some((name?, limits)))
+            .filter(|(name, _)| seen.insert(Arc::clone(name)))
+            .map(|(name, limits)| Group { name, limits })
+            .collect()
     }
 
     fn digest(&mut self, raw: &raw::ClientKey) -> Option<[u8; 32]> {
@@ -129,24 +149,6 @@ impl Compiler<'_, '_> {
             }
         }
     }
-}
-
-/// The declared groups, then those that keys merely name.
-pub(super) fn groups(raw: &Raw) -> Vec<Group> {
-    let declared = items(&raw.groups)
-        .iter()
-        .filter_map(Field::get)
-        .map(|group| label(&group.name));
-    let used = items(&raw.keys)
-        .iter()
-        .filter_map(Field::get)
-        .map(|key| label(&key.group));
-    let mut seen = HashSet::new();
-    let names = declared.chain(used).flatten();
-    names
-        .filter(|name| seen.insert(Arc::clone(name)))
-        .map(|name| Group { name })
-        .collect()
 }
 
 fn key_models(field: &Field<Vec<Field<Pattern>>>) -> Option<Vec<Glob>> {

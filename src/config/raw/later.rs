@@ -9,23 +9,8 @@ use super::secret::RawValue;
 use crate::config::cursor::Cursor;
 use crate::config::decode::{Decode, Field, Map, Needed, mapping};
 use crate::config::faults::Faults;
-use crate::config::values::{LoosePattern, Name, Number, Pattern, Span, Text, Whole, Word, Words};
+use crate::config::values::{LoosePattern, Name, Number, Pattern, Span, Text, Word, Words};
 use crate::protocol::Dialect;
-
-mapping!("limits: `{ rpm: 600 }`"
-/// What may be asked for at most. Absent = no limit.
-Limits {
-    /// Requests per minute.
-    rpm: Field<Whole>,
-    /// Tokens per minute.
-    tpm: Field<Whole>,
-    /// Requests at once.
-    concurrency: Field<Whole>,
-    /// USD per day, UTC.
-    usd_per_day: Field<Number>,
-    /// USD per calendar month, UTC.
-    usd_per_month: Field<Number>,
-});
 
 mapping!("`{ url: URL }`"
 /// A Prometheus server to read totals from.

@@ -1,6 +1,6 @@
 //! `pools`, `routes`, `keys` and `groups`: who may call, and where a request goes.
 use super::Texts;
-use super::later::Limits;
+use super::limits::ClientLimits;
 use super::secret::RawSecret;
 use crate::config::decode::{Field, Needed, mapping};
 use crate::config::values::{
@@ -85,9 +85,8 @@ ClientKey {
     debug: Field<Boolean>,
     /// The project of its requests that name none.
     project: Field<Name>,
-    /// What it may ask for at most. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
-    limits: Field<Limits>,
+    /// What it may ask for at most.
+    limits: Field<ClientLimits>,
 });
 
 mapping!("a group: `{ name: NAME }`"
@@ -95,9 +94,8 @@ mapping!("a group: `{ name: NAME }`"
 Group {
     /// Unique.
     name: Needed<Name>,
-    /// What its keys may ask for at most, together. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
-    limits: Field<Limits>,
+    /// What its keys may ask for at most, together.
+    limits: Field<ClientLimits>,
 });
 
 impl Words for Select {

@@ -163,6 +163,14 @@ pub(super) fn moment(text: &str) -> Parsed<SystemTime> {
     Ok(timestamp.into())
 }
 
+pub(super) fn zone(text: &str) -> Parsed<jiff::tz::TimeZone> {
+    jiff::tz::TimeZone::get(text).map_err(|_| {
+        let names = jiff::tz::db().available();
+        let names: Vec<String> = names.map(|name| name.to_string()).collect();
+        did_you_mean(text, names.iter().map(String::as_str))
+    })
+}
+
 pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
     text.parse().map_err(|_| {
         let port = |text: &str| text.parse::<u16>().ok();

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{Affinity, FailureClass, Limit, Outcome, UsageSource};
+use crate::outcome::{Affinity, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::telemetry::verdict::Verdict;
 
@@ -39,8 +39,11 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.plain("status", Some(outcome.status));
     object.text("outcome", Some(Verdict::of(outcome).as_str()));
     object.text("end", Some(outcome.end.as_str()));
-    object.text("limit", outcome.limit.map(Limit::as_str));
-    object.text("limit_scope", outcome.limit.map(Limit::scope));
+    object.text("limit", outcome.limit.map(|(_, limit)| limit.as_str()));
+    object.text(
+        "limit_scope",
+        outcome.limit.map(|(scope, _)| scope.as_str()),
+    );
     object.text("detail", outcome.detail.as_deref());
     object.plain("stream", Some(outcome.stream));
     object.tokens("tokens", outcome);

@@ -1,0 +1,71 @@
+//! `keys`, `groups`, `limits` and `ledger`: who may call, how much, and where that is remembered.
+use std::fmt::{self, Debug, Formatter};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Glob;
+
+/// Who may call.
+pub struct ClientKey {
+    pub name: Arc<str>,
+    /// Position in [`Config::keys`](super::Config::keys).
+    pub index: usize,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    pub group: Option<Arc<str>>,
+    /// Positions in [`Config::pools`](super::Config::pools); `None` = all.
+    pub pools: Option<Vec<usize>>,
+    /// `None` = all.
+    pub models: Option<Vec<Glob>>,
+    pub expires: Option<SystemTime>,
+    /// Whether it gets the `x-weir-*` decision headers.
+    pub debug: bool,
+    pub project: Option<Arc<str>>,
+    pub limits: ClientLimits,
+}
+
+impl Debug for ClientKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // Without the digest: a short key can be guessed from it.
+        f.debug_struct("ClientKey")
+            .field("name", &self.name)
+            .field("group", &self.group)
+            .field("pools", &self.pools)
+            .field("models", &self.models)
+            .field("expires", &self.expires)
+            .field("debug", &self.debug)
+            .field("project", &self.project)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A group of keys.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: Arc<str>,
+    /// Of its keys together.
+    pub limits: ClientLimits,
+}
+
+/// What a key, a group or everyone may ask for at most. `None` = no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ClientLimits {
+    /// Requests per minute.
+    pub rpm: Option<u32>,
+    /// Tokens per minute.
+    pub tpm: Option<u64>,
+    /// Requests at once.
+    pub concurrency: Option<u32>,
+    pub usd_per_day: Option<f64>,
+    pub usd_per_month: Option<f64>,
+}
+
+/// The file that remembers what clients used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ledger {
+    pub path: PathBuf,
+    /// Bytes above which it is written anew, shorter.
+    pub max_size: u64,
+}

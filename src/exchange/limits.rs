@@ -1,0 +1,270 @@
+//! How limits meet requests: what is reserved for one before it is served, and what its answer says of the limits.
+//!
+//! Counting tokens uses none and costs nothing: it takes no part, so that a client at its limit can still ask how long
+//! its prompt is. An endpoint that Weir does not interpret counts as a request; what it uses is not known.
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use memchr::memmem;
+
+use super::Gateway;
+use super::admit::Admitted;
+use super::operation::Endpoint;
+use super::refusal::Refusal;
+use crate::config::ClientKey;
+use crate::limits::{Estimate, Limit, Permit, Standing, nano_usd};
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
+use crate::protocol::hub::usage::Usage;
+use crate::protocol::json;
+use crate::protocol::translate;
+
+/// Admits a call of a model, if the limits of its key allow it. `None` = it counts for none.
+pub fn admit(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    now: Instant,
+    wall: SystemTime,
+) -> Result<Option<Permit>, Refusal> {
+    if admitted.call.endpoint == Endpoint::Count {
+        return Ok(None);
+    }
+    let key = admitted.key.index;
+    let estimate = if gateway.limits.need_estimate(key) {
+        estimate(gateway, admitted)
+    } else {
+        Estimate::default()
+    };
+    let admission = gateway.limits.admit(key, estimate, now, wall);
+    admission.map(Some).map_err(Refusal::Limited)
+}
+
+/// Admits a request to an endpoint that Weir does not interpret.
+pub fn admit_vendor(
+    gateway: &Gateway,
+    key: &ClientKey,
+    now: Instant,
+    wall: SystemTime,
+) -> Result<Permit, Refusal> {
+    let nothing = Estimate::default();
+    let admission = gateway.limits.admit(key.index, nothing, now, wall);
+    admission.map_err(Refusal::Limited)
+}
+
+/// What a request is expected to use. The price is that of the model which the route asks for, without any cache.
+pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
+    let usage = Usage {
+        input: input(admitted),
+        output: asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
+        ..Usage::default()
+    };
+    let cost = |model: &str| gateway.prices.cost(model, &usage, None);
+    let usd = cost(admitted.wanted_model()).or_else(|| cost(&admitted.model));
+    Estimate {
+        tokens: usage.total(),
+        nano_usd: usd.map_or(0, nano_usd),
+    }
+}
+
+/// Four bytes to a token; only what carries media is read, for which that would be far too much.
+fn input(admitted: &Admitted) -> u64 {
+    let holds = |what: &str| memmem::find(&admitted.body, what.as_bytes()).is_some();
+    if MEDIA.iter().any(|what| holds(what)) {
+        let request = match admitted.call.dialect {
+            Dialect::Gemini => {
+                translate::decode_gemini(&admitted.body, &admitted.model, Delivery::Whole)
+            }
+            dialect => translate::decode(dialect, &admitted.body),
+        };
+        if let Ok(request) = request {
+            return translate::estimate(&request);
+        }
+    }
+    admitted.estimated_tokens()
+}
+
+/// The longest answer that the client asks for.
+fn asked_output(admitted: &Admitted) -> Option<u64> {
+    let (body, members) = (&admitted.body, &admitted.members);
+    let first = |names: &[&str]| names.iter().find_map(|name| members.integer(body, name));
+    match admitted.call.dialect {
+        Dialect::Anthropic => first(&["max_tokens"]),
+        Dialect::OpenaiChat => first(&["max_completion_tokens", "max_tokens"]),
+        Dialect::OpenaiResponses => first(&["max_output_tokens"]),
+        Dialect::Gemini => {
+            let config = ["generationConfig", "generation_config"]
+                .iter()
+                .find_map(|name| members.value(body, name))?;
+            let members = json::scan(config).ok()?;
+            ["maxOutputTokens", "max_output_tokens"]
+                .iter()
+                .find_map(|name| members.integer(config, name))
+        }
+    }
+}
+
+/// The rate-limit headers of the dialect, for the requests and tokens of a minute. None for a key without such limits.
+/// Gemini has none of its own: its clients get those of OpenAI.
+pub fn headers(
+    gateway: &Gateway,
+    key: &ClientKey,
+    dialect: Dialect,
+    now: Instant,
+    wall: SystemTime,
+    headers: &mut HeaderMap,
+) {
+    for (limit, what) in [(Limit::Requests, "requests"), (Limit::Tokens, "tokens")] {
+        if let Some(standing) = gateway.limits.tightest(key.index, limit, now, wall) {
+            add(dialect, what, &standing, wall, headers);
+        }
+    }
+}
+
+fn add(
+    dialect: Dialect,
+    what: &str,
+    standing: &Standing,
+    wall: SystemTime,
+    headers: &mut HeaderMap,
+) {
+    let resets_in = whole_seconds(standing.resets_in);
+    let (names, reset) = match dialect {
+        Dialect::Anthropic => {
+            let name = |which| format!("anthropic-ratelimit-{what}-{which}");
+            let names = ["limit", "remaining", "reset"].map(name);
+            (names, moment(wall + Duration::from_secs(resets_in)))
+        }
+        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            let name = |which| format!("x-ratelimit-{which}-{what}");
+            let names = ["limit", "remaining", "reset"].map(name);
+            (names, span(resets_in))
+        }
+    };
+    let values = [
+        format!("{:.0}", standing.cap),
+        format!("{:.0}", standing.remaining),
+        reset,
+    ];
+    for (name, value) in names.into_iter().zip(values) {
+        if let (Ok(name), Ok(value)) = (
+            http::HeaderName::try_from(name),
+            HeaderValue::try_from(value),
+        ) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// RFC 3339, to the second.
+pub(super) fn moment(wall: SystemTime) -> String {
+    let since = wall
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds)
+        .map(|moment| moment.to_string())
+        .unwrap_or_default()
+}
+
+/// As OpenAI writes durations: `6m0s`.
+fn span(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let mut text = String::with_capacity(12);
+    // Writing into a String cannot fail.
+    if hours > 0 {
+        let _ = write!(text, "{hours}h");
+    }
+    if hours > 0 || minutes > 0 {
+        let _ = write!(text, "{minutes}m");
+    }
+    let _ = write!(text, "{}s", seconds % 60);
+    text
+}
+
+/// Rounded up: a reset is never announced too early.
+pub(super) fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+/// What a body that carries a picture or a document as data has in it, in one dialect or another.
+const MEDIA: [&str; 3] = ["base64", "inlineData", "inline_data"];
+
+/// Tokens reserved for an answer of which the request does not say how long it may be.
+const USUAL_OUTPUT: u64 = 1024;
+
+/// Tokens reserved at most for an answer: clients allow for far more than they get.
+const MOST_OUTPUT: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(limit: Limit, resets_in: Duration) -> Standing {
+        Standing {
+            limit,
+            cap: 600.0,
+            used: 20.0,
+            remaining: 580.0,
+            resets_in,
+        }
+    }
+
+    fn check(dialect: Dialect, expected: &[(&str, &str)]) {
+        let mut headers = HeaderMap::new();
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000);
+        let resets_in = Duration::from_millis(360_500);
+        add(
+            dialect,
+            "tokens",
+            &standing(Limit::Tokens, resets_in),
+            wall,
+            &mut headers,
+        );
+        let found: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_headers() {
+        check(
+            Dialect::Anthropic,
+            &[
+                ("anthropic-ratelimit-tokens-limit", "600"),
+                ("anthropic-ratelimit-tokens-remaining", "580"),
+                ("anthropic-ratelimit-tokens-reset", "2026-11-10T12:06:01Z"),
+            ],
+        );
+        for dialect in [
+            Dialect::OpenaiChat,
+            Dialect::OpenaiResponses,
+            Dialect::Gemini,
+        ] {
+            check(
+                dialect,
+                &[
+                    ("x-ratelimit-limit-tokens", "600"),
+                    ("x-ratelimit-remaining-tokens", "580"),
+                    ("x-ratelimit-reset-tokens", "6m1s"),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn spans_are_written_as_openai_writes_them() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m0s"),
+            (3600, "1h0m0s"),
+            (3725, "1h2m5s"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+}

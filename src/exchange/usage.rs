@@ -1,0 +1,85 @@
+//! `GET /v1/usage`: what a key and its group used today and this month, and what is left of each limit. Never anybody
+//! else's, nor everyone's together.
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use super::Gateway;
+use super::limits::{moment, whole_seconds};
+use crate::config::ClientKey;
+use crate::limits::{Limit, Report, Scope, Standing, Totals};
+
+/// The answer for `key`.
+pub(super) fn answer(gateway: &Gateway, key: &ClientKey, now: Instant, wall: SystemTime) -> Value {
+    let reports = gateway.limits.report(key.index, now, wall);
+    let of = |scope: Scope| {
+        let report = reports.iter().find(|report| report.scope == scope)?;
+        Some(described(report, wall))
+    };
+    json!({
+        "object": "usage",
+        "time": moment(wall),
+        "timezone": gateway.limits.zone().iana_name().unwrap_or("UTC"),
+        "key": of(Scope::Key),
+        "group": of(Scope::Group),
+    })
+}
+
+fn described(report: &Report, wall: SystemTime) -> Value {
+    let limits: Map<String, Value> = report
+        .standings
+        .iter()
+        .map(|standing| (standing.limit.as_str().to_owned(), limit(standing, wall)))
+        .collect();
+    json!({
+        "name": &*report.name,
+        "today": totals(&report.day),
+        "this_month": totals(&report.month),
+        "limits": limits,
+    })
+}
+
+fn totals(totals: &Totals) -> Value {
+    let usage = &totals.usage;
+    json!({
+        "requests": totals.requests,
+        "tokens": {
+            "input": usage.input,
+            "output": usage.output,
+            "cache_read": usage.cache_read,
+            "cache_write_5m": usage.cache_write_5m,
+            "cache_write_1h": usage.cache_write_1h,
+        },
+        "total_tokens": usage.total(),
+        "reasoning_tokens": usage.reasoning,
+        "usd": totals.usd(),
+    })
+}
+
+fn limit(standing: &Standing, wall: SystemTime) -> Value {
+    // A request that ends gives its place back at once: there is no moment to name.
+    let resets_at = (standing.limit != Limit::Concurrency).then(|| {
+        let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
+        moment(wall + resets_in)
+    });
+    json!({
+        "limit": number(standing, standing.cap),
+        "used": number(standing, standing.used),
+        "remaining": number(standing, standing.remaining),
+        "resets_at": resets_at,
+    })
+}
+
+/// Counts are whole numbers, money is not.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count, made of a whole number that is not negative"
+)]
+fn number(standing: &Standing, value: f64) -> Value {
+    if standing.limit.is_budget() {
+        value.into()
+    } else {
+        (value as u64).into()
+    }
+}
