@@ -7,6 +7,7 @@
 //! A request is admitted by all of its limits or by none, under all of their locks at once, so that nothing is raced
 //! past and a refused request counts nowhere. Tokens and money are reserved by estimate and settled with what was
 //! really used; a [`Permit`] that is dropped unsettled gives the reservation back. Pure: both clocks are arguments.
+pub mod ledger;
 pub mod refusal;
 pub mod spend;
 pub mod window;

@@ -1,7 +1,7 @@
 //! What every request of the process shares.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -11,6 +11,7 @@ use super::server::{OnReload, StartError};
 use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
+use crate::limits::ledger::Ledger;
 use crate::telemetry::Telemetry;
 
 /// The process: the current configuration, the connections, the counters.
@@ -20,6 +21,8 @@ pub(super) struct App {
     /// Of the TLS listeners, in their order.
     pub(super) certificates: Vec<Arc<Certificate>>,
     pub(super) telemetry: Arc<Telemetry>,
+    /// Where it is remembered what clients used.
+    pub(super) ledger: Option<Arc<Ledger>>,
     on_reload: OnReload,
     in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -46,6 +49,17 @@ impl App {
     pub(super) fn new(config: Config, on_reload: OnReload) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
+        let gateway = Gateway::build(config, None);
+        let config = &gateway.config;
+        let ledger = config.ledger.as_ref().map(|settings| {
+            let (failures, wall) = (telemetry.ledger_failures(), SystemTime::now());
+            Ledger::open(settings, &gateway.limits, failures, wall)
+                .map(Arc::new)
+                .map_err(|error| StartError::Ledger {
+                    path: settings.path.clone(),
+                    error,
+                })
+        });
         let mut certificates = Vec::new();
         for listener in &config.listen {
             if let Some(files) = &listener.tls {
@@ -58,9 +72,10 @@ impl App {
         }
         Ok(Arc::new(Self {
             certificates,
+            ledger: ledger.transpose()?,
             on_reload,
             current: ArcSwap::from_pointee(Snapshot {
-                gateway: Arc::new(Gateway::build(config, None)),
+                gateway: Arc::new(gateway),
                 upstreams: Upstreams::default(),
             }),
             connections: Connections::new(KEEPALIVE),
@@ -100,6 +115,15 @@ impl App {
         let upstreams = Upstreams::of(&gateway.config, &before.upstreams, self).await;
         self.current
             .store(Arc::new(Snapshot { gateway, upstreams }));
+    }
+
+    /// Waits until the ledger is written, but not for ever: the process is about to end.
+    pub(super) fn flush_ledger(&self) {
+        if let Some(ledger) = &self.ledger
+            && !ledger.flush(LAST_LINES)
+        {
+            tracing::warn!("the ledger cannot be written: what clients used last is lost");
+        }
     }
 
     /// Tells what lives outside the data plane of the configuration now in force.
@@ -212,6 +236,9 @@ fn seed() -> u64 {
 
 /// Step of SplitMix64 (Steele, Lea, Flood 2014): consecutive states give independent outputs.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// How long the end of the process waits for the ledger.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Idle upstream connections kept in all.
 const KEEPALIVE: usize = 4096;

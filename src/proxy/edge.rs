@@ -93,7 +93,8 @@ impl Edge {
             Operation::Vendor(dialect) => {
                 let pool = admit::vendor_pool(&gateway, &key)?;
                 let (now, wall) = (Instant::now(), SystemTime::now());
-                exchange.charge(limits::admit_vendor(&gateway, &key, now, wall)?);
+                let permit = limits::admit_vendor(&gateway, &key, now, wall)?;
+                exchange.charge(&self.app, &key, permit);
                 let vendor = Vendor::new(gateway, key, dialect, pool);
                 exchange.stage = Stage::Vendor(Box::new(vendor));
                 Ok(Received::Forward)
@@ -137,7 +138,7 @@ impl Edge {
         exchange.note(&admitted);
         let permit = limits::admit(&gateway, &admitted, Instant::now(), SystemTime::now())?;
         match permit {
-            Some(permit) => exchange.charge(permit),
+            Some(permit) => exchange.charge(&self.app, &admitted.key, permit),
             None => exchange.state_limits(),
         }
         let query = session.req_header().uri.query();

@@ -172,6 +172,9 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     if old.server.threads != new.server.threads {
         changed.push("server.threads");
     }
+    if old.ledger != new.ledger {
+        changed.push("ledger");
+    }
     if old.log.format != new.log.format {
         changed.push("log.format");
     }

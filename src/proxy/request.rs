@@ -171,9 +171,9 @@ impl Exchange {
         }
     }
 
-    /// Holds `permit` until the request is over.
-    pub(super) fn charge(&mut self, permit: Permit) {
-        self.charge = Some(Charge::new(permit));
+    /// Holds `permit` until the request of `key` is over.
+    pub(super) fn charge(&mut self, app: &App, key: &Arc<ClientKey>, permit: Permit) {
+        self.charge = Some(Charge::new(permit, key.clone(), app.ledger.clone()));
         self.state_limits();
     }
 

@@ -73,6 +73,10 @@ pub enum StartError {
         path: PathBuf,
         error: std::io::Error,
     },
+    Ledger {
+        path: PathBuf,
+        error: std::io::Error,
+    },
 }
 
 impl std::fmt::Display for StartError {
@@ -87,6 +91,9 @@ impl std::fmt::Display for StartError {
             Self::Tls { addr, why } => write!(f, "cannot serve TLS on {addr}: {why}"),
             Self::AccessLog { path, error } => {
                 write!(f, "cannot open the access log {}: {error}", path.display())
+            }
+            Self::Ledger { path, error } => {
+                write!(f, "cannot open the ledger {}: {error}", path.display())
             }
         }
     }
@@ -215,6 +222,7 @@ async fn serve(
         control.abort();
     }
     app.telemetry.flush();
+    app.flush_ledger();
     tracing::info!("stopped");
     Ok(())
 }

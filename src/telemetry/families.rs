@@ -217,6 +217,7 @@ impl Accounts {
 #[derive(Debug)]
 pub(super) struct Weir {
     pub(super) access_log_dropped: IntCounter,
+    pub(super) ledger_failures: IntCounter,
     pub(super) config_generation: IntGauge,
     pub(super) config_successful: IntGauge,
     pub(super) config_timestamp: Gauge,
@@ -231,6 +232,11 @@ impl Weir {
                 "weir_access_log_dropped_total",
                 "lines",
                 "Access lines lost because the log could not take them.",
+            ),
+            ledger_failures: to.counter(
+                "weir_ledger_failures_total",
+                "writes",
+                "Writes to the ledger that failed. What they held is kept in memory and tried again.",
             ),
             config_generation: to.gauge(
                 "weir_config_generation",

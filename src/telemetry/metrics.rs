@@ -203,6 +203,11 @@ impl Metrics {
         self.families.weir.access_log_dropped.clone()
     }
 
+    /// Where the ledger counts the writes that fail.
+    pub fn ledger_failures(&self) -> IntCounter {
+        self.families.weir.ledger_failures.clone()
+    }
+
     /// Everything registered, for the documentation.
     pub fn families(&self) -> &[Family] {
         &self.described

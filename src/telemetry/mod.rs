@@ -17,6 +17,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use prometheus::IntCounter;
+
 use crate::config::{self, Config};
 use crate::outcome::Outcome;
 use access_log::AccessLog;
@@ -112,6 +114,11 @@ impl Telemetry {
             .unwrap_or_else(PoisonError::into_inner)
             .last_error = error;
         self.reopen();
+    }
+
+    /// Where the ledger counts the writes that fail.
+    pub fn ledger_failures(&self) -> IntCounter {
+        self.metrics.ledger_failures()
     }
 
     /// How the last reload went.

@@ -13,6 +13,7 @@ mod failover;
 mod failures;
 mod fleet;
 mod http2;
+mod ledger;
 mod limits;
 mod local;
 mod passthrough;

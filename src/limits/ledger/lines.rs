@@ -1,0 +1,220 @@
+//! What stands in the file: lines of JSON, each an addition; and the sums of them that still matter.
+//!
+//! ```text
+//! {"time":1794312000,"key":"team-a","group":"research","requests":3,"input":120,…,"nano_usd":5400000}
+//! ```
+//!
+//! A line says what a key used until `time` (unix seconds), in one day. Lines of past months say nothing any more.
+use std::collections::HashMap;
+use std::io::{self, BufRead, Read as _, Write as _};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{Limits, Scope, Totals};
+use crate::protocol::hub::usage::Usage;
+
+/// Whose a line is: the key, and the group that it was in.
+pub(super) type Whose = (Arc<str>, Option<Arc<str>>);
+
+/// What `whose` used until `time`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub whose: Whose,
+    pub time: u64,
+    pub totals: Totals,
+}
+
+/// A line as it stands in the file. A member that is missing is 0, one that is unknown is a later version's.
+#[derive(Deserialize, Serialize)]
+struct Line {
+    time: u64,
+    key: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<Arc<str>>,
+    #[serde(default)]
+    requests: u64,
+    #[serde(default)]
+    input: u64,
+    #[serde(default)]
+    output: u64,
+    #[serde(default)]
+    cache_read: u64,
+    #[serde(default)]
+    cache_write_5m: u64,
+    #[serde(default)]
+    cache_write_1h: u64,
+    #[serde(default)]
+    reasoning: u64,
+    #[serde(default)]
+    nano_usd: u64,
+}
+
+impl Entry {
+    /// Appends it as a line.
+    pub fn write(&self, to: &mut Vec<u8>) {
+        let usage = &self.totals.usage;
+        let (key, group) = self.whose.clone();
+        let line = Line {
+            time: self.time,
+            key,
+            group,
+            requests: self.totals.requests,
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write_5m: usage.cache_write_5m,
+            cache_write_1h: usage.cache_write_1h,
+            reasoning: usage.reasoning,
+            nano_usd: self.totals.nano_usd,
+        };
+        // Neither of the two can fail: it is plain data, and a Vec takes everything.
+        let _ = serde_json::to_writer(&mut *to, &line);
+        let _ = to.write_all(b"\n");
+    }
+
+    fn read(line: &[u8]) -> Option<Self> {
+        let line: Line = serde_json::from_slice(line).ok()?;
+        Some(Self {
+            whose: (line.key, line.group),
+            time: line.time,
+            totals: Totals {
+                requests: line.requests,
+                usage: Usage {
+                    input: line.input,
+                    cache_read: line.cache_read,
+                    cache_write_5m: line.cache_write_5m,
+                    cache_write_1h: line.cache_write_1h,
+                    output: line.output,
+                    reasoning: line.reasoning,
+                },
+                nano_usd: line.nano_usd,
+            },
+        })
+    }
+}
+
+/// When the current day and month began, in seconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began {
+    day: u64,
+    month: u64,
+}
+
+impl Began {
+    /// As of `wall`, in `zone`.
+    pub fn of(wall: SystemTime, zone: &TimeZone) -> Self {
+        let began = |date: Date| {
+            let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
+            u64::try_from(begin).ok()
+        };
+        let today = Timestamp::try_from(wall)
+            .map(|now| now.to_zoned(zone.clone()).date())
+            .unwrap_or_default();
+        Self {
+            day: began(today).unwrap_or(0),
+            month: began(today.first_of_month()).unwrap_or(0),
+        }
+    }
+}
+
+/// Sums of lines, as far as they matter.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    sums: HashMap<Whose, Sum>,
+    /// Lines that could not be read.
+    pub corrupt: u64,
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    /// This month, without today, and when the last of it was.
+    before: (Totals, u64),
+    today: (Totals, u64),
+}
+
+impl Sums {
+    /// Reads lines to their end. A last line that was cut off is left out, as is whatever else is no line.
+    pub fn read(mut from: impl BufRead, began: Began) -> io::Result<Self> {
+        let mut sums = Self::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let limit = LONGEST_LINE as u64;
+            if from.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+                return Ok(sums);
+            }
+            let whole = line.last() == Some(&b'\n');
+            match Entry::read(line.trim_ascii_end()) {
+                Some(entry) => sums.add(entry, began),
+                // Between a line that was cut off and the next there is a line end of its own.
+                None if line.trim_ascii().is_empty() => {}
+                None if !whole && line.len() < LONGEST_LINE => {}
+                None => sums.corrupt += 1,
+            }
+            if !whole && line.len() == LONGEST_LINE {
+                from.skip_until(b'\n')?;
+            }
+        }
+    }
+
+    fn add(&mut self, entry: Entry, began: Began) {
+        if entry.time < began.month {
+            return;
+        }
+        let sum = self.sums.entry(entry.whose).or_default();
+        let (totals, last) = if entry.time < began.day {
+            &mut sum.before
+        } else {
+            &mut sum.today
+        };
+        totals.add(&entry.totals);
+        *last = entry.time.max(*last);
+    }
+
+    /// The same as lines: at most two for each key.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.sums.iter().flat_map(|(whose, sum)| {
+            let parts = [sum.before, sum.today].into_iter();
+            let parts = parts.filter(|(totals, _)| *totals != Totals::default());
+            parts.map(|(totals, time)| Entry {
+                whose: whose.clone(),
+                time,
+                totals,
+            })
+        })
+    }
+
+    /// Adds it all to the totals of `limits`.
+    pub fn restore(&self, limits: &Limits, wall: SystemTime) {
+        for ((key, group), sum) in &self.sums {
+            let (today, _) = sum.today;
+            let mut month = today;
+            month.add(&sum.before.0);
+            // A name that is no longer configured is remembered, in case it comes back.
+            limits.restore(Scope::Key, key, &today, &month, wall);
+            if let Some(group) = group {
+                limits.restore(Scope::Group, group, &today, &month, wall);
+            }
+            limits.restore(Scope::Global, "", &today, &month, wall);
+        }
+    }
+}
+
+/// The day of a line cannot begin between two of these: no zone's midnight lies elsewhere than on a quarter of an hour.
+pub(super) fn quarter(time: u64) -> u64 {
+    time / 900
+}
+
+/// Seconds since the epoch.
+pub(super) fn seconds(wall: SystemTime) -> u64 {
+    wall.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Bytes of a line at most; real ones have about 200.
+const LONGEST_LINE: usize = 4096;

@@ -1,0 +1,260 @@
+//! The ledger: a file from which the totals of the day and the month come back after a restart.
+//!
+//! Requests add to a small map; a thread writes what is in it as lines, once a second. No request waits for the disk or
+//! fails because of it: what cannot be written is kept and tried again. Nothing is forced to the disk: a crash of the
+//! process loses at most a second, one of the machine what its system had not written yet.
+mod file;
+mod lines;
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use ahash::HashMap;
+use jiff::tz::TimeZone;
+use prometheus::IntCounter;
+
+use super::{Limits, Totals, Used};
+use crate::config;
+use file::LedgerFile;
+use lines::{Began, Entry, Whose, quarter, seconds};
+
+/// A handle to the ledger. Dropping it writes what is pending, within reason, and ends the thread.
+#[derive(Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The writer waits here.
+    work: Condvar,
+    /// Whoever flushes waits here.
+    done: Condvar,
+    failures: IntCounter,
+}
+
+/// Locked for as long as it takes to add a request or to take the map.
+#[derive(Debug, Default)]
+struct State {
+    /// By whose it is and by quarter of an hour, so that none is of two days.
+    pending: HashMap<(Whose, u64), Entry>,
+    /// Requests that ever came into `pending`.
+    accepted: u64,
+    /// Requests of those that are written.
+    written: u64,
+    /// Whether the writer is to write at once.
+    urgent: bool,
+    closed: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger, adds what it remembers to the totals of `limits` and starts its thread. Days and months begin
+    /// as in `limits`. `failures` counts writes that fail.
+    pub fn open(
+        settings: &config::Ledger,
+        limits: &Limits,
+        failures: IntCounter,
+        wall: SystemTime,
+    ) -> io::Result<Self> {
+        let zone = limits.zone().clone();
+        let began = Began::of(wall, &zone);
+        let (file, sums) = LedgerFile::open(&settings.path, settings.max_size, began)?;
+        if sums.corrupt > 0 {
+            let (path, lines) = (settings.path.display(), sums.corrupt);
+            tracing::warn!(%path, lines, "the ledger holds lines that are none: they are left out");
+        }
+        sums.restore(limits, wall);
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            failures,
+        });
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            file,
+            zone,
+            is_failing: false,
+        };
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(Self { shared })
+    }
+
+    /// Remembers what one request of `key` used. Never waits for I/O.
+    pub fn record(&self, key: &Arc<str>, group: Option<&Arc<str>>, used: &Used, wall: SystemTime) {
+        let entry = Entry {
+            whose: (Arc::clone(key), group.cloned()),
+            time: seconds(wall),
+            totals: Totals {
+                requests: 1,
+                usage: used.usage,
+                nano_usd: used.nano_usd,
+            },
+        };
+        let mut state = self.shared.state();
+        let first = state.pending.is_empty();
+        state.accepted += 1;
+        if !state.add(entry) {
+            self.shared.failures.inc();
+        }
+        drop(state);
+        if first {
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// Waits until everything recorded so far is written; `false` if that takes longer than `patience`.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let mut state = self.shared.state();
+        let until = state.accepted;
+        state.urgent = true;
+        self.shared.work.notify_one();
+        let waited = self
+            .shared
+            .done
+            .wait_timeout_while(state, patience, |state| state.written < until);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.closed = true;
+        self.shared.work.notify_one();
+        // The writer writes at once; one that hangs on its disk is left behind.
+        let _ = self
+            .shared
+            .done
+            .wait_timeout_while(state, LINGER, |state| state.written < state.accepted);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// `false` when there is no place for it: the disk takes nothing for days.
+    fn add(&mut self, entry: Entry) -> bool {
+        let place = (entry.whose.clone(), quarter(entry.time));
+        if let Some(known) = self.pending.get_mut(&place) {
+            known.totals.add(&entry.totals);
+            known.time = known.time.max(entry.time);
+            return true;
+        }
+        let room = self.pending.len() < MAX_PENDING;
+        if room {
+            self.pending.insert(place, entry);
+        }
+        room
+    }
+}
+
+/// The thread.
+struct Writer {
+    shared: Arc<Shared>,
+    file: LedgerFile,
+    zone: TimeZone,
+    /// Whether the last write failed, and that was said.
+    is_failing: bool,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut last_write = None;
+        loop {
+            let (entries, accepted, closed) = self.collect(last_write);
+            let complete = entries.is_empty() || self.write(entries);
+            last_write = Some(Instant::now());
+            if complete {
+                self.shared.state().written = accepted;
+            }
+            self.shared.done.notify_all();
+            if closed {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to write, and for the second to be over, and takes it. Also tells how many requests had been
+    /// accepted by then, and whether the ledger is closed.
+    fn collect(&self, last_write: Option<Instant>) -> (Vec<Entry>, u64, bool) {
+        let Shared { work, .. } = &*self.shared;
+        let nothing =
+            |state: &mut State| state.pending.is_empty() && !state.closed && !state.urgent;
+        let mut state = work
+            .wait_while(self.shared.state(), nothing)
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(rest) = last_write.and_then(|last| INTERVAL.checked_sub(last.elapsed())) {
+            let patient = |state: &mut State| !state.urgent && !state.closed;
+            let waited = work.wait_timeout_while(state, rest, patient);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.urgent = false;
+        let entries = std::mem::take(&mut state.pending).into_values().collect();
+        (entries, state.accepted, state.closed)
+    }
+
+    /// Writes; what cannot be written is kept for the next time. `false` = not all of it went.
+    fn write(&mut self, entries: Vec<Entry>) -> bool {
+        let mut lines = Vec::with_capacity(entries.len() * TYPICAL_LINE);
+        let entries: Vec<(Entry, usize)> = entries
+            .into_iter()
+            .map(|entry| {
+                entry.write(&mut lines);
+                (entry, lines.len())
+            })
+            .collect();
+        let (written, fault) = self.file.append(&lines);
+        if let Some(error) = fault {
+            self.shared.failures.inc();
+            if !self.is_failing {
+                tracing::error!(%error, "the ledger cannot be written: what clients use is kept in memory and tried again");
+            }
+            self.is_failing = true;
+            let mut state = self.shared.state();
+            let rest = entries.into_iter().filter(|(_, end)| *end > written);
+            for (entry, _) in rest {
+                state.add(entry);
+            }
+            return false;
+        }
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!("the ledger can be written again");
+        }
+        if self.file.is_long() {
+            self.shorten();
+        }
+        true
+    }
+
+    fn shorten(&mut self) {
+        let began = Began::of(SystemTime::now(), &self.zone);
+        if let Err(error) = self.file.shorten(began) {
+            self.shared.failures.inc();
+            tracing::warn!(%error, "the ledger cannot be read, and grows on");
+        }
+    }
+}
+
+/// Between two writes.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keys and quarters of an hour that wait for a disk that takes nothing.
+const MAX_PENDING: usize = 200_000;
+
+/// How long dropping the ledger waits for what is pending.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes of a line.
+const TYPICAL_LINE: usize = 200;
+
+#[cfg(test)]
+mod tests;

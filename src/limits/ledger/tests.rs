@@ -1,0 +1,274 @@
+//! The ledger over restarts, over days, beside another process and on a disk that takes nothing.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::limits::{Caps, Estimate, Scope, Subject};
+use crate::protocol::hub::usage::Usage;
+
+/// 2026-11-10T12:00:00Z.
+const NOON: u64 = 1_794_312_000;
+const DAY: u64 = 86_400;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn limits(zone: TimeZone) -> Limits {
+    let subject = |name: &str, group| Subject {
+        name: name.into(),
+        caps: Caps::default(),
+        group,
+    };
+    let keys = [subject("team-a", Some(0)), subject("team-b", None)];
+    let groups = [subject("research", None)];
+    Limits::new(&keys, &groups, Caps::default(), zone, None)
+}
+
+fn failures() -> IntCounter {
+    IntCounter::new("failures", "For a test.").expect("a name")
+}
+
+fn settings(path: &Path) -> config::Ledger {
+    config::Ledger {
+        path: path.to_owned(),
+        max_size: 64 << 10,
+    }
+}
+
+fn open(path: &Path, limits: &Limits, wall: u64) -> Ledger {
+    Ledger::open(&settings(path), limits, failures(), at(wall)).expect("a ledger")
+}
+
+fn used(tokens: u64) -> Used {
+    Used {
+        usage: Usage {
+            output: tokens,
+            ..Usage::default()
+        },
+        nano_usd: tokens * 10,
+    }
+}
+
+/// Requests and output tokens of today and of this month, of the key at this position, else of its group.
+fn totals(limits: &Limits, scope: Scope, wall: u64) -> [(u64, u64); 2] {
+    let reports = limits.report(0, Instant::now(), at(wall));
+    let report = reports.iter().find(|report| report.scope == scope);
+    let report = report.expect("a report");
+    [report.day, report.month].map(|totals| (totals.requests, totals.usage.output))
+}
+
+struct Directory(tempfile::TempDir);
+
+impl Directory {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("ledger")
+    }
+}
+
+const KEY: &str = "team-a";
+const GROUP: &str = "research";
+
+fn record(ledger: &Ledger, key: &str, tokens: u64, time: u64) {
+    let group = (key == KEY).then(|| Arc::from(GROUP));
+    ledger.record(&key.into(), group.as_ref(), &used(tokens), at(time));
+}
+
+#[test]
+fn what_was_used_comes_back_after_a_restart() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let ledger = open(&path, &limits(TimeZone::UTC), NOON);
+    for _ in 0..3 {
+        record(&ledger, KEY, 5, NOON);
+    }
+    record(&ledger, "team-b", 7, NOON);
+    drop(ledger);
+    for _ in 0..2 {
+        let limits = limits(TimeZone::UTC);
+        let ledger = open(&path, &limits, NOON + 60);
+        for scope in [Scope::Key, Scope::Group] {
+            assert_eq!(totals(&limits, scope, NOON + 60), [(3, 15), (3, 15)]);
+        }
+        let spent = &limits.report(0, Instant::now(), at(NOON + 60))[0].day;
+        assert_eq!(spent.nano_usd, 150);
+        drop(ledger);
+    }
+}
+
+#[test]
+fn requests_of_one_key_share_a_line_unless_a_day_may_lie_between() {
+    let mut state = State::default();
+    let midnight = NOON - DAY / 2;
+    for time in [midnight - 2, midnight - 1, midnight, midnight + 899] {
+        let entry = Entry {
+            whose: (KEY.into(), None),
+            time,
+            totals: Totals::default(),
+        };
+        assert!(state.add(entry));
+    }
+    let mut times: Vec<u64> = state.pending.values().map(|entry| entry.time).collect();
+    times.sort_unstable();
+    assert_eq!(times, [midnight - 1, midnight + 899]);
+}
+
+#[test]
+fn days_and_months_end_where_the_zone_says() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let ledger = open(&path, &limits(TimeZone::UTC), NOON);
+    // 11:30 p.m. in Berlin is the 9th there; 00:30 the 10th. Both are of the 9th in UTC.
+    let midnight = NOON - DAY / 2;
+    for (tokens, time) in [
+        (1, midnight - 5400),
+        (2, midnight - 1800),
+        (4, NOON - 40 * DAY),
+    ] {
+        record(&ledger, KEY, tokens, time);
+    }
+    drop(ledger);
+    let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
+    for (zone, day) in [(berlin, (1, 2)), (TimeZone::UTC, (0, 0))] {
+        let limits = limits(zone);
+        open(&path, &limits, NOON);
+        assert_eq!(totals(&limits, Scope::Key, NOON), [day, (2, 3)]);
+    }
+}
+
+#[test]
+fn what_is_no_line_is_left_out_and_torn_lines_are_not_continued() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let line =
+        |output: u64| format!(r#"{{"time":{NOON},"key":"team-a","output":{output},"new":1}}"#);
+    let long = "x".repeat(10_000);
+    let torn = &line(1)[..40];
+    let text = format!("{}\nnonsense\n{{}}\n{long}\n\n{}\n{torn}", line(1), line(2));
+    fs::write(&path, &text).expect("a file");
+    let began = Began::of(at(NOON), &TimeZone::UTC);
+    let sums = lines::Sums::read(text.as_bytes(), began).expect("lines");
+    assert_eq!(sums.corrupt, 3);
+    let first = limits(TimeZone::UTC);
+    let ledger = open(&path, &first, NOON);
+    assert_eq!(totals(&first, Scope::Key, NOON)[0], (0, 3));
+    // Torn while it is open, by another process that died.
+    let mut text = fs::read(&path).expect("a file");
+    text.extend_from_slice(torn.as_bytes());
+    fs::write(&path, text).expect("a file");
+    record(&ledger, KEY, 4, NOON);
+    drop(ledger);
+    let second = limits(TimeZone::UTC);
+    open(&path, &second, NOON);
+    assert_eq!(totals(&second, Scope::Key, NOON)[0], (1, 7));
+}
+
+#[test]
+fn a_long_file_is_written_anew() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let began = Began::of(at(NOON), &TimeZone::UTC);
+    let (mut file, _) = LedgerFile::open(&path, 2000, began).expect("a file");
+    let mut longest = 0;
+    for second in 0..500 {
+        let entry = Entry {
+            whose: (KEY.into(), None),
+            time: NOON - DAY + 300 * second,
+            totals: Totals {
+                requests: 1,
+                ..Totals::default()
+            },
+        };
+        let mut line = Vec::new();
+        entry.write(&mut line);
+        assert!(matches!(file.append(&line), (length, None) if length == line.len()));
+        longest = longest.max(fs::metadata(&path).expect("a file").len());
+        if file.is_long() {
+            file.shorten(began).expect("a shorter one");
+        }
+    }
+    assert!(longest < 2400, "{longest}");
+    drop(file);
+    let limits = limits(TimeZone::UTC);
+    open(&path, &limits, NOON);
+    assert_eq!(totals(&limits, Scope::Key, NOON)[1], (500, 0));
+    let text = fs::read_to_string(&path).expect("a file");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(!path.with_extension("new").exists());
+}
+
+#[test]
+fn two_processes_lose_nothing_to_each_other() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let began = Began::of(at(NOON), &TimeZone::UTC);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let (mut file, _) = LedgerFile::open(&path, 1, began).expect("a file");
+                for number in 0..100 {
+                    let mut line = Vec::new();
+                    let entry = Entry {
+                        whose: (KEY.into(), None),
+                        time: NOON,
+                        totals: Totals {
+                            requests: 1,
+                            ..Totals::default()
+                        },
+                    };
+                    entry.write(&mut line);
+                    let (written, fault) = file.append(&line);
+                    assert!(written == line.len() && fault.is_none(), "{fault:?}");
+                    if number % 10 == 0 {
+                        file.shorten(began).expect("a shorter one");
+                    }
+                }
+            });
+        }
+    });
+    let limits = limits(TimeZone::UTC);
+    open(&path, &limits, NOON);
+    assert_eq!(totals(&limits, Scope::Key, NOON)[0], (400, 0));
+}
+
+#[test]
+fn what_cannot_be_written_is_kept_and_counted() {
+    let directory = Directory::new();
+    let home = directory.0.path().join("home");
+    fs::create_dir(&home).expect("a directory");
+    let path = home.join("ledger");
+    let failures = failures();
+    let ledger = Ledger::open(
+        &settings(&path),
+        &limits(TimeZone::UTC),
+        failures.clone(),
+        at(NOON),
+    );
+    let ledger = ledger.expect("a ledger");
+    fs::remove_dir_all(&home).expect("it was there");
+    record(&ledger, KEY, 5, NOON);
+    assert!(!ledger.flush(Duration::from_millis(50)));
+    assert!(failures.get() > 0);
+    fs::create_dir(&home).expect("a directory");
+    record(&ledger, KEY, 6, NOON);
+    assert!(ledger.flush(Duration::from_secs(30)));
+    drop(ledger);
+    let limits = limits(TimeZone::UTC);
+    open(&path, &limits, NOON);
+    assert_eq!(totals(&limits, Scope::Key, NOON)[0], (2, 11));
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let limits = limits(TimeZone::UTC);
+    for path in ["/dev/full", "/", "/nowhere/ledger"] {
+        let opened = Ledger::open(&settings(Path::new(path)), &limits, failures(), at(NOON));
+        assert!(opened.is_err(), "{path}");
+    }
+    drop(limits.admit(0, Estimate::default(), Instant::now(), at(NOON)));
+    assert_eq!(totals(&limits, Scope::Key, NOON)[0], (0, 0));
+}
