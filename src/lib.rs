@@ -28,7 +28,7 @@
 //! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
 //! | [`exchange`] | one request as a chain of types: received, admitted, dispatched, relaying; every refusal |
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
-//! | [`limits`] | how much of something may happen in a span of time |
+//! | [`limits`] | what keys, groups and everyone may use and have used; the ledger that remembers it |
 //! | [`pricing`] | the price table, and cost from exclusive token buckets |
 //! | [`keys`] | a presented credential to the client it belongs to |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |

@@ -12,7 +12,7 @@ use serde_json::Value;
 use weir::config::diagnostic::Diagnostic;
 use weir::config::providers::Auth;
 use weir::config::secret::Secret;
-use weir::config::{self, AccessLog, AdminAddr, Config, EgressKind, Select};
+use weir::config::{self, AccessLog, AdminAddr, ClientLimits, Config, EgressKind, Select};
 use weir::protocol::Dialect;
 
 const RULER: &str = "\n----------\n";
@@ -185,11 +185,7 @@ fn every_setting_is_documented() {
     let document =
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
     // What is not supported yet is documented in fewer rows.
-    let brief = |path: &str| {
-        ["rewrites[].", "keys[].limits.", "groups[].limits."]
-            .iter()
-            .any(|start| path.starts_with(start))
-    };
+    let brief = |path: &str| path.starts_with("rewrites[].");
     let missing: Vec<&String> = all
         .iter()
         .filter(|path| {
@@ -243,6 +239,12 @@ fn the_smallest_configuration_has_the_documented_defaults() {
     assert_eq!(&*account.endpoints[0].origin, "https://api.anthropic.com");
     assert_eq!(account.models.upstream_name("anything"), Some("anything"));
     assert_eq!(config.log.access, AccessLog::Stdout);
+    let none = ClientLimits::default();
+    assert_eq!((config.limits, config.keys[0].limits), (none, none));
+    assert_eq!(
+        (config.timezone.iana_name(), &config.ledger),
+        (Some("UTC"), &None)
+    );
     assert_eq!(config.hash.len(), 64);
 }
 
@@ -279,6 +281,47 @@ fn every_setting_of_the_service_arrives() {
         (5, Duration::from_secs(10))
     );
     assert_eq!(config.log.access, AccessLog::File("./access.log".into()));
+}
+
+#[test]
+fn every_limit_arrives() {
+    let config = everything();
+    let all = ClientLimits {
+        rpm: Some(600),
+        tpm: Some(5_000_000_000),
+        concurrency: Some(50),
+        usd_per_day: Some(0.5),
+        usd_per_month: Some(2000.0),
+    };
+    let (key, group) = (&config.keys[0], &config.groups[0]);
+    assert_eq!((key.limits, key.index), (all, 0));
+    let group_limits = ClientLimits {
+        usd_per_month: Some(5000.0),
+        ..ClientLimits::default()
+    };
+    assert_eq!((&*group.name, group.limits), ("g", group_limits));
+    let everyone = ClientLimits {
+        rpm: Some(6000),
+        ..ClientLimits::default()
+    };
+    assert_eq!(config.limits, everyone);
+    assert_eq!(config.timezone.iana_name(), Some("America/New_York"));
+    let ledger = config.ledger.as_ref().expect("a ledger");
+    assert_eq!(
+        (&*ledger.path, ledger.max_size),
+        (Path::new("/var/lib/weir/ledger"), 1 << 20)
+    );
+}
+
+#[test]
+fn a_group_that_is_only_named_has_no_limits() {
+    let config = valid(
+        "version: 1\naccounts:\n  - { name: a, provider: anthropic, key: { env: A_KEY } }\nkeys:\n  - { name: k, key: { env: K_KEY }, group: g }\n",
+    );
+    assert_eq!(
+        (&*config.groups[0].name, config.groups[0].limits),
+        ("g", ClientLimits::default())
+    );
 }
 
 #[test]

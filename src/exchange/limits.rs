@@ -213,7 +213,7 @@ mod tests {
 
     fn check(dialect: Dialect, expected: &[(&str, &str)]) {
         let mut headers = HeaderMap::new();
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000);
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1) * 1_794_312_000;
         let resets_in = Duration::from_millis(360_500);
         add(
             dialect,
