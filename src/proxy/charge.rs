@@ -2,7 +2,9 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::relay::Relay;
 use crate::config::ClientKey;
+use crate::exchange::relaying::Relaying;
 use crate::limits::ledger::Ledger;
 use crate::limits::{Permit, Used};
 
@@ -30,5 +32,20 @@ impl Charge {
         if let Some(ledger) = &self.ledger {
             ledger.record(&self.key.name, self.key.group.as_ref(), used, wall);
         }
+    }
+}
+
+impl Relay<'_> {
+    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
+    pub(super) fn settle_charge(&mut self) {
+        if let Some(charge) = self.charge.take() {
+            charge.settle(&self.dispatch.used());
+        }
+    }
+
+    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
+    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
+        self.dispatch.note_usage(relaying);
+        self.settle_charge();
     }
 }

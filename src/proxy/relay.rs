@@ -276,19 +276,6 @@ impl Relay<'_> {
         Attempt::Done(if whole { Left::Intact } else { Left::Close })
     }
 
-    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
-    fn settle_charge(&mut self) {
-        if let Some(charge) = self.charge.take() {
-            charge.settle(&self.dispatch.used());
-        }
-    }
-
-    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
-    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
-        self.dispatch.note_usage(relaying);
-        self.settle_charge();
-    }
-
     async fn refuse(&mut self, refusal: &Refusal) -> Left {
         self.outcome.end = refusal.end();
         self.outcome.detail = Some(refusal.wire().message);

@@ -56,8 +56,10 @@ fn of_two_hundred_parallel_clients_exactly_a_hundred_pass() {
         let clients: Vec<_> = (0..200)
             .map(|_| scope.spawn(|| weir.ask(&lines()).send().status))
             .collect();
-        let statuses = clients.into_iter().map(|client| client.join());
-        statuses.map(|status| status.expect("no panic")).collect()
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("no panic"))
+            .collect()
     });
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert_eq!((count(200), count(429)), (100, 100), "{statuses:?}");
