@@ -161,7 +161,7 @@ impl Refusal {
                 ErrorKind::Permission
             }
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
-            Self::Limited(refusal) if refusal.limit.is_budget() => ErrorKind::Quota,
+            Self::Limited(refusal) if refusal.is_final() => ErrorKind::Quota,
             Self::Limited(_) => ErrorKind::RateLimit,
             Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
                 ErrorKind::NotFound
@@ -238,7 +238,7 @@ impl Refusal {
                 class: FailureClass::Auth,
                 ..
             } => Some(false),
-            Self::Limited(refusal) if refusal.limit.is_budget() => Some(false),
+            Self::Limited(refusal) if refusal.is_final() => Some(false),
             _ => None,
         }
     }

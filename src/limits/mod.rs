@@ -164,7 +164,11 @@ impl Limits {
             if let Some((limit, retry_after)) =
                 counter.in_the_way(caps, &reserved, now, wall, &self.zone)
             {
-                return Err(limited.refusal(limit, retry_after));
+                let left = counter
+                    .standings(caps, now, wall, &self.zone)
+                    .find(|standing| standing.limit == limit)
+                    .map_or(0.0, |standing| standing.remaining);
+                return Err(limited.refusal(limit, left, &reserved, retry_after));
             }
         }
         for counter in &mut counters {
@@ -304,7 +308,14 @@ impl Caps {
 }
 
 impl Limited {
-    fn refusal(&self, limit: Limit, retry_after: Option<Duration>) -> Refusal {
+    /// `left` is what is left of the limit beside what is reserved.
+    fn refusal(
+        &self,
+        limit: Limit,
+        left: f64,
+        wanted: &Reserved,
+        retry_after: Option<Duration>,
+    ) -> Refusal {
         let caps = &self.subject.caps;
         let usd = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
         let cap = match limit {
@@ -319,7 +330,10 @@ impl Limited {
             name: Arc::clone(&self.subject.name),
             limit,
             cap: cap.unwrap_or_default(),
-            retry_after,
+            left,
+            // If it fits once what is in flight turns out cheaper than reserved, that need not take until tomorrow.
+            retry_after: retry_after
+                .filter(|_| !limit.is_budget() || left <= 0.0 || nano_usd(left) < wanted.nano_usd),
         }
     }
 }

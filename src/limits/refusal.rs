@@ -13,8 +13,17 @@ pub struct Refusal {
     pub name: Arc<str>,
     pub limit: Limit,
     pub cap: f64,
+    /// What is left of it beside what is reserved for requests in flight.
+    pub left: f64,
     /// When it is worth trying again; `None` = as soon as another request ends.
     pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Whether clients must not try again soon.
+    pub const fn is_final(&self) -> bool {
+        self.limit.is_budget() && self.retry_after.is_some()
+    }
 }
 
 /// The sentence for the client.
@@ -30,8 +39,8 @@ impl fmt::Display for Refusal {
             Limit::Concurrency => write!(f, " has its {cap} concurrent requests in flight"),
             Limit::Requests => write!(f, " has used its {cap} requests per minute"),
             Limit::Tokens => write!(f, " has used its {cap} tokens per minute"),
-            Limit::UsdPerDay => write!(f, " has spent its budget of {cap} USD per day"),
-            Limit::UsdPerMonth => write!(f, " has spent its budget of {cap} USD per month"),
+            Limit::UsdPerDay => self.budget(f, "day"),
+            Limit::UsdPerMonth => self.budget(f, "month"),
         }?;
         match self.retry_after {
             None => f.write_str("; try again when one of them has ended"),
@@ -49,6 +58,27 @@ pub struct Standing {
     pub remaining: f64,
     /// When nothing of `used` counts any more.
     pub resets_in: Duration,
+}
+
+impl Refusal {
+    fn budget(&self, f: &mut fmt::Formatter<'_>, span: &str) -> fmt::Result {
+        let Self { cap, left, .. } = self;
+        if self.retry_after.is_none() {
+            let what = "reserved for requests in flight";
+            write!(
+                f,
+                " has the rest of its budget of {cap} USD per {span} {what}"
+            )
+        } else if *left >= 0.01 {
+            let what = "too little for this request";
+            write!(
+                f,
+                " has {left:.2} USD left of its budget of {cap} USD per {span}, {what}"
+            )
+        } else {
+            write!(f, " has spent its budget of {cap} USD per {span}")
+        }
+    }
 }
 
 /// A duration as people say it, rounded up so that it is never too early.

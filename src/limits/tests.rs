@@ -193,9 +193,21 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
         )
     };
     let mut first = ask(6.0, wall()).unwrap();
-    expect(ask(6.0, wall()), Limit::UsdPerDay, Some(12 * 3600));
-    first.settle(&used(1, 10.0), now, wall());
+    let said = expect(ask(6.0, wall()), Limit::UsdPerDay, None);
+    assert_eq!(
+        said,
+        "key `team-a` has the rest of its budget of 10 USD per day reserved for requests in flight; try again when one of them has ended"
+    );
+    first.settle(&used(1, 8.0), now, wall());
     drop(first);
+    let said = expect(ask(2.5, wall()), Limit::UsdPerDay, Some(12 * 3600));
+    assert_eq!(
+        said,
+        "key `team-a` has 2.00 USD left of its budget of 10 USD per day, too little for this request; try again in 12 h"
+    );
+    let mut rest = ask(2.0, wall()).unwrap();
+    rest.settle(&used(1, 2.0), now, wall());
+    drop(rest);
     let said = expect(ask(0.0, wall()), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
         said,

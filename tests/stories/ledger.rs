@@ -55,7 +55,9 @@ fn a_restart_forgets_no_budget() {
     is_spent(&second.get("/v1/usage").send().is(200).json());
     let refused = second.ask(&lines()).send().is(429);
     assert!(
-        refused.text().contains("budget of 1 USD per day"),
+        refused
+            .text()
+            .contains("0.28 USD left of its budget of 1 USD per day"),
         "{}",
         refused.text()
     );
