@@ -97,6 +97,11 @@ impl KeyIndex {
         verdict
     }
 
+    /// Who callers without a key are, when the configuration allows them.
+    pub fn anonymous(&self) -> Option<&Arc<ClientKey>> {
+        self.anonymous.as_ref()
+    }
+
     /// The client whose key `presented` is.
     pub fn authenticate(
         &self,

@@ -81,26 +81,17 @@ pub fn admit(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Admitted, Refusal> {
-    let members = json::scan(&body).map_err(Refusal::Json)?;
-    let model = match &call.path_model {
-        Some(model) => model.clone(),
-        None => required_string(&members, &body, "model")?,
-    };
-    let stream = match call.path_stream {
-        Some(stream) => stream,
-        None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
-    };
-    may_use_model(&key, &model)?;
-    let facts = Facts {
-        key: &key,
-        call: &call,
-        model: &model,
-        stream,
-        headers,
-        body: &body,
-        needs: OnceCell::new(),
-    };
+    let asked = read(call, body)?;
+    may_use_model(&key, &asked.model)?;
+    let facts = asked.facts(&key, headers);
     let (route, pool) = route::choose(gateway, &facts)?;
+    let Asked {
+        call,
+        body,
+        members,
+        model,
+        stream,
+    } = asked;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
         .and_then(|route| route.model.clone());
@@ -112,15 +103,9 @@ pub fn admit(
         .map_or(AffinityBy::None, |pool| pool.affinity);
     let session = match by {
         AffinityBy::None => None,
-        by => session(
-            by,
-            &call,
-            &key,
-            headers,
-            &members,
-            &body,
-            previous_response.as_deref(),
-        ),
+        by => with_traces(&call, &key, headers, &members, &body, |traces| {
+            affinity::session(traces, by)
+        }),
     };
     Ok(Admitted {
         key,
@@ -135,6 +120,52 @@ pub fn admit(
         body,
         members,
     })
+}
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) call: ModelCall,
+    pub(super) body: Bytes,
+    /// The members of `body`.
+    pub(super) members: Members,
+    pub(super) model: String,
+    pub(super) stream: bool,
+}
+
+/// Reads what a call asks for.
+pub(super) fn read(call: ModelCall, body: Bytes) -> Result<Asked, Refusal> {
+    let members = json::scan(&body).map_err(Refusal::Json)?;
+    let model = match &call.path_model {
+        Some(model) => model.clone(),
+        None => required_string(&members, &body, "model")?,
+    };
+    let stream = match call.path_stream {
+        Some(stream) => stream,
+        None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
+    };
+    Ok(Asked {
+        call,
+        body,
+        members,
+        model,
+        stream,
+    })
+}
+
+impl Asked {
+    /// What routes are matched against.
+    pub(super) fn facts<'a>(&'a self, key: &'a ClientKey, headers: &'a HeaderMap) -> Facts<'a> {
+        Facts {
+            key,
+            call: &self.call,
+            model: &self.model,
+            stream: self.stream,
+            headers,
+            body: &self.body,
+            needs: OnceCell::new(),
+        }
+    }
 }
 
 /// The pool for an endpoint that is not routed by model: the one that the key is bound to, else the default.
@@ -156,15 +187,15 @@ fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
     }
 }
 
-fn session(
-    by: AffinityBy,
+/// What the session of a request can be told by.
+pub(super) fn with_traces<T>(
     call: &ModelCall,
     key: &ClientKey,
     headers: &HeaderMap,
     members: &Members,
     body: &[u8],
-    previous_response: Option<&str>,
-) -> Option<Session> {
+    read: impl FnOnce(&Traces<'_>) -> T,
+) -> T {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let metadata_user_id = match call.dialect {
         Dialect::Anthropic => members.value(body, "metadata").and_then(user_id),
@@ -174,7 +205,8 @@ fn session(
     let conversation = members
         .value(body, "conversation")
         .and_then(conversation_id);
-    let traces = Traces {
+    let previous_response = optional_string(members, body, "previous_response_id");
+    read(&Traces {
         claude_session: header("x-claude-code-session-id"),
         metadata_user_id: metadata_user_id.as_deref(),
         codex_session: header("session-id")
@@ -182,10 +214,9 @@ fn session(
             .or_else(|| header("thread-id")),
         prompt_cache_key: prompt_cache_key.as_deref(),
         conversation: conversation.as_deref(),
-        previous_response_id: previous_response,
+        previous_response_id: previous_response.as_deref(),
         key: Some(&key.name),
-    };
-    affinity::session(&traces, by)
+    })
 }
 
 /// `metadata.user_id`; the object is small, a client that makes it large has no session.

@@ -119,7 +119,15 @@ impl Dispatch {
 
     /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
     pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
-        let want = Want {
+        match self.gateway.pool.pick(&self.want(draw), now) {
+            Ok(pick) => self.go(pick, now, wall, draw),
+            Err(exhausted) => self.exhausted(&exhausted),
+        }
+    }
+
+    /// What the next attempt needs of an account.
+    pub(super) fn want(&self, draw: u64) -> Want<'_> {
+        Want {
             pool: self.pool,
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
@@ -133,10 +141,6 @@ impl Dispatch {
             tokens: self.admitted.estimated_tokens(),
             draw,
             insist: self.eased >= LONGEST_EASE,
-        };
-        match self.gateway.pool.pick(&want, now) {
-            Ok(pick) => self.go(pick, now, wall, draw),
-            Err(exhausted) => self.exhausted(&exhausted),
         }
     }
 

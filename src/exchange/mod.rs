@@ -23,6 +23,7 @@ mod served;
 pub mod target;
 mod translated;
 mod usage;
+pub mod vendor;
 mod verdict;
 
 use std::sync::Arc;
@@ -62,6 +63,19 @@ impl Gateway {
             prices: PriceTable::new(&config.prices),
             pool: Pool::new(&config, before.map(|before| &before.pool)),
             config,
+        }
+    }
+
+    /// A copy as things are now, on which a request can be tried without anything coming of it.
+    #[must_use]
+    pub fn shadow(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            keys: KeyIndex::new(&self.config),
+            limits: self.limits.shadow(),
+            prices: PriceTable::new(&self.config.prices),
+            mixed: self.mixed,
+            pool: self.pool.shadow(),
         }
     }
 }

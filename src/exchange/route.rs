@@ -6,7 +6,7 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::ModelCall;
 use super::refusal::Refusal;
-use crate::config::{ClientKey, Route, When};
+use crate::config::{ClientKey, Glob, Route, When};
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::block::{Block, Hosted};
@@ -61,75 +61,116 @@ pub(super) fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> 
     }
 }
 
-fn matches(when: &When, facts: &Facts<'_>) -> bool {
-    let header = |name: &str| {
-        facts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+/// A condition of `when`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Condition {
+    Dialect,
+    Group,
+    /// The one at this position.
+    Header(usize),
+    Images,
+    InputTokens,
+    Key,
+    Model,
+    Project,
+    Stream,
+    Thinking,
+    UserAgent,
+    WebSearch,
+}
+
+pub(super) fn matches(when: &When, facts: &Facts<'_>) -> bool {
+    unmet(when, facts).is_none()
+}
+
+/// The first condition that does not hold, in the order in which they are looked at.
+pub(super) fn unmet(when: &When, facts: &Facts<'_>) -> Option<Condition> {
+    let glob = |glob: &Option<Glob>, text: Option<&str>| match glob {
+        Some(glob) => text.is_some_and(|text| glob.is_match(text)),
+        None => true,
     };
-    when.model
-        .as_ref()
-        .is_none_or(|glob| glob.is_match(facts.model))
-        && when
-            .dialect
-            .is_none_or(|dialect| dialect == facts.call.dialect)
-        && when
-            .key
-            .as_ref()
-            .is_none_or(|glob| glob.is_match(&facts.key.name))
-        && when.group.as_ref().is_none_or(|glob| {
-            facts
-                .key
-                .group
-                .as_ref()
-                .is_some_and(|group| glob.is_match(group))
+    let stands = |condition, holds: bool| (!holds).then_some(condition);
+    let group = facts.key.group.as_deref();
+    stands(Condition::Model, glob(&when.model, Some(facts.model)))
+        .or_else(|| {
+            let dialect = facts.call.dialect;
+            stands(
+                Condition::Dialect,
+                when.dialect.is_none_or(|it| it == dialect),
+            )
         })
-        && when.stream.is_none_or(|stream| stream == facts.stream)
-        && when
-            .user_agent
-            .as_ref()
-            .is_none_or(|glob| header("user-agent").is_some_and(|agent| glob.is_match(agent)))
-        && when.project.as_ref().is_none_or(|glob| {
-            let project = header("x-weir-project").or(facts.key.project.as_deref());
-            project.is_some_and(|project| glob.is_match(project))
+        .or_else(|| stands(Condition::Key, glob(&when.key, Some(&facts.key.name))))
+        .or_else(|| stands(Condition::Group, glob(&when.group, group)))
+        .or_else(|| {
+            stands(
+                Condition::Stream,
+                when.stream.is_none_or(|it| it == facts.stream),
+            )
         })
-        && when
-            .header
-            .iter()
-            .all(|(name, glob)| header(name.as_str()).is_some_and(|value| glob.is_match(value)))
-        && needs_match(when, facts)
+        .or_else(|| {
+            stands(
+                Condition::UserAgent,
+                glob(&when.user_agent, facts.header("user-agent")),
+            )
+        })
+        .or_else(|| stands(Condition::Project, glob(&when.project, facts.project())))
+        .or_else(|| {
+            let unmet = when.header.iter().position(|(name, glob)| {
+                !facts
+                    .header(name.as_str())
+                    .is_some_and(|value| glob.is_match(value))
+            });
+            unmet.map(Condition::Header)
+        })
+        .or_else(|| unmet_need(when, facts))
 }
 
 /// Last, because these cost a reading of the whole request.
-fn needs_match(when: &When, facts: &Facts<'_>) -> bool {
-    when.thinking
-        .is_none_or(|thinking| thinking == facts.needs().thinking)
-        && when
-            .input_tokens_over
-            .is_none_or(|tokens| facts.needs().input_tokens > tokens)
-        && when
-            .images
-            .is_none_or(|images| images == facts.needs().images)
-        && when
-            .web_search
-            .is_none_or(|search| search == facts.needs().web_search)
+fn unmet_need(when: &When, facts: &Facts<'_>) -> Option<Condition> {
+    let flags = [
+        (Condition::Thinking, when.thinking, |needs: &Needs| {
+            needs.thinking
+        }),
+        (Condition::Images, when.images, |needs| needs.images),
+        (Condition::WebSearch, when.web_search, |needs| {
+            needs.web_search
+        }),
+    ] as [(_, _, fn(&Needs) -> bool); 3];
+    let flag = flags
+        .into_iter()
+        .find(|(_, wanted, of)| wanted.is_some_and(|wanted| wanted != of(facts.needs())));
+    let short = |tokens| facts.needs().input_tokens <= tokens;
+    match flag {
+        Some((condition, ..)) => Some(condition),
+        None if when.input_tokens_over.is_some_and(short) => Some(Condition::InputTokens),
+        None => None,
+    }
 }
 
 /// What a request needs of a model.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Needs {
     /// Asks for reasoning.
-    thinking: bool,
+    pub(super) thinking: bool,
     /// Estimated.
-    input_tokens: u64,
-    images: bool,
+    pub(super) input_tokens: u64,
+    pub(super) images: bool,
     /// Offers the provider's own web search.
-    web_search: bool,
+    pub(super) web_search: bool,
 }
 
 impl Facts<'_> {
-    fn needs(&self) -> &Needs {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let value = self.headers.get(name);
+        value.and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn project(&self) -> Option<&str> {
+        self.header("x-weir-project")
+            .or(self.key.project.as_deref())
+    }
+
+    pub(super) fn needs(&self) -> &Needs {
         self.needs.get_or_init(|| {
             let request = match self.call.dialect {
                 Dialect::Gemini => translate::decode_gemini(self.body, self.model, Delivery::Whole),

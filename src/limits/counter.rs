@@ -9,7 +9,7 @@ use super::window::Minute;
 use super::{Caps, Used};
 
 /// The counters behind one set of caps. Callers hold the lock.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counter {
     requests: Minute,
     tokens: Minute,

@@ -14,6 +14,7 @@ pub mod window;
 
 mod configured;
 mod counter;
+mod shadow;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};

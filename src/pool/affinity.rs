@@ -31,27 +31,50 @@ pub struct Traces<'a> {
     pub key: Option<&'a str>,
 }
 
+/// The trace that a session was told by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Found<'a> {
+    /// What it is, in the words of the request.
+    pub kind: &'static str,
+    pub id: &'a str,
+}
+
 /// The session of a request in a pool with this affinity; `None` when it has none or the pool wants none.
 pub fn session(traces: &Traces<'_>, by: AffinityBy) -> Option<Session> {
-    let id = || {
+    find(traces, by).map(|found| Session(hash(found.id.as_bytes())))
+}
+
+/// The trace that decides, as [`session`].
+pub fn find<'a>(traces: &Traces<'a>, by: AffinityBy) -> Option<Found<'a>> {
+    let key = || {
+        let id = traces.key?;
+        Some(Found { kind: "key", id })
+    };
+    match by {
+        AffinityBy::Session => traces.first(),
+        AffinityBy::Key => traces.first().or_else(key),
+        AffinityBy::None => None,
+    }
+}
+
+impl<'a> Traces<'a> {
+    /// The first that there is, the key aside.
+    pub fn first(&self) -> Option<Found<'a>> {
         [
-            traces.claude_session,
-            traces.metadata_user_id.and_then(session_of_user_id),
-            traces.codex_session,
-            traces.prompt_cache_key,
-            traces.conversation,
-            traces.previous_response_id,
+            ("x-claude-code-session-id", self.claude_session),
+            (
+                "metadata.user_id",
+                self.metadata_user_id.and_then(session_of_user_id),
+            ),
+            ("session-id", self.codex_session),
+            ("prompt_cache_key", self.prompt_cache_key),
+            ("conversation", self.conversation),
+            ("previous_response_id", self.previous_response_id),
         ]
         .into_iter()
-        .flatten()
-        .find(|id| !id.is_empty())
-    };
-    let id = match by {
-        AffinityBy::Session => id()?,
-        AffinityBy::Key => id().or(traces.key)?,
-        AffinityBy::None => return None,
-    };
-    Some(Session(hash(id.as_bytes())))
+        .filter_map(|(kind, id)| Some(Found { kind, id: id? }))
+        .find(|found| !found.id.is_empty())
+    }
 }
 
 /// The session part of `metadata.user_id`: a JSON string in current Claude Code, `…_session_<uuid>` in older. Anything

@@ -65,6 +65,16 @@ impl Default for Exceptions {
     }
 }
 
+impl Clone for Exceptions {
+    fn clone(&self) -> Self {
+        let mark = |slot: &AtomicU64| AtomicU64::new(slot.load(Ordering::Relaxed));
+        Self {
+            away: self.away.clone(),
+            seen: self.seen.iter().map(mark).collect(),
+        }
+    }
+}
+
 impl Exceptions {
     /// Plans a request. The candidates stand in order of preference already.
     pub(super) fn plan(

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Pool;
 use super::exhausted::{Excluded, Exclusions};
 use super::live::Level;
+use super::memory::lock;
 use super::want::Want;
 
 /// An account as a request would find it.
@@ -20,7 +21,28 @@ pub struct Considered {
     pub out: Option<Excluded>,
 }
 
+/// What an account has in use of its own limits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Used {
+    pub in_flight: u32,
+    /// In the last minute.
+    pub requests: u64,
+    /// See `requests`.
+    pub tokens: u64,
+}
+
 impl Pool {
+    /// What the account at a position of [`crate::config::Config::accounts`] has in use.
+    pub fn used(&self, account: usize, now: Instant) -> Option<Used> {
+        let slot = self.slots.get(account)?;
+        let mut state = lock(&slot.live.state);
+        Some(Used {
+            in_flight: slot.in_flight(),
+            requests: state.requests.sum(now),
+            tokens: state.tokens.sum(now),
+        })
+    }
+
     /// Every account of the wanted pool and its fallbacks, in the order in which the request would try them; those that
     /// are out come last in each pool. Without a session, accounts of one priority share the traffic by weight.
     pub fn explain(&self, want: &Want<'_>, now: Instant) -> Vec<Considered> {

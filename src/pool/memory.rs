@@ -14,7 +14,7 @@ pub struct Memory<V> {
     per_generation: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Generations<V> {
     young: HashMap<u64, V, BuildHasherDefault<AlreadyHashed>>,
     old: HashMap<u64, V, BuildHasherDefault<AlreadyHashed>>,
@@ -25,6 +25,16 @@ impl<V> Default for Generations<V> {
         Self {
             young: HashMap::default(),
             old: HashMap::default(),
+        }
+    }
+}
+
+/// One shard after the other, so that nobody waits for more than one.
+impl<V: Copy> Clone for Memory<V> {
+    fn clone(&self) -> Self {
+        Self {
+            shards: std::array::from_fn(|place| Mutex::new(lock(&self.shards[place]).clone())),
+            per_generation: self.per_generation,
         }
     }
 }

@@ -26,6 +26,7 @@ mod responses;
 mod retry;
 mod roster;
 mod select;
+mod shadow;
 mod state;
 pub mod status;
 mod strategy;
@@ -42,7 +43,7 @@ pub use classify::{
     ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
 };
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
-pub use explain::Considered;
+pub use explain::{Considered, Used};
 pub use lease::Lease;
 pub use retry::RetryBudget;
 pub use status::{AccountStatus, Part, State};

@@ -5,7 +5,7 @@ use super::affinity;
 use super::memory::Memory;
 
 /// Response ids and the accounts that made them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Responses {
     made: Memory<(u64, Instant)>,
 }

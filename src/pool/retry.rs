@@ -11,7 +11,7 @@ pub struct RetryBudget {
     seen: Mutex<Seen>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     requests: Sliding<11>,
     retries: Sliding<11>,
@@ -25,6 +25,14 @@ impl Default for RetryBudget {
                 requests: empty(),
                 retries: empty(),
             }),
+        }
+    }
+}
+
+impl Clone for RetryBudget {
+    fn clone(&self) -> Self {
+        Self {
+            seen: Mutex::new(lock(&self.seen).clone()),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::quota::{Readings, Standing, WindowStatus, Windows};
 use crate::limits::window::Minute;
 
 /// The part of an account's live state that needs a lock.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AccountState {
     pub(super) credential: Gate,
     pub(super) limits: Gate,
@@ -24,7 +24,7 @@ pub(super) struct AccountState {
 }
 
 /// What concerns one model class of an account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ModelState {
     pub(super) class: Box<str>,
     pub(super) gate: Gate,

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
@@ -18,14 +16,11 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use super::app::App;
 use super::connect::Upstreams;
 use super::relay::WRITE_TIMEOUT;
-use crate::config::{AffinityBy, ClientKey};
+use crate::config::ClientKey;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::{Gateway, dispatch, headers, target};
+use crate::exchange::{Gateway, headers, vendor};
 use crate::outcome::{Attempt, End, FailureClass, Outcome};
-use crate::pool::affinity::{self, Traces};
-use crate::pool::{
-    ErrorFacts, Exhausted, Fault, Pick, Verdict, Want, classify, classify_transport,
-};
+use crate::pool::{ErrorFacts, Fault, Pick, classify, classify_transport};
 use crate::protocol::Dialect;
 
 /// One request to a vendor endpoint.
@@ -70,32 +65,10 @@ impl Vendor {
         path: &str,
     ) -> Result<Box<HttpPeer>> {
         let now = Instant::now();
-        let traces = Traces {
-            key: Some(&self.key.name),
-            ..Traces::default()
-        };
-        // `GET /v1/responses/{id}` belongs to the account that made the response.
-        let response = path
-            .strip_prefix("/v1/responses/")
-            .and_then(|rest| rest.split('/').next());
-        let want = Want {
-            pool: self.pool,
-            pools: self.key.pools.as_deref(),
-            model: "",
-            dialect: Some(self.dialect),
-            prefers: None,
-            without: &[],
-            account: None,
-            session: affinity::session(&traces, AffinityBy::Key),
-            previous_response: response,
-            tried: &[],
-            tokens: 0,
-            draw: app.draw(),
-            insist: true,
-        };
+        let want = vendor::want(&self.key, self.dialect, self.pool, path, app.draw());
         let pick = match self.gateway.pool.pick(&want, now) {
             Ok(pick) => pick,
-            Err(exhausted) => return self.refuse(refusal(self.dialect, &exhausted)),
+            Err(exhausted) => return self.refuse(vendor::refusal(self.dialect, &exhausted)),
         };
         let found = upstreams.target(&pick.account, pick.endpoint, &[]);
         self.picked_at = now;
@@ -123,28 +96,14 @@ impl Vendor {
         let Some(pick) = &self.pick else {
             return Error::e_explain(ErrorType::InternalError, "no account was picked");
         };
-        let account = &pick.account;
-        let endpoint = account.endpoints.get(pick.endpoint);
-        let Some(endpoint) = endpoint else {
-            return Error::e_explain(ErrorType::InternalError, "the endpoint is gone");
-        };
-        let client = &request.headers;
-        let framing = [CONTENT_LENGTH, TRANSFER_ENCODING]
-            .map(|name| (name.clone(), client.get(&name).cloned()));
-        let encodings = [ACCEPT_ENCODING, CONTENT_ENCODING]
-            .map(|name| (name.clone(), client.get(&name).cloned()));
-        let mut headers = headers::to_account(client, account);
-        // The body goes through as it came: so do its framing and its coding, in both directions.
-        headers.remove(ACCEPT_ENCODING);
-        for (name, value) in framing.into_iter().chain(encodings) {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        }
-        let uri = &request.uri;
-        let path = target::vendor(self.dialect, endpoint, uri.path(), uri.query(), account);
-        // For HTTP/2 Pingora makes the absolute URI itself, out of `Host`.
-        let parts = target::head(&request.method, &path, endpoint, headers, None, false);
+        let parts = vendor::head(
+            self.dialect,
+            &pick.account,
+            pick.endpoint,
+            &request.method,
+            &request.uri,
+            &request.headers,
+        );
         let Some(mut parts) = parts else {
             return Error::e_explain(
                 ErrorType::InvalidHTTPHeader,
@@ -319,15 +278,5 @@ const fn unreachable() -> Refusal {
     Refusal::UpstreamFailed {
         class: FailureClass::Transport,
         retry_after: None,
-    }
-}
-
-fn refusal(dialect: Dialect, exhausted: &Exhausted) -> Refusal {
-    match exhausted.verdict {
-        Verdict::Dialect | Verdict::Model => Refusal::VendorUnserved { dialect },
-        verdict => Refusal::Exhausted {
-            class: dispatch::class_of(verdict),
-            retry_after: exhausted.soonest,
-        },
     }
 }

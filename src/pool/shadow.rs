@@ -1,0 +1,65 @@
+//! A copy of the pool as it is now. Whatever is tried on it (picks, failures, retries) happens as it would in the pool
+//! itself, and nothing comes of it there.
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::Pool;
+use super::live::{AccountLive, EndpointLive};
+use super::memory::lock;
+use super::roster::{ModelMap, Roster, Slot};
+
+impl Pool {
+    /// The copy. A few MiB when many sessions are away from their favourites; every lock is held for its own part only.
+    #[must_use]
+    pub fn shadow(&self) -> Self {
+        // Accounts of one origin share its health.
+        let mut endpoints: HashMap<*const EndpointLive, Arc<EndpointLive>> = HashMap::new();
+        let mut endpoint = |live: &Arc<EndpointLive>| {
+            let copy = endpoints.entry(Arc::as_ptr(live));
+            Arc::clone(copy.or_insert_with(|| Arc::new(copy_endpoint(live))))
+        };
+        let slots = self.slots.iter().map(|slot| Slot {
+            account: Arc::clone(&slot.account),
+            live: Arc::new(copy_account(&slot.live)),
+            models: ModelMap::new(&slot.account.models),
+            endpoints: slot.endpoints.iter().map(&mut endpoint).collect(),
+        });
+        let slots = slots.collect();
+        let rosters = self.rosters.iter().map(|roster| Roster {
+            hash: roster.hash,
+            members: roster.members.clone(),
+            credits: Mutex::new(lock(&roster.credits).clone()),
+        });
+        Self {
+            pools: self.pools.clone(),
+            generation: self.generation,
+            slots,
+            rosters: rosters.collect(),
+            exceptions: Arc::new((*self.exceptions).clone()),
+            responses: Arc::new((*self.responses).clone()),
+            budget: Arc::new((*self.budget).clone()),
+        }
+    }
+}
+
+fn copy_account(live: &AccountLive) -> AccountLive {
+    AccountLive {
+        name: Arc::clone(&live.name),
+        hash: live.hash,
+        in_flight: AtomicU32::new(live.in_flight.load(Ordering::Relaxed)),
+        drained: AtomicBool::new(live.drained.load(Ordering::Relaxed)),
+        generation: AtomicU64::new(live.generation.load(Ordering::Relaxed)),
+        state: Mutex::new(lock(&live.state).clone()),
+    }
+}
+
+fn copy_endpoint(live: &EndpointLive) -> EndpointLive {
+    EndpointLive {
+        name: Arc::clone(&live.name),
+        hash: live.hash,
+        in_flight: AtomicU32::new(live.in_flight.load(Ordering::Relaxed)),
+        checked_down: AtomicBool::new(live.checked_down.load(Ordering::Relaxed)),
+        gate: Mutex::new(lock(&live.gate).clone()),
+    }
+}
