@@ -4,6 +4,7 @@
 //! the systemd unit does not restart on).
 mod check;
 mod demo;
+mod explain;
 mod key;
 mod log;
 mod run;
@@ -30,6 +31,7 @@ enum Command {
     Check(ConfigFile),
     /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
     Demo(demo::Demo),
+    Explain(explain::Explain),
     /// Make client keys
     #[command(subcommand)]
     Key(key::Key),
@@ -56,6 +58,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Check(file) => check::run(&file),
         Command::Demo(demo) => demo.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Key(key) => key.run(),
         Command::Run(file) => run::run(&file),
         Command::Upstream(upstream) => upstream.run(),
@@ -104,6 +107,9 @@ fn random() -> std::io::Result<[u8; 32]> {
 
 /// Where the configuration is looked for, in this order.
 const PLACES: [&str; 2] = ["conf/weir.yaml", "/etc/weir/weir.yaml"];
+
+/// What clap exits with, too.
+const WRONG_USAGE: u8 = 2;
 
 /// `EX_CONFIG`.
 const BAD_CONFIGURATION: u8 = 78;

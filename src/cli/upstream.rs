@@ -2,7 +2,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use super::failure;
+use super::{WRONG_USAGE, failure};
 use crate::proxy::simulator::Simulator;
 use crate::simulated::{Live, Settings, Simulated};
 
@@ -86,6 +86,3 @@ fn deviation(text: &str) -> Result<(String, (String, String)), String> {
     let (key, rest) = text.split_once(':').ok_or("expected KEY:KNOB=VALUE")?;
     Ok((key.to_owned(), assignment(rest)?))
 }
-
-/// What clap exits with, too.
-const WRONG_USAGE: u8 = 2;

@@ -22,7 +22,7 @@ use crate::pool::Pick;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
-use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::hub::target::Target;
 use crate::protocol::json::{self, Edit, Pieces};
@@ -273,6 +273,16 @@ impl Dispatched {
     /// The body to be sent.
     pub fn body(&self) -> &Pieces {
         &self.body
+    }
+
+    /// What the translation of the request left out; `None` when nothing was translated.
+    pub(super) fn losses(&self) -> Option<Vec<Dropped>> {
+        let translator = &self.translation.as_ref()?.translator;
+        Some(
+            translator
+                .as_ref()
+                .map_or_else(Vec::new, Translator::dropped),
+        )
     }
 
     /// A response head is here.

@@ -11,6 +11,7 @@ mod continuing;
 pub mod dispatch;
 pub mod dispatched;
 mod ending;
+pub mod explain;
 pub mod headers;
 pub mod limits;
 pub mod local;

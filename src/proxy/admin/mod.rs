@@ -2,6 +2,7 @@
 //!
 //! What changes state always needs the token, from wherever it comes: a peer on 127.0.0.1 is no authenticated peer.
 //! Reading needs it too unless the plane listens on loopback or on a Unix socket.
+mod explain;
 mod status;
 
 use std::sync::Arc;
@@ -13,12 +14,15 @@ use http::{HeaderValue, Method, Response};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use pingora::services::listening::Service;
+use serde::Serialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::app::App;
+use super::body::{self, BodyFault};
 use super::reload::{Handle, Source, Verdict};
 use crate::config::{Admin, AdminAddr};
+use crate::protocol::Dialect;
 use crate::telemetry::metrics::Metrics;
 
 /// The admin plane as a service, without its listener.
@@ -48,7 +52,13 @@ impl ServeHttp for Plane {
             .headers
             .get(AUTHORIZATION)
             .map(|value| value.as_bytes().to_vec());
-        // No request of this plane has a body that matters; what is sent is read, so that the connection stays usable.
+        if method == Method::POST && path == EXPLAIN {
+            return self
+                .explain(session, presented.as_deref())
+                .await
+                .into_response();
+        }
+        // No other request of this plane has a body that matters; what is sent is read, so that the connection stays usable.
         if session.drain_request_body().await.is_err() {
             session.set_keepalive(None);
         }
@@ -94,7 +104,7 @@ impl Plane {
             "/status" => Answer::json(200, &status::overview(&self.app)),
             "/status/accounts" => Answer::json(200, &status::accounts(&self.app)),
             "/status/config" => Answer::json(200, &status::config(&self.app, &self.source)),
-            "/admin/reload" => Answer::wrong_method("POST"),
+            "/admin/reload" | EXPLAIN => Answer::wrong_method("POST"),
             _ => Answer::fault(
                 404,
                 "nothing here; try /metrics, /livez, /readyz, /status, /status/config, /status/accounts",
@@ -114,9 +124,30 @@ impl Plane {
                 Some((account, verb)) => self.account(account, verb),
                 None => Answer::fault(
                     404,
-                    "nothing here; try /admin/reload or /admin/accounts/NAME/{drain,enable,reset}",
+                    "nothing here; try /admin/reload, /admin/explain or /admin/accounts/NAME/{drain,enable,reset}",
                 ),
             },
+        }
+    }
+
+    /// Changes nothing, so that it is a way of reading.
+    async fn explain(&self, session: &mut ServerSession, presented: Option<&[u8]>) -> Answer {
+        if let Err(refusal) = self.authorize(true, presented) {
+            body::discard(session).await;
+            return refusal;
+        }
+        match body::read(session, explain::limit(&self.app)).await {
+            Ok(question) => explain::answer(&self.app, question).await,
+            Err(fault) => {
+                session.set_keepalive(None);
+                match fault {
+                    BodyFault::Refused(refusal) => {
+                        let answer = refusal.answer(Dialect::OpenaiChat, "");
+                        Answer::fault(answer.status, &refusal.wire().message)
+                    }
+                    BodyFault::Gone => Answer::fault(400, "the body broke off"),
+                }
+            }
         }
     }
 
@@ -216,6 +247,9 @@ impl Plane {
     }
 }
 
+/// What would happen to a request.
+const EXPLAIN: &str = "/admin/explain";
+
 /// Whether only this host can reach the plane.
 fn is_local(admin: &Admin) -> bool {
     match &admin.addr {
@@ -225,7 +259,7 @@ fn is_local(admin: &Admin) -> bool {
 }
 
 impl Answer {
-    fn json(status: u16, value: &serde_json::Value) -> Self {
+    fn json(status: u16, value: &impl Serialize) -> Self {
         let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
         body.push(b'\n');
         Self {

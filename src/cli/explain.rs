@@ -1,0 +1,119 @@
+//! `weir explain`: what would happen to a request. Nobody is called, nothing is bound.
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print_faults};
+use crate::config;
+use crate::exchange::Gateway;
+use crate::exchange::explain::{self, Ask, Moment};
+
+/// Say what would happen to a request: the client key, the route, the accounts in order, the upstream's request.
+///
+/// The request's body is read from standard input. Nobody is called. Secrets are masked. A running Weir knows more
+/// (which accounts are out, how limits stand): ask it with `POST /admin/explain`.
+///
+/// Exit codes: 0 the request would be served, 1 it would be refused, 2 wrong usage, 78 bad configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Where the request would be sent, with its query [default: told by the body, and said]
+    #[arg(long, value_name = "P")]
+    path: Option<String>,
+    /// A header of the request, `NAME: VALUE`; repeat for several
+    #[arg(short = 'H', long = "header", value_name = "H", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Act as the configured key of that name, without its secret [default: the credential in the headers]
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// Print JSON, with the upstream's whole body
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(super) fn run(self) -> ExitCode {
+        let Some(path) = self.file.find() else {
+            eprintln!("weir: no configuration found; name one with `-c FILE`");
+            return ExitCode::from(BAD_CONFIGURATION);
+        };
+        let config = match config::load(&path) {
+            Ok(config) => config,
+            Err(faults) => return print_faults(&faults),
+        };
+        let body = match request(config.server.max_body) {
+            Ok(body) => body,
+            Err(error) => return failure(&format!("cannot read standard input: {error}")),
+        };
+        let headers: HeaderMap = self.headers.into_iter().collect();
+        let ask = Ask {
+            path: self.path.as_deref(),
+            headers: &headers,
+            key: self.key.as_deref(),
+            body: body.into(),
+        };
+        let moment = Moment {
+            now: Instant::now(),
+            wall: SystemTime::now(),
+            // The same question gets the same answer.
+            draw: 0,
+            in_flight: None,
+        };
+        let report = match explain::explain(&Gateway::build(config, None), &ask, moment) {
+            Ok(report) => report,
+            Err(why) => {
+                eprintln!("weir: {why}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+        };
+        let text = if self.json {
+            serde_json::to_string_pretty(&report).map(|json| json + "\n")
+        } else {
+            Ok(report.to_string())
+        };
+        let written = text.map_err(std::io::Error::from).and_then(|text| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        });
+        match written {
+            // `weir explain | head` is no failure.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => failure(&error),
+            _ if report.served => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The body on standard input; of one that is too long as much as shows it.
+fn request(limit: usize) -> std::io::Result<Vec<u8>> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        eprintln!("Paste the request's body and end it with Ctrl-D.");
+    }
+    let mut body = Vec::new();
+    stdin
+        .lock()
+        .take(limit as u64 + 1)
+        .read_to_end(&mut body)
+        .map(|_| body)
+}
+
+/// `NAME: VALUE`, as curl takes it.
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("expected `NAME: VALUE`, with a colon")?;
+    let name: HeaderName = name
+        .trim()
+        .parse()
+        .map_err(|_| "the part before the colon is no name of a header")?;
+    let value: HeaderValue = value
+        .trim()
+        .parse()
+        .map_err(|_| "the part after the colon holds what no header can")?;
+    Ok((name, value))
+}

@@ -1,0 +1,368 @@
+//! What would happen to a request, and why: `weir explain` and `POST /admin/explain`.
+//!
+//! Nothing here decides anything. The request goes through the steps of the live path themselves ([`admit`],
+//! [`Dispatch`], [`vendor`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
+//! there the attempt is said to have failed, to see who would be next. What is left is to write down what was decided.
+mod accounts;
+mod attempts;
+mod figures;
+mod infer;
+mod report;
+mod routing;
+mod text;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+
+use super::admit::{self, Admitted};
+use super::dispatch::Dispatch;
+use super::operation::{self, Endpoint, ModelCall, Operation};
+use super::refusal::Refusal;
+use super::relaying::Answer;
+use super::{Gateway, limits, origin};
+use crate::config::ClientKey;
+use crate::pool::{Used, Want, affinity};
+pub use report::Report;
+use report::{AnswerPart, ClientPart, RequestPart, SessionPart, UntranslatablePart};
+
+/// A request to be explained.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// With its query; `None` = told by the body.
+    pub path: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    /// The name of a configured key to act as, without its secret; else the credential in `headers` or `path` decides.
+    pub key: Option<&'a str>,
+    pub body: Bytes,
+}
+
+/// When, and what is known of the process that is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub now: Instant,
+    pub wall: SystemTime,
+    /// Randomness.
+    pub draw: u64,
+    /// Requests in flight; `None` = no process is running, so that there is no live state.
+    pub in_flight: Option<usize>,
+}
+
+/// Says what would happen to a request. `Err` is what is wrong with the question itself.
+pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Report, String> {
+    let mut notes = Vec::new();
+    let path = if let Some(path) = ask.path {
+        path.to_owned()
+    } else {
+        let limit = gateway.config.server.max_body;
+        if ask.body.len() > limit {
+            // It may have been cut off: its members tell nothing.
+            return Err(format!(
+                "the body is longer than `server.max_body`, {limit} bytes; give the path to see the refusal"
+            ));
+        }
+        let inferred = infer::path(&ask.body, ask.headers)?;
+        let (path, because) = (inferred.path, inferred.because);
+        notes.push(format!(
+            "no path was given: {path}, because the body has {because}"
+        ));
+        path
+    };
+    let uri: Uri = path
+        .parse()
+        .ok()
+        .filter(|uri: &Uri| uri.path().starts_with('/'))
+        .ok_or_else(|| format!("`{path}` is no path; give one like /v1/messages"))?;
+    if moment.in_flight.is_none() {
+        notes.push(
+            "no process was asked: every account counts as usable, every limit as unused".into(),
+        );
+    }
+    let named = match ask.key {
+        Some(name) => Some(named_key(gateway, name)?),
+        None => None,
+    };
+    let gateway = Arc::new(gateway.shadow());
+    let accounts = 0..gateway.config.accounts.len();
+    let used = accounts.map(|account| gateway.pool.used(account, moment.now));
+    let mut explainer = Explainer {
+        used: used.collect(),
+        report: Report::new(uri.path(), ask.body.len(), notes),
+        gateway,
+        ask,
+        uri,
+        moment,
+    };
+    explainer.run(named);
+    Ok(explainer.report)
+}
+
+/// The key of that name, or what is wrong with the name.
+fn named_key(gateway: &Gateway, name: &str) -> Result<Arc<ClientKey>, String> {
+    if let Some(key) = gateway.config.keys.iter().find(|key| &*key.name == name) {
+        return Ok(Arc::clone(key));
+    }
+    gateway
+        .keys
+        .anonymous()
+        .filter(|key| &*key.name == name)
+        .cloned()
+        .ok_or_else(|| format!("no key is named `{name}`; {}", key_names(gateway)))
+}
+
+fn key_names(gateway: &Gateway) -> String {
+    let keys = gateway.config.keys.iter().take(MOST_NAMES);
+    let names: Vec<&str> = keys.map(|key| &*key.name).collect();
+    if names.is_empty() {
+        "the configuration has none".into()
+    } else {
+        format!("the configuration has {}", names.join(", "))
+    }
+}
+
+/// A request on its way through the report.
+struct Explainer<'a> {
+    /// The copy.
+    gateway: Arc<Gateway>,
+    /// Before the first attempt, by account.
+    used: Vec<Option<Used>>,
+    ask: &'a Ask<'a>,
+    uri: Uri,
+    moment: Moment,
+    report: Report,
+}
+
+impl Explainer<'_> {
+    fn run(&mut self, named: Option<Arc<ClientKey>>) {
+        let dialect = operation::error_dialect(self.uri.path(), self.ask.headers);
+        match self.receive(named) {
+            Ok(()) => {}
+            Err(refusal) => {
+                let hint = self.hint(&refusal);
+                let answer = refusal.answer(dialect, REQUEST_ID);
+                self.answered(&answer, hint);
+            }
+        }
+        self.report.served = match &self.report.answer {
+            Some(answer) => answer.status < 400,
+            None => true,
+        };
+    }
+
+    /// As `Edge::receive`, in its order.
+    fn receive(&mut self, named: Option<Arc<ClientKey>>) -> Result<(), Refusal> {
+        let operation = operation::operation(&Method::POST, self.uri.path(), self.ask.headers);
+        self.report.request.operation = match &operation {
+            Operation::Model(call) => match call.endpoint {
+                Endpoint::Generate => "generate",
+                Endpoint::LegacyCompletions => "completions",
+                Endpoint::Count => "count",
+            },
+            Operation::Vendor(_) => "vendor",
+            // What Weir answers itself is not asked for with POST.
+            Operation::Local(_)
+            | Operation::Unknown
+            | Operation::WebSocket
+            | Operation::WrongMethod { .. } => "none",
+        };
+        self.report.request.dialect = match &operation {
+            Operation::Model(call) => Some(call.dialect.as_str()),
+            Operation::Vendor(dialect) => Some(dialect.as_str()),
+            _ => None,
+        };
+        self.server_limit()?;
+        let key = self.authenticate(named)?;
+        self.client_limits(&key);
+        match operation {
+            Operation::Model(call) => self.model_call(key, call),
+            Operation::Vendor(dialect) => self.vendor_call(&key, dialect),
+            Operation::Local(_) => Ok(()),
+            Operation::WebSocket => Err(Refusal::WebSocket),
+            Operation::WrongMethod { allowed } => Err(Refusal::WrongMethod { allowed }),
+            Operation::Unknown => Err(Refusal::NotFound {
+                path: self.uri.path().to_owned(),
+            }),
+        }
+    }
+
+    fn authenticate(&mut self, named: Option<Arc<ClientKey>>) -> Result<Arc<ClientKey>, Refusal> {
+        let (gateway, headers) = (&self.gateway, self.ask.headers);
+        let (key, found_by) = match named {
+            Some(key) if key.expires.is_some_and(|at| at <= self.moment.wall) => {
+                return Err(Refusal::KeyExpired);
+            }
+            Some(key) => (key, "name"),
+            None => {
+                let key =
+                    admit::authenticate(gateway, headers, self.uri.query(), self.moment.wall)?;
+                let known = gateway
+                    .config
+                    .keys
+                    .iter()
+                    .any(|known| known.name == key.name);
+                (key, if known { "credential" } else { "anonymous" })
+            }
+        };
+        let pools = key.pools.as_ref().map(|pools| {
+            let pools = pools.iter().filter_map(|at| gateway.config.pools.get(*at));
+            pools.map(|pool| pool.name.to_string()).collect()
+        });
+        let models = key.models.as_ref().map(|models| {
+            let patterns = models.iter().map(|glob| glob.pattern().to_owned());
+            patterns.collect()
+        });
+        let project = origin::project(&gateway.config, &key, headers);
+        self.report.client = Some(ClientPart {
+            key: key.name.to_string(),
+            found_by,
+            group: key.group.as_deref().map(str::to_owned),
+            project: project.as_deref().map(str::to_owned),
+            pools,
+            models,
+        });
+        Ok(key)
+    }
+
+    fn model_call(&mut self, key: Arc<ClientKey>, call: ModelCall) -> Result<(), Refusal> {
+        let limit = self.gateway.config.server.max_body;
+        if self.ask.body.len() > limit {
+            return Err(Refusal::BodyTooLarge { limit });
+        }
+        self.read(&key, &call);
+        let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);
+        let admitted = admit::admit(&gateway, key, call, headers, self.ask.body.clone())?;
+        self.report.request.reserved = Some(self.reserved(&admitted));
+        self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
+        self.report.session = self.session(&admitted);
+        if self.report.session.is_none() && admitted.previous_response.is_none() {
+            let note = "the request has no session: the next one like it may go to another account";
+            self.report.notes.push(note.into());
+        }
+        let (now, wall) = (self.moment.now, self.moment.wall);
+        let permit = limits::admit(&gateway, &admitted, now, wall)?;
+        let before = gateway.pool.shadow();
+        let mut dispatch = Dispatch::new(Arc::clone(&gateway), admitted, self.uri.query(), now);
+        let refused = self.attempts(&mut dispatch);
+        let want = Want {
+            pool: dispatch.admitted.pool,
+            tried: &[],
+            ..dispatch.want(self.moment.draw)
+        };
+        let considered = before.explain(&want, now);
+        let order = self.report.attempts.as_ref();
+        let order = order.map_or(&[][..], |attempts| &attempts.order);
+        self.report.candidates = accounts::candidates(&gateway, &considered, order);
+        let unsaid = &dispatch.unsaid;
+        self.report.untranslatable = unsaid.fault.as_ref().map(|fault| UntranslatablePart {
+            dialects: unsaid.dialects.iter().map(|it| it.as_str()).collect(),
+            field: fault.param.clone(),
+            why: fault.message.clone(),
+        });
+        drop(permit);
+        if dispatch.admitted.call.endpoint != Endpoint::Count {
+            self.report.price = Some(self.price(&dispatch.admitted.model));
+        }
+        refused
+    }
+
+    /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
+    fn read(&mut self, key: &ClientKey, call: &ModelCall) {
+        let Ok(asked) = admit::read(call.clone(), self.ask.body.clone()) else {
+            return;
+        };
+        let facts = asked.facts(key, self.ask.headers);
+        self.report.route = Some(routing::route(&self.gateway.config, &facts));
+        let tokens = facts.needs().input_tokens;
+        let request = &mut self.report.request;
+        request.input_tokens = (tokens > 0).then_some(tokens);
+        request.stream = Some(asked.stream);
+        request.model = Some(asked.model);
+    }
+
+    fn session(&self, admitted: &Admitted) -> Option<SessionPart> {
+        let by = self.gateway.config.pools.get(admitted.pool)?.affinity;
+        let (key, headers) = (&admitted.key, self.ask.headers);
+        let (members, body) = (&admitted.members, &admitted.body);
+        admit::with_traces(&admitted.call, key, headers, members, body, |traces| {
+            let found = affinity::find(traces, by)?;
+            Some(SessionPart {
+                kind: found.kind,
+                id: found.id.chars().take(LONGEST_ID).collect(),
+                affinity: None,
+            })
+        })
+    }
+
+    fn answered(&mut self, answer: &Answer, hint: Option<String>) {
+        self.report.answer = Some(AnswerPart {
+            status: answer.status,
+            headers: upstream::plain(&answer.headers),
+            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+            hint,
+        });
+    }
+
+    /// What the operator is told beyond the client.
+    fn hint(&self, refusal: &Refusal) -> Option<String> {
+        match refusal {
+            Refusal::KeyMissing => Some(format!(
+                "to act as a configured key without its secret, name it; {}",
+                key_names(&self.gateway)
+            )),
+            Refusal::KeyExpired => Some("the key is past its `expires`".into()),
+            Refusal::Overloaded => Some("`server.max_concurrent_requests` is reached".into()),
+            Refusal::NoRoute => Some(
+                "no route matches, and there is no pool named `default` that this key may use"
+                    .into(),
+            ),
+            Refusal::ModelUnknown { .. } => {
+                Some("no account of the pool has it among its `models`".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Report {
+    fn new(path: &str, body_bytes: usize, notes: Vec<String>) -> Self {
+        Self {
+            served: false,
+            notes,
+            request: RequestPart {
+                method: Method::POST.to_string(),
+                path: path.to_owned(),
+                operation: "none",
+                dialect: None,
+                model: None,
+                stream: None,
+                body_bytes,
+                input_tokens: None,
+                reserved: None,
+            },
+            client: None,
+            route: None,
+            pool: None,
+            session: None,
+            candidates: Vec::new(),
+            attempts: None,
+            untranslatable: None,
+            upstream: None,
+            answer: None,
+            limits: Vec::new(),
+            price: None,
+        }
+    }
+}
+
+/// In refusals that name the request.
+const REQUEST_ID: &str = "explain";
+/// Names in a message.
+const MOST_NAMES: usize = 20;
+/// Characters of a session id that are shown.
+const LONGEST_ID: usize = 128;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,665 @@
+//! The report: that it says what the live path does, that it changes nothing, and that it keeps secrets.
+use std::time::Duration;
+
+use super::*;
+use crate::config;
+use crate::exchange::dispatch::Step;
+use crate::outcome::FailureClass;
+use crate::pool::{Failure, Pool, affinity};
+
+fn gateway(yaml: &str) -> Gateway {
+    let text = format!("version: 1\n{yaml}");
+    let config = config::parse("test", &text, &|_| None).unwrap_or_else(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        panic!("{}", faults.join("\n"))
+    });
+    Gateway::build(config, None)
+}
+
+/// Three accounts of two dialects, two pools, three routes, three keys.
+const HOUSE: &str = r#"
+accounts:
+  - { name: a, provider: anthropic, key: secret-of-a, weight: 3, models: ["claude-*"] }
+  - { name: b, provider: anthropic, key: secret-of-b, models: ["claude-*"], limits: { rpm: 60, concurrency: 4 } }
+  - name: g
+    provider: openai-compatible
+    base_url: https://chat.example.com/v1
+    key: secret-of-g
+    headers: { x-team: secret-header }
+    query: { api-version: "7", api_key: secret-parameter }
+    egress: socks5://user:secret-egress@127.0.0.1:1080
+pools:
+  - { name: claude, accounts: [a, b], fallback: gpt }
+  - { name: gpt, accounts: [g] }
+routes:
+  - { when: { model: "claude-*haiku*" }, pool: gpt, model: gpt-5-mini }
+  - { when: { model: "claude-*", header: { x-lane: "slow*" } }, pool: gpt }
+  - { when: { model: "claude-*" }, pool: claude }
+keys:
+  - { name: team, key: secret-of-team, group: research, project: moon }
+  - { name: narrow, key: secret-of-narrow, pools: [claude], models: ["claude-*"] }
+  - { name: late, key: secret-of-late, expires: 2020-01-01T00:00:00Z }
+groups: [{ name: research }]
+prices: [{ model: "gpt-5-mini", input: 1, output: 2 }]
+"#;
+
+const SONNET: &str =
+    r#"{"model":"claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+const HAIKU: &str = r#"{"model":"claude-haiku-4-5","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"Hi"}]}"#;
+
+fn moment() -> Moment {
+    Moment {
+        now: Instant::now(),
+        wall: SystemTime::now(),
+        draw: 1,
+        in_flight: Some(0),
+    }
+}
+
+/// As a key by its name.
+fn ask(gateway: &Gateway, key: &str, body: &str) -> Report {
+    asked(gateway, Some(key), None, &HeaderMap::new(), body, moment()).expect("a report")
+}
+
+fn asked(
+    gateway: &Gateway,
+    key: Option<&str>,
+    path: Option<&str>,
+    headers: &HeaderMap,
+    body: &str,
+    moment: Moment,
+) -> Result<Report, String> {
+    let ask = Ask {
+        path,
+        headers,
+        key,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    };
+    explain(gateway, &ask, moment)
+}
+
+fn header(name: &'static str, value: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(name, http::HeaderValue::from_static(value));
+    headers
+}
+
+/// Puts an account out, the way a request would.
+fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
+    let want = Want {
+        pool: 0,
+        pools: None,
+        model: "claude-sonnet-5",
+        dialect: None,
+        without: &[],
+        prefers: None,
+        account: Some(account),
+        session: None,
+        previous_response: None,
+        tried: &[],
+        tokens: 0,
+        draw: 0,
+        insist: true,
+    };
+    let mut pick = pool.pick(&want, now).expect("usable");
+    pick.lease.failed(failure, now, 0);
+}
+
+fn throttled(wait: u64) -> Failure {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::RETRY_AFTER, wait.into());
+    let facts = crate::pool::ErrorFacts {
+        code: Some("rate_limit_error"),
+        is_json: true,
+        ..Default::default()
+    };
+    let dialect = crate::protocol::Dialect::Anthropic;
+    crate::pool::classify(dialect, 429, &headers, &facts, SystemTime::now())
+}
+
+#[test]
+fn it_tells_route_pool_accounts_and_attempts() {
+    let gateway = gateway(HOUSE);
+    let report = ask(&gateway, "team", SONNET);
+    assert!(report.served);
+    let client = report.client.expect("known");
+    assert_eq!((client.key.as_str(), client.found_by), ("team", "name"));
+    assert_eq!(client.group.as_deref(), Some("research"));
+    let route = report.route.expect("read");
+    assert_eq!(
+        (route.matched, route.pool.as_deref()),
+        (Some(2), Some("claude"))
+    );
+    let passed: Vec<_> = route
+        .passed_over
+        .iter()
+        .map(|passed| {
+            (
+                passed.route,
+                passed.condition.as_str(),
+                passed.found.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        passed,
+        [
+            (0, "model", Some("claude-sonnet-5")),
+            (1, "header x-lane", None)
+        ]
+    );
+    let pool = report.pool.expect("routed");
+    assert_eq!(
+        (pool.name.as_str(), &pool.fallbacks[..]),
+        ("claude", &["gpt".to_owned()][..])
+    );
+    let tried: Vec<_> = report
+        .candidates
+        .iter()
+        .map(|candidate| (candidate.account.as_str(), candidate.attempt))
+        .collect();
+    assert_eq!(tried, [("a", Some(1)), ("b", Some(2)), ("g", Some(3))]);
+    let attempts = report.attempts.expect("made");
+    assert_eq!(attempts.max, 3);
+    let dialects: Vec<_> = attempts
+        .order
+        .iter()
+        .map(|attempt| attempt.dialect)
+        .collect();
+    assert_eq!(dialects, ["anthropic", "anthropic", "openai-chat"]);
+    let upstream = report.upstream.expect("asked");
+    assert_eq!(upstream.url, "https://api.anthropic.com/v1/messages");
+    assert_eq!(upstream.change, "unchanged");
+    assert_eq!(
+        upstream.body.map(|body| body.get().to_owned()).as_deref(),
+        Some(SONNET)
+    );
+}
+
+#[test]
+fn a_translation_tells_what_it_drops_and_what_it_costs() {
+    let gateway = gateway(HOUSE);
+    let report = ask(&gateway, "team", HAIKU);
+    let upstream = report.upstream.expect("asked");
+    assert_eq!(
+        (upstream.dialect, upstream.change),
+        ("openai-chat", "translated")
+    );
+    assert_eq!(upstream.model.as_deref(), Some("gpt-5-mini"));
+    assert_eq!(
+        upstream.url,
+        "https://chat.example.com/v1/chat/completions?api-version=7&api_key=***"
+    );
+    assert_eq!(upstream.egress.as_deref(), Some("socks5://127.0.0.1:1080"));
+    let dropped: Vec<_> = upstream
+        .dropped
+        .iter()
+        .map(|dropped| dropped.field)
+        .collect();
+    assert_eq!(dropped, ["top_k"]);
+    let price = report.price.expect("a generation");
+    assert_eq!(price.model.as_deref(), Some("gpt-5-mini"));
+    let tokens = report.request.input_tokens.expect("estimated");
+    let usd = price.input_usd.expect("priced");
+    assert!((usd - tokens as f64 / 1e6).abs() < 1e-12, "{usd} {tokens}");
+}
+
+/// The search must be called, and only its vendors can run it.
+const SEARCH: &str = r#"{"model":"m","max_tokens":16,"tool_choice":{"type":"tool","name":"web_search"},"tools":[{"type":"web_search_20250305","name":"web_search"}],"messages":[{"role":"user","content":"Hi"}]}"#;
+
+#[test]
+fn what_one_dialect_cannot_say_is_named_with_the_reason() {
+    let mute = "anonymous: true\naccounts:\n  - { name: mute, provider: openai-compatible, base_url: http://127.0.0.1:9/v1, key: k }\n";
+    let able =
+        "  - { name: able, provider: openai, dialect: openai-responses, key: k, priority: 1 }\n";
+    let explained = |yaml: &str| {
+        let none = HeaderMap::new();
+        asked(
+            &gateway(yaml),
+            None,
+            Some("/v1/messages"),
+            &none,
+            SEARCH,
+            moment(),
+        )
+        .expect("a report")
+    };
+    let report = explained(mute);
+    let answer = report.answer.expect("refused");
+    assert_eq!((report.served, answer.status), (false, 400));
+    let message = answer.body["error"]["message"].as_str().expect("words");
+    assert!(message.contains("web_search"), "{message}");
+
+    let report = explained(&format!("{mute}{able}"));
+    assert_eq!(report.upstream.expect("asked").account, "able");
+    let part = report.untranslatable.expect("named");
+    assert_eq!(part.dialects, ["openai-chat"]);
+    assert!(
+        part.field == "tools.0" && part.why.contains("web_search"),
+        "{part:?}"
+    );
+    let mute = report
+        .candidates
+        .iter()
+        .find(|candidate| candidate.account == "mute");
+    let excluded = mute.and_then(|mute| mute.excluded.as_ref());
+    assert_eq!(excluded.map(|excluded| excluded.reason), Some("dialect"));
+}
+
+#[test]
+fn a_benched_account_is_out_with_reason_and_time() {
+    let gateway = gateway(HOUSE);
+    let moment = moment();
+    bench(&gateway.pool, "a", &throttled(600), moment.now);
+    let report = asked(
+        &gateway,
+        Some("team"),
+        None,
+        &HeaderMap::new(),
+        SONNET,
+        moment,
+    )
+    .expect("a report");
+    assert_eq!(report.upstream.expect("asked").account, "b");
+    let a = report
+        .candidates
+        .iter()
+        .find(|candidate| candidate.account == "a");
+    let a = a.expect("considered");
+    let excluded = a.excluded.as_ref().expect("out");
+    assert_eq!(
+        (excluded.reason, excluded.class),
+        ("benched", Some("throttled"))
+    );
+    assert!(
+        excluded
+            .wait_seconds
+            .is_some_and(|wait| (590.0..=600.0).contains(&wait))
+    );
+    let limits: Vec<_> = report
+        .limits
+        .iter()
+        .map(|limit| (limit.scope.as_str(), limit.limit, limit.used))
+        .collect();
+    assert!(
+        limits.contains(&("account b", "rpm", Some(0.0))),
+        "{limits:?}"
+    );
+}
+
+#[test]
+fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
+    let gateway = gateway(HOUSE);
+    let moment = moment();
+    for account in ["a", "b"] {
+        bench(&gateway.pool, account, &throttled(600), moment.now);
+    }
+    // The fallback is not for this key.
+    let report = asked(
+        &gateway,
+        Some("narrow"),
+        None,
+        &HeaderMap::new(),
+        SONNET,
+        moment,
+    )
+    .expect("a report");
+    assert_eq!(
+        report.pool.expect("routed").forbidden.as_deref(),
+        Some("gpt")
+    );
+    let answer = report.answer.expect("refused");
+    assert_eq!((report.served, answer.status), (false, 429));
+    assert!(answer.headers.iter().any(|(name, _)| name == "retry-after"));
+}
+
+#[test]
+fn limits_are_told_as_they_stand_and_asking_spends_none() {
+    let limits = "project: moon, limits: { rpm: 1, usd_per_day: 5 } }";
+    let gateway = Arc::new(gateway(&HOUSE.replace("project: moon }", limits)));
+    let moment = moment();
+    let none = HeaderMap::new();
+    let report =
+        |moment| asked(&gateway, Some("team"), None, &none, SONNET, moment).expect("a report");
+    let standing = |report: &Report| {
+        let of_key = report
+            .limits
+            .iter()
+            .filter(|limit| limit.scope == "key team");
+        let of_key = of_key.map(|limit| (limit.limit, limit.cap, limit.used));
+        of_key.collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        let report = report(moment);
+        assert!(report.served);
+        let unused = [("rpm", 1.0, Some(0.0)), ("usd_per_day", 5.0, Some(0.0))];
+        assert_eq!(standing(&report), unused);
+        let reserved = report.request.reserved.expect("read");
+        assert!(reserved.usd.is_some_and(|usd| usd > 0.0), "{reserved:?}");
+    }
+    let key = named_key(&gateway, "team").expect("configured");
+    let permit = limits::admit_vendor(&gateway, &key, moment.now, moment.wall);
+    let refused = report(moment);
+    assert_eq!(standing(&refused)[0], ("rpm", 1.0, Some(1.0)));
+    let answer = refused.answer.expect("refused");
+    assert_eq!((refused.served, answer.status), (false, 429));
+    let message = answer.body["error"]["message"].as_str().expect("words");
+    assert!(message.contains("1 requests per minute"), "{message}");
+    drop(permit);
+
+    // Without a process there is only the configuration.
+    let alone = report(Moment {
+        in_flight: None,
+        ..moment
+    });
+    assert_eq!(standing(&alone)[0], ("rpm", 1.0, None));
+}
+
+#[test]
+fn refusals_are_those_of_the_live_path() {
+    let gateway = gateway(HOUSE);
+    let none = HeaderMap::new();
+    let status = |key, path, headers: &HeaderMap, body| {
+        let report = asked(&gateway, key, path, headers, body, moment()).expect("a report");
+        report.answer.map_or(200, |answer| answer.status)
+    };
+    assert_eq!(status(None, None, &none, SONNET), 401);
+    assert_eq!(
+        status(None, None, &header("x-api-key", "wrong"), SONNET),
+        401
+    );
+    assert_eq!(
+        status(None, None, &header("x-api-key", "secret-of-late"), SONNET),
+        401
+    );
+    assert_eq!(status(Some("late"), None, &none, SONNET), 401);
+    assert_eq!(
+        status(None, None, &header("x-api-key", "secret-of-team"), SONNET),
+        200
+    );
+    assert_eq!(status(Some("narrow"), None, &none, HAIKU), 403);
+    assert_eq!(
+        status(
+            Some("narrow"),
+            None,
+            &none,
+            r#"{"model":"gpt-5","messages":[]}"#
+        ),
+        403
+    );
+    assert_eq!(status(Some("team"), Some("/nothing"), &none, SONNET), 404);
+    assert_eq!(status(Some("team"), Some("/v1/models"), &none, SONNET), 405);
+    assert_eq!(status(Some("team"), Some("/v1/messages"), &none, "{"), 400);
+    assert_eq!(
+        status(Some("team"), Some("/v1/messages"), &none, r#"{"model":5}"#),
+        400
+    );
+    // Two members of one name are no way around a key's list of models.
+    let twice = r#"{"model":"claude-sonnet-5","model":"claude-haiku-4-5","messages":[]}"#;
+    assert_eq!(
+        status(Some("team"), Some("/v1/messages"), &none, twice),
+        400
+    );
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_no_refusal() {
+    let gateway = gateway(HOUSE);
+    let none = HeaderMap::new();
+    let wrong = |key, path, body| {
+        asked(&gateway, key, path, &none, body, moment()).expect_err("a wrong question")
+    };
+    assert!(wrong(Some("nobody"), None, SONNET).contains("team"));
+    assert!(wrong(Some("team"), None, "{}").contains("`messages`"));
+    assert!(wrong(Some("team"), Some("v1/messages"), SONNET).contains("/v1/messages"));
+    assert!(wrong(Some("team"), Some("https://x/v1/messages y"), SONNET).contains("no path"));
+}
+
+#[test]
+fn counting_for_another_dialect_is_answered_by_an_estimate() {
+    let gateway = gateway(HOUSE);
+    let path = Some("/v1/messages/count_tokens");
+    let report = asked(
+        &gateway,
+        Some("team"),
+        path,
+        &HeaderMap::new(),
+        HAIKU,
+        moment(),
+    );
+    let report = report.expect("a report");
+    let answer = report.answer.expect("an estimate");
+    assert_eq!((report.served, answer.status), (true, 200));
+    assert!(answer.body["input_tokens"].as_u64() > Some(0));
+    assert!(report.upstream.is_none() && report.price.is_none());
+}
+
+#[test]
+fn an_endpoint_that_weir_does_not_interpret_has_its_account_too() {
+    let gateway = gateway(
+        "anonymous: true\naccounts: [{ name: a, provider: anthropic, key: secret-of-a }]\n",
+    );
+    let path = Some("/v1/messages/batches?limit=3");
+    let report = asked(
+        &gateway,
+        None,
+        path,
+        &HeaderMap::new(),
+        r#"{"requests":[]}"#,
+        moment(),
+    );
+    let report = report.expect("a report");
+    let upstream = report.upstream.expect("asked");
+    assert_eq!(
+        upstream.url,
+        "https://api.anthropic.com/v1/messages/batches?limit=3"
+    );
+    assert_eq!(
+        (report.request.operation, upstream.change),
+        ("vendor", "unchanged")
+    );
+}
+
+#[test]
+fn the_session_is_told_by_its_kind() {
+    let gateway = gateway(HOUSE);
+    let headers = header("x-claude-code-session-id", "s-1");
+    let report = asked(&gateway, Some("team"), None, &headers, SONNET, moment());
+    let session = report.expect("a report").session.expect("one");
+    assert_eq!(
+        (session.kind, session.id.as_str()),
+        ("x-claude-code-session-id", "s-1")
+    );
+    assert_eq!(session.affinity, Some("new"));
+}
+
+#[test]
+fn no_secret_is_in_any_report() {
+    let gateway = gateway(HOUSE);
+    let mut headers = header("x-api-key", "secret-of-team");
+    headers.insert("cookie", http::HeaderValue::from_static("secret-cookie"));
+    headers.insert(
+        "x-goog-api-key",
+        http::HeaderValue::from_static("secret-of-team"),
+    );
+    headers.insert(
+        "x-session-token",
+        http::HeaderValue::from_static("secret-token"),
+    );
+    headers.insert("x-lane", http::HeaderValue::from_static("fast-lane"));
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#;
+    for (path, body) in [
+        ("/v1/messages", SONNET),
+        ("/v1/messages", HAIKU),
+        ("/v1/messages", "{"),
+        (
+            "/v1beta/models/claude-haiku-x:generateContent?key=secret-of-team",
+            gemini,
+        ),
+        ("/v1/nothing?key=secret-of-team", gemini),
+        ("/v1/files?key=secret-of-team", gemini),
+    ] {
+        let report = asked(&gateway, None, Some(path), &headers, body, moment());
+        let report = report.expect("a report");
+        let json = serde_json::to_string(&report).expect("JSON");
+        for text in [report.to_string(), json] {
+            assert!(!text.contains("secret-"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_body_cannot_forge_a_line() {
+    let gateway = gateway(HOUSE);
+    let body = r#"{"model":"claude-x\nverdict    served\u001b[2J","max_tokens":9,"messages":[]}"#;
+    let report = ask(&gateway, "team", body);
+    let text = report.to_string();
+    assert_eq!(text.matches("\nverdict").count(), 0, "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+/// One step of SplitMix64.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    affinity::mix(*state)
+}
+
+/// Through thousands of requests, failures and clocks, for every strategy: what is said is what then happens, and
+/// a pool that is asked for reports behaves like one that is not.
+#[test]
+fn it_says_what_happens_and_changes_nothing() {
+    for select in [
+        "weighted",
+        "round-robin",
+        "random",
+        "failover",
+        "least-busy",
+    ] {
+        let yaml = HOUSE.replace(
+            "{ name: claude, accounts: [a, b], fallback: gpt }",
+            &format!("{{ name: claude, accounts: [a, b], fallback: gpt, select: {select} }}"),
+        );
+        let (asked_of, left_alone) = (Arc::new(gateway(&yaml)), Arc::new(gateway(&yaml)));
+        let mut now = Instant::now();
+        let mut state = 7;
+        for _ in 0..120 {
+            let draw = next(&mut state);
+            let body = if draw.is_multiple_of(4) {
+                SONNET.replace(
+                    "max_tokens",
+                    r#"metadata":{"user_id":"u_session_1"},"max_tokens"#,
+                )
+            } else {
+                SONNET.to_owned()
+            };
+            let moment = Moment {
+                now,
+                wall: SystemTime::now(),
+                draw,
+                in_flight: Some(0),
+            };
+            let headers = HeaderMap::new();
+            let report = asked(&asked_of, Some("team"), None, &headers, &body, moment);
+            let report = report.expect("a report");
+            let failure = match next(&mut state) % 5 {
+                0 => Some(throttled(20)),
+                1 => Some(crate::pool::classify_transport(
+                    crate::pool::Fault::Refused,
+                    false,
+                )),
+                _ => None,
+            };
+            let live = [&asked_of, &left_alone]
+                .map(|gateway| live(gateway, &body, moment, failure.as_ref()));
+            let said = report.upstream.as_ref().map(|upstream| {
+                let body = upstream.body.as_ref().map(|body| body.get().to_owned());
+                (
+                    upstream.account.clone(),
+                    upstream.url.clone(),
+                    body.unwrap_or_default(),
+                )
+            });
+            assert_eq!(
+                said.as_ref().ok_or(()),
+                live[0].as_ref().map_err(|_| ()),
+                "{select}"
+            );
+            assert_eq!(live[0], live[1], "{select}");
+            if let Err(status) = live[0] {
+                assert_eq!(report.answer.map(|answer| answer.status), Some(status));
+            }
+            now += Duration::from_millis(next(&mut state) % 3000);
+        }
+    }
+}
+
+/// What the live path does with a request: account, URL and body of its first attempt, or the status of a refusal.
+fn live(
+    gateway: &Arc<Gateway>,
+    body: &str,
+    moment: Moment,
+    failure: Option<&Failure>,
+) -> Result<(String, String, String), u16> {
+    let headers = HeaderMap::new();
+    let key = named_key(gateway, "team").expect("configured");
+    let Operation::Model(call) = operation::operation(&Method::POST, "/v1/messages", &headers)
+    else {
+        panic!("a model call");
+    };
+    let dialect = call.dialect;
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let admitted = admit::admit(gateway, key, call, &headers, body).expect("admitted");
+    let mut dispatch = Dispatch::new(Arc::clone(gateway), admitted, None, moment.now);
+    let mut now = moment.now;
+    loop {
+        match dispatch.next(now, moment.wall, moment.draw) {
+            Step::Go(mut dispatched) => {
+                let head = dispatch.head(&dispatched, &headers, false).expect("a head");
+                let pick = &mut dispatched.pick;
+                let made = (
+                    pick.account.name.to_string(),
+                    upstream::url(&pick.account, pick.endpoint, &head),
+                );
+                match failure {
+                    Some(failure) => pick.lease.failed(failure, now, moment.draw),
+                    None => pick.lease.completed(now),
+                }
+                let body = dispatched.body().to_bytes();
+                let body = String::from_utf8(body.to_vec()).expect("text");
+                return Ok((made.0, made.1, body));
+            }
+            Step::Wait(time) => now += time.max(Duration::from_millis(1)),
+            Step::Refuse(refusal) => return Err(refusal.answer(dialect, "x").status),
+            Step::Answer(answer) => return Err(answer.status),
+        }
+    }
+}
+
+#[test]
+fn reasons_of_exclusion_have_their_words() {
+    let gateway = gateway(HOUSE);
+    let moment = moment();
+    let auth = crate::pool::classify(
+        crate::protocol::Dialect::Anthropic,
+        401,
+        &HeaderMap::new(),
+        &crate::pool::ErrorFacts::default(),
+        moment.wall,
+    );
+    assert_eq!(auth.class, FailureClass::Auth);
+    bench(&gateway.pool, "a", &auth, moment.now);
+    gateway.pool.drain("b");
+    let report = asked(
+        &gateway,
+        Some("team"),
+        None,
+        &HeaderMap::new(),
+        SONNET,
+        moment,
+    );
+    let report = report.expect("a report");
+    let text = report.to_string();
+    assert!(text.contains("out: benched: auth"), "{text}");
+    assert!(text.contains("out: drained by the operator"), "{text}");
+    assert_eq!(report.upstream.expect("asked").account, "g");
+}

@@ -1,0 +1,84 @@
+//! `POST /admin/explain`: what would happen to a request, as things are now.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Answer;
+use crate::exchange::explain::{self, Ask, Moment};
+use crate::proxy::app::App;
+
+/// What is asked. The body is taken byte for byte.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question<'a> {
+    path: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    key: Option<String>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// Answers a question of at most [`limit`] bytes. Not on a thread that serves: a large request takes a while to read.
+pub(super) async fn answer(app: &Arc<App>, question: Bytes) -> Answer {
+    let app = Arc::clone(app);
+    let answer = tokio::task::spawn_blocking(move || explain(&app, &question)).await;
+    answer.unwrap_or_else(|_| Answer::fault(500, "the request could not be explained"))
+}
+
+/// The longest question: a request of the longest body, and what stands around it.
+pub(super) fn limit(app: &App) -> usize {
+    let body = app.gateway().config.server.max_body;
+    body.saturating_add(MAX_AROUND)
+}
+
+fn explain(app: &App, question: &Bytes) -> Answer {
+    let question: Question<'_> = match serde_json::from_slice(question) {
+        Ok(question) => question,
+        Err(error) => return Answer::fault(400, &format!("{EXPECTED}: {error}")),
+    };
+    let headers = match headers(&question.headers) {
+        Ok(headers) => headers,
+        Err(why) => return Answer::fault(400, &why),
+    };
+    let ask = Ask {
+        path: question.path.as_deref(),
+        headers: &headers,
+        key: question.key.as_deref(),
+        body: Bytes::copy_from_slice(question.body.get().as_bytes()),
+    };
+    let moment = Moment {
+        now: Instant::now(),
+        wall: SystemTime::now(),
+        draw: app.draw(),
+        in_flight: Some(app.in_flight()),
+    };
+    match explain::explain(&app.gateway(), &ask, moment) {
+        Ok(report) => Answer::json(200, &report),
+        Err(why) => Answer::fault(400, &why),
+    }
+}
+
+fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let header = |(name, value): (&String, &String)| {
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| format!("`{name}` is no name of a header"))?;
+        // Without the value: it may be a secret.
+        let value: HeaderValue = value
+            .parse()
+            .map_err(|_| format!("the value of `{name}` holds what no header can"))?;
+        Ok((name, value))
+    };
+    given.iter().map(header).collect()
+}
+
+const EXPECTED: &str = r#"expected {"body": {…}} and, if wanted, "path", "headers" and "key""#;
+
+/// Bytes of a question beside its body.
+const MAX_AROUND: usize = 64 << 10;
