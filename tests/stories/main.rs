@@ -9,6 +9,7 @@ mod bodies;
 mod commands;
 mod early;
 mod egress;
+mod explain;
 mod failover;
 mod failures;
 mod fleet;

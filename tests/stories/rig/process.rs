@@ -1,7 +1,8 @@
 //! The real binary: what only a process can show, such as signals, exit codes and its log.
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use super::{Call, KEY, PATIENCE, eventually};
 
@@ -30,7 +31,21 @@ pub fn command(arguments: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub fn run(command: &mut Command) -> Ended {
-    let output = command.stdin(Stdio::null()).output().expect("weir exists");
+    ended(&command.stdin(Stdio::null()).output().expect("weir exists"))
+}
+
+/// The same, with something on its standard input.
+pub fn run_with(command: &mut Command, input: &str) -> Ended {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("weir exists");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may end without reading all of it.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    ended(&child.wait_with_output().expect("it ends"))
+}
+
+fn ended(output: &Output) -> Ended {
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
