@@ -34,6 +34,7 @@
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
 //! | [`outcome`] | the plain record of what happened |
 //! | [`simulated`] | the built-in upstream of `weir demo` and of the tests: a pure generator of answers |
+//! | [`tokens`] | how many tokens a prompt is, where no provider says so |
 //! | [`protocol`] | the four dialects; imports nothing else from this crate |
 //!
 //! # What always holds
@@ -59,3 +60,4 @@ pub mod protocol;
 pub mod proxy;
 pub mod simulated;
 pub mod telemetry;
+pub mod tokens;

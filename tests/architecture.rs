@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "config",
     "outcome",
     "simulated",
+    "tokens",
     "protocol",
 ];
 

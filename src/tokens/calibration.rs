@@ -1,0 +1,146 @@
+//! What real usage says about an estimate: a ratio per model.
+use super::recent::Recent;
+
+/// The ratios. A model is known from the first estimate that somebody wanted of it.
+#[derive(Debug)]
+pub(super) struct Calibration {
+    models: Recent<Box<str>, Ratio>,
+}
+
+/// Actual tokens over estimated ones, smoothed.
+#[derive(Clone, Copy, Debug)]
+struct Ratio {
+    value: f64,
+    /// How many samples it rests on, up to [`SETTLED`].
+    samples: u32,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            models: Recent::new(MODELS),
+        }
+    }
+}
+
+impl Calibration {
+    /// The estimate, corrected by what is known of the model. From now on the model is wanted.
+    pub(super) fn corrected(&mut self, model: &str, estimate: u64) -> u64 {
+        let ratio = self.models.get(model).unwrap_or_else(|| {
+            let fresh = Ratio {
+                value: 1.0,
+                samples: 0,
+            };
+            self.models.put(model.into(), fresh);
+            fresh
+        });
+        scaled(estimate, ratio.value).max(1)
+    }
+
+    /// Whether somebody wants estimates of this model.
+    pub(super) fn is_wanted(&mut self, model: &str) -> bool {
+        self.models.get(model).is_some()
+    }
+
+    /// Whether one more sample of it is worth its price.
+    pub(super) fn wants(&mut self, model: &str, draw: u64) -> bool {
+        let known = self.models.get(model);
+        known.is_some_and(|ratio| ratio.samples < SETTLED || draw.is_multiple_of(ONE_IN))
+    }
+
+    /// The first samples are averaged; later ones move the ratio by a tenth.
+    pub(super) fn learn(&mut self, model: &str, estimate: u64, actual: u64) {
+        let Some(mut ratio) = self.models.get(model) else {
+            return;
+        };
+        if estimate < LEAST_ESTIMATE || actual == 0 {
+            return; // Overheads outweigh the text: such a ratio says nothing about others.
+        }
+        let seen = (actual as f64 / estimate as f64).clamp(LOWEST, HIGHEST);
+        ratio.samples = (ratio.samples + 1).min(SETTLED);
+        let share = (1.0 / f64::from(ratio.samples)).max(EWMA_SHARE);
+        ratio.value += (seen - ratio.value) * share;
+        self.models.put(model.into(), ratio);
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates, and none here is negative"
+)]
+pub(super) fn scaled(tokens: u64, factor: f64) -> u64 {
+    (tokens as f64 * factor).round() as u64
+}
+
+/// Models of which a ratio is kept, twice at most.
+const MODELS: usize = 512;
+/// After so many samples they are taken more rarely, and each weighs the same.
+const SETTLED: u32 = 24;
+/// Then one in so many answers is a sample.
+const ONE_IN: u64 = 16;
+/// The share of a new sample in a settled ratio.
+const EWMA_SHARE: f64 = 0.1;
+/// Prompts of fewer tokens teach nothing.
+const LEAST_ESTIMATE: u64 = 32;
+/// One strange answer (a server that states nonsense) must not spoil a model.
+const LOWEST: f64 = 0.25;
+const HIGHEST: f64 = 4.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from 0 to 1, always the same.
+    fn noise(seed: u64) -> f64 {
+        let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    #[test]
+    fn it_converges_within_tens_of_requests_and_follows_a_change() {
+        let mut calibration = Calibration::default();
+        assert_eq!(calibration.corrected("m", 1000), 1000);
+        let teach = |calibration: &mut Calibration, ratio: f64, times: u64| {
+            for round in 0..times {
+                let spread = 0.95 + 0.1 * noise(round);
+                calibration.learn("m", 1000, scaled(1000, ratio * spread));
+            }
+        };
+        teach(&mut calibration, 1.35, 20);
+        let settled = calibration.corrected("m", 100_000);
+        assert!((132_000..138_000).contains(&settled), "{settled}");
+        teach(&mut calibration, 0.9, 60);
+        let moved = calibration.corrected("m", 100_000);
+        assert!((87_000..93_000).contains(&moved), "{moved}");
+        assert_eq!(calibration.corrected("other", 1000), 1000);
+    }
+
+    #[test]
+    fn a_model_that_nobody_asks_about_costs_nothing() {
+        let mut calibration = Calibration::default();
+        assert!(!calibration.wants("m", 0));
+        calibration.learn("m", 100, 200);
+        assert_eq!(calibration.corrected("m", 100), 100);
+        assert!((0..16).all(|draw| calibration.wants("m", draw)));
+        for _ in 0..SETTLED {
+            calibration.learn("m", 100, 200);
+        }
+        let sampled = (0..1600).filter(|draw| calibration.wants("m", *draw));
+        assert_eq!(sampled.count(), 100);
+    }
+
+    #[test]
+    fn nonsense_moves_little() {
+        let mut calibration = Calibration::default();
+        calibration.corrected("m", 1);
+        for _ in 0..40 {
+            calibration.learn("m", 1000, 1000);
+        }
+        calibration.learn("m", 1000, u64::MAX);
+        calibration.learn("m", 1000, 0);
+        calibration.learn("m", 3, 30);
+        let after = calibration.corrected("m", 1000);
+        assert!((1000..=1300).contains(&after), "{after}");
+    }
+}
