@@ -83,7 +83,7 @@ pub fn admit(
 ) -> Result<Admitted, Refusal> {
     let asked = read(call, body)?;
     may_use_model(&key, &asked.model)?;
-    let facts = asked.facts(&key, headers);
+    let facts = asked.facts(gateway, &key, headers);
     let (route, pool) = route::choose(gateway, &facts)?;
     let Asked {
         call,
@@ -155,7 +155,12 @@ pub(super) fn read(call: ModelCall, body: Bytes) -> Result<Asked, Refusal> {
 
 impl Asked {
     /// What routes are matched against.
-    pub(super) fn facts<'a>(&'a self, key: &'a ClientKey, headers: &'a HeaderMap) -> Facts<'a> {
+    pub(super) fn facts<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        key: &'a ClientKey,
+        headers: &'a HeaderMap,
+    ) -> Facts<'a> {
         Facts {
             key,
             call: &self.call,
@@ -163,6 +168,7 @@ impl Asked {
             stream: self.stream,
             headers,
             body: &self.body,
+            tokens: &gateway.tokens,
             needs: OnceCell::new(),
         }
     }

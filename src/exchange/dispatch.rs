@@ -10,7 +10,9 @@ use smallvec::SmallVec;
 
 use super::Gateway;
 use super::admit::Admitted;
+use super::counting::Counting;
 use super::dispatched::Dispatched;
+use super::estimate::Estimate;
 use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
@@ -32,8 +34,8 @@ pub struct Dispatch {
     pub(super) unsaid: Unsaid,
     pub(super) began: Instant,
     /// Where to look; moves to the fallback on failures that only it can mend.
-    pool: usize,
-    tried: Vec<Tried>,
+    pub(super) pool: usize,
+    pub(super) tried: Vec<Tried>,
     pub(super) attempts: Vec<Attempt>,
     /// The last failed attempt, which speaks when nothing else is left.
     last: Option<Box<Failed>>,
@@ -41,6 +43,7 @@ pub struct Dispatch {
     /// Time spent waiting for a ramp.
     eased: Duration,
     pub(super) served: Served,
+    pub(super) counting: Counting,
 }
 
 /// The dialects in which the request cannot be said, and why not in the first of them.
@@ -64,6 +67,8 @@ struct Moved {
 pub enum Step {
     /// No account is needed, or none will do better than the last one's own error.
     Answer(Answer),
+    /// Nobody else counts: run it, away from the event loop if it is heavy, and answer with what it says.
+    Estimate(Box<Estimate>),
     /// Make this attempt.
     Go(Box<Dispatched>),
     /// Nobody can serve.
@@ -102,6 +107,7 @@ impl Dispatch {
             moved: Moved::default(),
             eased: Duration::ZERO,
             served: Served::default(),
+            counting: Counting::default(),
             gateway,
             admitted,
         }
@@ -119,6 +125,9 @@ impl Dispatch {
 
     /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
     pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
+        if self.counts() {
+            return self.next_count(now, wall, draw);
+        }
         match self.gateway.pool.pick(&self.want(draw), now) {
             Ok(pick) => self.go(pick, now, wall, draw),
             Err(exhausted) => self.exhausted(&exhausted),
@@ -203,6 +212,9 @@ impl Dispatch {
         now: Instant,
         draw: u64,
     ) -> Sequel {
+        if self.counts() {
+            return self.count_failed(&dispatched, failed, now);
+        }
         let failure = failed.failure;
         self.note_attempt(&dispatched, Some(failure.class), now);
         dispatched.pick.lease.failed(&failure, now, draw);
@@ -247,13 +259,13 @@ impl Dispatch {
             .then_some(fallback)
     }
 
-    fn decided(&self, mut answer: Answer) -> Answer {
+    pub(super) fn decided(&self, mut answer: Answer) -> Answer {
         headers::hide_limits(&mut answer.headers);
         self.add_decision(&mut answer.headers);
         answer
     }
 
-    fn may_retry(&self, now: Instant) -> bool {
+    pub(super) fn may_retry(&self, now: Instant) -> bool {
         let retry = &self.gateway.config.retry;
         let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         attempts < retry.max_attempts

@@ -14,9 +14,9 @@ use smallvec::SmallVec;
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
-use super::relaying::{Answer, Relaying};
+use super::relaying::Relaying;
 use super::translated::{EVENTS, JSON, Translated};
-use super::{headers, target};
+use super::{counting, estimate, headers, target};
 use crate::config::Account;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
@@ -24,8 +24,8 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::request::{Request, Tool};
-use crate::protocol::hub::target::Target;
-use crate::protocol::json::{self, Edit, Pieces};
+use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::json::{self, Pieces};
 use crate::protocol::models::capabilities;
 use crate::protocol::translate::{self, Translator};
 
@@ -40,6 +40,8 @@ pub struct Dispatched {
     /// What was asked first, where an answer comes in rounds.
     pub(super) asked: Option<Bytes>,
     pub(super) began: Instant,
+    /// Of the answer.
+    pub(super) status: Option<StatusCode>,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,
 }
@@ -70,9 +72,6 @@ impl Dispatch {
             if let Err(RequestFault { param, message }) = self.decode_once() {
                 return Step::Refuse(Refusal::Untranslatable { param, message });
             }
-            if self.admitted.call.endpoint == Endpoint::Count {
-                return Step::Answer(self.counted());
-            }
             match self.translated(&pick, upstream, wall, draw) {
                 Ok((call, body, translation)) => {
                     return Step::Go(Box::new(Dispatched {
@@ -82,6 +81,7 @@ impl Dispatch {
                         body,
                         asked: None,
                         began: now,
+                        status: None,
                         translation: Some(Box::new(translation)),
                     }));
                 }
@@ -122,6 +122,7 @@ impl Dispatch {
             body,
             asked: None,
             began: now,
+            status: None,
             translation: None,
         }
     }
@@ -133,27 +134,11 @@ impl Dispatch {
         wall: SystemTime,
         draw: u64,
     ) -> Result<(ModelCall, Pieces, Translation), RequestFault> {
-        let Some(request) = self.decoded.as_deref() else {
-            return Err(RequestFault::new("", "the request cannot be read"));
-        };
-        let quirks = pick.account.provider.quirks();
-        let target = Target {
-            model: &pick.model,
-            capabilities: &capabilities(&pick.model),
-            quirks,
-            account: &pick.account.name,
-        };
-        let created = wall
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let stamp = Stamp {
-            created,
-            seed: draw,
-        };
-        let (mut translator, encoded) = Translator::new(request, upstream, &target, stamp)?;
+        let (mut translator, encoded) = self.encoded(pick, upstream, wall, draw)?;
         let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
         if upstream == Dialect::Anthropic
             && self.dialect() != Dialect::Anthropic
+            && let Some(request) = &self.decoded
             && request.tools.iter().any(hosted)
         {
             // Its own tools may take long, and only its own clients know how to go on.
@@ -190,22 +175,38 @@ impl Dispatch {
         Ok(())
     }
 
-    /// No account of the client's dialect can count: an estimate costs nobody anything.
-    fn counted(&self) -> Answer {
-        let tokens = self.decoded.as_deref().map_or(0, translate::estimate);
-        counted(self.dialect(), tokens)
+    /// The request as this account is to get it, and what will translate its answer.
+    pub(super) fn encoded(
+        &mut self,
+        pick: &Pick,
+        upstream: Dialect,
+        wall: SystemTime,
+        draw: u64,
+    ) -> Result<(Translator, Encoded), RequestFault> {
+        self.decode_once()?;
+        let Some(request) = self.decoded.as_deref() else {
+            return Err(RequestFault::new("", "the request cannot be read"));
+        };
+        let target = Target {
+            model: &pick.model,
+            capabilities: &capabilities(&pick.model),
+            quirks: pick.account.provider.quirks(),
+            account: &pick.account.name,
+        };
+        let created = wall
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let stamp = Stamp {
+            created,
+            seed: draw,
+        };
+        Translator::new(request, upstream, &target, stamp)
     }
 
     fn decode(&self) -> Result<Request, RequestFault> {
         let admitted = &self.admitted;
-        if self.dialect() == Dialect::Anthropic
-            && admitted.call.endpoint == Endpoint::Count
-            && !admitted.members.has(&admitted.body, "max_tokens")
-        {
-            // What is counted has no output, so it needs no limit for it.
-            let limit = [("max_tokens", Edit::Set(Bytes::from_static(b"1")))];
-            let body = json::set(&admitted.body, &admitted.members, &limit);
-            return translate::decode(Dialect::Anthropic, &body.to_bytes());
+        if self.counts() {
+            return estimate::prompt(self.dialect(), &admitted.model, &admitted.body);
         }
         if self.dialect() != Dialect::Gemini {
             return translate::decode(self.dialect(), &admitted.body);
@@ -255,11 +256,50 @@ impl Dispatch {
         let (status, mut headers) = relaying.client_head();
         headers::hide_limits(&mut headers);
         self.add_decision(&mut headers);
+        if self.counts() {
+            counting::mark(&mut headers, counting::PROVIDER);
+        }
         (status, headers)
     }
 }
 
 impl Dispatched {
+    /// A question for a count. With `headers` it is a translation.
+    pub(super) fn counting(
+        pick: Pick,
+        call: ModelCall,
+        body: Pieces,
+        headers: Option<Vec<(&'static str, &'static str)>>,
+        began: Instant,
+    ) -> Self {
+        Self {
+            pick,
+            call,
+            stream: false,
+            body,
+            asked: None,
+            began,
+            status: None,
+            translation: headers.map(|headers| {
+                Box::new(Translation {
+                    headers,
+                    translator: None,
+                    media: JSON,
+                })
+            }),
+        }
+    }
+
+    /// What the upstream is called for.
+    pub(super) fn call(&self) -> &ModelCall {
+        &self.call
+    }
+
+    /// Whether the upstream is asked in another dialect than the client's.
+    pub(super) fn is_translated(&self) -> bool {
+        self.translation.is_some()
+    }
+
     /// The account to be tried.
     pub fn account(&self) -> &Arc<Account> {
         &self.pick.account
@@ -295,7 +335,11 @@ impl Dispatched {
         wall: SystemTime,
     ) -> Relaying {
         self.pick.lease.observe(headers, now, wall);
+        self.status = Some(status);
         let secret = self.pick.account.key.clone();
+        if self.is_translated() && self.call.endpoint == Endpoint::Count {
+            return Relaying::counted(client, self.call.dialect, (status, headers), secret);
+        }
         let translation = self.translation.as_mut();
         let translator = translation
             .and_then(|translation| Some((translation.translator.take()?, translation.media)));
@@ -339,18 +383,6 @@ fn translated_headers(translation: &Translation, stream: bool) -> HeaderMap {
         );
     }
     headers
-}
-
-/// An estimate in the shape of the dialect's counting endpoint.
-fn counted(dialect: Dialect, tokens: u64) -> Answer {
-    let body = match dialect {
-        Dialect::Anthropic => format!(r#"{{"input_tokens":{tokens}}}"#),
-        Dialect::Gemini => format!(r#"{{"totalTokens":{tokens}}}"#),
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
-            format!(r#"{{"object":"response.input_tokens","input_tokens":{tokens}}}"#)
-        }
-    };
-    Answer::json(200, body)
 }
 
 #[cfg(test)]

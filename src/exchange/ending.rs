@@ -21,6 +21,10 @@ impl Relaying {
                 self.committed = true;
                 Ok(Ended::well())
             }
+            Body::Counted(held) => {
+                let body = std::mem::take(held).freeze();
+                self.end_counted(&body)
+            }
             Body::Fault(held) => {
                 let body = std::mem::take(held).freeze();
                 self.end_fault(&body, wall)

@@ -273,7 +273,7 @@ impl Explainer<'_> {
         let Ok(asked) = admit::read(call.clone(), self.ask.body.clone()) else {
             return;
         };
-        let facts = asked.facts(key, self.ask.headers);
+        let facts = asked.facts(&self.gateway, key, self.ask.headers);
         self.report.route = Some(routing::route(&self.gateway.config, &facts));
         let tokens = facts.needs().input_tokens;
         let request = &mut self.report.request;

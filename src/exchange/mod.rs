@@ -8,9 +8,11 @@
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
 mod continuing;
+mod counting;
 pub mod dispatch;
 pub mod dispatched;
 mod ending;
+pub mod estimate;
 pub mod explain;
 pub mod headers;
 pub mod limits;
@@ -34,6 +36,7 @@ use crate::keys::KeyIndex;
 use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
+use crate::tokens::Tokens;
 
 /// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Gateway {
     /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
     pub mixed: bool,
     pub pool: Pool,
+    /// Survives reloads.
+    pub tokens: Arc<Tokens>,
 }
 
 impl Gateway {
@@ -63,6 +68,9 @@ impl Gateway {
             limits: Limits::of_config(&config, before.map(|before| &before.limits)),
             prices: PriceTable::new(&config.prices),
             pool: Pool::new(&config, before.map(|before| &before.pool)),
+            tokens: before
+                .map(|before| Arc::clone(&before.tokens))
+                .unwrap_or_default(),
             config,
         }
     }
@@ -77,6 +85,8 @@ impl Gateway {
             prices: PriceTable::new(&self.config.prices),
             mixed: self.mixed,
             pool: self.pool.shadow(),
+            // To estimate a prompt changes nothing for anybody.
+            tokens: Arc::clone(&self.tokens),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Facts {
 
 #[derive(Debug)]
 pub(super) enum Body {
+    /// A count for a client of another dialect.
+    Counted(BytesMut),
     /// Compressed although asked not to: forwarded unread.
     Opaque,
     /// An error: it is read whole before anybody decides.
@@ -202,7 +204,7 @@ impl Relaying {
                 self.ready.push(chunk.clone());
                 self.commit()
             }
-            Body::Fault(held) => {
+            Body::Counted(held) | Body::Fault(held) => {
                 // What is kept of an endless error suffices to class it.
                 let room = MAX_WHOLE.saturating_sub(held.len());
                 held.extend_from_slice(&chunk[..chunk.len().min(room)]);

@@ -12,6 +12,7 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
 use crate::protocol::translate;
+use crate::tokens::Tokens;
 
 /// What routes are matched against.
 pub(super) struct Facts<'a> {
@@ -21,6 +22,7 @@ pub(super) struct Facts<'a> {
     pub(super) stream: bool,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
+    pub(super) tokens: &'a Tokens,
     /// Read out of the body only when a route asks for it.
     pub(super) needs: OnceCell<Needs>,
 }
@@ -178,14 +180,14 @@ impl Facts<'_> {
             };
             // A request that cannot be read needs nothing that is known; whoever serves it says what is wrong.
             request
-                .map(|request| Needs::of(&request))
+                .map(|request| Needs::of(&request, self.tokens.quick(&request, self.model)))
                 .unwrap_or_default()
         })
     }
 }
 
 impl Needs {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, input_tokens: u64) -> Self {
         let reasoning = &request.reasoning;
         let blocks = || request.turns.iter().flat_map(|turn| &turn.blocks);
         let searches =
@@ -197,7 +199,7 @@ impl Needs {
                 ReasoningMode::Default => reasoning.effort.is_some(),
                 ReasoningMode::Off => false,
             },
-            input_tokens: translate::estimate(request),
+            input_tokens,
             images: blocks().any(holds_image),
             web_search: request.tools.iter().any(searches),
         }
@@ -218,7 +220,7 @@ mod tests {
 
     fn needs(dialect: Dialect, body: &str) -> Needs {
         let request = translate::decode(dialect, body.as_bytes()).expect("a request");
-        Needs::of(&request)
+        Needs::of(&request, Tokens::default().quick(&request, "m"))
     }
 
     #[test]

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderValue};
 
 use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
-use super::operation::Endpoint;
 use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::{Used, nano_usd};
@@ -38,7 +37,7 @@ impl Dispatch {
     /// What was used so far.
     pub fn note_usage(&mut self, relaying: &mut Relaying) {
         // Counting tokens uses none.
-        if self.admitted.call.endpoint == Endpoint::Count {
+        if self.counts() {
             return;
         }
         self.served.usage = relaying.usage().or_else(|| self.estimated(relaying));

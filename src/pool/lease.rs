@@ -31,11 +31,16 @@ pub struct Lease {
     pub(super) waits: bool,
     /// Whether this request has failed at this endpoint before.
     pub(super) repeats: bool,
+    /// Whether it occupies anything, and may tell what it learns.
+    pub(super) booked: bool,
 }
 
 impl Lease {
     /// A response head came, good or bad: what it says about the account's windows.
     pub fn observe(&self, headers: &HeaderMap, now: Instant, wall: SystemTime) {
+        if !self.booked {
+            return;
+        }
         if let Some(readings) = quota::read(headers, wall) {
             self.account
                 .observe(model_class(&self.model), &readings, now);
@@ -58,12 +63,18 @@ impl Lease {
 
     /// The answer ended with its terminal marker.
     pub fn completed(&mut self, now: Instant) {
+        if !self.booked {
+            return;
+        }
         self.committed(now);
         lock(&self.endpoint.gate).complete();
     }
 
     /// The attempt failed. Benches what the failure puts out, at once. `draw` is the randomness of the jitter.
     pub fn failed(&mut self, failure: &Failure, now: Instant, draw: u64) {
+        if !self.booked {
+            return;
+        }
         match failure.class {
             FailureClass::ClientGone => {}
             FailureClass::ClientFault | FailureClass::ContextLength => self.is_well(),
@@ -106,6 +117,9 @@ impl Lease {
 
     /// The request's real use is known: corrects what was reserved for it in the account's own token limit.
     pub fn settle(&mut self, tokens: u64, now: Instant) {
+        if !self.booked {
+            return;
+        }
         let mut state = lock(&self.account.state);
         if tokens >= self.reserved {
             state.tokens.add(now, tokens - self.reserved);
@@ -177,6 +191,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if !self.booked {
+            return;
+        }
         self.arrive();
         if self.reserved > 0 {
             lock(&self.account.state)

@@ -30,6 +30,7 @@ mod shadow;
 mod state;
 pub mod status;
 mod strategy;
+mod unbooked;
 mod want;
 mod windows_table;
 mod words;

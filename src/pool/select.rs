@@ -272,6 +272,7 @@ impl Pool {
             reserved: want.tokens,
             waits: true,
             repeats: self.has_failed_at(live, want),
+            booked: true,
         };
         Ok(Pick {
             lease,

@@ -30,6 +30,7 @@ use seen::{Seen, for_client};
 use stops::Stops;
 
 mod coders;
+pub mod count;
 mod estimate;
 mod freeform;
 mod pauses;

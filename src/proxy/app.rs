@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::connect::{Connections, Upstreams};
+use super::counting;
 use super::server::{OnReload, StartError};
 use super::tls::Certificate;
 use crate::config::Config;
@@ -23,6 +24,8 @@ pub(super) struct App {
     pub(super) telemetry: Arc<Telemetry>,
     /// Where it is remembered what clients used.
     pub(super) ledger: Option<Arc<Ledger>>,
+    /// Turns at counting prompts.
+    pub(super) counting: Arc<Semaphore>,
     on_reload: OnReload,
     in_flight: AtomicUsize,
     draining: AtomicBool,
@@ -80,6 +83,7 @@ impl App {
             }),
             connections: Connections::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
+            counting: counting::at_once(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             idle: Notify::new(),

@@ -6,6 +6,7 @@ mod bodies;
 mod body;
 mod charge;
 mod connect;
+mod counting;
 mod edge;
 mod egress;
 mod health_check;

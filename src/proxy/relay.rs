@@ -106,6 +106,7 @@ impl Relay<'_> {
                         continue;
                     }
                     Step::Answer(answer) => return self.pass_on(answer).await,
+                    Step::Estimate(estimate) => return self.count(estimate).await,
                     Step::Refuse(refusal) => return self.refuse(&refusal).await,
                 };
             match self.attempt(dispatched).await {
@@ -172,7 +173,7 @@ impl Relay<'_> {
         mut upstream: HttpSession,
         paused: &mut Paused,
     ) -> Result<Option<Reached>, Gone> {
-        let timeouts = dispatched.account().timeouts;
+        let timeouts = dispatched.timeouts();
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
         let client = &self.client.req_header().headers;
@@ -265,6 +266,7 @@ impl Relay<'_> {
         let whole = ended.end == End::Complete;
         self.dispatch
             .settle(dispatched, &relaying, &ended, now, self.app.draw());
+        self.learn();
         if ended.abort {
             return Attempt::Done(Left::Abort);
         }
@@ -276,7 +278,7 @@ impl Relay<'_> {
         Attempt::Done(if whole { Left::Intact } else { Left::Close })
     }
 
-    async fn refuse(&mut self, refusal: &Refusal) -> Left {
+    pub(super) async fn refuse(&mut self, refusal: &Refusal) -> Left {
         self.outcome.end = refusal.end();
         self.outcome.detail = Some(refusal.wire().message);
         let answer = refusal.answer(self.dispatch.dialect(), self.request_id);
@@ -284,7 +286,7 @@ impl Relay<'_> {
     }
 
     /// The upstream's own error, which is the client's business.
-    async fn pass_on(&mut self, answer: Answer) -> Left {
+    pub(super) async fn pass_on(&mut self, answer: Answer) -> Left {
         self.outcome.end = if answer.status < 500 {
             End::Complete
         } else {
@@ -311,7 +313,7 @@ impl Relay<'_> {
 }
 
 /// Waits for `work`, unless the client closes first.
-async fn wait<T>(
+pub(super) async fn wait<T>(
     waited: &mut Duration,
     client: &mut ServerSession,
     work: impl Future<Output = T>,

@@ -9,7 +9,6 @@
 //! Two estimates with a ratio each: [`Tokens::count`] reads the text with a tokenizer and is for the counting endpoints;
 //! [`Tokens::quick`] only measures it and is for routes. Both learn from a sample of the answers that state their usage.
 //! See `docs/decisions/token-counts.md`.
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +43,8 @@ pub struct Tokens {
     cheap: Mutex<Calibration>,
     /// Accounts whose counting endpoint does not exist, with the model they were asked for, and since when.
     missing: Mutex<Recent<(String, String), Instant>>,
+    /// Whether anybody has ever wanted an estimate: without one nothing is learnt, and nothing spent on it.
+    wanted: AtomicBool,
     sampling: AtomicBool,
 }
 
@@ -56,6 +57,7 @@ impl Default for Tokens {
             exact: Mutex::default(),
             cheap: Mutex::default(),
             missing: Mutex::new(Recent::new(MISSING)),
+            wanted: AtomicBool::new(false),
             sampling: AtomicBool::new(false),
         }
     }
@@ -65,12 +67,14 @@ impl Tokens {
     /// The prompt in tokens of `model`, the upstream's name. Milliseconds of work for a long one, and the first call
     /// reads the tokenizer's vocabulary: see [`Tokens::is_ready`].
     pub fn count(&self, request: &Request, model: &str) -> u64 {
+        self.wanted.store(true, Ordering::Relaxed);
         let estimate = self.weigh(request, model);
         lock(&self.exact).corrected(model, estimate)
     }
 
     /// The prompt in tokens of `model`, as the client calls it, from the length of its parts alone.
     pub fn quick(&self, request: &Request, model: &str) -> u64 {
+        self.wanted.store(true, Ordering::Relaxed);
         lock(&self.cheap).corrected(model, translate::estimate(request))
     }
 
@@ -82,7 +86,8 @@ impl Tokens {
     /// Whether the usage of a request for this model should be learnt from: somebody wants estimates for it, and nobody
     /// is learning at this moment. Every one of the first few, then one in sixteen. `draw` is randomness.
     pub fn sample(self: &Arc<Self>, model: &str, asked: &str, draw: u64) -> Option<Sampling> {
-        let wanted = lock(&self.exact).wants(model, draw) || lock(&self.cheap).wants(asked, draw);
+        let wanted = self.wanted.load(Ordering::Relaxed)
+            && (lock(&self.exact).wants(model, draw) || lock(&self.cheap).wants(asked, draw));
         let free = wanted && !self.sampling.swap(true, Ordering::AcqRel);
         free.then(|| Sampling(Arc::clone(self)))
     }

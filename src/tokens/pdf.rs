@@ -34,7 +34,9 @@ fn leaves(bytes: &[u8]) -> u64 {
         rest.strip_prefix(b"/Page")
             .is_some_and(|after| !after.first().is_some_and(u8::is_ascii_alphabetic))
     };
-    memmem::find_iter(bytes, b"/Type").filter(|at| page(*at)).count() as u64
+    memmem::find_iter(bytes, b"/Type")
+        .filter(|at| page(*at))
+        .count() as u64
 }
 
 /// Bytes that are looked at.
@@ -58,9 +60,18 @@ mod tests {
 
     #[test]
     fn pages_are_stated_found_or_guessed() {
-        check("%PDF-1.7 1 0 obj << /Type /Pages /Kids [2 0 R] /Count 12 >> endobj", 12);
-        check("%PDF-1.4 <</Count 3/Type/Pages>> <</Type /Page>> <</Type/Page >>", 3);
-        check("%PDF-1.4 << /Type /Page >> << /Type/Page/Parent 1 0 R >>", 2);
+        check(
+            "%PDF-1.7 1 0 obj << /Type /Pages /Kids [2 0 R] /Count 12 >> endobj",
+            12,
+        );
+        check(
+            "%PDF-1.4 <</Count 3/Type/Pages>> <</Type /Page>> <</Type/Page >>",
+            3,
+        );
+        check(
+            "%PDF-1.4 << /Type /Page >> << /Type/Page/Parent 1 0 R >>",
+            2,
+        );
         check("%PDF-1.4 << /Type /Outlines /Count 99 >>", 1);
         check(&"x".repeat(480_000), 10);
         check("", 1);

@@ -30,7 +30,11 @@ fn a_chat_as_openais_cookbook_counts_it() {
 
 #[test]
 fn every_kind_of_block_adds_its_share() {
-    let base = count(Dialect::Anthropic, "claude-sonnet-4-5", &anthropic(r#""a""#));
+    let base = count(
+        Dialect::Anthropic,
+        "claude-sonnet-4-5",
+        &anthropic(r#""a""#),
+    );
     let picture = "iVBORw0KGgoAAAANSUhEUgAAAMgAAADICAIAAAA="; // 200 x 200
     let long = "word ".repeat(200);
     for (content, least, most) in [
@@ -78,7 +82,10 @@ fn tools_calls_and_results_count() {
     let plain = with("", "");
     let tool = r#"{"name":"get_weather","description":"Tells the weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}}"#;
     let tools = with(&format!(r#""tools":[{tool}],"#), "");
-    assert!((plain + 496 + 20..plain + 496 + 80).contains(&tools), "{tools}");
+    assert!(
+        (plain + 496 + 20..plain + 496 + 80).contains(&tools),
+        "{tools}"
+    );
     let forced = with(
         &format!(r#""tools":[{tool}],"tool_choice":{{"type":"any"}},"#),
         "",
@@ -93,24 +100,39 @@ fn tools_calls_and_results_count() {
 
 #[test]
 fn the_quick_estimate_and_the_exact_one_agree_roughly() {
-    let prose = "The proxy reads the request, chooses an account and relays the answer. ".repeat(50);
+    let prose =
+        "The proxy reads the request, chooses an account and relays the answer. ".repeat(50);
     let body = anthropic(&serde_json::to_string(&prose).expect("JSON"));
     let request = translate::decode(Dialect::Anthropic, body.as_bytes()).expect("a request");
     let tokens = Tokens::default();
-    let (quick, exact) = (tokens.quick(&request, "gpt-5"), tokens.count(&request, "gpt-5"));
+    let (quick, exact) = (
+        tokens.quick(&request, "gpt-5"),
+        tokens.count(&request, "gpt-5"),
+    );
     assert!(quick.abs_diff(exact) * 4 < exact, "{quick} {exact}");
 }
 
 #[test]
 fn both_estimates_learn_from_real_usage_and_only_where_somebody_asks() {
-    let body = anthropic(r#""The proxy reads the request, chooses an account, relays the answer, and then counts what that has cost; if nobody says what it was, then it has to guess, and guesses should be good.""#);
+    let body = anthropic(
+        r#""The proxy reads the request, chooses an account, relays the answer, and then counts what that has cost; if nobody says what it was, then it has to guess, and guesses should be good.""#,
+    );
     let request = translate::decode(Dialect::Anthropic, body.as_bytes()).expect("a request");
     let tokens = Arc::new(Tokens::default());
-    assert!(tokens.sample("up", "asked", 0).is_none(), "nobody has asked");
-    let (exact, quick) = (tokens.count(&request, "up"), tokens.quick(&request, "asked"));
+    assert!(
+        tokens.sample("up", "asked", 0).is_none(),
+        "nobody has asked"
+    );
+    let (exact, quick) = (
+        tokens.count(&request, "up"),
+        tokens.quick(&request, "asked"),
+    );
     for draw in 0..20 {
         let sampling = tokens.sample("up", "asked", draw).expect("wanted");
-        assert!(tokens.sample("up", "asked", draw).is_none(), "one at a time");
+        assert!(
+            tokens.sample("up", "asked", draw).is_none(),
+            "one at a time"
+        );
         sampling.learn(&request, "up", "asked", exact * 2);
     }
     assert_eq!(tokens.count(&request, "up"), exact * 2);

@@ -84,20 +84,43 @@ mod tests {
             tokenizer.0.count_ordinary(&text) as u64,
             tokenizer.count(&text),
         );
-        assert!(cut.abs_diff(whole) <= text.len() as u64 / PIECE as u64 * 2, "{cut} {whole}");
+        assert!(
+            cut.abs_diff(whole) <= text.len() as u64 / PIECE as u64 * 2,
+            "{cut} {whole}"
+        );
     }
 
     #[test]
     fn no_text_makes_it_panic() {
         let tokenizer = Tokenizer::load();
         for unit in [
-            "a", "A", " ", "\n", "\t \r", "é", "字", "🦀", "\u{301}", "'", "'s", "1", "Aa", "!", "\0",
-            "a\u{301}A", " \u{a0}", "<|endoftext|>", "\u{3000}",
+            "a",
+            "A",
+            " ",
+            "\n",
+            "\t \r",
+            "é",
+            "字",
+            "🦀",
+            "\u{301}",
+            "'",
+            "'s",
+            "1",
+            "Aa",
+            "!",
+            "\0",
+            "a\u{301}A",
+            " \u{a0}",
+            "<|endoftext|>",
+            "\u{3000}",
         ] {
             for end in ["", "x", "X ", "!"] {
                 let text = unit.repeat(60_000 / unit.len()) + end;
                 let tokens = tokenizer.count(&text);
-                assert!(tokens > 0 && tokens <= text.len() as u64, "{unit:?} {tokens}");
+                assert!(
+                    tokens > 0 && tokens <= text.len() as u64,
+                    "{unit:?} {tokens}"
+                );
             }
         }
     }

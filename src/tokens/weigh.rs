@@ -79,16 +79,15 @@ impl Scale<'_> {
             }
         };
         let description = description.as_deref().map_or(0, |text| self.text(text));
-        let schema = schema.as_deref().map_or(0, |schema| self.json(schema.get()));
+        let schema = schema
+            .as_deref()
+            .map_or(0, |schema| self.json(schema.get()));
         let written = (self.text)(tool.name()) + description + schema;
         scaled(written, self.family.schema) + self.family.tool
     }
 
     fn turn(&mut self, turn: &Turn) -> u64 {
-        let name = turn
-            .name
-            .as_deref()
-            .map_or(0, |name| 1 + (self.text)(name));
+        let name = turn.name.as_deref().map_or(0, |name| 1 + (self.text)(name));
         self.family.message + name + self.blocks(&turn.blocks)
     }
 
@@ -213,7 +212,21 @@ fn script(text: &str) -> Script {
         wide += usize::from(('\u{2e80}'..='\u{ffef}').contains(&char));
         signs += usize::from(matches!(
             char,
-            '{' | '}' | '[' | ']' | '(' | ')' | '<' | '>' | ';' | '=' | '"' | '/' | '\\' | '_' | '|' | '\t'
+            '{' | '}'
+                | '['
+                | ']'
+                | '('
+                | ')'
+                | '<'
+                | '>'
+                | ';'
+                | '='
+                | '"'
+                | '/'
+                | '\\'
+                | '_'
+                | '|'
+                | '\t'
         ));
     }
     if wide * 3 > all {

@@ -48,6 +48,15 @@ impl Explainer<'_> {
                     }
                     now += time.max(Duration::from_millis(1));
                 }
+                Step::Estimate(estimate) => {
+                    if part.order.is_empty() {
+                        match estimate.run() {
+                            Ok(answer) => self.answered(&answer, None),
+                            Err(refusal) => outcome = Err(refusal),
+                        }
+                    }
+                    break;
+                }
                 Step::Answer(answer) => {
                     if part.order.is_empty() {
                         self.answered(&answer, None);

@@ -631,6 +631,7 @@ fn live(
             Step::Wait(time) => now += time.max(Duration::from_millis(1)),
             Step::Refuse(refusal) => return Err(refusal.answer(dialect, "x").status),
             Step::Answer(answer) => return Err(answer.status),
+            Step::Estimate(estimate) => return Err(estimate.rough().status),
         }
     }
 }

@@ -1,0 +1,244 @@
+//! Calls that count the tokens of a prompt.
+//!
+//! ```text
+//!  account with a counting endpoint ── asked in its dialect ──► its figure             x-weir-token-count: provider
+//!         │ none, out, missing, failing                     └─► the client's own fault, if it is told in its dialect
+//!         └──► estimate ─────────────────────────────────────► Weir's figure           x-weir-token-count: estimated
+//! ```
+//!
+//! A count is not refused for what is wrong at a provider: clients answer a missing count with a request that costs. It
+//! occupies nothing at the account, and nothing that comes of it is held against the account.
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::dispatch::{Dispatch, Sequel, Step};
+use super::dispatched::Dispatched;
+use super::estimate::Estimate;
+use super::operation::{Endpoint, ModelCall};
+use super::refusal::Refusal;
+use super::relaying::{Body, Ended, Failed, Relaying};
+use crate::config::secret::Secret;
+use crate::config::{Account, Timeouts};
+use crate::outcome::FailureClass;
+use crate::pool::{self, Fault, Pick, Want};
+use crate::protocol::Dialect;
+use crate::protocol::json::{self, Pieces};
+use crate::protocol::translate::{self, count};
+
+/// What is known of a count so far.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    /// No provider is to be asked any more.
+    given_up: bool,
+    /// The upstream's name for the model, of the account that would have served.
+    model: Option<Arc<str>>,
+}
+
+impl Dispatch {
+    /// Whether tokens are to be counted and nothing else.
+    pub(super) fn counts(&self) -> bool {
+        self.admitted.call.endpoint == Endpoint::Count
+    }
+
+    /// The next account to be asked, or the estimate. Never a wait, and no refusal but for a model that nobody serves.
+    pub(super) fn next_count(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
+        let want = Want {
+            without: &[],
+            insist: true,
+            ..self.want(draw)
+        };
+        let pick = if self.counting.given_up {
+            None
+        } else {
+            self.gateway.pool.pick_unbooked(&want, now)
+        };
+        let model = match &pick {
+            Some(pick) => Some(Arc::clone(&pick.model)),
+            None => self.gateway.pool.upstream_model(&want),
+        };
+        let Some(model) = self.counting.model.take().or(model) else {
+            return Step::Refuse(Refusal::ModelUnknown {
+                model: self.admitted.model.clone(),
+            });
+        };
+        self.served.model = Some(Arc::clone(&model));
+        self.counting.model = Some(Arc::clone(&model));
+        match pick.and_then(|pick| self.asking(pick, now, wall, draw)) {
+            Some(dispatched) => Step::Go(Box::new(dispatched)),
+            None => Step::Estimate(Box::new(self.estimate(model))),
+        }
+    }
+
+    /// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
+    fn asking(
+        &mut self,
+        pick: Pick,
+        now: Instant,
+        wall: SystemTime,
+        draw: u64,
+    ) -> Option<Dispatched> {
+        let upstream = counting_dialect(&pick.account, self.dialect())?;
+        let tokens = &self.gateway.tokens;
+        if tokens.is_missing(&pick.account.name, &pick.model, now) {
+            return None;
+        }
+        let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
+        let (body, headers) = if upstream == self.dialect() && !foreign {
+            (self.as_asked(&pick), None)
+        } else {
+            let (_, encoded) = self.encoded(&pick, upstream, wall, draw).ok()?;
+            let body = count::request(upstream, &pick.model, &encoded.body)?;
+            (Pieces::from(Bytes::from(body)), Some(encoded.headers))
+        };
+        self.served.account = Some(Arc::clone(&pick.account));
+        self.served.pool = Some(pick.pool);
+        self.served.dialect = Some(upstream);
+        let call = ModelCall {
+            dialect: upstream,
+            ..self.admitted.call.clone()
+        };
+        Some(Dispatched::counting(pick, call, body, headers, now))
+    }
+
+    /// The client's own bytes, but for the model's name.
+    fn as_asked(&self, pick: &Pick) -> Pieces {
+        let admitted = &self.admitted;
+        let as_it_is = || Pieces::from(admitted.body.clone());
+        if *pick.model == *admitted.model {
+            as_it_is()
+        } else if admitted.call.path_model.is_some() {
+            count::renamed(&admitted.body, &pick.model).unwrap_or_else(as_it_is)
+        } else {
+            json::rename(&admitted.body, &admitted.members, &pick.model)
+        }
+    }
+
+    /// An account would not count: what is wrong with the prompt is told, anything else leads to another account or to
+    /// an estimate.
+    pub(super) fn count_failed(
+        &mut self,
+        dispatched: &Dispatched,
+        failed: Box<Failed>,
+        now: Instant,
+    ) -> Sequel {
+        let failure = failed.failure;
+        self.note_attempt(dispatched, Some(failure.class), now);
+        let missing = dispatched.status.is_some_and(is_missing);
+        if missing {
+            let pick = &dispatched.pick;
+            let tokens = &self.gateway.tokens;
+            tokens.note_missing(&pick.account.name, &pick.model, now);
+        }
+        let theirs = matches!(
+            failure.class,
+            FailureClass::ClientFault | FailureClass::ContextLength
+        );
+        let told = failed
+            .answer
+            .filter(|_| theirs && !missing && !dispatched.is_translated());
+        if let Some(answer) = told {
+            return Sequel::Answer(self.decided(answer));
+        }
+        self.tried.push(dispatched.pick.tried(&failure));
+        let slow = failure.class == FailureClass::Slow;
+        self.counting.given_up = theirs || missing || slow || !self.may_retry(now);
+        Sequel::Again
+    }
+
+    fn estimate(&self, model: Arc<str>) -> Estimate {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        mark(&mut headers, ESTIMATED);
+        self.add_decision(&mut headers);
+        Estimate {
+            tokens: Arc::clone(&self.gateway.tokens),
+            client: self.dialect(),
+            asked: self.admitted.model.clone(),
+            model,
+            body: self.admitted.body.clone(),
+            headers,
+            // Who has asked a provider has a prompt that at least Weir could read.
+            lenient: !self.attempts.is_empty(),
+        }
+    }
+}
+
+impl Dispatched {
+    /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
+    pub fn timeouts(&self) -> Timeouts {
+        let timeouts = self.account().timeouts;
+        if self.call().endpoint != Endpoint::Count {
+            return timeouts;
+        }
+        Timeouts {
+            first_byte: timeouts.first_byte.min(LONGEST_COUNT),
+            idle: timeouts.idle.min(LONGEST_COUNT),
+            ..timeouts
+        }
+    }
+}
+
+impl Relaying {
+    /// As [`Relaying::new`], of a count that a client of another dialect asked for.
+    pub(super) fn counted(
+        client: Dialect,
+        upstream: Dialect,
+        (status, headers): (StatusCode, &HeaderMap),
+        secret: Option<Secret>,
+    ) -> Self {
+        let mut relaying = Self::new(upstream, false, status, headers, secret);
+        relaying.client = client;
+        if status.is_success() {
+            relaying.body = Body::Counted(BytesMut::new());
+        }
+        relaying
+    }
+
+    pub(super) fn end_counted(&mut self, body: &[u8]) -> Result<Ended, Box<Failed>> {
+        let Some(tokens) = count::read(self.dialect, body) else {
+            return Err(Failed::bare(pool::classify_transport(Fault::Eof, false)));
+        };
+        self.ready.push(count::answer(self.client, tokens).into());
+        self.headers = HeaderMap::with_capacity(4);
+        let json = HeaderValue::from_static("application/json");
+        self.headers.insert(CONTENT_TYPE, json);
+        self.body = Body::Whole(BytesMut::new());
+        self.committed = true;
+        Ok(Ended::well())
+    }
+}
+
+/// Tells where a count comes from.
+pub(super) fn mark(headers: &mut HeaderMap, source: &'static str) {
+    let name = HeaderName::from_static("x-weir-token-count");
+    headers.insert(name, HeaderValue::from_static(source));
+}
+
+/// The dialect of an account in which it can be asked for a count: the client's own, else the first that has a way to.
+fn counting_dialect(account: &Account, client: Dialect) -> Option<Dialect> {
+    let mut able = account.dialects.iter().copied();
+    if account.dialects.contains(&client) && count::has_endpoint(client) {
+        return Some(client);
+    }
+    able.find(|dialect| count::has_endpoint(*dialect))
+}
+
+/// What servers answer at a path that they do not have.
+fn is_missing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    )
+}
+
+/// The provider's own figure.
+pub(super) const PROVIDER: &str = "provider";
+/// Weir's.
+const ESTIMATED: &str = "estimated";
+
+/// How long a provider may take to count.
+const LONGEST_COUNT: Duration = Duration::from_secs(10);

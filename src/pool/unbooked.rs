@@ -1,0 +1,117 @@
+//! An account for a call that costs nothing there: the counting of tokens, which providers limit apart.
+//!
+//! It is chosen like any other, so that the account counts that would serve; but it takes no place in its limits, waits
+//! for no ramp, and what comes of it says nothing about the account.
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Pool;
+use super::exhausted::Exclusions;
+use super::health::Pass;
+use super::lease::Lease;
+use super::live::{Level, Load};
+use super::roster::Slot;
+use super::state::{Passes, model_class};
+use super::strategy::{self, Candidate};
+use super::want::{Pick, Want};
+use crate::config::{AccountLimits, Select};
+
+impl Pool {
+    /// The account that would serve, as far as it is not out. `None` = every one is.
+    pub fn pick_unbooked(&self, want: &Want<'_>, now: Instant) -> Option<Pick> {
+        self.chain(want).find_map(|pool| {
+            let preferred = want.prefers.and_then(|_| {
+                let preferred = Want {
+                    dialect: want.prefers,
+                    ..*want
+                };
+                self.unbooked_in(pool, &preferred, now)
+            });
+            preferred.or_else(|| self.unbooked_in(pool, want, now))
+        })
+    }
+
+    /// What the upstream calls the model, whether it can be reached or not. `None` = nobody serves it.
+    pub fn upstream_model(&self, want: &Want<'_>) -> Option<Arc<str>> {
+        self.chain(want).find_map(|pool| {
+            let candidates = self.candidates(pool, want, &mut Exclusions::new());
+            let slot = self.slots.get(candidates.first()?.account)?;
+            Some(slot.models.upstream(want.model))
+        })
+    }
+
+    fn unbooked_in(&self, pool: usize, want: &Want<'_>, now: Instant) -> Option<Pick> {
+        let mut candidates = self.candidates(pool, want, &mut Exclusions::new());
+        if let Some(plan) = self.plan(pool, want, &mut candidates, now) {
+            let mut order = plan.order();
+            return order.find_map(|at| self.unbooked(pool, candidates.get(at)?, want, now));
+        }
+        let select = match self.pools.get(pool)?.select {
+            select @ (Select::Failover | Select::LeastBusy) => select,
+            // Without a turn of its own: it must not shift those of others.
+            Select::Random | Select::RoundRobin | Select::Weighted => Select::Random,
+        };
+        let roster = self.rosters.get(pool)?;
+        let mut left: Vec<usize> = (0..candidates.len()).collect();
+        while let Some(first) = left.first().and_then(|at| candidates.get(*at)) {
+            let tier = first.priority;
+            let same = |at: &usize| candidates.get(*at).is_some_and(|one| one.priority == tier);
+            let usable: Vec<usize> = left.iter().copied().filter(same).collect();
+            let place = strategy::choose(select, roster, &candidates, &usable, want.draw)?;
+            let chosen = *usable.get(place)?;
+            if let Some(pick) = self.unbooked(pool, candidates.get(chosen)?, want, now) {
+                return Some(pick);
+            }
+            left.retain(|at| *at != chosen);
+        }
+        None
+    }
+
+    fn unbooked(
+        &self,
+        pool: usize,
+        candidate: &Candidate,
+        want: &Want<'_>,
+        now: Instant,
+    ) -> Option<Pick> {
+        let slot = self.slots.get(candidate.account)?;
+        slot.live.check(&load(slot, want), now).ok()?;
+        let endpoint = slot.endpoint(want, Level::Insist, now).ok()?;
+        let model = slot.models.upstream(want.model);
+        Some(Pick {
+            lease: Lease {
+                account: Arc::clone(&slot.live),
+                endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
+                model: Arc::clone(&model),
+                generation: self.generation,
+                began: now,
+                passes: Passes::default(),
+                endpoint_pass: Pass::default(),
+                reserved: 0,
+                waits: false,
+                repeats: false,
+                booked: false,
+            },
+            account: Arc::clone(&slot.account),
+            endpoint,
+            model,
+            affinity: None,
+            pool,
+        })
+    }
+}
+
+fn load<'a>(slot: &'a Slot, want: &'a Want<'_>) -> Load<'a> {
+    const NONE: &AccountLimits = &AccountLimits {
+        concurrency: None,
+        rpm: None,
+        tpm: None,
+    };
+    Load {
+        class: model_class(slot.models.upstream_str(want.model)),
+        tokens: 0,
+        uncached: 0,
+        limits: NONE,
+        level: Level::Insist,
+    }
+}

@@ -1,0 +1,192 @@
+//! The counting endpoints: what they are asked, what they answer.
+//!
+//! Each takes what its dialect's generation endpoint takes, less what has nothing to do with the prompt; one member too
+//! many is refused.
+use serde::Deserialize;
+
+use crate::protocol::Dialect;
+use crate::protocol::hub::read::Object;
+use crate::protocol::hub::write;
+use crate::protocol::json::{self, Edit};
+
+/// Whether vendors of the dialect have a counting endpoint.
+pub const fn has_endpoint(dialect: Dialect) -> bool {
+    !matches!(dialect, Dialect::OpenaiChat)
+}
+
+/// A generation request of `upstream` as its counting endpoint wants it. `model` is the upstream's name.
+pub fn request(upstream: Dialect, model: &str, generate: &[u8]) -> Option<Vec<u8>> {
+    let kept: &[&str] = match upstream {
+        Dialect::Anthropic => ANTHROPIC,
+        Dialect::OpenaiResponses => RESPONSES,
+        Dialect::Gemini => {
+            let members = json::scan(generate).ok()?;
+            let name = write::to_vec(&gemini_model(model)).into();
+            let inner = json::set(
+                &generate.to_vec().into(),
+                &members,
+                &[("model", Edit::Set(name))],
+            );
+            let mut out = br#"{"generateContentRequest":"#.to_vec();
+            out.extend_from_slice(&inner.to_bytes());
+            out.push(b'}');
+            return Some(out);
+        }
+        Dialect::OpenaiChat => return None,
+    };
+    let members: Object<'_> = serde_json::from_slice(generate).ok()?;
+    let mut out = b"{".to_vec();
+    for (name, value) in members.0.iter().filter(|(name, _)| kept.contains(&&**name)) {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&write::to_vec(&&**name));
+        out.push(b':');
+        out.extend_from_slice(value.get().as_bytes());
+    }
+    out.push(b'}');
+    Some(out)
+}
+
+/// What is to be counted in a client's request: Gemini wraps it when there is more than contents.
+pub fn prompt(client: Dialect, body: &[u8]) -> &[u8] {
+    if client != Dialect::Gemini {
+        return body;
+    }
+    let members = json::scan(body).ok();
+    let inner = members.and_then(|members| members.value(body, "generateContentRequest"));
+    inner
+        .filter(|inner| inner.starts_with(b"{"))
+        .unwrap_or(body)
+}
+
+/// A client's Gemini request for a model of another name: where it is wrapped, the name stands in it once more.
+pub fn renamed(body: &bytes::Bytes, model: &str) -> Option<json::Pieces> {
+    let members = json::scan(body).ok()?;
+    let inner = members.span(body, "generateContentRequest")?;
+    let inner = body.slice(inner);
+    let name = write::to_vec(&gemini_model(model)).into();
+    let edits = [("model", Edit::Set(name))];
+    let inner = json::set(&inner, &json::scan(&inner).ok()?, &edits).to_bytes();
+    let edits = [("generateContentRequest", Edit::Set(inner))];
+    Some(json::set(body, &members, &edits))
+}
+
+/// The tokens that an answer of `upstream` states.
+pub fn read(upstream: Dialect, body: &[u8]) -> Option<u64> {
+    let counted: Counted = serde_json::from_slice(body).ok()?;
+    match upstream {
+        Dialect::Gemini => counted.total_tokens,
+        _ => counted.input_tokens,
+    }
+}
+
+/// The answer for a client.
+pub fn answer(client: Dialect, tokens: u64) -> String {
+    match client {
+        Dialect::Anthropic => format!(r#"{{"input_tokens":{tokens}}}"#),
+        Dialect::Gemini => format!(r#"{{"totalTokens":{tokens}}}"#),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            format!(r#"{{"object":"response.input_tokens","input_tokens":{tokens}}}"#)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    input_tokens: Option<u64>,
+    #[serde(rename = "totalTokens")]
+    total_tokens: Option<u64>,
+}
+
+fn gemini_model(model: &str) -> String {
+    if model.contains('/') {
+        model.to_owned()
+    } else {
+        format!("models/{model}")
+    }
+}
+
+const ANTHROPIC: &[&str] = &[
+    "model",
+    "system",
+    "tools",
+    "tool_choice",
+    "messages",
+    "thinking",
+    "output_config",
+    "cache_control",
+];
+
+const RESPONSES: &[&str] = &[
+    "model",
+    "instructions",
+    "input",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "text",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(upstream: Dialect, generate: &str) -> String {
+        let request = request(upstream, "m", generate.as_bytes()).expect("an endpoint");
+        String::from_utf8(request).expect("UTF-8")
+    }
+
+    #[test]
+    fn only_what_counts_is_asked() {
+        assert_eq!(
+            asked(
+                Dialect::Anthropic,
+                r#"{"model":"m","max_tokens":9,"messages":[{"a": 1}],"stream":true,"temperature":1,"thinking":{}}"#
+            ),
+            r#"{"model":"m","messages":[{"a": 1}],"thinking":{}}"#
+        );
+        assert_eq!(
+            asked(
+                Dialect::OpenaiResponses,
+                r#"{"model":"m","input":[],"store":false,"include":["x"],"max_output_tokens":3}"#
+            ),
+            r#"{"model":"m","input":[]}"#
+        );
+        assert_eq!(
+            asked(Dialect::Gemini, r#"{"contents":[],"tools":[]}"#),
+            r#"{"generateContentRequest":{"contents":[],"tools":[],"model":"models/m"}}"#
+        );
+        assert_eq!(request(Dialect::OpenaiChat, "m", b"{}"), None);
+    }
+
+    #[test]
+    fn a_wrapped_prompt_is_found_and_renamed() {
+        let body = br#"{"generateContentRequest": {"model":"models/a","contents":[]} }"#;
+        let inner = br#"{"model":"models/a","contents":[]}"#;
+        assert_eq!(prompt(Dialect::Gemini, body), inner);
+        assert_eq!(prompt(Dialect::Anthropic, body), body);
+        assert_eq!(prompt(Dialect::Gemini, inner), inner);
+        let renamed = renamed(&bytes::Bytes::from_static(body), "b").expect("wrapped");
+        assert_eq!(
+            renamed.to_bytes(),
+            r#"{"generateContentRequest": {"model":"models/b","contents":[]} }"#
+        );
+        assert!(super::renamed(&bytes::Bytes::from_static(inner), "b").is_none());
+    }
+
+    #[test]
+    fn answers_are_read_and_written() {
+        for dialect in [
+            Dialect::Anthropic,
+            Dialect::OpenaiResponses,
+            Dialect::Gemini,
+        ] {
+            assert_eq!(read(dialect, answer(dialect, 42).as_bytes()), Some(42));
+        }
+        assert_eq!(read(Dialect::Gemini, br#"{"input_tokens":1}"#), None);
+        assert_eq!(read(Dialect::Anthropic, b"<html>"), None);
+        assert_eq!(read(Dialect::Anthropic, br#"{"input_tokens":-1}"#), None);
+    }
+}
