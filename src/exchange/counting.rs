@@ -183,7 +183,7 @@ impl Dispatched {
 }
 
 impl Relaying {
-    /// As [`Relaying::new`], of a count that a client of another dialect asked for.
+    /// As [`Relaying::new`], of a count.
     pub(super) fn counted(
         client: Dialect,
         upstream: Dialect,
@@ -192,20 +192,25 @@ impl Relaying {
     ) -> Self {
         let mut relaying = Self::new(upstream, false, status, headers, secret);
         relaying.client = client;
-        if status.is_success() {
+        if matches!(relaying.body, Body::Whole(_)) {
             relaying.body = Body::Counted(BytesMut::new());
         }
         relaying
     }
 
-    pub(super) fn end_counted(&mut self, body: &[u8]) -> Result<Ended, Box<Failed>> {
-        let Some(tokens) = count::read(self.dialect, body) else {
+    /// A count is whole: as it came for a client of the same dialect, said anew for others.
+    pub(super) fn end_counted(&mut self, body: Bytes) -> Result<Ended, Box<Failed>> {
+        let Some(tokens) = count::read(self.dialect, &body) else {
             return Err(Failed::bare(pool::classify_transport(Fault::Eof, false)));
         };
-        self.ready.push(count::answer(self.client, tokens).into());
-        self.headers = HeaderMap::with_capacity(4);
-        let json = HeaderValue::from_static("application/json");
-        self.headers.insert(CONTENT_TYPE, json);
+        if self.client == self.dialect {
+            self.ready.push(body);
+        } else {
+            self.ready.push(count::answer(self.client, tokens).into());
+            self.headers = HeaderMap::with_capacity(4);
+            let json = HeaderValue::from_static("application/json");
+            self.headers.insert(CONTENT_TYPE, json);
+        }
         self.body = Body::Whole(BytesMut::new());
         self.committed = true;
         Ok(Ended::well())

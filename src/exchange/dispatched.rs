@@ -337,7 +337,7 @@ impl Dispatched {
         self.pick.lease.observe(headers, now, wall);
         self.status = Some(status);
         let secret = self.pick.account.key.clone();
-        if self.is_translated() && self.call.endpoint == Endpoint::Count {
+        if self.call.endpoint == Endpoint::Count {
             return Relaying::counted(client, self.call.dialect, (status, headers), secret);
         }
         let translation = self.translation.as_mut();

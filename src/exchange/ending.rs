@@ -23,7 +23,7 @@ impl Relaying {
             }
             Body::Counted(held) => {
                 let body = std::mem::take(held).freeze();
-                self.end_counted(&body)
+                self.end_counted(body)
             }
             Body::Fault(held) => {
                 let body = std::mem::take(held).freeze();

@@ -58,7 +58,7 @@ pub(super) struct Facts {
 
 #[derive(Debug)]
 pub(super) enum Body {
-    /// A count for a client of another dialect.
+    /// A count, which is checked before it is believed.
     Counted(BytesMut),
     /// Compressed although asked not to: forwarded unread.
     Opaque,

@@ -7,6 +7,7 @@ mod authentication;
 mod bad_days;
 mod bodies;
 mod commands;
+mod counting;
 mod early;
 mod egress;
 mod explain;
