@@ -3,6 +3,7 @@
 //! Goes on after a fault, so that all are found at once. A value that was already refused by the decoder is not
 //! complained about a second time.
 mod accounts;
+mod capabilities;
 mod endpoints;
 mod files;
 mod headers;
@@ -66,6 +67,7 @@ impl Compiler<'_, '_> {
             self.is_bounded(&raw.pools, 1_000),
             self.is_bounded(&raw.routes, 10_000),
             self.is_bounded(&raw.keys, 100_000),
+            self.is_bounded(&raw.capabilities, 1_000),
         ];
         if bounded.contains(&false) {
             return None;
@@ -88,6 +90,7 @@ impl Compiler<'_, '_> {
         let routes = self.routes(raw, &pool_names, &key_names, &groups);
         let default_pool = self.default_pool(raw, &pool_names);
         let prices = self.prices(raw);
+        let capabilities = self.capabilities(raw);
         let retry = self.retry(&raw.retry);
         let log = self.log(&raw.log);
         let limits = self.limits(&raw.limits);
@@ -111,6 +114,7 @@ impl Compiler<'_, '_> {
             ledger,
             anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
             prices: prices?,
+            capabilities: capabilities?,
             retry: retry?,
             log: log?,
             projects,

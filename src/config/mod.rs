@@ -15,6 +15,7 @@ mod document;
 mod faults;
 mod glob;
 mod load;
+mod models;
 mod raw;
 mod schema;
 mod unsupported;
@@ -36,6 +37,7 @@ use secret::Secret;
 pub use clients::{ClientKey, ClientLimits, Group, Ledger};
 pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
+pub use models::{ModelCapabilities, Price};
 pub use schema::schema;
 
 /// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
@@ -63,6 +65,7 @@ pub struct Config {
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
     pub prices: Vec<Price>,
+    pub capabilities: Vec<ModelCapabilities>,
     pub retry: Retry,
     pub log: Log,
     /// Every project name that occurs in the configuration (accounts, keys and routes): the only values of that label.
@@ -322,18 +325,6 @@ impl When {
             && self.images.is_none()
             && self.web_search.is_none()
     }
-}
-
-/// USD per million tokens.
-#[derive(Clone, Debug)]
-pub struct Price {
-    pub model: Glob,
-    pub input: f64,
-    pub output: f64,
-    /// `None` = as `input`.
-    pub cache_read: Option<f64>,
-    pub cache_write_5m: Option<f64>,
-    pub cache_write_1h: Option<f64>,
 }
 
 /// The `retry` section.

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: defaults, references and ranges are `compile`'s.
 pub mod account;
+pub mod capabilities;
 pub mod later;
 pub mod limits;
 pub mod routing;
@@ -14,6 +15,7 @@ use super::values::{
 };
 use super::{LogFormat, decode::Map};
 use account::Account;
+use capabilities::Capabilities;
 use later::{Prometheus, Rewrite};
 use limits::{ClientLimits, Ledger};
 use routing::{ClientKey, Group, Pool, Route};
@@ -54,6 +56,9 @@ Raw {
     rewrites: Field<Vec<Field<Rewrite>>>,
     /// Prices that override the built-in table; the first match wins.
     prices: Field<Vec<Field<Price>>>,
+    /// What models accept, where the built-in table is wrong or silent. Of several entries that match, the first that
+    /// gives a field decides it.
+    capabilities: Field<Vec<Field<Capabilities>>>,
     /// Failover.
     retry: Field<Retry>,
     /// Logging.

@@ -122,7 +122,7 @@ impl Dispatch {
     pub(super) fn count_failed(
         &mut self,
         dispatched: &Dispatched,
-        failed: Box<Failed>,
+        failed: Failed,
         now: Instant,
     ) -> Sequel {
         let failure = failed.failure;

@@ -213,7 +213,7 @@ impl Dispatch {
         draw: u64,
     ) -> Sequel {
         if self.counts() {
-            return self.count_failed(&dispatched, failed, now);
+            return self.count_failed(&dispatched, *failed, now);
         }
         let failure = failed.failure;
         self.note_attempt(&dispatched, Some(failure.class), now);

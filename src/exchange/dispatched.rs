@@ -26,7 +26,6 @@ use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::json::{self, Pieces};
-use crate::protocol::models::capabilities;
 use crate::protocol::translate::{self, Translator};
 
 /// One attempt, about to be made.
@@ -189,7 +188,7 @@ impl Dispatch {
         };
         let target = Target {
             model: &pick.model,
-            capabilities: &capabilities(&pick.model),
+            capabilities: &self.gateway.config.capabilities_of(&pick.model),
             quirks: pick.account.provider.quirks(),
             account: &pick.account.name,
         };

@@ -15,6 +15,8 @@ use super::usage;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
 use crate::protocol::Dialect;
+use crate::protocol::hub::effort::Effort;
+use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 
 /// Answers `what` for `key`.
 pub fn answer(
@@ -52,6 +54,8 @@ pub fn answer(
 struct Served {
     provider: &'static str,
     dialects: Vec<Dialect>,
+    /// What the first account that serves it calls it.
+    upstream: String,
 }
 
 /// What `key` may use, by name.
@@ -70,9 +74,12 @@ fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
         .filter_map(|index| gateway.config.accounts.get(*index))
     {
         for name in names(account).filter(|name| allowed(name)) {
+            let upstream = account.models.upstream_name(&name).unwrap_or(&name);
+            let upstream = upstream.to_owned();
             let served = models.entry(name).or_insert_with(|| Served {
                 provider: account.provider.name,
                 dialects: Vec::new(),
+                upstream,
             });
             for dialect in &account.dialects {
                 if !served.dialects.contains(dialect) {
@@ -108,6 +115,7 @@ fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
             models.entry(name.to_owned()).or_insert_with(|| Served {
                 provider: account.provider.name,
                 dialects: account.dialects.clone(),
+                upstream: route.model.as_deref().unwrap_or(name).to_owned(),
             });
         }
     }
@@ -196,7 +204,7 @@ fn entry(dialect: Dialect, id: &str, provider: &str) -> Value {
     }
 }
 
-/// Models with their dialects and prices.
+/// Models with their dialects, their prices and what they accept.
 fn capabilities(gateway: &Gateway, key: &ClientKey) -> Value {
     let data: Vec<Value> = models(gateway, key)
         .into_iter()
@@ -216,10 +224,49 @@ fn capabilities(gateway: &Gateway, key: &ClientKey) -> Value {
                 .iter()
                 .map(|dialect| dialect.as_str())
                 .collect();
-            json!({"id": id, "provider": served.provider, "dialects": dialects, "price": price})
+            let accepts = accepts(&gateway.config.capabilities_of(&served.upstream));
+            json!({
+                "id": id,
+                "provider": served.provider,
+                "dialects": dialects,
+                "price": price,
+                "capabilities": accepts,
+            })
         })
         .collect();
     json!({"object": "list", "data": data})
+}
+
+/// In the words of the configuration.
+fn accepts(capabilities: &Capabilities) -> Value {
+    let reasoning = &capabilities.reasoning;
+    let switches = Modes::NAMED.iter();
+    let switches = switches.filter(|(_, mode)| reasoning.modes.has(*mode));
+    let efforts = Effort::ALL.into_iter();
+    let efforts = efforts.filter(|effort| reasoning.efforts.has(*effort));
+    let has = |traits: Traits| capabilities.traits.has(traits);
+    json!({
+        "context_window": capabilities.context,
+        "max_output_tokens": capabilities.max_output,
+        "sampling": match capabilities.sampling {
+            Sampling::Any => "any",
+            Sampling::One => "one",
+            Sampling::Refused => "none",
+            Sampling::RefusedWhileReasoning | Sampling::Unless => "none-while-reasoning",
+        },
+        "stop_sequences": capabilities.stops,
+        "reasoning_modes": switches.map(|(name, _)| *name).collect::<Vec<_>>(),
+        "reasoning_efforts": efforts.map(Effort::as_str).collect::<Vec<_>>(),
+        "reasoning_by_default": reasoning.default_on,
+        "reasoning_hidden": reasoning.hidden,
+        "reasoning_bound_to_account": has(Traits::ACCOUNT_BOUND),
+        "supports_tool_choice": has(Traits::FORCED_TOOLS),
+        "supports_response_schema": has(Traits::STRUCTURED),
+        "supports_assistant_prefill": has(Traits::PREFILL),
+        "supports_mid_conversation_system": has(Traits::SYSTEM_IN_TURNS),
+        "supports_cache_breakpoints": has(Traits::BREAKPOINTS),
+        "tools_need_responses": has(Traits::TOOLS_NEED_RESPONSES),
+    })
 }
 
 /// The providers of the configured accounts. Accounts themselves are the operator's business.

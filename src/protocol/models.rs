@@ -5,7 +5,10 @@
 //! everything else is forwarded, and the upstream may refuse.
 use crate::protocol::hub::effort::{Effort, Efforts};
 
+mod overrides;
 mod table;
+
+pub use overrides::Overrides;
 
 /// What one model accepts and needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,6 +65,14 @@ impl Modes {
     pub const OFF: Self = Self(4);
     /// Between tool calls only.
     pub const BETWEEN_TOOLS: Self = Self(8);
+
+    /// Each with its name in the configuration.
+    pub const NAMED: &[(&str, Self)] = &[
+        ("adaptive", Self::ADAPTIVE),
+        ("budget", Self::BUDGET),
+        ("off", Self::OFF),
+        ("between-tools", Self::BETWEEN_TOOLS),
+    ];
 
     /// Both.
     #[must_use]

@@ -32,13 +32,12 @@ impl Relay<'_> {
                 counting.await.unwrap_or_else(|_| Ok(estimate.rough()))
             };
             // This is Weir's own time, and so it is reported.
-            match wait(&mut Duration::default(), self.client, work).await {
-                Ok(counted) => counted,
-                Err(_) => {
-                    self.outcome.end = End::ClientGone;
-                    return Left::Abort;
-                }
-            }
+            let mut unmeasured = Duration::ZERO;
+            let Ok(counted) = wait(&mut unmeasured, self.client, work).await else {
+                self.outcome.end = End::ClientGone;
+                return Left::Abort;
+            };
+            counted
         } else {
             estimate.run()
         };

@@ -197,7 +197,12 @@ fn what_is_wrong_with_the_prompt_is_told_by_who_reads_it() {
 fn a_stranger_gets_no_count_and_nobody_counts_for_an_unknown_model() {
     let client = sample(Dialect::Anthropic);
     let there = upstream(client, move |_, wire| wire.json(200, provided(&client, 1)));
-    let weir = Weir::start(&accounts(&[only("a", &client, &there, ", models: [gpt-5]")]));
+    let weir = Weir::start(&accounts(&[only(
+        "a",
+        &client,
+        &there,
+        ", models: [gpt-5]",
+    )]));
     count(&weir, &client).key("wrong").send().is(401);
     count(&weir, &client).send().is(404);
     assert_eq!(there.count(), 0);
@@ -255,7 +260,8 @@ fn estimates_learn_from_what_the_upstream_states_and_a_reload_forgets_nothing() 
     let there = Upstream::start(move |_, wire| wire.json(200, &answer));
     let config = accounts(&[only("a", &chat, &there, "")]);
     let weir = Weir::start(&config);
-    let prose = "The proxy reads the request, chooses an account, and relays the answer. ".repeat(10);
+    let prose =
+        "The proxy reads the request, chooses an account, and relays the answer. ".repeat(10);
     let ask = client.ask.replace("\"Hi\"", &format!("\"{prose}\""));
     let estimate = || {
         let counted = weir.post("/v1/messages/count_tokens", &ask).send().is(200);
@@ -268,7 +274,10 @@ fn estimates_learn_from_what_the_upstream_states_and_a_reload_forgets_nothing() 
         (estimate().abs_diff(300) <= 3).then_some(())
     });
     weir.rewrite(&format!("{config}# changed\n"));
-    assert_eq!(weir.tell("/admin/reload").is(200).json()["result"], "applied");
+    assert_eq!(
+        weir.tell("/admin/reload").is(200).json()["result"],
+        "applied"
+    );
     assert!(estimate().abs_diff(300) <= 3);
 }
 
@@ -278,7 +287,8 @@ fn a_large_prompt_is_counted_and_so_is_all_that_is_in_it() {
     let there = upstream(chat, |_, wire| wire.json(500, "{}"));
     let weir = Weir::start(&accounts(&[only("a", &chat, &there, "")]));
     let words = "quick brown fox ".repeat(60_000);
-    let tool = format!(r#"{{"name":"t","description":"{words}","input_schema":{{"type":"object"}}}}"#);
+    let tool =
+        format!(r#"{{"name":"t","description":"{words}","input_schema":{{"type":"object"}}}}"#);
     let body = client
         .ask
         .replacen('{', &format!(r#"{{"tools":[{tool}],"#), 1)
@@ -324,7 +334,9 @@ fn gemini_wraps_a_prompt_that_has_more_than_contents() {
     assert_eq!(String::from_utf8_lossy(&seen.body), expected);
     // And elsewhere it is unwrapped.
     let anthropic = sample(Dialect::Anthropic);
-    let there = upstream(anthropic, move |_, wire| wire.json(200, provided(&anthropic, 9)));
+    let there = upstream(anthropic, move |_, wire| {
+        wire.json(200, provided(&anthropic, 9));
+    });
     let weir = Weir::start(&accounts(&[only("a", &anthropic, &there, "")]));
     let answer = weir.post(&path, &wrapped).send().is(200);
     assert_eq!(tokens(&gemini, &answer, "provider"), 9);

@@ -6,6 +6,7 @@ mod admin;
 mod authentication;
 mod bad_days;
 mod bodies;
+mod capabilities;
 mod commands;
 mod counting;
 mod early;
