@@ -6,3 +6,4 @@ mod selection;
 mod simulation;
 mod speed;
 mod support;
+mod unbooked;

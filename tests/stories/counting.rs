@@ -8,6 +8,7 @@ use crate::rig::upstream::Request;
 use crate::rig::{ALL, Answer, Call, Lines, Upstream, Weir, Wire, accounts, eventually, sample};
 use crate::translation::only;
 use weir::protocol::Dialect;
+use weir::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 
 /// Where a client counts, and what it sends there.
 fn counting(lines: &Lines) -> Option<(String, String)> {
@@ -307,7 +308,14 @@ fn a_conversation_that_was_translated_before_is_counted_without_what_weir_put_in
         only("own", &client, &own, ""),
         only("chat", &chat, &other, ""),
     ]));
-    let body = r#"{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"weir1.AQECAwQF"},{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}"#;
+    let sealed = opaque::seal(&Opaque::native(
+        Vendor::Openai,
+        OpaqueKind::Encrypted,
+        "secret",
+    ));
+    let body = format!(
+        r#"{{"model":"claude-sonnet-4-5","messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"hm","signature":"{sealed}"}},{{"type":"text","text":"b"}}]}},{{"role":"user","content":"c"}}]}}"#
+    );
     let answer = weir.post("/v1/messages/count_tokens", body).send().is(200);
     assert_eq!(tokens(&client, &answer, "provider"), 55);
     let seen = String::from_utf8(own.only().body).expect("UTF-8");
