@@ -117,6 +117,7 @@ impl<'a> Turn<'a> {
         let body = self.request.body;
         let ask = match dialect {
             Dialect::Anthropic => anthropic::ask(body, self.head.version, counting)?,
+            Dialect::Gemini if counting => gemini::ask(gemini::counted(body)?, model, stream)?,
             Dialect::Gemini => gemini::ask(body, model, stream)?,
             Dialect::OpenaiChat => openai_chat::ask(body)?,
             Dialect::OpenaiResponses => openai_responses::ask(body)?,

@@ -26,6 +26,9 @@ impl Default for Calibration {
 impl Calibration {
     /// The estimate, corrected by what is known of the model. From now on the model is wanted.
     pub(super) fn corrected(&mut self, model: &str, estimate: u64) -> u64 {
+        if model.len() > LONGEST_NAME {
+            return estimate.max(1);
+        }
         let ratio = self.models.get(model).unwrap_or_else(|| {
             let fresh = Ratio {
                 value: 1.0,
@@ -75,6 +78,8 @@ pub(super) fn scaled(tokens: u64, factor: f64) -> u64 {
 
 /// Models of which a ratio is kept, twice at most.
 const MODELS: usize = 512;
+/// Names are the clients': a longer one is not kept.
+pub(super) const LONGEST_NAME: usize = 256;
 /// After so many samples they are taken more rarely, and each weighs the same.
 const SETTLED: u32 = 24;
 /// Then one in so many answers is a sample.
@@ -128,6 +133,14 @@ mod tests {
         }
         let sampled = (0..1600).filter(|draw| calibration.wants("m", *draw));
         assert_eq!(sampled.count(), 100);
+    }
+
+    #[test]
+    fn a_name_without_end_is_not_kept() {
+        let mut calibration = Calibration::default();
+        let name = "m".repeat(LONGEST_NAME + 1);
+        assert_eq!(calibration.corrected(&name, 7), 7);
+        assert!(!calibration.is_wanted(&name));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use ahash::RandomState;
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::request::Request;
 use crate::protocol::translate;
-use calibration::Calibration;
+use calibration::{Calibration, LONGEST_NAME};
 use recent::Recent;
 use tokenizer::Tokenizer;
 
@@ -94,6 +94,9 @@ impl Tokens {
 
     /// Remembers that an account has no counting endpoint for this model.
     pub fn note_missing(&self, account: &str, model: &str, now: Instant) {
+        if model.len() > LONGEST_NAME {
+            return;
+        }
         lock(&self.missing).put((account.to_owned(), model.to_owned()), now);
     }
 
@@ -155,7 +158,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Texts whose tokens are remembered, twice at most: 16,384 × 2 entries of about 24 bytes are under 1 MiB.
+/// Texts whose tokens are remembered, twice at most: with the room that maps leave, about 1 MiB.
 const CACHED_TEXTS: usize = 16_384;
 
 /// A shorter text is counted as fast as it is looked up.

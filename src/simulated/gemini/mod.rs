@@ -17,7 +17,7 @@ use super::stream::Beat;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
-pub(super) use self::request::ask;
+pub(super) use self::request::{ask, counted};
 
 /// A whole response.
 pub(super) fn whole(plan: &Plan) -> Bytes {

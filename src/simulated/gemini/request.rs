@@ -10,6 +10,16 @@ use crate::simulated::ask::{Ask, Choice, Reasoning, Speaker, Tail, Tool, lenient
 use crate::simulated::fault::Failure;
 use crate::simulated::frames::Framing;
 
+/// The request whose tokens are asked for: it may be wrapped, and must then name its model.
+pub(in crate::simulated) fn counted(body: &[u8]) -> Result<&[u8], Failure> {
+    let Some(wrapped) = read::<Counting<'_>>(body)?.generate_content_request else {
+        return Ok(body);
+    };
+    let body = wrapped.get().as_bytes();
+    read::<Named<'_>>(body)?;
+    Ok(body)
+}
+
 /// Reads a request body; the model and the kind of answer are in the path and the query.
 pub(in crate::simulated) fn ask<'a>(
     body: &'a [u8],
@@ -69,6 +79,19 @@ fn choice(raw: Option<&RawValue>) -> Choice<'_> {
         "NONE" => Choice::None,
         _ => Choice::Auto,
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counting<'a> {
+    #[serde(borrow, alias = "generate_content_request")]
+    generate_content_request: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow, rename = "model")]
+    _model: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

@@ -152,6 +152,20 @@ fn vendor_endpoints_have_the_right_shape() {
     );
     check(
         post(),
+        "/v1beta/models/m:countTokens",
+        r#"{"generateContentRequest":{"model":"models/m","contents":[]}}"#,
+        "/totalTokens",
+        json!(16),
+    );
+    check(
+        post(),
+        "/v1beta/models/m:countTokens",
+        r#"{"generateContentRequest":{"contents":[]}}"#,
+        "/error/status",
+        json!("INVALID_ARGUMENT"),
+    );
+    check(
+        post(),
         "/v1/nothing",
         "{}",
         "/error/type",

@@ -101,6 +101,10 @@ class Anthropic:
     def count(self, text):
         return self.client.messages.count_tokens(model=self.model, messages=[{"role": "user", "content": text}]).input_tokens
 
+    def counted_by(self, text):
+        counting = self.client.messages.with_raw_response
+        return counting.count_tokens(model=self.model, messages=[{"role": "user", "content": text}]).headers["x-weir-token-count"]
+
 
 class OpenAI:
     model = "gpt-5.5"
@@ -213,6 +217,10 @@ class Responses(OpenAI):
     def count(self, text):
         return self.client.responses.input_tokens.count(model=self.model, input=text).input_tokens
 
+    def counted_by(self, text):
+        counting = self.client.responses.input_tokens.with_raw_response
+        return counting.count(model=self.model, input=text).headers["x-weir-token-count"]
+
 
 class Gemini:
     model = "gemini-2.5-pro"
@@ -274,6 +282,10 @@ class Gemini:
 
     def count(self, text):
         return self.client.models.count_tokens(model=self.model, contents=text).total_tokens
+
+    def counted_by(self, text):
+        counted = self.client.models.count_tokens(model=self.model, contents=text)
+        return counted.sdk_http_response.headers["x-weir-token-count"]
 
 
 SPEAKERS = {"anthropic": Anthropic, "openai-chat": Chat, "openai-responses": Responses, "gemini": Gemini}

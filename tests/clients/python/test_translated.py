@@ -2,6 +2,7 @@
 
 What was meant is found out by asking the simulated upstream the same in its own dialect, without a proxy.
 """
+import base64
 import itertools
 
 import anthropic
@@ -159,6 +160,27 @@ def test_a_prompt_is_counted(client):
         pytest.skip("Chat cannot count")
     few, many = client.count("hello"), client.count("hello " * 1000)
     assert 0 < few < 100 < many
+
+
+def test_a_prompt_is_counted_by_the_provider_where_it_can_be(client, pair):
+    if not hasattr(client, "count"):
+        pytest.skip("Chat cannot count")
+    assert client.counted_by("hello") == ("estimated" if pair[1] == "openai-chat" else "provider")
+
+
+def test_everything_in_a_prompt_is_counted(connected):
+    client = connected("anthropic", "openai-chat")
+    count = lambda **more: client.client.messages.count_tokens(model=client.model, **more).input_tokens
+    text = {"type": "text", "text": "hello"}
+    # A PNG of 1920 x 1080 pixels, as far as it has to be read.
+    png = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x07\x80\0\0\x04\x38\x08\x02\0\0\0").decode()
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+    tool = {"name": "get_weather", "description": "Tells the weather. " * 20, "input_schema": {"type": "object"}}
+    plain = count(messages=[{"role": "user", "content": [text]}])
+    assert 5 < plain < 20
+    assert count(messages=[{"role": "user", "content": [text, image]}]) > plain + 700
+    assert count(messages=[{"role": "user", "content": [text]}], tools=[tool]) > plain + 60
+    assert count(messages=[{"role": "user", "content": [text]}], system="Be brief. " * 50) > plain + 100
 
 
 def test_a_long_stream_with_pings(client):
