@@ -132,6 +132,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_header_makes_it_panic(
+            magic in proptest::sample::select(vec![
+                &b"\x89PNG"[..], b"GIF8", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8 ",
+                b"RIFF\0\0\0\0WEBPVP8L", b"RIFF\0\0\0\0WEBPVP8X", b"",
+            ]),
+            rest in proptest::collection::vec(proptest::num::u8::ANY, 0..80),
+        ) {
+            let bytes = [magic, &rest].concat();
+            if let Some((width, height)) = of(&bytes) {
+                assert!(width > 0 && height > 0);
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_picture_has_no_size() {
         for bytes in [

@@ -58,6 +58,14 @@ mod tests {
         assert_eq!(pages(&STANDARD.encode(text)), expected, "{text:.60}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(/Type ?|/Pages?|/Count ?|[0-9]{0,9}|[ -~]){0,40}") {
+            let pages = pages(&STANDARD.encode(text));
+            assert!((1..=MOST).contains(&pages));
+        }
+    }
+
     #[test]
     fn pages_are_stated_found_or_guessed() {
         check(

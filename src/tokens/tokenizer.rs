@@ -114,8 +114,8 @@ mod tests {
             "<|endoftext|>",
             "\u{3000}",
         ] {
-            for end in ["", "x", "X ", "!"] {
-                let text = unit.repeat(60_000 / unit.len()) + end;
+            for end in ["", "x"] {
+                let text = unit.repeat(20_000 / unit.len()) + end;
                 let tokens = tokenizer.count(&text);
                 assert!(
                     tokens > 0 && tokens <= text.len() as u64,
