@@ -34,8 +34,8 @@ use crate::protocol::translate::{self, count};
 pub(super) struct Counting {
     /// No provider is to be asked any more.
     given_up: bool,
-    /// The upstream's name for the model, of the account that would have served.
-    model: Option<Arc<str>>,
+    /// The account that would serve the request, and its name for the model.
+    serves: Option<(Arc<Account>, Arc<str>)>,
 }
 
 impl Dispatch {
@@ -56,20 +56,22 @@ impl Dispatch {
         } else {
             self.gateway.pool.pick_unbooked(&want, now)
         };
-        let model = match &pick {
-            Some(pick) => Some(Arc::clone(&pick.model)),
-            None => self.gateway.pool.upstream_model(&want),
-        };
-        let Some(model) = self.counting.model.take().or(model) else {
-            return Step::Refuse(Refusal::ModelUnknown {
+        if self.counting.serves.is_none() {
+            self.counting.serves = match &pick {
+                Some(pick) => Some((Arc::clone(&pick.account), Arc::clone(&pick.model))),
+                None => self.gateway.pool.serves(&want),
+            };
+        }
+        let asking = pick.and_then(|pick| self.asking(pick, now, wall, draw));
+        match (asking, &self.counting.serves) {
+            (Some(dispatched), _) => Step::Go(Box::new(dispatched)),
+            (None, Some((account, model))) => {
+                self.served.model = Some(Arc::clone(model));
+                Step::Estimate(Box::new(self.estimate(account, model)))
+            }
+            (None, None) => Step::Refuse(Refusal::ModelUnknown {
                 model: self.admitted.model.clone(),
-            });
-        };
-        self.served.model = Some(Arc::clone(&model));
-        self.counting.model = Some(Arc::clone(&model));
-        match pick.and_then(|pick| self.asking(pick, now, wall, draw)) {
-            Some(dispatched) => Step::Go(Box::new(dispatched)),
-            None => Step::Estimate(Box::new(self.estimate(model))),
+            }),
         }
     }
 
@@ -96,6 +98,7 @@ impl Dispatch {
         };
         self.served.account = Some(Arc::clone(&pick.account));
         self.served.pool = Some(pick.pool);
+        self.served.model = Some(Arc::clone(&pick.model));
         self.served.dialect = Some(upstream);
         let call = ModelCall {
             dialect: upstream,
@@ -149,7 +152,7 @@ impl Dispatch {
         Sequel::Again
     }
 
-    fn estimate(&self, model: Arc<str>) -> Estimate {
+    fn estimate(&self, account: &Account, model: &Arc<str>) -> Estimate {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         mark(&mut headers, ESTIMATED);
@@ -158,11 +161,11 @@ impl Dispatch {
             tokens: Arc::clone(&self.gateway.tokens),
             client: self.dialect(),
             asked: self.admitted.model.clone(),
-            model,
+            model: Arc::clone(model),
             body: self.admitted.body.clone(),
             headers,
-            // Who has asked a provider has a prompt that at least Weir could read.
-            lenient: !self.attempts.is_empty(),
+            // It would get the request as it is, and may know more of its dialect than Weir does.
+            lenient: account.dialects.contains(&self.dialect()),
         }
     }
 }
@@ -192,7 +195,7 @@ impl Relaying {
     ) -> Self {
         let mut relaying = Self::new(upstream, false, status, headers, secret);
         relaying.client = client;
-        if matches!(relaying.body, Body::Whole(_)) {
+        if status.is_success() {
             relaying.body = Body::Counted(BytesMut::new());
         }
         relaying

@@ -39,7 +39,7 @@ pub struct Dispatched {
     /// What was asked first, where an answer comes in rounds.
     pub(super) asked: Option<Bytes>,
     pub(super) began: Instant,
-    /// Of the answer.
+    /// What the upstream answered, once it has.
     pub(super) status: Option<StatusCode>,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,

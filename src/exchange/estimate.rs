@@ -30,7 +30,7 @@ pub struct Estimate {
     pub(super) body: Bytes,
     /// Of the answer.
     pub(super) headers: HeaderMap,
-    /// Whether a prompt that cannot be read is measured instead of refused.
+    /// Whether a prompt that Weir cannot read is measured instead of refused.
     pub(super) lenient: bool,
 }
 

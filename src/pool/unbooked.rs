@@ -14,7 +14,7 @@ use super::roster::Slot;
 use super::state::{Passes, model_class};
 use super::strategy::{self, Candidate};
 use super::want::{Pick, Want};
-use crate::config::{AccountLimits, Select};
+use crate::config::{Account, AccountLimits, Select};
 
 impl Pool {
     /// The account that would serve, as far as it is not out. `None` = every one is.
@@ -31,13 +31,19 @@ impl Pool {
         })
     }
 
-    /// What the upstream calls the model, whether it can be reached or not. `None` = nobody serves it.
-    pub fn upstream_model(&self, want: &Want<'_>) -> Option<Arc<str>> {
-        self.chain(want).find_map(|pool| {
+    /// An account that would serve if nothing were out, and what it calls the model. `None` = nobody serves it.
+    pub fn serves(&self, want: &Want<'_>) -> Option<(Arc<Account>, Arc<str>)> {
+        let first = |pool: usize, want: &Want<'_>| {
             let candidates = self.candidates(pool, want, &mut Exclusions::new());
             let slot = self.slots.get(candidates.first()?.account)?;
-            Some(slot.models.upstream(want.model))
-        })
+            Some((Arc::clone(&slot.account), slot.models.upstream(want.model)))
+        };
+        let preferred = Want {
+            dialect: want.prefers.or(want.dialect),
+            ..*want
+        };
+        self.chain(want)
+            .find_map(|pool| first(pool, &preferred).or_else(|| first(pool, want)))
     }
 
     fn unbooked_in(&self, pool: usize, want: &Want<'_>, now: Instant) -> Option<Pick> {

@@ -79,14 +79,11 @@ fn it_shifts_no_turns_and_goes_round_those_that_are_out() {
     }
     pool.drain("b");
     assert!(pool.pick_unbooked(&want(), now).is_none());
-    assert_eq!(
-        pool.upstream_model(&want()).as_deref(),
-        Some("claude-sonnet-4-5")
-    );
+    let (account, model) = pool.serves(&want()).expect("an account");
+    assert_eq!((&*account.name, &*model), ("a", "claude-sonnet-4-5"));
     let unknown = Want {
-        pools: Some(&[]),
         dialect: Some(weir::protocol::Dialect::Gemini),
         ..want()
     };
-    assert_eq!(pool.upstream_model(&unknown), None);
+    assert!(pool.serves(&unknown).is_none());
 }
