@@ -1,6 +1,7 @@
 //! What counting costs: a long conversation for the first time, when its turns are known, and the quick estimate of routes.
 //!
 //! `cargo bench --no-default-features --bench tokens`.
+use std::fmt::Write as _;
 use std::hint::black_box;
 
 use divan::Bencher;
@@ -18,15 +19,13 @@ mod translation;
 fn prompt() -> (Vec<u8>, Request) {
     let body = String::from_utf8(conversation(Dialect::Anthropic)).expect("UTF-8");
     let pieces = body.split("// why").enumerate();
-    let body: String = pieces
-        .map(|(number, piece)| format!("{piece}// {number}"))
-        .collect();
-    let body = body
-        .rsplit_once("//")
-        .expect("pieces")
-        .0
-        .to_owned()
-        .into_bytes();
+    let body = pieces.fold(String::new(), |mut body, (number, piece)| {
+        if number > 0 {
+            write!(body, "// {number}").expect("a String takes everything");
+        }
+        body + piece
+    });
+    let body = body.into_bytes();
     let request = translate::decode(Dialect::Anthropic, &body).expect("a request");
     (body, request)
 }
