@@ -11,10 +11,14 @@ use std::ops::Range;
 use memchr::memchr;
 use smallvec::SmallVec;
 
+mod draft;
 mod edit;
+mod pointer;
 mod scanner;
 mod text;
+pub use draft::{Draft, insert};
 pub use edit::{Edit, Pieces, rename, set};
+pub use pointer::Pointer;
 use scanner::Scanner;
 pub use text::{quote, string, unescape};
 
@@ -85,6 +89,22 @@ pub fn scan(body: &[u8]) -> Result<Members, Fault> {
     let members = Scanner::new(body, first + 1).read()?;
     members.check_unique(body)?;
     Ok(members)
+}
+
+/// The members of an object that lies inside a body which was scanned; `None` when `value` is no object.
+pub fn object(value: &[u8]) -> Option<Members> {
+    if value.first() != Some(&b'{') {
+        return None;
+    }
+    Scanner::new(value, 1).read().ok()
+}
+
+/// Where the elements are of an array that lies inside a body which was scanned; `None` when `value` is no array.
+pub fn elements(value: &[u8]) -> Option<Vec<Range<usize>>> {
+    if value.first() != Some(&b'[') {
+        return None;
+    }
+    Scanner::of_array(value, 1).elements().ok()
 }
 
 impl Members {

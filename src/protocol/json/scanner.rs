@@ -22,6 +22,13 @@ impl<'a> Scanner<'a> {
         Self { body, at, nest }
     }
 
+    /// A scanner of an array whose opening bracket lies just before `at`.
+    pub(super) fn of_array(body: &'a [u8], at: usize) -> Self {
+        let mut nest = Nest::default();
+        nest.push(Bracket::Array);
+        Self { body, at, nest }
+    }
+
     /// The members of the object, behind which nothing may follow.
     pub(super) fn read(mut self) -> Result<Members, Fault> {
         let members = self.members()?;
@@ -55,6 +62,26 @@ impl<'a> Scanner<'a> {
             }
             if !self.eat_after_space(b',') {
                 return Err(self.fault("expected , or } after a member"));
+            }
+        }
+    }
+
+    /// Where the elements of the array are, behind which nothing is looked at.
+    pub(super) fn elements(mut self) -> Result<Vec<Range<usize>>, Fault> {
+        let mut found = Vec::new();
+        if self.eat_after_space(b']') {
+            return Ok(found);
+        }
+        loop {
+            self.at = skip_space(self.body, self.at);
+            let start = self.at;
+            self.value()?;
+            found.push(start..self.at);
+            if self.eat_after_space(b']') {
+                return Ok(found);
+            }
+            if !self.eat_after_space(b',') {
+                return Err(self.fault("expected , or ] in an array"));
             }
         }
     }
