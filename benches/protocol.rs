@@ -10,8 +10,11 @@ use divan::counter::{BytesCount, ItemsCount};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use weir::protocol::Dialect;
+use weir::protocol::json::{self, Draft, Pointer};
 use weir::protocol::passthrough::Tap;
-use weir::protocol::{json, sse};
+use weir::protocol::regroup::{Regroup, Unit};
+use weir::protocol::sse;
+use weir::protocol::system::Addition;
 
 fn main() {
     divan::main();
@@ -67,6 +70,27 @@ fn body_scan_and_rename(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// What a client adapter does to a request: edits at the top and deep inside, a system prompt, and the second scan.
+#[divan::bench]
+fn body_scan_and_rewrite(bencher: Bencher<'_, '_>) {
+    let body = Bytes::from(agent_body());
+    let pointer = |text| Pointer::parse(text).expect("a pointer");
+    let (deep, top) = (pointer("/metadata/labels/a"), pointer("/max_tokens"));
+    let addition = Addition {
+        prepend: Some("Answer in English.".to_owned()),
+        append: None,
+    };
+    bencher.counter(BytesCount::of_slice(&body)).bench(|| {
+        let members = json::scan(&body).expect("valid");
+        let mut draft = Draft::new(&body, &members);
+        draft.set(&top, Bytes::from_static(b"8192"));
+        draft.set(&deep, Bytes::from_static(b"1"));
+        addition.apply(Dialect::Anthropic, &mut draft);
+        let body = draft.finish().expect("edited");
+        json::scan(&body).map(|members| members.len())
+    });
+}
+
 #[divan::bench]
 fn body_small_scan(bencher: Bencher<'_, '_>) {
     let body = br#"{"model":"gpt-5-mini","messages":[{"role":"user","content":"Say hello to the world."}],"max_tokens":64,"temperature":0.2,"stream":true,"user":"u-1"}"#;
@@ -113,6 +137,17 @@ fn event_tap_singly(bencher: Bencher<'_, '_>, sample: &Sample) {
 }
 
 /// A new tap: what every stream pays once.
+/// Events of text, regrouped by sentence.
+#[divan::bench(args = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI])]
+fn event_regrouped(bencher: Bencher<'_, '_>, sample: &Sample) {
+    let chunk = sample.chunk();
+    let mut stage = Regroup::new(sample.dialect, Unit::Sentence);
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        stage.push(black_box(&chunk));
+        stage.take()
+    });
+}
+
 #[divan::bench(args = [&ANTHROPIC, &CHAT, &RESPONSES, &GEMINI])]
 fn tap_new(sample: &Sample) -> Tap {
     Tap::new(black_box(sample.dialect))

@@ -11,7 +11,9 @@ pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod passthrough;
+pub mod regroup;
 pub mod sse;
+pub mod system;
 pub mod translate;
 
 /// A wire dialect: what a client or an upstream speaks.

@@ -27,7 +27,7 @@ mod openai_chat;
 mod openai_responses;
 mod peek;
 pub use answer::{Answer, read_answer, usage_near_end};
-use elements::Elements;
+pub(in crate::protocol) use elements::Elements;
 
 /// Reads a stream that passes through, without changing it.
 #[derive(Debug)]
@@ -228,6 +228,11 @@ impl Tap {
             (_, Reader::Gemini(_)) => gemini::terminal_error(error),
             (_, Reader::Responses(reader)) => reader.terminal_error(error, self.model()),
         }
+    }
+
+    /// Whether it reads a JSON array instead of events.
+    pub fn is_array(&self) -> bool {
+        matches!(self.splitter, Splitter::Elements(_))
     }
 
     fn dialect(&self) -> Dialect {

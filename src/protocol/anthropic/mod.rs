@@ -10,3 +10,6 @@ pub mod stream;
 
 mod search;
 mod wire;
+
+/// How Claude Code's attribution block begins. Anthropic takes it out, but only where it is the first.
+pub(super) const ATTRIBUTION: &str = "x-anthropic-billing-header:";

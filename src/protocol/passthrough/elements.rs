@@ -11,7 +11,7 @@ use crate::protocol::sse::{Cut, TooLong};
 
 /// Splits an array, however its bytes are cut.
 #[derive(Debug)]
-pub(super) struct Elements {
+pub(in crate::protocol) struct Elements {
     /// The element that has begun. At most `limit` bytes.
     held: BytesMut,
     limit: usize,
@@ -48,7 +48,7 @@ enum Text {
 }
 
 impl Elements {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(in crate::protocol) fn new(limit: usize) -> Self {
         Self {
             held: BytesMut::new(),
             limit,
@@ -57,13 +57,17 @@ impl Elements {
     }
 
     /// As [`crate::protocol::sse::Frames::push`]; what stands between elements counts as complete.
-    pub(super) fn push(&mut self, chunk: &[u8], on: impl FnMut(&[u8])) -> Result<Cut, TooLong> {
+    pub(in crate::protocol) fn push(
+        &mut self,
+        chunk: &[u8],
+        on: impl FnMut(&[u8]),
+    ) -> Result<Cut, TooLong> {
         let (_, _, complete) = self.advance(chunk, on)?;
         Ok(Cut { complete })
     }
 
     /// As [`crate::protocol::sse::Frames::relay`].
-    pub(super) fn relay(
+    pub(in crate::protocol) fn relay(
         &mut self,
         chunk: &Bytes,
         on: impl FnMut(&[u8]),
@@ -76,12 +80,20 @@ impl Elements {
     }
 
     /// Whether the array has ended.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::protocol) fn is_closed(&self) -> bool {
         matches!(self.place, Place::Closed | Place::Behind { array: false })
     }
 
+    /// Whether the answer is one object and no array.
+    pub(in crate::protocol) fn is_bare(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Behind { array: false } | Place::Inside { array: false, .. }
+        )
+    }
+
     /// The error as a last element, and the end of the array.
-    pub(super) fn terminal_error(&self, error: &WireError) -> Bytes {
+    pub(in crate::protocol) fn terminal_error(&self, error: &WireError) -> Bytes {
         let (before, after) = match self.place {
             Place::Before => ("[", "]"),
             Place::Behind { array: true } => (",", "]"),

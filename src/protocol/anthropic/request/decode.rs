@@ -7,6 +7,7 @@ use super::super::wire::{
 };
 use super::blocks::{Reader, hosted, need, ttl};
 use crate::protocol::Dialect;
+use crate::protocol::anthropic::ATTRIBUTION;
 use crate::protocol::hub::block::{Block, Hosted, Text};
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
@@ -318,8 +319,5 @@ const EXTRAS: &[(&str, Verdict)] = &[
     ("user_profile_id", Verdict::Omit),
     ("workspace_id", Verdict::Omit),
 ];
-
-/// How Claude Code's attribution block begins.
-const ATTRIBUTION: &str = "x-anthropic-billing-header:";
 
 const SESSION: &str = "_session_";
