@@ -30,6 +30,8 @@ pub struct Outcome {
     pub model_served: Option<String>,
     /// Position of the matching route in the configuration; `None` when none matched.
     pub route: Option<usize>,
+    /// Names of the rewrites that applied, in order.
+    pub rewrites: Vec<Arc<str>>,
     /// The pool that served.
     pub pool: Option<Arc<str>>,
     /// The account that answered, or failed last.
@@ -85,6 +87,7 @@ impl Outcome {
             model_asked: None,
             model_served: None,
             route: None,
+            rewrites: Vec::new(),
             pool: None,
             account: None,
             attempts: Vec::new(),

@@ -14,6 +14,8 @@ use weir::config::providers::Auth;
 use weir::config::secret::Secret;
 use weir::config::{self, AccessLog, AdminAddr, ClientLimits, Config, EgressKind, Select};
 use weir::protocol::Dialect;
+use weir::protocol::json::Pointer;
+use weir::protocol::regroup::Unit;
 
 const RULER: &str = "\n----------\n";
 /// The value of every variable of [`environment`].
@@ -184,8 +186,6 @@ fn every_setting_is_documented() {
     let reference = fs::read_to_string(root.join("conf/weir.yaml")).expect("conf/weir.yaml");
     let document =
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
-    // What is not supported yet is documented in fewer rows.
-    let brief = |path: &str| path.starts_with("rewrites[].");
     let missing: Vec<&String> = all
         .iter()
         .filter(|path| {
@@ -194,8 +194,7 @@ fn every_setting_is_documented() {
                 .next()
                 .unwrap_or(path)
                 .trim_end_matches("[]");
-            let in_document = document.contains(&format!("`{path}`"))
-                || brief(path) && document.contains(&format!("{key}`"));
+            let in_document = document.contains(&format!("`{path}`"));
             !in_document || !reference.contains(&format!("{key}:"))
         })
         .collect();
@@ -251,6 +250,53 @@ fn the_smallest_configuration_has_the_documented_defaults() {
 /// Every setting with a value that is not its default.
 fn everything() -> Config {
     valid(include_str!("config/everything.yaml"))
+}
+
+#[test]
+fn every_setting_of_a_rewrite_arrives() {
+    let config = everything();
+    let [rewrite] = config.rewrites.as_slice() else {
+        panic!("{:?}", config.rewrites);
+    };
+    let when = &rewrite.when;
+    let globs = [
+        &when.user_agent,
+        &when.key,
+        &when.group,
+        &when.project,
+        &when.model,
+    ];
+    let globs = globs.map(|glob| glob.as_ref().expect("a pattern").pattern());
+    assert_eq!(globs, ["Cherry*", "k*", "g", "website", "m*"]);
+    let (name, glob) = &when.header[0];
+    assert_eq!((name.as_str(), glob.pattern()), ("x-client", "a*"));
+    assert_eq!(
+        (when.dialect, when.stream),
+        (Some(Dialect::OpenaiChat), Some(true))
+    );
+    let pointer = |pointer: &Pointer| pointer.as_str().to_owned();
+    assert_eq!(
+        rewrite.body_has.as_ref().map(pointer).as_deref(),
+        Some("/thinking")
+    );
+    let system = &rewrite.system;
+    assert_eq!(system.prepend.as_deref(), Some("first"));
+    assert_eq!(system.append.as_deref(), Some("last"));
+    let (at, value) = &rewrite.set[0];
+    assert_eq!(at.as_str(), "/a/b");
+    assert_eq!(value, r#"{"c":[1,"x",null,true,"5",2.5]}"#);
+    let (at, value) = &rewrite.default[0];
+    assert_eq!((at.as_str(), &**value), ("/temperature", &b"0.7"[..]));
+    let (at, range) = &rewrite.clamp[0];
+    let bounds = (range.low.to_string(), range.high.to_string());
+    assert_eq!(at.as_str(), "/max_tokens");
+    assert_eq!(bounds, ("-1".to_owned(), "2.5".to_owned()));
+    assert_eq!(rewrite.remove[0].as_str(), "/a~1b");
+    let (name, value) = &rewrite.headers_set[0];
+    assert_eq!((name.as_str(), value.is_sensitive()), ("x-a", true));
+    assert_eq!(rewrite.headers_removed[0].as_str(), "x-b");
+    assert_eq!(rewrite.rotate, Some(Duration::from_hours(12)));
+    assert_eq!(rewrite.regroup, Some(Unit::Word));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod keys;
 mod limits;
 mod names;
 mod pools;
+mod rewrites;
 mod routes;
 mod service;
 mod urls;
@@ -27,6 +28,7 @@ use super::values::{Name, Span, Whole};
 use super::{Account, ClientKey, Config, Fingerprint, Glob, Route};
 use files::Files;
 use names::Names;
+use routes::Known;
 
 /// What a configuration is read from, besides its text.
 pub struct World<'a> {
@@ -68,6 +70,7 @@ impl Compiler<'_, '_> {
             self.is_bounded(&raw.routes, 10_000),
             self.is_bounded(&raw.keys, 100_000),
             self.is_bounded(&raw.capabilities, 1_000),
+            self.is_bounded(&raw.rewrites, 1_000),
         ];
         if bounded.contains(&false) {
             return None;
@@ -87,7 +90,9 @@ impl Compiler<'_, '_> {
         let key_names = Names::of(&raw.keys, |key| &key.name, "a key", self.faults);
         let groups = self.groups(raw);
         let keys = self.keys(raw, &pool_names);
-        let routes = self.routes(raw, &pool_names, &key_names, &groups);
+        let known = Known::new(raw, &key_names, &groups);
+        let routes = self.routes(raw, &pool_names, &known);
+        let rewrites = self.rewrites(raw, &known);
         let default_pool = self.default_pool(raw, &pool_names);
         let prices = self.prices(raw);
         let capabilities = self.capabilities(raw);
@@ -112,6 +117,7 @@ impl Compiler<'_, '_> {
             limits,
             timezone: Self::timezone(&raw.timezone),
             ledger,
+            rewrites: rewrites?,
             anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
             prices: prices?,
             capabilities: capabilities?,

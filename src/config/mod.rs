@@ -4,6 +4,7 @@
 //! function between them and [`load()`] the one door. `Config` has no serde.
 pub mod diagnostic;
 pub mod providers;
+pub mod rewrite;
 pub mod secret;
 
 mod agreement;
@@ -17,6 +18,7 @@ mod glob;
 mod load;
 mod models;
 mod raw;
+mod route;
 mod schema;
 mod unsupported;
 mod values;
@@ -38,6 +40,7 @@ pub use clients::{ClientKey, ClientLimits, Group, Ledger};
 pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use models::{ModelCapabilities, Price};
+pub use route::{Route, When};
 pub use schema::schema;
 
 /// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
@@ -62,6 +65,7 @@ pub struct Config {
     /// Where days and months begin.
     pub timezone: TimeZone,
     pub ledger: Option<Ledger>,
+    pub rewrites: Vec<rewrite::Rewrite>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
     pub prices: Vec<Price>,
@@ -278,53 +282,6 @@ pub enum AffinityBy {
     None,
     #[default]
     Session,
-}
-
-/// One route: when it matches, the pool and the model.
-#[derive(Clone, Debug)]
-pub struct Route {
-    pub when: When,
-    /// Position in [`Config::pools`].
-    pub pool: usize,
-    /// Renames the model for the upstream.
-    pub model: Option<Arc<str>>,
-}
-
-/// All given conditions must hold.
-#[derive(Clone, Debug, Default)]
-pub struct When {
-    pub model: Option<Glob>,
-    pub dialect: Option<Dialect>,
-    pub key: Option<Glob>,
-    pub group: Option<Glob>,
-    pub user_agent: Option<Glob>,
-    /// Every one must be present and match.
-    pub header: Vec<(HeaderName, Glob)>,
-    pub stream: Option<bool>,
-    pub project: Option<Glob>,
-    /// The four that need the request to be read as its dialect reads it.
-    pub thinking: Option<bool>,
-    pub input_tokens_over: Option<u64>,
-    pub images: Option<bool>,
-    pub web_search: Option<bool>,
-}
-
-impl When {
-    /// Whether it always holds.
-    pub fn is_empty(&self) -> bool {
-        self.model.is_none()
-            && self.dialect.is_none()
-            && self.key.is_none()
-            && self.group.is_none()
-            && self.user_agent.is_none()
-            && self.header.is_empty()
-            && self.stream.is_none()
-            && self.project.is_none()
-            && self.thinking.is_none()
-            && self.input_tokens_over.is_none()
-            && self.images.is_none()
-            && self.web_search.is_none()
-    }
 }
 
 /// The `retry` section.

@@ -5,6 +5,7 @@ pub mod account;
 pub mod capabilities;
 pub mod later;
 pub mod limits;
+pub mod rewrite;
 pub mod routing;
 pub mod secret;
 
@@ -16,8 +17,9 @@ use super::values::{
 use super::{LogFormat, decode::Map};
 use account::Account;
 use capabilities::Capabilities;
-use later::{Prometheus, Rewrite};
+use later::Prometheus;
 use limits::{ClientLimits, Ledger};
+use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
 
@@ -51,8 +53,7 @@ Raw {
     timezone: Field<Zone>,
     /// A file that remembers what clients used, over restarts. Absent = a restart forgets. A change needs a restart.
     ledger: Field<Ledger>,
-    /// Client adapters; every match applies, in order. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// Client adapters: changes to requests and streams; every match applies, in order.
     rewrites: Field<Vec<Field<Rewrite>>>,
     /// Prices that override the built-in table; the first match wins.
     prices: Field<Vec<Field<Price>>>,

@@ -15,6 +15,7 @@ use super::diagnostic::{did_you_mean, one_of};
 use super::document::Kind;
 use super::faults::Faults;
 use super::{AccessLog, AdminAddr, Glob};
+use crate::protocol::json::Pointer;
 use parse::{
     Parsed, access_target, address, admin_address, boolean, duration, file_path, moment, name,
     network, number, origin, pattern, sha256, size, url_path, whole, zone,
@@ -109,6 +110,10 @@ value!(UrlPath(String), "a path that begins with `/`", { "type": "string", "patt
 value!(Origin(String), "an origin such as `https://app.example.com`, or `*`", { "type": "string" }, scalar, origin);
 value!(Sha256([u8; 32]), "the SHA-256 of a key: 64 hex digits",
     { "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }, scalar, sha256);
+value!(
+    /// A JSON pointer: RFC 6901.
+    RawPointer(Pointer), "a JSON pointer such as `/thinking/budget_tokens`",
+    { "type": "string", "pattern": "^/" }, scalar, |text| Pointer::parse(text).map_err(|hint| Some(hint.to_owned())));
 value!(AccessTarget(AccessLog), "`stdout`, `off` or the path of a file", { "type": "string" }, scalar, access_target);
 value!(Version(()), "`1`", { "const": 1 }, plain, |text| if text == "1" { Ok(()) } else { Err(None) });
 

@@ -11,11 +11,12 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
+use super::rewrite::{self, Applied, Received};
 use super::route::{self, Facts};
+use super::session::Said;
 use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
 use crate::pool::affinity::{self, Session, Traces};
-use crate::protocol::Dialect;
 use crate::protocol::json::{self, Members};
 
 /// A request that may be served, and where.
@@ -23,7 +24,7 @@ use crate::protocol::json::{self, Members};
 pub struct Admitted {
     pub key: Arc<ClientKey>,
     pub call: ModelCall,
-    /// The model as the client named it.
+    /// The model as the client named it, or a rewrite.
     pub model: String,
     /// The model that the route asks for instead.
     pub renamed: Option<Arc<str>>,
@@ -36,6 +37,8 @@ pub struct Admitted {
     pub route: Option<usize>,
     /// Position of the pool.
     pub pool: usize,
+    /// What has been rewritten, `body` included.
+    pub rewrites: Applied,
     pub body: Bytes,
     /// The members of `body`.
     pub members: Members,
@@ -73,15 +76,19 @@ pub fn authenticate(
         })
 }
 
-/// Reads what decides about a request out of its body, and routes it.
+/// Rewrites a request, reads what decides about it out of its body, and routes it.
 pub fn admit(
     gateway: &Gateway,
     key: Arc<ClientKey>,
     call: ModelCall,
     headers: &HeaderMap,
     body: Bytes,
+    now: SystemTime,
 ) -> Result<Admitted, Refusal> {
-    let asked = read(call, body)?;
+    let mut received = read(call, body)?;
+    let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
+    let asked = received.asked()?;
+    // Of what is left after the rewrites: none of them leads around the models of a key.
     may_use_model(&key, &asked.model)?;
     let facts = asked.facts(gateway, &key, headers);
     let (route, pool) = route::choose(gateway, &facts)?;
@@ -95,18 +102,21 @@ pub fn admit(
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
         .and_then(|route| route.model.clone());
-    let previous_response = optional_string(&members, &body, "previous_response_id");
+    let said = Said::read(call.dialect, headers, |name| {
+        Some(body.slice(members.span(&body, name)?))
+    });
     let by = gateway
         .config
         .pools
         .get(pool)
         .map_or(AffinityBy::None, |pool| pool.affinity);
-    let session = match by {
-        AffinityBy::None => None,
-        by => with_traces(&call, &key, headers, &members, &body, |traces| {
-            affinity::session(traces, by)
-        }),
+    let traces = Traces {
+        given: rewrites.session.as_deref(),
+        key: Some(&key.name),
+        ..said.traces()
     };
+    let session = affinity::session(&traces, by);
+    let previous_response = said.previous_response().map(str::to_owned);
     Ok(Admitted {
         key,
         call,
@@ -117,6 +127,7 @@ pub fn admit(
         previous_response,
         route,
         pool,
+        rewrites,
         body,
         members,
     })
@@ -133,24 +144,36 @@ pub(super) struct Asked {
     pub(super) stream: bool,
 }
 
-/// Reads what a call asks for.
-pub(super) fn read(call: ModelCall, body: Bytes) -> Result<Asked, Refusal> {
+/// Reads a call, for its rewrites.
+pub(super) fn read(call: ModelCall, body: Bytes) -> Result<Received, Refusal> {
     let members = json::scan(&body).map_err(Refusal::Json)?;
-    let model = match &call.path_model {
-        Some(model) => model.clone(),
-        None => required_string(&members, &body, "model")?,
-    };
     let stream = match call.path_stream {
         Some(stream) => stream,
         None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
     };
-    Ok(Asked {
+    Ok(Received {
         call,
         body,
         members,
-        model,
         stream,
     })
+}
+
+impl Received {
+    /// What the call asks for, after its rewrites.
+    pub(super) fn asked(self) -> Result<Asked, Refusal> {
+        let model = match &self.call.path_model {
+            Some(model) => model.clone(),
+            None => required_string(&self.members, &self.body, "model")?,
+        };
+        Ok(Asked {
+            call: self.call,
+            body: self.body,
+            members: self.members,
+            model,
+            stream: self.stream,
+        })
+    }
 }
 
 impl Asked {
@@ -193,58 +216,6 @@ fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What the session of a request can be told by.
-pub(super) fn with_traces<T>(
-    call: &ModelCall,
-    key: &ClientKey,
-    headers: &HeaderMap,
-    members: &Members,
-    body: &[u8],
-    read: impl FnOnce(&Traces<'_>) -> T,
-) -> T {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let metadata_user_id = match call.dialect {
-        Dialect::Anthropic => members.value(body, "metadata").and_then(user_id),
-        _ => None,
-    };
-    let prompt_cache_key = optional_string(members, body, "prompt_cache_key");
-    let conversation = members
-        .value(body, "conversation")
-        .and_then(conversation_id);
-    let previous_response = optional_string(members, body, "previous_response_id");
-    read(&Traces {
-        claude_session: header("x-claude-code-session-id"),
-        metadata_user_id: metadata_user_id.as_deref(),
-        codex_session: header("session-id")
-            .or_else(|| header("session_id"))
-            .or_else(|| header("thread-id")),
-        prompt_cache_key: prompt_cache_key.as_deref(),
-        conversation: conversation.as_deref(),
-        previous_response_id: previous_response.as_deref(),
-        key: Some(&key.name),
-    })
-}
-
-/// `metadata.user_id`; the object is small, a client that makes it large has no session.
-fn user_id(metadata: &[u8]) -> Option<String> {
-    if metadata.len() > MAX_SMALL_MEMBER {
-        return None;
-    }
-    let members = json::scan(metadata).ok()?;
-    optional_string(&members, metadata, "user_id")
-}
-
-/// `conversation` is an id or an object with one.
-fn conversation_id(value: &[u8]) -> Option<String> {
-    if value.len() > MAX_SMALL_MEMBER {
-        return None;
-    }
-    match serde_json::from_slice::<String>(value) {
-        Ok(id) => Some(id),
-        Err(_) => optional_string(&json::scan(value).ok()?, value, "id"),
-    }
-}
-
 fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result<String, Refusal> {
     let fault = Refusal::Member {
         name,
@@ -254,10 +225,6 @@ fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result
         Some(text) if !text.is_empty() => Ok(text.into_owned()),
         _ => Err(fault),
     }
-}
-
-fn optional_string(members: &Members, body: &[u8], name: &str) -> Option<String> {
-    members.string(body, name).map(std::borrow::Cow::into_owned)
 }
 
 /// Absent and `null` are false, as the vendors read it.
@@ -271,6 +238,3 @@ fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<b
         }),
     }
 }
-
-/// Members that are parsed for a session id, bytes.
-const MAX_SMALL_MEMBER: usize = 16 << 10;

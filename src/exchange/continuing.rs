@@ -72,6 +72,7 @@ impl Relaying {
         if let Body::Translated(translated) = &mut self.body {
             self.ready.extend(translated.give_up());
             self.committed = true;
+            self.over = true;
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::json::{self, Pieces};
+use crate::protocol::regroup::Unit;
 use crate::protocol::translate::{self, Translator};
 
 /// One attempt, about to be made.
@@ -41,6 +42,8 @@ pub struct Dispatched {
     pub(super) began: Instant,
     /// What the upstream answered, once it has.
     pub(super) status: Option<StatusCode>,
+    /// How the text of a stream is regrouped.
+    regroup: Option<Unit>,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,
 }
@@ -81,6 +84,7 @@ impl Dispatch {
                         asked: None,
                         began: now,
                         status: None,
+                        regroup: self.admitted.rewrites.regroup,
                         translation: Some(Box::new(translation)),
                     }));
                 }
@@ -122,6 +126,7 @@ impl Dispatch {
             asked: None,
             began: now,
             status: None,
+            regroup: admitted.rewrites.regroup,
             translation: None,
         }
     }
@@ -245,7 +250,10 @@ impl Dispatch {
             query,
             account,
         );
-        let headers = headers::to_account(client, account);
+        let headers = headers::to_account(client, account, |headers| {
+            let rewrites = &self.admitted.rewrites;
+            rewrites.edit_headers(&self.gateway.config, headers);
+        });
         let length = Some(dispatched.body.len());
         target::head(&Method::POST, &path, endpoint, headers, length, h2)
     }
@@ -279,6 +287,7 @@ impl Dispatched {
             asked: None,
             began,
             status: None,
+            regroup: None,
             translation: headers.map(|headers| {
                 Box::new(Translation {
                     headers,
@@ -342,17 +351,17 @@ impl Dispatched {
         let translation = self.translation.as_mut();
         let translator = translation
             .and_then(|translation| Some((translation.translator.take()?, translation.media)));
-        let Some((translator, media)) = translator else {
-            return Relaying::new(self.call.dialect, self.stream, status, headers, secret);
+        let relaying = match translator {
+            None => Relaying::new(self.call.dialect, self.stream, status, headers, secret),
+            Some((translator, media)) => Relaying::translated(
+                client,
+                self.call.dialect,
+                Translated::new(translator, self.stream, media),
+                (status, headers),
+                secret,
+            ),
         };
-        let translated = Translated::new(translator, self.stream, media);
-        Relaying::translated(
-            client,
-            self.call.dialect,
-            translated,
-            (status, headers),
-            secret,
-        )
+        relaying.regrouped(self.regroup)
     }
 
     /// The answer is good and begins.
@@ -412,7 +421,7 @@ mod tests {
         };
         let key = admit::authenticate(&gateway, &headers, None, wall).expect("anybody");
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let admitted = admit::admit(&gateway, key, call, &headers, body).expect("a request");
+        let admitted = admit::admit(&gateway, key, call, &headers, body, wall).expect("a request");
         let now = Instant::now();
         let mut dispatch = Dispatch::new(gateway, admitted, None, now);
         match dispatch.next(now, wall, 1) {

@@ -16,6 +16,12 @@ use crate::protocol::passthrough::{self, Ending};
 impl Relaying {
     /// The upstream closed the answer in good order. `Err` when nothing has reached the client and nothing shall.
     pub fn end(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let ended = self.end_body(wall);
+        self.over = !self.is_paused();
+        ended
+    }
+
+    fn end_body(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         match &mut self.body {
             Body::Opaque => {
                 self.committed = true;
@@ -128,6 +134,7 @@ impl Relaying {
 
     /// The upstream broke off, was silent for too long, or cannot be read.
     pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
+        self.over = true;
         if !self.committed {
             return Err(Failed::bare(pool::classify_transport(fault, false)));
         }

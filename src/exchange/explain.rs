@@ -23,9 +23,11 @@ use super::dispatch::Dispatch;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
-use super::{Gateway, limits, origin};
+use super::session::Said;
+use super::{Gateway, limits, origin, rewrite};
 use crate::config::ClientKey;
-use crate::pool::{Used, Want, affinity};
+use crate::pool::affinity::{self, Traces};
+use crate::pool::{Used, Want};
 pub use report::Report;
 use report::{AnswerPart, ClientPart, RequestPart, SessionPart, UntranslatablePart};
 
@@ -233,7 +235,14 @@ impl Explainer<'_> {
         }
         self.read(&key, &call);
         let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);
-        let admitted = admit::admit(&gateway, key, call, headers, self.ask.body.clone())?;
+        let admitted = admit::admit(
+            &gateway,
+            key,
+            call,
+            headers,
+            self.ask.body.clone(),
+            self.moment.wall,
+        )?;
         self.report.request.reserved = Some(self.reserved(&admitted));
         self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
         self.report.session = self.session(&admitted);
@@ -270,7 +279,19 @@ impl Explainer<'_> {
 
     /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
     fn read(&mut self, key: &ClientKey, call: &ModelCall) {
-        let Ok(asked) = admit::read(call.clone(), self.ask.body.clone()) else {
+        let Ok(mut received) = admit::read(call.clone(), self.ask.body.clone()) else {
+            return;
+        };
+        let (config, headers, wall) = (&self.gateway.config, self.ask.headers, self.moment.wall);
+        let Ok(rewrites) = rewrite::apply(&self.gateway, key, headers, &mut received, wall) else {
+            return;
+        };
+        if !rewrites.is_empty() {
+            let names = rewrites.names(config).join(", ");
+            let note = format!("what follows is the request after its rewrites: {names}");
+            self.report.notes.push(note.into());
+        }
+        let Ok(asked) = received.asked() else {
             return;
         };
         let facts = asked.facts(&self.gateway, key, self.ask.headers);
@@ -286,13 +307,19 @@ impl Explainer<'_> {
         let by = self.gateway.config.pools.get(admitted.pool)?.affinity;
         let (key, headers) = (&admitted.key, self.ask.headers);
         let (members, body) = (&admitted.members, &admitted.body);
-        admit::with_traces(&admitted.call, key, headers, members, body, |traces| {
-            let found = affinity::find(traces, by)?;
-            Some(SessionPart {
-                kind: found.kind,
-                id: found.id.chars().take(LONGEST_ID).collect(),
-                affinity: None,
-            })
+        let said = Said::read(admitted.call.dialect, headers, |name| {
+            Some(body.slice(members.span(body, name)?))
+        });
+        let traces = Traces {
+            given: admitted.rewrites.session.as_deref(),
+            key: Some(&key.name),
+            ..said.traces()
+        };
+        let found = affinity::find(&traces, by)?;
+        Some(SessionPart {
+            kind: found.kind,
+            id: found.id.chars().take(LONGEST_ID).collect(),
+            affinity: None,
         })
     }
 

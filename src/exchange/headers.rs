@@ -15,8 +15,12 @@ use crate::config::Account;
 use crate::config::providers::Auth;
 
 /// The headers of a request to `account`: the client's, less what belongs to its connection and what stays here, with
-/// what the account adds and its credential.
-pub fn to_account(client: &HeaderMap, account: &Account) -> HeaderMap {
+/// what the account adds and its credential. `edit` is applied to what the client's become.
+pub fn to_account(
+    client: &HeaderMap,
+    account: &Account,
+    edit: impl FnOnce(&mut HeaderMap),
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(client.len() + 6);
     let nominated = connection_options(client);
     for (name, value) in client {
@@ -27,6 +31,7 @@ pub fn to_account(client: &HeaderMap, account: &Account) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
+    edit(&mut headers);
     // The tap and the error classes read the answer as text.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for (name, value) in &account.headers {

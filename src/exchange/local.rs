@@ -11,6 +11,7 @@ use super::Gateway;
 use super::operation::Local;
 use super::refusal::Refusal;
 use super::relaying::Answer;
+use super::rewrite;
 use super::usage;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
@@ -28,8 +29,7 @@ pub fn answer(
 ) -> Result<Answer, Refusal> {
     let body = match what {
         Local::Health | Local::Ready => json!({"status": "ok"}),
-        // Client adapters are not part of this version: there are none to list.
-        Local::Adapters => json!({"object": "list", "data": []}),
+        Local::Adapters => rewrite::listing(&gateway.config, key),
         Local::Capabilities => capabilities(gateway, key),
         Local::Model { dialect, id } => {
             let id = id.strip_prefix("models/").unwrap_or(id);

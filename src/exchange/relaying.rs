@@ -25,6 +25,7 @@ use crate::protocol::Dialect;
 use crate::protocol::error::ParsedError;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::passthrough::Tap;
+use crate::protocol::regroup::Regroup;
 
 /// One answer on its way from an upstream to the client.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub struct Relaying {
     pub(super) ready: Ready,
     pub(super) committed: bool,
     pub(super) facts: Facts,
+    /// What a stream passes through last.
+    pub(super) regroup: Option<Box<Regroup>>,
+    /// Whether nothing more will become ready.
+    pub(super) over: bool,
 }
 
 /// Bytes for the client, in order.
@@ -122,6 +127,8 @@ impl Relaying {
             ready: Ready::new(),
             committed: false,
             facts: Facts::default(),
+            regroup: None,
+            over: false,
         }
     }
 
@@ -190,11 +197,6 @@ impl Relaying {
             Body::Whole(held) if held.is_empty() => Some(self.ready.iter().map(Bytes::len).sum()),
             _ => None,
         }
-    }
-
-    /// What may go out now.
-    pub fn take(&mut self) -> Ready {
-        std::mem::take(&mut self.ready)
     }
 
     /// The next bytes of the answer.
@@ -274,15 +276,6 @@ impl Relaying {
             Body::Stream(_) if !self.committed => self.commit(),
             Body::Translated(_) => self.translated_hold_expired(),
             _ => Next::Hold,
-        }
-    }
-
-    /// A keep-alive for a client that waits; empty where none can be put.
-    pub fn ping(&mut self) -> Bytes {
-        match &mut self.body {
-            Body::Stream(tap) if self.committed => Bytes::from_static(tap.ping()),
-            Body::Translated(translated) if self.committed => translated.ping(),
-            _ => Bytes::new(),
         }
     }
 

@@ -96,6 +96,10 @@ impl Dispatch {
                 .route
                 .map_or_else(|| "default".to_owned(), |route| route.to_string()),
         );
+        let rewrites = self.admitted.rewrites.names(&self.gateway.config);
+        if !rewrites.is_empty() {
+            add("x-weir-rewrites", rewrites.join(", "));
+        }
         // The one that answers is noted when it ends.
         add("x-weir-attempts", (self.attempts.len() + 1).to_string());
     }

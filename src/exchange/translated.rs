@@ -40,6 +40,11 @@ impl Translated {
         self.whole.is_none()
     }
 
+    /// Whether the client's stream is one JSON array.
+    pub(super) fn is_array(&self) -> bool {
+        self.is_stream() && self.media == JSON
+    }
+
     /// Whether all was said, although the upstream has not closed yet.
     pub(super) fn is_complete(&self) -> bool {
         self.is_stream() && self.translator.terminal().is_some()

@@ -54,7 +54,7 @@ pub fn head(
     client: &HeaderMap,
 ) -> Option<Parts> {
     let endpoint = account.endpoints.get(endpoint)?;
-    let mut headers = headers::to_account(client, account);
+    let mut headers = headers::to_account(client, account, |_| {});
     // The body goes through as it came: so do its framing and its coding, in both directions.
     headers.remove(ACCEPT_ENCODING);
     for name in [

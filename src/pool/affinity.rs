@@ -27,6 +27,8 @@ pub struct Traces<'a> {
     pub conversation: Option<&'a str>,
     /// The body's `previous_response_id`.
     pub previous_response_id: Option<&'a str>,
+    /// The session that a rewrite gave to a request without one.
+    pub given: Option<&'a str>,
     /// The name of the client key, for `affinity: key`.
     pub key: Option<&'a str>,
 }
@@ -70,6 +72,7 @@ impl<'a> Traces<'a> {
             ("prompt_cache_key", self.prompt_cache_key),
             ("conversation", self.conversation),
             ("previous_response_id", self.previous_response_id),
+            ("session of a rewrite", self.given),
         ]
         .into_iter()
         .filter_map(|(kind, id)| Some(Found { kind, id: id? }))
@@ -143,6 +146,7 @@ mod tests {
             prompt_cache_key: Some("cache"),
             conversation: Some("conv"),
             previous_response_id: Some("resp"),
+            given: Some("given"),
             key: Some("team"),
         };
         check(all, AffinityBy::Session, Some("claude"));
@@ -175,6 +179,8 @@ mod tests {
             previous_response_id: None,
             ..all
         };
+        check(all, AffinityBy::Session, Some("given"));
+        let all = Traces { given: None, ..all };
         check(all, AffinityBy::Session, None);
         check(all, AffinityBy::Key, Some("team"));
         check(all, AffinityBy::None, None);

@@ -133,10 +133,11 @@ impl Edge {
             tracing::info!(request_id = %id, body = %bodies::shown(&body), "request body");
         }
         let head = session.req_header();
+        let (now, wall) = (Instant::now(), SystemTime::now());
         let gateway = exchange.snapshot.gateway.clone();
-        let admitted = admit::admit(&gateway, key, call, &head.headers, body)?;
+        let admitted = admit::admit(&gateway, key, call, &head.headers, body, wall)?;
         exchange.note(&admitted);
-        let permit = limits::admit(&gateway, &admitted, Instant::now(), SystemTime::now())?;
+        let permit = limits::admit(&gateway, &admitted, now, wall)?;
         match permit {
             Some(permit) => exchange.charge(&self.app, &admitted.key, permit),
             None => exchange.state_limits(),

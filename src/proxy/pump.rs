@@ -80,12 +80,11 @@ impl Pump<'_, '_> {
                     }
                     match self.relaying.push(&chunk, SystemTime::now()) {
                         Next::Hold => {}
-                        Next::Forward => {
-                            if self.flush().await.is_err() {
-                                return PumpEnd::Gone;
-                            }
-                            last_write = last_read;
-                        }
+                        Next::Forward => match self.flush().await {
+                            Ok(true) => last_write = last_read,
+                            Ok(false) => {}
+                            Err(Gone) => return PumpEnd::Gone,
+                        },
                         Next::Failed(failed) => {
                             return PumpEnd::Failed {
                                 failed,
@@ -201,7 +200,7 @@ impl Pump<'_, '_> {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
+    async fn flush(&mut self) -> Result<bool, Gone> {
         self.relay
             .flush(self.dispatched, &mut self.relaying, &mut self.head_written)
             .await
@@ -217,14 +216,15 @@ impl Pump<'_, '_> {
 }
 
 impl Relay<'_> {
-    /// Writes what is ready, after the head.
+    /// Writes what is ready, after the head. Whether there was anything.
     pub(super) async fn flush(
         &mut self,
         dispatched: &mut Dispatched,
         relaying: &mut Relaying,
         head_written: &mut bool,
-    ) -> Result<(), Gone> {
-        if !std::mem::replace(head_written, true) {
+    ) -> Result<bool, Gone> {
+        let mut written = !std::mem::replace(head_written, true);
+        if written {
             dispatched.committed(Instant::now());
             let (status, headers) = self.dispatch.client_head(relaying);
             self.outcome.status = status.as_u16();
@@ -241,8 +241,9 @@ impl Relay<'_> {
             }
             let writing = self.client.write_response_body(bytes, false);
             timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
+            written = true;
         }
-        Ok(())
+        Ok(written)
     }
 }
 

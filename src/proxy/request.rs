@@ -129,6 +129,7 @@ impl Exchange {
         outcome.model_asked = Some(admitted.model.clone());
         outcome.stream = admitted.stream;
         outcome.route = admitted.route;
+        outcome.rewrites = admitted.rewrites.names(&self.snapshot.gateway.config);
         outcome.pool = self
             .snapshot
             .gateway

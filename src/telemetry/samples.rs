@@ -24,6 +24,7 @@ pub(super) fn answered() -> Outcome {
         model_asked: Some("sonnet".to_owned()),
         model_served: Some("claude-sonnet-4-5-20250929".to_owned()),
         route: Some(2),
+        rewrites: vec!["cherry-studio".into()],
         pool: Some("claude".into()),
         account: Some("claude-a".into()),
         attempts: vec![attempt(Some(FailureClass::Throttled), 1), attempt(None, 2)],

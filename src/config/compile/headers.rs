@@ -1,14 +1,16 @@
-//! Header names and values that an account adds, and header names that a route looks at.
+//! Header names and values that an account or a rewrite adds, and header names that a condition looks at.
 use http::{HeaderName, HeaderValue};
 
 use super::Compiler;
+use crate::config::Glob;
 use crate::config::cursor::At;
 use crate::config::decode::{Field, Map};
 use crate::config::diagnostic::quote;
 use crate::config::raw::secret::RawValue;
+use crate::config::values::LoosePattern;
 
 impl Compiler<'_, '_> {
-    /// The headers that an account adds.
+    /// The headers that an account adds, or a rewrite sets.
     pub(super) fn headers(
         &mut self,
         field: &Field<Map<RawValue>>,
@@ -34,22 +36,38 @@ impl Compiler<'_, '_> {
                     .add(at, "found the same header a second time, expected it once");
                 continue;
             }
-            let hint = if CREDENTIALS.contains(&name.as_str()) {
-                Some("the account's credential is set with `key` and `auth`")
-            } else if name == http::header::HOST {
-                Some("`Host` follows from the base URL")
-            } else if HOP_BY_HOP.contains(&name.as_str()) {
-                Some("it belongs to one connection, and weir manages those itself")
-            } else if FRAMING.contains(&name.as_str()) {
-                Some("it describes the body, and weir sets it itself")
-            } else {
-                None
-            };
-            if let Some(hint) = hint {
-                let message = format!("found `{name}`, expected a header that may be added");
-                self.faults.add_with(at, message, Some(hint.to_owned()));
-            }
+            self.refuse_header(at, &name, "added");
             headers.push((name, value));
+        }
+        headers
+    }
+
+    /// Complains about a header that is Weir's own business.
+    pub(super) fn refuse_header(&mut self, at: &At, name: &HeaderName, done: &str) {
+        let hint = if CREDENTIALS.contains(&name.as_str()) {
+            "the account's credential is set with `key` and `auth`"
+        } else if name == http::header::HOST {
+            "`Host` follows from the base URL"
+        } else if HOP_BY_HOP.contains(&name.as_str()) {
+            "it belongs to one connection, and weir manages those itself"
+        } else if FRAMING.contains(&name.as_str()) {
+            "it describes the body, and weir sets it itself"
+        } else {
+            return;
+        };
+        let message = format!("found `{name}`, expected a header that may be {done}");
+        self.faults.add_with(at, message, Some(hint.to_owned()));
+    }
+
+    /// The headers that a condition looks at, each with its pattern.
+    pub(super) fn matched_headers(
+        &mut self,
+        field: &Field<Map<LoosePattern>>,
+    ) -> Vec<(HeaderName, Glob)> {
+        let mut headers = Vec::new();
+        for (at, name, pattern) in field.get().map(|map| map.0.as_slice()).unwrap_or_default() {
+            let name = self.matched_header_name(at, name);
+            headers.extend(name.zip(pattern.get().map(|pattern| pattern.0.clone())));
         }
         headers
     }
@@ -67,7 +85,7 @@ impl Compiler<'_, '_> {
     }
 
     /// A name that a route may look at: not one that holds the client's credential.
-    pub(super) fn matched_header_name(&mut self, at: &At, text: &str) -> Option<HeaderName> {
+    fn matched_header_name(&mut self, at: &At, text: &str) -> Option<HeaderName> {
         let name = self.header_name(at, text)?;
         if CREDENTIALS.contains(&name.as_str()) {
             let hint = "match the name of the key instead: when: { key: NAME }".to_owned();

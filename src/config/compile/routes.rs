@@ -9,24 +9,37 @@ use crate::config::raw::routing as raw;
 use crate::config::values::Pattern;
 use crate::config::{Group, Route, When};
 
+/// The names that conditions can match; `None` when nothing is to be said of those that match none.
+pub(super) struct Known<'a> {
+    pub(super) keys: Option<Vec<&'a str>>,
+    pub(super) groups: Option<Vec<&'a str>>,
+}
+
+impl<'a> Known<'a> {
+    /// Nothing is said when a name could not be read, nor when there are so many that looking would take long.
+    pub(super) fn new(raw: &Raw, keys: &'a Names, groups: &'a [Group]) -> Self {
+        let complete = keys.is_complete() && !raw.groups.is_wrong();
+        let conditions = items(&raw.routes).len() + items(&raw.rewrites).len();
+        let few = conditions * (keys.list().len() + 1) <= MOST_COMPARISONS;
+        let key_names = keys.list().iter().map(String::as_str).chain(["anonymous"]);
+        let group_names = groups.iter().map(|group| &*group.name);
+        Self {
+            keys: (complete && few).then(|| key_names.collect()),
+            groups: (complete && few).then(|| group_names.collect()),
+        }
+    }
+}
+
 impl Compiler<'_, '_> {
     pub(super) fn routes(
         &mut self,
         raw: &Raw,
         pools: &Names,
-        keys: &Names,
-        groups: &[Group],
+        known: &Known<'_>,
     ) -> Option<Vec<Route>> {
         let mut routes = Vec::new();
         let mut complete = !raw.routes.is_wrong();
         let mut catch_all = None;
-        // Nothing is said when a name could not be read, nor when there are so many that looking would take long.
-        let known = keys.is_complete() && !raw.groups.is_wrong();
-        let few = items(&raw.routes).len() * (keys.list().len() + 1) <= MOST_COMPARISONS;
-        let key_names = keys.list().iter().map(String::as_str).chain(["anonymous"]);
-        let key_names: Option<Vec<&str>> = (known && few).then(|| key_names.collect());
-        let group_names = groups.iter().map(|group| &*group.name);
-        let group_names: Option<Vec<&str>> = (known && few).then(|| group_names.collect());
         for item in items(&raw.routes) {
             let Some(raw_route) = item.get() else {
                 complete = false;
@@ -45,8 +58,8 @@ impl Compiler<'_, '_> {
             complete &= route.is_some();
             routes.extend(route);
             if let Some(when) = raw_route.when.get() {
-                self.warn_of_no_match(&when.key, key_names.as_deref(), "key");
-                self.warn_of_no_match(&when.group, group_names.as_deref(), "group");
+                self.warn_of_no_match(&when.key, known.keys.as_deref(), "key");
+                self.warn_of_no_match(&when.group, known.groups.as_deref(), "group");
             }
         }
         complete.then_some(routes)
@@ -87,16 +100,7 @@ impl Compiler<'_, '_> {
 
     fn when(&mut self, raw: &raw::When) -> Option<When> {
         let glob = |field: &Field<Pattern>| field.get().map(|pattern| pattern.0.clone());
-        let mut header = Vec::new();
-        for (at, name, pattern) in raw
-            .header
-            .get()
-            .map(|map| map.0.as_slice())
-            .unwrap_or_default()
-        {
-            let name = self.matched_header_name(at, name);
-            header.extend(name.zip(pattern.get().map(|pattern| pattern.0.clone())));
-        }
+        let header = self.matched_headers(&raw.header);
         // A condition that was refused must not turn into one that always holds.
         let wrong = [
             raw.model.is_wrong(),
@@ -128,7 +132,12 @@ impl Compiler<'_, '_> {
         })
     }
 
-    fn warn_of_no_match(&mut self, field: &Field<Pattern>, names: Option<&[&str]>, what: &str) {
+    pub(super) fn warn_of_no_match(
+        &mut self,
+        field: &Field<Pattern>,
+        names: Option<&[&str]>,
+        what: &str,
+    ) {
         let (Some(Pattern(glob)), Some(names)) = (field.get(), names) else {
             return;
         };
@@ -144,5 +153,5 @@ impl Compiler<'_, '_> {
     }
 }
 
-/// Routes × keys that are compared for the sake of a warning.
+/// Routes and rewrites × keys that are compared for the sake of a warning.
 const MOST_COMPARISONS: usize = 1_000_000;

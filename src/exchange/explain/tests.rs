@@ -608,7 +608,7 @@ fn live(
     };
     let dialect = call.dialect;
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let admitted = admit::admit(gateway, key, call, &headers, body).expect("admitted");
+    let admitted = admit::admit(gateway, key, call, &headers, body, moment.wall).expect("admitted");
     let mut dispatch = Dispatch::new(Arc::clone(gateway), admitted, None, moment.now);
     let mut now = moment.now;
     loop {

@@ -32,6 +32,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.text("model", outcome.model_asked.as_deref());
     object.text("model_served", outcome.model_served.as_deref());
     object.plain("route", outcome.route);
+    object.names("rewrites", &outcome.rewrites);
     object.text("pool", outcome.pool.as_deref());
     object.text("account", outcome.account.as_deref());
     object.attempts("attempts", outcome);
@@ -163,14 +164,14 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    fn names(&mut self, name: &str, names: &[&str]) {
+    fn names(&mut self, name: &str, names: &[impl AsRef<str>]) {
         self.name(name);
         self.out.push(b'[');
         for (position, name) in names.iter().take(MAX_NAMES).enumerate() {
             if position > 0 {
                 self.out.push(b',');
             }
-            string(name, self.out);
+            string(name.as_ref(), self.out);
         }
         self.out.push(b']');
     }
@@ -247,7 +248,7 @@ mod tests {
             r#"{"time":"2023-11-14T22:13:20.123Z","request_id":"req_1","key":"team-a","project":"research","#,
             r#""client_ip":"192.0.2.1","method":"POST","path":"/v1/messages","client_dialect":"anthropic","#,
             r#""upstream_dialect":"anthropic","model":"sonnet","model_served":"claude-sonnet-4-5-20250929","#,
-            r#""route":2,"pool":"claude","account":"claude-a","#,
+            r#""route":2,"rewrites":["cherry-studio"],"pool":"claude","account":"claude-a","#,
             r#""attempts":[{"account":"claude-a","class":"throttled","ms":1000},{"account":"claude-a","class":null,"ms":2000}],"#,
             r#""affinity":"detour","status":200,"outcome":"ok","end":"complete","limit":null,"limit_scope":null,"#,
             r#""detail":null,"stream":true,"#,

@@ -1,0 +1,252 @@
+//! Client adapters: what the configuration changes about a request before it is routed.
+//!
+//! Every rewrite whose conditions hold applies, in the order of the configuration. The conditions are judged on the
+//! request as the client sent it, so that none depends on what another has changed. Within a rewrite the order is
+//! `remove`, `set`, `default`, `clamp`, `system`, `session`.
+//!
+//! A request that only counts tokens gets nothing added: no system prompt, no session, no default; `set` replaces only
+//! what is there. Providers refuse members that have no meaning to a count.
+mod listing;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Gateway;
+use super::operation::{Endpoint, ModelCall};
+use super::refusal::Refusal;
+use super::route::{self, Facts};
+use super::session::{self, Said};
+use crate::config::rewrite::Rewrite;
+use crate::config::{ClientKey, Config};
+use crate::protocol::Dialect;
+use crate::protocol::json::{self, Draft, Members, Pointer, quote, string};
+use crate::protocol::regroup::Unit;
+pub use listing::listing;
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) call: ModelCall,
+    pub(super) body: Bytes,
+    /// The members of `body`.
+    pub(super) members: Members,
+    pub(super) stream: bool,
+}
+
+/// The rewrites that apply to a request, and what of them matters once its body has been changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Applied {
+    /// Positions in [`Config::rewrites`].
+    positions: Vec<usize>,
+    /// The session of a request that came without one.
+    pub session: Option<String>,
+    /// How the text of a stream is regrouped: by the last that says so.
+    pub regroup: Option<Unit>,
+}
+
+impl Applied {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// The names of the rewrites, in order.
+    pub fn names(&self, config: &Config) -> Vec<Arc<str>> {
+        let rewrites = self.rewrites(config);
+        rewrites.map(|rewrite| rewrite.name.clone()).collect()
+    }
+
+    /// Edits the headers of the request to an upstream.
+    pub(super) fn edit_headers(&self, config: &Config, headers: &mut HeaderMap) {
+        for rewrite in self.rewrites(config) {
+            for name in &rewrite.headers_removed {
+                headers.remove(name);
+            }
+            for (name, value) in &rewrite.headers_set {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+
+    fn rewrites<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Rewrite> {
+        let positions = self.positions.iter();
+        positions.filter_map(|position| config.rewrites.get(*position))
+    }
+}
+
+/// Applies every rewrite that matches.
+pub(super) fn apply(
+    gateway: &Gateway,
+    key: &ClientKey,
+    headers: &HeaderMap,
+    received: &mut Received,
+    now: SystemTime,
+) -> Result<Applied, Refusal> {
+    let config = &gateway.config;
+    if config.rewrites.is_empty() {
+        return Ok(Applied::default());
+    }
+    let mut applied = Applied {
+        positions: matching(gateway, key, headers, received),
+        ..Applied::default()
+    };
+    let mut draft = Draft::new(&received.body, &received.members);
+    let mut edit = Edit {
+        call: &mut received.call,
+        draft: &mut draft,
+    };
+    for position in &applied.positions {
+        let Some(rewrite) = config.rewrites.get(*position) else {
+            continue;
+        };
+        edit.apply(rewrite);
+        if let Some(rotate) = rewrite.rotate
+            && edit.call.endpoint != Endpoint::Count
+        {
+            let said = Said::read(edit.call.dialect, headers, |name| edit.draft.member(name));
+            if applied.session.is_none() && said.traces().first().is_none() {
+                let id = session::id(&key.name, rotate, now);
+                edit.put_session(key, &id);
+                applied.session = Some(id);
+            }
+        }
+        applied.regroup = rewrite.regroup.or(applied.regroup);
+    }
+    if let Some(body) = draft.finish() {
+        received.members = json::scan(&body).map_err(Refusal::Json)?;
+        received.body = body;
+    }
+    Ok(applied)
+}
+
+/// Positions of the rewrites whose conditions hold.
+fn matching(
+    gateway: &Gateway,
+    key: &ClientKey,
+    headers: &HeaderMap,
+    received: &Received,
+) -> Vec<usize> {
+    let Received {
+        call,
+        body,
+        members,
+        stream,
+    } = received;
+    let model = match &call.path_model {
+        Some(model) => Some(Cow::Borrowed(model.as_str())),
+        None => members.string(body, "model"),
+    };
+    let facts = Facts {
+        key,
+        call,
+        model: model.as_deref().unwrap_or_default(),
+        stream: *stream,
+        headers,
+        body,
+        tokens: &gateway.tokens,
+        needs: OnceCell::new(),
+    };
+    let unchanged = Draft::new(body, members);
+    let holds = |rewrite: &Rewrite| {
+        route::matches(&rewrite.when, &facts)
+            && rewrite
+                .body_has
+                .as_ref()
+                .is_none_or(|pointer| unchanged.get(pointer).is_some())
+    };
+    let rewrites = gateway.config.rewrites.iter().enumerate();
+    rewrites
+        .filter(|(_, rewrite)| holds(rewrite))
+        .map(|(position, _)| position)
+        .collect()
+}
+
+/// A request while it is changed.
+struct Edit<'a, 'b> {
+    call: &'a mut ModelCall,
+    draft: &'a mut Draft<'b>,
+}
+
+impl Edit<'_, '_> {
+    fn apply(&mut self, rewrite: &Rewrite) {
+        for pointer in &rewrite.remove {
+            self.draft.remove(pointer);
+        }
+        for (pointer, value) in &rewrite.set {
+            self.set(pointer, value);
+        }
+        for (pointer, value) in &rewrite.default {
+            if !self.has(pointer) {
+                self.set(pointer, value);
+            }
+        }
+        for (pointer, range) in &rewrite.clamp {
+            let number = self.draft.get(pointer).and_then(|raw| number(&raw));
+            if let Some(bound) = number.and_then(|number| range.bound(number)) {
+                self.draft.set(pointer, bound.to_string().into());
+            }
+        }
+        // What is counted is what the client has; and what `/v1/completions` completes has no system prompt.
+        if self.call.endpoint == Endpoint::Generate {
+            rewrite.system.apply(self.call.dialect, self.draft);
+        }
+    }
+
+    fn has(&self, pointer: &Pointer) -> bool {
+        self.names_model(pointer) || self.draft.get(pointer).is_some()
+    }
+
+    fn set(&mut self, pointer: &Pointer, value: &Bytes) {
+        if self.names_model(pointer) {
+            // The configuration has no other values for it than names.
+            self.call.path_model = string(value).map(Cow::into_owned);
+            return;
+        }
+        let counts = self.call.endpoint == Endpoint::Count;
+        if !counts || pointer.as_str() == MODEL || self.draft.get(pointer).is_some() {
+            self.draft.set(pointer, value.clone());
+        }
+    }
+
+    /// Whether the pointer means the model in the path, which is where Gemini has it: a body may not name it, too.
+    fn names_model(&self, pointer: &Pointer) -> bool {
+        self.call.path_model.is_some() && pointer.as_str() == MODEL
+    }
+
+    /// Puts a session into the body where the dialect has a place for it.
+    fn put_session(&mut self, key: &ClientKey, id: &str) {
+        match self.call.dialect {
+            Dialect::Anthropic => {
+                // A user id of the client's own is not replaced: it says who it is, though not in which session.
+                if let Ok(pointer) = Pointer::parse("/metadata/user_id")
+                    && !self.has(&pointer)
+                {
+                    let user = session::user_id(&key.name, id);
+                    self.draft.set(&pointer, quote(&user));
+                }
+            }
+            Dialect::OpenaiChat | Dialect::OpenaiResponses
+                if self.call.endpoint == Endpoint::Generate =>
+            {
+                self.draft.put("prompt_cache_key", quote(id));
+            }
+            // Nothing there says it: the id keeps the key to one account, no more.
+            Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => {}
+        }
+    }
+}
+
+fn number(raw: &[u8]) -> Option<f64> {
+    std::str::from_utf8(raw).ok()?.parse().ok()
+}
+
+/// Where a request names its model.
+const MODEL: &str = "/model";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Which session a request belongs to by what it says itself, and the one that a rewrite gives it otherwise.
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+
+use crate::pool::affinity::{self, Traces};
+use crate::protocol::Dialect;
+use crate::protocol::json;
+
+/// What a client says of its session.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    headers: &'a HeaderMap,
+    metadata_user_id: Option<String>,
+    prompt_cache_key: Option<String>,
+    conversation: Option<String>,
+    previous_response: Option<String>,
+}
+
+impl<'a> Said<'a> {
+    /// `member` gives the raw value of a member of the body.
+    pub(super) fn read(
+        dialect: Dialect,
+        headers: &'a HeaderMap,
+        member: impl Fn(&str) -> Option<Bytes>,
+    ) -> Self {
+        let text = |name: &str| {
+            let raw = member(name)?;
+            json::string(&raw).map(Cow::into_owned)
+        };
+        Self {
+            headers,
+            metadata_user_id: match dialect {
+                Dialect::Anthropic => member("metadata").and_then(|raw| inner(&raw, "user_id")),
+                _ => None,
+            },
+            prompt_cache_key: text("prompt_cache_key"),
+            // An id, or an object with one.
+            conversation: text("conversation")
+                .or_else(|| member("conversation").and_then(|raw| inner(&raw, "id"))),
+            previous_response: text("previous_response_id"),
+        }
+    }
+
+    pub(super) fn traces(&self) -> Traces<'_> {
+        let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        Traces {
+            claude_session: header("x-claude-code-session-id"),
+            metadata_user_id: self.metadata_user_id.as_deref(),
+            codex_session: header("session-id")
+                .or_else(|| header("session_id"))
+                .or_else(|| header("thread-id")),
+            prompt_cache_key: self.prompt_cache_key.as_deref(),
+            conversation: self.conversation.as_deref(),
+            previous_response_id: self.previous_response.as_deref(),
+            ..Traces::default()
+        }
+    }
+
+    /// The response that this one continues.
+    pub(super) fn previous_response(&self) -> Option<&str> {
+        self.previous_response.as_deref()
+    }
+}
+
+/// A string member of an object; the object is small, a client that makes it large has no session.
+fn inner(object: &[u8], name: &str) -> Option<String> {
+    if object.len() > MAX_SMALL_MEMBER {
+        return None;
+    }
+    let members = json::object(object)?;
+    members.string(object, name).map(Cow::into_owned)
+}
+
+/// The session id of a key at this time, for as long as `rotate` says; then the next one. A UUID of version 8.
+///
+/// Computed, not kept: every host and every restart agree. Each key changes at a time of its own, so that not all
+/// prompt caches of a fleet grow cold at once.
+pub(super) fn id(key: &str, rotate: Duration, now: SystemTime) -> String {
+    let period = rotate.as_secs().max(1);
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let stagger = affinity::hash(key.as_bytes()) % period;
+    let turn = (since + stagger) / period;
+    let digest = Sha256::new()
+        .chain_update(b"weir session\0")
+        .chain_update(key)
+        .chain_update(b"\0")
+        .chain_update(period.to_be_bytes())
+        .chain_update(turn.to_be_bytes())
+        .finalize();
+    let mut bits = digest
+        .iter()
+        .take(16)
+        .fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+    bits = bits & !(0xf << 76) | 0x8 << 76;
+    bits = bits & !(0x3 << 62) | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    [
+        hex.get(..8),
+        hex.get(8..12),
+        hex.get(12..16),
+        hex.get(16..20),
+        hex.get(20..),
+    ]
+    .map(Option::unwrap_or_default)
+    .join("-")
+}
+
+/// `metadata.user_id` for this session, as Claude Code writes it. The device stands for the key.
+pub(super) fn user_id(key: &str, session: &str) -> String {
+    let device = Sha256::new()
+        .chain_update(b"weir device\0")
+        .chain_update(key)
+        .finalize();
+    format!(r#"{{"device_id":"{device:x}","account_uuid":"","session_id":"{session}"}}"#)
+}
+
+/// Members that are parsed for a session id, bytes.
+const MAX_SMALL_MEMBER: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_id_lasts_one_turn() {
+        let ids: Vec<String> = (0..4 * 24)
+            .map(|hour| id("team", DAY, at(hour * 3600)))
+            .collect();
+        let mut turns = ids.clone();
+        turns.dedup();
+        // Four days touch five turns, unless one begins just where they do.
+        assert!(matches!(turns.len(), 4 | 5), "{turns:?}");
+        let first = ids.iter().position(|id| *id != ids[0]).expect("a change");
+        assert_eq!(ids.iter().filter(|id| **id == ids[first]).count(), 24);
+    }
+
+    #[test]
+    fn keys_differ_in_their_ids_and_in_when_these_change() {
+        assert_ne!(id("a", DAY, at(0)), id("b", DAY, at(0)));
+        let change = |key: &str| {
+            (0..86_400)
+                .step_by(60)
+                .find(|second| id(key, DAY, at(*second)) != id(key, DAY, at(0)))
+        };
+        assert_ne!(change("a"), change("b"));
+    }
+
+    /// Hosts of different versions must agree.
+    #[test]
+    fn an_id_is_pinned_and_a_uuid() {
+        let id = id("team-a", Duration::from_hours(12), at(1_800_000_000));
+        assert_eq!(id, "5f9b4033-2129-81da-abb5-3f72c03201b0");
+        assert_eq!(id.len(), 36);
+        assert_eq!(id.as_bytes()[14], b'8');
+        assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+    }
+
+    #[test]
+    fn a_user_id_has_the_session_where_affinity_looks_for_it() {
+        let user = user_id("team-a", "s-1");
+        let traces = Traces {
+            metadata_user_id: Some(&user),
+            ..Traces::default()
+        };
+        assert_eq!(traces.first().map(|found| found.id), Some("s-1"));
+        assert!(
+            user.starts_with(r#"{"device_id":""#) && user.len() < 256,
+            "{user}"
+        );
+    }
+}
