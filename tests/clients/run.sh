@@ -71,8 +71,8 @@ start_weir() {
     await "$WEIR_URL/ready"
 }
 
-# One account per vendor, and one per dialect, reached with `x-to: DIALECT` by whatever client. No retries: an error that a
-# test asks for is to be seen as it is.
+# One account per vendor, and one per dialect, reached with `x-to: DIALECT` by whatever client. `x-regroup: UNIT` regroups
+# streams. No retries: an error that a test asks for is to be seen as it is.
 configuration() {
     cat <<YAML
 version: 1
@@ -98,6 +98,7 @@ accounts:
     key: upstream-key-gemini
     models: [gemini-2.5-pro, "gemini-*"]
 $(translated)
+$(regrouped)
 keys:
   - name: sdk-tests
     key: $WEIR_KEY
@@ -124,6 +125,13 @@ translated() {
     echo "routes:"
     for one in $dialects; do
         echo "  - { when: { header: { x-to: ${one%%:*} } }, pool: ${one%%:*} }"
+    done
+}
+
+regrouped() {
+    echo "rewrites:"
+    for unit in character word sentence message; do
+        echo "  - { name: by-$unit, when: { header: { x-regroup: $unit } }, stream: { by: $unit } }"
     done
 }
 
