@@ -286,11 +286,8 @@ impl Explainer<'_> {
         let Ok(rewrites) = rewrite::apply(&self.gateway, key, headers, &mut received, wall) else {
             return;
         };
-        if !rewrites.is_empty() {
-            let names = rewrites.names(config).join(", ");
-            let note = format!("what follows is the request after its rewrites: {names}");
-            self.report.notes.push(note.into());
-        }
+        let names = rewrites.names(config);
+        self.report.rewrites = names.iter().map(ToString::to_string).collect();
         let Ok(asked) = received.asked() else {
             return;
         };
@@ -370,6 +367,7 @@ impl Report {
                 reserved: None,
             },
             client: None,
+            rewrites: Vec::new(),
             route: None,
             pool: None,
             session: None,

@@ -97,7 +97,8 @@ impl Explainer<'_> {
             let body = dispatched.body().to_bytes();
             let change = match dispatched.losses() {
                 Some(dropped) => Change::Translated(dropped),
-                None if body == dispatch.admitted.body => Change::None,
+                None if body == self.ask.body => Change::None,
+                None if dispatch.admitted.body != self.ask.body => Change::Rewritten,
                 None => Change::Model,
             };
             let upstream = upstream::upstream(pick, dialect, head, &body, change);

@@ -16,6 +16,8 @@ pub struct Report {
     pub notes: Vec<String>,
     pub request: RequestPart,
     pub client: Option<ClientPart>,
+    /// Names of those that apply; everything below is about the request after them.
+    pub rewrites: Vec<String>,
     pub route: Option<RoutePart>,
     pub pool: Option<PoolPart>,
     pub session: Option<SessionPart>,
@@ -196,7 +198,7 @@ pub struct UpstreamPart {
     pub url: String,
     /// Over HTTP/1.1. Credentials and the account's own headers read `***`.
     pub headers: Vec<(String, String)>,
-    /// `unchanged`, `model` (only its name was replaced) or `translated`.
+    /// `unchanged`, `model` (only its name was replaced), `rewritten` or `translated`.
     pub change: &'static str,
     pub body_bytes: usize,
     /// As it is sent, but for white space around it.

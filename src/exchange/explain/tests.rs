@@ -177,6 +177,23 @@ fn it_tells_route_pool_accounts_and_attempts() {
 }
 
 #[test]
+fn rewrites_are_named_and_their_work_is_seen() {
+    let rewrites = "rewrites:\n  - { name: brief, when: { key: team }, clamp: { /max_tokens: [1, 5] } }\n  - { name: haiku, set: { /model: claude-haiku-4-5 }, when: { key: narrow } }\n";
+    let gateway = gateway(&format!("{HOUSE}{rewrites}"));
+    let report = ask(&gateway, "team", SONNET);
+    assert_eq!(report.rewrites, ["brief"]);
+    let upstream = report.upstream.as_ref().expect("asked");
+    assert_eq!(upstream.change, "rewritten");
+    let body = upstream.body.as_ref().map(|body| body.get());
+    assert_eq!(body, Some(SONNET.replace("9", "5").as_str()));
+    let text = report.to_string();
+    assert!(text.contains("rewrites   brief"), "{text}");
+    // Routes see what the rewrites left.
+    let report = ask(&gateway, "narrow", SONNET);
+    assert_eq!(report.route.expect("looked for").matched, Some(0));
+}
+
+#[test]
 fn a_translation_tells_what_it_drops_and_what_it_costs() {
     let gateway = gateway(HOUSE);
     let report = ask(&gateway, "team", HAIKU);

@@ -16,6 +16,8 @@ pub(super) fn write(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
     page.section("note", report.notes.iter().cloned())?;
     page.section("request", request(&report.request))?;
     page.section("client", report.client.iter().map(client))?;
+    let rewrites = (!report.rewrites.is_empty()).then(|| report.rewrites.join(", "));
+    page.section("rewrites", rewrites)?;
     page.section("route", report.route.iter().flat_map(route))?;
     page.section("pool", report.pool.iter().flat_map(pool))?;
     page.section("session", report.session.iter().map(session))?;
@@ -286,6 +288,7 @@ fn upstream(upstream: &UpstreamPart) -> Vec<String> {
     lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
     let change = match upstream.change {
         "translated" => format!("translated to {}", upstream.dialect),
+        "rewritten" => "as the rewrites left it".to_owned(),
         "model" => "as it came but for the name of the model".to_owned(),
         _ => "as it came".to_owned(),
     };

@@ -14,6 +14,7 @@ use crate::protocol::hub::error::Dropped;
 pub(super) enum Change {
     None,
     Model,
+    Rewritten,
     Translated(Vec<Dropped>),
 }
 
@@ -30,6 +31,7 @@ pub(super) fn upstream(
     let (change, dropped) = match change {
         Change::None => ("unchanged", Vec::new()),
         Change::Model => ("model", Vec::new()),
+        Change::Rewritten => ("rewritten", Vec::new()),
         Change::Translated(dropped) => ("translated", dropped),
     };
     let dropped = dropped.into_iter().map(|dropped| DroppedPart {
