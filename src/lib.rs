@@ -31,6 +31,7 @@
 //! | [`limits`] | what keys, groups and everyone may use and have used; the ledger that remembers it |
 //! | [`pricing`] | the price table, and cost from exclusive token buckets |
 //! | [`keys`] | a presented credential to the client it belongs to |
+//! | [`credentials`] | access tokens of accounts: when to fetch one, how to ask, what the answer means |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
 //! | [`outcome`] | the plain record of what happened |
 //! | [`simulated`] | the built-in upstream of `weir demo` and of the tests: a pure generator of answers |
@@ -49,6 +50,7 @@
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod exchange;
 pub mod keys;
 pub mod limits;

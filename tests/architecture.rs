@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "limits",
     "pricing",
     "keys",
+    "credentials",
     "config",
     "outcome",
     "simulated",

@@ -10,6 +10,7 @@ mod headers;
 mod keys;
 mod limits;
 mod names;
+mod oauth2;
 mod pools;
 mod rewrites;
 mod routes;

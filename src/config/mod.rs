@@ -3,6 +3,7 @@
 //! Two shapes: `raw` mirrors the file field for field, [`Config`] is what the program uses; `compile` is the one
 //! function between them and [`load()`] the one door. `Config` has no serde.
 pub mod diagnostic;
+pub mod oauth2;
 pub mod providers;
 pub mod rewrite;
 pub mod secret;
@@ -13,6 +14,7 @@ mod compile;
 mod cursor;
 mod decode;
 mod document;
+mod egress;
 mod faults;
 mod glob;
 mod load;
@@ -33,10 +35,12 @@ use http::{HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 
 use crate::protocol::Dialect;
+use oauth2::OAuth2;
 use providers::{Auth, Provider};
 use secret::Secret;
 
 pub use clients::{ClientKey, ClientLimits, Group, Ledger};
+pub use egress::{Egress, EgressKind};
 pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use models::{ModelCapabilities, Price};
@@ -157,6 +161,8 @@ pub struct Account {
     pub endpoints: Vec<Endpoint>,
     pub auth: Auth,
     pub key: Option<Secret>,
+    /// Where access tokens come from; then there is no `key`.
+    pub oauth2: Option<OAuth2>,
     /// Added to the query of every upstream request (Azure's `api-version`).
     pub query: Vec<(String, String)>,
     /// Added to every upstream request. All are marked sensitive: they may hold credentials.
@@ -222,23 +228,6 @@ pub struct AccountLimits {
     pub concurrency: Option<u32>,
     pub rpm: Option<u32>,
     pub tpm: Option<u64>,
-}
-
-/// A proxy between Weir and an upstream.
-#[derive(Clone, Debug)]
-pub struct Egress {
-    pub kind: EgressKind,
-    pub host: String,
-    pub port: u16,
-    /// User name and password.
-    pub credentials: Option<(String, Secret)>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum EgressKind {
-    /// HTTP CONNECT.
-    Http,
-    Socks5,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

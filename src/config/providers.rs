@@ -120,7 +120,8 @@ pub enum Call<'a> {
 
 /// The path of a call at a base URL whose own path is `base` (without a trailing slash; may be empty).
 ///
-/// An Anthropic or Gemini base comes without the version, an OpenAI base ends in it (`/v1`).
+/// An Anthropic or Gemini base comes without the version (but for a publisher of Vertex AI, whose base names it), an
+/// OpenAI base ends in it (`/v1`).
 pub fn join(base: &str, call: Call<'_>) -> String {
     match call {
         Call::AnthropicCountTokens => format!("{base}/v1/messages/count_tokens"),
@@ -170,7 +171,16 @@ fn gemini(base: &str, model: &str, verb: &str) -> String {
     } else {
         "models/"
     };
-    format!("{base}/v1beta/{collection}{}:{verb}", encode(model, "/:@"))
+    // Vertex AI keeps the models of a publisher below a project: that path names its version itself.
+    let version = if base.contains("/publishers/") {
+        ""
+    } else {
+        "/v1beta"
+    };
+    format!(
+        "{base}{version}/{collection}{}:{verb}",
+        encode(model, "/:@")
+    )
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters and `keep`.
@@ -436,6 +446,15 @@ mod tests {
                 }
             ),
             "/v1beta/tunedModels/x:countTokens"
+        );
+        assert_eq!(
+            join(
+                "/v1/projects/p/locations/l/publishers/google",
+                Call::GeminiStream {
+                    model: "gemini-2.5-pro"
+                }
+            ),
+            "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent"
         );
     }
 

@@ -5,6 +5,7 @@ pub mod account;
 pub mod capabilities;
 pub mod later;
 pub mod limits;
+pub mod oauth2;
 pub mod rewrite;
 pub mod routing;
 pub mod secret;

@@ -31,6 +31,8 @@ pub enum Scope {
     Account,
     /// The account, for models of the class of the one asked for.
     AccountModel,
+    /// The account, for every model, because no credential for it could be had.
+    Credential,
     /// The endpoint, for every account behind it.
     Endpoint,
     /// Nothing: the request is at fault, or the client left.
@@ -119,6 +121,20 @@ impl Failure {
     /// The client closed first: nobody's failure.
     pub const fn client_gone() -> Self {
         Self::new(FailureClass::ClientGone, Scope::Nothing)
+    }
+
+    /// There is no access token for the account, and none will come before `wait`. `refused`: the token endpoint does
+    /// not accept its credentials.
+    pub const fn no_token(refused: bool, wait: Duration) -> Self {
+        let class = if refused {
+            FailureClass::Auth
+        } else {
+            FailureClass::Transport
+        };
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(class, Scope::Credential)
+        }
     }
 
     const fn new(class: FailureClass, scope: Scope) -> Self {

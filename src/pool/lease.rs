@@ -76,6 +76,7 @@ impl Lease {
             return;
         }
         match failure.class {
+            _ if failure.scope == Scope::Credential => self.bench_credential(failure, now),
             FailureClass::ClientGone => {}
             FailureClass::ClientFault | FailureClass::ContextLength => self.is_well(),
             // The model spoilt its answer.
@@ -146,6 +147,15 @@ impl Lease {
     /// When the attempt began.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// The account could not even be asked.
+    fn bench_credential(&self, failure: &Failure, now: Instant) {
+        if self.generation == self.account.generation.load(Ordering::Relaxed) {
+            let wait = failure.retry_after.unwrap_or(AUTH_BENCH);
+            let mut state = lock(&self.account.state);
+            state.credential.bench(failure.class, wait, now);
+        }
     }
 
     fn bench_account(&self, failure: &Failure, now: Instant, draw: u64) {

@@ -24,6 +24,7 @@ pub fn account(name: &str) -> Account {
         endpoints: vec![endpoint(&format!("https://{name}.example"))],
         auth: Auth::XApiKey,
         key: None,
+        oauth2: None,
         query: Vec::new(),
         headers: Vec::new(),
         weight: 1,

@@ -9,7 +9,7 @@ use super::{Compiler, items, label, urls};
 use crate::config::decode::{Field, Needed};
 use crate::config::diagnostic::quote;
 use crate::config::providers::{Auth, Provider};
-use crate::config::raw::account::{self as raw, RawModels};
+use crate::config::raw::account::{self as raw, RawAuth, RawModels};
 use crate::config::raw::secret::RawSecret;
 use crate::config::secret::Secret;
 use crate::config::values::Whole;
@@ -51,6 +51,7 @@ impl Compiler<'_, '_> {
         let auth = provider
             .zip(first)
             .and_then(|(provider, dialect)| self.auth(raw, provider, dialect, key.as_ref()));
+        let oauth2 = self.oauth2(raw);
         let query = self.query(raw, provider, endpoints.as_deref().unwrap_or_default());
         let headers = self.headers(&raw.headers);
         let models = self.models(&raw.models);
@@ -68,6 +69,7 @@ impl Compiler<'_, '_> {
             endpoints: endpoints?,
             auth: auth?,
             key,
+            oauth2: oauth2?,
             query,
             headers,
             weight,
@@ -106,10 +108,12 @@ impl Compiler<'_, '_> {
         if raw.auth.is_wrong() {
             return None;
         }
-        let auth = raw
-            .auth
-            .get()
-            .map_or_else(|| provider.auth_for(dialect), |auth| auth.0);
+        let auth = match raw.auth.get() {
+            // Access tokens are bearer tokens (RFC 6750).
+            Some(RawAuth::OAuth2(_)) => return Some(Auth::Bearer),
+            Some(RawAuth::Way(auth)) => *auth,
+            None => provider.auth_for(dialect),
+        };
         if auth == Auth::None {
             if raw.key.is_given() {
                 let hint = "remove `auth: none`, or the key".to_owned();

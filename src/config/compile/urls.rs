@@ -56,6 +56,26 @@ pub fn base_url(text: &str, weight: u32) -> Result<Endpoint, Refusal> {
     })
 }
 
+/// The URL of a token endpoint. Path and query stay as they are: nothing is added to them.
+pub fn token_url(text: &str) -> Result<Endpoint, Refusal> {
+    let expected = "a URL such as `https://login.example.com/oauth2/token`";
+    let uri: Uri = text.parse().map_err(|_| (expected, None))?;
+    if text.contains(['#', '@']) {
+        let hint = "credentials have their own settings: client_id, client_secret";
+        return Err((expected, Some(hint.to_owned())));
+    }
+    let path = uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
+    // The host alone: what a base may not end in, a token endpoint may.
+    let host = text.strip_suffix(path).unwrap_or(text);
+    let endpoint = base_url(host, 1).map_err(|(_, hint)| (expected, hint))?;
+    Ok(Endpoint {
+        path: path.to_owned(),
+        ..endpoint
+    })
+}
+
 /// What is odd about a base URL for this dialect, though it may be right.
 pub fn odd_base(endpoint: &Endpoint, dialect: Dialect) -> Option<String> {
     let path = endpoint.path.as_str();
@@ -237,6 +257,24 @@ mod tests {
             "https://é",
         ] {
             assert!(base_url(text, 1).is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_token_url_keeps_its_path_and_query() {
+        let endpoint = token_url("https://login.example.com:8443/o/token/?a=b").expect("a URL");
+        assert_eq!(&*endpoint.origin, "https://login.example.com:8443");
+        assert_eq!((&*endpoint.path, endpoint.port), ("/o/token/?a=b", 8443));
+        assert_eq!(token_url("https://a").expect("a URL").path, "/");
+        assert_eq!(token_url("https://a/").expect("a URL").path, "/");
+        for text in [
+            "",
+            "a/token",
+            "ftp://a/token",
+            "https://u:p@a/t",
+            "https://a/#x",
+        ] {
+            assert!(token_url(text).is_err(), "{text} was accepted");
         }
     }
 

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Texts;
+use super::oauth2::OAuth2;
 use super::secret::{RawSecret, RawValue};
 use crate::config::cursor::Cursor;
-use crate::config::decode::{Decode, Field, Map, Members, Needed, mapping};
+use crate::config::decode::{Decode, Field, Map, Needed, mapping};
 use crate::config::diagnostic::{did_you_mean, one_of};
 use crate::config::document::Kind;
 use crate::config::faults::Faults;
@@ -29,7 +30,7 @@ Account {
     endpoints: Field<Vec<Field<Endpoint>>>,
     /// Overrides what the upstream speaks.
     dialect: Field<Word<Dialect>>,
-    /// Overrides how the key travels.
+    /// Overrides how the key travels; `{ oauth2: … }`: access tokens in place of a key.
     auth: Field<RawAuth>,
     /// Added to the query of every upstream request, such as the api-version of Azure.
     query: Texts<Text>,
@@ -149,22 +150,29 @@ impl Words for Auth {
     ];
 }
 
-/// A word; `{ oauth2: … }` is known only to be refused by name.
-#[derive(Clone, Copy, Debug)]
-pub struct RawAuth(pub Auth);
+/// How an account authenticates: a fixed key by one of the ways, or access tokens.
+#[derive(Clone, Debug)]
+pub enum RawAuth {
+    OAuth2(Box<OAuth2Section>),
+    Way(Auth),
+}
+
+mapping!("`{ oauth2: { token_url: URL, … } }`"
+/// Access tokens in place of a key.
+OAuth2Section {
+    /// Where they come from.
+    oauth2: Needed<OAuth2>,
+});
 
 impl Decode for RawAuth {
     const EXPECTED: &'static str = Auth::EXPECTED;
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
-        if let Kind::Mapping(entries) = &cursor.node.kind
-            && entries.iter().any(|(key, _)| &*key.text == "oauth2")
-        {
-            Members::new(cursor, Self::EXPECTED, &["oauth2"], faults)?
-                .field::<Text>("oauth2", faults);
-            return None;
+        if let Kind::Mapping(_) = &cursor.node.kind {
+            let section = OAuth2Section::decode(cursor, faults)?;
+            return Some(Self::OAuth2(Box::new(section)));
         }
-        Word::decode(cursor, faults).map(|Word(auth)| Self(auth))
+        Word::decode(cursor, faults).map(|Word(auth)| Self::Way(auth))
     }
 }
 
@@ -173,12 +181,10 @@ impl JsonSchema for RawAuth {
         "Auth".into()
     }
 
-    fn inline_schema() -> bool {
-        true
-    }
-
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Word::<Auth>::json_schema(generator)
+        let word = Word::<Auth>::json_schema(generator);
+        let section = generator.subschema_for::<OAuth2Section>();
+        json_schema!({ "anyOf": [word, section] })
     }
 }
 

@@ -1,0 +1,439 @@
+//! The life of an account's access token, as a state machine moved by answers and by time.
+//!
+//! ```text
+//!              due                       granted
+//!   Resting ────────► begin: Refreshing ─────────► Resting, with a fresh token
+//!      ▲                      │ failed
+//!      │ deadline passed      ▼
+//!      └────────────────── BackingOff: 1 s doubling to 1 min (refused: 30 s doubling to 30 min)
+//! ```
+//!
+//! A token is due for renewal some time before it expires, and serves on until then whatever becomes of the renewal.
+//! One that an upstream refused is dropped at once, but only one a minute: if the next is refused too, the fault is not
+//! the token's age.
+use std::time::{Duration, Instant};
+
+use super::{Fault, Granted, Token};
+use crate::config::oauth2::Grant;
+use crate::config::secret::Secret;
+
+/// The token of one account, and what is being done for the next.
+#[derive(Debug)]
+pub struct Lifecycle {
+    held: Option<Held>,
+    phase: Phase,
+    /// The refresh token in use: the configured one until the endpoint replaces it.
+    refresh_token: Option<Secret>,
+    /// Refreshes that failed in a row.
+    failures: u32,
+    last_fault: Option<Fault>,
+    /// When an upstream last refused a token.
+    rejected: Option<Instant>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    token: Token,
+    expires: Instant,
+    /// When the next is to be fetched.
+    due: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    BackingOff { until: Instant },
+    Refreshing,
+    Resting,
+}
+
+/// What a request that needs a token is to do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// Use it.
+    Token(Token),
+    /// There is none, and none will come before that long.
+    None { fault: Fault, wait: Duration },
+    /// One is being fetched, or is about to be.
+    Wait,
+}
+
+/// How it stands, for operators.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// How long the token is good for; `None` = there is none.
+    pub expires_in: Option<Duration>,
+    /// Why the last refresh failed; `None` = it did not.
+    pub fault: Option<String>,
+}
+
+impl Lifecycle {
+    /// Without a token yet.
+    pub fn new(grant: &Grant) -> Self {
+        Self {
+            held: None,
+            phase: Phase::Resting,
+            refresh_token: match grant {
+                Grant::ClientCredentials => None,
+                Grant::RefreshToken(token) => Some(token.clone()),
+            },
+            failures: 0,
+            last_fault: None,
+            rejected: None,
+            serial: 0,
+        }
+    }
+
+    /// What a request is to do now.
+    pub fn need(&self, now: Instant) -> Need {
+        if let Some(held) = self.held.as_ref().filter(|held| now < held.expires) {
+            return Need::Token(held.token.clone());
+        }
+        match (self.phase, &self.last_fault) {
+            (Phase::BackingOff { until }, Some(fault)) if now < until => Need::None {
+                fault: fault.clone(),
+                wait: until - now,
+            },
+            _ => Need::Wait,
+        }
+    }
+
+    /// When the next refresh is to begin; `None` while one is on its way.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        let wanted = self.held.as_ref().map_or(now, |held| held.due);
+        match self.phase {
+            Phase::BackingOff { until } => Some(wanted.max(until)),
+            Phase::Refreshing => None,
+            Phase::Resting => Some(wanted),
+        }
+    }
+
+    /// Begins a refresh, if it is time and none is on its way.
+    pub fn begin(&mut self, now: Instant) -> bool {
+        let begins = self.due(now).is_some_and(|due| due <= now);
+        if begins {
+            self.phase = Phase::Refreshing;
+        }
+        begins
+    }
+
+    /// The refresh token to send with the next refresh.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The refresh brought a token. `draw` is the randomness of the jitter.
+    pub fn granted(&mut self, granted: Granted, now: Instant, draw: u64) {
+        let lifetime = granted.lifetime.unwrap_or(UNSTATED).min(LONGEST);
+        let skew = (lifetime / 5).min(SKEW);
+        // Hosts of a fleet that began together do not ask together.
+        let early = skew + share(skew / 2, draw);
+        self.serial += 1;
+        self.held = Some(Held {
+            token: Token {
+                secret: granted.token,
+                serial: self.serial,
+            },
+            expires: now + lifetime.saturating_sub((lifetime / 10).min(FLIGHT)),
+            due: now + lifetime.saturating_sub(early),
+        });
+        if granted.refresh_token.is_some() {
+            self.refresh_token = granted.refresh_token;
+        }
+        self.phase = Phase::Resting;
+        self.failures = 0;
+        self.last_fault = None;
+    }
+
+    /// The refresh failed. The token that there is serves on.
+    pub fn failed(&mut self, fault: Fault, now: Instant, draw: u64) {
+        let (first, longest) = match fault {
+            Fault::Failed(_) => (FAILED_FIRST, FAILED_LONGEST),
+            Fault::Refused(_) => (REFUSED_FIRST, REFUSED_LONGEST),
+        };
+        let doubled = first.saturating_mul(1 << self.failures.min(MOST_DOUBLINGS));
+        let wait = doubled.min(longest);
+        self.failures = self.failures.saturating_add(1);
+        self.last_fault = Some(fault);
+        self.phase = Phase::BackingOff {
+            until: now + wait + share(wait / 4, draw),
+        };
+    }
+
+    /// An upstream refused `token`. Whether another one is worth a try: there is one already, or it is being fetched.
+    pub fn rejected(&mut self, token: &Token, now: Instant) -> bool {
+        let current = self.held.as_ref().map(|held| held.token.serial);
+        if current != Some(token.serial) {
+            // Another request said so before, and what has happened since is the answer.
+            return token.serial <= self.serial;
+        }
+        let lately = |at: Instant| now.saturating_duration_since(at) < REJECTION_EVERY;
+        if self.rejected.is_some_and(lately) {
+            return false;
+        }
+        self.rejected = Some(now);
+        self.held = None;
+        true
+    }
+
+    /// Forgets a backoff: whoever says so has mended something.
+    pub fn retry(&mut self) {
+        if let Phase::BackingOff { .. } = self.phase {
+            self.phase = Phase::Resting;
+        }
+        self.failures = 0;
+        self.rejected = None;
+    }
+
+    /// How it stands.
+    pub fn status(&self, now: Instant) -> Status {
+        Status {
+            expires_in: self
+                .held
+                .as_ref()
+                .map(|held| held.expires.saturating_duration_since(now))
+                .filter(|left| !left.is_zero()),
+            fault: self
+                .last_fault
+                .as_ref()
+                .map(|fault| fault.detail().to_owned()),
+        }
+    }
+}
+
+/// A part of `span`, by chance.
+fn share(span: Duration, draw: u64) -> Duration {
+    span.mul_f64((draw >> 11) as f64 / (1u64 << 53) as f64)
+}
+
+/// A token is renewed that long before it expires; a short-lived one a fifth of its life before.
+const SKEW: Duration = Duration::from_mins(5);
+/// A token is not used in its last seconds: the upstream sees it a moment later, by its own clock.
+const FLIGHT: Duration = Duration::from_secs(10);
+/// How long a token is taken to live when the endpoint does not say.
+const UNSTATED: Duration = Duration::from_mins(10);
+/// However long a token is said to live.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Waits after failures in a row.
+const FAILED_FIRST: Duration = Duration::from_secs(1);
+const FAILED_LONGEST: Duration = Duration::from_mins(1);
+const REFUSED_FIRST: Duration = Duration::from_secs(30);
+const REFUSED_LONGEST: Duration = Duration::from_mins(30);
+/// Enough for the longest wait from the shortest.
+const MOST_DOUBLINGS: u32 = 10;
+/// How often a refusal by an upstream may cost a token that has not expired.
+const REJECTION_EVERY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn grant(name: &str, lifetime: u64) -> Granted {
+        Granted {
+            token: Secret::new(name),
+            lifetime: Some(seconds(lifetime)),
+            refresh_token: None,
+        }
+    }
+
+    fn token(machine: &Lifecycle, now: Instant) -> Token {
+        match machine.need(now) {
+            Need::Token(token) => token,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// With a token that lives for an hour.
+    fn served(now: Instant) -> Lifecycle {
+        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        assert!(machine.begin(now));
+        machine.granted(grant("one", 3600), now, 0);
+        machine
+    }
+
+    #[test]
+    fn the_first_request_waits_and_only_one_refresh_runs() {
+        let now = Instant::now();
+        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        assert_eq!(machine.need(now), Need::Wait);
+        assert!(machine.begin(now));
+        assert!(!machine.begin(now));
+        assert_eq!(machine.due(now), None);
+        assert_eq!(machine.need(now), Need::Wait);
+        machine.granted(grant("one", 3600), now, 0);
+        assert_eq!(token(&machine, now).secret, Secret::new("one"));
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_it_expires_and_serves_meanwhile() {
+        let now = Instant::now();
+        let mut machine = served(now);
+        assert!(!machine.begin(now + seconds(3299)));
+        let due = now + seconds(3300);
+        assert!(machine.begin(due));
+        assert_eq!(token(&machine, due).secret, Secret::new("one"));
+        machine.granted(grant("two", 3600), due, u64::MAX);
+        assert_eq!(token(&machine, due).secret, Secret::new("two"));
+        // The most of the jitter: half as early again.
+        let next = machine.due(due).expect("a time");
+        let early = due + seconds(3600) - next;
+        assert!((449..=450).contains(&early.as_secs()), "{early:?}");
+    }
+
+    #[test]
+    fn a_failed_renewal_leaves_the_token_until_it_expires() {
+        let now = Instant::now();
+        let mut machine = served(now);
+        let mut at = now + seconds(3300);
+        let mut waits = Vec::new();
+        while at < now + seconds(3590) {
+            assert!(machine.begin(at));
+            machine.failed(Fault::Failed("no answer".into()), at, 0);
+            assert_eq!(token(&machine, at).secret, Secret::new("one"));
+            let next = machine.due(at).expect("a time");
+            waits.push((next - at).as_secs());
+            at = next;
+        }
+        assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
+        machine.begin(at);
+        machine.failed(Fault::Failed("no answer".into()), at, 0);
+        match machine.need(now + seconds(3591).max(at - now)) {
+            Need::None { fault, wait } => {
+                assert_eq!(fault.detail(), "no answer");
+                assert!(wait <= seconds(60));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_endpoint_is_asked_about_less_often() {
+        let now = Instant::now();
+        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        assert!(machine.begin(now));
+        machine.failed(Fault::Refused("invalid_client".into()), now, 0);
+        assert_eq!(machine.due(now), Some(now + seconds(30)));
+        machine.retry();
+        assert!(machine.begin(now));
+    }
+
+    #[test]
+    fn a_refused_token_is_replaced_once_a_minute() {
+        let now = Instant::now();
+        let mut machine = served(now);
+        let first = token(&machine, now);
+        assert!(machine.rejected(&first, now));
+        assert_eq!(machine.need(now), Need::Wait);
+        // Fifty requests with the same token cost one refresh.
+        assert!(machine.rejected(&first, now));
+        assert!(machine.begin(now));
+        machine.granted(grant("two", 3600), now, 0);
+        assert!(machine.rejected(&first, now));
+        let second = token(&machine, now);
+        assert_eq!(second.secret, Secret::new("two"));
+        assert!(!machine.rejected(&second, now + seconds(59)));
+        assert_eq!(token(&machine, now).secret, Secret::new("two"));
+        assert!(machine.rejected(&second, now + seconds(60)));
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_is_sent_the_next_time() {
+        let now = Instant::now();
+        let configured = Secret::new("configured");
+        let mut machine = Lifecycle::new(&Grant::RefreshToken(configured.clone()));
+        assert_eq!(machine.refresh_token(), Some(&configured));
+        assert!(machine.begin(now));
+        machine.granted(grant("one", 60), now, 0);
+        assert_eq!(machine.refresh_token(), Some(&configured));
+        let rotated = Secret::new("rotated");
+        let granted = Granted {
+            refresh_token: Some(rotated.clone()),
+            ..grant("two", 60)
+        };
+        machine.granted(granted, now, 0);
+        machine.failed(Fault::Failed(String::new()), now, 0);
+        assert_eq!(machine.refresh_token(), Some(&rotated));
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let now = Instant::now();
+        let mut machine = Lifecycle::new(&Grant::RefreshToken(Secret::new("canary-r")));
+        machine.granted(grant("canary-t", 3600), now, 0);
+        let shown = format!("{machine:?} {:?}", machine.need(now));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Fail(bool),
+        Grant(u64),
+        Reject,
+        Sleep(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            any::<bool>().prop_map(Step::Fail),
+            (1u64..100_000).prop_map(Step::Grant),
+            Just(Step::Reject),
+            (0u64..5_000_000).prop_map(Step::Sleep),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        /// Whatever happens: no token past its end, a next step always in sight, one refresh at a time.
+        #[test]
+        fn it_never_serves_an_expired_token_and_never_stops(steps in steps(), draw in any::<u64>()) {
+            let mut now = Instant::now();
+            let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+            let mut expires = now;
+            let mut refreshing = false;
+            for step in steps {
+                match step {
+                    Step::Sleep(millis) => now += Duration::from_millis(millis),
+                    Step::Grant(lifetime) if refreshing => {
+                        machine.granted(grant("t", lifetime), now, draw);
+                        expires = now + seconds(lifetime.min(LONGEST.as_secs()));
+                        refreshing = false;
+                        let due = machine.due(now).expect("a time");
+                        prop_assert!(due > now && due < expires);
+                    }
+                    Step::Fail(refused) if refreshing => {
+                        let fault = if refused { Fault::Refused("r".into()) } else { Fault::Failed("f".into()) };
+                        machine.failed(fault, now, draw);
+                        refreshing = false;
+                        prop_assert!(machine.due(now).expect("a time") > now);
+                    }
+                    Step::Grant(_) | Step::Fail(_) => {}
+                    Step::Reject => {
+                        if let Need::Token(token) = machine.need(now) {
+                            let again = machine.rejected(&token, now);
+                            prop_assert_eq!(again, !matches!(machine.need(now), Need::Token(_)));
+                        }
+                    }
+                }
+                match machine.need(now) {
+                    Need::Token(_) => prop_assert!(now < expires),
+                    Need::None { wait, .. } => {
+                        prop_assert!(!refreshing && !wait.is_zero());
+                        prop_assert!(machine.due(now).is_some());
+                    }
+                    Need::Wait => {
+                        // Somebody is at it, or may begin now.
+                        prop_assert!(refreshing || machine.due(now).is_some_and(|due| due <= now));
+                    }
+                }
+                let begun = machine.begin(now);
+                prop_assert!(!(begun && refreshing));
+                refreshing |= begun;
+            }
+        }
+    }
+}
