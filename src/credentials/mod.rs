@@ -7,6 +7,7 @@ pub mod request;
 use std::fmt::{self, Debug, Formatter};
 use std::time::Duration;
 
+use crate::config::Account;
 use crate::config::secret::Secret;
 
 pub use lifecycle::{Lifecycle, Need, Status};
@@ -18,6 +19,16 @@ pub struct Token {
     pub secret: Secret,
     /// Counts the tokens of an account, so that a refusal of an old one says nothing about the new one.
     serial: u64,
+}
+
+impl Token {
+    /// Stands in for the token of `account`, if it has any, where nothing is sent.
+    pub fn stand_in(account: &Account) -> Option<Self> {
+        account.oauth2.as_ref().map(|_| Self {
+            secret: Secret::new("token"),
+            serial: 0,
+        })
+    }
 }
 
 impl Debug for Token {

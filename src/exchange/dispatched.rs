@@ -18,6 +18,7 @@ use super::relaying::Relaying;
 use super::translated::{EVENTS, JSON, Translated};
 use super::{counting, estimate, headers, target};
 use crate::config::Account;
+use crate::credentials::Token;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
@@ -44,6 +45,8 @@ pub struct Dispatched {
     pub(super) status: Option<StatusCode>,
     /// How the text of a stream is regrouped.
     regroup: Option<Unit>,
+    /// The credential, where the account has no key of its own.
+    token: Option<Token>,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,
 }
@@ -85,6 +88,7 @@ impl Dispatch {
                         began: now,
                         status: None,
                         regroup: self.admitted.rewrites.regroup,
+                        token: None,
                         translation: Some(Box::new(translation)),
                     }));
                 }
@@ -127,6 +131,7 @@ impl Dispatch {
             began: now,
             status: None,
             regroup: admitted.rewrites.regroup,
+            token: None,
             translation: None,
         }
     }
@@ -250,7 +255,7 @@ impl Dispatch {
             query,
             account,
         );
-        let headers = headers::to_account(client, account, |headers| {
+        let headers = headers::to_account(client, account, dispatched.token.as_ref(), |headers| {
             let rewrites = &self.admitted.rewrites;
             rewrites.edit_headers(&self.gateway.config, headers);
         });
@@ -318,6 +323,16 @@ impl Dispatched {
         self.pick.endpoint
     }
 
+    /// The access token that it goes with; `None` = the account's key.
+    pub fn authorize(&mut self, token: Option<Token>) {
+        self.token = token;
+    }
+
+    /// See [`Dispatched::authorize`].
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
     /// The body to be sent.
     pub fn body(&self) -> &Pieces {
         &self.body
@@ -344,11 +359,18 @@ impl Dispatched {
     ) -> Relaying {
         self.pick.lease.observe(headers, now, wall);
         self.status = Some(status);
-        let secret = self.pick.account.key.clone();
+        let token = self.token.as_ref().map(|token| token.secret.clone());
+        let secret = token.or_else(|| self.pick.account.key.clone());
         if self.call.endpoint == Endpoint::Count {
             return Relaying::counted(client, self.call.dialect, (status, headers), secret);
         }
         let translation = self.translation.as_mut();
+        if status == StatusCode::UNAUTHORIZED && translation.is_some() {
+            // The same request may go once more, with another token: its translator waits for the answer to that.
+            let mut refused = Relaying::new(self.call.dialect, false, status, headers, secret);
+            refused.client = client;
+            return refused;
+        }
         let translator = translation
             .and_then(|translation| Some((translation.translator.take()?, translation.media)));
         let relaying = match translator {

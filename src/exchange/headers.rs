@@ -13,12 +13,15 @@ use smallvec::SmallVec;
 
 use crate::config::Account;
 use crate::config::providers::Auth;
+use crate::credentials::Token;
 
 /// The headers of a request to `account`: the client's, less what belongs to its connection and what stays here, with
-/// what the account adds and its credential. `edit` is applied to what the client's become.
+/// what the account adds and its credential: `token`, where that is an access token. `edit` is applied to what the
+/// client's become.
 pub fn to_account(
     client: &HeaderMap,
     account: &Account,
+    token: Option<&Token>,
     edit: impl FnOnce(&mut HeaderMap),
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(client.len() + 6);
@@ -37,7 +40,7 @@ pub fn to_account(
     for (name, value) in &account.headers {
         headers.insert(name, value.clone());
     }
-    if let Some((name, value)) = credential(account) {
+    if let Some((name, value)) = credential(account, token) {
         headers.insert(name, value);
     }
     headers
@@ -81,8 +84,11 @@ pub fn hide_limits(headers: &mut HeaderMap) {
 }
 
 /// Where and how the credential of `account` travels. `None` when it has none, or one that no header can hold.
-pub fn credential(account: &Account) -> Option<(HeaderName, HeaderValue)> {
-    let key = account.key.as_ref()?.expose();
+pub fn credential(account: &Account, token: Option<&Token>) -> Option<(HeaderName, HeaderValue)> {
+    let key = match token {
+        Some(token) => token.secret.expose(),
+        None => account.key.as_ref()?.expose(),
+    };
     let (name, text) = match account.auth {
         Auth::None => return None,
         Auth::ApiKey => (HeaderName::from_static("api-key"), key.to_owned()),

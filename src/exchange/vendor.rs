@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, Uri};
 use super::refusal::Refusal;
 use super::{dispatch, headers, target};
 use crate::config::{Account, AffinityBy, ClientKey};
+use crate::credentials::Token;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Exhausted, Verdict, Want};
 use crate::protocol::Dialect;
@@ -44,17 +45,17 @@ pub fn want<'a>(
     }
 }
 
-/// The head for `account` at its endpoint of that position. `None` when no such request can be written.
+/// The head for an account at its endpoint of that position, with its access token if it has one. `None` when no such
+/// request can be written.
 pub fn head(
     dialect: Dialect,
-    account: &Account,
-    endpoint: usize,
+    (account, endpoint, token): (&Account, usize, Option<&Token>),
     method: &Method,
     uri: &Uri,
     client: &HeaderMap,
 ) -> Option<Parts> {
     let endpoint = account.endpoints.get(endpoint)?;
-    let mut headers = headers::to_account(client, account, |_| {});
+    let mut headers = headers::to_account(client, account, token, |_| {});
     // The body goes through as it came: so do its framing and its coding, in both directions.
     headers.remove(ACCEPT_ENCODING);
     for name in [

@@ -10,6 +10,7 @@ use super::connect::{Connections, Upstreams};
 use super::counting;
 use super::server::{OnReload, StartError};
 use super::tls::Certificate;
+use super::tokens::Tokens;
 use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::limits::ledger::Ledger;
@@ -41,6 +42,7 @@ pub(super) struct App {
 pub(super) struct Snapshot {
     pub(super) gateway: Arc<Gateway>,
     pub(super) upstreams: Upstreams,
+    pub(super) tokens: Tokens,
 }
 
 /// One request in flight; dropping it ends it.
@@ -80,6 +82,7 @@ impl App {
             current: ArcSwap::from_pointee(Snapshot {
                 gateway: Arc::new(gateway),
                 upstreams: Upstreams::default(),
+                tokens: Tokens::default(),
             }),
             connections: Connections::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
@@ -117,8 +120,12 @@ impl App {
     async fn put(self: &Arc<Self>, gateway: Arc<Gateway>) {
         let before = self.snapshot();
         let upstreams = Upstreams::of(&gateway.config, &before.upstreams, self).await;
-        self.current
-            .store(Arc::new(Snapshot { gateway, upstreams }));
+        let tokens = Tokens::of(&gateway.config, &before.tokens, self);
+        self.current.store(Arc::new(Snapshot {
+            gateway,
+            upstreams,
+            tokens,
+        }));
     }
 
     /// Waits until the ledger is written, but not for ever: the process is about to end.

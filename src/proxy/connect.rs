@@ -24,7 +24,7 @@ use pingora_load_balancing::{Backend, Backends, Extensions, LoadBalancer};
 use super::app::App;
 use super::egress::Tunnel;
 use super::health_check::health_check;
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, Endpoint};
 
 /// The upstreams of one configuration, by the names of their accounts.
 #[derive(Default)]
@@ -141,15 +141,12 @@ impl Upstream {
             .iter()
             .enumerate()
             .map(|(index, endpoint)| {
-                let (host, port) = match &account.egress {
-                    Some(egress) => (egress.host.clone(), egress.port),
-                    None => (endpoint.host.clone(), endpoint.port),
-                };
+                let (host, port) = way(account, endpoint);
                 Site {
                     host,
                     port,
                     weight: endpoint.weight as usize,
-                    template: template(account, index),
+                    template: template(account, endpoint),
                     endpoint: index,
                 }
             });
@@ -266,9 +263,32 @@ pub(super) fn target_of(backend: &Backend) -> Option<Arc<Target>> {
     backend.ext.get::<Arc<Target>>().cloned()
 }
 
+/// The addresses of an endpoint that only Weir itself talks to, now and then: resolved for each time. It is reached as
+/// the account's own endpoints are.
+pub(super) async fn targets(
+    account: &Account,
+    endpoint: &Endpoint,
+) -> std::io::Result<Vec<Target>> {
+    let (host, port) = way(account, endpoint);
+    let addresses = tokio::net::lookup_host((host.as_str(), port)).await?;
+    let target = |address| {
+        let mut peer = template(account, endpoint);
+        peer._address = SocketAddr::Inet(address);
+        Target { endpoint: 0, peer }
+    };
+    Ok(addresses.map(target).collect())
+}
+
+/// Where the first connection on the way to an endpoint goes.
+fn way(account: &Account, endpoint: &Endpoint) -> (String, u16) {
+    match &account.egress {
+        Some(egress) => (egress.host.clone(), egress.port),
+        None => (endpoint.host.clone(), endpoint.port),
+    }
+}
+
 /// The peer of an endpoint, but for its address.
-fn template(account: &Account, index: usize) -> HttpPeer {
-    let endpoint = &account.endpoints[index];
+fn template(account: &Account, endpoint: &Endpoint) -> HttpPeer {
     let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
     let mut peer = HttpPeer::new(unspecified, endpoint.tls, endpoint.host.clone());
     peer.options.connection_timeout = Some(account.timeouts.connect);

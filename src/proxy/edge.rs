@@ -206,6 +206,7 @@ impl ProxyHttp for Edge {
         let mut relay = Relay {
             app: &self.app,
             upstreams: &exchange.snapshot.upstreams,
+            tokens: &exchange.snapshot.tokens,
             client: &mut session.downstream_session,
             dispatch,
             outcome: &mut exchange.record.outcome,
@@ -240,11 +241,10 @@ impl ProxyHttp for Edge {
         exchange: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
         match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.peer(
-                &self.app,
-                &exchange.snapshot.upstreams,
-                session.req_header().uri.path(),
-            ),
+            Stage::Vendor(vendor) => {
+                let path = session.req_header().uri.path();
+                vendor.peer(&self.app, &exchange.snapshot, path).await
+            }
             _ => Error::e_explain(
                 ErrorType::InternalError,
                 "only vendor endpoints are proxied plainly",
@@ -289,6 +289,7 @@ impl ProxyHttp for Edge {
             let request_id = &exchange.record.outcome.request_id;
             vendor.response(
                 response,
+                &exchange.snapshot.tokens,
                 exchange.dialect,
                 request_id,
                 &exchange.own_headers,

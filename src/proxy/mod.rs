@@ -18,5 +18,7 @@ mod rounds;
 pub mod server;
 mod signals;
 pub mod simulator;
+mod speak;
 mod tls;
+mod tokens;
 mod vendor;

@@ -24,13 +24,14 @@ use super::charge::Charge;
 use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
 use super::rounds::Paused;
+use super::speak::{read_head, send};
+use super::tokens::Tokens;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
 use crate::pool::{Fault, classify_transport};
-use crate::protocol::json::Pieces;
 
 /// How the client's connection is to be left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +49,7 @@ pub(super) struct Relay<'a> {
     pub(super) app: &'a App,
     /// Those of the configuration that the request began with.
     pub(super) upstreams: &'a Upstreams,
+    pub(super) tokens: &'a Tokens,
     pub(super) client: &'a mut ServerSession,
     pub(super) dispatch: &'a mut Dispatch,
     pub(super) outcome: &'a mut Outcome,
@@ -79,6 +81,8 @@ pub(super) enum Reached {
     Failed(Box<Failed>),
     /// The upstream paused its answer.
     Paused,
+    /// The upstream refused the credential.
+    Unauthorized(Box<Failed>),
 }
 
 impl Reached {
@@ -131,8 +135,11 @@ impl Relay<'_> {
         dispatched: &mut Dispatched,
         paused: &mut Paused,
     ) -> Result<Reached, Gone> {
-        let (mut tried, mut stale) = (Vec::new(), 0);
+        let (mut tried, mut stale, mut renewed) = (Vec::new(), 0, false);
         let timeout = dispatched.account().timeouts.connect;
+        if let Some(failed) = self.authorize(dispatched).await? {
+            return Ok(failed);
+        }
         loop {
             let target = self
                 .upstreams
@@ -160,9 +167,33 @@ impl Relay<'_> {
                 // The upstream closed an idle connection just as it was taken: that says nothing about anybody.
                 None if reused && stale < MAX_STALE => stale += 1,
                 None => return Ok(Reached::failed(Fault::Reset)),
+                // A token may be withdrawn before it expires: once more with another.
+                Some(Reached::Unauthorized(_)) if !renewed && self.may_renew(dispatched) => {
+                    renewed = true;
+                    if let Some(failed) = self.authorize(dispatched).await? {
+                        return Ok(failed);
+                    }
+                }
                 Some(reached) => return Ok(reached),
             }
         }
+    }
+
+    /// Gives the attempt its access token, if its account has one; or says why there is none.
+    async fn authorize(&mut self, dispatched: &mut Dispatched) -> Result<Option<Reached>, Gone> {
+        let token = self.tokens.token(dispatched.account());
+        Ok(match wait(&mut self.waited, self.client, token).await? {
+            Ok(token) => {
+                dispatched.authorize(token);
+                None
+            }
+            Err(failure) => Some(Reached::Failed(Failed::bare(failure))),
+        })
+    }
+
+    fn may_renew(&self, dispatched: &Dispatched) -> bool {
+        self.tokens
+            .rejected(dispatched.account(), dispatched.token())
     }
 
     /// One request on one upstream connection. `None` when the connection broke before a byte of an answer came.
@@ -203,6 +234,7 @@ impl Relay<'_> {
         };
         let (now, wall) = (Instant::now(), SystemTime::now());
         let (status, headers) = (head.status, &head.headers);
+        let unauthorized = status == StatusCode::UNAUTHORIZED;
         let (relaying, head_written) = match paused.take_if(|answer| {
             // Else it stays there, to be given up.
             dispatched.continues(&answer.0, (status, headers), now, wall)
@@ -236,7 +268,11 @@ impl Relay<'_> {
         Ok(Some(match end {
             PumpEnd::Failed { failed, .. } => {
                 self.dispatch.note_losses(&relaying);
-                Reached::Failed(failed)
+                if unauthorized {
+                    Reached::Unauthorized(failed)
+                } else {
+                    Reached::Failed(failed)
+                }
             }
             PumpEnd::Ended { .. } if relaying.is_paused() => {
                 *paused = Some(Box::new((relaying, head_written)));
@@ -335,41 +371,6 @@ pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T
     result
 }
 
-/// Reads the head of the answer. Interim ones (100, 103) are passed over; a switch of protocols was not asked for.
-async fn read_head(upstream: &mut HttpSession) -> pingora::Result<()> {
-    loop {
-        upstream.read_response_header().await?;
-        match upstream.response_header().map(|head| head.status) {
-            Some(StatusCode::SWITCHING_PROTOCOLS) => {
-                return pingora::Error::e_explain(
-                    pingora::ErrorType::InvalidHTTPHeader,
-                    "a switch of protocols",
-                );
-            }
-            Some(status) if status.is_informational() => {}
-            _ => return Ok(()),
-        }
-    }
-}
-
-/// Sends head and body. `false` when the upstream would not take them all.
-async fn send(upstream: &mut HttpSession, head: Box<RequestHeader>, body: &Pieces) -> bool {
-    if upstream.write_request_header(head).await.is_err() {
-        return false;
-    }
-    for piece in body {
-        let mut rest = piece.clone();
-        while !rest.is_empty() {
-            // In pieces, each under the write timeout: a slow but moving upstream is not a stuck one.
-            let next = rest.split_to(rest.len().min(WRITE_AT_ONCE));
-            if upstream.write_request_body(next, false).await.is_err() {
-                return false;
-            }
-        }
-    }
-    upstream.finish_request_body().await.is_ok()
-}
-
 fn transport(fault: ConnectFault) -> Fault {
     match fault {
         ConnectFault::Other | ConnectFault::Timeout => Fault::Connect,
@@ -383,9 +384,6 @@ pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an answer is waited for from an upstream that would not take the whole request.
 const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);
-
-/// Bytes given to one write under the write timeout.
-const WRITE_AT_ONCE: usize = 1 << 20;
 
 /// Pooled connections that may turn out to be closed in one attempt.
 const MAX_STALE: u32 = 3;

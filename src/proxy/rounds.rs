@@ -30,7 +30,9 @@ impl Relay<'_> {
                     paused = Some(answer);
                 }
                 (Ok(_), Some(answer)) => return self.give_up(dispatched, *answer).await,
-                (Ok(Reached::Failed(failed)), None) => return Attempt::Failed(dispatched, failed),
+                (Ok(Reached::Failed(failed) | Reached::Unauthorized(failed)), None) => {
+                    return Attempt::Failed(dispatched, failed);
+                }
                 (Ok(Reached::Paused), None) => {
                     let failed = Failed::bare(classify_transport(Fault::Eof, false));
                     return Attempt::Failed(dispatched, failed);

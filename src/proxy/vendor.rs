@@ -13,14 +13,15 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use super::app::App;
-use super::connect::Upstreams;
+use super::app::{App, Snapshot};
 use super::relay::WRITE_TIMEOUT;
+use super::tokens::Tokens;
 use crate::config::ClientKey;
+use crate::credentials::Token;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{Gateway, headers, vendor};
 use crate::outcome::{Attempt, End, FailureClass, Outcome};
-use crate::pool::{ErrorFacts, Fault, Pick, classify, classify_transport};
+use crate::pool::{ErrorFacts, Failure, Fault, Pick, classify, classify_transport};
 use crate::protocol::Dialect;
 
 /// One request to a vendor endpoint.
@@ -30,6 +31,8 @@ pub(super) struct Vendor {
     dialect: Dialect,
     pool: usize,
     pick: Option<Pick>,
+    /// The credential, where the account has no key of its own.
+    token: Option<Token>,
     picked_at: Instant,
     refused: Option<Refusal>,
     /// What the client gets instead of the upstream's body.
@@ -50,6 +53,7 @@ impl Vendor {
             dialect,
             pool,
             pick: None,
+            token: None,
             picked_at: Instant::now(),
             refused: None,
             replacement: None,
@@ -57,11 +61,11 @@ impl Vendor {
         }
     }
 
-    /// Chooses the account and finds its address.
-    pub(super) fn peer(
+    /// Chooses the account and finds its address and its credential.
+    pub(super) async fn peer(
         &mut self,
         app: &App,
-        upstreams: &Upstreams,
+        snapshot: &Snapshot,
         path: &str,
     ) -> Result<Box<HttpPeer>> {
         let now = Instant::now();
@@ -70,9 +74,17 @@ impl Vendor {
             Ok(pick) => pick,
             Err(exhausted) => return self.refuse(vendor::refusal(self.dialect, &exhausted)),
         };
-        let found = upstreams.target(&pick.account, pick.endpoint, &[]);
+        let found = snapshot.upstreams.target(&pick.account, pick.endpoint, &[]);
+        let token = snapshot.tokens.token(&pick.account).await;
         self.picked_at = now;
         self.pick = Some(pick);
+        match token {
+            Ok(token) => self.token = token,
+            Err(failure) => {
+                self.note(&failure, app.draw());
+                return self.refuse(unreachable());
+            }
+        }
         if let Some(target) = found {
             return Ok(Box::new(self.patient(target.peer.clone())));
         }
@@ -98,8 +110,7 @@ impl Vendor {
         };
         let parts = vendor::head(
             self.dialect,
-            &pick.account,
-            pick.endpoint,
+            (&pick.account, pick.endpoint, self.token.as_ref()),
             &request.method,
             &request.uri,
             &request.headers,
@@ -119,6 +130,7 @@ impl Vendor {
     pub(super) fn response(
         &mut self,
         response: &mut ResponseHeader,
+        tokens: &Tokens,
         dialect: Dialect,
         request_id: &str,
         own_headers: &HeaderMap,
@@ -138,7 +150,10 @@ impl Vendor {
             );
             if (400..600).contains(&status) {
                 self.failure = Some(failure.class);
-                pick.lease.failed(&failure, now, draw);
+                // A token that was withdrawn is replaced, and says nothing else about the account.
+                if status != 401 || !tokens.rejected(&pick.account, self.token.as_ref()) {
+                    pick.lease.failed(&failure, now, draw);
+                }
             } else {
                 pick.lease.committed(now);
             }
@@ -252,10 +267,13 @@ impl Vendor {
     }
 
     fn failed_below_http(&mut self, fault: Fault, draw: u64) {
-        let failure = classify_transport(fault, false);
+        self.note(&classify_transport(fault, false), draw);
+    }
+
+    fn note(&mut self, failure: &Failure, draw: u64) {
         self.failure = Some(failure.class);
         if let Some(pick) = &mut self.pick {
-            pick.lease.failed(&failure, Instant::now(), draw);
+            pick.lease.failed(failure, Instant::now(), draw);
         }
     }
 

@@ -180,6 +180,7 @@ pub(super) struct Accounts {
     pub(super) cooldown: GaugeVec,
     pub(super) inflight: IntGaugeVec,
     pub(super) window: GaugeVec,
+    pub(super) token_refreshes: IntCounterVec,
 }
 
 impl Accounts {
@@ -208,6 +209,12 @@ impl Accounts {
                 "ratio",
                 "Share of a quota window that is used, as the provider states it.",
                 &["account", "window"],
+            ),
+            token_refreshes: to.counters(
+                "weir_token_refreshes_total",
+                "refreshes",
+                "Access tokens asked for at the token endpoint of an account: ok or failed.",
+                &["account", "outcome"],
             ),
         }
     }

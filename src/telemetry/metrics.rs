@@ -124,6 +124,13 @@ impl Metrics {
             .rcu(|handles| handles.extended(&self.families, &add));
     }
 
+    /// The token endpoint of `account`, a name of the configuration, was asked for an access token.
+    pub fn token_refresh(&self, account: &str, granted: bool) {
+        let outcome = if granted { "ok" } else { "failed" };
+        let refreshes = &self.families.accounts.token_refreshes;
+        refreshes.with_label_values(&[account, outcome]).inc();
+    }
+
     /// A configuration is in force, at the start or by a reload.
     pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
         let weir = &self.families.weir;

@@ -83,6 +83,11 @@ impl Telemetry {
         }
     }
 
+    /// The token endpoint of `account` was asked for an access token.
+    pub fn token_refresh(&self, account: &str, granted: bool) {
+        self.metrics.token_refresh(account, granted);
+    }
+
     /// A reload was successful.
     pub fn reload_applied(&self, hash: &str, generation: u64, now: SystemTime) {
         self.metrics.reload_applied(hash, generation, now);

@@ -8,6 +8,7 @@ use super::report::{AttemptPart, AttemptsPart};
 use super::upstream::{self, Change};
 use super::{Explainer, accounts};
 use crate::config::ClientKey;
+use crate::credentials::Token;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
@@ -33,7 +34,8 @@ impl Explainer<'_> {
         let mut outcome = Ok(());
         for _ in 0..MOST_STEPS {
             match dispatch.next(now, wall, draw) {
-                Step::Go(dispatched) => {
+                Step::Go(mut dispatched) => {
+                    dispatched.authorize(Token::stand_in(dispatched.account()));
                     let first = part.order.is_empty();
                     part.order.push(self.attempt(dispatch, &dispatched, first));
                     let failed = Failed::bare(classify_transport(Fault::Reset, false));
@@ -132,10 +134,10 @@ impl Explainer<'_> {
         let mut order = Vec::new();
         if let Ok(pick) = &picked {
             let method = Method::POST;
+            let token = Token::stand_in(&pick.account);
             let head = vendor::head(
                 dialect,
-                &pick.account,
-                pick.endpoint,
+                (&pick.account, pick.endpoint, token.as_ref()),
                 &method,
                 &uri,
                 headers,

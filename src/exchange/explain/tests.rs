@@ -526,6 +526,28 @@ fn no_secret_is_in_any_report() {
 }
 
 #[test]
+fn an_access_token_is_where_it_will_be_and_is_not_shown() {
+    let gateway = gateway(
+        "anonymous: true\naccounts:\n  - name: a\n    provider: openai\n    auth:\n      oauth2: { token_url: \"https://login.example.com/token\", client_id: secret-id, client_secret: secret-of-a }\n",
+    );
+    for path in ["/v1/chat/completions", "/v1/files"] {
+        let body = r#"{"model":"gpt-5","messages":[{"role":"user","content":"Hi"}]}"#;
+        let report = asked(
+            &gateway,
+            None,
+            Some(path),
+            &HeaderMap::new(),
+            body,
+            moment(),
+        );
+        let json = serde_json::to_value(report.expect("a report")).expect("JSON");
+        let headers = json["upstream"]["headers"].to_string();
+        assert!(headers.contains(r#"["authorization","***"]"#), "{json}");
+        assert!(!json.to_string().contains("secret-"), "{json}");
+    }
+}
+
+#[test]
 fn a_body_cannot_forge_a_line() {
     let gateway = gateway(HOUSE);
     let body = r#"{"model":"claude-x\nverdict    served\u001b[2J","max_tokens":9,"messages":[]}"#;

@@ -206,6 +206,9 @@ impl Plane {
             );
         };
         let pool = &gateway.pool;
+        if matches!(verb, "enable" | "reset") {
+            self.app.snapshot().tokens.retry(&account.name);
+        }
         match verb {
             "drain" => pool.drain(&account.name),
             "enable" => pool.enable(&account.name),

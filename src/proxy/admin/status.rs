@@ -23,9 +23,20 @@ pub(super) fn overview(app: &App) -> Value {
 /// The accounts and what stands in their way.
 pub(super) fn accounts(app: &App) -> Value {
     let now = Instant::now();
-    let gateway = app.gateway();
-    let list: Vec<Value> = gateway.pool.snapshot(now).iter().map(account).collect();
-    json!(list)
+    let snapshot = app.snapshot();
+    let statuses = snapshot.gateway.pool.snapshot(now);
+    let list = statuses.iter().map(|status| {
+        let mut value = account(status);
+        // Only where there is one: how the access token stands, never the token.
+        if let Some(token) = snapshot.tokens.status(&status.name, now) {
+            value["access_token"] = json!({
+                "expires_at": token.expires_in.map(timestamp_in),
+                "last_error": token.fault,
+            });
+        }
+        value
+    });
+    json!(list.collect::<Vec<Value>>())
 }
 
 /// Which configuration is in force, and what is on disk.

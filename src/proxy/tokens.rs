@@ -1,0 +1,317 @@
+//! Access tokens for the accounts that have no key of their own: fetched ahead of need, one refresh at a time.
+//!
+//! One task per account asks its token endpoint whenever `credentials::Lifecycle` says so; requests take the token that
+//! there is and wait only when there is none. The endpoint is reached as the account's upstream is: same egress, same
+//! trust, same connector.
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use http::Method;
+use parking_lot::Mutex;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
+use tokio::sync::Notify;
+
+use super::app::App;
+use super::connect::{self, ConnectFault, Target};
+use super::speak::{read_head, send};
+use crate::config::oauth2::OAuth2;
+use crate::config::{Account, Config};
+use crate::credentials::{self, Fault, Granted, Lifecycle, Need, Status, Token, TokenRequest};
+use crate::exchange::target;
+use crate::pool::Failure;
+use crate::protocol::json::Pieces;
+
+/// The token sources of one configuration, by the names of their accounts.
+#[derive(Default)]
+pub(super) struct Tokens(HashMap<Arc<str>, Arc<Source>>);
+
+/// The token of one account. Outlives reloads as long as the settings of `oauth2` stay the same.
+struct Source {
+    state: Mutex<State>,
+    /// Told to the task: look again, or end.
+    wake: Arc<Notify>,
+    /// Told to waiting requests: a refresh is over.
+    news: Notify,
+}
+
+struct State {
+    /// As in the latest configuration: its egress and timeouts may have changed.
+    account: Arc<Account>,
+    lifecycle: Lifecycle,
+}
+
+impl Tokens {
+    /// Those of a configuration. What is unchanged since the one `before` keeps its token.
+    pub(super) fn of(config: &Config, before: &Self, app: &Arc<App>) -> Self {
+        let with_tokens = config
+            .accounts
+            .iter()
+            .filter_map(|account| Some((account, account.oauth2.as_ref()?)));
+        let sources = with_tokens.map(|(account, settings)| {
+            let known = before.0.get(&account.name);
+            let source = match known.filter(|source| source.is_for(settings)) {
+                Some(source) => {
+                    source.state.lock().account = account.clone();
+                    source.retry();
+                    source.clone()
+                }
+                None => Source::start(account, settings, app),
+            };
+            (account.name.clone(), source)
+        });
+        Self(sources.collect())
+    }
+
+    /// The token for a request to `account`; `None` when it has a key, or needs nothing. Waits only when there is no
+    /// token, and no longer than a connection may take.
+    pub(super) async fn token(&self, account: &Account) -> Result<Option<Token>, Failure> {
+        if account.oauth2.is_none() {
+            return Ok(None);
+        }
+        let Some(source) = self.0.get(&account.name) else {
+            return Err(Failure::no_token(false, SHORTEST_BENCH));
+        };
+        let patience = account.timeouts.connect;
+        match tokio::time::timeout(patience, source.token()).await {
+            Ok(token) => token.map(Some),
+            // The refresh goes on, and has its own end.
+            Err(_) => Err(Failure::no_token(false, SHORTEST_BENCH)),
+        }
+    }
+
+    /// The upstream refused the credential. Whether another try is worth it, because it was a token that can be
+    /// replaced.
+    pub(super) fn rejected(&self, account: &Account, token: Option<&Token>) -> bool {
+        let Some((source, token)) = self.0.get(&account.name).zip(token) else {
+            return false;
+        };
+        let again = source
+            .state
+            .lock()
+            .lifecycle
+            .rejected(token, Instant::now());
+        if again {
+            tracing::info!(account = %account.name, "the upstream refused the access token: fetching another");
+            source.wake.notify_one();
+        }
+        again
+    }
+
+    /// Forgets the backoff of an account's token endpoint.
+    pub(super) fn retry(&self, account: &str) {
+        if let Some(source) = self.0.get(account) {
+            source.retry();
+        }
+    }
+
+    /// How the token of an account stands; `None` when it has none to fetch.
+    pub(super) fn status(&self, account: &str, now: Instant) -> Option<Status> {
+        let source = self.0.get(account)?;
+        Some(source.state.lock().lifecycle.status(now))
+    }
+}
+
+impl Source {
+    fn start(account: &Arc<Account>, settings: &OAuth2, app: &Arc<App>) -> Arc<Self> {
+        let source = Arc::new(Self {
+            state: Mutex::new(State {
+                account: account.clone(),
+                lifecycle: Lifecycle::new(&settings.grant),
+            }),
+            wake: Arc::default(),
+            news: Notify::new(),
+        });
+        let (weak, wake) = (Arc::downgrade(&source), source.wake.clone());
+        tokio::spawn(keep_fresh(weak, wake, Arc::downgrade(app)));
+        source
+    }
+
+    fn is_for(&self, settings: &OAuth2) -> bool {
+        self.state.lock().account.oauth2.as_ref() == Some(settings)
+    }
+
+    fn retry(&self) {
+        self.state.lock().lifecycle.retry();
+        self.wake.notify_one();
+    }
+
+    async fn token(&self) -> Result<Token, Failure> {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            // From here on nothing is missed.
+            news.as_mut().enable();
+            let need = self.state.lock().lifecycle.need(Instant::now());
+            match need {
+                Need::Token(token) => return Ok(token),
+                Need::None { fault, wait } => {
+                    let refused = matches!(fault, Fault::Refused(_));
+                    return Err(Failure::no_token(refused, wait.max(SHORTEST_BENCH)));
+                }
+                Need::Wait => {}
+            }
+            self.wake.notify_one();
+            news.await;
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Fetches token after token, as long as the source is in use.
+async fn keep_fresh(source: Weak<Source>, wake: Arc<Notify>, app: Weak<App>) {
+    loop {
+        let wait = {
+            let Some((source, app)) = source.upgrade().zip(app.upgrade()) else {
+                return;
+            };
+            refresh_if_due(&source, &app).await;
+            let now = Instant::now();
+            let due = source.state.lock().lifecycle.due(now);
+            due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now))
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait.min(LONGEST_SLEEP)) => {}
+            () = wake.notified() => {}
+        }
+    }
+}
+
+async fn refresh_if_due(source: &Source, app: &App) {
+    let (account, request) = {
+        let mut state = source.state.lock();
+        let state = &mut *state;
+        let Some(settings) = &state.account.oauth2 else {
+            return;
+        };
+        if !state.lifecycle.begin(Instant::now()) {
+            return;
+        }
+        let request = credentials::request(settings, state.lifecycle.refresh_token());
+        (state.account.clone(), request)
+    };
+    let fetched = tokio::time::timeout(PATIENCE, fetch(app, &account, &request)).await;
+    let fetched = fetched.unwrap_or_else(|_| Err(failed("no answer in time")));
+    match &fetched {
+        Ok(_) => tracing::debug!(account = %account.name, "access token refreshed"),
+        Err(fault) => {
+            let why = fault.detail();
+            tracing::warn!(account = %account.name, %why, "no access token");
+        }
+    }
+    app.telemetry.token_refresh(&account.name, fetched.is_ok());
+    {
+        let lifecycle = &mut source.state.lock().lifecycle;
+        match fetched {
+            Ok(granted) => lifecycle.granted(granted, Instant::now(), app.draw()),
+            Err(fault) => lifecycle.failed(fault, Instant::now(), app.draw()),
+        }
+    }
+    source.news.notify_waiters();
+}
+
+/// Asks the token endpoint once.
+async fn fetch(app: &App, account: &Account, request: &TokenRequest) -> Result<Granted, Fault> {
+    let settings = account
+        .oauth2
+        .as_ref()
+        .ok_or_else(|| failed("no settings"))?;
+    let found = connect::targets(account, &settings.token_url).await;
+    let targets = found.map_err(|_| failed("the name of the token endpoint has no address"))?;
+    let mut why = "the name of the token endpoint has no address";
+    for target in targets.iter().take(MOST_ADDRESSES) {
+        // A pooled connection may turn out to be closed: that says nothing about the address.
+        for _ in 0..MOST_CONNECTIONS {
+            let connecting = app.connections.session(target, account.timeouts.connect);
+            let (session, reused) = match Box::pin(connecting).await {
+                Ok(session) => session,
+                Err(fault) => {
+                    why = cannot_connect(fault);
+                    break;
+                }
+            };
+            match exchange(app, settings, target, session, request).await {
+                Some((status, body)) => {
+                    let body =
+                        body.ok_or_else(|| failed("an answer that breaks off or has no end"))?;
+                    return credentials::answer(request, status, &body);
+                }
+                None if reused => {}
+                None => return Err(failed("the connection broke before an answer")),
+            }
+        }
+    }
+    Err(failed(why))
+}
+
+/// One request on one connection. `None` when it broke before the head of an answer.
+async fn exchange(
+    app: &App,
+    settings: &OAuth2,
+    target: &Target,
+    mut session: HttpSession,
+    request: &TokenRequest,
+) -> Option<(u16, Option<BytesMut>)> {
+    let h2 = matches!(session, HttpSession::H2(_));
+    let url = &settings.token_url;
+    let length = Some(request.body.len());
+    let headers = request.headers.clone();
+    let head = target::head(&Method::POST, &url.path, url, headers, length, h2)?;
+    let head = Box::new(RequestHeader::from(head));
+    let body = Pieces::from(request.body.clone());
+    session.set_write_timeout(Some(PATIENCE));
+    // Also when writing failed: an answer may be waiting to be read.
+    send(&mut session, head, &body).await;
+    read_head(&mut session).await.ok()?;
+    let status = session.response_header()?.status.as_u16();
+    let mut answer = BytesMut::new();
+    loop {
+        match session.read_response_body().await {
+            Ok(Some(chunk)) if answer.len() + chunk.len() <= LONGEST_ANSWER => {
+                answer.extend_from_slice(&chunk);
+            }
+            Ok(None) => break,
+            Ok(Some(_)) | Err(_) => return Some((status, None)),
+        }
+    }
+    app.connections.release(session, target).await;
+    Some((status, Some(answer)))
+}
+
+fn failed(why: &str) -> Fault {
+    Fault::Failed(why.to_owned())
+}
+
+const fn cannot_connect(fault: ConnectFault) -> &'static str {
+    match fault {
+        ConnectFault::Refused => "the token endpoint refuses connections",
+        ConnectFault::Timeout => "the token endpoint cannot be reached in time",
+        ConnectFault::Tls => "the TLS handshake with the token endpoint failed",
+        ConnectFault::Other => "the token endpoint cannot be reached",
+    }
+}
+
+/// How long a refresh may take in all.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer; real ones stay below 8 KiB.
+const LONGEST_ANSWER: usize = 64 << 10;
+
+/// How long an account without a token is passed over at least.
+const SHORTEST_BENCH: Duration = Duration::from_secs(1);
+
+/// A sleep this long ends even if nobody wakes the sleeper.
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
+
+/// Addresses of one token endpoint that are tried in one refresh.
+const MOST_ADDRESSES: usize = 4;
+
+/// Connections to one address that are tried in one refresh.
+const MOST_CONNECTIONS: usize = 4;
