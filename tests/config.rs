@@ -21,12 +21,12 @@ const RULER: &str = "\n----------\n";
 /// The value of every variable of [`environment`].
 const KEY: &str = "sk-canary-4f9Kq2ZtR7wLx0";
 
-/// Names that end in `KEY`, `TOKEN` or `PROXY` are set; everything else is not.
+/// Names that hold `KEY` or `SECRET`, or end in `TOKEN` or `PROXY`, are set; everything else is not.
 fn environment(name: &str) -> Option<String> {
     if name.ends_with("PROXY") {
         return Some(format!("socks5://user:{KEY}@127.0.0.1:1080"));
     }
-    let set = name.contains("KEY") || name.ends_with("TOKEN");
+    let set = ["KEY", "SECRET"].iter().any(|word| name.contains(word)) || name.ends_with("TOKEN");
     // Two variables never hold the same key.
     set.then(|| format!("{KEY}-{name}"))
 }

@@ -1,4 +1,8 @@
-//! `accounts[].auth.oauth2`: access tokens from a token endpoint in place of a fixed key (RFC 6749).
+//! `accounts[].auth.oauth2`: access tokens from a token endpoint in place of a fixed key (RFC 6749, RFC 7523).
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rsa::KeyPair;
+
 use super::Endpoint;
 use super::secret::Secret;
 
@@ -8,7 +12,6 @@ pub struct OAuth2 {
     /// The token endpoint. Its `path` is all that follows the authority: path and query, as given.
     pub token_url: Endpoint,
     pub grant: Grant,
-    pub client: Client,
     pub scopes: Vec<String>,
     pub audience: Option<String>,
     /// Further members of the form, in the order of the file.
@@ -19,9 +22,39 @@ pub struct OAuth2 {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Grant {
     /// The client itself.
-    ClientCredentials,
+    ClientCredentials(Client),
     /// A refresh token; the endpoint may replace it with every answer.
-    RefreshToken(Secret),
+    RefreshToken { client: Client, token: Secret },
+    /// An assertion, signed with the key of a service account.
+    ServiceAccount(ServiceAccount),
+}
+
+/// A service account of Google's, out of the JSON file that its key comes in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServiceAccount {
+    pub email: String,
+    pub key_id: Option<String>,
+    /// The private key, PEM.
+    pub key: Secret,
+    /// Whom the assertion is for: the token endpoint, as the file names it.
+    pub audience: String,
+}
+
+impl ServiceAccount {
+    /// The private key, ready to sign; or what is wrong with it.
+    pub fn key_pair(&self) -> Result<KeyPair, &'static str> {
+        let body = self
+            .key
+            .expose()
+            .split_once("-----BEGIN PRIVATE KEY-----")
+            .and_then(|(_, rest)| rest.split_once("-----END PRIVATE KEY-----"))
+            .map(|(body, _)| body.split_ascii_whitespace().collect::<String>())
+            .ok_or("no PEM of a private key")?;
+        let der = STANDARD
+            .decode(body)
+            .map_err(|_| "PEM that is not base64")?;
+        KeyPair::from_pkcs8(&der).map_err(|_| "not an RSA key of 2048 bits and more")
+    }
 }
 
 /// How the client tells the token endpoint who it is.

@@ -74,8 +74,8 @@ impl Lifecycle {
             held: None,
             phase: Phase::Resting,
             refresh_token: match grant {
-                Grant::ClientCredentials => None,
-                Grant::RefreshToken(token) => Some(token.clone()),
+                Grant::ClientCredentials(_) | Grant::ServiceAccount(_) => None,
+                Grant::RefreshToken { token, .. } => Some(token.clone()),
             },
             failures: 0,
             last_fault: None,
@@ -227,10 +227,30 @@ const REJECTION_EVERY: Duration = Duration::from_mins(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::oauth2::{Client, ClientAuth};
     use proptest::prelude::*;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    fn client() -> Client {
+        Client {
+            id: Secret::new("id"),
+            secret: None,
+            auth: ClientAuth::Body,
+        }
+    }
+
+    fn idle() -> Lifecycle {
+        Lifecycle::new(&Grant::ClientCredentials(client()))
+    }
+
+    fn refreshable(token: &str) -> Lifecycle {
+        Lifecycle::new(&Grant::RefreshToken {
+            client: client(),
+            token: Secret::new(token),
+        })
     }
 
     fn grant(name: &str, lifetime: u64) -> Granted {
@@ -250,7 +270,7 @@ mod tests {
 
     /// With a token that lives for an hour.
     fn served(now: Instant) -> Lifecycle {
-        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        let mut machine = idle();
         assert!(machine.begin(now));
         machine.granted(grant("one", 3600), now, 0);
         machine
@@ -259,7 +279,7 @@ mod tests {
     #[test]
     fn the_first_request_waits_and_only_one_refresh_runs() {
         let now = Instant::now();
-        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        let mut machine = idle();
         assert_eq!(machine.need(now), Need::Wait);
         assert!(machine.begin(now));
         assert!(!machine.begin(now));
@@ -314,7 +334,7 @@ mod tests {
     #[test]
     fn a_refusal_of_the_endpoint_is_asked_about_less_often() {
         let now = Instant::now();
-        let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+        let mut machine = idle();
         assert!(machine.begin(now));
         machine.failed(Fault::Refused("invalid_client".into()), now, 0);
         assert_eq!(machine.due(now), Some(now + seconds(30)));
@@ -345,7 +365,7 @@ mod tests {
     fn a_rotated_refresh_token_is_sent_the_next_time() {
         let now = Instant::now();
         let configured = Secret::new("configured");
-        let mut machine = Lifecycle::new(&Grant::RefreshToken(configured.clone()));
+        let mut machine = refreshable("configured");
         assert_eq!(machine.refresh_token(), Some(&configured));
         assert!(machine.begin(now));
         machine.granted(grant("one", 60), now, 0);
@@ -363,7 +383,7 @@ mod tests {
     #[test]
     fn debug_shows_no_token() {
         let now = Instant::now();
-        let mut machine = Lifecycle::new(&Grant::RefreshToken(Secret::new("canary-r")));
+        let mut machine = refreshable("canary-r");
         machine.granted(grant("canary-t", 3600), now, 0);
         let shown = format!("{machine:?} {:?}", machine.need(now));
         assert!(!shown.contains("canary"), "{shown}");
@@ -392,7 +412,7 @@ mod tests {
         #[test]
         fn it_never_serves_an_expired_token_and_never_stops(steps in steps(), draw in any::<u64>()) {
             let mut now = Instant::now();
-            let mut machine = Lifecycle::new(&Grant::ClientCredentials);
+            let mut machine = idle();
             let mut expires = now;
             let mut refreshing = false;
             for step in steps {

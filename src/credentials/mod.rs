@@ -1,6 +1,7 @@
-//! Access tokens of accounts (RFC 6749): when to fetch one, how to ask for it, what the answer means.
+//! Access tokens of accounts (RFC 6749, RFC 7523): when to fetch one, how to ask for it, what the answer means.
 //!
 //! Pure: the time and the random draws are arguments. `proxy` does the asking.
+pub mod assertion;
 pub mod lifecycle;
 pub mod request;
 

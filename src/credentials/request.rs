@@ -1,5 +1,5 @@
 //! The words of RFC 6749: the request to a token endpoint, and its answer.
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::{Fault, Granted};
+use super::{Fault, Granted, assertion};
 use crate::config::oauth2::{ClientAuth, Grant, OAuth2};
 use crate::config::secret::Secret;
 use crate::protocol::error::mask;
@@ -22,36 +22,54 @@ pub struct TokenRequest {
     secrets: Vec<Secret>,
 }
 
-/// The request that asks for a token. `refresh_token` is the one in use.
-pub fn request(settings: &OAuth2, refresh_token: Option<&Secret>) -> TokenRequest {
-    let mut secrets: Vec<Secret> = settings.client.secret.iter().cloned().collect();
-    secrets.extend(refresh_token.cloned());
+/// The request that asks for a token. `refresh_token` is the one in use; an assertion is signed as of `wall`.
+pub fn request(
+    settings: &OAuth2,
+    refresh_token: Option<&Secret>,
+    wall: SystemTime,
+) -> Result<TokenRequest, Fault> {
+    let mut secrets: Vec<Secret> = refresh_token.into_iter().cloned().collect();
     secrets.extend(settings.params.iter().map(|(_, value)| value.clone()));
     let mut form = Form::default();
-    match (&settings.grant, refresh_token) {
-        (Grant::ClientCredentials, _) => form.add("grant_type", "client_credentials"),
-        (Grant::RefreshToken(configured), replaced) => {
-            form.add("grant_type", "refresh_token");
-            form.add("refresh_token", replaced.unwrap_or(configured).expose());
-        }
-    }
     let mut headers = HeaderMap::new();
-    let client = &settings.client;
-    match (&client.secret, client.auth) {
-        (Some(secret), ClientAuth::Basic) => {
-            if let Some(value) = basic(client.id.expose(), secret.expose()) {
-                headers.insert(AUTHORIZATION, value);
+    let scope = settings.scopes.join(" ");
+    let client = match &settings.grant {
+        Grant::ClientCredentials(client) => {
+            form.add("grant_type", "client_credentials");
+            Some(client)
+        }
+        Grant::RefreshToken { client, token } => {
+            form.add("grant_type", "refresh_token");
+            let token = refresh_token.unwrap_or(token);
+            form.add("refresh_token", token.expose());
+            Some(client)
+        }
+        Grant::ServiceAccount(account) => {
+            form.add("grant_type", JWT_BEARER);
+            let assertion = assertion::sign(account, &scope, wall)?;
+            form.add("assertion", assertion.expose());
+            secrets.push(assertion);
+            None
+        }
+    };
+    if let Some(client) = client {
+        secrets.extend(client.secret.clone());
+        match (&client.secret, client.auth) {
+            (Some(secret), ClientAuth::Basic) => {
+                if let Some(value) = basic(client.id.expose(), secret.expose()) {
+                    headers.insert(AUTHORIZATION, value);
+                }
+            }
+            (secret, _) => {
+                form.add("client_id", client.id.expose());
+                if let Some(secret) = secret {
+                    form.add("client_secret", secret.expose());
+                }
             }
         }
-        (secret, _) => {
-            form.add("client_id", client.id.expose());
-            if let Some(secret) = secret {
-                form.add("client_secret", secret.expose());
-            }
+        if !scope.is_empty() {
+            form.add("scope", &scope);
         }
-    }
-    if !settings.scopes.is_empty() {
-        form.add("scope", &settings.scopes.join(" "));
     }
     if let Some(audience) = &settings.audience {
         form.add("audience", audience);
@@ -67,11 +85,11 @@ pub fn request(settings: &OAuth2, refresh_token: Option<&Secret>) -> TokenReques
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    TokenRequest {
+    Ok(TokenRequest {
         headers,
         body: Bytes::from(form.0),
         secrets,
-    }
+    })
 }
 
 /// What the endpoint's answer to `request` means.
@@ -195,6 +213,8 @@ fn encode(text: &str, out: &mut String) {
     }
 }
 
+/// RFC 7523, 2.1.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Bytes of a token; servers refuse headers above 8 to 16 KiB.
 const LONGEST_TOKEN: usize = 16 << 10;
 /// Characters of what an endpoint says about a refusal.
@@ -215,6 +235,10 @@ mod tests {
         let config = config::parse("test", &text, &|name| Some(format!("{name} & more")));
         let config = config.expect("a configuration");
         config.accounts[0].oauth2.clone().expect("the section")
+    }
+
+    fn request(settings: &OAuth2, refresh_token: Option<&Secret>) -> TokenRequest {
+        super::request(settings, refresh_token, SystemTime::UNIX_EPOCH).expect("a request")
     }
 
     fn body(request: &TokenRequest) -> &str {

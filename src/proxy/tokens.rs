@@ -5,7 +5,7 @@
 //! trust, same connector.
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use http::Method;
@@ -194,11 +194,16 @@ async fn refresh_if_due(source: &Source, app: &App) {
         if !state.lifecycle.begin(Instant::now()) {
             return;
         }
-        let request = credentials::request(settings, state.lifecycle.refresh_token());
+        let request =
+            credentials::request(settings, state.lifecycle.refresh_token(), SystemTime::now());
         (state.account.clone(), request)
     };
-    let fetched = tokio::time::timeout(PATIENCE, fetch(app, &account, &request)).await;
-    let fetched = fetched.unwrap_or_else(|_| Err(failed("no answer in time")));
+    let fetched = match &request {
+        Ok(request) => tokio::time::timeout(PATIENCE, fetch(app, &account, request))
+            .await
+            .unwrap_or_else(|_| Err(failed("no answer in time"))),
+        Err(fault) => Err(fault.clone()),
+    };
     match &fetched {
         Ok(_) => tracing::debug!(account = %account.name, "access token refreshed"),
         Err(fault) => {

@@ -256,6 +256,29 @@ fn a_replaced_refresh_token_is_the_one_that_is_sent_next() {
 }
 
 #[test]
+fn a_service_account_signs_what_it_asks_with() {
+    let endpoint = granting();
+    let upstream = Upstream::json(200, chat().answer);
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/config/files/service-account.json"
+    );
+    let url = endpoint.url();
+    let oauth2 = format!(
+        "auth: {{ oauth2: {{ service_account: {{ file: \"{file}\" }}, token_url: \"{url}/token\" }} }}"
+    );
+    let entry = account("a", &chat(), &upstream, "").replace("key: \"secret-of-a\"", &oauth2);
+    let weir = Weir::start(&accounts(&[entry]));
+    weir.ask(&chat()).send().is(200);
+    assert_eq!(bearer(&upstream.only()), "Bearer token-0");
+    let form = String::from_utf8(endpoint.only().body).expect("text");
+    let assertion = form
+        .strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=")
+        .unwrap_or_else(|| panic!("{form}"));
+    assert_eq!(assertion.split('.').count(), 3, "{form}");
+}
+
+#[test]
 fn a_reload_keeps_the_token_unless_its_settings_change() {
     let endpoint = granting();
     let upstream = Upstream::json(200, chat().answer);

@@ -3,9 +3,10 @@ use std::net::IpAddr;
 
 use super::{Compiler, items, urls};
 use crate::config::Endpoint;
+use crate::config::cursor::At;
 use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
-use crate::config::oauth2::{Client, ClientAuth, Grant, OAuth2};
+use crate::config::oauth2::{Client, ClientAuth, Grant, OAuth2, ServiceAccount};
 use crate::config::raw::account as raw;
 use crate::config::raw::oauth2 as raw_oauth2;
 use crate::config::raw::secret::RawValue;
@@ -29,35 +30,62 @@ impl Compiler<'_, '_> {
         }
         let section = section.oauth2.get()?;
         // Everything is looked at before anything returns, so that all faults are found.
-        let token_url = self.token_url(&section.token_url);
-        let client = self.client(section);
-        let grant = self.grant(section);
-        let scopes = self.scopes(&section.scopes);
+        let mut scopes = self.scopes(&section.scopes);
         let params = self.params(section);
+        let audience = section.audience.get().map(|audience| audience.0.clone());
+        let (token_url, grant) = if section.service_account.is_given() {
+            let account = self.service_account(section);
+            if !section.scopes.is_given() {
+                scopes.push(CLOUD_PLATFORM.to_owned());
+            }
+            let named = account.as_ref().map(|account| account.audience.as_str());
+            let url = if section.token_url.is_given() {
+                self.token_url(&section.token_url)
+            } else {
+                named.and_then(|named| self.url(section.service_account.at(), named))
+            };
+            (url, account.map(Grant::ServiceAccount))
+        } else {
+            self.expect_given(&section.token_url, "the URL of the token endpoint");
+            self.expect_given(&section.client_id, "the id of the client");
+            let url = self.token_url(&section.token_url);
+            let client = self.client(section);
+            (url, self.grant(section, client))
+        };
         Some(Some(OAuth2 {
             token_url: token_url?,
             grant: grant?,
-            client: client?,
             scopes,
-            audience: section.audience.get().map(|audience| audience.0.clone()),
+            audience,
             params,
         }))
     }
 
+    fn expect_given<T>(&mut self, field: &Field<T>, what: &str) {
+        if !field.is_given() {
+            let message = format!("found nothing, expected {what}");
+            self.faults.add(field.at(), message);
+        }
+    }
+
     fn token_url(&mut self, field: &Field<Text>) -> Option<Endpoint> {
-        let Text(text) = field.get()?;
+        self.url(field.at(), &field.get()?.0)
+    }
+
+    fn url(&mut self, at: &At, text: &str) -> Option<Endpoint> {
         match urls::token_url(text) {
             Ok(endpoint) => {
                 if !endpoint.tls && !is_local(&endpoint.host) {
-                    let message = "found `http`, expected `https`: the client's credentials travel in the clear";
-                    self.faults.warn(field.at(), message, None);
+                    let message =
+                        "found `http`, expected `https`: the credentials travel in the clear";
+                    self.faults.warn(at, message, None);
                 }
                 Some(endpoint)
             }
             Err((expected, hint)) => {
                 // It may hold credentials by mistake, so no part of it is shown.
                 let message = format!("found something else, expected {expected}");
-                self.faults.add_with(field.at(), message, hint);
+                self.faults.add_with(at, message, hint);
                 None
             }
         }
@@ -94,14 +122,56 @@ impl Compiler<'_, '_> {
         })
     }
 
-    fn grant(&mut self, raw: &raw_oauth2::OAuth2) -> Option<Grant> {
+    fn grant(&mut self, raw: &raw_oauth2::OAuth2, client: Option<Client>) -> Option<Grant> {
         if !raw.refresh_token.is_given() {
-            return Some(Grant::ClientCredentials);
+            return client.map(Grant::ClientCredentials);
         }
         let token = self
             .files
-            .secret_kept_elsewhere(&raw.refresh_token, self.faults)?;
-        Some(Grant::RefreshToken(token))
+            .secret_kept_elsewhere(&raw.refresh_token, self.faults);
+        client
+            .zip(token)
+            .map(|(client, token)| Grant::RefreshToken { client, token })
+    }
+
+    fn service_account(&mut self, raw: &raw_oauth2::OAuth2) -> Option<ServiceAccount> {
+        let others = [
+            (raw.client_id.is_given(), raw.client_id.at()),
+            (raw.client_secret.is_given(), raw.client_secret.at()),
+            (raw.client_auth.is_given(), raw.client_auth.at()),
+            (raw.refresh_token.is_given(), raw.refresh_token.at()),
+        ];
+        for (_, at) in others.into_iter().filter(|(given, _)| *given) {
+            let message = "found it beside `service_account`, expected one of the two";
+            self.faults.add(at, message);
+        }
+        let field = &raw.service_account;
+        let file = self.files.secret_kept_elsewhere(field, self.faults)?;
+        let read = |json: serde_json::Value| {
+            let text = |name: &str| json.get(name)?.as_str().map(str::to_owned);
+            Some(ServiceAccount {
+                email: text("client_email")?,
+                key_id: text("private_key_id"),
+                key: Secret::new(text("private_key")?),
+                audience: text("token_uri")?,
+            })
+        };
+        let account = serde_json::from_str(file.expose()).ok().and_then(read);
+        let fault = match &account {
+            None => Some("something else"),
+            Some(account) => {
+                self.faults.hide(&account.key);
+                account.key_pair().err()
+            }
+        };
+        if let Some(fault) = fault {
+            let message = format!(
+                "found {fault}, expected the JSON of a service account's key, with `client_email`, `private_key` and `token_uri`"
+            );
+            self.faults.add(field.at(), message);
+            return None;
+        }
+        account
     }
 
     fn scopes(&mut self, field: &Field<Vec<Field<Text>>>) -> Vec<String> {
@@ -160,12 +230,15 @@ fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(local)
 }
 
+/// What a service account's token is good for, unless it is told: every API of Google Cloud that its roles allow.
+const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// Members of the form that have settings of their own, or none.
 const OWN_MEMBERS: &[(&str, &str)] = &[
     ("audience", "it has its own setting: audience"),
+    ("assertion", "it is made from `service_account`"),
     ("client_id", "it has its own setting: client_id"),
     ("client_secret", "it has its own setting: client_secret"),
-    ("grant_type", "it follows from `refresh_token`"),
+    ("grant_type", "it follows from what else is given"),
     ("refresh_token", "it has its own setting: refresh_token"),
     ("scope", "it has its own setting: scopes: [ … ]"),
 ];
