@@ -1,0 +1,301 @@
+//! What the soak found, as a table, and what of it is a violation.
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::Options;
+use crate::ledger::{Sums, Tokens};
+use crate::proxy::{Proxy, Resources, sum};
+use crate::setup::{SECRETS, Setup};
+
+/// What Weir's admin plane says at the end.
+#[derive(Debug)]
+pub struct Figures {
+    tokens: Tokens,
+    other_tokens: u64,
+    requests: u64,
+    in_flight: f64,
+    accounts_in_flight: f64,
+    generation: u64,
+    reload_ok: bool,
+    refreshes: (u64, u64),
+    violations: u64,
+    leaks: bool,
+}
+
+#[derive(Debug)]
+pub struct Report {
+    rows: Vec<(String, String)>,
+    pub violations: Vec<String>,
+}
+
+impl Figures {
+    pub async fn read(proxy: &Proxy) -> Result<Self, String> {
+        let (_, text) = proxy.get("/metrics").await?;
+        let (_, status) = proxy.get("/status").await?;
+        let whole = |name: &str, labels: &[&str]| count(sum(&text, name, labels));
+        let kind = |kind: &str| whole("weir_tokens_total", &[&format!("kind=\"{kind}\"")]);
+        let tokens = Tokens {
+            input: kind("input"),
+            cache_read: kind("cache_read"),
+            output: kind("output"),
+        };
+        let refreshes = |outcome: &str| {
+            whole(
+                "weir_token_refreshes_total",
+                &[&format!("outcome=\"{outcome}\"")],
+            )
+        };
+        Ok(Self {
+            tokens,
+            other_tokens: whole("weir_tokens_total", &[]) - tokens.sum(),
+            requests: whole("weir_requests_total", &[]),
+            in_flight: sum(&text, "weir_inflight_requests", &[]),
+            accounts_in_flight: sum(&text, "weir_account_inflight_requests", &[]),
+            generation: whole("weir_config_generation", &[]),
+            reload_ok: whole("weir_config_last_reload_successful", &[]) == 1,
+            refreshes: (refreshes("ok"), refreshes("failed")),
+            violations: whole("weir_translation_violations_total", &[]),
+            leaks: SECRETS
+                .iter()
+                .any(|secret| text.contains(secret) || status.contains(secret)),
+        })
+    }
+}
+
+impl Report {
+    #[expect(clippy::too_many_arguments, reason = "everything that was seen, once")]
+    pub(crate) fn new(
+        options: &Options,
+        setup: &Setup,
+        sums: &Sums,
+        figures: &Figures,
+        [start, warm, end, left]: [Resources; 4],
+        took: Duration,
+        proxy: &Proxy,
+        stopped: Result<(), String>,
+    ) -> Self {
+        let mut report = Self {
+            rows: Vec::new(),
+            violations: Vec::new(),
+        };
+        report.row(
+            "load",
+            format!(
+                "{} s after {} s of warm-up, {} clients, seed {}",
+                took.as_secs(),
+                options.warm_up.as_secs(),
+                options.clients,
+                options.seed
+            ),
+        );
+        report.requests(sums, figures);
+        report.tokens(sums, figures);
+        let faults: u64 = setup
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.faults.load(Ordering::Relaxed))
+            .sum();
+        report.row("faulty answers of upstreams", faults.to_string());
+        report.check(faults > 0, || {
+            "no fault was played: the soak proved nothing".to_owned()
+        });
+        report.row("configurations applied", figures.generation.to_string());
+        report.check(figures.generation > 1 && figures.reload_ok, || {
+            "no reload was applied".to_owned()
+        });
+        let (granted, failed) = figures.refreshes;
+        report.row(
+            "access tokens",
+            format!("{granted} granted, {failed} refreshes failed"),
+        );
+        report.check(granted > 1 && failed > 0, || {
+            "no access token was refreshed, or no refresh failed".to_owned()
+        });
+        report.memory(options, warm, end);
+        report.row(
+            "file descriptors",
+            format!(
+                "{} at the start, {} at the end",
+                start.descriptors, left.descriptors
+            ),
+        );
+        report.check(left.descriptors <= start.descriptors, || {
+            format!(
+                "{} file descriptors were not given back",
+                left.descriptors - start.descriptors
+            )
+        });
+        report.row(
+            "in flight at the end",
+            format!(
+                "{} requests, {} at accounts",
+                figures.in_flight, figures.accounts_in_flight
+            ),
+        );
+        report.check(
+            figures.in_flight == 0.0 && figures.accounts_in_flight == 0.0,
+            || "requests are in flight although no client asks".to_owned(),
+        );
+        let (lines, faults) = proxy.log_faults();
+        report.row(
+            "lines of the log",
+            format!(
+                "{lines}, of which {} are panics, errors or leaks",
+                faults.len()
+            ),
+        );
+        for line in faults {
+            report.violations.push(format!("in the log: {line}"));
+        }
+        report.check(!figures.leaks, || {
+            "a secret in /metrics or /status".to_owned()
+        });
+        if let Err(why) = stopped {
+            report.violations.push(why);
+        }
+        for (what, (count, example)) in &sums.violations {
+            report
+                .violations
+                .push(format!("{count} x {what}, for example: {example}"));
+        }
+        report
+    }
+
+    fn requests(&mut self, sums: &Sums, figures: &Figures) {
+        self.row(
+            "requests",
+            format!(
+                "{}, of which {} translated, {} retried",
+                sums.requests, sums.translated, sums.retried
+            ),
+        );
+        for (outcome, count) in &sums.outcomes {
+            self.row(
+                &format!("- {outcome}"),
+                format!("{count} ({:.1} %)", 100.0 * share(*count, sums.requests)),
+            );
+        }
+        let complete = sums.outcomes.get("complete").copied().unwrap_or(0);
+        self.check(2 * complete > sums.requests, || {
+            "fewer than half of the requests were answered".to_owned()
+        });
+        self.check(figures.requests == sums.requests, || {
+            format!(
+                "weir_requests_total says {}, the clients asked {}",
+                figures.requests, sums.requests
+            )
+        });
+        self.check(figures.violations == 0, || {
+            format!(
+                "{} translation violations, of upstreams that broke no rule",
+                figures.violations
+            )
+        });
+    }
+
+    fn tokens(&mut self, sums: &Sums, figures: &Figures) {
+        for (source, (requests, weir, upstreams)) in &sums.sources {
+            let text = match source.as_str() {
+                "none" => format!("{requests} requests without any"),
+                "estimated" => format!("{requests} requests, weir {}", shown(*weir)),
+                _ => format!(
+                    "{requests} requests, weir {}, upstreams {}",
+                    shown(*weir),
+                    shown(*upstreams)
+                ),
+            };
+            self.row(&format!("tokens, {source}"), text);
+            self.check(source != "reported" || weir == upstreams, || {
+                format!(
+                    "reported tokens differ: weir {}, upstreams {}",
+                    shown(*weir),
+                    shown(*upstreams)
+                )
+            });
+        }
+        self.row("tokens in /metrics", shown(figures.tokens));
+        self.check(
+            figures.tokens == sums.logged && figures.other_tokens == 0,
+            || {
+                format!(
+                    "/metrics {} and {} of other kinds, access log {}",
+                    shown(figures.tokens),
+                    figures.other_tokens,
+                    shown(sums.logged)
+                )
+            },
+        );
+    }
+
+    fn memory(&mut self, options: &Options, warm: Resources, end: Resources) {
+        let mib = |resources: Resources| resources.resident as f64 / f64::from(1 << 20);
+        let growth = 100.0 * (mib(end) / mib(warm) - 1.0);
+        let judged = options.duration >= SHORTEST_FOR_MEMORY;
+        let remark = if judged {
+            ""
+        } else {
+            " (too short a run to judge)"
+        };
+        self.row(
+            "resident memory",
+            format!(
+                "{:.1} MiB after the warm-up, {:.1} MiB at the end: {growth:+.1} %{remark}",
+                mib(warm),
+                mib(end)
+            ),
+        );
+        self.check(!judged || growth <= MOST_GROWTH, || {
+            format!("memory grew by {growth:.1} %")
+        });
+    }
+
+    fn row(&mut self, what: &str, figure: String) {
+        self.rows.push((what.to_owned(), figure));
+    }
+
+    fn check(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.violations.push(what());
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = "| fault soak | |\n| --- | --- |\n".to_owned();
+        for (what, figure) in &self.rows {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "| {what} | {figure} |");
+        }
+        let _ = writeln!(text, "| violations | {} |", self.violations.len());
+        for violation in &self.violations {
+            let _ = write!(text, "\nVIOLATION: {violation}");
+        }
+        text
+    }
+}
+
+fn shown(tokens: Tokens) -> String {
+    format!(
+        "{} input, {} cached, {} output",
+        tokens.input, tokens.cache_read, tokens.output
+    )
+}
+
+fn share(part: u64, of: u64) -> f64 {
+    part as f64 / of.max(1) as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a counter, far below 2^52"
+)]
+fn count(value: f64) -> u64 {
+    value as u64
+}
+
+/// Percent.
+const MOST_GROWTH: f64 = 5.0;
+
+/// A shorter run sees the allocator warm up, not leaks.
+const SHORTEST_FOR_MEMORY: Duration = Duration::from_mins(2);
