@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke install
+.PHONY: help demo demo-smoke build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -81,6 +81,13 @@ loadtest: ## nginx, bare Pingora and Weir side by side; options: loadtest/run.sh
 
 loadtest-smoke:
 	PROFILE=dev loadtest/run.sh --smoke
+	$(CARGO) build --locked --workspace
+	target/debug/faults --weir target/debug/weir --duration 20s --warm-up 4s
+
+soak: ## 20 minutes of failing upstreams under mixed load: is every answer whole, every token counted?
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked --release -p weir -p faults
+	target/release/faults --weir target/release/weir
 
 # Does not build: root should not, and often has no cargo.
 install: ## after `make build`, as root: binary, unit file and a first configuration

@@ -292,7 +292,7 @@ impl Reading {
             "response.output_text.delta" => {
                 self.text += json["delta"].as_str().map_or(0, str::len);
             }
-            "response.completed" => self.end = Some(StreamEnd::Complete),
+            "response.completed" if self.events > 1 => self.end = Some(StreamEnd::Complete),
             "response.failed" if json["response"]["error"]["message"].is_string() => {
                 self.end = Some(StreamEnd::Error);
             }

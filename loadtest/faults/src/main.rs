@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     let ran = tokio::select! {
         ran = soak(&options) => ran,
         // What was started ends with its handles.
-        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+        () = told_to_stop() => Err("interrupted".to_owned()),
     };
     match ran {
         Ok(report) => {
@@ -59,6 +59,19 @@ async fn main() -> ExitCode {
             eprintln!("faults: {fault}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Until somebody wants this to end.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
@@ -247,3 +260,6 @@ const CALM: Duration = Duration::from_secs(2);
 
 const USAGE: &str =
     "usage: faults [--weir FILE] [--duration 20m] [--warm-up TIME] [--clients 48] [--seed 1]";
+
+#[cfg(test)]
+mod tests;

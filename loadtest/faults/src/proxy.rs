@@ -1,15 +1,15 @@
 //! The proxy under test: the real binary in a process of its own, and what can be seen of it from outside.
-use std::net::SocketAddr;
+use std::io::{BufRead as _, Read};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
 
 use crate::http::Head;
 use crate::ledger::Ledger;
@@ -18,7 +18,6 @@ use crate::ledger::Ledger;
 #[derive(Debug)]
 pub struct Proxy {
     child: Child,
-    pid: u32,
     pub addr: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Mutex<Log>>,
@@ -54,32 +53,32 @@ impl Proxy {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{}: {error}", binary.display()))?;
-        let pid = child.id().ok_or("weir ended at once")?;
-        let (data, told_data) = oneshot::channel();
-        let (admin, told_admin) = oneshot::channel();
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let log = Arc::new(Mutex::new(Log::default()));
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(follow_log(stderr, log.clone(), secrets, data, admin));
-        }
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(follow_access_log(stdout, ledger, secrets));
-        }
-        let told = async { Some((told_data.await.ok()?, told_admin.await.ok()?)) };
-        let (addr, admin) = tokio::time::timeout(START, told)
-            .await
-            .ok()
-            .flatten()
-            .ok_or("weir did not say where it listens")?;
-        let proxy = Self {
+        let (tell, told) = channel();
+        let mut proxy = Self {
             child,
-            pid,
-            addr,
-            admin,
-            log,
+            addr: NOWHERE,
+            admin: NOWHERE,
+            log: log.clone(),
         };
+        if let Some((stdout, stderr)) = stdout.zip(stderr) {
+            std::thread::spawn(move || follow_log(stderr, &log, secrets, &tell));
+            std::thread::spawn(move || follow_access_log(stdout, &ledger, secrets));
+        }
+        let deadline = Instant::now() + START;
+        while proxy.addr == NOWHERE || proxy.admin == NOWHERE {
+            match told.try_recv() {
+                Ok((true, admin)) => proxy.admin = admin,
+                Ok((false, addr)) => proxy.addr = addr,
+                Err(_) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(_) => return Err("weir did not say where it listens".to_owned()),
+            }
+        }
         for _ in 0..200 {
             if matches!(proxy.get("/livez").await, Ok((200, _))) {
                 return Ok(proxy);
@@ -94,7 +93,7 @@ impl Proxy {
     }
 
     pub fn resources(&self) -> Result<Resources, String> {
-        let proc = PathBuf::from(format!("/proc/{}", self.pid));
+        let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status =
             std::fs::read_to_string(proc.join("status")).map_err(|error| error.to_string())?;
         let resident = status
@@ -124,15 +123,28 @@ impl Proxy {
 
     /// Asks it to end, and waits for that.
     pub async fn stop(&mut self) -> Result<(), String> {
-        let pid = self.pid.to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().await;
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
         told.map_err(|error| format!("kill: {error}"))?;
-        match tokio::time::timeout(END, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(format!("weir ended with {status}")),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("weir did not end after SIGTERM".to_owned()),
+        let deadline = Instant::now() + END;
+        loop {
+            match self.child.try_wait().map_err(|error| error.to_string())? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("weir ended with {status}")),
+                None if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                None => return Err("weir did not end after SIGTERM".to_owned()),
+            }
         }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // One that has ended is only waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -174,16 +186,14 @@ pub fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
         .sum()
 }
 
-async fn follow_log(
-    from: impl tokio::io::AsyncRead + Unpin,
-    log: Arc<Mutex<Log>>,
-    secrets: &'static [&'static str],
-    data: oneshot::Sender<SocketAddr>,
-    admin: oneshot::Sender<SocketAddr>,
+/// Reads the log to its end; tells the addresses, and whether it is that of the admin plane.
+fn follow_log(
+    from: impl Read,
+    log: &Mutex<Log>,
+    secrets: &[&str],
+    tell: &Sender<(bool, SocketAddr)>,
 ) {
-    let (mut data, mut admin) = (Some(data), Some(admin));
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    for line in std::io::BufReader::new(from).lines().map_while(Result::ok) {
         {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.lines += 1;
@@ -196,25 +206,20 @@ async fn follow_log(
         let Ok(json) = serde_json::from_str::<Value>(&line) else {
             continue;
         };
-        let addr = json["addr"].as_str().and_then(|addr| addr.parse().ok());
-        let told = match json["message"].as_str() {
-            Some("listening") => &mut data,
-            Some("admin plane listening") => &mut admin,
+        let is_admin = match json["message"].as_str() {
+            Some("listening") => false,
+            Some("admin plane listening") => true,
             _ => continue,
         };
-        if let (Some(addr), Some(told)) = (addr, told.take()) {
-            let _ = told.send(addr);
+        if let Some(addr) = json["addr"].as_str().and_then(|addr| addr.parse().ok()) {
+            // Nobody waits any more when the soak is over.
+            let _ = tell.send((is_admin, addr));
         }
     }
 }
 
-async fn follow_access_log(
-    from: impl tokio::io::AsyncRead + Unpin,
-    ledger: Arc<Ledger>,
-    secrets: &'static [&'static str],
-) {
-    let mut lines = BufReader::new(from).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+fn follow_access_log(from: impl Read, ledger: &Ledger, secrets: &[&str]) {
+    for line in std::io::BufReader::new(from).lines().map_while(Result::ok) {
         if secrets.iter().any(|secret| line.contains(secret)) {
             ledger.violate("a secret in the access log", line.clone());
         }
@@ -224,6 +229,9 @@ async fn follow_access_log(
         }
     }
 }
+
+/// Not known yet.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 pub const ADMIN_TOKEN: &str = "soak-admin-token-0815";
 
