@@ -1,6 +1,8 @@
 //! The admin plane: who may do what, and what its levers do.
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use crate::rig::{Lines, TOKEN, Upstream, Weir, account, accounts, eventually, sample};
 use weir::protocol::Dialect;
@@ -123,6 +125,35 @@ fn a_drained_account_gets_no_new_requests_until_it_is_enabled() {
     assert_eq!(serving(), "a");
     weir.tell("/admin/accounts/nobody/drain").is(404);
     weir.tell("/admin/accounts/a/destroy").is(404);
+}
+
+#[test]
+fn what_is_in_flight_at_a_drained_account_finishes() {
+    let (go, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        lines().opening.iter().for_each(|event| wire.chunk(event));
+        // The sender is gone when the story is over.
+        if wait.lock().expect("no panic").recv().is_ok() {
+            lines().closing.iter().for_each(|event| wire.chunk(event));
+            wire.end();
+        }
+    });
+    let weir = Weir::before(&upstream, &lines());
+    let mut open = weir.ask_stream(&lines()).open();
+    open.event().expect("the stream begins");
+    weir.tell("/admin/accounts/a/drain").is(200);
+    let account = weir.account("a");
+    assert_eq!(
+        (&account["state"], &account["in_flight"]),
+        (&"drained".into(), &1.into())
+    );
+    go.send(()).expect("the upstream waits");
+    let answer = open.rest();
+    assert!(answer.whole && answer.text().ends_with(lines().closing[3]));
+    weir.until_metric("weir_account_inflight_requests", &[("account", "a")], 0.0);
+    assert_eq!(weir.account("a")["state"], "drained");
 }
 
 #[test]

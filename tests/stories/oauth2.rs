@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use crate::rig::proxies::Proxy;
 use crate::rig::upstream::Request;
-use crate::rig::{Lines, Process, Upstream, Weir, account, accounts, eventually, sample};
+use crate::rig::{Lines, PATIENCE, Process, Upstream, Weir, account, accounts, eventually, sample};
 use weir::protocol::Dialect;
 
 fn chat() -> Lines {
@@ -154,6 +154,21 @@ fn refused_credentials_put_the_account_out_and_others_serve() {
 #[test]
 fn a_broken_token_endpoint_puts_the_account_out_and_others_serve() {
     fails_over(503, "<html>", "transport");
+}
+
+#[test]
+fn a_silent_token_endpoint_holds_nobody_longer_than_a_connection_may_take() {
+    let endpoint = Upstream::start(|_, wire| {
+        wire.closes_within(PATIENCE);
+    });
+    let upstream = Upstream::json(200, chat().answer);
+    let weir = Weir::start(&accounts(&[
+        tokened("a", &upstream, &endpoint, ", timeouts: { connect: 100ms }"),
+        account("b", &chat(), &upstream, ", priority: 1"),
+    ]));
+    assert_eq!(weir.ask(&chat()).send().is(200).account(), "b");
+    weir.until_metric("weir_failovers_total", &[("reason", "transport")], 1.0);
+    assert_eq!(endpoint.count(), 1);
 }
 
 #[test]
