@@ -92,6 +92,12 @@ impl Proxy {
         admin(self.admin, "GET", path).await
     }
 
+    /// What a key holder is told of itself.
+    pub async fn usage(&self, key: &str) -> Result<Value, String> {
+        let (_, text) = call(self.addr, key, "GET", "/v1/usage").await?;
+        serde_json::from_str(&text).map_err(|_| format!("/v1/usage: {text}"))
+    }
+
     pub fn resources(&self) -> Result<Resources, String> {
         let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status =
@@ -150,10 +156,19 @@ impl Drop for Proxy {
 
 /// One call of the admin plane.
 pub async fn admin(addr: SocketAddr, method: &str, path: &str) -> Result<(u16, String), String> {
+    call(addr, ADMIN_TOKEN, method, path).await
+}
+
+async fn call(
+    addr: SocketAddr,
+    token: &str,
+    method: &str,
+    path: &str,
+) -> Result<(u16, String), String> {
     let call = async {
         let mut stream = BufReader::new(TcpStream::connect(addr).await?);
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {addr}\r\nauthorization: Bearer {ADMIN_TOKEN}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {addr}\r\nauthorization: Bearer {token}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         let head = Head::read(&mut stream)

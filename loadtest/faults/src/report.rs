@@ -3,10 +3,12 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::Options;
 use crate::ledger::{Sums, Tokens};
 use crate::proxy::{Proxy, Resources, sum};
-use crate::setup::{SECRETS, Setup};
+use crate::setup::{KEY, SECRETS, Setup};
 
 /// What Weir's admin plane says at the end.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Figures {
     refreshes: (u64, u64),
     violations: u64,
     leaks: bool,
+    /// What `GET /v1/usage` tells the key: requests, tokens, and permits that are taken.
+    usage: (u64, Tokens, u64),
 }
 
 #[derive(Debug)]
@@ -34,6 +38,15 @@ impl Figures {
         let (_, text) = proxy.get("/metrics").await?;
         let (_, status) = proxy.get("/status").await?;
         let whole = |name: &str, labels: &[&str]| count(sum(&text, name, labels));
+        let usage = proxy.usage(KEY).await?;
+        let used = &usage["key"]["this_month"];
+        let number = |value: &Value| value.as_u64().unwrap_or(u64::MAX);
+        let spent = Tokens {
+            input: number(&used["tokens"]["input"]),
+            cache_read: number(&used["tokens"]["cache_read"]),
+            output: number(&used["tokens"]["output"]),
+        };
+        let permits = number(&usage["key"]["limits"]["concurrency"]["used"]);
         let kind = |kind: &str| whole("weir_tokens_total", &[&format!("kind=\"{kind}\"")]);
         let tokens = Tokens {
             input: kind("input"),
@@ -56,6 +69,7 @@ impl Figures {
             reload_ok: whole("weir_config_last_reload_successful", &[]) == 1,
             refreshes: (refreshes("ok"), refreshes("failed")),
             violations: whole("weir_translation_violations_total", &[]),
+            usage: (number(&used["requests"]), spent, permits),
             leaks: SECRETS
                 .iter()
                 .any(|secret| text.contains(secret) || status.contains(secret)),
@@ -214,6 +228,18 @@ impl Report {
                 )
             });
         }
+        let (requests, tokens, permits) = figures.usage;
+        self.row(
+            "GET /v1/usage",
+            format!(
+                "{requests} requests, {}, {permits} permits taken",
+                shown(tokens)
+            ),
+        );
+        self.check(
+            requests == sums.requests && tokens == sums.logged && permits == 0,
+            || "GET /v1/usage tells the key something else than the access log".to_owned(),
+        );
         self.row("tokens in /metrics", shown(figures.tokens));
         self.check(
             figures.tokens == sums.logged && figures.other_tokens == 0,

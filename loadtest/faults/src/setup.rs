@@ -78,7 +78,7 @@ impl Setup {
 fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint) -> String {
     let mut text = format!(
         "version: 1\nlisten: [{{ addr: \"127.0.0.1:0\" }}]\nadmin: {{ addr: \"127.0.0.1:0\", token: {ADMIN_TOKEN} }}\n\
-         server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nkeys: [{{ name: soak, key: {KEY} }}]\n\
+         server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nkeys: [{{ name: soak, key: {KEY}, limits: {{ concurrency: 10000, tpm: 1000000000 }} }}]\n\
          retry: {{ max_attempts: 4, budget: 0.5, deadline: 20s }}\naccounts:\n"
     );
     for upstream in upstreams {
