@@ -18,6 +18,7 @@ use super::relaying::Relaying;
 use super::translated::{EVENTS, JSON, Translated};
 use super::{counting, estimate, headers, target};
 use crate::config::Account;
+use crate::config::secret::Secret;
 use crate::credentials::Token;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
@@ -293,6 +294,7 @@ impl Dispatched {
             began,
             status: None,
             regroup: None,
+            token: None,
             translation: headers.map(|headers| {
                 Box::new(Translation {
                     headers,
@@ -333,6 +335,12 @@ impl Dispatched {
         self.token.as_ref()
     }
 
+    /// The credential that the upstream gets to see.
+    pub fn secret(&self) -> Option<Secret> {
+        let token = self.token.as_ref().map(|token| &token.secret);
+        token.or(self.pick.account.key.as_ref()).cloned()
+    }
+
     /// The body to be sent.
     pub fn body(&self) -> &Pieces {
         &self.body
@@ -359,8 +367,7 @@ impl Dispatched {
     ) -> Relaying {
         self.pick.lease.observe(headers, now, wall);
         self.status = Some(status);
-        let token = self.token.as_ref().map(|token| token.secret.clone());
-        let secret = token.or_else(|| self.pick.account.key.clone());
+        let secret = self.secret();
         if self.call.endpoint == Endpoint::Count {
             return Relaying::counted(client, self.call.dialect, (status, headers), secret);
         }

@@ -130,7 +130,7 @@ impl Edge {
         exchange.record.outcome.bytes_in = body.len() as u64;
         if exchange.snapshot.gateway.config.log.bodies {
             let id = &exchange.record.outcome.request_id;
-            tracing::info!(request_id = %id, body = %bodies::shown(&body), "request body");
+            tracing::info!(request_id = %id, body = %bodies::shown(&body, None), "request body");
         }
         let head = session.req_header();
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -216,11 +216,13 @@ impl ProxyHttp for Edge {
             own_headers: &exchange.own_headers,
             charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
+            secret: None,
         };
         let left = relay.run().await;
         exchange.waited = relay.waited;
         if let Some(sent) = &relay.sent {
-            tracing::info!(%request_id, body = %bodies::shown(sent), "answer body");
+            let body = bodies::shown(sent, relay.secret.as_ref());
+            tracing::info!(%request_id, %body, "answer body");
         }
         match left {
             Left::Intact => Ok(false),

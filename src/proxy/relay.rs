@@ -26,6 +26,7 @@ use super::pump::{Pump, PumpEnd};
 use super::rounds::Paused;
 use super::speak::{read_head, send};
 use super::tokens::Tokens;
+use crate::config::secret::Secret;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
@@ -64,6 +65,8 @@ pub(super) struct Relay<'a> {
     pub(super) charge: &'a mut Option<Charge>,
     /// What went to the client, kept for the log when `log.bodies` asks for it.
     pub(super) sent: Option<Vec<u8>>,
+    /// The credential of the last attempt, which that log may not show.
+    pub(super) secret: Option<Secret>,
 }
 
 /// The client closed.
@@ -204,6 +207,7 @@ impl Relay<'_> {
         mut upstream: HttpSession,
         paused: &mut Paused,
     ) -> Result<Option<Reached>, Gone> {
+        self.secret = dispatched.secret();
         let timeouts = dispatched.timeouts();
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
