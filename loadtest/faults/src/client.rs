@@ -29,6 +29,8 @@ pub struct Asked {
     pub pace: u64,
     /// Leaves after so many events, or bytes of a plain answer.
     pub leaves: Option<u64>,
+    /// Not a part of the soak: fills what Weir remembers.
+    pub fills: bool,
 }
 
 /// What came of it, as the client sees it.
@@ -91,6 +93,35 @@ impl Clients {
         }
     }
 
+    /// One of the clients that fill what Weir remembers: quick plain questions, until there have been `last` in all.
+    pub async fn fill(self: Arc<Self>, last: u64) {
+        let mut connection = None;
+        loop {
+            let id = self.ids.fetch_add(1, Ordering::Relaxed);
+            if id >= last {
+                return;
+            }
+            let asked = Asked {
+                id,
+                dialect: Dialect::Responses,
+                pool: Some(Dialect::Responses),
+                stream: false,
+                usage: true,
+                tokens: Tokens {
+                    input: 1,
+                    cache_read: 0,
+                    output: 4,
+                },
+                pace: 0,
+                leaves: None,
+                fills: true,
+            };
+            self.ledger.ask(asked);
+            let outcome = self.ask(asked, &mut connection).await;
+            self.ledger.settle(id, outcome);
+        }
+    }
+
     fn think(&self, random: &Random) -> Asked {
         let stream = random.percent(80);
         Asked {
@@ -110,6 +141,7 @@ impl Clients {
             },
             pace: random.between(0, 12),
             leaves: random.percent(8).then(|| random.between(0, 12)),
+            fills: false,
         }
     }
 

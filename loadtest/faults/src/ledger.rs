@@ -56,6 +56,8 @@ struct Record {
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     pub requests: u64,
+    /// Further ones that only filled what Weir remembers.
+    pub filled: u64,
     pub translated: u64,
     pub retried: u64,
     pub outcomes: BTreeMap<String, u64>,
@@ -176,13 +178,11 @@ impl Sums {
         let (Some(outcome), Some(line)) = (&record.outcome, &record.line) else {
             return;
         };
-        self.requests += 1;
-        *self.outcomes.entry(outcome.name()).or_default() += 1;
-        self.translated += u64::from(
-            !line["upstream_dialect"].is_null()
-                && line["upstream_dialect"] != line["client_dialect"],
-        );
-        self.retried += u64::from(line["attempts"].as_array().is_some_and(|all| all.len() > 1));
+        if record.asked.fills {
+            self.filled += 1;
+        } else {
+            self.count(outcome, line);
+        }
         self.judge_tokens(record, outcome, line);
         let told = |what: &str| {
             let asked = record.asked;
@@ -210,6 +210,14 @@ impl Sums {
         if let Some((what, detail)) = fault {
             self.violate(&what, detail);
         }
+    }
+
+    fn count(&mut self, outcome: &Outcome, line: &Value) {
+        self.requests += 1;
+        *self.outcomes.entry(outcome.name()).or_default() += 1;
+        let (client, upstream) = (&line["client_dialect"], &line["upstream_dialect"]);
+        self.translated += u64::from(!upstream.is_null() && upstream != client);
+        self.retried += u64::from(line["attempts"].as_array().is_some_and(|all| all.len() > 1));
     }
 
     fn judge_tokens(&mut self, record: &Record, outcome: &Outcome, line: &Value) {

@@ -122,6 +122,13 @@ impl Options {
     }
 }
 
+impl Options {
+    /// A shorter run sees the allocator warm up, not leaks.
+    fn judges_memory(&self) -> bool {
+        self.duration >= Duration::from_mins(2)
+    }
+}
+
 fn number(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| format!("`{text}`: expected a whole number"))
@@ -155,6 +162,9 @@ async fn soak(options: &Options) -> Result<Report, String> {
         options.duration.as_secs()
     );
     let ids = Arc::new(AtomicU64::new(0));
+    if options.judges_memory() {
+        fill(options, &proxy, &ledger, &ids).await;
+    }
     load(options, options.warm_up, &setup, &proxy, &ledger, &ids).await?;
     let warm = proxy.resources()?;
     let began = Instant::now();
@@ -176,6 +186,27 @@ async fn soak(options: &Options) -> Result<Report, String> {
         &proxy,
         stopped,
     ))
+}
+
+/// Fills what Weir remembers of responses, which is bounded: what grows after that is a leak.
+async fn fill(options: &Options, proxy: &Proxy, ledger: &Arc<Ledger>, ids: &Arc<AtomicU64>) {
+    let clients = Arc::new(clients(proxy, ledger, ids));
+    let mut asking = JoinSet::new();
+    for _ in 0..options.clients {
+        asking.spawn(clients.clone().fill(REMEMBERED));
+    }
+    while asking.join_next().await.is_some() {}
+    ids.store(REMEMBERED, Ordering::Relaxed);
+}
+
+fn clients(proxy: &Proxy, ledger: &Arc<Ledger>, ids: &Arc<AtomicU64>) -> Clients {
+    Clients {
+        weir: proxy.addr,
+        key: setup::KEY,
+        ledger: ledger.clone(),
+        ids: AtomicU64::new(ids.load(Ordering::Relaxed)),
+        stop: AtomicBool::new(false),
+    }
 }
 
 /// Bad weather and clients for a while; then fair weather, and quiet.
@@ -207,13 +238,7 @@ async fn load(
         setup.file.clone(),
         running.clone(),
     ));
-    let clients = Arc::new(Clients {
-        weir: proxy.addr,
-        key: setup::KEY,
-        ledger: ledger.clone(),
-        ids: AtomicU64::new(ids.load(Ordering::Relaxed)),
-        stop: AtomicBool::new(false),
-    });
+    let clients = Arc::new(clients(proxy, ledger, ids));
     let mut asking = JoinSet::new();
     for number in 0..options.clients {
         asking.spawn(
@@ -251,6 +276,9 @@ async fn descriptors_return(proxy: &Proxy, start: Resources) -> Result<Resources
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// Responses whose account Weir remembers, for `previous_response_id`, and some more.
+const REMEMBERED: u64 = 70_000;
 
 /// How long the last access lines and descriptors may take.
 const SETTLING: Duration = Duration::from_secs(15);

@@ -113,6 +113,7 @@ fn judged(outcome: Outcome, lines: &[Value]) -> Vec<String> {
         tokens: TOKENS,
         pace: 0,
         leaves: None,
+        fills: false,
     });
     ledger.attempt(7, "a");
     ledger.state(7, "a", TOKENS);
