@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use smallvec::SmallVec;
 
 use super::dispatch::{Dispatch, Step};
@@ -244,7 +243,7 @@ impl Dispatch {
         let (client, query) = match &dispatched.translation {
             None => (client, self.query.as_deref()),
             Some(translation) => {
-                own = translated_headers(translation, dispatched.stream);
+                own = headers::of_translation(&translation.headers, dispatched.stream);
                 let events = dispatched.call.dialect == Dialect::Gemini && dispatched.stream;
                 (&own, events.then_some("alt=sse"))
             }
@@ -397,29 +396,6 @@ impl Dispatched {
     pub fn committed(&mut self, now: Instant) {
         self.pick.lease.committed(now);
     }
-}
-
-/// The client's own headers speak of its dialect: nothing of them goes to another.
-fn translated_headers(translation: &Translation, stream: bool) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let accept = if stream {
-        "text/event-stream"
-    } else {
-        "application/json"
-    };
-    headers.insert(ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))),
-    );
-    for (name, value) in &translation.headers {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    headers
 }
 
 #[cfg(test)]

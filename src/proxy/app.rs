@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
+use super::access_tokens::AccessTokens;
 use super::connect::{Connections, Upstreams};
 use super::counting;
 use super::server::{OnReload, StartError};
 use super::tls::Certificate;
-use super::tokens::Tokens;
 use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::limits::ledger::Ledger;
@@ -42,7 +42,7 @@ pub(super) struct App {
 pub(super) struct Snapshot {
     pub(super) gateway: Arc<Gateway>,
     pub(super) upstreams: Upstreams,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: AccessTokens,
 }
 
 /// One request in flight; dropping it ends it.
@@ -82,7 +82,7 @@ impl App {
             current: ArcSwap::from_pointee(Snapshot {
                 gateway: Arc::new(gateway),
                 upstreams: Upstreams::default(),
-                tokens: Tokens::default(),
+                tokens: AccessTokens::default(),
             }),
             connections: Connections::new(KEEPALIVE),
             telemetry: Arc::new(telemetry),
@@ -120,7 +120,7 @@ impl App {
     async fn put(self: &Arc<Self>, gateway: Arc<Gateway>) {
         let before = self.snapshot();
         let upstreams = Upstreams::of(&gateway.config, &before.upstreams, self).await;
-        let tokens = Tokens::of(&gateway.config, &before.tokens, self);
+        let tokens = AccessTokens::of(&gateway.config, &before.tokens, self);
         self.current.store(Arc::new(Snapshot {
             gateway,
             upstreams,

@@ -1,4 +1,5 @@
 //! The only place that names Pingora and tokio: sockets in, sockets out.
+mod access_tokens;
 mod admin;
 mod answer;
 mod app;
@@ -20,5 +21,4 @@ mod signals;
 pub mod simulator;
 mod speak;
 mod tls;
-mod tokens;
 mod vendor;

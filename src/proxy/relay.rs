@@ -17,6 +17,7 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
 
+use super::access_tokens::AccessTokens;
 use super::answer::write_answer;
 use super::app::App;
 use super::bodies;
@@ -25,7 +26,6 @@ use super::connect::{ConnectFault, Target, Upstreams};
 use super::pump::{Pump, PumpEnd};
 use super::rounds::Paused;
 use super::speak::{read_head, send};
-use super::tokens::Tokens;
 use crate::config::secret::Secret;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
@@ -50,7 +50,7 @@ pub(super) struct Relay<'a> {
     pub(super) app: &'a App,
     /// Those of the configuration that the request began with.
     pub(super) upstreams: &'a Upstreams,
-    pub(super) tokens: &'a Tokens,
+    pub(super) tokens: &'a AccessTokens,
     pub(super) client: &'a mut ServerSession,
     pub(super) dispatch: &'a mut Dispatch,
     pub(super) outcome: &'a mut Outcome,

@@ -13,9 +13,9 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
+use super::access_tokens::AccessTokens;
 use super::app::{App, Snapshot};
 use super::relay::WRITE_TIMEOUT;
-use super::tokens::Tokens;
 use crate::config::ClientKey;
 use crate::credentials::Token;
 use crate::exchange::refusal::Refusal;
@@ -130,7 +130,7 @@ impl Vendor {
     pub(super) fn response(
         &mut self,
         response: &mut ResponseHeader,
-        tokens: &Tokens,
+        tokens: &AccessTokens,
         dialect: Dialect,
         request_id: &str,
         own_headers: &HeaderMap,

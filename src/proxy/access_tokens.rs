@@ -26,7 +26,7 @@ use crate::protocol::json::Pieces;
 
 /// The token sources of one configuration, by the names of their accounts.
 #[derive(Default)]
-pub(super) struct Tokens(HashMap<Arc<str>, Arc<Source>>);
+pub(super) struct AccessTokens(HashMap<Arc<str>, Arc<Source>>);
 
 /// The token of one account. Outlives reloads as long as the settings of `oauth2` stay the same.
 struct Source {
@@ -43,7 +43,7 @@ struct State {
     lifecycle: Lifecycle,
 }
 
-impl Tokens {
+impl AccessTokens {
     /// Those of a configuration. What is unchanged since the one `before` keeps its token.
     pub(super) fn of(config: &Config, before: &Self, app: &Arc<App>) -> Self {
         let with_tokens = config
