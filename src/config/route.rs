@@ -10,7 +10,7 @@ use crate::protocol::Dialect;
 #[derive(Clone, Debug)]
 pub struct Route {
     pub when: When,
-    /// Position in [`Config::pools`].
+    /// Position in [`Config::pools`](super::Config::pools).
     pub pool: usize,
     /// Renames the model for the upstream.
     pub model: Option<Arc<str>>,

@@ -1,7 +1,7 @@
 //! What would happen to a request, and why: `weir explain` and `POST /admin/explain`.
 //!
 //! Nothing here decides anything. The request goes through the steps of the live path themselves ([`admit`],
-//! [`Dispatch`], [`vendor`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
+//! [`Dispatch`], `vendor`) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
 //! there the attempt is said to have failed, to see who would be next. What is left is to write down what was decided.
 mod accounts;
 mod attempts;

@@ -185,7 +185,7 @@ fn rewrites_are_named_and_their_work_is_seen() {
     let upstream = report.upstream.as_ref().expect("asked");
     assert_eq!(upstream.change, "rewritten");
     let body = upstream.body.as_ref().map(|body| body.get());
-    assert_eq!(body, Some(SONNET.replace("9", "5").as_str()));
+    assert_eq!(body, Some(SONNET.replace('9', "5").as_str()));
     let text = report.to_string();
     assert!(text.contains("rewrites   brief"), "{text}");
     // Routes see what the rewrites left.

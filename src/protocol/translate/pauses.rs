@@ -35,12 +35,12 @@ pub struct Pauses {
 }
 
 impl Translator {
-    /// Continues answers that the upstream pauses: [`Terminal::Paused`].
+    /// Continues answers that the upstream pauses: [`Terminal::Paused`](super::Terminal::Paused).
     pub fn may_pause(&mut self) {
         self.pauses = Some(Box::default());
     }
 
-    /// After [`Terminal::Paused`]: the content of the assistant's turn so far, a JSON array for the upstream. What follows is
+    /// After [`Terminal::Paused`](super::Terminal::Paused): the content of the assistant's turn so far, a JSON array for the upstream. What follows is
     /// the answer to the request with that turn.
     pub fn resume(&mut self) -> Vec<u8> {
         let Some(pauses) = &mut self.pauses else {
@@ -53,7 +53,7 @@ impl Translator {
         pauses.resume()
     }
 
-    /// After [`Terminal::Paused`] of a stream: the client gets what there is.
+    /// After [`Terminal::Paused`](super::Terminal::Paused) of a stream: the client gets what there is.
     pub fn give_up(&mut self, out: &mut BytesMut) {
         self.pauses = None;
         self.seen.terminal = None;
