@@ -28,6 +28,7 @@
 //! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
 //! | [`exchange`] | one request as a chain of types: received, admitted, dispatched, relaying; every refusal |
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
+//! | [`fleet`] | what other processes used, as a Prometheus knows it: questions, answers and their sum |
 //! | [`limits`] | what keys, groups and everyone may use and have used; the ledger that remembers it |
 //! | [`pricing`] | the price table, and cost from exclusive token buckets |
 //! | [`keys`] | a presented credential to the client it belongs to |
@@ -52,6 +53,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod exchange;
+pub mod fleet;
 pub mod keys;
 pub mod limits;
 pub mod outcome;

@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "telemetry",
     "exchange",
     "pool",
+    "fleet",
     "limits",
     "pricing",
     "keys",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::tz::TimeZone;
 
 use super::refusal::{Limit, Standing};
+use super::remote::{Elsewhere, Remote, Windows};
 use super::spend::{Spend, Totals};
 use super::window::Minute;
 use super::{Caps, Used};
@@ -13,7 +14,11 @@ use super::{Caps, Used};
 pub(super) struct Counter {
     requests: Minute,
     tokens: Minute,
+    /// By this process alone.
     spend: Spend,
+    remote: Remote,
+    /// By this process since it began.
+    ever: Totals,
     in_flight: u32,
     /// Money reserved by requests that are not settled yet.
     reserved_nano_usd: u64,
@@ -52,7 +57,7 @@ impl Counter {
                 return Some((Limit::Tokens, Some(wait)));
             }
         }
-        self.spend.roll(wall, zone);
+        let spent = self.windows(wall, zone);
         let fits = |most: Option<u64>, spent: &Totals| {
             let committed = spent.nano_usd.saturating_add(self.reserved_nano_usd);
             // What is spent to the last cent is spent; else a request that alone exceeds the rest waits for others.
@@ -61,10 +66,10 @@ impl Counter {
                     && (committed == 0 || committed.saturating_add(reserve.nano_usd) <= most)
             })
         };
-        if !fits(caps.nano_usd_per_day, &self.spend.day) {
+        if !fits(caps.nano_usd_per_day, &spent.day) {
             return Some((Limit::UsdPerDay, Some(self.spend.until_day_ends(wall))));
         }
-        if !fits(caps.nano_usd_per_month, &self.spend.month) {
+        if !fits(caps.nano_usd_per_month, &spent.month) {
             return Some((Limit::UsdPerMonth, Some(self.spend.until_month_ends(wall))));
         }
         None
@@ -101,6 +106,7 @@ impl Counter {
             nano_usd: used.nano_usd,
         };
         self.spend.add(&totals, &totals);
+        self.ever.add(&totals);
     }
 
     /// Gives back what was reserved for a request that was never settled.
@@ -116,16 +122,38 @@ impl Counter {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// The totals of today and of this month.
-    pub fn totals(&mut self, wall: SystemTime, zone: &TimeZone) -> (Totals, Totals) {
+    /// The totals of today and of this month, wherever they were used.
+    pub fn windows(&mut self, wall: SystemTime, zone: &TimeZone) -> Windows {
+        self.remote.roll(wall, zone);
+        let mut windows = self.own(wall, zone);
+        windows.day.add(&self.remote.day());
+        windows.month.add(&self.remote.month());
+        windows
+    }
+
+    /// The part of [`Self::windows`] that this process used.
+    pub fn own(&mut self, wall: SystemTime, zone: &TimeZone) -> Windows {
         self.spend.roll(wall, zone);
-        (self.spend.day, self.spend.month)
+        Windows {
+            day: self.spend.day,
+            month: self.spend.month,
+        }
+    }
+
+    /// What this process used since it began.
+    pub fn ever(&self) -> &Totals {
+        &self.ever
     }
 
     /// Adds what is known from before a restart.
     pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
-        self.spend.roll(wall, zone);
-        self.spend.add(day, month);
+        self.remote.restore(day, month, wall, zone);
+    }
+
+    /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.
+    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant, zone: &TimeZone) {
+        self.remote.learn(elsewhere, at, zone);
+        self.tokens.add(now, elsewhere.tokens);
     }
 
     /// How every cap stands.
@@ -136,7 +164,7 @@ impl Counter {
         wall: SystemTime,
         zone: &TimeZone,
     ) -> impl Iterator<Item = Standing> {
-        self.spend.roll(wall, zone);
+        let spent = self.windows(wall, zone);
         let standing = |limit: Limit, cap: Option<f64>, used: f64, resets_in: Duration| {
             cap.map(|cap| Standing {
                 limit,
@@ -171,13 +199,13 @@ impl Counter {
             standing(
                 Limit::UsdPerDay,
                 caps.nano_usd_per_day.map(usd),
-                self.spend.day.usd(),
+                spent.day.usd(),
                 self.spend.until_day_ends(wall),
             ),
             standing(
                 Limit::UsdPerMonth,
                 caps.nano_usd_per_month.map(usd),
-                self.spend.month.usd(),
+                spent.month.usd(),
                 self.spend.until_month_ends(wall),
             ),
         ]

@@ -9,6 +9,7 @@
 //! really used; a [`Permit`] that is dropped unsettled gives the reservation back. Pure: both clocks are arguments.
 pub mod ledger;
 pub mod refusal;
+pub mod remote;
 pub mod spend;
 pub mod window;
 
@@ -26,6 +27,7 @@ use smallvec::SmallVec;
 use crate::protocol::hub::usage::Usage;
 use counter::{Counter, Reserved};
 pub use refusal::{Limit, Refusal, Scope, Standing};
+pub use remote::{Elsewhere, Own, Windows};
 pub use spend::{Totals, nano_usd};
 
 /// What is limited, and how far. `None` = not.
@@ -194,7 +196,7 @@ impl Limits {
         shown
             .map(|limited| {
                 let mut counter = lock(&limited.counter);
-                let (day, month) = counter.totals(wall, &self.zone);
+                let Windows { day, month } = counter.windows(wall, &self.zone);
                 Report {
                     scope: limited.scope,
                     name: Arc::clone(&limited.subject.name),

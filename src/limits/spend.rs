@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::remote::Windows;
 use crate::protocol::hub::usage::Usage;
 
 /// Requests, tokens by kind and money.
@@ -25,17 +26,31 @@ impl Totals {
         self.nano_usd as f64 / NANO
     }
 
-    /// Adds what one request used.
+    /// Adds what was used besides.
     pub fn add(&mut self, used: &Self) {
-        let (sum, more) = (&mut self.usage, &used.usage);
-        sum.input = sum.input.saturating_add(more.input);
-        sum.cache_read = sum.cache_read.saturating_add(more.cache_read);
-        sum.cache_write_5m = sum.cache_write_5m.saturating_add(more.cache_write_5m);
-        sum.cache_write_1h = sum.cache_write_1h.saturating_add(more.cache_write_1h);
-        sum.output = sum.output.saturating_add(more.output);
-        sum.reasoning = sum.reasoning.saturating_add(more.reasoning);
-        self.requests = self.requests.saturating_add(used.requests);
-        self.nano_usd = self.nano_usd.saturating_add(used.nano_usd);
+        *self = self.combined(used, u64::saturating_add);
+    }
+
+    /// Of each figure the larger one.
+    #[must_use]
+    pub fn larger(&self, other: &Self) -> Self {
+        self.combined(other, u64::max)
+    }
+
+    fn combined(&self, other: &Self, of: impl Fn(u64, u64) -> u64) -> Self {
+        let (a, b) = (&self.usage, &other.usage);
+        Self {
+            requests: of(self.requests, other.requests),
+            usage: Usage {
+                input: of(a.input, b.input),
+                cache_read: of(a.cache_read, b.cache_read),
+                cache_write_5m: of(a.cache_write_5m, b.cache_write_5m),
+                cache_write_1h: of(a.cache_write_1h, b.cache_write_1h),
+                output: of(a.output, b.output),
+                reasoning: of(a.reasoning, b.reasoning),
+            },
+            nano_usd: of(self.nano_usd, other.nano_usd),
+        }
     }
 }
 
@@ -56,6 +71,15 @@ struct Ends {
 }
 
 impl Spend {
+    /// What is known of the day and the month that it is `at` that time.
+    pub fn known(totals: &Windows, at: SystemTime, zone: &TimeZone) -> Self {
+        Self {
+            day: totals.day,
+            month: totals.month,
+            ends: ends_after(at, zone),
+        }
+    }
+
     /// Begins a new day or month, if one has begun.
     pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
         let now = seconds(wall);
@@ -100,19 +124,29 @@ pub fn nano_usd(usd: f64) -> u64 {
     (usd * NANO).round() as u64
 }
 
+/// When the day and the month began that it is at `wall`, in seconds since the epoch.
+pub fn begins(wall: SystemTime, zone: &TimeZone) -> Option<(u64, u64)> {
+    let today = date(wall, zone)?;
+    Some((second(today, zone)?, second(today.first_of_month(), zone)?))
+}
+
 fn ends_after(wall: SystemTime, zone: &TimeZone) -> Option<Ends> {
-    let today = Timestamp::try_from(wall)
-        .ok()?
-        .to_zoned(zone.clone())
-        .date();
-    let begins = |date: Date| {
-        let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
-        u64::try_from(begin).ok()
-    };
+    let today = date(wall, zone)?;
     Some(Ends {
-        day: begins(today.tomorrow().ok()?)?,
-        month: begins(today.last_of_month().tomorrow().ok()?)?,
+        day: second(today.tomorrow().ok()?, zone)?,
+        month: second(today.last_of_month().tomorrow().ok()?, zone)?,
     })
+}
+
+fn date(wall: SystemTime, zone: &TimeZone) -> Option<Date> {
+    let now = Timestamp::try_from(wall).ok()?;
+    Some(now.to_zoned(zone.clone()).date())
+}
+
+/// The first second of a day.
+fn second(date: Date, zone: &TimeZone) -> Option<u64> {
+    let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
+    u64::try_from(begin).ok()
 }
 
 fn until(end: Option<u64>, wall: SystemTime) -> Duration {

@@ -1,0 +1,160 @@
+//! What Prometheus answers to an instant query, read strictly: half an answer is none.
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+
+/// One series of an answer. Labels that a series does not have are empty.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Labels<'a> {
+    #[serde(borrow)]
+    pub run_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub instance: Cow<'a, str>,
+    #[serde(borrow)]
+    pub scope: Cow<'a, str>,
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+}
+
+/// The labels and the value of one series.
+pub type Sample<'a> = (Labels<'a>, f64);
+
+/// Why an answer is no use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// It is not what the HTTP API of Prometheus answers.
+    Malformed,
+    /// The query was refused; what was said of it.
+    Refused(String),
+    /// It has more series than are ever needed.
+    TooMany,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("the answer is not one of Prometheus's HTTP API"),
+            Self::Refused(why) => write!(f, "the query was refused: {why}"),
+            Self::TooMany => write!(f, "the answer has more than {MAX_SERIES} series"),
+        }
+    }
+}
+
+/// The series of an answer. Values that are no finite number are left out.
+pub fn parse(body: &[u8]) -> Result<Vec<Sample<'_>>, Fault> {
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| Fault::Malformed)?;
+    let data = match answer {
+        Answer {
+            status: Status::Success,
+            data: Some(data),
+            ..
+        } if data.kind == "vector" => data,
+        Answer {
+            status: Status::Error,
+            error,
+            ..
+        } => {
+            let why = error.unwrap_or_default();
+            return Err(Fault::Refused(why.chars().take(MAX_REASON).collect()));
+        }
+        _ => return Err(Fault::Malformed),
+    };
+    if data.result.len() > MAX_SERIES {
+        return Err(Fault::TooMany);
+    }
+    let mut samples = Vec::with_capacity(data.result.len());
+    for Series { metric, value } in data.result {
+        let value: f64 = value.1.parse().map_err(|_| Fault::Malformed)?;
+        if value.is_finite() {
+            samples.push((metric, value));
+        }
+    }
+    Ok(samples)
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    status: Status,
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Error,
+    Success,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(rename = "resultType", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    result: Vec<Series<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Series<'a> {
+    #[serde(borrow)]
+    metric: Labels<'a>,
+    /// When, and what.
+    #[serde(borrow)]
+    value: (f64, Cow<'a, str>),
+}
+
+/// Ten thousand keys on ten hosts, and more than twice that.
+const MAX_SERIES: usize = 250_000;
+
+/// Letters of a refusal that are worth a line in the log.
+const MAX_REASON: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_with_their_labels_and_values() {
+        let body = br#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"run_id":"r1","instance":"edge-1","scope":"key","name":"team-a","kind":"input","job":"x"},"value":[1794312000.5,"12.5"]},
+            {"metric":{"name":"\u00e9"},"value":[1794312000,"NaN"]},
+            {"metric":{"name":"\u00e9"},"value":[1794312000,"+Inf"]},
+            {"metric":{},"value":[1794312000,"-1e-9"]}]},"warnings":["w"]}"#;
+        let samples = parse(body).expect("an answer");
+        assert_eq!(samples.len(), 2);
+        let (labels, value) = &samples[0];
+        assert_eq!((&*labels.instance, &*labels.name), ("edge-1", "team-a"));
+        assert_eq!((&*labels.kind, *value), ("input", 12.5));
+        assert_eq!(samples[1], (Labels::default(), -1e-9));
+    }
+
+    #[test]
+    fn what_is_no_answer() {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"status":"success"}"#,
+            r#"{"status":"maybe","data":{"resultType":"vector","result":[]}}"#,
+            r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}"#,
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":["1"]}]}}"#,
+        ] {
+            assert_eq!(parse(body.as_bytes()), Err(Fault::Malformed), "{body}");
+        }
+        let refused = format!(
+            r#"{{"status":"error","errorType":"bad_data","error":"{}"}}"#,
+            "x".repeat(1000)
+        );
+        let Err(Fault::Refused(why)) = parse(refused.as_bytes()) else {
+            panic!("refused");
+        };
+        assert_eq!(why.len(), MAX_REASON);
+    }
+}

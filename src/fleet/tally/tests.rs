@@ -1,0 +1,370 @@
+//! A small fleet with its own scraper: what is learned is what was used, to the last scrape.
+use std::borrow::Cow;
+
+use super::*;
+use crate::fleet::answer::Labels;
+
+/// 2026-10-31T22:00:00Z: two hours before a day and a month end.
+const START: u64 = 1_793_484_000;
+const HOUR: u64 = 3600;
+const SCRAPE: u64 = 15;
+
+/// One value of one series, as it was scraped.
+struct Stored {
+    family: Family,
+    window: Window,
+    run: String,
+    instance: &'static str,
+    name: &'static str,
+    at: u64,
+    value: f64,
+}
+
+/// A process: its calendar begins anew with the day and the month.
+struct Process {
+    run: String,
+    instance: &'static str,
+    name: &'static str,
+    spent: [u64; 2],
+    begins: (u64, u64),
+}
+
+#[derive(Default)]
+struct Prometheus(Vec<Stored>);
+
+fn wall(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn begins(second: u64) -> (u64, u64) {
+    spend::begins(wall(second), &TimeZone::UTC).expect("a date")
+}
+
+impl Process {
+    fn new(run: &str, instance: &'static str, second: u64) -> Self {
+        Self {
+            run: run.to_owned(),
+            instance,
+            name: "team-a",
+            spent: [0; 2],
+            begins: begins(second),
+        }
+    }
+
+    fn roll(&mut self, second: u64) {
+        let now = begins(second);
+        if now.0 != self.begins.0 {
+            self.spent[0] = 0;
+        }
+        if now.1 != self.begins.1 {
+            self.spent[1] = 0;
+        }
+        self.begins = now;
+    }
+
+    fn spend(&mut self, second: u64, amount: u64) {
+        self.roll(second);
+        self.spent = self.spent.map(|spent| spent + amount);
+    }
+}
+
+impl Prometheus {
+    /// Money in billionths; as many tokens.
+    fn scrape(&mut self, process: &mut Process, second: u64) {
+        process.roll(second);
+        for (window, spent) in Window::ALL.into_iter().zip(process.spent) {
+            for (family, value) in [
+                (Family::Cost, spent as f64 / 1e9),
+                (Family::Tokens, spent as f64),
+            ] {
+                self.0.push(Stored {
+                    family,
+                    window,
+                    run: process.run.clone(),
+                    instance: process.instance,
+                    name: process.name,
+                    at: second,
+                    value,
+                });
+            }
+        }
+    }
+
+    /// The last value of every series but those of `mine`, within `range` seconds.
+    fn last(
+        &self,
+        mine: &str,
+        (family, window): (Family, Window),
+        at: u64,
+        range: u64,
+    ) -> Vec<Sample<'_>> {
+        let mut last: HashMap<(&str, &str, &str), f64> = HashMap::default();
+        for stored in &self.0 {
+            let is_meant = stored.family == family && stored.window == window && stored.run != mine;
+            if is_meant && stored.at <= at && stored.at + range >= at {
+                last.insert((&stored.run, stored.instance, stored.name), stored.value);
+            }
+        }
+        let samples = last.into_iter().map(|((run, instance, name), value)| {
+            let labels = Labels {
+                run_id: run.into(),
+                instance: instance.into(),
+                scope: "key".into(),
+                name: name.into(),
+                kind: "output".into(),
+            };
+            (labels, value)
+        });
+        samples.collect()
+    }
+
+    fn answer(&self, mine: &str, question: &Question) -> Vec<Sample<'_>> {
+        let at = question.at / 1000;
+        match question.about {
+            About::Myself => Vec::new(),
+            About::Used { window, family, .. } => {
+                let (_, range) = question.query.rsplit_once('[').expect("a range");
+                let (range, _) = range.split_once('s').expect("seconds");
+                self.last(mine, (family, window), at, range.parse().expect("a number"))
+            }
+            About::LastMinute => {
+                let series = (Family::Tokens, Window::Month);
+                let before = self.last(mine, series, at - 60, HOUR);
+                let mut now = self.last(mine, series, at, 300);
+                for (labels, value) in &mut now {
+                    let before = before.iter().find(|(before, _)| before == labels);
+                    *value -= before.map_or(0.0, |(_, value)| *value);
+                }
+                let total = now.iter().map(|(_, value)| value.max(0.0)).sum();
+                vec![(
+                    Labels {
+                        scope: "key".into(),
+                        name: "team-a".into(),
+                        ..Labels::default()
+                    },
+                    total,
+                )]
+            }
+        }
+    }
+
+    /// A round of `tally` that gets its answers until `broken` says otherwise; `None` = it broke.
+    fn round(&self, tally: &mut Tally, second: u64, answers: usize) -> Option<Elsewhere> {
+        let questions = tally.begin(wall(second), &TimeZone::UTC);
+        for (number, question) in questions.iter().enumerate() {
+            if number >= answers {
+                return None;
+            }
+            let samples = self.answer(&tally.run_id, question);
+            tally.take(question, samples).expect("few enough");
+        }
+        let learned = tally.learned(wall(second));
+        let team = learned.get(&(Scope::Key, Arc::from("team-a")));
+        Some(team.copied().unwrap_or_default())
+    }
+}
+
+fn tally(run: &str, instance: Option<&str>) -> Tally {
+    Tally::new(run, instance.map(Arc::from), Matchers::default())
+}
+
+/// USD in billionths: today and this month, earlier on this host and on others.
+fn figures(elsewhere: &Elsewhere) -> [u64; 4] {
+    [
+        elsewhere.earlier.day.nano_usd,
+        elsewhere.earlier.month.nano_usd,
+        elsewhere.others.day.nano_usd,
+        elsewhere.others.month.nano_usd,
+    ]
+}
+
+#[test]
+fn a_first_sample_that_is_not_zero_counts_in_full() {
+    let mut prometheus = Prometheus::default();
+    let mut other = Process::new("b1", "edge-2", START);
+    other.spend(START, 7);
+    prometheus.scrape(&mut other, START + SCRAPE);
+    let mut mine = tally("a1", Some("edge-1"));
+    let learned = prometheus.round(&mut mine, START + SCRAPE + 1, usize::MAX);
+    let learned = learned.expect("answers");
+    assert_eq!(figures(&learned), [0, 0, 7, 7]);
+    assert_eq!(learned.tokens, 7);
+}
+
+#[test]
+fn what_this_run_spent_is_not_learned_and_what_the_host_spent_before_is_its_own() {
+    let mut prometheus = Prometheus::default();
+    let mut before = Process::new("a1", "edge-1", START);
+    before.spend(START, 100);
+    prometheus.scrape(&mut before, START);
+    let mut now = Process::new("a2", "edge-1", START + 60);
+    now.spend(START + 60, 30);
+    prometheus.scrape(&mut now, START + 60);
+    let mut mine = tally("a2", Some("edge-1"));
+    let learned = prometheus.round(&mut mine, START + 61, usize::MAX);
+    assert_eq!(figures(&learned.expect("answers")), [100, 100, 0, 0]);
+    // To a host that was given no name every run may be its own.
+    let mut mine = tally("b1", None);
+    let learned = prometheus.round(&mut mine, START + 61, usize::MAX);
+    assert_eq!(figures(&learned.expect("answers")), [130, 130, 0, 0]);
+}
+
+#[test]
+fn tokens_are_learned_once() {
+    let mut prometheus = Prometheus::default();
+    let mut other = Process::new("b1", "edge-2", START);
+    other.spend(START, 1000);
+    prometheus.scrape(&mut other, START);
+    let mut mine = tally("a1", Some("edge-1"));
+    let mut tokens = |prometheus: &Prometheus, second| {
+        let learned = prometheus.round(&mut mine, second, usize::MAX);
+        learned.expect("answers").tokens
+    };
+    // Two minutes later they are no longer of the last minute.
+    prometheus.scrape(&mut other, START + 120);
+    assert_eq!(tokens(&prometheus, START + 121), 0);
+    other.spend(START + 130, 5);
+    prometheus.scrape(&mut other, START + 135);
+    assert_eq!(tokens(&prometheus, START + 136), 5);
+    assert_eq!(tokens(&prometheus, START + 151), 0);
+    // Nobody asked for an hour: only the last minute of it counts.
+    for minute in 3..=60 {
+        other.spend(START + minute * 60, 10);
+        prometheus.scrape(&mut other, START + minute * 60);
+    }
+    assert_eq!(tokens(&prometheus, START + HOUR + 1), 10);
+}
+
+#[test]
+fn a_round_that_breaks_goes_on_where_it_broke() {
+    let month = 29 * 24 * HOUR;
+    let mut prometheus = Prometheus::default();
+    let mut other = Process::new("b1", "edge-2", START - month);
+    other.spend(START - month, 7);
+    prometheus.scrape(&mut other, START - month);
+    let mut mine = tally("a1", Some("edge-1"));
+    let all = mine.begin(wall(START), &TimeZone::UTC).len();
+    assert!(all > 4 * 30, "{all}");
+    assert_eq!(prometheus.round(&mut mine, START, 4 * 20), None);
+    let left = mine.begin(wall(START), &TimeZone::UTC).len();
+    assert!(left < 4 * 15, "{left}");
+    let learned = prometheus.round(&mut mine, START, usize::MAX);
+    assert_eq!(figures(&learned.expect("answers")), [0, 0, 0, 7]);
+    // From now on a round is a few questions, however long the month.
+    let next = mine.begin(wall(START + SCRAPE), &TimeZone::UTC).len();
+    assert_eq!(next, 1 + Window::ALL.len() * Family::ALL.len());
+}
+
+/// Two hosts, restarts and outages by a fixed sequence of draws; across midnight and the end of a month.
+#[test]
+fn through_restarts_and_midnight_the_sum_is_exact_to_the_last_scrape() {
+    for seed in 1..=5u64 {
+        let mut state = seed;
+        let mut draw = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut prometheus = Prometheus::default();
+        let mut mine = tally("a1", Some("edge-1"));
+        let mut runs = 0;
+        let mut live = [
+            Process::new("b0", "edge-2", START),
+            Process::new("c0", "edge-3", START),
+        ];
+        // Of every run, what it had used when it was last scraped.
+        let mut truth: HashMap<String, ([u64; 2], (u64, u64))> = HashMap::default();
+        for step in 0..16 * 60 {
+            let second = START + step * SCRAPE;
+            for process in &mut live {
+                process.spend(second, draw(1_000_000_000));
+                if draw(50) != 0 {
+                    prometheus.scrape(process, second);
+                    truth.insert(process.run.clone(), (process.spent, process.begins));
+                }
+                if draw(60) == 0 {
+                    runs += 1;
+                    let run = format!("{}{runs}", &process.run[..1]);
+                    *process = Process::new(&run, process.instance, second);
+                }
+            }
+            let answers = if draw(10) == 0 { 3 } else { usize::MAX };
+            let Some(learned) = prometheus.round(&mut mine, second + 1, answers) else {
+                continue;
+            };
+            let (day, month) = begins(second + 1);
+            let sum = |window: usize, begins: &dyn Fn(&(u64, u64)) -> bool| {
+                let runs = truth.values().filter(|(_, when)| begins(when));
+                runs.map(|(spent, _)| spent[window]).sum::<u64>()
+            };
+            let expected = [
+                0,
+                0,
+                sum(0, &|when| when.0 == day),
+                sum(1, &|when| when.1 == month),
+            ];
+            assert_eq!(figures(&learned), expected, "seed {seed}, step {step}");
+        }
+        assert!(runs > 5, "{runs}");
+    }
+}
+
+#[test]
+fn two_jobs_that_scrape_one_target_count_once() {
+    let mut mine = tally("a1", Some("edge-1"));
+    let questions = mine.begin(wall(START), &TimeZone::UTC);
+    let sample = |instance: &'static str, value: f64| {
+        let labels = Labels {
+            run_id: "b1".into(),
+            instance: instance.into(),
+            scope: "key".into(),
+            name: "team-a".into(),
+            ..Labels::default()
+        };
+        (labels, value)
+    };
+    for question in &questions {
+        let is_cost = matches!(
+            question.about,
+            About::Used {
+                family: Family::Cost,
+                ..
+            }
+        );
+        let samples = if is_cost {
+            vec![sample("edge-2", 2.0), sample("10.0.0.2:9090", 1.0)]
+        } else {
+            Vec::new()
+        };
+        mine.take(question, samples).expect("few enough");
+    }
+    let learned = mine.learned(wall(START));
+    let team = &learned[&(Scope::Key, Arc::from("team-a"))];
+    assert_eq!(team.others.day.nano_usd, nano_usd(2.0));
+}
+
+#[test]
+fn a_host_knows_whether_and_as_what_it_is_scraped() {
+    let check = |instance: Option<&str>, found: &[&'static str], expected: &Scraped| {
+        let mut mine = tally("a1", instance);
+        let question = Question::myself("a1", &Matchers::default(), 0);
+        let samples = found.iter().map(|instance| {
+            let labels = Labels {
+                instance: Cow::Borrowed(*instance),
+                ..Labels::default()
+            };
+            (labels, 1.0)
+        });
+        mine.take(&question, samples.collect()).expect("few enough");
+        assert_eq!(mine.scraped(), expected);
+    };
+    check(Some("edge-1"), &[], &Scraped::No);
+    check(Some("edge-1"), &["x:9090", "edge-1"], &Scraped::Yes);
+    check(
+        Some("edge-1"),
+        &["x:9090"],
+        &Scraped::As("x:9090".to_owned()),
+    );
+    check(None, &["x:9090"], &Scraped::Yes);
+}

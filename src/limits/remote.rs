@@ -1,0 +1,277 @@
+//! What a key, a group or everyone used outside this process: before it began, and on other hosts.
+//!
+//! Two sources may tell of what this host used before: a ledger on its disk, and a Prometheus. Neither is added to the
+//! other: the larger one counts, so nothing is counted twice, and nothing is lost that one of them knows.
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use jiff::tz::TimeZone;
+
+use super::spend::{Spend, Totals};
+use super::{Limited, Limits, Scope, lock};
+
+/// The totals of the current day and of the current month.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Windows {
+    pub day: Totals,
+    pub month: Totals,
+}
+
+/// What a Prometheus knows of use outside this process.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Elsewhere {
+    /// By processes that ran on this host before.
+    pub earlier: Windows,
+    /// By other hosts.
+    pub others: Windows,
+    /// Tokens used by either that were not known before, within the last minute.
+    pub tokens: u64,
+}
+
+/// What this process used, for other processes to learn.
+#[derive(Clone, Debug)]
+pub struct Own {
+    pub scope: Scope,
+    pub name: Arc<str>,
+    pub windows: Windows,
+    /// Since the process began: a figure that is 0 here was never anything else.
+    pub ever: Totals,
+}
+
+impl Limits {
+    /// Takes over what was used elsewhere, as it was known `at` that time. `false` = there is none of that name.
+    pub fn learn(
+        &self,
+        scope: Scope,
+        name: &str,
+        elsewhere: &Elsewhere,
+        at: SystemTime,
+        now: Instant,
+    ) -> bool {
+        let counter = self.counter(scope, name);
+        if let Some(counter) = &counter {
+            lock(counter).learn(elsewhere, at, now, &self.zone);
+        }
+        counter.is_some()
+    }
+
+    /// What this process used, of all that it ever used anything for.
+    pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
+        let all = self.keys.iter().chain(&self.groups);
+        let all = all.chain(std::iter::once(&self.global));
+        all.filter_map(move |limited| limited.own(wall, &self.zone))
+    }
+}
+
+impl Limited {
+    fn own(&self, wall: SystemTime, zone: &TimeZone) -> Option<Own> {
+        let mut counter = lock(&self.counter);
+        let ever = *counter.ever();
+        (ever != Totals::default()).then(|| Own {
+            scope: self.scope,
+            name: Arc::clone(&self.subject.name),
+            windows: counter.own(wall, zone),
+            ever,
+        })
+    }
+}
+
+/// What is known of use outside this process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remote {
+    restored: Spend,
+    earlier: Spend,
+    others: Spend,
+}
+
+impl Remote {
+    /// Adds what this host is known to have used before a restart.
+    pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
+        self.restored.roll(wall, zone);
+        self.restored.add(day, month);
+    }
+
+    /// Replaces what was known from elsewhere by what is known since `at`.
+    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, zone: &TimeZone) {
+        self.earlier = Spend::known(&elsewhere.earlier, at, zone);
+        self.others = Spend::known(&elsewhere.others, at, zone);
+    }
+
+    /// Begins a new day or month, if one has begun.
+    pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
+        for spend in [&mut self.restored, &mut self.earlier, &mut self.others] {
+            spend.roll(wall, zone);
+        }
+    }
+
+    /// What was used today.
+    pub fn day(&self) -> Totals {
+        sum(&self.restored.day, &self.earlier.day, &self.others.day)
+    }
+
+    /// What was used this month.
+    pub fn month(&self) -> Totals {
+        sum(
+            &self.restored.month,
+            &self.earlier.month,
+            &self.others.month,
+        )
+    }
+}
+
+fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
+    let mut sum = restored.larger(earlier);
+    sum.add(others);
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Caps, Estimate, Limit, Refusal, Report, Subject, Used, nano_usd};
+    use super::*;
+    use crate::protocol::hub::usage::Usage;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// 2026-11-10T12:00:00Z.
+    fn noon() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000)
+    }
+
+    fn limits(caps: Caps) -> Limits {
+        let key = Subject {
+            name: "team-a".into(),
+            caps,
+            group: None,
+        };
+        Limits::new(&[key], &[], Caps::default(), TimeZone::UTC, None)
+    }
+
+    fn usd(amount: f64) -> Totals {
+        Totals {
+            nano_usd: nano_usd(amount),
+            ..Totals::default()
+        }
+    }
+
+    fn windows(day: f64, month: f64) -> Windows {
+        Windows {
+            day: usd(day),
+            month: usd(month),
+        }
+    }
+
+    fn learn(limits: &Limits, elsewhere: &Elsewhere, at: SystemTime) {
+        assert!(limits.learn(Scope::Key, "team-a", elsewhere, at, Instant::now()));
+    }
+
+    fn spend(limits: &Limits, amount: f64, at: SystemTime) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let mut permit = limits.admit(0, Estimate::default(), now, at)?;
+        let used = Used {
+            usage: Usage::default(),
+            nano_usd: nano_usd(amount),
+        };
+        permit.settle(&used, now, at);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn check(limits: &Limits, at: SystemTime, day: f64, month: f64) {
+        let reports = limits.report(0, Instant::now(), at);
+        let [
+            Report {
+                day: d, month: m, ..
+            },
+        ] = &reports[..]
+        else {
+            panic!("one report: {reports:?}");
+        };
+        assert_eq!((d.nano_usd, m.nano_usd), (nano_usd(day), nano_usd(month)));
+    }
+
+    #[test]
+    fn a_budget_is_of_all_hosts_together_and_the_local_part_is_exact() {
+        let limits = limits(Caps {
+            nano_usd_per_day: Some(nano_usd(10.0)),
+            ..Caps::default()
+        });
+        let elsewhere = Elsewhere {
+            earlier: windows(1.0, 2.0),
+            others: windows(7.0, 20.0),
+            tokens: 0,
+        };
+        learn(&limits, &elsewhere, noon());
+        check(&limits, noon(), 8.0, 22.0);
+        spend(&limits, 1.5, noon()).expect("it fits");
+        learn(&limits, &elsewhere, noon());
+        check(&limits, noon(), 9.5, 23.5);
+        spend(&limits, 0.5, noon()).expect("it fits");
+        let refusal = spend(&limits, 0.0, noon()).expect_err("spent");
+        assert_eq!(refusal.limit, Limit::UsdPerDay);
+        assert_eq!(refusal.retry_after, Some(HOUR * 12));
+        let own: Vec<Own> = limits.own(noon()).collect();
+        let [own] = &own[..] else { panic!("one") };
+        assert_eq!(own.windows.day.nano_usd, nano_usd(2.0));
+    }
+
+    #[test]
+    fn what_a_ledger_and_prometheus_both_know_counts_once() {
+        let limits = limits(Caps::default());
+        limits.restore(Scope::Key, "team-a", &usd(5.0), &usd(6.0), noon());
+        check(&limits, noon(), 5.0, 6.0);
+        let elsewhere = Elsewhere {
+            earlier: windows(4.0, 9.0),
+            others: windows(1.0, 1.0),
+            tokens: 0,
+        };
+        learn(&limits, &elsewhere, noon());
+        check(&limits, noon(), 6.0, 10.0);
+    }
+
+    #[test]
+    fn what_was_known_of_yesterday_says_nothing_of_today() {
+        let limits = limits(Caps::default());
+        let elsewhere = Elsewhere {
+            others: windows(7.0, 20.0),
+            ..Elsewhere::default()
+        };
+        learn(&limits, &elsewhere, noon());
+        check(&limits, noon() + HOUR * 12, 0.0, 20.0);
+        // An answer that was asked for before midnight and comes after it.
+        learn(&limits, &elsewhere, noon() + HOUR * 11);
+        check(&limits, noon() + HOUR * 12, 0.0, 20.0);
+        check(&limits, noon() + HOUR * 24 * 21, 0.0, 0.0);
+    }
+
+    #[test]
+    fn tokens_of_others_fill_the_minute() {
+        let limits = limits(Caps {
+            tpm: Some(100),
+            ..Caps::default()
+        });
+        let elsewhere = Elsewhere {
+            tokens: 100,
+            ..Elsewhere::default()
+        };
+        learn(&limits, &elsewhere, noon());
+        let refusal = spend(&limits, 0.0, noon()).expect_err("used");
+        assert_eq!(refusal.limit, Limit::Tokens);
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_said_to_be_unknown() {
+        let limits = limits(Caps::default());
+        let unknown = limits.learn(
+            Scope::Group,
+            "research",
+            &Elsewhere::default(),
+            noon(),
+            Instant::now(),
+        );
+        assert!(!unknown);
+        assert_eq!(limits.own(noon()).count(), 0);
+    }
+}
