@@ -13,6 +13,7 @@ mod names;
 mod oauth2;
 mod pools;
 mod rewrites;
+mod prometheus;
 mod routes;
 mod service;
 mod urls;
@@ -101,6 +102,7 @@ impl Compiler<'_, '_> {
         let log = self.log(&raw.log);
         let limits = self.limits(&raw.limits);
         let ledger = self.ledger(&raw.ledger);
+        let prometheus = self.prometheus(raw);
 
         let (accounts, keys, routes) = (accounts?, keys?, routes?);
         let projects = projects(&accounts, &keys, &routes);
@@ -119,6 +121,7 @@ impl Compiler<'_, '_> {
             timezone: Self::timezone(&raw.timezone),
             ledger,
             rewrites: rewrites?,
+            prometheus: prometheus?,
             anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
             prices: prices?,
             capabilities: capabilities?,

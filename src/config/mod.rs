@@ -19,6 +19,7 @@ mod faults;
 mod glob;
 mod load;
 mod models;
+mod prometheus;
 mod raw;
 mod route;
 mod schema;
@@ -45,6 +46,7 @@ pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use models::{ModelCapabilities, Price};
 pub use route::{Route, When};
+pub use prometheus::Prometheus;
 pub use schema::schema;
 
 /// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
@@ -70,6 +72,7 @@ pub struct Config {
     pub timezone: TimeZone,
     pub ledger: Option<Ledger>,
     pub rewrites: Vec<rewrite::Rewrite>,
+    pub prometheus: Option<Prometheus>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
     pub prices: Vec<Price>,

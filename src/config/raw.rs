@@ -3,9 +3,9 @@
 //! Nothing is decided here: defaults, references and ranges are `compile`'s.
 pub mod account;
 pub mod capabilities;
-pub mod later;
 pub mod limits;
 pub mod oauth2;
+pub mod prometheus;
 pub mod rewrite;
 pub mod routing;
 pub mod secret;
@@ -18,8 +18,8 @@ use super::values::{
 use super::{LogFormat, decode::Map};
 use account::Account;
 use capabilities::Capabilities;
-use later::Prometheus;
 use limits::{ClientLimits, Ledger};
+use prometheus::Prometheus;
 use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
@@ -65,8 +65,7 @@ Raw {
     retry: Field<Retry>,
     /// Logging.
     log: Field<Log>,
-    /// A Prometheus server to read totals from. Not supported yet.
-    #[expect(dead_code, reason = "refused by name until the feature exists")]
+    /// A Prometheus server that knows what other processes used.
     prometheus: Field<Prometheus>,
 });
 

@@ -21,4 +21,4 @@ pub fn unsupported(name: &str, path: &Path) -> Option<&'static str> {
 
 /// Settings of the schema whose feature does not exist yet. They are refused by name, never ignored; a feature that
 /// lands deletes its line.
-const UNSUPPORTED: &[&str] = &["prometheus"];
+const UNSUPPORTED: &[&str] = &[];

@@ -57,7 +57,7 @@ impl Limits {
 
     /// What this process used, of all that it ever used anything for.
     pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
-        let all = self.keys.iter().chain(&self.groups);
+        let all = self.keys.list.iter().chain(&self.groups.list);
         let all = all.chain(std::iter::once(&self.global));
         all.filter_map(move |limited| limited.own(wall, &self.zone))
     }
