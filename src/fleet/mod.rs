@@ -9,9 +9,11 @@
 //! whether the run lives or not. No rate is computed and nothing is extrapolated: `docs/decisions/fleet-totals.md`.
 //! Pure: asking is not done here, and the time is an argument.
 pub mod answer;
+pub mod failure;
 pub mod question;
 pub mod tally;
 
+pub use failure::{Failure, Unanswered};
 pub use question::{Matchers, Question};
 pub use tally::Tally;
 

@@ -29,7 +29,7 @@ pub struct Elsewhere {
 }
 
 /// What this process used, for other processes to learn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Own {
     pub scope: Scope,
     pub name: Arc<str>,

@@ -34,6 +34,10 @@ pub(super) struct App {
     idle: Notify,
     /// Told to every relay when the drain is over.
     cut: Notify,
+    /// Told of every new configuration.
+    pub(super) reloads: Notify,
+    /// No other process has it, on whatever host.
+    pub(super) run_id: String,
     random: AtomicU64,
 }
 
@@ -91,6 +95,8 @@ impl App {
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             cut: Notify::new(),
+            reloads: Notify::new(),
+            run_id: format!("{:016x}", seed()),
             random: AtomicU64::new(seed()),
         }))
     }
@@ -115,6 +121,7 @@ impl App {
         self.telemetry.configure(&config);
         let next = Gateway::build(config, Some(&*self.gateway()));
         self.put(Arc::new(next)).await;
+        self.reloads.notify_one();
     }
 
     async fn put(self: &Arc<Self>, gateway: Arc<Gateway>) {

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use super::admin;
 use super::app::App;
 use super::edge::Edge;
+use super::fleet;
 use super::reload::{self, Source};
 use super::signals;
 use crate::config::{AdminAddr, Config, Listener};
@@ -184,6 +185,7 @@ async fn serve(
     until: Until,
 ) -> Result<(), StartError> {
     app.begin().await;
+    fleet::begin(&app).await;
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
     let reloads = reload::spawn(app.clone(), source.clone());

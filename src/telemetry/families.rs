@@ -4,6 +4,7 @@ use prometheus::{
     Registry,
 };
 
+use super::fleet::Fleet;
 use super::registrar::{Family, Registrar};
 
 /// The families, ready to be recorded into.
@@ -12,6 +13,7 @@ pub(super) struct Families {
     pub(super) requests: Requests,
     pub(super) usage: Consumption,
     pub(super) accounts: Accounts,
+    pub(super) fleet: Fleet,
     pub(super) weir: Weir,
 }
 
@@ -22,6 +24,7 @@ pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
         requests: Requests::register(&mut to),
         usage: Consumption::register(&mut to),
         accounts: Accounts::register(&mut to),
+        fleet: Fleet::register(&mut to),
         weir: Weir::register(&mut to),
     };
     to.process();

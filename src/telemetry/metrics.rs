@@ -12,6 +12,8 @@ use super::families::{self, Families};
 use super::handles::Handles;
 use super::names::LabelNames;
 use crate::config::Config;
+use crate::fleet::Failure;
+use crate::limits::Own;
 use crate::outcome::{Affinity, End, Limit, Outcome, Scope, UsageSource};
 use crate::pool::State;
 
@@ -61,6 +63,10 @@ pub struct Live<'a> {
     pub in_flight: usize,
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
+    /// Of this process.
+    pub run_id: &'a str,
+    /// What it used today and this month.
+    pub used: &'a [Own],
 }
 
 impl Metrics {
@@ -117,6 +123,7 @@ impl Metrics {
     /// The names of `config` become labels, besides all that are labels already.
     pub fn configure(&self, config: &Config) {
         self.know(|names| names.extend(config));
+        self.families.fleet.configure(config);
     }
 
     fn know(&self, add: impl Fn(&mut LabelNames)) {
@@ -152,6 +159,14 @@ impl Metrics {
     /// What was to be loaded is faulty; what is in force stays.
     pub fn reload_rejected(&self) {
         self.families.weir.config_successful.set(0);
+    }
+
+    /// The Prometheus of the configuration was polled: when, and whether it knows this process; or why it did not answer.
+    pub fn polled(&self, poll: Result<(SystemTime, bool), Failure>) {
+        match poll {
+            Ok((at, self_scraped)) => self.families.fleet.answered(at, self_scraped),
+            Err(failure) => self.families.fleet.failed(failure),
+        }
     }
 
     /// A request is over. To be called once per request: everything that is counted per request is counted here.
@@ -239,6 +254,7 @@ impl Metrics {
             .requests
             .inflight
             .set(signed(live.in_flight as u64));
+        self.families.fleet.sample(live.run_id, live.used);
         let families = &self.families.accounts;
         families.state.reset();
         families.cooldown.reset();
@@ -504,6 +520,7 @@ mod tests {
         let text = metrics.render(&Live {
             in_flight: 7,
             accounts: &[sample],
+            ..Live::default()
         });
         for line in [
             r#"weir_account_state{account="claude-a",state="benched"} 1"#,

@@ -4,6 +4,7 @@ pub mod metrics;
 pub mod verdict;
 
 mod families;
+mod fleet;
 mod handles;
 mod names;
 mod process;
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime};
 use prometheus::IntCounter;
 
 use crate::config::{self, Config};
+use crate::fleet::Failure;
 use crate::outcome::Outcome;
 use access_log::AccessLog;
 use metrics::{Live, Metrics};
@@ -126,6 +128,11 @@ impl Telemetry {
         self.metrics.ledger_failures()
     }
 
+    /// The Prometheus of the configuration was polled: when, and whether it knows this process; or why it did not answer.
+    pub fn polled(&self, poll: Result<(SystemTime, bool), Failure>) {
+        self.metrics.polled(poll);
+    }
+
     /// How the last reload went.
     pub fn status(&self) -> ReloadStatus {
         self.status
@@ -214,6 +221,7 @@ mod tests {
         let text = telemetry.render(&Live {
             in_flight: 0,
             accounts: &[account],
+            ..Live::default()
         });
         let series = r#"weir_cost_usd_total{account="claude-a",key="team-a",model="claude-sonnet-house"} 0.25"#;
         assert!(text.contains(series), "{text}");

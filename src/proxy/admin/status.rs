@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::limits::Own;
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
 use crate::proxy::app::App;
@@ -88,9 +89,12 @@ pub(super) fn metrics(app: &App) -> String {
             windows,
         })
         .collect();
+    let used: Vec<Own> = app.gateway().limits.own(SystemTime::now()).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         accounts: &accounts,
+        run_id: &app.run_id,
+        used: &used,
     })
 }
 

@@ -1,0 +1,173 @@
+//! What this process tells the fleet, and how well it hears the others.
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
+
+use super::registrar::Registrar;
+use crate::config::Config;
+use crate::fleet::{self, Failure, Family, Window};
+use crate::limits::{Own, Totals};
+
+/// The figures by which processes learn from each other.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    cost: GaugeVec,
+    reasoning: GaugeVec,
+    requests: GaugeVec,
+    tokens: GaugeVec,
+    run: IntGaugeVec,
+    /// Those of no label are vectors all the same: they exist only where a Prometheus is configured.
+    up: IntGaugeVec,
+    self_scraped: IntGaugeVec,
+    last_success: GaugeVec,
+    polls: IntCounterVec,
+}
+
+impl Fleet {
+    pub(super) fn register(to: &mut Registrar<'_>) -> Self {
+        Self {
+            cost: to.float_gauges(
+                Family::Cost.name(),
+                "USD",
+                "List price of what this process served in the current day or month.",
+                SUBJECT,
+            ),
+            reasoning: to.float_gauges(
+                Family::Reasoning.name(),
+                "tokens",
+                "The share of the output tokens that was reasoning.",
+                SUBJECT,
+            ),
+            requests: to.float_gauges(
+                Family::Requests.name(),
+                "requests",
+                "Requests that this process served in the current day or month.",
+                SUBJECT,
+            ),
+            tokens: to.float_gauges(
+                Family::Tokens.name(),
+                "tokens",
+                "Tokens of what this process served in the current day or month, each in exactly one kind.",
+                &["scope", "name", "window", "kind", "run_id"],
+            ),
+            run: to.gauges(
+                fleet::RUN_INFO,
+                "1",
+                "1 for the id that this process has and no other, also not after a restart.",
+                &["run_id"],
+            ),
+            up: to.gauges(
+                "weir_prometheus_up",
+                "boolean",
+                "Whether the Prometheus of the configuration answered the last poll.",
+                &[],
+            ),
+            self_scraped: to.gauges(
+                "weir_prometheus_self_scraped",
+                "boolean",
+                "Whether that Prometheus knows this process, under `prometheus.instance_label` if that is set.",
+                &[],
+            ),
+            last_success: to.float_gauges(
+                "weir_prometheus_last_success_timestamp_seconds",
+                "unix seconds",
+                "When the last poll began that was answered.",
+                &[],
+            ),
+            polls: to.counters(
+                "weir_prometheus_polls_total",
+                "polls",
+                "Polls of the Prometheus of the configuration, by what came of them.",
+                &["outcome"],
+            ),
+        }
+    }
+
+    /// The series about a Prometheus exist where the configuration names one.
+    pub(super) fn configure(&self, config: &Config) {
+        if config.prometheus.is_none() {
+            self.up.reset();
+            self.self_scraped.reset();
+            self.last_success.reset();
+            return;
+        }
+        self.up.with_label_values::<&str>(&[]);
+        self.self_scraped.with_label_values::<&str>(&[]);
+        self.last_success.with_label_values::<&str>(&[]);
+        for outcome in std::iter::once(OK).chain(Failure::ALL.map(Failure::as_str)) {
+            self.polls.with_label_values(&[outcome]);
+        }
+    }
+
+    /// A poll that began `at` this time was answered.
+    pub(super) fn answered(&self, at: SystemTime, self_scraped: bool) {
+        let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.polls.with_label_values(&[OK]).inc();
+        self.up.with_label_values::<&str>(&[]).set(1);
+        self.self_scraped
+            .with_label_values::<&str>(&[])
+            .set(self_scraped.into());
+        self.last_success
+            .with_label_values::<&str>(&[])
+            .set(at.as_secs_f64());
+    }
+
+    /// A poll was not answered.
+    pub(super) fn failed(&self, failure: Failure) {
+        self.polls.with_label_values(&[failure.as_str()]).inc();
+        self.up.with_label_values::<&str>(&[]).set(0);
+    }
+
+    /// What this process used.
+    pub(super) fn sample(&self, run_id: &str, used: &[Own]) {
+        for family in [&self.cost, &self.reasoning, &self.requests, &self.tokens] {
+            family.reset();
+        }
+        if !run_id.is_empty() {
+            self.run.with_label_values(&[run_id]).set(1);
+        }
+        for own in used {
+            for window in Window::ALL {
+                let totals = match window {
+                    Window::Day => &own.windows.day,
+                    Window::Month => &own.windows.month,
+                };
+                self.sample_window((run_id, window.as_str()), own, totals);
+            }
+        }
+    }
+
+    /// A figure that once was more than 0 is told even when it is 0: else its last value of yesterday would stand.
+    fn sample_window(&self, (run_id, window): (&str, &str), own: &Own, totals: &Totals) {
+        let subject = [own.scope.as_str(), &own.name, window];
+        let [scope, name, window] = subject;
+        let gauge = |family: &GaugeVec, ever: u64, value: f64| {
+            if ever > 0 {
+                let gauge = family.with_label_values(&[scope, name, window, run_id]);
+                gauge.set(value);
+            }
+        };
+        gauge(&self.cost, own.ever.nano_usd, totals.usd());
+        gauge(&self.requests, own.ever.requests, totals.requests as f64);
+        let (ever, usage) = (&own.ever.usage, &totals.usage);
+        gauge(&self.reasoning, ever.reasoning, usage.reasoning as f64);
+        for (kind, ever, value) in [
+            ("input", ever.input, usage.input),
+            ("output", ever.output, usage.output),
+            ("cache_read", ever.cache_read, usage.cache_read),
+            ("cache_write_5m", ever.cache_write_5m, usage.cache_write_5m),
+            ("cache_write_1h", ever.cache_write_1h, usage.cache_write_1h),
+        ] {
+            if ever > 0 {
+                let labels = [scope, name, window, kind, run_id];
+                self.tokens.with_label_values(&labels).set(value as f64);
+            }
+        }
+    }
+}
+
+/// Whose figure it is, of which window, and which process tells it.
+const SUBJECT: &[&str] = &["scope", "name", "window", "run_id"];
+
+/// The outcome of a poll that was answered.
+const OK: &str = "ok";
