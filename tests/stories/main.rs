@@ -15,6 +15,7 @@ mod explain;
 mod failover;
 mod failures;
 mod fleet;
+mod fleet_totals;
 mod http2;
 mod ledger;
 mod limits;

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod dialects;
 pub mod process;
+pub mod prometheus;
 pub mod proxies;
 pub mod upstream;
 pub mod weir;

@@ -115,7 +115,11 @@ impl Weir {
 
     /// A call of the admin plane, without its token.
     pub fn admin(&self, method: &str, target: &str) -> Call {
-        Call::new(self.admin.expect("an admin plane"), method, target)
+        Call::new(self.admin_addr(), method, target)
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin.expect("an admin plane")
     }
 
     /// `POST` on the admin plane, with the token.

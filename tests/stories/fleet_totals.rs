@@ -1,0 +1,268 @@
+//! Budgets of a fleet: what every host used counts on every host, through restarts, as a Prometheus knows it.
+use serde_json::Value;
+
+use crate::rig::prometheus::Prometheus;
+use crate::rig::{Call, KEY, Lines, Upstream, Weir, account, accounts, eventually, sample};
+use weir::protocol::Dialect;
+
+fn lines() -> Lines {
+    sample(Dialect::Anthropic)
+}
+
+/// What the ten input tokens of a sample cost, in billionths of a dollar: no round number, so that a sum that is a
+/// little wrong shows.
+const COST: u64 = 123_456_789;
+
+/// A proxy that Prometheus at `url` knows as `instance`.
+fn host(upstream: &Upstream, url: &str, instance: &str, clients: &str) -> Weir {
+    let account = accounts(&[account("a", &lines(), upstream, "")]);
+    Weir::start(&format!(
+        "prices: [{{ model: \"*\", input: 12345.6789, output: 0, cache_read: 0 }}]\n\
+         prometheus: {{ url: \"{url}\", instance_label: {instance}, poll: 1s }}\n{clients}\n{account}"
+    ))
+}
+
+fn call(weir: &Weir, method: &str, target: &str, key: &str) -> Call {
+    let call = Call::new(weir.addr(), method, target).key(key);
+    call.header("content-type", "application/json")
+}
+
+fn ask(weir: &Weir, key: &str) -> u16 {
+    let call = call(weir, "POST", lines().path, key);
+    call.body(lines().ask).send().status
+}
+
+/// What `GET /v1/usage` says of a scope.
+fn used(weir: &Weir, key: &str, scope: &str) -> Value {
+    let usage = call(weir, "GET", "/v1/usage", key).send().is(200).json();
+    usage[scope].clone()
+}
+
+fn nano_usd(used: &Value) -> u64 {
+    let usd = used["today"]["usd"].as_f64().expect("a number");
+    format!("{:.0}", usd * 1e9).parse().expect("a number")
+}
+
+/// Waits until a host knows of so many requests of a scope, all hosts together.
+#[track_caller]
+fn until_known(weir: &Weir, key: &str, scope: &str, requests: u64) {
+    eventually(&format!("{requests} requests are known"), || {
+        let used = used(weir, key, scope);
+        (nano_usd(&used) == requests * COST).then_some(())
+    });
+    check(weir, key, scope, requests);
+}
+
+/// All figures of a scope, those of the month too.
+#[track_caller]
+fn check(weir: &Weir, key: &str, scope: &str, requests: u64) {
+    let used = used(weir, key, scope);
+    assert_eq!(nano_usd(&used), requests * COST, "{used}");
+    for window in ["today", "this_month"] {
+        let window = &used[window];
+        assert_eq!(window["requests"], requests, "{used}");
+        assert_eq!(window["tokens"]["input"], requests * 10, "{used}");
+        assert_eq!(window["tokens"]["output"], requests * 5, "{used}");
+        assert_eq!(window["tokens"]["cache_read"], requests * 3, "{used}");
+    }
+}
+
+/// Waits for further polls that are answered.
+fn polls(weir: &Weir, count: f64) {
+    let answered = || weir.metric("weir_prometheus_polls_total", &[("outcome", "ok")]);
+    let before = answered();
+    eventually("Prometheus is polled", || {
+        (answered() >= before + count).then_some(())
+    });
+}
+
+#[test]
+fn a_budget_is_of_all_hosts_together_and_survives_restarts_and_the_loss_of_prometheus() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let upstream = Upstream::json(200, lines().answer);
+    let clients = format!(
+        "keys:\n  - {{ name: team, key: \"{KEY}\", limits: {{ usd_per_day: 1 }} }}\n  - {{ name: free, key: another-key-of-a-client }}"
+    );
+    let start = |instance: &str| {
+        let weir = host(&upstream, &prometheus.url(), instance, &clients);
+        prometheus.scrape(instance, &weir);
+        weir
+    };
+    let (mut first, second) = (start("edge-1"), start("edge-2"));
+    for _ in 0..5 {
+        assert_eq!(ask(&first, KEY), 200);
+    }
+    until_known(&second, KEY, "key", 5);
+    let more = (0..10).take_while(|_| ask(&second, KEY) == 200).count() as u64;
+    assert!((1..=3).contains(&more), "{more} more fit a dollar");
+    let all = 5 + more;
+    until_known(&first, KEY, "key", all);
+    let refused = first.ask(&lines()).send().is(429);
+    let said = "key `team` has spent its budget of 1 USD per day";
+    assert!(refused.text().contains(said), "{}", refused.text());
+    for weir in [&first, &second] {
+        weir.until_metric("weir_prometheus_self_scraped", &[], 1.0);
+        // Nothing is counted a second time, however often it is scraped and polled.
+        polls(weir, 3.0);
+        check(weir, KEY, "key", all);
+    }
+
+    for _ in 0..2 {
+        drop(first);
+        first = start("edge-1");
+        // From the first request on, and to the last billionth.
+        assert_eq!(ask(&first, KEY), 429);
+        check(&first, KEY, "key", all);
+        first.until_metric("weir_prometheus_self_scraped", &[], 1.0);
+        polls(&first, 2.0);
+        check(&first, KEY, "key", all);
+    }
+    polls(&second, 2.0);
+    check(&second, KEY, "key", all);
+
+    prometheus.kill();
+    for weir in [&first, &second] {
+        weir.until_metric("weir_prometheus_up", &[], 0.0);
+        assert!(weir.metric("weir_prometheus_last_success_timestamp_seconds", &[]) > 1.7e9);
+        assert_eq!(ask(weir, KEY), 429);
+        check(weir, KEY, "key", all);
+        for served in 1..=3 {
+            assert_eq!(ask(weir, "another-key-of-a-client"), 200);
+            check(weir, "another-key-of-a-client", "key", served);
+        }
+    }
+
+    prometheus.restart();
+    for weir in [&first, &second] {
+        weir.until_metric("weir_prometheus_up", &[], 1.0);
+        until_known(weir, "another-key-of-a-client", "key", 6);
+        check(weir, KEY, "key", all);
+    }
+}
+
+#[test]
+fn a_group_remembers_keys_that_are_gone_and_runs_that_lived_for_one_scrape() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let upstream = Upstream::json(200, lines().answer);
+    let clients = |name: &str| {
+        format!(
+            "keys: [{{ name: {name}, key: \"{KEY}\", group: research }}]\ngroups: [{{ name: research }}]"
+        )
+    };
+    let watcher = host(&upstream, &prometheus.url(), "edge-2", &clients("watcher"));
+    for run in 1..=3 {
+        let key = clients(&format!("team-{run}"));
+        let weir = host(&upstream, &prometheus.url(), "edge-1", &key);
+        // Spent before it was ever scraped: the first sample of this run is no zero.
+        assert_eq!(ask(&weir, KEY), 200);
+        prometheus.scrape("edge-1", &weir);
+        until_known(&watcher, KEY, "group", run);
+        check(&weir, KEY, "group", run);
+        check(&weir, KEY, "key", 1);
+    }
+    check(&watcher, KEY, "key", 0);
+}
+
+#[test]
+fn tokens_of_other_hosts_fill_the_minute() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let upstream = Upstream::json(200, lines().answer);
+    let clients = |limits: &str| format!("keys: [{{ name: team, key: \"{KEY}\"{limits} }}]");
+    let url = prometheus.url();
+    let limited = host(
+        &upstream,
+        &url,
+        "edge-1",
+        &clients(", limits: { tpm: 10000 }"),
+    );
+    let free = host(&upstream, &url, "edge-2", &clients(""));
+    prometheus.scrape("edge-2", &free);
+    for _ in 0..20 {
+        assert_eq!(ask(&free, KEY), 200);
+    }
+    // Twenty requests of 18 tokens.
+    eventually("the tokens are known", || {
+        let used = used(&limited, KEY, "key");
+        (used["limits"]["tpm"]["used"] == 360).then_some(())
+    });
+    polls(&limited, 3.0);
+    assert_eq!(used(&limited, KEY, "key")["limits"]["tpm"]["used"], 360);
+    assert_eq!(ask(&limited, KEY), 200);
+    assert_eq!(used(&limited, KEY, "key")["limits"]["tpm"]["used"], 378);
+}
+
+#[test]
+fn a_prometheus_that_answers_nonsense_disturbs_nobody_and_is_counted() {
+    for (outcome, status, body) in [
+        ("malformed", 200, "<html>a login page</html>"),
+        (
+            "malformed",
+            200,
+            r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
+        ),
+        ("refused", 302, ""),
+        (
+            "refused",
+            422,
+            r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples"}"#,
+        ),
+        (
+            "ok",
+            200,
+            r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
+        ),
+    ] {
+        let upstream = Upstream::json(200, lines().answer);
+        let prometheus = Upstream::json(status, body);
+        let clients = format!("keys: [{{ name: team, key: \"{KEY}\" }}]");
+        let weir = host(&upstream, &prometheus.url(), "edge-1", &clients);
+        assert_eq!(ask(&weir, KEY), 200);
+        eventually("the poll is counted", || {
+            let polls = weir.metric("weir_prometheus_polls_total", &[("outcome", outcome)]);
+            (polls >= 1.0).then_some(())
+        });
+        let up = weir.metric("weir_prometheus_up", &[]);
+        assert_eq!(up > 0.5, outcome == "ok", "{outcome}");
+    }
+}
+
+#[test]
+fn the_credential_is_sent_and_a_reload_takes_the_server_away() {
+    let upstream = Upstream::json(200, lines().answer);
+    let empty = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+    let prometheus = Upstream::json(200, empty);
+    let account = accounts(&[account("a", &lines(), &upstream, "")]);
+    let url = prometheus.url();
+    let weir = Weir::start(&format!(
+        "prometheus: {{ url: \"{url}/base/\", token: the-token-of-prometheus, matchers: {{ job: weir }} }}\n{account}"
+    ));
+    weir.until_metric("weir_prometheus_up", &[], 1.0);
+    for request in prometheus.requests() {
+        let authorization = request.headers.get("authorization");
+        assert_eq!(authorization, Some("Bearer the-token-of-prometheus"));
+        assert!(
+            request.target.starts_with("/base/api/v1/query?query="),
+            "{}",
+            request.target
+        );
+        assert!(
+            request.target.contains("job%3D%22weir%22"),
+            "{}",
+            request.target
+        );
+    }
+    weir.rewrite(&account);
+    eventually("nothing is said of a Prometheus", || {
+        let metrics = weir.admin("GET", "/metrics").send();
+        (!metrics.text().contains("\nweir_prometheus_up ")).then_some(())
+    });
+    let asked = prometheus.count();
+    weir.ask(&lines()).send().is(200);
+    assert_eq!(prometheus.count(), asked);
+}
