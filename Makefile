@@ -40,7 +40,7 @@ test-core:
 	$(CARGO) test --locked --lib --no-default-features
 
 test-all:
-	scripts/prerequisites.sh build
+	scripts/prerequisites.sh build prometheus
 	$(CARGO) test --locked --workspace
 
 test-clients:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
 #
-#   scripts/prerequisites.sh [build] [check] [test] [loadtest] [fuzz]      default: build
+#   scripts/prerequisites.sh [build] [check] [test] [prometheus] [loadtest] [fuzz]      default: build
 #
 # cmake (Pingora builds zlib-ng with it), nginx and wrk come from apt-get, as root or through `sudo -n`; cmake else from
-# pip, into target/tools. Rust and a C compiler are yours to install: the message says how.
+# pip, into target/tools. Prometheus is unpacked into target/tools: installed, it would serve on a port of its own. Rust and a C compiler are yours to install: the message says how.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,9 +15,10 @@ main() {
       build) need_rust; need_c_compiler; need_cmake ;;
       check) need_rust; need_component rustfmt; need_component clippy ;;
       test) need_interpreters ;;
+      prometheus) need_prometheus ;;
       loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
       fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
-      *) echo "prerequisites: \`$what\`: expected build, check, test, loadtest or fuzz" >&2; exit 2 ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, prometheus, loadtest or fuzz" >&2; exit 2 ;;
     esac
   done
 }
@@ -67,6 +68,24 @@ need_interpreters() {
   need npm npm
 }
 
+# A real Prometheus scrapes in the stories. Without one they leave that out, except where nobody would read that they did.
+need_prometheus() {
+  [ -n "${CI:-}" ] || return 0
+  PATH="$PWD/target/tools/prometheus/usr/bin:$PATH"
+  has prometheus || unpack_package prometheus || missing "Prometheus" "sudo apt-get install prometheus"
+}
+
+# Debian's package, without what its installation would start.
+unpack_package() {
+  has apt-get && has dpkg-deb || return 1
+  local into=$PWD/target/tools/$1
+  say "unpacking $1 of apt-get into target/tools"
+  mkdir -p "$into" && rm -f "$into"/*.deb || return 1
+  (cd "$into" && apt-get -qq download "$1" >/dev/null 2>&1) ||
+    { apt_get update >/dev/null && (cd "$into" && apt-get -qq download "$1" >/dev/null); } || return 1
+  dpkg-deb --extract "$into"/*.deb "$into" && rm "$into"/*.deb && has "$1"
+}
+
 # need COMMAND PACKAGE...: /usr/sbin is where Debian keeps nginx, and often not on the path of a user.
 need() {
   local command=$1
@@ -76,16 +95,20 @@ need() {
 
 install_package() {
   has apt-get || return 1
+  say "installing $* with apt-get"
+  # The lists of a fresh container are empty, those of an old machine name packages that are gone.
+  apt_get install --no-install-recommends -y "$@" >/dev/null 2>&1 ||
+    { apt_get update >/dev/null && apt_get install --no-install-recommends -y "$@" >/dev/null; }
+}
+
+# As root, or not at all.
+apt_get() {
   local as=()
   if [ "$(id -u)" != 0 ]; then
     sudo -n true 2>/dev/null || return 1
     as=(sudo -n)
   fi
-  say "installing $* with apt-get"
-  local get=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
-  # The lists of a fresh container are empty, those of an old machine name packages that are gone.
-  "${get[@]}" install --no-install-recommends -y "$@" >/dev/null 2>&1 ||
-    { "${get[@]}" update >/dev/null && "${get[@]}" install --no-install-recommends -y "$@" >/dev/null; }
+  "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }

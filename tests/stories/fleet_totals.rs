@@ -1,4 +1,6 @@
 //! Budgets of a fleet: what every host used counts on every host, through restarts, as a Prometheus knows it.
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::Value;
 
 use crate::rig::prometheus::Prometheus;
@@ -16,10 +18,23 @@ const COST: u64 = 123_456_789;
 /// A proxy that Prometheus at `url` knows as `instance`.
 fn host(upstream: &Upstream, url: &str, instance: &str, clients: &str) -> Weir {
     let account = accounts(&[account("a", &lines(), upstream, "")]);
+    let noon = noon();
     Weir::start(&format!(
-        "prices: [{{ model: \"*\", input: 12345.6789, output: 0, cache_read: 0 }}]\n\
+        "timezone: {noon}\nprices: [{{ model: \"*\", input: 12345.6789, output: 0, cache_read: 0 }}]\n\
          prometheus: {{ url: \"{url}\", instance_label: {instance}, poll: 1s }}\n{clients}\n{account}"
     ))
+}
+
+/// A time zone in which it is about noon: no story may see the end of a day.
+fn noon() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let hour = since.expect("a clock").as_secs() / 3600 % 24;
+    // The signs of these names are those of POSIX: GMT-12 is twelve hours ahead.
+    if hour < 12 {
+        format!("Etc/GMT-{}", 12 - hour)
+    } else {
+        format!("Etc/GMT+{}", hour - 12)
+    }
 }
 
 fn call(weir: &Weir, method: &str, target: &str, key: &str) -> Call {
