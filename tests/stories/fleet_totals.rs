@@ -183,6 +183,44 @@ fn a_group_remembers_keys_that_are_gone_and_runs_that_lived_for_one_scrape() {
 }
 
 #[test]
+fn a_ledger_and_prometheus_know_of_the_same_and_it_counts_once() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let upstream = Upstream::json(200, lines().answer);
+    let dir = tempfile::tempdir().expect("a directory");
+    let ledger = dir.path().join("ledger");
+    let clients = format!(
+        "keys: [{{ name: team, key: \"{KEY}\" }}]\nledger: {{ path: \"{}\" }}",
+        ledger.display()
+    );
+    let alone = format!("keys: [{{ name: team, key: \"{KEY}\" }}]");
+    let url = prometheus.url();
+    let other = host(&upstream, &url, "edge-2", &alone);
+    let first = host(&upstream, &url, "edge-1", &clients);
+    prometheus.scrape("edge-1", &first);
+    prometheus.scrape("edge-2", &other);
+    for weir in [&first, &first, &first, &other] {
+        assert_eq!(ask(weir, KEY), 200);
+    }
+    until_known(&other, KEY, "key", 4);
+    until_known(&first, KEY, "key", 4);
+    drop(first);
+
+    let first = host(&upstream, &url, "edge-1", &clients);
+    check(&first, KEY, "key", 4);
+    // Of this run Prometheus never hears: only the ledger knows what it used.
+    assert_eq!(ask(&first, KEY), 200);
+    polls(&first, 2.0);
+    check(&first, KEY, "key", 5);
+    drop(first);
+    let first = host(&upstream, &url, "edge-1", &clients);
+    check(&first, KEY, "key", 5);
+    polls(&first, 2.0);
+    check(&first, KEY, "key", 5);
+}
+
+#[test]
 fn tokens_of_other_hosts_fill_the_minute() {
     let Some(prometheus) = Prometheus::start() else {
         return;
