@@ -244,6 +244,7 @@ fn the_smallest_configuration_has_the_documented_defaults() {
         (config.timezone.iana_name(), &config.ledger),
         (Some("UTC"), &None)
     );
+    assert!(config.prometheus.is_none());
     assert_eq!(config.hash.len(), 64);
 }
 
@@ -357,6 +358,46 @@ fn every_limit_arrives() {
         (&*ledger.path, ledger.max_size),
         (Path::new("/var/lib/weir/ledger"), 1 << 20)
     );
+    let prometheus = config.prometheus.as_ref().expect("a Prometheus");
+    assert_eq!(
+        (&*prometheus.endpoint.host, &*prometheus.endpoint.path),
+        ("prometheus.example.com", "/weir")
+    );
+    assert_eq!(prometheus.instance.as_deref(), Some("edge-1"));
+    assert_eq!(
+        (prometheus.poll, prometheus.timeout),
+        (Duration::from_secs(30), Duration::from_secs(10))
+    );
+    assert_eq!(
+        prometheus.matchers,
+        [
+            ("job".to_owned(), "weir".to_owned()),
+            ("fleet".to_owned(), "eu".to_owned())
+        ]
+    );
+    let authorization = prometheus.authorization.as_ref().expect("a token");
+    assert!(authorization.is_sensitive());
+    let bearer = format!("Bearer {KEY}-PROMETHEUS_TOKEN");
+    assert_eq!(authorization.as_bytes(), bearer.as_bytes());
+}
+
+#[test]
+fn basic_auth_is_encoded_and_times_have_defaults() {
+    let config = valid(&with(
+        "admin: {}\nprometheus: { url: \"http://127.0.0.1:9090\", basic_auth: { username: weir, password: { env: A_TOKEN } } }\n",
+    ));
+    let prometheus = config.prometheus.as_ref().expect("a Prometheus");
+    let authorization = prometheus.authorization.as_ref().expect("a password");
+    // `weir:` and the value of the variable, in base 64.
+    assert_eq!(
+        authorization,
+        "Basic d2Vpcjpzay1jYW5hcnktNGY5S3EyWnRSN3dMeDAtQV9UT0tFTg=="
+    );
+    assert_eq!(
+        (prometheus.poll, prometheus.timeout),
+        (Duration::from_secs(15), Duration::from_secs(5))
+    );
+    assert!(prometheus.instance.is_none() && prometheus.matchers.is_empty());
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Compiler<'_, '_> {
             timezone: Self::timezone(&raw.timezone),
             ledger,
             rewrites: rewrites?,
-            prometheus: prometheus?,
+            prometheus,
             anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
             prices: prices?,
             capabilities: capabilities?,

@@ -137,7 +137,7 @@ mod tests {
 
     /// 2026-11-10T12:00:00Z.
     fn noon() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_312_000)
+        SystemTime::UNIX_EPOCH + HOUR * 498_420
     }
 
     fn limits(caps: Caps) -> Limits {

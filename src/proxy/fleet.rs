@@ -26,10 +26,8 @@ async fn follow(app: Arc<App>, first: oneshot::Sender<()>) {
     let (mut first, mut poller) = (Some(first), None);
     loop {
         let gateway = app.gateway();
-        poller = match &gateway.config.prometheus {
-            None => None,
-            Some(server) => Some(Poller::of(server, poller, &app)),
-        };
+        let server = gateway.config.prometheus.as_ref();
+        poller = server.map(|server| Poller::of(server, poller, &app));
         if let Some(poller) = &mut poller {
             poller.poll(&app, &gateway).await;
         }

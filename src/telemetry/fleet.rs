@@ -171,3 +171,71 @@ const SUBJECT: &[&str] = &["scope", "name", "window", "run_id"];
 
 /// The outcome of a poll that was answered.
 const OK: &str = "ok";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Scope, Windows};
+    use crate::protocol::hub::usage::Usage;
+    use crate::telemetry::metrics::{Live, Metrics};
+
+    fn totals(requests: u64, output: u64, nano_usd: u64) -> Totals {
+        Totals {
+            requests,
+            usage: Usage {
+                output,
+                ..Usage::default()
+            },
+            nano_usd,
+        }
+    }
+
+    /// What is exported of a key that used this `ever`, and this today and this month.
+    fn check(ever: Totals, day: Totals, month: Totals, expected: &[&str]) {
+        let metrics = Metrics::new("version", "revision");
+        let own = Own {
+            scope: Scope::Key,
+            name: "team-a".into(),
+            windows: Windows { day, month },
+            ever,
+        };
+        let text = metrics.render(&Live {
+            run_id: "abc",
+            used: &[own],
+            ..Live::default()
+        });
+        let lines = text.lines().filter(|line| line.starts_with("weir_window_"));
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn money_is_told_to_the_billionth() {
+        let used = totals(1, 0, 123_456_789_012_345);
+        check(
+            used,
+            used,
+            used,
+            &[
+                r#"weir_window_cost_usd{name="team-a",run_id="abc",scope="key",window="day"} 123456.789012345"#,
+                r#"weir_window_cost_usd{name="team-a",run_id="abc",scope="key",window="month"} 123456.789012345"#,
+                r#"weir_window_requests{name="team-a",run_id="abc",scope="key",window="day"} 1"#,
+                r#"weir_window_requests{name="team-a",run_id="abc",scope="key",window="month"} 1"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_used_yesterday_is_0_today_and_not_absent() {
+        check(
+            totals(3, 5, 0),
+            Totals::default(),
+            totals(2, 5, 0),
+            &[
+                r#"weir_window_requests{name="team-a",run_id="abc",scope="key",window="day"} 0"#,
+                r#"weir_window_requests{name="team-a",run_id="abc",scope="key",window="month"} 2"#,
+                r#"weir_window_tokens{kind="output",name="team-a",run_id="abc",scope="key",window="day"} 0"#,
+                r#"weir_window_tokens{kind="output",name="team-a",run_id="abc",scope="key",window="month"} 5"#,
+            ],
+        );
+    }
+}

@@ -54,8 +54,8 @@ fn used(weir: &Weir, key: &str, scope: &str) -> Value {
 }
 
 fn nano_usd(used: &Value) -> u64 {
-    let usd = used["today"]["usd"].as_f64().expect("a number");
-    format!("{:.0}", usd * 1e9).parse().expect("a number")
+    let money = used["today"]["usd"].as_f64().expect("a number");
+    format!("{:.0}", money * 1e9).parse().expect("a number")
 }
 
 /// Waits until a host knows of so many requests of a scope, all hosts together.

@@ -13,11 +13,8 @@ use crate::config::values::Text;
 use crate::config::{Endpoint, Prometheus};
 
 impl Compiler<'_, '_> {
-    /// The section, which may be absent; `None` = there is certainly a fault.
-    pub(super) fn prometheus(&mut self, root: &Raw) -> Option<Option<Prometheus>> {
-        if !root.prometheus.is_given() {
-            return Some(None);
-        }
+    /// The section; `None` = it is absent, or there is a fault.
+    pub(super) fn prometheus(&mut self, root: &Raw) -> Option<Prometheus> {
         let raw = root.prometheus.get()?;
         let endpoint = self.prometheus_url(raw);
         let matchers = self.matchers(raw);
@@ -27,23 +24,25 @@ impl Compiler<'_, '_> {
             self.faults
                 .add(raw.poll.at(), "found less than 1s, expected 1s to 5m");
         }
+        let instance = raw.instance_label.get().map(|label| label.0.as_str());
+        if instance == Some("") {
+            let message = "found an empty text, expected the `instance` label of this weir";
+            self.faults.add(raw.instance_label.at(), message);
+        }
         let timeout = self.duration(&raw.timeout, DEFAULT_TIMEOUT, false, LONGEST_TIMEOUT);
         if !root.admin.is_given() {
             let hint = "it scrapes `/metrics` of the admin plane: admin: { addr: … }".to_owned();
             let message = "found no `admin`, expected it: without it this weir cannot be scraped, and no other learns what it used";
             self.faults.warn(root.prometheus.at(), message, Some(hint));
         }
-        Some(Some(Prometheus {
+        Some(Prometheus {
             endpoint: endpoint?,
-            instance: raw
-                .instance_label
-                .get()
-                .map(|label| label.0.as_str().into()),
+            instance: instance.map(Into::into),
             poll,
             timeout,
             matchers,
             authorization,
-        }))
+        })
     }
 
     fn prometheus_url(&mut self, raw: &raw::Prometheus) -> Option<Endpoint> {
