@@ -36,35 +36,28 @@ pub enum About {
     LastMinute,
     /// Whether this run is scraped.
     Myself,
-    /// What other runs used in a window. `last` = no more questions about it up to this time.
-    Used {
-        window: Window,
-        family: Family,
-        last: bool,
-    },
+    /// What other runs used in a window.
+    Used(Window),
 }
 
 impl Question {
     /// The last value within `range` of everything that runs but `run_id` export.
     pub(super) fn used(
-        (window, family, last): (Window, Family, bool),
+        window: Window,
         run_id: &str,
         matchers: &Matchers,
         at: u64,
         range: Duration,
     ) -> Self {
-        let series = others(family, window, run_id, matchers);
+        let names = Family::ALL.map(Family::name).join("|");
+        let series = others(&format!("__name__=~\"{names}\","), window, run_id, matchers);
         let seconds = range.as_millis().div_ceil(1000).max(1);
         // `max by` leaves the labels that matter, and makes one of two Prometheus replicas that both scraped a run.
         let query = format!(
-            "max by (run_id,instance,scope,name,kind) (last_over_time({series}[{seconds}s]))"
+            "max by (__name__,run_id,instance,scope,name,kind) (last_over_time({{{series}}}[{seconds}s]))"
         );
         Self {
-            about: About::Used {
-                window,
-                family,
-                last,
-            },
+            about: About::Used(window),
             query,
             at,
         }
@@ -73,9 +66,10 @@ impl Question {
     /// Tokens that other runs used in the minute before `at`: their last value less that of a minute ago, which a run
     /// that is younger does not have. A run that was silent for longer than an hour seems to be young.
     pub(super) fn last_minute(run_id: &str, matchers: &Matchers, at: u64) -> Self {
-        let series = others(Family::Tokens, Window::Month, run_id, matchers);
-        let now = format!("last_over_time({series}[5m])");
-        let before = format!("last_over_time({series}[1h] offset 1m)");
+        let name = Family::Tokens.name();
+        let series = others("", Window::Month, run_id, matchers);
+        let now = format!("last_over_time({name}{{{series}}}[5m])");
+        let before = format!("last_over_time({name}{{{series}}}[1h] offset 1m)");
         let used = format!("clamp_min({now} - ({before} or {now} * 0), 0)");
         Self {
             about: About::LastMinute,
@@ -109,10 +103,9 @@ impl Question {
 }
 
 /// A series without a run is nobody's: it might be this run's own.
-fn others(family: Family, window: Window, run_id: &str, matchers: &Matchers) -> String {
+fn others(name: &str, window: Window, run_id: &str, matchers: &Matchers) -> String {
     format!(
-        "{}{{window=\"{}\",run_id!=\"\",run_id!={}{}}}",
-        family.name(),
+        "{name}window=\"{}\",run_id!=\"\",run_id!={}{}",
         window.as_str(),
         Quoted(run_id),
         matchers.0
@@ -149,13 +142,18 @@ mod tests {
     #[test]
     fn a_question_names_its_window_and_leaves_this_run_out() {
         let matchers = Matchers::new([("job", "weir"), ("fleet", "a\"b\\c\nd")]);
-        let about = (Window::Day, Family::Cost, true);
-        let question = Question::used(about, "abc", &matchers, 1500, Duration::from_millis(2001));
+        let question = Question::used(
+            Window::Day,
+            "abc",
+            &matchers,
+            1500,
+            Duration::from_millis(2001),
+        );
         assert_eq!(
             question.query,
-            r#"max by (run_id,instance,scope,name,kind) (last_over_time(weir_window_cost_usd{window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[3s]))"#
+            r#"max by (__name__,run_id,instance,scope,name,kind) (last_over_time({__name__=~"weir_window_cost_usd|weir_window_reasoning_tokens|weir_window_requests|weir_window_tokens",window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[3s]))"#
         );
-        let question = Question::used(about, "abc", &matchers, 1500, Duration::ZERO);
+        let question = Question::used(Window::Day, "abc", &matchers, 1500, Duration::ZERO);
         assert!(question.query.contains("[1s]"), "{}", question.query);
     }
 

@@ -104,10 +104,7 @@ impl Tally {
             loop {
                 let to = from.saturating_add(CHUNK).min(at);
                 let range = Duration::from_millis(to.saturating_sub(from));
-                questions.extend(Family::ALL.map(|family| {
-                    let last = Some(&family) == Family::ALL.last();
-                    Question::used((window, family, last), run_id, matchers, to, range)
-                }));
+                questions.push_back(Question::used(window, run_id, matchers, to, range));
                 if to >= at {
                     break;
                 }
@@ -133,21 +130,15 @@ impl Tally {
                 });
                 self.last_minute = tokens.collect();
             }
-            About::Used {
-                window,
-                family,
-                last,
-            } => {
+            About::Used(window) => {
                 // Of two that tell of the same, as two jobs that scrape one target do, the larger is the later.
                 samples.sort_by(|(_, a), (_, b)| a.total_cmp(b));
                 let instance = self.instance.as_deref();
                 let known = &mut self.known[window as usize];
                 for sample in &samples {
-                    known.put(family, sample, instance)?;
+                    known.put(sample, instance)?;
                 }
-                if last {
-                    known.until = question.at;
-                }
+                known.until = question.at;
             }
         }
         Ok(())
@@ -222,13 +213,10 @@ impl Tally {
 }
 
 impl Known {
-    fn put(
-        &mut self,
-        family: Family,
-        (labels, value): &Sample<'_>,
-        instance: Option<&str>,
-    ) -> Result<(), Fault> {
-        let Some(scope) = scope(&labels.scope) else {
+    fn put(&mut self, (labels, value): &Sample<'_>, instance: Option<&str>) -> Result<(), Fault> {
+        let mut families = Family::ALL.into_iter();
+        let family = families.find(|family| family.name() == labels.metric);
+        let Some((family, scope)) = family.zip(scope(&labels.scope)) else {
             return Ok(());
         };
         if !self.runs.contains_key(&*labels.run_id) {

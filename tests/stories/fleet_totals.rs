@@ -4,7 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::rig::prometheus::Prometheus;
-use crate::rig::{Call, KEY, Lines, Upstream, Weir, account, accounts, eventually, sample};
+use crate::rig::upstream::Request;
+use crate::rig::{
+    Call, KEY, Lines, PATIENCE, Upstream, Weir, Wire, account, accounts, eventually, sample,
+};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -250,39 +253,80 @@ fn tokens_of_other_hosts_fill_the_minute() {
     assert_eq!(used(&limited, KEY, "key")["limits"]["tpm"]["used"], 378);
 }
 
+/// Polls a Prometheus that does `play`; the poll is counted, and disturbs nobody.
+#[track_caller]
+fn check_answer(outcome: &str, play: impl Fn(&Request, &mut Wire) + Send + Sync + 'static) {
+    let upstream = Upstream::json(200, lines().answer);
+    let prometheus = Upstream::start(play);
+    let account = accounts(&[account("a", &lines(), &upstream, "")]);
+    let url = prometheus.url();
+    let weir = Weir::start(&format!(
+        "prometheus: {{ url: \"{url}\", poll: 1s, timeout: 4s }}\n{account}"
+    ));
+    weir.ask(&lines()).send().is(200);
+    eventually(&format!("{outcome} is counted"), || {
+        let polls = weir.metric("weir_prometheus_polls_total", &[("outcome", outcome)]);
+        (polls >= 1.0).then_some(())
+    });
+    let up = weir.metric("weir_prometheus_up", &[]);
+    assert_eq!(up > 0.5, outcome == "ok", "{outcome}");
+    weir.ask(&lines()).send().is(200);
+}
+
 #[test]
 fn a_prometheus_that_answers_nonsense_disturbs_nobody_and_is_counted() {
-    for (outcome, status, body) in [
-        ("malformed", 200, "<html>a login page</html>"),
-        (
-            "malformed",
-            200,
-            r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#,
-        ),
-        ("refused", 302, ""),
-        (
-            "refused",
-            422,
-            r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples"}"#,
-        ),
-        (
-            "ok",
-            200,
-            r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
-        ),
-    ] {
-        let upstream = Upstream::json(200, lines().answer);
-        let prometheus = Upstream::json(status, body);
-        let clients = format!("keys: [{{ name: team, key: \"{KEY}\" }}]");
-        let weir = host(&upstream, &prometheus.url(), "edge-1", &clients);
-        assert_eq!(ask(&weir, KEY), 200);
-        eventually("the poll is counted", || {
-            let polls = weir.metric("weir_prometheus_polls_total", &[("outcome", outcome)]);
-            (polls >= 1.0).then_some(())
-        });
-        let up = weir.metric("weir_prometheus_up", &[]);
-        assert_eq!(up > 0.5, outcome == "ok", "{outcome}");
-    }
+    let says =
+        |status, body: &'static str| move |_: &Request, wire: &mut Wire| wire.json(status, body);
+    let vector = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+    let matrix = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+    let error = r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples"}"#;
+    check_answer("ok", says(200, vector));
+    check_answer("malformed", says(200, matrix));
+    check_answer("malformed", says(200, "<html>a login page</html>"));
+    check_answer("refused", says(302, ""));
+    check_answer("refused", says(422, error));
+    check_answer("unreachable", |_, wire| wire.reset());
+    check_answer("timeout", |_, wire| {
+        wire.closes_within(PATIENCE);
+    });
+    // Longer than anything that is read, and without an end in sight.
+    check_answer("malformed", |_, wire| {
+        wire.stream();
+        let mebibyte = "x".repeat(1 << 20);
+        (0..66).for_each(|_| wire.chunk(&mebibyte));
+        wire.closes_within(PATIENCE);
+    });
+}
+
+#[test]
+fn a_key_that_a_reload_brings_knows_at_once_what_others_used() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let upstream = Upstream::json(200, lines().answer);
+    let url = prometheus.url();
+    let clients = format!("keys: [{{ name: late, key: \"{KEY}\" }}]");
+    let other = host(&upstream, &url, "edge-2", &clients);
+    prometheus.scrape("edge-2", &other);
+    assert_eq!(ask(&other, KEY), 200);
+    let account = accounts(&[account("a", &lines(), &upstream, "")]);
+    let with = |keys: &str| {
+        let noon = noon();
+        // Polled so rarely that only the reload can be what asks.
+        format!(
+            "timezone: {noon}\nprometheus: {{ url: \"{url}\", poll: 5m }}\nkeys: [{keys}]\n{account}"
+        )
+    };
+    eventually("Prometheus knows", || {
+        let query = "weir_window_requests%7Bname%3D%22late%22%7D";
+        let answer = prometheus.get(&format!("/api/v1/query?query={query}"));
+        answer.text().contains("edge-2").then_some(())
+    });
+    let weir = Weir::start(&with("{ name: early, key: the-key-of-someone-else }"));
+    weir.until_metric("weir_prometheus_up", &[], 1.0);
+    weir.rewrite(&with(&format!("{{ name: late, key: \"{KEY}\" }}")));
+    weir.until_metric("weir_config_generation", &[], 2.0);
+    until_known(&weir, KEY, "key", 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{Call, Weir, eventually};
+use super::{Answer, Call, Weir, eventually};
 
 /// A running Prometheus; killed when dropped.
 pub struct Prometheus {
@@ -51,6 +51,10 @@ impl Prometheus {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    pub fn get(&self, target: &str) -> Answer {
+        Call::new(self.addr, "GET", target).send()
     }
 
     /// Scrapes `weir` as `instance` from now on, in place of what was so called before.
