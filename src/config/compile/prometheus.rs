@@ -8,6 +8,7 @@ use http::HeaderValue;
 use super::{Compiler, urls};
 use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
+use crate::config::raw::secret::RawSecret;
 use crate::config::raw::{Raw, prometheus as raw};
 use crate::config::values::Text;
 use crate::config::{Endpoint, Prometheus};
@@ -99,7 +100,12 @@ impl Compiler<'_, '_> {
         }
         let (at, text) = if let Some(basic) = raw.basic_auth.get() {
             let password = self.kept_elsewhere(&basic.password);
-            let pair = format!("{}:{}", basic.username.get()?.0, password?);
+            let Text(username) = basic.username.get()?;
+            if username.contains(':') {
+                let message = "found a `:` in it, expected the name of a user";
+                self.faults.add(basic.username.at(), message);
+            }
+            let pair = format!("{username}:{}", password?);
             (
                 raw.basic_auth.at(),
                 format!("Basic {}", STANDARD.encode(pair)),
@@ -119,10 +125,7 @@ impl Compiler<'_, '_> {
         Some(value)
     }
 
-    fn kept_elsewhere(
-        &mut self,
-        field: &Field<crate::config::raw::secret::RawSecret>,
-    ) -> Option<String> {
+    fn kept_elsewhere(&mut self, field: &Field<RawSecret>) -> Option<String> {
         let secret = self.files.secret_kept_elsewhere(field, self.faults)?;
         Some(secret.expose().to_owned())
     }
