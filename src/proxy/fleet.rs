@@ -79,11 +79,14 @@ impl Poller {
         }
         match round {
             Ok(()) => {
-                for ((scope, name), elsewhere) in self.tally.learned(at) {
-                    let limits = &gateway.limits;
-                    // Names that only other hosts know are nothing to this one.
-                    limits.learn(scope, &name, &elsewhere, at, Instant::now());
-                }
+                let learn = || {
+                    for ((scope, name), elsewhere) in self.tally.learned(at) {
+                        let limits = &gateway.limits;
+                        // Names that only other hosts know are nothing to this one.
+                        limits.learn(scope, &name, &elsewhere, at, Instant::now());
+                    }
+                };
+                tokio::task::block_in_place(learn);
                 let self_scraped = *self.tally.scraped() == Scraped::Yes;
                 app.telemetry.polled(Ok((at, self_scraped)));
                 self.say_up();

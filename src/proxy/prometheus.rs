@@ -105,8 +105,6 @@ async fn converse(
         match session.read_response_body().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER => {
                 let why = format!("the answer is longer than {MAX_ANSWER} bytes");
-                let read = body.len() + chunk.len();
-                tracing::debug!(read, "an answer of Prometheus was given up");
                 return Err(Broke::Late(Unanswered::new(Failure::Malformed, why)));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
