@@ -1,6 +1,8 @@
 //! Budgets of a fleet: what every host used counts on every host, through restarts, as a Prometheus knows it.
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::rig::prometheus::Prometheus;
@@ -229,6 +231,49 @@ fn a_ledger_and_prometheus_know_of_the_same_and_it_counts_once() {
     check(&first, KEY, "key", 5);
     polls(&first, 2.0);
     check(&first, KEY, "key", 5);
+}
+
+#[test]
+fn a_month_of_runs_that_are_long_over_is_read_back() {
+    // A run a day for 40 days, each of one request; the first value of each is none.
+    let now = SystemTime::now();
+    let day = Duration::from_hours(24);
+    let ends: Vec<SystemTime> = (1..=40).rev().map(|days| now - day * days).collect();
+    let mut history = String::new();
+    for (metric, value) in [
+        ("weir_window_cost_usd", COST as f64 / 1e9),
+        ("weir_window_requests", 1.0),
+    ] {
+        writeln!(history, "# TYPE {metric} gauge").expect("text");
+        for (run, end) in ends.iter().enumerate() {
+            let instance = format!("edge-{}", run % 3);
+            let end = end.duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+            for (at, value) in [(end - 3600, 0.0), (end, value)] {
+                writeln!(
+                    history,
+                    "{metric}{{scope=\"key\",name=\"team\",window=\"month\",run_id=\"{run}\",instance=\"{instance}\"}} {value} {at}"
+                )
+                .expect("text");
+            }
+        }
+    }
+    let Some(prometheus) = Prometheus::start_with(&history) else {
+        return;
+    };
+    let zone = TimeZone::get(&noon()).expect("a time zone");
+    let (_, begins) = weir::limits::spend::begins(now, &zone).expect("a date");
+    let begins = UNIX_EPOCH + Duration::from_secs(begins);
+    let expected = ends.iter().filter(|end| **end >= begins).count() as u64;
+    let upstream = Upstream::json(200, lines().answer);
+    let clients = format!("keys: [{{ name: team, key: \"{KEY}\" }}]");
+    let weir = host(&upstream, &prometheus.url(), "edge-1", &clients);
+    weir.until_metric("weir_prometheus_up", &[], 1.0);
+    let used = used(&weir, KEY, "key");
+    let (month, today) = (&used["this_month"], &used["today"]);
+    assert_eq!(month["requests"], expected, "{used}");
+    let money = month["usd"].as_f64().expect("a number");
+    assert_eq!(format!("{:.0}", money * 1e9), (expected * COST).to_string());
+    assert_eq!(today["requests"], 0, "{used}");
 }
 
 #[test]

@@ -23,8 +23,16 @@ pub struct Prometheus {
 impl Prometheus {
     /// `None` where there is no Prometheus to start.
     pub fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// With a history, as OpenMetrics with times.
+    pub fn start_with(history: &str) -> Option<Self> {
         let program = program()?;
         let dir = tempfile::tempdir().expect("a directory");
+        if !history.is_empty() {
+            fill(&program, dir.path(), history);
+        }
         let config = "global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: weir\n    \
                       file_sd_configs: [{ files: [targets.json], refresh_interval: 1s }]\n";
         std::fs::write(dir.path().join("prometheus.yml"), config).expect("a file");
@@ -99,6 +107,17 @@ impl Drop for Prometheus {
     }
 }
 
+fn fill(program: &Path, dir: &Path, history: &str) {
+    let file = dir.join("history");
+    std::fs::write(&file, format!("{history}# EOF\n")).expect("a file");
+    let done = Command::new(program.with_file_name("promtool"))
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([file, dir.join("data")])
+        .output()
+        .expect("promtool runs");
+    assert!(done.status.success(), "{done:?}");
+}
+
 fn spawn(program: &Path, dir: &Path, addr: SocketAddr) -> Child {
     let log = std::fs::File::create(dir.join("log")).expect("a file");
     let file = |name: &str| dir.join(name).display().to_string();
@@ -106,6 +125,7 @@ fn spawn(program: &Path, dir: &Path, addr: SocketAddr) -> Child {
         .arg(format!("--config.file={}", file("prometheus.yml")))
         .arg(format!("--storage.tsdb.path={}", file("data")))
         .arg(format!("--web.listen-address={addr}"))
+        .arg("--storage.tsdb.retention.time=40d")
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
