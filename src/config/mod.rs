@@ -45,8 +45,8 @@ pub use egress::{Egress, EgressKind};
 pub use glob::{Glob, GlobError};
 pub use load::{demo, from_environment, load, parse};
 pub use models::{ModelCapabilities, Price};
-pub use route::{Route, When};
 pub use prometheus::Prometheus;
+pub use route::{Route, When};
 pub use schema::schema;
 
 /// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
