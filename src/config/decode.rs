@@ -9,7 +9,6 @@ use super::cursor::{At, Cursor};
 use super::diagnostic::{one_of, suggest};
 use super::document::{Key, Node};
 use super::faults::Faults;
-use super::unsupported::unsupported;
 
 /// What can be decoded. `None` = a fault was recorded.
 pub trait Decode: Sized {
@@ -169,21 +168,13 @@ impl<'a> Members<'a> {
 
     /// The member `name`.
     pub fn field<T: Decode>(&self, name: &'static str, faults: &mut Faults) -> Field<T> {
-        let without = |given| Field {
-            at: self.cursor.at().member(name),
-            given,
-            value: None,
-        };
         let Some((key, node)) = self.entries.iter().find(|(key, _)| &*key.text == name) else {
-            return without(self.meant.iter().any(|meant| meant == name));
+            return Field {
+                at: self.cursor.at().member(name),
+                given: self.meant.iter().any(|meant| meant == name),
+                value: None,
+            };
         };
-        let at = self.cursor.key(key);
-        if let Some(setting) = unsupported(name, &at.path) {
-            let hint = "remove it: a setting that does nothing would mislead".to_owned();
-            let message = format!("`{setting}` is not supported by this version of weir");
-            faults.add_with(&at, message, Some(hint));
-            return without(false);
-        }
         Field::decode(&self.cursor.member(key, node), faults)
     }
 }

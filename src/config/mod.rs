@@ -23,7 +23,6 @@ mod prometheus;
 mod raw;
 mod route;
 mod schema;
-mod unsupported;
 mod values;
 
 use std::fmt::{self, Debug, Formatter};
