@@ -51,10 +51,11 @@ impl Question {
     ) -> Self {
         let names = Family::ALL.map(Family::name).join("|");
         let series = others(&format!("__name__=~\"{names}\","), window, run_id, matchers);
-        let seconds = range.as_millis().div_ceil(1000).max(1);
+        // To the millisecond: a second too long would take in the last value of yesterday.
+        let millis = range.as_millis().max(1);
         // `max by` leaves the labels that matter, and makes one of two Prometheus replicas that both scraped a run.
         let query = format!(
-            "max by (__name__,run_id,instance,scope,name,kind) (last_over_time({{{series}}}[{seconds}s]))"
+            "max by (__name__,run_id,instance,scope,name,kind) (last_over_time({{{series}}}[{millis}ms]))"
         );
         Self {
             about: About::Used(window),
@@ -151,10 +152,10 @@ mod tests {
         );
         assert_eq!(
             question.query,
-            r#"max by (__name__,run_id,instance,scope,name,kind) (last_over_time({__name__=~"weir_window_cost_usd|weir_window_reasoning_tokens|weir_window_requests|weir_window_tokens",window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[3s]))"#
+            r#"max by (__name__,run_id,instance,scope,name,kind) (last_over_time({__name__=~"weir_window_cost_usd|weir_window_reasoning_tokens|weir_window_requests|weir_window_tokens",window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[2001ms]))"#
         );
         let question = Question::used(Window::Day, "abc", &matchers, 1500, Duration::ZERO);
-        assert!(question.query.contains("[1s]"), "{}", question.query);
+        assert!(question.query.contains("[1ms]"), "{}", question.query);
     }
 
     #[test]

@@ -127,8 +127,9 @@ impl Prometheus {
             About::Myself => Vec::new(),
             About::Used(window) => {
                 let (_, range) = question.query.rsplit_once('[').expect("a range");
-                let (range, _) = range.split_once('s').expect("seconds");
-                self.last(mine, window, at, range.parse().expect("a number"))
+                let (range, _) = range.split_once("ms").expect("milliseconds");
+                let range: u64 = range.parse().expect("a number");
+                self.last(mine, window, at, range / 1000)
             }
             About::LastMinute => {
                 let tokens = |at, range| {
@@ -213,6 +214,21 @@ fn what_this_run_spent_is_not_learned_and_what_the_host_spent_before_is_its_own(
     let mut mine = tally("b1", None);
     let learned = prometheus.round(&mut mine, START + 61, usize::MAX);
     assert_eq!(figures(&learned.expect("answers")), [130, 130, 0, 0]);
+}
+
+#[test]
+fn no_question_reaches_into_yesterday() {
+    let midnight = START + 2 * HOUR;
+    let questions =
+        tally("a1", None).begin(wall(midnight) + Duration::from_millis(300), &TimeZone::UTC);
+    let used: Vec<&Question> = questions
+        .iter()
+        .filter(|question| matches!(question.about, About::Used(_)))
+        .collect();
+    assert_eq!(used.len(), Window::ALL.len());
+    for question in used {
+        assert!(question.query.ends_with("[300ms]))"), "{}", question.query);
+    }
 }
 
 #[test]
