@@ -65,6 +65,8 @@ struct Run {
 #[derive(Debug)]
 struct Round {
     at: u64,
+    /// When the month began that it was in.
+    month: u64,
     /// Tokens of this month by all other runs.
     tokens: HashMap<Subject, u64>,
 }
@@ -165,6 +167,7 @@ impl Tally {
             }
         }
         let mut tokens = HashMap::default();
+        let month = self.known[Window::Month as usize].begins;
         let is_continued = self.is_continued(at);
         for (subject, elsewhere) in &mut learned {
             let (earlier, others) = (&elsewhere.earlier.month, &elsewhere.others.month);
@@ -172,15 +175,17 @@ impl Tally {
             let before = self.before.as_ref().filter(|_| is_continued);
             elsewhere.tokens = match before {
                 None => self.last_minute.get(subject).copied().unwrap_or_default(),
-                // A month that has begun since began with 0.
                 Some(before) => match before.tokens.get(subject) {
-                    Some(before) if *before <= total => total - before,
+                    Some(known) if *known <= total => total - known,
+                    // Less than before: a key that was gone from a configuration and came back there begins at 0.
+                    Some(_) if before.month == month => 0,
+                    // A month that has begun since began with 0, too.
                     _ => total,
                 },
             };
             tokens.insert(subject.clone(), total);
         }
-        self.before = Some(Round { at, tokens });
+        self.before = Some(Round { at, month, tokens });
         self.last_minute = HashMap::default();
         learned
     }

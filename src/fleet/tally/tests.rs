@@ -277,6 +277,39 @@ fn a_round_that_breaks_goes_on_where_it_broke() {
     assert_eq!(next, 1 + Window::ALL.len());
 }
 
+#[test]
+fn a_key_that_comes_back_elsewhere_is_no_burst_of_tokens() {
+    let mut prometheus = Prometheus::default();
+    let mut steady = Process::new("b1", "edge-2", START);
+    let mut forgetful = Process::new("c1", "edge-3", START);
+    for process in [&mut steady, &mut forgetful] {
+        process.spend(START, 1_000_000);
+        prometheus.scrape(process, START);
+    }
+    let mut mine = tally("a1", Some("edge-1"));
+    let mut tokens = |prometheus: &Prometheus, second| {
+        let learned = prometheus.round(&mut mine, second, usize::MAX);
+        learned.expect("answers").tokens
+    };
+    assert_eq!(tokens(&prometheus, START + 1), 2_000_000);
+    forgetful.spent = [5; 2];
+    prometheus.scrape(&mut forgetful, START + 15);
+    assert_eq!(tokens(&prometheus, START + 16), 0);
+    forgetful.spend(START + 20, 7);
+    prometheus.scrape(&mut forgetful, START + 30);
+    assert_eq!(tokens(&prometheus, START + 31), 7);
+    // What was used since the month began is of the last minute, however little it is beside the month before.
+    for process in [&mut steady, &mut forgetful] {
+        prometheus.scrape(process, START + 2 * HOUR - 15);
+    }
+    let _ = tokens(&prometheus, START + 2 * HOUR - 1);
+    steady.spend(START + 2 * HOUR + 1, 3);
+    for process in [&mut steady, &mut forgetful] {
+        prometheus.scrape(process, START + 2 * HOUR + 10);
+    }
+    assert_eq!(tokens(&prometheus, START + 2 * HOUR + 11), 3);
+}
+
 /// Two hosts, restarts and outages by a fixed sequence of draws; across midnight and the end of a month.
 #[test]
 fn through_restarts_and_midnight_the_sum_is_exact_to_the_last_scrape() {
