@@ -233,7 +233,12 @@ impl Known {
         // Without a name for this host every run counts as its own: what a ledger knows is then not added to it.
         run.is_earlier |= instance.is_none_or(|instance| labels.instance == instance);
         let subject = (scope, Arc::from(&*labels.name));
-        let entries = run.used.len();
+        if !run.used.contains_key(&subject) {
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(Fault::TooMany);
+            }
+        }
         let used = run.used.entry(subject).or_default();
         match family {
             Family::Cost => used.nano_usd = nano_usd(*value),
@@ -251,10 +256,6 @@ impl Known {
                 };
                 *tokens = count(*value);
             }
-        }
-        self.entries += run.used.len() - entries;
-        if self.entries > MAX_ENTRIES {
-            return Err(Fault::TooMany);
         }
         Ok(())
     }

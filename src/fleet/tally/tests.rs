@@ -394,6 +394,31 @@ fn two_jobs_that_scrape_one_target_count_once() {
 }
 
 #[test]
+fn what_is_known_is_bounded_whatever_is_answered() {
+    for kind in ["output", "a kind of later versions"] {
+        let mut mine = tally("a1", None);
+        let questions = mine.begin(wall(START), &TimeZone::UTC);
+        let samples = (0..=MAX_ENTRIES).map(|number| {
+            let labels = Labels {
+                metric: Family::Tokens.name().into(),
+                run_id: "b1".into(),
+                scope: "key".into(),
+                name: number.to_string().into(),
+                kind: kind.into(),
+                ..Labels::default()
+            };
+            (labels, 1.0)
+        });
+        let mut used = questions
+            .iter()
+            .filter(|question| matches!(question.about, About::Used(_)));
+        let question = used.next().expect("one");
+        let taken = mine.take(question, samples.collect());
+        assert_eq!(taken, Err(Fault::TooMany), "{kind}");
+    }
+}
+
+#[test]
 fn a_host_knows_whether_and_as_what_it_is_scraped() {
     let check = |instance: Option<&str>, found: &[&'static str], expected: &Scraped| {
         let mut mine = tally("a1", instance);
