@@ -24,7 +24,7 @@ pub struct Lifecycle {
     phase: Phase,
     /// The refresh token in use: the configured one until the endpoint replaces it.
     refresh_token: Option<Secret>,
-    /// Refreshes that failed in a row.
+    /// Refreshes that failed in a row, in the same way.
     failures: u32,
     last_fault: Option<Fault>,
     /// When an upstream last refused a token.
@@ -151,6 +151,14 @@ impl Lifecycle {
             Fault::Failed(_) => (FAILED_FIRST, FAILED_LONGEST),
             Fault::Refused(_) => (REFUSED_FIRST, REFUSED_LONGEST),
         };
+        let kind = std::mem::discriminant(&fault);
+        if self
+            .last_fault
+            .as_ref()
+            .is_some_and(|last| std::mem::discriminant(last) != kind)
+        {
+            self.failures = 0;
+        }
         let doubled = first.saturating_mul(1 << self.failures.min(MOST_DOUBLINGS));
         let wait = doubled.min(longest);
         self.failures = self.failures.saturating_add(1);
@@ -340,6 +348,25 @@ mod tests {
         assert_eq!(machine.due(now), Some(now + seconds(30)));
         machine.retry();
         assert!(machine.begin(now));
+    }
+
+    #[test]
+    fn a_refusal_after_an_outage_is_the_first_of_its_kind() {
+        let mut now = Instant::now();
+        let mut machine = idle();
+        let failed = || Fault::Failed("no answer".into());
+        let refused = || Fault::Refused("invalid_client".into());
+        let faults = std::iter::repeat_with(failed).take(8);
+        let faults = faults.chain([refused(), refused(), failed()]);
+        let mut waits = Vec::new();
+        for fault in faults {
+            assert!(machine.begin(now));
+            machine.failed(fault, now, 0);
+            let next = machine.due(now).expect("a time");
+            waits.push((next - now).as_secs());
+            now = next;
+        }
+        assert_eq!(waits[7..], [60, 30, 60, 1]);
     }
 
     #[test]
