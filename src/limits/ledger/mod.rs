@@ -220,8 +220,7 @@ impl Writer {
             }
             self.is_failing = true;
             let mut state = self.shared.state();
-            let rest = entries.into_iter().filter(|(_, end)| *end > written);
-            for (entry, _) in rest {
+            for entry in unwritten(entries, written) {
                 state.add(entry);
             }
             return false;
@@ -242,6 +241,15 @@ impl Writer {
             tracing::warn!(%error, "the ledger cannot be read, and grows on");
         }
     }
+}
+
+/// Those of the entries, each with the end of its line, that are not in the file when this many bytes are. A line that
+/// lacks only its end is: whoever writes next ends it.
+fn unwritten(entries: Vec<(Entry, usize)>, written: usize) -> impl Iterator<Item = Entry> {
+    let rest = entries
+        .into_iter()
+        .filter(move |(_, end)| *end > written + 1);
+    rest.map(|(entry, _)| entry)
 }
 
 /// Between two writes.

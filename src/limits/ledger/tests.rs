@@ -236,6 +236,39 @@ fn two_processes_lose_nothing_to_each_other() {
 }
 
 #[test]
+fn a_disk_that_fills_up_within_a_line_loses_and_doubles_nothing() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let began = Began::of(at(NOON), &TimeZone::UTC);
+    let mut lines = Vec::new();
+    let entries = [KEY, "team-b"].map(|key| {
+        let entry = Entry {
+            whose: (key.into(), None),
+            time: NOON,
+            totals: Totals {
+                requests: 1,
+                ..Totals::default()
+            },
+        };
+        entry.write(&mut lines);
+        (entry, lines.len())
+    });
+    for written in 0..=lines.len() {
+        let (mut file, _) = LedgerFile::open(&path, 1 << 20, began).expect("a file");
+        fs::write(&path, &lines[..written]).expect("a file");
+        let mut again = Vec::new();
+        for entry in unwritten(entries.to_vec(), written) {
+            entry.write(&mut again);
+        }
+        assert!(matches!(file.append(&again), (length, None) if length == again.len()));
+        let text = fs::read(&path).expect("a file");
+        let sums = lines::Sums::read(&text[..], began).expect("lines");
+        let requests: Vec<u64> = sums.entries().map(|entry| entry.totals.requests).collect();
+        assert_eq!(requests, [1, 1], "{written} bytes");
+    }
+}
+
+#[test]
 fn what_cannot_be_written_is_kept_and_counted() {
     let directory = Directory::new();
     let home = directory.0.path().join("home");
