@@ -258,8 +258,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Keys and quarters of an hour that wait for a disk that takes nothing.
 const MAX_PENDING: usize = 200_000;
 
-/// How long dropping the ledger waits for what is pending.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long dropping the ledger waits for what is pending. A test waits for as long as it takes.
+const LINGER: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 1 });
 
 /// Bytes of a line.
 const TYPICAL_LINE: usize = 200;

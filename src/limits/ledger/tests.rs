@@ -284,8 +284,9 @@ fn what_cannot_be_written_is_kept_and_counted() {
     let ledger = ledger.expect("a ledger");
     fs::remove_dir_all(&home).expect("it was there");
     record(&ledger, KEY, 5, NOON);
-    assert!(!ledger.flush(Duration::from_millis(50)));
-    assert!(failures.get() > 0);
+    while failures.get() == 0 {
+        assert!(!ledger.flush(Duration::from_millis(50)));
+    }
     fs::create_dir(&home).expect("a directory");
     record(&ledger, KEY, 6, NOON);
     assert!(ledger.flush(Duration::from_secs(30)));
