@@ -56,9 +56,12 @@ pub fn request(
         secrets.extend(client.secret.clone());
         match (&client.secret, client.auth) {
             (Some(secret), ClientAuth::Basic) => {
-                if let Some(value) = basic(client.id.expose(), secret.expose()) {
+                let pair = basic(client.id.expose(), secret.expose());
+                if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {}", pair.expose())) {
+                    value.set_sensitive(true);
                     headers.insert(AUTHORIZATION, value);
                 }
+                secrets.push(pair);
             }
             (secret, _) => {
                 form.add("client_id", client.id.expose());
@@ -85,6 +88,16 @@ pub fn request(
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // An endpoint may also tell what it got as it got it.
+    let encoded: Vec<Secret> = secrets
+        .iter()
+        .map(|secret| {
+            let mut text = String::new();
+            encode(secret.expose(), &mut text);
+            Secret::new(text)
+        })
+        .collect();
+    secrets.extend(encoded);
     Ok(TokenRequest {
         headers,
         body: Bytes::from(form.0),
@@ -185,14 +198,12 @@ impl Form {
 }
 
 /// RFC 6749, 2.3.1: both parts are form-encoded before they become Basic credentials.
-fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
+fn basic(id: &str, secret: &str) -> Secret {
     let mut pair = String::new();
     encode(id, &mut pair);
     pair.push(':');
     encode(secret, &mut pair);
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    Secret::new(STANDARD.encode(pair))
 }
 
 fn encode(text: &str, out: &mut String) {
@@ -227,6 +238,7 @@ mod tests {
     use super::*;
     use crate::config;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn settings(oauth2: &str) -> OAuth2 {
         let text = format!(
@@ -336,6 +348,18 @@ mod tests {
         assert_eq!(
             fault.detail(),
             "status 401: invalid_client: no such secret:  ***"
+        );
+        let echo = json!({
+            "error": "invalid_request",
+            "error_description": format!(
+                "got client_secret=SECRET+%26+more, Authorization {}",
+                STANDARD.encode("i:SECRET+%26+more")
+            ),
+        });
+        let fault = answer(&request, 400, echo.to_string().as_bytes()).expect_err("refused");
+        assert_eq!(
+            fault.detail(),
+            "status 400: invalid_request: got client_secret=***, Authorization ***"
         );
         let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(5000));
         let fault = answer(&request, 400, long.as_bytes()).expect_err("refused");
