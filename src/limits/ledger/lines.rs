@@ -195,7 +195,7 @@ impl Sums {
             let (today, _) = sum.today;
             let mut month = today;
             month.add(&sum.before.0);
-            // A name that is no longer configured is remembered, in case it comes back.
+            // A name that is not configured has no counter; the file goes on remembering it, in case it comes back.
             limits.restore(Scope::Key, key, &today, &month, wall);
             if let Some(group) = group {
                 limits.restore(Scope::Group, group, &today, &month, wall);
