@@ -53,6 +53,21 @@ pub(super) struct Unsaid {
     pub(super) fault: Option<RequestFault>,
 }
 
+impl Unsaid {
+    /// This dialect cannot say it.
+    pub(super) fn in_dialect(&mut self, dialect: Dialect, fault: RequestFault) {
+        self.dialects.push(dialect);
+        self.fault.get_or_insert(fault);
+    }
+
+    /// It cannot be read, so that nobody can translate it: who is left gets it as it came, in `own`.
+    pub(super) fn in_all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
+        let unable = Dialect::ALL.into_iter();
+        self.dialects = unable.filter(|dialect| Some(*dialect) != own).collect();
+        self.fault.get_or_insert(fault);
+    }
+}
+
 /// What may happen only once in a request, and has.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moved {

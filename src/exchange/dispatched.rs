@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
-use super::refusal::Refusal;
 use super::relaying::Relaying;
 use super::translated::{EVENTS, JSON, Translated};
 use super::{counting, estimate, headers, target};
@@ -74,8 +73,10 @@ impl Dispatch {
             if upstream == self.dialect() && !foreign {
                 return Step::Go(Box::new(self.as_it_came(pick, now)));
             }
-            if let Err(RequestFault { param, message }) = self.decode_once() {
-                return Step::Refuse(Refusal::Untranslatable { param, message });
+            if let Err(fault) = self.decode_once() {
+                let own = (!foreign).then_some(self.dialect());
+                self.unsaid.in_all_but(own, fault);
+                break;
             }
             match self.translated(&pick, upstream, wall, draw) {
                 Ok((call, body, translation)) => {
@@ -92,10 +93,7 @@ impl Dispatch {
                         translation: Some(Box::new(translation)),
                     }));
                 }
-                Err(fault) => {
-                    self.unsaid.dialects.push(upstream);
-                    self.unsaid.fault.get_or_insert(fault);
-                }
+                Err(fault) => self.unsaid.in_dialect(upstream, fault),
             }
         }
         // Its place is free again before another is looked for. As many rounds as there are dialects, at most.

@@ -224,6 +224,53 @@ fn a_translation_tells_what_it_drops_and_what_it_costs() {
 /// The search must be called, and only its vendors can run it.
 const SEARCH: &str = r#"{"model":"m","max_tokens":16,"tool_choice":{"type":"tool","name":"web_search"},"tools":[{"type":"web_search_20250305","name":"web_search"}],"messages":[{"role":"user","content":"Hi"}]}"#;
 
+/// Half a token is for the upstream to refuse, which may be as tolerant as it likes; nobody can translate it.
+#[test]
+fn what_cannot_be_read_goes_only_to_those_who_get_it_as_it_came() {
+    let house = |first: &str| {
+        format!(
+            "accounts:
+  - {{ name: first, provider: {first}, key: k }}
+  - {{ name: foreign, provider: openai, dialect: openai-chat, key: k, priority: 1 }}
+  - {{ name: second, provider: anthropic, key: k }}
+pools:
+  - {{ name: default, accounts: [first, foreign], fallback: more }}
+  - {{ name: more, accounts: [second] }}
+keys: [{{ name: team, key: x }}]
+"
+        )
+    };
+    let body = SONNET.replace('9', "9.5");
+    let path = Some("/v1/messages");
+    let report = |first: &str| {
+        let gateway = gateway(&house(first));
+        asked(
+            &gateway,
+            Some("team"),
+            path,
+            &HeaderMap::new(),
+            &body,
+            moment(),
+        )
+        .expect("a report")
+    };
+    for (first, expected) in [
+        ("anthropic", &["first", "second"][..]),
+        ("gemini", &["second"]),
+    ] {
+        let report = report(first);
+        assert!(report.served, "{report}");
+        let attempts = report.attempts.expect("some").order;
+        let order: Vec<&str> = attempts.iter().map(|it| it.account.as_str()).collect();
+        assert_eq!(order, expected);
+        let part = report.untranslatable.expect("named");
+        assert_eq!(part.dialects, ["gemini", "openai-chat", "openai-responses"]);
+        let foreign = report.candidates.iter().find(|it| it.account == "foreign");
+        let excluded = foreign.and_then(|it| it.excluded.as_ref());
+        assert_eq!(excluded.map(|excluded| excluded.reason), Some("dialect"));
+    }
+}
+
 #[test]
 fn what_one_dialect_cannot_say_is_named_with_the_reason() {
     let mute = "anonymous: true\naccounts:\n  - { name: mute, provider: openai-compatible, base_url: http://127.0.0.1:9/v1, key: k }\n";
