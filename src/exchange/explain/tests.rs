@@ -26,7 +26,7 @@ accounts:
     base_url: https://chat.example.com/v1
     key: secret-of-g
     headers: { x-team: secret-header }
-    query: { api-version: "7", api_key: secret-parameter }
+    query: { api-version: "7", api_key: secret-parameter, code: secret-code, sig: secret-sig }
     egress: socks5://user:secret-egress@127.0.0.1:1080
 pools:
   - { name: claude, accounts: [a, b], fallback: gpt }
@@ -205,7 +205,7 @@ fn a_translation_tells_what_it_drops_and_what_it_costs() {
     assert_eq!(upstream.model.as_deref(), Some("gpt-5-mini"));
     assert_eq!(
         upstream.url,
-        "https://chat.example.com/v1/chat/completions?api-version=7&api_key=***"
+        "https://chat.example.com/v1/chat/completions?api-version=7&api_key=***&code=***&sig=***"
     );
     assert_eq!(upstream.egress.as_deref(), Some("socks5://127.0.0.1:1080"));
     let dropped: Vec<_> = upstream

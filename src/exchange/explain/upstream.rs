@@ -118,17 +118,20 @@ fn egress(account: &Account) -> Option<String> {
 /// Whether a header or a parameter of that name most likely holds a secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    [
-        "auth",
-        "cookie",
-        "key",
-        "passw",
-        "secret",
-        "signature",
-        "token",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
+    // What Azure's functions and signed URLs call theirs.
+    let whole = matches!(name.as_str(), "code" | "sig");
+    whole
+        || [
+            "auth",
+            "cookie",
+            "key",
+            "passw",
+            "secret",
+            "signature",
+            "token",
+        ]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 /// What stands in for a secret.
