@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A piece is written as a copy of the delta that brought the last of its text, with another text in it, so that ids,
-//! indices and whatever a vendor adds stay. The events of the Responses API are numbered anew.
+//! indices and whatever a vendor adds stay. The role that a Chat delta may say goes out before its text, in an event of its
+//! own, and is not repeated. The events of the Responses API are numbered anew.
 mod delta;
 mod units;
 
@@ -70,6 +71,8 @@ struct Writer {
     units: Units,
     /// The last delta whose text is held, or was the last to go out.
     template: Option<Template>,
+    /// The block whose role was the last to be said.
+    opened: Option<Vec<u8>>,
     /// The number of the next event, in the dialect that numbers them.
     next: Option<u64>,
     array: Option<Array>,
@@ -112,6 +115,7 @@ impl Regroup {
                 dialect,
                 units: Units::new(unit),
                 template: None,
+                opened: None,
                 next: None,
                 array: None,
                 out: BytesMut::new(),
@@ -182,6 +186,11 @@ impl Writer {
                 self.flush();
                 self.pass(frame);
             }
+            Seen::Role(slot) => {
+                self.flush();
+                self.pass(frame);
+                self.opened = Some(slot);
+            }
             Seen::Text(delta) => self.on_text(delta, frame),
         }
     }
@@ -200,13 +209,13 @@ impl Writer {
         }
         let text = delta.text.clone();
         let closing = delta.closing;
-        let new = Template {
+        let new = self.opened(Template {
             delta,
             event: frame
                 .event
                 .map(|event| String::from_utf8_lossy(event).into_owned()),
             data: Bytes::copy_from_slice(&frame.data),
-        };
+        });
         let most = MAX_WRITTEN / new.overhead();
         let mut units: Vec<String> = Vec::new();
         self.units.push(&text, |unit| {
@@ -225,6 +234,32 @@ impl Writer {
             self.write_piece(&new, &rest);
         } else {
             self.template = Some(new);
+        }
+    }
+
+    /// Sends the role that a delta says, once for its block; gives the delta without it.
+    fn opened(&mut self, template: Template) -> Template {
+        let Some(object_at) = &template.delta.role_in else {
+            return template;
+        };
+        if self.opened.as_ref() != Some(&template.delta.slot) {
+            if template.delta.closing {
+                // It goes out last, whole, and can say the role itself.
+                return template;
+            }
+            self.opened = Some(template.delta.slot.clone());
+            self.write_piece(&template, "");
+        }
+        let Some(data) = delta::without_role(&template.data, object_at) else {
+            return template;
+        };
+        match delta::read(self.dialect, &Frame::bare(&data)) {
+            Seen::Text(delta) => Template {
+                delta,
+                event: template.event,
+                data,
+            },
+            Seen::Aside | Seen::Other | Seen::Role(_) => template,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Which events of a stream are deltas of plain text, and where in them the text stands.
 //!
 //! Strict: an event that carries anything beside text which another event could not repeat (log probabilities, a tool
-//! call, a citation) is none. An event may also end the text; then it alone may carry whatever comes with the end.
+//! call, a citation) is none. An event may also end the text; then it alone may carry whatever comes with the end. And in
+//! Chat it may say the role, which is said once: clients join two of them, or miss none.
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::protocol::Dialect;
-use crate::protocol::json::{Members, elements, object, string};
+use crate::protocol::json::{self, Edit, Members, elements, object, string};
 use crate::protocol::sse::Frame;
 
 /// What one event is to somebody who regroups text.
@@ -14,6 +17,8 @@ pub(super) enum Seen {
     /// Says nothing whose place among the others matters: a ping, a comment.
     Aside,
     Other,
+    /// Says the role of this block, and no text that could be regrouped.
+    Role(Vec<u8>),
     Text(Delta),
 }
 
@@ -27,6 +32,17 @@ pub(super) struct Delta {
     pub(super) at: Range<usize>,
     /// Whether it also says that the answer is over.
     pub(super) closing: bool,
+    /// The object in the data that also says the role.
+    pub(super) role_in: Option<Range<usize>>,
+}
+
+/// The data without the role that stands in this object of it.
+pub(super) fn without_role(data: &Bytes, object_at: &Range<usize>) -> Option<Bytes> {
+    let inner = data.slice(object_at.clone());
+    let members = object(&inner)?;
+    let inner = json::set(&inner, &members, &[(ROLE, Edit::Remove)]).to_bytes();
+    let (before, after) = (data.get(..object_at.start)?, data.get(object_at.end..)?);
+    Some([before, &inner, after].concat().into())
 }
 
 pub(super) fn read(dialect: Dialect, frame: &Frame<'_>) -> Seen {
@@ -52,7 +68,17 @@ pub(super) fn read(dialect: Dialect, frame: &Frame<'_>) -> Seen {
         Dialect::OpenaiChat => openai_chat(&data),
         Dialect::OpenaiResponses => openai_responses(&data),
     };
-    delta.map_or(Seen::Other, Seen::Text)
+    match delta {
+        Some(delta) => Seen::Text(delta),
+        None if dialect == Dialect::OpenaiChat => role(&data).map_or(Seen::Other, Seen::Role),
+        None => Seen::Other,
+    }
+}
+
+fn role(data: &Object<'_>) -> Option<Vec<u8>> {
+    let choice = data.part("choices")?.only_element()?.object()?;
+    let delta = choice.part("delta")?.object()?;
+    delta.has(ROLE).then(|| choice.raw("index").to_vec())
 }
 
 fn anthropic(data: &Object<'_>) -> Option<Delta> {
@@ -85,10 +111,14 @@ fn openai_chat(data: &Object<'_>) -> Option<Delta> {
         None => choice.part("text")?.text(slot, closing),
         Some(delta) => {
             let delta = delta.object()?;
-            if !delta.has_only(&["role", "content"]) {
+            if !delta.has_only(&[ROLE, "content"]) {
                 return None;
             }
-            delta.part("content")?.text(slot, closing)
+            let text = delta.part("content")?.text(slot, closing)?;
+            Some(Delta {
+                role_in: delta.has(ROLE).then(|| delta.part.at.clone()),
+                ..text
+            })
         }
     }
 }
@@ -170,6 +200,7 @@ impl<'a> Part<'a> {
             text: text.into_owned(),
             at: self.at.clone(),
             closing,
+            role_in: None,
         })
     }
 
@@ -211,3 +242,5 @@ impl<'a> Object<'a> {
         })
     }
 }
+
+const ROLE: &str = "role";
