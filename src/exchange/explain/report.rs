@@ -196,7 +196,7 @@ pub struct UpstreamPart {
     pub egress: Option<String>,
     pub method: String,
     pub url: String,
-    /// Over HTTP/1.1. Credentials and the account's own headers read `***`.
+    /// Over HTTP/1.1. Credentials, the account's own headers and those of rewrites read `***`.
     pub headers: Vec<(String, String)>,
     /// `unchanged`, `model` (only its name was replaced), `rewritten` or `translated`.
     pub change: &'static str,

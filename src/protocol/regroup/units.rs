@@ -161,7 +161,11 @@ fn is_closing(character: char) -> bool {
     )
 }
 
+/// Looks at no long text: it is asked at every full stop.
 fn is_number(held: &str) -> bool {
+    if held.len() > LONGEST_NUMBER {
+        return false;
+    }
     let held = held.trim_start();
     !held.is_empty() && held.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -180,6 +184,9 @@ fn stands_alone(character: char) -> bool {
 
 /// Text held at most, bytes.
 const MAX_HELD: usize = 64 << 10;
+
+/// Longest number of an item in a list with the white space before it, bytes.
+const LONGEST_NUMBER: usize = 32;
 
 /// Longest character held, bytes. A flag or a family of emoji has some thirty.
 const MAX_CHARACTER: usize = 1 << 10;
@@ -226,6 +233,11 @@ mod tests {
             ],
         );
         check(Unit::Sentence, &["Wait… ", "v1.2 is out."]);
+        // No list has so many items.
+        check(
+            Unit::Sentence,
+            &[&format!("{}. ", "1".repeat(33)), "Is that all?"],
+        );
         check(
             Unit::Sentence,
             &[
