@@ -67,6 +67,14 @@ impl Relaying {
         }
     }
 
+    /// Whether an answer that failed has a beginning, for which the upstream has already been paid.
+    pub fn holds_rounds(&self) -> bool {
+        match &self.body {
+            Body::Translated(translated) => translated.translator.holds_rounds(),
+            _ => false,
+        }
+    }
+
     /// There is no rest to be had: the client gets what there is.
     pub fn give_up(&mut self) {
         if let Body::Translated(translated) = &mut self.body {

@@ -270,6 +270,11 @@ impl Relay<'_> {
             self.app.connections.release(upstream, target).await;
         }
         Ok(Some(match end {
+            PumpEnd::Failed { failed, .. } if relaying.holds_rounds() => {
+                // It stays there, to be given up.
+                *paused = Some(Box::new((relaying, head_written)));
+                Reached::Failed(failed)
+            }
             PumpEnd::Failed { failed, .. } => {
                 self.dispatch.note_losses(&relaying);
                 if unauthorized {

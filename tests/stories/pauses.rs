@@ -1,7 +1,7 @@
 //! An Anthropic upstream whose own search takes long pauses its answer: a client of another dialect gets one answer.
 use serde_json::{Value, json};
 
-use crate::rig::{Lines, Upstream, Weir, sample};
+use crate::rig::{Lines, Upstream, Weir, Wire, sample};
 use crate::translation::before;
 use weir::protocol::Dialect;
 
@@ -102,11 +102,16 @@ fn events(answer: &Value) -> Vec<String> {
 
 /// Pauses until round `last`; `fails` at that one.
 fn searching(last: usize, fails: usize) -> Upstream {
+    failing(last, fails, |wire| wire.json(500, "{}"))
+}
+
+/// The same, failing in this way.
+fn failing(last: usize, fails: usize, how: impl Fn(&mut Wire) + Send + Sync + 'static) -> Upstream {
     Upstream::start(move |request, wire| {
         let answer = round(request.number, last);
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
         if request.number == fails {
-            wire.json(500, "{}");
+            how(wire);
         } else if body["stream"] == true {
             let events = events(&answer);
             wire.events(&events.iter().map(String::as_str).collect::<Vec<_>>());
@@ -205,6 +210,38 @@ fn what_was_said_before_a_failed_round_is_the_answer() {
             weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
             assert_eq!(there.count(), 2);
         }
+    }
+}
+
+#[test]
+fn what_was_said_before_a_round_that_cannot_be_read_is_the_answer() {
+    let broken: [fn(&mut Wire); 3] = [
+        |wire| {
+            wire.json(
+                200,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+            );
+        },
+        |wire| wire.json(200, "<html>"),
+        |wire| {
+            wire.raw(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{",
+            );
+            wire.close();
+        },
+    ];
+    for how in broken {
+        let there = failing(2, 1, how);
+        let weir = before(&there, &sample(Dialect::Anthropic));
+        let text = ask(&weir, &clients()[1], false)
+            .send()
+            .is(200)
+            .text()
+            .to_owned();
+        assert!(text.contains("part0") && !text.contains("part1"), "{text}");
+        // What has been paid for is neither asked again nor forgotten.
+        assert_eq!(there.count(), 2);
+        weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
     }
 }
 

@@ -64,6 +64,12 @@ impl Translator {
         }
     }
 
+    /// Whether there are earlier rounds of a whole answer, so that [`Translator::give_up_whole`] has something to say.
+    pub fn holds_rounds(&self) -> bool {
+        let pauses = self.pauses.as_ref();
+        pauses.is_some_and(|pauses| pauses.whole.is_some())
+    }
+
     /// The same for a whole answer.
     pub fn give_up_whole(&mut self) -> Vec<u8> {
         match self.pauses.take().and_then(|pauses| pauses.give_up()) {
