@@ -10,6 +10,7 @@ use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
+use crate::pool::{Failure, Next};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
@@ -21,6 +22,10 @@ pub(super) struct Served {
     pub(super) model: Option<Arc<str>>,
     pub(super) affinity: Option<Affinity>,
     pub(super) usage: Option<(Usage, UsageSource)>,
+    /// What answers took that were thrown away, because the model spoilt them: the provider bills them all the same.
+    pub(super) spoilt: Option<Usage>,
+    /// What that costs.
+    pub(super) spoilt_usd: Option<f64>,
     pub(super) service_tier: Option<String>,
     pub(super) dialect: Option<Dialect>,
     pub(super) dropped: Vec<&'static str>,
@@ -44,8 +49,31 @@ impl Dispatch {
         self.served.service_tier = relaying.service_tier().map(str::to_owned);
     }
 
+    /// What is to be remembered of an attempt that failed.
+    pub fn note_failed(
+        &mut self,
+        dispatched: &mut Dispatched,
+        relaying: &mut Relaying,
+        failure: &Failure,
+        now: Instant,
+    ) {
+        self.note_losses(relaying);
+        if failure.next() != Next::InPlaceOnce {
+            return;
+        }
+        let Some((usage, _)) = relaying.usage() else {
+            return;
+        };
+        let served = &mut self.served;
+        served.service_tier = relaying.service_tier().map(str::to_owned);
+        served.spoilt = Some(served.spoilt.unwrap_or_default().and(usage));
+        let usd = self.cost(&usage);
+        self.served.spoilt_usd = sum(self.served.spoilt_usd, usd);
+        dispatched.pick.lease.settle(usage.total(), now);
+    }
+
     /// What translation lost and what the upstream broke, also when this attempt failed.
-    pub fn note_losses(&mut self, relaying: &Relaying) {
+    fn note_losses(&mut self, relaying: &Relaying) {
         let (dropped, violations) = relaying.losses();
         // An answer that was no translation knows nothing of what the request lost.
         if !dropped.is_empty() {
@@ -121,21 +149,35 @@ impl Dispatch {
         outcome.dropped = std::mem::take(&mut served.dropped);
         outcome.violations = std::mem::take(&mut served.violations);
         outcome.model_served = served.model.as_ref().map(ToString::to_string);
-        if let Some((usage, source)) = served.usage {
+        if let Some((usage, source)) = self.usage() {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
-            outcome.cost_usd = self.cost(&usage);
+            outcome.cost_usd = self.usd();
         }
     }
 
     /// What is known to have been used, for limits.
     pub fn used(&self) -> Used {
-        let usage = self.served.usage.map(|(usage, _)| usage);
-        let usd = usage.and_then(|usage| self.cost(&usage));
         Used {
-            usage: usage.unwrap_or_default(),
-            nano_usd: usd.map_or(0, nano_usd),
+            usage: self.usage().map_or_else(Usage::default, |(usage, _)| usage),
+            nano_usd: self.usd().map_or(0, nano_usd),
         }
+    }
+
+    /// What the answer took, and what was spoilt before it.
+    fn usage(&self) -> Option<(Usage, UsageSource)> {
+        match (self.served.usage, self.served.spoilt) {
+            (Some((usage, source)), Some(spoilt)) => Some((usage.and(spoilt), source)),
+            (None, Some(spoilt)) => Some((spoilt, UsageSource::Reported)),
+            (usage, None) => usage,
+        }
+    }
+
+    /// What that costs.
+    fn usd(&self) -> Option<f64> {
+        let usage = self.served.usage;
+        let usd = usage.and_then(|(usage, _)| self.cost(&usage));
+        sum(usd, self.served.spoilt_usd)
     }
 
     fn cost(&self, usage: &Usage) -> Option<f64> {
@@ -145,5 +187,13 @@ impl Dispatch {
         // A deployment's own name has no price; the name that the client knows may have one.
         let upstream = served.model.as_deref().and_then(price);
         upstream.or_else(|| price(&self.admitted.model))
+    }
+}
+
+/// Both, as far as they are known.
+fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
     }
 }

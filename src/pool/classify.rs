@@ -48,7 +48,7 @@ pub enum Next {
     ElsewhereOnce,
     /// Another provider; when there is none, one more try in place after the backoff.
     ElsewhereOrInPlace,
-    /// The same account, but only once in one request: the model failed by chance, nobody is out.
+    /// Anywhere, the same account included, but only once in one request: the model failed by chance, nobody is out.
     InPlaceOnce,
     /// Only the pool's declared fallback: every account here would say the same.
     Fallback,

@@ -131,7 +131,10 @@ impl Translator {
             }
         };
         let mut response: Response = decoded.map_err(|why| match why {
-            NoAnswer::Failed(said) => for_client(self.client, said),
+            NoAnswer::Failed(said, spent) => {
+                self.seen.spent = spent;
+                for_client(self.client, *said)
+            }
             NoAnswer::Violation(violation) => self.violated(violation),
         })?;
         if let Some(pauses) = &mut self.pauses {

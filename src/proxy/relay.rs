@@ -261,7 +261,7 @@ impl Relay<'_> {
         };
         let end = pump.run().await;
         let Pump {
-            relaying,
+            mut relaying,
             upstream,
             head_written,
             ..
@@ -276,7 +276,9 @@ impl Relay<'_> {
                 Reached::Failed(failed)
             }
             PumpEnd::Failed { failed, .. } => {
-                self.dispatch.note_losses(&relaying);
+                let (failure, now) = (failed.failure, Instant::now());
+                self.dispatch
+                    .note_failed(dispatched, &mut relaying, &failure, now);
                 if unauthorized {
                     Reached::Unauthorized(failed)
                 } else {

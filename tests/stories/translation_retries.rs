@@ -79,6 +79,8 @@ fn a_malformed_call_is_tried_once_more_in_place() {
             (there.count(), answer.header("x-weir-attempts")),
             (2, Some("2"))
         );
+        // The provider bills what the model spoilt, too.
+        weir.until_metric("weir_tokens_total", &[("kind", "input")], 9.0 + 10.0);
 
         // Once: after that the client is told, and nobody is out because of it.
         let there = stumbling(usize::MAX);
@@ -91,5 +93,6 @@ fn a_malformed_call_is_tried_once_more_in_place() {
         }
         assert_eq!(there.count(), 8);
         assert_eq!(weir.account("a")["state"], "usable");
+        weir.until_metric("weir_tokens_total", &[("kind", "input")], 8.0 * 9.0);
     }
 }

@@ -111,7 +111,7 @@ impl Collector {
     /// The whole of it.
     pub fn finish(self) -> Result<Response, NoAnswer> {
         if let Some(said) = self.failed {
-            return Err(NoAnswer::Failed(said));
+            return Err(NoAnswer::Failed(Box::new(said), self.spent));
         }
         let Some(stop) = self.stop else {
             return Err(Violation::unreadable("it does not say why it ends").into());

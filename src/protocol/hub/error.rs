@@ -1,6 +1,7 @@
 //! What translation cannot carry, and what it cannot accept.
 use std::fmt;
 
+use super::response::Spent;
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, WireError};
 
@@ -128,8 +129,8 @@ pub struct Violation {
 /// Why a whole answer is none.
 #[derive(Clone, Debug)]
 pub enum NoAnswer {
-    /// The upstream says so.
-    Failed(WireError),
+    /// The upstream says so, and what it took.
+    Failed(Box<WireError>, Option<Spent>),
     /// It cannot be read.
     Violation(Violation),
 }
