@@ -170,6 +170,16 @@ const ROWS: &[(&str, Family)] = &[
     ),
     ("gpt-", OPENAI),
     ("gpt-4", TILED),
+    (
+        "gpt-4o-mini",
+        Family {
+            pictures: Pictures::Tiles {
+                base: 2_833,
+                tile: 5_667,
+            },
+            ..OPENAI
+        },
+    ),
     ("gpt-4.1-mini", patches(162)),
     ("gpt-4.1-nano", patches(246)),
     ("gpt-5-mini", patches(162)),
@@ -196,7 +206,7 @@ mod tests {
             ("anthropic/claude-opus-4.6", CLAUDE),
             ("claude-sonnet-5", CLAUDE_4_7),
             ("claude-of-tomorrow-9", CLAUDE_4_7),
-            ("gpt-4o-mini", TILED),
+            ("gpt-4o", TILED),
             ("gpt-6", OPENAI),
             ("models/gemini-2.5-pro", GEMINI_2),
             ("gemini-3-pro", GEMINI),

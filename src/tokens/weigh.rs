@@ -276,6 +276,8 @@ mod tests {
         // OpenAI's own examples: 1024 x 1024 and 2048 x 4096 in 4o.
         check(family("gpt-4o").pictures, (1024, 1024), 765);
         check(family("gpt-4o").pictures, (2048, 4096), 1105);
+        // A cheap model whose pictures cost as much as those of 4o, in more tokens.
+        check(family("gpt-4o-mini").pictures, (1024, 1024), 25_501);
         check(family("gpt-4.1-mini").pictures, (1024, 1024), 1658);
         check(family("gemini-2.5-flash").pictures, (300, 384), 258);
         check(family("gemini-2.5-flash").pictures, (960, 540), 6 * 258);
