@@ -134,7 +134,7 @@ impl Relaying {
 
     /// The upstream broke off, was silent for too long, or cannot be read.
     pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
-        self.over = true;
+        self.over = !self.is_paused();
         if !self.committed {
             return Err(Failed::bare(pool::classify_transport(fault, false)));
         }

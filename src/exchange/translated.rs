@@ -233,7 +233,8 @@ impl Relaying {
             translated.translator.finish(&mut translated.out);
             self.ready.extend(translated.written());
         }
-        if matches!(translated.translator.terminal(), Some(Terminal::Complete)) {
+        let terminal = translated.translator.terminal();
+        if matches!(terminal, Some(Terminal::Complete | Terminal::Paused)) {
             return Ended::well();
         }
         let class = if end == End::Idle {

@@ -1,8 +1,8 @@
 //! An Anthropic upstream whose own search takes long pauses its answer: a client of another dialect gets one answer.
 use serde_json::{Value, json};
 
-use crate::rig::{Lines, Upstream, Weir, Wire, sample};
-use crate::translation::before;
+use crate::rig::{Lines, Upstream, Weir, Wire, accounts, sample};
+use crate::translation::{before, only};
 use weir::protocol::Dialect;
 
 /// Clients that can ask for the provider's search, and how.
@@ -242,6 +242,31 @@ fn what_was_said_before_a_round_that_cannot_be_read_is_the_answer() {
         // What has been paid for is neither asked again nor forgotten.
         assert_eq!(there.count(), 2);
         weir.until_metric("weir_tokens_total", &[("kind", "output")], 5.0);
+    }
+}
+
+#[test]
+fn an_upstream_that_breaks_off_after_its_pause_has_paused() {
+    for breaks in [false, true] {
+        let there = Upstream::start(move |request, wire| {
+            wire.stream();
+            for event in events(&round(request.number, 2)) {
+                wire.chunk(event);
+            }
+            if breaks && request.number < 2 {
+                wire.close();
+            } else {
+                wire.end();
+            }
+        });
+        let account = only("a", &sample(Dialect::Anthropic), &there, "");
+        let rewrite = "rewrites: [{ name: pieces, stream: { by: message } }]\n";
+        let weir = Weir::start(&(accounts(&[account]) + rewrite));
+        let answer = ask(&weir, &clients()[1], true).send().is(200);
+        let text = answer.text();
+        // The text of one answer, although its rounds came apart.
+        assert!(text.contains("part0 part1 part2 "), "{breaks}: {text}");
+        assert_eq!(there.count(), 3);
     }
 }
 
