@@ -56,6 +56,9 @@ impl Relay<'_> {
         (mut relaying, mut head_written): (Relaying, bool),
     ) -> Attempt {
         relaying.give_up();
+        if !head_written {
+            self.settle_early(&mut relaying);
+        }
         let flushed = self.flush(&mut dispatched, &mut relaying, &mut head_written);
         let ended = flushed.await.is_ok().then(Ended::well);
         self.conclude(dispatched, Box::new((relaying, ended))).await
