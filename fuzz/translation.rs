@@ -5,7 +5,7 @@ use weir::protocol::gemini::Delivery;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::request::Request;
 use weir::protocol::hub::target::{Quirks, Target};
-use weir::protocol::translate::{self, Translator};
+use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, models};
 
 #[path = "../tests/grammar/mod.rs"]
@@ -68,14 +68,48 @@ fn stream(upstream: Dialect, data: &[u8]) {
         assert_eq!(whole, replay(start(), &[head, tail]));
         let singly: Vec<&[u8]> = data.chunks(1).collect();
         assert_eq!(whole, replay(start(), &singly));
-        let text = String::from_utf8(whole).expect("UTF-8");
-        if let Err(breach) = grammar::check(client, &text) {
-            panic!("{client}: {breach}\n{text}");
+        let mut streams = vec![whole];
+        if upstream == Dialect::Anthropic {
+            streams.extend([0, 2, usize::MAX].map(|rounds| in_rounds(start(), data, rounds)));
+        }
+        for stream in streams {
+            let text = String::from_utf8(stream).expect("UTF-8");
+            if let Err(breach) = grammar::check(client, &text) {
+                panic!("{client}: {breach}\n{text}");
+            }
         }
         if let Ok(answer) = start().response(data) {
             serde_json::from_slice::<Value>(&answer).expect("JSON");
         }
     }
+}
+
+/// The same answer in each round that it asks for by pausing, as far as it is granted.
+fn in_rounds(mut translator: Translator, data: &[u8], mut granted: usize) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    translator.may_pause();
+    loop {
+        translator.push(data, &mut out);
+        translator.finish(&mut out);
+        match translator.terminal() {
+            Some(Terminal::Paused) if granted > 0 => {
+                let turn: Vec<Value> = serde_json::from_slice(&translator.resume()).expect("JSON");
+                assert!(!turn.is_empty());
+                granted -= 1;
+            }
+            Some(Terminal::Paused) => {
+                translator.give_up(&mut out);
+                break;
+            }
+            _ => break,
+        }
+    }
+    assert!(
+        translator
+            .terminal()
+            .is_some_and(|end| *end != Terminal::Paused)
+    );
+    out.to_vec()
 }
 
 fn replay(mut translator: Translator, chunks: &[&[u8]]) -> Vec<u8> {
