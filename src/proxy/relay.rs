@@ -23,7 +23,7 @@ use super::app::App;
 use super::bodies;
 use super::charge::Charge;
 use super::connect::{ConnectFault, Target, Upstreams};
-use super::pump::{Pump, PumpEnd};
+use super::pump::Pump;
 use super::rounds::Paused;
 use super::speak::{read_head, send};
 use crate::config::secret::Secret;
@@ -261,7 +261,7 @@ impl Relay<'_> {
         };
         let end = pump.run().await;
         let Pump {
-            mut relaying,
+            relaying,
             upstream,
             head_written,
             ..
@@ -269,29 +269,14 @@ impl Relay<'_> {
         if end.read_to_end() {
             self.app.connections.release(upstream, target).await;
         }
-        Ok(Some(match end {
-            PumpEnd::Failed { failed, .. } if relaying.holds_rounds() => {
-                // It stays there, to be given up.
-                *paused = Some(Box::new((relaying, head_written)));
-                Reached::Failed(failed)
-            }
-            PumpEnd::Failed { failed, .. } => {
-                let (failure, now) = (failed.failure, Instant::now());
-                self.dispatch
-                    .note_failed(dispatched, &mut relaying, &failure, now);
-                if unauthorized {
-                    Reached::Unauthorized(failed)
-                } else {
-                    Reached::Failed(failed)
-                }
-            }
-            PumpEnd::Ended { .. } if relaying.is_paused() => {
-                *paused = Some(Box::new((relaying, head_written)));
-                Reached::Paused
-            }
-            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((relaying, Some(ended)))),
-            PumpEnd::Gone => Reached::Answered(Box::new((relaying, None))),
-        }))
+        let answer = Box::new((relaying, head_written));
+        Ok(Some(self.reached(
+            dispatched,
+            answer,
+            end,
+            unauthorized,
+            paused,
+        )))
     }
 
     /// After the last byte of the upstream: what is left to say to the client and to the pool.

@@ -1,6 +1,7 @@
 //! One attempt in rounds: an upstream that pauses its answer is asked for the rest of it.
 use std::time::Instant;
 
+use super::pump::PumpEnd;
 use super::relay::{Attempt, Gone, Left, Reached, Relay};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Relaying};
@@ -46,6 +47,40 @@ impl Relay<'_> {
                     return Attempt::Done(Left::Abort);
                 }
             }
+        }
+    }
+
+    /// What came of one round.
+    pub(super) fn reached(
+        &mut self,
+        dispatched: &mut Dispatched,
+        mut answer: Box<(Relaying, bool)>,
+        end: PumpEnd,
+        unauthorized: bool,
+        paused: &mut Paused,
+    ) -> Reached {
+        match end {
+            PumpEnd::Failed { failed, .. } if answer.0.holds_rounds() => {
+                // It stays there, to be given up.
+                *paused = Some(answer);
+                Reached::Failed(failed)
+            }
+            PumpEnd::Failed { failed, .. } => {
+                let (failure, now) = (failed.failure, Instant::now());
+                self.dispatch
+                    .note_failed(dispatched, &mut answer.0, &failure, now);
+                if unauthorized {
+                    Reached::Unauthorized(failed)
+                } else {
+                    Reached::Failed(failed)
+                }
+            }
+            PumpEnd::Ended { .. } if answer.0.is_paused() => {
+                *paused = Some(answer);
+                Reached::Paused
+            }
+            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((answer.0, Some(ended)))),
+            PumpEnd::Gone => Reached::Answered(Box::new((answer.0, None))),
         }
     }
 
