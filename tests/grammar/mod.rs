@@ -1,5 +1,5 @@
 //! The grammar of each client dialect's stream, as strict as the vendors' accumulators, written apart from the encoders.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use weir::protocol::Dialect;
@@ -207,6 +207,7 @@ fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
     let mut id: Option<Value> = None;
     let mut role = 0;
     let mut calls: BTreeMap<u64, String> = BTreeMap::new();
+    let mut free = BTreeSet::new();
     let mut finish: Option<String> = None;
     let mut usage = false;
     let mut ended = false;
@@ -277,7 +278,12 @@ fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
                     .or(part.get("input"))
                     .and_then(Value::as_str)
                     .ok_or("no arguments")?;
-                calls.entry(index).or_default().push_str(text);
+                let said = calls.entry(index).or_default();
+                said.push_str(text);
+                // Free text may be empty.
+                if call.get("custom").is_some() {
+                    free.insert(index);
+                }
             }
         }
         finish = choice["finish_reason"].as_str().map(str::to_owned);
@@ -287,7 +293,11 @@ fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
             return Err("tool_calls without a call".to_owned());
         }
         Some("length") | None => {}
-        Some(_) if calls.values().any(String::is_empty) => {
+        Some(_)
+            if calls
+                .iter()
+                .any(|(index, said)| said.is_empty() && !free.contains(index)) =>
+        {
             return Err("a call without arguments".to_owned());
         }
         Some(_) => {}

@@ -282,11 +282,11 @@ impl Answer {
         let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
         let blocks =
             response::blocks(raw, &whole).map_err(|fault| Violation::unreadable(&fault.message))?;
-        for block in &blocks {
-            self.note(block);
-        }
         let item = self.items.at(slot, Item::Message(None))?;
         let before = std::mem::replace(item, Item::Done);
+        for block in blocks.iter().filter(|block| before.takes(block)) {
+            self.note(block);
+        }
         match (before, blocks.first()) {
             (Item::Done | Item::Message(Some(_)), _) => Ok(()),
             (Item::Call(Call::Started(_)), Some(Block::ToolCall(call)))

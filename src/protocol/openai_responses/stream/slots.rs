@@ -1,6 +1,6 @@
 //! What an upstream has told of each item so far.
 use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::SegmentKind;
+use crate::protocol::hub::block::{Block, SegmentKind};
 use crate::protocol::hub::error::Violation;
 
 /// The items by their positions in the answer.
@@ -16,6 +16,17 @@ pub enum Item {
     Message(Option<usize>),
     /// The part that was told last.
     Reasoning(Option<(SegmentKind, usize)>),
+}
+
+impl Item {
+    /// Whether its end may be this block. A call in the place of something else was never begun, and is none.
+    pub fn takes(&self, block: &Block) -> bool {
+        let other = matches!(
+            self,
+            Self::Done | Self::Message(Some(_)) | Self::Reasoning(Some(_))
+        );
+        !(other && matches!(block, Block::ToolCall(_)))
+    }
 }
 
 /// What was told of one call.
