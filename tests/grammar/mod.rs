@@ -1,5 +1,5 @@
 //! The grammar of each client dialect's stream, as strict as the vendors' accumulators, written apart from the encoders.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use weir::protocol::Dialect;
@@ -203,11 +203,41 @@ impl Block {
     }
 }
 
+/// A call of Chat's, as far as it was told.
+#[derive(Default)]
+struct Call {
+    is_free: bool,
+    said: String,
+}
+
+fn chat_call(part: &Value, calls: &mut BTreeMap<u64, Call>) -> Result<(), String> {
+    let index = part["index"].as_u64().ok_or("a call without index")?;
+    let begins = part.get("id").is_some();
+    if begins == calls.contains_key(&index) || (begins && index != calls.len() as u64) {
+        return Err(format!("call {index} begins twice, late, or out of order"));
+    }
+    let inner = part
+        .get("function")
+        .or(part.get("custom"))
+        .ok_or("an empty call")?;
+    if begins != inner.get("name").is_some() || begins != part.get("type").is_some() {
+        return Err("name and type are said once, first".to_owned());
+    }
+    let text = inner
+        .get("arguments")
+        .or(inner.get("input"))
+        .and_then(Value::as_str)
+        .ok_or("no arguments")?;
+    let call = calls.entry(index).or_default();
+    call.is_free |= part.get("custom").is_some();
+    call.said.push_str(text);
+    Ok(())
+}
+
 fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
     let mut id: Option<Value> = None;
     let mut role = 0;
-    let mut calls: BTreeMap<u64, String> = BTreeMap::new();
-    let mut free = BTreeSet::new();
+    let mut calls = BTreeMap::new();
     let mut finish: Option<String> = None;
     let mut usage = false;
     let mut ended = false;
@@ -255,35 +285,9 @@ fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
             if role != 1 {
                 return Err("the role is said once, first".to_owned());
             }
-            for call in delta
-                .get("tool_calls")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                let index = call["index"].as_u64().ok_or("a call without index")?;
-                let begins = call.get("id").is_some();
-                if begins == calls.contains_key(&index) || (begins && index != calls.len() as u64) {
-                    return Err(format!("call {index} begins twice, late, or out of order"));
-                }
-                let part = call
-                    .get("function")
-                    .or(call.get("custom"))
-                    .ok_or("an empty call")?;
-                if begins != part.get("name").is_some() || begins != call.get("type").is_some() {
-                    return Err("name and type are said once, first".to_owned());
-                }
-                let text = part
-                    .get("arguments")
-                    .or(part.get("input"))
-                    .and_then(Value::as_str)
-                    .ok_or("no arguments")?;
-                let said = calls.entry(index).or_default();
-                said.push_str(text);
-                // Free text may be empty.
-                if call.get("custom").is_some() {
-                    free.insert(index);
-                }
+            let parts = delta.get("tool_calls").and_then(Value::as_array);
+            for part in parts.into_iter().flatten() {
+                chat_call(part, &mut calls)?;
             }
         }
         finish = choice["finish_reason"].as_str().map(str::to_owned);
@@ -293,10 +297,11 @@ fn chat(frames: &[(Option<String>, String)]) -> Result<(), String> {
             return Err("tool_calls without a call".to_owned());
         }
         Some("length") | None => {}
+        // Free text may be empty.
         Some(_)
             if calls
-                .iter()
-                .any(|(index, said)| said.is_empty() && !free.contains(index)) =>
+                .values()
+                .any(|call| !call.is_free && call.said.is_empty()) =>
         {
             return Err("a call without arguments".to_owned());
         }
