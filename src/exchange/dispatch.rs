@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
 use crate::outcome::{Attempt, FailureClass};
-use crate::pool::{Exhausted, Next, Pool, Tried, Verdict, Want};
+use crate::pool::{Exhausted, Mute, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
@@ -32,6 +32,8 @@ pub struct Dispatch {
     /// The client's request as its dialect reads it, once an account of another dialect is asked.
     pub(super) decoded: Option<Box<Request>>,
     pub(super) unsaid: Unsaid,
+    /// Whether the body holds state that Weir wrapped, once that was looked for.
+    pub(super) enveloped: Option<bool>,
     pub(super) began: Instant,
     /// Where to look; moves to the fallback on failures that only it can mend.
     pub(super) pool: usize,
@@ -46,24 +48,31 @@ pub struct Dispatch {
     pub(super) counting: Counting,
 }
 
-/// The dialects in which the request cannot be said, and why not in the first of them.
+/// In what the request cannot be said, and why not in the first of it.
 #[derive(Debug, Default)]
 pub(super) struct Unsaid {
-    pub(super) dialects: SmallVec<[Dialect; 4]>,
+    pub(super) mutes: SmallVec<[Mute; 4]>,
     pub(super) fault: Option<RequestFault>,
 }
 
 impl Unsaid {
-    /// This dialect cannot say it.
-    pub(super) fn in_dialect(&mut self, dialect: Dialect, fault: RequestFault) {
-        self.dialects.push(dialect);
+    /// This dialect cannot say it, at least not to this model.
+    pub(super) fn to(&mut self, dialect: Dialect, model: &Arc<str>, fault: RequestFault) {
+        let model = fault.of_model.then(|| Arc::clone(model));
+        self.mutes.push(Mute { dialect, model });
         self.fault.get_or_insert(fault);
     }
 
     /// It cannot be read, so that nobody can translate it: who is left gets it as it came, in `own`.
     pub(super) fn in_all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
         let unable = Dialect::ALL.into_iter();
-        self.dialects = unable.filter(|dialect| Some(*dialect) != own).collect();
+        self.mutes = unable
+            .filter(|dialect| Some(*dialect) != own)
+            .map(|dialect| Mute {
+                dialect,
+                model: None,
+            })
+            .collect();
         self.fault.get_or_insert(fault);
     }
 }
@@ -114,6 +123,7 @@ impl Dispatch {
             query: query.map(str::to_owned),
             decoded: None,
             unsaid: Unsaid::default(),
+            enveloped: None,
             began: now,
             pool: admitted.pool,
             tried: Vec::new(),
@@ -143,9 +153,16 @@ impl Dispatch {
         if self.counts() {
             return self.next_count(now, wall, draw);
         }
-        match self.gateway.pool.pick(&self.want(draw), now) {
-            Ok(pick) => self.go(pick, now, wall, draw),
-            Err(exhausted) => self.exhausted(&exhausted),
+        loop {
+            match self.gateway.pool.pick(&self.want(draw), now) {
+                // Who cannot be told the request is left out from then on.
+                Ok(pick) => {
+                    if let Some(step) = self.go(pick, now, wall, draw) {
+                        return step;
+                    }
+                }
+                Err(exhausted) => return self.exhausted(&exhausted),
+            }
         }
     }
 
@@ -156,7 +173,7 @@ impl Dispatch {
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
             dialect: None,
-            without: &self.unsaid.dialects,
+            without: &self.unsaid.mutes,
             prefers: Some(self.dialect()),
             account: None,
             session: self.admitted.session,
@@ -195,7 +212,7 @@ impl Dispatch {
             return Step::Answer(self.decided(answer));
         }
         if exhausted.verdict == Verdict::Dialect
-            && let Some(RequestFault { param, message }) = self.unsaid.fault.take()
+            && let Some(RequestFault { param, message, .. }) = self.unsaid.fault.take()
         {
             return Step::Refuse(Refusal::Untranslatable { param, message });
         }

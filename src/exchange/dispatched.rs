@@ -60,18 +60,27 @@ struct Translation {
 }
 
 impl Dispatch {
-    pub(super) fn go(&mut self, pick: Pick, now: Instant, wall: SystemTime, draw: u64) -> Step {
+    /// The attempt at this account; `None` when it cannot be told the request.
+    pub(super) fn go(
+        &mut self,
+        pick: Pick,
+        now: Instant,
+        wall: SystemTime,
+        draw: u64,
+    ) -> Option<Step> {
         self.served.account = Some(pick.account.clone());
         self.served.pool = Some(pick.pool);
         self.served.model = Some(pick.model.clone());
         self.served.affinity = pick.affinity;
         self.served.dropped.clear();
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
-        let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
-        for upstream in self.spoken_to(&pick.account) {
+        let body = &self.admitted.body;
+        let holds = || translate::holds_envelope(body);
+        let foreign = self.gateway.mixed && *self.enveloped.get_or_insert_with(holds);
+        for upstream in self.spoken_to(&pick) {
             self.served.dialect = Some(upstream);
             if upstream == self.dialect() && !foreign {
-                return Step::Go(Box::new(self.as_it_came(pick, now)));
+                return Some(Step::Go(Box::new(self.as_it_came(pick, now))));
             }
             if let Err(fault) = self.decode_once() {
                 let own = (!foreign).then_some(self.dialect());
@@ -80,7 +89,7 @@ impl Dispatch {
             }
             match self.translated(&pick, upstream, wall, draw) {
                 Ok((call, body, translation)) => {
-                    return Step::Go(Box::new(Dispatched {
+                    return Some(Step::Go(Box::new(Dispatched {
                         pick,
                         call,
                         stream: self.admitted.stream,
@@ -91,24 +100,24 @@ impl Dispatch {
                         regroup: self.admitted.rewrites.regroup,
                         token: None,
                         translation: Some(Box::new(translation)),
-                    }));
+                    })));
                 }
-                Err(fault) => self.unsaid.in_dialect(upstream, fault),
+                Err(fault) => self.unsaid.to(upstream, &pick.model, fault),
             }
         }
-        // Its place is free again before another is looked for. As many rounds as there are dialects, at most.
-        drop(pick);
-        self.next(now, wall, draw)
+        // Its place is free again before another is looked for.
+        None
     }
 
     /// What an account may be asked in: the client's own dialect first, then what it speaks best.
-    fn spoken_to(&self, account: &Account) -> SmallVec<[Dialect; 4]> {
-        let client = self.dialect();
+    fn spoken_to(&self, pick: &Pick) -> SmallVec<[Dialect; 4]> {
+        let (client, account) = (self.dialect(), &pick.account);
+        let mutes = &self.unsaid.mutes;
         let own = account.dialects.iter().filter(|&&spoken| spoken == client);
         let others = account.dialects.iter().filter(|&&spoken| spoken != client);
         own.chain(others)
             .copied()
-            .filter(|dialect| !self.unsaid.dialects.contains(dialect))
+            .filter(|dialect| !mutes.iter().any(|mute| mute.covers(*dialect, &pick.model)))
             .collect()
     }
 

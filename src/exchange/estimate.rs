@@ -45,7 +45,9 @@ impl Estimate {
         match prompt(self.client, &self.asked, &self.body) {
             Ok(request) => Ok(self.answer(self.tokens.count(&request, &self.model))),
             Err(_) if self.lenient => Ok(self.rough()),
-            Err(RequestFault { param, message }) => Err(Refusal::Untranslatable { param, message }),
+            Err(RequestFault { param, message, .. }) => {
+                Err(Refusal::Untranslatable { param, message })
+            }
         }
     }
 

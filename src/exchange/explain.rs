@@ -266,7 +266,7 @@ impl Explainer<'_> {
         self.report.candidates = accounts::candidates(&gateway, &considered, order);
         let unsaid = &dispatch.unsaid;
         self.report.untranslatable = unsaid.fault.as_ref().map(|fault| UntranslatablePart {
-            dialects: unsaid.dialects.iter().map(|it| it.as_str()).collect(),
+            dialects: unsaid.mutes.iter().map(|it| it.dialect.as_str()).collect(),
             field: fault.param.clone(),
             why: fault.message.clone(),
         });

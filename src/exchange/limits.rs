@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use memchr::memmem;
 
@@ -115,45 +115,54 @@ pub fn headers(
     wall: SystemTime,
     headers: &mut HeaderMap,
 ) {
-    for (limit, what) in [(Limit::Requests, "requests"), (Limit::Tokens, "tokens")] {
+    for limit in [Limit::Requests, Limit::Tokens] {
         if let Some(standing) = gateway.limits.tightest(key.index, limit, now, wall) {
-            add(dialect, what, &standing, wall, headers);
+            add(dialect, &standing, wall, headers);
         }
     }
 }
 
-fn add(
-    dialect: Dialect,
-    what: &str,
-    standing: &Standing,
-    wall: SystemTime,
-    headers: &mut HeaderMap,
-) {
+fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut HeaderMap) {
     let resets_in = whole_seconds(standing.resets_in);
-    let (names, reset) = match dialect {
-        Dialect::Anthropic => {
-            let name = |which| format!("anthropic-ratelimit-{what}-{which}");
-            let names = ["limit", "remaining", "reset"].map(name);
-            (names, moment(wall + Duration::from_secs(resets_in)))
-        }
-        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => {
-            let name = |which| format!("x-ratelimit-{which}-{what}");
-            let names = ["limit", "remaining", "reset"].map(name);
-            (names, span(resets_in))
-        }
+    let reset = match dialect {
+        Dialect::Anthropic => moment(wall + Duration::from_secs(resets_in)),
+        Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => span(resets_in),
     };
     let values = [
         format!("{:.0}", standing.cap),
         format!("{:.0}", standing.remaining),
         reset,
     ];
-    for (name, value) in names.into_iter().zip(values) {
-        if let (Ok(name), Ok(value)) = (
-            http::HeaderName::try_from(name),
-            HeaderValue::try_from(value),
-        ) {
+    for (name, value) in names(dialect, standing.limit).into_iter().zip(values) {
+        if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
+    }
+}
+
+/// Limit, remaining and reset, for requests or tokens.
+const fn names(dialect: Dialect, limit: Limit) -> [HeaderName; 3] {
+    match (dialect, limit) {
+        (Dialect::Anthropic, Limit::Tokens) => [
+            HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+        ],
+        (Dialect::Anthropic, _) => [
+            HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+            HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+        ],
+        (_, Limit::Tokens) => [
+            HeaderName::from_static("x-ratelimit-limit-tokens"),
+            HeaderName::from_static("x-ratelimit-remaining-tokens"),
+            HeaderName::from_static("x-ratelimit-reset-tokens"),
+        ],
+        (_, _) => [
+            HeaderName::from_static("x-ratelimit-limit-requests"),
+            HeaderName::from_static("x-ratelimit-remaining-requests"),
+            HeaderName::from_static("x-ratelimit-reset-requests"),
+        ],
     }
 }
 
@@ -217,7 +226,6 @@ mod tests {
         let resets_in = Duration::from_millis(360_500);
         add(
             dialect,
-            "tokens",
             &standing(Limit::Tokens, resets_in),
             wall,
             &mut headers,

@@ -48,7 +48,7 @@ pub use explain::{Considered, Used};
 pub use lease::Lease;
 pub use retry::RetryBudget;
 pub use status::{AccountStatus, Part, State};
-pub use want::{Pick, Tried, Want};
+pub use want::{Mute, Pick, Tried, Want};
 
 use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;

@@ -132,7 +132,7 @@ impl Pool {
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect))
-                    || only_among(&slot.account.dialects, want.without) =>
+                    || is_mute(slot, want) =>
                 {
                     Some(Excluded::Dialect)
                 }
@@ -351,9 +351,14 @@ impl Pool {
     }
 }
 
-/// Whether an account speaks nothing but these.
-fn only_among(spoken: &[Dialect], dialects: &[Dialect]) -> bool {
-    !dialects.is_empty() && spoken.iter().all(|dialect| dialects.contains(dialect))
+/// Whether the request cannot be said in anything that the account speaks.
+fn is_mute(slot: &Slot, want: &Want<'_>) -> bool {
+    if want.without.is_empty() {
+        return false;
+    }
+    let model = slot.models.upstream_str(want.model);
+    let muted = |dialect: Dialect| want.without.iter().any(|mute| mute.covers(dialect, model));
+    slot.account.dialects.iter().all(|dialect| muted(*dialect))
 }
 
 fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {

@@ -20,8 +20,8 @@ pub struct Want<'a> {
     pub model: &'a str,
     /// What the upstream must speak; `None` = anything.
     pub dialect: Option<Dialect>,
-    /// The dialects in which the request cannot be said: who speaks nothing else is left out.
-    pub without: &'a [Dialect],
+    /// In what the request cannot be said: who speaks nothing else is left out.
+    pub without: &'a [Mute],
     /// What the upstream should rather speak: within each pool others serve only when none of those can.
     pub prefers: Option<Dialect>,
     /// The only account to consider, also with weight 0.
@@ -38,6 +38,21 @@ pub struct Want<'a> {
     pub draw: u64,
     /// Whether to pass a full ramp rather than be refused because of it.
     pub insist: bool,
+}
+
+/// A dialect in which a request cannot be said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mute {
+    pub dialect: Dialect,
+    /// The upstream's name for the model that cannot be told it; `None` = whatever the model.
+    pub model: Option<Arc<str>>,
+}
+
+impl Mute {
+    /// Whether this is among what stands in the way of `dialect` for `model`.
+    pub fn covers(&self, dialect: Dialect, model: &str) -> bool {
+        self.dialect == dialect && self.model.as_deref().is_none_or(|own| own == model)
+    }
 }
 
 /// An attempt of this request that failed.

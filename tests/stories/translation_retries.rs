@@ -33,6 +33,29 @@ fn what_one_dialect_cannot_say_another_says() {
 }
 
 #[test]
+fn what_one_model_cannot_take_another_of_its_dialect_takes() {
+    let (client, anthropic) = (sample(Dialect::OpenaiChat), sample(Dialect::Anthropic));
+    let there = answering(anthropic);
+    let named = |name: &str, model: &str, priority: u32| {
+        let more = format!(", models: {{ gpt-5: {model} }}, priority: {priority}");
+        only(name, &anthropic, &there, &more)
+    };
+    let forced = r#"{"model":"gpt-5","messages":[{"role":"user","content":"Hi"}],"tool_choice":"required","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}"#;
+    let weir = Weir::start(&accounts(&[
+        named("never-forced", "claude-fable-5-1", 0),
+        named("never-forced-too", "claude-fable-5-1", 1),
+        named("able", "claude-sonnet-5", 2),
+    ]));
+    let answer = weir.post(client.path, forced).send().is(200);
+    assert_eq!(answer.account(), "able");
+    assert_eq!(there.count(), 1);
+
+    let weir = Weir::start(&accounts(&[named("never-forced", "claude-fable-5-1", 0)]));
+    let refused = weir.post(client.path, forced).send().is(400);
+    assert_eq!(refused.json()["error"]["param"], "tool_choice");
+}
+
+#[test]
 fn a_field_that_nobody_can_say_is_named_as_the_client_names_it() {
     let (client, anthropic) = (sample(Dialect::Gemini), sample(Dialect::Anthropic));
     let there = Upstream::start(|_, _| panic!("nothing is asked"));

@@ -67,6 +67,8 @@ pub struct RequestFault {
     pub param: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// Whether another model might take it in the same dialect.
+    pub of_model: bool,
 }
 
 impl RequestFault {
@@ -75,6 +77,16 @@ impl RequestFault {
         Self {
             param: param.into(),
             message: message.into(),
+            of_model: false,
+        }
+    }
+
+    /// A fault that another model might not find.
+    #[must_use]
+    pub fn of_model(self) -> Self {
+        Self {
+            of_model: true,
+            ..self
         }
     }
 

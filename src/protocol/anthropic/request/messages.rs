@@ -51,7 +51,7 @@ pub fn encode<'a>(
                 "`{}` does not continue a last message of the assistant; end with the user's",
                 target.model
             );
-            return Err(RequestFault::new("messages", message));
+            return Err(RequestFault::new("messages", message).of_model());
         }
         // White space at the end of the beginning of an answer is refused.
         if let Some(BlockOut::Text { text, .. }) = last.content.last_mut() {

@@ -157,7 +157,7 @@ pub fn tool_choice<'a>(
             "`{}` cannot be forced to call a tool; use `auto`",
             target.model
         );
-        return Err(RequestFault::new("tool_choice", message));
+        return Err(RequestFault::new("tool_choice", message).of_model());
     }
     let alone = (request.parallel_tools == Some(false) && kind != Some("none")).then_some(true);
     if kind.is_some() || alone.is_some() {
