@@ -4,6 +4,7 @@
 //! function between them and [`load()`] the one door. `Config` has no serde.
 pub mod diagnostic;
 pub mod oauth2;
+pub mod paths;
 pub mod providers;
 pub mod rewrite;
 pub mod secret;

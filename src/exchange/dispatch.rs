@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
 use crate::outcome::{Attempt, FailureClass};
-use crate::pool::{Exhausted, Mute, Next, Pool, Tried, Verdict, Want};
+use crate::pool::{Exhausted, Mute, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
@@ -61,6 +61,20 @@ impl Unsaid {
         let model = fault.of_model.then(|| Arc::clone(model));
         self.mutes.push(Mute { dialect, model });
         self.fault.get_or_insert(fault);
+    }
+
+    /// What this account may still be asked in: the client's own dialect first, then what it speaks best.
+    pub(super) fn left(&self, pick: &Pick, client: Dialect) -> SmallVec<[Dialect; 4]> {
+        let spoken = pick.account.dialects.iter().copied();
+        let own = spoken.clone().filter(|spoken| *spoken == client);
+        let others = spoken.filter(|spoken| *spoken != client);
+        let muted = |dialect: &Dialect| {
+            let mut mutes = self.mutes.iter();
+            mutes.any(|mute| mute.covers(*dialect, &pick.model))
+        };
+        own.chain(others)
+            .filter(|dialect| !muted(dialect))
+            .collect()
     }
 
     /// It cannot be read, so that nobody can translate it: who is left gets it as it came, in `own`.

@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use smallvec::SmallVec;
 
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
@@ -77,7 +76,7 @@ impl Dispatch {
         let body = &self.admitted.body;
         let holds = || translate::holds_envelope(body);
         let foreign = self.gateway.mixed && *self.enveloped.get_or_insert_with(holds);
-        for upstream in self.spoken_to(&pick) {
+        for upstream in self.unsaid.left(&pick, self.dialect()) {
             self.served.dialect = Some(upstream);
             if upstream == self.dialect() && !foreign {
                 return Some(Step::Go(Box::new(self.as_it_came(pick, now))));
@@ -107,18 +106,6 @@ impl Dispatch {
         }
         // Its place is free again before another is looked for.
         None
-    }
-
-    /// What an account may be asked in: the client's own dialect first, then what it speaks best.
-    fn spoken_to(&self, pick: &Pick) -> SmallVec<[Dialect; 4]> {
-        let (client, account) = (self.dialect(), &pick.account);
-        let mutes = &self.unsaid.mutes;
-        let own = account.dialects.iter().filter(|&&spoken| spoken == client);
-        let others = account.dialects.iter().filter(|&&spoken| spoken != client);
-        own.chain(others)
-            .copied()
-            .filter(|dialect| !mutes.iter().any(|mute| mute.covers(*dialect, &pick.model)))
-            .collect()
     }
 
     fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {

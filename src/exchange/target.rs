@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::operation::{self, ModelCall};
-use crate::config::providers::{Call, join, join_query};
+use crate::config::paths::{Call, join, join_query};
 use crate::config::{Account, Endpoint};
 use crate::protocol::Dialect;
 
