@@ -21,6 +21,8 @@ mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,make,git,curl,ca-ce
 toolchain=$(rustc --print sysroot)
 mkdir -p "$root/opt"
 cp -a "$toolchain" "$root/opt/rust"
+# What the host trusts: behind a proxy that signs anew, nothing could be fetched otherwise.
+cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 git clone --quiet --no-hardlinks . "$root/root/weir"
 
 inside() {
@@ -31,6 +33,7 @@ inside() {
     mount -t proc proc "$1/proc"
     mount --bind /etc/resolv.conf "$1/etc/resolv.conf" 2>/dev/null || cp /etc/resolv.conf "$1/etc/resolv.conf"
     exec chroot "$1" env -i HOME=/root TERM=dumb PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      PIP_CERT=/etc/ssl/certs/ca-certificates.crt NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
       bash -euo pipefail -c "$2"
   ' fresh "$root" "cd /root/weir && $1"
 }
