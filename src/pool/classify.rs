@@ -155,15 +155,15 @@ pub fn classify(
     error: &ErrorFacts<'_>,
     wall: SystemTime,
 ) -> Failure {
-    let sense = words::sense(error);
+    let sense = words::sense(status, error);
     let status = match status {
         200..=299 => words::implied_status(sense, error),
         other => other,
     };
     let class = class_of(status, sense, headers, error, wall);
     let scope = match class {
-        // Any client can ask for a model that is not for everyone: that must bench nothing.
-        FailureClass::Auth if status == 403 && sense == Some(Sense::ModelDenied) => Scope::Nothing,
+        // Any client can ask for a model or an operation that is not for everyone: that must bench nothing.
+        FailureClass::Auth if sense == Some(Sense::ModelDenied) => Scope::Nothing,
         FailureClass::Auth => Scope::Account,
         FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
             limit_scope(dialect, class, headers, error)

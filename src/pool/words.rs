@@ -9,7 +9,7 @@ pub enum Sense {
     ContextLength,
     /// The key itself is wrong: also when it is said with a 400, as Gemini does.
     KeyInvalid,
-    /// The credential is fine, but not for this model.
+    /// The credential is fine, but not for this model, or not for this operation.
     ModelDenied,
     Overloaded,
     Quota,
@@ -20,29 +20,93 @@ pub enum Sense {
 }
 
 /// What type, code and message say together: the code first, for it is the most precise.
-pub fn sense(error: &ErrorFacts<'_>) -> Option<Sense> {
+///
+/// Vendors repeat what the client wrote in their messages, so a phrase counts only where no code contradicts it, and
+/// never where the message quotes.
+pub fn sense(status: u16, error: &ErrorFacts<'_>) -> Option<Sense> {
     let by_word = [error.code, error.type_]
         .into_iter()
         .flatten()
-        .filter_map(|word| {
-            WORDS
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(word))
-        })
-        .map(|(_, sense)| *sense);
-    let by_phrase = error.message.and_then(|message| {
-        let head = head_of(message).to_ascii_lowercase();
-        PHRASES
-            .iter()
-            .find(|(phrase, _)| head.contains(phrase))
-            .map(|(_, sense)| *sense)
-    });
+        .filter_map(known);
     // A general word (`invalid_request_error`) must not hide what the message says ("prompt is too long").
     by_word
         .clone()
         .find(|sense| !is_general(*sense))
-        .or(by_phrase)
+        .or_else(|| by_phrase(status, error))
         .or_else(|| by_word.clone().next())
+}
+
+/// What the first known phrase of the message says, if it may speak here.
+fn by_phrase(status: u16, error: &ErrorFacts<'_>) -> Option<Sense> {
+    let head = unquoted(head_of(error.message?)).to_ascii_lowercase();
+    let blames_account = !is_request_told(status, error);
+    PHRASES
+        .iter()
+        .filter(|(_, sense)| blames_account || !is_blame(*sense))
+        .find(|(phrase, _)| head.contains(phrase))
+        .map(|(_, sense)| *sense)
+}
+
+/// Whether status or code say that the request is at fault: then no phrase may blame the account.
+fn is_request_told(status: u16, error: &ErrorFacts<'_>) -> bool {
+    if matches!(status, 404..=406 | 409..=415) {
+        return true;
+    }
+    let precise = |word: &str| {
+        let counted = word.parse::<u64>().is_ok();
+        matches!(
+            word,
+            "model_not_found" | "invalid_prompt" | "content_policy_violation"
+        ) || !counted && !word.is_empty() && known(word).is_none()
+    };
+    let kinds = [
+        "not_found_error",
+        "NOT_FOUND",
+        "NotFoundError",
+        "request_too_large",
+    ];
+    matches!(status, 400 | 422) && error.code.is_some_and(precise)
+        || [error.code, error.type_]
+            .into_iter()
+            .flatten()
+            .any(|word| kinds.contains(&word))
+}
+
+fn known(word: &str) -> Option<Sense> {
+    WORDS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(word))
+        .map(|(_, sense)| *sense)
+}
+
+/// The message without what it quotes in backticks, double quotes or typographic ones: there stands the client's text.
+/// After a quotation mark that nothing closes, the rest is taken for quoted.
+fn unquoted(message: &str) -> String {
+    let mut said = String::with_capacity(message.len());
+    let mut open = None;
+    for letter in message.chars() {
+        match open {
+            Some(end) if letter == end => open = None,
+            Some(_) => {}
+            None => {
+                open = match letter {
+                    '`' | '"' => Some(letter),
+                    '\u{201c}' => Some('\u{201d}'),
+                    _ => None,
+                };
+                said.push(if open.is_some() { ' ' } else { letter });
+            }
+        }
+    }
+    said
+}
+
+/// Whether an error of this sense takes an account or endpoint out.
+const fn is_blame(sense: Sense) -> bool {
+    matches!(
+        sense,
+        Sense::Auth | Sense::KeyInvalid | Sense::Overloaded | Sense::Quota
+    )
 }
 
 /// The status that an error would have had, had it not come with a 200.
@@ -105,6 +169,7 @@ const WORDS: &[(&str, Sense)] = &[
     ("account_deactivated", Sense::KeyInvalid),
     ("token_expired", Sense::KeyInvalid),
     ("token_invalidated", Sense::KeyInvalid),
+    ("missing_scope", Sense::ModelDenied),
     ("insufficient_quota", Sense::Quota),
     ("credit_balance_exhausted", Sense::Quota),
     ("organization_spend_limit_exceeded", Sense::Quota),
@@ -188,6 +253,11 @@ const PHRASES: &[(&str, Sense)] = &[
     ("have access to the model", Sense::ModelDenied),
     ("not allowed to sample from this model", Sense::ModelDenied),
     ("permission to use this model", Sense::ModelDenied),
+    ("missing scopes", Sense::ModelDenied),
+    (
+        "insufficient permissions for this operation",
+        Sense::ModelDenied,
+    ),
     ("unregistered callers", Sense::Auth),
     ("account has been", Sense::Auth),
     ("overloaded", Sense::Overloaded),

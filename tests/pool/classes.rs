@@ -195,6 +195,82 @@ fn a_refused_credential_benches_the_account_only_when_it_is_about_the_credential
 }
 
 #[test]
+fn what_a_client_wrote_blames_no_account() {
+    let blames = [
+        "Your credit balance is too low",
+        "incorrect api key",
+        "exceeded your current quota",
+        "overloaded",
+    ];
+    for phrase in blames {
+        let model = format!("The model `{phrase}` does not exist");
+        let field = format!("Unknown parameter: \"{phrase}\".");
+        let value = format!("Invalid value: {phrase}. Supported values are: low, high.");
+        let open = format!("messages.0: unexpected text \"{phrase}");
+        let cases = [
+            (
+                404,
+                json("invalid_request_error", "model_not_found", &model),
+            ),
+            (404, json("not_found_error", "", phrase)),
+            (404, json("NotFoundError", "404", phrase)),
+            (
+                400,
+                json("invalid_request_error", "model_not_found", phrase),
+            ),
+            (
+                400,
+                json("invalid_request_error", "unknown_parameter", &field),
+            ),
+            (400, json("invalid_request_error", "invalid_value", &value)),
+            (400, json("invalid_request_error", "", &model)),
+            (400, json("invalid_request_error", "", &open)),
+            (413, json("request_too_large", "", phrase)),
+        ];
+        for (status, facts) in cases {
+            check(
+                Case(OpenaiChat, status, &[], facts),
+                Class::ClientFault,
+                Scope::Nothing,
+                None,
+            );
+        }
+    }
+    // A quotation beside the phrase does not silence it.
+    let spent = json(
+        "invalid_request_error",
+        "",
+        "Model \"x\": your credit balance is too low to access the API.",
+    );
+    check(
+        Case(Anthropic, 400, &[], spent),
+        Class::Quota,
+        Scope::Account,
+        None,
+    );
+}
+
+#[test]
+fn a_restricted_key_is_not_a_dead_one() {
+    let scopes =
+        "You have insufficient permissions for this operation. Missing scopes: model.request.";
+    for facts in [
+        json("invalid_request_error", "missing_scope", scopes),
+        json("invalid_request_error", "", scopes),
+        json("", "missing_scope", ""),
+    ] {
+        for status in [401, 403] {
+            check(
+                Case(OpenaiChat, status, &[], facts),
+                Class::Auth,
+                Scope::Nothing,
+                None,
+            );
+        }
+    }
+}
+
+#[test]
 fn a_spent_quota_lasts_until_the_stated_reset() {
     for facts in [
         json(
