@@ -1,8 +1,9 @@
 //! What a request cost: the built-in price table, the configuration's overrides, and the arithmetic.
 //!
 //! Prices are absolute, in USD per million tokens, and apply to exclusive buckets: a token is paid for once. A model
-//! without a price costs `None`, never zero. An entry of `prices` in the configuration is the whole price of the
-//! models it matches: no threshold, service tier or region is applied to it.
+//! without a price costs `None`, never zero. An entry of `prices` in the configuration replaces the rates of the models
+//! it matches; the service tiers, regions and the threshold for long prompts that the table has for such a model go on
+//! to apply to the new rates.
 mod prices;
 mod spelling;
 
@@ -21,7 +22,7 @@ pub use spelling::spellings;
 /// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
 #[derive(Debug)]
 pub struct PriceTable {
-    /// Most specific first.
+    /// In the order of the file: the first match wins.
     overrides: Vec<Override>,
     /// Spelling (see [`spellings`]) → row and the id in it.
     built_in: HashMap<String, (&'static Row, &'static str)>,
@@ -58,9 +59,6 @@ impl Quote<'_> {
 impl PriceTable {
     /// The built-in table under the `prices` of the configuration.
     pub fn new(prices: &[Price]) -> Self {
-        let mut overrides: Vec<Override> = prices.iter().map(Override::new).collect();
-        // Stable: equally specific patterns keep the order of the file.
-        overrides.sort_by_key(|entry| std::cmp::Reverse(specificity(entry.price.model.pattern())));
         let mut built_in = HashMap::default();
         for (row, id) in rows() {
             spellings(id, |spelling| {
@@ -69,7 +67,7 @@ impl PriceTable {
             });
         }
         Self {
-            overrides,
+            overrides: prices.iter().map(Override::new).collect(),
             built_in,
             memo: DashMap::with_hasher(RandomState::new()),
             memoised: AtomicUsize::new(0),
@@ -101,22 +99,22 @@ impl PriceTable {
         };
         Some(match found? {
             Found::BuiltIn(row, id) => quote(row, id),
-            Found::Override(position) => self.overrides.get(position)?.quote(),
+            Found::Override(position, row) => self.overrides.get(position)?.quote(row),
         })
     }
 
-    /// Every price: the configuration's, most specific first, then the built-in table.
+    /// Every price: the configuration's in the order of the file, then the built-in table.
     pub fn list(&self) -> impl Iterator<Item = Quote<'_>> {
         let built_in = rows().map(|(row, id)| quote(row, id));
-        self.overrides.iter().map(Override::quote).chain(built_in)
+        let overrides = self.overrides.iter().map(|entry| entry.quote(None));
+        overrides.chain(built_in)
     }
 
     fn look_up(&self, model: &str) -> Option<Found> {
-        let found = self.over(model).or_else(|| {
-            spellings(model, |spelling| {
-                let built_in = self.built_in.get(spelling);
-                built_in.map(|(row, id)| self.over(id).unwrap_or(Found::BuiltIn(row, id)))
-            })
+        let built_in = spellings(model, |spelling| self.built_in.get(spelling).copied());
+        let found = self.over(model, built_in).or_else(|| {
+            let (row, id) = built_in?;
+            Some(Found::BuiltIn(row, id))
         });
         // Clients name models: without bounds, one of them could fill the memory.
         if model.len() <= MAX_MEMO_NAME && self.memoised.fetch_add(1, Ordering::Relaxed) < MAX_MEMO
@@ -126,12 +124,13 @@ impl PriceTable {
         found
     }
 
-    fn over(&self, model: &str) -> Option<Found> {
-        let position = self
-            .overrides
-            .iter()
-            .position(|entry| entry.price.model.is_match(model))?;
-        Some(Found::Override(position))
+    /// The first entry of the configuration that matches the name as it was asked for, or the table's id for it.
+    fn over(&self, model: &str, built_in: Option<(&'static Row, &'static str)>) -> Option<Found> {
+        let position = self.overrides.iter().position(|entry| {
+            let glob = &entry.price.model;
+            glob.is_match(model) || built_in.is_some_and(|(_, id)| glob.is_match(id))
+        })?;
+        Some(Found::Override(position, built_in.map(|(row, _)| row)))
     }
 }
 
@@ -161,12 +160,13 @@ impl Override {
         }
     }
 
-    fn quote(&self) -> Quote<'_> {
+    /// The price for the models of `row`, or for a model that the table does not know.
+    fn quote(&self, row: Option<&'static Row>) -> Quote<'_> {
         Quote {
             model: self.price.model.pattern(),
             rates: self.rates,
-            long: None,
-            terms: &Terms::NONE,
+            long: row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
+            terms: row.map_or(&Terms::NONE, |row| row.terms),
             source: "configuration",
         }
     }
@@ -175,7 +175,8 @@ impl Override {
 #[derive(Clone, Copy, Debug)]
 enum Found {
     BuiltIn(&'static Row, &'static str),
-    Override(usize),
+    /// The entry of the configuration, and the table's row that it overrides.
+    Override(usize, Option<&'static Row>),
 }
 
 fn rows() -> impl Iterator<Item = (&'static Row, &'static str)> {
@@ -192,15 +193,6 @@ fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
         terms: row.terms,
         source: row.source,
     }
-}
-
-/// How much of a pattern is literal: an exact name beats every glob, a longer glob a shorter one.
-fn specificity(pattern: &str) -> (bool, usize) {
-    let wild = |c: char| matches!(c, '*' | '?' | '[' | '{');
-    (
-        !pattern.contains(wild),
-        pattern.chars().filter(|&c| !wild(c)).count(),
-    )
 }
 
 /// The longest name remembered. Real ones stay under 64 bytes.
@@ -368,6 +360,12 @@ mod tests {
             ),
             ("doubao-seed-2-1-pro-260915", "doubao-seed-2.1-pro"),
             ("minimax/minimax-m3", "minimax-m3"),
+            ("claude-opus-4-20250514", "claude-opus-4"),
+            ("claude-3-5-sonnet-20241022", "claude-3-5-sonnet"),
+            ("gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),
+            ("gpt-4-1106-preview", "gpt-4-1106-preview"),
+            ("x-ai/grok-4.20-0309", "grok-4.20"),
+            ("gemini-flash-latest", "gemini-flash-latest"),
         ] {
             for _ in 0..2 {
                 assert_eq!(
@@ -384,12 +382,11 @@ mod tests {
         let prices = PriceTable::new(&[]);
         for model in [
             "",
-            "gpt-4.1-mini",
             "gpt-4o-audio-preview",
             "gpt-4o-mini-tts",
-            "o3-mini",
-            "claude-opus-4-20250514",
-            "claude-3-5-sonnet-20241022",
+            "gpt-5-chat",
+            "claude-2.1",
+            "mistral-large-2407",
             "gemini-2.5-flash-image",
             "anthropic/claude-sonnet-4.5:free",
             "deepseek-ai/DeepSeek-V3",
@@ -401,22 +398,53 @@ mod tests {
     }
 
     #[test]
-    fn configuration_overrides_the_table_most_specific_first() {
+    fn the_first_entry_of_the_configuration_that_matches_wins() {
+        let input = usage(1_000_000, 0, 0, 0, 0);
         let prices = PriceTable::new(&[
-            price("*", 9.0, 9.0),
-            price("claude-*", 7.0, 7.0),
-            price("claude-sonnet-4*", 3.0, 15.0),
             price("claude-sonnet-4-6", 1.0, 2.0),
+            price("claude-sonnet-4*", 3.0, 15.0),
+            price("claude-*", 7.0, 7.0),
+            price("*", 9.0, 9.0),
+            price("gpt-5", 1.0, 1.0),
         ]);
-        let cost = |model| prices.cost(model, &usage(1_000_000, 0, 0, 0, 0), Some("flex"));
+        let cost = |model| prices.cost(model, &input, None);
         assert_eq!(cost("claude-sonnet-4-6"), Some(1.0));
         assert_eq!(cost("claude-sonnet-4-5-20250929"), Some(3.0));
         assert_eq!(cost("claude-opus-5"), Some(7.0));
+        assert_eq!(cost("gpt-5"), Some(9.0), "its own entry comes too late");
         assert_eq!(
-            cost("gpt-5"),
-            Some(9.0),
-            "an override is the whole price: flex does not halve it"
+            cost("anthropic/claude-sonnet-4.6"),
+            Some(1.0),
+            "the entry for the model's id comes before `*`, which matches the name as asked"
         );
+        let general_first = PriceTable::new(&[price("*", 9.0, 9.0), price("gpt-5", 1.0, 1.0)]);
+        assert_eq!(general_first.cost("gpt-5", &input, None), Some(9.0));
+    }
+
+    #[test]
+    fn an_override_keeps_the_tiers_regions_and_the_threshold_of_its_model() {
+        let prices = PriceTable::new(&[
+            price("gpt-5*", 10.0, 60.0),
+            price("claude-*", 4.0, 8.0),
+            price("gemini-2.5-pro", 2.5, 10.0),
+            price("mine", 10.0, 20.0),
+        ]);
+        let million = usage(1_000_000, 0, 0, 0, 0);
+        let cost = |model, tier, region| prices.cost_in(model, &million, tier, region);
+        // gpt-5.5 costs twice as much above 272k, and its priority two and a half times as much.
+        assert_eq!(cost("gpt-5.5", None, None), Some(20.0));
+        assert_eq!(cost("gpt-5.5", Some("priority"), None), Some(50.0));
+        assert_eq!(cost("gpt-5", Some("flex"), None), Some(5.0));
+        let short = usage(100_000, 0, 0, 0, 0);
+        assert_eq!(prices.cost("gpt-5.5", &short, None), Some(1.0));
+        assert_eq!(cost("claude-opus-5", Some("batch"), None), Some(2.0));
+        let in_us = cost("claude-opus-5", None, Some("us")).expect("a price");
+        assert!((in_us - 4.4).abs() < 1e-9);
+        let long_output = usage(200_001, 0, 0, 0, 1_000_000);
+        let paid = prices.cost("gemini-2.5-pro", &long_output, None);
+        // 200001×5 + 1000000×15: the threshold's ratios, two and one and a half, are those of the table.
+        assert!((paid.expect("a price") - 16.000_005).abs() < 1e-9);
+        assert_eq!(cost("mine", Some("flex"), Some("us")), Some(10.0));
     }
 
     #[test]

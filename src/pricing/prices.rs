@@ -40,6 +40,26 @@ pub struct Long {
     pub rates: Rates,
 }
 
+impl Long {
+    /// These rates for a model whose ordinary rates are `new` instead of `old`: each kind of token keeps the ratio
+    /// between its two rates.
+    pub(super) fn scaled(&self, old: &Rates, new: &Rates) -> Self {
+        let scale =
+            |long: f64, old: f64, new: f64| if old > 0.0 { new * (long / old) } else { new };
+        let long = &self.rates;
+        Self {
+            above: self.above,
+            rates: Rates {
+                input: scale(long.input, old.input, new.input),
+                cache_write_5m: scale(long.cache_write_5m, old.cache_write_5m, new.cache_write_5m),
+                cache_write_1h: scale(long.cache_write_1h, old.cache_write_1h, new.cache_write_1h),
+                cache_read: scale(long.cache_read, old.cache_read, new.cache_read),
+                output: scale(long.output, old.output, new.output),
+            },
+        }
+    }
+}
+
 /// What service tiers and regions do to a price. Names are those of the vendors' responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {
@@ -77,6 +97,12 @@ impl Terms {
             ("ultrafast", 6.0),
         ],
         regions: &[("eu", 1.1), ("us", 1.1)],
+    };
+
+    /// The generation of 4 sells priority at one and three quarters.
+    const OPENAI_4: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.75)],
+        regions: Self::OPENAI.regions,
     };
 
     const OPENAI_5_5: Self = Self {
@@ -160,6 +186,7 @@ fn factor(factors: &[(&str, f64)], name: Option<&str>) -> f64 {
 
 const ANTHROPIC: &str = "platform.claude.com pricing, 2026-08 to 2026-11";
 const ASSUMED: &str = "unpublished in 2026-11: assumed to cost what 5.1 costs";
+const SECOND_HAND: &str = "assumed: unpublished by Anthropic, from a reseller's page of 2026-11-10";
 const OPENAI: &str = "LiteLLM 1.109.1 price map, citing OpenAI's pricing page, 2026-11";
 const GEMINI: &str = "LiteLLM 1.109.1 price map, citing Gemini Developer API pricing, 2026-11";
 const OTHERS: &str = "LiteLLM 1.109.1 price map, citing the vendor's pricing page, 2026-11";
@@ -167,7 +194,8 @@ const OTHERS: &str = "LiteLLM 1.109.1 price map, citing the vendor's pricing pag
 #[rustfmt::skip]
 pub(super) const TABLE: &[Row] = &[
     // Anthropic. Cache writes live five minutes and one hour.
-    row(&["claude-fable-5-2", "claude-mythos-5-2"], rates(10.0, 12.5, 20.0, 0.25, 50.0), &Terms::ANTHROPIC_REGIONAL, ASSUMED),
+    row(&["claude-fable-5-2"], rates(8.0, 10.0, 16.0, 0.2, 40.0), &Terms::ANTHROPIC_REGIONAL, SECOND_HAND),
+    row(&["claude-mythos-5-2"], rates(10.0, 12.5, 20.0, 0.25, 50.0), &Terms::ANTHROPIC_REGIONAL, ASSUMED),
     row(&["claude-fable-5-1", "claude-mythos-5-1"], rates(10.0, 12.5, 20.0, 0.25, 50.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
     row(&["claude-fable-5", "claude-mythos-5"], rates(10.0, 12.5, 20.0, 1.0, 50.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
     row(&["claude-opus-5-5"], rates(4.0, 5.0, 8.0, 0.2, 20.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
@@ -180,6 +208,11 @@ pub(super) const TABLE: &[Row] = &[
     row(&["claude-sonnet-4-6"], rates(3.0, 3.75, 6.0, 0.3, 15.0), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC),
     row(&["claude-sonnet-4-5"], rates(3.0, 3.75, 6.0, 0.3, 15.0), &Terms::ANTHROPIC, ANTHROPIC),
     row(&["claude-haiku-5-5"], rates(0.1, 0.125, 0.2, 0.01, 0.5), &Terms::ANTHROPIC_REGIONAL, ANTHROPIC).above(100_000, rates(0.5, 0.625, 1.0, 0.05, 2.5)),
+    // No longer sold by Anthropic itself, or soon so; clients still ask for them.
+    row(&["claude-opus-4-1", "claude-opus-4-0", "claude-opus-4", "claude-3-opus"], rates(15.0, 18.75, 30.0, 1.5, 75.0), &Terms::ANTHROPIC, ANTHROPIC),
+    row(&["claude-sonnet-4-0", "claude-sonnet-4", "claude-3-7-sonnet", "claude-3-5-sonnet", "claude-3-sonnet"], rates(3.0, 3.75, 6.0, 0.3, 15.0), &Terms::ANTHROPIC, ANTHROPIC),
+    row(&["claude-3-5-haiku"], rates(0.8, 1.0, 1.6, 0.08, 4.0), &Terms::ANTHROPIC, ANTHROPIC),
+    row(&["claude-3-haiku"], rates(0.25, 0.3, 0.5, 0.03, 1.25), &Terms::ANTHROPIC, ANTHROPIC),
     row(&["claude-haiku-4-5"], rates(1.0, 1.25, 2.0, 0.1, 5.0), &Terms::ANTHROPIC, ANTHROPIC),
     // OpenAI. Cache writes live thirty minutes and twelve hours. Above 272k: input ×2, output ×1.5, written out.
     row(&["gpt-6-astra"], rates(10.0, 12.5, 25.0, 1.0, 50.0), &Terms::OPENAI, OPENAI).above(272_000, rates(20.0, 25.0, 50.0, 2.0, 75.0)),
@@ -187,31 +220,45 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gpt-6.1-terra"], rates(1.0, 1.25, 2.5, 0.05, 5.0), &Terms::OPENAI, OPENAI).above(272_000, rates(2.0, 2.5, 5.0, 0.1, 7.5)),
     row(&["gpt-6-sol"], rates(2.0, 2.5, 5.0, 0.2, 10.0), &Terms::OPENAI, OPENAI).above(272_000, rates(4.0, 5.0, 10.0, 0.4, 15.0)),
     row(&["gpt-6-luna"], rates(0.1, 0.125, 0.25, 0.01, 0.5), &Terms::OPENAI, OPENAI).above(272_000, rates(0.2, 0.25, 0.5, 0.02, 0.75)),
-    row(&["gpt-5.6-sol"], rates(4.0, 5.0, 10.0, 0.4, 20.0), &Terms::OPENAI, OPENAI).above(272_000, rates(8.0, 10.0, 20.0, 0.8, 30.0)),
+    row(&["gpt-5.6-sol", "gpt-5.6"], rates(4.0, 5.0, 10.0, 0.4, 20.0), &Terms::OPENAI, OPENAI).above(272_000, rates(8.0, 10.0, 20.0, 0.8, 30.0)),
     row(&["gpt-5.6-terra"], rates(2.0, 2.5, 5.0, 0.2, 12.0), &Terms::OPENAI, OPENAI).above(272_000, rates(4.0, 5.0, 10.0, 0.4, 18.0)),
     row(&["gpt-5.6-luna"], rates(0.2, 0.25, 0.5, 0.02, 1.2), &Terms::OPENAI, OPENAI).above(272_000, rates(0.4, 0.5, 1.0, 0.04, 1.8)),
     row(&["gpt-5.5"], uncached_writes(5.0, 0.5, 30.0), &Terms::OPENAI_5_5, OPENAI).above(272_000, uncached_writes(10.0, 1.0, 45.0)),
     // No discount on cache reads.
     row(&["gpt-5.5-pro"], uncached_writes(30.0, 30.0, 180.0), &Terms::OPENAI_5_5, OPENAI).above(272_000, uncached_writes(60.0, 60.0, 270.0)),
+    row(&["gpt-5.4-pro"], uncached_writes(30.0, 30.0, 180.0), &Terms::OPENAI, OPENAI).above(272_000, uncached_writes(60.0, 60.0, 270.0)),
+    row(&["gpt-5.2-pro"], uncached_writes(21.0, 21.0, 168.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5-pro"], uncached_writes(15.0, 15.0, 120.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-5.4"], uncached_writes(2.5, 0.25, 15.0), &Terms::OPENAI, OPENAI).above(272_000, uncached_writes(5.0, 0.5, 22.5)),
     row(&["gpt-5.4-mini"], uncached_writes(0.75, 0.075, 4.5), &Terms::OPENAI, OPENAI),
     row(&["gpt-5.4-nano"], uncached_writes(0.2, 0.02, 1.25), &Terms::OPENAI, OPENAI),
-    row(&["gpt-5.3-codex", "gpt-5.2"], uncached_writes(1.75, 0.175, 14.0), &Terms::OPENAI, OPENAI),
-    row(&["gpt-5.1", "gpt-5"], uncached_writes(1.25, 0.125, 10.0), &Terms::OPENAI, OPENAI),
-    row(&["gpt-5-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5.3-codex", "gpt-5.2", "gpt-5.2-codex"], uncached_writes(1.75, 0.175, 14.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5.1", "gpt-5", "gpt-5.1-codex", "gpt-5.1-codex-max", "gpt-5-codex"], uncached_writes(1.25, 0.125, 10.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5-mini", "gpt-5.1-codex-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-5-nano"], uncached_writes(0.05, 0.005, 0.4), &Terms::OPENAI, OPENAI),
     // Its context of a million tokens is sold at one price; the rule for long prompts came with gpt-5.4.
-    row(&["gpt-4.1"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4.1"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
+    row(&["gpt-4.1-mini"], uncached_writes(0.4, 0.1, 1.6), &Terms::OPENAI_4, OPENAI),
+    row(&["gpt-4.1-nano"], uncached_writes(0.1, 0.025, 0.4), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4o-2024-05-13"], uncached_writes(5.0, 5.0, 15.0), &Terms::OPENAI_4, OPENAI),
+    row(&["gpt-4-turbo", "gpt-4-turbo-preview", "gpt-4-1106-preview", "gpt-4-0125-preview"], uncached_writes(10.0, 10.0, 30.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4"], uncached_writes(30.0, 30.0, 60.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-4o"], uncached_writes(2.5, 1.25, 10.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-4o-mini"], uncached_writes(0.15, 0.075, 0.6), &Terms::OPENAI, OPENAI),
-    row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
+    row(&["o1-pro"], uncached_writes(150.0, 150.0, 600.0), &Terms::OPENAI, OPENAI),
+    row(&["o1"], uncached_writes(15.0, 7.5, 60.0), &Terms::OPENAI, OPENAI),
+    row(&["o3-pro"], uncached_writes(20.0, 20.0, 80.0), &Terms::OPENAI, OPENAI),
+    row(&["o3-mini"], uncached_writes(1.1, 0.55, 4.4), &Terms::OPENAI, OPENAI),
+    row(&["o3-deep-research"], uncached_writes(10.0, 2.5, 40.0), &Terms::OPENAI, OPENAI),
+    row(&["o4-mini-deep-research"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
+    row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
     row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI, OPENAI),
     // Gemini. Thoughts are billed as output.
     row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::NONE, GEMINI),
-    row(&["gemini-3.1-pro-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
-    row(&["gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::NONE, GEMINI),
+    row(&["gemini-3.1-pro-preview", "gemini-pro-latest"], uncached_writes(2.0, 0.2, 12.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
+    row(&["gemini-flash-latest", "gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::NONE, GEMINI),
     row(&["gemini-3.5-flash"], uncached_writes(1.5, 0.15, 9.0), &Terms::NONE, GEMINI),
-    row(&["gemini-3.5-flash-lite"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
+    row(&["gemini-3.5-flash-lite", "gemini-flash-lite-latest"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
     row(&["gemini-3.1-flash-lite"], uncached_writes(0.25, 0.025, 1.5), &Terms::NONE, GEMINI),
     row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::NONE, GEMINI),
     row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
@@ -221,19 +268,40 @@ pub(super) const TABLE: &[Row] = &[
     row(&["deepseek-v4-flash"], uncached_writes(0.3, 0.006, 1.2), &Terms::NONE, OTHERS),
     row(&["deepseek-v4-pro"], uncached_writes(1.32, 0.044, 3.96), &Terms::NONE, OTHERS),
     row(&["deepseek-chat", "deepseek-reasoner"], uncached_writes(0.28, 0.028, 0.42), &Terms::NONE, OTHERS),
-    row(&["kimi-k3"], uncached_writes(3.0, 0.3, 15.0), &Terms::NONE, OTHERS),
-    row(&["kimi-k3.1-pro"], uncached_writes(2.0, 0.2, 10.0), &Terms::NONE, OTHERS),
+    row(&["deepseek-v3.2"], uncached_writes(0.28, 0.028, 0.4), &Terms::NONE, OTHERS),
+    row(&["deepseek-v3"], uncached_writes(0.27, 0.07, 1.1), &Terms::NONE, OTHERS),
+    row(&["deepseek-r1"], uncached_writes(0.55, 0.14, 2.19), &Terms::NONE, OTHERS),
+    row(&["kimi-k3"], rates(3.0, 3.0, 6.0, 0.3, 15.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k3.1-pro-highspeed"], rates(4.0, 4.0, 8.0, 0.2, 20.0), &Terms::NONE, OTHERS),
+    row(&["kimi-k3.1-pro"], rates(2.0, 2.0, 4.0, 0.2, 10.0), &Terms::NONE, OTHERS),
     row(&["kimi-k2.7-code"], uncached_writes(0.95, 0.19, 4.0), &Terms::NONE, OTHERS),
     row(&["kimi-k2.6"], uncached_writes(0.95, 0.16, 4.0), &Terms::NONE, OTHERS),
     row(&["kimi-k2.5"], uncached_writes(0.6, 0.1, 3.0), &Terms::NONE, OTHERS),
     row(&["glm-5.3", "glm-5.2", "glm-5.1"], uncached_writes(1.4, 0.26, 4.4), &Terms::NONE, OTHERS),
     row(&["glm-5"], uncached_writes(1.0, 0.2, 3.2), &Terms::NONE, OTHERS),
     row(&["glm-4.7", "glm-4.6"], uncached_writes(0.6, 0.11, 2.2), &Terms::NONE, OTHERS),
+    row(&["glm-5-code"], uncached_writes(1.2, 0.3, 5.0), &Terms::NONE, OTHERS),
+    row(&["glm-4.5"], uncached_writes(0.6, 0.6, 2.2), &Terms::NONE, OTHERS),
+    row(&["glm-4.5-x"], uncached_writes(2.2, 2.2, 8.9), &Terms::NONE, OTHERS),
+    row(&["glm-4.5-air"], uncached_writes(0.2, 0.2, 1.1), &Terms::NONE, OTHERS),
+    row(&["glm-4.5-airx"], uncached_writes(1.1, 1.1, 4.5), &Terms::NONE, OTHERS),
     row(&["glm-5.3-flash"], uncached_writes(0.15, 0.03, 0.5), &Terms::NONE, OTHERS),
-    row(&["MiniMax-M3", "minimax-m3"], uncached_writes(0.3, 0.06, 1.2), &Terms::NONE, OTHERS),
-    row(&["MiniMax-M2.5", "minimax-m2.5"], uncached_writes(0.3, 0.03, 1.2), &Terms::NONE, OTHERS),
-    row(&["grok-4.7", "grok-4.6"], uncached_writes(2.0, 0.5, 6.0), &Terms::NONE, OTHERS),
-    row(&["grok-4.5"], uncached_writes(2.0, 0.3, 6.0), &Terms::NONE, OTHERS),
-    row(&["grok-4.3"], uncached_writes(1.25, 0.2, 2.5), &Terms::NONE, OTHERS),
+    row(&["MiniMax-M3", "minimax-m3"], uncached_writes(0.3, 0.06, 1.2), &Terms::NONE, OTHERS).above(512_000, uncached_writes(0.6, 0.12, 2.4)),
+    row(&["MiniMax-M2.5-lightning", "minimax-m2.5-lightning", "MiniMax-M2.1-lightning", "minimax-m2.1-lightning"], rates(0.3, 0.375, 0.375, 0.03, 2.4), &Terms::NONE, OTHERS),
+    row(&["MiniMax-M2.5", "minimax-m2.5", "MiniMax-M2.1", "minimax-m2.1", "MiniMax-M2", "minimax-m2"], rates(0.3, 0.375, 0.375, 0.03, 1.2), &Terms::NONE, OTHERS),
+    row(&["grok-4.7", "grok-4.6"], uncached_writes(2.0, 0.5, 6.0), &Terms::NONE, OTHERS).above(200_000, uncached_writes(4.0, 1.0, 12.0)),
+    row(&["grok-4.5"], uncached_writes(2.0, 0.3, 6.0), &Terms::NONE, OTHERS).above(200_000, uncached_writes(4.0, 0.6, 12.0)),
+    row(&["grok-4.3", "grok-4.20", "grok-4.20-reasoning", "grok-4.20-non-reasoning", "grok-4.20-multi-agent"], uncached_writes(1.25, 0.2, 2.5), &Terms::NONE, OTHERS).above(200_000, uncached_writes(2.5, 0.4, 5.0)),
+    // By these names only: a dated name of Mistral's may be an older model at another price.
+    row(&["mistral-large-latest"], uncached_writes(0.5, 0.05, 1.5), &Terms::NONE, OTHERS),
+    row(&["mistral-medium-latest", "mistral-medium-3.5", "magistral-medium-latest"], uncached_writes(1.5, 0.15, 7.5), &Terms::NONE, OTHERS),
+    row(&["mistral-small-latest", "magistral-small-latest"], uncached_writes(0.15, 0.015, 0.6), &Terms::NONE, OTHERS),
+    row(&["codestral-latest"], uncached_writes(0.3, 0.03, 0.9), &Terms::NONE, OTHERS),
+    row(&["devstral-latest", "devstral-medium-latest"], uncached_writes(0.4, 0.04, 2.0), &Terms::NONE, OTHERS),
+    row(&["devstral-small-latest"], uncached_writes(0.1, 0.01, 0.3), &Terms::NONE, OTHERS),
+    row(&["qwen-max"], uncached_writes(1.6, 1.6, 6.4), &Terms::NONE, OTHERS),
+    row(&["qwen3.7-max"], rates(2.5, 3.125, 3.125, 0.5, 7.5), &Terms::NONE, OTHERS),
+    row(&["qwen3.8-max"], uncached_writes(2.0, 0.25, 6.0), &Terms::NONE, OTHERS),
+    row(&["qwen3.8-flash"], rates(0.15, 0.2, 0.2, 0.016, 0.47), &Terms::NONE, OTHERS),
     row(&["doubao-seed-2.1-pro"], uncached_writes(0.8625, 0.1725, 4.3125), &Terms::NONE, OTHERS),
 ];
