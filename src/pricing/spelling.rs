@@ -46,8 +46,8 @@ fn without_suffix(model: &str) -> Option<&str> {
         return digits(date, &[8]).then_some(rest);
     }
     let (rest, last) = model.rsplit_once('-')?;
-    // claude-…-20250929, doubao-…-260115, gemini-…-001, kimi-…-0905
-    if digits(last, &[8, 6, 4, 3]) && !ends_in_day(rest) {
+    // claude-…-20250929, doubao-…-260115, gemini-…-001, kimi-…-0905, grok-4-20-0309
+    if digits(last, &[8, 6, 4, 3]) && !(ends_in_day(rest) && last.starts_with("20")) {
         return Some(rest);
     }
     // gemini-…-05-06 and gemini-…-09-2025
@@ -129,6 +129,8 @@ mod tests {
                     "gemini-2-5-pro",
                 ],
             ),
+            ("grok-4.20-0309-reasoning", vec!["grok-4-20-0309-reasoning"]),
+            ("grok-4.20-0309", vec!["grok-4-20-0309", "grok-4-20"]),
             (
                 "gemini-2.5-flash-preview-09-2025",
                 vec![
