@@ -1,7 +1,7 @@
 //! `weir check`.
 use std::process::ExitCode;
 
-use super::{BAD_CONFIGURATION, ConfigFile, print_faults};
+use super::{BAD_CONFIGURATION, ConfigFile, failure, print, print_faults};
 use crate::config;
 
 pub(super) fn run(file: &ConfigFile) -> ExitCode {
@@ -13,18 +13,23 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
     };
     match config::load(&path) {
         Ok(config) => {
-            for warning in &config.warnings {
-                println!("{warning}");
-            }
-            println!(
-                "{}: fine: {} accounts, {} pools, {} routes, {} keys",
+            let mut lines: Vec<String> = config
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}\n"))
+                .collect();
+            lines.push(format!(
+                "{}: fine: {} accounts, {} pools, {} routes, {} keys\n",
                 path.display(),
                 config.accounts.len(),
                 config.pools.len(),
                 config.routes.len(),
                 config.keys.len()
-            );
-            ExitCode::SUCCESS
+            ));
+            match print(&lines.concat()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure(&error),
+            }
         }
         Err(faults) => print_faults(&faults),
     }

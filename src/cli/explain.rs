@@ -1,11 +1,11 @@
 //! `weir explain`: what would happen to a request. Nobody is called, nothing is bound.
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print_faults};
+use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print, print_faults};
 use crate::config;
 use crate::exchange::Gateway;
 use crate::exchange::explain::{self, Ask, Moment};
@@ -74,14 +74,11 @@ impl Explain {
         } else {
             Ok(report.to_string())
         };
-        let written = text.map_err(std::io::Error::from).and_then(|text| {
-            let mut out = std::io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            out.flush()
-        });
-        match written {
-            // `weir explain | head` is no failure.
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => failure(&error),
+        match text
+            .map_err(std::io::Error::from)
+            .and_then(|text| print(&text))
+        {
+            Err(error) => failure(&error),
             _ if report.served => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         }

@@ -3,7 +3,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{failure, random};
+use super::{failure, print, random};
+use crate::config;
 use crate::keys;
 
 #[derive(Debug, Subcommand)]
@@ -11,7 +12,7 @@ pub(super) enum Key {
     /// Print a fresh client key once, and its entry for the configuration
     New {
         /// The name of the key in metrics and logs
-        #[arg(long, default_value = "new-key")]
+        #[arg(long, default_value = "new-key", value_parser = config::valid_name)]
         name: String,
     },
 }
@@ -24,10 +25,13 @@ impl Key {
             Err(error) => return failure(&format!("no randomness: {error}")),
         };
         let key = keys::generate(random);
-        println!("{key}");
-        println!();
-        println!("# give the line above to the client: it is shown only now. Under `keys:` goes:");
-        print!("{}", keys::entry(&name, &key));
-        ExitCode::SUCCESS
+        let entry = keys::entry(&name, &key);
+        let text = format!(
+            "{key}\n\n# give the line above to the client: it is shown only now. Under `keys:` goes:\n{entry}"
+        );
+        match print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&error),
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! Diagnostics of the process itself, on standard error. The access log is another thing.
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
@@ -21,6 +23,8 @@ pub(super) fn start(log: &Log) -> OnReload {
             on_reload(started, move |filter| handle.reload(filter).is_ok())
         }
         LogFormat::Text => {
+            // A file or a journal would keep the codes of the colours as noise.
+            let builder = builder.with_ansi(std::io::stderr().is_terminal());
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let started = builder.try_init().is_ok();

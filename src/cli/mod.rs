@@ -92,6 +92,16 @@ fn print_faults(faults: &[Diagnostic]) -> ExitCode {
     ExitCode::from(BAD_CONFIGURATION)
 }
 
+/// Prints `text` to standard output. A reader that went away (`| head`, `| true`) is no failure of the command's.
+fn print(text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn failure(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("weir: {error}");
     ExitCode::FAILURE

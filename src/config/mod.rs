@@ -48,6 +48,7 @@ pub use models::{ModelCapabilities, Price};
 pub use prometheus::Prometheus;
 pub use route::{Route, When};
 pub use schema::schema;
+pub use values::valid_name;
 
 /// A valid configuration, compiled. Only [`load()`] and [`parse`] make one; the other makers write YAML and pass through them.
 #[derive(Debug)]

@@ -68,6 +68,11 @@ value!(
     scalar,
     name
 );
+
+/// Reads `text` as the name of something configured, or says which rule it breaks.
+pub fn valid_name(text: &str) -> Result<String, String> {
+    name(text).map_err(|rule| rule.unwrap_or_else(|| "this is no name".to_owned()))
+}
 value!(
     /// Free text.
     Text(String),

@@ -179,3 +179,59 @@ fn an_api_key_in_the_environment_is_enough() {
     }
     assert!(!process.log().contains("sk-ant"), "{}", process.log());
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let upstream = Upstream::json(200, "{}");
+    let (_dir, path) = file(&yaml(&upstream));
+    for arguments in [
+        &["key", "new"][..],
+        &["check", "-c", &path],
+        &["explain", "-c", &path, "--key", "nobody"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ended = command(arguments)
+            .stdin(std::process::Stdio::null())
+            .stdout(writer)
+            .output()
+            .expect("weir exists");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(!stderr.contains("panicked"), "{arguments:?} {stderr}");
+        if arguments[0] != "explain" {
+            assert_eq!(ended.status.code(), Some(0), "{arguments:?} {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_new_key_has_a_name_that_the_configuration_takes() {
+    for name in ["a b", "", "other", "-x"] {
+        let ended = run(&mut command(&["key", "new", &format!("--name={name}")]));
+        assert_eq!(ended.code, Some(2), "{name:?} {ended:?}");
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_warning_says_that_it_is_one() {
+    let upstream = Upstream::json(200, "{}");
+    let (_dir, path) = file(&(yaml(&upstream) + "version: 1\nlog: { bodies: true }\n"));
+    let ended = run(&mut command(&["check", "-c", &path]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let first = ended.stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with("warning: "), "{ended:?}");
+}
+
+#[test]
+fn text_diagnostics_have_no_colours_in_a_file() {
+    let upstream = Upstream::json(200, "{}");
+    let (dir, path) = file(&(yaml(&upstream) + "log: { format: text }\n"));
+    let process = Process::spawn_unready(command(&["run", "-c", &path]), dir);
+    process.says("listening");
+    let log = process.log();
+    assert!(
+        log.contains("listening") && !log.contains('\u{1b}'),
+        "{log}"
+    );
+}
