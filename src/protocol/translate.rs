@@ -146,17 +146,21 @@ impl Translator {
             };
             response = whole;
         }
-        Ok(self.answer(response))
+        self.answer(response)
     }
 
-    fn answer(&mut self, mut response: Response) -> Vec<u8> {
+    fn answer(&mut self, mut response: Response) -> Result<Vec<u8>, WireError> {
         self.restore.restore(&mut response);
         self.stops.cut(&mut response);
+        self.seen.spent = response.spent;
+        let response = response
+            .with_sound_calls()
+            .map_err(|violation| self.violated(violation))?;
         self.seen.committed = true;
         self.seen.spent = response.spent;
         self.seen.model.clone_from(&response.model);
         self.seen.terminal = Some(Terminal::Complete);
-        match self.client {
+        Ok(match self.client {
             Dialect::OpenaiChat => {
                 openai_chat::response::encode(&response, &self.context, &mut self.losses)
             }
@@ -167,7 +171,7 @@ impl Translator {
             Dialect::OpenaiResponses => {
                 openai_responses::response::encode(&response, &self.context, &mut self.losses)
             }
-        }
+        })
     }
 
     /// Translates the next bytes of a stream, however they are cut. After [`Translator::terminal`] nothing is read or written.

@@ -39,16 +39,14 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
         return Err(Violation::unreadable("the answer has no stop_reason"));
     };
     let sequence = message.stop_sequence.map(|sequence| sequence.to_owned());
-    let stop = stop(reason, sequence, message.stop_details.as_ref())?;
-    let mut response = Response {
+    let stop = stop(reason, sequence, message.stop_details.as_ref());
+    Ok(Response {
         id: message.id.map(|id| id.to_owned()),
         model: message.model.map(|model| model.to_owned()),
         stop: stop.given(Calls::among(&blocks)),
         blocks,
         spent: message.usage.map(|usage| spent(&usage)),
-    };
-    response.drop_cut_call();
-    Ok(response)
+    })
 }
 
 /// Writes the answer for a client.
@@ -100,11 +98,11 @@ pub(super) fn stop(
     reason: &str,
     sequence: Option<String>,
     details: Option<&StopDetails<'_>>,
-) -> Result<Stop, Violation> {
+) -> Stop {
     let own = |text: &Option<crate::protocol::hub::read::Str<'_>>| {
         text.as_ref().map(super::super::hub::read::Str::to_owned)
     };
-    Ok(match reason {
+    match reason.to_ascii_lowercase().as_str() {
         "max_tokens" => Stop::MaxTokens,
         "model_context_window_exceeded" => Stop::ContextFull,
         "refusal" => Stop::Refusal(Refusal {
@@ -113,13 +111,14 @@ pub(super) fn stop(
         }),
         "pause_turn" => Stop::Pause,
         "tool_use" => Stop::ToolUse,
-        "end_turn" | "compaction" => Stop::End,
         "stop_sequence" => Stop::Sequence(sequence),
-        other => {
-            let message = format!("the upstream stopped for a reason that is not known: `{other}`");
-            return Err(Violation::new("unknown_stop_reason", message));
-        }
-    })
+        // Compatible servers put Chat's words here.
+        "length" => Stop::MaxTokens,
+        "tool_calls" | "function_call" => Stop::ToolUse,
+        "content_filter" => Stop::Refusal(Refusal::default()),
+        // `end_turn`, `compaction`, and whatever is invented next: the content is there.
+        _ => Stop::End,
+    }
 }
 
 /// The reason as this dialect says it.

@@ -6,7 +6,7 @@ use super::stream::{Decoder, Encoder};
 use crate::protocol::error::WireError;
 use crate::protocol::hub::collect::Collector;
 use crate::protocol::hub::context::Context;
-use crate::protocol::hub::error::{Losses, NoAnswer, Violation};
+use crate::protocol::hub::error::{Losses, NoAnswer};
 use crate::protocol::hub::names;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Refusal, Response, Spent, Stop};
@@ -34,14 +34,11 @@ pub fn encode(response: &Response, context: &Context, losses: &mut Losses) -> Ve
 }
 
 /// Why the model stopped: a reason, a failure, or `None` while it has not.
-pub(super) fn stop(
-    reason: &str,
-    message: Option<&str>,
-) -> Result<Option<Result<Stop, WireError>>, Violation> {
-    Ok(Some(match reason {
-        "" | "FINISH_REASON_UNSPECIFIED" => return Ok(None),
-        "STOP" => Ok(Stop::End),
-        "MAX_TOKENS" | "CONTINUATION" => Ok(Stop::MaxTokens),
+pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, WireError>> {
+    let word = reason.to_ascii_uppercase();
+    Some(match word.as_str() {
+        "" | "NULL" | "FINISH_REASON_UNSPECIFIED" => return None,
+        "MAX_TOKENS" | "LENGTH" | "CONTINUATION" => Ok(Stop::MaxTokens),
         "SAFETY"
         | "PROHIBITED_CONTENT"
         | "BLOCKLIST"
@@ -65,11 +62,9 @@ pub(super) fn stop(
         | "OTHER"
         | "NO_IMAGE"
         | "IMAGE_OTHER" => Err(error::of_finish(reason, message)),
-        other => {
-            let message = format!("the upstream stopped for a reason that is not known: `{other}`");
-            return Err(Violation::new("unknown_stop_reason", message));
-        }
-    }))
+        // `STOP`, and whatever is invented next: the content is there.
+        _ => Ok(Stop::End),
+    })
 }
 
 /// What was used.

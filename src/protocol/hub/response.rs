@@ -1,5 +1,6 @@
 //! A whole answer, whoever gave it.
 use super::block::{Block, CallKind};
+use super::error::Violation;
 use super::request::Tier;
 use super::usage::Usage;
 
@@ -71,19 +72,23 @@ impl Stop {
 }
 
 impl Response {
-    /// Leaves out a last call whose arguments were cut with the answer: nobody could run it.
-    pub fn drop_cut_call(&mut self) {
-        if matches!(self.stop, Stop::MaxTokens | Stop::ContextFull)
-            && Calls::among(&self.blocks) == Calls::Cut
-        {
+    /// Calls as the same answer would have them in a stream: one that was cut with the answer is left out, because nobody could
+    /// run it, and any other whose arguments are no JSON object spoils the answer.
+    pub fn with_sound_calls(mut self) -> Result<Self, Violation> {
+        let broken = |block: &Block| matches!(block, Block::ToolCall(call) if call.kind == CallKind::Function && !call.args.is_whole());
+        if matches!(self.stop, Stop::MaxTokens | Stop::ContextFull) {
             let last = self
                 .blocks
                 .iter()
                 .rposition(|block| matches!(block, Block::ToolCall(_)));
-            if let Some(last) = last {
+            if let Some(last) = last.filter(|at| self.blocks.get(*at).is_some_and(broken)) {
                 self.blocks.remove(last);
             }
         }
+        if self.blocks.iter().any(broken) {
+            return Err(Violation::bad_arguments());
+        }
+        Ok(self)
     }
 }
 

@@ -41,7 +41,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
         Stop::End if refused => Stop::Refusal(Refusal::default()),
         stop => stop,
     };
-    let mut response = Response {
+    Ok(Response {
         stop: stop.given(Calls::among(&blocks)),
         spent: spent(&answer).map(|spent| Spent {
             web_searches: searches,
@@ -50,9 +50,7 @@ pub fn decode(body: &[u8]) -> Result<Response, Violation> {
         id: answer.id.map(|id| id.to_owned()),
         model: answer.model.map(|model| model.to_owned()),
         blocks,
-    };
-    response.drop_cut_call();
-    Ok(response)
+    })
 }
 
 /// Writes the answer for a client: the end of the stream that it would have been.

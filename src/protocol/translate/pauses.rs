@@ -73,7 +73,8 @@ impl Translator {
     /// The same for a whole answer.
     pub fn give_up_whole(&mut self) -> Vec<u8> {
         match self.pauses.take().and_then(|pauses| pauses.give_up()) {
-            Some(answer) => self.answer(answer),
+            // What paused had stopped, and its calls were whole.
+            Some(answer) => self.answer(answer).unwrap_or_default(),
             None => Vec::new(),
         }
     }

@@ -298,7 +298,7 @@ impl Decoder {
             .as_ref()
             .map(crate::protocol::hub::read::Str::to_owned);
         let calls = self.calls.unwrap_or(Calls::None);
-        let stop = stop(reason, sequence, delta.stop_details.as_ref())?.given(calls);
+        let stop = stop(reason, sequence, delta.stop_details.as_ref()).given(calls);
         if calls == Calls::Cut && stop == Stop::ToolUse {
             return Err(bad_arguments());
         }

@@ -163,7 +163,7 @@ impl Answer {
         let Some(reason) = candidate.finish_reason else {
             return Ok(State::Open(self));
         };
-        let Some(end) = response::stop(&reason, candidate.finish_message.as_deref())? else {
+        let Some(end) = response::stop(&reason, candidate.finish_message.as_deref()) else {
             return Ok(State::Open(self));
         };
         match end {

@@ -37,7 +37,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
     } else {
         said
     };
-    let mut response = Response {
+    Ok(Response {
         id: answer.id.map(|id| id.to_owned()),
         model: answer.model.map(|model| model.to_owned()),
         stop: said.given(Calls::among(&blocks)),
@@ -45,9 +45,7 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
         spent: answer
             .usage
             .map(|usage| spent(usage, answer.service_tier.as_deref())),
-    };
-    response.drop_cut_call();
-    Ok(response)
+    })
 }
 
 fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
@@ -118,12 +116,17 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
             );
         } else if let Some(function) = tool_call.function {
             let name = function.name.as_deref().unwrap_or_default();
-            call(tool_call.id, name, arguments(&function), CallKind::Function);
+            call(
+                tool_call.id,
+                name,
+                whole_arguments(&function),
+                CallKind::Function,
+            );
         }
     }
     if let Some(function) = message.function_call {
         let name = function.name.as_deref().unwrap_or_default();
-        call(None, name, arguments(&function), CallKind::Function);
+        call(None, name, whole_arguments(&function), CallKind::Function);
     }
     blocks
 }
@@ -162,6 +165,15 @@ pub fn arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
     }
 }
 
+/// The same, all of them. Some servers print the missing arguments of a tool without parameters.
+fn whole_arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
+    let args = arguments(call);
+    if args.trim() == "null" {
+        return Cow::Borrowed("");
+    }
+    args
+}
+
 fn string(raw: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<Str<'_>>(raw.get()).map_or(Cow::Borrowed(""), |text| text.0)
 }
@@ -181,26 +193,45 @@ pub fn citation(annotation: &AnnotationIn<'_>) -> Option<Citation> {
     })
 }
 
-/// Why the model stopped, as far as its word goes. Servers invent spellings; one that is not known may mean a failure, and must
-/// not pass for a natural end.
+/// Whether the word says that the model has stopped. Some servers write `"null"` where they mean `null`.
+pub fn is_reason(reason: &str) -> bool {
+    !matches!(
+        reason.to_ascii_lowercase().as_str(),
+        "" | "null" | "none" | "undefined"
+    )
+}
+
+/// Why the model stopped, as far as its word goes. Servers invent spellings, in either case: what is not known is a natural end,
+/// because the content is there; only the words for a failure are one.
 pub fn stop(reason: &str) -> Result<Stop, Violation> {
-    Ok(match reason {
-        "" | "stop" | "eos" | "end" | "complete" | "completed" | "end_turn" => Stop::End,
+    let word = reason.to_ascii_lowercase().replace('-', "_");
+    Ok(match word.as_str() {
         "stop_sequence" => Stop::Sequence(None),
-        "length" | "max_tokens" | "model_length" => Stop::MaxTokens,
-        "tool_calls" | "tool-calls" | "tool_call" | "tool_use" | "function_call" => Stop::ToolUse,
-        "content_filter" | "content-filter" | "refusal" | "safety" | "sensitive" => {
+        "length" | "max_tokens" | "max_output_tokens" | "max_length" | "model_length"
+        | "token_limit" | "incomplete" => Stop::MaxTokens,
+        "model_context_window_exceeded"
+        | "context_window_exceeded"
+        | "context_length_exceeded"
+        | "context_length" => Stop::ContextFull,
+        "tool_calls" | "tool_call" | "tool_use" | "function_call" | "function_calls" => {
+            Stop::ToolUse
+        }
+        "content_filter" | "content_filtered" | "refusal" | "safety" | "sensitive"
+        | "recitation" | "blocklist" | "prohibited_content" | "spii" => {
             Stop::Refusal(Refusal::default())
         }
-        "error" | "network_error" | "abort" | "aborted" | "insufficient_system_resource" => {
+        "error"
+        | "network_error"
+        | "abort"
+        | "aborted"
+        | "insufficient_system_resource"
+        | "timeout"
+        | "cancelled"
+        | "canceled" => {
             let message = format!("the upstream gave up: `{reason}`");
             return Err(Violation::new("upstream_gave_up", message));
         }
-        _ => {
-            let message =
-                format!("the upstream stopped for a reason that is not known: `{reason}`");
-            return Err(Violation::new("unknown_stop_reason", message));
-        }
+        _ => Stop::End,
     })
 }
 

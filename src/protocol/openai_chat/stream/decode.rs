@@ -11,7 +11,9 @@
 //! apart), and ends when something else begins after its arguments are whole, or with the answer.
 use std::borrow::Cow;
 
-use super::super::response::{arguments, citation, part_text, reasoning_text, spent, stop};
+use super::super::response::{
+    arguments, citation, is_reason, part_text, reasoning_text, spent, stop,
+};
 use super::super::wire::{AnswerIn, ChoiceIn, DeltaIn, ToolCallIn};
 use super::slot::{Slot, bad_arguments};
 use super::think::{Piece, ThinkTags};
@@ -136,7 +138,7 @@ impl Decoder {
             self.delta(delta, on)?;
         }
         match choice.finish_reason {
-            Some(reason) if self.state == State::Open && !reason.is_empty() => {
+            Some(reason) if self.state == State::Open && is_reason(&reason) => {
                 self.stop(&reason, on)
             }
             _ => Ok(()),

@@ -113,6 +113,12 @@ impl Slot {
             }
             Phase::Ended if fragment.trim().is_empty() => Ok(()),
             Phase::Ended => Err(bad_arguments()),
+            // Some servers print the missing arguments of a tool without parameters.
+            Phase::Open
+                if !self.freeform && self.scanner.is_blank() && fragment.trim() == "null" =>
+            {
+                Ok(())
+            }
             Phase::Open => {
                 if !self.freeform {
                     self.scanner.push(fragment).map_err(|_| bad_arguments())?;
