@@ -103,19 +103,16 @@ pub(super) fn stop(
         text.as_ref().map(super::super::hub::read::Str::to_owned)
     };
     match reason.to_ascii_lowercase().as_str() {
-        "max_tokens" => Stop::MaxTokens,
+        // Compatible servers put Chat's words here.
+        "max_tokens" | "length" => Stop::MaxTokens,
         "model_context_window_exceeded" => Stop::ContextFull,
-        "refusal" => Stop::Refusal(Refusal {
+        "refusal" | "content_filter" => Stop::Refusal(Refusal {
             category: details.and_then(|details| own(&details.category)),
             explanation: details.and_then(|details| own(&details.explanation)),
         }),
         "pause_turn" => Stop::Pause,
-        "tool_use" => Stop::ToolUse,
+        "tool_use" | "tool_calls" | "function_call" => Stop::ToolUse,
         "stop_sequence" => Stop::Sequence(sequence),
-        // Compatible servers put Chat's words here.
-        "length" => Stop::MaxTokens,
-        "tool_calls" | "function_call" => Stop::ToolUse,
-        "content_filter" => Stop::Refusal(Refusal::default()),
         // `end_turn`, `compaction`, and whatever is invented next: the content is there.
         _ => Stop::End,
     }
