@@ -24,7 +24,7 @@ use pingora_load_balancing::{Backend, Backends, Extensions, LoadBalancer};
 use super::app::App;
 use super::egress::Tunnel;
 use super::health_check::health_check;
-use crate::config::{Account, Config, Endpoint};
+use crate::config::{Account, Config, Egress, Endpoint};
 
 /// The upstreams of one configuration, by the names of their accounts.
 #[derive(Default)]
@@ -309,8 +309,9 @@ fn template(account: &Account, endpoint: &Endpoint) -> HttpPeer {
         peer.options.h2_connection_window_size = Some(H2_WINDOW);
     }
     if let Some(egress) = &account.egress {
-        // The pool knows connections by this key: one through a proxy, or through another, is another connection.
-        peer.group_key = hash_of(&(egress.kind, &egress.host, egress.port, &endpoint.origin));
+        // The pool knows connections by this key: one through a proxy, through another or with another login there is
+        // another connection. Nobody rides on a login that is not its own, and a wrong password shows.
+        peer.group_key = hash_of(&(tunnelled(egress), &endpoint.origin));
         let tunnel = Tunnel::new(egress.clone(), endpoint.host.clone(), endpoint.port);
         peer.options.custom_l4 = Some(Arc::new(tunnel));
     }
@@ -319,16 +320,19 @@ fn template(account: &Account, endpoint: &Endpoint) -> HttpPeer {
 
 /// What an `Upstream` is built from.
 fn identity(account: &Account) -> u64 {
-    let egress = account.egress.as_ref().map(|egress| {
-        let credentials = egress.credentials.as_ref();
-        let credentials = credentials.map(|(user, password)| (user, password.expose().to_owned()));
-        (egress.kind, &egress.host, egress.port, credentials)
-    });
+    let egress = account.egress.as_ref().map(tunnelled);
     let check = account
         .health_check
         .as_ref()
         .map(|check| (&check.path, check.interval));
     hash_of(&(&account.endpoints, egress, check, account.timeouts.connect))
+}
+
+/// What makes one way through an egress proxy another than the next.
+fn tunnelled(egress: &Egress) -> impl Hash + '_ {
+    let credentials = egress.credentials.as_ref();
+    let credentials = credentials.map(|(user, password)| (user, password.expose()));
+    (egress.kind, &egress.host, egress.port, credentials)
 }
 
 fn hash_of(value: &impl Hash) -> u64 {

@@ -105,3 +105,46 @@ fn tunnelled_connections_are_kept_apart_from_direct_ones() {
     assert_eq!(connections, [0, 1, 0, 1]);
     assert_eq!(proxy.heard().len(), 1);
 }
+
+/// Two accounts through one proxy; the logins of the tunnels that two calls by way of each have opened.
+#[track_caller]
+fn logins(proxy: &Proxy, first: &str, second: &str) -> Vec<String> {
+    let upstream = Upstream::json(200, lines().answer);
+    let weir = Weir::start(&format!(
+        "{}pools:\n  - {{ name: one, accounts: [a] }}\n  - {{ name: two, accounts: [b] }}\n\
+         routes:\n  - {{ when: {{ header: {{ x-way: two }} }}, pool: two }}\n  - {{ pool: one }}\n",
+        accounts(&[
+            account("a", &lines(), &upstream, &format!(", egress: \"{first}\"")),
+            account("b", &lines(), &upstream, &format!(", egress: \"{second}\""))
+        ])
+    ));
+    for way in ["one", "two", "one", "two"] {
+        weir.ask(&lines()).header("x-way", way).send().is(200);
+        weir.until_metric("weir_inflight_requests", &[], 0.0);
+    }
+    let login = |tunnel: String| tunnel.rsplit(' ').next().map(str::to_owned);
+    proxy.heard().into_iter().filter_map(login).collect()
+}
+
+#[test]
+fn nobody_rides_on_the_socks5_login_of_another_account() {
+    let proxy = Proxy::socks5(true);
+    let egress = |login: &str| format!("socks5://{login}@{}", proxy.addr);
+    let heard = logins(&proxy, &egress("ann:one"), &egress("ann:two"));
+    assert_eq!(heard, ["ann:one", "ann:two"]);
+}
+
+#[test]
+fn nobody_rides_on_the_connect_login_of_another_account() {
+    let proxy = Proxy::http(false);
+    let named = format!("http://ann:one@{}", proxy.addr);
+    let heard = logins(&proxy, &named, &format!("http://{}", proxy.addr));
+    assert_eq!(heard, ["YW5uOm9uZQ==", "none"]);
+}
+
+#[test]
+fn accounts_with_the_same_login_at_a_proxy_share_its_connections() {
+    let proxy = Proxy::socks5(true);
+    let egress = format!("socks5://ann:one@{}", proxy.addr);
+    assert_eq!(logins(&proxy, &egress, &egress), ["ann:one"]);
+}
