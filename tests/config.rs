@@ -305,7 +305,7 @@ fn every_setting_of_the_service_arrives() {
     let config = everything();
     assert!(config.warnings.is_empty(), "{}", lines(&config.warnings));
     assert!(
-        matches!(&config.admin, Some(admin) if admin.token.is_some() && admin.addr == AdminAddr::Unix("/run/weir/admin.sock".into()))
+        matches!(&config.admin, Some(admin) if admin.token.is_some() && admin.addr == AdminAddr::Unix("/run/weir/admin.sock".into()) && admin.hosts == ["weir.example.com", "[::1]"])
     );
     assert_eq!(
         (

@@ -126,6 +126,8 @@ pub struct TlsFiles {
 pub struct Admin {
     pub addr: AdminAddr,
     pub token: Option<Secret>,
+    /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -12,8 +12,8 @@ pub mod secret;
 
 use super::decode::{Field, Needed, mapping};
 use super::values::{
-    AccessTarget, Address, AdminAddress, Boolean, FilePath, Network, Number, Origin, Pattern, Size,
-    Span, Version, Whole, Word, Words, Zone,
+    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
+    Pattern, Size, Span, Version, Whole, Word, Words, Zone,
 };
 use super::{LogFormat, decode::Map};
 use account::Account;
@@ -94,6 +94,8 @@ Admin {
     addr: Field<AdminAddress>,
     /// Needed for anything that changes state, and for everything when the address is not loopback.
     token: Field<RawSecret>,
+    /// Names under which the plane may be asked, beside those of loopback. On a loopback address any other is refused; elsewhere any other is refused once there is one here. Default none.
+    hosts: Field<Vec<Field<HostName>>>,
 });
 
 mapping!("the settings of the process"

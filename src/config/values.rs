@@ -17,8 +17,8 @@ use super::faults::Faults;
 use super::{AccessLog, AdminAddr, Glob};
 use crate::protocol::json::Pointer;
 use parse::{
-    Parsed, access_target, address, admin_address, boolean, duration, file_path, moment, name,
-    network, number, origin, pattern, sha256, size, url_path, whole, zone,
+    Parsed, access_target, address, admin_address, boolean, duration, file_path, host_name, moment,
+    name, network, number, origin, pattern, sha256, size, url_path, whole, zone,
 };
 
 /// Declares a value: its name, what is expected, its JSON Schema, and how it is read from a scalar.
@@ -112,6 +112,7 @@ value!(
     Zone(jiff::tz::TimeZone), "the name of a time zone such as `Europe/Berlin` or `UTC`",
     { "type": "string", "minLength": 1 }, scalar, zone);
 value!(UrlPath(String), "a path that begins with `/`", { "type": "string", "pattern": "^/" }, scalar, url_path);
+value!(HostName(String), "a host name such as `weir.example.com`, or an IP address", { "type": "string" }, scalar, host_name);
 value!(Origin(String), "an origin such as `https://app.example.com`, or `*`", { "type": "string" }, scalar, origin);
 value!(Sha256([u8; 32]), "the SHA-256 of a key: 64 hex digits",
     { "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }, scalar, sha256);

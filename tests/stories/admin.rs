@@ -75,6 +75,42 @@ fn where_others_can_connect_even_reading_needs_the_token() {
 }
 
 #[test]
+fn what_a_page_of_another_site_sends_is_refused() {
+    let upstream = Upstream::json(200, lines().answer);
+    let entry = account("a", &lines(), &upstream, "");
+    let weir = Weir::start(&format!(
+        "admin: {{ addr: \"127.0.0.1:0\", token: {TOKEN}, hosts: [weir.example.com] }}\n{}",
+        accounts(&[entry])
+    ));
+    let ask = |method, path, host: &str| {
+        let call = weir.admin(method, path).without("host");
+        call.header("host", host).key(TOKEN)
+    };
+    // Its own name, which it lets point to 127.0.0.1.
+    ask("GET", "/status", "evil.example").send().is(421);
+    ask("POST", "/admin/reload", "evil.example:9090")
+        .send()
+        .is(421);
+    ask("POST", "/admin/explain", "evil.example")
+        .body("{}")
+        .send()
+        .is(421);
+    for probe in ["/metrics", "/livez", "/readyz"] {
+        ask("GET", probe, "evil.example").send().is(200);
+    }
+    ask("GET", "/status", "weir.example.com:443").send().is(200);
+    ask("POST", "/admin/reload", "localhost").send().is(200);
+    // Its own origin, openly.
+    let foreign = ask("POST", "/admin/reload", "localhost:9090");
+    foreign
+        .header("origin", "https://evil.example")
+        .send()
+        .is(403);
+    let own = ask("POST", "/admin/reload", "localhost:9090");
+    own.header("origin", "http://localhost:9090").send().is(200);
+}
+
+#[test]
 fn a_unix_socket_serves_it_too() {
     let upstream = Upstream::json(200, lines().answer);
     let dir = tempfile::tempdir().expect("a directory");

@@ -124,7 +124,12 @@ impl Compiler<'_, '_> {
                 Some("`openssl rand -hex 32` makes one".to_owned()),
             );
         }
-        Some(Some(Admin { addr, token }))
+        let hosts = items(&admin.hosts)
+            .iter()
+            .filter_map(Field::get)
+            .map(|host| host.0.clone())
+            .collect();
+        Some(Some(Admin { addr, token, hosts }))
     }
 
     pub(super) fn server(&mut self, field: &Field<raw::Server>) -> Option<Server> {

@@ -240,6 +240,32 @@ pub(super) fn origin(text: &str) -> Parsed<String> {
     }
 }
 
+pub(super) fn host_name(text: &str) -> Parsed<String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let is_address = bare.unwrap_or(text).parse::<std::net::IpAddr>().is_ok();
+    let is_name = text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        });
+    if !is_name && !is_address {
+        return Err(Some(
+            "the name alone: no scheme, no port, no path, no pattern".to_owned(),
+        ));
+    }
+    let text = text.to_ascii_lowercase();
+    // As it stands in a `Host` header.
+    Ok(if is_address && text.contains(':') && bare.is_none() {
+        format!("[{text}]")
+    } else {
+        text
+    })
+}
+
 pub(super) fn sha256(text: &str) -> Parsed<[u8; 32]> {
     let hint = || Some("`weir key new` prints a key and its digest".to_owned());
     let text = text.strip_prefix("sha256:").unwrap_or(text);

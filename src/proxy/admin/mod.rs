@@ -3,6 +3,7 @@
 //! What changes state always needs the token, from wherever it comes: a peer on 127.0.0.1 is no authenticated peer.
 //! Reading needs it too unless the plane listens on loopback or on a Unix socket.
 mod explain;
+mod host;
 mod status;
 
 use std::sync::Arc;
@@ -46,6 +47,10 @@ pub(super) struct Plane {
 #[async_trait]
 impl ServeHttp for Plane {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        if let Err(refusal) = self.is_meant(session) {
+            body::discard(session).await;
+            return refusal.into_response();
+        }
         let head = session.req_header();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         let presented = head
@@ -96,6 +101,24 @@ impl Plane {
         } else {
             self.change(path).await
         }
+    }
+
+    /// Refuses what a page of another site made a browser send.
+    fn is_meant(&self, session: &ServerSession) -> Result<(), Answer> {
+        let (gateway, head) = (self.app.gateway(), session.req_header());
+        let Some(admin) = &gateway.config.admin else {
+            return Ok(());
+        };
+        host::check(admin, &head.uri, &head.headers).map_err(|stranger| match stranger {
+            host::Stranger::Host => Answer::fault(
+                421,
+                "the admin plane is not asked under this name: ask 127.0.0.1, or add the name to `admin.hosts`",
+            ),
+            host::Stranger::Origin => Answer::fault(
+                403,
+                "a page of another origin sent this: the admin plane answers its own pages and clients that send no `Origin`",
+            ),
+        })
     }
 
     fn read(&self, path: &str) -> Answer {
