@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -65,6 +65,10 @@ clippy:
 doc:
 	scripts/prerequisites.sh build
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana
+	scripts/prerequisites.sh prometheus
+	scripts/watch-check.sh
 
 bench: ## the benchmarks, optimised
 	scripts/prerequisites.sh build

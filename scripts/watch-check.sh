@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What a Prometheus and a Grafana get from conf/: rules that parse, alerts that fire on what they are for and not on a
+# quiet host, dashboards that are what their generator writes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PATH="$PWD/target/tools/prometheus/usr/bin:$PATH"
+python3 scripts/dashboards.py --check
+command -v promtool >/dev/null || {
+  echo "watch-check: promtool is missing: the Prometheus rules were NOT checked" >&2
+  [ -z "${CI:-}" ] || exit 1
+  exit 0
+}
+cd conf/prometheus
+promtool check config prometheus.yml
+for rules in *.rules.yml; do promtool check rules "$rules"; done
+for tests in *.test.yml; do promtool test rules "$tests"; done
