@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
+use crate::config::secret::hex;
 use crate::config::{ClientKey, ClientLimits, Config};
 
 /// The configured keys by digest.
@@ -179,12 +180,7 @@ pub fn generate(random: [u8; 32]) -> String {
 pub fn entry(name: &str, key: &str) -> String {
     // A JSON string is a YAML string, whatever is in it.
     let name = serde_json::Value::from(name);
-    let digest = digest(key.as_bytes());
-    let hex: String = digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(hex_digit)
-        .collect();
+    let hex = hex(&digest(key.as_bytes()));
     format!("  - name: {name}\n    sha256: \"{hex}\"\n")
 }
 
@@ -236,10 +232,6 @@ fn nibble(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
         .and_then(|digit| u8::try_from(digit).ok())
-}
-
-fn hex_digit(nibble: u8) -> char {
-    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
 }
 
 /// The name of callers without a key, in reports and limits.

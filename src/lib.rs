@@ -42,7 +42,8 @@
 //! # What always holds
 //!
 //! * Everything below `proxy` is pure: the time, ids and random draws are arguments. It builds and is tested without
-//!   Pingora (`--no-default-features`).
+//!   Pingora (`--no-default-features`). One door reads from disk: [`config::load()`](config::load) and what it calls read
+//!   the configuration, its fragments, and the secrets and certificates that it names, at start and at reload only.
 //! * Same dialect on both sides is byte-exact; an edit touches only the bytes that it must.
 //! * Nothing is written to the client before an answer commits; nothing is retried after it.
 //! * Everything that grows is bounded by a named constant or a setting.

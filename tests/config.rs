@@ -101,7 +101,11 @@ fn faults_read_as_recorded() {
         let found = match parse(text) {
             Ok(config) if config.warnings.is_empty() => "valid\n".to_owned(),
             Ok(config) => format!("valid, with warnings\n{}", lines(&config.warnings)),
-            Err(faults) => lines(&faults),
+            Err(faults) => {
+                let hinted = faults.iter().all(|fault| fault.hint.is_some());
+                assert!(hinted, "{}: {}", path.display(), lines(&faults));
+                lines(&faults)
+            }
         };
         let hidden = text
             .lines()
@@ -151,8 +155,13 @@ fn the_published_schema_is_the_generated_one() {
     );
 }
 
-/// Every setting of the schema that is no mapping itself, as `accounts[].timeouts.idle`.
-fn settings(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
+/// Every setting of the schema that is no mapping itself, as `accounts[].timeouts.idle`, with its schema.
+fn settings<'a>(
+    schema: &'a Value,
+    root: &'a Value,
+    path: &str,
+    found: &mut Vec<(String, &'a Value)>,
+) {
     let reference = schema
         .get("$ref")
         .or_else(|| schema.pointer("/allOf/0/$ref"));
@@ -172,7 +181,7 @@ fn settings(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
                 settings(property, root, &format!("{path}{dot}{name}"), found);
             }
         }
-        None => found.push(path.trim_end_matches("[]").to_owned()),
+        None => found.push((path.trim_end_matches("[]").to_owned(), schema)),
     }
 }
 
@@ -188,6 +197,7 @@ fn every_setting_is_documented() {
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
     let missing: Vec<&String> = all
         .iter()
+        .map(|(path, _)| path)
         .filter(|path| {
             let key = path
                 .rsplit('.')
@@ -202,6 +212,75 @@ fn every_setting_is_documented() {
         missing.is_empty(),
         "not in conf/weir.yaml or docs/CONFIGURATION.md: {missing:?}"
     );
+}
+
+/// The rows of the tables in `docs/CONFIGURATION.md` say the defaults and ranges that are declared; `UPDATE_GOLDEN=1`
+/// writes them.
+#[test]
+fn the_tables_have_the_declared_defaults_and_ranges() {
+    let schema = config::schema();
+    let mut all = Vec::new();
+    settings(&schema, &schema, "", &mut all);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIGURATION.md");
+    let document = fs::read_to_string(&path).expect("docs/CONFIGURATION.md");
+    let mut columns: Vec<String> = Vec::new();
+    let mut compared = 0;
+    let lines = document.lines().map(|line| {
+        let mut cells: Vec<String> = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect();
+        if line.starts_with("| key |") {
+            columns.clone_from(&cells);
+        }
+        let key = cells.first().cloned().unwrap_or_default();
+        let key = key.trim_matches('`');
+        let Some((_, declared)) = all.iter().find(|(path, _)| path == key) else {
+            return line.to_owned();
+        };
+        let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        let default = declared
+            .get("default")
+            .map(|value| format!("`{}`", text(value)));
+        let range = declared.get("x-weir-range").map(text);
+        for (column, expected) in [("default", default), ("limits", range)] {
+            let Some(expected) = expected else { continue };
+            let position = columns.iter().position(|name| name == column);
+            let cell = position.and_then(|position| cells.get_mut(position));
+            let cell = cell.unwrap_or_else(|| panic!("{key}: its table has no column `{column}`"));
+            compared += 1;
+            if !cell.starts_with(&expected) || column == "limits" && *cell != expected {
+                *cell = expected;
+            }
+        }
+        format!("| {} |", cells.join(" | "))
+    });
+    let mut expected = lines.collect::<Vec<_>>().join("\n");
+    expected.push('\n');
+    let difference = compare_with_golden(&path, &document, &expected, &expected);
+    assert!(
+        difference.is_none(),
+        "run with UPDATE_GOLDEN=1: {}",
+        path.display()
+    );
+    assert!(compared > 50, "only {compared}");
+}
+
+#[test]
+fn a_default_is_declared_within_its_range() {
+    let schema = config::schema();
+    let mut all = Vec::new();
+    settings(&schema, &schema, "", &mut all);
+    let number = |schema: &Value, keyword: &str| schema.get(keyword).and_then(Value::as_f64);
+    for (path, declared) in &all {
+        let Some(default) = number(declared, "default") else {
+            continue;
+        };
+        let low = number(declared, "minimum").is_none_or(|least| default >= least);
+        let high = number(declared, "maximum").is_none_or(|most| default <= most);
+        assert!(low && high, "{path}");
+    }
 }
 
 #[test]
@@ -605,7 +684,7 @@ fn files_that_cannot_be_read_are_said() {
     assert_eq!(
         say(&binary),
         format!(
-            "{}:2:1: found bytes that are not UTF-8, expected text\n",
+            "{}:2:1: found bytes that are not UTF-8, expected text\n  hint: save the file as UTF-8\n",
             binary.display()
         )
     );

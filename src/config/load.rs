@@ -8,15 +8,15 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::Config;
-use super::agreement;
-use super::compile::{World, compile, hex};
-use super::cursor::Cursor;
-use super::decode::Decode;
+use super::compile::{World, compile};
 use super::diagnostic::Diagnostic;
-use super::document;
-use super::faults::Faults;
 use super::raw::Raw;
-use super::secret::Secret;
+use super::secret::{Secret, hex};
+use super::yaml;
+use super::yaml::cursor::Cursor;
+use super::yaml::decode::Decode;
+use super::yaml::document;
+use super::yaml::faults::Faults;
 
 /// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
@@ -115,6 +115,8 @@ pub fn demo(
 }
 
 fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Config> {
+    // Some editors begin UTF-8 with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (root, text_faults) = match document::read(text) {
         Ok(read) => read,
         Err(fault) => {
@@ -123,7 +125,7 @@ fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Co
         }
     };
     if text_faults.is_empty()
-        && let Some(fault) = agreement::check(text, &root)
+        && let Some(fault) = yaml::check(text, &root)
     {
         faults.add_document(fault);
     }
@@ -167,13 +169,18 @@ fn read(path: &Path) -> Result<String, (usize, String)> {
 }
 
 fn whole_file(file: &str, line: usize, message: String) -> Diagnostic {
+    let hint = if line > 0 {
+        "save the file as UTF-8"
+    } else {
+        "`-c FILE` or `$WEIR_CONFIG` names another; whoever runs weir must be able to read it"
+    };
     Diagnostic {
         file: file.to_owned(),
         line,
         column: usize::from(line > 0),
         path: String::new(),
         message,
-        hint: None,
+        hint: Some(hint.to_owned()),
     }
 }
 

@@ -23,3 +23,15 @@ impl Debug for Secret {
         f.write_str("***")
     }
 }
+
+/// Lower-case hex digits: how a digest is written.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,18 +1,15 @@
 //! `accounts`: preset, overrides and credentials become one upstream.
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::service::HOUR;
-use super::{Compiler, items, label, urls};
-use crate::config::decode::{Field, Needed};
+use super::{Compiler, items, label, small, urls};
 use crate::config::diagnostic::quote;
-use crate::config::providers::{Auth, Provider};
 use crate::config::raw::account::{self as raw, RawAuth, RawModels};
 use crate::config::raw::secret::RawSecret;
 use crate::config::secret::Secret;
-use crate::config::values::Whole;
+use crate::config::settings::providers::{Auth, Provider};
+use crate::config::yaml::decode::{Field, Needed};
 use crate::config::{
     Account, AccountLimits, Egress, Endpoint, Glob, HealthCheck, ModelEntry, Models, Timeouts,
 };
@@ -55,12 +52,13 @@ impl Compiler<'_, '_> {
         let query = self.query(raw, provider, endpoints.as_deref().unwrap_or_default());
         let headers = self.headers(&raw.headers);
         let models = self.models(&raw.models);
-        let limits = self.account_limits(&raw.limits);
+        let limits = raw.limits.get().map(account_limits).unwrap_or_default();
         let egress = self.egress(&raw.egress);
-        let timeouts = self.timeouts(&raw.timeouts);
-        let health_check = self.health_check(&raw.health_check);
-        let weight = self.small(&raw.weight, 1, 0..=HEAVIEST);
-        let priority = self.priority(raw);
+        let timeouts = raw.timeouts.get().map(timeouts);
+        let health_check = raw.health_check.get().and_then(health_check);
+        let weight = raw.weight.small();
+        // The declared range fits.
+        let priority = i32::try_from(raw.priority.value()).unwrap_or_default();
         Some(Account {
             name: label(&raw.name)?,
             index,
@@ -77,7 +75,7 @@ impl Compiler<'_, '_> {
             models: models?,
             limits,
             egress: egress?,
-            timeouts,
+            timeouts: timeouts?,
             health_check,
             project: label(&raw.project),
         })
@@ -229,24 +227,6 @@ impl Compiler<'_, '_> {
         entries.map(|entries| Models { entries })
     }
 
-    fn account_limits(&mut self, field: &Field<raw::AccountLimits>) -> AccountLimits {
-        let Some(raw) = field.get() else {
-            return AccountLimits::default();
-        };
-        let mut limit = |field: &Field<Whole>, highest: u32| {
-            let value = self.small(field, 1, 1..=highest);
-            field.get().map(|_| value)
-        };
-        AccountLimits {
-            concurrency: limit(&raw.concurrency, 1_000_000),
-            rpm: limit(&raw.rpm, u32::MAX),
-            tpm: raw
-                .tpm
-                .get()
-                .map(|_| self.whole(&raw.tpm, 1, 1..=MOST_TOKENS)),
-        }
-    }
-
     /// `Some(None)` = direct.
     #[expect(
         clippy::option_option,
@@ -278,56 +258,27 @@ impl Compiler<'_, '_> {
             }
         }
     }
+}
 
-    fn timeouts(&mut self, field: &Field<raw::Timeouts>) -> Timeouts {
-        let seconds = Duration::from_secs;
-        let mut timeouts = Timeouts {
-            connect: seconds(5),
-            first_byte: seconds(120),
-            idle: seconds(90),
-        };
-        if let Some(raw) = field.get() {
-            timeouts.connect = self.duration(&raw.connect, timeouts.connect, false, seconds(300));
-            timeouts.first_byte = self.duration(&raw.first_byte, timeouts.first_byte, false, HOUR);
-            timeouts.idle = self.duration(&raw.idle, timeouts.idle, false, HOUR);
-        }
-        timeouts
-    }
-
-    fn health_check(&mut self, field: &Field<raw::HealthCheck>) -> Option<HealthCheck> {
-        let raw = field.get()?;
-        let interval = self.duration(&raw.interval, Duration::from_secs(5), false, HOUR);
-        if interval < SHORTEST_INTERVAL {
-            self.faults.add(
-                raw.interval.at(),
-                "found a duration below 100ms, expected at least 100ms",
-            );
-        }
-        let path = raw.path.get()?.0.clone();
-        Some(HealthCheck { path, interval })
-    }
-
-    fn priority(&mut self, raw: &raw::Account) -> i32 {
-        let Some(priority) = raw.priority.get() else {
-            return 0;
-        };
-        let range = -1000..=1000;
-        let fitting = i32::try_from(priority.0)
-            .ok()
-            .filter(|priority| range.contains(priority));
-        if fitting.is_none() {
-            let message = format!(
-                "found `{}`, expected a whole number from -1000 to 1000",
-                priority.0
-            );
-            self.faults.add(raw.priority.at(), message);
-        }
-        fitting.unwrap_or_default()
+fn account_limits(raw: &raw::AccountLimits) -> AccountLimits {
+    AccountLimits {
+        concurrency: small(&raw.concurrency),
+        rpm: small(&raw.rpm),
+        tpm: raw.tpm.get().map(|tokens| tokens.0),
     }
 }
 
-/// Weights are shares, not bytes: more digits than this are a mistake.
-pub(super) const HEAVIEST: u32 = 10_000;
-/// Tokens per minute; the largest published limits are below a billion.
-const MOST_TOKENS: u64 = 1_000_000_000_000;
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+fn timeouts(raw: &raw::Timeouts) -> Timeouts {
+    Timeouts {
+        connect: raw.connect.value(),
+        first_byte: raw.first_byte.value(),
+        idle: raw.idle.value(),
+    }
+}
+
+fn health_check(raw: &raw::HealthCheck) -> Option<HealthCheck> {
+    Some(HealthCheck {
+        path: raw.path.get()?.0.clone(),
+        interval: raw.interval.value(),
+    })
+}

@@ -1,58 +1,52 @@
 //! `capabilities`: what models accept.
-use std::ops::RangeInclusive;
-
 use super::{Compiler, items};
 use crate::config::ModelCapabilities;
-use crate::config::decode::Field;
 use crate::config::raw::Raw;
 use crate::config::raw::capabilities as raw;
-use crate::config::values::{Whole, Word};
+use crate::config::raw::values::{Whole, Word};
+use crate::config::yaml::decode::Field;
 use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::models::{Modes, Overrides, Traits};
 
 impl Compiler<'_, '_> {
-    pub(super) fn capabilities(&mut self, raw: &Raw) -> Option<Vec<ModelCapabilities>> {
+    pub(super) fn capabilities(raw: &Raw) -> Option<Vec<ModelCapabilities>> {
         if raw.capabilities.is_wrong() {
             return None;
         }
         let mut all = Vec::new();
         let mut complete = true;
         for item in items(&raw.capabilities) {
-            let one = item.get().and_then(|raw| self.model_capabilities(raw));
+            let one = item.get().and_then(model_capabilities);
             complete &= one.is_some();
             all.extend(one);
         }
         complete.then_some(all)
     }
+}
 
-    fn model_capabilities(&mut self, raw: &raw::Capabilities) -> Option<ModelCapabilities> {
-        let overrides = Overrides {
-            context: self.given(&raw.context_window, 1..=MOST_TOKENS),
-            max_output: self.given(&raw.max_output_tokens, 1..=MOST_TOKENS),
-            sampling: raw.sampling.get().map(|Word(sampling)| *sampling),
-            stops: self
-                .given(&raw.stop_sequences, 0..=MOST_STOPS)
-                .and_then(|stops| usize::try_from(stops).ok()),
-            modes: words(&raw.reasoning_modes).map(|modes| {
-                let both = |all: Modes, mode| all.and(mode);
-                modes.into_iter().fold(Modes::NONE, both)
-            }),
-            efforts: words(&raw.reasoning_efforts)
-                .map(|efforts: Vec<Effort>| Efforts::of(&efforts)),
-            default_on: raw.reasoning_by_default.get().map(|on| on.0),
-            hidden: raw.reasoning_hidden.get().map(|hidden| hidden.0),
-            traits: traits(raw),
-        };
-        Some(ModelCapabilities {
-            model: raw.model.get()?.0.clone(),
-            overrides,
-        })
-    }
+fn model_capabilities(raw: &raw::Capabilities) -> Option<ModelCapabilities> {
+    let overrides = Overrides {
+        context: number(&raw.context_window),
+        max_output: number(&raw.max_output_tokens),
+        sampling: raw.sampling.get().map(|Word(sampling)| *sampling),
+        stops: number(&raw.stop_sequences).and_then(|stops| usize::try_from(stops).ok()),
+        modes: words(&raw.reasoning_modes).map(|modes| {
+            let both = |all: Modes, mode| all.and(mode);
+            modes.into_iter().fold(Modes::NONE, both)
+        }),
+        efforts: words(&raw.reasoning_efforts).map(|efforts: Vec<Effort>| Efforts::of(&efforts)),
+        default_on: raw.reasoning_by_default.get().map(|on| on.0),
+        hidden: raw.reasoning_hidden.get().map(|hidden| hidden.0),
+        traits: traits(raw),
+    };
+    Some(ModelCapabilities {
+        model: raw.model.get()?.0.clone(),
+        overrides,
+    })
+}
 
-    fn given(&mut self, field: &Field<Whole>, range: RangeInclusive<u64>) -> Option<u64> {
-        field.get()?;
-        Some(self.whole(field, *range.start(), range))
-    }
+fn number(field: &Field<Whole>) -> Option<u64> {
+    field.get().map(|number| number.0)
 }
 
 fn traits(raw: &raw::Capabilities) -> Vec<(Traits, bool)> {
@@ -79,8 +73,3 @@ fn words<T: Copy>(field: &Field<Vec<Field<Word<T>>>>) -> Option<Vec<T>> {
     let words = field.get()?.iter();
     Some(words.filter_map(|word| Some(word.get()?.0)).collect())
 }
-
-/// Far above any window.
-const MOST_TOKENS: u64 = 1_000_000_000;
-/// As many as any vendor takes.
-const MOST_STOPS: u64 = 8_191;

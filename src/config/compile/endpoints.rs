@@ -1,10 +1,9 @@
 //! The base URLs of an account: given, or the preset's.
-use super::accounts::HEAVIEST;
 use super::{Compiler, items, urls};
 use crate::config::Endpoint;
 use crate::config::diagnostic::quote;
-use crate::config::providers::Provider;
 use crate::config::raw::account as raw;
+use crate::config::settings::providers::Provider;
 use crate::protocol::Dialect;
 
 impl Compiler<'_, '_> {
@@ -37,7 +36,7 @@ impl Compiler<'_, '_> {
                 complete = false;
                 continue;
             };
-            let weight = self.small(&endpoint.weight, 1, 0..=HEAVIEST);
+            let weight = endpoint.weight.small();
             given.push((
                 endpoint.url.at(),
                 endpoint.url.get().map(|url| url.0.as_str()),

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::World;
-use crate::config::cursor::At;
-use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
-use crate::config::faults::Faults;
 use crate::config::raw::secret::RawSecret;
 use crate::config::secret::Secret;
+use crate::config::yaml::at::At;
+use crate::config::yaml::decode::Field;
+use crate::config::yaml::faults::Faults;
 
 /// Reads secrets and certificates, and remembers the secrets for the fingerprint.
 pub struct Files<'a> {
@@ -76,7 +76,15 @@ impl<'a> Files<'a> {
         let secret = match text {
             Ok(text) => Secret::new(text),
             Err(message) => {
-                faults.add(at, message);
+                let hint = match raw {
+                    RawSecret::File(_) => {
+                        "a relative path begins at `$CREDENTIALS_DIRECTORY` or beside this file; whoever runs weir must be able to read it"
+                    }
+                    RawSecret::Env(_) | RawSecret::Inline(_) => {
+                        "set it where weir is started: `export NAME=…`, or `Environment=` of the unit"
+                    }
+                };
+                faults.add_with(at, message, Some(hint.to_owned()));
                 return None;
             }
         };

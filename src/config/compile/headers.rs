@@ -3,11 +3,11 @@ use http::{HeaderName, HeaderValue};
 
 use super::Compiler;
 use crate::config::Glob;
-use crate::config::cursor::At;
-use crate::config::decode::{Field, Map};
 use crate::config::diagnostic::quote;
 use crate::config::raw::secret::RawValue;
-use crate::config::values::LoosePattern;
+use crate::config::raw::values::LoosePattern;
+use crate::config::yaml::at::At;
+use crate::config::yaml::decode::{Field, Map};
 
 impl Compiler<'_, '_> {
     /// The headers that an account adds, or a rewrite sets.

@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 use super::names::Names;
 use super::pools::some_pools;
 use super::{Compiler, items, label};
-use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
-use crate::config::values::Pattern;
+use crate::config::raw::values::Pattern;
+use crate::config::yaml::decode::Field;
 use crate::config::{ClientKey, ClientLimits, Glob, Group};
 
 impl Compiler<'_, '_> {
@@ -89,7 +89,7 @@ impl Compiler<'_, '_> {
             pools,
             models: key_models(&raw.models),
             expires,
-            debug: raw.debug.get().is_some_and(|debug| debug.0),
+            debug: raw.debug.value(),
             project: label(&raw.project),
             limits,
         })

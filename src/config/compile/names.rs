@@ -1,10 +1,10 @@
 //! The names of a section: unique, and what references lead to.
 use std::collections::{HashMap, HashSet};
 
-use crate::config::decode::{Field, Needed};
 use crate::config::diagnostic::{did_you_mean, one_of, quote};
-use crate::config::faults::Faults;
-use crate::config::values::Name;
+use crate::config::raw::values::Name;
+use crate::config::yaml::decode::{Field, Needed};
+use crate::config::yaml::faults::Faults;
 
 /// Name → position, in the order of the file.
 pub struct Names {

@@ -3,15 +3,15 @@ use std::net::IpAddr;
 
 use super::{Compiler, items, urls};
 use crate::config::Endpoint;
-use crate::config::cursor::At;
-use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
-use crate::config::oauth2::{Client, ClientAuth, Grant, OAuth2, ServiceAccount};
 use crate::config::raw::account as raw;
 use crate::config::raw::oauth2 as raw_oauth2;
 use crate::config::raw::secret::RawValue;
+use crate::config::raw::values::Text;
 use crate::config::secret::Secret;
-use crate::config::values::Text;
+use crate::config::settings::oauth2::{Client, ClientAuth, Grant, OAuth2, ServiceAccount};
+use crate::config::yaml::at::At;
+use crate::config::yaml::decode::Field;
 
 impl Compiler<'_, '_> {
     /// `Some(None)` = the account has a key, or nothing.

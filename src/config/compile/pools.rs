@@ -3,10 +3,10 @@ use std::collections::HashSet;
 
 use super::names::Names;
 use super::{Compiler, items, label};
-use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
+use crate::config::yaml::decode::Field;
 use crate::config::{AffinityBy, Pool, Select};
 
 impl Compiler<'_, '_> {
@@ -58,11 +58,8 @@ impl Compiler<'_, '_> {
         Some(Pool {
             name: label(&raw.name)?,
             accounts: members,
-            select: raw.select.get().map_or_else(Select::default, |word| word.0),
-            affinity: raw
-                .affinity
-                .get()
-                .map_or_else(AffinityBy::default, |word| word.0),
+            select: raw.select.value(),
+            affinity: raw.affinity.value(),
             fallback,
         })
     }
@@ -152,9 +149,9 @@ pub(super) fn implied_pool(names: &Names) -> Option<usize> {
 
 /// The positions of an optional list of pools; `None` = all.
 pub(super) fn some_pools(
-    field: &Field<Vec<Field<crate::config::values::Name>>>,
+    field: &Field<Vec<Field<crate::config::raw::values::Name>>>,
     names: &Names,
-    faults: &mut crate::config::faults::Faults,
+    faults: &mut crate::config::yaml::faults::Faults,
 ) -> Option<Vec<usize>> {
     field
         .get()

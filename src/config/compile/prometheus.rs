@@ -1,16 +1,14 @@
 //! `prometheus`.
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
 use super::{Compiler, urls};
-use crate::config::decode::Field;
 use crate::config::diagnostic::quote;
 use crate::config::raw::secret::RawSecret;
+use crate::config::raw::values::Text;
 use crate::config::raw::{Raw, prometheus as raw};
-use crate::config::values::Text;
+use crate::config::yaml::decode::Field;
 use crate::config::{Endpoint, Prometheus};
 
 impl Compiler<'_, '_> {
@@ -20,17 +18,13 @@ impl Compiler<'_, '_> {
         let endpoint = self.prometheus_url(raw);
         let matchers = self.matchers(raw);
         let authorization = self.authorization(raw);
-        let poll = self.duration(&raw.poll, DEFAULT_POLL, false, LONGEST_POLL);
-        if poll < SHORTEST_POLL {
-            self.faults
-                .add(raw.poll.at(), "found less than 1s, expected 1s to 5m");
-        }
+        let poll = raw.poll.value();
         let instance = raw.instance_label.get().map(|label| label.0.as_str());
         if instance == Some("") {
             let message = "found an empty text, expected the `instance` label of this weir";
             self.faults.add(raw.instance_label.at(), message);
         }
-        let timeout = self.duration(&raw.timeout, DEFAULT_TIMEOUT, false, LONGEST_TIMEOUT);
+        let timeout = raw.timeout.value();
         if !root.admin.is_given() {
             let hint = "it scrapes `/metrics` of the admin plane: admin: { addr: … }".to_owned();
             let message = "found no `admin`, expected it: without it this weir cannot be scraped, and no other learns what it used";
@@ -133,8 +127,3 @@ impl Compiler<'_, '_> {
 
 /// Labels of the series themselves.
 const OWN_LABELS: &[&str] = &["kind", "name", "run_id", "scope", "window"];
-const DEFAULT_POLL: Duration = Duration::from_secs(15);
-const SHORTEST_POLL: Duration = Duration::from_secs(1);
-const LONGEST_POLL: Duration = Duration::from_mins(5);
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);

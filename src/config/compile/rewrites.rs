@@ -2,8 +2,6 @@
 //!
 //! What a rewrite may not touch: `/stream`, because how the answer comes is between the client and Weir; all of `/model`
 //! but its replacement; headers that carry credentials or belong to a connection.
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderName;
 
@@ -11,12 +9,12 @@ use super::names::Names;
 use super::routes::Known;
 use super::{Compiler, items, label};
 use crate::config::When;
-use crate::config::cursor::At;
-use crate::config::decode::{Field, Map};
 use crate::config::raw::Raw;
 use crate::config::raw::rewrite as raw;
-use crate::config::rewrite::{Range, Rewrite};
-use crate::config::values::{Pattern, Text};
+use crate::config::raw::values::{Pattern, Text};
+use crate::config::settings::rewrite::{Range, Rewrite};
+use crate::config::yaml::at::At;
+use crate::config::yaml::decode::{Field, Map};
 use crate::protocol::json::Pointer;
 use crate::protocol::system::Addition;
 
@@ -68,15 +66,10 @@ impl Compiler<'_, '_> {
             headers_set = self.headers(&headers.set);
             headers_removed = self.removed_headers(&headers.remove);
         }
-        let rotate = raw.session.get().map(|session| {
-            let rotate = self.duration(&session.rotate, SHORTEST_ROTATION, false, LONGEST_ROTATION);
-            if rotate < SHORTEST_ROTATION {
-                let message =
-                    "found a duration below 1m, expected one during which a session can last";
-                self.faults.add(session.rotate.at(), message);
-            }
-            rotate
-        });
+        let rotate = raw
+            .session
+            .get()
+            .and_then(|session| Some(session.rotate.get()?.0));
         Some(Rewrite {
             name: label(&raw.name)?,
             when: when?,
@@ -263,6 +256,3 @@ enum Change {
     Set,
     Other,
 }
-
-const SHORTEST_ROTATION: Duration = Duration::from_mins(1);
-const LONGEST_ROTATION: Duration = Duration::from_hours(24 * 365);

@@ -2,11 +2,11 @@
 use super::names::Names;
 use super::pools::implied_pool;
 use super::{Compiler, items};
-use crate::config::decode::Field;
 use crate::config::diagnostic::{did_you_mean, quote};
 use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
-use crate::config::values::Pattern;
+use crate::config::raw::values::Pattern;
+use crate::config::yaml::decode::Field;
 use crate::config::{Group, Route, When};
 
 /// The names that conditions can match; `None` when nothing is to be said of those that match none.

@@ -171,29 +171,15 @@ fn host_and_port(authority: &http::uri::Authority, default: u16) -> Option<(Stri
     (!bare.is_empty() && bare.len() <= 253 && legal).then_some((bare, port))
 }
 
-/// Percent-decoding.
+/// Percent-decoding; `None` where a `%` is not followed by two hex digits, or what comes out is not UTF-8.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let [high, low, after @ ..] = rest else {
-            return None;
-        };
-        let digits = [*high, *low];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(
-            u8::from_str_radix(digits, 16)
-                .ok()
-                .filter(|_| !digits.starts_with('+'))?,
-        );
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    let mut parts = text.split('%').skip(1);
+    let whole = parts.all(|rest| {
+        rest.get(..2)
+            .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    });
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+    decoded.ok().filter(|_| whole).map(Into::into)
 }
 
 /// Ends of URLs that are calls, not bases; as vendors print them in their examples.

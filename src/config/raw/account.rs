@@ -1,18 +1,22 @@
 //! `accounts`: credentials at upstreams.
 use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Texts;
+use super::limits::{at_once, requests, tokens};
+use super::mapping::mapping;
 use super::oauth2::OAuth2;
 use super::secret::{RawSecret, RawValue};
-use crate::config::cursor::Cursor;
-use crate::config::decode::{Decode, Field, Map, Needed, mapping};
+use super::setting::{Measure as _, Or, Rule, Setting, hours, minutes, seconds};
 use crate::config::diagnostic::{did_you_mean, one_of};
-use crate::config::document::Kind;
-use crate::config::faults::Faults;
-use crate::config::providers::{Auth, PROVIDERS, Provider};
-use crate::config::values::{Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words};
+use crate::config::raw::values::{Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words};
+use crate::config::settings::providers::{Auth, PROVIDERS, Provider};
+use crate::config::yaml::cursor::Cursor;
+use crate::config::yaml::decode::{Decode, Field, Map, Needed, Section};
+use crate::config::yaml::document::Kind;
+use crate::config::yaml::faults::Faults;
 use crate::protocol::Dialect;
 
 mapping!("an account: `{ name: NAME, provider: PROVIDER, key: { env: NAME } }`"
@@ -36,10 +40,10 @@ Account {
     query: Texts<Text>,
     /// Added to every upstream request.
     headers: Texts<RawValue>,
-    /// Its share within its priority: 0 to 10000; 0 = only when asked by name. Default 1.
-    weight: Field<Whole>,
-    /// Lower is preferred. Default 0.
-    priority: Field<Signed>,
+    /// Its share within its priority; 0 = only when asked by name.
+    weight: Setting<Whole> = weight(),
+    /// Lower is preferred.
+    priority: Setting<Signed> = Signed::or(0).from(-1_000).up_to(1_000),
     /// Patterns of the models it may serve, or a mapping from such patterns to the upstream's names. Default: all.
     models: Field<RawModels>,
     /// What it may be asked for at most.
@@ -47,7 +51,7 @@ Account {
     /// A proxy on the way: `http://host:port` (CONNECT) or `socks5://user:password@host:port`. Default: direct.
     egress: Field<RawSecret>,
     /// When to give up.
-    timeouts: Field<Timeouts>,
+    timeouts: Section<Timeouts>,
     /// Asks every endpoint whether it is alive. Default: only what real requests tell.
     health_check: Field<HealthCheck>,
     /// A free label for reports.
@@ -59,30 +63,30 @@ mapping!("an endpoint: `{ url: URL }`"
 Endpoint {
     /// As `base_url`.
     url: Needed<Text>,
-    /// Its share: 0 to 10000. Default 1.
-    weight: Field<Whole>,
+    /// Its share.
+    weight: Setting<Whole> = weight(),
 });
 
 mapping!("the limits of an account"
 /// What an account may be asked for at most. Absent = no limit.
 AccountLimits {
     /// Requests at once.
-    concurrency: Field<Whole>,
+    concurrency: Field<Whole> = at_once(),
     /// Requests per minute.
-    rpm: Field<Whole>,
+    rpm: Field<Whole> = requests(),
     /// Tokens per minute.
-    tpm: Field<Whole>,
+    tpm: Field<Whole> = tokens(),
 });
 
 mapping!("the timeouts of an account"
 /// When to give up.
 Timeouts {
-    /// Until the connection (and TLS) is established. Default 5s.
-    connect: Field<Span>,
-    /// From the request being sent to the first byte of the answer. Default 120s.
-    first_byte: Field<Span>,
-    /// Between two pieces of the answer. Default 90s.
-    idle: Field<Span>,
+    /// Until the connection (and TLS) is established.
+    connect: Setting<Span> = Span::or(seconds(5)).above(Duration::ZERO).up_to(minutes(5)),
+    /// From the request being sent to the head of the answer.
+    first_byte: Setting<Span> = Span::or(seconds(120)).above(Duration::ZERO).up_to(hours(1)),
+    /// Between two pieces of the answer.
+    idle: Setting<Span> = Span::or(seconds(90)).above(Duration::ZERO).up_to(hours(1)),
 });
 
 mapping!("a health check: `{ path: /health }`"
@@ -90,9 +94,14 @@ mapping!("a health check: `{ path: /health }`"
 HealthCheck {
     /// The path, from the root of the host.
     path: Needed<UrlPath>,
-    /// Default 5s.
-    interval: Field<Span>,
+    /// How often each endpoint is asked.
+    interval: Setting<Span> = Span::or(seconds(5)).from(Duration::from_millis(100)).up_to(hours(1)),
 });
+
+/// Weights are shares, not bytes: more digits than this are a mistake.
+fn weight() -> Rule<Whole, Or<Whole>> {
+    Whole::or(1).from(0).up_to(10_000)
+}
 
 /// A row of the table of presets.
 #[derive(Clone, Copy, Debug)]

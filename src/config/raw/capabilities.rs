@@ -1,6 +1,8 @@
 //! `capabilities`: what models accept, where the built-in table is wrong or silent.
-use crate::config::decode::{Field, Needed, mapping};
-use crate::config::values::{Boolean, Pattern, Whole, Word, Words};
+use super::mapping::mapping;
+use super::setting::{Measure as _, Otherwise, Rule};
+use crate::config::raw::values::{Boolean, Pattern, Whole, Word, Words};
+use crate::config::yaml::decode::{Field, Needed};
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::models::{Modes, Sampling};
 
@@ -10,13 +12,13 @@ Capabilities {
     /// Which models, by the upstream's name.
     model: Needed<Pattern>,
     /// Tokens of prompt and answer together.
-    context_window: Field<Whole>,
+    context_window: Field<Whole> = tokens(),
     /// Tokens of one answer.
-    max_output_tokens: Field<Whole>,
+    max_output_tokens: Field<Whole> = tokens(),
     /// Which sampling parameters are accepted.
     sampling: Field<Word<Sampling>>,
     /// How many stop strings the provider looks for; Weir looks for the others.
-    stop_sequences: Field<Whole>,
+    stop_sequences: Field<Whole> = Whole::otherwise(TABLE).up_to(MOST_STOPS),
     /// How reasoning can be switched; an empty list = not at all.
     reasoning_modes: Field<Vec<Field<Word<Modes>>>>,
     /// The levels of effort; an empty list = none.
@@ -67,3 +69,12 @@ impl Words for Effort {
         ("max", Self::Max),
     ];
 }
+
+/// Far above any window.
+fn tokens() -> Rule<Whole, Otherwise> {
+    Whole::otherwise(TABLE).from(1).up_to(1_000_000_000)
+}
+
+/// As many stop strings as any vendor takes.
+const MOST_STOPS: u64 = 8_191;
+const TABLE: &str = "leave it out: then the built-in table decides";

@@ -1,20 +1,22 @@
 //! `limits`, `timezone` and `ledger`: how much clients may use, and where that is remembered.
-use crate::config::decode::{Field, Needed, mapping};
-use crate::config::values::{Number, OutputPath, Size, Whole};
+use super::mapping::mapping;
+use super::setting::{Measure as _, Otherwise, Rule, Setting};
+use crate::config::raw::values::{Number, OutputPath, Size, Whole};
+use crate::config::yaml::decode::{Field, Needed};
 
 mapping!("limits: `{ rpm: 600 }`"
 /// What may be asked for at most. Absent = no limit.
 ClientLimits {
     /// Requests in any 60 s.
-    rpm: Field<Whole>,
+    rpm: Field<Whole> = requests(),
     /// Tokens in any 60 s, input and output.
-    tpm: Field<Whole>,
+    tpm: Field<Whole> = tokens(),
     /// Requests at once.
-    concurrency: Field<Whole>,
+    concurrency: Field<Whole> = at_once(),
     /// USD per day of `timezone`.
-    usd_per_day: Field<Number>,
+    usd_per_day: Field<Number> = budget(),
     /// USD per calendar month of `timezone`.
-    usd_per_month: Field<Number>,
+    usd_per_month: Field<Number> = budget(),
 });
 
 mapping!("a ledger: `{ path: FILE }`"
@@ -22,6 +24,30 @@ mapping!("a ledger: `{ path: FILE }`"
 Ledger {
     /// The file; made when it does not exist. A relative path begins at the working directory.
     path: Needed<OutputPath>,
-    /// A longer file is written anew, with one line per key: 64KiB to 1GiB. Default 64MiB.
-    max_size: Field<Size>,
+    /// A longer file is written anew, with one line per key.
+    max_size: Setting<Size> = Size::or(64 << 20).from(64 << 10).up_to(1 << 30),
 });
+
+/// Requests per minute, as 32 bits hold them.
+pub fn requests() -> Rule<Whole, Otherwise> {
+    Whole::otherwise(UNLIMITED).from(1).up_to(u32::MAX.into())
+}
+
+/// Requests at once.
+pub fn at_once() -> Rule<Whole, Otherwise> {
+    Whole::otherwise(UNLIMITED).from(1).up_to(1_000_000)
+}
+
+/// Tokens per minute; the largest published limits are below a billion.
+pub fn tokens() -> Rule<Whole, Otherwise> {
+    Whole::otherwise(UNLIMITED).from(1).up_to(1_000_000_000_000)
+}
+
+/// USD; money is counted in billionths of a dollar, in 64 bits.
+fn budget() -> Rule<Number, Otherwise> {
+    Number::otherwise(UNPAID).above(0.0).up_to(1_000_000_000.0)
+}
+
+const UNLIMITED: &str = "leave it out: then there is no limit";
+const UNPAID: &str =
+    "leave it out: then there is no limit. To shut a client out, remove its key or let it expire";

@@ -1,9 +1,10 @@
 //! `accounts[].auth.oauth2`: where access tokens come from.
 use super::Texts;
+use super::mapping::mapping;
 use super::secret::{RawSecret, RawValue};
-use crate::config::decode::{Field, mapping};
-use crate::config::oauth2::ClientAuth;
-use crate::config::values::{Text, Word, Words};
+use crate::config::raw::values::{Text, Word, Words};
+use crate::config::settings::oauth2::ClientAuth;
+use crate::config::yaml::decode::Field;
 
 mapping!("`{ token_url: URL, client_id: NAME, client_secret: { env: NAME } }` or `{ service_account: { file: PATH } }`"
 /// Where access tokens come from (RFC 6749): with `refresh_token` by that, with `service_account` by an assertion that

@@ -2,14 +2,16 @@
 use serde_json::{Number, Value};
 
 use super::Texts;
+use super::mapping::mapping;
 use super::secret::RawValue;
-use crate::config::cursor::Cursor;
-use crate::config::decode::{Decode, Field, Map, Needed, mapping};
-use crate::config::document::Kind;
-use crate::config::faults::Faults;
-use crate::config::values::{
+use super::setting::{Measure as _, hours, minutes};
+use crate::config::raw::values::{
     Boolean, LoosePattern, Name, Pattern, RawPointer, Span, Text, Word, Words,
 };
+use crate::config::yaml::cursor::Cursor;
+use crate::config::yaml::decode::{Decode, Field, Map, Needed};
+use crate::config::yaml::document::Kind;
+use crate::config::yaml::faults::Faults;
 use crate::protocol::Dialect;
 use crate::protocol::regroup::Unit;
 
@@ -82,8 +84,8 @@ RewriteHeaders {
 mapping!("`{ rotate: 12h }`"
 /// A stable session id per client key.
 RewriteSession {
-    /// How often it changes: 1m to 365d.
-    rotate: Needed<Span>,
+    /// How often it changes.
+    rotate: Needed<Span> = Span::otherwise("a session of work lasts for minutes or hours: `12h`").from(minutes(1)).up_to(hours(365 * 24)),
 });
 
 mapping!("`{ by: sentence }`"

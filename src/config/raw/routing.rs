@@ -1,11 +1,13 @@
 //! `pools`, `routes`, `keys` and `groups`: who may call, and where a request goes.
 use super::Texts;
 use super::limits::ClientLimits;
+use super::mapping::mapping;
 use super::secret::RawSecret;
-use crate::config::decode::{Field, Needed, mapping};
-use crate::config::values::{
+use super::setting::{Measure as _, Setting};
+use crate::config::raw::values::{
     Boolean, LoosePattern, Moment, Name, Pattern, Sha256, Text, Whole, Word, Words,
 };
+use crate::config::yaml::decode::{Field, Needed};
 use crate::config::{AffinityBy, Select};
 use crate::protocol::Dialect;
 
@@ -16,10 +18,10 @@ Pool {
     name: Needed<Name>,
     /// Names of accounts. Default: every account.
     accounts: Field<Vec<Field<Name>>>,
-    /// How to choose within a priority. Default weighted.
-    select: Field<Word<Select>>,
-    /// What keeps to one account while that is usable. Default session.
-    affinity: Field<Word<AffinityBy>>,
+    /// How to choose within a priority.
+    select: Setting<Word<Select>> = Word::or(Select::Weighted),
+    /// What keeps to one account while that is usable.
+    affinity: Setting<Word<AffinityBy>> = Word::or(AffinityBy::Session),
     /// The pool to try when every account here is out.
     fallback: Field<Name>,
 });
@@ -81,8 +83,8 @@ ClientKey {
     models: Field<Vec<Field<Pattern>>>,
     /// When it stops to be valid, such as 2027-01-01T00:00:00Z. Default: never.
     expires: Field<Moment>,
-    /// Whether it gets the headers x-weir-account, x-weir-route and x-weir-attempts. Default false.
-    debug: Field<Boolean>,
+    /// Whether it gets the headers x-weir-account, x-weir-route and x-weir-attempts.
+    debug: Setting<Boolean> = Boolean::or(false),
     /// The project of its requests that name none.
     project: Field<Name>,
     /// What it may ask for at most.

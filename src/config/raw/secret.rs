@@ -3,13 +3,14 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::config::cursor::{At, Cursor};
-use crate::config::decode::Decode;
 use crate::config::diagnostic::suggest;
-use crate::config::document::Kind;
-use crate::config::faults::Faults;
+use crate::config::raw::values::{NEEDED, is_number_or_truth};
 use crate::config::secret::Secret;
-use crate::config::values::{NEEDED, is_number_or_truth};
+use crate::config::yaml::at::At;
+use crate::config::yaml::cursor::Cursor;
+use crate::config::yaml::decode::Decode;
+use crate::config::yaml::document::Kind;
+use crate::config::yaml::faults::Faults;
 
 /// A secret as written.
 #[derive(Clone, Debug)]

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::cursor::Cursor;
-use super::decode::{Decode, Field, Map, Needed};
-use super::diagnostic::{did_you_mean, one_of};
-use super::document::Kind;
-use super::faults::Faults;
-use super::{AccessLog, AdminAddr, Glob};
+use crate::config::diagnostic::{did_you_mean, one_of};
+use crate::config::yaml::cursor::Cursor;
+use crate::config::yaml::decode::{Decode, Field, Map, Needed, Section};
+use crate::config::yaml::document::Kind;
+use crate::config::yaml::faults::Faults;
+use crate::config::{AccessLog, AdminAddr, Glob};
 use crate::protocol::json::Pointer;
 use parse::{
     Parsed, access_target, address, admin_address, boolean, duration, file_path, host_name, moment,
@@ -121,7 +121,7 @@ value!(
     RawPointer(Pointer), "a JSON pointer such as `/thinking/budget_tokens`",
     { "type": "string", "pattern": "^/" }, scalar, |text| Pointer::parse(text).map_err(|hint| Some(hint.to_owned())));
 value!(AccessTarget(AccessLog), "`stdout`, `off` or the path of a file", { "type": "string" }, scalar, access_target);
-value!(Version(()), "`1`", { "const": 1 }, plain, |text| if text == "1" { Ok(()) } else { Err(None) });
+value!(Version(()), "`1`", { "const": 1 }, plain, |text| if text == "1" { Ok(()) } else { Err(Some("this weir reads `version: 1`".to_owned())) });
 
 /// A closed set of words.
 pub trait Words: Copy + 'static {
@@ -165,6 +165,24 @@ impl<T: Words> JsonSchema for Word<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for Field<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Section<T> {
     fn schema_name() -> Cow<'static, str> {
         T::schema_name()
     }

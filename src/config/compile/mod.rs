@@ -21,13 +21,14 @@ mod urls;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::decode::Field;
-use super::faults::Faults;
-use super::raw::Raw;
-use super::values::{Name, Span, Whole};
-use super::{Account, ClientKey, Config, Fingerprint, Glob, Route};
+use crate::config::raw::Raw;
+use crate::config::raw::values::{Name, Whole};
+use crate::config::secret::hex;
+use crate::config::yaml::decode::Field;
+use crate::config::yaml::faults::Faults;
+use crate::config::{Account, ClientKey, Config, Fingerprint, Glob, Route};
 use files::Files;
 use names::Names;
 use routes::Known;
@@ -96,12 +97,12 @@ impl Compiler<'_, '_> {
         let routes = self.routes(raw, &pool_names, &known);
         let rewrites = self.rewrites(raw, &known);
         let default_pool = self.default_pool(raw, &pool_names);
-        let prices = self.prices(raw);
-        let capabilities = self.capabilities(raw);
-        let retry = self.retry(&raw.retry);
+        let prices = Self::prices(raw);
+        let capabilities = Self::capabilities(raw);
+        let retry = service::retry(&raw.retry);
         let log = self.log(&raw.log);
         let limits = self.limits(&raw.limits);
-        let ledger = self.ledger(&raw.ledger);
+        let ledger = Self::ledger(&raw.ledger);
         let prometheus = self.prometheus(raw);
 
         let (accounts, keys, routes) = (accounts?, keys?, routes?);
@@ -118,18 +119,18 @@ impl Compiler<'_, '_> {
             keys,
             groups,
             limits,
-            timezone: Self::timezone(&raw.timezone),
+            timezone: raw.timezone.value(),
             ledger,
             rewrites: rewrites?,
             prometheus,
-            anonymous: raw.anonymous.get().is_some_and(|anonymous| anonymous.0),
+            anonymous: raw.anonymous.value(),
             prices: prices?,
             capabilities: capabilities?,
             retry: retry?,
             log: log?,
             projects,
             default_pool,
-            fingerprint: Fingerprint(self.files.fingerprint(hash)),
+            fingerprint: Fingerprint::new(self.files.fingerprint(hash)),
             files: std::mem::take(&mut self.files.paths),
         })
     }
@@ -144,63 +145,6 @@ impl Compiler<'_, '_> {
             );
         }
         length <= most
-    }
-
-    /// A whole number within `range`, else `default`.
-    fn whole(
-        &mut self,
-        field: &Field<Whole>,
-        default: u64,
-        range: std::ops::RangeInclusive<u64>,
-    ) -> u64 {
-        let Some(Whole(number)) = field.get() else {
-            return default;
-        };
-        if !range.contains(number) {
-            let (low, high) = range.into_inner();
-            let message = format!("found `{number}`, expected a whole number from {low} to {high}");
-            self.faults.add(field.at(), message);
-            return default;
-        }
-        *number
-    }
-
-    /// A whole number that fits `u32`; the range makes it fit.
-    fn small(
-        &mut self,
-        field: &Field<Whole>,
-        default: u32,
-        range: std::ops::RangeInclusive<u32>,
-    ) -> u32 {
-        let (low, high) = range.into_inner();
-        let number = self.whole(field, default.into(), low.into()..=high.into());
-        u32::try_from(number).unwrap_or(default)
-    }
-
-    /// A duration above zero (unless `zero`) and of at most `longest`, else `default`.
-    fn duration(
-        &mut self,
-        field: &Field<Span>,
-        default: Duration,
-        zero: bool,
-        longest: Duration,
-    ) -> Duration {
-        let Some(Span(duration)) = field.get() else {
-            return default;
-        };
-        if duration.is_zero() && !zero {
-            self.faults
-                .add(field.at(), "found zero, expected a duration above it");
-        } else if *duration > longest {
-            let message = format!(
-                "found a duration above {0} s, expected at most {0} s",
-                longest.as_secs()
-            );
-            self.faults.add(field.at(), message);
-        } else {
-            return *duration;
-        }
-        default
     }
 
     /// Complains about a list that is given but empty. `otherwise` is what leaving it out means.
@@ -221,6 +165,11 @@ fn items<T>(section: &Field<Vec<Field<T>>>) -> &[Field<T>] {
     section.get().map(Vec::as_slice).unwrap_or_default()
 }
 
+/// A number whose declared range fits 32 bits.
+fn small(field: &Field<Whole>) -> Option<u32> {
+    u32::try_from(field.get()?.0).ok()
+}
+
 fn label(field: &Field<Name>) -> Option<Arc<str>> {
     field.get().map(|name| name.0.as_str().into())
 }
@@ -239,16 +188,4 @@ fn projects(accounts: &[Arc<Account>], keys: &[Arc<ClientKey>], routes: &[Route]
         .map(Arc::from);
     let all: BTreeSet<Arc<str>> = named.chain(matched).collect();
     all.into_iter().collect()
-}
-
-/// Lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

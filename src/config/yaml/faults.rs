@@ -1,8 +1,8 @@
 //! Collects the faults and warnings of one file.
-use super::cursor::At;
-use super::diagnostic::Diagnostic;
+use super::at::At;
 use super::document;
-use super::secret::Secret;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::secret::Secret;
 
 /// The faults and warnings of one file.
 #[derive(Debug)]
@@ -30,15 +30,16 @@ impl Faults {
         }
     }
 
-    /// A fault without a hint.
+    /// A fault whose hint is where the setting is described.
     pub fn add(&mut self, at: &At, message: impl Into<String>) {
         self.add_with(at, message, None);
     }
 
-    /// A fault, with a hint if there is one.
+    /// A fault. Without a hint of its own it says where the setting is described.
     pub fn add_with(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
         if self.found.len() < MAX_KEPT {
-            let diagnostic = self.diagnostic(at, message.into(), hint);
+            let hint = hint.unwrap_or_else(|| described(at));
+            let diagnostic = self.diagnostic(at, message.into(), Some(hint));
             self.found.push(diagnostic);
         } else {
             self.dropped += 1;
@@ -97,12 +98,9 @@ impl Faults {
         }
         if let Some(last) = list.get(MAX_SHOWN - 1).filter(|_| list.len() > MAX_SHOWN) {
             let more = Diagnostic {
-                message: format!(
-                    "and {} more; mend these first",
-                    list.len() - MAX_SHOWN + self.dropped
-                ),
+                message: format!("and {} more", list.len() - MAX_SHOWN + self.dropped),
                 path: String::new(),
-                hint: None,
+                hint: Some("mend these first".to_owned()),
                 ..last.clone()
             };
             list.truncate(MAX_SHOWN);
@@ -120,6 +118,26 @@ impl Faults {
             message,
             hint,
         }
+    }
+}
+
+/// Where the documentation has what stands at `at`, without positions and free keys.
+fn described(at: &At) -> String {
+    let mut path = String::new();
+    let shown = at.path.to_string();
+    let known = shown.split("[\"").next().unwrap_or_default();
+    for part in known.split_inclusive(']') {
+        let (name, index) = part.split_once('[').unwrap_or((part, ""));
+        path.push_str(name);
+        if !index.is_empty() {
+            path.push_str("[]");
+        }
+    }
+    if path.is_empty() {
+        "docs/CONFIGURATION.md says what a configuration holds; `conf/minimal.yaml` is a place to begin"
+            .to_owned()
+    } else {
+        format!("docs/CONFIGURATION.md describes `{path}`")
     }
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
-use super::diagnostic::quote;
+use crate::config::diagnostic::quote;
 
 /// A position in the file, both from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +53,17 @@ pub struct Fault {
 }
 
 impl Node {
+    /// What is not there.
+    pub fn nothing(place: Place) -> Self {
+        Self {
+            place,
+            kind: Kind::Scalar {
+                text: String::new(),
+                quoted: false,
+            },
+        }
+    }
+
     /// Whether this is YAML's null: nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, quoted: false } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
@@ -77,15 +88,9 @@ pub fn read(text: &str) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
         let (event, span) = event.map_err(|err| not_yaml(&err, text))?;
         builder.on(event, place(span.start))?;
     }
-    let root = builder.root.unwrap_or_else(|| {
-        Rc::new(Node {
-            place: START,
-            kind: Kind::Scalar {
-                text: String::new(),
-                quoted: false,
-            },
-        })
-    });
+    let root = builder
+        .root
+        .unwrap_or_else(|| Rc::new(Node::nothing(START)));
     Ok((root, builder.faults))
 }
 
@@ -349,7 +354,7 @@ fn too_deep(place: Place) -> Fault {
 /// The usual reasons why a text is not YAML, looked for in the line of the fault and the one before.
 fn syntax_hint(text: &str, place: Place) -> Option<&'static str> {
     let mut lines = text.lines().skip(place.line.saturating_sub(2)).take(2);
-    lines.find_map(|line| {
+    let hint = lines.find_map(|line| {
         if line.trim_start_matches(' ').starts_with('\t') {
             Some("YAML is indented with spaces, not with tabs")
         } else if line.contains(": *") || line.contains("- *") {
@@ -359,7 +364,10 @@ fn syntax_hint(text: &str, place: Place) -> Option<&'static str> {
         } else {
             None
         }
-    })
+    });
+    hint.or(Some(
+        "look at the indentation, the brackets and the quotes, here and in the line above",
+    ))
 }
 
 const START: Place = Place { line: 1, column: 1 };

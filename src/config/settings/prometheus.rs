@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 
 /// A Prometheus server that scrapes every process of the fleet.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,10 +5,11 @@
 //! consequences elsewhere: a value that is wrong is known to be there.
 use std::rc::Rc;
 
-use super::cursor::{At, Cursor};
-use super::diagnostic::{one_of, suggest};
+use super::at::At;
+use super::cursor::Cursor;
 use super::document::{Key, Node};
 use super::faults::Faults;
+use crate::config::diagnostic::{one_of, suggest};
 
 /// What can be decoded. `None` = a fault was recorded.
 pub trait Decode: Sized {
@@ -51,13 +52,13 @@ impl<T> Field<T> {
     pub fn at(&self) -> &At {
         &self.at
     }
+}
 
-    /// The value, else `default`.
-    pub fn or(&self, default: T) -> T
-    where
-        T: Clone,
-    {
-        self.value.clone().unwrap_or(default)
+impl<T> Field<T> {
+    /// The field, its value taken away unless `keep` (which has recorded a fault then).
+    pub fn filter(self, keep: impl FnOnce(&At, &T) -> bool) -> Self {
+        let value = self.value.filter(|value| keep(&self.at, value));
+        Self { value, ..self }
     }
 }
 
@@ -81,7 +82,26 @@ impl<T: Decode> Field<T> {
 #[derive(Clone, Debug)]
 pub struct Needed<T>(Field<T>);
 
+impl<T> Needed<T> {
+    /// As [`Field::filter`].
+    pub fn filter(self, keep: impl FnOnce(&At, &T) -> bool) -> Self {
+        Self(self.0.filter(keep))
+    }
+}
+
 impl<T> std::ops::Deref for Needed<T> {
+    type Target = Field<T>;
+
+    fn deref(&self) -> &Field<T> {
+        &self.0
+    }
+}
+
+/// A mapping all of whose members have defaults: when it is absent, every member is.
+#[derive(Clone, Debug)]
+pub struct Section<T>(Field<T>);
+
+impl<T> std::ops::Deref for Section<T> {
     type Target = Field<T>;
 
     fn deref(&self) -> &Field<T> {
@@ -203,32 +223,14 @@ impl<T: Decode> Member for Needed<T> {
     }
 }
 
-/// Declares a mapping of the schema: the struct, its JSON Schema and its decoder, with the same names by construction.
-macro_rules! mapping {
-    ($expected:literal $(#[$meta:meta])* $name:ident {
-        $($(#[$member_meta:meta])* $member:ident: $type:ty,)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$member_meta])* pub $member: $type,)*
+impl<T: Decode> Member for Section<T> {
+    fn take(members: &Members<'_>, name: &'static str, faults: &mut Faults) -> Self {
+        let field: Field<T> = members.field(name, faults);
+        if field.given {
+            return Self(field);
         }
-
-        impl $crate::config::decode::Decode for $name {
-            const EXPECTED: &'static str = $expected;
-
-            fn decode(
-                cursor: &$crate::config::cursor::Cursor<'_>,
-                faults: &mut $crate::config::faults::Faults,
-            ) -> Option<Self> {
-                let known = [$(stringify!($member)),*];
-                let members = $crate::config::decode::Members::new(cursor, Self::EXPECTED, &known, faults)?;
-                Some(Self {
-                    $($member: $crate::config::decode::Member::take(&members, stringify!($member), faults),)*
-                })
-            }
-        }
-    };
+        let nothing = Node::nothing(field.at.place);
+        let value = T::decode(&Cursor::at_member(&nothing, field.at.clone()), faults);
+        Self(Field { value, ..field })
+    }
 }
-pub(super) use mapping;

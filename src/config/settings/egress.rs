@@ -1,5 +1,5 @@
 //! `accounts[].egress`: a proxy on the way to an upstream.
-use super::secret::Secret;
+use crate::config::secret::Secret;
 
 /// A proxy between Weir and an upstream.
 #[derive(Clone, Debug)]

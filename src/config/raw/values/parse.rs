@@ -46,7 +46,9 @@ pub(super) fn duration(text: &str) -> Parsed<Duration> {
         }
         _ => return Err(Some("the units are `ms`, `s`, `m`, `h` and `d`".to_owned())),
     };
-    let number: f64 = number.parse().map_err(|_| None)?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| Some("a number and a unit: `30s`".to_owned()))?;
     // Milliseconds are the finest unit; rounding hides what binary fractions add.
     let millis = (number * seconds * 1000.0).round();
     if !(0.0..=LONGEST_MILLIS).contains(&millis) {
@@ -67,7 +69,9 @@ pub(super) fn size(text: &str) -> Parsed<usize> {
         "GB" => 1_000_000_000,
         _ => return Err(did_you_mean_unit(unit)),
     };
-    let number: u64 = number.parse().map_err(|_| None)?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| Some("a whole number and a unit: `32MiB`".to_owned()))?;
     let bytes = number.checked_mul(factor).ok_or(None)?;
     usize::try_from(bytes).map_err(|_| None)
 }
@@ -99,19 +103,20 @@ pub(super) fn boolean(text: &str) -> Parsed<bool> {
         _ => Err(match &*text.to_lowercase() {
             "yes" | "on" | "y" => Some("write `true`".to_owned()),
             "no" | "off" | "n" => Some("write `false`".to_owned()),
-            _ => None,
+            _ => Some("write `true` or `false`, without quotes".to_owned()),
         }),
     }
 }
 
 pub(super) fn whole(text: &str) -> Parsed<u64> {
     if text.starts_with('+') {
-        return Err(None);
+        return Err(Some("write it without a sign".to_owned()));
     }
     text.parse().map_err(|_| {
         let bare = text.replace(['_', ','], "");
         let number = (bare != text).then(|| bare.parse::<u64>().ok()).flatten();
-        number.map(|number| format!("write `{number}`"))
+        let said = number.map(|number| format!("write `{number}`"));
+        said.or(Some("write digits only, without quotes".to_owned()))
     })
 }
 
@@ -145,7 +150,9 @@ pub(super) fn network(text: &str) -> Parsed<ipnet::IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    text.parse().map_err(|_| None)
+    text.parse().map_err(|_| {
+        Some("an address, or an address, a slash and the length of its prefix; names are not looked up".to_owned())
+    })
 }
 
 pub(super) fn moment(text: &str) -> Parsed<SystemTime> {
@@ -157,7 +164,7 @@ pub(super) fn moment(text: &str) -> Parsed<SystemTime> {
         } else if no_zone {
             Some(format!("a time zone is missing: `{text}Z` is UTC"))
         } else {
-            None
+            Some("date, `T`, time and zone, as RFC 3339 has it".to_owned())
         }
     })?;
     Ok(timestamp.into())
@@ -185,7 +192,7 @@ pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
         } else if text.starts_with("http") {
             Some("without `http://`, and without a path".to_owned())
         } else {
-            None
+            Some("an IP address, a colon and a port; names are not looked up here".to_owned())
         }
     })
 }

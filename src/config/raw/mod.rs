@@ -1,28 +1,41 @@
 //! The configuration file, member for member. Doc comments become the descriptions of the JSON Schema.
 //!
-//! Nothing is decided here: defaults, references and ranges are `compile`'s.
+//! A setting is declared once, here, with its default and its range; references and everything that one member alone
+//! cannot show are `compile`'s.
 pub mod account;
 pub mod capabilities;
 pub mod limits;
+mod mapping;
+mod measures;
 pub mod oauth2;
 pub mod prometheus;
 pub mod rewrite;
 pub mod routing;
+pub mod schema;
 pub mod secret;
+pub mod setting;
+pub mod values;
 
-use super::decode::{Field, Needed, mapping};
-use super::values::{
-    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
-    Pattern, Size, Span, Version, Whole, Word, Words, Zone,
-};
-use super::{LogFormat, decode::Map};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::config::yaml::decode::{Field, Map, Needed, Section};
+use crate::config::{AccessLog, AdminAddr, LogFormat};
 use account::Account;
 use capabilities::Capabilities;
 use limits::{ClientLimits, Ledger};
+use mapping::mapping;
 use prometheus::Prometheus;
 use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
+use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes};
+use values::{
+    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
+    Pattern, Size, Span, Version, Whole, Word, Words, Zone,
+};
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
 /// The configuration of weir. Unknown keys are errors.
@@ -35,7 +48,7 @@ Raw {
     /// The admin plane: metrics, health, status, reload. Absent = none. A change of its address needs a restart.
     admin: Field<Admin>,
     /// Settings of the process as a whole.
-    server: Field<Server>,
+    server: Section<Server>,
     /// Credentials at upstreams. At least one.
     accounts: Needed<Vec<Field<Account>>>,
     /// Sets of accounts. Default: one named `default` with every account.
@@ -44,14 +57,14 @@ Raw {
     routes: Field<Vec<Field<Route>>>,
     /// Who may call.
     keys: Field<Vec<Field<ClientKey>>>,
-    /// Serve requests without a key, as a key named `anonymous`. Default false.
-    anonymous: Field<Boolean>,
+    /// Serve requests without a key, as a key named `anonymous`.
+    anonymous: Setting<Boolean> = Boolean::or(false),
     /// Groups of keys.
     groups: Field<Vec<Field<Group>>>,
     /// What all clients together may ask for at most.
     limits: Field<ClientLimits>,
-    /// The time zone whose days and months budgets go by, such as Europe/Berlin. Default UTC.
-    timezone: Field<Zone>,
+    /// The time zone whose days and months budgets go by, such as Europe/Berlin.
+    timezone: Setting<Zone> = Zone::or(TimeZone::UTC),
     /// A file that remembers what clients used, over restarts. Absent = a restart forgets. A change needs a restart.
     ledger: Field<Ledger>,
     /// Client adapters: changes to requests and streams; every match applies, in order.
@@ -62,9 +75,9 @@ Raw {
     /// gives a field decides it.
     capabilities: Field<Vec<Field<Capabilities>>>,
     /// Failover.
-    retry: Field<Retry>,
+    retry: Section<Retry>,
     /// Logging.
-    log: Field<Log>,
+    log: Section<Log>,
     /// A Prometheus server that knows what other processes used.
     prometheus: Field<Prometheus>,
 });
@@ -90,8 +103,8 @@ Tls {
 mapping!("the settings of the admin plane"
 /// The admin plane.
 Admin {
-    /// IP address and port, or `unix:/path`. Default 127.0.0.1:9090.
-    addr: Field<AdminAddress>,
+    /// IP address and port, or `unix:/path`.
+    addr: Setting<AdminAddress> = AdminAddress::or(AdminAddr::Tcp(DEFAULT_ADMIN)),
     /// Needed for anything that changes state, and for everything when the address is not loopback.
     token: Field<RawSecret>,
     /// Names under which the plane may be asked, beside those of loopback. On a loopback address any other is refused; elsewhere any other is refused once there is one here. Default none.
@@ -101,14 +114,14 @@ Admin {
 mapping!("the settings of the process"
 /// Settings of the process as a whole.
 Server {
-    /// Worker threads, at most 1024. Default 0 = one per core. A change needs a restart.
-    threads: Field<Whole>,
-    /// Longest request body, from 1KiB to 1GiB. Default 32MiB.
-    max_body: Field<Size>,
-    /// Requests served at once, at most 1000000; above it 529 or 503 with Retry-After. Default 10000.
-    max_concurrent_requests: Field<Whole>,
-    /// How long running requests may go on after SIGTERM. Default 600s.
-    drain_timeout: Field<Span>,
+    /// Worker threads; 0 = one per core. A change needs a restart.
+    threads: Setting<Whole> = Whole::or(0).from(0).up_to(1_024),
+    /// Longest request body.
+    max_body: Setting<Size> = Size::or(32 << 20).from(1 << 10).up_to(1 << 30),
+    /// Requests served at once; above it 529 or 503 with Retry-After.
+    max_concurrent_requests: Setting<Whole> = Whole::or(10_000).from(1).up_to(1_000_000),
+    /// How long running requests may go on after SIGTERM; 0s = not at all.
+    drain_timeout: Setting<Span> = Span::or(minutes(10)).up_to(hours(24)),
     /// Whose X-Forwarded-For is believed. Default none.
     trusted_proxies: Field<Vec<Field<Network>>>,
     /// Cross-origin requests from browsers. Absent = no CORS headers.
@@ -128,43 +141,43 @@ Price {
     /// Which models.
     model: Needed<Pattern>,
     /// Input tokens that were neither read from nor written to a cache.
-    input: Needed<Number>,
+    input: Needed<Number> = usd(),
     /// Output tokens, reasoning included.
-    output: Needed<Number>,
+    output: Needed<Number> = usd(),
     /// Input tokens read from a cache. Default: as input.
-    cache_read: Field<Number>,
+    cache_read: Field<Number> = usd(),
     /// Input tokens written to a cache for five minutes. Default: as input.
-    cache_write_5m: Field<Number>,
+    cache_write_5m: Field<Number> = usd(),
     /// Input tokens written to a cache for one hour. Default: as input.
-    cache_write_1h: Field<Number>,
+    cache_write_1h: Field<Number> = usd(),
 });
 
 mapping!("the settings of failover"
 /// Failover.
 Retry {
-    /// Attempts in all, the first included: 1 to 10. Default 3.
-    max_attempts: Field<Whole>,
-    /// Retries may add at most this share of the traffic: 0 to 1. Default 0.2.
-    budget: Field<Number>,
-    /// No attempt begins later than this after the request came. Default 60s.
-    deadline: Field<Span>,
+    /// Attempts in all, the first included.
+    max_attempts: Setting<Whole> = Whole::or(3).from(1).up_to(10),
+    /// Retries may add at most this share of the traffic of the last 10 s.
+    budget: Setting<Number> = Number::or(0.2).from(0.0).up_to(1.0),
+    /// No attempt begins later than this after the request came.
+    deadline: Setting<Span> = Span::or(minutes(1)).above(Duration::ZERO).up_to(hours(1)),
 });
 
 mapping!("the settings of logging"
 /// Logging.
 Log {
-    /// Default json.
-    format: Field<Word<LogFormat>>,
-    /// Default info.
-    level: Field<Word<Level>>,
-    /// The access log, one JSON line per request: `stdout`, `off` or the path of a file. Default stdout.
-    access: Field<AccessTarget>,
-    /// Log request and response bodies, for debugging only. Default false.
-    bodies: Field<Boolean>,
+    /// How the diagnostics of the process are written.
+    format: Setting<Word<LogFormat>> = Word::or(LogFormat::Json),
+    /// From which level on diagnostics are written.
+    level: Setting<Word<Level>> = Word::or(Level("info")),
+    /// The access log, one JSON line per request: `stdout`, `off` or the path of a file.
+    access: Setting<AccessTarget> = AccessTarget::or(AccessLog::Stdout),
+    /// Log request and response bodies, for debugging only.
+    bodies: Setting<Boolean> = Boolean::or(false),
 });
 
 /// A log level, by name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Level(pub &'static str);
 
 impl Words for Level {
@@ -182,6 +195,15 @@ impl Words for LogFormat {
     const EXPECTED: &'static str = "a log format";
     const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("text", Self::Text)];
 }
+
+/// USD per million tokens; the dearest model costs 600.
+fn usd() -> Rule<Number, Otherwise> {
+    Number::otherwise("prices are USD per million tokens")
+        .from(0.0)
+        .up_to(1_000_000.0)
+}
+
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// A mapping from names to texts: headers, say.
 pub type Texts<T> = Field<Map<T>>;

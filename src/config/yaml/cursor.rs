@@ -1,53 +1,10 @@
 //! A node of the document together with the way to it, for faults that say where.
-use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
 
-use super::diagnostic::quote;
-use super::document::{Key, Kind, Node, Place};
+use super::at::{At, Path};
+use super::document::{Key, Kind, Node};
 use super::faults::Faults;
-
-/// Where a value stands in the file and in the schema.
-#[derive(Clone, Debug)]
-pub struct At {
-    pub place: Place,
-    pub path: Rc<Path>,
-}
-
-/// The way to a value: `accounts[0].weight`. A linked list, because a file has many values and few faults.
-#[derive(Debug)]
-pub enum Path {
-    Root,
-    Index(Rc<Path>, usize),
-    /// A member of the schema.
-    Known(Rc<Path>, &'static str),
-    /// A key as written.
-    Written(Rc<Path>, Rc<str>),
-}
-
-impl At {
-    /// A place without a way: the text itself.
-    pub fn text(place: Place) -> Self {
-        Self {
-            place,
-            path: Rc::new(Path::Root),
-        }
-    }
-
-    /// The same place, for a member that is not there.
-    pub fn member(&self, name: &'static str) -> Self {
-        Self {
-            place: self.place,
-            path: Rc::new(Path::Known(Rc::clone(&self.path), name)),
-        }
-    }
-
-    fn written(&self, place: Place, key: &Key) -> Self {
-        Self {
-            place,
-            path: Rc::new(Path::Written(Rc::clone(&self.path), Rc::clone(&key.text))),
-        }
-    }
-}
+use crate::config::diagnostic::quote;
 
 /// A node together with where it stands.
 #[derive(Clone, Debug)]
@@ -62,6 +19,11 @@ impl<'a> Cursor<'a> {
             node,
             at: At::text(node.place),
         }
+    }
+
+    /// A node that stands for a member.
+    pub fn at_member(node: &'a Node, at: At) -> Self {
+        Self { node, at }
     }
 
     pub fn at(&self) -> &At {
@@ -164,29 +126,4 @@ impl<'a> Cursor<'a> {
     pub fn key(&self, key: &Key) -> At {
         self.at.written(key.place, key)
     }
-}
-
-impl Display for Path {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (parent, name) = match self {
-            Self::Root => return Ok(()),
-            Self::Index(parent, index) => return write!(f, "{parent}[{index}]"),
-            Self::Known(parent, name) => (parent, *name),
-            Self::Written(parent, name) => (parent, &**name),
-        };
-        match &**parent {
-            _ if !is_plain_word(name) => write!(f, "{parent}[{}]", quote(name).replace('`', "\"")),
-            Self::Root => f.write_str(name),
-            _ => write!(f, "{parent}.{name}"),
-        }
-    }
-}
-
-fn is_plain_word(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 40
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        && quote(name).trim_matches('`') == name
 }

@@ -2,7 +2,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::raw::Raw;
+use super::Raw;
 use super::values::NEEDED;
 
 /// The JSON Schema of `weir.yaml`, generated from the raw types. Published as `conf/weir.schema.json`.

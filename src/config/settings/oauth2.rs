@@ -3,8 +3,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rsa::KeyPair;
 
-use super::Endpoint;
-use super::secret::Secret;
+use super::endpoint::Endpoint;
+use crate::config::secret::Secret;
 
 /// Where the access tokens of an account come from.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,0 +1,88 @@
+//! The whole configuration.
+use std::fmt::{self, Debug, Formatter};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::rewrite::Rewrite;
+use super::{
+    Account, Admin, ClientKey, ClientLimits, Group, Ledger, Listener, Log, ModelCapabilities, Pool,
+    Price, Prometheus, Retry, Route, Server,
+};
+use crate::config::diagnostic::Diagnostic;
+use crate::protocol::models::{self, Capabilities};
+
+/// A valid configuration, compiled. Only [`load()`](crate::config::load()) and [`parse`](crate::config::parse) make one; the other makers write YAML and pass through them.
+#[derive(Debug)]
+pub struct Config {
+    /// SHA-256 of the file's bytes, 64 hex digits.
+    pub hash: String,
+    /// Things that work but deserve a word: inline secrets, say. Printed by `weir check` and logged at load.
+    pub warnings: Vec<Diagnostic>,
+    pub listen: Vec<Listener>,
+    pub admin: Option<Admin>,
+    pub server: Server,
+    /// In the order of the file; [`Account::index`] is the position here.
+    pub accounts: Vec<Arc<Account>>,
+    /// In the order of the file; never empty: without `pools` there is one named `default` with every account.
+    pub pools: Vec<Pool>,
+    pub routes: Vec<Route>,
+    pub keys: Vec<Arc<ClientKey>>,
+    pub groups: Vec<Group>,
+    /// Of all clients together.
+    pub limits: ClientLimits,
+    /// Where days and months begin.
+    pub timezone: TimeZone,
+    pub ledger: Option<Ledger>,
+    pub rewrites: Vec<Rewrite>,
+    pub prometheus: Option<Prometheus>,
+    /// Whether requests without a key are served, as a key named `anonymous`.
+    pub anonymous: bool,
+    pub prices: Vec<Price>,
+    pub capabilities: Vec<ModelCapabilities>,
+    pub retry: Retry,
+    pub log: Log,
+    /// Every project name that occurs in the configuration (accounts, keys and routes): the only values of that label.
+    pub projects: Vec<Arc<str>>,
+    /// Where every request goes when there are no `routes`, as a position in `pools`; `None` when there are some.
+    pub default_pool: Option<usize>,
+    /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.
+    pub files: Vec<PathBuf>,
+    pub fingerprint: Fingerprint,
+}
+
+impl Config {
+    /// Whether `other` was made from the same file and the same secrets: a reload of it would change nothing.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
+    /// What `model` accepts, the upstream's name. Of several entries that match, the first that gives a field decides it.
+    pub fn capabilities_of(&self, model: &str) -> Capabilities {
+        let mut capabilities = models::capabilities(model);
+        let entries = self.capabilities.iter().rev();
+        for entry in entries.filter(|entry| entry.model.is_match(model)) {
+            entry.overrides.apply(&mut capabilities);
+        }
+        capabilities
+    }
+}
+
+/// SHA-256 over the file and every secret it refers to. Never shown: with the file at hand it would let one try out
+/// guesses at a short secret.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of that digest.
+    pub fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
+impl Debug for Fingerprint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

@@ -1,0 +1,31 @@
+//! What the program uses: plain values, valid, with every default filled in. Nothing here reads or writes YAML.
+mod account;
+mod clients;
+mod config;
+mod egress;
+mod endpoint;
+mod glob;
+mod models;
+mod pool;
+mod prometheus;
+mod route;
+mod service;
+
+pub mod oauth2;
+pub mod paths;
+pub mod providers;
+pub mod rewrite;
+
+pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, Timeouts};
+pub use clients::{ClientKey, ClientLimits, Group, Ledger};
+pub use config::{Config, Fingerprint};
+pub use egress::{Egress, EgressKind};
+pub use endpoint::Endpoint;
+pub use glob::{Glob, GlobError};
+pub use models::{ModelCapabilities, Price};
+pub use pool::{AffinityBy, Pool, Select};
+pub use prometheus::Prometheus;
+pub use route::{Route, When};
+pub use service::{
+    AccessLog, Admin, AdminAddr, Cors, Listener, Log, LogFormat, Retry, Server, TlsFiles,
+};

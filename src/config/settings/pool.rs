@@ -1,0 +1,32 @@
+//! `pools`: sets of accounts and how to choose among them.
+use std::sync::Arc;
+
+/// A set of accounts and how to choose among them.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub name: Arc<str>,
+    /// Positions in [`Config::accounts`](super::Config::accounts), in declared order.
+    pub accounts: Vec<usize>,
+    pub select: Select,
+    pub affinity: AffinityBy,
+    /// Position in [`Config::pools`](super::Config::pools); `compile` refuses cycles.
+    pub fallback: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Select {
+    Failover,
+    LeastBusy,
+    Random,
+    RoundRobin,
+    #[default]
+    Weighted,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AffinityBy {
+    Key,
+    None,
+    #[default]
+    Session,
+}

@@ -1,0 +1,87 @@
+//! `listen`, `admin`, `server`, `retry` and `log`: what concerns the process as a whole.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::secret::Secret;
+
+/// One `listen` entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listener {
+    pub addr: SocketAddr,
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate chain and key, PEM, on disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The `admin` section.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub addr: AdminAddr,
+    pub token: Option<Secret>,
+    /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
+    pub hosts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AdminAddr {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// The `server` section.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// 0 = one per core.
+    pub threads: usize,
+    pub max_body: usize,
+    pub max_concurrent_requests: usize,
+    pub drain_timeout: Duration,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub cors: Option<Cors>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Exact origins, or `*`.
+    pub allow_origins: Vec<String>,
+}
+
+/// The `retry` section.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub max_attempts: u32,
+    /// Retries may add at most this share of the traffic of the last 10 s.
+    pub budget: f64,
+    pub deadline: Duration,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    pub access: AccessLog,
+    pub bodies: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    #[default]
+    Json,
+    Text,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum AccessLog {
+    File(PathBuf),
+    Off,
+    #[default]
+    Stdout,
+}
