@@ -51,6 +51,18 @@ impl Calibration {
         known.is_some_and(|ratio| ratio.samples < SETTLED || draw.is_multiple_of(ONE_IN))
     }
 
+    /// As [`Calibration::learn`], whether or not an estimate of the model was ever wanted.
+    pub(super) fn teach(&mut self, model: &str, estimate: u64, actual: u64) {
+        if model.len() <= LONGEST_NAME && self.models.get(model).is_none() {
+            let fresh = Ratio {
+                value: 1.0,
+                samples: 0,
+            };
+            self.models.put(model.into(), fresh);
+        }
+        self.learn(model, estimate, actual);
+    }
+
     /// The first samples are averaged; later ones move the ratio by a tenth.
     pub(super) fn learn(&mut self, model: &str, estimate: u64, actual: u64) {
         let Some(mut ratio) = self.models.get(model) else {

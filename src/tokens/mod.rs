@@ -6,8 +6,10 @@
 //!                    └ or bytes, where it must be cheap      samples of real usage
 //! ```
 //!
-//! Two estimates with a ratio each: [`Tokens::count`] reads the text with a tokenizer and is for the counting endpoints;
+//! Three estimates with a ratio each: [`Tokens::count`] reads the text with a tokenizer and is for the counting endpoints;
 //! [`Tokens::quick`] only measures it and is for routes. Both learn from a sample of the answers that state their usage.
+//! [`Tokens::measured`] is for the live path: what passes is measured byte by byte ([`Measure`]), and each model has a
+//! ratio for its prompts and one for its answers, learnt from every answer that states its usage.
 //! See `docs/decisions/token-counts.md`.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,12 +21,14 @@ use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::request::Request;
 use crate::protocol::translate;
 use calibration::{Calibration, LONGEST_NAME};
+pub use measure::Measure;
 use recent::Recent;
 use tokenizer::Tokenizer;
 
 mod calibration;
 mod family;
 mod image;
+mod measure;
 mod pdf;
 mod recent;
 mod tokenizer;
@@ -41,11 +45,21 @@ pub struct Tokens {
     exact: Mutex<Calibration>,
     /// Of [`Tokens::quick`], by the model that the client asked for.
     cheap: Mutex<Calibration>,
+    /// Of [`Tokens::measured`], by the upstream's name of the model: prompts and answers.
+    prompts: Mutex<Calibration>,
+    answers: Mutex<Calibration>,
     /// Accounts whose counting endpoint does not exist, with the model they were asked for, and since when.
     missing: Mutex<Recent<(String, String), Instant>>,
     /// Whether anybody has ever wanted an estimate: without one nothing is learnt, and nothing spent on it.
     wanted: AtomicBool,
     sampling: AtomicBool,
+}
+
+/// Which way a text goes. A model reads JSON and templates and writes prose: the two have ratios of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    Prompt,
+    Answer,
 }
 
 impl Default for Tokens {
@@ -56,6 +70,8 @@ impl Default for Tokens {
             hasher: RandomState::new(),
             exact: Mutex::default(),
             cheap: Mutex::default(),
+            prompts: Mutex::default(),
+            answers: Mutex::default(),
             missing: Mutex::new(Recent::new(MISSING)),
             wanted: AtomicBool::new(false),
             sampling: AtomicBool::new(false),
@@ -76,6 +92,31 @@ impl Tokens {
     pub fn quick(&self, request: &Request, model: &str) -> u64 {
         self.wanted.store(true, Ordering::Relaxed);
         lock(&self.cheap).corrected(model, translate::estimate(request))
+    }
+
+    /// The tokens of what was measured, for `model`, the upstream's name. `beside` are tokens that are no text (pictures,
+    /// sound): no ratio is applied to them. No text is read, and no vocabulary: this is for the live path.
+    pub fn measured(&self, to: Direction, model: &str, text: &Measure, beside: u64) -> u64 {
+        let text = match text.tokens() {
+            0 => 0,
+            tokens => lock(self.ratios(to)).corrected(model, tokens),
+        };
+        text.saturating_add(beside)
+    }
+
+    /// Learns from an answer that states its usage what the text measured really was. `actual` is the whole prompt,
+    /// however it was cached, or the whole output with its reasoning; an answer of which a part was never seen (hidden
+    /// reasoning, a prompt that lies at the vendor) must not be learnt from.
+    pub fn learn(&self, from: Direction, model: &str, text: &Measure, beside: u64, actual: u64) {
+        let actual = actual.saturating_sub(beside);
+        lock(self.ratios(from)).teach(model, text.tokens(), actual);
+    }
+
+    const fn ratios(&self, direction: Direction) -> &Mutex<Calibration> {
+        match direction {
+            Direction::Prompt => &self.prompts,
+            Direction::Answer => &self.answers,
+        }
     }
 
     /// Whether the vocabulary is loaded. Some 100 ms of work if not.

@@ -1,6 +1,7 @@
 //! Whole requests, in every dialect.
 use std::sync::Arc;
 
+use super::tokenizer::Tokenizer;
 use super::*;
 use crate::protocol::Dialect;
 
@@ -176,4 +177,80 @@ fn a_missing_endpoint_is_remembered_for_a_while() {
     assert!(!tokens.is_missing("a", "other", now));
     assert!(!tokens.is_missing("b", "m", now));
     assert!(!tokens.is_missing("a", "m", now + MISSING_FOR));
+}
+
+#[test]
+fn after_two_dozen_answers_the_live_estimate_is_within_a_tenth() {
+    let tokenizer = Tokenizer::load();
+    // A vocabulary like o200k, and two that cut finer and coarser than it.
+    for (model, factor) in [("like", 1.0), ("finer", 1.45), ("coarser", 0.8)] {
+        for (what, text) in TEXTS {
+            for direction in [Direction::Prompt, Direction::Answer] {
+                let tokens = Tokens::default();
+                let pieces: Vec<&str> = pieces(text).collect();
+                let actual = |piece: &str| calibration::scaled(tokenizer.count(piece), factor);
+                for round in 0..24 {
+                    let piece = pieces[round % pieces.len()];
+                    tokens.learn(direction, model, &measure(piece), 0, actual(piece));
+                }
+                let mut errors: Vec<f64> = pieces
+                    .iter()
+                    .map(|piece| {
+                        let guess = tokens.measured(direction, model, &measure(piece), 0);
+                        let real = actual(piece) as f64;
+                        (guess as f64 - real).abs() / real
+                    })
+                    .collect();
+                errors.sort_by(f64::total_cmp);
+                let median = errors[errors.len() / 2];
+                assert!(median < 0.1, "{model}, {what}, {direction:?}: {median}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_added_and_teaches_nothing() {
+    let tokens = Tokens::default();
+    let text = measure(&"word ".repeat(100));
+    let alone = tokens.measured(Direction::Answer, "m", &text, 0);
+    assert_eq!(
+        tokens.measured(Direction::Answer, "m", &text, 1000),
+        alone + 1000
+    );
+    for _ in 0..24 {
+        tokens.learn(Direction::Answer, "m", &text, 1000, 1000 + 2 * alone);
+    }
+    let after = tokens.measured(Direction::Answer, "m", &text, 1000);
+    assert!(after.abs_diff(1000 + 2 * alone) <= 2, "{after}");
+    assert_eq!(tokens.measured(Direction::Prompt, "m", &text, 0), alone);
+    let nothing = tokens.measured(Direction::Answer, "m", &Measure::default(), 0);
+    assert_eq!(nothing, 0);
+}
+
+fn measure(text: &str) -> Measure {
+    let mut measure = Measure::default();
+    measure.text(text.as_bytes());
+    measure
+}
+
+/// A text of each kind that clients send and get.
+pub(super) const TEXTS: [(&str, &str); 3] = [
+    (
+        "English",
+        include_str!("../../docs/decisions/token-counts.md"),
+    ),
+    ("code", include_str!("weigh.rs")),
+    ("Chinese", include_str!("texts/chinese.txt")),
+];
+
+/// A text in pieces as long as answers are, whatever its script.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(800));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+    .filter(|piece| piece.len() > 400)
 }
