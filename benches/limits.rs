@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use jiff::tz::TimeZone;
-use weir::limits::{Caps, Estimate, Limits, Subject, Used};
+use weir::limits::{Caps, Estimate, Limit, Limits, Subject, Used};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -76,11 +76,15 @@ fn subject(name: &str, caps: Caps) -> Subject {
 
 /// Limits that nobody comes near.
 fn all() -> Caps {
-    Caps {
-        rpm: Some(u32::MAX),
-        tpm: Some(u64::MAX),
-        concurrency: Some(u32::MAX),
-        nano_usd_per_day: Some(u64::MAX),
-        nano_usd_per_month: Some(u64::MAX),
-    }
+    let all = [
+        (Limit::Requests, u32::MAX.into()),
+        (Limit::Tokens, u64::MAX),
+        (Limit::Concurrency, u32::MAX.into()),
+        (Limit::UsdPerDay, u64::MAX),
+        (Limit::UsdPerMonth, u64::MAX),
+    ];
+    all.into_iter()
+        .fold(Caps::default(), |caps, (limit, most)| {
+            caps.with(limit, most)
+        })
 }

@@ -1,9 +1,13 @@
 //! A plain record of what happened to one request; telemetry, pool and limits read it.
+mod limit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
+
+pub use limit::{Limit, Scope, Span, Unit};
 
 /// Everything that is known when a request is over. Built exactly once per request.
 #[derive(Clone, Debug)]
@@ -253,66 +257,6 @@ impl Affinity {
             Self::Detour => "detour",
             Self::Rebind => "rebind",
         }
-    }
-}
-
-/// Whose limit it is.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Scope {
-    Key,
-    Group,
-    /// Everyone's together.
-    Global,
-}
-
-impl Scope {
-    /// Every scope, for registering metrics.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Group, Self::Global];
-
-    /// The name in metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Group => "group",
-            Self::Global => "global",
-        }
-    }
-}
-
-/// What is limited.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Limit {
-    Concurrency,
-    Requests,
-    Tokens,
-    UsdPerDay,
-    UsdPerMonth,
-}
-
-impl Limit {
-    /// Every limit, for registering metrics.
-    pub const ALL: [Self; 5] = [
-        Self::Concurrency,
-        Self::Requests,
-        Self::Tokens,
-        Self::UsdPerDay,
-        Self::UsdPerMonth,
-    ];
-
-    /// The name in the configuration, in metrics and in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Concurrency => "concurrency",
-            Self::Requests => "rpm",
-            Self::Tokens => "tpm",
-            Self::UsdPerDay => "usd_per_day",
-            Self::UsdPerMonth => "usd_per_month",
-        }
-    }
-
-    /// Whether waiting a minute does not help: clients must not hammer a spent budget.
-    pub const fn is_budget(self) -> bool {
-        matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
     }
 }
 

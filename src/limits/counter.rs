@@ -3,33 +3,42 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::refusal::{Limit, Standing};
+use super::caps::{Caps, Estimate, Used};
+use super::refusal::Standing;
 use super::remote::{Elsewhere, Remote, Windows};
 use super::spend::{Spend, Totals};
 use super::window::Minute;
-use super::{Caps, Used};
+use crate::outcome::{Limit, Span, Unit};
 
 /// The counters behind one set of caps. Callers hold the lock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counter {
-    requests: Minute,
-    tokens: Minute,
+    /// By [`Unit`]: requests and tokens. Money is limited by the day and longer only.
+    minutes: [Minute; 2],
     /// By this process alone.
     spend: Spend,
     remote: Remote,
     /// By this process since it began.
     ever: Totals,
     in_flight: u32,
-    /// Money reserved by requests that are not settled yet.
-    reserved_nano_usd: u64,
+    /// By [`Unit`]: what is reserved by requests that are not settled yet.
+    reserved: [u64; Unit::ALL.len()],
 }
 
-/// What a request is expected to use, and what is reserved for it.
+/// What is reserved for a request, and since when; nothing once it is settled.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reserved {
-    pub at: Option<Instant>,
-    pub tokens: u64,
-    pub nano_usd: u64,
+pub(super) struct Reserved(Option<(Instant, Estimate)>);
+
+impl Reserved {
+    /// So much, from `at` on.
+    pub fn new(estimate: Estimate, at: Instant) -> Self {
+        Self(Some((at, estimate)))
+    }
+
+    /// How much of that.
+    pub fn of(&self, unit: Unit) -> u64 {
+        self.0.map_or(0, |(_, estimate)| estimate.of(unit))
+    }
 }
 
 impl Counter {
@@ -37,40 +46,39 @@ impl Counter {
     pub fn in_the_way(
         &mut self,
         caps: &Caps,
-        reserve: &Reserved,
+        wanted: &Reserved,
         now: Instant,
         wall: SystemTime,
         zone: &TimeZone,
     ) -> Option<(Limit, Option<Duration>)> {
-        if caps.concurrency.is_some_and(|most| self.in_flight >= most) {
-            return Some((Limit::Concurrency, None));
-        }
-        if let Some(most) = caps.rpm {
-            let wait = self.requests.wait(now, most.into(), 1);
-            if !wait.is_zero() {
-                return Some((Limit::Requests, Some(wait)));
-            }
-        }
-        if let Some(most) = caps.tpm {
-            let wait = self.tokens.wait(now, most, reserve.tokens.max(1));
-            if !wait.is_zero() {
-                return Some((Limit::Tokens, Some(wait)));
-            }
-        }
-        let spent = self.windows(wall, zone);
-        let fits = |most: Option<u64>, spent: &Totals| {
-            let committed = spent.nano_usd.saturating_add(self.reserved_nano_usd);
-            // What is spent to the last cent is spent; else a request that alone exceeds the rest waits for others.
-            most.is_none_or(|most| {
-                committed < most
-                    && (committed == 0 || committed.saturating_add(reserve.nano_usd) <= most)
-            })
-        };
-        if !fits(caps.nano_usd_per_day, &spent.day) {
-            return Some((Limit::UsdPerDay, Some(self.spend.until_day_ends(wall))));
-        }
-        if !fits(caps.nano_usd_per_month, &spent.month) {
-            return Some((Limit::UsdPerMonth, Some(self.spend.until_month_ends(wall))));
+        for limit in Limit::ALL {
+            let (Some(most), unit) = (caps.of(limit), limit.unit()) else {
+                continue;
+            };
+            let amount = wanted.of(unit);
+            let wait = match limit.span() {
+                Span::Now if u64::from(self.in_flight) >= most => None,
+                Span::Now => continue,
+                Span::Minute => {
+                    let minute = self.minutes.get_mut(unit as usize);
+                    let wait = minute.map(|minute| minute.wait(now, most, amount.max(1)));
+                    match wait {
+                        Some(wait) if !wait.is_zero() => Some(wait),
+                        _ => continue,
+                    }
+                }
+                // What is spent to the last cent is spent. A request that alone exceeds the rest is refused even when
+                // nothing is spent yet: else the first of every day could be as dear as it likes.
+                span @ (Span::Day | Span::Month) => {
+                    let spent = self.windows(wall, zone).of(span).of(unit);
+                    let committed = spent.saturating_add(self.reserved[unit as usize]);
+                    if committed < most && committed.saturating_add(amount) <= most {
+                        continue;
+                    }
+                    Some(self.spend.until_end(span, wall))
+                }
+            };
+            return Some((limit, wait));
         }
         None
     }
@@ -78,9 +86,14 @@ impl Counter {
     /// Takes a request in.
     pub fn charge(&mut self, reserve: &Reserved, now: Instant) {
         self.in_flight += 1;
-        self.requests.add(now, 1);
-        self.tokens.add(now, reserve.tokens);
-        self.reserved_nano_usd = self.reserved_nano_usd.saturating_add(reserve.nano_usd);
+        for unit in Unit::ALL {
+            let amount = reserve.of(unit);
+            if let Some(minute) = self.minutes.get_mut(unit as usize) {
+                minute.add(now, amount);
+            }
+            let reserved = &mut self.reserved[unit as usize];
+            *reserved = reserved.saturating_add(amount);
+        }
     }
 
     /// Replaces what was reserved by what was used.
@@ -92,29 +105,45 @@ impl Counter {
         wall: SystemTime,
         zone: &TimeZone,
     ) {
-        let tokens = used.usage.total();
-        if tokens >= reserved.tokens {
-            self.tokens.add(now, tokens - reserved.tokens);
-        } else if let Some(at) = reserved.at {
-            self.tokens.take_back(at, now, reserved.tokens - tokens);
-        }
-        self.reserved_nano_usd = self.reserved_nano_usd.saturating_sub(reserved.nano_usd);
-        self.spend.roll(wall, zone);
         let totals = Totals {
             requests: 1,
             usage: used.usage,
             nano_usd: used.nano_usd,
         };
+        for unit in Unit::ALL {
+            let (amount, reserve) = (totals.of(unit), reserved.of(unit));
+            self.give_back(unit, reserve);
+            let Some(minute) = self.minutes.get_mut(unit as usize) else {
+                continue;
+            };
+            match reserved.0 {
+                // Requests are counted when they come, not when they end.
+                _ if unit == Unit::Requests => {}
+                Some((at, _)) if amount < reserve => minute.take_back(at, now, reserve - amount),
+                _ => minute.add(now, amount.saturating_sub(reserve)),
+            }
+        }
+        self.spend.roll(wall, zone);
         self.spend.add(&totals, &totals);
         self.ever.add(&totals);
     }
 
-    /// Gives back what was reserved for a request that was never settled.
+    /// Gives back what was reserved for a request that was never settled. That it came still counts.
     pub fn release(&mut self, reserved: &Reserved) {
-        if let Some(at) = reserved.at {
-            self.tokens.take_back(at, at, reserved.tokens);
+        let Some((at, _)) = reserved.0 else { return };
+        for unit in Unit::ALL {
+            let reserve = reserved.of(unit);
+            self.give_back(unit, reserve);
+            let minute = self.minutes.get_mut(unit as usize);
+            if let Some(minute) = minute.filter(|_| unit != Unit::Requests) {
+                minute.take_back(at, at, reserve);
+            }
         }
-        self.reserved_nano_usd = self.reserved_nano_usd.saturating_sub(reserved.nano_usd);
+    }
+
+    fn give_back(&mut self, unit: Unit, amount: u64) {
+        let reserved = &mut self.reserved[unit as usize];
+        *reserved = reserved.saturating_sub(amount);
     }
 
     /// The request is over.
@@ -141,7 +170,7 @@ impl Counter {
     }
 
     /// What this process used since it began.
-    pub fn ever(&self) -> &Totals {
+    pub const fn ever(&self) -> &Totals {
         &self.ever
     }
 
@@ -153,7 +182,7 @@ impl Counter {
     /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant, zone: &TimeZone) {
         self.remote.learn(elsewhere, at, zone);
-        self.tokens.add(now, elsewhere.tokens);
+        self.minutes[Unit::Tokens as usize].add(now, elsewhere.tokens);
     }
 
     /// How every cap stands.
@@ -163,53 +192,42 @@ impl Counter {
         now: Instant,
         wall: SystemTime,
         zone: &TimeZone,
-    ) -> impl Iterator<Item = Standing> {
-        let spent = self.windows(wall, zone);
-        let standing = |limit: Limit, cap: Option<f64>, used: f64, resets_in: Duration| {
-            cap.map(|cap| Standing {
+    ) -> impl Iterator<Item = Standing> + use<> {
+        let windows = self.windows(wall, zone);
+        let standing = |limit: Limit| {
+            let (unit, span) = (limit.unit(), limit.span());
+            let (used, resets_in) = match span {
+                Span::Now => (self.in_flight.into(), Duration::ZERO),
+                Span::Minute => {
+                    let minute = self.minutes.get_mut(unit as usize)?;
+                    (minute.sum(now), minute.until_empty(now))
+                }
+                Span::Day | Span::Month => {
+                    (windows.of(span).of(unit), self.spend.until_end(span, wall))
+                }
+            };
+            let most = caps.of(limit)?;
+            Some(Standing {
                 limit,
-                cap,
-                used,
-                remaining: (cap - used).max(0.0),
+                cap: most as f64 / unit.scale(),
+                used: used as f64 / unit.scale(),
+                remaining: most.saturating_sub(used) as f64 / unit.scale(),
                 resets_in,
             })
         };
-        let usd = |nano: u64| nano as f64 / 1e9;
-        let requests = self.requests.sum(now) as f64;
-        let tokens = self.tokens.sum(now) as f64;
-        [
-            standing(
-                Limit::Requests,
-                caps.rpm.map(f64::from),
-                requests,
-                self.requests.until_empty(now),
-            ),
-            standing(
-                Limit::Tokens,
-                caps.tpm.map(|most| most as f64),
-                tokens,
-                self.tokens.until_empty(now),
-            ),
-            standing(
-                Limit::Concurrency,
-                caps.concurrency.map(f64::from),
-                self.in_flight.into(),
-                Duration::ZERO,
-            ),
-            standing(
-                Limit::UsdPerDay,
-                caps.nano_usd_per_day.map(usd),
-                spent.day.usd(),
-                self.spend.until_day_ends(wall),
-            ),
-            standing(
-                Limit::UsdPerMonth,
-                caps.nano_usd_per_month.map(usd),
-                spent.month.usd(),
-                self.spend.until_month_ends(wall),
-            ),
-        ]
-        .into_iter()
-        .flatten()
+        Limit::ALL.map(standing).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_of_a_minute_has_a_window_of_its_own() {
+        for limit in Limit::ALL {
+            let has_one = (limit.unit() as usize) < Counter::default().minutes.len();
+            assert!(has_one || limit.span() != Span::Minute, "{limit:?}");
+        }
     }
 }

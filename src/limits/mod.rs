@@ -13,61 +13,27 @@ pub mod remote;
 pub mod spend;
 pub mod window;
 
+mod caps;
 mod configured;
 mod counter;
-mod shadow;
+mod permit;
+mod subjects;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Instant, SystemTime};
 
-use ahash::HashMap;
 use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 
-use crate::protocol::hub::usage::Usage;
+use crate::config::Config;
 use counter::{Counter, Reserved};
+use subjects::{Limited, Subjects, lock};
+
+pub use caps::{Caps, Estimate, Subject, Used};
+pub use permit::Permit;
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own, Windows};
 pub use spend::{Totals, nano_usd};
-
-/// What is limited, and how far. `None` = not.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Caps {
-    /// Requests in any 60 s.
-    pub rpm: Option<u32>,
-    /// Tokens in any 60 s.
-    pub tpm: Option<u64>,
-    /// Requests at once.
-    pub concurrency: Option<u32>,
-    /// From [`nano_usd`].
-    pub nano_usd_per_day: Option<u64>,
-    /// From [`nano_usd`].
-    pub nano_usd_per_month: Option<u64>,
-}
-
-/// A key or a group with its caps.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    pub name: Arc<str>,
-    pub caps: Caps,
-    /// For a key: the position of its group.
-    pub group: Option<usize>,
-}
-
-/// What a request is expected to use.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Estimate {
-    pub tokens: u64,
-    /// 0 = unknown.
-    pub nano_usd: u64,
-}
-
-/// What a request has used.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Used {
-    pub usage: Usage,
-    pub nano_usd: u64,
-}
 
 /// The limits of one configuration, with counters that outlive it.
 #[derive(Debug)]
@@ -75,28 +41,6 @@ pub struct Limits {
     keys: Subjects,
     groups: Subjects,
     global: Limited,
-    zone: TimeZone,
-}
-
-/// Keys or groups, by position and by name.
-#[derive(Debug)]
-struct Subjects {
-    list: Vec<Limited>,
-    by_name: HashMap<Arc<str>, usize>,
-}
-
-#[derive(Debug)]
-struct Limited {
-    subject: Subject,
-    scope: Scope,
-    counter: Arc<Mutex<Counter>>,
-}
-
-/// The right to be served, until it is dropped: after the last byte, on whatever path.
-#[derive(Debug)]
-pub struct Permit {
-    counters: SmallVec<[Arc<Mutex<Counter>>; 3]>,
-    reserved: Reserved,
     zone: TimeZone,
 }
 
@@ -111,6 +55,14 @@ pub struct Report {
 }
 
 impl Limits {
+    /// The limits of `config`, with the counters of the one `before`. A key is at its position in `config.keys`; after
+    /// them all are the callers without a key, who have no limits of their own but are counted.
+    pub fn of_config(config: &Config, before: Option<&Self>) -> Self {
+        let (keys, groups) = (configured::keys(config), configured::groups(config));
+        let everyone = Caps::from(&config.limits);
+        Self::new(&keys, &groups, everyone, config.timezone.clone(), before)
+    }
+
     /// The limits of a configuration; days and months begin in `zone`. Takes over the counters of the one `before` by
     /// name.
     pub fn new(
@@ -125,12 +77,9 @@ impl Limits {
             caps: global,
             group: None,
         };
-        let limited = |scope: Scope, subject: &Subject| Limited {
-            subject: subject.clone(),
-            scope,
-            counter: before
-                .and_then(|before| before.counter(scope, &subject.name))
-                .unwrap_or_default(),
+        let limited = |scope: Scope, subject: &Subject| {
+            let counter = before.and_then(|before| before.counter(scope, &subject.name));
+            Limited::new(scope, subject.clone(), counter)
         };
         Self {
             keys: keys.iter().map(|key| limited(Scope::Key, key)).collect(),
@@ -151,19 +100,13 @@ impl Limits {
         now: Instant,
         wall: SystemTime,
     ) -> Result<Permit, Refusal> {
-        let reserved = Reserved {
-            at: Some(now),
-            tokens: estimate.tokens,
-            nano_usd: estimate.nano_usd,
-        };
-        let subjects: SmallVec<[&Limited; 3]> = self.of(key).collect();
+        let reserved = Reserved::new(estimate, now);
+        let subjects: SmallVec<[&Limited; 4]> = self.of(key).collect();
         // Everyone locks in this order (key, group, all), so nobody waits in a circle.
-        let mut counters: SmallVec<[MutexGuard<'_, Counter>; 3]> = subjects
-            .iter()
-            .map(|limited| lock(&limited.counter))
-            .collect();
+        let mut counters: SmallVec<[MutexGuard<'_, Counter>; 4]> =
+            subjects.iter().map(|limited| limited.lock()).collect();
         for (limited, counter) in subjects.iter().zip(counters.iter_mut()) {
-            let caps = &limited.subject.caps;
+            let caps = limited.caps();
             if let Some((limit, retry_after)) =
                 counter.in_the_way(caps, &reserved, now, wall, &self.zone)
             {
@@ -178,32 +121,26 @@ impl Limits {
             counter.charge(&reserved, now);
         }
         drop(counters);
-        Ok(Permit {
-            counters: subjects
-                .iter()
-                .map(|limited| Arc::clone(&limited.counter))
-                .collect(),
-            reserved,
-            zone: self.zone.clone(),
-        })
+        let counters = subjects.iter().map(|limited| limited.counter());
+        Ok(Permit::new(counters.collect(), reserved, self.zone.clone()))
     }
 
     /// What the key at this position and its group have used and have left; everyone's is nobody's business.
     pub fn report(&self, key: usize, now: Instant, wall: SystemTime) -> Vec<Report> {
         let shown = self
             .of(key)
-            .filter(|limited| limited.scope != Scope::Global);
+            .filter(|limited| limited.scope() != Scope::Global);
         shown
             .map(|limited| {
-                let mut counter = lock(&limited.counter);
+                let mut counter = limited.lock();
                 let Windows { day, month } = counter.windows(wall, &self.zone);
                 Report {
-                    scope: limited.scope,
-                    name: Arc::clone(&limited.subject.name),
+                    scope: limited.scope(),
+                    name: Arc::clone(limited.name()),
                     day,
                     month,
                     standings: counter
-                        .standings(&limited.subject.caps, now, wall, &self.zone)
+                        .standings(limited.caps(), now, wall, &self.zone)
                         .collect(),
                 }
             })
@@ -219,11 +156,11 @@ impl Limits {
         wall: SystemTime,
     ) -> Option<Standing> {
         self.of(key)
-            .filter(|limited| limited.subject.caps.has(limit))
+            .filter(|limited| limited.caps().of(limit).is_some())
             .filter_map(|limited| {
-                let mut counter = lock(&limited.counter);
+                let mut counter = limited.lock();
                 counter
-                    .standings(&limited.subject.caps, now, wall, &self.zone)
+                    .standings(limited.caps(), now, wall, &self.zone)
                     .find(|standing| standing.limit == limit)
             })
             .min_by(|a, b| a.remaining.total_cmp(&b.remaining))
@@ -245,14 +182,70 @@ impl Limits {
         counter.is_some()
     }
 
+    /// Takes over what was used elsewhere, as it was known `at` that time. `false` = there is none of that name.
+    pub fn learn(
+        &self,
+        scope: Scope,
+        name: &str,
+        elsewhere: &Elsewhere,
+        at: SystemTime,
+        now: Instant,
+    ) -> bool {
+        let counter = self.counter(scope, name);
+        if let Some(counter) = &counter {
+            lock(counter).learn(elsewhere, at, now, &self.zone);
+        }
+        counter.is_some()
+    }
+
+    /// What this process used, of all that it ever used anything for.
+    pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
+        let all = self.keys.iter().chain(self.groups.iter());
+        let all = all.chain(std::iter::once(&self.global));
+        all.filter_map(move |limited| {
+            let mut counter = limited.lock();
+            let ever = *counter.ever();
+            (ever != Totals::default()).then(|| Own {
+                scope: limited.scope(),
+                name: Arc::clone(limited.name()),
+                windows: counter.own(wall, &self.zone),
+                ever,
+            })
+        })
+    }
+
+    /// A copy as everything stands now. Whatever is admitted by it counts nowhere else.
+    #[must_use]
+    pub fn shadow(&self) -> Self {
+        Self {
+            keys: self.keys.shadow(),
+            groups: self.groups.shadow(),
+            global: self.global.shadow(),
+            zone: self.zone.clone(),
+        }
+    }
+
+    /// How every limit stands that a request of the key at this position is under, and whose it is: for the operator.
+    pub fn standings(
+        &self,
+        key: usize,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Vec<(Scope, Arc<str>, Standing)> {
+        let mut all = Vec::new();
+        for limited in self.of(key) {
+            let standings = limited
+                .lock()
+                .standings(limited.caps(), now, wall, &self.zone);
+            let name = limited.name();
+            all.extend(standings.map(|standing| (limited.scope(), Arc::clone(name), standing)));
+        }
+        all
+    }
+
     /// Whether tokens or money of this key are limited, so that a request of it needs an estimate.
     pub fn need_estimate(&self, key: usize) -> bool {
-        let estimated = [Limit::Tokens, Limit::UsdPerDay, Limit::UsdPerMonth];
-        self.of(key).any(|limited| {
-            estimated
-                .iter()
-                .any(|limit| limited.subject.caps.has(*limit))
-        })
+        self.of(key).any(|limited| limited.caps().need_estimate())
     }
 
     /// Where days and months begin.
@@ -262,10 +255,10 @@ impl Limits {
 
     /// The key, its group, everyone: those that exist.
     fn of(&self, key: usize) -> impl Iterator<Item = &Limited> {
-        let key = self.keys.list.get(key);
-        let group = key.and_then(|key| self.groups.list.get(key.subject.group?));
+        let key = self.keys.get(key);
+        let group = key.and_then(|key| self.groups.get(key.group()?));
         // A global lock that limits nothing would only be waited for.
-        let global = (self.global.subject.caps != Caps::default()).then_some(&self.global);
+        let global = (!self.global.caps().is_empty()).then_some(&self.global);
         [key, group, global].into_iter().flatten()
     }
 
@@ -275,95 +268,8 @@ impl Limits {
             Scope::Group => self.groups.named(name),
             Scope::Global => Some(&self.global),
         };
-        found.map(|limited| Arc::clone(&limited.counter))
+        found.map(Limited::counter)
     }
-}
-
-impl Subjects {
-    fn named(&self, name: &str) -> Option<&Limited> {
-        self.list.get(*self.by_name.get(name)?)
-    }
-}
-
-impl FromIterator<Limited> for Subjects {
-    fn from_iter<I: IntoIterator<Item = Limited>>(subjects: I) -> Self {
-        let list: Vec<Limited> = subjects.into_iter().collect();
-        let named = list.iter().enumerate();
-        let by_name = named.map(|(index, limited)| (Arc::clone(&limited.subject.name), index));
-        Self {
-            by_name: by_name.collect(),
-            list,
-        }
-    }
-}
-
-impl Caps {
-    /// Whether it limits this at all.
-    const fn has(&self, limit: Limit) -> bool {
-        match limit {
-            Limit::Concurrency => self.concurrency.is_some(),
-            Limit::Requests => self.rpm.is_some(),
-            Limit::Tokens => self.tpm.is_some(),
-            Limit::UsdPerDay => self.nano_usd_per_day.is_some(),
-            Limit::UsdPerMonth => self.nano_usd_per_month.is_some(),
-        }
-    }
-}
-
-impl Limited {
-    /// `left` is what is left of the limit beside what is reserved.
-    fn refusal(
-        &self,
-        limit: Limit,
-        left: f64,
-        wanted: &Reserved,
-        retry_after: Option<Duration>,
-    ) -> Refusal {
-        let caps = &self.subject.caps;
-        let usd = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
-        let cap = match limit {
-            Limit::Concurrency => caps.concurrency.map(f64::from),
-            Limit::Requests => caps.rpm.map(f64::from),
-            Limit::Tokens => caps.tpm.map(|most| most as f64),
-            Limit::UsdPerDay => usd(caps.nano_usd_per_day),
-            Limit::UsdPerMonth => usd(caps.nano_usd_per_month),
-        };
-        Refusal {
-            scope: self.scope,
-            name: Arc::clone(&self.subject.name),
-            limit,
-            cap: cap.unwrap_or_default(),
-            left,
-            // If it fits once what is in flight turns out cheaper than reserved, that need not take until tomorrow.
-            retry_after: retry_after
-                .filter(|_| !limit.is_budget() || left <= 0.0 || nano_usd(left) < wanted.nano_usd),
-        }
-    }
-}
-
-impl Permit {
-    /// What the request really used; what was reserved is replaced. To be called once; later calls add.
-    pub fn settle(&mut self, used: &Used, now: Instant, wall: SystemTime) {
-        let reserved = std::mem::take(&mut self.reserved);
-        for counter in &self.counters {
-            lock(counter).settle(&reserved, used, now, wall, &self.zone);
-        }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        for counter in &self.counters {
-            let mut counter = lock(counter);
-            counter.release(&self.reserved);
-            counter.leave();
-        }
-    }
-}
-
-/// Locks, whether or not a thread died holding it: no update here can be seen half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

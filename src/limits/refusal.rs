@@ -3,6 +3,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::outcome::{Span, Unit};
+
 pub use crate::outcome::{Limit, Scope};
 
 /// A request that a limit keeps out.
@@ -15,6 +17,8 @@ pub struct Refusal {
     pub cap: f64,
     /// What is left of it beside what is reserved for requests in flight.
     pub left: f64,
+    /// What the request is expected to use.
+    pub wanted: f64,
     /// When it is worth trying again; `None` = as soon as another request ends.
     pub retry_after: Option<Duration>,
 }
@@ -34,16 +38,19 @@ impl fmt::Display for Refusal {
             Scope::Group => write!(f, "group `{}`", self.name)?,
             Scope::Global => f.write_str("this proxy")?,
         }
-        let cap = self.cap;
-        match self.limit {
-            Limit::Concurrency => write!(f, " has its {cap} concurrent requests in flight"),
-            Limit::Requests => write!(f, " has used its {cap} requests per minute"),
-            Limit::Tokens => write!(f, " has used its {cap} tokens per minute"),
-            Limit::UsdPerDay => self.budget(f, "day"),
-            Limit::UsdPerMonth => self.budget(f, "month"),
+        let (cap, unit, span) = (self.cap, self.limit.unit(), self.limit.span());
+        match (span, unit) {
+            (Span::Now, _) => write!(f, " has its {cap} concurrent requests in flight"),
+            (Span::Day | Span::Month, Unit::NanoUsd) => self.budget(f, span.as_str()),
+            _ => {
+                let (unit, span) = (unit.as_str(), span.as_str());
+                write!(f, " has used its {cap} {unit} per {span}")
+            }
         }?;
         match self.retry_after {
             None => f.write_str("; try again when one of them has ended"),
+            // Tomorrow it would be refused, too.
+            Some(_) if self.is_too_large() => Ok(()),
             Some(wait) => write!(f, "; try again in {}", Rounded(wait)),
         }
     }
@@ -61,9 +68,22 @@ pub struct Standing {
 }
 
 impl Refusal {
+    /// Whether the request exceeds a budget of which nothing is spent.
+    fn is_too_large(&self) -> bool {
+        self.limit.is_budget() && self.wanted > self.cap
+    }
+
     fn budget(&self, f: &mut fmt::Formatter<'_>, span: &str) -> fmt::Result {
-        let Self { cap, left, .. } = self;
-        if self.retry_after.is_none() {
+        let Self {
+            cap, left, wanted, ..
+        } = self;
+        if self.is_too_large() {
+            write!(
+                f,
+                " has a budget of {cap} USD per {span}, and this request alone may cost {wanted:.2} USD; ask for a \
+                 shorter answer or a cheaper model"
+            )
+        } else if self.retry_after.is_none() {
             let what = "reserved for requests in flight";
             write!(
                 f,

@@ -3,18 +3,28 @@
 //! Two sources may tell of what this host used before: a ledger on its disk, and a Prometheus. Neither is added to the
 //! other: the larger one counts, so nothing is counted twice, and nothing is lost that one of them knows.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
 use super::spend::{Spend, Totals};
-use super::{Limited, Limits, Scope, lock};
+use crate::outcome::{Scope, Span};
 
 /// The totals of the current day and of the current month.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Windows {
     pub day: Totals,
     pub month: Totals,
+}
+
+impl Windows {
+    /// Those of the month for a limit of the month, else those of the day.
+    pub const fn of(&self, span: Span) -> &Totals {
+        match span {
+            Span::Month => &self.month,
+            Span::Now | Span::Minute | Span::Day => &self.day,
+        }
+    }
 }
 
 /// What a Prometheus knows of use outside this process.
@@ -36,44 +46,6 @@ pub struct Own {
     pub windows: Windows,
     /// Since the process began: a figure that is 0 here was never anything else.
     pub ever: Totals,
-}
-
-impl Limits {
-    /// Takes over what was used elsewhere, as it was known `at` that time. `false` = there is none of that name.
-    pub fn learn(
-        &self,
-        scope: Scope,
-        name: &str,
-        elsewhere: &Elsewhere,
-        at: SystemTime,
-        now: Instant,
-    ) -> bool {
-        let counter = self.counter(scope, name);
-        if let Some(counter) = &counter {
-            lock(counter).learn(elsewhere, at, now, &self.zone);
-        }
-        counter.is_some()
-    }
-
-    /// What this process used, of all that it ever used anything for.
-    pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
-        let all = self.keys.list.iter().chain(&self.groups.list);
-        let all = all.chain(std::iter::once(&self.global));
-        all.filter_map(move |limited| limited.own(wall, &self.zone))
-    }
-}
-
-impl Limited {
-    fn own(&self, wall: SystemTime, zone: &TimeZone) -> Option<Own> {
-        let mut counter = lock(&self.counter);
-        let ever = *counter.ever();
-        (ever != Totals::default()).then(|| Own {
-            scope: self.scope,
-            name: Arc::clone(&self.subject.name),
-            windows: counter.own(wall, zone),
-            ever,
-        })
-    }
 }
 
 /// What is known of use outside this process.
@@ -127,9 +99,9 @@ fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use super::super::{Caps, Estimate, Limit, Refusal, Report, Subject, Used, nano_usd};
+    use super::super::{Caps, Estimate, Limit, Limits, Refusal, Report, Subject, Used, nano_usd};
     use super::*;
     use crate::protocol::hub::usage::Usage;
 
@@ -194,10 +166,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_of_all_hosts_together_and_the_local_part_is_exact() {
-        let limits = limits(Caps {
-            nano_usd_per_day: Some(nano_usd(10.0)),
-            ..Caps::default()
-        });
+        let limits = limits(Caps::default().with(Limit::UsdPerDay, nano_usd(10.0)));
         let elsewhere = Elsewhere {
             earlier: windows(1.0, 2.0),
             others: windows(7.0, 20.0),
@@ -248,10 +217,7 @@ mod tests {
 
     #[test]
     fn tokens_of_others_fill_the_minute() {
-        let limits = limits(Caps {
-            tpm: Some(100),
-            ..Caps::default()
-        });
+        let limits = limits(Caps::default().with(Limit::Tokens, 100));
         let elsewhere = Elsewhere {
             tokens: 100,
             ..Elsewhere::default()

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::remote::Windows;
+use crate::outcome::{Span, Unit};
 use crate::protocol::hub::usage::Usage;
 
 /// Requests, tokens by kind and money.
@@ -24,6 +25,15 @@ impl Totals {
     /// In dollars.
     pub fn usd(&self) -> f64 {
         self.nano_usd as f64 / NANO
+    }
+
+    /// As much as a limit of that unit counts.
+    pub const fn of(&self, unit: Unit) -> u64 {
+        match unit {
+            Unit::Requests => self.requests,
+            Unit::Tokens => self.usage.total(),
+            Unit::NanoUsd => self.nano_usd,
+        }
     }
 
     /// Adds what was used besides.
@@ -103,14 +113,14 @@ impl Spend {
         self.month.add(month);
     }
 
-    /// Time until the day ends.
-    pub fn until_day_ends(&self, wall: SystemTime) -> Duration {
-        until(self.ends.map(|ends| ends.day), wall)
-    }
-
-    /// Time until the month ends.
-    pub fn until_month_ends(&self, wall: SystemTime) -> Duration {
-        until(self.ends.map(|ends| ends.month), wall)
+    /// Time until the day or the month ends; nothing for what is shorter.
+    pub fn until_end(&self, span: Span, wall: SystemTime) -> Duration {
+        let end = self.ends.map(|ends| match span {
+            Span::Now | Span::Minute => 0,
+            Span::Day => ends.day,
+            Span::Month => ends.month,
+        });
+        until(end, wall)
     }
 }
 
@@ -251,9 +261,9 @@ mod tests {
         let mut spend = Spend::default();
         let wall = at("2026-11-10T12:00:00Z");
         spend.roll(wall, &TimeZone::UTC);
-        assert_eq!(spend.until_day_ends(wall), Duration::from_hours(12));
+        assert_eq!(spend.until_end(Span::Day, wall), Duration::from_hours(12));
         assert_eq!(
-            spend.until_month_ends(wall),
+            spend.until_end(Span::Month, wall),
             Duration::from_hours(20 * 24 + 12)
         );
     }

@@ -1,5 +1,8 @@
 //! Limits under load, over time and across reloads.
+use std::time::Duration;
+
 use super::*;
+use crate::protocol::hub::usage::Usage;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,10 +50,7 @@ fn expect(admitted: Result<Permit, Refusal>, limit: Limit, seconds: Option<u64>)
 
 #[test]
 fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
-    let limits = alone(Caps {
-        rpm: Some(100),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::Requests, 100));
     let now = Instant::now();
     let admitted: usize = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..200)
@@ -72,10 +72,7 @@ fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
 
 #[test]
 fn in_no_minute_more_requests_pass_than_may() {
-    let limits = alone(Caps {
-        rpm: Some(10),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::Requests, 10));
     let start = Instant::now();
     let times: Vec<Duration> = (0..3000u32)
         .map(|tick| Duration::from_millis(100) * tick)
@@ -94,10 +91,7 @@ fn in_no_minute_more_requests_pass_than_may() {
 #[test]
 fn a_refusal_says_whose_which_and_when() {
     let now = Instant::now();
-    let limits = alone(Caps {
-        rpm: Some(1),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::Requests, 1));
     drop(limits.admit(0, Estimate::default(), now, wall()).unwrap());
     let said = expect(
         limits.admit(0, Estimate::default(), now + SECOND, wall()),
@@ -109,10 +103,7 @@ fn a_refusal_says_whose_which_and_when() {
         "key `team-a` has used its 1 requests per minute; try again in 60 s"
     );
 
-    let limits = alone(Caps {
-        concurrency: Some(1),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::Concurrency, 1));
     let held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
     let said = expect(
         limits.admit(0, Estimate::default(), now, wall()),
@@ -130,10 +121,7 @@ fn a_refusal_says_whose_which_and_when() {
 #[test]
 fn tokens_are_reserved_and_then_settled() {
     let now = Instant::now();
-    let limits = alone(Caps {
-        tpm: Some(1000),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::Tokens, 1000));
     let ask = |tokens| {
         limits.admit(
             0,
@@ -157,11 +145,11 @@ fn tokens_are_reserved_and_then_settled() {
 #[test]
 fn what_is_never_settled_is_given_back() {
     let now = Instant::now();
-    let limits = alone(Caps {
-        tpm: Some(1000),
-        nano_usd_per_day: Some(nano_usd(1.0)),
-        ..Caps::default()
-    });
+    let limits = alone(
+        Caps::default()
+            .with(Limit::Tokens, 1000)
+            .with(Limit::UsdPerDay, nano_usd(1.0)),
+    );
     let estimate = Estimate {
         tokens: 1000,
         nano_usd: nano_usd(1.0),
@@ -175,11 +163,9 @@ fn what_is_never_settled_is_given_back() {
 #[test]
 fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
     let now = Instant::now();
-    let caps = Caps {
-        nano_usd_per_day: Some(nano_usd(10.0)),
-        nano_usd_per_month: Some(nano_usd(12.0)),
-        ..Caps::default()
-    };
+    let caps = Caps::default()
+        .with(Limit::UsdPerDay, nano_usd(10.0))
+        .with(Limit::UsdPerMonth, nano_usd(12.0));
     let limits = alone(caps);
     let ask = |usd: f64, wall| {
         limits.admit(
@@ -222,34 +208,42 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
 }
 
 #[test]
+fn a_first_request_larger_than_the_whole_budget_is_refused() {
+    let now = Instant::now();
+    let limits = alone(Caps::default().with(Limit::UsdPerDay, nano_usd(0.5)));
+    let ask = |usd: f64| {
+        let estimate = Estimate {
+            tokens: 0,
+            nano_usd: nano_usd(usd),
+        };
+        limits.admit(0, estimate, now, wall())
+    };
+    let said = expect(ask(0.61), Limit::UsdPerDay, Some(12 * 3600));
+    assert_eq!(
+        said,
+        "key `team-a` has a budget of 0.5 USD per day, and this request alone may cost 0.61 USD; ask for a shorter answer or a cheaper model"
+    );
+    drop(ask(0.5).expect("exactly the budget"));
+    let unlimited = alone(Caps::default());
+    assert!(!unlimited.need_estimate(0) && limits.need_estimate(0));
+}
+
+#[test]
 fn a_request_refused_by_one_limit_counts_for_none() {
     let now = Instant::now();
     let keys = [
-        subject(
-            "a",
-            Caps {
-                rpm: Some(10),
-                ..Caps::default()
-            },
-            Some(0),
-        ),
+        subject("a", Caps::default().with(Limit::Requests, 10), Some(0)),
         subject("b", Caps::default(), Some(0)),
     ];
     let groups = [subject(
         "research",
-        Caps {
-            rpm: Some(3),
-            ..Caps::default()
-        },
+        Caps::default().with(Limit::Requests, 3),
         None,
     )];
     let limits = Limits::new(
         &keys,
         &groups,
-        Caps {
-            rpm: Some(100),
-            ..Caps::default()
-        },
+        Caps::default().with(Limit::Requests, 100),
         TimeZone::UTC,
         None,
     );
@@ -275,22 +269,12 @@ fn a_request_refused_by_one_limit_counts_for_none() {
 #[test]
 fn counters_survive_a_reload_by_name() {
     let now = Instant::now();
-    let caps = Caps {
-        rpm: Some(1),
-        ..Caps::default()
-    };
+    let caps = Caps::default().with(Limit::Requests, 1);
     let limits = alone(caps);
     let mut held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
     let keys = [
         subject("other", caps, None),
-        subject(
-            "team-a",
-            Caps {
-                concurrency: Some(1),
-                ..caps
-            },
-            None,
-        ),
+        subject("team-a", caps.with(Limit::Concurrency, 1), None),
     ];
     let next = Limits::new(&keys, &[], Caps::default(), TimeZone::UTC, Some(&limits));
     expect(
@@ -312,10 +296,7 @@ fn counters_survive_a_reload_by_name() {
 #[test]
 fn what_is_known_from_before_a_restart_counts() {
     let now = Instant::now();
-    let limits = alone(Caps {
-        nano_usd_per_month: Some(nano_usd(100.0)),
-        ..Caps::default()
-    });
+    let limits = alone(Caps::default().with(Limit::UsdPerMonth, nano_usd(100.0)));
     let known = Totals {
         nano_usd: nano_usd(100.0),
         ..Totals::default()

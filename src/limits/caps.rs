@@ -1,0 +1,93 @@
+//! Whom limits are for, how far they go, and what a request wants and uses of them.
+use std::sync::Arc;
+
+use crate::config::ClientLimits;
+use crate::outcome::{Limit, Unit};
+use crate::protocol::hub::usage::Usage;
+
+use super::spend::nano_usd;
+
+/// How far each limit goes, in whole units of its row: requests, tokens, billionths of a dollar. Default: nothing is limited.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Caps([Option<u64>; Limit::ALL.len()]);
+
+impl Caps {
+    /// These and one more.
+    #[must_use]
+    pub const fn with(mut self, limit: Limit, most: u64) -> Self {
+        self.0[limit as usize] = Some(most);
+        self
+    }
+
+    /// How far this limit goes; `None` = it does not limit.
+    pub const fn of(&self, limit: Limit) -> Option<u64> {
+        self.0[limit as usize]
+    }
+
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Whether anything is limited of which a request's share must be estimated before it is served.
+    pub fn need_estimate(&self) -> bool {
+        let estimated = |limit: &Limit| limit.unit() != Unit::Requests;
+        Limit::ALL
+            .iter()
+            .filter(|limit| estimated(limit))
+            .any(|limit| self.of(*limit).is_some())
+    }
+}
+
+impl From<&ClientLimits> for Caps {
+    fn from(limits: &ClientLimits) -> Self {
+        let caps = [
+            (Limit::Concurrency, limits.concurrency.map(u64::from)),
+            (Limit::Requests, limits.rpm.map(u64::from)),
+            (Limit::Tokens, limits.tpm),
+            (Limit::UsdPerDay, limits.usd_per_day.map(nano_usd)),
+            (Limit::UsdPerMonth, limits.usd_per_month.map(nano_usd)),
+        ];
+        caps.into_iter()
+            .fold(Self::default(), |caps, (limit, most)| {
+                most.map_or(caps, |most| caps.with(limit, most))
+            })
+    }
+}
+
+/// A key or a group with its caps.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub name: Arc<str>,
+    pub caps: Caps,
+    /// For a key: the position of its group.
+    pub group: Option<usize>,
+}
+
+/// What a request is expected to use.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Estimate {
+    /// Of the prompt and the answer.
+    pub tokens: u64,
+    /// Billionths of a dollar; 0 = unknown.
+    pub nano_usd: u64,
+}
+
+impl Estimate {
+    /// Its share of what a limit counts.
+    pub const fn of(&self, unit: Unit) -> u64 {
+        match unit {
+            Unit::Requests => 1,
+            Unit::Tokens => self.tokens,
+            Unit::NanoUsd => self.nano_usd,
+        }
+    }
+}
+
+/// What a request has used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    pub usage: Usage,
+    /// Billionths of a dollar.
+    pub nano_usd: u64,
+}

@@ -1,0 +1,128 @@
+//! Keys, groups and everyone, each with its caps and its counter.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ahash::HashMap;
+
+use super::caps::{Caps, Subject};
+use super::counter::{Counter, Reserved};
+use super::refusal::Refusal;
+use crate::outcome::{Limit, Scope};
+
+/// Keys or groups, by position and by name.
+#[derive(Debug)]
+pub(super) struct Subjects {
+    list: Vec<Limited>,
+    by_name: HashMap<Arc<str>, usize>,
+}
+
+impl Subjects {
+    pub fn named(&self, name: &str) -> Option<&Limited> {
+        self.list.get(*self.by_name.get(name)?)
+    }
+
+    pub fn get(&self, position: usize) -> Option<&Limited> {
+        self.list.get(position)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Limited> {
+        self.list.iter()
+    }
+
+    /// A copy whose counters go their own way.
+    pub fn shadow(&self) -> Self {
+        self.list.iter().map(Limited::shadow).collect()
+    }
+}
+
+impl FromIterator<Limited> for Subjects {
+    fn from_iter<I: IntoIterator<Item = Limited>>(subjects: I) -> Self {
+        let list: Vec<Limited> = subjects.into_iter().collect();
+        let named = list.iter().enumerate();
+        let by_name = named.map(|(index, limited)| (Arc::clone(limited.name()), index));
+        Self {
+            by_name: by_name.collect(),
+            list,
+        }
+    }
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Limited {
+    subject: Subject,
+    scope: Scope,
+    counter: Arc<Mutex<Counter>>,
+}
+
+impl Limited {
+    /// With the counter that it had before, if there was one.
+    pub fn new(scope: Scope, subject: Subject, counter: Option<Arc<Mutex<Counter>>>) -> Self {
+        Self {
+            subject,
+            scope,
+            counter: counter.unwrap_or_default(),
+        }
+    }
+
+    pub const fn name(&self) -> &Arc<str> {
+        &self.subject.name
+    }
+
+    pub const fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    pub const fn caps(&self) -> &Caps {
+        &self.subject.caps
+    }
+
+    /// The position of a key's group.
+    pub const fn group(&self) -> Option<usize> {
+        self.subject.group
+    }
+
+    pub fn counter(&self) -> Arc<Mutex<Counter>> {
+        Arc::clone(&self.counter)
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Counter> {
+        lock(&self.counter)
+    }
+
+    /// A copy whose counter goes its own way.
+    pub fn shadow(&self) -> Self {
+        Self {
+            subject: self.subject.clone(),
+            scope: self.scope,
+            counter: Arc::new(Mutex::new(self.lock().clone())),
+        }
+    }
+
+    /// `left` is what is left of the limit beside what is reserved.
+    pub fn refusal(
+        &self,
+        limit: Limit,
+        left: f64,
+        wanted: &Reserved,
+        retry_after: Option<Duration>,
+    ) -> Refusal {
+        let scale = limit.unit().scale();
+        let wanted = wanted.of(limit.unit()) as f64 / scale;
+        Refusal {
+            scope: self.scope,
+            name: Arc::clone(self.name()),
+            limit,
+            cap: self.caps().of(limit).unwrap_or_default() as f64 / scale,
+            left,
+            wanted,
+            // If it fits once what is in flight turns out cheaper than reserved, that need not take until tomorrow.
+            retry_after: retry_after.filter(|_| !limit.is_budget() || left <= 0.0 || left < wanted),
+        }
+    }
+}
+
+/// Locks, whether or not a thread died holding it: no update here can be seen half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
