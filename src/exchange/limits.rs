@@ -15,6 +15,7 @@ use super::operation::Endpoint;
 use super::refusal::Refusal;
 use crate::config::ClientKey;
 use crate::limits::{Estimate, Limit, Permit, Standing, nano_usd};
+use crate::outcome::Unit;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::usage::Usage;
@@ -53,19 +54,47 @@ pub fn admit_vendor(
     admission.map_err(Refusal::Limited)
 }
 
-/// What a request is expected to use. The price is that of the model which the route asks for, without any cache.
+/// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
+/// asked for, without any cache: a map of models that renames must not lead around a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
     let usage = Usage {
         input: input(admitted),
         output: asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
         ..Usage::default()
     };
-    let cost = |model: &str| gateway.prices.cost(model, &usage, None);
-    let usd = cost(admitted.wanted_model()).or_else(|| cost(&admitted.model));
+    let usd = dearest(gateway, admitted, &usage)
+        .or_else(|| gateway.prices.cost(&admitted.model, &usage, None));
     Estimate {
         tokens: usage.total(),
         nano_usd: usd.map_or(0, nano_usd),
     }
+}
+
+/// The most that `usage` costs at an account of the wanted pool or of those that it falls back to.
+fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64> {
+    let config = &gateway.config;
+    let wanted = admitted.wanted_model();
+    let cost = |model: &str| gateway.prices.cost(model, usage, None);
+    let may_use = |pool: &usize| match &admitted.key.pools {
+        Some(pools) => pools.contains(pool),
+        None => true,
+    };
+    let next = |pool: &usize| config.pools.get(*pool)?.fallback.filter(may_use);
+    let pools = std::iter::successors(Some(admitted.pool), next);
+    let accounts = pools
+        .filter_map(|pool| config.pools.get(pool))
+        .flat_map(|pool| &pool.accounts);
+    let mut most = None;
+    let mut last = None;
+    for account in accounts.filter_map(|index| config.accounts.get(*index)) {
+        // Most accounts of a pool are asked for the same model.
+        let model = account.models.upstream_name(wanted);
+        if let Some(model) = model.filter(|_| last != model) {
+            last = Some(model);
+            most = cost(model).into_iter().chain(most).reduce(f64::max);
+        }
+    }
+    most
 }
 
 /// Four bytes to a token; only what carries media is read, for which that would be far too much.
@@ -105,7 +134,8 @@ fn asked_output(admitted: &Admitted) -> Option<u64> {
     }
 }
 
-/// The rate-limit headers of the dialect, for the requests and tokens of a minute. None for a key without such limits.
+/// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD of
+/// which the least is left. None for a key without such limits.
 /// Gemini has none of its own: its clients get those of OpenAI.
 pub fn headers(
     gateway: &Gateway,
@@ -119,6 +149,26 @@ pub fn headers(
         if let Some(standing) = gateway.limits.tightest(key.index, limit, now, wall) {
             add(dialect, &standing, wall, headers);
         }
+    }
+    let budgets = Limit::ALL
+        .into_iter()
+        .filter(|limit| limit.unit() == Unit::NanoUsd);
+    let standings =
+        budgets.filter_map(|limit| gateway.limits.tightest(key.index, limit, now, wall));
+    if let Some(standing) = standings.min_by(|a, b| a.remaining.total_cmp(&b.remaining)) {
+        let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
+        insert(
+            headers,
+            BUDGET_REMAINING,
+            format!("{:.6}", standing.remaining),
+        );
+        insert(headers, BUDGET_RESET, moment(wall + resets_in));
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
     }
 }
 
@@ -134,9 +184,7 @@ fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut He
         reset,
     ];
     for (name, value) in names(dialect, standing.limit).into_iter().zip(values) {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
+        insert(headers, name, value);
     }
 }
 
@@ -199,6 +247,9 @@ pub(super) fn whole_seconds(span: Duration) -> u64 {
 
 /// What a body that carries a picture or a document as data has in it, in one dialect or another.
 const MEDIA: [&str; 3] = ["base64", "inlineData", "inline_data"];
+
+const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-weir-budget-remaining-usd");
+const BUDGET_RESET: HeaderName = HeaderName::from_static("x-weir-budget-reset");
 
 /// Tokens reserved for an answer of which the request does not say how long it may be.
 const USUAL_OUTPUT: u64 = 1024;

@@ -8,13 +8,15 @@ use super::Gateway;
 use super::limits::{moment, whole_seconds};
 use crate::config::ClientKey;
 use crate::limits::{Limit, Report, Scope, Standing, Totals};
+use crate::outcome::Span;
 
 /// The answer for `key`.
 pub(super) fn answer(gateway: &Gateway, key: &ClientKey, now: Instant, wall: SystemTime) -> Value {
+    let ages = Ages::of(gateway, wall);
     let reports = gateway.limits.report(key.index, now, wall);
     let of = |scope: Scope| {
         let report = reports.iter().find(|report| report.scope == scope)?;
-        Some(described(report, wall))
+        Some(described(report, &ages, wall))
     };
     json!({
         "object": "usage",
@@ -25,11 +27,50 @@ pub(super) fn answer(gateway: &Gateway, key: &ClientKey, now: Instant, wall: Sys
     })
 }
 
-fn described(report: &Report, wall: SystemTime) -> Value {
+/// How long the current day and month last already.
+struct Ages {
+    day: Duration,
+    month: Duration,
+}
+
+impl Ages {
+    fn of(gateway: &Gateway, wall: SystemTime) -> Self {
+        let since = |begin: u64| {
+            let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(begin);
+            wall.duration_since(begin).unwrap_or_default()
+        };
+        let begins = crate::limits::spend::begins(wall, gateway.limits.zone());
+        let (day, month) =
+            begins.map_or_else(Default::default, |(day, month)| (since(day), since(month)));
+        Self { day, month }
+    }
+
+    /// Seconds until a budget is spent if it goes on as on the average of its window; `None` while nothing is spent.
+    fn to_empty(&self, standing: &Standing) -> Option<u64> {
+        let age = match standing.limit.span() {
+            Span::Now | Span::Minute => return None,
+            Span::Day => self.day,
+            Span::Month => self.month,
+        };
+        let seconds = standing.remaining * age.as_secs_f64() / standing.used;
+        // What lasts for longer than a thousand years is not worth a figure.
+        Duration::try_from_secs_f64(seconds)
+            .ok()
+            .map(|left| left.as_secs())
+            .filter(|seconds| *seconds < 31_536_000_000)
+    }
+}
+
+fn described(report: &Report, ages: &Ages, wall: SystemTime) -> Value {
     let limits: Map<String, Value> = report
         .standings
         .iter()
-        .map(|standing| (standing.limit.as_str().to_owned(), limit(standing, wall)))
+        .map(|standing| {
+            (
+                standing.limit.as_str().to_owned(),
+                limit(standing, ages, wall),
+            )
+        })
         .collect();
     json!({
         "name": &*report.name,
@@ -56,18 +97,22 @@ fn totals(totals: &Totals) -> Value {
     })
 }
 
-fn limit(standing: &Standing, wall: SystemTime) -> Value {
+fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {
     // A request that ends gives its place back at once: there is no moment to name.
     let resets_at = (standing.limit != Limit::Concurrency).then(|| {
         let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
         moment(wall + resets_in)
     });
-    json!({
+    let mut said = json!({
         "limit": number(standing, standing.cap),
         "used": number(standing, standing.used),
         "remaining": number(standing, standing.remaining),
         "resets_at": resets_at,
-    })
+    });
+    if standing.limit.is_budget() {
+        said["seconds_to_empty"] = ages.to_empty(standing).into();
+    }
+    said
 }
 
 /// Counts are whole numbers, money is not.

@@ -272,6 +272,72 @@ fn a_spent_budget_refuses_until_the_day_ends_and_says_not_to_retry() {
     weir.until_metric("weir_limit_rejections_total", &labels, 13.0 - passed as f64);
 }
 
+/// An account that asks its upstream for a dear model under a cheap name, in front of `upstream`.
+fn renaming(lines: &Lines, upstream: &Upstream, limits: &str) -> String {
+    let account = accounts(&[account(
+        "a",
+        lines,
+        upstream,
+        ", models: { gpt-5: dear-model }",
+    )]);
+    format!(
+        "keys: [{{ name: team, key: \"{KEY}\", limits: {limits} }}]\nprices:\n  \
+         - {{ model: dear-model, input: 10000, output: 20000 }}\n  - {{ model: \"*\", input: 1, output: 1 }}\n{account}"
+    )
+}
+
+#[test]
+fn a_model_that_is_renamed_does_not_lead_around_a_budget() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::json(200, lines.answer);
+    let weir = Weir::start(&renaming(&lines, &upstream, "{ usd_per_day: 0.8 }"));
+    let ask = lines
+        .ask
+        .replace("\"model\"", "\"max_completion_tokens\":10,\"model\"");
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| weir.post(lines.path, &ask).send().status))
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("no panic"))
+            .collect()
+    });
+    assert!(
+        statuses.contains(&200) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+    let spent = usage(&weir);
+    let usd = spent["key"]["today"]["usd"].as_f64().expect("a number");
+    assert!(usd > 0.0 && usd <= 0.8, "{spent}");
+    let budget = &spent["key"]["limits"]["usd_per_day"];
+    assert!(budget["seconds_to_empty"].is_u64(), "{budget}");
+}
+
+#[test]
+fn a_request_larger_than_the_whole_budget_is_refused_and_told_so() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::json(200, lines.answer);
+    let weir = Weir::start(&renaming(&lines, &upstream, "{ usd_per_month: 2 }"));
+    let ask = lines
+        .ask
+        .replace("\"model\"", "\"max_completion_tokens\":1000,\"model\"");
+    let refused = weir.post(lines.path, &ask).send().is(429);
+    let text = refused.text();
+    assert!(text.contains("this request alone may cost"), "{text}");
+    assert_eq!(refused.header("x-should-retry"), Some("false"));
+    assert_eq!(
+        refused.header("x-weir-budget-remaining-usd"),
+        Some("2.000000")
+    );
+    let reset = refused.header("x-weir-budget-reset").expect("a moment");
+    assert!(reset.ends_with("-01T00:00:00Z"), "{reset}");
+    assert_eq!(upstream.count(), 0);
+    let nothing = usage(&weir);
+    let budget = &nothing["key"]["limits"]["usd_per_month"];
+    assert_eq!(budget["seconds_to_empty"], Value::Null, "{budget}");
+}
+
 #[test]
 fn groups_and_everyone_share_a_limit() {
     let upstream = Upstream::json(200, lines().answer);
