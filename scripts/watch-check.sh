@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 PATH="$PWD/target/tools/prometheus/usr/bin:$PATH"
 python3 scripts/dashboards.py --check
+# Every alert has its page section, in the same order.
+diff <(sed -n 's/^ *- alert: //p' conf/prometheus/weir.alerts.rules.yml) <(sed -n 's/^## \(Weir.*\)/\1/p' docs/ALERTS.md)
 command -v promtool >/dev/null || {
   echo "watch-check: promtool is missing: the Prometheus rules were NOT checked" >&2
   [ -z "${CI:-}" ] || exit 1
