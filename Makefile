@@ -66,9 +66,10 @@ doc:
 	scripts/prerequisites.sh build
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana
-	scripts/prerequisites.sh prometheus
-	scripts/watch-check.sh
+watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana, on a real Prometheus
+	scripts/prerequisites.sh build prometheus
+	$(CARGO) build --locked
+	scripts/watch-check.sh target/debug/weir
 
 bench: ## the benchmarks, optimised
 	scripts/prerequisites.sh build

@@ -79,7 +79,9 @@ DASHBOARDS = {
     "overview": ("Weir: overview", [
         [figure("Requests a second", "reqps", rate("weir_requests_total")),
          figure("Failed at the upstreams", "percentunit",
-                rate("weir_requests_total", where='outcome="upstream_error"') + " / " + rate("weir_requests_total"),
+                # The series of an outcome begins with the first of its kind.
+                "(" + rate("weir_requests_total", where='outcome="upstream_error"') + " or vector(0)) / "
+                + rate("weir_requests_total"),
                 thresholds=[(0.01, "orange"), (0.05, "red")]),
          figure("Accounts that serve", "none", now("weir_account_state", 'state=~"usable|easing"')),
          figure("In flight", "none", now("weir_inflight_requests")),

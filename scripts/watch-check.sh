@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What a Prometheus and a Grafana get from conf/: rules that parse, alerts that fire on what they are for and not on a
-# quiet host, dashboards that are what their generator writes.
+# quiet host, dashboards that are what their generator writes and of which no panel stays empty.
+#
+#   scripts/watch-check.sh WEIR
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +15,7 @@ command -v promtool >/dev/null || {
   [ -z "${CI:-}" ] || exit 1
   exit 0
 }
+python3 tests/watch/panels.py "$1" "$(command -v prometheus)"
 cd conf/prometheus
 promtool check config prometheus.yml
 for rules in *.rules.yml; do promtool check rules "$rules"; done

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Every panel of conf/grafana against a real Prometheus that scraped a real Weir under mixed traffic: no query fails,
+no panel is empty.
+
+    tests/watch/panels.py WEIR PROMETHEUS
+"""
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What an idle minute of this traffic cannot show: no upstream of it breaks the rules of its own dialect on purpose, and
+# every figure that it states is whole.
+MAY_BE_EMPTY = {"Rules that upstreams broke"}
+SCRAPES = 20  # at one a second, at most this many until every panel has data
+
+
+def main(weir, prometheus):
+    started = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        upstream, front, admin, prom = free_ports(4)
+        (folder / "weir.yaml").write_text(configuration(upstream, front, admin))
+        (folder / "prometheus.yml").write_text(
+            "global: { scrape_interval: 1s }\n"
+            f"scrape_configs: [{{ job_name: weir, static_configs: [{{ targets: ['127.0.0.1:{admin}'], labels: {{ instance: edge-1 }} }}] }}]\n")
+        try:
+            with open(folder / "log", "w") as log:
+                for command in (
+                    [weir, "upstream", "--addr", f"127.0.0.1:{upstream}"],
+                    [weir, "run", "-c", folder / "weir.yaml"],
+                    [prometheus, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                     f"--web.listen-address=127.0.0.1:{prom}", "--log.level=warn"],
+                ):
+                    started.append(subprocess.Popen(command, stdout=log, stderr=log))
+            for port, path in ((upstream, "/health"), (front, "/health"), (prom, "/-/ready")):
+                await_answer(f"http://127.0.0.1:{port}{path}", folder / "log")
+            queries = list(panels())
+            empty = queries
+            for _ in range(SCRAPES):
+                traffic(front)
+                time.sleep(1)  # the scrape interval
+                empty = [query for query in empty if not answered(prom, query)]
+                if not empty:
+                    break
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait()
+    if empty:
+        for dashboard, title, expr in empty:
+            print(f"panels: {dashboard}: `{title}` shows nothing: {expr}", file=sys.stderr)
+        sys.exit(1)
+    print(f"panels: {len(queries)} queries answered, none empty")
+
+
+def panels():
+    for path in sorted((ROOT / "conf/grafana").glob("*.json")):
+        dashboard = json.loads(path.read_text())
+        for panel in dashboard["panels"]:
+            for target in panel["targets"]:
+                if panel["title"] not in MAY_BE_EMPTY:
+                    yield path.name, panel["title"], target["expr"]
+
+
+def answered(port, query):
+    """Whether a query has a value that is a number. One that Prometheus refuses ends the test."""
+    _, title, expr = query
+    for variable, value in (("$__rate_interval", "30s"), ("$__range", "1m"), ("$instance", ".*")):
+        expr = expr.replace(variable, value)
+    url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expr})
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+    except urllib.error.HTTPError as refusal:
+        sys.exit(f"panels: `{title}`: {refusal.read().decode()}\n{expr}")
+    return any(series["value"][1] not in ("NaN", "+Inf", "-Inf") for series in result)
+
+
+def configuration(upstream, front, admin):
+    accounts = {"anthropic": ("anthropic", ""), "spare": ("anthropic", ""), "openai": ("openai", "/v1"), "gemini": ("gemini", "")}
+    lines = [f"  - {{ name: {name}, provider: {provider}, base_url: 'http://127.0.0.1:{upstream}{path}', key: k-{name} }}"
+             for name, (provider, path) in accounts.items()]
+    return "\n".join([
+        "version: 1",
+        f"listen: [{{ addr: '127.0.0.1:{front}' }}]",
+        f"admin: {{ addr: '127.0.0.1:{admin}', token: t }}",
+        "accounts:", *lines,
+        "pools:",
+        "  - { name: claude, accounts: [anthropic, spare] }",
+        "  - { name: gpt, accounts: [openai] }",
+        "  - { name: google, accounts: [gemini] }",
+        "routes:",
+        "  - { when: { model: 'claude-*' }, pool: claude }",
+        "  - { when: { model: 'gemini-*' }, pool: google }",
+        "  - { when: { model: translated }, pool: gpt, model: gpt-5.5 }",
+        "  - { pool: gpt }",
+        "keys:",
+        "  - { name: team, key: team-key }",
+        "  - { name: held, key: held-key, limits: { rpm: 1 } }",
+        "limits: { usd_per_day: 1000 }",
+        "log: { access: off }",
+    ])
+
+
+def traffic(port):
+    """One of each: dialects, a stream, a translation that drops a field, a failover, a limit, a model without a price."""
+    def message(key, model, text, **more):
+        post(port, "/v1/messages", key, {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": text}]} | more)
+    for _ in range(3):
+        message("team-key", "claude-sonnet-5", "Hello [[sim unified=0.5 cache-read=100]]",
+                metadata={"user_id": "user_1_account_1_session_0f0e0d0c-0000-4000-8000-000000000001"})
+        message("team-key", "claude-sonnet-5", "Hello", stream=True)
+        message("team-key", "claude-sonnet-5", "Hello [[sim status=500 every=2]]")
+        message("team-key", "translated", "Hello", top_k=5)
+        message("held-key", "claude-sonnet-5", "Hello")
+    post(port, "/v1/chat/completions", "team-key", {"model": "nobody-priced-this", "messages": [{"role": "user", "content": "Hello"}]})
+    post(port, "/v1/chat/completions", "team-key", {"model": "gpt-5.5", "stream": True, "messages": [{"role": "user", "content": "Hello"}]})
+    post(port, "/v1beta/models/gemini-2.5-pro:generateContent", "team-key", {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]})
+
+
+def post(port, path, key, body):
+    headers = {"content-type": "application/json", "x-api-key": key, "authorization": f"Bearer {key}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            answer.read()
+    except urllib.error.HTTPError as refusal:
+        refusal.read()
+
+
+def free_ports(number):
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def await_answer(url, log):
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(url, timeout=1).read()
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"panels: no answer from {url}\n{log.read_text()}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
