@@ -6,10 +6,10 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::refusal::Refusal;
-use super::relaying::{Answer, Body, Ended, Failed, Relaying, facts, reported};
+use super::relaying::{Answer, Body, Ended, Failed, Relaying, reported};
 use crate::config::secret::Secret;
 use crate::outcome::{End, FailureClass};
-use crate::pool::{self, Failure, Fault};
+use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error;
 use crate::protocol::passthrough::{self, Ending};
 
@@ -56,7 +56,7 @@ impl Relaying {
         };
         let event = tap
             .error()
-            .map(|error| pool::classify_event(self.dialect, &facts(error), wall));
+            .map(|error| pool::classify_event(self.dialect, error, wall));
         self.facts.learn(tap);
         match ending {
             Ending::Complete => {
@@ -86,13 +86,8 @@ impl Relaying {
         }
         let answer = passthrough::read_answer(self.dialect, &body);
         if let Some(error) = &answer.error {
-            let failure = pool::classify(
-                self.dialect,
-                self.status.as_u16(),
-                &self.headers,
-                &facts(error),
-                wall,
-            );
+            let hints = Hints::of(self.dialect, error);
+            let failure = pool::classify(error.kind, &hints, &self.headers, wall);
             return Err(Failed::bare(failure));
         }
         self.facts.usage = answer.usage.map(reported);
@@ -106,7 +101,8 @@ impl Relaying {
     fn end_fault(&mut self, body: &[u8], wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let status = self.status.as_u16();
         let parsed = error::parse(self.dialect, status, body);
-        let failure = pool::classify(self.dialect, status, &self.headers, &facts(&parsed), wall);
+        let hints = Hints::of(self.dialect, &parsed);
+        let failure = pool::classify(parsed.kind, &hints, &self.headers, wall);
         if self.client != self.dialect {
             let answer = self.translated_error(failure, &parsed);
             return Err(Box::new(Failed { failure, answer }));

@@ -20,9 +20,8 @@ use super::translated::Translated;
 pub use super::verdict::{Answer, Ended, Failed};
 use crate::config::secret::Secret;
 use crate::outcome::UsageSource;
-use crate::pool::{self, ErrorFacts, Fault};
+use crate::pool::{self, Fault};
 use crate::protocol::Dialect;
-use crate::protocol::error::ParsedError;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::passthrough::Tap;
 use crate::protocol::regroup::Regroup;
@@ -256,7 +255,7 @@ impl Relaying {
         if let Some(error) = tap.error()
             && !tap.committed()
         {
-            let failure = pool::classify_event(self.dialect, &facts(error), wall);
+            let failure = pool::classify_event(self.dialect, error, wall);
             return Next::Failed(Box::new(Failed {
                 failure,
                 answer: self.event_as_answer(failure),
@@ -335,18 +334,6 @@ impl Facts {
         self.usage = tap.usage().map(|usage| (usage, source));
         self.service_tier = tap.service_tier().map(str::to_owned);
         self.response_id = tap.response_id().map(str::to_owned);
-    }
-}
-
-/// What the pool wants to know of an error.
-pub fn facts(error: &ParsedError) -> ErrorFacts<'_> {
-    ErrorFacts {
-        type_: error.type_.as_deref(),
-        code: error.code.as_deref(),
-        message: Some(error.message.as_str()),
-        retry_after: error.retry_after,
-        quota_ids: &error.quota_ids,
-        is_json: error.is_json,
     }
 }
 

@@ -3,14 +3,13 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Facts, Failed, MAX_HELD, Next, Relaying};
 use crate::outcome::{End, FailureClass, UsageSource};
-use crate::pool::{self, ErrorFacts, Failure, Fault};
-use crate::protocol::Dialect;
+use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
 use crate::protocol::translate::{self, Terminal, Translator};
 
@@ -210,7 +209,7 @@ impl Relaying {
                     Some(Terminal::Complete | Terminal::Paused) => Ended::well(),
                     Some(Terminal::Failed(said)) => Ended {
                         end: End::UpstreamError,
-                        failure: Some(classify(&said, wall)),
+                        failure: Some(self.meaning(&said, wall)),
                         abort: false,
                     },
                     Some(Terminal::Truncated) | None => Ended {
@@ -263,9 +262,15 @@ impl Relaying {
     }
 
     fn failed_by(&self, said: &WireError, wall: SystemTime) -> Box<Failed> {
-        let failure = classify(said, wall);
+        let failure = self.meaning(said, wall);
         let answer = self.shown(failure, said);
         Box::new(Failed { failure, answer })
+    }
+
+    /// What an error within the answer means to the pool.
+    fn meaning(&self, said: &WireError, wall: SystemTime) -> Failure {
+        let hints = Hints::of_event(self.dialect, &said.message, said.retry_after);
+        pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
     }
 
     fn shown(&self, failure: Failure, said: &WireError) -> Option<Answer> {
@@ -287,27 +292,6 @@ impl Relaying {
             None => said,
         }
     }
-}
-
-/// What an error means, told by its kind: the words of the upstream are gone by now.
-fn classify(said: &WireError, wall: SystemTime) -> Failure {
-    if said.kind == ErrorKind::NoAnswer {
-        return Failure::of_the_model();
-    }
-    let facts = ErrorFacts {
-        code: said.code.as_deref(),
-        message: Some(&said.message),
-        retry_after: said.retry_after,
-        is_json: true,
-        ..ErrorFacts::default()
-    };
-    let mut headers = HeaderMap::new();
-    if let Some(after) = said.retry_after {
-        headers.insert(RETRY_AFTER, after.as_secs().into());
-    }
-    // Anthropic's statuses tell overload and timeout apart from other failures.
-    let status = error::status(Dialect::Anthropic, said.kind);
-    pool::classify(Dialect::Anthropic, status, &headers, &facts, wall)
 }
 
 /// The media type of plain answers, and of a Gemini stream without server-sent events.

@@ -1,16 +1,15 @@
 //! What a failure means: from what an upstream or a connection said to a class, a scope and a stated time.
 //!
-//! The status decides first, the words second: compatible vendors agree on statuses far more than on words. The words
-//! are a table in `words.rs`.
+//! The kind of an error is decided by `protocol::error`, for the pool and for the client. Here stands what becomes of it.
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
 use super::hints;
 use super::quota;
-use super::words::{self, Sense};
 use crate::outcome::FailureClass;
 use crate::protocol::Dialect;
+use crate::protocol::error::{ErrorKind, ParsedError};
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,20 +55,67 @@ pub enum Next {
     Stop,
 }
 
-/// What an error body says, however it is spelt; the caller parses it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ErrorFacts<'a> {
-    /// `error.type`, or Gemini's `error.status`.
-    pub type_: Option<&'a str>,
-    /// `error.code`, also when it is a number.
-    pub code: Option<&'a str>,
-    pub message: Option<&'a str>,
-    /// A wait that the body states: `RetryInfo`, `resets_in_seconds`, "try again in 1.5s".
-    pub retry_after: Option<Duration>,
-    /// Gemini's `QuotaFailure.violations[].quotaId`.
-    pub quota_ids: &'a [String],
-    /// Whether the body is JSON at all.
-    pub is_json: bool,
+/// What an upstream said beside the kind of its error.
+#[derive(Clone, Copy, Debug)]
+pub struct Hints<'a> {
+    dialect: Dialect,
+    status: u16,
+    message: &'a str,
+    retry_after: Option<Duration>,
+    quota_ids: &'a [String],
+    is_json: bool,
+}
+
+impl<'a> Hints<'a> {
+    /// Of an error that was read.
+    pub fn of(dialect: Dialect, error: &'a ParsedError) -> Self {
+        Self {
+            dialect,
+            status: error.status,
+            message: &error.message,
+            retry_after: error.retry_after,
+            quota_ids: &error.quota_ids,
+            is_json: error.is_json,
+        }
+    }
+
+    /// Of an error of which only the status is known.
+    pub const fn of_status(dialect: Dialect, status: u16) -> Self {
+        Self {
+            dialect,
+            status,
+            message: "",
+            retry_after: None,
+            quota_ids: &[],
+            is_json: false,
+        }
+    }
+
+    /// Of an error within an answer that is translated: its message, and the wait that it states.
+    pub const fn of_event(
+        dialect: Dialect,
+        message: &'a str,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self {
+            dialect,
+            status: 200,
+            message,
+            retry_after,
+            quota_ids: &[],
+            is_json: true,
+        }
+    }
+
+    /// Whether a quota per day is spent (Gemini).
+    fn is_daily(&self) -> bool {
+        self.quota_ids.iter().any(|id| id.contains("PerDay"))
+    }
+
+    /// Whether the message names the model it is for, as Anthropic's and OpenAI's do for limits per model.
+    fn names_a_model(&self) -> bool {
+        self.message.contains("Rate limit reached for ") || self.message.contains("model: ")
+    }
 }
 
 /// What went wrong below HTTP, or between a head and its end.
@@ -147,26 +193,23 @@ impl Failure {
     }
 }
 
-/// What an answer means that is no good: any status but 2xx, or a 2xx whose body (or first event) is an error.
+/// What an error means: of an answer whose status is not 2xx, or of a 2xx whose body or event is an error.
 pub fn classify(
-    dialect: Dialect,
-    status: u16,
+    kind: ErrorKind,
+    hints: &Hints<'_>,
     headers: &HeaderMap,
-    error: &ErrorFacts<'_>,
     wall: SystemTime,
 ) -> Failure {
-    let sense = words::sense(status, error);
-    let status = match status {
-        200..=299 => words::implied_status(sense, error),
-        other => other,
-    };
-    let class = class_of(status, sense, headers, error, wall);
+    if kind == ErrorKind::NoAnswer {
+        return Failure::of_the_model();
+    }
+    let class = class_of(kind, hints, headers, wall);
     let scope = match class {
         // Any client can ask for a model or an operation that is not for everyone: that must bench nothing.
-        FailureClass::Auth if sense == Some(Sense::ModelDenied) => Scope::Nothing,
+        FailureClass::Auth if kind != ErrorKind::Authentication => Scope::Nothing,
         FailureClass::Auth => Scope::Account,
         FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
-            limit_scope(dialect, class, headers, error)
+            limit_scope(class, hints, headers)
         }
         FailureClass::ClientFault | FailureClass::ClientGone | FailureClass::ContextLength => {
             Scope::Nothing
@@ -174,9 +217,9 @@ pub fn classify(
         _ => Scope::Endpoint,
     };
     let retry_after = match class {
-        FailureClass::Quota => quota_reset(headers, error, wall),
-        FailureClass::Throttled => throttle_reset(headers, error, wall),
-        FailureClass::Overloaded | FailureClass::ServerError => stated(headers, error, wall),
+        FailureClass::Quota => quota_reset(hints, headers, wall),
+        FailureClass::Throttled => throttle_reset(hints, headers, wall),
+        FailureClass::Overloaded | FailureClass::ServerError => stated(hints, headers, wall),
         _ => None,
     };
     Failure {
@@ -186,8 +229,13 @@ pub fn classify(
 }
 
 /// What an error event in a stream means. No headers of its own; before the commit point it may go elsewhere.
-pub fn classify_event(dialect: Dialect, error: &ErrorFacts<'_>, wall: SystemTime) -> Failure {
-    classify(dialect, 200, &HeaderMap::new(), error, wall)
+pub fn classify_event(dialect: Dialect, error: &ParsedError, wall: SystemTime) -> Failure {
+    classify(
+        error.kind,
+        &Hints::of(dialect, error),
+        &HeaderMap::new(),
+        wall,
+    )
 }
 
 /// What a broken connection or a passed deadline means.
@@ -208,58 +256,51 @@ pub const fn classify_transport(fault: Fault, committed: bool) -> Failure {
 }
 
 fn class_of(
-    status: u16,
-    sense: Option<Sense>,
+    kind: ErrorKind,
+    hints: &Hints<'_>,
     headers: &HeaderMap,
-    error: &ErrorFacts<'_>,
     wall: SystemTime,
 ) -> FailureClass {
-    match status {
-        401 => FailureClass::Auth,
-        402 => FailureClass::Quota,
-        403 => forbidden(sense, error),
-        429 => too_many(sense, headers, error, wall),
-        529 => FailureClass::Overloaded,
-        503 if sense == Some(Sense::SlowDown) || stated(headers, error, wall).is_some() => {
+    match kind {
+        ErrorKind::Authentication => FailureClass::Auth,
+        ErrorKind::Billing | ErrorKind::Quota => FailureClass::Quota,
+        ErrorKind::ContextLength => FailureClass::ContextLength,
+        ErrorKind::Overloaded => FailureClass::Overloaded,
+        ErrorKind::RateLimit => too_many(hints, headers, wall),
+        ErrorKind::ModelNotFound if matches!(hints.status, 401 | 403) => FailureClass::Auth,
+        ErrorKind::Permission if hints.status == 401 => FailureClass::Auth,
+        // A firewall in between.
+        ErrorKind::Permission if !hints.is_json => FailureClass::ServerError,
+        ErrorKind::Conflict
+        | ErrorKind::InvalidRequest
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::ModelNotFound
+        | ErrorKind::NotFound
+        | ErrorKind::Permission
+        | ErrorKind::TooLarge
+        | ErrorKind::Unsupported => FailureClass::ClientFault,
+        // Gemini has one word for both.
+        ErrorKind::Unavailable
+            if hints.is_json && hints.dialect == Dialect::Gemini
+                || stated(hints, headers, wall).is_some() =>
+        {
             FailureClass::Overloaded
         }
-        408 | 499 => FailureClass::ServerError,
-        400..=498 => match sense {
-            Some(Sense::ContextLength) if matches!(status, 400 | 413 | 422) => {
-                FailureClass::ContextLength
-            }
-            Some(Sense::Quota) => FailureClass::Quota,
-            Some(Sense::KeyInvalid) => FailureClass::Auth,
-            _ => FailureClass::ClientFault,
-        },
-        _ if sense == Some(Sense::Overloaded) => FailureClass::Overloaded,
-        _ => FailureClass::ServerError,
+        ErrorKind::Api
+        | ErrorKind::BadGateway
+        | ErrorKind::ClientClosed
+        | ErrorKind::NoAnswer
+        | ErrorKind::RequestTimeout
+        | ErrorKind::Timeout
+        | ErrorKind::Unavailable => FailureClass::ServerError,
     }
 }
 
-/// 403 has three meanings: the credential, the request, or a firewall in between.
-fn forbidden(sense: Option<Sense>, error: &ErrorFacts<'_>) -> FailureClass {
-    match sense {
-        Some(Sense::Quota) => FailureClass::Quota,
-        Some(Sense::Auth | Sense::KeyInvalid | Sense::ModelDenied) => FailureClass::Auth,
-        _ if !error.is_json => FailureClass::ServerError,
-        _ => FailureClass::ClientFault,
-    }
-}
-
-/// 429 has four.
-fn too_many(
-    sense: Option<Sense>,
-    headers: &HeaderMap,
-    error: &ErrorFacts<'_>,
-    wall: SystemTime,
-) -> FailureClass {
-    let daily = error.quota_ids.iter().any(|id| id.contains("PerDay"));
-    if sense == Some(Sense::Quota) || daily || quota::is_rejected(headers) {
+/// A rate limit is a spent budget when the upstream says so without words, and blind when it says no end.
+fn too_many(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> FailureClass {
+    if quota::is_rejected(headers) {
         FailureClass::Quota
-    } else if sense == Some(Sense::Overloaded) {
-        FailureClass::Overloaded
-    } else if throttle_reset(headers, error, wall).is_some() {
+    } else if throttle_reset(hints, headers, wall).is_some() {
         FailureClass::Throttled
     } else if headers
         .get("x-should-retry")
@@ -273,20 +314,14 @@ fn too_many(
 }
 
 /// Whether a limit concerns the whole account or only one model class of it.
-fn limit_scope(
-    dialect: Dialect,
-    class: FailureClass,
-    headers: &HeaderMap,
-    error: &ErrorFacts<'_>,
-) -> Scope {
+fn limit_scope(class: FailureClass, hints: &Hints<'_>, headers: &HeaderMap) -> Scope {
     let per_model = if quota::is_rejected(headers) {
         quota::rejected_for_model(headers)
-    } else if dialect == Dialect::Gemini {
-        !error.quota_ids.is_empty() && error.quota_ids.iter().all(|id| id.contains("PerModel"))
+    } else if hints.dialect == Dialect::Gemini {
+        !hints.quota_ids.is_empty() && hints.quota_ids.iter().all(|id| id.contains("PerModel"))
     } else {
         class == FailureClass::Throttled
-            && (quota::is_per_model_class(headers)
-                || error.message.is_some_and(words::names_a_model))
+            && (quota::is_per_model_class(headers) || hints.names_a_model())
     };
     if per_model {
         Scope::AccountModel
@@ -296,30 +331,26 @@ fn limit_scope(
 }
 
 /// The latest of what the retry headers and the body state.
-fn stated(headers: &HeaderMap, error: &ErrorFacts<'_>, wall: SystemTime) -> Option<Duration> {
-    let body = error
+fn stated(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+    let body = hints
         .retry_after
         .and_then(|wait| hints::positive(wait.as_secs_f64()));
     hints::retry_after(headers, wall).max(body)
 }
 
-fn throttle_reset(
-    headers: &HeaderMap,
-    error: &ErrorFacts<'_>,
-    wall: SystemTime,
-) -> Option<Duration> {
-    stated(headers, error, wall).max(quota::spent_until(headers, wall))
+fn throttle_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+    stated(hints, headers, wall).max(quota::spent_until(headers, wall))
 }
 
 /// A quota ends when the upstream says so. The per-minute windows that come with every answer say nothing about it.
-fn quota_reset(headers: &HeaderMap, error: &ErrorFacts<'_>, wall: SystemTime) -> Option<Duration> {
-    let daily = error.quota_ids.iter().any(|id| id.contains("PerDay"));
-    stated(headers, error, wall)
+fn quota_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+    stated(hints, headers, wall)
         .max(quota::rejected_until(headers, wall))
+        .max(hints::regained(hints.message, wall))
         .max(
-            error
-                .message
-                .and_then(|message| hints::regained(message, wall)),
+            hints
+                .is_daily()
+                .then(|| hints::until_midnight_pacific(wall))
+                .flatten(),
         )
-        .max(daily.then(|| hints::until_midnight_pacific(wall)).flatten())
 }

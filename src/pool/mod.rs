@@ -5,7 +5,7 @@
 //!              ▲                  │ observe(headers)  on every head
 //!              │                  │ committed()       a good answer begins
 //!         tried(failure)          │ completed()       it ended as it should
-//!              └── failed(failure) ◄── classify(status, headers, error) / classify_transport / classify_event
+//!              └── failed(failure) ◄── classify(kind, hints, headers) / classify_transport / classify_event
 //! ```
 //!
 //! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
@@ -33,7 +33,6 @@ mod strategy;
 mod unbooked;
 mod want;
 mod windows_table;
-mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,7 +40,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 pub use classify::{
-    ErrorFacts, Failure, Fault, Next, Scope, classify, classify_event, classify_transport,
+    Failure, Fault, Hints, Next, Scope, classify, classify_event, classify_transport,
 };
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use explain::{Considered, Used};

@@ -16,10 +16,11 @@ mod mask;
 mod parse;
 mod table;
 mod window;
+mod words_table;
 pub use mask::mask;
 pub use parse::{ParsedError, parse, parse_event};
 pub use table::{Row, row};
-pub use window::token_counts;
+pub use window::{input_and_output, output_alone, token_counts};
 
 /// What went wrong: the superset of what the dialects can say.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

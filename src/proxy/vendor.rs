@@ -21,8 +21,9 @@ use crate::credentials::Token;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::{Gateway, headers, vendor};
 use crate::outcome::{Attempt, End, FailureClass, Outcome};
-use crate::pool::{ErrorFacts, Failure, Fault, Pick, classify, classify_transport};
+use crate::pool::{Failure, Fault, Hints, Pick, classify, classify_transport};
 use crate::protocol::Dialect;
+use crate::protocol::error::ErrorKind;
 
 /// One request to a vendor endpoint.
 pub(super) struct Vendor {
@@ -141,13 +142,9 @@ impl Vendor {
         let (now, wall) = (Instant::now(), SystemTime::now());
         if let Some(pick) = &mut self.pick {
             pick.lease.observe(&upstream, now, wall);
-            let failure = classify(
-                self.dialect,
-                status,
-                &upstream,
-                &ErrorFacts::default(),
-                wall,
-            );
+            let kind = ErrorKind::of_status(status);
+            let hints = Hints::of_status(self.dialect, status);
+            let failure = classify(kind, &hints, &upstream, wall);
             if (400..600).contains(&status) {
                 self.failure = Some(failure.class);
                 // A token that was withdrawn is replaced, and says nothing else about the account.

@@ -5,11 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use weir::config::Select;
 use weir::outcome::FailureClass as Class;
 use weir::pool::quota;
-use weir::pool::{
-    ErrorFacts, Failure, Fault, Next, Scope, State, Verdict, classify, classify_event,
-    classify_transport,
-};
+use weir::pool::{Failure, Fault, Hints, Next, Scope, State, Verdict, classify_transport};
 use weir::protocol::Dialect::{self, Anthropic, Gemini, OpenaiChat, OpenaiResponses};
+use weir::protocol::error::{ErrorKind as Kind, ParsedError, parse, parse_event};
 
 use crate::support::*;
 
@@ -28,19 +26,73 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs.iter().map(header).collect()
 }
 
-/// A JSON error of this type, code and message; empty = absent.
-fn json<'a>(type_: &'a str, code: &'a str, message: &'a str) -> ErrorFacts<'a> {
-    let some = |text: &'a str| (!text.is_empty()).then_some(text);
-    ErrorFacts {
-        type_: some(type_),
-        code: some(code),
-        message: some(message),
-        is_json: true,
-        ..ErrorFacts::default()
+/// What an upstream's error says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said<'a> {
+    type_: &'a str,
+    code: &'a str,
+    message: &'a str,
+    retry_after: Option<Duration>,
+    quota_ids: &'a [String],
+    is_json: bool,
+}
+
+impl Said<'_> {
+    fn parsed(&self, dialect: Dialect, status: u16) -> ParsedError {
+        let violations: Vec<_> = self
+            .quota_ids
+            .iter()
+            .map(|id| serde_json::json!({ "quotaId": id }))
+            .collect();
+        let body = serde_json::json!({ "error": {
+            "type": self.type_,
+            "code": self.code,
+            "message": self.message,
+            "details": [{ "violations": violations }],
+        } });
+        let body = if self.is_json {
+            body.to_string()
+        } else {
+            String::new()
+        };
+        let mut parsed = if status == 200 {
+            parse_event(dialect, body.as_bytes()).expect("an error")
+        } else {
+            parse(dialect, status, body.as_bytes())
+        };
+        parsed.retry_after = self.retry_after.or(parsed.retry_after);
+        parsed
     }
 }
 
-struct Case<'a>(Dialect, u16, &'a [(&'a str, &'a str)], ErrorFacts<'a>);
+fn classify(
+    dialect: Dialect,
+    status: u16,
+    headers: &HeaderMap,
+    said: &Said<'_>,
+    wall: SystemTime,
+) -> Failure {
+    let parsed = said.parsed(dialect, status);
+    weir::pool::classify(parsed.kind, &Hints::of(dialect, &parsed), headers, wall)
+}
+
+fn classify_event(dialect: Dialect, said: &Said<'_>, wall: SystemTime) -> Failure {
+    weir::pool::classify_event(dialect, &said.parsed(dialect, 200), wall)
+}
+
+/// A JSON error of this type, code and message; empty = absent.
+const fn json<'a>(type_: &'a str, code: &'a str, message: &'a str) -> Said<'a> {
+    Said {
+        type_,
+        code,
+        message,
+        retry_after: None,
+        quota_ids: &[],
+        is_json: true,
+    }
+}
+
+struct Case<'a>(Dialect, u16, &'a [(&'a str, &'a str)], Said<'a>);
 
 fn check(
     Case(dialect, status, pairs, facts): Case<'_>,
@@ -69,7 +121,7 @@ fn the_clients_fault_benches_nothing_and_goes_nowhere() {
             None,
         );
         check(
-            Case(OpenaiChat, status, &[], ErrorFacts::default()),
+            Case(OpenaiChat, status, &[], Said::default()),
             Class::ClientFault,
             Scope::Nothing,
             None,
@@ -152,7 +204,7 @@ fn a_refused_credential_benches_the_account_only_when_it_is_about_the_credential
         None,
     );
     check(
-        Case(OpenaiChat, 401, &[], ErrorFacts::default()),
+        Case(OpenaiChat, 401, &[], Said::default()),
         Class::Auth,
         Scope::Account,
         None,
@@ -187,7 +239,7 @@ fn a_refused_credential_benches_the_account_only_when_it_is_about_the_credential
         None,
     );
     check(
-        Case(Anthropic, 403, &[], ErrorFacts::default()),
+        Case(Anthropic, 403, &[], Said::default()),
         Class::ServerError,
         Scope::Endpoint,
         None,
@@ -297,12 +349,12 @@ fn a_spent_quota_lasts_until_the_stated_reset() {
         );
     }
     check(
-        Case(OpenaiChat, 402, &[], ErrorFacts::default()),
+        Case(OpenaiChat, 402, &[], Said::default()),
         Class::Quota,
         Scope::Account,
         None,
     );
-    let codex = ErrorFacts {
+    let codex = Said {
         retry_after: Some(SECOND * 7999),
         ..json(
             "usage_limit_reached",
@@ -396,7 +448,7 @@ fn a_rejected_subscription_waits_for_the_latest_rejected_window() {
 #[test]
 fn geminis_quotas_are_told_by_their_ids() {
     let day = ["GenerateRequestsPerDayPerProjectPerModel-FreeTier".to_owned()];
-    let facts = ErrorFacts {
+    let facts = Said {
         quota_ids: &day,
         retry_after: Some(SECOND * 37),
         ..json("RESOURCE_EXHAUSTED", "429", "You exceeded your quota")
@@ -408,7 +460,7 @@ fn geminis_quotas_are_told_by_their_ids() {
         Some(72_000.0),
     );
     let minute = ["GenerateContentInputTokensPerMinutePerProject".to_owned()];
-    let facts = ErrorFacts {
+    let facts = Said {
         quota_ids: &minute,
         retry_after: Some(SECOND * 37),
         ..json("RESOURCE_EXHAUSTED", "429", "Resource exhausted")
@@ -468,7 +520,7 @@ fn throttling_lasts_as_stated_and_the_latest_of_several_wins() {
             Some(seconds),
         );
     }
-    let body = ErrorFacts {
+    let body = Said {
         retry_after: Some(SECOND * 20),
         ..facts
     };
@@ -482,7 +534,7 @@ fn throttling_lasts_as_stated_and_the_latest_of_several_wins() {
 
 #[test]
 fn an_absurd_time_is_capped_and_breaks_nothing() {
-    let facts = ErrorFacts {
+    let facts = Said {
         retry_after: Some(Duration::MAX),
         ..json("rate_limit_error", "", "x")
     };
@@ -562,7 +614,7 @@ fn overload_is_the_endpoints_whatever_its_status() {
         None,
     );
     check(
-        Case(Anthropic, 529, &[], ErrorFacts::default()),
+        Case(Anthropic, 529, &[], Said::default()),
         Class::Overloaded,
         Scope::Endpoint,
         None,
@@ -617,12 +669,7 @@ fn overload_is_the_endpoints_whatever_its_status() {
         None,
     );
     check(
-        Case(
-            OpenaiChat,
-            503,
-            &[("retry-after", "20")],
-            ErrorFacts::default(),
-        ),
+        Case(OpenaiChat, 503, &[("retry-after", "20")], Said::default()),
         Class::Overloaded,
         Scope::Endpoint,
         Some(20.0),
@@ -638,14 +685,14 @@ fn overload_is_the_endpoints_whatever_its_status() {
 fn a_failing_server_is_the_endpoints_too() {
     for status in [500, 502, 503, 504, 520, 521, 522, 523, 524, 408, 302] {
         check(
-            Case(OpenaiChat, status, &[], ErrorFacts::default()),
+            Case(OpenaiChat, status, &[], Said::default()),
             Class::ServerError,
             Scope::Endpoint,
             None,
         );
     }
     check(
-        Case(OpenaiChat, 200, &[], ErrorFacts::default()),
+        Case(OpenaiChat, 200, &[], json("", "", "")),
         Class::ServerError,
         Scope::Endpoint,
         None,
@@ -656,6 +703,42 @@ fn a_failing_server_is_the_endpoints_too() {
         Scope::Endpoint,
         None,
     );
+}
+
+#[test]
+fn vendors_numbers_mean_the_same_to_the_pool_and_to_the_client() {
+    let read = |dialect, status: u16, body: &str| {
+        let parsed = match status {
+            200 => parse_event(dialect, body.as_bytes()).expect("an error"),
+            _ => parse(dialect, status, body.as_bytes()),
+        };
+        let hints = Hints::of(dialect, &parsed);
+        let failure = weir::pool::classify(parsed.kind, &hints, &HeaderMap::new(), wall());
+        (parsed.kind, failure.class, failure.scope)
+    };
+    let minimax =
+        |code: u16| format!(r#"{{"base_resp":{{"status_code":{code},"status_msg":"m"}}}}"#);
+    let glm = |code: u16| format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
+    let account = Scope::Account;
+    for dialect in [Anthropic, OpenaiChat, OpenaiResponses] {
+        for (status, body, kind, class, scope) in [
+            (200, minimax(1004), Kind::Authentication, Class::Auth, account),
+            (200, minimax(2056), Kind::Quota, Class::Quota, account),
+            (200, minimax(1002), Kind::RateLimit, Class::ThrottledBlind, account),
+            (429, glm(1309), Kind::Quota, Class::Quota, account),
+            (429, glm(1305), Kind::Overloaded, Class::Overloaded, Scope::Endpoint),
+            (200, glm(1305), Kind::Overloaded, Class::Overloaded, Scope::Endpoint),
+            (
+                400,
+                r#"{"code":"InvalidParameter","message":"Range of input length should be [1, 98304]"}"#.to_owned(),
+                Kind::ContextLength,
+                Class::ContextLength,
+                Scope::Nothing,
+            ),
+        ] {
+            assert_eq!(read(dialect, status, &body), (kind, class, scope), "{body}");
+        }
+    }
 }
 
 #[test]

@@ -112,13 +112,9 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
 fn throttled(wait: u64) -> Failure {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::RETRY_AFTER, wait.into());
-    let facts = crate::pool::ErrorFacts {
-        code: Some("rate_limit_error"),
-        is_json: true,
-        ..Default::default()
-    };
-    let dialect = crate::protocol::Dialect::Anthropic;
-    crate::pool::classify(dialect, 429, &headers, &facts, SystemTime::now())
+    let hints = crate::pool::Hints::of_status(crate::protocol::Dialect::Anthropic, 429);
+    let kind = crate::protocol::error::ErrorKind::RateLimit;
+    crate::pool::classify(kind, &hints, &headers, SystemTime::now())
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! From what an upstream says to the kind of error it is.
+//! From what an upstream says to the kind of error it is: decided here, once, for the client and for the pool.
 use super::ErrorKind;
+use super::words_table::{NUMBERS, PHRASES, WORDS};
 use crate::protocol::Dialect;
 
 /// What is known of an error; empty texts where nothing is.
@@ -15,62 +16,130 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The wording and the code refine what the status says; without an error status they decide.
+    /// Codes and types refine what the status says, and phrases what those leave open; without an error status they
+    /// decide.
     pub(super) fn kind(&self) -> ErrorKind {
-        let named = by_code(self.code)
-            .or_else(|| by_code(self.type_))
-            .or_else(|| self.by_vendor_number());
-        let lower = self.message.to_ascii_lowercase();
+        let named = self.named();
+        let general = by_status(self.status);
         match self.status {
-            400 | 413 | 422 => match named {
+            400 | 422 => match named {
                 Some(kind) if kind != ErrorKind::InvalidRequest => kind,
-                _ => by_wording(&lower).unwrap_or(by_status(self.status)),
+                _ => self.worded(&BAD_REQUEST).unwrap_or(general),
             },
-            401 => ErrorKind::Authentication,
+            413 => match named {
+                Some(ErrorKind::ContextLength) => ErrorKind::ContextLength,
+                _ => self.worded(&[ErrorKind::ContextLength]).unwrap_or(general),
+            },
+            401 => match named {
+                Some(kind @ (ErrorKind::ModelNotFound | ErrorKind::Permission)) => kind,
+                _ => self.worded(&DENIED).unwrap_or(general),
+            },
             403 => match named {
-                Some(kind @ (ErrorKind::Quota | ErrorKind::Authentication)) => kind,
-                _ if says_any(&lower, &BILLING) => ErrorKind::Billing,
-                _ => ErrorKind::Permission,
+                Some(
+                    kind @ (ErrorKind::Quota
+                    | ErrorKind::Billing
+                    | ErrorKind::Authentication
+                    | ErrorKind::ModelNotFound),
+                ) => kind,
+                _ => self.worded(&FORBIDDEN).unwrap_or(general),
             },
-            404 => match named {
-                Some(ErrorKind::ModelNotFound) => ErrorKind::ModelNotFound,
-                _ if self.is_about_model(&lower) => ErrorKind::ModelNotFound,
-                _ => ErrorKind::NotFound,
-            },
-            429 => self.throttled(named, &lower),
+            404 if named == Some(ErrorKind::ModelNotFound) || self.is_about_model() => {
+                ErrorKind::ModelNotFound
+            }
+            429 => self.throttled(named),
             500..=599 => match named {
-                Some(kind @ (ErrorKind::Overloaded | ErrorKind::Timeout)) => kind,
+                Some(
+                    kind @ (ErrorKind::ContextLength
+                    | ErrorKind::Overloaded
+                    | ErrorKind::Quota
+                    | ErrorKind::Timeout),
+                ) => kind,
                 // Slow down: a rate limit that speaks for the whole endpoint.
                 Some(ErrorKind::RateLimit) if self.code == "slow_down" => ErrorKind::Overloaded,
-                _ if says_any(&lower, &OVERLOAD) => ErrorKind::Overloaded,
-                _ => by_status(self.status),
+                _ => self.worded(&FAILED).unwrap_or(general),
             },
-            400..=499 => by_status(self.status),
+            400..=499 => general,
             _ => match named {
-                None | Some(ErrorKind::Api | ErrorKind::Unavailable)
-                    if says_any(&lower, &OVERLOAD) =>
-                {
-                    ErrorKind::Overloaded
-                }
                 None | Some(ErrorKind::InvalidRequest) => {
-                    by_wording(&lower).or(named).unwrap_or(ErrorKind::Api)
+                    self.worded(&ANY).or(named).unwrap_or(ErrorKind::Api)
+                }
+                Some(kind @ (ErrorKind::Api | ErrorKind::Unavailable)) => {
+                    self.worded(&FAILED).unwrap_or(kind)
                 }
                 Some(kind) => kind,
             },
         }
     }
 
-    fn throttled(&self, named: Option<ErrorKind>, lower: &str) -> ErrorKind {
+    fn throttled(&self, named: Option<ErrorKind>) -> ErrorKind {
         match named {
             Some(kind @ (ErrorKind::Quota | ErrorKind::Billing | ErrorKind::Overloaded)) => kind,
             _ if self.per_day => ErrorKind::Quota,
             // Gemini words a limit per minute like a spent quota.
-            _ if self.dialect != Dialect::Gemini && says_any(lower, &BILLING) => ErrorKind::Quota,
-            _ => ErrorKind::RateLimit,
+            _ if self.dialect == Dialect::Gemini => self
+                .worded(&[ErrorKind::Overloaded])
+                .unwrap_or(ErrorKind::RateLimit),
+            _ => match self.worded(&[ErrorKind::Billing, ErrorKind::Overloaded]) {
+                Some(ErrorKind::Billing) => ErrorKind::Quota,
+                Some(kind) => kind,
+                None => ErrorKind::RateLimit,
+            },
         }
     }
 
-    fn is_about_model(&self, lower: &str) -> bool {
+    /// What code and type mean: the code first, for it is the more precise, unless it is the status again.
+    fn named(&self) -> Option<ErrorKind> {
+        by_word(self.code)
+            .filter(|kind| *kind != ErrorKind::InvalidRequest)
+            .or_else(|| self.by_number())
+            .or_else(|| by_word(self.type_))
+            .or_else(|| by_word(self.code))
+    }
+
+    fn by_number(&self) -> Option<ErrorKind> {
+        let own = |vendor: &str| {
+            NUMBERS
+                .iter()
+                .find(|(type_, number, _)| *type_ == vendor && *number == self.code)
+                .map(|(_, _, kind)| *kind)
+        };
+        if self.type_ == "base_resp" {
+            return own("base_resp").or(Some(ErrorKind::Api));
+        }
+        own("")
+    }
+
+    /// What the message says, of these kinds, by the first phrase that may speak.
+    ///
+    /// Vendors repeat what the client wrote in their messages. So a phrase that takes an account or an endpoint out counts
+    /// only where nothing says that the request is at fault, and none counts where the message quotes.
+    fn worded(&self, kinds: &[ErrorKind]) -> Option<ErrorKind> {
+        let head = unquoted(head_of(self.message)).to_ascii_lowercase();
+        let blames = !self.is_request_told();
+        PHRASES
+            .iter()
+            .filter(|(_, kind)| kinds.contains(kind) && (blames || !is_blame(*kind)))
+            .find(|(phrase, _)| head.contains(phrase))
+            .map(|(_, kind)| *kind)
+    }
+
+    /// Whether status or code say that the request is at fault.
+    fn is_request_told(&self) -> bool {
+        let is_number = self.code.parse::<u64>().is_ok();
+        let is_unknown = !self.code.is_empty() && !is_number && by_word(self.code).is_none();
+        let of_request = |word: &str| {
+            matches!(
+                by_word(word),
+                Some(ErrorKind::ModelNotFound | ErrorKind::NotFound | ErrorKind::TooLarge)
+            ) || matches!(word, "invalid_prompt" | "content_policy_violation")
+        };
+        matches!(self.status, 400 | 422) && is_unknown
+            || of_request(self.code)
+            || of_request(self.type_)
+    }
+
+    fn is_about_model(&self) -> bool {
+        let lower = self.message.to_ascii_lowercase();
         match self.dialect {
             Dialect::Anthropic => lower.starts_with("model:"),
             Dialect::Gemini => lower.starts_with("models/"),
@@ -79,104 +148,24 @@ impl Facts<'_> {
             }
         }
     }
+}
 
-    /// Numbers of vendors that count their errors themselves.
-    fn by_vendor_number(&self) -> Option<ErrorKind> {
-        Some(match (self.type_, self.code) {
-            // MiniMax
-            ("base_resp", "1002" | "1039" | "1041") => ErrorKind::RateLimit,
-            ("base_resp", "1004" | "2049") => ErrorKind::Authentication,
-            ("base_resp", "1008" | "2056") => ErrorKind::Quota,
-            ("base_resp", "1026" | "1027" | "1042" | "2013") => ErrorKind::InvalidRequest,
-            ("base_resp", _) => ErrorKind::Api,
-            // GLM
-            (_, "1000" | "1001" | "1002" | "1003" | "1004") => ErrorKind::Authentication,
-            (_, "1113" | "1304" | "1308" | "1309" | "1310") => ErrorKind::Quota,
-            (_, "1302" | "1303") => ErrorKind::RateLimit,
-            (_, "1305" | "1312") => ErrorKind::Overloaded,
-            (_, "1210" | "1211" | "1213" | "1214" | "1301") => ErrorKind::InvalidRequest,
-            (_, "1261") => ErrorKind::ContextLength,
-            _ => return None,
-        })
+impl ErrorKind {
+    /// What a status says by itself.
+    pub const fn of_status(status: u16) -> Self {
+        by_status(status)
     }
 }
 
-/// The types and codes that mean the same wherever they stand.
-fn by_code(code: &str) -> Option<ErrorKind> {
-    Some(match code {
-        "api_error" | "server_error" | "internal_error" | "INTERNAL" | "UNKNOWN" => ErrorKind::Api,
-        "authentication_error"
-        | "invalid_api_key"
-        | "invalid_authentication_error"
-        | "incorrect_api_key_error"
-        | "API_KEY_INVALID"
-        | "API_KEY_EXPIRED"
-        | "UNAUTHENTICATED"
-        | "ACCESS_TOKEN_EXPIRED"
-        | "token_expired"
-        | "account_deactivated" => ErrorKind::Authentication,
-        "billing_error" => ErrorKind::Billing,
-        "CANCELLED" => ErrorKind::ClientClosed,
-        "conflict_error" | "ABORTED" | "ALREADY_EXISTS" => ErrorKind::Conflict,
-        "context_length_exceeded" | "prompt_too_long" | "model_context_window_exceeded" => {
-            ErrorKind::ContextLength
-        }
-        "invalid_request_error"
-        | "INVALID_ARGUMENT"
-        | "FAILED_PRECONDITION"
-        | "OUT_OF_RANGE"
-        | "BadRequestError"
-        | "invalid_prompt" => ErrorKind::InvalidRequest,
-        "model_not_found" | "model_not_available" => ErrorKind::ModelNotFound,
-        "not_found_error" | "NOT_FOUND" | "NotFoundError" => ErrorKind::NotFound,
-        "overloaded_error"
-        | "server_is_overloaded"
-        | "service_unavailable_error"
-        | "engine_overloaded"
-        | "engine_overloaded_error" => ErrorKind::Overloaded,
-        "permission_error" | "PERMISSION_DENIED" | "insufficient_permissions" => {
-            ErrorKind::Permission
-        }
-        "insufficient_quota"
-        | "credit_balance_exhausted"
-        | "organization_spend_limit_exceeded"
-        | "project_spend_limit_exceeded"
-        | "organization_usage_limit_exceeded"
-        | "billing_hard_limit_reached"
-        | "billing_not_active"
-        | "usage_limit_reached"
-        | "usage_not_included"
-        | "exceeded_current_quota_error" => ErrorKind::Quota,
-        "rate_limit_error"
-        | "rate_limit_exceeded"
-        | "rate_limit_reached_error"
-        | "slow_down"
-        | "RESOURCE_EXHAUSTED" => ErrorKind::RateLimit,
-        "timeout_error" | "DEADLINE_EXCEEDED" => ErrorKind::Timeout,
-        "request_too_large" => ErrorKind::TooLarge,
-        "UNAVAILABLE" => ErrorKind::Unavailable,
-        "UNIMPLEMENTED" => ErrorKind::Unsupported,
-        _ => return None,
-    })
+/// The kind of a type or code, in any case of letters.
+fn by_word(word: &str) -> Option<ErrorKind> {
+    WORDS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(word))
+        .map(|(_, kind)| *kind)
 }
 
-/// What only the words tell, in an error that calls itself a bad request.
-fn by_wording(lower: &str) -> Option<ErrorKind> {
-    if says_any(lower, &CONTEXT) {
-        return Some(ErrorKind::ContextLength);
-    }
-    if says_any(lower, &BILLING) {
-        return Some(ErrorKind::Billing);
-    }
-    if says_any(lower, &CREDENTIAL) {
-        return Some(ErrorKind::Authentication);
-    }
-    lower
-        .contains("location is not supported")
-        .then_some(ErrorKind::Permission)
-}
-
-fn by_status(status: u16) -> ErrorKind {
+const fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => ErrorKind::Authentication,
         402 => ErrorKind::Billing,
@@ -197,33 +186,87 @@ fn by_status(status: u16) -> ErrorKind {
     }
 }
 
-fn says_any(lower: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| lower.contains(phrase))
+/// Whether an error of this kind takes an account or an endpoint out.
+const fn is_blame(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Authentication | ErrorKind::Billing | ErrorKind::Quota | ErrorKind::Overloaded
+    )
 }
 
-/// A prompt that does not fit. Both agents' clients compact when they read the first two.
-const CONTEXT: [&str; 9] = [
-    "prompt is too long",
-    "exceed context limit",
-    "maximum context length",
-    "exceeds the context window",
-    "context window exceeds",
-    "exceeds the maximum number of tokens",
-    "input token count",
-    "exceeds the available context size",
-    "exceeded model token limit",
+/// The part of a message that is searched. What matters stands in front.
+fn head_of(message: &str) -> &str {
+    let mut end = message.len().min(LONGEST_SEARCHED);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.get(..end).unwrap_or_default()
+}
+
+/// The message without what it quotes: there stands the client's text. After a quotation mark that nothing closes, the
+/// rest is taken for quoted. Short quotations of one word are names that vendors quote themselves, and stay.
+fn unquoted(message: &str) -> String {
+    let mut said = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find(['`', '"', '\u{201c}']) {
+        let (before, quoted) = rest.split_at(at);
+        said.push_str(before);
+        let mut letters = quoted.chars();
+        let mark = letters.next();
+        let inner = letters.as_str();
+        let close = match mark {
+            Some('\u{201c}') => '\u{201d}',
+            Some(mark) => mark,
+            None => break,
+        };
+        let Some(end) = inner.find(close) else {
+            return said;
+        };
+        let text = inner.get(..end).unwrap_or_default();
+        let is_name = text.len() <= LONGEST_NAME
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            && PHRASES.iter().all(|(phrase, _)| !text.contains(phrase));
+        if is_name {
+            said.extend([close]);
+            said.push_str(text);
+            said.extend([close]);
+        } else {
+            said.push(' ');
+        }
+        rest = inner.get(end + close.len_utf8()..).unwrap_or_default();
+    }
+    said.push_str(rest);
+    said
+}
+
+/// What only the words tell, in an error that calls itself a bad request.
+const BAD_REQUEST: [ErrorKind; 4] = [
+    ErrorKind::ContextLength,
+    ErrorKind::Billing,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+];
+/// In a 401, beside the dead credential.
+const DENIED: [ErrorKind; 2] = [ErrorKind::ModelNotFound, ErrorKind::Permission];
+/// In a 403, which may mean the credential, the plan, the model or the request.
+const FORBIDDEN: [ErrorKind; 4] = [
+    ErrorKind::Billing,
+    ErrorKind::ModelNotFound,
+    ErrorKind::Permission,
+    ErrorKind::Authentication,
+];
+/// In a failure of the server.
+const FAILED: [ErrorKind; 2] = [ErrorKind::ContextLength, ErrorKind::Overloaded];
+/// In an error without a status.
+const ANY: [ErrorKind; 5] = [
+    ErrorKind::ContextLength,
+    ErrorKind::Billing,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+    ErrorKind::Overloaded,
 ];
 
-/// Money or a plan is missing. Anthropic says so in a 400.
-const BILLING: [&str; 6] = [
-    "credit balance is too low",
-    "reached your specified api usage limits",
-    "exceeded your current quota, please check your plan",
-    "insufficient balance",
-    "insufficient credits",
-    "spend limit",
-];
-
-const CREDENTIAL: [&str; 3] = ["api key not valid", "api key expired", "invalid api key"];
-
-const OVERLOAD: [&str; 3] = ["overloaded", "slow_down", "at capacity"];
+/// Bytes of a message that are searched.
+const LONGEST_SEARCHED: usize = 1024;
+/// Bytes of a quoted word that is a name of the vendor's own, such as `max_new_tokens`.
+const LONGEST_NAME: usize = 24;

@@ -518,3 +518,63 @@ proptest! {
         prop_assert!(memchr::memmem::find(&masked, b"account-key-0815").is_none());
     }
 }
+
+#[test]
+fn every_word_is_known_on_every_path() {
+    for (place, (word, kind)) in words_table::WORDS.iter().enumerate() {
+        let event = format!(r#"{{"error":{{"message":"m","code":"{word}"}}}}"#);
+        let parsed = parse_event(Dialect::OpenaiChat, event.as_bytes()).expect("an error");
+        assert_eq!(parsed.kind, *kind, "{word}");
+        let others = words_table::WORDS.iter().skip(place + 1);
+        let twice = others.filter(|(other, _)| other.eq_ignore_ascii_case(word));
+        assert_eq!(twice.count(), 0, "{word} stands twice");
+    }
+    for (vendor, number, kind) in words_table::NUMBERS {
+        let event = match *vendor {
+            "base_resp" => {
+                format!(r#"{{"base_resp":{{"status_code":{number},"status_msg":"m"}}}}"#)
+            }
+            _ => format!(r#"{{"error":{{"message":"m","code":"{number}"}}}}"#),
+        };
+        let parsed = parse_event(Dialect::OpenaiChat, event.as_bytes()).expect("an error");
+        assert_eq!(parsed.kind, *kind, "{vendor} {number}");
+    }
+}
+
+#[test]
+fn every_phrase_can_decide_and_none_hides_behind_another() {
+    for (phrase, kind) in words_table::PHRASES {
+        let (status, expected) = match kind {
+            Kind::ModelNotFound => (403, Kind::ModelNotFound),
+            Kind::Permission => (400, Kind::Permission),
+            Kind::Overloaded => (500, Kind::Overloaded),
+            _ => (400, *kind),
+        };
+        let body = serde_json::json!({ "error": { "message": phrase, "type": "" } }).to_string();
+        reads(status, &body, expected);
+        assert!(phrase.chars().all(|c| !c.is_ascii_uppercase()), "{phrase}");
+    }
+}
+
+#[test]
+fn vendors_wordings_of_a_full_context_are_one_kind() {
+    for message in [
+        "Range of input length should be [1, 98304]",
+        "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
+        "length of prompt_tokens (40000) must be less than max_seq_len (32768).",
+        "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 4000 `inputs` tokens and 200 `max_new_tokens`",
+        "prompt token count of 130000 exceeds the limit of 128000",
+        "Input is too long for requested model.",
+        "Please reduce the length of the messages or completion.",
+        "Trying to keep the first 9000 tokens when context overflows. However, the model is loaded with context length of only 4096 tokens",
+        "the input length exceeds the context length",
+        "Prompt length of 9000 tokens exceeds maximum",
+        "Invalid request: Your request exceeded model token limit: 131072",
+    ] {
+        let body = serde_json::json!({ "error": { "message": message, "type": "invalid_request_error", "code": "invalid_value" } });
+        reads(400, &body.to_string(), Kind::ContextLength);
+        let bare = serde_json::json!({ "error": message });
+        reads(400, &bare.to_string(), Kind::ContextLength);
+    }
+}

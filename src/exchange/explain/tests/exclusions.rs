@@ -77,10 +77,9 @@ fn reasons_of_exclusion_have_their_words() {
     let gateway = gateway(HOUSE);
     let moment = moment();
     let auth = crate::pool::classify(
-        crate::protocol::Dialect::Anthropic,
-        401,
+        crate::protocol::error::ErrorKind::Authentication,
+        &crate::pool::Hints::of_status(crate::protocol::Dialect::Anthropic, 401),
         &HeaderMap::new(),
-        &crate::pool::ErrorFacts::default(),
         moment.wall,
     );
     assert_eq!(auth.class, FailureClass::Auth);
