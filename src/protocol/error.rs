@@ -112,6 +112,11 @@ impl ErrorKind {
         Self::Unsupported,
     ];
 
+    /// What a status says by itself.
+    pub const fn of_status(status: u16) -> Self {
+        kinds::by_status(status)
+    }
+
     /// Whether an SDK that retries 408, 409, 429 and 5xx by itself must be told not to: `x-should-retry: false`.
     pub const fn forbids_retry(self) -> bool {
         matches!(self, Self::Billing | Self::Quota)

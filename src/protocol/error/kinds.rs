@@ -150,13 +150,6 @@ impl Facts<'_> {
     }
 }
 
-impl ErrorKind {
-    /// What a status says by itself.
-    pub const fn of_status(status: u16) -> Self {
-        by_status(status)
-    }
-}
-
 /// The kind of a type or code, in any case of letters.
 fn by_word(word: &str) -> Option<ErrorKind> {
     WORDS
@@ -165,7 +158,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         .map(|(_, kind)| *kind)
 }
 
-const fn by_status(status: u16) -> ErrorKind {
+pub(super) const fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => ErrorKind::Authentication,
         402 => ErrorKind::Billing,
