@@ -96,7 +96,7 @@ const STILL_IN_CIRCLES: &[&str] = &[
     "protocol::openai_chat::request::declared, protocol::openai_chat::request::decode, protocol::openai_chat::request::input",
     "protocol::openai_chat::request::encode, protocol::openai_chat::request::messages",
     "protocol::openai_responses::request::parts, protocol::openai_responses::request::write",
-    "proxy::access_tokens, proxy::admin, proxy::app, proxy::charge, proxy::connect, proxy::counting, proxy::edge, proxy::fleet, proxy::health_check, proxy::prometheus, proxy::pump, proxy::relay, proxy::reload, proxy::request, proxy::rounds, proxy::server, proxy::signals, proxy::vendor",
+    "proxy::charge, proxy::counting, proxy::pump, proxy::relay, proxy::rounds",
     "simulated::anthropic, simulated::completions, simulated::gemini, simulated::openai_chat, simulated::openai_responses, simulated::stream",
     "simulated::head, simulated::turn",
     "telemetry::process, telemetry::registrar",

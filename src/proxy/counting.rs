@@ -2,18 +2,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::relay::{Left, Relay, wait};
 use crate::exchange::estimate::Estimate;
 use crate::outcome::End;
-
-/// How many prompts are counted at once: half of the cores, so that streams go on.
-pub(super) fn at_once() -> Arc<Semaphore> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Arc::new(Semaphore::new(cores.div_ceil(2)))
-}
 
 impl Relay<'_> {
     /// Answers with Weir's own count.

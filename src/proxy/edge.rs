@@ -18,11 +18,11 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use super::app::App;
-use super::bodies;
-use super::body::{self, BodyFault};
+use super::client::body::{self, BodyFault};
+use super::client::shown;
 use super::relay::{Left, Relay};
 use super::request::{Exchange, Stage};
+use super::state::app::App;
 use super::vendor::Vendor;
 use crate::config::ClientKey;
 use crate::exchange::dispatch::Dispatch;
@@ -130,7 +130,7 @@ impl Edge {
         exchange.record.outcome.bytes_in = body.len() as u64;
         if exchange.snapshot.gateway.config.log.bodies {
             let id = &exchange.record.outcome.request_id;
-            tracing::info!(request_id = %id, body = %bodies::shown(&body, None), "request body");
+            tracing::info!(request_id = %id, body = %shown::shown(&body, None), "request body");
         }
         let head = session.req_header();
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -221,7 +221,7 @@ impl ProxyHttp for Edge {
         let left = relay.run().await;
         exchange.waited = relay.waited;
         if let Some(sent) = &relay.sent {
-            let body = bodies::shown(sent, relay.secret.as_ref());
+            let body = shown::shown(sent, relay.secret.as_ref());
             tracing::info!(%request_id, %body, "answer body");
         }
         match left {

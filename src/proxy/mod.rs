@@ -1,26 +1,30 @@
 //! The only place that names Pingora and tokio: sockets in, sockets out.
-mod access_tokens;
+//!
+//! A room imports only what stands below it:
+//!
+//! ```text
+//! process           listeners, threads, signals, drain
+//! edge, admin       the hooks of the data plane; the admin plane
+//! request, vendor, relay, …   one request
+//! state             what all requests share: configuration in force, certificates, totals
+//! client, upstream  the two sides
+//! random            draws and ids
+//! ```
 mod admin;
-mod answer;
-mod app;
-mod bodies;
-mod body;
 mod charge;
-mod connect;
+mod client;
 mod counting;
 mod edge;
-mod egress;
-mod fleet;
-mod health_check;
-mod prometheus;
+mod process;
 mod pump;
+mod random;
 mod relay;
-pub mod reload;
 mod request;
 mod rounds;
-pub mod server;
-mod signals;
 pub mod simulator;
-mod speak;
-mod tls;
+mod state;
+mod upstream;
 mod vendor;
+
+pub use process::server;
+pub use state::reload;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use pingora::protocols::http::client::HttpSession;
 use tokio::time::{Sleep, sleep_until};
 
-use super::answer::client_head;
-use super::bodies;
+use super::client::answer::client_head;
+use super::client::shown;
 use super::relay::{Gone, Relay, timed};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
@@ -237,7 +237,7 @@ impl Relay<'_> {
         for bytes in relaying.take() {
             self.outcome.bytes_out += bytes.len() as u64;
             if let Some(sent) = &mut self.sent {
-                bodies::keep(sent, &bytes);
+                shown::keep(sent, &bytes);
             }
             let writing = self.client.write_response_body(bytes, false);
             timed(&mut self.waited, writing).await.map_err(|_| Gone)?;

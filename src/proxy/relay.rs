@@ -17,15 +17,17 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
 
-use super::access_tokens::AccessTokens;
-use super::answer::write_answer;
-use super::app::App;
-use super::bodies;
 use super::charge::Charge;
-use super::connect::{ConnectFault, Target, Upstreams};
+use super::client::answer::write_answer;
+use super::client::shown;
 use super::pump::Pump;
 use super::rounds::Paused;
-use super::speak::{read_head, send};
+use super::state::app::App;
+use super::upstream::accounts::Upstreams;
+use super::upstream::connect::ConnectFault;
+use super::upstream::http::{Broke, read_head, send};
+use super::upstream::tokens::AccessTokens;
+use super::upstream::way::Target;
 use crate::config::secret::Secret;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
@@ -138,46 +140,38 @@ impl Relay<'_> {
         dispatched: &mut Dispatched,
         paused: &mut Paused,
     ) -> Result<Reached, Gone> {
-        let (mut tried, mut stale, mut renewed) = (Vec::new(), 0, false);
+        let mut renewed = false;
         let timeout = dispatched.account().timeouts.connect;
         if let Some(failed) = self.authorize(dispatched).await? {
             return Ok(failed);
         }
+        let target = self
+            .upstreams
+            .target(dispatched.account(), dispatched.endpoint());
+        let Some(mut target) = target else {
+            return Ok(Reached::failed(Fault::Dns));
+        };
         loop {
-            let target = self
-                .upstreams
-                .target(dispatched.account(), dispatched.endpoint(), &tried);
-            let Some(target) = target else {
-                let fault = if tried.is_empty() {
-                    Fault::Dns
-                } else {
-                    Fault::Refused
-                };
-                return Ok(Reached::failed(fault));
-            };
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
             let connecting = Box::pin(self.app.connections.session(&target, timeout));
             let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
                 Ok(session) => session,
-                Err(ConnectFault::Refused) if tried.len() < MAX_ADDRESSES => {
-                    // Another address of the same name may answer: that is no other attempt yet.
-                    tried.push(target.peer._address.clone());
-                    continue;
-                }
                 Err(fault) => return Ok(Reached::failed(transport(fault))),
             };
             match self.exchange(dispatched, &target, upstream, paused).await? {
-                // The upstream closed an idle connection just as it was taken: that says nothing about anybody.
-                None if reused && stale < MAX_STALE => stale += 1,
-                None => return Ok(Reached::failed(Fault::Reset)),
+                // The upstream closed an idle connection just as it was taken: that says nothing about anybody, and
+                // the other idle ones will be no better.
+                Err(Broke::Silent) if reused => target = target.alone(),
+                Err(Broke::Unprocessed) if !target.is_alone() => target = target.alone(),
+                Err(_) => return Ok(Reached::failed(Fault::Reset)),
                 // A token may be withdrawn before it expires: once more with another.
-                Some(Reached::Unauthorized(_)) if !renewed && self.may_renew(dispatched) => {
+                Ok(Reached::Unauthorized(_)) if !renewed && self.may_renew(dispatched) => {
                     renewed = true;
                     if let Some(failed) = self.authorize(dispatched).await? {
                         return Ok(failed);
                     }
                 }
-                Some(reached) => return Ok(reached),
+                Ok(reached) => return Ok(reached),
             }
         }
     }
@@ -199,21 +193,21 @@ impl Relay<'_> {
             .rejected(dispatched.account(), dispatched.token())
     }
 
-    /// One request on one upstream connection. `None` when the connection broke before a byte of an answer came.
+    /// One request on one upstream connection, or how the connection broke before there was the head of an answer.
     async fn exchange(
         &mut self,
         dispatched: &mut Dispatched,
         target: &Target,
         mut upstream: HttpSession,
         paused: &mut Paused,
-    ) -> Result<Option<Reached>, Gone> {
+    ) -> Result<Result<Reached, Broke>, Gone> {
         self.secret = dispatched.secret();
         let timeouts = dispatched.timeouts();
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
         let client = &self.client.req_header().headers;
         let Some(head) = self.dispatch.head(dispatched, client, h2) else {
-            return Ok(Some(Reached::failed(Fault::Connect)));
+            return Ok(Ok(Reached::failed(Fault::Connect)));
         };
         let sending = send(
             &mut upstream,
@@ -230,21 +224,25 @@ impl Relay<'_> {
         let reading = tokio::time::timeout(patience, read_head(&mut upstream));
         match wait(&mut self.waited, self.client, reading).await? {
             Ok(Ok(())) => {}
-            Err(_) if sent => return Ok(Some(Reached::failed(Fault::FirstByte))),
-            Ok(Err(_)) | Err(_) => return Ok(None),
+            Err(_) if sent => return Ok(Ok(Reached::failed(Fault::FirstByte))),
+            Ok(Err(broke)) => return Ok(Err(broke)),
+            Err(_) => return Ok(Err(Broke::Silent)),
         }
         let Some(head) = upstream.response_header() else {
-            return Ok(None);
+            return Ok(Err(Broke::Silent));
         };
         let (now, wall) = (Instant::now(), SystemTime::now());
         let (status, headers) = (head.status, &head.headers);
         let unauthorized = status == StatusCode::UNAUTHORIZED;
+        if !status.is_server_error() {
+            target.proved(now);
+        }
         let (relaying, head_written) = match paused.take_if(|answer| {
             // Else it stays there, to be given up.
             dispatched.continues(&answer.0, (status, headers), now, wall)
         }) {
             Some(answer) => *answer,
-            None if paused.is_some() => return Ok(Some(Reached::failed(Fault::Eof))),
+            None if paused.is_some() => return Ok(Ok(Reached::failed(Fault::Eof))),
             None => {
                 let client = self.dispatch.dialect();
                 let relaying = dispatched.relaying(client, status, headers, now, wall);
@@ -270,7 +268,7 @@ impl Relay<'_> {
             self.app.connections.release(upstream, target).await;
         }
         let answer = Box::new((relaying, head_written));
-        Ok(Some(self.reached(
+        Ok(Ok(self.reached(
             dispatched,
             answer,
             end,
@@ -329,7 +327,7 @@ impl Relay<'_> {
 
     async fn answer(&mut self, answer: Answer) -> Left {
         if let Some(sent) = &mut self.sent {
-            bodies::keep(sent, &answer.body);
+            shown::keep(sent, &answer.body);
         }
         self.outcome.status = answer.status;
         self.settle_charge();
@@ -369,6 +367,7 @@ pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T
 
 fn transport(fault: ConnectFault) -> Fault {
     match fault {
+        ConnectFault::Dns => Fault::Dns,
         ConnectFault::Other | ConnectFault::Timeout => Fault::Connect,
         ConnectFault::Refused => Fault::Refused,
         ConnectFault::Tls => Fault::Tls,
@@ -380,9 +379,3 @@ pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an answer is waited for from an upstream that would not take the whole request.
 const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);
-
-/// Pooled connections that may turn out to be closed in one attempt.
-const MAX_STALE: u32 = 3;
-
-/// Addresses of one account that are tried in one attempt.
-const MAX_ADDRESSES: usize = 4;

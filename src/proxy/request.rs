@@ -7,11 +7,11 @@ use pingora::Result;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 
-use super::answer::write_answer;
-use super::app::{App, InFlight, Snapshot};
-use super::body;
 use super::charge::Charge;
+use super::client::answer::write_answer;
+use super::client::body;
 use super::relay::WRITE_TIMEOUT;
+use super::state::app::{App, InFlight, Snapshot};
 use super::vendor::Vendor;
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;

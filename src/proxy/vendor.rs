@@ -13,9 +13,9 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use super::access_tokens::AccessTokens;
-use super::app::{App, Snapshot};
 use super::relay::WRITE_TIMEOUT;
+use super::state::app::{App, Snapshot};
+use super::upstream::tokens::AccessTokens;
 use crate::config::ClientKey;
 use crate::credentials::Token;
 use crate::exchange::refusal::Refusal;
@@ -75,7 +75,7 @@ impl Vendor {
             Ok(pick) => pick,
             Err(exhausted) => return self.refuse(vendor::refusal(self.dialect, &exhausted)),
         };
-        let found = snapshot.upstreams.target(&pick.account, pick.endpoint, &[]);
+        let found = snapshot.upstreams.target(&pick.account, pick.endpoint);
         let token = snapshot.tokens.token(&pick.account).await;
         self.picked_at = now;
         self.pick = Some(pick);
@@ -87,7 +87,7 @@ impl Vendor {
             }
         }
         if let Some(target) = found {
-            return Ok(Box::new(self.patient(target.peer.clone())));
+            return Ok(Box::new(self.patient(target.http_peer().await)));
         }
         self.failed_below_http(Fault::Dns, app.draw());
         self.refuse(unreachable())

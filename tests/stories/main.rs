@@ -8,6 +8,7 @@ mod bad_days;
 mod bodies;
 mod capabilities;
 mod commands;
+mod connections;
 mod counting;
 mod early;
 mod egress;

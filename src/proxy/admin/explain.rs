@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Answer;
 use crate::exchange::explain::{self, Ask, Moment};
-use crate::proxy::app::App;
+use crate::proxy::state::app::App;
 
 /// What is asked. The body is taken byte for byte.
 #[derive(Deserialize)]

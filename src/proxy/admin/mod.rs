@@ -19,9 +19,9 @@ use serde::Serialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
-use super::app::App;
-use super::body::{self, BodyFault};
-use super::reload::{Handle, Source, Verdict};
+use super::client::body::{self, BodyFault};
+use super::state::app::App;
+use super::state::reload::{Handle, Source, Verdict};
 use crate::config::{Admin, AdminAddr};
 use crate::protocol::Dialect;
 use crate::telemetry::metrics::Metrics;

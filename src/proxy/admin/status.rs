@@ -8,8 +8,8 @@ use crate::config::secret::hex;
 use crate::limits::Own;
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
-use crate::proxy::app::App;
 use crate::proxy::reload::Source;
+use crate::proxy::state::app::App;
 use crate::telemetry::metrics::{AccountSample, Live};
 
 /// Everything at a glance.

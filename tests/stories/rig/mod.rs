@@ -3,6 +3,7 @@
 //! Nothing here waits for time to pass: [`eventually`] polls something observable, with a generous deadline.
 pub mod client;
 pub mod dialects;
+pub mod network;
 pub mod process;
 pub mod prometheus;
 pub mod proxies;

@@ -14,14 +14,14 @@ use crate::config::TlsFiles;
 
 /// The certificate of one listener.
 #[derive(Debug)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
 }
 
 impl Certificate {
     /// Reads chain and key, and checks that they belong together.
-    pub(super) fn load(files: &TlsFiles) -> Result<Arc<Self>, String> {
+    pub(crate) fn load(files: &TlsFiles) -> Result<Arc<Self>, String> {
         Ok(Arc::new(Self {
             current: ArcSwap::new(read(files)?),
             files: files.clone(),
@@ -29,7 +29,7 @@ impl Certificate {
     }
 
     /// Reads them again. On a fault the listener goes on with what it has.
-    pub(super) fn reload(&self) {
+    pub(crate) fn reload(&self) {
         match read(&self.files) {
             Ok(key) => self.current.store(key),
             Err(why) => tracing::error!("the certificate in use stays: {why}"),

@@ -7,26 +7,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::BytesMut;
 use http::Method;
 use parking_lot::Mutex;
-use pingora::http::RequestHeader;
-use pingora::protocols::http::client::HttpSession;
 use tokio::sync::Notify;
 
-use super::app::App;
-use super::connect::{self, ConnectFault, Target};
-use super::speak::{read_head, send};
+use super::ask::{Ask, AskFault};
+use super::connect::{ConnectFault, Connections};
+use super::way::{Target, Way};
 use crate::config::oauth2::OAuth2;
 use crate::config::{Account, Config};
 use crate::credentials::{self, Fault, Granted, Lifecycle, Need, Status, Token, TokenRequest};
-use crate::exchange::target;
 use crate::pool::Failure;
-use crate::protocol::json::Pieces;
+use crate::proxy::random::Random;
+use crate::telemetry::Telemetry;
 
 /// The token sources of one configuration, by the names of their accounts.
 #[derive(Default)]
-pub(super) struct AccessTokens(HashMap<Arc<str>, Arc<Source>>);
+pub(crate) struct AccessTokens(HashMap<Arc<str>, Arc<Source>>);
+
+/// What tokens are fetched with.
+pub(crate) struct Means {
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) random: Arc<Random>,
+}
 
 /// The token of one account. Outlives reloads as long as the settings of `oauth2` stay the same.
 struct Source {
@@ -45,7 +49,7 @@ struct State {
 
 impl AccessTokens {
     /// Those of a configuration. What is unchanged since the one `before` keeps its token.
-    pub(super) fn of(config: &Config, before: &Self, app: &Arc<App>) -> Self {
+    pub(crate) fn of(config: &Config, before: &Self, means: &Arc<Means>) -> Self {
         let with_tokens = config
             .accounts
             .iter()
@@ -58,7 +62,7 @@ impl AccessTokens {
                     source.retry();
                     source.clone()
                 }
-                None => Source::start(account, settings, app),
+                None => Source::start(account, settings, means),
             };
             (account.name.clone(), source)
         });
@@ -67,7 +71,7 @@ impl AccessTokens {
 
     /// The token for a request to `account`; `None` when it has a key, or needs nothing. Waits only when there is no
     /// token, and no longer than a connection may take.
-    pub(super) async fn token(&self, account: &Account) -> Result<Option<Token>, Failure> {
+    pub(crate) async fn token(&self, account: &Account) -> Result<Option<Token>, Failure> {
         if account.oauth2.is_none() {
             return Ok(None);
         }
@@ -84,7 +88,7 @@ impl AccessTokens {
 
     /// The upstream refused the credential. Whether another try is worth it, because it was a token that can be
     /// replaced.
-    pub(super) fn rejected(&self, account: &Account, token: Option<&Token>) -> bool {
+    pub(crate) fn rejected(&self, account: &Account, token: Option<&Token>) -> bool {
         let Some((source, token)) = self.0.get(&account.name).zip(token) else {
             return false;
         };
@@ -101,21 +105,21 @@ impl AccessTokens {
     }
 
     /// Forgets the backoff of an account's token endpoint.
-    pub(super) fn retry(&self, account: &str) {
+    pub(crate) fn retry(&self, account: &str) {
         if let Some(source) = self.0.get(account) {
             source.retry();
         }
     }
 
     /// How the token of an account stands; `None` when it has none to fetch.
-    pub(super) fn status(&self, account: &str, now: Instant) -> Option<Status> {
+    pub(crate) fn status(&self, account: &str, now: Instant) -> Option<Status> {
         let source = self.0.get(account)?;
         Some(source.state.lock().lifecycle.status(now))
     }
 }
 
 impl Source {
-    fn start(account: &Arc<Account>, settings: &OAuth2, app: &Arc<App>) -> Arc<Self> {
+    fn start(account: &Arc<Account>, settings: &OAuth2, means: &Arc<Means>) -> Arc<Self> {
         let source = Arc::new(Self {
             state: Mutex::new(State {
                 account: account.clone(),
@@ -125,7 +129,7 @@ impl Source {
             news: Notify::new(),
         });
         let (weak, wake) = (Arc::downgrade(&source), source.wake.clone());
-        tokio::spawn(keep_fresh(weak, wake, Arc::downgrade(app)));
+        tokio::spawn(keep_fresh(weak, wake, means.clone()));
         source
     }
 
@@ -166,13 +170,13 @@ impl Drop for Source {
 }
 
 /// Fetches token after token, as long as the source is in use.
-async fn keep_fresh(source: Weak<Source>, wake: Arc<Notify>, app: Weak<App>) {
+async fn keep_fresh(source: Weak<Source>, wake: Arc<Notify>, means: Arc<Means>) {
     loop {
         let wait = {
-            let Some((source, app)) = source.upgrade().zip(app.upgrade()) else {
+            let Some(source) = source.upgrade() else {
                 return;
             };
-            refresh_if_due(&source, &app).await;
+            refresh_if_due(&source, &means).await;
             let now = Instant::now();
             let due = source.state.lock().lifecycle.due(now);
             due.map_or(LONGEST_SLEEP, |due| due.saturating_duration_since(now))
@@ -184,7 +188,7 @@ async fn keep_fresh(source: Weak<Source>, wake: Arc<Notify>, app: Weak<App>) {
     }
 }
 
-async fn refresh_if_due(source: &Source, app: &App) {
+async fn refresh_if_due(source: &Source, means: &Means) {
     let (account, request) = {
         let mut state = source.state.lock();
         let state = &mut *state;
@@ -199,7 +203,7 @@ async fn refresh_if_due(source: &Source, app: &App) {
         (state.account.clone(), request)
     };
     let fetched = match &request {
-        Ok(request) => tokio::time::timeout(PATIENCE, fetch(app, &account, request))
+        Ok(request) => tokio::time::timeout(PATIENCE, fetch(&means.connections, &account, request))
             .await
             .unwrap_or_else(|_| Err(failed("no answer in time"))),
         Err(fault) => Err(fault.clone()),
@@ -211,95 +215,63 @@ async fn refresh_if_due(source: &Source, app: &App) {
             tracing::warn!(account = %account.name, %why, "no access token");
         }
     }
-    app.telemetry.token_refresh(&account.name, fetched.is_ok());
+    means
+        .telemetry
+        .token_refresh(&account.name, fetched.is_ok());
     {
         let lifecycle = &mut source.state.lock().lifecycle;
         match fetched {
-            Ok(granted) => lifecycle.granted(granted, Instant::now(), app.draw()),
-            Err(fault) => lifecycle.failed(fault, Instant::now(), app.draw()),
+            Ok(granted) => lifecycle.granted(granted, Instant::now(), means.random.draw()),
+            Err(fault) => lifecycle.failed(fault, Instant::now(), means.random.draw()),
         }
     }
     source.news.notify_waiters();
 }
 
 /// Asks the token endpoint once.
-async fn fetch(app: &App, account: &Account, request: &TokenRequest) -> Result<Granted, Fault> {
+async fn fetch(
+    connections: &Connections,
+    account: &Account,
+    request: &TokenRequest,
+) -> Result<Granted, Fault> {
     let settings = account
         .oauth2
         .as_ref()
         .ok_or_else(|| failed("no settings"))?;
-    let found = connect::targets(account, &settings.token_url).await;
-    let targets = found.map_err(|_| failed("the name of the token endpoint has no address"))?;
-    let mut why = "the name of the token endpoint has no address";
-    for target in targets.iter().take(MOST_ADDRESSES) {
-        // A pooled connection may turn out to be closed: that says nothing about the address.
-        for _ in 0..MOST_CONNECTIONS {
-            let connecting = app.connections.session(target, account.timeouts.connect);
-            let (session, reused) = match Box::pin(connecting).await {
-                Ok(session) => session,
-                Err(fault) => {
-                    why = cannot_connect(fault);
-                    break;
-                }
-            };
-            match exchange(app, settings, target, session, request).await {
-                Some((status, body)) => {
-                    let body =
-                        body.ok_or_else(|| failed("an answer that breaks off or has no end"))?;
-                    return credentials::answer(request, status, &body);
-                }
-                None if reused => {}
-                None => return Err(failed("the connection broke before an answer")),
-            }
-        }
-    }
-    Err(failed(why))
-}
-
-/// One request on one connection. `None` when it broke before the head of an answer.
-async fn exchange(
-    app: &App,
-    settings: &OAuth2,
-    target: &Target,
-    mut session: HttpSession,
-    request: &TokenRequest,
-) -> Option<(u16, Option<BytesMut>)> {
-    let h2 = matches!(session, HttpSession::H2(_));
-    let url = &settings.token_url;
-    let length = Some(request.body.len());
-    let headers = request.headers.clone();
-    let head = target::head(&Method::POST, &url.path, url, headers, length, h2)?;
-    let head = Box::new(RequestHeader::from(head));
-    let body = Pieces::from(request.body.clone());
-    session.set_write_timeout(Some(PATIENCE));
-    // Also when writing failed: an answer may be waiting to be read.
-    send(&mut session, head, &body).await;
-    read_head(&mut session).await.ok()?;
-    let status = session.response_header()?.status.as_u16();
-    let mut answer = BytesMut::new();
-    loop {
-        match session.read_response_body().await {
-            Ok(Some(chunk)) if answer.len() + chunk.len() <= LONGEST_ANSWER => {
-                answer.extend_from_slice(&chunk);
-            }
-            Ok(None) => break,
-            Ok(Some(_)) | Err(_) => return Some((status, None)),
-        }
-    }
-    app.connections.release(session, target).await;
-    Some((status, Some(answer)))
+    let ask = Ask {
+        method: Method::POST,
+        path: &settings.token_url.path,
+        endpoint: &settings.token_url,
+        headers: request.headers.clone(),
+        body: Some(request.body.clone()),
+        longest: LONGEST_ANSWER,
+    };
+    let target = Target::new(Arc::new(Way::new(account, &settings.token_url, 0)));
+    let answered = ask.send(connections, &target, account.timeouts.connect);
+    let (status, body) = answered.await.map_err(|fault| failed(no_answer(fault)))?;
+    credentials::answer(request, status, &body)
 }
 
 fn failed(why: &str) -> Fault {
     Fault::Failed(why.to_owned())
 }
 
-const fn cannot_connect(fault: ConnectFault) -> &'static str {
+const fn no_answer(fault: AskFault) -> &'static str {
     match fault {
-        ConnectFault::Refused => "the token endpoint refuses connections",
-        ConnectFault::Timeout => "the token endpoint cannot be reached in time",
-        ConnectFault::Tls => "the TLS handshake with the token endpoint failed",
-        ConnectFault::Other => "the token endpoint cannot be reached",
+        AskFault::NoConnection(ConnectFault::Dns) => {
+            "the name of the token endpoint has no address"
+        }
+        AskFault::NoConnection(ConnectFault::Refused) => "the token endpoint refuses connections",
+        AskFault::NoConnection(ConnectFault::Timeout) => {
+            "the token endpoint cannot be reached in time"
+        }
+        AskFault::NoConnection(ConnectFault::Tls) => {
+            "the TLS handshake with the token endpoint failed"
+        }
+        AskFault::NoConnection(ConnectFault::Other) => "the token endpoint cannot be reached",
+        AskFault::Unwritable => "the request cannot be written",
+        AskFault::Broke(_) => "the connection broke before an answer",
+        AskFault::BrokeOff | AskFault::TooLong => "an answer that breaks off or has no end",
     }
 }
 
@@ -314,9 +286,3 @@ const SHORTEST_BENCH: Duration = Duration::from_secs(1);
 
 /// A sleep this long ends even if nobody wakes the sleeper.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
-
-/// Addresses of one token endpoint that are tried in one refresh.
-const MOST_ADDRESSES: usize = 4;
-
-/// Connections to one address that are tried in one refresh.
-const MOST_CONNECTIONS: usize = 4;

@@ -2,11 +2,19 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::reload;
-use super::server::Stop;
+use crate::proxy::state::reload;
+
+/// What ends the process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Finish what is in flight, for at most `server.drain_timeout`.
+    Drain,
+    /// Do not wait.
+    Now,
+}
 
 /// Starts listening. What arrives is told in order.
-pub(super) fn listen(reloads: reload::Handle) -> std::io::Result<mpsc::Receiver<Stop>> {
+pub(crate) fn listen(reloads: reload::Handle) -> std::io::Result<mpsc::Receiver<Stop>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -9,7 +9,7 @@ use crate::exchange::relaying::Answer;
 
 /// Frames the answer for the client: its length when it is known, else chunks (HTTP/1.1), else the end of the
 /// connection (HTTP/1.0). HTTP/2 frames by itself.
-pub(super) fn client_head(
+pub(crate) fn client_head(
     client: &mut ServerSession,
     status: StatusCode,
     headers: HeaderMap,
@@ -39,7 +39,7 @@ pub(super) fn client_head(
 }
 
 /// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
-pub(super) async fn write_answer(
+pub(crate) async fn write_answer(
     client: &mut ServerSession,
     answer: &Answer,
     own_headers: &HeaderMap,

@@ -11,14 +11,14 @@ use crate::exchange::refusal::Refusal;
 
 /// Why there is no body.
 #[derive(Debug)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     /// The client closed: there is nobody to answer.
     Gone,
     Refused(Refusal),
 }
 
 /// Reads the body of `session`, at most `limit` bytes of it, before and after decoding.
-pub(super) async fn read(session: &mut ServerSession, limit: usize) -> Result<Bytes, BodyFault> {
+pub(crate) async fn read(session: &mut ServerSession, limit: usize) -> Result<Bytes, BodyFault> {
     let headers = &session.req_header().headers;
     let declared = content_length(headers);
     if declared.is_some_and(|length| length > limit as u64) {
@@ -45,7 +45,7 @@ pub(super) async fn read(session: &mut ServerSession, limit: usize) -> Result<By
 /// A client that is still sending reads the answer when it is done. To close on bytes that nobody read resets the
 /// connection (HTTP/1) or the stream (HTTP/2), and takes the answer along. Bounded, so that a refused client holds
 /// nothing for long.
-pub(super) async fn discard(session: &mut ServerSession) {
+pub(crate) async fn discard(session: &mut ServerSession) {
     let expects = session.req_header().headers.contains_key(EXPECT);
     // Who was never told to continue does not send; what was broken cannot be read on.
     if session.is_body_done() || expects {

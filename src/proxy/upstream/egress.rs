@@ -1,11 +1,9 @@
 //! Reaching an upstream through a proxy: HTTP CONNECT or SOCKS5.
 //!
 //! The name of the upstream is resolved by the egress proxy, not here.
-use async_trait::async_trait;
-use pingora::ErrorType::{ConnectError, ConnectProxyFailure};
-use pingora::connectors::l4::Connect;
-use pingora::protocols::l4::socket::SocketAddr;
-use pingora::protocols::l4::stream::Stream;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use pingora::ErrorType::ConnectProxyFailure;
 use pingora::{Error, OrErr, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +11,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use crate::config::{Egress, EgressKind};
 
-/// Connects to one upstream host through one egress proxy; given to Pingora in place of its own TCP connect.
+/// The way on to one upstream host from one egress proxy.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     egress: Egress,
@@ -24,6 +22,14 @@ pub(super) struct Tunnel {
 impl Tunnel {
     pub(super) fn new(egress: Egress, host: String, port: u16) -> Self {
         Self { egress, host, port }
+    }
+
+    /// Asks the proxy at the other end of `stream` for a way on.
+    pub(super) async fn through(&self, stream: TcpStream) -> Result<TcpStream> {
+        match self.egress.kind {
+            EgressKind::Http => self.http_connect(stream).await,
+            EgressKind::Socks5 => self.socks5(stream).await,
+        }
     }
 
     async fn socks5(&self, stream: TcpStream) -> Result<TcpStream> {
@@ -55,7 +61,7 @@ impl Tunnel {
         if let Some((user, password)) = &self.egress.credentials {
             let plain = format!("{user}:{}", password.expose());
             request.push_str("Proxy-Authorization: Basic ");
-            request.push_str(&base64(plain.as_bytes()));
+            request.push_str(&BASE64.encode(plain));
             request.push_str("\r\n");
         }
         request.push_str("\r\n");
@@ -73,23 +79,6 @@ impl Tunnel {
             ConnectProxyFailure,
             format!("the egress proxy answered `{line}`"),
         )
-    }
-}
-
-#[async_trait]
-impl Connect for Tunnel {
-    async fn connect(&self, addr: &SocketAddr) -> Result<Stream> {
-        let SocketAddr::Inet(addr) = addr else {
-            return Error::e_explain(ConnectError, "an egress proxy is reached by TCP");
-        };
-        let stream = TcpStream::connect(addr)
-            .await
-            .or_err(ConnectError, "the egress proxy cannot be reached")?;
-        let stream = match self.egress.kind {
-            EgressKind::Http => self.http_connect(stream).await?,
-            EgressKind::Socks5 => self.socks5(stream).await?,
-        };
-        Ok(Stream::from(stream))
     }
 }
 
@@ -114,45 +103,12 @@ fn is_success(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.") && head.get(8..10) == Some(b" 2")
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk
-            .iter()
-            .fold(0u32, |word, byte| word << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for position in 0..4 {
-            if position <= chunk.len() {
-                let index = (word >> (18 - 6 * position)) & 63;
-                out.push(char::from(ALPHABET[index as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
-}
-
 /// Longest CONNECT answer that is read. Real ones stay under 1 KiB.
 const MAX_HEAD: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_pads_as_rfc_4648_says() {
-        for (plain, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("user:pass", "dXNlcjpwYXNz"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
 
     #[test]
     fn only_a_2xx_opens_the_tunnel() {

@@ -19,13 +19,16 @@ use pingora::services::Service as _;
 use pingora_proxy::http_proxy_service;
 use tokio::sync::watch;
 
-use super::admin;
-use super::app::App;
-use super::edge::Edge;
-use super::fleet;
-use super::reload::{self, Source};
 use super::signals;
+pub use super::signals::Stop;
 use crate::config::{AdminAddr, Config, Listener};
+use crate::proxy::admin;
+use crate::proxy::edge::Edge;
+use crate::proxy::state::app::App;
+pub use crate::proxy::state::app::OnReload;
+use crate::proxy::state::fleet;
+use crate::proxy::state::reload::{self, Source};
+pub use crate::proxy::state::start_error::StartError;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
 #[derive(Debug)]
@@ -37,18 +40,6 @@ pub struct Server {
     runtime: tokio::runtime::Runtime,
 }
 
-/// What ends the process.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stop {
-    /// Finish what is in flight, for at most `server.drain_timeout`.
-    Drain,
-    /// Do not wait.
-    Now,
-}
-
-/// What else is to follow a new configuration.
-pub type OnReload = Box<dyn Fn(&Config) + Send + Sync>;
-
 /// What a process serves until.
 #[derive(Debug)]
 pub enum Until {
@@ -57,50 +48,6 @@ pub enum Until {
     /// Someone in this process says so; a second message ends a drain at once.
     Told(tokio::sync::mpsc::Receiver<Stop>),
 }
-
-/// Why the process cannot serve.
-#[derive(Debug)]
-pub enum StartError {
-    Bind {
-        addr: String,
-        error: std::io::Error,
-    },
-    Runtime(std::io::Error),
-    Tls {
-        addr: SocketAddr,
-        why: String,
-    },
-    AccessLog {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    Ledger {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-}
-
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bind { addr, error } if error.kind() == std::io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {addr}: another process has it (is a weir running already? `ss -ltnp` tells)"
-            ),
-            Self::Bind { addr, error } => write!(f, "cannot listen on {addr}: {error}"),
-            Self::Runtime(error) => write!(f, "cannot start worker threads: {error}"),
-            Self::Tls { addr, why } => write!(f, "cannot serve TLS on {addr}: {why}"),
-            Self::AccessLog { path, error } => {
-                write!(f, "cannot open the access log {}: {error}", path.display())
-            }
-            Self::Ledger { path, error } => {
-                write!(f, "cannot open the ledger {}: {error}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 #[derive(Debug)]
 enum AdminListener {

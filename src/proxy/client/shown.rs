@@ -3,14 +3,14 @@ use crate::config::secret::Secret;
 use crate::protocol::error;
 
 /// Keeps the beginning of what is sent.
-pub(super) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = MAX_LOGGED.saturating_sub(kept.len());
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// A body as a log may show it. `secret` is the credential that the upstream saw: a client's own fault comes back as the
 /// upstream worded it, and may repeat it.
-pub(super) fn shown(body: &[u8], secret: Option<&Secret>) -> String {
+pub(crate) fn shown(body: &[u8], secret: Option<&Secret>) -> String {
     let beginning = &body[..body.len().min(MAX_LOGGED)];
     let masked = error::mask(beginning, secret.map_or("", Secret::expose));
     String::from_utf8_lossy(&masked).into_owned()

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 use super::app::App;
-use super::prometheus;
 use crate::config;
 use crate::exchange::Gateway;
 use crate::fleet::tally::Scraped;
 use crate::fleet::{Matchers, Tally, Unanswered, answer};
+use crate::proxy::upstream::prometheus;
 
 /// Starts polling. Returns after the first poll, so that a restart forgets nothing, but waits for it no longer than
 /// [`FIRST_POLL`]: a Prometheus that is away keeps nobody from serving.
-pub(super) async fn begin(app: &Arc<App>) {
+pub(crate) async fn begin(app: &Arc<App>) {
     let (first, done) = oneshot::channel();
     tokio::spawn(follow(Arc::clone(app), first));
     if tokio::time::timeout(FIRST_POLL, done).await.is_err() {

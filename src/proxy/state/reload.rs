@@ -53,7 +53,7 @@ impl Handle {
 }
 
 /// Starts the task that watches and reloads.
-pub(super) fn spawn(app: Arc<App>, source: Source) -> Handle {
+pub(crate) fn spawn(app: Arc<App>, source: Source) -> Handle {
     let (requests, inbox) = mpsc::channel(8);
     tokio::spawn(watch(app, source, inbox));
     Handle { requests }

@@ -1,0 +1,4 @@
+//! The client's side of a request: its body comes in, an answer goes out.
+pub(super) mod answer;
+pub(super) mod body;
+pub(super) mod shown;

@@ -1,0 +1,3 @@
+//! The process around the data plane: listeners, threads, signals, drain.
+pub mod server;
+mod signals;

@@ -1,0 +1,132 @@
+//! The upstreams of one configuration: per account its endpoints, resolved and checked in the background.
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::connect::Connections;
+use super::health_check::{HealthChecks, OnHealth};
+use super::way::{Target, Way, hash_of, tunnelled};
+use crate::config::{Account, Config};
+
+/// The upstreams of one configuration, by the names of their accounts.
+#[derive(Default)]
+pub(crate) struct Upstreams(HashMap<Arc<str>, Arc<Upstream>>);
+
+/// The endpoints of one account.
+struct Upstream {
+    ways: Vec<Arc<Way>>,
+    checks: Option<HealthChecks>,
+    /// What it was built from: a reload keeps it (and the addresses that it knows) as long as this is the same.
+    identity: u64,
+}
+
+impl Upstreams {
+    /// Those of a configuration. What is unchanged since the one `before` keeps its addresses and its health; the rest
+    /// is resolved before this returns, so that the first request finds it.
+    pub(crate) async fn of(
+        config: &Config,
+        before: &Self,
+        connections: &Arc<Connections>,
+        on_health: &OnHealth,
+    ) -> Self {
+        let mut accounts = HashMap::with_capacity(config.accounts.len());
+        let mut fresh = tokio::task::JoinSet::new();
+        for account in &config.accounts {
+            let identity = identity(account);
+            let upstream = match before.0.get(&account.name) {
+                Some(upstream) if upstream.identity == identity => upstream.clone(),
+                _ => {
+                    let upstream = Arc::new(Upstream::new(account, identity, on_health));
+                    fresh.spawn(first_look(upstream.clone(), connections.clone()));
+                    upstream
+                }
+            };
+            accounts.insert(account.name.clone(), upstream);
+        }
+        fresh.join_all().await;
+        Self(accounts)
+    }
+
+    /// Whether `account` is reached through the upstream that was built from this.
+    pub(crate) fn has(&self, account: &str, identity: u64) -> bool {
+        let upstream = self.0.get(account);
+        upstream.is_some_and(|upstream| upstream.identity == identity)
+    }
+
+    /// The way to one endpoint of `account`.
+    pub(crate) fn target(&self, account: &Account, endpoint: usize) -> Option<Target> {
+        let upstream = self.0.get(&account.name)?;
+        upstream.ways.get(endpoint).cloned().map(Target::new)
+    }
+}
+
+impl Upstream {
+    fn new(account: &Account, identity: u64, on_health: &OnHealth) -> Self {
+        let ways = account.endpoints.iter().enumerate();
+        let ways: Vec<_> = ways
+            .map(|(index, endpoint)| Arc::new(Way::new(account, endpoint, index)))
+            .collect();
+        Self {
+            checks: HealthChecks::of(account, &ways, identity, on_health),
+            ways,
+            identity,
+        }
+    }
+
+    async fn resolve(&self) {
+        for way in &self.ways {
+            way.resolve().await;
+        }
+    }
+}
+
+/// Resolves once, checks once, then leaves tasks behind that go on as long as the upstream is in use.
+async fn first_look(upstream: Arc<Upstream>, connections: Arc<Connections>) {
+    upstream.resolve().await;
+    if let Some(checks) = &upstream.checks {
+        checks.run(&connections).await;
+        tokio::spawn(keep_checking(
+            Arc::downgrade(&upstream),
+            Arc::downgrade(&connections),
+            checks.interval(),
+        ));
+    }
+    tokio::spawn(keep_resolving(Arc::downgrade(&upstream)));
+}
+
+async fn keep_resolving(upstream: Weak<Upstream>) {
+    loop {
+        tokio::time::sleep(RESOLVE_EVERY).await;
+        let Some(upstream) = upstream.upgrade() else {
+            return;
+        };
+        upstream.resolve().await;
+    }
+}
+
+async fn keep_checking(upstream: Weak<Upstream>, connections: Weak<Connections>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some((upstream, connections)) = upstream.upgrade().zip(connections.upgrade()) else {
+            return;
+        };
+        if let Some(checks) = &upstream.checks {
+            checks.run(&connections).await;
+        }
+    }
+}
+
+/// What an `Upstream` is built from.
+fn identity(account: &Account) -> u64 {
+    let check = account.health_check.as_ref();
+    let check = check.map(|check| (&check.path, check.interval));
+    hash_of(&(
+        &account.endpoints,
+        account.egress.as_ref().map(tunnelled),
+        check,
+        account.timeouts.connect,
+    ))
+}
+
+/// How often names are resolved again.
+const RESOLVE_EVERY: Duration = Duration::from_secs(30);

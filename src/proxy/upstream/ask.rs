@@ -1,0 +1,105 @@
+//! One question of Weir's own to a server: health checks, access tokens, Prometheus. Bounded in bytes; the caller bounds
+//! the time.
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
+
+use super::connect::{ConnectFault, Connections};
+use super::http::{Broke, read_head, send};
+use super::way::Target;
+use crate::config::Endpoint;
+use crate::exchange::target;
+use crate::protocol::json::Pieces;
+
+/// What is asked.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// With its query.
+    pub(super) path: &'a str,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+    /// Bytes of an answer that are read.
+    pub(super) longest: usize,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum AskFault {
+    /// No head can be made of it.
+    Unwritable,
+    NoConnection(ConnectFault),
+    /// The connection broke before there was the head of an answer.
+    Broke(Broke),
+    /// The answer broke off.
+    BrokeOff,
+    /// The answer is longer than is read.
+    TooLong,
+}
+
+impl Ask<'_> {
+    /// Status and body of the answer.
+    pub(super) async fn send(
+        &self,
+        connections: &Connections,
+        target: &Target,
+        connect: Duration,
+    ) -> Result<(u16, Bytes), AskFault> {
+        let mut target = target.clone();
+        loop {
+            // Boxed: the state of a TLS handshake is large.
+            let connecting = Box::pin(connections.session(&target, connect));
+            let (session, reused) = connecting.await.map_err(AskFault::NoConnection)?;
+            match self.converse(session).await {
+                Ok((session, status, body)) => {
+                    connections.release(session, &target).await;
+                    return Ok((status, body));
+                }
+                // The server may close an idle connection just as it is taken: that says nothing.
+                Err(AskFault::Broke(Broke::Silent)) if reused => target = target.alone(),
+                Err(AskFault::Broke(Broke::Unprocessed)) if !target.is_alone() => {
+                    target = target.alone();
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    async fn converse(
+        &self,
+        mut session: HttpSession,
+    ) -> Result<(HttpSession, u16, Bytes), AskFault> {
+        let h2 = matches!(session, HttpSession::H2(_));
+        let length = self.body.as_ref().map(Bytes::len);
+        let (method, headers) = (&self.method, self.headers.clone());
+        let head = target::head(method, self.path, self.endpoint, headers, length, h2);
+        let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
+        let body = Pieces::from(self.body.clone().unwrap_or_default());
+        session.set_write_timeout(Some(WRITE_TIMEOUT));
+        // Also when writing failed: an answer may be waiting to be read.
+        send(&mut session, head, &body).await;
+        read_head(&mut session).await.map_err(AskFault::Broke)?;
+        let head = session
+            .response_header()
+            .ok_or(AskFault::Broke(Broke::Silent))?;
+        let status = head.status.as_u16();
+        let mut answer = BytesMut::new();
+        loop {
+            match session.read_response_body().await {
+                Ok(Some(chunk)) if answer.len() + chunk.len() > self.longest => {
+                    return Err(AskFault::TooLong);
+                }
+                Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
+                Ok(None) => return Ok((session, status, answer.freeze())),
+                Err(_) => return Err(AskFault::BrokeOff),
+            }
+        }
+    }
+}
+
+/// How long one write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,12 @@
+//! The way to upstreams: addresses, connections, egress proxies, health checks, and what Weir asks on its own account.
+pub(super) mod accounts;
+mod addresses;
+mod ask;
+pub(super) mod connect;
+mod dial;
+mod egress;
+pub(super) mod health_check;
+pub(super) mod http;
+pub(super) mod prometheus;
+pub(super) mod tokens;
+pub(super) mod way;

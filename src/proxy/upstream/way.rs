@@ -1,0 +1,233 @@
+//! The way to one endpoint: what connections to it are made of, and which of them may be shared.
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pingora::protocols::l4::ext::TcpKeepalive;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::tls::ALPN;
+use pingora::upstreams::peer::{HttpPeer, Peer, PeerOptions};
+
+use super::dial::Dialer;
+use crate::config::{Account, Egress, Endpoint};
+
+/// The way to one endpoint.
+pub(crate) struct Way {
+    /// Position in `Account::endpoints`.
+    endpoint: usize,
+    /// Connections with the same key are the same to everybody.
+    key: u64,
+    tls: bool,
+    host: String,
+    shared: PeerOptions,
+    /// As `shared`, for a connection that nobody else is to find while it is in use.
+    alone: PeerOptions,
+    dialer: Arc<Dialer>,
+    since: Instant,
+    /// Milliseconds from `since` to the last answer that proved the endpoint to work; 0 before the first.
+    proved: AtomicU64,
+}
+
+/// A way, as one request takes it. Also what Pingora's pools know a connection by.
+#[derive(Clone)]
+pub(crate) struct Target {
+    way: Arc<Way>,
+    /// Not by a pooled connection.
+    alone: bool,
+}
+
+impl Way {
+    /// To an endpoint of an account, by the account's egress.
+    pub(super) fn new(account: &Account, endpoint: &Endpoint, index: usize) -> Self {
+        let dialer = Dialer::new(account, endpoint);
+        Self::by(
+            dialer,
+            (account.egress.as_ref(), endpoint),
+            account.timeouts.connect,
+            index,
+        )
+    }
+
+    /// To a server that no account stands for.
+    pub(super) fn direct(endpoint: &Endpoint, timeout: Duration) -> Self {
+        Self::by(Dialer::direct(endpoint), (None, endpoint), timeout, 0)
+    }
+
+    fn by(
+        dialer: Dialer,
+        (egress, endpoint): (Option<&Egress>, &Endpoint),
+        timeout: Duration,
+        index: usize,
+    ) -> Self {
+        let dialer = Arc::new(dialer);
+        let mut shared = PeerOptions::new();
+        shared.connection_timeout = Some(timeout);
+        shared.total_connection_timeout = Some(timeout);
+        shared.idle_timeout = Some(IDLE_FOR);
+        shared.tcp_keepalive = Some(TcpKeepalive {
+            idle: Duration::from_secs(30),
+            interval: Duration::from_secs(10),
+            count: 3,
+            #[cfg(target_os = "linux")]
+            user_timeout: Duration::from_mins(1),
+        });
+        if endpoint.tls {
+            shared.alpn = ALPN::H2H1;
+            shared.max_h2_streams = MAX_H2_STREAMS as usize;
+            shared.h2_ping_interval = Some(Duration::from_secs(30));
+            shared.h2_stream_window_size = Some(H2_STREAM_WINDOW);
+            shared.h2_connection_window_size = Some(H2_STREAM_WINDOW * MAX_H2_STREAMS);
+        }
+        shared.custom_l4 = Some(dialer.clone());
+        let mut alone = shared.clone();
+        alone.max_h2_streams = 1;
+        Self {
+            endpoint: index,
+            // One through a proxy, through another or with another login there is another connection: nobody rides on
+            // a login that is not its own, and a wrong password shows.
+            key: hash_of(&(egress.map(tunnelled), endpoint.tls, &endpoint.authority)),
+            tls: endpoint.tls,
+            host: endpoint.host.clone(),
+            shared,
+            alone,
+            dialer,
+            since: Instant::now(),
+            proved: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> usize {
+        self.endpoint
+    }
+
+    /// Asks the resolver again.
+    pub(super) async fn resolve(&self) {
+        self.dialer.resolve().await;
+    }
+
+    /// Whether an answer proved the endpoint to work at or after `then`.
+    pub(super) fn proved_since(&self, then: Instant) -> bool {
+        let then = then.saturating_duration_since(self.since);
+        let proved = self.proved.load(Ordering::Relaxed);
+        proved > 0 && u128::from(proved) >= then.as_millis()
+    }
+}
+
+impl Target {
+    pub(super) fn new(way: Arc<Way>) -> Self {
+        Self { way, alone: false }
+    }
+
+    /// The same way by a connection of its own, which is shared only afterwards.
+    pub(crate) fn alone(&self) -> Self {
+        Self {
+            way: self.way.clone(),
+            alone: true,
+        }
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// The same way for everybody.
+    pub(super) fn shared(&self) -> Self {
+        Self::new(self.way.clone())
+    }
+
+    /// The endpoint has answered, and not with a failure of its own.
+    pub(crate) fn proved(&self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.way.since).as_millis();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX).max(1);
+        self.way.proved.fetch_max(elapsed, Ordering::Relaxed);
+    }
+
+    /// For Pingora's own proxying. It recognises a pooled connection by its address, so the likeliest is stated.
+    pub(crate) async fn http_peer(&self) -> HttpPeer {
+        let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        let first = self.way.dialer.first().await.unwrap_or(unspecified);
+        let mut peer = HttpPeer::new(first, self.way.tls, self.way.host.clone());
+        peer.group_key = self.way.key;
+        peer.options = self.way.shared.clone();
+        peer
+    }
+}
+
+impl Peer for Target {
+    /// Not used: the dialer knows the addresses.
+    fn address(&self) -> &SocketAddr {
+        &NOWHERE
+    }
+
+    fn tls(&self) -> bool {
+        self.way.tls
+    }
+
+    fn sni(&self) -> &str {
+        &self.way.host
+    }
+
+    fn reuse_hash(&self) -> u64 {
+        // Nothing is ever pooled under the other key: see `Connections::release` and `Way::alone`.
+        self.way.key.wrapping_add(self.alone.into())
+    }
+
+    fn get_peer_options(&self) -> Option<&PeerOptions> {
+        Some(if self.alone {
+            &self.way.alone
+        } else {
+            &self.way.shared
+        })
+    }
+
+    /// The key says all: which of the addresses of the host it has does not matter, and asking costs a system call.
+    fn matches_fd<V: AsRawFd>(&self, _: V) -> bool {
+        true
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.way.host)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("host", &self.way.host)
+            .field("endpoint", &self.way.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What makes one way through an egress proxy another than the next.
+pub(super) fn tunnelled(egress: &Egress) -> impl Hash + '_ {
+    let credentials = egress.credentials.as_ref();
+    let credentials = credentials.map(|(user, password)| (user, password.expose()));
+    (egress.kind, &egress.host, egress.port, credentials)
+}
+
+pub(super) fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+static NOWHERE: SocketAddr = SocketAddr::Inet(std::net::SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+    0,
+));
+
+/// How long an unused upstream connection is kept. Vendors' front ends close theirs after 60 s and more.
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(55);
+
+/// Streams on one HTTP/2 connection; vendors announce 100 and more.
+const MAX_H2_STREAMS: u32 = 100;
+
+/// Flow-control window of one HTTP/2 stream, bytes. The window of the connection is that of all its streams: clients
+/// that do not read stop their own answers and nobody else's. So much may be waiting in memory for one such client.
+const H2_STREAM_WINDOW: u32 = 256 << 10;
