@@ -141,17 +141,20 @@ pub enum End {
     Idle,
     /// Weir refused: authentication, limits, routing, an unreadable request.
     Refused,
+    /// The process ended first: the time of a drain was over.
+    Drained,
 }
 
 impl End {
     /// Every end, for registering metrics.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Complete,
         Self::ClientGone,
         Self::UpstreamError,
         Self::UpstreamEof,
         Self::Idle,
         Self::Refused,
+        Self::Drained,
     ];
 
     /// The name in metrics and logs.
@@ -163,6 +166,7 @@ impl End {
             Self::UpstreamEof => "upstream_eof",
             Self::Idle => "idle",
             Self::Refused => "refused",
+            Self::Drained => "drained",
         }
     }
 }

@@ -294,6 +294,7 @@ fn the_smallest_configuration_has_the_documented_defaults() {
         (0, 32 << 20)
     );
     assert_eq!(config.server.max_concurrent_requests, 10_000);
+    assert_eq!(config.server.drain_delay, Duration::from_secs(5));
     assert_eq!(config.server.drain_timeout, Duration::from_mins(10));
     assert_eq!(
         (&*config.pools[0].name, &*config.pools[0].accounts),

@@ -137,7 +137,7 @@ impl Relaying {
         if matches!(self.body, Body::Translated(_)) {
             return Ok(self.break_translated(end, fault));
         }
-        let failure = Some(pool::classify_transport(fault, true));
+        let failure = (end != End::Drained).then(|| pool::classify_transport(fault, true));
         let Body::Stream(tap) = &mut self.body else {
             return Ok(Ended {
                 end,
@@ -152,15 +152,7 @@ impl Relaying {
             self.ready.push(finish.rest);
             return Ok(Ended::well());
         }
-        let class = if end == End::Idle {
-            FailureClass::Slow
-        } else {
-            FailureClass::Truncated
-        };
-        let refusal = Refusal::UpstreamFailed {
-            class,
-            retry_after: None,
-        };
+        let refusal = Refusal::broken_off(end);
         self.ready.push(tap.terminal_error(&refusal.wire()));
         Ok(Ended {
             end,

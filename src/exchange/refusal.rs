@@ -56,6 +56,8 @@ pub enum Refusal {
     Overloaded,
     /// The key's `pools` do not allow where the route leads.
     PoolForbidden,
+    /// The process is ending.
+    Draining,
     /// Every account that could serve is out, for the reason given.
     Exhausted {
         class: FailureClass,
@@ -115,6 +117,7 @@ impl Refusal {
     /// How the request ended.
     pub const fn end(&self) -> End {
         match self {
+            Self::Draining => End::Drained,
             Self::Exhausted { .. } | Self::UpstreamFailed { .. } => End::UpstreamError,
             _ => End::Refused,
         }
@@ -129,6 +132,19 @@ impl Refusal {
         }
     }
 
+    /// What a client reads at the end of an answer that broke off.
+    pub fn broken_off(end: End) -> Self {
+        let class = match end {
+            End::Drained => return Self::Draining,
+            End::Idle => FailureClass::Slow,
+            _ => FailureClass::Truncated,
+        };
+        Self::UpstreamFailed {
+            class,
+            retry_after: None,
+        }
+    }
+
     /// What is said on the wire, before any dialect.
     pub fn wire(&self) -> WireError {
         let mut wire = WireError::new(self.kind(), self.message());
@@ -137,7 +153,7 @@ impl Refusal {
             Self::Untranslatable { param, .. } if !param.is_empty() => {
                 wire.param = Some(param.clone());
             }
-            Self::Overloaded => wire.retry_after = Some(SOON),
+            Self::Draining | Self::Overloaded => wire.retry_after = Some(SOON),
             Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
                 wire.retry_after = *retry_after;
@@ -166,7 +182,7 @@ impl Refusal {
             Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
                 ErrorKind::NotFound
             }
-            Self::Overloaded => ErrorKind::Overloaded,
+            Self::Draining | Self::Overloaded => ErrorKind::Overloaded,
             Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
                 failure_kind(*class)
             }
@@ -205,6 +221,7 @@ impl Refusal {
                     .into()
             }
             Self::NotFound { path } => format!("there is nothing at {path}"),
+            Self::Draining => "this proxy is being restarted; send the request again".into(),
             Self::Overloaded => {
                 "this proxy is serving as many requests as it may; try again shortly".into()
             }

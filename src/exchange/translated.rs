@@ -236,22 +236,14 @@ impl Relaying {
         if matches!(terminal, Some(Terminal::Complete | Terminal::Paused)) {
             return Ended::well();
         }
-        let class = if end == End::Idle {
-            FailureClass::Slow
-        } else {
-            FailureClass::Truncated
-        };
-        let refusal = Refusal::UpstreamFailed {
-            class,
-            retry_after: None,
-        };
+        let refusal = Refusal::broken_off(end);
         translated
             .translator
             .terminal_error(&refusal.wire(), &mut translated.out);
         self.ready.extend(translated.written());
         Ended {
             end,
-            failure: Some(pool::classify_transport(fault, true)),
+            failure: (end != End::Drained).then(|| pool::classify_transport(fault, true)),
             abort: false,
         }
     }

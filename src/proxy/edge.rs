@@ -218,12 +218,27 @@ impl ProxyHttp for Edge {
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
             secret: None,
         };
-        let left = relay.run().await;
+        let left = tokio::select! {
+            left = relay.run() => Some(left),
+            // Who has begun to answer says the last words itself, at once.
+            () = self.app.until_well_cut() => None,
+        };
         exchange.waited = relay.waited;
         if let Some(sent) = &relay.sent {
             let body = shown::shown(sent, relay.secret.as_ref());
             tracing::info!(%request_id, %body, "answer body");
         }
+        let Some(left) = left else {
+            exchange.record.outcome.end = End::Drained;
+            if session.response_written().is_some() {
+                session.shutdown().await;
+                return down(ErrorType::ConnectionClosed, "the process ends");
+            }
+            let answer = exchange.refuse(&Refusal::Draining);
+            session.set_keepalive(None);
+            exchange.write(session, answer).await?;
+            return Ok(false);
+        };
         match left {
             Left::Intact => Ok(false),
             Left::Close => {

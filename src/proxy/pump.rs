@@ -102,7 +102,7 @@ impl Pump<'_, '_> {
                 }
                 Event::End => return self.end().await,
                 Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
-                Event::Cut => return self.broke(End::UpstreamError, Fault::Eof).await,
+                Event::Cut => return self.broke(End::Drained, Fault::Eof).await,
                 // It has all of its answer: only the upstream has not closed it yet.
                 Event::Gone if self.relaying.is_complete() => return self.end_early().await,
                 Event::Gone => return PumpEnd::Gone,

@@ -12,6 +12,8 @@ pub enum Verdict {
     Limited,
     /// A whole answer.
     Ok,
+    /// The process ended before the request did.
+    Drained,
     /// Weir refused: no such route, model or endpoint, not allowed, or unreadable.
     Refused,
     /// 401: no key, an unknown one, or an expired one.
@@ -22,11 +24,12 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of [`Verdict::index`].
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ClientError,
         Self::ClientGone,
         Self::Limited,
         Self::Ok,
+        Self::Drained,
         Self::Refused,
         Self::Unauthenticated,
         Self::UpstreamError,
@@ -36,6 +39,7 @@ impl Verdict {
     pub const fn of(outcome: &Outcome) -> Self {
         match (outcome.end, outcome.status) {
             (End::ClientGone, _) => Self::ClientGone,
+            (End::Drained, _) => Self::Drained,
             (End::Refused, _) if outcome.limit.is_some() => Self::Limited,
             (_, 429) => Self::Limited,
             (End::Idle | End::UpstreamEof | End::UpstreamError, _) | (_, 500..) => {
@@ -55,6 +59,7 @@ impl Verdict {
             Self::ClientGone => "client_gone",
             Self::Limited => "limited",
             Self::Ok => "ok",
+            Self::Drained => "drained",
             Self::Refused => "refused",
             Self::Unauthenticated => "unauthenticated",
             Self::UpstreamError => "upstream_error",
@@ -95,6 +100,8 @@ mod tests {
         check(End::UpstreamError, 200, Verdict::UpstreamError);
         check(End::UpstreamEof, 200, Verdict::UpstreamError);
         check(End::Idle, 200, Verdict::UpstreamError);
+        check(End::Drained, 200, Verdict::Drained);
+        check(End::Drained, 503, Verdict::Drained);
         check(End::ClientGone, 499, Verdict::ClientGone);
         check(End::ClientGone, 200, Verdict::ClientGone);
         check(End::Refused, 401, Verdict::Unauthenticated);

@@ -37,7 +37,7 @@ fn yaml(upstream: &Upstream, server: &str) -> String {
 #[test]
 fn sigterm_lets_a_running_stream_finish_and_exits_with_0() {
     let (upstream, go) = patient();
-    let mut process = Process::start(&yaml(&upstream, "{}"));
+    let mut process = Process::start(&yaml(&upstream, "{ drain_delay: 0s }"));
     let mut open = process
         .call("POST", lines().path)
         .body(lines().ask_stream)
@@ -63,7 +63,7 @@ fn sigterm_lets_a_running_stream_finish_and_exits_with_0() {
 #[test]
 fn a_second_sigterm_does_not_wait() {
     let (upstream, _go) = patient();
-    let mut process = Process::start(&yaml(&upstream, "{}"));
+    let mut process = Process::start(&yaml(&upstream, "{ drain_delay: 0s }"));
     let mut open = process
         .call("POST", lines().path)
         .body(lines().ask_stream)
@@ -121,5 +121,125 @@ fn when_the_drain_takes_too_long_streams_end_in_the_dialects_error() {
     assert!(!text.contains("message_stop"), "{text}");
     weir.join().expect("it served");
     let line = weir.line(|line| line["status"] == 200);
-    assert_eq!(line["end"], "upstream_error", "{line}");
+    assert_eq!(
+        (&line["end"], &line["outcome"]),
+        (&"drained".into(), &"drained".into()),
+        "{line}"
+    );
+    // The account has done nothing wrong.
+    assert_eq!(
+        line["attempts"][0]["class"],
+        serde_json::Value::Null,
+        "{line}"
+    );
+}
+
+#[test]
+fn sigterm_is_announced_before_it_is_obeyed() {
+    let upstream = Upstream::json(200, lines().answer);
+    let mut process = Process::start(&yaml(&upstream, "{ drain_delay: 2s }"));
+    let began = std::time::Instant::now();
+    process.signal("TERM");
+    process.says("about to drain");
+    process.admin("GET", "/readyz").send().is(503);
+    // Nobody has looked elsewhere yet.
+    process
+        .call("POST", lines().path)
+        .body(lines().ask)
+        .send()
+        .is(200);
+    assert_eq!(process.exit().code(), Some(0));
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_second_sigterm_ends_the_announcement_too() {
+    let upstream = Upstream::json(200, lines().answer);
+    let mut process = Process::start(&yaml(&upstream, "{ drain_delay: 1h }"));
+    process.signal("TERM");
+    process.says("about to drain");
+    process.signal("TERM");
+    assert_eq!(process.exit().code(), Some(0));
+}
+
+#[test]
+fn a_request_without_an_answer_when_the_drain_is_over_is_told_to_come_again() {
+    let upstream = Upstream::start(|_, wire| {
+        wire.closes_within(Duration::from_secs(25));
+    });
+    let mut weir = Weir::start(&yaml(&upstream, "{ drain_timeout: 300ms }"));
+    let asking = weir.ask(&lines()).start();
+    upstream.until(1);
+    weir.drain();
+    let answer = crate::rig::client::Open::read(asking)
+        .expect("an answer")
+        .rest()
+        .is(529);
+    assert!(answer.header("retry-after").is_some());
+    assert!(answer.text().contains("restarted"), "{}", answer.text());
+    weir.join().expect("it served");
+    assert_eq!(
+        weir.line(|line| line["status"] == 529)["outcome"],
+        "drained"
+    );
+}
+
+/// What curl got of many streams over one HTTP/2 connection, which a drain met in the middle: each whole.
+#[test]
+fn no_stream_of_http_2_loses_its_end_to_a_drain() {
+    for round in 0..4 {
+        let upstream = Upstream::start(|_, wire| wire.events(&lines().events()));
+        let mut weir = Weir::start(&yaml(&upstream, "{}"));
+        let url = format!("http://{}{}", weir.addr(), lines().path);
+        let mut curl = std::process::Command::new("curl");
+        curl.args([
+            "-sS",
+            "--no-progress-meter",
+            "--http2-prior-knowledge",
+            "--parallel",
+            "--parallel-immediate",
+        ])
+        .args([
+            "--parallel-max",
+            "64",
+            "-w",
+            "%{http_code} %{size_download} %{exitcode}\n",
+        ])
+        .args(["-H", &format!("authorization: Bearer {}", crate::rig::KEY)])
+        .args(["-d", lines().ask_stream]);
+        for _ in 0..64 {
+            curl.args(["-o", "/dev/null", &url]);
+        }
+        let child = curl
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("curl exists");
+        upstream.until(8 + round * 8);
+        weir.drain();
+        let said = child.wait_with_output().expect("curl ends");
+        weir.join().expect("it served");
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let size = lines().events().concat().len();
+        let (mut whole, mut refused) = (0, 0);
+        for line in said.lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["200", bytes, "0"] if bytes == size.to_string() => whole += 1,
+                // Never begun: the connection was closed to new streams first.
+                ["000", "0", _] => refused += 1,
+                _ => panic!("{line}"),
+            }
+        }
+        assert_eq!(whole + refused, 64, "{said}");
+        assert!(whole >= 8, "{said}");
+        let ok = weir
+            .lines()
+            .iter()
+            .filter(|line| line["outcome"] == "ok")
+            .count();
+        assert_eq!(ok, whole, "{said}");
+    }
 }

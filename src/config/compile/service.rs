@@ -145,6 +145,7 @@ impl Compiler<'_, '_> {
             threads: raw.threads.small() as usize,
             max_body: raw.max_body.value(),
             max_concurrent_requests: raw.max_concurrent_requests.small() as usize,
+            drain_delay: raw.drain_delay.value(),
             drain_timeout: raw.drain_timeout.value(),
             trusted_proxies: networks.map(|network| network.0).collect(),
             cors,

@@ -31,7 +31,7 @@ use prometheus::Prometheus;
 use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
-use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes};
+use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
     AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
     Pattern, Size, Span, Version, Whole, Word, Words, Zone,
@@ -120,6 +120,8 @@ Server {
     max_body: Setting<Size> = Size::or(32 << 20).from(1 << 10).up_to(1 << 30),
     /// Requests served at once; above it 529 or 503 with Retry-After.
     max_concurrent_requests: Setting<Whole> = Whole::or(10_000).from(1).up_to(1_000_000),
+    /// How long requests are still taken after SIGTERM, while /readyz says 503 already.
+    drain_delay: Setting<Span> = Span::or(seconds(5)).up_to(hours(1)),
     /// How long running requests may go on after SIGTERM; 0s = not at all.
     drain_timeout: Setting<Span> = Span::or(minutes(10)).up_to(hours(24)),
     /// Whose X-Forwarded-For is believed. Default none.

@@ -41,6 +41,8 @@ pub struct Server {
     pub threads: usize,
     pub max_body: usize,
     pub max_concurrent_requests: usize,
+    /// How long requests are still taken after `SIGTERM`, while `/readyz` says 503 already.
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub cors: Option<Cors>,

@@ -43,7 +43,7 @@ pub struct Server {
 /// What a process serves until.
 #[derive(Debug)]
 pub enum Until {
-    /// `SIGTERM` or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the access log.
+    /// `SIGTERM` (after a delay) or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the access log.
     Signalled,
     /// Someone in this process says so; a second message ends a drain at once.
     Told(tokio::sync::mpsc::Receiver<Stop>),
@@ -145,10 +145,21 @@ async fn serve(
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let first = stop.recv().await.unwrap_or(Stop::Drain);
+    let mut last = stop.recv().await.unwrap_or(Stop::Drain);
     app.begin_drain();
+    if last == Stop::Retire {
+        let delay = app.gateway().config.server.drain_delay;
+        tracing::info!(
+            delay_s = delay.as_secs(),
+            "about to drain: not ready any more"
+        );
+        last = tokio::select! {
+            () = tokio::time::sleep(delay) => Stop::Drain,
+            _ = stop.recv() => Stop::Now,
+        };
+    }
     let _ = data_stop.send(true);
-    if first == Stop::Drain {
+    if last == Stop::Drain {
         let limit = app.gateway().config.server.drain_timeout;
         tracing::info!(
             in_flight = app.in_flight(),
@@ -162,7 +173,16 @@ async fn serve(
                 app.cut();
                 let _ = tokio::time::timeout(LAST_WORDS, app.idle()).await;
             }
-            _ = stop.recv() => tracing::warn!(in_flight = app.in_flight(), "told twice to stop: not waiting"),
+            _ = stop.recv() => last = Stop::Now,
+        }
+    }
+    if last == Stop::Now {
+        tracing::warn!(in_flight = app.in_flight(), "not waiting");
+    } else {
+        // A request is over before the last of its bytes has left: each connection holds a receiver until it is closed.
+        let closed = tokio::time::timeout(LAST_BYTES, data_stop.closed()).await;
+        if closed.is_err() {
+            tracing::warn!("some clients have not taken the last bytes of their answers");
         }
     }
     data.abort();
@@ -286,6 +306,9 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// How long an HTTP/2 connection without a stream is kept.
 const H2_IDLE: Duration = Duration::from_mins(5);
+
+/// How long the connections have to close after the last request.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// What the survivors of a drain get to say their terminal error event.
 const LAST_WORDS: Duration = Duration::from_secs(2);

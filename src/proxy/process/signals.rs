@@ -1,4 +1,4 @@
-//! The signals of a service: `SIGTERM` and `SIGINT` drain, `SIGHUP` reloads.
+//! The signals of a service: `SIGTERM` and `SIGINT` drain, the former after a delay; `SIGHUP` reloads.
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -7,6 +7,8 @@ use crate::proxy::state::reload;
 /// What ends the process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stop {
+    /// Say so for `server.drain_delay`, then drain.
+    Retire,
     /// Finish what is in flight, for at most `server.drain_timeout`.
     Drain,
     /// Do not wait.
@@ -22,7 +24,7 @@ pub(crate) fn listen(reloads: reload::Handle) -> std::io::Result<mpsc::Receiver<
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = terminate.recv() => { let _ = tell.send(Stop::Drain).await; }
+                _ = terminate.recv() => { let _ = tell.send(Stop::Retire).await; }
                 _ = interrupt.recv() => { let _ = tell.send(Stop::Drain).await; }
                 _ = hangup.recv() => {
                     // Also opens the access log anew, whatever becomes of the configuration.

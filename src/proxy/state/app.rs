@@ -225,6 +225,12 @@ impl App {
         self.cut.notify_waiters();
     }
 
+    /// Resolves when whoever had begun to answer has had the time to end its answer.
+    pub(crate) async fn until_well_cut(&self) {
+        self.until_cut().await;
+        tokio::time::sleep(OWN_WORDS).await;
+    }
+
     /// Resolves when the drain is over.
     pub(crate) async fn until_cut(&self) {
         self.cut.notified().await;
@@ -269,6 +275,9 @@ fn turns_at_counting() -> Arc<Semaphore> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(Semaphore::new(cores.div_ceil(2)))
 }
+
+/// How long a committed answer has to end itself when the drain is over, before whatever is left is ended for it.
+const OWN_WORDS: Duration = Duration::from_millis(500);
 
 /// How long the end of the process waits for the ledger.
 const LAST_LINES: Duration = Duration::from_secs(5);
