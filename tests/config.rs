@@ -339,7 +339,10 @@ fn every_setting_of_a_rewrite_arrives() {
     let [rewrite] = config.rewrites.as_slice() else {
         panic!("{:?}", config.rewrites);
     };
-    let when = &rewrite.when;
+    let [condition] = rewrite.when.as_slice() else {
+        panic!("{:?}", rewrite.when);
+    };
+    let when = &condition.when;
     let globs = [
         &when.user_agent,
         &when.key,
@@ -357,7 +360,7 @@ fn every_setting_of_a_rewrite_arrives() {
     );
     let pointer = |pointer: &Pointer| pointer.as_str().to_owned();
     assert_eq!(
-        rewrite.body_has.as_ref().map(pointer).as_deref(),
+        condition.body_has.as_ref().map(pointer).as_deref(),
         Some("/thinking")
     );
     let system = &rewrite.system;
@@ -764,6 +767,203 @@ fn certificates_are_looked_at() {
         lines(&parse("none.crt", "tls.key").expect_err("no configuration"))
             .contains("no such file")
     );
+}
+
+/// A directory with a configuration and its fragments.
+fn included(main: &str, fragments: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::create_dir(directory.path().join("conf.d")).expect("a directory");
+    for (name, text) in fragments {
+        fs::write(directory.path().join("conf.d").join(name), text).expect("a writable file");
+    }
+    let path = directory.path().join("weir.yaml");
+    fs::write(&path, main).expect("a writable file");
+    (directory, path)
+}
+
+const INCLUDING: &str = "version: 1\ninclude: [\"conf.d/*.yaml\"]\naccounts:\n  - { name: a, provider: ollama }\nanonymous: true\n";
+
+#[test]
+fn fragments_add_to_the_lists_in_the_order_of_their_names() {
+    let (directory, path) = included(
+        INCLUDING,
+        &[
+            (
+                "20.yaml",
+                "accounts: [{ name: c, provider: ollama }]\nkeys:\n",
+            ),
+            (
+                "10.yaml",
+                "version: 1\naccounts: [{ name: b, provider: ollama }]\ngroups: [{ name: g }]\n",
+            ),
+            (".hidden.yaml", "nonsense"),
+            ("notes.txt", "nonsense"),
+            ("30.yaml", "# nothing yet\n"),
+        ],
+    );
+    let config = config::load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    let names: Vec<&str> = config
+        .accounts
+        .iter()
+        .map(|account| &*account.name)
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(&*config.groups[0].name, "g");
+    assert_eq!(config::hash_on_disk(&path).as_deref(), Some(&*config.hash));
+    for watched in ["conf.d", "conf.d/10.yaml", "conf.d/30.yaml"] {
+        assert!(
+            config.files.contains(&directory.path().join(watched)),
+            "{watched}"
+        );
+    }
+    fs::remove_file(directory.path().join("conf.d/10.yaml")).expect("it was there");
+    let fewer = config::load(&path).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+    assert_eq!(fewer.accounts.len(), 2);
+    assert!(!fewer.is_same_as(&config) && fewer.hash != config.hash);
+}
+
+#[test]
+fn faults_of_fragments_have_their_file_and_line() {
+    let (directory, path) = included(
+        INCLUDING,
+        &[
+            (
+                "a.yaml",
+                "accounts:\n  - { name: b, provider: ollama, wieght: 2 }\nserver: {}\nlisten: []\n",
+            ),
+            (
+                "b.yaml",
+                "\n\naccounts: [{ name: a, provider: ollama }]\nroutes: {}\nversion: 2\n",
+            ),
+            ("c.yaml", "keys: [\n"),
+        ],
+    );
+    let said = lines(&config::load(&path).expect_err("no configuration"));
+    let said = said.replace(&format!("{}/", directory.path().display()), "");
+    for expected in [
+        "conf.d/a.yaml:2:34: accounts[0].wieght: found an unknown key",
+        "conf.d/a.yaml:3:1: found `server` in a fragment, expected `accounts`",
+        "conf.d/a.yaml:4:1: found `listen` in a fragment",
+        "conf.d/b.yaml:3:20: accounts[0].name: found an account named `a` a second time (first in line 4 of weir.yaml)",
+        "conf.d/b.yaml:4:1: found something else, expected a list",
+        "conf.d/b.yaml:5:1: found another version, expected `1`",
+        "conf.d/c.yaml:2:1: found what is not YAML",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_included_is_said_where_it_is_named() {
+    let include = |entry: &str| INCLUDING.replace("\"conf.d/*.yaml\"", entry);
+    for (entry, expected) in [
+        ("conf.d/none.yaml", "weir.yaml:2:11: include: "),
+        (
+            "\"nowhere/*.yaml\"",
+            "found a directory that cannot be read",
+        ),
+        ("\"*/a.yaml\"", "expected one for the name of a file only"),
+        ("[a]", "include[0]: found a list, expected text"),
+    ] {
+        let (_directory, path) = included(&include(entry), &[]);
+        let said = lines(&config::load(&path).expect_err("no configuration"));
+        assert!(said.contains(expected), "{entry}\n{said}");
+    }
+    let (_directory, path) = included(&include("\"conf.d/*.yaml\""), &[]);
+    assert!(config::load(&path).is_ok(), "a pattern may match nothing");
+}
+
+#[test]
+fn an_account_with_several_keys_becomes_one_a_key() {
+    let config = valid(
+        "version: 1\naccounts:\n  - { name: a, provider: anthropic, keys: [{ env: A_KEY }, { env: B_KEY }], weight: 3 }\n  - { name: b, provider: ollama }\npools:\n  - { name: p, accounts: [b, a] }\n  - { name: q, accounts: [a-2] }\nroutes: [{ pool: p }]\nanonymous: true\n",
+    );
+    let names: Vec<&str> = config
+        .accounts
+        .iter()
+        .map(|account| &*account.name)
+        .collect();
+    assert_eq!(names, ["a-1", "a-2", "b"]);
+    assert_eq!(
+        (config.accounts[1].index, config.accounts[1].weight),
+        (1, 3)
+    );
+    let key = |account: usize| {
+        config.accounts[account]
+            .key
+            .as_ref()
+            .map(|key| key.expose().to_owned())
+    };
+    assert_eq!(key(1), environment("B_KEY"));
+    assert_eq!(*config.pools[0].accounts, [2, 0, 1]);
+    assert_eq!(*config.pools[1].accounts, [1]);
+}
+
+#[test]
+fn keys_of_an_account_that_make_no_sense_are_faults() {
+    for (members, expected) in [
+        (
+            "keys: [{ env: A_KEY }], key: { env: B_KEY }",
+            "found `keys` beside `key`",
+        ),
+        ("keys: []", "found an empty list, expected at least one key"),
+        (
+            "keys: { env: A_KEY }",
+            "expected a list, each entry a secret",
+        ),
+        ("keys: [{ env: A_KEY }, { env: UNSET }]", "`UNSET` unset"),
+    ] {
+        let text = format!(
+            "version: 1\naccounts: [{{ name: a, provider: anthropic, {members} }}]\nanonymous: true\n"
+        );
+        let faults = parse(&text).expect_err("no configuration");
+        let said = lines(&faults);
+        assert!(
+            faults.len() == 1 && said.contains(expected),
+            "{members}\n{said}"
+        );
+    }
+    let text = "version: 1\naccounts:\n  - { name: a, provider: anthropic, keys: [{ env: A_KEY }] }\n  - { name: a-1, provider: ollama }\nanonymous: true\n";
+    assert!(
+        lines(&parse(text).expect_err("no configuration")).contains("named `a-1` a second time")
+    );
+}
+
+#[test]
+fn a_rewrite_may_have_several_conditions() {
+    let config = valid(&with(
+        "rewrites:\n  - { name: r, when: [{ key: k }, { body_has: /thinking }], set: { /a: 1 } }\n  - { name: s, when: { key: k }, set: { /a: 1 } }\n  - { name: t, set: { /a: 1 } }\n",
+    ));
+    let counts: Vec<usize> = config
+        .rewrites
+        .iter()
+        .map(|rewrite| rewrite.when.len())
+        .collect();
+    assert_eq!(counts, [2, 1, 0]);
+    let empty = parse(&with("rewrites: [{ name: r, when: [], set: { /a: 1 } }]\n"));
+    assert!(
+        lines(&empty.expect_err("no configuration")).contains("expected at least one condition")
+    );
+    let wrong = parse(&with(
+        "rewrites: [{ name: r, when: [{ kye: k }, { model: 3, stream: x }], set: { /a: 1 } }]\n",
+    ));
+    assert_eq!(wrong.expect_err("no configuration").len(), 2);
+}
+
+/// As on a machine that has the configuration but not its secrets.
+#[test]
+fn every_file_in_conf_passes_a_check_without_secrets() {
+    for path in files("conf", "yaml") {
+        let checked = config::check_without_secrets(&path);
+        if let Err(faults) = checked {
+            panic!("{}", lines(&faults));
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_fault() {
+    assert_eq!(valid(&format!("\u{feff}{}", with(""))).accounts.len(), 1);
 }
 
 /// A file made to cost much must be refused at once; the bounds are generous because test machines are slow.

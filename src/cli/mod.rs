@@ -28,7 +28,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check a configuration and print every fault at once; starts nothing
-    Check(ConfigFile),
+    Check(check::Check),
     /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
     Demo(demo::Demo),
     Explain(explain::Explain),
@@ -56,7 +56,7 @@ pub fn arguments() -> Arguments {
 /// Does what was asked.
 pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
-        Command::Check(file) => check::run(&file),
+        Command::Check(check) => check.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
         Command::Key(key) => key.run(),

@@ -1,28 +1,41 @@
 //! Where configurations come from: a file, the environment, or `weir demo`. All of them are YAML text and pass the same
 //! checks.
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
 use super::Config;
-use super::compile::{World, compile};
+use super::compile::{Missing, World, compile};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
 use super::secret::{Secret, hex};
+use super::sources::{self, Sources};
 use super::yaml;
 use super::yaml::cursor::Cursor;
 use super::yaml::decode::Decode;
-use super::yaml::document;
+use super::yaml::document::{self, Node};
 use super::yaml::faults::Faults;
+use super::yaml::fragments;
 
 /// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    load_with(path, Missing::Refused)
+}
+
+/// As [`load`]; secrets and certificates that are not there are warnings. For checking: the configuration must not be
+/// run.
+pub fn check_without_secrets(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    load_with(path, Missing::Tolerated)
+}
+
+fn load_with(path: &Path, missing: Missing) -> Result<Config, Vec<Diagnostic>> {
     let name = path.display().to_string();
-    let text = read(path).map_err(|(line, message)| vec![whole_file(&name, line, message)])?;
-    parse(&name, &text, &|name| std::env::var(name).ok())
+    let sources =
+        Sources::read(path).map_err(|(line, message)| vec![whole_file(&name, line, message)])?;
+    build(&name, &sources, &|name| std::env::var(name).ok(), missing)
 }
 
 /// As [`load`], with the text and the environment given. Relative paths begin at the directory of `file_name`.
@@ -31,19 +44,41 @@ pub fn parse(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Diagnostic>> {
+    let sources = Sources::of(text.to_owned(), directory_of(file_name));
+    build(file_name, &sources, env, Missing::Refused)
+}
+
+/// What [`Config::hash`] would be of what is on disk now; `None` = it cannot be read.
+pub fn hash_on_disk(path: &Path) -> Option<String> {
+    Sources::read(path)
+        .ok()
+        .map(|sources| hex(&sources.digest()))
+}
+
+fn directory_of(file_name: &str) -> &Path {
+    Path::new(file_name).parent().unwrap_or(Path::new(""))
+}
+
+fn build(
+    file_name: &str,
+    sources: &Sources,
+    env: &dyn Fn(&str) -> Option<String>,
+    missing: Missing,
+) -> Result<Config, Vec<Diagnostic>> {
     let mut faults = Faults::new(file_name);
     let world = World {
         env,
-        directory: Path::new(file_name)
-            .parent()
-            .unwrap_or(Path::new(""))
-            .to_owned(),
+        directory: directory_of(file_name).to_owned(),
         now: SystemTime::now(),
+        missing,
     };
-    let config = compile_text(text, &world, &mut faults);
+    let config = compile_sources(sources, &world, &mut faults);
     let warnings = faults.finish()?;
     match config {
-        Some(config) => Ok(Config { warnings, ..config }),
+        Some(mut config) => {
+            config.files.extend_from_slice(&sources.watched);
+            Ok(Config { warnings, ..config })
+        }
         // Whoever withholds a value has recorded a fault; should that be forgotten, this is still no configuration.
         None => Err(vec![whole_file(
             file_name,
@@ -114,10 +149,34 @@ pub fn demo(
     })
 }
 
-fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Config> {
-    // Some editors begin UTF-8 with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (root, text_faults) = match document::read(text) {
+fn compile_sources(sources: &Sources, world: &World<'_>, faults: &mut Faults) -> Option<Config> {
+    let mut root = tree(&sources.text, 0, faults);
+    for fragment in &sources.fragments {
+        let file = faults.add_file(fragment.path.display().to_string());
+        if let Some(added) = tree(&fragment.text, file, faults) {
+            root = root.map(|root| fragments::merge(&root, &added, faults));
+        }
+    }
+    sources.report(faults);
+    let root = root?;
+    let cursor = Cursor::root(&root);
+    if root.is_null() {
+        let hint = "`conf/minimal.yaml` is a place to begin".to_owned();
+        faults.add_with(
+            cursor.at(),
+            format!("found an empty file, expected {}", Raw::EXPECTED),
+            Some(hint),
+        );
+        return None;
+    }
+    let raw = Raw::decode(&cursor, faults)?;
+    compile(raw, &sources.digest(), world, faults)
+}
+
+/// The tree of one text; `None` = it cannot be read.
+fn tree(text: &str, file: usize, faults: &mut Faults) -> Option<Rc<Node>> {
+    let text = sources::plain(text);
+    let (root, text_faults) = match document::read(text, file) {
         Ok(read) => read,
         Err(fault) => {
             faults.add_document(fault);
@@ -132,40 +191,7 @@ fn compile_text(text: &str, world: &World<'_>, faults: &mut Faults) -> Option<Co
     for fault in text_faults {
         faults.add_document(fault);
     }
-    let cursor = Cursor::root(&root);
-    if root.is_null() {
-        let hint = "`conf/minimal.yaml` is a place to begin".to_owned();
-        faults.add_with(
-            cursor.at(),
-            format!("found an empty file, expected {}", Raw::EXPECTED),
-            Some(hint),
-        );
-        return None;
-    }
-    let raw = Raw::decode(&cursor, faults)?;
-    compile(&raw, &Sha256::digest(text.as_bytes()).into(), world, faults)
-}
-
-/// The text of the file, bounded; or the line (0 = none) and what is wrong.
-fn read(path: &Path) -> Result<String, (usize, String)> {
-    let file = std::fs::File::open(path).map_err(|err| (0, format!("cannot be read: {err}")))?;
-    let mut bytes = Vec::new();
-    // One byte more than is allowed: then the document says that it is too long.
-    let limit = document::MAX_BYTES as u64 + 1;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|err| (0, format!("cannot be read: {err}")))?;
-    String::from_utf8(bytes).map_err(|err| {
-        let before = err
-            .as_bytes()
-            .get(..err.utf8_error().valid_up_to())
-            .unwrap_or_default();
-        let line = before.split(|byte| *byte == b'\n').count();
-        (
-            line,
-            "found bytes that are not UTF-8, expected text".to_owned(),
-        )
-    })
+    Some(root)
 }
 
 fn whole_file(file: &str, line: usize, message: String) -> Diagnostic {

@@ -2,7 +2,8 @@
 //!
 //! | room | what it is |
 //! | --- | --- |
-//! | `load` | the one door: a file, the environment or the demo; the only place that reads the configuration's text from a disk |
+//! | `load` | the one door: a file, the environment or the demo |
+//! | `sources` | the texts on disk: the configuration and its fragments, read until two readings agree |
 //! | `compile` | `raw` → [`Config`]: defaults, references, and what one member alone cannot show; reads the files that are referred to |
 //! | `raw` | the file, member for member: the schema, and every setting's default and range |
 //! | `yaml` | text to a tree with places, and the decoder |
@@ -16,9 +17,10 @@ mod compile;
 mod load;
 mod raw;
 mod settings;
+mod sources;
 mod yaml;
 
-pub use load::{demo, from_environment, load, parse};
+pub use load::{check_without_secrets, demo, from_environment, hash_on_disk, load, parse};
 pub use raw::schema::schema;
 pub use raw::values::valid_name;
 pub use settings::*;

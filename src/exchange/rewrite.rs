@@ -153,11 +153,11 @@ fn matching(
     };
     let unchanged = Draft::new(body, members);
     let holds = |rewrite: &Rewrite| {
-        route::matches(&rewrite.when, &facts)
-            && rewrite
-                .body_has
-                .as_ref()
-                .is_none_or(|pointer| unchanged.get(pointer).is_some())
+        let mut any = rewrite.when.iter().map(|condition| {
+            let leads = |pointer| unchanged.get(pointer).is_some();
+            route::matches(&condition.when, &facts) && condition.body_has.as_ref().is_none_or(leads)
+        });
+        rewrite.when.is_empty() || any.any(|holds| holds)
     };
     let rewrites = gateway.config.rewrites.iter().enumerate();
     rewrites

@@ -101,6 +101,54 @@ fn a_swapped_symlink_is_noticed_as_kubernetes_does_it() {
     becomes(&weir, "new");
 }
 
+/// A volume of Kubernetes: all files of a version change at once, by one symbolic link.
+#[test]
+fn fragments_come_go_and_are_swapped_as_one() {
+    let upstream = Upstream::json(200, lines().answer);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token"), TOKEN).expect("a file");
+    let text = configuration(dir.path(), "include: [\"conf.d/*.yaml\"]\naccounts:\n");
+    let file = dir.path().join("weir.yaml");
+    std::fs::write(&file, text).expect("a file");
+    let conf = dir.path().join("conf.d");
+    std::fs::create_dir(&conf).expect("a directory");
+    for (version, name) in [("..version_1", "old"), ("..version_2", "new")] {
+        std::fs::create_dir(conf.join(version)).expect("a directory");
+        std::fs::write(conf.join(version).join("a.yaml"), named(name, &upstream)).expect("a file");
+    }
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, conf.join(name)).expect("a link");
+    };
+    link("..version_1", "..data");
+    link("..data/a.yaml", "a.yaml");
+    let weir = Weir::on(dir, &file).expect("weir starts");
+    assert_eq!(serving(&weir), "old");
+    link("..version_2", "..data_tmp");
+    std::fs::rename(conf.join("..data_tmp"), conf.join("..data")).expect("a rename");
+    becomes(&weir, "new");
+    let status = weir.status("/status/config");
+    assert_eq!(status["applied_hash"], status["disk_hash"]);
+
+    std::fs::write(conf.join("b.yaml"), named("second", &upstream)).expect("a file");
+    let accounts = |count: usize| {
+        eventually("the fragments are in force", || {
+            let accounts = weir.status("/status/accounts");
+            (accounts.as_array().map(Vec::len) == Some(count)).then_some(())
+        });
+    };
+    accounts(2);
+    std::fs::remove_file(conf.join("a.yaml")).expect("it was there");
+    accounts(1);
+    assert_eq!(serving(&weir), "second");
+    // Nothing is left to serve with: that is a fault, and what was stays.
+    std::fs::remove_file(conf.join("b.yaml")).expect("it was there");
+    eventually("the fault is told", || {
+        let error = weir.status("/status/config")["last_error"].to_string();
+        error.contains("at least one account").then_some(())
+    });
+    assert_eq!(serving(&weir), "second");
+}
+
 #[test]
 fn a_changed_secret_file_is_noticed() {
     let upstream = Upstream::json(200, lines().answer);

@@ -237,6 +237,9 @@ impl Compiler<'_, '_> {
             return Some(None);
         }
         let url = self.files.secret(field, self.faults)?;
+        if self.files.is_stand_in(&url) {
+            return Some(None);
+        }
         match urls::egress(url.expose()) {
             Ok(egress) => {
                 if let Some((_, password)) = &egress.credentials {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::World;
+use super::{Missing, World};
 use crate::config::diagnostic::quote;
 use crate::config::raw::secret::RawSecret;
 use crate::config::secret::Secret;
@@ -17,6 +17,7 @@ pub struct Files<'a> {
     directory: PathBuf,
     credentials: Option<PathBuf>,
     secrets: Vec<Secret>,
+    missing: Missing,
     /// Every file that was looked for, for whoever watches for changes.
     pub paths: Vec<PathBuf>,
 }
@@ -28,6 +29,7 @@ impl<'a> Files<'a> {
             directory: world.directory.clone(),
             credentials: (world.env)("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             secrets: Vec::new(),
+            missing: world.missing,
             paths: Vec::new(),
         }
     }
@@ -84,6 +86,10 @@ impl<'a> Files<'a> {
                         "set it where weir is started: `export NAME=…`, or `Environment=` of the unit"
                     }
                 };
+                if self.missing == Missing::Tolerated {
+                    faults.warn(at, message, Some(hint.to_owned()));
+                    return Some(self.stand_in());
+                }
                 faults.add_with(at, message, Some(hint.to_owned()));
                 return None;
             }
@@ -102,6 +108,23 @@ impl<'a> Files<'a> {
             return None;
         }
         Some(secret)
+    }
+
+    /// What stands in the place of a secret that is not there; no two are equal.
+    fn stand_in(&mut self) -> Secret {
+        let secret = Secret::new(format!("{STAND_IN}{}", self.secrets.len()));
+        self.secrets.push(secret.clone());
+        secret
+    }
+
+    /// Whether a secret is not there, and that is tolerated: what it should hold cannot be looked at.
+    pub fn is_stand_in(&self, secret: &Secret) -> bool {
+        self.missing == Missing::Tolerated && secret.expose().starts_with(STAND_IN)
+    }
+
+    /// Whether files that are not there are no faults.
+    pub fn tolerates_missing(&self) -> bool {
+        self.missing == Missing::Tolerated
     }
 
     /// The path that a path of the configuration stands for.
@@ -192,6 +215,7 @@ fn trim_newline(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
+const STAND_IN: &str = "a-secret-that-is-not-there-";
 /// Certificate chains stay below 64 KiB.
 const LONGEST_FILE: u64 = 1 << 20;
 

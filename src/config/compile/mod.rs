@@ -5,6 +5,7 @@
 mod accounts;
 mod capabilities;
 mod endpoints;
+mod expand;
 mod files;
 mod headers;
 mod keys;
@@ -40,21 +41,31 @@ pub struct World<'a> {
     /// Where relative paths begin.
     pub directory: PathBuf,
     pub now: SystemTime,
+    pub missing: Missing,
+}
+
+/// What becomes of secrets and certificates that are not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Missing {
+    Refused,
+    /// They are warnings, and something stands in their place: such a configuration must not be run.
+    Tolerated,
 }
 
 /// Compiles. The values returned together with faults must not be used; `None` = there is certainly a fault.
 pub fn compile(
-    raw: &Raw,
+    mut raw: Raw,
     hash: &[u8; 32],
     world: &World<'_>,
     faults: &mut Faults,
 ) -> Option<Config> {
+    expand::accounts(&mut raw, faults);
     let mut compiler = Compiler {
         faults,
         files: Files::new(world),
         now: world.now,
     };
-    compiler.config(raw, hash)
+    compiler.config(&raw, hash)
 }
 
 /// Faults and files, passed along.

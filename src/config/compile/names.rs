@@ -40,15 +40,16 @@ impl Names {
                 names.incomplete = true;
                 continue;
             };
-            if let Some(line) = lines.get(text) {
+            if let Some(first) = lines.get(text) {
                 let message = format!(
-                    "found {what} named {} a second time (first in line {line}), expected another name",
-                    quote(text)
+                    "found {what} named {} a second time (first in {}), expected another name",
+                    quote(text),
+                    faults.line(*first, field.at())
                 );
                 faults.add(field.at(), message);
                 continue;
             }
-            lines.insert(text.clone(), field.at().place.line);
+            lines.insert(text.clone(), field.at().place);
             names.positions.insert(text.clone(), position);
             names.list.push(text.clone());
         }

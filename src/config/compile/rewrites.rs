@@ -12,7 +12,7 @@ use crate::config::When;
 use crate::config::raw::Raw;
 use crate::config::raw::rewrite as raw;
 use crate::config::raw::values::{Pattern, Text};
-use crate::config::settings::rewrite::{Range, Rewrite};
+use crate::config::settings::rewrite::{Condition, Range, Rewrite};
 use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Map};
 use crate::protocol::json::Pointer;
@@ -37,7 +37,9 @@ impl Compiler<'_, '_> {
                 self.faults.warn(item.at(), message, None);
             }
             rewrites.extend(rewrite);
-            if let Some(when) = item.get().and_then(|raw| raw.when.get()) {
+            let conditions = item.get().and_then(|raw| raw.when.get());
+            let conditions = conditions.map(|when| when.0.as_slice()).unwrap_or_default();
+            for when in conditions.iter().filter_map(Field::get) {
                 self.warn_of_no_match(&when.key, known.keys.as_deref(), "key");
                 self.warn_of_no_match(&when.group, known.groups.as_deref(), "group");
             }
@@ -46,11 +48,7 @@ impl Compiler<'_, '_> {
     }
 
     fn rewrite(&mut self, raw: &raw::Rewrite) -> Option<Rewrite> {
-        let when = match raw.when.get() {
-            Some(when) => self.rewrite_when(when),
-            None if raw.when.is_wrong() => None,
-            None => Some(When::default()),
-        };
+        let when = self.rewrite_conditions(&raw.when);
         let system = self.addition(&raw.system);
         let set = self.values(&raw.set, Change::Set);
         let default = self.values(&raw.default, Change::Set);
@@ -73,11 +71,6 @@ impl Compiler<'_, '_> {
         Some(Rewrite {
             name: label(&raw.name)?,
             when: when?,
-            body_has: raw
-                .when
-                .get()
-                .and_then(|when| when.body_has.get())
-                .map(|pointer| pointer.0.clone()),
             system,
             set,
             default,
@@ -92,6 +85,37 @@ impl Compiler<'_, '_> {
                 .and_then(|stream| stream.by.get())
                 .map(|word| word.0),
         })
+    }
+
+    fn rewrite_conditions(
+        &mut self,
+        field: &Field<raw::OneOrMore<raw::RewriteWhen>>,
+    ) -> Option<Vec<Condition>> {
+        if field.is_wrong() {
+            return None;
+        }
+        let list = field
+            .get()
+            .map(|list| list.0.as_slice())
+            .unwrap_or_default();
+        if field.is_given() && list.is_empty() {
+            let hint = "leave it out: then the rewrite always applies".to_owned();
+            let message = "found an empty list, expected at least one condition";
+            self.faults.add_with(field.at(), message, Some(hint));
+        }
+        // All are looked at, so that every fault is found.
+        let conditions: Vec<Option<Condition>> = list
+            .iter()
+            .map(|item| {
+                let raw = item.get()?;
+                let when = self.rewrite_when(raw);
+                Some(Condition {
+                    when: when?,
+                    body_has: raw.body_has.get().map(|pointer| pointer.0.clone()),
+                })
+            })
+            .collect();
+        conditions.into_iter().collect()
     }
 
     fn rewrite_when(&mut self, raw: &raw::RewriteWhen) -> Option<When> {

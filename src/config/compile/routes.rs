@@ -45,15 +45,16 @@ impl Compiler<'_, '_> {
                 complete = false;
                 continue;
             };
-            if let Some(line) = catch_all {
+            if let Some(first) = catch_all {
                 let message = format!(
-                    "found a route after the one in line {line} that matches everything, expected it before"
+                    "found a route after the one in {} that matches everything, expected it before",
+                    self.faults.line(first, item.at())
                 );
                 self.faults.warn(item.at(), message, None);
             }
             let route = self.route(raw_route, pools);
             if route.as_ref().is_some_and(|route| route.when.is_empty()) {
-                catch_all.get_or_insert(item.at().place.line);
+                catch_all.get_or_insert(item.at().place);
             }
             complete &= route.is_some();
             routes.extend(route);

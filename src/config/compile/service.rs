@@ -60,6 +60,12 @@ impl Compiler<'_, '_> {
         let path: &Path = &field.get()?.0;
         let checked = match self.files.read(path) {
             Ok(text) => check_pem(&text, labels),
+            Err(reason) if self.files.tolerates_missing() => {
+                let message =
+                    format!("found a file that cannot be read ({reason}), expected {what} in PEM");
+                self.faults.warn(field.at(), message, None);
+                Ok(())
+            }
             Err(reason) => Err(format!("a file that cannot be read ({reason})")),
         };
         if let Err(found) = checked {

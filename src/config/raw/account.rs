@@ -28,6 +28,9 @@ Account {
     provider: Needed<ProviderName>,
     /// The API key.
     key: Field<RawSecret>,
+    /// Several API keys in place of one: the account becomes one a key, named `NAME-1`, `NAME-2` and so on. A pool that
+    /// names it has them all.
+    keys: Field<Vec<Field<RawSecret>>>,
     /// Overrides the base URL of the preset. Anthropic: without `/v1`; OpenAI: with `/v1`; Gemini: without `/v1beta`.
     base_url: Field<Text>,
     /// Several base URLs instead of one: a fleet behind one account.

@@ -34,7 +34,7 @@ use secret::RawSecret;
 use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
     AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
-    Pattern, Size, Span, Version, Whole, Word, Words, Zone,
+    Pattern, Size, Span, Text, Version, Whole, Word, Words, Zone,
 };
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -43,6 +43,10 @@ Raw {
     /// The version of this format: 1.
     #[expect(dead_code, reason = "decoding it is the check")]
     version: Needed<Version>,
+    /// Files with parts of the lists (accounts, pools, routes, keys, groups, projects, rewrites, prices, capabilities):
+    /// paths, or patterns such as `conf.d/*.yaml`. Relative ones begin at the directory of this file.
+    #[expect(dead_code, reason = "the files were read before this is decoded")]
+    include: Field<Vec<Field<Text>>>,
     /// Where clients connect. Default: one entry, 127.0.0.1:8080. A change needs a restart.
     listen: Field<Vec<Field<Listener>>>,
     /// The admin plane: metrics, health, status, reload. Absent = none. A change of its address needs a restart.

@@ -1,4 +1,7 @@
 //! `rewrites`: which requests of clients are changed, and how.
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
 
 use super::Texts;
@@ -20,8 +23,9 @@ mapping!("a rewrite: `{ name: NAME, when: { … }, … }`"
 Rewrite {
     /// Unique.
     name: Needed<Name>,
-    /// All given conditions must hold, of the request as the client sent it. Default: always.
-    when: Field<RewriteWhen>,
+    /// All given conditions must hold, of the request as the client sent it; of a list of conditions those of any entry.
+    /// Default: always.
+    when: Field<OneOrMore<RewriteWhen>>,
     /// Additions to the system prompt.
     system: Field<SystemPrompt>,
     /// JSON pointers and the values to put there.
@@ -94,6 +98,37 @@ RewriteStream {
     /// What one event holds.
     by: Needed<Word<Unit>>,
 });
+
+/// One value, or a list of them.
+#[derive(Clone, Debug)]
+pub struct OneOrMore<T>(pub Vec<Field<T>>);
+
+impl<T: Decode> Decode for OneOrMore<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        if let Kind::List(_) = &cursor.node.kind {
+            return Vec::decode(cursor, faults).map(Self);
+        }
+        let one = T::decode(cursor, faults)?;
+        Some(Self(vec![Field::of(cursor.at(), Some(one))]))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMore<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMore{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
 
 /// Any JSON value, written in YAML.
 #[derive(Clone, Debug, schemars::JsonSchema)]

@@ -14,9 +14,8 @@ use crate::protocol::system::Addition;
 #[derive(Clone, Debug)]
 pub struct Rewrite {
     pub name: Arc<str>,
-    pub when: When,
-    /// A further condition: this leads to something in the body.
-    pub body_has: Option<Pointer>,
+    /// Any of them must hold; none = always.
+    pub when: Vec<Condition>,
     pub system: Addition,
     /// Values are raw JSON.
     pub set: Vec<(Pointer, Bytes)>,
@@ -31,6 +30,14 @@ pub struct Rewrite {
     /// How often the session id of a key changes.
     pub rotate: Option<Duration>,
     pub regroup: Option<Unit>,
+}
+
+/// When a rewrite applies.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    pub when: When,
+    /// A further condition: this leads to something in the body.
+    pub body_has: Option<Pointer>,
 }
 
 /// The numbers that are let through, and how the bounds are written.

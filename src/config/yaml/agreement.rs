@@ -16,6 +16,7 @@ pub fn check(text: &str, root: &Rc<Node>) -> Option<Fault> {
         Ok(value) => value,
         Err(error) => {
             let place = error.location().map_or(root.place, |location| Place {
+                file: root.place.file,
                 line: location.line(),
                 column: location.column(),
             });
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     fn check_text(text: &str) -> Option<(usize, usize)> {
-        let (root, _) = read(text).expect("readable");
+        let (root, _) = read(text, 0).expect("readable");
         check(text, &root).map(|fault| (fault.place.line, fault.place.column))
     }
 
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_difference_has_a_place() {
-        let (root, _) = read("a: 1\nb: two\n").expect("readable");
+        let (root, _) = read("a: 1\nb: two\n", 0).expect("readable");
         let other = check("a: 1\nb: three\n", &root).expect("they differ");
         assert_eq!((other.place.line, other.place.column), (2, 4));
         let missing = check("a: 1\nc: two\n", &root).expect("they differ");

@@ -38,6 +38,29 @@ impl<T> Field<T> {
         self.value.as_ref()
     }
 
+    /// As [`Field::get`].
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut()
+    }
+
+    /// A field with this value, at the place of another.
+    pub fn of(at: &At, value: Option<T>) -> Self {
+        Self {
+            at: at.clone(),
+            given: true,
+            value,
+        }
+    }
+
+    /// A field that is absent.
+    pub fn absent(at: &At) -> Self {
+        Self {
+            at: at.clone(),
+            given: false,
+            value: None,
+        }
+    }
+
     /// Whether it is given, right or wrong.
     pub fn is_given(&self) -> bool {
         self.given
@@ -83,6 +106,16 @@ impl<T: Decode> Field<T> {
 pub struct Needed<T>(Field<T>);
 
 impl<T> Needed<T> {
+    /// A member with this value, at the place of another.
+    pub fn of(at: &At, value: T) -> Self {
+        Self(Field::of(at, Some(value)))
+    }
+
+    /// As [`Field::get_mut`].
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.get_mut()
+    }
+
     /// As [`Field::filter`].
     pub fn filter(self, keep: impl FnOnce(&At, &T) -> bool) -> Self {
         Self(self.0.filter(keep))
@@ -118,9 +151,17 @@ impl<T: Decode> Decode for Vec<Field<T>> {
 
     fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
         let items = cursor.items(T::EXPECTED, faults)?;
-        let decode =
-            |(index, node): (usize, &Rc<Node>)| Field::decode(&cursor.item(index, node), faults);
-        Some(items.iter().enumerate().map(decode).collect())
+        // Positions are those within a file: what a fragment adds counts from 0.
+        let (mut file, mut index) = (None, 0);
+        let decode = |node: &Rc<Node>| {
+            index = if file.replace(node.place.file) == Some(node.place.file) {
+                index + 1
+            } else {
+                0
+            };
+            Field::decode(&cursor.item(index, node), faults)
+        };
+        Some(items.iter().map(decode).collect())
     }
 }
 

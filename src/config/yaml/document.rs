@@ -10,9 +10,11 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use crate::config::diagnostic::quote;
 
-/// A position in the file, both from 1.
+/// A position in a file; line and column from 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place {
+    /// Which of the files: 0 = the configuration itself, then its fragments.
+    pub file: usize,
     pub line: usize,
     pub column: usize,
 }
@@ -71,11 +73,11 @@ impl Node {
 }
 
 /// Reads one document. `Err` holds the fault after which nothing more can be read; faults that leave the rest readable
-/// (a duplicate key) are in the list beside the tree.
-pub fn read(text: &str) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
+/// (a duplicate key) are in the list beside the tree. `file` is that of every place.
+pub fn read(text: &str, file: usize) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
     if text.len() > MAX_BYTES {
         return Err(Fault {
-            place: START,
+            place: start(file),
             message: format!(
                 "found {} bytes, expected at most {MAX_BYTES} (8 MiB)",
                 text.len()
@@ -85,12 +87,12 @@ pub fn read(text: &str) -> Result<(Rc<Node>, Vec<Fault>), Fault> {
     }
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|err| not_yaml(&err, text))?;
-        builder.on(event, place(span.start))?;
+        let (event, span) = event.map_err(|err| not_yaml(&err, text, file))?;
+        builder.on(event, place(span.start, file))?;
     }
     let root = builder
         .root
-        .unwrap_or_else(|| Rc::new(Node::nothing(START)));
+        .unwrap_or_else(|| Rc::new(Node::nothing(start(file))));
     Ok((root, builder.faults))
 }
 
@@ -317,8 +319,9 @@ fn read_key(
     PendingKey::Ready(Key { place, text })
 }
 
-fn place(marker: Marker) -> Place {
+fn place(marker: Marker, file: usize) -> Place {
     Place {
+        file,
         line: marker.line().max(1),
         column: marker.col() + 1,
     }
@@ -333,8 +336,8 @@ fn fault(place: Place, message: &str) -> Fault {
 }
 
 /// What the parser says, in the words of this file.
-fn not_yaml(err: &ScanError, text: &str) -> Fault {
-    let place = place(*err.marker());
+fn not_yaml(err: &ScanError, text: &str, file: usize) -> Fault {
+    let place = place(*err.marker(), file);
     if err.info() == "recursion limit exceeded" {
         return too_deep(place);
     }
@@ -370,7 +373,14 @@ fn syntax_hint(text: &str, place: Place) -> Option<&'static str> {
     ))
 }
 
-const START: Place = Place { line: 1, column: 1 };
+fn start(file: usize) -> Place {
+    Place {
+        file,
+        line: 1,
+        column: 1,
+    }
+}
+
 /// A configuration of ten thousand keys is below one megabyte.
 pub const MAX_BYTES: usize = 8 << 20;
 /// The schema is seven deep.
@@ -411,7 +421,7 @@ mod tests {
                 fault.place.line, fault.place.column, fault.message
             )
         }
-        match read(text) {
+        match read(text, 0) {
             Ok((root, faults)) => std::iter::once(show(&root))
                 .chain(faults.iter().map(say))
                 .collect::<Vec<_>>()
@@ -478,7 +488,7 @@ mod tests {
     fn what_is_not_yaml_is_said_with_its_place() {
         assert!(shown("a: [1, 2\nb: 3").starts_with("2:"));
         assert_eq!(
-            read("a:\n\t- b").err().and_then(|fault| fault.hint),
+            read("a:\n\t- b", 0).err().and_then(|fault| fault.hint),
             Some("YAML is indented with spaces, not with tabs")
         );
     }

@@ -7,9 +7,10 @@ use crate::config::secret::Secret;
 /// The faults and warnings of one file.
 #[derive(Debug)]
 pub struct Faults {
-    file: String,
-    found: Vec<Diagnostic>,
-    warnings: Vec<Diagnostic>,
+    /// The configuration itself, then its fragments: what [`Place::file`](document::Place::file) counts.
+    files: Vec<String>,
+    found: Vec<(usize, Diagnostic)>,
+    warnings: Vec<(usize, Diagnostic)>,
     /// Blotted out of every message at the end, as the last line of defence.
     secrets: Vec<Secret>,
     /// Faults and warnings beyond those that are kept.
@@ -21,12 +22,27 @@ pub struct Faults {
 impl Faults {
     pub fn new(file: &str) -> Self {
         Self {
-            file: file.to_owned(),
+            files: vec![file.to_owned()],
             found: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
             dropped: 0,
             decoded: 0,
+        }
+    }
+
+    /// A further file; its number.
+    pub fn add_file(&mut self, name: String) -> usize {
+        self.files.push(name);
+        self.files.len() - 1
+    }
+
+    /// `line 3`, or `line 3 of FILE` where that is not the file of `at`.
+    pub fn line(&self, place: document::Place, at: &At) -> String {
+        let name = self.files.get(place.file);
+        match name.filter(|_| place.file != at.place.file) {
+            Some(name) => format!("line {} of {name}", place.line),
+            None => format!("line {}", place.line),
         }
     }
 
@@ -40,7 +56,7 @@ impl Faults {
         if self.found.len() < MAX_KEPT {
             let hint = hint.unwrap_or_else(|| described(at));
             let diagnostic = self.diagnostic(at, message.into(), Some(hint));
-            self.found.push(diagnostic);
+            self.found.push((at.place.file, diagnostic));
         } else {
             self.dropped += 1;
         }
@@ -50,7 +66,7 @@ impl Faults {
     pub fn warn(&mut self, at: &At, message: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < MAX_KEPT {
             let diagnostic = self.diagnostic(at, message.into(), hint);
-            self.warnings.push(diagnostic);
+            self.warnings.push((at.place.file, diagnostic));
         }
     }
 
@@ -86,7 +102,8 @@ impl Faults {
     pub fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let failed = !self.found.is_empty();
         let mut list = if failed { self.found } else { self.warnings };
-        list.sort_by_key(|fault| (fault.line, fault.column));
+        list.sort_by_key(|(file, fault)| (*file, fault.line, fault.column));
+        let mut list: Vec<Diagnostic> = list.into_iter().map(|(_, fault)| fault).collect();
         list.dedup();
         for diagnostic in &mut list {
             for text in [&mut diagnostic.message, &mut diagnostic.path]
@@ -111,7 +128,7 @@ impl Faults {
 
     fn diagnostic(&self, at: &At, message: String, hint: Option<String>) -> Diagnostic {
         Diagnostic {
-            file: self.file.clone(),
+            file: self.files.get(at.place.file).cloned().unwrap_or_default(),
             line: at.place.line,
             column: at.place.column,
             path: at.path.to_string(),

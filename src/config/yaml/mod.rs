@@ -8,5 +8,6 @@ pub mod cursor;
 pub mod decode;
 pub mod document;
 pub mod faults;
+pub mod fragments;
 
 pub use agreement::check;

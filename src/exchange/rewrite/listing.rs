@@ -3,7 +3,7 @@
 //! Neither the texts of system prompts nor the values of headers are shown, and of the keys of others not even names.
 use serde_json::{Map, Value, json};
 
-use crate::config::rewrite::Rewrite;
+use crate::config::rewrite::{Condition, Rewrite};
 use crate::config::{ClientKey, Config, Glob};
 use crate::protocol::json::Pointer;
 
@@ -16,16 +16,20 @@ pub fn listing(config: &Config, key: &ClientKey) -> Value {
     let entries: Vec<Value> = config
         .rewrites
         .iter()
-        .filter(|rewrite| {
-            meets(&rewrite.when.key, Some(&key.name))
-                && meets(&rewrite.when.group, key.group.as_deref())
+        .filter_map(|rewrite| {
+            let met = |condition: &&Condition| {
+                meets(&condition.when.key, Some(&key.name))
+                    && meets(&condition.when.group, key.group.as_deref())
+            };
+            let met: Vec<&Condition> = rewrite.when.iter().filter(met).collect();
+            (rewrite.when.is_empty() || !met.is_empty()).then(|| entry(rewrite, &met))
         })
-        .map(entry)
         .collect();
     json!({"object": "list", "data": entries})
 }
 
-fn entry(rewrite: &Rewrite) -> Value {
+/// `met` are those of its conditions that hold of the key.
+fn entry(rewrite: &Rewrite, met: &[&Condition]) -> Value {
     let mut entry = Map::new();
     let mut add = |name: &str, value: Value| {
         let says = match &value {
@@ -40,7 +44,16 @@ fn entry(rewrite: &Rewrite) -> Value {
     };
     add("name", (*rewrite.name).into());
     add("object", "adapter".into());
-    add("when", conditions(rewrite));
+    let when: Vec<Value> = met.iter().copied().map(conditions).collect();
+    let is_always = when
+        .iter()
+        .any(|when| when.as_object().is_some_and(Map::is_empty));
+    match when.as_slice() {
+        [one] => add("when", one.clone()),
+        // One that always holds makes the others idle.
+        _ if is_always => {}
+        _ => add("when", when.into()),
+    }
     let texts = [
         ("prepend", &rewrite.system.prepend),
         ("append", &rewrite.system.append),
@@ -73,8 +86,8 @@ fn entry(rewrite: &Rewrite) -> Value {
     Value::Object(entry)
 }
 
-fn conditions(rewrite: &Rewrite) -> Value {
-    let when = &rewrite.when;
+fn conditions(condition: &Condition) -> Value {
+    let when = &condition.when;
     let mut conditions = Map::new();
     let globs = [
         ("user_agent", &when.user_agent),
@@ -91,7 +104,7 @@ fn conditions(rewrite: &Rewrite) -> Value {
         let headers = headers.map(|(name, glob)| (name.as_str().to_owned(), glob.pattern().into()));
         conditions.insert("header".to_owned(), Value::Object(headers.collect()));
     }
-    if let Some(pointer) = &rewrite.body_has {
+    if let Some(pointer) = &condition.body_has {
         conditions.insert("body_has".to_owned(), pointer.as_str().into());
     }
     if let Some(dialect) = when.dialect {

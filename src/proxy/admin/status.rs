@@ -2,9 +2,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::config::secret::hex;
 use crate::limits::Own;
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
@@ -46,9 +44,7 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
     let status = app.telemetry.status();
     let disk_hash = match source {
         Source::Fixed => None,
-        Source::File(path) => std::fs::read(path)
-            .ok()
-            .map(|bytes| hex(&Sha256::digest(bytes))),
+        Source::File(path) => crate::config::hash_on_disk(path),
     };
     let last_error = status
         .last_error

@@ -1,0 +1,226 @@
+//! The texts that one configuration is made of: the file itself, and the fragments that it includes.
+//!
+//! They are read whole before anything is made of them, and read again until two readings agree: a deployment that swaps a
+//! symbolic link in between is never seen half.
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::Glob;
+use super::yaml::at::At;
+use super::yaml::document::{self, Kind, Node, Place};
+use super::yaml::faults::Faults;
+
+/// What was read.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Sources {
+    /// The file itself.
+    pub text: String,
+    /// In the order of `include`, of one pattern by name.
+    pub fragments: Vec<Fragment>,
+    /// Every file and directory whose change asks for a reload, but the file itself.
+    pub watched: Vec<PathBuf>,
+    /// Place, what was found and expected, what to do.
+    faults: Vec<(Place, String, &'static str)>,
+}
+
+/// A file with a part of the lists.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Fragment {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl Sources {
+    /// Reads a file and what it includes; or the line (0 = none) and what is wrong.
+    pub fn read(path: &Path) -> Result<Self, (usize, String)> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let read = || text_of(path).map(|text| Self::of(text, directory));
+        let mut sources = read()?;
+        for _ in 0..MOST_READINGS {
+            if sources.fragments.is_empty() && sources.watched.is_empty() {
+                return Ok(sources);
+            }
+            let again = read()?;
+            if again == sources {
+                return Ok(sources);
+            }
+            sources = again;
+        }
+        Err((0, "changes faster than it can be read".to_owned()))
+    }
+
+    /// The text and what it includes; relative paths begin at `directory`.
+    pub fn of(text: String, directory: &Path) -> Self {
+        let mut sources = Self {
+            text,
+            ..Self::default()
+        };
+        // Most configurations include nothing, and are not read twice for that.
+        if sources.text.contains("include")
+            && let Ok((root, _)) = document::read(plain(&sources.text), 0)
+            && let Kind::Mapping(entries) = &root.kind
+            && let Some((_, list)) = entries.iter().find(|(key, _)| &*key.text == "include")
+            && let Kind::List(patterns) = &list.kind
+        {
+            for pattern in patterns {
+                sources.include(pattern, directory);
+            }
+        }
+        sources
+    }
+
+    /// SHA-256 of the file; with fragments over all of them.
+    pub fn digest(&self) -> [u8; 32] {
+        let own = Sha256::digest(self.text.as_bytes());
+        if self.fragments.is_empty() {
+            return own.into();
+        }
+        let mut digest = Sha256::new();
+        digest.update(own);
+        for fragment in &self.fragments {
+            let name = fragment.path.to_string_lossy();
+            for part in [&*name, &fragment.text] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part.as_bytes());
+            }
+        }
+        digest.finalize().into()
+    }
+
+    /// What was wrong with `include`.
+    pub fn report(&self, faults: &mut Faults) {
+        for (place, message, hint) in &self.faults {
+            faults.add_with(
+                &At::text(*place).member("include"),
+                message.clone(),
+                Some((*hint).to_owned()),
+            );
+        }
+    }
+
+    fn include(&mut self, node: &Node, directory: &Path) {
+        let Kind::Scalar { text, .. } = &node.kind else {
+            return; // The decoder says so.
+        };
+        let pattern = Path::new(text);
+        let (parent, name) = (pattern.parent(), pattern.file_name());
+        let parent = directory.join(parent.unwrap_or(Path::new("")));
+        let name = name.map(|name| name.to_string_lossy()).unwrap_or_default();
+        let is_pattern = |text: &str| text.contains(['*', '?', '[', '{']);
+        if pattern
+            .parent()
+            .is_some_and(|parent| is_pattern(&parent.to_string_lossy()))
+        {
+            let found = "found a pattern for a directory, expected one for the name of a file only";
+            let hint = "name each directory: include: [a/*.yaml, b/*.yaml]";
+            self.faults.push((node.place, found.to_owned(), hint));
+            return;
+        }
+        let paths = if is_pattern(&name) {
+            self.watched.push(parent.clone());
+            matching(&parent, &name)
+        } else {
+            Ok(vec![parent.join(&*name)])
+        };
+        let paths = match paths {
+            Ok(paths) => paths,
+            Err(why) => {
+                let found = format!(
+                    "found a directory that cannot be read ({why}), expected fragments in it"
+                );
+                self.faults.push((
+                    node.place,
+                    found,
+                    "make the directory, or leave the entry out",
+                ));
+                return;
+            }
+        };
+        for path in paths {
+            self.add(node.place, path);
+        }
+    }
+
+    fn add(&mut self, place: Place, path: PathBuf) {
+        if self.fragments.iter().any(|other| other.path == path) {
+            return;
+        }
+        self.watched.push(path.clone());
+        let length: usize = self
+            .fragments
+            .iter()
+            .map(|fragment| fragment.text.len())
+            .sum();
+        if self.fragments.len() >= MOST_FRAGMENTS || length > document::MAX_BYTES {
+            let found = format!(
+                "found more than {MOST_FRAGMENTS} fragments or {} bytes of them, expected fewer",
+                document::MAX_BYTES
+            );
+            self.faults
+                .push((place, found, "put more into one fragment"));
+            return;
+        }
+        match text_of(&path) {
+            Ok(text) => self.fragments.push(Fragment { path, text }),
+            Err((_, why)) => {
+                let found = format!("{}: {why}", path.display());
+                let hint =
+                    "a path begins at the directory of this file; `*` in it may match nothing";
+                self.faults.push((place, found, hint));
+            }
+        }
+    }
+}
+
+/// The text without the byte order mark with which some editors begin UTF-8.
+pub fn plain(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The files of a directory whose names match, in the order of their names. Hidden ones only when the pattern begins
+/// with a dot.
+fn matching(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let glob = Glob::new(pattern).map_err(|err| err.to_string())?;
+    let entries = std::fs::read_dir(directory).map_err(|err| err.to_string())?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|err| err.to_string())?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let name = name.unwrap_or_default();
+        let hidden = name.starts_with('.') && !pattern.starts_with('.');
+        if !hidden && glob.is_match(&name) && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The text of a file, bounded; or the line (0 = none) and what is wrong.
+fn text_of(path: &Path) -> Result<String, (usize, String)> {
+    let file = std::fs::File::open(path).map_err(|err| (0, format!("cannot be read: {err}")))?;
+    let mut bytes = Vec::new();
+    // One byte more than is allowed: then the document says that it is too long.
+    let limit = document::MAX_BYTES as u64 + 1;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|err| (0, format!("cannot be read: {err}")))?;
+    String::from_utf8(bytes).map_err(|err| {
+        let before = err
+            .as_bytes()
+            .get(..err.utf8_error().valid_up_to())
+            .unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        (
+            line,
+            "found bytes that are not UTF-8, expected text".to_owned(),
+        )
+    })
+}
+
+/// A directory of more is a mistake.
+const MOST_FRAGMENTS: usize = 1_000;
+/// How often files are read until two readings agree.
+const MOST_READINGS: usize = 5;

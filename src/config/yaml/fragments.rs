@@ -1,0 +1,101 @@
+//! A fragment's lists, joined to those of the configuration that includes it.
+use std::rc::Rc;
+
+use super::at::At;
+use super::document::{Kind, Node};
+use super::faults::Faults;
+use crate::config::diagnostic::{did_you_mean, one_of, quote};
+
+/// The tree with the lists of a fragment at the ends of its own. Values keep their places.
+pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<Node> {
+    let Kind::Mapping(entries) = &root.kind else {
+        return Rc::clone(root); // The decoder says so.
+    };
+    let mut entries = entries.clone();
+    let added = match &fragment.kind {
+        Kind::Mapping(added) => added.as_slice(),
+        // An empty fragment, or one of comments only.
+        Kind::Scalar { .. } if fragment.is_null() => &[],
+        Kind::Scalar { .. } | Kind::List(_) => {
+            let message = format!(
+                "found no mapping, expected lists: {}",
+                one_of(LISTS.iter().copied())
+            );
+            let hint = "begin it as the configuration itself: accounts: [ … ]".to_owned();
+            faults.add_with(&At::text(fragment.place), message, Some(hint));
+            &[]
+        }
+    };
+    for (key, value) in added {
+        let at = At::text(key.place);
+        if &*key.text == "version" {
+            if !matches!(&value.kind, Kind::Scalar { text, quoted: false } if text == "1") {
+                let hint = "this weir reads `version: 1`; a fragment may leave it out".to_owned();
+                faults.add_with(&at, "found another version, expected `1`", Some(hint));
+            }
+            continue;
+        }
+        if !LISTS.contains(&&*key.text) {
+            let message = format!(
+                "found {} in a fragment, expected {}",
+                quote(&key.text),
+                one_of(LISTS.iter().copied())
+            );
+            let hint = did_you_mean(&key.text, LISTS.iter().copied()).unwrap_or_else(|| {
+                "everything else belongs into the configuration itself".to_owned()
+            });
+            faults.add_with(&at, message, Some(hint));
+            continue;
+        }
+        let items = match &value.kind {
+            Kind::List(items) => items.as_slice(),
+            Kind::Scalar { .. } if value.is_null() => &[],
+            Kind::Scalar { .. } | Kind::Mapping(_) => {
+                let hint = "put it into a list: [ … ]".to_owned();
+                faults.add_with(&at, "found something else, expected a list", Some(hint));
+                continue;
+            }
+        };
+        let own = entries.iter_mut().find(|(own, _)| own.text == key.text);
+        let Some((_, own)) = own else {
+            entries.push((key.clone(), Rc::clone(value)));
+            continue;
+        };
+        let before = match &own.kind {
+            Kind::List(before) => before.as_slice(),
+            Kind::Scalar { .. } if own.is_null() => &[],
+            Kind::Scalar { .. } | Kind::Mapping(_) => {
+                let message = format!(
+                    "found a list of {} here, expected it in one place",
+                    &*key.text
+                );
+                let hint =
+                    "the configuration itself has something else than a list there".to_owned();
+                faults.add_with(&at, message, Some(hint));
+                continue;
+            }
+        };
+        let all = before.iter().chain(items).cloned().collect();
+        *own = Rc::new(Node {
+            place: own.place,
+            kind: Kind::List(all),
+        });
+    }
+    Rc::new(Node {
+        place: root.place,
+        kind: Kind::Mapping(entries),
+    })
+}
+
+/// What a fragment may hold.
+const LISTS: &[&str] = &[
+    "accounts",
+    "capabilities",
+    "groups",
+    "keys",
+    "pools",
+    "prices",
+    "projects",
+    "rewrites",
+    "routes",
+];
