@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -70,6 +70,9 @@ watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana, on
 	scripts/prerequisites.sh build prometheus
 	$(CARGO) build --locked
 	scripts/watch-check.sh target/debug/weir
+
+service-check: ## the systemd unit: its syntax and its exposure
+	scripts/service-check.sh
 
 bench: ## the benchmarks, optimised
 	scripts/prerequisites.sh build
