@@ -21,6 +21,7 @@ mod http2;
 mod ledger;
 mod limits;
 mod local;
+mod manager;
 mod oauth2;
 mod passthrough;
 mod pauses;

@@ -27,6 +27,7 @@ use crate::proxy::edge::Edge;
 use crate::proxy::state::app::App;
 pub use crate::proxy::state::app::OnReload;
 use crate::proxy::state::fleet;
+use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
 
@@ -144,9 +145,12 @@ async fn serve(
         Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+    notify::ready("serving generation 1");
+    notify::watchdog();
 
     let mut last = stop.recv().await.unwrap_or(Stop::Drain);
     app.begin_drain();
+    notify::stopping(app.in_flight());
     if last == Stop::Retire {
         let delay = app.gateway().config.server.drain_delay;
         tracing::info!(

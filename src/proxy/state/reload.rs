@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::app::App;
+use super::{app::App, notify};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config};
 
@@ -96,6 +96,7 @@ async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot:
 }
 
 async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
+    notify::reloading();
     let loading = path.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&loading)).await;
     let verdict = match loaded {
@@ -104,9 +105,10 @@ async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
             apply(app, config).await
         }
         Ok(Err(faults)) => Verdict::Rejected(faults),
-        Err(_) => return Verdict::Rejected(Vec::new()),
+        Err(_) => Verdict::Rejected(Vec::new()),
     };
     report(app, path, &verdict);
+    notify::ready(&status(app, &verdict));
     verdict
 }
 
@@ -156,6 +158,19 @@ fn report(app: &App, path: &Path, verdict: &Verdict) {
             tracing::debug!(%file, "configuration unchanged");
         }
         Verdict::NoFile => {}
+    }
+}
+
+/// The line that `systemctl status` shows.
+fn status(app: &App, verdict: &Verdict) -> String {
+    let generation = app.telemetry.status().generation;
+    match verdict {
+        Verdict::Rejected(faults) => {
+            let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+            let line = fault.lines().next().unwrap_or("it could not be loaded");
+            format!("serving generation {generation}; the file was rejected: {line}")
+        }
+        _ => format!("serving generation {generation}"),
     }
 }
 

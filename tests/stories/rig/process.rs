@@ -56,17 +56,20 @@ fn ended(output: &Output) -> Ended {
 impl Process {
     /// `weir run` with this configuration, as soon as it serves.
     pub fn start(yaml: &str) -> Self {
-        Self::start_with(yaml, None)
+        Self::start_with(yaml, [])
     }
 
-    /// The same, with a variable of the environment.
-    pub fn start_with(yaml: &str, variable: Option<(&str, &str)>) -> Self {
+    /// The same, with variables of the environment.
+    pub fn start_with<'a>(
+        yaml: &str,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("token"), super::TOKEN).expect("a file");
         let text = super::configuration(dir.path(), yaml);
         std::fs::write(dir.path().join("weir.yaml"), text).expect("a file");
         let mut command = command(&["run", "-c"]);
-        command.arg(dir.path().join("weir.yaml")).envs(variable);
+        command.arg(dir.path().join("weir.yaml")).envs(variables);
         Self::spawn(command, dir)
     }
 
