@@ -388,7 +388,7 @@ fn every_setting_of_the_service_arrives() {
     let config = everything();
     assert!(config.warnings.is_empty(), "{}", lines(&config.warnings));
     assert!(
-        matches!(&config.admin, Some(admin) if admin.token.is_some() && admin.addr == AdminAddr::Unix("/run/weir/admin.sock".into()) && admin.hosts == ["weir.example.com", "[::1]"])
+        matches!(&config.admin, Some(admin) if admin.token.is_some() && admin.addr == AdminAddr::Unix("/run/weir/admin.sock".into()) && admin.hosts == ["weir.example.com", "[::1]"] && admin.tokens.len() == 1 && admin.tokens[0].role == config::Role::Operator && admin.audit.is_some())
     );
     assert_eq!(
         (

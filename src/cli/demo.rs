@@ -41,6 +41,12 @@ impl Demo {
         // It ends with the process.
         std::thread::spawn(move || simulator.run(1, std::future::pending::<()>()));
         println!("{}", welcome(self.addr, self.admin));
+        if let Some(code) = server.invite() {
+            let admin = self.admin;
+            println!(
+                "The console, for one sign-in within ten minutes: http://{admin}/console#signin={code}\n"
+            );
+        }
         match server.run(Until::Signalled) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failure(&error),

@@ -38,6 +38,12 @@ fn load_with(path: &Path, missing: Missing) -> Result<Config, Vec<Diagnostic>> {
     build(&name, &sources, &|name| std::env::var(name).ok(), missing)
 }
 
+/// As [`load`], of a text that is to become the file.
+pub fn check_text(path: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
+    let name = path.display().to_string();
+    parse(&name, text, &|name| std::env::var(name).ok())
+}
+
 /// As [`load`], with the text and the environment given. Relative paths begin at the directory of `file_name`.
 pub fn parse(
     file_name: &str,

@@ -20,7 +20,9 @@ mod settings;
 mod sources;
 mod yaml;
 
-pub use load::{check_without_secrets, demo, from_environment, hash_on_disk, load, parse};
+pub use load::{
+    check_text, check_without_secrets, demo, from_environment, hash_on_disk, load, parse,
+};
 pub use raw::schema::schema;
 pub use raw::values::valid_name;
 pub use settings::*;

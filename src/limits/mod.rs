@@ -131,19 +131,29 @@ impl Limits {
             .of(key)
             .filter(|limited| limited.scope() != Scope::Global);
         shown
-            .map(|limited| {
-                let mut counter = limited.lock();
-                let Windows { day, month } = counter.windows(wall, &self.zone);
-                Report {
-                    scope: limited.scope(),
-                    name: Arc::clone(limited.name()),
-                    day,
-                    month,
-                    standings: counter
-                        .standings(limited.caps(), now, wall, &self.zone)
-                        .collect(),
-                }
-            })
+            .map(|limited| self.report_of(limited, now, wall))
+            .collect()
+    }
+
+    fn report_of(&self, limited: &Limited, now: Instant, wall: SystemTime) -> Report {
+        let mut counter = limited.lock();
+        let Windows { day, month } = counter.windows(wall, &self.zone);
+        Report {
+            scope: limited.scope(),
+            name: Arc::clone(limited.name()),
+            day,
+            month,
+            standings: counter
+                .standings(limited.caps(), now, wall, &self.zone)
+                .collect(),
+        }
+    }
+
+    /// What every key, every group and everyone have used and have left, for operators.
+    pub fn reports(&self, now: Instant, wall: SystemTime) -> Vec<Report> {
+        let all = self.keys.iter().chain(self.groups.iter());
+        all.chain(std::iter::once(&self.global))
+            .map(|limited| self.report_of(limited, now, wall))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! What an operator sees: metrics, one access line per request, and how the last reload went.
 pub mod access_log;
 pub mod metrics;
+pub mod recent;
 pub mod verdict;
 
 mod families;
@@ -25,12 +26,14 @@ use crate::fleet::Failure;
 use crate::outcome::Outcome;
 use access_log::AccessLog;
 use metrics::{Live, Metrics};
+use recent::Recent;
 
 /// Metrics, access log and reload status of the process. Outlives every configuration.
 #[derive(Debug)]
 pub struct Telemetry {
     metrics: Metrics,
     access_log: AccessLog,
+    recent: Recent,
     status: Mutex<ReloadStatus>,
 }
 
@@ -65,6 +68,7 @@ impl Telemetry {
         Ok(Self {
             metrics,
             access_log,
+            recent: Recent::new(config.console.recent),
             status: Mutex::new(status),
         })
     }
@@ -73,12 +77,19 @@ impl Telemetry {
     pub fn settle(&self, outcome: &Outcome, now: SystemTime) {
         self.metrics.record(outcome);
         self.access_log.record(outcome, now);
+        self.recent.push(outcome, now);
+    }
+
+    /// The last requests.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Makes the names of a new configuration known, and moves the access log to where it says. To be called before
     /// requests see the configuration. A log that cannot be opened is reported, and stays where it was.
     pub fn configure(&self, config: &Config) {
         self.metrics.configure(config);
+        self.recent.resize(config.console.recent);
         if let Err(error) = self.access_log.open(&config.log.access) {
             let file = path(&config.log.access);
             tracing::error!(file = %file.display(), %error, "the access log cannot be opened, and stays where it was");

@@ -9,6 +9,7 @@ mod bodies;
 mod capabilities;
 mod commands;
 mod connections;
+mod console;
 mod counting;
 mod early;
 mod egress;

@@ -3,6 +3,7 @@
 //! Goes on after a fault, so that all are found at once. A value that was already refused by the decoder is not
 //! complained about a second time.
 mod accounts;
+mod admin;
 mod capabilities;
 mod endpoints;
 mod expand;
@@ -91,6 +92,7 @@ impl Compiler<'_, '_> {
         }
         let listen = self.listen(raw);
         let admin = self.admin(raw, listen.as_deref().unwrap_or_default());
+        let console = admin::console(&raw.console);
         let server = self.server(&raw.server);
         let accounts = self.accounts(&raw.accounts);
         let account_names = Names::of(
@@ -123,6 +125,7 @@ impl Compiler<'_, '_> {
             warnings: Vec::new(),
             listen: listen?,
             admin: admin?,
+            console: console?,
             server: server?,
             accounts,
             pools: pools?,

@@ -1,4 +1,4 @@
-//! `listen`, `admin`, `server`, `retry`, `log` and `prices`: what concerns the process as a whole.
+//! `listen`, `server`, `retry`, `log` and `prices`: what concerns the process as a whole.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{Compiler, items};
 use crate::config::raw::values::{FilePath, Number};
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
-use crate::config::{Admin, AdminAddr, Cors, Listener, Log, Price, Retry, Server, TlsFiles};
+use crate::config::{Cors, Listener, Log, Price, Retry, Server, TlsFiles};
 
 impl Compiler<'_, '_> {
     pub(super) fn listen(&mut self, raw: &Raw) -> Option<Vec<Listener>> {
@@ -80,58 +80,6 @@ impl Compiler<'_, '_> {
             return None;
         }
         Some(self.files.resolve(path))
-    }
-
-    /// `Some(None)` = there is none.
-    #[expect(
-        clippy::option_option,
-        reason = "outer: whether it could be compiled; inner: whether there is one"
-    )]
-    pub(super) fn admin(&mut self, raw: &Raw, listen: &[Listener]) -> Option<Option<Admin>> {
-        if !raw.admin.is_given() {
-            return Some(None);
-        }
-        let admin = raw.admin.get()?;
-        let token = self.files.secret_kept_elsewhere(&admin.token, self.faults);
-        let addr = admin.addr.value();
-        if let AdminAddr::Tcp(tcp) = &addr {
-            if !tcp.ip().to_canonical().is_loopback()
-                && !admin.token.is_given()
-                && !admin.addr.is_wrong()
-            {
-                let hint = "add `token: { env: WEIR_ADMIN_TOKEN }`, or listen on 127.0.0.1";
-                let message = format!(
-                    "found `{tcp}` without a token, expected a token where others can connect"
-                );
-                self.faults
-                    .add_with(admin.addr.at(), message, Some(hint.to_owned()));
-            }
-            if let Some(other) = listen.iter().find(|other| collide(other.addr, *tcp)) {
-                let message = format!(
-                    "found `{tcp}`, which the listener `{}` already takes, expected another port",
-                    other.addr
-                );
-                self.faults.add(admin.addr.at(), message);
-            }
-        }
-        if let Some(token) = &token
-            && token.expose().len() < SHORTEST_TOKEN
-        {
-            let message = format!(
-                "found a token of fewer than {SHORTEST_TOKEN} characters, expected a longer one"
-            );
-            self.faults.warn(
-                admin.token.at(),
-                message,
-                Some("`openssl rand -hex 32` makes one".to_owned()),
-            );
-        }
-        let hosts = items(&admin.hosts)
-            .iter()
-            .filter_map(Field::get)
-            .map(|host| host.0.clone())
-            .collect();
-        Some(Some(Admin { addr, token, hosts }))
     }
 
     pub(super) fn server(&mut self, section: &Section<raw::Server>) -> Option<Server> {
@@ -225,7 +173,7 @@ fn price(raw: &raw::Price) -> Option<Price> {
 }
 
 /// Whether two listeners cannot both have their address.
-fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
     // Port 0 is a different free port each time.
     a.port() == b.port()
@@ -235,4 +183,3 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const PRIVATE_KEYS: &[&str] = &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
-const SHORTEST_TOKEN: usize = 16;

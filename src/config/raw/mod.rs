@@ -22,7 +22,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::config::yaml::decode::{Field, Map, Needed, Section};
-use crate::config::{AccessLog, AdminAddr, LogFormat};
+use crate::config::{AccessLog, AdminAddr, LogFormat, Role};
 use account::Account;
 use capabilities::Capabilities;
 use limits::{ClientLimits, Ledger};
@@ -33,8 +33,8 @@ use routing::{ClientKey, Group, Pool, Route};
 use secret::RawSecret;
 use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
-    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Network, Number, Origin,
-    Pattern, Size, Span, Text, Version, Whole, Word, Words, Zone,
+    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Name, Network, Number,
+    Origin, OutputPath, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words, Zone,
 };
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -51,6 +51,8 @@ Raw {
     listen: Field<Vec<Field<Listener>>>,
     /// The admin plane: metrics, health, status, reload. Absent = none. A change of its address needs a restart.
     admin: Field<Admin>,
+    /// The web pages of the admin plane.
+    console: Section<Console>,
     /// Settings of the process as a whole.
     server: Section<Server>,
     /// Credentials at upstreams. At least one.
@@ -113,6 +115,39 @@ Admin {
     token: Field<RawSecret>,
     /// Names under which the plane may be asked, beside those of loopback. On a loopback address any other is refused; elsewhere any other is refused once there is one here. Default none.
     hosts: Field<Vec<Field<HostName>>>,
+    /// Who may use the admin plane, and for what, at most 1000. Default none.
+    tokens: Field<Vec<Field<AdminToken>>>,
+    /// A file that every change made through the plane is written to, one JSON object a line. Default none.
+    audit: Field<OutputPath>,
+});
+
+mapping!("a token: `{ name: NAME, sha256: DIGEST, role: operator }`"
+/// Somebody who may use the admin plane.
+AdminToken {
+    /// Stands in the audit log.
+    name: Needed<Name>,
+    /// SHA-256 of the token, 64 hex digits.
+    sha256: Needed<Sha256>,
+    /// viewer reads; operator also drains, enables, resets, reloads and explains; admin may do everything.
+    role: Needed<Word<Role>>,
+});
+
+impl Words for Role {
+    const EXPECTED: &'static str = "a role";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("viewer", Self::Viewer),
+        ("operator", Self::Operator),
+        ("admin", Self::Admin),
+    ];
+}
+
+mapping!("the settings of the console"
+/// The web pages of the admin plane, and what they look at.
+Console {
+    /// Whether `/console` is served.
+    enabled: Setting<Boolean> = Boolean::or(true),
+    /// Requests that are over and kept in memory, in at most 8 MiB; 0 = none.
+    recent: Setting<Whole> = Whole::or(5_000).from(0).up_to(100_000),
 });
 
 mapping!("the settings of the process"

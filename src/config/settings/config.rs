@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::rewrite::Rewrite;
 use super::{
-    Account, Admin, ClientKey, ClientLimits, Group, Ledger, Listener, Log, ModelCapabilities, Pool,
-    Price, Prometheus, Retry, Route, Server,
+    Account, Admin, ClientKey, ClientLimits, Console, Group, Ledger, Listener, Log,
+    ModelCapabilities, Pool, Price, Prometheus, Retry, Route, Server,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
@@ -22,6 +22,7 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     pub listen: Vec<Listener>,
     pub admin: Option<Admin>,
+    pub console: Console,
     pub server: Server,
     /// In the order of the file; [`Account::index`] is the position here.
     pub accounts: Vec<Arc<Account>>,

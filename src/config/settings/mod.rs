@@ -27,5 +27,6 @@ pub use pool::{AffinityBy, Pool, Select};
 pub use prometheus::Prometheus;
 pub use route::{Route, When};
 pub use service::{
-    AccessLog, Admin, AdminAddr, Cors, Listener, Log, LogFormat, Retry, Server, TlsFiles,
+    AccessLog, Admin, AdminAddr, AdminToken, Console, Cors, Listener, Log, LogFormat, Retry, Role,
+    Server, TlsFiles,
 };

@@ -23,10 +23,34 @@ pub enum Select {
     Weighted,
 }
 
+impl Select {
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::LeastBusy => "least-busy",
+            Self::Random => "random",
+            Self::RoundRobin => "round-robin",
+            Self::Weighted => "weighted",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum AffinityBy {
     Key,
     None,
     #[default]
     Session,
+}
+
+impl AffinityBy {
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::None => "none",
+            Self::Session => "session",
+        }
+    }
 }

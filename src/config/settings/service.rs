@@ -1,6 +1,8 @@
-//! `listen`, `admin`, `server`, `retry` and `log`: what concerns the process as a whole.
+//! `listen`, `admin`, `console`, `server`, `retry` and `log`: what concerns the process as a whole.
+use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::secret::Secret;
@@ -26,6 +28,55 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
     pub hosts: Vec<String>,
+    pub tokens: Vec<AdminToken>,
+    /// Where changes are written down.
+    pub audit: Option<PathBuf>,
+}
+
+/// Who may use the admin plane.
+#[derive(Clone)]
+pub struct AdminToken {
+    pub name: Arc<str>,
+    /// Of the token.
+    pub sha256: [u8; 32],
+    pub role: Role,
+}
+
+impl Debug for AdminToken {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // Without the digest: a short token can be guessed from it.
+        f.debug_struct("AdminToken")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What somebody may do on the admin plane; each may do what those before it may.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Role {
+    Viewer,
+    Operator,
+    Admin,
+}
+
+impl Role {
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The `console` section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Console {
+    pub enabled: bool,
+    /// Requests kept in memory.
+    pub recent: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

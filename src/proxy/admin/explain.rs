@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::exchange::explain::{self, Ask, Moment};
 use crate::proxy::state::app::App;
 

@@ -115,6 +115,8 @@ mod tests {
         let admin = Admin {
             addr,
             token: None,
+            tokens: Vec::new(),
+            audit: None,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         };
         let mut headers = HeaderMap::new();
@@ -210,6 +212,8 @@ mod tests {
             addr: AdminAddr::Tcp(([127, 0, 0, 1], 9090).into()),
             token: None,
             hosts: Vec::new(),
+            tokens: Vec::new(),
+            audit: None,
         };
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("localhost"));

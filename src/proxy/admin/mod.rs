@@ -1,87 +1,132 @@
 //! The admin plane: its own listener, never on the data port.
 //!
-//! What changes state always needs the token, from wherever it comes: a peer on 127.0.0.1 is no authenticated peer.
-//! Reading needs it too unless the plane listens on loopback or on a Unix socket.
+//! What changes state always needs somebody who is known (a token, or the session that one was exchanged for), from
+//! wherever it comes: a peer on 127.0.0.1 is no authenticated peer. Reading `/status` and `/metrics` needs that too
+//! unless the plane listens on loopback or on a Unix socket; `/admin/api/v1` always does.
+mod access;
+mod answer;
+mod api;
+mod attempts;
+mod audit;
+mod console;
 mod explain;
+mod guard;
 mod host;
+mod levers;
+mod lists;
+mod needs;
+mod now;
+mod requests;
+mod sessions;
 mod status;
+mod stream;
+mod times;
+mod words;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response};
-use pingora::apps::http_app::ServeHttp;
+use http::Method;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
 use pingora::services::listening::Service;
-use serde::Serialize;
-use serde_json::json;
-use subtle::ConstantTimeEq;
 
 use super::client::body::{self, BodyFault};
 use super::state::app::App;
-use super::state::reload::{Handle, Source, Verdict};
-use crate::config::{Admin, AdminAddr};
+use super::state::reload::{Handle, Source};
 use crate::protocol::Dialect;
 use crate::telemetry::metrics::Metrics;
+use answer::Answer;
+use guard::{Guard, Need};
+use stream::Streams;
 
 /// The admin plane as a service, without its listener.
 pub(super) fn service(app: Arc<App>, reloads: Handle, source: Source) -> Service<Plane> {
-    Service::new(
-        "admin".to_owned(),
-        Plane {
-            app,
-            reloads,
-            source,
-        },
-    )
+    let guard = Guard::new(app.clone());
+    let plane = Plane {
+        app,
+        reloads,
+        source,
+        guard,
+        streams: Arc::default(),
+    };
+    Service::new("admin".to_owned(), plane)
 }
 
 pub(super) struct Plane {
     app: Arc<App>,
     reloads: Handle,
     source: Source,
+    guard: Guard,
+    streams: Arc<Streams>,
+}
+
+/// What becomes of a request.
+enum Reply {
+    Whole(Answer),
+    Stream(stream::Followed, stream::Place),
 }
 
 #[async_trait]
-impl ServeHttp for Plane {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        if let Err(refusal) = self.is_meant(session) {
-            body::discard(session).await;
-            return refusal.into_response();
+impl HttpServerApp for Plane {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
         }
-        let head = session.req_header();
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        let presented = head
-            .headers
-            .get(AUTHORIZATION)
-            .map(|value| value.as_bytes().to_vec());
-        if method == Method::POST && path == EXPLAIN {
-            return self
-                .explain(session, presented.as_deref())
-                .await
-                .into_response();
+        session.set_keepalive(if *shutdown.borrow() {
+            None
+        } else {
+            Some(KEEPALIVE_S)
+        });
+        match self.reply(&mut session).await {
+            Reply::Whole(answer) => write(&mut session, answer).await.ok()?,
+            Reply::Stream(followed, place) => {
+                stream::run(&self.app, &mut session, followed, &mut shutdown.clone()).await;
+                drop(place);
+                return None;
+            }
         }
-        // No other request of this plane has a body that matters; what is sent is read, so that the connection stays usable.
-        if session.drain_request_body().await.is_err() {
-            session.set_keepalive(None);
-        }
-        let answer = self.answer(&method, &path, presented.as_deref()).await;
-        answer.into_response()
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reused = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reused, settings))
     }
 }
 
-/// A status, a media type and a body.
-struct Answer {
-    status: u16,
-    media: &'static str,
-    body: Vec<u8>,
-    allow: Option<&'static str>,
-}
-
 impl Plane {
-    async fn answer(&self, method: &Method, path: &str, presented: Option<&[u8]>) -> Answer {
+    async fn reply(&self, session: &mut ServerSession) -> Reply {
+        if let Err(refusal) = self.guard.is_meant(session) {
+            body::discard(session).await;
+            return Reply::Whole(refusal);
+        }
+        let head = session.req_header();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        if let Some(rest) = path.strip_prefix(api::PREFIX) {
+            return self.api(session, &method, rest).await;
+        }
+        if method == Method::POST && path == EXPLAIN {
+            return Reply::Whole(self.explain(session).await);
+        }
+        let page = (method == Method::GET || method == Method::HEAD)
+            && self.app.gateway().config.console.enabled;
+        let page = page.then(|| console::page(&path, &head.headers)).flatten();
+        // No other request has a body that matters; what is sent is read, so that the connection stays usable.
+        if session.drain_request_body().await.is_err() {
+            session.set_keepalive(None);
+        }
+        Reply::Whole(match page {
+            Some(page) => page,
+            None => self.answer(session, &method, &path).await,
+        })
+    }
+
+    async fn answer(&self, session: &ServerSession, method: &Method, path: &str) -> Answer {
         let reads = method == Method::GET || method == Method::HEAD;
         if !reads && method != Method::POST {
             return Answer::wrong_method("GET, HEAD, POST");
@@ -93,32 +138,19 @@ impl Plane {
         if reads && path == "/readyz" {
             return self.ready();
         }
-        if let Err(refusal) = self.authorize(reads, presented) {
-            return refusal;
-        }
-        if reads {
-            self.read(path)
-        } else {
-            self.change(path).await
-        }
-    }
-
-    /// Refuses what a page of another site made a browser send.
-    fn is_meant(&self, session: &ServerSession) -> Result<(), Answer> {
-        let (gateway, head) = (self.app.gateway(), session.req_header());
-        let Some(admin) = &gateway.config.admin else {
-            return Ok(());
+        let need = if reads { Need::Status } else { Need::Operator };
+        let who = match self.guard.admit(session, need).await {
+            Ok(who) => who,
+            Err(refusal) => return refusal,
         };
-        host::check(admin, &head.uri, &head.headers).map_err(|stranger| match stranger {
-            host::Stranger::Host => Answer::fault(
-                421,
-                "the admin plane is not asked under this name: ask 127.0.0.1, or add the name to `admin.hosts`",
-            ),
-            host::Stranger::Origin => Answer::fault(
-                403,
-                "a page of another origin sent this: the admin plane answers its own pages and clients that send no `Origin`",
-            ),
-        })
+        if reads {
+            return self.read(path);
+        }
+        let done = self.change(path).await;
+        if let (Some(who), true) = (&who, done.answer.status() < 400) {
+            self.guard.note(session, who, &done);
+        }
+        done.answer
     }
 
     fn read(&self, path: &str) -> Answer {
@@ -130,59 +162,59 @@ impl Plane {
             "/admin/reload" | EXPLAIN => Answer::wrong_method("POST"),
             _ => Answer::fault(
                 404,
-                "nothing here; try /metrics, /livez, /readyz, /status, /status/config, /status/accounts",
+                "nothing here; try /console, /metrics, /livez, /readyz, /status, /status/config, /status/accounts",
             ),
         }
     }
 
-    async fn change(&self, path: &str) -> Answer {
+    async fn change(&self, path: &str) -> guard::Done {
         match path {
-            "/admin/reload" => self.reload().await,
+            "/admin/reload" => api::reload(&self.app, &self.reloads).await,
             "/metrics" | "/livez" | "/readyz" | "/status" | "/status/config"
-            | "/status/accounts" => Answer::wrong_method("GET, HEAD"),
+            | "/status/accounts" => guard::Done::nothing(Answer::wrong_method("GET, HEAD")),
             _ => match path
                 .strip_prefix("/admin/accounts/")
                 .and_then(|rest| rest.rsplit_once('/'))
             {
-                Some((account, verb)) => self.account(account, verb),
-                None => Answer::fault(
+                Some((account, verb)) => api::account(&self.app, account, verb),
+                None => guard::Done::nothing(Answer::fault(
                     404,
                     "nothing here; try /admin/reload, /admin/explain or /admin/accounts/NAME/{drain,enable,reset}",
-                ),
+                )),
             },
         }
     }
 
     /// Changes nothing, so that it is a way of reading.
-    async fn explain(&self, session: &mut ServerSession, presented: Option<&[u8]>) -> Answer {
-        if let Err(refusal) = self.authorize(true, presented) {
+    async fn explain(&self, session: &mut ServerSession) -> Answer {
+        if let Err(refusal) = self.guard.admit(session, Need::Status).await {
             body::discard(session).await;
             return refusal;
         }
-        match body::read(session, explain::limit(&self.app)).await {
+        match read_body(session, explain::limit(&self.app)).await {
             Ok(question) => explain::answer(&self.app, question).await,
-            Err(fault) => {
-                session.set_keepalive(None);
-                match fault {
-                    BodyFault::Refused(refusal) => {
-                        let answer = refusal.answer(Dialect::OpenaiChat, "");
-                        Answer::fault(answer.status, &refusal.wire().message)
-                    }
-                    BodyFault::Gone => Answer::fault(400, "the body broke off"),
-                }
-            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    async fn api(&self, session: &mut ServerSession, method: &Method, path: &str) -> Reply {
+        let parts = api::Parts {
+            app: &self.app,
+            reloads: &self.reloads,
+            source: &self.source,
+            guard: &self.guard,
+            streams: &self.streams,
+        };
+        match api::serve(&parts, session, method, path).await {
+            api::Served::Whole(answer) => Reply::Whole(answer),
+            api::Served::Stream(followed, place) => Reply::Stream(followed, place),
         }
     }
 
     fn metrics(&self) -> Answer {
         // Thousands of keys have tens of thousands of series: no request waits for that text.
         let text = tokio::task::block_in_place(|| status::metrics(&self.app));
-        Answer {
-            status: 200,
-            media: Metrics::CONTENT_TYPE,
-            body: text.into_bytes(),
-            allow: None,
-        }
+        Answer::new(200, Metrics::CONTENT_TYPE, text.into_bytes())
     }
 
     fn ready(&self) -> Answer {
@@ -195,145 +227,35 @@ impl Plane {
             Answer::text(503, "no usable account\n")
         }
     }
+}
 
-    async fn reload(&self) -> Answer {
-        match self.reloads.reload().await {
-            Some(Verdict::Applied {
-                generation,
-                restart,
-            }) => Answer::json(
-                200,
-                &json!({"result": "applied", "generation": generation, "needs_restart": restart}),
-            ),
-            Some(Verdict::Unchanged) => Answer::json(200, &json!({"result": "unchanged"})),
-            Some(Verdict::Rejected(faults)) => {
-                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                Answer::json(422, &json!({"result": "rejected", "faults": faults}))
+/// A body of at most `limit` bytes, or what its sender is told.
+async fn read_body(session: &mut ServerSession, limit: usize) -> Result<bytes::Bytes, Answer> {
+    body::read(session, limit).await.map_err(|fault| {
+        session.set_keepalive(None);
+        match fault {
+            BodyFault::Refused(refusal) => {
+                let answer = refusal.answer(Dialect::OpenaiChat, "");
+                Answer::fault(answer.status, &refusal.wire().message)
             }
-            Some(Verdict::NoFile) => {
-                Answer::fault(409, "this weir runs without a configuration file")
-            }
-            None => Answer::fault(503, "the process is ending"),
+            BodyFault::Gone => Answer::fault(400, "the body broke off"),
         }
-    }
+    })
+}
 
-    fn account(&self, name: &str, verb: &str) -> Answer {
-        let gateway = self.app.gateway();
-        let Some(account) = gateway
-            .config
-            .accounts
-            .iter()
-            .find(|account| &*account.name == name)
-        else {
-            return Answer::fault(
-                404,
-                "no account of that name; GET /status/accounts lists them",
-            );
-        };
-        let pool = &gateway.pool;
-        if matches!(verb, "enable" | "reset") {
-            self.app.snapshot().tokens.retry(&account.name);
-        }
-        match verb {
-            "drain" => pool.drain(&account.name),
-            "enable" => pool.enable(&account.name),
-            "reset" => pool.reset(&account.name),
-            _ => return Answer::fault(404, "an account can be told to drain, enable or reset"),
-        };
-        tracing::info!(account = %account.name, verb, "account operation");
-        Answer::json(200, &json!({"account": &*account.name, "result": verb}))
+async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<()> {
+    let (parts, body) = answer.into_response().into_parts();
+    session
+        .write_response_header(Box::new(ResponseHeader::from(parts)))
+        .await?;
+    if !body.is_empty() {
+        session.write_response_body(body.into(), true).await?;
     }
-
-    fn authorize(&self, reads: bool, presented: Option<&[u8]>) -> Result<(), Answer> {
-        let gateway = self.app.gateway();
-        let Some(admin) = &gateway.config.admin else {
-            return Err(Answer::fault(
-                403,
-                "the admin plane is being taken out of the configuration",
-            ));
-        };
-        if reads && is_local(admin) {
-            return Ok(());
-        }
-        let Some(token) = &admin.token else {
-            return Err(Answer::fault(
-                403,
-                "this needs a token and none is configured: set `admin.token`",
-            ));
-        };
-        let expected = format!("Bearer {}", token.expose());
-        let matches =
-            presented.is_some_and(|presented| bool::from(presented.ct_eq(expected.as_bytes())));
-        if matches {
-            Ok(())
-        } else {
-            Err(Answer::fault(
-                401,
-                "send the admin token as `Authorization: Bearer TOKEN`",
-            ))
-        }
-    }
+    Ok(())
 }
 
 /// What would happen to a request.
 const EXPLAIN: &str = "/admin/explain";
 
-/// Whether only this host can reach the plane.
-fn is_local(admin: &Admin) -> bool {
-    match &admin.addr {
-        AdminAddr::Tcp(addr) => addr.ip().is_loopback(),
-        AdminAddr::Unix(_) => true,
-    }
-}
-
-impl Answer {
-    fn json(status: u16, value: &impl Serialize) -> Self {
-        let mut body = serde_json::to_vec_pretty(value).unwrap_or_default();
-        body.push(b'\n');
-        Self {
-            status,
-            media: "application/json",
-            body,
-            allow: None,
-        }
-    }
-
-    fn text(status: u16, text: &str) -> Self {
-        Self {
-            status,
-            media: "text/plain; charset=utf-8",
-            body: text.into(),
-            allow: None,
-        }
-    }
-
-    fn fault(status: u16, message: &str) -> Self {
-        Self::json(status, &json!({ "error": message }))
-    }
-
-    fn wrong_method(allow: &'static str) -> Self {
-        let mut answer = Self::fault(405, &format!("this path takes {allow}"));
-        answer.allow = Some(allow);
-        answer
-    }
-
-    fn into_response(self) -> Response<Vec<u8>> {
-        let mut response = Response::new(self.body);
-        *response.status_mut() = http::StatusCode::from_u16(self.status).unwrap_or_default();
-        let length = response.body().len();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
-        headers.insert(CONTENT_LENGTH, length.into());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        if self.status == 401 {
-            headers.insert(
-                http::header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer"),
-            );
-        }
-        response
-    }
-}
+/// How long an idle connection is kept, seconds.
+const KEEPALIVE_S: u64 = 60;

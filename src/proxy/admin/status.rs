@@ -3,11 +3,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use super::times::{timestamp, timestamp_in};
 use crate::limits::Own;
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
-use crate::proxy::reload::Source;
 use crate::proxy::state::app::App;
+use crate::proxy::state::reload::Source;
 use crate::telemetry::metrics::{AccountSample, Live};
 
 /// Everything at a glance.
@@ -30,7 +31,7 @@ pub(super) fn accounts(app: &App) -> Value {
         // Only where there is one: how the access token stands, never the token.
         if let Some(token) = snapshot.tokens.status(&status.name, now) {
             value["access_token"] = json!({
-                "expires_at": token.expires_in.map(timestamp_in),
+                "expires_at": token.expires_in.map(|wait| timestamp_in(SystemTime::now(), wait)),
                 "last_error": token.fault,
             });
         }
@@ -101,14 +102,14 @@ fn account(status: &AccountStatus) -> Value {
             "name": &*part.name,
             "state": part.state.as_str(),
             "reason": part.reason.map(FailureClass::as_str),
-            "until": part.until.map(timestamp_in),
+            "until": part.until.map(|wait| timestamp_in(SystemTime::now(), wait)),
         })
     };
     let windows: serde_json::Map<String, Value> = status
         .windows
         .iter()
         .map(|window| {
-            let value = json!({"utilization": window.utilization, "resets_at": timestamp_in(window.resets_in)});
+            let value = json!({"utilization": window.utilization, "resets_at": timestamp_in(SystemTime::now(), window.resets_in)});
             (window.window.to_owned(), value)
         })
         .collect();
@@ -116,27 +117,13 @@ fn account(status: &AccountStatus) -> Value {
         "name": &*status.name,
         "state": status.state.as_str(),
         "reason": status.reason.map(FailureClass::as_str),
-        "until": status.until.map(timestamp_in),
+        "until": status.until.map(|wait| timestamp_in(SystemTime::now(), wait)),
         "in_flight": status.in_flight,
         "first_byte_ms": status.first_byte.map(|time| time.as_millis()),
         "windows": windows,
         "models": status.models.iter().map(part).collect::<Vec<_>>(),
         "endpoints": status.endpoints.iter().map(part).collect::<Vec<_>>(),
     })
-}
-
-fn timestamp_in(wait: Duration) -> String {
-    timestamp(SystemTime::now() + wait)
-}
-
-fn timestamp(at: SystemTime) -> String {
-    let seconds = at
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds)
-        .map(|at| at.to_string())
-        .unwrap_or_default()
 }
 
 fn unix_in(wait: Duration) -> f64 {

@@ -109,6 +109,13 @@ impl Server {
         }
     }
 
+    /// A code with which one person can sign in at the console as an admin, for ten minutes; `None` without an admin
+    /// plane on TCP.
+    pub fn invite(&self) -> Option<&str> {
+        self.admin_addr()?;
+        self.app.invite()
+    }
+
     /// Serves until `until` says otherwise.
     pub fn run(self, until: Until) -> Result<(), StartError> {
         let Self {

@@ -1,6 +1,6 @@
 //! What every request of the process shares.
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -40,6 +40,11 @@ pub(crate) struct App {
     pub(crate) reloads: Notify,
     /// No other process has it, on whatever host.
     pub(crate) run_id: String,
+    /// The name of the host.
+    host: String,
+    started_at: SystemTime,
+    /// Lets the person who started the process sign in at the console, once.
+    first_sign_in: OnceLock<String>,
     random: Arc<Random>,
 }
 
@@ -98,6 +103,9 @@ impl App {
             idle: Notify::new(),
             cut: Notify::new(),
             reloads: Notify::new(),
+            host: host(),
+            started_at: SystemTime::now(),
+            first_sign_in: OnceLock::new(),
             run_id: format!("{:016x}", seed()),
             random: Arc::new(Random::new()),
         }))
@@ -106,6 +114,29 @@ impl App {
     /// The configuration in force.
     pub(crate) fn gateway(&self) -> Arc<Gateway> {
         self.current.load().gateway.clone()
+    }
+
+    /// The name under which this process is known: the label of its metrics, or else its host's.
+    pub(crate) fn instance(&self) -> String {
+        let gateway = self.gateway();
+        let prometheus = gateway.config.prometheus.as_ref();
+        let label = prometheus.and_then(|prometheus| prometheus.instance.as_deref());
+        label.unwrap_or(&self.host).to_owned()
+    }
+
+    pub(crate) fn started_at(&self) -> SystemTime {
+        self.started_at
+    }
+
+    /// The code for the first sign-in, if one was made.
+    pub(crate) fn first_sign_in(&self) -> Option<&str> {
+        self.first_sign_in.get().map(String::as_str)
+    }
+
+    /// Makes a code for the first sign-in. To be called before the admin plane serves.
+    pub(crate) fn invite(&self) -> Option<&str> {
+        let code = random_text()?;
+        Some(self.first_sign_in.get_or_init(|| code))
     }
 
     /// The same, with the way to its upstreams.
@@ -264,6 +295,22 @@ impl std::fmt::Debug for App {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.leave();
+    }
+}
+
+/// 256 bits that nobody can foresee, as text; `None` when the system has no randomness.
+pub(crate) fn random_text() -> Option<String> {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0_u8; 32];
+    ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "weir".to_owned(),
+        name => name.to_owned(),
     }
 }
 

@@ -1,0 +1,190 @@
+//! The pages of the console: files that are part of the binary, sent compressed and known by their digest.
+//!
+//! They hold nothing (no name of a host, no version) and need no session; the data that they show does.
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::access::sha256;
+use super::answer::Answer;
+
+/// A file of the console; `None` when `path` is none of its paths.
+pub(super) fn page(path: &str, headers: &HeaderMap) -> Option<Answer> {
+    let rest = path.strip_prefix("/console")?;
+    if !rest.is_empty() && !rest.starts_with('/') {
+        return None;
+    }
+    // Every state of the pages has an address of its own; what is no file is one of these.
+    let asset = ASSETS
+        .iter()
+        .find(|asset| rest.strip_prefix("/assets/") == Some(asset.name))
+        .or_else(|| {
+            (!rest.starts_with("/assets/"))
+                .then(|| ASSETS.first())
+                .flatten()
+        })?;
+    Some(asset.answer(headers))
+}
+
+struct Asset {
+    name: &'static str,
+    media: &'static str,
+    plain: &'static [u8],
+    packed: Vec<u8>,
+    tag: HeaderValue,
+}
+
+impl Asset {
+    fn new(name: &'static str, media: &'static str, plain: &'static [u8]) -> Self {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        // Writing to memory cannot fail; were it to, the plain bytes would be sent.
+        let packed = encoder
+            .write_all(plain)
+            .and_then(|()| encoder.finish())
+            .unwrap_or_default();
+        let digest = sha256(plain);
+        let hex: String = digest[..12]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            name,
+            media,
+            plain,
+            packed,
+            tag: HeaderValue::from_str(&format!("\"{hex}\""))
+                .unwrap_or(HeaderValue::from_static("\"\"")),
+        }
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Answer {
+        let known = headers.get_all(IF_NONE_MATCH).iter().any(|tags| {
+            tags.as_bytes()
+                .windows(self.tag.len())
+                .any(|part| part == self.tag.as_bytes())
+        });
+        let takes_gzip = headers
+            .get_all(ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|coding| coding.trim() == "gzip" || coding.trim().starts_with("gzip;q=1"));
+        let mut answer = if known {
+            Answer::new(304, self.media, Vec::new())
+        } else if takes_gzip && !self.packed.is_empty() {
+            Answer::new(200, self.media, self.packed.clone())
+                .with(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+        } else {
+            Answer::new(200, self.media, self.plain.to_vec())
+        };
+        for (name, value) in POLICY {
+            answer = answer.with(name, HeaderValue::from_static(value));
+        }
+        answer
+            .with(ETAG, self.tag.clone())
+            .with(VARY, HeaderValue::from_static("accept-encoding"))
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+    }
+}
+
+/// No page of another site may frame these, and they take nothing from anywhere but here.
+const POLICY: [(HeaderName, &str); 3] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+
+/// The page itself first.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    vec![
+        Asset::new("index.html", HTML, include_bytes!("console/index.html")),
+        Asset::new("weir.css", CSS, include_bytes!("console/weir.css")),
+        Asset::new(
+            "icon.svg",
+            "image/svg+xml",
+            include_bytes!("console/icon.svg"),
+        ),
+        Asset::new("main.js", JS, include_bytes!("console/main.js")),
+        Asset::new("ui.js", JS, include_bytes!("console/ui.js")),
+        Asset::new("api.js", JS, include_bytes!("console/api.js")),
+        Asset::new("words.js", JS, include_bytes!("console/words.js")),
+        Asset::new("shell.js", JS, include_bytes!("console/shell.js")),
+        Asset::new("now.js", JS, include_bytes!("console/now.js")),
+        Asset::new("live.js", JS, include_bytes!("console/live.js")),
+        Asset::new("try.js", JS, include_bytes!("console/try.js")),
+        Asset::new("lists.js", JS, include_bytes!("console/lists.js")),
+    ]
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str, headers: &[(HeaderName, &str)]) -> Option<http::Response<Vec<u8>>> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, value.parse().expect("a value"));
+        }
+        page(path, &map).map(Answer::into_response)
+    }
+
+    #[test]
+    fn every_address_of_the_console_is_its_page() {
+        let page = get("/console", &[]).expect("a page");
+        for path in ["/console/", "/console/now", "/console/live/req_1"] {
+            assert_eq!(
+                get(path, &[]).expect("a page").body(),
+                page.body(),
+                "{path}"
+            );
+        }
+        assert!(get("/console/assets/nothing.js", &[]).is_none());
+        assert!(get("/consolex", &[]).is_none() && get("/metrics", &[]).is_none());
+    }
+
+    #[test]
+    fn what_a_browser_has_is_not_sent_again_and_the_rest_is_packed() {
+        let plain = get("/console/assets/main.js", &[]).expect("a file");
+        let packed =
+            get("/console/assets/main.js", &[(ACCEPT_ENCODING, "br, gzip")]).expect("a file");
+        assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+        assert!(packed.body().len() < plain.body().len());
+        let tag = plain.headers()[ETAG].to_str().expect("a tag");
+        let again = get("/console/assets/main.js", &[(IF_NONE_MATCH, tag)]).expect("an answer");
+        assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+    }
+
+    #[test]
+    fn the_whole_console_is_small() {
+        let bytes: usize = ASSETS.iter().map(|asset| asset.packed.len()).sum();
+        assert!(bytes < 200_000, "{bytes} bytes over the wire");
+    }
+
+    #[test]
+    fn no_page_runs_what_is_written_into_it() {
+        let page = get("/console", &[]).expect("a page");
+        let policy = page.headers()[CONTENT_SECURITY_POLICY]
+            .to_str()
+            .expect("text");
+        assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"));
+        let html = String::from_utf8_lossy(page.body()).into_owned();
+        assert!(
+            !html.contains("<script>") && !html.contains("style=") && !html.contains("onclick")
+        );
+    }
+}

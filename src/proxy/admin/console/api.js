@@ -1,0 +1,68 @@
+// The data: JSON under /admin/api/v1, and one stream a page. Sessions are cookies; what changes something says that it
+// comes from this page.
+const BASE = "/admin/api/v1/";
+export class Fault extends Error { constructor(status, message, wait) { super(message); this.status = status; this.wait = wait; } }
+let offset = 0;
+/** The server's clock, by its last answer. */
+export const now = () => Date.now() + offset;
+export const skew = () => offset;
+let unauthorized = () => {};
+export const onUnauthorized = (then) => { unauthorized = then; };
+
+async function call(method, path, body) {
+  let answer;
+  try {
+    answer = await fetch(BASE + path, { method, credentials: "same-origin", headers: method === "GET" ? {} : { "x-weir-console": "1", "content-type": "application/json" }, body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body) });
+  } catch { throw new Fault(0, "no answer"); }
+  const text = await answer.text();
+  let value = null;
+  try { value = JSON.parse(text); } catch { /* said below */ }
+  if (value?.server_time) offset = Date.parse(value.server_time) - Date.now();
+  if (answer.ok) return value;
+  const fault = new Fault(answer.status, value?.error || value?.faults?.join("\n") || text.slice(0, 200), +answer.headers.get("retry-after") || 0);
+  if (answer.status === 401 && path !== "session") unauthorized();
+  throw fault;
+}
+export const get = (path) => call("GET", path);
+export const post = (path, body = {}) => call("POST", path, body);
+export const remove = (path) => call("DELETE", path);
+
+/**
+ * Follows a stream until it is closed. A hidden tab lets it go after 10 s and takes it up again when it is seen: six
+ * streams are all that a browser opens to one host.
+ */
+export function follow(path, { on, lost }) {
+  let source = null, tries = 0, timer = 0, hidden = 0, last = "", over = false;
+  const open = () => {
+    if (over) return;
+    const at = typeof path === "function" ? path() : path;
+    source = new EventSource(BASE + at + (last ? `&since=${last}` : ""));
+    for (const name of ["now", "hello", "rows", "stats", "bye"]) source.addEventListener(name, (e) => {
+      tries = 0;
+      if (e.lastEventId) last = e.lastEventId;
+      const data = JSON.parse(e.data);
+      if (data.server_time) offset = Date.parse(data.server_time) - Date.now();
+      on(name, data);
+    });
+    source.onerror = () => {
+      source.close(); source = null;
+      const wait = [1, 2, 4, 8, 15][Math.min(tries++, 4)] * (.8 + Math.random() * .4);
+      lost?.(wait, tries);
+      timer = setTimeout(open, wait * 1000);
+      // A stream does not say why it was refused.
+      if (tries < 3) get("session").catch(() => {});
+    };
+  };
+  const seen = () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => { source?.close(); source = null; clearTimeout(timer); }, 10000);
+    else if (!source && !over) { clearTimeout(timer); open(); }
+  };
+  document.addEventListener("visibilitychange", seen);
+  open();
+  return {
+    again: () => { clearTimeout(timer); source?.close(); source = null; open(); },
+    restart: () => { last = ""; clearTimeout(timer); source?.close(); source = null; open(); },
+    close: () => { over = true; clearTimeout(timer); clearTimeout(hidden); source?.close(); document.removeEventListener("visibilitychange", seen); },
+  };
+}

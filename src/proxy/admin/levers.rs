@@ -1,0 +1,64 @@
+//! What an operator does: reload, drain, enable, reset.
+use serde_json::json;
+
+use super::answer::Answer;
+use super::words;
+use crate::proxy::state::app::App;
+use crate::proxy::state::reload::{Handle, Verdict};
+
+/// Reads the configuration again, and says how that went.
+pub(super) async fn reload(reloads: &Handle) -> Answer {
+    match reloads.reload().await {
+        Some(Verdict::Applied {
+            generation,
+            restart,
+        }) => Answer::json(
+            200,
+            &json!({"result": "applied", "generation": generation, "needs_restart": restart}),
+        ),
+        Some(Verdict::Unchanged) => Answer::json(200, &json!({"result": "unchanged"})),
+        Some(Verdict::Rejected(faults)) => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Answer::json(422, &json!({"result": "rejected", "faults": faults}))
+        }
+        Some(Verdict::NoFile) => Answer::fault(409, "this weir runs without a configuration file"),
+        None => Answer::fault(503, "the process is ending"),
+    }
+}
+
+/// The word for the state of an account, if there is one of that name.
+pub(super) fn state(app: &App, name: &str) -> Option<&'static str> {
+    let statuses = app.gateway().pool.snapshot(std::time::Instant::now());
+    statuses
+        .iter()
+        .find(|status| &*status.name == name)
+        .map(words::word)
+}
+
+/// Drains, enables or resets an account.
+pub(super) fn account(app: &App, name: &str, verb: &str) -> Answer {
+    let gateway = app.gateway();
+    let Some(account) = gateway
+        .config
+        .accounts
+        .iter()
+        .find(|account| &*account.name == name)
+    else {
+        return Answer::fault(
+            404,
+            "no account of that name; GET /status/accounts lists them",
+        );
+    };
+    let pool = &gateway.pool;
+    if matches!(verb, "enable" | "reset") {
+        app.snapshot().tokens.retry(&account.name);
+    }
+    match verb {
+        "drain" => pool.drain(&account.name),
+        "enable" => pool.enable(&account.name),
+        "reset" => pool.reset(&account.name),
+        _ => return Answer::fault(404, "an account can be told to drain, enable or reset"),
+    };
+    tracing::info!(account = %account.name, verb, "account operation");
+    Answer::json(200, &json!({"account": &*account.name, "result": verb}))
+}

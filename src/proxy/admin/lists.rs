@@ -1,0 +1,126 @@
+//! Keys and groups with their use and limits, in pages: there may be a hundred thousand.
+use std::time::{Instant, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::requests::Query;
+use super::times::{timestamp, timestamp_in};
+use crate::limits::{Report, Scope};
+use crate::proxy::state::app::App;
+
+/// Keys in the order of the configuration, those whose name or group holds `q`.
+pub(super) fn keys(app: &App, query: &Query) -> Answer {
+    let gateway = app.gateway();
+    let (now, wall) = (Instant::now(), SystemTime::now());
+    let wanted = query
+        .get("q")
+        .map(|text| text.to_lowercase())
+        .unwrap_or_default();
+    let holds = |text: &str| text.to_lowercase().contains(&wanted);
+    let fitting: Vec<_> = gateway
+        .config
+        .keys
+        .iter()
+        .filter(|key| holds(&key.name) || key.group.as_deref().is_some_and(holds))
+        .collect();
+    let after: usize = query
+        .get("after")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let rows: Vec<Value> = fitting
+        .iter()
+        .skip(after)
+        .take(PAGE)
+        .map(|key| {
+            let reports = gateway.limits.report(key.index, now, wall);
+            let own = reports.iter().find(|report| report.scope == Scope::Key);
+            let pools = key.pools.as_ref().map(|pools| {
+                let names = pools
+                    .iter()
+                    .map(|place| &*gateway.config.pools[*place].name);
+                names.collect::<Vec<_>>()
+            });
+            let models = key.models.as_ref().map(|models| {
+                models
+                    .iter()
+                    .map(crate::config::Glob::pattern)
+                    .collect::<Vec<_>>()
+            });
+            json!({
+                "name": &*key.name,
+                "group": key.group.as_deref(),
+                "project": key.project.as_deref(),
+                "pools": pools,
+                "models": models,
+                "expires": key.expires.map(timestamp),
+                "expired": key.expires.is_some_and(|at| at <= wall),
+                "use": own.map(|report| usage(report, wall)),
+            })
+        })
+        .collect();
+    page(&rows, fitting.len(), after)
+}
+
+/// Groups in the order of the configuration.
+pub(super) fn groups(app: &App) -> Answer {
+    let gateway = app.gateway();
+    let wall = SystemTime::now();
+    let reports = gateway.limits.reports(Instant::now(), wall);
+    let rows: Vec<Value> = reports
+        .iter()
+        .filter(|report| report.scope == Scope::Group)
+        .map(|report| {
+            let keys = gateway
+                .config
+                .keys
+                .iter()
+                .filter(|key| key.group.as_deref() == Some(&*report.name));
+            json!({ "name": &*report.name, "keys": keys.count(), "use": usage(report, wall) })
+        })
+        .collect();
+    page(&rows, rows.len(), 0)
+}
+
+fn page(rows: &[Value], matched: usize, after: usize) -> Answer {
+    let next = after + rows.len();
+    Answer::json(
+        200,
+        &json!({
+            "matched": matched,
+            "rows": rows,
+            "after": (next < matched).then_some(next),
+        }),
+    )
+}
+
+fn usage(report: &Report, wall: SystemTime) -> Value {
+    let limits: Vec<Value> = report
+        .standings
+        .iter()
+        .map(|standing| {
+            json!({
+                "limit": standing.limit.as_str(),
+                "cap": standing.cap,
+                "used": standing.used,
+                "remaining": standing.remaining,
+                "resets_at": timestamp_in(wall, standing.resets_in),
+            })
+        })
+        .collect();
+    let totals = |totals: &crate::limits::Totals| {
+        let usage = &totals.usage;
+        json!({
+            "requests": totals.requests,
+            "usd": totals.usd(),
+            "input": usage.input,
+            "cache_read": usage.cache_read,
+            "cache_write": usage.cache_write_5m + usage.cache_write_1h,
+            "output": usage.output,
+        })
+    };
+    json!({ "day": totals(&report.day), "month": totals(&report.month), "limits": limits })
+}
+
+/// Rows of one page.
+const PAGE: usize = 200;

@@ -1,0 +1,120 @@
+//! `GET /admin/api/v1/requests`: what the ring holds under a filter, and one request of it.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::times::{precise, timestamp};
+use crate::proxy::state::app::App;
+use crate::telemetry::recent::filter::{Filter, Subject};
+use crate::telemetry::recent::row::Row;
+use crate::telemetry::recent::stats::Stats;
+
+/// The parameters of a query string, decoded.
+pub(super) type Query = BTreeMap<String, String>;
+
+/// Rows under a filter, newest first, with statistics over all that it holds.
+pub(super) fn list(app: &App, query: &Query) -> Answer {
+    let text = query.get("f").map_or("", String::as_str);
+    let filter = match Filter::parse(text, &app.gateway().config) {
+        Ok(filter) => filter,
+        Err(why) => return Answer::fault(400, &why),
+    };
+    let number = |name: &str, default: u64| match query.get(name) {
+        None => Ok(default),
+        Some(text) => text
+            .parse::<u64>()
+            .map_err(|_| Answer::fault(400, &format!("`{name}` wants a number"))),
+    };
+    let (limit, before) = match (number("limit", 200), number("before", u64::MAX)) {
+        (Ok(limit), Ok(before)) => (limit.min(MOST_ROWS), before),
+        (Err(fault), _) | (_, Err(fault)) => return fault,
+    };
+    let rows = fitting(app, &filter, 0);
+    let shown: Vec<String> = rows
+        .iter()
+        .rev()
+        .filter(|row| row.seq() < before)
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+        .map(|row| row_json(row))
+        .collect();
+    let mut body =
+        json!({ "server_time": precise(SystemTime::now()), "version": env!("CARGO_PKG_VERSION") });
+    for (name, value) in members(app, &rows) {
+        body[name] = value;
+    }
+    // Rows are written as the access log writes them, not built up as values first.
+    let text = body.to_string();
+    let open = text.strip_suffix('}').unwrap_or(&text);
+    let text = format!("{open},\"rows\":[{}]}}\n", shown.join(","));
+    Answer::new(200, "application/json", text.into_bytes())
+}
+
+/// One request by its id.
+pub(super) fn one(app: &App, id: &str) -> Answer {
+    let ring = app.telemetry.recent();
+    match ring.find(id) {
+        Some(row) => Answer::new(
+            200,
+            "application/json",
+            format!("{}\n", row_json(&row)).into_bytes(),
+        ),
+        None => {
+            let held = ring.held();
+            Answer::json(
+                404,
+                &json!({
+                    "error": format!("no longer in memory: {} requests are held", held.rows),
+                    "since": held.since.map(timestamp),
+                }),
+            )
+        }
+    }
+}
+
+/// What the ring holds under `filter` from number `seq` on, oldest first.
+pub(super) fn fitting(app: &App, filter: &Filter, seq: u64) -> Vec<Arc<Row>> {
+    let mut rows = app.telemetry.recent().from(seq);
+    if !filter.is_empty() {
+        rows.retain(|row| filter.holds(Subject::done(row.outcome())));
+    }
+    rows
+}
+
+/// The statistics of `rows`, and how full the ring is.
+pub(super) fn members(app: &App, rows: &[Arc<Row>]) -> [(&'static str, Value); 2] {
+    let held = app.telemetry.recent().held();
+    [
+        ("ring", ring(app)),
+        (
+            "stats",
+            Stats::of(rows, held.since, SystemTime::now()).json(),
+        ),
+    ]
+}
+
+/// How full the ring is.
+pub(super) fn ring(app: &App) -> Value {
+    let held = app.telemetry.recent().held();
+    json!({
+        "held": held.rows,
+        "cap": held.cap,
+        "bytes": held.bytes,
+        "since": held.since.map(precise),
+    })
+}
+
+/// The line of the access log, and what the live view needs beside it.
+pub(super) fn row_json(row: &Row) -> String {
+    format!(
+        "{{\"seq\":{},\"state\":\"done\",\"started_at\":\"{}\",{}}}",
+        row.seq(),
+        precise(row.started()),
+        row.members()
+    )
+}
+
+/// Rows of one answer at most.
+const MOST_ROWS: u64 = 1000;

@@ -1,0 +1,262 @@
+//! The last requests, in memory: what the live view of the console looks at.
+//!
+//! Bounded by a number of requests and by [`MAX_BYTES`]. A request that settles never waits here: the rows lie in
+//! shards, and whoever finds one taken (by a reader, for the time of copying pointers) takes the next. Nothing is
+//! computed when a request settles but its row and the sums of its minute; filters, facets and histograms are computed
+//! when somebody asks. Pure: the time is an argument.
+pub mod filter;
+pub mod minutes;
+pub mod row;
+pub mod stats;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::SystemTime;
+
+use crate::outcome::Outcome;
+use minutes::Minutes;
+use row::Row;
+
+/// The ring of settled requests, and an hour of sums by the minute.
+#[derive(Debug)]
+pub struct Recent {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Rows kept in all; 0 = none.
+    cap: AtomicUsize,
+    /// The number of the next row.
+    next: AtomicU64,
+}
+
+/// What the ring holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// Rows.
+    pub rows: usize,
+    /// Rows at most.
+    pub cap: usize,
+    /// Bytes that the rows take, about.
+    pub bytes: usize,
+    /// When the oldest of them ended.
+    pub since: Option<SystemTime>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    /// Ascending by number.
+    rows: VecDeque<Arc<Row>>,
+    bytes: usize,
+    minutes: Minutes,
+}
+
+impl Recent {
+    /// An empty ring of `cap` rows.
+    pub fn new(cap: usize) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            cap: AtomicUsize::new(cap),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// Holds `cap` rows from now on; the oldest that are too many go.
+    pub fn resize(&self, cap: usize) {
+        self.cap.store(cap, Ordering::Relaxed);
+        for shard in &self.shards {
+            locked(shard).shrink(cap.div_ceil(SHARDS));
+        }
+    }
+
+    /// A request is over.
+    pub fn push(&self, outcome: &Outcome, at: SystemTime) {
+        let cap = self.cap.load(Ordering::Relaxed);
+        if cap == 0 {
+            return;
+        }
+        let seq = self.next.fetch_add(1, Ordering::Relaxed);
+        let row = Arc::new(Row::new(seq, outcome, at));
+        let first = usize::try_from(seq).unwrap_or(0);
+        for step in 0..SHARDS {
+            let shard = match self.shards[(first + step) % SHARDS].try_lock() {
+                Ok(shard) => shard,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            shard_push(shard, row, cap.div_ceil(SHARDS));
+            return;
+        }
+        // All taken at once: the row is not worth a wait.
+    }
+
+    /// The number that the next row will have.
+    pub fn next_seq(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// The rows from number `seq` on, oldest first.
+    pub fn from(&self, seq: u64) -> Vec<Arc<Row>> {
+        let mut rows: Vec<Arc<Row>> = Vec::new();
+        for shard in &self.shards {
+            let shard = locked(shard);
+            let begin = shard.rows.partition_point(|row| row.seq() < seq);
+            rows.extend(shard.rows.range(begin..).cloned());
+        }
+        rows.sort_unstable_by_key(|row| row.seq());
+        rows
+    }
+
+    /// The newest row of this request id.
+    pub fn find(&self, request_id: &str) -> Option<Arc<Row>> {
+        self.shards
+            .iter()
+            .filter_map(|shard| {
+                let shard = locked(shard);
+                let found = shard
+                    .rows
+                    .iter()
+                    .rev()
+                    .find(|row| row.outcome().request_id == request_id);
+                found.cloned()
+            })
+            .max_by_key(|row| row.seq())
+    }
+
+    /// How much it holds.
+    pub fn held(&self) -> Held {
+        let mut held = Held {
+            rows: 0,
+            cap: self.cap.load(Ordering::Relaxed),
+            bytes: 0,
+            since: None,
+        };
+        for shard in &self.shards {
+            let shard = locked(shard);
+            held.rows += shard.rows.len();
+            held.bytes += shard.bytes;
+            let oldest = shard.rows.front().map(|row| row.at());
+            held.since = held.since.into_iter().chain(oldest).min();
+        }
+        held
+    }
+
+    /// The sums of the last hour, by the minute.
+    pub fn minutes(&self) -> Minutes {
+        let mut sum = Minutes::default();
+        for shard in &self.shards {
+            sum.add(&locked(shard).minutes);
+        }
+        sum
+    }
+}
+
+fn shard_push(mut shard: MutexGuard<'_, Shard>, row: Arc<Row>, cap: usize) {
+    shard.minutes.record(row.outcome(), row.at());
+    shard.bytes += row.bytes();
+    // Numbers are given before the lock is taken, so that one may come late by a few.
+    let place = shard
+        .rows
+        .iter()
+        .rev()
+        .take_while(|other| other.seq() > row.seq())
+        .count();
+    let place = shard.rows.len() - place;
+    if place == shard.rows.len() {
+        shard.rows.push_back(row);
+    } else {
+        shard.rows.insert(place, row);
+    }
+    shard.shrink(cap);
+}
+
+impl Shard {
+    fn shrink(&mut self, cap: usize) {
+        while self.rows.len() > cap || self.bytes > MAX_BYTES / SHARDS {
+            let Some(row) = self.rows.pop_front() else {
+                return;
+            };
+            self.bytes -= row.bytes();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of rows at most, whatever number of them is configured: 8 MiB.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// As many requests can settle at once without one of them looking twice.
+const SHARDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::telemetry::samples;
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn filled(cap: usize, count: u64) -> Recent {
+        let recent = Recent::new(cap);
+        for number in 0..count {
+            let mut outcome = samples::answered();
+            outcome.request_id = format!("req_{number}");
+            recent.push(&outcome, at(number));
+        }
+        recent
+    }
+
+    #[test]
+    fn the_newest_rows_push_out_the_oldest() {
+        let recent = filled(80, 200);
+        let held = recent.held();
+        assert_eq!((held.rows, held.cap, held.since), (80, 80, Some(at(120))));
+        let rows = recent.from(0);
+        assert!(rows.is_sorted_by_key(|row| row.seq()));
+        assert_eq!(rows.len(), 80);
+        assert_eq!(recent.from(rows[77].seq()).len(), 3);
+        assert!(recent.find("req_3").is_none() && recent.find("req_199").is_some());
+    }
+
+    #[test]
+    fn a_smaller_cap_takes_effect_at_once_and_none_keeps_nothing() {
+        let recent = filled(80, 100);
+        recent.resize(16);
+        assert_eq!(recent.held().rows, 16);
+        recent.resize(0);
+        recent.push(&samples::answered(), at(1));
+        let held = recent.held();
+        assert_eq!((held.rows, held.bytes, held.since), (0, 0, None));
+    }
+
+    #[test]
+    fn long_texts_of_clients_do_not_pass_the_bound_of_bytes() {
+        let recent = Recent::new(100_000);
+        let mut outcome = samples::answered();
+        outcome.path = "/".repeat(60_000);
+        outcome.detail = Some("é".repeat(60_000));
+        for second in 0..20_000 {
+            recent.push(&outcome, at(second));
+        }
+        let held = recent.held();
+        assert!(held.bytes <= MAX_BYTES, "{held:?}");
+        assert!(held.rows > 1_000, "{held:?}");
+        let bytes: usize = recent.from(0).iter().map(|row| row.bytes()).sum();
+        assert_eq!(bytes, held.bytes);
+    }
+
+    #[test]
+    fn a_taken_shard_makes_nobody_wait() {
+        let recent = Recent::new(800);
+        let taken = locked(&recent.shards[1]);
+        for _ in 0..16 {
+            recent.push(&samples::answered(), at(1));
+        }
+        drop(taken);
+        assert_eq!(recent.held().rows, 16);
+    }
+}
