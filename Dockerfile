@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release --bin weir \
  && install -D target/release/weir /out/usr/local/bin/weir \
- && install -d /out/etc/weir
+ && install -d /out/etc/weir /state/var/lib/weir
 
 # glibc, libgcc and the certificates of the public authorities, and nothing else.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -23,6 +23,8 @@ LABEL org.opencontainers.image.title="weir" \
       org.opencontainers.image.description="An edge proxy for LLM traffic" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/ /
+# A volume mounted here belongs to the user who writes the ledger.
+COPY --from=build --chown=nonroot:nonroot /state/ /
 USER nonroot
 EXPOSE 8080 9090
 # SIGTERM drains for up to `server.drain_timeout`: give it time with `docker stop --time 660` or `stop_grace_period`.

@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check behind-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -73,6 +73,11 @@ watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana, on
 
 service-check: ## the systemd unit: its syntax and its exposure
 	scripts/service-check.sh
+
+behind-check: ## Weir behind nginx with conf/behind/nginx.conf
+	scripts/prerequisites.sh build loadtest
+	$(CARGO) build --locked
+	scripts/behind-check.sh target/debug/weir
 
 bench: ## the benchmarks, optimised
 	scripts/prerequisites.sh build

@@ -16,6 +16,16 @@ command -v promtool >/dev/null || {
   exit 0
 }
 python3 tests/watch/panels.py "$1" "$(command -v prometheus)"
+venv=$PWD/target/watch
+cmp -s tests/watch/requirements.txt "$venv/installed.txt" || {
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/watch/requirements.txt
+  # Only the schema that lies in it is wanted: the program itself no longer installs.
+  "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$venv" docker-compose==1.29.2
+  python3 -m zipfile -e "$venv"/docker_compose-*.whl "$venv/compose"
+  cp tests/watch/requirements.txt "$venv/installed.txt"
+}
+"$venv/bin/python" tests/watch/shapes.py "$venv/compose/compose/config/compose_spec.json"
 cd conf/prometheus
 promtool check config prometheus.yml
 for rules in *.rules.yml; do promtool check rules "$rules"; done
