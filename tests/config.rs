@@ -953,7 +953,10 @@ fn a_rewrite_may_have_several_conditions() {
 /// As on a machine that has the configuration but not its secrets.
 #[test]
 fn every_file_in_conf_passes_a_check_without_secrets() {
-    for path in files("conf", "yaml") {
+    for path in files("conf", "yaml")
+        .into_iter()
+        .chain(files("conf/compose", "yaml"))
+    {
         let checked = config::check_without_secrets(&path);
         if let Err(faults) = checked {
             panic!("{}", lines(&faults));
