@@ -141,13 +141,15 @@ pub enum End {
     Idle,
     /// Weir refused: authentication, limits, routing, an unreadable request.
     Refused,
-    /// The process ended first: the time of a drain was over.
+    /// Weir stopped before the answer was whole, or every account is drained.
     Drained,
+    /// The upstream did not begin to answer within the time that `timeouts` gives it.
+    Timeout,
 }
 
 impl End {
     /// Every end, for registering metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Complete,
         Self::ClientGone,
         Self::UpstreamError,
@@ -155,6 +157,7 @@ impl End {
         Self::Idle,
         Self::Refused,
         Self::Drained,
+        Self::Timeout,
     ];
 
     /// The name in metrics and logs.
@@ -167,6 +170,7 @@ impl End {
             Self::Idle => "idle",
             Self::Refused => "refused",
             Self::Drained => "drained",
+            Self::Timeout => "timeout",
         }
     }
 }

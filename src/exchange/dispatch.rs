@@ -17,7 +17,7 @@ use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
-use crate::outcome::{Attempt, FailureClass};
+use crate::outcome::{Attempt, End, FailureClass};
 use crate::pool::{Exhausted, Mute, Next, Pick, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
@@ -42,6 +42,8 @@ pub struct Dispatch {
     /// The last failed attempt, which speaks when nothing else is left.
     last: Option<Box<Failed>>,
     moved: Moved,
+    /// Requests that went to upstreams.
+    pub(super) sent: u32,
     /// Time spent waiting for a ramp.
     eased: Duration,
     pub(super) served: Served,
@@ -144,6 +146,7 @@ impl Dispatch {
             attempts: Vec::new(),
             last: None,
             moved: Moved::default(),
+            sent: 0,
             eased: Duration::ZERO,
             served: Served::default(),
             counting: Counting::default(),
@@ -221,7 +224,7 @@ impl Dispatch {
             return Step::Wait(wait);
         }
         if matches!(exhausted.verdict, Verdict::Tried | Verdict::Down)
-            && let Some(answer) = self.last.take().and_then(|failed| failed.answer)
+            && let Some(answer) = self.last.as_mut().and_then(|failed| failed.answer.take())
         {
             return Step::Answer(self.decided(answer));
         }
@@ -234,7 +237,7 @@ impl Dispatch {
     }
 
     fn refusal(&self, exhausted: &Exhausted) -> Refusal {
-        let retry_after = exhausted.soonest;
+        let mut retry_after = exhausted.soonest;
         let class = match exhausted.verdict {
             Verdict::Model => {
                 return Refusal::ModelUnknown {
@@ -242,12 +245,29 @@ impl Dispatch {
                 };
             }
             Verdict::Tried | Verdict::Down => match &self.last {
-                Some(failed) => failed.failure.class,
-                None => FailureClass::ServerError,
+                Some(failed) => {
+                    // What the upstream asked for is not shortened.
+                    retry_after = retry_after.max(failed.failure.retry_after);
+                    failed.failure.class
+                }
+                None => exhausted.cause().unwrap_or(FailureClass::ServerError),
             },
-            verdict => class_of(verdict),
+            Verdict::Drained => return Refusal::Drained,
+            Verdict::Overloaded => {
+                let last = self.last.as_ref().map(|failed| &failed.failure);
+                retry_after = retry_after.max(last.and_then(|failure| failure.retry_after));
+                FailureClass::Overloaded
+            }
+            verdict => verdict.class(),
         };
         Refusal::Exhausted { class, retry_after }
+    }
+
+    /// The request of an attempt goes to its upstream. However often it takes, it is one.
+    pub fn note_sent(&mut self, dispatched: &mut Dispatched) {
+        if !std::mem::replace(&mut dispatched.sent, true) {
+            self.sent += 1;
+        }
     }
 
     /// An attempt failed before anything reached the client.
@@ -337,6 +357,8 @@ impl Dispatch {
     ) {
         match &ended.failure {
             Some(failure) => dispatched.pick.lease.failed(failure, now, draw),
+            // Weir stopped: that says nothing about the account.
+            None if ended.end == End::Drained => {}
             None => dispatched.pick.lease.completed(now),
         }
         self.note_attempt(
@@ -355,20 +377,6 @@ impl Dispatch {
     fn settle_tokens(&self, dispatched: &mut Dispatched, now: Instant) {
         if let Some((usage, _)) = &self.served.usage {
             dispatched.pick.lease.settle(usage.total(), now);
-        }
-    }
-}
-
-/// The class of failure that an exhaustion amounts to.
-pub const fn class_of(verdict: Verdict) -> FailureClass {
-    match verdict {
-        Verdict::Auth => FailureClass::Auth,
-        Verdict::Overloaded => FailureClass::Overloaded,
-        Verdict::Quota => FailureClass::Quota,
-        Verdict::Throttled => FailureClass::Throttled,
-        Verdict::Drained => FailureClass::Transport,
-        Verdict::Dialect | Verdict::Down | Verdict::Model | Verdict::Tried => {
-            FailureClass::ServerError
         }
     }
 }

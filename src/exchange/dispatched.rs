@@ -39,6 +39,8 @@ pub struct Dispatched {
     /// What was asked first, where an answer comes in rounds.
     pub(super) asked: Option<Bytes>,
     pub(super) began: Instant,
+    /// Whether anything of it has gone to the upstream.
+    pub(super) sent: bool,
     /// What the upstream answered, once it has.
     pub(super) status: Option<StatusCode>,
     /// How the text of a stream is regrouped.
@@ -95,6 +97,7 @@ impl Dispatch {
                         body,
                         asked: None,
                         began: now,
+                        sent: false,
                         status: None,
                         regroup: self.admitted.rewrites.regroup,
                         token: None,
@@ -123,6 +126,7 @@ impl Dispatch {
             body,
             asked: None,
             began: now,
+            sent: false,
             status: None,
             regroup: admitted.rewrites.regroup,
             token: None,
@@ -285,6 +289,7 @@ impl Dispatched {
             body,
             asked: None,
             began,
+            sent: false,
             status: None,
             regroup: None,
             token: None,

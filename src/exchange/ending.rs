@@ -137,12 +137,10 @@ impl Relaying {
         if matches!(self.body, Body::Translated(_)) {
             return Ok(self.break_translated(end, fault));
         }
-        let failure = (end != End::Drained).then(|| pool::classify_transport(fault, true));
         let Body::Stream(tap) = &mut self.body else {
             return Ok(Ended {
-                end,
-                failure,
                 abort: true,
+                ..Ended::broken(end, fault)
             });
         };
         let finish = tap.finish();
@@ -152,13 +150,9 @@ impl Relaying {
             self.ready.push(finish.rest);
             return Ok(Ended::well());
         }
-        let refusal = Refusal::broken_off(end);
-        self.ready.push(tap.terminal_error(&refusal.wire()));
-        Ok(Ended {
-            end,
-            failure,
-            abort: false,
-        })
+        let last_words = Refusal::last_words(end, self.client, &self.request_id);
+        self.ready.push(tap.terminal_error(&last_words));
+        Ok(Ended::broken(end, fault))
     }
 
     /// An error event before the commit, as the HTTP error that it stands for. Only the client's own faults are shown.

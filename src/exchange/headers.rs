@@ -94,6 +94,12 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Tells an nginx in front not to gather the events of a stream.
+pub fn unbuffered(headers: &mut HeaderMap) {
+    let name = HeaderName::from_static("x-accel-buffering");
+    headers.insert(name, HeaderValue::from_static("no"));
+}
+
 /// Takes out what an upstream says of its own limits: they are those of an account that many share, and the next
 /// request may go to another. The pool has read them by now.
 pub fn hide_limits(headers: &mut HeaderMap) {

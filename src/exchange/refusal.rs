@@ -63,6 +63,8 @@ pub enum Refusal {
         class: FailureClass,
         retry_after: Option<Duration>,
     },
+    /// The operator has drained whatever could serve: every account, or Weir itself.
+    Drained,
     /// The request asks for something that the account's dialect cannot say.
     Untranslatable {
         param: String,
@@ -117,10 +119,23 @@ impl Refusal {
     /// How the request ended.
     pub const fn end(&self) -> End {
         match self {
-            Self::Draining => End::Drained,
-            Self::Exhausted { .. } | Self::UpstreamFailed { .. } => End::UpstreamError,
+            Self::Drained | Self::Draining => End::Drained,
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => match class {
+                FailureClass::Slow => End::Timeout,
+                _ => End::UpstreamError,
+            },
             _ => End::Refused,
         }
+    }
+
+    /// What a client is told at last when its answer breaks off. Where an error has no place for the id of the request,
+    /// its message names it.
+    pub fn last_words(end: End, client: Dialect, request_id: &str) -> WireError {
+        let mut wire = Self::broken_off(end).wire().request_id(request_id);
+        if client != Dialect::Anthropic && !request_id.is_empty() {
+            wire.message = format!("{} (request id: {request_id})", wire.message);
+        }
+        wire
     }
 
     /// The limit of Weir's own that this is about, and whose.
@@ -154,6 +169,7 @@ impl Refusal {
                 wire.param = Some(param.clone());
             }
             Self::Draining | Self::Overloaded => wire.retry_after = Some(SOON),
+            Self::Drained => wire.retry_after = Some(WHEN_DRAINED),
             Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
                 wire.retry_after = *retry_after;
@@ -183,6 +199,7 @@ impl Refusal {
                 ErrorKind::NotFound
             }
             Self::Draining | Self::Overloaded => ErrorKind::Overloaded,
+            Self::Drained => ErrorKind::Unavailable,
             Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
                 failure_kind(*class)
             }
@@ -224,6 +241,9 @@ impl Refusal {
             Self::Draining => "this proxy is being restarted; send the request again".into(),
             Self::Overloaded => {
                 "this proxy is serving as many requests as it may; try again shortly".into()
+            }
+            Self::Drained => {
+                "whatever could serve this is being taken out of service; try again shortly".into()
             }
             Self::Untranslatable { param, message } if param.is_empty() => message.clone(),
             Self::Untranslatable { param, message } => format!("{param}: {message}"),
@@ -285,6 +305,8 @@ fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> String {
             "every upstream account that could serve this is rate limited"
         }
         FailureClass::Overloaded => "every upstream that could serve this is overloaded",
+        FailureClass::Slow => "no upstream that could serve this answered in time",
+        FailureClass::Transport => "no upstream that could serve this can be reached",
         _ => "no upstream account that could serve this is available",
     };
     match retry_after {
@@ -315,6 +337,9 @@ fn whole_seconds(after: Duration) -> u64 {
 
 /// When to come back where anything may end at any time.
 const SOON: Duration = Duration::from_secs(1);
+
+/// When to come back where an operator is at work: another process or account takes over within seconds.
+const WHEN_DRAINED: Duration = Duration::from_secs(5);
 
 /// A quota that comes back within this time is worth an SDK's own retry.
 const NEAR: Duration = Duration::from_mins(1);

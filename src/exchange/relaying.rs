@@ -47,6 +47,8 @@ pub struct Relaying {
     pub(super) regroup: Option<Box<Regroup>>,
     /// Whether nothing more will become ready.
     pub(super) over: bool,
+    /// The id of the request, which its last words name when it breaks off.
+    pub(super) request_id: String,
 }
 
 /// Bytes for the client, in order.
@@ -128,7 +130,15 @@ impl Relaying {
             facts: Facts::default(),
             regroup: None,
             over: false,
+            request_id: String::new(),
         }
+    }
+
+    /// The same, of the request with this id.
+    #[must_use]
+    pub fn called(mut self, request_id: &str) -> Self {
+        request_id.clone_into(&mut self.request_id);
+        self
     }
 
     /// As [`Relaying::new`], of an answer that is to be translated.
@@ -158,7 +168,13 @@ impl Relaying {
         let headers = match &self.body {
             Body::Translated(translated) => translated.headers(&self.headers),
             // Nobody needs them after the commit.
-            _ => std::mem::take(&mut self.headers),
+            body => {
+                let mut headers = std::mem::take(&mut self.headers);
+                if matches!(body, Body::Stream(_)) {
+                    headers::unbuffered(&mut headers);
+                }
+                headers
+            }
         };
         (self.status, headers)
     }
@@ -181,7 +197,9 @@ impl Relaying {
     pub fn linger(&self) -> Option<Duration> {
         match &self.body {
             _ if self.is_complete() => Some(LINGER),
+            Body::Stream(tap) if tap.finished() && tap.usage_final() => Some(LINGER),
             // Usage may follow the last word, and is worth a wait; some servers never send it.
+            Body::Stream(tap) if tap.finished() => Some(USAGE_WAIT),
             Body::Translated(translated) if translated.has_stopped() => Some(USAGE_WAIT),
             _ => None,
         }

@@ -128,8 +128,7 @@ impl Dispatch {
         if !rewrites.is_empty() {
             add("x-weir-rewrites", rewrites.join(", "));
         }
-        // The one that answers is noted when it ends.
-        add("x-weir-attempts", (self.attempts.len() + 1).to_string());
+        add("x-weir-attempts", self.sent.to_string());
     }
 
     /// Takes what is known over into the record of the request.

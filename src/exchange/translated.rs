@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Facts, Failed, MAX_HELD, Next, Relaying};
 use crate::outcome::{End, FailureClass, UsageSource};
@@ -74,8 +75,7 @@ impl Translated {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         if self.is_stream() {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            // nginx in front must not gather events.
-            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+            headers::unbuffered(&mut headers);
         }
         let id = upstream
             .get("request-id")
@@ -236,16 +236,12 @@ impl Relaying {
         if matches!(terminal, Some(Terminal::Complete | Terminal::Paused)) {
             return Ended::well();
         }
-        let refusal = Refusal::broken_off(end);
+        let last_words = Refusal::last_words(end, self.client, &self.request_id);
         translated
             .translator
-            .terminal_error(&refusal.wire(), &mut translated.out);
+            .terminal_error(&last_words, &mut translated.out);
         self.ready.extend(translated.written());
-        Ended {
-            end,
-            failure: (end != End::Drained).then(|| pool::classify_transport(fault, true)),
-            abort: false,
-        }
+        Ended::broken(end, fault)
     }
 
     /// The upstream's own error in the client's dialect, if it is the client's business.

@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 
 use super::refusal::Refusal;
-use super::{dispatch, headers, target};
+use super::{headers, target};
 use crate::config::{Account, AffinityBy, ClientKey};
 use crate::credentials::Token;
 use crate::pool::affinity::{self, Traces};
@@ -77,8 +77,9 @@ pub fn head(
 pub fn refusal(dialect: Dialect, exhausted: &Exhausted) -> Refusal {
     match exhausted.verdict {
         Verdict::Dialect | Verdict::Model => Refusal::VendorUnserved { dialect },
+        Verdict::Drained => Refusal::Drained,
         verdict => Refusal::Exhausted {
-            class: dispatch::class_of(verdict),
+            class: verdict.class(),
             retry_after: exhausted.soonest,
         },
     }

@@ -4,7 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::outcome::End;
-use crate::pool::Failure;
+use crate::pool::{self, Failure, Fault};
 
 /// A failed attempt, and what the client sees of it if nothing else is left.
 #[derive(Debug)]
@@ -56,6 +56,19 @@ impl Failed {
 }
 
 impl Ended {
+    /// Before all was said, of which the client has been told. That Weir stops is not held against the upstream.
+    pub const fn broken(end: End, fault: Fault) -> Self {
+        let failure = match end {
+            End::Drained => None,
+            _ => Some(pool::classify_transport(fault, true)),
+        };
+        Self {
+            end,
+            failure,
+            abort: false,
+        }
+    }
+
     /// With all that was to be said.
     pub const fn well() -> Self {
         Self {

@@ -92,6 +92,20 @@ pub enum AccountLimit {
     Tokens,
 }
 
+impl Verdict {
+    /// The class of failure that this amounts to.
+    pub const fn class(self) -> FailureClass {
+        match self {
+            Self::Auth => FailureClass::Auth,
+            Self::Overloaded => FailureClass::Overloaded,
+            Self::Quota => FailureClass::Quota,
+            Self::Throttled => FailureClass::Throttled,
+            Self::Drained => FailureClass::Transport,
+            Self::Dialect | Self::Down | Self::Model | Self::Tried => FailureClass::ServerError,
+        }
+    }
+}
+
 impl Exhausted {
     /// Sums up why everyone is out.
     pub(super) fn new(excluded: &Exclusions, name: impl Fn(usize) -> Option<Arc<str>>) -> Self {
@@ -127,6 +141,17 @@ impl Exhausted {
                 .filter_map(|(account, why)| Some((name(*account)?, *why)))
                 .collect(),
         }
+    }
+
+    /// Why the account is out that is back first.
+    pub fn cause(&self) -> Option<FailureClass> {
+        let out = self.excluded.iter().filter_map(|(_, why)| match why {
+            Excluded::Benched { class, wait, .. }
+            | Excluded::Endpoint { class, wait, .. }
+            | Excluded::Probing { class, wait } => Some((*class, *wait)),
+            _ => None,
+        });
+        out.min_by_key(|(_, wait)| *wait).map(|(class, _)| class)
     }
 }
 

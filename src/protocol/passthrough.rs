@@ -166,6 +166,12 @@ impl Tap {
         }
     }
 
+    /// Whether the model has finished, so that only usage and the terminal marker may follow, if the upstream sends
+    /// any.
+    pub fn finished(&self) -> bool {
+        matches!(self.facts.phase, Phase::Finished)
+    }
+
     /// The error event, if there was one.
     pub fn error(&self) -> Option<&ParsedError> {
         self.facts.error.as_ref()

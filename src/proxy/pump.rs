@@ -65,6 +65,7 @@ impl Pump<'_, '_> {
         let mut last_read = Instant::now();
         let mut last_write = last_read;
         let mut first_read = None;
+        let mut lingers_until: Option<Instant> = None;
         let timer = sleep_until((last_read + self.idle.min(HOLD_FOR)).into());
         let cut = self.relay.app.until_cut();
         tokio::pin!(timer, cut);
@@ -95,9 +96,16 @@ impl Pump<'_, '_> {
                             return self.broke(End::UpstreamError, Fault::Eof).await;
                         }
                     }
-                    if let Some(linger) = self.relaying.linger() {
-                        // All is said: the client does not wait for ever for the upstream to close, too.
-                        timer.as_mut().reset((last_read + linger).into());
+                    // All is said: the client does not wait for the upstream to close, too, whatever that still sends.
+                    lingers_until = self.relaying.linger().map(|linger| {
+                        let until = last_read + linger;
+                        lingers_until.map_or(until, |before| before.min(until))
+                    });
+                    if let Some(until) = lingers_until {
+                        if until <= last_read {
+                            return self.end_early().await;
+                        }
+                        timer.as_mut().reset(until.into());
                     }
                 }
                 Event::End => return self.end().await,
@@ -108,12 +116,7 @@ impl Pump<'_, '_> {
                 Event::Gone => return PumpEnd::Gone,
                 Event::Tick => {
                     let now = Instant::now();
-                    let lingered = now.duration_since(last_read);
-                    if self
-                        .relaying
-                        .linger()
-                        .is_some_and(|linger| lingered >= linger)
-                    {
+                    if lingers_until.is_some_and(|until| now >= until) {
                         return self.end_early().await;
                     }
                     if now.duration_since(last_read) >= self.idle {
@@ -136,6 +139,7 @@ impl Pump<'_, '_> {
                     }
                     let next = (last_read + self.idle)
                         .min(last_write + PING_EVERY)
+                        .min(lingers_until.unwrap_or(now + PING_EVERY))
                         .max(now + SHORTEST_TICK);
                     timer.as_mut().reset(next.into());
                 }

@@ -209,6 +209,7 @@ impl Relay<'_> {
         let Some(head) = self.dispatch.head(dispatched, client, h2) else {
             return Ok(Ok(Reached::failed(Fault::Connect)));
         };
+        self.dispatch.note_sent(dispatched);
         let sending = send(
             &mut upstream,
             Box::new(RequestHeader::from(head)),
@@ -246,7 +247,7 @@ impl Relay<'_> {
             None => {
                 let client = self.dispatch.dialect();
                 let relaying = dispatched.relaying(client, status, headers, now, wall);
-                (relaying, false)
+                (relaying.called(self.request_id), false)
             }
         };
         let mut pump = Pump {

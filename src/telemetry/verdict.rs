@@ -8,14 +8,16 @@ pub enum Verdict {
     ClientError,
     /// The client closed before the end.
     ClientGone,
+    /// Weir itself stopped, or every account is drained.
+    Drained,
     /// 429, or a limit of Weir's own: too much at once, by whoever's count.
     Limited,
     /// A whole answer.
     Ok,
-    /// The process ended before the request did.
-    Drained,
     /// Weir refused: no such route, model or endpoint, not allowed, or unreadable.
     Refused,
+    /// An upstream took longer than Weir's timeouts allow.
+    Timeout,
     /// 401: no key, an unknown one, or an expired one.
     Unauthenticated,
     /// An upstream failed, or none was left to try.
@@ -24,13 +26,14 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of [`Verdict::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientError,
         Self::ClientGone,
+        Self::Drained,
         Self::Limited,
         Self::Ok,
-        Self::Drained,
         Self::Refused,
+        Self::Timeout,
         Self::Unauthenticated,
         Self::UpstreamError,
     ];
@@ -42,9 +45,8 @@ impl Verdict {
             (End::Drained, _) => Self::Drained,
             (End::Refused, _) if outcome.limit.is_some() => Self::Limited,
             (_, 429) => Self::Limited,
-            (End::Idle | End::UpstreamEof | End::UpstreamError, _) | (_, 500..) => {
-                Self::UpstreamError
-            }
+            (End::Idle | End::Timeout, _) => Self::Timeout,
+            (End::UpstreamEof | End::UpstreamError, _) | (_, 500..) => Self::UpstreamError,
             (End::Refused, 401) => Self::Unauthenticated,
             (End::Refused, _) => Self::Refused,
             (End::Complete, 400..) => Self::ClientError,
@@ -57,10 +59,11 @@ impl Verdict {
         match self {
             Self::ClientError => "client_error",
             Self::ClientGone => "client_gone",
+            Self::Drained => "drained",
             Self::Limited => "limited",
             Self::Ok => "ok",
-            Self::Drained => "drained",
             Self::Refused => "refused",
+            Self::Timeout => "timeout",
             Self::Unauthenticated => "unauthenticated",
             Self::UpstreamError => "upstream_error",
         }
@@ -99,7 +102,8 @@ mod tests {
         check(End::UpstreamError, 529, Verdict::UpstreamError);
         check(End::UpstreamError, 200, Verdict::UpstreamError);
         check(End::UpstreamEof, 200, Verdict::UpstreamError);
-        check(End::Idle, 200, Verdict::UpstreamError);
+        check(End::Idle, 200, Verdict::Timeout);
+        check(End::Timeout, 504, Verdict::Timeout);
         check(End::Drained, 200, Verdict::Drained);
         check(End::Drained, 503, Verdict::Drained);
         check(End::ClientGone, 499, Verdict::ClientGone);

@@ -126,6 +126,8 @@ fn when_the_drain_takes_too_long_streams_end_in_the_dialects_error() {
         (&"drained".into(), &"drained".into()),
         "{line}"
     );
+    let id = line["request_id"].as_str().expect("an id");
+    assert!(text.contains(id), "{id} in {text}");
     // The account has done nothing wrong.
     assert_eq!(
         line["attempts"][0]["class"],

@@ -1,7 +1,7 @@
 //! Streams: when events go out, and in what company.
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::rig::{ALL, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
@@ -220,4 +220,31 @@ fn several_requests_share_a_clients_connection() {
         .expect("an answer")
         .rest();
     assert_eq!(last.is(200).text(), lines.answer);
+}
+
+#[test]
+fn a_finished_stream_ends_in_time_although_its_upstream_keeps_pinging() {
+    for lines in ALL.map(sample) {
+        let upstream = Upstream::start(move |_, wire| {
+            wire.stream();
+            lines.events().iter().for_each(|event| wire.chunk(event));
+            for _ in 0..200 {
+                wire.chunk(": ping\n\n");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let weir = Weir::before(&upstream, &lines);
+        let began = Instant::now();
+        let answer = weir.ask_stream(&lines).send().is(200);
+        let took = began.elapsed();
+        assert!(
+            took < Duration::from_secs(4),
+            "{:?} took {took:?}",
+            lines.dialect
+        );
+        assert!(answer.text().starts_with(&lines.events().concat()));
+        // No nginx in front may gather the events.
+        assert_eq!(answer.header("x-accel-buffering"), Some("no"));
+        weir.until_metric("weir_requests_total", &[("outcome", "ok")], 1.0);
+    }
 }

@@ -45,6 +45,8 @@ fn is_broken_off(lines: &Lines, answer: &Answer) {
         assert!(!text.contains(mark), "{mark} in {text}");
     }
     assert!(!text.contains("half"), "{text}");
+    let id = answer.header("x-request-id").expect("an id");
+    assert!(text.contains(id), "{id} in {text}");
 }
 
 #[test]
@@ -69,5 +71,6 @@ fn silence_after_the_first_event_ends_at_the_idle_deadline() {
         let weir = Weir::start(&accounts(&[account("a", &lines, &upstream, idle)]));
         is_broken_off(&lines, &weir.ask_stream(&lines).send().is(200));
         weir.until_metric("weir_stream_end_total", &[("reason", "idle")], 1.0);
+        weir.until_metric("weir_requests_total", &[("outcome", "timeout")], 1.0);
     }
 }
