@@ -98,6 +98,8 @@ impl Unsaid {
 struct Moved {
     by_slowness: bool,
     in_place: bool,
+    /// After the backoff nobody else was left there, so the same account is asked again.
+    again: bool,
     /// The model made an answer that is none.
     by_misanswer: bool,
 }
@@ -178,7 +180,7 @@ impl Dispatch {
                         return step;
                     }
                 }
-                Err(exhausted) => return self.exhausted(&exhausted),
+                Err(exhausted) => return self.exhausted(&exhausted, now, wall, draw),
             }
         }
     }
@@ -202,7 +204,13 @@ impl Dispatch {
         }
     }
 
-    fn exhausted(&mut self, exhausted: &Exhausted) -> Step {
+    fn exhausted(
+        &mut self,
+        exhausted: &Exhausted,
+        now: Instant,
+        wall: SystemTime,
+        draw: u64,
+    ) -> Step {
         if let Some(wait) = exhausted.easing
             && self.eased < LONGEST_EASE
         {
@@ -218,10 +226,13 @@ impl Dispatch {
             && !self.moved.in_place
             && let Some(wait) = exhausted.soonest.filter(|wait| *wait <= LONGEST_BACKOFF)
         {
-            // No other provider: once more where it was, after the backoff.
+            // No other provider: after the backoff another account there, or once more the same.
             self.moved.in_place = true;
-            self.tried.pop();
             return Step::Wait(wait);
+        }
+        if overloaded && self.moved.in_place && !std::mem::replace(&mut self.moved.again, true) {
+            self.tried.pop();
+            return self.next(now, wall, draw);
         }
         if matches!(exhausted.verdict, Verdict::Tried | Verdict::Down)
             && let Some(answer) = self.last.as_mut().and_then(|failed| failed.answer.take())
@@ -250,7 +261,7 @@ impl Dispatch {
                     retry_after = retry_after.max(failed.failure.retry_after);
                     failed.failure.class
                 }
-                None => exhausted.cause().unwrap_or(FailureClass::ServerError),
+                None => exhausted.cause.unwrap_or(FailureClass::ServerError),
             },
             Verdict::Drained => return Refusal::Drained,
             Verdict::Overloaded => {

@@ -159,6 +159,20 @@ impl Failure {
         }
     }
 
+    /// Whether it is only soft evidence: it may have been chance, and nothing says how long it lasts.
+    pub(super) const fn is_soft(&self) -> bool {
+        self.retry_after.is_none()
+            && matches!(
+                self.class,
+                FailureClass::Overloaded
+                    | FailureClass::ServerError
+                    | FailureClass::Slow
+                    | FailureClass::ThrottledBlind
+                    | FailureClass::Transport
+                    | FailureClass::Truncated
+            )
+    }
+
     /// The model made an answer that is none (a call that cannot be parsed, say): the server is well.
     pub const fn of_the_model() -> Self {
         Self::new(FailureClass::ServerError, Scope::Nothing)

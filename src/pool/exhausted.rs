@@ -13,6 +13,8 @@ pub struct Exhausted {
     pub verdict: Verdict,
     /// The soonest honest time at which a retry can succeed; `None` when time does not help.
     pub soonest: Option<Duration>,
+    /// What put out the account that is back the soonest, if a failure did.
+    pub cause: Option<FailureClass>,
     /// When only a ramp stands in the way of an account: its next step. Ask again after it, or with [`super::Want::insist`].
     pub easing: Option<Duration>,
     /// Every account considered and why it is out, in declared order, fallback pools last.
@@ -135,23 +137,17 @@ impl Exhausted {
                     wait
                 }
             }),
+            cause: excluded
+                .iter()
+                .filter_map(|(_, why)| Some((why.wait()?, why.class()?)))
+                .min_by_key(|(wait, _)| *wait)
+                .map(|(_, class)| class),
             easing: easing.min(),
             excluded: excluded
                 .iter()
                 .filter_map(|(account, why)| Some((name(*account)?, *why)))
                 .collect(),
         }
-    }
-
-    /// Why the account is out that is back first.
-    pub fn cause(&self) -> Option<FailureClass> {
-        let out = self.excluded.iter().filter_map(|(_, why)| match why {
-            Excluded::Benched { class, wait, .. }
-            | Excluded::Endpoint { class, wait, .. }
-            | Excluded::Probing { class, wait } => Some((*class, *wait)),
-            _ => None,
-        });
-        out.min_by_key(|(_, wait)| *wait).map(|(class, _)| class)
     }
 }
 
@@ -193,6 +189,16 @@ impl Excluded {
             | Self::Tried
             | Self::Unasked
             | Self::Unhealthy => None,
+        }
+    }
+
+    /// The failure behind it, if there is one.
+    fn class(&self) -> Option<FailureClass> {
+        match *self {
+            Self::Benched { class, .. }
+            | Self::Endpoint { class, .. }
+            | Self::Probing { class, .. } => Some(class),
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Pool;
 use super::exhausted::{Excluded, Exclusions};
-use super::live::Level;
+use super::level::Level;
 use super::memory::lock;
 use super::want::Want;
 

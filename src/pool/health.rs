@@ -27,6 +27,8 @@ pub struct Gate {
     reason: FailureClass,
     /// When the latest deadline was imposed: verdicts on requests older than that are stale.
     imposed: Option<Instant>,
+    /// The latest deadline that hard evidence imposed: a stated reset, a refused credential, a spent quota.
+    stated: Option<Instant>,
     /// Benches in a row without a stated end (blind throttling, overload): the exponent of their backoff.
     soft: u32,
     /// Benches in a row for failing: the exponent of their backoff.
@@ -117,6 +119,7 @@ impl Default for Gate {
             phase: Phase::Open,
             reason: FailureClass::ServerError,
             imposed: None,
+            stated: None,
             soft: 0,
             hard: 0,
             strikes: 0,
@@ -160,6 +163,27 @@ impl Gate {
         match self.check(now) {
             Ok(()) | Err(Closed::Easing { .. }) => Ok(self.pass(now)),
             Err(closed) => Err(closed),
+        }
+    }
+
+    /// Whether only soft evidence keeps it closed, and not since a moment ago.
+    pub fn spares(&self, now: Instant) -> bool {
+        let rested = |imposed| now.saturating_duration_since(imposed) >= SPARE_REST;
+        self.stated.is_none_or(|until| until <= now) && self.imposed.is_none_or(rested)
+    }
+
+    /// Lets a request through although soft evidence speaks against it; the bench goes on.
+    pub fn spare(&mut self, now: Instant) -> Result<Pass, Closed> {
+        match self.check(now) {
+            Err(Closed::Benched { .. }) if self.spares(now) => Ok(Pass::Free),
+            _ => self.insist(now),
+        }
+    }
+
+    /// A request that was let through in spite of a bench went well: what was only soft evidence against it is disproved.
+    pub fn relieve(&mut self, began: Instant) {
+        if self.stated.is_none_or(|until| until <= began) && !self.is_stale(began) {
+            self.phase = Phase::Open;
         }
     }
 
@@ -210,8 +234,10 @@ impl Gate {
             FailureClass::Auth => Recovery::Probe,
             _ => Recovery::Ease,
         };
-        self.bench_until(class, now + span.min(LONGEST), then);
+        let until = now + span.min(LONGEST);
+        self.bench_until(class, until, then);
         self.imposed = Some(now);
+        self.stated = self.stated.max(Some(until));
     }
 
     /// Benches for a time that doubles with every failure in a row; for a class that says no end.
@@ -239,7 +265,8 @@ impl Gate {
         let probed = matches!(self.phase, Phase::HalfOpen { .. });
         match strike.class {
             _ if strike.repeats && !probed && !strike.at_once => return,
-            FailureClass::Truncated => self.cuts += 1,
+            // Each began with a good head, so a good head says nothing against it.
+            FailureClass::Overloaded | FailureClass::Truncated => self.cuts += 1,
             _ => self.strikes += 2,
         }
         if probed || strike.at_once || self.strikes + self.cuts >= STRIKES_OUT {
@@ -354,6 +381,8 @@ const EASE_STEP: Duration = Duration::from_millis(250);
 const EASE_LONGEST: Duration = Duration::from_secs(10);
 /// A probe without a head keeps others out for that long: a plain answer's head comes only when it is fully generated.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two requests that are let through in spite of a bench, and after the failure that imposed it.
+pub(super) const SPARE_REST: Duration = Duration::from_secs(1);
 /// Three failures in a row, in halves.
 const STRIKES_OUT: u32 = 6;
 /// First wait after blind throttling or overload.

@@ -33,6 +33,8 @@ pub struct Lease {
     pub(super) repeats: bool,
     /// Whether it occupies anything, and may tell what it learns.
     pub(super) booked: bool,
+    /// Whether it was let through although the account is out, and its head is not in.
+    pub(super) spared: bool,
 }
 
 impl Lease {
@@ -52,9 +54,12 @@ impl Lease {
         if !self.waits {
             return;
         }
-        lock(&self.endpoint.gate).head(self.began);
+        self.endpoint_is_well();
         {
             let mut state = lock(&self.account.state);
+            if self.spared {
+                state.relieve(model_class(&self.model), self.began);
+            }
             state.head(model_class(&self.model), self.began);
             state.measure(now.saturating_duration_since(self.began), now);
         }
@@ -76,6 +81,8 @@ impl Lease {
             return;
         }
         match failure.class {
+            // What is known already must not last longer for having been asked about.
+            _ if self.spared && failure.is_soft() && failure.scope != Scope::Nothing => {}
             _ if failure.scope == Scope::Credential => self.bench_credential(failure, now),
             FailureClass::ClientGone => {}
             FailureClass::ClientFault | FailureClass::ContextLength => self.is_well(),
@@ -85,8 +92,12 @@ impl Lease {
             | FailureClass::Quota
             | FailureClass::Throttled
             | FailureClass::ThrottledBlind => {
-                lock(&self.endpoint.gate).head(self.began);
+                self.endpoint_is_well();
                 self.bench_account(failure, now, draw);
+            }
+            // It had begun to answer: one cut, not the end of every request to the endpoint.
+            FailureClass::Overloaded if !self.waits && failure.retry_after.is_none() => {
+                self.strike(failure, now, draw);
             }
             FailureClass::Overloaded => {
                 let mut gate = lock(&self.endpoint.gate);
@@ -98,22 +109,36 @@ impl Lease {
             FailureClass::ServerError
             | FailureClass::Slow
             | FailureClass::Transport
-            | FailureClass::Truncated => {
-                let strike = Strike {
-                    class: failure.class,
-                    at_once: failure.at_once,
-                    repeats: self.repeats,
-                };
-                lock(&self.endpoint.gate).strike(strike, self.began, now, draw);
-            }
+            | FailureClass::Truncated => self.strike(failure, now, draw),
         }
         self.arrive();
     }
 
     /// A good head came back, whatever followed.
     fn is_well(&self) {
-        lock(&self.endpoint.gate).head(self.began);
-        lock(&self.account.state).head(model_class(&self.model), self.began);
+        self.endpoint_is_well();
+        let mut state = lock(&self.account.state);
+        if self.spared {
+            state.relieve(model_class(&self.model), self.began);
+        }
+        state.head(model_class(&self.model), self.began);
+    }
+
+    fn endpoint_is_well(&self) {
+        let mut gate = lock(&self.endpoint.gate);
+        if self.spared {
+            gate.relieve(self.began);
+        }
+        gate.head(self.began);
+    }
+
+    fn strike(&self, failure: &Failure, now: Instant, draw: u64) {
+        let strike = Strike {
+            class: failure.class,
+            at_once: failure.at_once,
+            repeats: self.repeats,
+        };
+        lock(&self.endpoint.gate).strike(strike, self.began, now, draw);
     }
 
     /// The request's real use is known: corrects what was reserved for it in the account's own token limit.
@@ -185,7 +210,13 @@ impl Lease {
     fn arrive(&mut self) {
         self.leave_queue();
         let passes = std::mem::take(&mut self.passes);
-        lock(&self.account.state).give_back(model_class(&self.model), passes);
+        {
+            let mut state = lock(&self.account.state);
+            state.give_back(model_class(&self.model), passes);
+            if std::mem::take(&mut self.spared) {
+                state.spare.give_back();
+            }
+        }
         let pass = std::mem::take(&mut self.endpoint_pass);
         lock(&self.endpoint.gate).give_back(pass);
     }

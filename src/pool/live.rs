@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::exhausted::{AccountLimit, Excluded};
-use super::health::{Closed, Gate, Pass};
+use super::health::{Gate, Pass};
+use super::level::Level;
 use super::memory::lock;
 use super::quota::{Readings, Standing};
 use super::state::{AccountState, Passes};
@@ -36,17 +37,6 @@ pub(super) struct Load<'a> {
     pub uncached: u64,
     pub limits: &'a AccountLimits,
     pub level: Level,
-}
-
-/// How choosy to be: the next level is tried when nothing is left on this one.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Level {
-    /// No account whose window is as good as spent.
-    Fresh,
-    /// Any that may serve.
-    Usable,
-    /// Even past a full ramp.
-    Insist,
 }
 
 /// An account that would take the request.
@@ -87,15 +77,17 @@ impl AccountLive {
         if switched && ready.cold {
             state.limits.ease(now);
         }
-        let insist = load.level == Level::Insist;
         let passes = state
-            .pass(load.class, insist, now)
+            .pass(load.class, load.level, now)
             .map_err(|closed| Excluded::from_closed(closed, now))?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         state.requests.add(now, 1);
         state.tokens.add(now, load.tokens);
         state.waiting.0 = state.waiting.0.saturating_add(1);
         state.waiting.1 = state.waiting.1.saturating_add(load.tokens);
+        if load.level == Level::Spare {
+            state.spare.take(now);
+        }
         Ok(passes)
     }
 
@@ -103,6 +95,9 @@ impl AccountLive {
     pub(super) fn undo(&self, load: &Load<'_>, passes: Passes, now: Instant) {
         let mut state = lock(&self.state);
         state.give_back(load.class, passes);
+        if load.level == Level::Spare {
+            state.spare.give_back();
+        }
         state.requests.take_back(now, now, 1);
         state.tokens.take_back(now, now, load.tokens);
         state.waiting.0 = state.waiting.0.saturating_sub(1);
@@ -125,13 +120,15 @@ impl AccountLive {
             return Err(Excluded::Drained);
         }
         state
-            .check_gates(load.class, load.level == Level::Insist, now)
+            .check_gates(load.class, load.level, now)
             .map_err(|closed| Excluded::from_closed(closed, now))?;
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        if load
-            .limits
-            .concurrency
-            .is_some_and(|limit| in_flight >= limit)
+        let is_taken = load.level == Level::Spare && !state.spare.is_free(now);
+        if is_taken
+            || load
+                .limits
+                .concurrency
+                .is_some_and(|limit| in_flight >= limit)
         {
             return Err(Excluded::Limit {
                 limit: AccountLimit::Concurrency,
@@ -198,23 +195,18 @@ impl EndpointLive {
         }
     }
 
-    pub(super) fn check(&self, insist: bool, now: Instant) -> Result<(), Excluded> {
+    pub(super) fn check(&self, level: Level, now: Instant) -> Result<(), Excluded> {
         if self.checked_down.load(Ordering::Relaxed) {
             return Err(Excluded::Unhealthy);
         }
-        match lock(&self.gate).check(now) {
-            Err(Closed::Easing { .. }) if insist => Ok(()),
-            checked => checked.map_err(|closed| Excluded::from_endpoint(closed, now)),
-        }
+        let gate = lock(&self.gate);
+        level
+            .look(&gate, now)
+            .map_err(|closed| Excluded::from_endpoint(closed, now))
     }
 
-    pub(super) fn admit(&self, insist: bool, now: Instant) -> Result<Pass, Excluded> {
-        let mut gate = lock(&self.gate);
-        let pass = if insist {
-            gate.insist(now)
-        } else {
-            gate.admit(now)
-        };
+    pub(super) fn admit(&self, level: Level, now: Instant) -> Result<Pass, Excluded> {
+        let pass = level.pass(&mut lock(&self.gate), now);
         let pass = pass.map_err(|closed| Excluded::from_endpoint(closed, now))?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Ok(pass)

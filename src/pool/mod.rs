@@ -20,6 +20,7 @@ mod explain;
 mod health;
 mod hints;
 mod lease;
+mod level;
 mod live;
 mod memory;
 mod responses;
@@ -27,9 +28,11 @@ mod retry;
 mod roster;
 mod select;
 mod shadow;
+mod spare;
 mod state;
 pub mod status;
 mod strategy;
+mod turn;
 mod unbooked;
 mod want;
 mod windows_table;
@@ -52,10 +55,12 @@ pub use want::{Mute, Pick, Tried, Want};
 use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;
 use health::Gate;
+use level::Level;
 use live::{AccountLive, EndpointLive};
 use memory::lock;
 use responses::Responses;
 use roster::{ModelMap, Roster, Slot};
+use spare::Spared;
 
 /// The accounts and pools of one configuration, with their live state.
 #[derive(Debug)]
@@ -71,6 +76,7 @@ pub struct Pool {
     exceptions: Arc<Exceptions>,
     responses: Arc<Responses>,
     budget: Arc<RetryBudget>,
+    spared: Arc<Spared>,
 }
 
 impl Pool {
@@ -142,6 +148,9 @@ impl Pool {
             budget: before
                 .map(|before| Arc::clone(&before.budget))
                 .unwrap_or_default(),
+            spared: before
+                .map(|before| Arc::clone(&before.spared))
+                .unwrap_or_default(),
             pools: pools.to_vec(),
         }
     }
@@ -166,7 +175,17 @@ impl Pool {
     /// Whether an endpoint takes requests now. Positions as in the configuration.
     pub fn endpoint_usable(&self, account: usize, endpoint: usize, now: Instant) -> bool {
         self.endpoint(account, endpoint)
-            .is_some_and(|live| live.check(false, now).is_ok())
+            .is_some_and(|live| live.check(Level::Usable, now).is_ok())
+    }
+
+    /// The pools, and how often an account of each was asked though it was out, because nobody else was left.
+    pub fn spared(&self) -> impl Iterator<Item = (&str, u64)> {
+        let names = self.pools.iter().map(|pool| &*pool.name);
+        names.map(|name| (name, self.spared.total(name)))
+    }
+
+    fn name(&self, pool: usize) -> Option<&Arc<str>> {
+        Some(&self.pools.get(pool)?.name)
     }
 
     fn endpoint(&self, account: usize, endpoint: usize) -> Option<&Arc<EndpointLive>> {

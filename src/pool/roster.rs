@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use super::affinity;
 use super::exhausted::Excluded;
-use super::live::{AccountLive, EndpointLive, Level};
+use super::level::Level;
+use super::live::{AccountLive, EndpointLive};
 use super::want::Want;
 use crate::config::{Account, Glob, Models, Pool as PoolConfig};
 
@@ -46,7 +47,7 @@ impl Slot {
             .zip(&self.endpoints)
             .enumerate()
         {
-            let usable = live.check(level == Level::Insist, now).and_then(|()| {
+            let usable = live.check(level, now).and_then(|()| {
                 let is_tried = tried().any(|tried| tried.endpoint == Some(at));
                 if is_tried {
                     Err(Excluded::Tried)

@@ -13,8 +13,10 @@ use super::affinity;
 use super::exceptions::Plan;
 use super::exhausted::{Excluded, Exclusions, Exhausted};
 use super::lease::Lease;
-use super::live::{EndpointLive, Level, Load};
+use super::level::Level;
+use super::live::{EndpointLive, Load};
 use super::roster::Slot;
+use super::spare;
 use super::state::model_class;
 use super::strategy::{self, Candidate};
 use super::want::{Pick, Tried, Want};
@@ -47,6 +49,13 @@ impl Pool {
             if let Some(pick) = self.pick_in(pool, want, now, &mut excluded) {
                 return Ok(pick);
             }
+        }
+        // A full ramp is waited for.
+        let eases = |(_, why): &(usize, Excluded)| matches!(why, Excluded::Easing { .. });
+        if !excluded.iter().any(eases)
+            && let Some(pick) = spare::pick(self, want, &self.spared, now)
+        {
+            return Ok(pick);
         }
         Err(Exhausted::new(&excluded, |account| {
             Some(Arc::clone(&self.slots.get(account)?.account.name))
@@ -233,7 +242,7 @@ impl Pool {
         Ok(())
     }
 
-    fn admit(
+    pub(super) fn admit(
         &self,
         account: usize,
         want: &Want<'_>,
@@ -259,7 +268,7 @@ impl Pool {
         let passes = slot.live.admit(&load, now, switched)?;
         let live = slot.endpoints.get(endpoint).ok_or(Excluded::Model)?;
         let endpoint_pass = live
-            .admit(level == Level::Insist, now)
+            .admit(level, now)
             .inspect_err(|_| slot.live.undo(&load, passes, now))?;
         let lease = Lease {
             account: Arc::clone(&slot.live),
@@ -273,6 +282,7 @@ impl Pool {
             waits: true,
             repeats: self.has_failed_at(live, want),
             booked: true,
+            spared: level == Level::Spare,
         };
         Ok(Pick {
             lease,

@@ -8,6 +8,7 @@ use super::Pool;
 use super::live::{AccountLive, EndpointLive};
 use super::memory::lock;
 use super::roster::{ModelMap, Roster, Slot};
+use super::spare::Spared;
 
 impl Pool {
     /// The copy. A few MiB when many sessions are away from their favourites; every lock is held for its own part only.
@@ -39,6 +40,7 @@ impl Pool {
             exceptions: Arc::new((*self.exceptions).clone()),
             responses: Arc::new((*self.responses).clone()),
             budget: Arc::new((*self.budget).clone()),
+            spared: Arc::new(Spared::quiet()),
         }
     }
 }

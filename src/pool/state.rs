@@ -2,7 +2,9 @@
 use std::time::{Duration, Instant};
 
 use super::health::{Closed, Gate, Pass};
+use super::level::Level;
 use super::quota::{Readings, Standing, WindowStatus, Windows};
+use super::turn::Turn;
 use crate::limits::window::Minute;
 
 /// The part of an account's live state that needs a lock.
@@ -21,6 +23,7 @@ pub(super) struct AccountState {
     /// Smoothed seconds to the first byte.
     pub(super) first_byte: Option<f64>,
     pub(super) last_head: Option<Instant>,
+    pub(super) spare: Turn,
 }
 
 /// What concerns one model class of an account.
@@ -102,6 +105,14 @@ impl AccountState {
         }
     }
 
+    /// A spared request went well.
+    pub(super) fn relieve(&mut self, class: &str, began: Instant) {
+        self.limits.relieve(began);
+        if let Some(model) = self.known_model(class) {
+            model.gate.relieve(began);
+        }
+    }
+
     pub(super) fn measure(&mut self, first_byte: Duration, now: Instant) {
         let seconds = first_byte.as_secs_f64();
         self.first_byte = Some(
@@ -130,13 +141,12 @@ impl AccountState {
     pub(super) fn check_gates(
         &self,
         class: &str,
-        insist: bool,
+        level: Level,
         now: Instant,
     ) -> Result<(), Closed> {
         let closed = self
             .gates(class)
-            .filter_map(|gate| gate.check(now).err())
-            .filter(|closed| !(insist && matches!(closed, Closed::Easing { .. })))
+            .filter_map(|gate| level.look(gate, now).err())
             .max_by_key(Closed::until);
         closed.map_or(Ok(()), Err)
     }
@@ -145,16 +155,10 @@ impl AccountState {
     pub(super) fn pass(
         &mut self,
         class: &str,
-        insist: bool,
+        level: Level,
         now: Instant,
     ) -> Result<Passes, Closed> {
-        let through = |gate: &mut Gate| {
-            if insist {
-                gate.insist(now)
-            } else {
-                gate.admit(now)
-            }
-        };
+        let through = |gate: &mut Gate| level.pass(gate, now);
         Ok(Passes {
             credential: through(&mut self.credential)?,
             limits: through(&mut self.limits)?,

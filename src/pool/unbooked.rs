@@ -9,7 +9,8 @@ use super::Pool;
 use super::exhausted::Exclusions;
 use super::health::Pass;
 use super::lease::Lease;
-use super::live::{Level, Load};
+use super::level::Level;
+use super::live::Load;
 use super::roster::Slot;
 use super::state::{Passes, model_class};
 use super::strategy::{self, Candidate};
@@ -97,6 +98,7 @@ impl Pool {
                 waits: false,
                 repeats: false,
                 booked: false,
+                spared: false,
             },
             account: Arc::clone(&slot.account),
             endpoint,

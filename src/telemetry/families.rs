@@ -183,6 +183,7 @@ pub(super) struct Accounts {
     pub(super) cooldown: GaugeVec,
     pub(super) inflight: IntGaugeVec,
     pub(super) window: GaugeVec,
+    pub(super) spared: IntCounterVec,
     pub(super) token_refreshes: IntCounterVec,
 }
 
@@ -212,6 +213,12 @@ impl Accounts {
                 "ratio",
                 "Share of a quota window that is used, as the provider states it.",
                 &["account", "window"],
+            ),
+            spared: to.counters(
+                "weir_pool_spared_total",
+                "requests",
+                "Requests sent to an account that was out for failing, because nobody else in the pool was left.",
+                &["pool"],
             ),
             token_refreshes: to.counters(
                 "weir_token_refreshes_total",

@@ -63,6 +63,8 @@ pub struct Live<'a> {
     pub in_flight: usize,
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
+    /// The pools, and how often an account of each was asked though it was out.
+    pub spared: &'a [(&'a str, u64)],
     /// Of this process.
     pub run_id: &'a str,
     /// What it used today and this month.
@@ -260,6 +262,10 @@ impl Metrics {
         families.cooldown.reset();
         families.inflight.reset();
         families.window.reset();
+        families.spared.reset();
+        for (pool, count) in live.spared {
+            families.spared.with_label_values(&[*pool]).inc_by(*count);
+        }
         for sample in live.accounts {
             let account = sample.account;
             for state in State::ALL.map(State::as_str) {

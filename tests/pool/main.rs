@@ -4,6 +4,7 @@ mod classes;
 mod operations;
 mod selection;
 mod simulation;
+mod spare;
 mod speed;
 mod support;
 mod unbooked;

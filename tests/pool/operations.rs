@@ -107,6 +107,8 @@ struct World {
     held: Vec<Pick>,
     /// The deadline of every account as last seen.
     deadlines: HashMap<String, Instant>,
+    /// Accounts that were asked though they were out: what comes of it may end the bench.
+    spared: Vec<String>,
 }
 
 impl World {
@@ -117,12 +119,17 @@ impl World {
             now: Instant::now(),
             held: Vec::new(),
             deadlines: HashMap::new(),
+            spared: Vec::new(),
         }
     }
 
     fn take(&mut self, held: usize) -> Option<Pick> {
         let count = self.held.len();
-        (count > 0).then(|| self.held.swap_remove(held % count))
+        let pick = (count > 0).then(|| self.held.swap_remove(held % count))?;
+        if self.spared.iter().any(|name| **name == *pick.account.name) {
+            self.deadlines.clear();
+        }
+        Some(pick)
     }
 
     fn play(&mut self, operation: &Operation) {
@@ -174,23 +181,39 @@ impl World {
             ..want()
         };
         let before = self.pool.snapshot(self.now);
+        let total = |pool: &Pool| pool.spared().map(|(_, count)| count).sum::<u64>();
+        let spared = total(&self.pool);
         match self.pool.pick(&want, self.now) {
             Ok(pick) => {
                 let status = before
                     .iter()
                     .find(|status| status.name == pick.account.name)
                     .unwrap();
+                let spares = total(&self.pool) > spared;
+                assert_ne!(status.state, State::Drained, "picked {status:?}");
                 assert!(
-                    !matches!(status.state, State::Benched | State::Drained),
+                    spares || status.state != State::Benched,
                     "picked {status:?}"
                 );
                 assert!(
-                    status
-                        .models
-                        .iter()
-                        .all(|model| model.state != State::Benched),
+                    spares
+                        || status
+                            .models
+                            .iter()
+                            .all(|model| model.state != State::Benched),
                     "picked {status:?}"
                 );
+                if spares {
+                    // Only when nobody is left, and never against hard evidence.
+                    let free = |status: &weir::pool::AccountStatus| {
+                        status.state == State::Usable
+                            && status.models.is_empty()
+                            && &*status.name != NAMES[3]
+                    };
+                    assert!(!before.iter().any(free), "spared with {before:?}");
+                    assert!(!matches!(status.reason, Some(Class::Auth | Class::Quota)));
+                    self.spared.push(status.name.to_string());
+                }
                 if let Some(most) = pick.account.limits.concurrency {
                     assert!(status.in_flight < most);
                 }

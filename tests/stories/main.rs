@@ -5,6 +5,7 @@ mod rig;
 mod admin;
 mod authentication;
 mod bad_days;
+mod blame;
 mod bodies;
 mod capabilities;
 mod commands;

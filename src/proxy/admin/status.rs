@@ -62,7 +62,9 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
 /// The metrics, with the accounts as they are now.
 pub(super) fn metrics(app: &App) -> String {
     let now = Instant::now();
-    let statuses = app.gateway().pool.snapshot(now);
+    let gateway = app.gateway();
+    let statuses = gateway.pool.snapshot(now);
+    let spared: Vec<(&str, u64)> = gateway.pool.spared().collect();
     let windows: Vec<Vec<(&str, f64)>> = statuses
         .iter()
         .map(|status| {
@@ -91,6 +93,7 @@ pub(super) fn metrics(app: &App) -> String {
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         accounts: &accounts,
+        spared: &spared,
         run_id: &app.run_id,
         used: &used,
     })

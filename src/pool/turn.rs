@@ -1,0 +1,29 @@
+//! When an account that is out may be asked all the same.
+use std::time::Instant;
+
+use super::health::SPARE_REST;
+
+/// Whether an account may be spared now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    out: bool,
+    last: Option<Instant>,
+}
+
+impl Turn {
+    pub(super) fn is_free(self, now: Instant) -> bool {
+        let rested = |last| now.saturating_duration_since(last) >= SPARE_REST;
+        !self.out && self.last.is_none_or(rested)
+    }
+
+    pub(super) fn take(&mut self, now: Instant) {
+        *self = Self {
+            out: true,
+            last: Some(now),
+        };
+    }
+
+    pub(super) fn give_back(&mut self) {
+        self.out = false;
+    }
+}
