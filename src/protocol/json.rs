@@ -16,6 +16,9 @@ mod edit;
 mod pointer;
 mod scanner;
 mod text;
+
+pub mod surrogates;
+
 pub use draft::{Draft, insert};
 pub use edit::{Edit, Pieces, rename, set};
 pub use pointer::Pointer;

@@ -105,6 +105,8 @@ impl Traits {
     pub const ACCOUNT_BOUND: Self = Self(32);
     /// Schemas are enforced, of tools and of the answer (Anthropic).
     pub const STRUCTURED: Self = Self(64);
+    /// Instructions must come first, whatever the provider takes elsewhere.
+    pub const SYSTEM_FIRST: Self = Self(128);
 
     /// Both.
     #[must_use]

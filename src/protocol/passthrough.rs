@@ -220,7 +220,7 @@ impl Tap {
     pub fn ping(&self) -> &'static [u8] {
         match &self.splitter {
             Splitter::Events(_) => ping(self.dialect()),
-            Splitter::Elements(_) => BLANK_LINE,
+            Splitter::Elements(_) => b"",
         }
     }
 
@@ -253,13 +253,14 @@ impl Tap {
 
 /// What keeps a connection to a client of this dialect alive while nothing is to be said.
 ///
-/// Anthropic has an event for it. A comment does for the two of `OpenAI`. Google's SDK for Python takes a comment for
-/// the start of a JSON error and fails, so that Gemini clients get a blank line, which ends no event.
+/// Anthropic has an event for it. A comment does for the two of `OpenAI`. Gemini clients get nothing: google-genai for Python
+/// takes a comment for the start of a JSON error, `@google/generative-ai` and google-generativeai fail on a blank line, and an
+/// empty chunk stays in the histories of others.
 pub const fn ping(dialect: Dialect) -> &'static [u8] {
     match dialect {
         Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
         Dialect::OpenaiChat | Dialect::OpenaiResponses => b": keep-alive\n\n",
-        Dialect::Gemini => BLANK_LINE,
+        Dialect::Gemini => b"",
     }
 }
 
@@ -389,5 +390,3 @@ impl Phase {
 /// Longest frame of an answer, in bytes. A frame with a generated image reaches 20 MB (4K, base64); the request that
 /// brings such an image back has the same limit.
 pub const MAX_ANSWER_FRAME: usize = 32 << 20;
-
-const BLANK_LINE: &[u8] = b"\n";

@@ -8,20 +8,26 @@
 //!
 //! A stream goes through without waiting: what can be said after a read is written in the same read. It ends in exactly one of
 //! three ways ([`Terminal`]), and always with the terminal event of the client's dialect.
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
 use super::hub::error::{Dropped, Losses, NoAnswer, RequestFault, Violation};
 use super::hub::event::Event;
+use super::hub::history;
 use super::hub::names::Names;
 use super::hub::opaque;
 use super::hub::request::Request;
 use super::hub::response::{Response, Spent};
-use super::hub::target::{Encoded, Quirks, Target};
+use super::hub::target::{Encoded, Quirks, Target, ToolIds};
+use super::json::surrogates;
 use super::sse::{Frame, Frames};
 use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 use coders::{Decoder, Encoder};
+use halves::Halves;
+use ids::Ids;
 use pauses::Pauses;
 pub use requests::{decode, decode_gemini, estimate, holds_envelope};
 use restore::Restore;
@@ -33,6 +39,8 @@ mod coders;
 pub mod count;
 mod estimate;
 mod freeform;
+mod halves;
+mod ids;
 mod pauses;
 mod requests;
 mod restore;
@@ -60,6 +68,7 @@ pub struct Translator {
     decoder: Decoder,
     encoder: Encoder,
     seen: Seen,
+    halves: Halves,
     violations: Vec<Violation>,
     losses: Losses,
 }
@@ -72,6 +81,21 @@ impl Translator {
         target: &Target<'_>,
         stamp: Stamp,
     ) -> Result<(Self, Encoded), RequestFault> {
+        let quirks = target.quirks.of_model(target.model);
+        let target = &Target {
+            quirks: &quirks,
+            ..*target
+        };
+        let ids = Ids::of(request);
+        let numbered;
+        let request = if quirks.tool_ids == ToolIds::Numbered {
+            let mut copy = request.clone();
+            history::number(&mut copy.turns);
+            numbered = copy;
+            &numbered
+        } else {
+            request
+        };
         let wraps_freeform = upstream == Dialect::Anthropic
             || upstream == Dialect::Gemini
             || !target.takes_freeform();
@@ -89,7 +113,7 @@ impl Translator {
             reply: request.reply.clone(),
             stamp,
             origin: Origin {
-                vendor: target.quirks.vendor,
+                vendor: quirks.vendor,
                 model: target.model.to_owned(),
                 account: opaque::account_mark(target.account),
             },
@@ -98,17 +122,18 @@ impl Translator {
         let translator = Self {
             client: request.client,
             upstream,
-            quirks: target.quirks.clone(),
-            decoder: Decoder::new(upstream, target.quirks, stamp),
+            decoder: Decoder::new(upstream, &quirks, stamp),
             encoder: Encoder::new(request.client, context.clone()),
             context,
             pauses: None,
-            restore: Restore::new(names),
+            restore: Restore::new(names, ids),
             stops: Stops::new(encoded.stops.clone()),
             frames: Frames::new(),
             seen: Seen::default(),
+            halves: Halves::default(),
             violations: Vec::new(),
             losses: encoded.dropped.clone(),
+            quirks,
         };
         Ok((translator, encoded))
     }
@@ -116,6 +141,7 @@ impl Translator {
     /// Translates a whole answer; empty when it paused. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
     /// is none.
     pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {
+        let body = &*surrogates::replaced(body);
         if let Some(said) = error::parse_event(self.upstream, body) {
             return Err(error(self.client, &said));
         }
@@ -285,7 +311,11 @@ impl Translator {
             if let Some(pauses) = &mut self.pauses {
                 pauses.record(&frame.data);
             }
-            self.pump(out, |decoder, on| decoder.push(&frame.data, on))
+            let data = surrogates::marked(&frame.data);
+            if matches!(data, Cow::Owned(_)) {
+                self.halves.meet();
+            }
+            self.pump(out, |decoder, on| decoder.push(&data, on))
         };
         if let Err(violation) = result {
             self.fail(violation, out);
@@ -309,6 +339,8 @@ impl Translator {
             stops,
             encoder,
             seen,
+            halves,
+            violations,
             ..
         } = self;
         let mut on = |event: Event<'_>| {
@@ -319,14 +351,23 @@ impl Translator {
                 })
             })
         };
-        let Some(pauses) = pauses else {
-            return run(decoder, &mut on);
-        };
         let mut ended = false;
         let result = run(decoder, &mut |event| {
             ended |= matches!(event, Event::End);
-            pauses.on(event, &mut on)
+            halves.on(event, |event| match (event, &mut *pauses) {
+                (Event::Repair(violation), _) => {
+                    if !violations.iter().any(|known| known.rule == violation.rule) {
+                        violations.push(violation);
+                    }
+                    Ok(())
+                }
+                (event, Some(pauses)) => pauses.on(event, &mut on),
+                (event, None) => on(event),
+            })
         });
+        let Some(pauses) = pauses else {
+            return result;
+        };
         if ended && pauses.is_paused() {
             seen.terminal = Some(Terminal::Paused);
         }

@@ -154,7 +154,7 @@ fn a_client_hears_its_own_dialects_sign_of_life_while_the_upstream_is_silent() {
         wire.end();
     });
     let (weir, gemini) = (before(&silent, &upstream), before(&silent_too, &anthropic));
-    // It waits first, so its sign of life comes before the others'. A blank line ends no event, so it shows at the end.
+    // It waits first, so its sign of life would come before the others'. Nothing is safe with all of Google's SDKs.
     let blank = gemini.ask_stream(&upstream).open();
     let signs = [
         (Dialect::Anthropic, "event: ping\n"),
@@ -169,11 +169,7 @@ fn a_client_hears_its_own_dialects_sign_of_life_while_the_upstream_is_silent() {
     }
     go.send(()).expect("the upstream waits");
     let rest = blank.rest();
-    assert!(
-        rest.text().contains("\n\n\ndata: ") || rest.text().contains("\n\n\n\ndata: "),
-        "{:?}",
-        rest.text()
-    );
+    assert!(!rest.text().contains("\n\n\n"), "{:?}", rest.text());
 }
 
 #[test]

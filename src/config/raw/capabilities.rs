@@ -35,7 +35,7 @@ Capabilities {
     supports_response_schema: Field<Boolean>,
     /// Whether the last message may be the beginning of the answer (Anthropic).
     supports_assistant_prefill: Field<Boolean>,
-    /// Whether instructions in mid-conversation are understood (Anthropic).
+    /// Whether instructions in mid-conversation are understood; else they become notes in the user's turn.
     supports_mid_conversation_system: Field<Boolean>,
     /// Whether explicit cache breakpoints are understood (OpenAI).
     supports_cache_breakpoints: Field<Boolean>,

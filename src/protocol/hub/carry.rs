@@ -17,11 +17,23 @@ pub fn effort(
         ReasoningMode::Budget(tokens) => {
             Some(control.effort.unwrap_or(Effort::from_budget(tokens)))
         }
-        ReasoningMode::Adaptive | ReasoningMode::BetweenTools | ReasoningMode::Default => {
-            control.effort
+        // As much as it finds right, of a model that has only levels.
+        ReasoningMode::Adaptive | ReasoningMode::BetweenTools => {
+            Some(control.effort.unwrap_or(Effort::Medium))
         }
+        ReasoningMode::Default => control.effort,
     };
     let nearest = level.and_then(|level| model.reasoning.efforts.nearest(level));
+    // Without a level a model that reasons anyway is left to itself.
+    let as_it_is = control.effort.is_none()
+        && model.reasoning.default_on
+        && matches!(
+            control.mode,
+            ReasoningMode::Adaptive | ReasoningMode::BetweenTools
+        );
+    if as_it_is && !nearest.is_some_and(|nearest| nearest == Effort::Medium) {
+        return None;
+    }
     if level.is_some() && nearest.is_none() && control.mode != ReasoningMode::Off {
         losses.name("reasoning");
     }

@@ -103,7 +103,7 @@ impl Collector {
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Error(error) => self.failed = Some(error),
             Event::TextEnd => self.last = Last::Closed,
-            Event::ToolEnd { .. } | Event::Ping | Event::End => {}
+            Event::ToolEnd { .. } | Event::Ping | Event::Repair(_) | Event::End => {}
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 
 use super::block::{CallKind, Citation, Foreign, SegmentKind, ServerToolResult, ToolCall};
+use super::error::Violation;
 use super::opaque::Opaque;
 use super::response::{Spent, Stop};
 use crate::protocol::error::WireError;
@@ -54,6 +55,8 @@ pub enum Event<'a> {
     /// A block that only its own dialect understands.
     Foreign(Foreign),
 
+    /// A rule that the upstream broke and that was mended: counted, and not told to the client.
+    Repair(Violation),
     /// The total so far.
     Usage(Spent),
     /// Why the model stopped. Every slot has ended. Usage may follow.
@@ -69,7 +72,7 @@ impl Event<'_> {
     pub const fn commits(&self) -> bool {
         !matches!(
             self,
-            Self::Start(_) | Self::Ping | Self::Usage(_) | Self::Error(_)
+            Self::Start(_) | Self::Ping | Self::Repair(_) | Self::Usage(_) | Self::Error(_)
         )
     }
 
@@ -114,6 +117,7 @@ impl Event<'_> {
             Self::ServerCall(call) => Event::ServerCall(call),
             Self::ServerResult(result) => Event::ServerResult(result),
             Self::Foreign(foreign) => Event::Foreign(foreign),
+            Self::Repair(violation) => Event::Repair(violation),
             Self::Usage(spent) => Event::Usage(spent),
             Self::Stop(stop) => Event::Stop(stop),
             Self::Error(error) => Event::Error(error),

@@ -3,7 +3,10 @@
 //! Providers agree on little more than this: the results of an assistant's calls follow it at once, all of them, and nothing
 //! else answers a call. Clients break it: they put text before results, lose a result when a call is interrupted, keep results
 //! whose call was compacted away, and answer in another order.
+use std::collections::{HashMap, HashSet};
+
 use super::block::{Block, CallKind, ToolCall, ToolResult};
+use super::names;
 use super::request::{Role, Turn};
 
 /// One step of a settled conversation.
@@ -56,6 +59,60 @@ pub fn settle(turns: &[Turn]) -> Vec<Step<'_>> {
         rest = after;
     }
     steps
+}
+
+/// Tells calls apart that have the same id, by their order: the second `a` becomes `a_2`, with its result. Providers whose ids
+/// are not unique exist, and others refuse what was answered twice. The same history is told apart in the same way each time.
+pub fn tell_apart(turns: &mut [Turn]) {
+    let mut known: HashSet<String> = HashSet::new();
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    rename(turns, |call| {
+        let mut id = call.id.clone();
+        while !known.insert(id.clone()) {
+            let number = numbers.entry(call.id.clone()).or_insert(1);
+            *number += 1;
+            id = format!("{}_{number}", call.id);
+        }
+        id
+    });
+}
+
+/// Numbers the calls through the conversation, as [`ToolIds::Numbered`](super::target::ToolIds::Numbered) has it.
+pub fn number(turns: &mut [Turn]) {
+    let mut number = 0_usize;
+    rename(turns, |call| {
+        let name = names::tool_name(call.namespace.as_deref(), &call.name);
+        let id = format!("functions.{name}:{number}");
+        number += 1;
+        id
+    });
+}
+
+/// Gives every call the id that `name` has for it, and its result the same.
+fn rename(turns: &mut [Turn], mut name: impl FnMut(&ToolCall) -> String) {
+    // Calls of the last turn of the assistant that have no result yet: the old id and the new.
+    let mut open: Vec<(String, String)> = Vec::new();
+    let mut answering = false;
+    for turn in turns {
+        if turn.role == Role::Assistant && answering {
+            open.clear();
+        }
+        answering = turn.role != Role::Assistant;
+        for block in &mut turn.blocks {
+            match block {
+                Block::ToolCall(call) if !matches!(call.kind, CallKind::Server(_)) => {
+                    let id = name(call);
+                    open.push((std::mem::replace(&mut call.id, id.clone()), id));
+                }
+                Block::ToolResult(result) => {
+                    if let Some(at) = open.iter().position(|(old, _)| *old == result.call_id) {
+                        result.call_id = open.remove(at).1;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// The calls of the client's own tools.

@@ -108,6 +108,8 @@ pub fn tool_name_by_letter<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a
 pub fn tool_id(id: &str, rule: ToolIds) -> Cow<'_, str> {
     match rule {
         ToolIds::AtMost(longest) => conform(id, longest),
+        // The history has been numbered.
+        ToolIds::Numbered => Cow::Borrowed(id),
         ToolIds::Nine => {
             let nine = id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric());
             if nine {

@@ -31,6 +31,11 @@ pub fn text(block: &Block) -> Cow<'_, str> {
     }
 }
 
+/// An instruction in mid-conversation as a note in the user's turn, where it can be nothing else.
+pub fn note(block: &Block) -> Cow<'_, str> {
+    Cow::Owned(format!("<system-note>\n{}\n</system-note>", text(block)))
+}
+
 /// Blocks as text, one per line.
 pub fn joined(blocks: &[Block]) -> String {
     blocks.iter().map(text).collect::<Vec<_>>().join("\n")

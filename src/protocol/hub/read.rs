@@ -187,6 +187,29 @@ pub fn is_string(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
+/// A name that some servers write as a number; anything else is none.
+pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Str<'a>>, D::Error> {
+    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| match raw.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw.get()).ok(),
+        Some(b'-' | b'0'..=b'9') => Some(Str(Cow::Borrowed(raw.get()))),
+        _ => None,
+    }))
+}
+
+/// A position that some servers write as a string; anything else is none.
+pub fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| raw.get().trim_matches('"').parse().ok()))
+}
+
+/// As [`position`]; what is none is the first.
+pub fn position_or_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    Ok(position(deserializer)?.unwrap_or(0))
+}
+
 /// A missing member and `null` alike are the default: clients and servers spell "nothing" both ways.
 pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,

@@ -1,7 +1,7 @@
 //! Whom a request is translated for: the model's capabilities and the habits of the account's provider.
 use super::error::Losses;
 use super::opaque::Vendor;
-use crate::protocol::models::Capabilities;
+use crate::protocol::models::{self, Capabilities, Traits};
 
 /// One candidate upstream for a request.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,13 @@ impl Target<'_> {
     /// Whether it understands tools whose input is free text; else they become functions with one string.
     pub fn takes_freeform(&self) -> bool {
         self.quirks.openai_fields
+    }
+
+    /// Whether an instruction in mid-conversation may stay one: what is said of the model decides, else the provider.
+    pub const fn takes_system_anywhere(&self) -> bool {
+        let traits = self.capabilities.traits;
+        traits.has(Traits::SYSTEM_IN_TURNS)
+            || (self.quirks.system_anywhere && !traits.has(Traits::SYSTEM_FIRST))
     }
 }
 
@@ -56,6 +63,8 @@ pub struct Quirks {
     pub top_k: bool,
     /// OpenAI's own fields are understood: `safety_identifier`, `prompt_cache_key`, `verbosity`, `service_tier`.
     pub openai_fields: bool,
+    /// Chat, Responses: instructions may stand anywhere. The templates of open models refuse them behind the first message.
+    pub system_anywhere: bool,
 }
 
 /// The role of an instruction in Chat.
@@ -84,8 +93,10 @@ pub enum OutputLimit {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReasoningReplay {
     Never,
-    /// On every assistant message with tool calls, and it must not be missing (DeepSeek).
+    /// On every assistant message with tool calls, and it must not be missing (DeepSeek, Kimi).
     Required,
+    /// In front of the text, in `<think>` tags, where it came from (MiniMax).
+    Tags,
     /// Where there is some.
     Welcome,
 }
@@ -106,6 +117,8 @@ pub enum ToolIds {
     AtMost(usize),
     /// Exactly nine letters and digits (Mistral).
     Nine,
+    /// `functions.NAME:N`, numbered through the conversation: Kimi goes astray with others.
+    Numbered,
 }
 
 impl Quirks {
@@ -124,6 +137,7 @@ impl Quirks {
         think_tags: false,
         tool_ids: ToolIds::AtMost(40),
         openai_fields: true,
+        system_anywhere: true,
         ..Self::COMPATIBLE
     };
 
@@ -153,6 +167,7 @@ impl Quirks {
         tool_ids: ToolIds::AtMost(64),
         top_k: false,
         openai_fields: false,
+        system_anywhere: false,
     };
 
     /// DeepSeek: reasoning must come back on every tool turn.
@@ -160,6 +175,7 @@ impl Quirks {
         reasoning_replay: ReasoningReplay::Required,
         reasoning_switch: ReasoningSwitch::Thinking,
         think_tags: false,
+        system_anywhere: true,
         ..Self::COMPATIBLE
     };
 
@@ -176,10 +192,80 @@ impl Quirks {
         ..Self::COMPATIBLE
     };
 
+    /// The same for `model`: some habits are the model's, whoever serves it. What the vendor's own service is known for stays.
+    #[must_use]
+    pub fn of_model(&self, model: &str) -> Self {
+        let mut quirks = self.clone();
+        if self.vendor != Vendor::Other {
+            return quirks;
+        }
+        let name = models::family(model);
+        let habits = FAMILIES
+            .iter()
+            .filter(|(family, _)| name.starts_with(family));
+        for (_, habit) in habits {
+            match habit {
+                Habit::Replays(replay) => quirks.reasoning_replay = *replay,
+                Habit::Ids(ids) => quirks.tool_ids = *ids,
+                Habit::Signs(vendor) => quirks.vendor = *vendor,
+            }
+        }
+        quirks
+    }
+
     /// Mistral's own service.
     pub const MISTRAL: Self = Self {
         tool_ids: ToolIds::Nine,
         reasoning_replay: ReasoningReplay::Never,
         ..Self::COMPATIBLE
     };
+}
+
+/// What a family of models does wherever it is served.
+#[derive(Clone, Copy, Debug)]
+enum Habit {
+    Ids(ToolIds),
+    Replays(ReasoningReplay),
+    /// Its opaque state is that of this vendor, also behind an intermediary.
+    Signs(Vendor),
+}
+
+/// By the beginning of the model's name. Sources: `docs/dialects/models.md`.
+const FAMILIES: &[(&str, Habit)] = &[
+    ("codestral", Habit::Ids(ToolIds::Nine)),
+    ("deepseek", Habit::Replays(ReasoningReplay::Required)),
+    ("devstral", Habit::Ids(ToolIds::Nine)),
+    ("gemini", Habit::Signs(Vendor::Gemini)),
+    ("kimi", Habit::Ids(ToolIds::Numbered)),
+    ("kimi", Habit::Replays(ReasoningReplay::Required)),
+    ("magistral", Habit::Ids(ToolIds::Nine)),
+    ("minimax-m", Habit::Replays(ReasoningReplay::Tags)),
+    ("ministral", Habit::Ids(ToolIds::Nine)),
+    ("mistral", Habit::Ids(ToolIds::Nine)),
+    ("mixtral", Habit::Ids(ToolIds::Nine)),
+    ("pixtral", Habit::Ids(ToolIds::Nine)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_habit_is_the_models_whoever_serves_it() {
+        for name in ["kimi-k2-thinking", "moonshotai/Kimi-K2.5", "kimi-k2:free"] {
+            let quirks = Quirks::OPEN_MODELS.of_model(name);
+            assert_eq!(quirks.reasoning_replay, ReasoningReplay::Required, "{name}");
+            assert_eq!(quirks.tool_ids, ToolIds::Numbered, "{name}");
+        }
+        let quirks = Quirks::COMPATIBLE.of_model("mistralai/Mistral-Small-3.2-24B");
+        assert_eq!(quirks.tool_ids, ToolIds::Nine);
+        let quirks = Quirks::COMPATIBLE.of_model("MiniMaxAI/MiniMax-M2");
+        assert_eq!(quirks.reasoning_replay, ReasoningReplay::Tags);
+        assert_eq!(Quirks::COMPATIBLE.of_model("my-own"), Quirks::COMPATIBLE);
+    }
+
+    #[test]
+    fn a_vendors_own_service_keeps_its_own() {
+        assert_eq!(Quirks::OPENAI.of_model("kimi-k2"), Quirks::OPENAI);
+    }
 }

@@ -34,6 +34,10 @@ impl Overrides {
             } else {
                 capabilities.traits.without(*traits)
             };
+            if traits.has(Traits::SYSTEM_IN_TURNS) && !holds {
+                // Said, and not only not known: it overrules the provider too.
+                capabilities.traits = capabilities.traits.and(Traits::SYSTEM_FIRST);
+            }
         }
     }
 }

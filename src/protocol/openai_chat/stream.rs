@@ -2,6 +2,7 @@
 mod chunks;
 mod decode;
 mod encode;
+mod said;
 mod slot;
 mod tally;
 mod think;

@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 
 use super::freeform::{self, Freeform};
+use super::ids::Ids;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{Block, CallKind};
 use crate::protocol::hub::error::Violation;
@@ -13,15 +14,17 @@ use crate::protocol::hub::response::Response;
 #[derive(Debug)]
 pub struct Restore {
     names: Names,
+    ids: Ids,
     /// The freeform calls that are open, by slot.
     freeform: Vec<(usize, Freeform)>,
 }
 
 impl Restore {
     /// For the tools of one request.
-    pub const fn new(names: Names) -> Self {
+    pub const fn new(names: Names, ids: Ids) -> Self {
         Self {
             names,
+            ids,
             freeform: Vec::new(),
         }
     }
@@ -40,6 +43,7 @@ impl Restore {
                 name,
                 kind,
             } => {
+                let id = self.ids.hand_out(id);
                 let Some(original) = self.names.original(&name) else {
                     return next(Event::ToolStart {
                         slot,
@@ -91,11 +95,15 @@ impl Restore {
     }
 
     /// Restores a whole answer.
-    pub fn restore(&self, response: &mut Response) {
+    pub fn restore(&mut self, response: &mut Response) {
         for block in &mut response.blocks {
             let Block::ToolCall(call) = block else {
                 continue;
             };
+            if !matches!(call.kind, CallKind::Server(_)) {
+                let id = std::mem::take(&mut call.id);
+                call.id = self.ids.hand_out(Cow::Owned(id)).into_owned();
+            }
             if let Some(original) = self.names.original(&call.name) {
                 call.name.clone_from(&original.name);
                 call.namespace.clone_from(&original.namespace);

@@ -178,13 +178,18 @@ fn thinking(
     thinking: &ThinkingIn<'_>,
     path: &Path<'_>,
 ) -> Result<(), RequestFault> {
-    request.reasoning.mode = match &*thinking.kind {
-        "between_tools" => ReasoningMode::BetweenTools,
-        "disabled" => ReasoningMode::Off,
-        "enabled" => match thinking.budget_tokens {
+    request.reasoning.mode = match (thinking.kind.as_deref(), thinking.enabled) {
+        (Some("between_tools"), _) => ReasoningMode::BetweenTools,
+        (Some("disabled"), _) | (None, Some(false)) => ReasoningMode::Off,
+        (Some("enabled"), _) => match thinking.budget_tokens {
             Some(budget) => ReasoningMode::Budget(budget),
             None => return Err(path.field("budget_tokens").fault("field required")),
         },
+        (None, Some(true)) => match thinking.budget_tokens {
+            Some(budget) => ReasoningMode::Budget(budget),
+            None => ReasoningMode::Adaptive,
+        },
+        (None, None) => return Err(path.field("type").fault("field required")),
         // Modes to come are some way of thinking.
         _ => ReasoningMode::Adaptive,
     };

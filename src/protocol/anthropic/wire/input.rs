@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::Str;
+use crate::protocol::hub::read::{Str, label, position};
 use crate::protocol::hub::usage::AnthropicUsage;
 
 /// A block of content in any place, every field optional: the type decides which are needed.
@@ -104,7 +104,9 @@ pub struct ToolChoiceIn<'a> {
 #[derive(Debug, Deserialize)]
 pub struct ThinkingIn<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Str<'a>,
+    pub kind: Option<Str<'a>>,
+    /// Some clients say only this.
+    pub enabled: Option<bool>,
     pub budget_tokens: Option<u64>,
     #[serde(borrow)]
     pub display: Option<Str<'a>>,
@@ -139,6 +141,7 @@ pub struct MetadataIn<'a> {
 pub struct EventIn<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Str<'a>,
+    #[serde(default, deserialize_with = "position")]
     pub index: Option<usize>,
     #[serde(borrow)]
     pub message: Option<MessageOutIn<'a>>,
@@ -173,9 +176,9 @@ pub struct DeltaIn<'a> {
 /// A message as the upstream answers it: whole, or the head of a stream.
 #[derive(Debug, Deserialize)]
 pub struct MessageOutIn<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub model: Option<Str<'a>>,
     #[serde(borrow, default)]
     pub content: Vec<&'a RawValue>,

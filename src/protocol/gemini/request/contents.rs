@@ -46,12 +46,7 @@ pub fn contents<'a>(
                 writer.add("user", parts);
             }
             Step::System(blocks) => {
-                let notes = blocks.into_iter().map(|block| {
-                    PartOut::text(format!(
-                        "<system-note>\n{}\n</system-note>",
-                        plain::text(block)
-                    ))
-                });
+                let notes = blocks.into_iter().map(plain::note).map(PartOut::text);
                 let notes = notes.collect();
                 writer.add("user", notes);
             }

@@ -1,7 +1,7 @@
 //! The conversation as a client sends it.
 //!
-//! Older clients give calls no ids. An id is made up for such a call, and a result without one belongs to the first open call of
-//! its name.
+//! Older clients give calls no ids. An id is made up for such a call, and a result without one, or with one that no call has, belongs
+//! to the first open call of its name.
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -165,10 +165,10 @@ impl Reader {
     fn result(&mut self, index: usize, result: ResultIn<'_>) -> ToolResult {
         let name = result.name.as_deref().unwrap_or_default();
         let id = result.id.as_deref().filter(|id| !id.is_empty());
-        let open = self.open.iter().position(|(known, known_id)| match id {
-            Some(id) => known_id == id,
-            None => known == name,
-        });
+        let by_id = id.and_then(|id| self.open.iter().position(|(_, known)| known == id));
+        // Gemini CLI answers calls that had no id under ids of its own.
+        let by_name = || self.open.iter().position(|(known, _)| known == name);
+        let open = by_id.or_else(by_name);
         let call_id = match (open, id) {
             (Some(at), _) => self.open.remove(at).1,
             (None, Some(id)) => id.to_owned(),

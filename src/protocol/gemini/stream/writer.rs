@@ -66,13 +66,6 @@ impl Writer {
         }
     }
 
-    /// A blank line: the vendor's own SDK takes everything else for a piece of JSON, comments included.
-    pub fn ping(&self, out: &mut BytesMut) {
-        if self.delivery != Delivery::Whole {
-            out.extend_from_slice(b"\n");
-        }
-    }
-
     /// Text, or a thought: what most of a stream consists of, written by hand.
     pub fn text(&mut self, text: &str, thought: bool, out: &mut BytesMut) {
         let thought_signature = self.signature();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::read::{Str, label, or_default, position_or_first};
 use crate::protocol::hub::usage::GeminiUsage;
 
 /// An answer, or a piece of one.
@@ -16,9 +16,9 @@ pub struct ChunkIn<'a> {
     #[serde(borrow)]
     pub prompt_feedback: Option<FeedbackIn<'a>>,
     pub usage_metadata: Option<GeminiUsage>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub model_version: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub response_id: Option<Str<'a>>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
@@ -33,8 +33,8 @@ pub struct CandidateIn<'a> {
     pub finish_reason: Option<Str<'a>>,
     #[serde(borrow)]
     pub finish_message: Option<Str<'a>>,
-    #[serde(default)]
-    pub index: u64,
+    #[serde(default, deserialize_with = "position_or_first")]
+    pub index: usize,
     #[serde(borrow)]
     pub grounding_metadata: Option<GroundingIn<'a>>,
 }
@@ -141,7 +141,7 @@ pub struct FileIn<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct CallIn<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
     #[serde(borrow)]
     pub name: Str<'a>,

@@ -172,11 +172,13 @@ struct ThinkingIn<'a> {
     #[serde(borrow, rename = "type")]
     kind: Option<Str<'a>>,
     budget_tokens: Option<u64>,
+    enabled: Option<bool>,
 }
 
 fn thinking(request: &mut Request, wanted: &ThinkingIn<'_>) {
     request.reasoning.mode = match (wanted.kind.as_deref(), wanted.budget_tokens) {
         (Some("disabled"), _) => ReasoningMode::Off,
+        (None, _) if wanted.enabled == Some(false) => ReasoningMode::Off,
         (_, Some(tokens)) => ReasoningMode::Budget(tokens),
         _ => ReasoningMode::Adaptive,
     };

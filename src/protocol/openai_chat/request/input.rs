@@ -1,7 +1,7 @@
 //! The conversation as clients send it.
 use serde_json::value::RawValue;
 
-use super::super::response::arguments;
+use super::super::response::{arguments, signature};
 use super::super::wire::{FileIn, ImageUrlIn, MessageIn, PartIn, ToolCallIn};
 use super::decode::ttl;
 use crate::protocol::Dialect;
@@ -22,7 +22,7 @@ pub fn messages(
     path: &Path<'_>,
 ) -> Result<(), RequestFault> {
     let values: Vec<&RawValue> = path.read(value)?;
-    // Calls of before tools have no ids: they are numbered, and answered by name.
+    // Calls of before tools have no ids, and some servers' have none either: they are numbered, and answered by name.
     let mut unanswered: Vec<(String, String)> = Vec::new();
     let mut numbered = 0_usize;
     for (index, raw) in values.into_iter().enumerate() {
@@ -45,8 +45,16 @@ pub fn messages(
         if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
             blocks.push(Block::Refusal(refusal.to_owned()));
         }
-        for (index, tool_call) in message.tool_calls.into_iter().flatten().enumerate() {
-            blocks.push(call(tool_call, &path.field("tool_calls").index(index))?);
+        for (index, mut tool_call) in message.tool_calls.into_iter().flatten().enumerate() {
+            if tool_call.id.as_ref().is_none_or(|id| id.is_empty()) {
+                tool_call.id = Some(Str(format!("call_fn_{numbered}").into()));
+                numbered += 1;
+            }
+            let block = call(tool_call, &path.field("tool_calls").index(index))?;
+            if let Block::ToolCall(call) = &block {
+                unanswered.push((call.name.clone(), call.id.clone()));
+            }
+            blocks.push(block);
         }
         if let Some(function) = message.function_call {
             let name = function
@@ -67,8 +75,13 @@ pub fn messages(
         let name = message.name.map(|name| name.to_owned());
         if matches!(&*message.role, "tool" | "function") {
             let call_id = match message.tool_call_id {
-                Some(id) => id.to_owned(),
-                None => answered(&mut unanswered, name.as_deref()),
+                Some(id) if !id.is_empty() => {
+                    let id = id.to_owned();
+                    let at = unanswered.iter().position(|(_, known)| *known == id);
+                    at.map(|at| unanswered.remove(at));
+                    id
+                }
+                _ => answered(&mut unanswered, name.as_deref()),
             };
             blocks = vec![Block::ToolResult(ToolResult {
                 call_id,
@@ -91,11 +104,11 @@ pub fn messages(
     Ok(())
 }
 
-/// The id of the oldest call of that name that waits for its result.
+/// The id of the oldest call of that name that waits for its result; without a name, of the oldest.
 fn answered(unanswered: &mut Vec<(String, String)>, name: Option<&str>) -> String {
     let at = unanswered
         .iter()
-        .position(|(called, _)| Some(called.as_str()) == name);
+        .position(|(called, _)| name.is_none_or(|name| called == name));
     at.map(|at| unanswered.remove(at).1).unwrap_or_default()
 }
 
@@ -229,13 +242,17 @@ fn call(call: ToolCallIn<'_>, path: &Path<'_>) -> Result<Block, RequestFault> {
             .unwrap_or_default();
         return Ok(tool_call(id, name, input, CallKind::Freeform));
     }
+    let opaque = call.extra_content.and_then(signature);
     let function = call.function.ok_or_else(|| required("function"))?;
     let args = arguments(&function).into_owned();
     let name = function
         .name
         .ok_or_else(|| required("function.name"))?
         .to_owned();
-    Ok(tool_call(id, name, args, CallKind::Function))
+    Ok(match tool_call(id, name, args, CallKind::Function) {
+        Block::ToolCall(call) => Block::ToolCall(ToolCall { opaque, ..call }),
+        block => block,
+    })
 }
 
 fn tool_call(id: String, name: String, args: String, kind: CallKind) -> Block {

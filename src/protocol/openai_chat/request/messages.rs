@@ -2,18 +2,19 @@
 use std::borrow::Cow;
 
 use super::super::wire::{
-    AudioOut, BreakpointOut, ContentOut, CustomCallOut, FunctionCallOut, ImageUrlOut, MessageOut,
-    PartOut, ToolCallOut,
+    AudioOut, BreakpointOut, ContentOut, CustomCallOut, ExtraOut, FunctionCallOut, GoogleOut,
+    ImageUrlOut, MessageOut, PartOut, ToolCallOut,
 };
 use super::encode::CACHE_TTL;
 use super::parts::{append, content, file, keep_last_breakpoints, text_part, unsupported};
 use crate::protocol::hub::block::{
     Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolCall, ToolResult, Ttl,
 };
+use crate::protocol::hub::effort::Efforts;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
-use crate::protocol::hub::opaque::Vendor;
+use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::{ReasoningMode, Request};
 use crate::protocol::hub::target::{ReasoningReplay, SystemRole, Target, Vintage};
@@ -43,6 +44,12 @@ pub fn encode<'a>(
                 writer.assistant(&blocks);
             }
             Step::Results(answers) => writer.results(&answers)?,
+            Step::System(blocks) if !target.takes_system_anywhere() => {
+                let notes = blocks
+                    .into_iter()
+                    .map(|block| text_part(plain::note(block)));
+                writer.moved.extend(notes);
+            }
             Step::System(blocks) => {
                 let texts = blocks.iter().filter_map(|block| match block {
                     Block::Text(text) => Some(text),
@@ -71,7 +78,8 @@ struct Writer<'a, 'w> {
     losses: &'w mut Losses,
     replay: ReasoningReplay,
     messages: Vec<MessageOut<'a>>,
-    /// Images and files of tool results: a tool message takes only text, so they wait for the next user message.
+    /// Images and files of tool results, since a tool message takes only text, and instructions that can be none here: they wait
+    /// for the next user message.
     moved: Vec<PartOut<'a>>,
 }
 
@@ -91,7 +99,21 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    fn user(&mut self, parts: Vec<PartOut<'a>>) {
+    /// Goes on with the message of the user where one has just ended: templates want the roles to alternate.
+    fn user(&mut self, mut parts: Vec<PartOut<'a>>) {
+        if let Some(last) = self.messages.last_mut()
+            && last.role == "user"
+            && !self.target.takes_system_anywhere()
+        {
+            let mut all = match last.content.take() {
+                Some(ContentOut::Parts(parts)) => parts,
+                Some(ContentOut::Text(text)) => vec![text_part(text)],
+                None => Vec::new(),
+            };
+            all.append(&mut parts);
+            last.content = Some(content(all));
+            return;
+        }
         if !parts.is_empty() {
             self.messages.push(MessageOut {
                 role: "user",
@@ -112,6 +134,7 @@ impl<'a> Writer<'a, '_> {
             ..MessageOut::default()
         };
         let mut text = Cow::Borrowed("");
+        let mut state: Option<&'a Opaque> = None;
         for block in blocks {
             match block {
                 Block::Text(block) => {
@@ -127,8 +150,20 @@ impl<'a> Writer<'a, '_> {
                 Block::ToolCall(call) if matches!(call.kind, CallKind::Server(_)) => {
                     self.losses.name("server_tool_use");
                 }
-                Block::ToolCall(call) => message.tool_calls.push(self.call(call)),
-                Block::Reasoning(reasoning) => self.reasoning(reasoning, &mut message),
+                Block::ToolCall(call) => {
+                    let own = call
+                        .opaque
+                        .as_ref()
+                        .filter(|opaque| opaque.is_for(self.target));
+                    let first = message.tool_calls.is_empty();
+                    let call = self.signed(self.call(call), own.or(state.take()), first);
+                    message.tool_calls.push(call);
+                }
+                Block::Reasoning(reasoning) => {
+                    let ours = reasoning.opaque.as_ref();
+                    state = ours.filter(|opaque| opaque.is_for(self.target));
+                    self.reasoning(reasoning, &mut message);
+                }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => {
                         text.to_mut().push_str(&note);
@@ -145,7 +180,14 @@ impl<'a> Writer<'a, '_> {
             }
         }
         if self.replay == ReasoningReplay::Required && !message.tool_calls.is_empty() {
-            message.reasoning_content.get_or_insert_default();
+            let reasoning = message.reasoning_content.get_or_insert_default();
+            if reasoning.is_empty() {
+                // Kimi takes an empty one for a missing one.
+                reasoning.push(' ');
+            }
+        }
+        if let Some(thought) = message.thought.take() {
+            text = Cow::Owned(thought + &*text);
         }
         if !text.is_empty() {
             message.content = Some(ContentOut::Text(text));
@@ -176,9 +218,13 @@ impl<'a> Writer<'a, '_> {
         let text = reasoning.text();
         match self.replay {
             ReasoningReplay::Never => self.losses.omit("thinking"),
-            ReasoningReplay::Welcome if from_another_kind => self.losses.omit("thinking"),
-            ReasoningReplay::Required | ReasoningReplay::Welcome if text.is_empty() => {
+            ReasoningReplay::Welcome | ReasoningReplay::Tags if from_another_kind => {
                 self.losses.omit("thinking");
+            }
+            _ if text.is_empty() => self.losses.omit("thinking"),
+            ReasoningReplay::Tags => {
+                let tagged = format!("<think>\n{text}\n</think>\n\n");
+                message.thought.get_or_insert_default().push_str(&tagged);
             }
             ReasoningReplay::Required | ReasoningReplay::Welcome => {
                 let all = message.reasoning_content.get_or_insert_default();
@@ -190,7 +236,7 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    fn call(&mut self, call: &'a ToolCall) -> ToolCallOut<'a> {
+    fn call(&self, call: &'a ToolCall) -> ToolCallOut<'a> {
         let id = names::tool_id(&call.id, self.target.quirks.tool_ids);
         let name = names::tool_name(call.namespace.as_deref(), &call.name);
         if call.kind == CallKind::Freeform {
@@ -206,6 +252,7 @@ impl<'a> Writer<'a, '_> {
             return ToolCallOut::Function {
                 id,
                 function: FunctionCallOut { name, arguments },
+                extra_content: None,
             };
         }
         ToolCallOut::Function {
@@ -214,6 +261,33 @@ impl<'a> Writer<'a, '_> {
                 name,
                 arguments: call.args.object(),
             },
+            extra_content: None,
+        }
+    }
+
+    /// The state that stands on a call, where the target is Google's: the call's own, that of the reasoning before it, or, on the
+    /// first call of a turn that the model did not make itself, the stand-in for it.
+    fn signed(
+        &self,
+        call: ToolCallOut<'a>,
+        state: Option<&'a Opaque>,
+        first: bool,
+    ) -> ToolCallOut<'a> {
+        let signs = self.target.capabilities.reasoning.efforts != Efforts::NONE;
+        let stand_in = (first && signs).then_some(UNSIGNED);
+        let google = self.target.quirks.vendor == Vendor::Gemini;
+        let signature = state.map(|opaque| opaque.payload.as_str()).or(stand_in);
+        match (call, signature) {
+            (ToolCallOut::Function { id, function, .. }, Some(thought_signature)) if google => {
+                ToolCallOut::Function {
+                    id,
+                    function,
+                    extra_content: Some(ExtraOut {
+                        google: GoogleOut { thought_signature },
+                    }),
+                }
+            }
+            (call, _) => call,
         }
     }
 
@@ -374,6 +448,9 @@ fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
         ToolCallOut::Custom { .. } => None,
     }
 }
+
+/// Google's documented stand-in for the state of a call that the model has not made itself.
+const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// What stands where nothing is left of a turn.
 const NOTHING: &str = "(no content)";

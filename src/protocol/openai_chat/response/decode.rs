@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::super::stream::{Piece, ThinkTags};
-use super::super::wire::{AnnotationIn, AnswerIn, ContentIn, DeltaIn, FunctionCallIn, PartIn};
+use super::super::wire::{
+    AnnotationIn, AnswerIn, ContentIn, DeltaIn, ExtraIn, FunctionCallIn, SaidIn,
+};
+use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{
-    Block, CallKind, Citation, Reasoning, Segment, SegmentKind, Text, ToolCall,
+    Block, CallKind, Citation, Foreign, Reasoning, Segment, SegmentKind, Text, ToolCall,
 };
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Str, is_string, without_position};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
@@ -63,14 +67,25 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
     };
     think(reasoning_text(&message).into_owned());
     let mut text = String::new();
+    let mut refused = String::new();
+    let mut lost = false;
     if let Some(content) = &message.content {
         let mut tags = ThinkTags::new(quirks.think_tags);
         let mut thought = String::new();
         let mut take = |piece: Piece<'_>| match piece {
             Piece::Text(piece) => text.push_str(&piece),
             Piece::Thought(piece) => thought.push_str(&piece),
+            Piece::Refusal(piece) => refused.push_str(&piece),
         };
-        tags.push(&part_text(content), &mut take);
+        // The closure never fails.
+        lost = pieces(content, &mut |piece| {
+            match piece {
+                Piece::Text(piece) => tags.push(&piece, |piece| take(piece.into_owned())),
+                piece => take(piece),
+            }
+            Ok(())
+        })
+        .unwrap_or_default();
         tags.finish(&mut take);
         think(thought);
     }
@@ -88,9 +103,15 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
         }));
     }
     if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
-        blocks.push(Block::Refusal(refusal.to_owned()));
+        refused.push_str(&refusal);
     }
-    let mut call = |id: Option<Str<'_>>, name: &str, args: Cow<'_, str>, kind| {
+    if !refused.is_empty() {
+        blocks.push(Block::Refusal(refused));
+    }
+    if lost {
+        blocks.push(Block::Foreign(lost_part()));
+    }
+    let mut call = |id: Option<Str<'_>>, name: &str, args: Cow<'_, str>, kind, opaque| {
         let id = match id {
             Some(id) if !id.is_empty() => id.to_owned(),
             _ => stamp.id("call_", blocks.len()),
@@ -101,11 +122,12 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
             namespace: None,
             args: Args::new(args),
             kind,
-            opaque: None,
+            opaque,
             cache: None,
         }));
     };
     for tool_call in message.tool_calls.into_iter().flatten() {
+        let opaque = tool_call.extra_content.and_then(signature);
         if let Some(custom) = tool_call.custom {
             let name = custom.name.unwrap_or_default();
             call(
@@ -113,6 +135,7 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
                 &name,
                 custom.input.unwrap_or_default().0,
                 CallKind::Freeform,
+                opaque,
             );
         } else if let Some(function) = tool_call.function {
             let name = function.name.as_deref().unwrap_or_default();
@@ -121,12 +144,19 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
                 name,
                 whole_arguments(&function),
                 CallKind::Function,
+                opaque,
             );
         }
     }
     if let Some(function) = message.function_call {
         let name = function.name.as_deref().unwrap_or_default();
-        call(None, name, whole_arguments(&function), CallKind::Function);
+        call(
+            None,
+            name,
+            whole_arguments(&function),
+            CallKind::Function,
+            None,
+        );
     }
     blocks
 }
@@ -140,20 +170,57 @@ pub fn reasoning_text<'a>(message: &DeltaIn<'a>) -> Cow<'a, str> {
     }
 }
 
-/// The text of content, also when it came as a list of parts.
-pub fn part_text<'a>(content: &ContentIn<'a>) -> Cow<'a, str> {
-    match content {
-        ContentIn::Text(text) => text.0.clone(),
-        ContentIn::Other(raw) => {
-            serde_json::from_str::<Vec<PartIn<'_>>>(raw.get()).map_or(Cow::Borrowed(""), |parts| {
-                let texts: String = parts
-                    .iter()
-                    .filter_map(|part| part.text.as_deref())
-                    .collect();
-                Cow::Owned(texts)
-            })
+/// What content says, piece by piece, also when it came as a list of parts. Whether there was a part that cannot be told.
+pub fn pieces<'a>(
+    content: &ContentIn<'a>,
+    on: &mut dyn FnMut(Piece<'a>) -> Result<(), Violation>,
+) -> Result<bool, Violation> {
+    let raw = match content {
+        ContentIn::Text(text) => {
+            on(Piece::Text(text.0.clone()))?;
+            return Ok(false);
+        }
+        ContentIn::Other(raw) => raw,
+    };
+    let parts: Vec<SaidIn<'a>> = match serde_json::from_str(raw.get()) {
+        Ok(parts) => parts,
+        Err(_) => match serde_json::from_str(raw.get()) {
+            Ok(part) => vec![part],
+            Err(_) => return Ok(true),
+        },
+    };
+    let mut lost = false;
+    for part in parts {
+        match (part.kind.as_deref(), part.thinking, part.refusal, part.text) {
+            // Mistral has a list of texts in it, others a text.
+            (Some("thinking" | "reasoning"), thinking, _, text) => {
+                let thought = thinking
+                    .map(|content| part_text(&content))
+                    .or(text.map(|text| text.0));
+                on(Piece::Thought(thought.unwrap_or_default()))?;
+            }
+            (Some("refusal"), _, Some(refusal), _) => on(Piece::Refusal(refusal.0))?,
+            (_, _, _, Some(text)) => on(Piece::Text(text.0))?,
+            _ => lost = true,
         }
     }
+    Ok(lost)
+}
+
+/// All text of content.
+pub fn part_text<'a>(content: &ContentIn<'a>) -> Cow<'a, str> {
+    let mut all = Cow::Borrowed("");
+    // The closure never fails.
+    let _ = pieces(content, &mut |piece| {
+        let (Piece::Text(text) | Piece::Thought(text) | Piece::Refusal(text)) = piece;
+        if all.is_empty() {
+            all = text;
+        } else {
+            all.to_mut().push_str(&text);
+        }
+        Ok(())
+    });
+    all
 }
 
 /// The arguments of a call: a string by the book, the object itself from some servers.
@@ -176,6 +243,23 @@ fn whole_arguments<'a>(call: &FunctionCallIn<'a>) -> Cow<'a, str> {
 
 fn string(raw: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<Str<'_>>(raw.get()).map_or(Cow::Borrowed(""), |text| text.0)
+}
+
+/// The state of a call, where Google's Chat endpoint has it.
+pub fn signature(extra: &RawValue) -> Option<Opaque> {
+    let extra: ExtraIn<'_> = serde_json::from_str(extra.get()).ok()?;
+    let signature = extra.google?.thought_signature?;
+    (!signature.is_empty())
+        .then(|| Opaque::native(Vendor::Gemini, OpaqueKind::Thought, &*signature))
+}
+
+/// Stands for a part of an answer that cannot be told: a picture, say.
+pub fn lost_part() -> Foreign {
+    Foreign {
+        dialect: Dialect::OpenaiChat,
+        kind: "part".to_owned(),
+        raw: RawValue::from_string("null".to_owned()).unwrap_or_default(),
+    }
 }
 
 /// A citation, where the annotation is one.

@@ -12,9 +12,10 @@
 use std::borrow::Cow;
 
 use super::super::response::{
-    arguments, citation, is_reason, part_text, reasoning_text, spent, stop,
+    arguments, citation, is_reason, lost_part, pieces, reasoning_text, signature, spent, stop,
 };
 use super::super::wire::{AnswerIn, ChoiceIn, DeltaIn, ToolCallIn};
+use super::said::Said;
 use super::slot::{Slot, bad_arguments};
 use super::think::{Piece, ThinkTags};
 use crate::protocol::Dialect;
@@ -34,6 +35,7 @@ pub struct Decoder {
     stamp: Stamp,
     tags: ThinkTags,
     slots: Vec<Slot>,
+    said: Said,
     /// Whether something was refused in so many words.
     refused: bool,
 }
@@ -54,6 +56,7 @@ impl Decoder {
             stamp,
             tags: ThinkTags::new(quirks.think_tags),
             slots: Vec::new(),
+            said: Said::default(),
             refused: false,
         }
     }
@@ -131,11 +134,16 @@ impl Decoder {
         choice: ChoiceIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        // Servers without streaming of their own send the whole message in one chunk.
-        if let Some(delta) = choice.delta.or(choice.message)
-            && self.state == State::Open
-        {
-            self.delta(delta, on)?;
+        if self.state == State::Open {
+            match (choice.delta, choice.message) {
+                (Some(delta), _) if self.said.is_again(&delta, choice.finish_reason.is_some()) => {}
+                (Some(delta), _) => self.delta(delta, on)?,
+                // Servers without streaming of their own send the whole message in one chunk; others repeat it in the last.
+                (None, Some(message)) if self.said.is_empty() && self.slots.is_empty() => {
+                    self.delta(message, on)?;
+                }
+                (None, _) => {}
+            }
         }
         match choice.finish_reason {
             Some(reason) if self.state == State::Open && is_reason(&reason) => {
@@ -156,16 +164,9 @@ impl Decoder {
             on(thinking(thought))?;
         }
         if let Some(content) = &delta.content {
-            let text = part_text(content);
-            if !text.is_empty() {
-                self.end_whole_slots(on)?;
-                let mut result = Ok(());
-                self.tags.push(&text, |piece| {
-                    if result.is_ok() {
-                        result = on(piece_event(piece));
-                    }
-                });
-                result?;
+            let lost = pieces(content, &mut |piece| self.piece(piece, on))?;
+            if lost {
+                on(Event::Foreign(lost_part()))?;
             }
         }
         if let Some(refusal) = delta.refusal.filter(|refusal| !refusal.is_empty()) {
@@ -184,10 +185,35 @@ impl Decoder {
                 id: None,
                 function: Some(function),
                 custom: None,
+                extra_content: None,
             };
             self.call(&call, on)?;
         }
         Ok(())
+    }
+
+    fn piece(
+        &mut self,
+        piece: Piece<'_>,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let (Piece::Text(text) | Piece::Thought(text) | Piece::Refusal(text)) = &piece;
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.end_whole_slots(on)?;
+        let Piece::Text(text) = piece else {
+            self.refused |= matches!(piece, Piece::Refusal(_));
+            return on(piece_event(piece));
+        };
+        self.said.push(&text);
+        let mut result = Ok(());
+        self.tags.push(&text, |piece| {
+            if result.is_ok() {
+                result = on(piece_event(piece));
+            }
+        });
+        result
     }
 
     /// One fragment of a call.
@@ -206,7 +232,16 @@ impl Decoder {
             (None, None) => (&None, Cow::Borrowed(""), false),
         };
         let name = name.as_deref().unwrap_or_default();
-        let at = match self.find(call.index, id, name) {
+        let begins = !name.is_empty() && !fragment.trim().is_empty();
+        let found = self.find(call.index, id, name).filter(|at| {
+            // One id, or one number, for all calls: after a whole object another one begins.
+            let whole = self
+                .slots
+                .get(*at)
+                .is_some_and(|slot| slot.scanner.is_complete());
+            !(begins && whole)
+        });
+        let at = match found {
             Some(at) => at,
             None => self.begin(call.index, freeform, on)?,
         };
@@ -221,6 +256,9 @@ impl Decoder {
         }
         if slot.name.is_empty() {
             name.clone_into(&mut slot.name);
+        }
+        if let Some(state) = call.extra_content.and_then(signature) {
+            slot.sign(state);
         }
         slot.feed(at, &fragment, on)?;
         if slot.is_pending() && !slot.name.is_empty() && (!slot.id.is_empty() || slot.has_early()) {
@@ -323,6 +361,7 @@ impl Decoder {
 
 fn piece_event(piece: Piece<'_>) -> Event<'_> {
     match piece {
+        Piece::Refusal(text) => Event::RefusalDelta(text),
         Piece::Text(text) => Event::TextDelta(text),
         Piece::Thought(text) => thinking(text),
     }

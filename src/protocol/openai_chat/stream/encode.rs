@@ -164,6 +164,7 @@ impl Encoder {
             | Event::ToolArgs { .. }
             | Event::Start(_)
             | Event::Ping
+            | Event::Repair(_)
             | Event::Usage(_)
             | Event::Stop(_)
             | Event::Error(_)

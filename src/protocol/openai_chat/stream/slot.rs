@@ -6,6 +6,7 @@ use crate::protocol::hub::block::CallKind;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
+use crate::protocol::hub::opaque::Opaque;
 
 /// One call.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Slot {
     pub name: String,
     pub freeform: bool,
     phase: Phase,
+    /// The upstream's state for this call.
+    state: Option<Opaque>,
     pub scanner: Scanner,
 }
 
@@ -57,6 +60,11 @@ impl Slot {
         matches!(&self.phase, Phase::Pending { early } if !early.trim().is_empty())
     }
 
+    /// Takes the state that belongs to the call. It is told in front of it, so it counts only until it begins.
+    pub fn sign(&mut self, state: Opaque) {
+        self.state = Some(state);
+    }
+
     /// Begins it: what is known is said, and what came early.
     pub fn start(
         &mut self,
@@ -72,6 +80,9 @@ impl Slot {
         }
         if self.id.is_empty() {
             self.id = stamp.id("call_", slot);
+        }
+        if let Some(state) = self.state.take() {
+            on(Event::ReasoningEnd(Some(state)))?;
         }
         on(Event::ToolStart {
             slot,

@@ -26,8 +26,21 @@ enum State {
 /// A piece of content.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Piece<'a> {
+    Refusal(Cow<'a, str>),
     Text(Cow<'a, str>),
     Thought(Cow<'a, str>),
+}
+
+impl Piece<'_> {
+    /// The same, independent of what it was read from.
+    pub fn into_owned(self) -> Piece<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Refusal(text) => Piece::Refusal(own(text)),
+            Self::Text(text) => Piece::Text(own(text)),
+            Self::Thought(text) => Piece::Thought(own(text)),
+        }
+    }
 }
 
 impl ThinkTags {
@@ -126,13 +139,11 @@ mod tests {
         let mut on = |piece: Piece<'_>| match piece {
             Piece::Text(text) => texts.push_str(&text),
             Piece::Thought(text) => thoughts.push_str(&text),
+            Piece::Refusal(_) => unreachable!("tags refuse nothing"),
         };
         for chunk in chars.chunks(size) {
             let chunk: String = chunk.iter().collect();
-            tags.push(&chunk, |piece| match piece {
-                Piece::Text(text) => on(Piece::Text(Cow::Owned(text.into_owned()))),
-                Piece::Thought(text) => on(Piece::Thought(Cow::Owned(text.into_owned()))),
-            });
+            tags.push(&chunk, |piece| on(piece.into_owned()));
         }
         tags.finish(&mut on);
         (thoughts, texts)

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::read::{Str, label, or_default, position, position_or_first};
 use crate::protocol::hub::usage::ChatUsage;
 
 /// A message of a request.
@@ -90,13 +90,17 @@ pub struct AudioIn<'a> {
 /// A call: in history, in an answer, or a fragment of one in a stream.
 #[derive(Debug, Deserialize)]
 pub struct ToolCallIn<'a> {
+    #[serde(default, deserialize_with = "position")]
     pub index: Option<usize>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
     #[serde(borrow)]
     pub function: Option<FunctionCallIn<'a>>,
     #[serde(borrow)]
     pub custom: Option<CustomCallIn<'a>>,
+    /// Where Google's Chat endpoint has the state of a call.
+    #[serde(borrow)]
+    pub extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,14 +170,14 @@ pub struct JsonSchemaIn<'a> {
 /// An answer, or a chunk of one.
 #[derive(Debug, Deserialize)]
 pub struct AnswerIn<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub model: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub choices: Vec<ChoiceIn<'a>>,
     pub usage: Option<ChatUsage>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub service_tier: Option<Str<'a>>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
@@ -181,13 +185,13 @@ pub struct AnswerIn<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct ChoiceIn<'a> {
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "position_or_first")]
     pub index: usize,
     #[serde(borrow)]
     pub delta: Option<DeltaIn<'a>>,
     #[serde(borrow)]
     pub message: Option<DeltaIn<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub finish_reason: Option<Str<'a>>,
     /// Moonshot puts the usage of a stream here.
     pub usage: Option<ChatUsage>,
@@ -229,6 +233,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentIn<'a> {
         }
         Ok(Self::Other(raw))
     }
+}
+
+/// One part of an answer's content.
+#[derive(Debug, Deserialize)]
+pub struct SaidIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub thinking: Option<ContentIn<'a>>,
+    #[serde(borrow)]
+    pub refusal: Option<Str<'a>>,
+}
+
+/// What some vendors put beside a call.
+#[derive(Debug, Deserialize)]
+pub struct ExtraIn<'a> {
+    #[serde(borrow)]
+    pub google: Option<GoogleIn<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct GoogleIn<'a> {
+    #[serde(borrow)]
+    pub thought_signature: Option<Str<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -82,6 +82,9 @@ pub struct MessageOut<'a> {
     pub refusal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
+    /// Reasoning that is to stand in front of the content.
+    #[serde(skip)]
+    pub thought: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,7 +164,20 @@ pub enum ToolCallOut<'a> {
     Function {
         id: Cow<'a, str>,
         function: FunctionCallOut<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        extra_content: Option<ExtraOut<'a>>,
     },
+}
+
+/// What Google's Chat endpoint wants back beside a call.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ExtraOut<'a> {
+    pub google: GoogleOut<'a>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GoogleOut<'a> {
+    pub thought_signature: &'a str,
 }
 
 #[derive(Debug, Serialize)]

@@ -13,8 +13,7 @@ use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
 use crate::protocol::hub::request::{
-    Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Role, Show, Tool,
-    ToolChoice,
+    Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Show, Tool, ToolChoice,
 };
 
 /// Reads the body of `POST /v1/responses`.
@@ -37,7 +36,6 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
         let conversation = items::conversation(input, &path)?;
         declared.extend(conversation.tools);
         request.turns = conversation.turns;
-        lead(&mut request);
     }
     let path = Path::top("tools");
     for (index, raw) in declared.into_iter().enumerate() {
@@ -118,23 +116,6 @@ fn member<'a>(
         _ => extra(request, name, value),
     }
     Ok(())
-}
-
-/// Instructions before the first message belong to the system text.
-fn lead(request: &mut Request) {
-    let leading = request
-        .turns
-        .iter()
-        .take_while(|turn| turn.role == Role::System)
-        .count();
-    for turn in request.turns.drain(..leading) {
-        request
-            .system
-            .extend(turn.blocks.into_iter().filter_map(|block| match block {
-                Block::Text(text) => Some(text),
-                _ => None,
-            }));
-    }
 }
 
 /// One declaration; a namespace is as many as it has members.

@@ -174,7 +174,7 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
         (false, None) => String::new(),
     };
     Ok(ToolCall {
-        id: need(item.call_id.as_ref(), path, "call_id")?,
+        id: need(item.call_id.as_ref().or(item.id.as_ref()), path, "call_id")?,
         name: need(item.name.as_ref(), path, "name")?,
         namespace: item
             .namespace
@@ -243,6 +243,14 @@ pub const fn hosted(kind: &str) -> Hosted {
 
 /// Items that mean something to OpenAI's servers alone, and without which the conversation would be another one.
 const REFUSED: &[(&str, &str)] = &[
+    (
+        "compaction",
+        "only OpenAI can read its compaction of a conversation; send the items themselves, or start anew with a summary",
+    ),
+    (
+        "compaction_summary",
+        "only OpenAI can read its compaction of a conversation; send the items themselves, or start anew with a summary",
+    ),
     ("compaction_trigger", "compaction needs an OpenAI upstream"),
     ("computer_call", "computer use needs an OpenAI upstream"),
     (

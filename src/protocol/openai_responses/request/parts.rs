@@ -189,7 +189,8 @@ fn filename<'a>(title: Option<&'a str>, media_type: &str) -> Cow<'a, str> {
     }
 }
 
-const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
+/// A part of plain text.
+pub const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
     PartOut::InputText {
         text,
         prompt_cache_breakpoint: None,

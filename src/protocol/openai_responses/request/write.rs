@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 
 use super::super::wire::{ItemOut, OutputOut, PartOut};
-use super::parts::takes_breakpoints;
+use super::parts::{input_text, takes_breakpoints};
 use crate::protocol::hub::block::{Block, CallKind, Reasoning, Text, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
@@ -34,9 +34,10 @@ pub fn items<'a>(
                     writer.result(&answer)?;
                 }
             }
-            Step::System(blocks) => {
+            Step::System(blocks) if target.takes_system_anywhere() => {
                 writer.message("developer", blocks.into_iter().map(Part::Block))?;
             }
+            Step::System(blocks) => writer.message("user", blocks.into_iter().map(Part::Note))?,
             Step::User(blocks) => writer.message("user", blocks.into_iter().map(Part::Block))?,
         }
     }
@@ -72,6 +73,7 @@ fn has_breakpoints(request: &Request, target: &Target<'_>) -> bool {
 
 enum Part<'a> {
     Block(&'a Block),
+    Note(&'a Block),
     Text(&'a Text),
 }
 
@@ -93,7 +95,18 @@ impl<'a> Writer<'a, '_> {
             match part {
                 Part::Text(text) => content.push(self.text(text)),
                 Part::Block(block) => self.part(block, &mut content)?,
+                Part::Note(block) => content.push(input_text(plain::note(block))),
             }
+        }
+        if let Some(ItemOut::Message {
+            role: "user",
+            content: said,
+        }) = self.items.last_mut()
+            && role == "user"
+            && !self.target.takes_system_anywhere()
+        {
+            // Templates want the roles to alternate.
+            said.append(&mut content);
         }
         if !content.is_empty() {
             self.items.push(ItemOut::Message { role, content });

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::super::error;
 use super::super::response;
-use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, KindIn, LifecycleIn, ResponseIn};
-use super::slots::{Call, Item, Items, is_whole};
+use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, KindIn, LifecycleIn, Name, ResponseIn};
+use super::slots::{Call, Item, Items, Kind, text_of};
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
 use crate::protocol::hub::args::Scanner;
@@ -95,12 +95,12 @@ impl Answer {
             return Err(Violation::bad_arguments());
         }
         match kind.strip_prefix(b"response.").unwrap_or(kind) {
-            b"output_text.delta" => self.text(&read(data)?, false, on)?,
+            b"output_text.delta" => self.text(&read(data)?, on)?,
             b"output_text.done" => {
-                self.text(&read(data)?, false, on)?;
+                self.text(&read(data)?, on)?;
                 on(Event::TextEnd)?;
             }
-            b"refusal.delta" | b"refusal.done" => self.text(&read(data)?, true, on)?,
+            b"refusal.delta" | b"refusal.done" => self.refusal(&read(data)?, on)?,
             b"output_text.annotation.added" => {
                 let event: DeltaIn<'_> = read(data)?;
                 if let Some(citation) = event.annotation.and_then(response::citation) {
@@ -112,6 +112,13 @@ impl Answer {
             }
             b"reasoning_text.delta" | b"reasoning_text.done" => {
                 self.reasoning(&read(data)?, SegmentKind::Raw, on)?;
+            }
+            b"reasoning_summary_part.added" | b"reasoning_part.added" => {
+                let event: DeltaIn<'_> = read(data)?;
+                let at = self.items.find(Kind::Reasoning, event.name())?;
+                if let Item::Reasoning(told) = self.items.at(at)? {
+                    told.end_part();
+                }
             }
             b"function_call_arguments.delta"
             | b"function_call_arguments.done"
@@ -152,34 +159,57 @@ impl Answer {
             // Progress of the provider's own tools, parts that begin and end, and whatever is invented next.
             _ => {}
         }
+        match self.items.repair() {
+            Some(breach) => on(Event::Repair(breach))?,
+            None => {}
+        }
         Ok(State::Open(self))
     }
 
     fn text(
         &mut self,
         event: &DeltaIn<'_>,
-        is_refusal: bool,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let part = event.content_index.unwrap_or(0);
-        let item = self.items.at(event.output_index, Item::Message(None))?;
-        let Item::Message(told) = item else {
+        let at = self.items.find(Kind::Message, event.name())?;
+        let Item::Message(told) = self.items.at(at)? else {
             return Ok(());
         };
         let text = match (&event.delta, &event.text) {
             (Some(delta), _) => &**delta,
-            (None, Some(whole)) if *told != Some(part) => &**whole,
-            _ => return Ok(()),
+            (None, Some(whole)) => told.rest_of_part(whole),
+            (None, None) => "",
+        };
+        if !text.is_empty() {
+            told.tell(text);
+            on(Event::TextDelta(Cow::Borrowed(text)))?;
+        }
+        if event.delta.is_none() {
+            told.end_part();
+        }
+        Ok(())
+    }
+
+    fn refusal(
+        &mut self,
+        event: &DeltaIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let at = self.items.find(Kind::Message, event.name())?;
+        let Item::Message(told) = self.items.at(at)? else {
+            return Ok(());
+        };
+        let text = match (&event.delta, &event.text) {
+            (Some(delta), _) => &**delta,
+            (None, Some(whole)) if !told.is_refused() => &**whole,
+            _ => "",
         };
         if text.is_empty() {
             return Ok(());
         }
-        *told = Some(part);
-        if is_refusal {
-            self.refused = true;
-            return on(Event::RefusalDelta(Cow::Borrowed(text)));
-        }
-        on(Event::TextDelta(Cow::Borrowed(text)))
+        told.refuse();
+        self.refused = true;
+        on(Event::RefusalDelta(Cow::Borrowed(text)))
     }
 
     fn reasoning(
@@ -188,26 +218,26 @@ impl Answer {
         kind: SegmentKind,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let part = Some((kind, event.content_index.unwrap_or(0)));
-        let item = self.items.at(event.output_index, Item::Reasoning(None))?;
-        let Item::Reasoning(told) = item else {
+        let at = self.items.find(Kind::Reasoning, event.name())?;
+        let Item::Reasoning(told) = self.items.at(at)? else {
             return Ok(());
         };
         let text = match (&event.delta, &event.text) {
             (Some(delta), _) => &**delta,
-            (None, Some(whole)) if *told != part => &**whole,
-            _ => return Ok(()),
+            (None, Some(whole)) => told.rest_of_part(whole),
+            (None, None) => "",
         };
-        if text.is_empty() {
-            return Ok(());
+        if !text.is_empty() {
+            if told.tell(text) {
+                on(Event::ReasoningPart)?;
+            }
+            let text = Cow::Borrowed(text);
+            on(Event::ReasoningDelta { kind, text })?;
         }
-        let is_next_part = told.is_some() && *told != part;
-        *told = part;
-        if is_next_part {
-            on(Event::ReasoningPart)?;
+        if event.delta.is_none() {
+            told.end_part();
         }
-        let text = Cow::Borrowed(text);
-        on(Event::ReasoningDelta { kind, text })
+        Ok(())
     }
 
     fn args(
@@ -215,17 +245,19 @@ impl Answer {
         event: &DeltaIn<'_>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let slot = event.output_index;
-        let item = self.items.at(slot, Item::Call(Call::Announced))?;
-        let fragment = match (&*item, &event.delta, &event.text) {
-            (Item::Call(Call::Started(_) | Call::Told(_)), Some(delta), _) => &**delta,
-            (Item::Call(Call::Started(_)), None, Some(whole)) => &**whole,
+        let slot = self.items.find(Kind::Call, event.name())?;
+        let Item::Call(call) = self.items.at(slot)? else {
+            return Ok(());
+        };
+        let fragment = match (&*call, &event.delta, &event.text) {
+            (Call::Started { .. }, Some(delta), _) => &**delta,
+            (Call::Started { told: false, .. }, None, Some(whole)) => &**whole,
             _ => return Ok(()),
         };
         if fragment.is_empty() {
             return Ok(());
         }
-        item.tell(fragment)?;
+        call.tell(fragment)?;
         let fragment = Cow::Borrowed(fragment);
         on(Event::ToolArgs { slot, fragment })
     }
@@ -239,29 +271,36 @@ impl Answer {
             return Ok(());
         };
         let item: ItemIn<'_> = read(raw.get().as_bytes())?;
-        let slot = event.output_index;
+        let name = Name {
+            id: item.id.as_deref(),
+            index: event.output_index,
+        };
+        let kind = Kind::of(item.kind.as_deref());
+        if kind == Kind::Other {
+            return Ok(());
+        }
+        let Some(slot) = self.items.begin(kind, name)? else {
+            return Ok(());
+        };
+        let Item::Call(call) = self.items.at(slot)? else {
+            return Ok(());
+        };
         let kind = match item.kind.as_deref() {
-            Some("function_call") => CallKind::Function,
             Some("custom_tool_call") => CallKind::Freeform,
-            Some("reasoning") => {
-                self.items.at(slot, Item::Reasoning(None))?;
-                return Ok(());
-            }
-            _ => return Ok(()),
+            _ => CallKind::Function,
         };
         let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty()))
         else {
-            self.items.at(slot, Item::Call(Call::Announced))?;
             return Ok(());
         };
-        let known = self.items.at(slot, Item::Call(Call::Announced))?;
-        if !matches!(known, Item::Call(Call::Announced)) {
+        if !matches!(call, Call::Announced) {
             return Ok(());
         }
-        *known = Item::Call(Call::Started(match kind {
-            CallKind::Freeform => None,
-            CallKind::Function | CallKind::Server(_) => Some(Scanner::default()),
-        }));
+        *call = Call::Started {
+            call_id: id.to_owned(),
+            scanner: (kind == CallKind::Function).then(Scanner::default),
+            told: false,
+        };
         self.called(true);
         on(Event::ToolStart {
             slot,
@@ -275,45 +314,107 @@ impl Answer {
     /// Tells what is whole now, and whatever of it was not told before.
     fn item_done(
         &mut self,
-        slot: usize,
+        index: Option<usize>,
         raw: &RawValue,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+        let name = Name {
+            id: whole.id.as_deref(),
+            index,
+        };
+        let kind = Kind::of(whole.kind.as_deref());
+        let at = self.items.end(kind, name, whole.call_id.as_deref())?;
+        self.finish(at, raw, &whole, on).map(drop)
+    }
+
+    /// Tells of the item of that number what was not told before. Whether there was something.
+    fn finish(
+        &mut self,
+        at: usize,
+        raw: &RawValue,
+        whole: &ItemIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
         let blocks =
-            response::blocks(raw, &whole).map_err(|fault| Violation::unreadable(&fault.message))?;
-        let item = self.items.at(slot, Item::Message(None))?;
-        let before = std::mem::replace(item, Item::Done);
-        for block in blocks.iter().filter(|block| before.takes(block)) {
-            self.note(block);
-        }
-        match (before, blocks.first()) {
-            (Item::Done | Item::Message(Some(_)), _) => Ok(()),
-            (Item::Call(Call::Started(_)), Some(Block::ToolCall(call)))
-                if !call.args.raw.is_empty() =>
-            {
-                let fragment = Cow::Borrowed(call.args.raw.as_str());
-                on(Event::ToolArgs { slot, fragment })?;
-                on(Event::ToolEnd { slot })
+            response::blocks(raw, whole).map_err(|fault| Violation::unreadable(&fault.message))?;
+        let fresh = match self.items.at(at)? {
+            Item::Message(told) => {
+                told.end();
+                if !told.is_silent() {
+                    let text = text_of(&blocks);
+                    let rest = told.rest_of_all(&text);
+                    if rest.is_empty() {
+                        return Ok(false);
+                    }
+                    told.tell(rest);
+                    on(Event::TextDelta(Cow::Borrowed(rest)))?;
+                    return Ok(true);
+                }
+                told.tell(&text_of(&blocks));
+                !blocks.is_empty()
             }
-            (Item::Call(Call::Started(scanner) | Call::Told(scanner)), _) => {
-                let told = is_whole(scanner.as_ref());
-                if !told && self.calls != Calls::Cut {
+            Item::Reasoning(told) => {
+                let fresh = told.end();
+                if !told.is_silent() {
+                    if fresh {
+                        let opaque = blocks.iter().find_map(|block| match block {
+                            Block::Reasoning(reasoning) => reasoning.opaque.clone(),
+                            _ => None,
+                        });
+                        on(Event::ReasoningEnd(opaque))?;
+                    }
+                    return Ok(false);
+                }
+                fresh
+            }
+            Item::Call(_) => return self.finish_call(at, &blocks, on),
+            Item::Other { done } => !std::mem::replace(done, true),
+        };
+        if fresh {
+            for block in &blocks {
+                self.note(block);
+                replay::block(at, block, on)?;
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn finish_call(
+        &mut self,
+        slot: usize,
+        blocks: &[Block],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        let (Item::Call(call), Some(block @ Block::ToolCall(whole))) =
+            (self.items.at(slot)?, blocks.first())
+        else {
+            return Ok(false);
+        };
+        let done = Call::Done {
+            call_id: whole.id.clone(),
+        };
+        let before = std::mem::replace(call, done);
+        match &before {
+            Call::Done { .. } => return Ok(false),
+            Call::Announced => {
+                self.note(block);
+                replay::block(slot, block, on)?;
+                return Ok(true);
+            }
+            Call::Started { told, .. } => {
+                self.note(block);
+                if !told && !whole.args.raw.is_empty() {
+                    let fragment = Cow::Borrowed(whole.args.raw.as_str());
+                    on(Event::ToolArgs { slot, fragment })?;
+                } else if !before.is_whole() && self.calls != Calls::Cut {
                     // A piece was lost on the way: the item itself is whole.
                     return Err(Violation::bad_arguments());
                 }
-                on(Event::ToolEnd { slot })
-            }
-            (Item::Reasoning(Some(_)), Some(Block::Reasoning(reasoning))) => {
-                on(Event::ReasoningEnd(reasoning.opaque.clone()))
-            }
-            (Item::Reasoning(Some(_)), _) => on(Event::ReasoningEnd(None)),
-            (Item::Call(Call::Announced) | Item::Message(None) | Item::Reasoning(None), _) => {
-                blocks
-                    .iter()
-                    .try_for_each(|block| replay::block(slot, block, on))
             }
         }
+        on(Event::ToolEnd { slot })?;
+        Ok(false)
     }
 
     /// Keeps of a whole block what the end of the answer depends on.
@@ -339,26 +440,26 @@ impl Answer {
         };
     }
 
-    /// The terminal event. Servers that tell the items only here are understood too.
+    /// The terminal event. Servers that tell the items, or some of them, only here are understood too.
     fn end(
         &mut self,
         response: &ResponseIn<'_>,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if self.items.is_empty() {
-            for (slot, raw) in response.output.iter().enumerate() {
-                self.item_done(slot, raw, on)?;
-            }
-        }
-        for (slot, item) in std::mem::take(&mut self.items) {
+        self.reconcile(response, on)?;
+        let mut cut = false;
+        for (slot, item) in self.items.open() {
             match item {
-                Item::Call(Call::Started(_) | Call::Told(_)) => {
-                    self.called(false);
+                Item::Call(Call::Started { .. }) => {
+                    cut = true;
                     on(Event::ToolEnd { slot })?;
                 }
-                Item::Reasoning(Some(_)) => on(Event::ReasoningEnd(None))?,
+                Item::Reasoning(told) if !told.is_silent() => on(Event::ReasoningEnd(None))?,
                 _ => {}
             }
+        }
+        if cut {
+            self.called(false);
         }
         if let Some(mut spent) = response::spent(response) {
             spent.web_searches = self.searches;
@@ -375,6 +476,38 @@ impl Answer {
         }
         on(Event::Stop(stop))?;
         on(Event::End)
+    }
+
+    /// Tells what the whole answer has and no event has told.
+    fn reconcile(
+        &mut self,
+        response: &ResponseIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let streamed = !self.items.is_empty();
+        let mut late = false;
+        let mut places: Vec<Kind> = Vec::new();
+        for raw in &response.output {
+            let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+            let kind = Kind::of(whole.kind.as_deref());
+            let place = places.iter().filter(|known| **known == kind).count();
+            places.push(kind);
+            let name = Name {
+                id: whole.id.as_deref(),
+                index: None,
+            };
+            let call = whole.call_id.as_deref().and_then(|id| self.items.call(id));
+            let at = match call.or_else(|| self.items.in_answer(kind, name, place)) {
+                Some(at) => at,
+                None => self.items.late(kind)?,
+            };
+            late |= self.finish(at, raw, &whole, on)?;
+        }
+        if late && streamed {
+            let message = "the upstream has content in its last event that it did not stream";
+            on(Event::Repair(Violation::new("late_content", message)))?;
+        }
+        Ok(())
     }
 }
 

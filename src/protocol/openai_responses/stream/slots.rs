@@ -1,32 +1,42 @@
-//! What an upstream has told of each item so far.
+//! What an upstream has told of each item so far, and which item an event is about.
+//!
+//! By the book an event says it twice: by the item's id and by its position. Servers repeat or shift positions, count deltas where
+//! parts belong, and leave ids out or change them. So an event belongs to the first of these that there is: the item of its kind
+//! with its id, the open item of its kind at its position, the open item of its kind that began last. Only the first and, by
+//! position, a new one are by the book; the others are repairs.
+use super::super::wire::Name;
 use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::{Block, SegmentKind};
+use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::Violation;
 
-/// The items by their positions in the answer.
+/// The items in the order in which they began.
 #[derive(Debug, Default)]
-pub struct Items(Vec<(usize, Item)>);
+pub struct Items {
+    known: Vec<Known>,
+    /// Whether an event had to be given to an item that it did not name.
+    repaired: bool,
+}
+
+/// One item, and by what it is known.
+#[derive(Debug)]
+struct Known {
+    id: Option<String>,
+    index: Option<usize>,
+    /// Whether its beginning was told: else it was guessed from a delta.
+    announced: bool,
+    item: Item,
+}
 
 /// What was told of one item.
 #[derive(Debug)]
 pub enum Item {
     Call(Call),
-    Done,
-    /// The part that was told last.
-    Message(Option<usize>),
-    /// The part that was told last.
-    Reasoning(Option<(SegmentKind, usize)>),
-}
-
-impl Item {
-    /// Whether its end may be this block. A call in the place of something else was never begun, and is none.
-    pub fn takes(&self, block: &Block) -> bool {
-        let other = matches!(
-            self,
-            Self::Done | Self::Message(Some(_)) | Self::Reasoning(Some(_))
-        );
-        !(other && matches!(block, Block::ToolCall(_)))
-    }
+    Message(Told),
+    /// Of no kind that is followed: told whole, or not at all.
+    Other {
+        done: bool,
+    },
+    Reasoning(Told),
 }
 
 /// What was told of one call.
@@ -34,66 +44,366 @@ impl Item {
 pub enum Call {
     /// Name or id are missing: everything waits for the whole item.
     Announced,
+    Done {
+        call_id: String,
+    },
     /// Arguments are followed, free text is not.
-    Started(Option<Scanner>),
-    /// Some arguments were told.
-    Told(Option<Scanner>),
+    Started {
+        call_id: String,
+        scanner: Option<Scanner>,
+        /// Whether some arguments were told.
+        told: bool,
+    },
+}
+
+/// What was told of a text.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Bytes in all.
+    bytes: usize,
+    /// Bytes of the part that is open.
+    part: usize,
+    /// The end of it: by it a text that is told again is known.
+    tail: String,
+    /// The last part has ended: what comes next begins a new one.
+    boundary: bool,
+    refused: bool,
+    done: bool,
+}
+
+/// The kind of item that an event is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Call,
+    Message,
+    Other,
+    Reasoning,
+}
+
+impl Kind {
+    /// The kind of an item of that type.
+    pub fn of(name: Option<&str>) -> Self {
+        match name {
+            None | Some("message") => Self::Message,
+            Some("function_call" | "custom_tool_call") => Self::Call,
+            Some("reasoning") => Self::Reasoning,
+            Some(_) => Self::Other,
+        }
+    }
+
+    fn new_item(self) -> Item {
+        match self {
+            Self::Call => Item::Call(Call::Announced),
+            Self::Message => Item::Message(Told::default()),
+            Self::Other => Item::Other { done: false },
+            Self::Reasoning => Item::Reasoning(Told::default()),
+        }
+    }
 }
 
 impl Item {
-    /// Takes note of a piece of arguments that is told now. They cannot become an object any more: a breach.
-    pub fn tell(&mut self, fragment: &str) -> Result<(), Violation> {
-        let mut scanner = match std::mem::replace(self, Self::Done) {
-            Self::Call(Call::Started(scanner) | Call::Told(scanner)) => scanner,
-            _ => None,
-        };
-        if let Some(scanner) = &mut scanner {
-            let followed = scanner.push(fragment);
-            followed.map_err(|_| Violation::bad_arguments())?;
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Call(_) => Kind::Call,
+            Self::Message(_) => Kind::Message,
+            Self::Other { .. } => Kind::Other,
+            Self::Reasoning(_) => Kind::Reasoning,
         }
-        *self = Self::Call(Call::Told(scanner));
-        Ok(())
+    }
+
+    /// Whether its end was told.
+    pub const fn is_done(&self) -> bool {
+        match self {
+            Self::Call(call) => matches!(call, Call::Done { .. }),
+            Self::Message(told) | Self::Reasoning(told) => told.done,
+            Self::Other { done } => *done,
+        }
     }
 }
 
-/// Whether arguments that were followed are an object, or nothing at all.
-pub fn is_whole(scanner: Option<&Scanner>) -> bool {
-    scanner.is_none_or(|scanner| scanner.is_complete() || scanner.is_blank())
+impl Call {
+    /// Takes note of a piece of arguments that is told now. They cannot become an object any more: a breach.
+    pub fn tell(&mut self, fragment: &str) -> Result<(), Violation> {
+        if let Self::Started { scanner, told, .. } = self {
+            *told = true;
+            if let Some(scanner) = scanner {
+                let followed = scanner.push(fragment);
+                followed.map_err(|_| Violation::bad_arguments())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was told is an object, or nothing at all.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Started { scanner, .. } => scanner
+                .as_ref()
+                .is_none_or(|scanner| scanner.is_complete() || scanner.is_blank()),
+            Self::Announced | Self::Done { .. } => true,
+        }
+    }
+
+    fn is_answered_by(&self, id: &str) -> bool {
+        match self {
+            Self::Started { call_id, .. } | Self::Done { call_id } => call_id == id,
+            Self::Announced => false,
+        }
+    }
+}
+
+impl Told {
+    /// Takes note of a piece. Whether it begins another part than the one before.
+    pub fn tell(&mut self, text: &str) -> bool {
+        let begins = std::mem::take(&mut self.boundary) && self.bytes > 0;
+        if begins {
+            self.part = 0;
+        }
+        self.bytes += text.len();
+        self.part += text.len();
+        self.tail.push_str(text);
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        let cut = (surplus..=self.tail.len()).find(|at| self.tail.is_char_boundary(*at));
+        self.tail.drain(..cut.unwrap_or(0));
+        begins
+    }
+
+    /// A part has ended.
+    pub const fn end_part(&mut self) {
+        self.boundary = true;
+    }
+
+    /// What of the part that is now told whole was not told yet.
+    pub fn rest_of_part<'t>(&self, whole: &'t str) -> &'t str {
+        if !self.boundary {
+            return self.rest(whole, self.part);
+        }
+        // Its end again, or a part that is told whole.
+        let again = whole.len() == self.part && whole.ends_with(self.tail_of(self.part));
+        if again { "" } else { whole }
+    }
+
+    /// What of the item, all its text in a row, was not told yet.
+    pub fn rest_of_all<'t>(&self, whole: &'t str) -> &'t str {
+        self.rest(whole, self.bytes)
+    }
+
+    /// Whether nothing was told.
+    pub const fn is_silent(&self) -> bool {
+        self.bytes == 0 && !self.refused
+    }
+
+    /// Whether a refusal was told.
+    pub const fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Takes note of a refusal.
+    pub const fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// Takes note of the end. Whether it is news.
+    pub const fn end(&mut self) -> bool {
+        !std::mem::replace(&mut self.done, true)
+    }
+
+    fn rest<'t>(&self, whole: &'t str, told: usize) -> &'t str {
+        match whole.split_at_checked(told) {
+            Some((before, rest)) if told == 0 || before.ends_with(self.tail_of(told)) => rest,
+            _ => "",
+        }
+    }
+
+    /// As much of the end as there can be of so many bytes.
+    fn tail_of(&self, told: usize) -> &str {
+        let from = self.tail.len().saturating_sub(told);
+        self.tail.get(from..).unwrap_or(&self.tail)
+    }
 }
 
 impl Items {
-    /// The item at that position; `new` if nothing is known of it.
-    pub fn at(&mut self, index: usize, new: Item) -> Result<&mut Item, Violation> {
-        // Nearly always it is the last one.
-        let known = self.0.iter().rposition(|(at, _)| *at == index);
-        if known.is_none() {
-            if self.0.len() >= MOST_ITEMS {
-                let message = "the upstream answers with too many items";
-                return Err(Violation::new("too_many_items", message));
+    /// The number of the item that a delta or the end of a part is about; a new one if there is none.
+    pub fn find(&mut self, kind: Kind, name: Name<'_>) -> Result<usize, Violation> {
+        match self.locate(kind, name, false) {
+            Some(at) => Ok(at),
+            None => self.add(kind, name, false),
+        }
+    }
+
+    /// The number of the item that begins; `None` = it has begun.
+    pub fn begin(&mut self, kind: Kind, name: Name<'_>) -> Result<Option<usize>, Violation> {
+        if let Some(at) = self.by_id(kind, name) {
+            // Guessed from a delta that came before.
+            let known = self.known.get_mut(at);
+            let was = known.is_some_and(|known| std::mem::replace(&mut known.announced, true));
+            return Ok((!was).then_some(at));
+        }
+        let guessed = self.known.iter().rposition(|known| {
+            !known.announced
+                && known.item.kind() == kind
+                && !known.item.is_done()
+                && known.index == name.index
+        });
+        if let Some(at) = guessed {
+            if let Some(known) = self.known.get_mut(at) {
+                known.announced = true;
+                known.id = name.id.map(str::to_owned).or(known.id.take());
             }
-            self.0.push((index, new));
+            return Ok(Some(at));
         }
-        let at = known.unwrap_or(self.0.len() - 1);
-        match self.0.get_mut(at) {
-            Some((_, item)) => Ok(item),
-            None => Err(Violation::unreadable("an item is missing")),
+        if name.index.is_some() && self.known.iter().any(|known| known.index == name.index) {
+            self.repaired = true;
+        }
+        self.add(kind, name, true).map(Some)
+    }
+
+    /// The number of the item that has ended, and whether it was ended before.
+    pub fn end(
+        &mut self,
+        kind: Kind,
+        name: Name<'_>,
+        call_id: Option<&str>,
+    ) -> Result<usize, Violation> {
+        let by_call = call_id.filter(|id| !id.is_empty()).and_then(|id| {
+            self.known.iter().position(
+                |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(id)),
+            )
+        });
+        if let Some(at) = by_call {
+            return Ok(at);
+        }
+        match self.locate(kind, name, true) {
+            // A call of another id in its place is another call.
+            Some(at) if kind == Kind::Call && !self.is_announced_call(at) => {
+                self.add(kind, name, true)
+            }
+            Some(at) => Ok(at),
+            None => self.add(kind, name, true),
         }
     }
 
-    /// Whether nothing was told of any.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The item of that number.
+    pub fn at(&mut self, at: usize) -> Result<&mut Item, Violation> {
+        let known = self.known.get_mut(at);
+        known
+            .map(|known| &mut known.item)
+            .ok_or_else(|| Violation::unreadable("an item is missing"))
+    }
+
+    /// The number of the item that the final answer has at `place` among those of its kind, by id, else by that place.
+    pub fn in_answer(&self, kind: Kind, name: Name<'_>, place: usize) -> Option<usize> {
+        self.by_id(kind, name).or_else(|| {
+            let of_kind = self.known.iter().enumerate();
+            let at = of_kind
+                .filter(|(_, known)| known.item.kind() == kind)
+                .nth(place)
+                .map(|(at, _)| at);
+            // A call is known by the id that its result will name.
+            at.filter(|at| kind != Kind::Call || self.is_announced_call(*at))
+        })
+    }
+
+    /// The number of the call with that id.
+    pub fn call(&self, call_id: &str) -> Option<usize> {
+        self.known.iter().position(
+            |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(call_id)),
+        )
+    }
+
+    /// Whether nothing is known of any.
+    pub const fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// A new item, which only the final answer tells of.
+    pub fn late(&mut self, kind: Kind) -> Result<usize, Violation> {
+        self.add(kind, Name::default(), true)
+    }
+
+    /// The items that have not ended, each with its number.
+    pub fn open(&mut self) -> impl Iterator<Item = (usize, &mut Item)> {
+        let items = self.known.iter_mut().map(|known| &mut known.item);
+        items.enumerate().filter(|(_, item)| !item.is_done())
+    }
+
+    /// The breach that was mended since this was asked last.
+    pub fn repair(&mut self) -> Option<Violation> {
+        std::mem::take(&mut self.repaired).then(|| {
+            Violation::new(
+                "item_out_of_place",
+                "the upstream names its items by wrong positions or ids",
+            )
+        })
+    }
+
+    /// The item of that kind with that id.
+    fn by_id(&self, kind: Kind, name: Name<'_>) -> Option<usize> {
+        let id = name.id.filter(|id| !id.is_empty())?;
+        self.known
+            .iter()
+            .rposition(|known| known.item.kind() == kind && known.id.as_deref() == Some(id))
+    }
+
+    fn locate(&mut self, kind: Kind, name: Name<'_>, ends: bool) -> Option<usize> {
+        if let Some(at) = self.by_id(kind, name) {
+            return Some(at);
+        }
+        let fits = |known: &Known| known.item.kind() == kind && !known.item.is_done();
+        let here = self
+            .known
+            .iter()
+            .rposition(|known| fits(known) && known.index == name.index);
+        if let Some(at) = here {
+            if let (Some(known), Some(id)) = (self.known.get_mut(at), name.id) {
+                self.repaired |= known.id.as_deref().is_some_and(|known| known != id);
+                known.id.get_or_insert_with(|| id.to_owned());
+            }
+            return Some(at);
+        }
+        // What ended is told once more: it is known by its place, where it has no id.
+        let again = |known: &Known| {
+            known.item.kind() == kind && known.index == name.index && known.id.as_deref() == name.id
+        };
+        if ends && let Some(at) = self.known.iter().rposition(again) {
+            return Some(at);
+        }
+        let last = self.known.iter().rposition(fits);
+        self.repaired |= last.is_some() || self.known.iter().any(|known| known.index == name.index);
+        last
+    }
+
+    fn is_announced_call(&self, at: usize) -> bool {
+        let known = self.known.get(at);
+        known.is_some_and(|known| matches!(known.item, Item::Call(Call::Announced)))
+    }
+
+    fn add(&mut self, kind: Kind, name: Name<'_>, announced: bool) -> Result<usize, Violation> {
+        if self.known.len() >= MOST_ITEMS {
+            let message = "the upstream answers with too many items";
+            return Err(Violation::new("too_many_items", message));
+        }
+        self.known.push(Known {
+            id: name.id.filter(|id| !id.is_empty()).map(str::to_owned),
+            index: name.index,
+            announced,
+            item: kind.new_item(),
+        });
+        Ok(self.known.len() - 1)
     }
 }
 
-impl IntoIterator for Items {
-    type Item = (usize, Item);
-    type IntoIter = std::vec::IntoIter<(usize, Item)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
+/// All text of a message, as its deltas tell it.
+pub fn text_of(blocks: &[Block]) -> String {
+    let texts = blocks.iter().filter_map(|block| match block {
+        Block::Text(text) => Some(text.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
 }
+
+/// Bytes of the end of a text that are kept.
+const TAIL: usize = 64;
 
 /// Most items of one answer. Real ones have dozens.
 const MOST_ITEMS: usize = 4096;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, or_default};
+use crate::protocol::hub::read::{Str, label, or_default, position};
 use crate::protocol::hub::usage::ResponsesUsage;
 
 /// The type of an event or an item, and nothing else.
@@ -16,10 +16,10 @@ pub struct KindIn<'a> {
 /// An event that adds to an item or completes a part of it.
 #[derive(Debug, Deserialize)]
 pub struct DeltaIn<'a> {
-    #[serde(default)]
-    pub output_index: usize,
-    #[serde(alias = "summary_index")]
-    pub content_index: Option<usize>,
+    #[serde(default, deserialize_with = "position")]
+    pub output_index: Option<usize>,
+    #[serde(borrow, default, deserialize_with = "label")]
+    pub item_id: Option<Str<'a>>,
     #[serde(borrow)]
     pub delta: Option<Str<'a>>,
     /// The whole of it, in the `.done` events.
@@ -29,11 +29,28 @@ pub struct DeltaIn<'a> {
     pub annotation: Option<&'a RawValue>,
 }
 
+/// How an event names its item.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Name<'a> {
+    pub id: Option<&'a str>,
+    pub index: Option<usize>,
+}
+
+impl DeltaIn<'_> {
+    /// How the event names its item.
+    pub fn name(&self) -> Name<'_> {
+        Name {
+            id: self.item_id.as_deref(),
+            index: self.output_index,
+        }
+    }
+}
+
 /// An event about an item as such.
 #[derive(Debug, Deserialize)]
 pub struct ItemEventIn<'a> {
-    #[serde(default)]
-    pub output_index: usize,
+    #[serde(default, deserialize_with = "position")]
+    pub output_index: Option<usize>,
     #[serde(borrow)]
     pub item: Option<&'a RawValue>,
 }
@@ -48,7 +65,7 @@ pub struct LifecycleIn<'a> {
 /// An answer.
 #[derive(Debug, Deserialize)]
 pub struct ResponseIn<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "label")]
     pub id: Option<Str<'a>>,
     #[serde(borrow)]
     pub model: Option<Str<'a>>,
