@@ -122,7 +122,7 @@ impl Translator {
         let translator = Self {
             client: request.client,
             upstream,
-            decoder: Decoder::new(upstream, &quirks, stamp),
+            decoder: Decoder::new(upstream, &quirks, stamp, names.wrapped()),
             encoder: Encoder::new(request.client, context.clone()),
             context,
             pauses: None,

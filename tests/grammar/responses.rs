@@ -220,6 +220,15 @@ fn empty(item: &Value) -> Result<(), String> {
             item["input"] == "" && item["call_id"].is_string() && item["name"].is_string()
         }
         Some("web_search_call") => item["action"].is_object(),
+        Some("local_shell_call" | "shell_call") => {
+            item["action"].is_object() && item["call_id"].is_string()
+        }
+        Some("apply_patch_call") => item["operation"].is_object() && item["call_id"].is_string(),
+        Some("tool_search_call") => {
+            item["arguments"] == json!({})
+                && item["call_id"].is_string()
+                && item["execution"] == "client"
+        }
         _ => false,
     };
     if fine && item["id"].is_string() && item["status"] == "in_progress" {
@@ -247,6 +256,7 @@ fn whole(item: &Item, done: &Value) -> Result<(), String> {
             args == item.args && (whole || done["status"] == "incomplete")
         }
         Some("custom_tool_call") => done["input"] == json!(item.args),
+        Some("tool_search_call") => done["arguments"].is_object(),
         _ => true,
     };
     if told && item.open.is_none() && done["status"] != "in_progress" {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::schema::{object, print, walk};
+use crate::protocol::hub::schema::{mend, object, print, walk};
 
 /// A tool's schema for `parametersJsonSchema`.
 pub fn parameters(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault> {
@@ -18,6 +18,11 @@ pub fn fit(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault>
     let mut value = parse(schema, path)?;
     walk(&mut value, &mut |node| {
         merge_all_of(node);
+        mend(node);
+        if node.get("items").is_some_and(|items| *items == json!({})) {
+            // Gemini wants to know what is in an array, and an empty schema does not tell.
+            node.remove("items");
+        }
         tidy(node);
     });
     print(&value, path)

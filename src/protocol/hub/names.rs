@@ -78,6 +78,15 @@ impl Names {
         mapped.into_owned()
     }
 
+    /// The names under which the target knows tools whose input is free text.
+    pub fn wrapped(&self) -> Vec<String> {
+        let wrapped = self
+            .changed
+            .iter()
+            .filter(|(_, original)| original.freeform);
+        wrapped.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The client's tool behind a name that the upstream said.
     pub fn original(&self, name: &str) -> Option<&Original> {
         self.changed.get(name)

@@ -159,6 +159,8 @@ pub struct Function {
     /// Arguments may be streamed before they are known to be valid.
     pub eager: bool,
     pub examples: Option<Box<RawValue>>,
+    /// A tool of the client's vendor that became a function, and is told to the client as what it was.
+    pub own: bool,
 }
 
 /// A tool whose input is free text (OpenAI's `custom`).
@@ -312,6 +314,8 @@ pub struct Reply {
     pub include_usage: bool,
     /// Responses: settings that the answer repeats.
     pub echo: Echo,
+    /// Responses: tools of OpenAI's own that this client runs, and that the upstream knows as functions of that name.
+    pub client_tools: Vec<&'static str>,
     /// Gemini: a stream is one JSON array.
     pub array: bool,
     /// Gemini: whether thoughts are shown.

@@ -3,46 +3,167 @@
 //! The walk is structural: a *property named* `default` or `$id` is data, not a keyword.
 use std::borrow::Cow;
 
-use memchr::memmem;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::error::RequestFault;
 
-/// The schema without what only its document understood: `$schema`, `$id`, `$comment`. Verbatim where there is none of them.
+/// The schema without what only its document understood (`$schema`, `$id`, `$comment`), and without what vendors refuse whole requests
+/// for, see [`mend`]. Verbatim where there is nothing to change.
 pub fn portable<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>, RequestFault> {
-    let foreign =
-        |keyword: &&str| memmem::find(schema.get().as_bytes(), keyword.as_bytes()).is_some();
-    if !DOCUMENT_KEYWORDS.iter().any(foreign) {
+    let mut value = parse(schema, path)?;
+    if !tidy(&mut value) {
         return Ok(Cow::Borrowed(schema));
     }
-    let mut value = parse(schema, path)?;
-    walk(&mut value, &mut |object| {
-        object.retain(|key, _| !DOCUMENT_KEYWORDS.contains(&key.as_str()));
-    });
     Ok(Cow::Owned(print(&value, path)?))
 }
 
-/// The schema as one object: `type: object` is forced, and a top-level `anyOf`, `oneOf` or `allOf` merged; properties that not
-/// every alternative requires become optional. For targets whose tools take nothing else (Anthropic, Gemini).
+/// The schema as one object: `type: object` is forced, and a top-level `$ref`, `anyOf`, `oneOf` or `allOf` merged; properties that
+/// not every alternative requires become optional. Tools take nothing else anywhere.
 pub fn object<'a>(schema: &'a RawValue, path: &str) -> Result<Cow<'a, RawValue>, RequestFault> {
-    let value = parse(schema, path)?;
-    let Value::Object(mut object) = value else {
+    let mut value = parse(schema, path)?;
+    let mut changed = false;
+    let Value::Object(object) = &mut value else {
         return Err(RequestFault::new(path, "the schema must be an object"));
     };
+    changed |= resolve(object);
     let composed = COMPOSITIONS
         .iter()
         .any(|keyword| object.contains_key(*keyword));
-    if !composed && object.get("type").is_some_and(|kind| kind == "object") {
-        return portable(schema, path);
-    }
     if composed {
-        merge(&mut object);
+        merge(object);
     }
-    object.insert("type".to_owned(), json!("object"));
-    object.entry("properties").or_insert_with(|| json!({}));
-    let merged = print(&Value::Object(object), path)?;
-    Ok(Cow::Owned(portable(&merged, path)?.into_owned()))
+    if composed || object.get("type").is_none_or(|kind| kind != "object") {
+        changed = true;
+        object.insert("type".to_owned(), json!("object"));
+        object.entry("properties").or_insert_with(|| json!({}));
+    }
+    changed |= tidy(&mut value);
+    if !changed {
+        return Ok(Cow::Borrowed(schema));
+    }
+    Ok(Cow::Owned(print(&value, path)?))
+}
+
+/// Whether something was changed.
+fn tidy(schema: &mut Value) -> bool {
+    let mut changed = false;
+    walk(schema, &mut |node| {
+        let members = node.len();
+        node.retain(|key, _| !DOCUMENT_KEYWORDS.contains(&key.as_str()));
+        changed |= members != node.len();
+        changed |= mend(node);
+    });
+    changed
+}
+
+/// Mends one node in place: what was valid under it stays valid. Whether something was changed.
+///
+/// Vendors check schemas by draft 2020-12 and by rules of their own, at any depth, and refuse every request for one tool: an object without
+/// `properties` and an array without `items` (OpenAI), tuples of draft 7 (OpenAI, Anthropic from 4.8 on, Gemini), bounds of draft 4.
+pub fn mend(node: &mut Map<String, Value>) -> bool {
+    let mut changed = false;
+    if let Some(Value::Array(_)) = node.get("items")
+        && let Some(tuple) = node.remove("items")
+    {
+        let length = tuple.as_array().map_or(0, Vec::len);
+        if length > 0 {
+            node.insert("prefixItems".to_owned(), tuple);
+        }
+        match node.remove("additionalItems") {
+            Some(Value::Bool(false)) => {
+                let most = node.get("maxItems").and_then(Value::as_u64);
+                let most = most.unwrap_or(u64::MAX).min(length as u64);
+                node.insert("maxItems".to_owned(), json!(most));
+            }
+            Some(rest @ Value::Object(_)) => {
+                node.insert("items".to_owned(), rest);
+            }
+            _ => {}
+        }
+        changed = true;
+    } else if node.remove("additionalItems").is_some() {
+        // It means nothing beside one schema for all items.
+        changed = true;
+    }
+    for (exclusive, inclusive) in [
+        ("exclusiveMinimum", "minimum"),
+        ("exclusiveMaximum", "maximum"),
+    ] {
+        if let Some(Value::Bool(strict)) = node.get(exclusive) {
+            let strict = *strict;
+            node.remove(exclusive);
+            if strict && let Some(bound) = node.remove(inclusive) {
+                node.insert(exclusive.to_owned(), bound);
+            }
+            changed = true;
+        }
+    }
+    match node.get_mut("required") {
+        Some(Value::Array(names)) => {
+            let mut seen: Vec<Value> = Vec::with_capacity(names.len());
+            names.retain(|name| {
+                let fresh = name.is_string() && !seen.contains(name);
+                seen.extend(fresh.then(|| name.clone()));
+                changed |= !fresh;
+                fresh
+            });
+        }
+        Some(_) => {
+            node.remove("required");
+            changed = true;
+        }
+        None => {}
+    }
+    if node.get("type").is_some_and(|kind| kind == "any") {
+        node.remove("type");
+        changed = true;
+    }
+    for (kind, member, nothing) in [
+        ("object", "properties", json!({})),
+        ("array", "items", json!({})),
+    ] {
+        if is_of(node, kind) && !node.contains_key(member) {
+            node.insert(member.to_owned(), nothing);
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Whether the node may be of that type, said alone or in a list.
+fn is_of(node: &Map<String, Value>, kind: &str) -> bool {
+    match node.get("type") {
+        Some(Value::String(said)) => said == kind,
+        Some(Value::Array(list)) => list.iter().any(|said| said == kind),
+        _ => false,
+    }
+}
+
+/// Puts in the place of a top-level `$ref` what it stands for. Whether there was one.
+fn resolve(object: &mut Map<String, Value>) -> bool {
+    let mut changed = false;
+    for _ in 0..MOST_HOPS {
+        let Some(Value::String(place)) = object.get("$ref") else {
+            break;
+        };
+        let Some(pointer) = place
+            .strip_prefix('#')
+            .filter(|place| place.starts_with('/'))
+        else {
+            break;
+        };
+        let target = Value::Object(object.clone()).pointer(pointer).cloned();
+        let Some(Value::Object(target)) = target else {
+            break;
+        };
+        object.remove("$ref");
+        for (key, value) in target {
+            object.entry(key).or_insert(value);
+        }
+        changed = true;
+    }
+    changed
 }
 
 /// Whether OpenAI takes the schema with `strict: true`: closed objects, everything required, none of the forbidden keywords.
@@ -52,6 +173,7 @@ pub fn suits_openai_strict(schema: &RawValue) -> bool {
     };
     let mut suits = true;
     walk(&mut value, &mut |object| {
+        suits &= !is_of(object, "array") || object.get("items").is_some_and(Value::is_object);
         suits &= !STRICT_FORBIDDEN
             .iter()
             .any(|keyword| object.contains_key(*keyword));
@@ -86,6 +208,7 @@ pub fn structured_for_anthropic(
     let mut value = parse(schema, path)?;
     walk(&mut value, &mut |object| {
         object.retain(|key, _| !DOCUMENT_KEYWORDS.contains(&key.as_str()));
+        mend(object);
         if object.get("type").is_some_and(|kind| kind == "object") {
             object.insert("additionalProperties".to_owned(), json!(false));
         }
@@ -170,7 +293,7 @@ fn merge(object: &mut Map<String, Value>) {
                 let merged = object.entry("properties").or_insert_with(|| json!({}));
                 if let Value::Object(merged) = merged {
                     for (name, schema) in properties {
-                        merged.entry(name).or_insert(schema);
+                        join(merged, name, schema, *keyword == "allOf");
                     }
                 }
             }
@@ -212,6 +335,30 @@ fn merge(object: &mut Map<String, Value>) {
     }
 }
 
+/// Adds a property. Where alternatives have it differently, either is allowed.
+fn join(properties: &mut Map<String, Value>, name: String, schema: Value, all: bool) {
+    match properties.get_mut(&name) {
+        None => {
+            properties.insert(name, schema);
+        }
+        Some(known) if *known == schema || all => {}
+        Some(known) => {
+            let first = known.take();
+            *known = match first {
+                Value::Object(mut first) if first.len() == 1 && first.contains_key("anyOf") => {
+                    if let Some(Value::Array(alternatives)) = first.get_mut("anyOf")
+                        && !alternatives.contains(&schema)
+                    {
+                        alternatives.push(schema);
+                    }
+                    Value::Object(first)
+                }
+                first => json!({ "anyOf": [first, schema] }),
+            };
+        }
+    }
+}
+
 fn parse(schema: &RawValue, path: &str) -> Result<Value, RequestFault> {
     serde_json::from_str(schema.get())
         .map_err(|error| RequestFault::new(path, format!("the schema cannot be read: {error}")))
@@ -227,7 +374,18 @@ const DOCUMENT_KEYWORDS: &[&str] = &["$schema", "$id", "$comment"];
 
 const COMPOSITIONS: &[&str] = &["anyOf", "oneOf", "allOf"];
 
+/// How many references are followed to the top.
+const MOST_HOPS: usize = 8;
+
 const STRICT_FORBIDDEN: &[&str] = &[
+    "contains",
+    "maxProperties",
+    "minProperties",
+    "oneOf",
+    "prefixItems",
+    "propertyNames",
+    "unevaluatedItems",
+    "uniqueItems",
     "default",
     "allOf",
     "not",

@@ -1,4 +1,5 @@
 //! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
+mod calls;
 mod completions;
 mod declared;
 mod decode;

@@ -9,4 +9,5 @@ pub mod request;
 pub mod response;
 pub mod stream;
 
+mod client_tools;
 mod wire;

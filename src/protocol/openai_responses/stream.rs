@@ -20,11 +20,14 @@
 //! ```
 //!
 //! The encoder never overlaps items, although the dialect could: agents follow one item at a time.
+mod answer;
 mod decoder;
 mod encoder;
 mod items;
 mod message;
 mod slots;
+mod tally;
+mod told;
 mod writer;
 
 pub use decoder::Decoder;

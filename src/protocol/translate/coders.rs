@@ -24,14 +24,19 @@ pub enum Encoder {
 }
 
 impl Decoder {
-    pub fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp) -> Self {
+    /// `wrapped` are the names of tools whose input is free text inside an object: models forget the object.
+    pub fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
         match upstream {
             Dialect::Anthropic => Self::Anthropic(Box::default()),
             Dialect::Gemini => Self::Gemini(Box::default()),
             Dialect::OpenaiChat => {
-                Self::OpenaiChat(Box::new(openai_chat::stream::Decoder::new(quirks, stamp)))
+                let decoder = openai_chat::stream::Decoder::new(quirks, stamp, wrapped);
+                Self::OpenaiChat(Box::new(decoder))
             }
-            Dialect::OpenaiResponses => Self::OpenaiResponses(Box::default()),
+            Dialect::OpenaiResponses => {
+                let decoder = openai_responses::stream::Decoder::new(wrapped);
+                Self::OpenaiResponses(Box::new(decoder))
+            }
         }
     }
 

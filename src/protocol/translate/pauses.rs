@@ -49,7 +49,12 @@ impl Translator {
         self.seen.terminal = None;
         self.seen.stopped = false;
         self.frames = Frames::new();
-        self.decoder = Decoder::new(self.upstream, &self.quirks, self.context.stamp);
+        self.decoder = Decoder::new(
+            self.upstream,
+            &self.quirks,
+            self.context.stamp,
+            self.restore.wrapped(),
+        );
         pauses.resume()
     }
 

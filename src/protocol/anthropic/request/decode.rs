@@ -130,6 +130,7 @@ fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFault> {
             deferred: tool.defer_loading.unwrap_or(false),
             eager: tool.eager_input_streaming.unwrap_or(false),
             examples: tool.input_examples.map(ToOwned::to_owned),
+            own: false,
         }));
     }
     Ok(tools)

@@ -1,19 +1,16 @@
 //! The conversation as Chat has it.
 use std::borrow::Cow;
 
-use super::super::wire::{
-    AudioOut, BreakpointOut, ContentOut, CustomCallOut, ExtraOut, FunctionCallOut, GoogleOut,
-    ImageUrlOut, MessageOut, PartOut, ToolCallOut,
-};
+use super::super::wire::{AudioOut, BreakpointOut, ContentOut, ImageUrlOut, MessageOut, PartOut};
+use super::calls::{self, legacy, signed};
 use super::encode::CACHE_TTL;
 use super::parts::{append, content, file, keep_last_breakpoints, text_part, unsupported};
 use crate::protocol::hub::block::{
-    Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolCall, ToolResult, Ttl,
+    Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolResult, Ttl,
 };
-use crate::protocol::hub::effort::Efforts;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
-use crate::protocol::hub::names::{self, FREEFORM_FIELD};
+use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::{ReasoningMode, Request};
@@ -156,7 +153,12 @@ impl<'a> Writer<'a, '_> {
                         .as_ref()
                         .filter(|opaque| opaque.is_for(self.target));
                     let first = message.tool_calls.is_empty();
-                    let call = self.signed(self.call(call), own.or(state.take()), first);
+                    let call = signed(
+                        calls::call(call, self.target),
+                        self.target,
+                        own.or(state.take()),
+                        first,
+                    );
                     message.tool_calls.push(call);
                 }
                 Block::Reasoning(reasoning) => {
@@ -236,66 +238,11 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    fn call(&self, call: &'a ToolCall) -> ToolCallOut<'a> {
-        let id = names::tool_id(&call.id, self.target.quirks.tool_ids);
-        let name = names::tool_name(call.namespace.as_deref(), &call.name);
-        if call.kind == CallKind::Freeform {
-            if self.target.takes_freeform() {
-                let input = &call.args.raw;
-                return ToolCallOut::Custom {
-                    id,
-                    custom: CustomCallOut { name, input },
-                };
-            }
-            let arguments = serde_json::json!({ FREEFORM_FIELD: call.args.raw }).to_string();
-            let arguments = Cow::Owned(arguments);
-            return ToolCallOut::Function {
-                id,
-                function: FunctionCallOut { name, arguments },
-                extra_content: None,
-            };
-        }
-        ToolCallOut::Function {
-            id,
-            function: FunctionCallOut {
-                name,
-                arguments: call.args.object(),
-            },
-            extra_content: None,
-        }
-    }
-
-    /// The state that stands on a call, where the target is Google's: the call's own, that of the reasoning before it, or, on the
-    /// first call of a turn that the model did not make itself, the stand-in for it.
-    fn signed(
-        &self,
-        call: ToolCallOut<'a>,
-        state: Option<&'a Opaque>,
-        first: bool,
-    ) -> ToolCallOut<'a> {
-        let signs = self.target.capabilities.reasoning.efforts != Efforts::NONE;
-        let stand_in = (first && signs).then_some(UNSIGNED);
-        let google = self.target.quirks.vendor == Vendor::Gemini;
-        let signature = state.map(|opaque| opaque.payload.as_str()).or(stand_in);
-        match (call, signature) {
-            (ToolCallOut::Function { id, function, .. }, Some(thought_signature)) if google => {
-                ToolCallOut::Function {
-                    id,
-                    function,
-                    extra_content: Some(ExtraOut {
-                        google: GoogleOut { thought_signature },
-                    }),
-                }
-            }
-            (call, _) => call,
-        }
-    }
-
     fn results(&mut self, answers: &[Answer<'a>]) -> Result<(), RequestFault> {
         let legacy_target = self.target.quirks.vintage == Vintage::Functions;
         for (index, answer) in answers.iter().enumerate() {
             if legacy_target && index > 0 {
-                let call = self.call(answer.call);
+                let call = calls::call(answer.call, self.target);
                 self.messages.push(MessageOut {
                     role: "assistant",
                     function_call: legacy(call),
@@ -441,16 +388,6 @@ impl<'a> Writer<'a, '_> {
         })
     }
 }
-
-fn legacy(call: ToolCallOut<'_>) -> Option<FunctionCallOut<'_>> {
-    match call {
-        ToolCallOut::Function { function, .. } => Some(function),
-        ToolCallOut::Custom { .. } => None,
-    }
-}
-
-/// Google's documented stand-in for the state of a call that the model has not made itself.
-const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// What stands where nothing is left of a turn.
 const NOTHING: &str = "(no content)";

@@ -86,7 +86,7 @@ fn function<'a>(
             name: names::tool_name(function.namespace.as_deref(), &function.name),
             description: function.description.as_deref().map(Cow::Borrowed),
             parameters: match schema {
-                Some(schema) => Some(schema::portable(schema, path)?),
+                Some(schema) => Some(schema::object(schema, path)?),
                 None => None,
             },
             strict,

@@ -38,6 +38,7 @@ pub struct Decoder {
     said: Said,
     /// Whether something was refused in so many words.
     refused: bool,
+    wrapped: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,7 +51,8 @@ enum State {
 
 impl Decoder {
     /// `stamp` makes ids for calls that come without.
-    pub fn new(quirks: &Quirks, stamp: Stamp) -> Self {
+    /// `wrapped` are the tools whose arguments may be plain text instead of an object.
+    pub fn new(quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
         Self {
             state: State::Fresh,
             stamp,
@@ -58,6 +60,7 @@ impl Decoder {
             slots: Vec::new(),
             said: Said::default(),
             refused: false,
+            wrapped,
         }
     }
 
@@ -257,6 +260,7 @@ impl Decoder {
         if slot.name.is_empty() {
             name.clone_into(&mut slot.name);
         }
+        slot.wrapped |= !name.is_empty() && self.wrapped.iter().any(|known| known == name);
         if let Some(state) = call.extra_content.and_then(signature) {
             slot.sign(state);
         }
@@ -313,7 +317,7 @@ impl Decoder {
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.scanner.is_complete() || slot.freeform {
+            if slot.scanner.is_complete() || slot.is_text() {
                 slot.end(at, on)?;
             }
         }
@@ -347,7 +351,7 @@ impl Decoder {
             if slot.is_pending() {
                 continue;
             }
-            let whole = slot.freeform || slot.scanner.is_complete() || slot.scanner.is_blank();
+            let whole = slot.is_text() || slot.scanner.is_complete() || slot.scanner.is_blank();
             calls = if whole { Calls::Whole } else { Calls::Cut };
             if !whole && !matches!(said, Stop::MaxTokens | Stop::ContextFull) {
                 return Err(bad_arguments());

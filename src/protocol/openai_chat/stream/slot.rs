@@ -16,6 +16,10 @@ pub struct Slot {
     pub id: String,
     pub name: String,
     pub freeform: bool,
+    /// Its input is free text that belongs into an object.
+    pub wrapped: bool,
+    /// The model forgot the object.
+    bare: bool,
     phase: Phase,
     /// The upstream's state for this call.
     state: Option<Opaque>,
@@ -58,6 +62,11 @@ impl Slot {
     /// Whether arguments came before it could begin.
     pub fn has_early(&self) -> bool {
         matches!(&self.phase, Phase::Pending { early } if !early.trim().is_empty())
+    }
+
+    /// Whether any text is whole: there is no object to wait for.
+    pub const fn is_text(&self) -> bool {
+        self.freeform || self.bare
     }
 
     /// Takes the state that belongs to the call. It is told in front of it, so it counts only until it begins.
@@ -131,8 +140,11 @@ impl Slot {
                 Ok(())
             }
             Phase::Open => {
-                if !self.freeform {
-                    self.scanner.push(fragment).map_err(|_| bad_arguments())?;
+                if !self.is_text() && self.scanner.push(fragment).is_err() {
+                    if !self.wrapped {
+                        return Err(bad_arguments());
+                    }
+                    self.bare = true;
                 }
                 on(Event::ToolArgs {
                     slot,

@@ -1,6 +1,7 @@
 //! What a client asks in this dialect.
 use serde_json::value::RawValue;
 
+use super::super::client_tools::{ClientTool, SEARCH};
 use super::super::response::tier;
 use super::super::wire::{
     BreakpointIn, FormatIn, ReasoningIn, TextIn, ToolChoiceIn, ToolIn, is_echoed,
@@ -22,6 +23,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::OpenaiResponses, "");
     let mut declared = Vec::new();
+    let mut found = Vec::new();
     for (name, value) in &members.0 {
         if !is_null(value) {
             member(&mut request, &mut declared, name, value)?;
@@ -35,13 +37,46 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
         let path = Path::top("input");
         let conversation = items::conversation(input, &path)?;
         declared.extend(conversation.tools);
+        found = conversation.found;
         request.turns = conversation.turns;
     }
     let path = Path::top("tools");
     for (index, raw) in declared.into_iter().enumerate() {
         tool(&mut request.tools, None, raw, &path.index(index))?;
     }
+    load(&mut request.tools, found)?;
+    let own = request.tools.iter().filter_map(|tool| match tool {
+        Tool::Function(function) if function.own => ClientTool::of(&function.name),
+        _ => None,
+    });
+    request.reply.client_tools = own.map(|tool| tool.kind).collect();
     Ok(request)
+}
+
+/// Declares what searches for tools have found. What is declared already, or was found before, is only loaded now.
+fn load(tools: &mut Vec<Tool>, found: Vec<&RawValue>) -> Result<(), RequestFault> {
+    let path = Path::top("input");
+    let mut loaded = Vec::new();
+    for raw in found {
+        tool(&mut loaded, None, raw, &path.field("tools"))?;
+    }
+    for tool in loaded {
+        let Tool::Function(mut new) = tool else {
+            continue;
+        };
+        new.deferred = false;
+        let known = tools.iter_mut().find_map(|tool| match tool {
+            Tool::Function(known) if known.name == new.name && known.namespace == new.namespace => {
+                Some(known)
+            }
+            _ => None,
+        });
+        match known {
+            Some(known) => known.deferred = false,
+            None => tools.push(Tool::Function(new)),
+        }
+    }
+    Ok(())
 }
 
 fn member<'a>(
@@ -157,6 +192,16 @@ fn tool(
                 self::tool(tools, Some(&namespace), raw, &path.index(index))?;
             }
         }
+        kind if let Some(own) = client_tool(kind, &tool) => tools.push(Tool::Function(Function {
+            name: own.kind.to_owned(),
+            description: Some(own_text(&tool.description, own.description)),
+            schema: match tool.parameters {
+                Some(schema) => Some(schema.to_owned()),
+                None => serde_json::value::to_raw_value(&own.schema()).ok(),
+            },
+            own: true,
+            ..Function::default()
+        })),
         kind => tools.push(Tool::Hosted(HostedTool {
             kind: hosted(kind),
             name: kind.to_owned(),
@@ -165,6 +210,24 @@ fn tool(
         })),
     }
     Ok(())
+}
+
+/// The tool of OpenAI's own, where this client runs it.
+fn client_tool(kind: &str, tool: &ToolIn<'_>) -> Option<&'static ClientTool> {
+    let by_client = match kind {
+        SEARCH => tool.execution.as_deref() == Some("client"),
+        "shell" => tool
+            .environment
+            .as_ref()
+            .and_then(|place| place.kind.as_deref())
+            .is_none_or(|kind| kind == "local"),
+        _ => true,
+    };
+    ClientTool::of(kind).filter(|_| by_client)
+}
+
+fn own_text(said: &Option<Str<'_>>, or: &str) -> String {
+    said.as_ref().map_or_else(|| or.to_owned(), Str::to_owned)
 }
 
 fn tool_choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestFault> {

@@ -1,16 +1,16 @@
 //! Items of a conversation as a client sends them.
 use serde_json::value::RawValue;
 
-use super::super::wire::ItemIn;
+use super::super::wire::{ItemIn, ToolIn};
 use super::content;
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{
-    Block, CallKind, Foreign, Hosted, Reasoning, Segment, SegmentKind, ToolCall, ToolResult,
+    Block, CallKind, Foreign, Hosted, Reasoning, Segment, SegmentKind, Text, ToolCall, ToolResult,
 };
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
-use crate::protocol::hub::read::{Path, Str, is_string};
+use crate::protocol::hub::read::{Path, Str, is_array, is_string};
 use crate::protocol::hub::request::{Role, Turn};
 
 /// A conversation.
@@ -19,6 +19,8 @@ pub struct Conversation<'a> {
     pub turns: Vec<Turn>,
     /// Tools that were declared in mid-conversation, as they stand.
     pub tools: Vec<&'a RawValue>,
+    /// Tools that a search has found.
+    pub found: Vec<&'a RawValue>,
 }
 
 /// Reads a bare string, or a list of items.
@@ -78,6 +80,31 @@ impl<'a> Conversation<'a> {
             kind @ ("local_shell_call" | "shell_call" | "apply_patch_call") => {
                 let call = client_call(kind, item, path)?;
                 self.push(Role::Assistant, vec![Block::ToolCall(call)]);
+            }
+            "tool_search_call" => {
+                let call = ToolCall {
+                    args: Args::new(item.arguments.map(RawValue::get).unwrap_or_default()),
+                    ..client_call("tool_search_call", item, path)?
+                };
+                self.push(Role::Assistant, vec![Block::ToolCall(call)]);
+            }
+            "tool_search_output" => {
+                let found: Vec<&RawValue> = match item.tools {
+                    Some(tools) => path.field("tools").read(tools)?,
+                    None => Vec::new(),
+                };
+                let mut names = Vec::new();
+                for raw in &found {
+                    names_of(raw, &mut names);
+                }
+                self.found.extend(found);
+                let result = ToolResult {
+                    call_id: need(item.call_id.as_ref().or(item.id.as_ref()), path, "call_id")?,
+                    blocks: names.into_iter().map(Block::ToolReference).collect(),
+                    is_error: false,
+                    cache: None,
+                };
+                self.push(Role::User, vec![Block::ToolResult(result)]);
             }
             "additional_tools" => {
                 if let Some(tools) = item.tools {
@@ -191,10 +218,24 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
     })
 }
 
+/// The names of the functions in a declaration; a namespace has several.
+fn names_of(raw: &RawValue, names: &mut Vec<String>) {
+    let Ok(tool) = serde_json::from_str::<ToolIn<'_>>(raw.get()) else {
+        return;
+    };
+    if &*tool.kind == "namespace" {
+        for raw in tool.tools {
+            names_of(raw, names);
+        }
+    } else {
+        names.extend(tool.name.map(|name| name.to_owned()));
+    }
+}
+
 /// A call of one of OpenAI's own tools that the client executes: a function of that name to everybody else.
 fn client_call(kind: &str, item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault> {
     Ok(ToolCall {
-        id: need(item.call_id.as_ref(), path, "call_id")?,
+        id: need(item.call_id.as_ref().or(item.id.as_ref()), path, "call_id")?,
         name: kind.trim_end_matches("_call").to_owned(),
         namespace: None,
         args: Args::new(item.action.map(RawValue::get).unwrap_or_default()),
@@ -210,6 +251,12 @@ fn result(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolResult, RequestFault
     Ok(ToolResult {
         call_id: need(id, path, "call_id")?,
         blocks: match item.output {
+            // What a shell says of each command, as it stands.
+            Some(output)
+                if is_array(output) && item.kind.as_deref() == Some("shell_call_output") =>
+            {
+                vec![Block::Text(Text::plain(output.get()))]
+            }
             Some(output) => content::blocks(output, &path.field("output"))?,
             None => Vec::new(),
         },

@@ -78,7 +78,7 @@ fn function<'a>(
         name: names::tool_name(function.namespace.as_deref(), &function.name),
         description: function.description.as_deref().map(Cow::Borrowed),
         parameters: match schema {
-            Some(schema) => schema::portable(schema, path)?,
+            Some(schema) => schema::object(schema, path)?,
             None => Cow::Owned(schema::print(
                 &serde_json::json!({ "type": "object", "properties": {} }),
                 path,

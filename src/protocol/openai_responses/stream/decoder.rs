@@ -2,27 +2,18 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::super::error;
-use super::super::response;
-use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, KindIn, LifecycleIn, Name, ResponseIn};
-use super::slots::{Call, Item, Items, Kind, text_of};
-use crate::protocol::Dialect;
-use crate::protocol::error::parse_event;
-use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::{Block, CallKind, Hosted, SegmentKind};
+use super::super::wire::KindIn;
+use super::answer::{Answer, read};
 use crate::protocol::hub::error::Violation;
-use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::read::without_position;
-use crate::protocol::hub::replay;
-use crate::protocol::hub::response::{Calls, Refusal, Stop};
+use crate::protocol::hub::event::Event;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
+    /// The tools whose arguments may be plain text instead of an object.
+    wrapped: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -33,16 +24,15 @@ enum State {
     Open(Answer),
 }
 
-/// What is known of the answer so far.
-#[derive(Debug)]
-struct Answer {
-    items: Items,
-    calls: Calls,
-    refused: bool,
-    searches: u64,
-}
-
 impl Decoder {
+    /// `wrapped` are the tools whose arguments may be plain text instead of an object.
+    pub const fn new(wrapped: Vec<String>) -> Self {
+        Self {
+            state: State::Before,
+            wrapped,
+        }
+    }
+
     /// Reads the data of one frame and tells what happens in it.
     pub fn push(
         &mut self,
@@ -55,9 +45,14 @@ impl Decoder {
         let kind = kind(data)?;
         self.state = match std::mem::take(&mut self.state) {
             State::Ended => State::Ended,
-            State::Before => Answer::new().on(&kind, data, on)?,
-            State::Open(answer) => answer.on(&kind, data, on)?,
+            State::Before => State::Open(Answer::new(std::mem::take(&mut self.wrapped))),
+            State::Open(answer) => State::Open(answer),
         };
+        if let State::Open(answer) = &mut self.state
+            && answer.on(&kind, data, on)?
+        {
+            self.state = State::Ended;
+        }
         Ok(())
     }
 
@@ -70,444 +65,6 @@ impl Decoder {
             State::Ended => Ok(true),
             State::Before | State::Open(_) => Ok(false),
         }
-    }
-}
-
-impl Answer {
-    fn new() -> Self {
-        Self {
-            items: Items::default(),
-            calls: Calls::None,
-            refused: false,
-            searches: 0,
-        }
-    }
-
-    fn on(
-        mut self,
-        kind: &[u8],
-        data: &[u8],
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<State, Violation> {
-        let goes_on = kind.ends_with(b".added") || kind.ends_with(b".delta");
-        if goes_on && self.calls == Calls::Cut {
-            // Only the last call may be cut, with the whole answer.
-            return Err(Violation::bad_arguments());
-        }
-        match kind.strip_prefix(b"response.").unwrap_or(kind) {
-            b"output_text.delta" => self.text(&read(data)?, on)?,
-            b"output_text.done" => {
-                self.text(&read(data)?, on)?;
-                on(Event::TextEnd)?;
-            }
-            b"refusal.delta" | b"refusal.done" => self.refusal(&read(data)?, on)?,
-            b"output_text.annotation.added" => {
-                let event: DeltaIn<'_> = read(data)?;
-                if let Some(citation) = event.annotation.and_then(response::citation) {
-                    on(Event::Citation(citation))?;
-                }
-            }
-            b"reasoning_summary_text.delta" | b"reasoning_summary_text.done" => {
-                self.reasoning(&read(data)?, SegmentKind::Summary, on)?;
-            }
-            b"reasoning_text.delta" | b"reasoning_text.done" => {
-                self.reasoning(&read(data)?, SegmentKind::Raw, on)?;
-            }
-            b"reasoning_summary_part.added" | b"reasoning_part.added" => {
-                let event: DeltaIn<'_> = read(data)?;
-                let at = self.items.find(Kind::Reasoning, event.name())?;
-                if let Item::Reasoning(told) = self.items.at(at)? {
-                    told.end_part();
-                }
-            }
-            b"function_call_arguments.delta"
-            | b"function_call_arguments.done"
-            | b"custom_tool_call_input.delta"
-            | b"custom_tool_call_input.done" => self.args(&read(data)?, on)?,
-            b"output_item.added" => self.added(&read(data)?, on)?,
-            b"output_item.done" => {
-                let event: ItemEventIn<'_> = read(data)?;
-                if let Some(raw) = event.item {
-                    self.item_done(event.output_index, raw, on)?;
-                }
-            }
-            b"created" => {
-                let event: LifecycleIn<'_> = read(data)?;
-                on(Event::Start(Start {
-                    id: event.response.id.map(|id| id.0),
-                    model: event.response.model.map(|model| model.0),
-                    spent: None,
-                }))?;
-            }
-            b"in_progress" | b"queued" => on(Event::Ping)?,
-            b"completed" | b"incomplete" => {
-                let event: LifecycleIn<'_> = read(data)?;
-                self.end(&event.response, on)?;
-                return Ok(State::Ended);
-            }
-            b"failed" | b"cancelled" => {
-                on(Event::Error(error::of_failed(data)))?;
-                return Ok(State::Ended);
-            }
-            b"error" => {
-                on(Event::Error(error::of_upstream(parse_event(
-                    Dialect::OpenaiResponses,
-                    data,
-                ))))?;
-                return Ok(State::Ended);
-            }
-            // Progress of the provider's own tools, parts that begin and end, and whatever is invented next.
-            _ => {}
-        }
-        match self.items.repair() {
-            Some(breach) => on(Event::Repair(breach))?,
-            None => {}
-        }
-        Ok(State::Open(self))
-    }
-
-    fn text(
-        &mut self,
-        event: &DeltaIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let at = self.items.find(Kind::Message, event.name())?;
-        let Item::Message(told) = self.items.at(at)? else {
-            return Ok(());
-        };
-        let text = match (&event.delta, &event.text) {
-            (Some(delta), _) => &**delta,
-            (None, Some(whole)) => told.rest_of_part(whole),
-            (None, None) => "",
-        };
-        if !text.is_empty() {
-            told.tell(text);
-            on(Event::TextDelta(Cow::Borrowed(text)))?;
-        }
-        if event.delta.is_none() {
-            told.end_part();
-        }
-        Ok(())
-    }
-
-    fn refusal(
-        &mut self,
-        event: &DeltaIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let at = self.items.find(Kind::Message, event.name())?;
-        let Item::Message(told) = self.items.at(at)? else {
-            return Ok(());
-        };
-        let text = match (&event.delta, &event.text) {
-            (Some(delta), _) => &**delta,
-            (None, Some(whole)) if !told.is_refused() => &**whole,
-            _ => "",
-        };
-        if text.is_empty() {
-            return Ok(());
-        }
-        told.refuse();
-        self.refused = true;
-        on(Event::RefusalDelta(Cow::Borrowed(text)))
-    }
-
-    fn reasoning(
-        &mut self,
-        event: &DeltaIn<'_>,
-        kind: SegmentKind,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let at = self.items.find(Kind::Reasoning, event.name())?;
-        let Item::Reasoning(told) = self.items.at(at)? else {
-            return Ok(());
-        };
-        let text = match (&event.delta, &event.text) {
-            (Some(delta), _) => &**delta,
-            (None, Some(whole)) => told.rest_of_part(whole),
-            (None, None) => "",
-        };
-        if !text.is_empty() {
-            if told.tell(text) {
-                on(Event::ReasoningPart)?;
-            }
-            let text = Cow::Borrowed(text);
-            on(Event::ReasoningDelta { kind, text })?;
-        }
-        if event.delta.is_none() {
-            told.end_part();
-        }
-        Ok(())
-    }
-
-    fn args(
-        &mut self,
-        event: &DeltaIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let slot = self.items.find(Kind::Call, event.name())?;
-        let Item::Call(call) = self.items.at(slot)? else {
-            return Ok(());
-        };
-        let fragment = match (&*call, &event.delta, &event.text) {
-            (Call::Started { .. }, Some(delta), _) => &**delta,
-            (Call::Started { told: false, .. }, None, Some(whole)) => &**whole,
-            _ => return Ok(()),
-        };
-        if fragment.is_empty() {
-            return Ok(());
-        }
-        call.tell(fragment)?;
-        let fragment = Cow::Borrowed(fragment);
-        on(Event::ToolArgs { slot, fragment })
-    }
-
-    fn added(
-        &mut self,
-        event: &ItemEventIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let Some(raw) = event.item else {
-            return Ok(());
-        };
-        let item: ItemIn<'_> = read(raw.get().as_bytes())?;
-        let name = Name {
-            id: item.id.as_deref(),
-            index: event.output_index,
-        };
-        let kind = Kind::of(item.kind.as_deref());
-        if kind == Kind::Other {
-            return Ok(());
-        }
-        let Some(slot) = self.items.begin(kind, name)? else {
-            return Ok(());
-        };
-        let Item::Call(call) = self.items.at(slot)? else {
-            return Ok(());
-        };
-        let kind = match item.kind.as_deref() {
-            Some("custom_tool_call") => CallKind::Freeform,
-            _ => CallKind::Function,
-        };
-        let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty()))
-        else {
-            return Ok(());
-        };
-        if !matches!(call, Call::Announced) {
-            return Ok(());
-        }
-        *call = Call::Started {
-            call_id: id.to_owned(),
-            scanner: (kind == CallKind::Function).then(Scanner::default),
-            told: false,
-        };
-        self.called(true);
-        on(Event::ToolStart {
-            slot,
-            id: id.0,
-            namespace: None,
-            name: name.0,
-            kind,
-        })
-    }
-
-    /// Tells what is whole now, and whatever of it was not told before.
-    fn item_done(
-        &mut self,
-        index: Option<usize>,
-        raw: &RawValue,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
-        let name = Name {
-            id: whole.id.as_deref(),
-            index,
-        };
-        let kind = Kind::of(whole.kind.as_deref());
-        let at = self.items.end(kind, name, whole.call_id.as_deref())?;
-        self.finish(at, raw, &whole, on).map(drop)
-    }
-
-    /// Tells of the item of that number what was not told before. Whether there was something.
-    fn finish(
-        &mut self,
-        at: usize,
-        raw: &RawValue,
-        whole: &ItemIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<bool, Violation> {
-        let blocks =
-            response::blocks(raw, whole).map_err(|fault| Violation::unreadable(&fault.message))?;
-        let fresh = match self.items.at(at)? {
-            Item::Message(told) => {
-                told.end();
-                if !told.is_silent() {
-                    let text = text_of(&blocks);
-                    let rest = told.rest_of_all(&text);
-                    if rest.is_empty() {
-                        return Ok(false);
-                    }
-                    told.tell(rest);
-                    on(Event::TextDelta(Cow::Borrowed(rest)))?;
-                    return Ok(true);
-                }
-                told.tell(&text_of(&blocks));
-                !blocks.is_empty()
-            }
-            Item::Reasoning(told) => {
-                let fresh = told.end();
-                if !told.is_silent() {
-                    if fresh {
-                        let opaque = blocks.iter().find_map(|block| match block {
-                            Block::Reasoning(reasoning) => reasoning.opaque.clone(),
-                            _ => None,
-                        });
-                        on(Event::ReasoningEnd(opaque))?;
-                    }
-                    return Ok(false);
-                }
-                fresh
-            }
-            Item::Call(_) => return self.finish_call(at, &blocks, on),
-            Item::Other { done } => !std::mem::replace(done, true),
-        };
-        if fresh {
-            for block in &blocks {
-                self.note(block);
-                replay::block(at, block, on)?;
-            }
-        }
-        Ok(fresh)
-    }
-
-    fn finish_call(
-        &mut self,
-        slot: usize,
-        blocks: &[Block],
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<bool, Violation> {
-        let (Item::Call(call), Some(block @ Block::ToolCall(whole))) =
-            (self.items.at(slot)?, blocks.first())
-        else {
-            return Ok(false);
-        };
-        let done = Call::Done {
-            call_id: whole.id.clone(),
-        };
-        let before = std::mem::replace(call, done);
-        match &before {
-            Call::Done { .. } => return Ok(false),
-            Call::Announced => {
-                self.note(block);
-                replay::block(slot, block, on)?;
-                return Ok(true);
-            }
-            Call::Started { told, .. } => {
-                self.note(block);
-                if !told && !whole.args.raw.is_empty() {
-                    let fragment = Cow::Borrowed(whole.args.raw.as_str());
-                    on(Event::ToolArgs { slot, fragment })?;
-                } else if !before.is_whole() && self.calls != Calls::Cut {
-                    // A piece was lost on the way: the item itself is whole.
-                    return Err(Violation::bad_arguments());
-                }
-            }
-        }
-        on(Event::ToolEnd { slot })?;
-        Ok(false)
-    }
-
-    /// Keeps of a whole block what the end of the answer depends on.
-    fn note(&mut self, block: &Block) {
-        match block {
-            Block::ToolCall(call) => match call.kind {
-                CallKind::Server(Hosted::WebSearch) => self.searches += 1,
-                CallKind::Server(_) => {}
-                CallKind::Freeform => self.called(true),
-                CallKind::Function => self.called(call.args.is_whole()),
-            },
-            Block::Refusal(_) => self.refused = true,
-            _ => {}
-        }
-    }
-
-    /// A call was made. One that is cut stays so, whatever follows.
-    fn called(&mut self, whole: bool) {
-        self.calls = if whole && self.calls != Calls::Cut {
-            Calls::Whole
-        } else {
-            Calls::Cut
-        };
-    }
-
-    /// The terminal event. Servers that tell the items, or some of them, only here are understood too.
-    fn end(
-        &mut self,
-        response: &ResponseIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        self.reconcile(response, on)?;
-        let mut cut = false;
-        for (slot, item) in self.items.open() {
-            match item {
-                Item::Call(Call::Started { .. }) => {
-                    cut = true;
-                    on(Event::ToolEnd { slot })?;
-                }
-                Item::Reasoning(told) if !told.is_silent() => on(Event::ReasoningEnd(None))?,
-                _ => {}
-            }
-        }
-        if cut {
-            self.called(false);
-        }
-        if let Some(mut spent) = response::spent(response) {
-            spent.web_searches = self.searches;
-            on(Event::Usage(spent))?;
-        }
-        let stop = match response::stop(response) {
-            Stop::End if self.refused => Stop::Refusal(Refusal::default()),
-            stop => stop,
-        };
-        let stop = stop.given(self.calls);
-        // Cut arguments are right only if the whole answer was cut.
-        if self.calls == Calls::Cut && stop == Stop::ToolUse {
-            return Err(Violation::bad_arguments());
-        }
-        on(Event::Stop(stop))?;
-        on(Event::End)
-    }
-
-    /// Tells what the whole answer has and no event has told.
-    fn reconcile(
-        &mut self,
-        response: &ResponseIn<'_>,
-        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        let streamed = !self.items.is_empty();
-        let mut late = false;
-        let mut places: Vec<Kind> = Vec::new();
-        for raw in &response.output {
-            let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
-            let kind = Kind::of(whole.kind.as_deref());
-            let place = places.iter().filter(|known| **known == kind).count();
-            places.push(kind);
-            let name = Name {
-                id: whole.id.as_deref(),
-                index: None,
-            };
-            let call = whole.call_id.as_deref().and_then(|id| self.items.call(id));
-            let at = match call.or_else(|| self.items.in_answer(kind, name, place)) {
-                Some(at) => at,
-                None => self.items.late(kind)?,
-            };
-            late |= self.finish(at, raw, &whole, on)?;
-        }
-        if late && streamed {
-            let message = "the upstream has content in its last event that it did not stream";
-            on(Event::Repair(Violation::new("late_content", message)))?;
-        }
-        Ok(())
     }
 }
 
@@ -524,8 +81,4 @@ fn kind(data: &[u8]) -> Result<Cow<'_, [u8]>, Violation> {
         // Only errors have no type.
         None => Cow::Borrowed(b"error"),
     })
-}
-
-fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Violation> {
-    serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
 }

@@ -2,6 +2,7 @@
 use bytes::BytesMut;
 use serde_json::value::RawValue;
 
+use super::super::client_tools::ClientTool;
 use super::super::wire::{AnswerItemOut, EventOut, PartOut, SearchOut};
 use super::writer::{Writer, raw};
 use crate::protocol::hub::args::Args;
@@ -110,6 +111,8 @@ pub struct Call {
     namespace: Option<String>,
     name: String,
     is_freeform: bool,
+    /// A tool of OpenAI's own, which has items of its own.
+    own: Option<&'static ClientTool>,
     args: String,
 }
 
@@ -124,21 +127,38 @@ impl Call {
         out: &mut BytesMut,
     ) -> Self {
         let is_freeform = kind == CallKind::Freeform;
+        let is_own = namespace.is_none() && writer.context.reply.client_tools.contains(&name);
+        let own = ClientTool::of(name).filter(|_| is_own);
         let call = Self {
             slot,
-            id: writer.item_id(if is_freeform { "ctc_" } else { "fc_" }),
+            own,
+            id: writer.item_id(match own {
+                Some(_) => "tc_",
+                None if is_freeform => "ctc_",
+                None => "fc_",
+            }),
             answers_to: call_id.to_owned(),
             namespace,
             name: name.to_owned(),
             is_freeform,
             args: String::new(),
         };
-        writer.added(out, &call.item("in_progress"));
+        match own {
+            Some(own) => {
+                let item = own.item(&call.id, "in_progress", &call.answers_to, "{}");
+                writer.added(out, &item);
+            }
+            None => writer.added(out, &call.item("in_progress")),
+        }
         call
     }
 
     pub fn args(&mut self, delta: &str, writer: &mut Writer, out: &mut BytesMut) {
         self.args.push_str(delta);
+        if self.own.is_some() {
+            // Its arguments are an object, told when it is whole.
+            return;
+        }
         let event = EventOut {
             item_id: Some(&self.id),
             output_index: writer.next_index(),
@@ -159,6 +179,11 @@ impl Call {
     }
 
     pub fn close(mut self, status: &'static str, writer: &mut Writer, out: &mut BytesMut) {
+        if let Some(own) = self.own {
+            let item = own.item(&self.id, status, &self.answers_to, &self.args);
+            writer.done(out, &item);
+            return;
+        }
         if self.args.is_empty() && !self.is_freeform {
             // A tool without parameters: clients parse what they get here.
             self.args("{}", writer, out);

@@ -5,8 +5,8 @@
 //! with its id, the open item of its kind at its position, the open item of its kind that began last. Only the first and, by
 //! position, a new one are by the book; the others are repairs.
 use super::super::wire::Name;
+use super::told::Told;
 use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::Violation;
 
 /// The items in the order in which they began.
@@ -51,24 +51,11 @@ pub enum Call {
     Started {
         call_id: String,
         scanner: Option<Scanner>,
+        /// Its input is free text that belongs into an object, which the model may forget.
+        wrapped: bool,
         /// Whether some arguments were told.
         told: bool,
     },
-}
-
-/// What was told of a text.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// Bytes in all.
-    bytes: usize,
-    /// Bytes of the part that is open.
-    part: usize,
-    /// The end of it: by it a text that is told again is known.
-    tail: String,
-    /// The last part has ended: what comes next begins a new one.
-    boundary: bool,
-    refused: bool,
-    done: bool,
 }
 
 /// The kind of item that an event is about.
@@ -115,7 +102,7 @@ impl Item {
     pub const fn is_done(&self) -> bool {
         match self {
             Self::Call(call) => matches!(call, Call::Done { .. }),
-            Self::Message(told) | Self::Reasoning(told) => told.done,
+            Self::Message(told) | Self::Reasoning(told) => told.is_done(),
             Self::Other { done } => *done,
         }
     }
@@ -124,11 +111,22 @@ impl Item {
 impl Call {
     /// Takes note of a piece of arguments that is told now. They cannot become an object any more: a breach.
     pub fn tell(&mut self, fragment: &str) -> Result<(), Violation> {
-        if let Self::Started { scanner, told, .. } = self {
+        if let Self::Started {
+            scanner,
+            wrapped,
+            told,
+            ..
+        } = self
+        {
             *told = true;
-            if let Some(scanner) = scanner {
-                let followed = scanner.push(fragment);
-                followed.map_err(|_| Violation::bad_arguments())?;
+            let followed = scanner
+                .as_mut()
+                .map_or(Ok(()), |scanner| scanner.push(fragment));
+            if followed.is_err() && !*wrapped {
+                return Err(Violation::bad_arguments());
+            }
+            if followed.is_err() {
+                *scanner = None;
             }
         }
         Ok(())
@@ -149,76 +147,6 @@ impl Call {
             Self::Started { call_id, .. } | Self::Done { call_id } => call_id == id,
             Self::Announced => false,
         }
-    }
-}
-
-impl Told {
-    /// Takes note of a piece. Whether it begins another part than the one before.
-    pub fn tell(&mut self, text: &str) -> bool {
-        let begins = std::mem::take(&mut self.boundary) && self.bytes > 0;
-        if begins {
-            self.part = 0;
-        }
-        self.bytes += text.len();
-        self.part += text.len();
-        self.tail.push_str(text);
-        let surplus = self.tail.len().saturating_sub(TAIL);
-        let cut = (surplus..=self.tail.len()).find(|at| self.tail.is_char_boundary(*at));
-        self.tail.drain(..cut.unwrap_or(0));
-        begins
-    }
-
-    /// A part has ended.
-    pub const fn end_part(&mut self) {
-        self.boundary = true;
-    }
-
-    /// What of the part that is now told whole was not told yet.
-    pub fn rest_of_part<'t>(&self, whole: &'t str) -> &'t str {
-        if !self.boundary {
-            return self.rest(whole, self.part);
-        }
-        // Its end again, or a part that is told whole.
-        let again = whole.len() == self.part && whole.ends_with(self.tail_of(self.part));
-        if again { "" } else { whole }
-    }
-
-    /// What of the item, all its text in a row, was not told yet.
-    pub fn rest_of_all<'t>(&self, whole: &'t str) -> &'t str {
-        self.rest(whole, self.bytes)
-    }
-
-    /// Whether nothing was told.
-    pub const fn is_silent(&self) -> bool {
-        self.bytes == 0 && !self.refused
-    }
-
-    /// Whether a refusal was told.
-    pub const fn is_refused(&self) -> bool {
-        self.refused
-    }
-
-    /// Takes note of a refusal.
-    pub const fn refuse(&mut self) {
-        self.refused = true;
-    }
-
-    /// Takes note of the end. Whether it is news.
-    pub const fn end(&mut self) -> bool {
-        !std::mem::replace(&mut self.done, true)
-    }
-
-    fn rest<'t>(&self, whole: &'t str, told: usize) -> &'t str {
-        match whole.split_at_checked(told) {
-            Some((before, rest)) if told == 0 || before.ends_with(self.tail_of(told)) => rest,
-            _ => "",
-        }
-    }
-
-    /// As much of the end as there can be of so many bytes.
-    fn tail_of(&self, told: usize) -> &str {
-        let from = self.tail.len().saturating_sub(told);
-        self.tail.get(from..).unwrap_or(&self.tail)
     }
 }
 
@@ -392,18 +320,6 @@ impl Items {
         Ok(self.known.len() - 1)
     }
 }
-
-/// All text of a message, as its deltas tell it.
-pub fn text_of(blocks: &[Block]) -> String {
-    let texts = blocks.iter().filter_map(|block| match block {
-        Block::Text(text) => Some(text.text.as_str()),
-        _ => None,
-    });
-    texts.collect()
-}
-
-/// Bytes of the end of a text that are kept.
-const TAIL: usize = 64;
 
 /// Most items of one answer. Real ones have dozens.
 const MOST_ITEMS: usize = 4096;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::wire::{
-    AnswerItemOut, EchoOut, ErrorOut, EventOut, IncompleteOut, InputDetailsOut, LifecycleOut,
-    OutputDetailsOut, ResponseOut, UsageOut,
+    EchoOut, ErrorOut, EventOut, IncompleteOut, InputDetailsOut, LifecycleOut, OutputDetailsOut,
+    ResponseOut, UsageOut,
 };
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
@@ -111,7 +111,7 @@ impl Writer {
     }
 
     /// The head of an item.
-    pub fn added(&mut self, out: &mut BytesMut, item: &AnswerItemOut<'_>) {
+    pub fn added(&mut self, out: &mut BytesMut, item: &impl Serialize) {
         let raw = raw(item);
         let event = EventOut {
             output_index: self.next_index(),
@@ -122,7 +122,7 @@ impl Writer {
     }
 
     /// The whole of an item, which is now part of the answer.
-    pub fn done(&mut self, out: &mut BytesMut, item: &AnswerItemOut<'_>) {
+    pub fn done(&mut self, out: &mut BytesMut, item: &impl Serialize) {
         let raw = raw(item);
         let event = EventOut {
             output_index: self.next_index(),

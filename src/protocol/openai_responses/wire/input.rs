@@ -210,6 +210,11 @@ pub struct ToolIn<'a> {
     pub parameters: Option<&'a RawValue>,
     pub strict: Option<bool>,
     pub defer_loading: Option<bool>,
+    /// Who runs a search for tools.
+    #[serde(borrow)]
+    pub execution: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub environment: Option<EnvironmentIn<'a>>,
     #[serde(borrow)]
     pub format: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -217,6 +222,13 @@ pub struct ToolIn<'a> {
     /// The members of a namespace.
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub tools: Vec<&'a RawValue>,
+}
+
+/// Where a shell runs.
+#[derive(Debug, Deserialize)]
+pub struct EnvironmentIn<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Str<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,441 @@
+//! One answer, event by event.
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::error;
+use super::super::response;
+use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, LifecycleIn, Name, ResponseIn};
+use super::slots::{Call, Item, Items, Kind};
+use super::tally::Tally;
+use super::told::text_of;
+use crate::protocol::Dialect;
+use crate::protocol::error::parse_event;
+use crate::protocol::hub::args::Scanner;
+use crate::protocol::hub::block::{Block, CallKind, SegmentKind};
+use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::read::without_position;
+use crate::protocol::hub::replay;
+
+/// What is known of the answer so far.
+#[derive(Debug)]
+pub struct Answer {
+    wrapped: Vec<String>,
+    items: Items,
+    tally: Tally,
+}
+
+impl Answer {
+    /// `wrapped` are the tools whose arguments may be plain text.
+    pub fn new(wrapped: Vec<String>) -> Self {
+        Self {
+            wrapped,
+            items: Items::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Tells what happens in one event. Whether it was the last.
+    pub fn on(
+        &mut self,
+        kind: &[u8],
+        data: &[u8],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        let goes_on = kind.ends_with(b".added") || kind.ends_with(b".delta");
+        if goes_on && self.tally.is_cut() {
+            // Only the last call may be cut, with the whole answer.
+            return Err(Violation::bad_arguments());
+        }
+        match kind.strip_prefix(b"response.").unwrap_or(kind) {
+            b"output_text.delta" => self.text(&read(data)?, on)?,
+            b"output_text.done" => {
+                self.text(&read(data)?, on)?;
+                on(Event::TextEnd)?;
+            }
+            b"refusal.delta" | b"refusal.done" => self.refusal(&read(data)?, on)?,
+            b"output_text.annotation.added" => {
+                let event: DeltaIn<'_> = read(data)?;
+                if let Some(citation) = event.annotation.and_then(response::citation) {
+                    on(Event::Citation(citation))?;
+                }
+            }
+            b"reasoning_summary_text.delta" | b"reasoning_summary_text.done" => {
+                self.reasoning(&read(data)?, SegmentKind::Summary, on)?;
+            }
+            b"reasoning_text.delta" | b"reasoning_text.done" => {
+                self.reasoning(&read(data)?, SegmentKind::Raw, on)?;
+            }
+            b"reasoning_summary_part.added" | b"reasoning_part.added" => {
+                let event: DeltaIn<'_> = read(data)?;
+                let at = self.items.find(Kind::Reasoning, event.name())?;
+                if let Item::Reasoning(told) = self.items.at(at)? {
+                    told.end_part();
+                }
+            }
+            b"function_call_arguments.delta"
+            | b"function_call_arguments.done"
+            | b"custom_tool_call_input.delta"
+            | b"custom_tool_call_input.done" => self.args(&read(data)?, on)?,
+            b"output_item.added" => self.added(&read(data)?, on)?,
+            b"output_item.done" => {
+                let event: ItemEventIn<'_> = read(data)?;
+                if let Some(raw) = event.item {
+                    self.item_done(event.output_index, raw, on)?;
+                }
+            }
+            b"created" => {
+                let event: LifecycleIn<'_> = read(data)?;
+                on(Event::Start(Start {
+                    id: event.response.id.map(|id| id.0),
+                    model: event.response.model.map(|model| model.0),
+                    spent: None,
+                }))?;
+            }
+            b"in_progress" | b"queued" => on(Event::Ping)?,
+            b"completed" | b"incomplete" => {
+                let event: LifecycleIn<'_> = read(data)?;
+                self.end(&event.response, on)?;
+                return Ok(true);
+            }
+            b"failed" | b"cancelled" => {
+                on(Event::Error(error::of_failed(data)))?;
+                return Ok(true);
+            }
+            b"error" => {
+                on(Event::Error(error::of_upstream(parse_event(
+                    Dialect::OpenaiResponses,
+                    data,
+                ))))?;
+                return Ok(true);
+            }
+            // Progress of the provider's own tools, parts that begin and end, and whatever is invented next.
+            _ => {}
+        }
+        if let Some(breach) = self.items.repair() {
+            on(Event::Repair(breach))?;
+        }
+        Ok(false)
+    }
+
+    fn text(
+        &mut self,
+        event: &DeltaIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let at = self.items.find(Kind::Message, event.name())?;
+        let Item::Message(told) = self.items.at(at)? else {
+            return Ok(());
+        };
+        let text = match (&event.delta, &event.text) {
+            (Some(delta), _) => &**delta,
+            (None, Some(whole)) => told.rest_of_part(whole),
+            (None, None) => "",
+        };
+        if !text.is_empty() {
+            told.tell(text);
+            on(Event::TextDelta(Cow::Borrowed(text)))?;
+        }
+        if event.delta.is_none() {
+            told.end_part();
+        }
+        Ok(())
+    }
+
+    fn refusal(
+        &mut self,
+        event: &DeltaIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let at = self.items.find(Kind::Message, event.name())?;
+        let Item::Message(told) = self.items.at(at)? else {
+            return Ok(());
+        };
+        let text = match (&event.delta, &event.text) {
+            (Some(delta), _) => &**delta,
+            (None, Some(whole)) if !told.is_refused() => &**whole,
+            _ => "",
+        };
+        if text.is_empty() {
+            return Ok(());
+        }
+        told.refuse();
+        self.tally.refuse();
+        on(Event::RefusalDelta(Cow::Borrowed(text)))
+    }
+
+    fn reasoning(
+        &mut self,
+        event: &DeltaIn<'_>,
+        kind: SegmentKind,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let at = self.items.find(Kind::Reasoning, event.name())?;
+        let Item::Reasoning(told) = self.items.at(at)? else {
+            return Ok(());
+        };
+        let text = match (&event.delta, &event.text) {
+            (Some(delta), _) => &**delta,
+            (None, Some(whole)) => told.rest_of_part(whole),
+            (None, None) => "",
+        };
+        if !text.is_empty() {
+            if told.tell(text) {
+                on(Event::ReasoningPart)?;
+            }
+            let text = Cow::Borrowed(text);
+            on(Event::ReasoningDelta { kind, text })?;
+        }
+        if event.delta.is_none() {
+            told.end_part();
+        }
+        Ok(())
+    }
+
+    fn args(
+        &mut self,
+        event: &DeltaIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let slot = self.items.find(Kind::Call, event.name())?;
+        let Item::Call(call) = self.items.at(slot)? else {
+            return Ok(());
+        };
+        let fragment = match (&*call, &event.delta, &event.text) {
+            (Call::Started { .. }, Some(delta), _) => &**delta,
+            (Call::Started { told: false, .. }, None, Some(whole)) => &**whole,
+            _ => return Ok(()),
+        };
+        if fragment.is_empty() {
+            return Ok(());
+        }
+        call.tell(fragment)?;
+        let fragment = Cow::Borrowed(fragment);
+        on(Event::ToolArgs { slot, fragment })
+    }
+
+    fn added(
+        &mut self,
+        event: &ItemEventIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let Some(raw) = event.item else {
+            return Ok(());
+        };
+        let item: ItemIn<'_> = read(raw.get().as_bytes())?;
+        let name = Name {
+            id: item.id.as_deref(),
+            index: event.output_index,
+        };
+        let kind = Kind::of(item.kind.as_deref());
+        if kind == Kind::Other {
+            return Ok(());
+        }
+        let Some(slot) = self.items.begin(kind, name)? else {
+            return Ok(());
+        };
+        let Item::Call(call) = self.items.at(slot)? else {
+            return Ok(());
+        };
+        let kind = match item.kind.as_deref() {
+            Some("custom_tool_call") => CallKind::Freeform,
+            _ => CallKind::Function,
+        };
+        let (Some(id), Some(name)) = (item.call_id, item.name.filter(|name| !name.is_empty()))
+        else {
+            return Ok(());
+        };
+        if !matches!(call, Call::Announced) {
+            return Ok(());
+        }
+        *call = Call::Started {
+            call_id: id.to_owned(),
+            scanner: (kind == CallKind::Function).then(Scanner::default),
+            wrapped: self.wrapped.iter().any(|known| **known == *name),
+            told: false,
+        };
+        self.tally.called(true);
+        on(Event::ToolStart {
+            slot,
+            id: id.0,
+            namespace: None,
+            name: name.0,
+            kind,
+        })
+    }
+
+    /// Tells what is whole now, and whatever of it was not told before.
+    fn item_done(
+        &mut self,
+        index: Option<usize>,
+        raw: &RawValue,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+        let name = Name {
+            id: whole.id.as_deref(),
+            index,
+        };
+        let kind = Kind::of(whole.kind.as_deref());
+        let at = self.items.end(kind, name, whole.call_id.as_deref())?;
+        self.finish(at, raw, &whole, on).map(drop)
+    }
+
+    /// Tells of the item of that number what was not told before. Whether there was something.
+    fn finish(
+        &mut self,
+        at: usize,
+        raw: &RawValue,
+        whole: &ItemIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        let blocks =
+            response::blocks(raw, whole).map_err(|fault| Violation::unreadable(&fault.message))?;
+        let fresh = match self.items.at(at)? {
+            Item::Message(told) => {
+                told.end();
+                if !told.is_silent() {
+                    let text = text_of(&blocks);
+                    let rest = told.rest_of_all(&text);
+                    if rest.is_empty() {
+                        return Ok(false);
+                    }
+                    told.tell(rest);
+                    on(Event::TextDelta(Cow::Borrowed(rest)))?;
+                    return Ok(true);
+                }
+                told.tell(&text_of(&blocks));
+                !blocks.is_empty()
+            }
+            Item::Reasoning(told) => {
+                let fresh = told.end();
+                if !told.is_silent() {
+                    if fresh {
+                        let opaque = blocks.iter().find_map(|block| match block {
+                            Block::Reasoning(reasoning) => reasoning.opaque.clone(),
+                            _ => None,
+                        });
+                        on(Event::ReasoningEnd(opaque))?;
+                    }
+                    return Ok(false);
+                }
+                fresh
+            }
+            Item::Call(_) => return self.finish_call(at, &blocks, on),
+            Item::Other { done } => !std::mem::replace(done, true),
+        };
+        if fresh {
+            for block in &blocks {
+                self.tally.note(block);
+                replay::block(at, block, on)?;
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn finish_call(
+        &mut self,
+        slot: usize,
+        blocks: &[Block],
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        let (Item::Call(call), Some(block @ Block::ToolCall(whole))) =
+            (self.items.at(slot)?, blocks.first())
+        else {
+            return Ok(false);
+        };
+        let done = Call::Done {
+            call_id: whole.id.clone(),
+        };
+        let before = std::mem::replace(call, done);
+        match &before {
+            Call::Done { .. } => return Ok(false),
+            Call::Announced => {
+                self.tally.note(block);
+                replay::block(slot, block, on)?;
+                return Ok(true);
+            }
+            Call::Started { told, .. } => {
+                self.tally.note(block);
+                if !told && !whole.args.raw.is_empty() {
+                    let fragment = Cow::Borrowed(whole.args.raw.as_str());
+                    on(Event::ToolArgs { slot, fragment })?;
+                } else if !before.is_whole() && !self.tally.is_cut() {
+                    // A piece was lost on the way: the item itself is whole.
+                    return Err(Violation::bad_arguments());
+                }
+            }
+        }
+        on(Event::ToolEnd { slot })?;
+        Ok(false)
+    }
+
+    /// The terminal event. Servers that tell the items, or some of them, only here are understood too.
+    fn end(
+        &mut self,
+        response: &ResponseIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.reconcile(response, on)?;
+        let mut cut = false;
+        for (slot, item) in self.items.open() {
+            match item {
+                Item::Call(Call::Started { .. }) => {
+                    cut = true;
+                    on(Event::ToolEnd { slot })?;
+                }
+                Item::Reasoning(told) if !told.is_silent() => on(Event::ReasoningEnd(None))?,
+                _ => {}
+            }
+        }
+        if cut {
+            self.tally.called(false);
+        }
+        if let Some(mut spent) = response::spent(response) {
+            spent.web_searches = self.tally.searches();
+            on(Event::Usage(spent))?;
+        }
+        let stop = self.tally.stop(response::stop(response))?;
+        on(Event::Stop(stop))?;
+        on(Event::End)
+    }
+
+    /// Tells what the whole answer has and no event has told.
+    fn reconcile(
+        &mut self,
+        response: &ResponseIn<'_>,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let streamed = !self.items.is_empty();
+        let mut late = false;
+        let mut places: Vec<Kind> = Vec::new();
+        for raw in &response.output {
+            let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+            let kind = Kind::of(whole.kind.as_deref());
+            let place = places.iter().filter(|known| **known == kind).count();
+            places.push(kind);
+            let name = Name {
+                id: whole.id.as_deref(),
+                index: None,
+            };
+            let call = whole.call_id.as_deref().and_then(|id| self.items.call(id));
+            let at = match call.or_else(|| self.items.in_answer(kind, name, place)) {
+                Some(at) => at,
+                None => self.items.late(kind)?,
+            };
+            late |= self.finish(at, raw, &whole, on)?;
+        }
+        if late && streamed {
+            let message = "the upstream has content in its last event that it did not stream";
+            on(Event::Repair(Violation::new("late_content", message)))?;
+        }
+        Ok(())
+    }
+}
+
+/// One event, or a part of one.
+pub fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Violation> {
+    serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
+}
