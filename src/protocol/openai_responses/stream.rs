@@ -28,6 +28,7 @@ mod message;
 mod slots;
 mod tally;
 mod told;
+mod whole;
 mod writer;
 
 pub use decoder::Decoder;

@@ -9,7 +9,7 @@ use super::super::response;
 use super::super::wire::{DeltaIn, ItemEventIn, ItemIn, LifecycleIn, Name, ResponseIn};
 use super::slots::{Call, Item, Items, Kind};
 use super::tally::Tally;
-use super::told::text_of;
+use super::whole::{Rest, rest};
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
 use crate::protocol::hub::args::Scanner;
@@ -293,46 +293,22 @@ impl Answer {
     ) -> Result<bool, Violation> {
         let blocks =
             response::blocks(raw, whole).map_err(|fault| Violation::unreadable(&fault.message))?;
-        let fresh = match self.items.at(at)? {
-            Item::Message(told) => {
-                told.end();
-                if !told.is_silent() {
-                    let text = text_of(&blocks);
-                    let rest = told.rest_of_all(&text);
-                    if rest.is_empty() {
-                        return Ok(false);
-                    }
-                    told.tell(rest);
-                    on(Event::TextDelta(Cow::Borrowed(rest)))?;
-                    return Ok(true);
+        let item = self.items.at(at)?;
+        if let Item::Call(_) = item {
+            return self.finish_call(at, &blocks, on);
+        }
+        match rest(item, &blocks) {
+            Rest::Nothing => Ok(false),
+            Rest::End(opaque) => on(Event::ReasoningEnd(opaque)).map(|()| false),
+            Rest::Text(text) => on(Event::TextDelta(Cow::Owned(text))).map(|()| true),
+            Rest::All => {
+                for block in &blocks {
+                    self.tally.note(block);
+                    replay::block(at, block, on)?;
                 }
-                told.tell(&text_of(&blocks));
-                !blocks.is_empty()
-            }
-            Item::Reasoning(told) => {
-                let fresh = told.end();
-                if !told.is_silent() {
-                    if fresh {
-                        let opaque = blocks.iter().find_map(|block| match block {
-                            Block::Reasoning(reasoning) => reasoning.opaque.clone(),
-                            _ => None,
-                        });
-                        on(Event::ReasoningEnd(opaque))?;
-                    }
-                    return Ok(false);
-                }
-                fresh
-            }
-            Item::Call(_) => return self.finish_call(at, &blocks, on),
-            Item::Other { done } => !std::mem::replace(done, true),
-        };
-        if fresh {
-            for block in &blocks {
-                self.tally.note(block);
-                replay::block(at, block, on)?;
+                Ok(true)
             }
         }
-        Ok(fresh)
     }
 
     fn finish_call(
@@ -413,18 +389,7 @@ impl Answer {
         let mut places: Vec<Kind> = Vec::new();
         for raw in &response.output {
             let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
-            let kind = Kind::of(whole.kind.as_deref());
-            let place = places.iter().filter(|known| **known == kind).count();
-            places.push(kind);
-            let name = Name {
-                id: whole.id.as_deref(),
-                index: None,
-            };
-            let call = whole.call_id.as_deref().and_then(|id| self.items.call(id));
-            let at = match call.or_else(|| self.items.in_answer(kind, name, place)) {
-                Some(at) => at,
-                None => self.items.late(kind)?,
-            };
+            let at = self.items.in_answer(&whole, &mut places)?;
             late |= self.finish(at, raw, &whole, on)?;
         }
         if late && streamed {

@@ -4,7 +4,7 @@
 //! parts belong, and leave ids out or change them. So an event belongs to the first of these that there is: the item of its kind
 //! with its id, the open item of its kind at its position, the open item of its kind that began last. Only the first and, by
 //! position, a new one are by the book; the others are repairs.
-use super::super::wire::Name;
+use super::super::wire::{ItemIn, Name};
 use super::told::Told;
 use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::error::Violation;
@@ -219,9 +219,26 @@ impl Items {
             .ok_or_else(|| Violation::unreadable("an item is missing"))
     }
 
-    /// The number of the item that the final answer has at `place` among those of its kind, by id, else by that place.
-    pub fn in_answer(&self, kind: Kind, name: Name<'_>, place: usize) -> Option<usize> {
-        self.by_id(kind, name).or_else(|| {
+    /// The number of an item of the final answer: by the id of a call, else by its own, else by its place among those of its kind, which
+    /// `places` counts. A new one if no event has told of it.
+    pub fn in_answer(
+        &mut self,
+        whole: &ItemIn<'_>,
+        places: &mut Vec<Kind>,
+    ) -> Result<usize, Violation> {
+        let kind = Kind::of(whole.kind.as_deref());
+        let place = places.iter().filter(|known| **known == kind).count();
+        places.push(kind);
+        let name = Name {
+            id: whole.id.as_deref(),
+            index: None,
+        };
+        let by_call = whole.call_id.as_deref().and_then(|id| {
+            self.known.iter().position(
+                |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(id)),
+            )
+        });
+        let by_place = || {
             let of_kind = self.known.iter().enumerate();
             let at = of_kind
                 .filter(|(_, known)| known.item.kind() == kind)
@@ -229,24 +246,16 @@ impl Items {
                 .map(|(at, _)| at);
             // A call is known by the id that its result will name.
             at.filter(|at| kind != Kind::Call || self.is_announced_call(*at))
-        })
-    }
-
-    /// The number of the call with that id.
-    pub fn call(&self, call_id: &str) -> Option<usize> {
-        self.known.iter().position(
-            |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(call_id)),
-        )
+        };
+        match by_call.or_else(|| self.by_id(kind, name)).or_else(by_place) {
+            Some(at) => Ok(at),
+            None => self.add(kind, Name::default(), true),
+        }
     }
 
     /// Whether nothing is known of any.
     pub const fn is_empty(&self) -> bool {
         self.known.is_empty()
-    }
-
-    /// A new item, which only the final answer tells of.
-    pub fn late(&mut self, kind: Kind) -> Result<usize, Violation> {
-        self.add(kind, Name::default(), true)
     }
 
     /// The items that have not ended, each with its number.
