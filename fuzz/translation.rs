@@ -4,7 +4,7 @@ use serde_json::Value;
 use weir::protocol::gemini::Delivery;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::request::Request;
-use weir::protocol::hub::target::{Quirks, Target};
+use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, models};
 
@@ -129,6 +129,7 @@ fn translator(request: &Request, upstream: Dialect, model: &str) -> Option<(Tran
         capabilities: &capabilities,
         quirks: &Quirks::DEEPSEEK,
         account: "a",
+        prompt_cache: PromptCache::Auto,
     };
     let stamp = Stamp {
         created: 1,

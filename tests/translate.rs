@@ -12,7 +12,7 @@ use serde_json::Value;
 use weir::protocol::gemini::Delivery;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::error::RequestFault;
-use weir::protocol::hub::target::{Quirks, Target};
+use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, error, models};
 
@@ -78,6 +78,8 @@ struct Case {
     model: String,
     /// Only Gemini's clients say it outside the body.
     delivery: Option<Delivery>,
+    /// As the account has it; off unless the case is about it.
+    prompt_cache: PromptCache,
     sections: Vec<(String, String)>,
 }
 
@@ -105,6 +107,12 @@ impl Case {
                 .iter()
                 .find(|(key, _)| *key == "delivery")
                 .map(|(_, name)| delivery(name)),
+            prompt_cache: match fields.iter().find(|(key, _)| *key == "prompt_cache") {
+                None => PromptCache::Off,
+                Some((_, "auto")) => PromptCache::Auto,
+                Some((_, "1h")) => PromptCache::Hour,
+                Some((_, other)) => panic!("no cache `{other}`"),
+            },
             title,
             sections,
         }
@@ -117,6 +125,11 @@ impl Case {
         );
         if let Some(delivery) = self.delivery {
             writeln!(text, "delivery: {}", format!("{delivery:?}").to_lowercase()).unwrap();
+        }
+        match self.prompt_cache {
+            PromptCache::Off => {}
+            PromptCache::Auto => text.push_str("prompt_cache: auto\n"),
+            PromptCache::Hour => text.push_str("prompt_cache: 1h\n"),
         }
         for (name, body) in &self.sections {
             write!(text, "{RULER}{name}\n{body}").unwrap();
@@ -170,6 +183,7 @@ impl Case {
             capabilities: &capabilities,
             quirks: &quirks,
             account: "account-1",
+            prompt_cache: self.prompt_cache,
         };
         let start = || Translator::new(&request, self.upstream, &target, STAMP);
         let (mut translator, encoded) = match start() {

@@ -3,7 +3,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use weir::protocol::hub::context::Stamp;
-use weir::protocol::hub::target::{Quirks, Target};
+use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Terminal, Translator};
 use weir::protocol::{Dialect, gemini, models};
 
@@ -37,6 +37,7 @@ fn translator(client: Dialect, upstream: Dialect) -> Translator {
         capabilities: &capabilities,
         quirks: &Quirks::DEEPSEEK,
         account: "",
+        prompt_cache: PromptCache::Auto,
     };
     let stamp = Stamp {
         created: 1,
@@ -203,6 +204,7 @@ fn encode(client: Dialect, body: &[u8]) {
             capabilities: &capabilities,
             quirks: &quirks,
             account: "a",
+            prompt_cache: PromptCache::Auto,
         };
         let stamp = Stamp {
             created: 1,

@@ -3,7 +3,7 @@ use bytes::BytesMut;
 use serde_json::json;
 use weir::protocol::hub::context::Stamp;
 use weir::protocol::hub::request::Request;
-use weir::protocol::hub::target::{Quirks, Target};
+use weir::protocol::hub::target::{PromptCache, Quirks, Target};
 use weir::protocol::translate::{self, Translator};
 use weir::protocol::{Dialect, models};
 
@@ -33,6 +33,7 @@ pub fn translator(request: &Request, upstream: Dialect) -> (Translator, Vec<u8>)
         capabilities: &capabilities,
         quirks: &Quirks::OPENAI,
         account: "",
+        prompt_cache: PromptCache::Auto,
     };
     let stamp = Stamp {
         created: 1,

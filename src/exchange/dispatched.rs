@@ -199,6 +199,7 @@ impl Dispatch {
             capabilities: &self.gateway.config.capabilities_of(&pick.model),
             quirks: pick.account.provider.quirks(),
             account: &pick.account.name,
+            prompt_cache: pick.account.prompt_cache,
         };
         let created = wall
             .duration_since(UNIX_EPOCH)

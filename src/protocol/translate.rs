@@ -37,7 +37,6 @@ use stops::Stops;
 
 mod coders;
 pub mod count;
-mod estimate;
 mod freeform;
 mod halves;
 mod ids;
@@ -117,7 +116,7 @@ impl Translator {
                 model: target.model.to_owned(),
                 account: opaque::account_mark(target.account),
             },
-            prompt_estimate: estimate::prompt(request),
+            prompt_estimate: super::hub::estimate::prompt(request),
         };
         let translator = Self {
             client: request.client,

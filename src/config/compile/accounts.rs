@@ -77,6 +77,7 @@ impl Compiler<'_, '_> {
             egress: egress?,
             timeouts: timeouts?,
             health_check,
+            prompt_cache: raw.prompt_cache.value(),
             project: label(&raw.project),
         })
     }

@@ -18,6 +18,7 @@ use crate::config::yaml::decode::{Decode, Field, Map, Needed, Section};
 use crate::config::yaml::document::Kind;
 use crate::config::yaml::faults::Faults;
 use crate::protocol::Dialect;
+use crate::protocol::hub::target::PromptCache;
 
 mapping!("an account: `{ name: NAME, provider: PROVIDER, key: { env: NAME } }`"
 /// A credential at an upstream, and where that is.
@@ -57,6 +58,8 @@ Account {
     timeouts: Section<Timeouts>,
     /// Asks every endpoint whether it is alive. Default: only what real requests tell.
     health_check: Field<HealthCheck>,
+    /// Sets cache markers on translated Anthropic requests of a conversation whose client sets none.
+    prompt_cache: Setting<Word<PromptCache>> = Word::or(PromptCache::Auto),
     /// A free label for reports.
     project: Field<Name>,
 });
@@ -149,6 +152,12 @@ impl Words for Dialect {
         ("openai-responses", Self::OpenaiResponses),
         ("gemini", Self::Gemini),
     ];
+}
+
+impl Words for PromptCache {
+    const EXPECTED: &'static str = "whether cache markers are set";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("off", Self::Off), ("1h", Self::Hour)];
 }
 
 impl Words for Auth {

@@ -10,6 +10,7 @@ use super::providers::{Auth, Provider};
 use super::{Egress, Glob};
 use crate::config::secret::Secret;
 use crate::protocol::Dialect;
+use crate::protocol::hub::target::PromptCache;
 
 /// A credential at an upstream, and where that is.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Account {
     pub egress: Option<Egress>,
     pub timeouts: Timeouts,
     pub health_check: Option<HealthCheck>,
+    /// Whether conversations without a cache marker get their own when they are translated for Anthropic.
+    pub prompt_cache: PromptCache,
     pub project: Option<Arc<str>>,
 }
 

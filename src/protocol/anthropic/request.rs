@@ -1,5 +1,6 @@
 //! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
 mod blocks;
+mod caching;
 mod decode;
 mod encode;
 mod media;

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::schema::{mend, object, print, walk};
+use crate::protocol::hub::mend::mend;
+use crate::protocol::hub::schema::{object, print, walk};
 
 /// A tool's schema for `parametersJsonSchema`.
 pub fn parameters(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault> {

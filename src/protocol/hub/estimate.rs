@@ -1,9 +1,9 @@
 //! A guess at the tokens of a prompt, for clients that must be told a number before, or instead of, the upstream's.
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::block::{Block, DocumentSource};
-use crate::protocol::hub::context::BYTES_PER_TOKEN;
-use crate::protocol::hub::request::{Request, Tool};
+use super::block::{Block, DocumentSource};
+use super::context::BYTES_PER_TOKEN;
+use super::request::{Request, Tool};
 
 /// The guess. Every kind of block counts: agents' prompts are mostly tools and results.
 pub fn prompt(request: &Request) -> u64 {

@@ -12,6 +12,20 @@ pub struct Target<'a> {
     pub quirks: &'a Quirks,
     /// The account's name: opaque state may be bound to it. Empty = nothing is.
     pub account: &'a str,
+    /// Whether cache markers are set where the client sets none (Anthropic).
+    pub prompt_cache: PromptCache,
+}
+
+/// What becomes of conversations without a cache marker at a provider that caches only what is marked.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum PromptCache {
+    /// Marked for as long as the provider caches without being told (five minutes).
+    #[default]
+    Auto,
+    /// Marked for one hour.
+    Hour,
+    /// Left as they are.
+    Off,
 }
 
 impl Target<'_> {

@@ -4,7 +4,7 @@ use memchr::memmem;
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::{Request, Role};
-use crate::protocol::hub::{history, opaque};
+use crate::protocol::hub::{estimate as hub_estimate, history, opaque};
 use crate::protocol::json::surrogates;
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 
@@ -58,5 +58,5 @@ pub fn holds_envelope(body: &[u8]) -> bool {
 
 /// A guess at the tokens of a prompt.
 pub fn estimate(request: &Request) -> u64 {
-    super::estimate::prompt(request)
+    hub_estimate::prompt(request)
 }

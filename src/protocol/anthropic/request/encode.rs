@@ -6,9 +6,9 @@ use serde_json::Number;
 use super::super::wire::{
     BlockOut, CacheOut, FormatOut, MetadataOut, OutputConfigOut, RequestOut, ToolOut,
 };
-use super::messages;
 use super::reasoning::thinking;
 use super::tools::{tool_choice, tools};
+use super::{caching, messages};
 use crate::protocol::hub::block::{Text, Ttl};
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
@@ -54,6 +54,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     sampling(request, target, &mut losses, &mut out);
     let stops = stops(request, target, &mut losses, &mut out);
     identity(request, &mut losses, &mut out);
+    caching::mark_all(request, target, &mut out);
     keep_last_breakpoints(&mut out);
     let version = version(target, &out);
     let body = serde_json::to_vec(&out).map_err(|error| {

@@ -129,11 +129,7 @@ impl Answer {
         let Item::Message(told) = self.items.at(at)? else {
             return Ok(());
         };
-        let text = match (&event.delta, &event.text) {
-            (Some(delta), _) => &**delta,
-            (None, Some(whole)) => told.rest_of_part(whole),
-            (None, None) => "",
-        };
+        let text = told.news(event.delta.as_deref(), event.text.as_deref());
         if !text.is_empty() {
             told.tell(text);
             on(Event::TextDelta(Cow::Borrowed(text)))?;
@@ -176,11 +172,7 @@ impl Answer {
         let Item::Reasoning(told) = self.items.at(at)? else {
             return Ok(());
         };
-        let text = match (&event.delta, &event.text) {
-            (Some(delta), _) => &**delta,
-            (None, Some(whole)) => told.rest_of_part(whole),
-            (None, None) => "",
-        };
+        let text = told.news(event.delta.as_deref(), event.text.as_deref());
         if !text.is_empty() {
             if told.tell(text) {
                 on(Event::ReasoningPart)?;

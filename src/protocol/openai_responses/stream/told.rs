@@ -37,8 +37,13 @@ impl Told {
         self.boundary = true;
     }
 
+    /// What an event adds: its delta, or what is missing of the part that it has whole.
+    pub fn news<'t>(&self, delta: Option<&'t str>, whole: Option<&'t str>) -> &'t str {
+        delta.unwrap_or_else(|| self.rest_of_part(whole.unwrap_or_default()))
+    }
+
     /// What of the part that is now told whole was not told yet.
-    pub fn rest_of_part<'t>(&self, whole: &'t str) -> &'t str {
+    fn rest_of_part<'t>(&self, whole: &'t str) -> &'t str {
         if !self.boundary {
             return self.rest(whole, self.part);
         }

@@ -41,8 +41,13 @@ pub fn rest(item: &mut Item, blocks: &[Block]) -> Rest {
                 _ => None,
             })),
         },
-        Item::Other { done } if std::mem::replace(done, true) => Rest::Nothing,
-        Item::Other { .. } => Rest::All,
+        Item::Other { done } => {
+            if std::mem::replace(done, true) {
+                Rest::Nothing
+            } else {
+                Rest::All
+            }
+        }
         Item::Call(_) => Rest::Nothing,
     }
 }
