@@ -89,7 +89,6 @@ const STILL_IN_CIRCLES: &[&str] = &[
     "exchange::explain::accounts, exchange::explain::report, exchange::explain::text",
     "exchange::relaying, exchange::translated",
     "limits::remote, limits::spend",
-    "protocol::anthropic::request::encode, protocol::anthropic::request::media, protocol::anthropic::request::messages, protocol::anthropic::request::reasoning, protocol::anthropic::request::tools",
     "protocol::error::delay, protocol::error::parse",
     "protocol::gemini::response, protocol::gemini::stream::decoder, protocol::gemini::stream::grounding",
     "protocol::hub::block, protocol::hub::error, protocol::hub::names, protocol::hub::opaque, protocol::hub::request, protocol::hub::response, protocol::hub::target",

@@ -69,14 +69,15 @@ fn node() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A tool's schema: some object, or alternatives for one.
+/// A tool's schema: some object, or alternatives for one. Those are closed: of open ones the meaning is kept that their writers had,
+/// and not that everything goes.
 fn tool() -> impl Strategy<Value = Value> {
     let object = proptest::collection::btree_map("[abc]", node(), 0..4).prop_map(
         |members| json!({ "type": "object", "properties": members, "$schema": "http://json-schema.org/draft-07/schema#" }),
     );
     let part = || {
         proptest::collection::btree_map("[abc]", node(), 0..3)
-            .prop_map(|members| json!({ "type": "object", "properties": members }))
+            .prop_map(|members| json!({ "type": "object", "properties": members, "additionalProperties": false }))
     };
     prop_oneof![
         object,

@@ -151,6 +151,7 @@ impl Case {
             provider: self.provider.clone(),
             model: self.model.clone(),
             delivery: self.delivery,
+            prompt_cache: self.prompt_cache,
             sections: self
                 .sections
                 .iter()

@@ -5,7 +5,6 @@
 //! which moves: Anthropic itself sets that one when asked at the top of the request; servers that are not Anthropic's get it on the
 //! last block, with one more within the 20 blocks in which an earlier write is looked for.
 use super::super::wire::{BlockOut, CacheOut, RequestOut, ToolOut};
-use super::encode::cache;
 use super::messages::mark;
 use crate::protocol::hub::block::{Block, Ttl};
 use crate::protocol::hub::estimate;
@@ -27,7 +26,7 @@ pub fn mark_all(request: &Request, target: &Target<'_>, out: &mut RequestOut<'_>
     {
         return;
     }
-    let marker = cache(ttl);
+    let marker = CacheOut::of(ttl);
     if let Some(place) = fixed_end(out) {
         *place = Some(marker);
     }

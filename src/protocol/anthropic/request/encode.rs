@@ -9,7 +9,7 @@ use super::super::wire::{
 use super::reasoning::thinking;
 use super::tools::{tool_choice, tools};
 use super::{caching, messages};
-use crate::protocol::hub::block::{Text, Ttl};
+use crate::protocol::hub::block::Text;
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
@@ -26,7 +26,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     let mut out = RequestOut {
         model: target.model,
         max_tokens: request.max_output.unwrap_or(target.capabilities.max_output),
-        cache_control: request.cache.auto.map(cache),
+        cache_control: request.cache.auto.map(CacheOut::of),
         system: request.system.iter().filter_map(system).collect(),
         tools: Vec::new(),
         tool_choice: None,
@@ -68,18 +68,6 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     })
 }
 
-/// The marker of that length.
-pub(super) const fn cache(ttl: Ttl) -> CacheOut {
-    CacheOut {
-        kind: "ephemeral",
-        ttl: match ttl {
-            Ttl::Default => None,
-            Ttl::Short => Some("5m"),
-            Ttl::Long => Some("1h"),
-        },
-    }
-}
-
 /// The present version refuses sampling parameters even at their defaults; others than Anthropic know only the old one.
 fn version(target: &Target<'_>, out: &RequestOut<'_>) -> &'static str {
     let samples = out.temperature.is_some() || out.top_p.is_some() || out.top_k.is_some();
@@ -94,7 +82,7 @@ fn system(text: &Text) -> Option<BlockOut<'_>> {
     (!text.text.trim().is_empty()).then(|| BlockOut::Text {
         text: Cow::Borrowed(&text.text),
         citations: Vec::new(),
-        cache_control: text.cache.map(cache),
+        cache_control: text.cache.map(CacheOut::of),
     })
 }
 

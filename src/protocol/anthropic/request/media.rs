@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::wire::{BlockOut, SourceOut};
-use super::encode::cache;
+use super::super::wire::{BlockOut, CacheOut, SourceOut};
 use crate::protocol::hub::block::{Image, Source};
 use crate::protocol::hub::error::{Losses, RequestFault};
 
@@ -31,7 +30,7 @@ pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, 
     };
     Ok(BlockOut::Image {
         source,
-        cache_control: image.cache.map(cache),
+        cache_control: image.cache.map(CacheOut::of),
     })
 }
 

@@ -3,7 +3,6 @@ use std::borrow::Cow;
 
 use super::super::response::object;
 use super::super::wire::{BlockOut, CacheOut, EnabledOut, MessageOut, SourceOut};
-use super::encode::cache;
 use super::media::{self, unsupported};
 use crate::protocol::hub::block::{Block, CallKind, Document, DocumentSource, Reasoning, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
@@ -180,7 +179,7 @@ impl<'a> Writer<'a, '_> {
                         tool_use_id,
                         content: inner,
                         is_error: result.is_error,
-                        cache_control: result.cache.map(cache),
+                        cache_control: result.cache.map(CacheOut::of),
                     }
                 }
             });
@@ -210,7 +209,7 @@ impl<'a> Writer<'a, '_> {
                     Cow::Owned(format!("<system-note>\n{}\n</system-note>", note.text))
                 },
                 citations: Vec::new(),
-                cache_control: note.cache.map(cache),
+                cache_control: note.cache.map(CacheOut::of),
             })
             .collect();
         self.push(if native { "system" } else { "user" }, content);
@@ -249,7 +248,7 @@ impl<'a> Writer<'a, '_> {
             id: names::tool_id(&call.id, self.target.quirks.tool_ids),
             name: names::tool_name(call.namespace.as_deref(), &call.name),
             input: object(input),
-            cache_control: call.cache.map(cache),
+            cache_control: call.cache.map(CacheOut::of),
         }
     }
 
@@ -260,7 +259,7 @@ impl<'a> Writer<'a, '_> {
             Block::Text(block) => BlockOut::Text {
                 text: Cow::Borrowed(&block.text),
                 citations: Vec::new(),
-                cache_control: block.cache.map(cache),
+                cache_control: block.cache.map(CacheOut::of),
             },
             Block::Refusal(refusal) if refusal.trim().is_empty() => return Ok(None),
             Block::Refusal(refusal) => text(Cow::Borrowed(refusal)),
@@ -276,7 +275,7 @@ impl<'a> Writer<'a, '_> {
                     title: &result.title,
                     content,
                     citations: result.citations.then_some(EnabledOut { enabled: true }),
-                    cache_control: result.cache.map(cache),
+                    cache_control: result.cache.map(CacheOut::of),
                 }
             }
             // A result that answers nothing.
@@ -324,7 +323,7 @@ impl<'a> Writer<'a, '_> {
             title: document.title.as_deref(),
             context: document.context.as_deref(),
             citations: document.citations.then_some(EnabledOut { enabled: true }),
-            cache_control: document.cache.map(cache),
+            cache_control: document.cache.map(CacheOut::of),
         })
     }
 }

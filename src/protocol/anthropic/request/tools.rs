@@ -3,8 +3,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::super::wire::{HostedOut, RequestOut, ToolChoiceOut, ToolOut};
-use super::encode::cache;
+use super::super::wire::{CacheOut, HostedOut, RequestOut, ToolChoiceOut, ToolOut};
 use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -95,7 +94,7 @@ fn function<'a>(
             None => Cow::Owned(raw(NO_PARAMETERS.to_owned())?),
         },
         strict,
-        cache_control: function.cache.map(cache),
+        cache_control: function.cache.map(CacheOut::of),
     })
 }
 

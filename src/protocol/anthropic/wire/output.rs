@@ -6,6 +6,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::super::search::PageOut;
+use crate::protocol::hub::block::Ttl;
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CacheCreationOut {
@@ -153,6 +154,20 @@ pub struct CacheOut {
     pub kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<&'static str>,
+}
+
+impl CacheOut {
+    /// The marker of that length.
+    pub const fn of(ttl: Ttl) -> Self {
+        Self {
+            kind: "ephemeral",
+            ttl: match ttl {
+                Ttl::Default => None,
+                Ttl::Short => Some("5m"),
+                Ttl::Long => Some("1h"),
+            },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -9,6 +9,7 @@ use crate::protocol::hub::block::{
     Block, CallKind, Foreign, Hosted, Reasoning, Segment, SegmentKind, Text, ToolCall, ToolResult,
 };
 use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::names::tool_name;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_array, is_string};
 use crate::protocol::hub::request::{Role, Turn};
@@ -95,7 +96,7 @@ impl<'a> Conversation<'a> {
                 };
                 let mut names = Vec::new();
                 for raw in &found {
-                    names_of(raw, &mut names);
+                    names_of(raw, None, &mut names);
                 }
                 self.found.extend(found);
                 let result = ToolResult {
@@ -218,17 +219,20 @@ pub fn call(item: &ItemIn<'_>, path: &Path<'_>) -> Result<ToolCall, RequestFault
     })
 }
 
-/// The names of the functions in a declaration; a namespace has several.
-fn names_of(raw: &RawValue, names: &mut Vec<String>) {
+/// The names of the functions in a declaration, as the model is told them; a namespace has several.
+fn names_of(raw: &RawValue, namespace: Option<&str>, names: &mut Vec<String>) {
     let Ok(tool) = serde_json::from_str::<ToolIn<'_>>(raw.get()) else {
+        return;
+    };
+    let Some(name) = tool.name else {
         return;
     };
     if &*tool.kind == "namespace" {
         for raw in tool.tools {
-            names_of(raw, names);
+            names_of(raw, Some(&name), names);
         }
     } else {
-        names.extend(tool.name.map(|name| name.to_owned()));
+        names.push(tool_name(namespace, &name).into_owned());
     }
 }
 
