@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -438,8 +438,13 @@ fn every_limit_arrives() {
     assert_eq!(config.timezone.iana_name(), Some("America/New_York"));
     let ledger = config.ledger.as_ref().expect("a ledger");
     assert_eq!(
-        (&*ledger.path, ledger.max_size),
-        (Path::new("/var/lib/weir/ledger"), 1 << 20)
+        (
+            &*ledger.path,
+            ledger.max_size,
+            ledger.keep,
+            ledger.max_history
+        ),
+        (Path::new("/var/lib/weir/ledger"), 1 << 20, 90, 64 << 20)
     );
     let prometheus = config.prometheus.as_ref().expect("a Prometheus");
     assert_eq!(

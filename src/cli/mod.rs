@@ -9,6 +9,7 @@ mod key;
 mod log;
 mod run;
 mod upstream;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ enum Command {
     Run(ConfigFile),
     /// Run the simulated upstream alone, for load tests and client tests
     Upstream(upstream::Upstream),
+    Usage(usage::Usage),
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +64,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Key(key) => key.run(),
         Command::Run(file) => run::run(&file),
         Command::Upstream(upstream) => upstream.run(),
+        Command::Usage(usage) => usage.run(),
     }
 }
 

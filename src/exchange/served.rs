@@ -8,6 +8,7 @@ use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
 use super::relaying::Relaying;
 use crate::config::Account;
+use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
 use crate::pool::{Failure, Next};
@@ -152,6 +153,19 @@ impl Dispatch {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
             outcome.cost_usd = self.usd();
+        }
+    }
+
+    /// For whom and by whom it was used, for the ledger. `project` is what the request or its key says.
+    pub fn attribution(&self, project: Option<&Arc<str>>) -> Attribution {
+        let (key, account) = (&self.admitted.key, self.served.account.as_ref());
+        let own = account.and_then(|account| account.project.as_ref());
+        Attribution {
+            key: Arc::clone(&key.name),
+            group: key.group.clone(),
+            project: project.or(own).cloned(),
+            model: self.served.model.clone(),
+            account: account.map(|account| Arc::clone(&account.name)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::relay::Relay;
 use crate::config::ClientKey;
 use crate::exchange::relaying::Relaying;
-use crate::limits::ledger::Ledger;
+use crate::limits::ledger::{Attribution, Ledger};
 use crate::limits::{Permit, Used};
 
 /// The permit of one request. Settled once; dropped unsettled, it gives back what was reserved.
@@ -25,12 +25,23 @@ impl Charge {
         }
     }
 
-    /// The request is over, and this is what it used.
-    pub(super) fn settle(mut self, used: &Used) {
+    /// The use of a request of which nobody knows more than who asked.
+    pub(super) fn of_key(&self, project: Option<&Arc<str>>) -> Attribution {
+        Attribution {
+            key: Arc::clone(&self.key.name),
+            group: self.key.group.clone(),
+            project: project.cloned(),
+            model: None,
+            account: None,
+        }
+    }
+
+    /// The request is over, and this is what it used, for whom and by whom.
+    pub(super) fn settle(mut self, used: &Used, who: Attribution) {
         let wall = SystemTime::now();
         self.permit.settle(used, Instant::now(), wall);
         if let Some(ledger) = &self.ledger {
-            ledger.record(&self.key.name, self.key.group.as_ref(), used, wall);
+            ledger.record(who, used, wall);
         }
     }
 }
@@ -39,7 +50,8 @@ impl Relay<'_> {
     /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
     pub(super) fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
-            charge.settle(&self.dispatch.used());
+            let who = self.dispatch.attribution(self.outcome.project.as_ref());
+            charge.settle(&self.dispatch.used(), who);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::exchange::operation;
 use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
+use crate::limits::ledger::Attribution;
 use crate::limits::{Permit, Used};
 use crate::outcome::{End, Outcome};
 use crate::protocol::Dialect;
@@ -194,10 +195,19 @@ impl Exchange {
     /// Gives the permit back and counts what was used, unless the relay has done so.
     fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
-            charge.settle(&match &self.stage {
-                Stage::Relay(dispatch) => dispatch.used(),
-                Stage::Idle | Stage::Vendor(_) => Used::default(),
-            });
+            let project = self.record.outcome.project.as_ref();
+            let (used, who) = match &self.stage {
+                Stage::Relay(dispatch) => (dispatch.used(), dispatch.attribution(project)),
+                Stage::Idle => (Used::default(), charge.of_key(project)),
+                Stage::Vendor(vendor) => {
+                    let who = Attribution {
+                        account: vendor.account(),
+                        ..charge.of_key(project)
+                    };
+                    (Used::default(), who)
+                }
+            };
+            charge.settle(&used, who);
         }
     }
 

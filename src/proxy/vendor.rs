@@ -244,6 +244,12 @@ impl Vendor {
             .map_or(Duration::ZERO, |_| self.picked_at.elapsed())
     }
 
+    /// The account that was asked.
+    pub(super) fn account(&self) -> Option<Arc<str>> {
+        let pick = self.pick.as_ref()?;
+        Some(Arc::clone(&pick.account.name))
+    }
+
     /// Takes what is known over into the record of the request.
     pub(super) fn describe(&self, outcome: &mut Outcome) {
         outcome.client_dialect = Some(self.dialect);

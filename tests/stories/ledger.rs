@@ -3,6 +3,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::rig::process::{command, run};
 use crate::rig::{KEY, Lines, Process, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
 
@@ -62,6 +63,60 @@ fn a_restart_forgets_no_budget() {
         refused.text()
     );
     assert_eq!(upstream.count(), 2);
+}
+
+#[test]
+fn the_history_tells_who_used_what_without_a_prometheus() {
+    let upstream = Upstream::json(200, lines().answer);
+    let directory = tempfile::tempdir().expect("a directory");
+    let ledger = directory.path().join("ledger");
+    let yaml = yaml(&upstream, &ledger).replace("limits: { usd_per_day: 1 }", "project: moon");
+    let report = |by: &str| -> Value {
+        let path = ledger.to_str().expect("text");
+        let ended = run(&mut command(&[
+            "usage", "--ledger", path, "--json", "--since", "2d", "--by", by,
+        ]));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        serde_json::from_str(&ended.stdout).expect("JSON")
+    };
+    for _ in 0..2 {
+        let mut weir = Weir::start(&yaml);
+        weir.ask(&lines()).send().is(200);
+        weir.ask(&lines()).send().is(200);
+        weir.drain();
+        weir.join().expect("it served");
+    }
+    let told = report("key,group,project,account");
+    let row = &told["rows"][0];
+    for (name, value) in [
+        ("key", "team"),
+        ("group", "g"),
+        ("project", "moon"),
+        ("account", "a"),
+    ] {
+        assert_eq!(row[name], value, "{told}");
+    }
+    // 10 + 3 + 5 tokens each at 20,000 USD per million.
+    assert_eq!(
+        (&row["requests"], &row["nano_usd"]),
+        (&4.into(), &1_440_000_000.into()),
+        "{told}"
+    );
+    assert_eq!(
+        (&row["input"], &row["cache_read"], &row["output"]),
+        (&40.into(), &12.into(), &20.into())
+    );
+    assert_eq!(told["total"]["nano_usd"], row["nano_usd"]);
+    let by_model = report("model");
+    let model = by_model["rows"][0]["model"].as_str().expect("a name");
+    assert!(model.starts_with("claude-"), "{by_model}");
+    let nothing = run(&mut command(&["usage", "--ledger", "/nowhere/ledger"]));
+    assert_eq!(nothing.code, Some(1));
+    assert!(
+        nothing.stderr.contains("there is no history"),
+        "{}",
+        nothing.stderr
+    );
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Compiler<'_, '_> {
         Some(Ledger {
             path: raw.path.get()?.0.clone(),
             max_size: raw.max_size.value() as u64,
+            keep: u32::try_from(raw.keep.value().as_secs() / DAY).unwrap_or(u32::MAX),
+            max_history: raw.max_history.value() as u64,
         })
     }
 }
+
+/// Seconds.
+const DAY: u64 = 86_400;

@@ -1,7 +1,9 @@
 //! `limits`, `timezone` and `ledger`: how much clients may use, and where that is remembered.
+use std::time::Duration;
+
 use super::mapping::mapping;
 use super::setting::{Measure as _, Otherwise, Rule, Setting};
-use crate::config::raw::values::{Number, OutputPath, Size, Whole};
+use crate::config::raw::values::{Number, OutputPath, Size, Span, Whole};
 use crate::config::yaml::decode::{Field, Needed};
 
 mapping!("limits: `{ rpm: 600 }`"
@@ -20,13 +22,21 @@ ClientLimits {
 });
 
 mapping!("a ledger: `{ path: FILE }`"
-/// A file that remembers what clients used today and this month, over restarts.
+/// A file that remembers what clients used today and this month, over restarts, and beside it what they used on past days.
 Ledger {
     /// The file; made when it does not exist. A relative path begins at the working directory.
     path: Needed<OutputPath>,
     /// A longer file is written anew, with one line per key.
     max_size: Setting<Size> = Size::or(64 << 20).from(64 << 10).up_to(1 << 30),
+    /// How long the history is kept, in whole days.
+    keep: Setting<Span> = Span::or(days(400)).from(days(1)).up_to(days(36_500)),
+    /// A longer history is shortened: days are merged to months, then the oldest months are deleted.
+    max_history: Setting<Size> = Size::or(1 << 30).from(1 << 20).up_to(64 << 30),
 });
+
+const fn days(count: u64) -> Duration {
+    Duration::from_hours(24 * count)
+}
 
 /// Requests per minute, as 32 bits hold them.
 pub fn requests() -> Rule<Whole, Otherwise> {

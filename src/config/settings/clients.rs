@@ -68,4 +68,8 @@ pub struct Ledger {
     pub path: PathBuf,
     /// Bytes above which it is written anew, shorter.
     pub max_size: u64,
+    /// Days for which its history is kept.
+    pub keep: u32,
+    /// Bytes of all of its history; above it days are merged to months, then the oldest months go.
+    pub max_history: u64,
 }

@@ -4,7 +4,7 @@
 //! it writes, and looks whether the file at the path is still the one that it has open; so a line is never torn by
 //! another, and none is lost to a file that has just been replaced.
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -13,26 +13,83 @@ use super::lines::{Began, Sums};
 /// The ledger's file, open.
 #[derive(Debug)]
 pub(super) struct LedgerFile {
-    path: PathBuf,
-    file: File,
+    file: AppendFile,
     max_size: u64,
-    /// How long it was when it was last written anew.
-    shortest: u64,
 }
 
 impl LedgerFile {
     /// Opens the file, or makes it, and reads what is in it.
     pub fn open(path: &Path, max_size: u64, began: Began) -> io::Result<(Self, Sums)> {
-        let file = open(path)?;
         let mut ledger = Self {
-            // Of a link, the file that it leads to is replaced, not the link.
-            path: fs::canonicalize(path)?,
-            file,
+            file: AppendFile::open(path)?,
             max_size,
-            shortest: 0,
         };
         let sums = ledger.shorten(began)?;
         Ok((ledger, sums))
+    }
+
+    /// Appends lines. How much of them is in the file now, and why that is not all.
+    pub fn append(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+        self.file.append(lines)
+    }
+
+    /// Whether it is time to write it anew. One that is long although it was just written anew is given time to grow.
+    pub fn is_long(&self) -> bool {
+        self.file.is_long(self.max_size)
+    }
+
+    /// Writes the file anew, with the sums of what is in it.
+    pub fn shorten(&mut self, began: Began) -> io::Result<Sums> {
+        let (sums, fault) = self.file.rewrite(
+            |lines| Sums::read(lines, began),
+            |sums, to| {
+                let mut line = Vec::new();
+                for entry in sums.entries() {
+                    line.clear();
+                    entry.write(&mut line);
+                    to.write_all(&line)?;
+                }
+                Ok(())
+            },
+        )?;
+        if let Some(error) = fault {
+            let path = self.file.path().display();
+            tracing::warn!(%path, %error, "the ledger cannot be written anew, and grows on");
+        }
+        Ok(sums)
+    }
+}
+
+/// A file of lines to which several processes append, and which each of them may write anew.
+#[derive(Debug)]
+pub(super) struct AppendFile {
+    path: PathBuf,
+    file: File,
+    /// How long it was when it was last written anew.
+    shortest: u64,
+}
+
+impl AppendFile {
+    /// Opens the file, or makes it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        Ok(Self {
+            // Of a link, the file that it leads to is replaced, not the link.
+            path: fs::canonicalize(path)?,
+            file,
+            shortest: 0,
+        })
+    }
+
+    /// Where it is, links followed.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it has more bytes than that, and twice as many as when it was last written anew.
+    pub fn is_long(&self, max_size: u64) -> bool {
+        let length = self.length();
+        length > max_size && length > self.shortest.saturating_mul(2)
     }
 
     /// Appends lines. How much of them is in the file now, and why that is not all.
@@ -55,33 +112,35 @@ impl LedgerFile {
         appended.unwrap_or_else(|error| (0, Some(error)))
     }
 
-    /// Whether it is time to write it anew. One that is long although it was just written anew is given time to grow.
-    pub fn is_long(&self) -> bool {
-        let length = self.file.metadata().map_or(0, |meta| meta.len());
-        length > self.max_size && length > self.shortest.saturating_mul(2)
-    }
-
-    /// Writes the file anew, with the sums of what is in it.
-    pub fn shorten(&mut self, began: Began) -> io::Result<Sums> {
+    /// Writes the file anew: `write` makes its lines of what `read` has made of the old ones. Also why that failed, if it
+    /// did: what is there stays as it is then, and goes on being appended to.
+    pub fn rewrite<T>(
+        &mut self,
+        read: impl FnOnce(BufReader<File>) -> io::Result<T>,
+        write: impl FnOnce(&T, &mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<(T, Option<io::Error>)> {
         let path = self.path.clone();
-        let (sums, file) = self.locked(|_| {
-            let sums = Sums::read(BufReader::new(File::open(&path)?), began)?;
-            let fresh = rewrite(&path, &sums);
+        let (found, fresh) = self.locked(|_| {
+            let found = read(BufReader::new(File::open(&path)?))?;
+            let fresh = replace(&path, |to| write(&found, to));
             if fresh.is_err() {
-                // What is there stays as it is; it goes on being appended to.
                 let _ = fs::remove_file(beside(&path));
             }
-            Ok((sums, fresh))
+            Ok((found, fresh))
         })?;
-        match file {
-            Ok(file) => self.file = file,
-            Err(error) => {
-                let path = self.path.display();
-                tracing::warn!(%path, %error, "the ledger cannot be written anew, and grows on");
+        let fault = match fresh {
+            Ok(file) => {
+                self.file = file;
+                None
             }
-        }
-        self.shortest = self.file.metadata().map_or(0, |meta| meta.len());
-        Ok(sums)
+            Err(error) => Some(error),
+        };
+        self.shortest = self.length();
+        Ok((found, fault))
+    }
+
+    fn length(&self) -> u64 {
+        self.file.metadata().map_or(0, |meta| meta.len())
     }
 
     /// Does `work` while no other process writes.
@@ -119,8 +178,8 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A file with the sums, in the place of the one at `path`.
-fn rewrite(path: &Path, sums: &Sums) -> io::Result<File> {
+/// A file with these lines, in the place of the one at `path`.
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
     let fresh = beside(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -128,12 +187,7 @@ fn rewrite(path: &Path, sums: &Sums) -> io::Result<File> {
     }
     let file = open(&fresh)?;
     let mut lines = BufWriter::new(&file);
-    let mut line = Vec::new();
-    for entry in sums.entries() {
-        line.clear();
-        entry.write(&mut line);
-        lines.write_all(&line)?;
-    }
+    write(&mut lines)?;
     lines.flush()?;
     drop(lines);
     file.sync_all()?;

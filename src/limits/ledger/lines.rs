@@ -207,8 +207,11 @@ impl Sums {
 
 /// The day of a line cannot begin between two of these: no zone's midnight lies elsewhere than on a quarter of an hour.
 pub(super) fn quarter(time: u64) -> u64 {
-    time / 900
+    time / QUARTER
 }
+
+/// Seconds of a quarter of an hour.
+pub(super) const QUARTER: u64 = 900;
 
 /// Seconds since the epoch.
 pub(super) fn seconds(wall: SystemTime) -> u64 {

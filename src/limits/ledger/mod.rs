@@ -1,23 +1,32 @@
-//! The ledger: a file from which the totals of the day and the month come back after a restart.
+//! The ledger: a file from which the totals of the day and the month come back after a restart, and beside it one file a
+//! month that tells who used what on which day ([`report`]).
 //!
 //! Requests add to a small map; a thread writes what is in it as lines, once a second. No request waits for the disk or
 //! fails because of it: what cannot be written is kept and tried again. Nothing is forced to the disk: a crash of the
 //! process loses at most a second, one of the machine what its system had not written yet.
+mod attribution;
 mod file;
+mod history;
 mod lines;
+mod month;
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use ahash::HashMap;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use prometheus::IntCounter;
 
 use super::{Limits, Totals, Used};
 use crate::config;
 use file::LedgerFile;
-use lines::{Began, Entry, Whose, quarter, seconds};
+use history::{Bounds, Days, History};
+use lines::{Began, Entry, QUARTER, Whose, quarter, seconds};
+
+pub use attribution::{Attribution, Dimension};
+pub use history::{Row, directory, report};
 
 /// A handle to the ledger. Dropping it writes what is pending, within reason, and ends the thread.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ struct Shared {
 struct State {
     /// By whose it is and by quarter of an hour, so that none is of two days.
     pending: HashMap<(Whose, u64), Entry>,
+    /// The same use for the history, which tells more of whose it was.
+    history: HashMap<(Attribution, u64), Totals>,
     /// Requests that ever came into `pending`.
     accepted: u64,
     /// Requests of those that are written.
@@ -75,6 +86,13 @@ impl Ledger {
         let writer = Writer {
             shared: Arc::clone(&shared),
             file,
+            history: History::new(
+                &settings.path,
+                Bounds {
+                    keep: settings.keep,
+                    max_size: settings.max_history,
+                },
+            ),
             zone,
             is_failing: false,
         };
@@ -84,21 +102,23 @@ impl Ledger {
         Ok(Self { shared })
     }
 
-    /// Remembers what one request of `key` used. Never waits for I/O.
-    pub fn record(&self, key: &Arc<str>, group: Option<&Arc<str>>, used: &Used, wall: SystemTime) {
+    /// Remembers what one request used. Never waits for I/O.
+    pub fn record(&self, who: Attribution, used: &Used, wall: SystemTime) {
+        let totals = Totals {
+            requests: 1,
+            usage: used.usage,
+            nano_usd: used.nano_usd,
+        };
         let entry = Entry {
-            whose: (Arc::clone(key), group.cloned()),
+            whose: (Arc::clone(&who.key), who.group.clone()),
             time: seconds(wall),
-            totals: Totals {
-                requests: 1,
-                usage: used.usage,
-                nano_usd: used.nano_usd,
-            },
+            totals,
         };
         let mut state = self.shared.state();
         let first = state.pending.is_empty();
         state.accepted += 1;
-        if !state.add(entry) {
+        let place = (who, quarter(entry.time));
+        if !(state.add(entry) && state.add_history(place, &totals)) {
             self.shared.failures.inc();
         }
         drop(state);
@@ -155,12 +175,31 @@ impl State {
         }
         room
     }
+
+    /// See [`State::add`].
+    fn add_history(&mut self, place: (Attribution, u64), totals: &Totals) -> bool {
+        let room = self.history.len() < MAX_PENDING || self.history.contains_key(&place);
+        if room {
+            self.history.entry(place).or_default().add(totals);
+        }
+        room
+    }
+}
+
+/// What one pass of the thread writes.
+struct Batch {
+    entries: Vec<Entry>,
+    history: HashMap<(Attribution, u64), Totals>,
+    /// Requests that had been accepted by then.
+    accepted: u64,
+    closed: bool,
 }
 
 /// The thread.
 struct Writer {
     shared: Arc<Shared>,
     file: LedgerFile,
+    history: History,
     zone: TimeZone,
     /// Whether the last write failed, and that was said.
     is_failing: bool,
@@ -170,25 +209,27 @@ impl Writer {
     fn run(mut self) {
         let mut last_write = None;
         loop {
-            let (entries, accepted, closed) = self.collect(last_write);
-            let complete = entries.is_empty() || self.write(entries);
+            let batch = self.collect(last_write);
+            let complete = batch.entries.is_empty() || self.write(batch.entries);
+            let remembered = self.remember(batch.history);
             last_write = Some(Instant::now());
-            if complete {
-                self.shared.state().written = accepted;
+            if complete && remembered {
+                self.shared.state().written = batch.accepted;
             }
             self.shared.done.notify_all();
-            if closed {
+            if batch.closed {
                 return;
             }
         }
     }
 
-    /// Waits for something to write, and for the second to be over, and takes it. Also tells how many requests had been
-    /// accepted by then, and whether the ledger is closed.
-    fn collect(&self, last_write: Option<Instant>) -> (Vec<Entry>, u64, bool) {
+    /// Waits for something to write, and for the second to be over, and takes it.
+    fn collect(&self, last_write: Option<Instant>) -> Batch {
         let Shared { work, .. } = &*self.shared;
-        let nothing =
-            |state: &mut State| state.pending.is_empty() && !state.closed && !state.urgent;
+        let nothing = |state: &mut State| {
+            let idle = state.pending.is_empty() && state.history.is_empty();
+            idle && !state.closed && !state.urgent
+        };
         let mut state = work
             .wait_while(self.shared.state(), nothing)
             .unwrap_or_else(PoisonError::into_inner);
@@ -198,8 +239,40 @@ impl Writer {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.urgent = false;
-        let entries = std::mem::take(&mut state.pending).into_values().collect();
-        (entries, state.accepted, state.closed)
+        Batch {
+            entries: std::mem::take(&mut state.pending).into_values().collect(),
+            history: std::mem::take(&mut state.history),
+            accepted: state.accepted,
+            closed: state.closed,
+        }
+    }
+
+    /// Adds to the history; what cannot be written is kept for the next time. `false` = not all of it went.
+    fn remember(&mut self, used: HashMap<(Attribution, u64), Totals>) -> bool {
+        let mut days = Days::new();
+        for ((who, quarter), totals) in used {
+            let began = i64::try_from(quarter * QUARTER).unwrap_or(i64::MAX);
+            let moment = Timestamp::from_second(began).unwrap_or(Timestamp::MAX);
+            let day = moment.to_zoned(self.zone.clone()).date();
+            days.entry(day).or_default().push((who, totals));
+        }
+        let Err((rest, error)) = self.history.append(days) else {
+            return true;
+        };
+        self.shared.failures.inc();
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "the history of the ledger cannot be written: what clients use is kept in memory and tried again");
+        }
+        let mut state = self.shared.state();
+        for (day, sums) in rest {
+            let began = day.to_zoned(self.zone.clone());
+            let began = began.map_or(0, |began| began.timestamp().as_second());
+            let quarter = quarter(u64::try_from(began).unwrap_or(0));
+            for (who, totals) in sums {
+                state.add_history((who, quarter), &totals);
+            }
+        }
+        false
     }
 
     /// Writes; what cannot be written is kept for the next time. `false` = not all of it went.

@@ -33,6 +33,8 @@ fn settings(path: &Path) -> config::Ledger {
     config::Ledger {
         path: path.to_owned(),
         max_size: 64 << 10,
+        keep: 400,
+        max_history: 1 << 30,
     }
 }
 
@@ -74,8 +76,49 @@ const KEY: &str = "team-a";
 const GROUP: &str = "research";
 
 fn record(ledger: &Ledger, key: &str, tokens: u64, time: u64) {
-    let group = (key == KEY).then(|| Arc::from(GROUP));
-    ledger.record(&key.into(), group.as_ref(), &used(tokens), at(time));
+    let who = Attribution {
+        key: key.into(),
+        group: (key == KEY).then(|| Arc::from(GROUP)),
+        project: None,
+        model: Some("m".into()),
+        account: Some("a".into()),
+    };
+    ledger.record(who, &used(tokens), at(time));
+}
+
+#[test]
+fn the_history_says_the_same_as_the_limits_and_keeps_what_the_ledger_forgets() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
+    let ledger = open(&path, &limits(berlin), NOON);
+    // The second is of the 10th in Berlin, of the 9th in UTC.
+    for (tokens, time) in [(1, NOON - 40 * DAY), (2, NOON - DAY / 2 - 1800), (4, NOON)] {
+        record(&ledger, KEY, tokens, time);
+        record(&ledger, "team-b", 10 * tokens, time);
+    }
+    assert!(ledger.flush(Duration::from_secs(30)));
+    let days = (
+        jiff::civil::date(2026, 1, 1),
+        jiff::civil::date(2026, 12, 31),
+    );
+    let by = [Dimension::Day, Dimension::Group];
+    let rows = report(&path, days, &by).expect("a report");
+    let told: Vec<(String, u64)> = rows
+        .iter()
+        .map(|row| (row.names.join(" "), row.totals.usage.output))
+        .collect();
+    let expected = [
+        ("2026-10-01 ", 10),
+        ("2026-10-01 research", 1),
+        ("2026-11-10 ", 60),
+        ("2026-11-10 research", 6),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(names, output)| (names.to_owned(), output))
+    );
+    assert_eq!(rows.iter().map(|row| row.totals.requests).sum::<u64>(), 6);
 }
 
 #[test]

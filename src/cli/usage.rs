@@ -1,0 +1,313 @@
+//! `weir usage`: who used what, from the history of a ledger.
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Map, Value, json};
+
+use super::{failure, print};
+use crate::limits::Totals;
+use crate::limits::ledger::{self, Dimension, Row};
+
+/// Print what clients used, from the history of a ledger: requests, tokens by kind and USD
+#[derive(Debug, Args)]
+pub(super) struct Usage {
+    /// The ledger's file, as `ledger.path` of the configuration has it
+    #[arg(long, value_name = "PATH")]
+    ledger: PathBuf,
+    /// The first day: `today`, `month` (this calendar month), a number of days (`30d`, today included) or a date
+    #[arg(long, default_value = "30d", value_parser = since)]
+    since: Since,
+    /// What to group by, comma-separated: key, group, project, model, account, day
+    #[arg(long, value_delimiter = ',', default_value = "key,model", value_parser = dimension)]
+    by: Vec<Dimension>,
+    /// One JSON document
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Comma-separated values (RFC 4180), with a line of names
+    #[arg(long)]
+    csv: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Since {
+    Days(i32),
+    Month,
+    Date(Date),
+}
+
+impl Usage {
+    pub(super) fn run(self) -> ExitCode {
+        let today = Timestamp::now()
+            .to_zoned(jiff::tz::TimeZone::system())
+            .date();
+        let text = self.text(today);
+        match text.and_then(|text| print(&text)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&format!("{}: {error}", self.ledger.display())),
+        }
+    }
+
+    fn text(&self, today: Date) -> std::io::Result<String> {
+        let history = ledger::directory(&self.ledger);
+        if !history.is_dir() {
+            let message = "there is no history beside it; it begins with the first request of a Weir whose `ledger.path` this is";
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
+        }
+        let first = self.since.first(today);
+        // The ledger's days may be of another zone, and a day ahead.
+        let last = today.saturating_add(1.day());
+        let rows = ledger::report(&self.ledger, (first, last), &self.by)?;
+        Ok(if self.json {
+            format!("{:#}\n", document(&self.by, first, &rows))
+        } else if self.csv {
+            csv(&self.by, &rows)
+        } else {
+            table(&self.by, &rows)
+        })
+    }
+}
+
+impl Since {
+    fn first(self, today: Date) -> Date {
+        match self {
+            Self::Days(days) => today.saturating_sub((days - 1).days()),
+            Self::Month => today.first_of_month(),
+            Self::Date(date) => date,
+        }
+    }
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let expected =
+        "expected `today`, `month`, a number of days such as `30d`, or a date such as `2026-11-01`";
+    match text {
+        "today" => Ok(Since::Days(1)),
+        "month" => Ok(Since::Month),
+        _ => match text.strip_suffix('d').map(str::parse) {
+            Some(Ok(days)) if (1..=36_500).contains(&days) => Ok(Since::Days(days)),
+            Some(_) => Err(expected.to_owned()),
+            None => text
+                .parse()
+                .map(Since::Date)
+                .map_err(|_| expected.to_owned()),
+        },
+    }
+}
+
+fn dimension(text: &str) -> Result<Dimension, String> {
+    Dimension::named(text).ok_or_else(|| {
+        let names = Dimension::ALL.map(Dimension::as_str).join(", ");
+        format!("expected one of {names}")
+    })
+}
+
+/// The figures of a row, by their names.
+fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
+    let usage = &totals.usage;
+    [
+        ("requests", totals.requests),
+        ("input", usage.input),
+        ("output", usage.output),
+        ("cache_read", usage.cache_read),
+        ("cache_write_5m", usage.cache_write_5m),
+        ("cache_write_1h", usage.cache_write_1h),
+        ("reasoning", usage.reasoning),
+    ]
+}
+
+fn sum(rows: &[Row]) -> Totals {
+    rows.iter().fold(Totals::default(), |mut sum, row| {
+        sum.add(&row.totals);
+        sum
+    })
+}
+
+/// Dollars to the billionth, as the ledger counts them.
+fn usd(totals: &Totals) -> String {
+    let (whole, rest) = (
+        totals.nano_usd / 1_000_000_000,
+        totals.nano_usd % 1_000_000_000,
+    );
+    format!("{whole}.{rest:09}")
+}
+
+fn document(by: &[Dimension], since: Date, rows: &[Row]) -> Value {
+    let described = |names: &[String], totals: &Totals| {
+        let named = by.iter().zip(names);
+        let named =
+            named.map(|(dimension, name)| (dimension.as_str().to_owned(), name.as_str().into()));
+        let figures = figures(totals);
+        let figures = figures.map(|(name, figure)| (name.to_owned(), figure.into()));
+        let mut object: Map<String, Value> = named.chain(figures).collect();
+        object.insert("usd".to_owned(), totals.usd().into());
+        object.insert("nano_usd".to_owned(), totals.nano_usd.into());
+        Value::Object(object)
+    };
+    let list: Vec<Value> = rows
+        .iter()
+        .map(|row| described(&row.names, &row.totals))
+        .collect();
+    json!({ "since": since.to_string(), "rows": list, "total": described(&[], &sum(rows)) })
+}
+
+fn csv(by: &[Dimension], rows: &[Row]) -> String {
+    let quoted = |text: &str| {
+        if text.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    let names = by.iter().map(|dimension| dimension.as_str());
+    let figures_of = figures(&Totals::default()).map(|(name, _)| name);
+    let head: Vec<&str> = names.chain(figures_of).chain(["usd"]).collect();
+    let mut text = head.join(",") + "\r\n";
+    for row in rows {
+        let figures = figures(&row.totals).map(|(_, figure)| figure.to_string());
+        let cells: Vec<String> = row
+            .names
+            .iter()
+            .map(|name| quoted(name))
+            .chain(figures)
+            .chain([usd(&row.totals)])
+            .collect();
+        text += &cells.join(",");
+        text += "\r\n";
+    }
+    text
+}
+
+/// The dearest first, and the sum of all at the end.
+fn table(by: &[Dimension], rows: &[Row]) -> String {
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    if !by.contains(&Dimension::Day) {
+        sorted.sort_by_key(|row| std::cmp::Reverse(row.totals.nano_usd));
+    }
+    let line = |names: Vec<String>, totals: &Totals| -> Vec<String> {
+        let figures = figures(totals).map(|(_, figure)| figure.to_string());
+        let dollars = format!("{:.4}", totals.usd());
+        names.into_iter().chain(figures).chain([dollars]).collect()
+    };
+    let names = by.iter().map(|dimension| dimension.as_str().to_owned());
+    let figures_of = figures(&Totals::default()).map(|(name, _)| name.to_owned());
+    let mut lines = vec![names.chain(figures_of).chain(["usd".to_owned()]).collect()];
+    for row in sorted {
+        let shown = row
+            .names
+            .iter()
+            .map(|name| if name.is_empty() { "-" } else { name });
+        lines.push(line(shown.map(clean).collect(), &row.totals));
+    }
+    let mut total = vec![String::new(); by.len()];
+    if let Some(first) = total.first_mut() {
+        "total".clone_into(first);
+    }
+    lines.push(line(total, &sum(rows)));
+    aligned(&lines, by.len())
+}
+
+/// Without what would move a terminal's cursor: models may have the names of clients.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|char| if char.is_control() { '?' } else { char })
+        .collect()
+}
+
+/// Columns, the first `texts` to the left, the others to the right.
+fn aligned(lines: &[Vec<String>], texts: usize) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut row = String::new();
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            // Writing into a String cannot fail.
+            let _ = if column < texts {
+                write!(row, "{cell:<width$}  ")
+            } else {
+                write!(row, "{cell:>width$}  ")
+            };
+        }
+        text += row.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Row> {
+        let row = |name: &str, requests: u64, nano_usd: u64| Row {
+            names: vec![name.to_owned()],
+            totals: Totals {
+                requests,
+                nano_usd,
+                ..Totals::default()
+            },
+        };
+        vec![row("a,\"b\"", 2, 1_500_000_000), row("", 40, 2_000_000_001)]
+    }
+
+    #[test]
+    fn the_dearest_comes_first_and_the_sum_last() {
+        let text = table(&[Dimension::Key], &rows());
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[1].starts_with("-  ") && lines[1].ends_with("2.0000"),
+            "{text}"
+        );
+        assert!(
+            lines[3].starts_with("total") && lines[3].ends_with("3.5000"),
+            "{text}"
+        );
+        assert!(table(&[], &[]).contains("0.0000"));
+        assert_eq!(clean("a\u{1b}[2J"), "a?[2J");
+    }
+
+    #[test]
+    fn values_with_commas_are_quoted_and_money_is_exact() {
+        let text = csv(&[Dimension::Key], &rows());
+        assert!(
+            text.contains("\r\n\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000\r\n"),
+            "{text}"
+        );
+        assert!(text.ends_with(",40,0,0,0,0,0,0,2.000000001\r\n"), "{text}");
+        let json = document(&[Dimension::Key], jiff::civil::date(2026, 11, 1), &rows());
+        assert_eq!(json["total"]["nano_usd"], 3_500_000_001u64);
+        assert_eq!(
+            (&json["since"], &json["rows"][0]["key"]),
+            (&"2026-11-01".into(), &"a,\"b\"".into())
+        );
+    }
+
+    #[test]
+    fn spans_of_days_include_today() {
+        let today = jiff::civil::date(2026, 11, 20);
+        for (text, first) in [
+            ("today", "2026-11-20"),
+            ("1d", "2026-11-20"),
+            ("30d", "2026-10-22"),
+            ("month", "2026-11-01"),
+            ("2025-01-02", "2025-01-02"),
+        ] {
+            assert_eq!(
+                since(text).map(|since| since.first(today).to_string()),
+                Ok(first.to_owned())
+            );
+        }
+        for text in ["", "0d", "-1d", "d", "30", "99999999d", "2026-13-01"] {
+            assert!(since(text).is_err(), "{text}");
+        }
+        assert!(dimension("kye").is_err());
+    }
+}

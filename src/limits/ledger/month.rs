@@ -1,0 +1,330 @@
+//! What stands in the file of one month: short lines that add, and one line for each attribution that they speak of.
+//!
+//! ```text
+//! =1x5k8v2m0c3q ["team-a","research",null,"claude-opus-5","claude-a"]
+//! 29 1x5k8v2m0c3q 2 18g 5k 0 0 0 1a 2s7o
+//! ```
+//!
+//! A line of figures is the day of the month (`00` = some day of it), whose use it is, and in base 36 the requests, tokens
+//! by kind (`input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`) and billionths of a dollar. It
+//! has at most 80 bytes. An attribution is found by a hash of it, so that several processes may write one file.
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read as _, Write};
+use std::sync::Arc;
+
+use ahash::{HashMap, HashSet};
+use sha2::{Digest as _, Sha256};
+
+use super::attribution::Attribution;
+use crate::limits::Totals;
+use crate::protocol::hub::usage::Usage;
+
+/// The sums of a month, by day and attribution.
+#[derive(Debug, Default)]
+pub(super) struct Month {
+    names: HashMap<u64, Attribution>,
+    sums: BTreeMap<(u8, u64), Totals>,
+    corrupt: u64,
+}
+
+impl Month {
+    /// Reads lines to their end. What is no line is counted and left out.
+    pub fn read(mut from: impl BufRead) -> io::Result<Self> {
+        let mut month = Self::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if from
+                .by_ref()
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut line)?
+                == 0
+            {
+                return Ok(month);
+            }
+            let text = line.trim_ascii();
+            if !text.is_empty() && month.take_in(text).is_none() {
+                month.corrupt += 1;
+            }
+        }
+    }
+
+    fn take_in(&mut self, line: &[u8]) -> Option<()> {
+        let line = std::str::from_utf8(line).ok()?;
+        if let Some(rest) = line.strip_prefix('=') {
+            let (id, names) = rest.split_once(' ')?;
+            let id = u64::from_str_radix(id, 36).ok()?;
+            let [key, group, project, model, account]: [Option<Arc<str>>; 5] =
+                serde_json::from_str(names).ok()?;
+            let attribution = Attribution {
+                key: key?,
+                group,
+                project,
+                model,
+                account,
+            };
+            self.names.insert(id, attribution);
+            return Some(());
+        }
+        let mut words = line.split(' ');
+        let day = words.next()?.parse().ok().filter(|day| *day <= 31)?;
+        let id = u64::from_str_radix(words.next()?, 36).ok()?;
+        let mut figure = || u64::from_str_radix(words.next()?, 36).ok();
+        let totals = Totals {
+            requests: figure()?,
+            usage: Usage {
+                input: figure()?,
+                output: figure()?,
+                cache_read: figure()?,
+                cache_write_5m: figure()?,
+                cache_write_1h: figure()?,
+                reasoning: figure()?,
+            },
+            nano_usd: figure()?,
+        };
+        words.next().is_none().then(|| self.sum(day, id, &totals))
+    }
+
+    fn sum(&mut self, day: u8, id: u64, totals: &Totals) {
+        self.sums.entry((day, id)).or_default().add(totals);
+    }
+
+    /// The same sums as lines, each once.
+    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        for (id, attribution) in &self.names {
+            to.write_all(&named(*id, attribution))?;
+        }
+        for ((day, id), totals) in &self.sums {
+            to.write_all(&figures(*day, *id, totals))?;
+        }
+        Ok(())
+    }
+
+    /// The same without its days.
+    #[must_use]
+    pub fn merged(mut self) -> Self {
+        for ((_, id), totals) in std::mem::take(&mut self.sums) {
+            self.sum(0, id, &totals);
+        }
+        self
+    }
+
+    /// Whether anything is still told by the day.
+    pub fn has_days(&self) -> bool {
+        self.sums.keys().any(|(day, _)| *day > 0)
+    }
+
+    /// Lines that could not be read.
+    pub const fn corrupt(&self) -> u64 {
+        self.corrupt
+    }
+
+    /// Day, attribution and sum; day 0 is some day of the month. Figures whose attribution was lost are nobody's.
+    pub fn rows(&self) -> impl Iterator<Item = (u8, Option<&Attribution>, &Totals)> {
+        self.sums
+            .iter()
+            .map(|((day, id), totals)| (*day, self.names.get(id), totals))
+    }
+}
+
+/// What is to be appended to the file of a month. It remembers whom that file knows.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    known: HashSet<u64>,
+}
+
+impl Lines {
+    /// The lines of one more sum. Beyond so many attributions a month, models are told apart no longer: their names may
+    /// be the clients'.
+    pub fn of(&mut self, day: u8, attribution: &Attribution, totals: &Totals, to: &mut Vec<u8>) {
+        let mut attribution = attribution.clone().bounded();
+        let mut id = hash(&attribution);
+        if self.known.len() >= MOST_NAMES && !self.known.contains(&id) {
+            attribution.model = Some(Arc::from("other"));
+            id = hash(&attribution);
+        }
+        if self.known.insert(id) {
+            to.extend(named(id, &attribution));
+        }
+        to.extend(figures(day, id, totals));
+    }
+
+    /// Another file has begun, or this one has been written anew by somebody else.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+}
+
+fn named(id: u64, attribution: &Attribution) -> Vec<u8> {
+    let Attribution {
+        key,
+        group,
+        project,
+        model,
+        account,
+    } = attribution;
+    let names = [
+        Some(key),
+        group.as_ref(),
+        project.as_ref(),
+        model.as_ref(),
+        account.as_ref(),
+    ];
+    // Texts can always be written as JSON.
+    let names = serde_json::to_string(&names).unwrap_or_default();
+    format!("={} {names}\n", base36(id)).into_bytes()
+}
+
+fn figures(day: u8, id: u64, totals: &Totals) -> Vec<u8> {
+    let usage = &totals.usage;
+    let figures = [
+        id,
+        totals.requests,
+        usage.input,
+        usage.output,
+        usage.cache_read,
+        usage.cache_write_5m,
+        usage.cache_write_1h,
+        usage.reasoning,
+        totals.nano_usd,
+    ];
+    let figures = figures.map(base36).join(" ");
+    format!("{day:02} {figures}\n").into_bytes()
+}
+
+fn hash(attribution: &Attribution) -> u64 {
+    let digest = Sha256::digest(named(0, attribution));
+    let first: [u8; 8] = std::array::from_fn(|at| digest[at]);
+    // Eleven digits in base 36.
+    u64::from_be_bytes(first) >> 8
+}
+
+fn base36(number: u64) -> String {
+    let mut digits = Vec::new();
+    let mut rest = number;
+    loop {
+        // A remainder of 36 is a digit.
+        let digit = u32::try_from(rest % 36).ok();
+        digits.extend(digit.and_then(|digit| char::from_digit(digit, 36)));
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.iter().rev().collect()
+}
+
+/// Attributions of a month that are told apart by their model.
+const MOST_NAMES: usize = 20_000;
+
+/// Bytes; a longer line is none.
+const LONGEST_LINE: u64 = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribution(key: &str, model: &str) -> Attribution {
+        Attribution {
+            key: key.into(),
+            group: Some("research".into()),
+            project: None,
+            model: Some(model.into()),
+            account: Some("claude-a".into()),
+        }
+    }
+
+    fn totals(requests: u64, nano_usd: u64) -> Totals {
+        Totals {
+            requests,
+            usage: Usage {
+                input: 1200,
+                output: 7,
+                ..Usage::default()
+            },
+            nano_usd,
+        }
+    }
+
+    fn requests(month: &Month) -> Vec<(u8, u64)> {
+        month
+            .rows()
+            .map(|(day, _, totals)| (day, totals.requests))
+            .collect()
+    }
+
+    #[test]
+    fn lines_of_several_writers_add_up_and_torn_ones_are_left_out() {
+        let mut text = Vec::new();
+        for _ in 0..2 {
+            let mut lines = Lines::default();
+            lines.of(9, &attribution("a", "m"), &totals(1, 5), &mut text);
+            lines.of(9, &attribution("a", "m"), &totals(2, 5), &mut text);
+            lines.of(10, &attribution("a\n\"", "m"), &totals(4, 5), &mut text);
+        }
+        text.extend_from_slice(b"09 zz\nnonsense\n99 1 1 1 1 1 1 1 1 1\n\n10 1 1");
+        let month = Month::read(&text[..]).expect("lines");
+        assert_eq!(month.corrupt(), 4);
+        assert_eq!(requests(&month), [(9, 6), (10, 8)]);
+        let mut again = Vec::new();
+        month.write(&mut again).expect("memory");
+        let second = Month::read(&again[..]).expect("lines");
+        assert_eq!(
+            (second.corrupt(), requests(&second)),
+            (0, vec![(9, 6), (10, 8)])
+        );
+        let names: Vec<_> = second.rows().map(|(_, who, _)| who.cloned()).collect();
+        assert!(
+            names.contains(&Some(attribution("a\n\"", "m"))),
+            "{names:?}"
+        );
+        let merged = second.merged();
+        assert!(!merged.has_days());
+        assert_eq!(
+            requests(&merged)
+                .iter()
+                .map(|(_, count)| count)
+                .sum::<u64>(),
+            14
+        );
+    }
+
+    #[test]
+    fn a_line_of_a_busy_day_has_at_most_80_bytes() {
+        let ten_billion = 10_000_000_000;
+        let totals = Totals {
+            requests: 10_000_000,
+            usage: Usage {
+                input: ten_billion,
+                cache_read: ten_billion,
+                cache_write_5m: ten_billion,
+                cache_write_1h: ten_billion,
+                output: ten_billion,
+                reasoning: ten_billion,
+            },
+            // A million dollars.
+            nano_usd: 1_000_000_000_000_000,
+        };
+        let line = figures(31, u64::MAX >> 8, &totals);
+        assert!(line.len() <= 80, "{}", line.len());
+    }
+
+    #[test]
+    fn names_without_end_are_bounded() {
+        let mut lines = Lines::default();
+        let mut text = Vec::new();
+        for number in 0..MOST_NAMES + 50 {
+            let model = format!(
+                "model-{number}-{}",
+                "x".repeat(if number == 0 { 9000 } else { 0 })
+            );
+            lines.of(1, &attribution("a", &model), &totals(1, 1), &mut text);
+        }
+        let month = Month::read(&text[..]).expect("lines");
+        assert_eq!(month.corrupt(), 0);
+        let others = month
+            .rows()
+            .find(|(_, who, _)| who.is_some_and(|who| who.model.as_deref() == Some("other")));
+        assert_eq!(others.map(|(_, _, totals)| totals.requests), Some(50));
+    }
+}
