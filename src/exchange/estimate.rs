@@ -100,7 +100,6 @@ impl Dispatch {
         };
         let admitted = &self.admitted;
         let model = self.served.model.as_ref()?;
-        let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
         // A part of the prompt lies at the vendor.
         let kept = ["previous_response_id", "conversation", "cachedContent"];
         if kept
@@ -109,6 +108,8 @@ impl Dispatch {
         {
             return None;
         }
+        super::limits::learn(&self.gateway, admitted, usage.prompt());
+        let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
         Some(Sample {
             sampling,
             client: self.dialect(),

@@ -21,6 +21,7 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::json;
 use crate::protocol::translate;
+use crate::tokens::{Direction, Measure};
 
 /// Admits a call of a model, if the limits of its key allow it. `None` = it counts for none.
 pub fn admit(
@@ -58,7 +59,7 @@ pub fn admit_vendor(
 /// asked for, without any cache: a map of models that renames must not lead around a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
     let usage = Usage {
-        input: input(admitted),
+        input: input(gateway, admitted),
         output: asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
         ..Usage::default()
     };
@@ -97,10 +98,10 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
     most
 }
 
-/// Four bytes to a token; only what carries media is read, for which that would be far too much.
-fn input(admitted: &Admitted) -> u64 {
-    let holds = |what: &str| memmem::find(&admitted.body, what.as_bytes()).is_some();
-    if MEDIA.iter().any(|what| holds(what)) {
+/// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
+/// no text.
+fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
+    if holds_media(admitted) {
         let request = match admitted.call.dialect {
             Dialect::Gemini => {
                 translate::decode_gemini(&admitted.body, &admitted.model, Delivery::Whole)
@@ -111,7 +112,34 @@ fn input(admitted: &Admitted) -> u64 {
             return translate::estimate(&request);
         }
     }
-    admitted.estimated_tokens()
+    let body = &admitted.body;
+    let head = body.get(..MEASURED).unwrap_or(body);
+    let mut text = Measure::default();
+    text.json(head);
+    let model = admitted.wanted_model();
+    let tokens = gateway.tokens.measured(Direction::Prompt, model, &text, 0);
+    // What comes after the head is like it.
+    tokens.saturating_mul(body.len() as u64) / (head.len() as u64).max(1)
+}
+
+/// Learns how many tokens the prompt really was, if it is one of which estimates are made and all of it was seen.
+pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
+    let body = &admitted.body;
+    let needed = gateway.limits.need_estimate(admitted.key.index);
+    if !needed || body.len() > MEASURED || holds_media(admitted) {
+        return;
+    }
+    let mut text = Measure::default();
+    text.json(body);
+    let model = admitted.wanted_model();
+    gateway
+        .tokens
+        .learn(Direction::Prompt, model, &text, 0, actual);
+}
+
+fn holds_media(admitted: &Admitted) -> bool {
+    let holds = |what: &str| memmem::find(&admitted.body, what.as_bytes()).is_some();
+    MEDIA.iter().any(|what| holds(what))
 }
 
 /// The longest answer that the client asks for.
@@ -244,6 +272,9 @@ fn span(seconds: u64) -> String {
 pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
+
+/// Bytes of a body that are measured: a quarter of a millisecond.
+const MEASURED: usize = 128 << 10;
 
 /// What a body that carries a picture or a document as data has in it, in one dialect or another.
 const MEDIA: [&str; 3] = ["base64", "inlineData", "inline_data"];

@@ -232,14 +232,57 @@ fn tokens_are_settled_with_what_was_really_used() {
         (&90.into(), &1910.into()),
         "{stand}"
     );
-    // Twice as much as may be is let through alone, never beside others.
-    let large = lines().ask.replace("Hi", &"x".repeat(16_000));
+    // Far more than may be is let through alone, never beside others; also after Weir has learnt that these prompts are short.
+    let large = lines().ask.replace("Hi", &"x".repeat(80_000));
     let refused = weir.post(lines().path, &large).send().is(429);
     assert!(
         refused.text().contains("2000 tokens per minute"),
         "{}",
         refused.text()
     );
+}
+
+/// What would be reserved for a request of the key.
+fn reserved(weir: &Weir, lines: &Lines, ask: &str) -> u64 {
+    let question = format!(
+        r#"{{"path":"{}","key":"team","headers":{{"content-type":"application/json"}},"body":{ask}}}"#,
+        lines.path
+    );
+    let told = weir.admin("POST", "/admin/explain").body(question);
+    let told = told.send().is(200).json();
+    let tokens = &told["request"]["reserved"]["tokens"];
+    tokens.as_u64().unwrap_or_else(|| panic!("{told}"))
+}
+
+#[test]
+fn what_is_reserved_for_a_prompt_follows_from_what_its_model_counted_before() {
+    let lines = sample(Dialect::OpenaiChat);
+    let chinese = "今天早上我去了趟图书馆，想找几本关于城市规划的书。".repeat(40);
+    let ask = lines
+        .ask
+        .replace("\"model\"", "\"max_completion_tokens\":10,\"model\"")
+        .replace("Hi", &chinese);
+    assert!(ask.contains("图书馆"), "{ask}");
+    // A thousand characters: as UTF-8 three thousand bytes, escaped six thousand.
+    let escaped = ask.chars().fold(String::new(), |text, char| match char {
+        ' '..='~' => text + &char.to_string(),
+        other => text + &format!("\\u{:04x}", other as u32),
+    });
+    let answer = lines
+        .answer
+        .replace("\"prompt_tokens\":13", "\"prompt_tokens\":1600");
+    assert_ne!(answer, lines.answer);
+    let upstream = Upstream::json(200, &answer.leak()[..]);
+    let weir = Weir::start(&limited(&lines, &upstream, "limits: { tpm: 1000000 }", ""));
+    let before = reserved(&weir, &lines, &ask);
+    assert!((600..1300).contains(&before), "{before}");
+    for _ in 0..24 {
+        weir.post(lines.path, &ask).send().is(200);
+    }
+    for ask in [&ask, &escaped] {
+        let after = reserved(&weir, &lines, ask);
+        assert!((1450..1770).contains(&after), "{before}, {after}");
+    }
 }
 
 #[test]
