@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use jiff::tz::TimeZone;
-use weir::limits::{Caps, Estimate, Limit, Limits, Subject, Used};
+use weir::limits::{Caps, Estimate, Everybody, Limit, Limits, Subject, Used};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -38,8 +38,11 @@ fn reload(bencher: Bencher<'_, '_>) {
     let keys: Vec<Subject> = (0..100_000)
         .map(|number| subject(&format!("key-{number}"), all()))
         .collect();
-    let make =
-        |before: Option<&Limits>| Limits::new(&keys, &[], Caps::default(), TimeZone::UTC, before);
+    let everybody = Everybody {
+        keys,
+        ..Everybody::default()
+    };
+    let make = |before: Option<&Limits>| Limits::new(&everybody, TimeZone::UTC, before);
     let before = make(None);
     bencher.bench_local(|| make(Some(black_box(&before))));
 }
@@ -48,7 +51,12 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
     let keys: Vec<Subject> = (0..THREADS.len())
         .map(|number| subject(&format!("key-{number}"), own))
         .collect();
-    let limits = Limits::new(&keys, &[], everyones, TimeZone::UTC, None);
+    let everybody = Everybody {
+        keys,
+        global: everyones,
+        ..Everybody::default()
+    };
+    let limits = Limits::new(&everybody, TimeZone::UTC, None);
     let (wall, used) = (SystemTime::now(), Used::default());
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread_local! {
@@ -60,7 +68,12 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
             KEY.set(Some(key));
             key
         });
-        let admitted = limits.admit(key, Estimate::default(), Instant::now(), wall);
+        let admitted = limits.admit(
+            limits.whom(key, None),
+            Estimate::default(),
+            Instant::now(),
+            wall,
+        );
         let mut permit = admitted.expect("high limits");
         permit.settle(black_box(&used), Instant::now(), wall);
     });

@@ -195,6 +195,7 @@ fn nobody(name: &str, index: usize) -> ClientKey {
         expires: None,
         debug: false,
         project: None,
+        projects: None,
         limits: ClientLimits::default(),
     }
 }

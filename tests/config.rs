@@ -590,10 +590,12 @@ fn every_setting_of_routing_and_keys_arrives() {
         config
             .projects
             .iter()
-            .map(|name| &**name)
+            .map(|project| (&*project.name, project.limits.usd_per_day))
             .collect::<Vec<_>>(),
-        ["research", "shop", "website"]
+        [("shop", Some(7.0)), ("website", None), ("research", None)]
     );
+    let own: Vec<&str> = key.projects.iter().flatten().map(|name| &**name).collect();
+    assert_eq!(own, ["shop", "website"]);
 }
 
 #[test]

@@ -10,12 +10,14 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
+use super::origin;
 use super::refusal::Refusal;
 use super::rewrite::{self, Applied, Received};
 use super::route::{self, Facts};
 use super::session::Said;
 use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
+use crate::limits::{Limits, Whom};
 use crate::pool::affinity::{self, Session, Traces};
 use crate::protocol::json::{self, Members};
 
@@ -23,6 +25,8 @@ use crate::protocol::json::{self, Members};
 #[derive(Debug)]
 pub struct Admitted {
     pub key: Arc<ClientKey>,
+    /// What it is for, whose limits it is under.
+    pub project: Option<Arc<str>>,
     pub call: ModelCall,
     /// The model as the client named it, or a rewrite.
     pub model: String,
@@ -45,6 +49,11 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// Whose limits it is under.
+    pub fn whom(&self, limits: &Limits) -> Whom {
+        limits.whom(self.key.index, self.project.as_deref())
+    }
+
     /// The model to look for in the pool.
     pub fn wanted_model(&self) -> &str {
         self.renamed.as_deref().unwrap_or(&self.model)
@@ -85,6 +94,7 @@ pub fn admit(
     body: Bytes,
     now: SystemTime,
 ) -> Result<Admitted, Refusal> {
+    let project = origin::project(&gateway.config, &key, headers)?;
     let mut received = read(call, body)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
     let asked = received.asked()?;
@@ -119,6 +129,7 @@ pub fn admit(
     let previous_response = said.previous_response().map(str::to_owned);
     Ok(Admitted {
         key,
+        project,
         call,
         model,
         renamed,

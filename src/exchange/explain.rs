@@ -216,7 +216,7 @@ impl Explainer<'_> {
             let patterns = models.iter().map(|glob| glob.pattern().to_owned());
             patterns.collect()
         });
-        let project = origin::project(&gateway.config, &key, headers);
+        let project = origin::project(&gateway.config, &key, headers)?;
         self.report.client = Some(ClientPart {
             key: key.name.to_string(),
             found_by,

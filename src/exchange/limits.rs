@@ -13,8 +13,7 @@ use super::Gateway;
 use super::admit::Admitted;
 use super::operation::Endpoint;
 use super::refusal::Refusal;
-use crate::config::ClientKey;
-use crate::limits::{Estimate, Limit, Permit, Standing, nano_usd};
+use crate::limits::{Estimate, Limit, Limits, Permit, Standing, Whom, nano_usd};
 use crate::outcome::Unit;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
@@ -33,25 +32,25 @@ pub fn admit(
     if admitted.call.endpoint == Endpoint::Count {
         return Ok(None);
     }
-    let key = admitted.key.index;
-    let estimate = if gateway.limits.need_estimate(key) {
+    let whom = admitted.whom(&gateway.limits);
+    let estimate = if gateway.limits.need_estimate(whom) {
         estimate(gateway, admitted)
     } else {
         Estimate::default()
     };
-    let admission = gateway.limits.admit(key, estimate, now, wall);
+    let admission = gateway.limits.admit(whom, estimate, now, wall);
     admission.map(Some).map_err(Refusal::Limited)
 }
 
 /// Admits a request to an endpoint that Weir does not interpret.
 pub fn admit_vendor(
     gateway: &Gateway,
-    key: &ClientKey,
+    whom: Whom,
     now: Instant,
     wall: SystemTime,
 ) -> Result<Permit, Refusal> {
     let nothing = Estimate::default();
-    let admission = gateway.limits.admit(key.index, nothing, now, wall);
+    let admission = gateway.limits.admit(whom, nothing, now, wall);
     admission.map_err(Refusal::Limited)
 }
 
@@ -125,7 +124,7 @@ fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
 /// Learns how many tokens the prompt really was, if it is one of which estimates are made and all of it was seen.
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
     let body = &admitted.body;
-    let needed = gateway.limits.need_estimate(admitted.key.index);
+    let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits));
     if !needed || body.len() > MEASURED || holds_media(admitted) {
         return;
     }
@@ -166,23 +165,21 @@ fn asked_output(admitted: &Admitted) -> Option<u64> {
 /// which the least is left. None for a key without such limits.
 /// Gemini has none of its own: its clients get those of OpenAI.
 pub fn headers(
-    gateway: &Gateway,
-    key: &ClientKey,
+    limits: &Limits,
+    whom: Whom,
     dialect: Dialect,
-    now: Instant,
-    wall: SystemTime,
+    (now, wall): (Instant, SystemTime),
     headers: &mut HeaderMap,
 ) {
     for limit in [Limit::Requests, Limit::Tokens] {
-        if let Some(standing) = gateway.limits.tightest(key.index, limit, now, wall) {
+        if let Some(standing) = limits.tightest(whom, limit, now, wall) {
             add(dialect, &standing, wall, headers);
         }
     }
     let budgets = Limit::ALL
         .into_iter()
         .filter(|limit| limit.unit() == Unit::NanoUsd);
-    let standings =
-        budgets.filter_map(|limit| gateway.limits.tightest(key.index, limit, now, wall));
+    let standings = budgets.filter_map(|limit| limits.tightest(whom, limit, now, wall));
     if let Some(standing) = standings.min_by(|a, b| a.remaining.total_cmp(&b.remaining)) {
         let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
         insert(

@@ -3,6 +3,7 @@
 //! A list of models holds what can be named: the literal names in the configuration, and of the patterns those models
 //! of the built-in price table that they match. It is cut down to what the asking key may use.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -19,14 +20,22 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 
-/// Answers `what` for `key`.
+/// Who asks, and for which project.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub key: &'a ClientKey,
+    pub project: Option<&'a str>,
+}
+
+/// Answers `what` for `caller`.
 pub fn answer(
     gateway: &Gateway,
-    key: &ClientKey,
+    caller: Caller<'_>,
     what: &Local,
     now: Instant,
     wall: SystemTime,
 ) -> Result<Answer, Refusal> {
+    let key = caller.key;
     let body = match what {
         Local::Health | Local::Ready => json!({"status": "ok"}),
         Local::Adapters => rewrite::listing(&gateway.config, key),
@@ -41,12 +50,34 @@ pub fn answer(
         }
         Local::Models { dialect } => list(*dialect, &models(gateway, key)),
         Local::Providers => providers(gateway),
-        Local::Usage => usage::answer(gateway, key, now, wall),
+        Local::Projects => projects(gateway, key),
+        Local::Usage => {
+            let whom = gateway.limits.whom(key.index, caller.project);
+            usage::answer(gateway, whom, now, wall)
+        }
     };
     Ok(Answer::json(
         200,
         serde_json::to_vec(&body).unwrap_or_default(),
     ))
+}
+
+/// What `key` may name in `x-weir-project`; the one that counts when it names none is the default.
+fn projects(gateway: &Gateway, key: &ClientKey) -> Value {
+    let may_name = |name: &Arc<str>| key.projects.as_ref().is_none_or(|own| own.contains(name));
+    let projects = gateway.config.projects.iter();
+    let list: Vec<Value> = projects
+        .filter(|project| may_name(&project.name))
+        .map(|project| {
+            json!({
+                "object": "project",
+                "id": &*project.name,
+                "name": &*project.name,
+                "default": key.project.as_ref() == Some(&project.name),
+            })
+        })
+        .collect();
+    json!({ "object": "list", "data": list })
 }
 
 /// Who serves a model.

@@ -58,6 +58,8 @@ pub enum Local {
     Model { dialect: Dialect, id: String },
     /// `GET /v1/models`, `/v1beta/models`.
     Models { dialect: Dialect },
+    /// `GET /v1/projects`.
+    Projects,
     /// `GET /v1/providers`.
     Providers,
     /// `GET /ready`: an account is usable and Weir is not draining.
@@ -87,6 +89,7 @@ pub fn operation(method: &Method, path: &str, headers: &HeaderMap) -> Operation 
         "/ready" => local(method, Local::Ready),
         "/adapters" => local(method, Local::Adapters),
         "/v1/usage" => local(method, Local::Usage),
+        "/v1/projects" => local(method, Local::Projects),
         "/v1/providers" => local(method, Local::Providers),
         "/v1/models/capabilities" => local(method, Local::Capabilities),
         "/v1/models" => local(

@@ -9,6 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::config::{ClientKey, Config, Cors};
 
@@ -19,14 +20,28 @@ pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
     (!id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(sane)).then_some(id)
 }
 
-/// The project of a request: what it says, if the configuration knows it, else what its key says.
-pub fn project(config: &Config, key: &ClientKey, headers: &HeaderMap) -> Option<Arc<str>> {
-    let said = headers
-        .get("x-weir-project")
-        .and_then(|value| value.to_str().ok());
-    said.and_then(|said| config.projects.iter().find(|project| &***project == said))
-        .or(key.project.as_ref())
-        .cloned()
+/// The project of a request: what it says, if the configuration knows it, else what its key says. A key that is bound to
+/// projects may name no others.
+pub fn project(
+    config: &Config,
+    key: &ClientKey,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<str>>, Refusal> {
+    let said = headers.get("x-weir-project").map(HeaderValue::as_bytes);
+    let Some(said) = said.filter(|said| !said.is_empty()) else {
+        return Ok(key.project.clone());
+    };
+    if let Some(own) = &key.projects
+        && !own.iter().any(|project| project.as_bytes() == said)
+    {
+        let project = String::from_utf8_lossy(said).into_owned();
+        return Err(Refusal::ProjectForbidden { project });
+    }
+    let mut known = config.projects.iter();
+    let found = known.find(|project| project.name.as_bytes() == said);
+    Ok(found
+        .map(|project| project.name.clone())
+        .or_else(|| key.project.clone()))
 }
 
 /// The address of the client: the last `X-Forwarded-For` entry that was not written by a trusted proxy.

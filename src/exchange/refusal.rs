@@ -56,6 +56,10 @@ pub enum Refusal {
     Overloaded,
     /// The key's `pools` do not allow where the route leads.
     PoolForbidden,
+    /// The key's `projects` do not allow it.
+    ProjectForbidden {
+        project: String,
+    },
     /// The process is ending.
     Draining,
     /// Every account that could serve is out, for the reason given.
@@ -189,9 +193,10 @@ impl Refusal {
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
-            Self::ModelForbidden { .. } | Self::PoolForbidden | Self::VendorForbidden => {
-                ErrorKind::Permission
-            }
+            Self::ModelForbidden { .. }
+            | Self::PoolForbidden
+            | Self::ProjectForbidden { .. }
+            | Self::VendorForbidden => ErrorKind::Permission,
             Self::ModelUnknown { .. } => ErrorKind::ModelNotFound,
             Self::Limited(refusal) if refusal.is_final() => ErrorKind::Quota,
             Self::Limited(_) => ErrorKind::RateLimit,
@@ -249,6 +254,12 @@ impl Refusal {
             Self::Untranslatable { param, message } => format!("{param}: {message}"),
             Self::PoolForbidden => {
                 "this API key may not use the pool that this request is routed to".into()
+            }
+            Self::ProjectForbidden { project } => {
+                let project: String = project.chars().take(64).collect();
+                format!(
+                    "this API key may not use the project {project:?} (`x-weir-project`); GET /v1/projects lists what it may use"
+                )
             }
             Self::Exhausted { class, retry_after } => exhausted(*class, *retry_after),
             Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),

@@ -156,14 +156,14 @@ impl Dispatch {
         }
     }
 
-    /// For whom and by whom it was used, for the ledger. `project` is what the request or its key says.
-    pub fn attribution(&self, project: Option<&Arc<str>>) -> Attribution {
+    /// For whom and by whom it was used, for the ledger.
+    pub fn attribution(&self) -> Attribution {
         let (key, account) = (&self.admitted.key, self.served.account.as_ref());
         let own = account.and_then(|account| account.project.as_ref());
         Attribution {
             key: Arc::clone(&key.name),
             group: key.group.clone(),
-            project: project.or(own).cloned(),
+            project: self.admitted.project.as_ref().or(own).cloned(),
             model: self.served.model.clone(),
             account: account.map(|account| Arc::clone(&account.name)),
         }

@@ -1,4 +1,4 @@
-//! `GET /v1/usage`: what a key and its group used today and this month, and what is left of each limit. Never anybody
+//! `GET /v1/usage`: what a key, its group and its project used today and this month, and what is left of each limit. Never anybody
 //! else's, nor everyone's together.
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,14 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::Gateway;
 use super::limits::{moment, whole_seconds};
-use crate::config::ClientKey;
-use crate::limits::{Limit, Report, Scope, Standing, Totals};
+use crate::limits::{Limit, Report, Scope, Standing, Totals, Whom};
 use crate::outcome::Span;
 
-/// The answer for `key`.
-pub(super) fn answer(gateway: &Gateway, key: &ClientKey, now: Instant, wall: SystemTime) -> Value {
+/// The answer for a key and its project.
+pub(super) fn answer(gateway: &Gateway, whom: Whom, now: Instant, wall: SystemTime) -> Value {
     let ages = Ages::of(gateway, wall);
-    let reports = gateway.limits.report(key.index, now, wall);
+    let reports = gateway.limits.report(whom, now, wall);
     let of = |scope: Scope| {
         let report = reports.iter().find(|report| report.scope == scope)?;
         Some(described(report, &ages, wall))
@@ -24,6 +23,7 @@ pub(super) fn answer(gateway: &Gateway, key: &ClientKey, now: Instant, wall: Sys
         "timezone": gateway.limits.zone().iana_name().unwrap_or("UTC"),
         "key": of(Scope::Key),
         "group": of(Scope::Group),
+        "project": of(Scope::Project),
     })
 }
 

@@ -29,6 +29,14 @@ impl Caps {
         self.0.iter().all(Option::is_none)
     }
 
+    /// Whether money is limited.
+    pub fn has_budget(&self) -> bool {
+        let mut budgets = Limit::ALL
+            .iter()
+            .filter(|limit| limit.unit() == Unit::NanoUsd);
+        budgets.any(|limit| self.of(*limit).is_some())
+    }
+
     /// Whether anything is limited of which a request's share must be estimated before it is served.
     pub fn need_estimate(&self) -> bool {
         let estimated = |limit: &Limit| limit.unit() != Unit::Requests;
@@ -55,7 +63,24 @@ impl From<&ClientLimits> for Caps {
     }
 }
 
-/// A key or a group with its caps.
+/// Whose limits a request is under: the position of its key, and that of its project if it has one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Whom {
+    pub key: usize,
+    pub project: Option<usize>,
+}
+
+/// Everybody who has limits of their own, by position.
+#[derive(Clone, Debug, Default)]
+pub struct Everybody {
+    pub keys: Vec<Subject>,
+    pub groups: Vec<Subject>,
+    pub projects: Vec<Subject>,
+    /// Of all together.
+    pub global: Caps,
+}
+
+/// A key, a group or a project with its caps.
 #[derive(Clone, Debug)]
 pub struct Subject {
     pub name: Arc<str>,

@@ -33,6 +33,14 @@ pub(super) fn groups(config: &Config) -> Vec<Subject> {
         .collect()
 }
 
+/// The projects, in the order of the configuration.
+pub(super) fn projects(config: &Config) -> Vec<Subject> {
+    let projects = config.projects.iter();
+    projects
+        .map(|project| subject(&project.name, &project.limits, None))
+        .collect()
+}
+
 fn subject(name: &Arc<str>, limits: &ClientLimits, group: Option<usize>) -> Subject {
     Subject {
         name: Arc::clone(name),

@@ -26,10 +26,11 @@ use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 
 use crate::config::Config;
+use crate::outcome::Unit;
 use counter::{Counter, Reserved};
 use subjects::{Limited, Subjects, lock};
 
-pub use caps::{Caps, Estimate, Subject, Used};
+pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
 pub use permit::Permit;
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own, Windows};
@@ -40,6 +41,7 @@ pub use spend::{Totals, nano_usd};
 pub struct Limits {
     keys: Subjects,
     groups: Subjects,
+    projects: Subjects,
     global: Limited,
     zone: TimeZone,
 }
@@ -54,39 +56,52 @@ pub struct Report {
     pub standings: Vec<Standing>,
 }
 
+/// How much of one budget in USD is used, wherever.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    pub scope: Scope,
+    /// Of the key, group or project; empty for everyone's.
+    pub name: Arc<str>,
+    pub limit: Limit,
+    /// 1 = spent. The request that spends a budget may exceed it.
+    pub used_ratio: f64,
+}
+
 impl Limits {
     /// The limits of `config`, with the counters of the one `before`. A key is at its position in `config.keys`; after
     /// them all are the callers without a key, who have no limits of their own but are counted.
     pub fn of_config(config: &Config, before: Option<&Self>) -> Self {
-        let (keys, groups) = (configured::keys(config), configured::groups(config));
-        let everyone = Caps::from(&config.limits);
-        Self::new(&keys, &groups, everyone, config.timezone.clone(), before)
+        let everybody = Everybody {
+            keys: configured::keys(config),
+            groups: configured::groups(config),
+            projects: configured::projects(config),
+            global: Caps::from(&config.limits),
+        };
+        Self::new(&everybody, config.timezone.clone(), before)
     }
 
     /// The limits of a configuration; days and months begin in `zone`. Takes over the counters of the one `before` by
     /// name.
-    pub fn new(
-        keys: &[Subject],
-        groups: &[Subject],
-        global: Caps,
-        zone: TimeZone,
-        before: Option<&Self>,
-    ) -> Self {
+    pub fn new(everybody: &Everybody, zone: TimeZone, before: Option<&Self>) -> Self {
         let everyone = Subject {
             name: Arc::from(""),
-            caps: global,
+            caps: everybody.global,
             group: None,
         };
         let limited = |scope: Scope, subject: &Subject| {
             let counter = before.and_then(|before| before.counter(scope, &subject.name));
             Limited::new(scope, subject.clone(), counter)
         };
-        Self {
-            keys: keys.iter().map(|key| limited(Scope::Key, key)).collect(),
-            groups: groups
+        let all = |scope: Scope, subjects: &[Subject]| {
+            subjects
                 .iter()
-                .map(|group| limited(Scope::Group, group))
-                .collect(),
+                .map(|subject| limited(scope, subject))
+                .collect()
+        };
+        Self {
+            keys: all(Scope::Key, &everybody.keys),
+            groups: all(Scope::Group, &everybody.groups),
+            projects: all(Scope::Project, &everybody.projects),
             global: limited(Scope::Global, &everyone),
             zone,
         }
@@ -95,14 +110,14 @@ impl Limits {
     /// Admits a request of the key at this position, if all its limits allow it.
     pub fn admit(
         &self,
-        key: usize,
+        whom: Whom,
         estimate: Estimate,
         now: Instant,
         wall: SystemTime,
     ) -> Result<Permit, Refusal> {
         let reserved = Reserved::new(estimate, now);
-        let subjects: SmallVec<[&Limited; 4]> = self.of(key).collect();
-        // Everyone locks in this order (key, group, all), so nobody waits in a circle.
+        let subjects: SmallVec<[&Limited; 4]> = self.of(whom).collect();
+        // Everyone locks in this order (key, group, project, all), so nobody waits in a circle.
         let mut counters: SmallVec<[MutexGuard<'_, Counter>; 4]> =
             subjects.iter().map(|limited| limited.lock()).collect();
         for (limited, counter) in subjects.iter().zip(counters.iter_mut()) {
@@ -126,9 +141,9 @@ impl Limits {
     }
 
     /// What the key at this position and its group have used and have left; everyone's is nobody's business.
-    pub fn report(&self, key: usize, now: Instant, wall: SystemTime) -> Vec<Report> {
+    pub fn report(&self, whom: Whom, now: Instant, wall: SystemTime) -> Vec<Report> {
         let shown = self
-            .of(key)
+            .of(whom)
             .filter(|limited| limited.scope() != Scope::Global);
         shown
             .map(|limited| self.report_of(limited, now, wall))
@@ -160,12 +175,12 @@ impl Limits {
     /// Of all limits of that kind on this key, the one with the least left: what rate-limit headers state.
     pub fn tightest(
         &self,
-        key: usize,
+        whom: Whom,
         limit: Limit,
         now: Instant,
         wall: SystemTime,
     ) -> Option<Standing> {
-        self.of(key)
+        self.of(whom)
             .filter(|limited| limited.caps().of(limit).is_some())
             .filter_map(|limited| {
                 let mut counter = limited.lock();
@@ -211,6 +226,7 @@ impl Limits {
     /// What this process used, of all that it ever used anything for.
     pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
         let all = self.keys.iter().chain(self.groups.iter());
+        let all = all.chain(self.projects.iter());
         let all = all.chain(std::iter::once(&self.global));
         all.filter_map(move |limited| {
             let mut counter = limited.lock();
@@ -224,12 +240,33 @@ impl Limits {
         })
     }
 
+    /// Every budget in USD.
+    pub fn budgets(&self, now: Instant, wall: SystemTime) -> impl Iterator<Item = Budget> {
+        let all = self.keys.iter().chain(self.groups.iter());
+        let all = all.chain(self.projects.iter());
+        let all = all.chain(std::iter::once(&self.global));
+        let limited = all.filter(|limited| limited.caps().has_budget());
+        limited.flat_map(move |limited| {
+            let standings = limited
+                .lock()
+                .standings(limited.caps(), now, wall, &self.zone);
+            let budgets = standings.filter(|standing| standing.limit.unit() == Unit::NanoUsd);
+            budgets.map(|standing| Budget {
+                scope: limited.scope(),
+                name: Arc::clone(limited.name()),
+                limit: standing.limit,
+                used_ratio: standing.used / standing.cap,
+            })
+        })
+    }
+
     /// A copy as everything stands now. Whatever is admitted by it counts nowhere else.
     #[must_use]
     pub fn shadow(&self) -> Self {
         Self {
             keys: self.keys.shadow(),
             groups: self.groups.shadow(),
+            projects: self.projects.shadow(),
             global: self.global.shadow(),
             zone: self.zone.clone(),
         }
@@ -238,12 +275,12 @@ impl Limits {
     /// How every limit stands that a request of the key at this position is under, and whose it is: for the operator.
     pub fn standings(
         &self,
-        key: usize,
+        whom: Whom,
         now: Instant,
         wall: SystemTime,
     ) -> Vec<(Scope, Arc<str>, Standing)> {
         let mut all = Vec::new();
-        for limited in self.of(key) {
+        for limited in self.of(whom) {
             let standings = limited
                 .lock()
                 .standings(limited.caps(), now, wall, &self.zone);
@@ -254,8 +291,8 @@ impl Limits {
     }
 
     /// Whether tokens or money of this key are limited, so that a request of it needs an estimate.
-    pub fn need_estimate(&self, key: usize) -> bool {
-        self.of(key).any(|limited| limited.caps().need_estimate())
+    pub fn need_estimate(&self, whom: Whom) -> bool {
+        self.of(whom).any(|limited| limited.caps().need_estimate())
     }
 
     /// Where days and months begin.
@@ -263,19 +300,27 @@ impl Limits {
         &self.zone
     }
 
-    /// The key, its group, everyone: those that exist.
-    fn of(&self, key: usize) -> impl Iterator<Item = &Limited> {
-        let key = self.keys.get(key);
+    /// Whose limits a request of the key at this position and of the project of this name is under.
+    pub fn whom(&self, key: usize, project: Option<&str>) -> Whom {
+        let project = project.and_then(|project| self.projects.position(project));
+        Whom { key, project }
+    }
+
+    /// The key, its group, its project, everyone: those that exist.
+    fn of(&self, whom: Whom) -> impl Iterator<Item = &Limited> {
+        let key = self.keys.get(whom.key);
         let group = key.and_then(|key| self.groups.get(key.group()?));
+        let project = whom.project.and_then(|project| self.projects.get(project));
         // A global lock that limits nothing would only be waited for.
         let global = (!self.global.caps().is_empty()).then_some(&self.global);
-        [key, group, global].into_iter().flatten()
+        [key, group, project, global].into_iter().flatten()
     }
 
     fn counter(&self, scope: Scope, name: &str) -> Option<Arc<Mutex<Counter>>> {
         let found = match scope {
             Scope::Key => self.keys.named(name),
             Scope::Group => self.groups.named(name),
+            Scope::Project => self.projects.named(name),
             Scope::Global => Some(&self.global),
         };
         found.map(Limited::counter)

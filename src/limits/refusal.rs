@@ -36,6 +36,7 @@ impl fmt::Display for Refusal {
         match self.scope {
             Scope::Key => write!(f, "key `{}`", self.name)?,
             Scope::Group => write!(f, "group `{}`", self.name)?,
+            Scope::Project => write!(f, "project `{}`", self.name)?,
             Scope::Global => f.write_str("this proxy")?,
         }
         let (cap, unit, span) = (self.cap, self.limit.unit(), self.limit.span());

@@ -101,7 +101,9 @@ fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::{Caps, Estimate, Limit, Limits, Refusal, Report, Subject, Used, nano_usd};
+    use super::super::{
+        Caps, Estimate, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd,
+    };
     use super::*;
     use crate::protocol::hub::usage::Usage;
 
@@ -118,7 +120,11 @@ mod tests {
             caps,
             group: None,
         };
-        Limits::new(&[key], &[], Caps::default(), TimeZone::UTC, None)
+        let everybody = Everybody {
+            keys: vec![key],
+            ..Everybody::default()
+        };
+        Limits::new(&everybody, TimeZone::UTC, None)
     }
 
     fn usd(amount: f64) -> Totals {
@@ -141,7 +147,7 @@ mod tests {
 
     fn spend(limits: &Limits, amount: f64, at: SystemTime) -> Result<(), Refusal> {
         let now = Instant::now();
-        let mut permit = limits.admit(0, Estimate::default(), now, at)?;
+        let mut permit = limits.admit(limits.whom(0, None), Estimate::default(), now, at)?;
         let used = Used {
             usage: Usage::default(),
             nano_usd: nano_usd(amount),
@@ -152,7 +158,7 @@ mod tests {
 
     #[track_caller]
     fn check(limits: &Limits, at: SystemTime, day: f64, month: f64) {
-        let reports = limits.report(0, Instant::now(), at);
+        let reports = limits.report(limits.whom(0, None), Instant::now(), at);
         let [
             Report {
                 day: d, month: m, ..

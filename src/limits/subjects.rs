@@ -21,6 +21,10 @@ impl Subjects {
         self.list.get(*self.by_name.get(name)?)
     }
 
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     pub fn get(&self, position: usize) -> Option<&Limited> {
         self.list.get(position)
     }

@@ -19,14 +19,16 @@ fn subject(name: &str, caps: Caps, group: Option<usize>) -> Subject {
     }
 }
 
+fn whom(key: usize) -> Whom {
+    Whom { key, project: None }
+}
+
 fn alone(caps: Caps) -> Limits {
-    Limits::new(
-        &[subject("team-a", caps, None)],
-        &[],
-        Caps::default(),
-        TimeZone::UTC,
-        None,
-    )
+    let everybody = Everybody {
+        keys: vec![subject("team-a", caps, None)],
+        ..Everybody::default()
+    };
+    Limits::new(&everybody, TimeZone::UTC, None)
 }
 
 fn used(tokens: u64, usd: f64) -> Used {
@@ -57,7 +59,11 @@ fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
             .map(|_| {
                 scope.spawn(|| {
                     (0..5)
-                        .filter(|_| limits.admit(0, Estimate::default(), now, wall()).is_ok())
+                        .filter(|_| {
+                            limits
+                                .admit(whom(0), Estimate::default(), now, wall())
+                                .is_ok()
+                        })
                         .count()
                 })
             })
@@ -78,7 +84,7 @@ fn in_no_minute_more_requests_pass_than_may() {
         .map(|tick| Duration::from_millis(100) * tick)
         .filter(|time| {
             limits
-                .admit(0, Estimate::default(), start + *time, wall())
+                .admit(whom(0), Estimate::default(), start + *time, wall())
                 .is_ok()
         })
         .collect();
@@ -92,9 +98,13 @@ fn in_no_minute_more_requests_pass_than_may() {
 fn a_refusal_says_whose_which_and_when() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Requests, 1));
-    drop(limits.admit(0, Estimate::default(), now, wall()).unwrap());
+    drop(
+        limits
+            .admit(whom(0), Estimate::default(), now, wall())
+            .unwrap(),
+    );
     let said = expect(
-        limits.admit(0, Estimate::default(), now + SECOND, wall()),
+        limits.admit(whom(0), Estimate::default(), now + SECOND, wall()),
         Limit::Requests,
         Some(60),
     );
@@ -104,9 +114,11 @@ fn a_refusal_says_whose_which_and_when() {
     );
 
     let limits = alone(Caps::default().with(Limit::Concurrency, 1));
-    let held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
+    let held = limits
+        .admit(whom(0), Estimate::default(), now, wall())
+        .unwrap();
     let said = expect(
-        limits.admit(0, Estimate::default(), now, wall()),
+        limits.admit(whom(0), Estimate::default(), now, wall()),
         Limit::Concurrency,
         None,
     );
@@ -115,7 +127,11 @@ fn a_refusal_says_whose_which_and_when() {
         "key `team-a` has its 1 concurrent requests in flight; try again when one of them has ended"
     );
     drop(held);
-    assert!(limits.admit(0, Estimate::default(), now, wall()).is_ok());
+    assert!(
+        limits
+            .admit(whom(0), Estimate::default(), now, wall())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -124,7 +140,7 @@ fn tokens_are_reserved_and_then_settled() {
     let limits = alone(Caps::default().with(Limit::Tokens, 1000));
     let ask = |tokens| {
         limits.admit(
-            0,
+            whom(0),
             Estimate {
                 tokens,
                 nano_usd: 0,
@@ -155,9 +171,12 @@ fn what_is_never_settled_is_given_back() {
         nano_usd: nano_usd(1.0),
     };
     for _ in 0..5 {
-        drop(limits.admit(0, estimate, now, wall()).unwrap());
+        drop(limits.admit(whom(0), estimate, now, wall()).unwrap());
     }
-    assert_eq!(limits.report(0, now, wall())[0].day, Totals::default());
+    assert_eq!(
+        limits.report(whom(0), now, wall())[0].day,
+        Totals::default()
+    );
 }
 
 #[test]
@@ -169,7 +188,7 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
     let limits = alone(caps);
     let ask = |usd: f64, wall| {
         limits.admit(
-            0,
+            whom(0),
             Estimate {
                 tokens: 0,
                 nano_usd: nano_usd(usd),
@@ -216,7 +235,7 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
             tokens: 0,
             nano_usd: nano_usd(usd),
         };
-        limits.admit(0, estimate, now, wall())
+        limits.admit(whom(0), estimate, now, wall())
     };
     let said = expect(ask(0.61), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
@@ -224,8 +243,19 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
         "key `team-a` has a budget of 0.5 USD per day, and this request alone may cost 0.61 USD; ask for a shorter answer or a cheaper model"
     );
     drop(ask(0.5).expect("exactly the budget"));
+    let mut half = ask(0.5).expect("the same again");
+    half.settle(&used(1, 0.25), now, wall());
+    let budgets: Vec<Budget> = limits.budgets(now, wall()).collect();
+    let [budget] = &budgets[..] else {
+        panic!("one budget: {budgets:?}");
+    };
+    assert_eq!(
+        (budget.scope, &*budget.name, budget.used_ratio),
+        (Scope::Key, "team-a", 0.5)
+    );
     let unlimited = alone(Caps::default());
-    assert!(!unlimited.need_estimate(0) && limits.need_estimate(0));
+    assert_eq!(unlimited.budgets(now, wall()).count(), 0);
+    assert!(!unlimited.need_estimate(whom(0)) && limits.need_estimate(whom(0)));
 }
 
 #[test]
@@ -240,30 +270,83 @@ fn a_request_refused_by_one_limit_counts_for_none() {
         Caps::default().with(Limit::Requests, 3),
         None,
     )];
-    let limits = Limits::new(
-        &keys,
-        &groups,
-        Caps::default().with(Limit::Requests, 100),
-        TimeZone::UTC,
-        None,
-    );
+    let everybody = Everybody {
+        keys: keys.to_vec(),
+        groups: groups.to_vec(),
+        projects: Vec::new(),
+        global: Caps::default().with(Limit::Requests, 100),
+    };
+    let limits = Limits::new(&everybody, TimeZone::UTC, None);
     for key in [0, 1, 1] {
-        drop(limits.admit(key, Estimate::default(), now, wall()).unwrap());
+        drop(
+            limits
+                .admit(whom(key), Estimate::default(), now, wall())
+                .unwrap(),
+        );
     }
     for _ in 0..20 {
         let refusal = limits
-            .admit(0, Estimate::default(), now, wall())
+            .admit(whom(0), Estimate::default(), now, wall())
             .unwrap_err();
         assert_eq!((refusal.scope, &*refusal.name), (Scope::Group, "research"));
     }
-    let report = limits.report(0, now, wall());
+    let report = limits.report(whom(0), now, wall());
     assert_eq!(
         (report[0].standings[0].used, report[1].standings[0].used),
         (1.0, 3.0)
     );
-    let tightest = limits.tightest(0, Limit::Requests, now, wall()).unwrap();
+    let tightest = limits
+        .tightest(whom(0), Limit::Requests, now, wall())
+        .unwrap();
     assert_eq!((tightest.cap, tightest.remaining), (3.0, 0.0));
-    assert_eq!(limits.tightest(0, Limit::Tokens, now, wall()), None);
+    assert_eq!(limits.tightest(whom(0), Limit::Tokens, now, wall()), None);
+}
+
+#[test]
+fn a_project_limits_requests_of_every_key_that_are_for_it() {
+    let now = Instant::now();
+    let two = Caps::default().with(Limit::Requests, 2);
+    let everybody = Everybody {
+        keys: vec![
+            subject("a", Caps::default(), None),
+            subject("b", Caps::default(), None),
+        ],
+        projects: vec![subject("moon", two, None)],
+        ..Everybody::default()
+    };
+    let limits = Limits::new(&everybody, TimeZone::UTC, None);
+    for key in [0, 1] {
+        let moon = limits.whom(key, Some("moon"));
+        drop(
+            limits
+                .admit(moon, Estimate::default(), now, wall())
+                .unwrap(),
+        );
+    }
+    let moon = limits.whom(0, Some("moon"));
+    let refusal = limits.admit(moon, Estimate::default(), now, wall());
+    let refusal = refusal.expect_err("used");
+    assert_eq!((refusal.scope, &*refusal.name), (Scope::Project, "moon"));
+    assert!(
+        refusal
+            .to_string()
+            .starts_with("project `moon` has used its 2 requests")
+    );
+    for other in [limits.whom(0, None), limits.whom(0, Some("mars"))] {
+        drop(
+            limits
+                .admit(other, Estimate::default(), now, wall())
+                .unwrap(),
+        );
+    }
+    let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
+    assert!(next.admit(moon, Estimate::default(), now, wall()).is_err());
+    let scopes: Vec<Scope> = next
+        .report(moon, now, wall())
+        .iter()
+        .map(|report| report.scope)
+        .collect();
+    assert_eq!(scopes, [Scope::Key, Scope::Project]);
 }
 
 #[test]
@@ -271,26 +354,38 @@ fn counters_survive_a_reload_by_name() {
     let now = Instant::now();
     let caps = Caps::default().with(Limit::Requests, 1);
     let limits = alone(caps);
-    let mut held = limits.admit(0, Estimate::default(), now, wall()).unwrap();
+    let mut held = limits
+        .admit(whom(0), Estimate::default(), now, wall())
+        .unwrap();
     let keys = [
         subject("other", caps, None),
         subject("team-a", caps.with(Limit::Concurrency, 1), None),
     ];
-    let next = Limits::new(&keys, &[], Caps::default(), TimeZone::UTC, Some(&limits));
+    let everybody = Everybody {
+        keys: keys.to_vec(),
+        ..Everybody::default()
+    };
+    let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
     expect(
-        next.admit(1, Estimate::default(), now, wall()),
+        next.admit(whom(1), Estimate::default(), now, wall()),
         Limit::Concurrency,
         None,
     );
     held.settle(&used(7, 1.0), now, wall());
     drop(held);
     expect(
-        next.admit(1, Estimate::default(), now, wall()),
+        next.admit(whom(1), Estimate::default(), now, wall()),
         Limit::Requests,
         Some(61),
     );
-    assert!(next.admit(0, Estimate::default(), now, wall()).is_ok());
-    assert_eq!(next.report(1, now, wall())[0].day.nano_usd, nano_usd(1.0));
+    assert!(
+        next.admit(whom(0), Estimate::default(), now, wall())
+            .is_ok()
+    );
+    assert_eq!(
+        next.report(whom(1), now, wall())[0].day.nano_usd,
+        nano_usd(1.0)
+    );
 }
 
 #[test]
@@ -305,7 +400,7 @@ fn what_is_known_from_before_a_restart_counts() {
     assert!(!limits.restore(Scope::Key, "nobody", &known, &known, wall()));
     let days = 20 * 86_400 + 12 * 3600;
     expect(
-        limits.admit(0, Estimate::default(), now, wall()),
+        limits.admit(whom(0), Estimate::default(), now, wall()),
         Limit::UsdPerMonth,
         Some(days),
     );

@@ -5,19 +5,22 @@
 pub enum Scope {
     Key,
     Group,
+    /// What the request is for.
+    Project,
     /// Everyone's together.
     Global,
 }
 
 impl Scope {
     /// Every scope, for registering metrics.
-    pub const ALL: [Self; 3] = [Self::Key, Self::Group, Self::Global];
+    pub const ALL: [Self; 4] = [Self::Key, Self::Group, Self::Project, Self::Global];
 
     /// The name in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
             Self::Group => "group",
+            Self::Project => "project",
             Self::Global => "global",
         }
     }

@@ -13,24 +13,32 @@ use crate::limits::{Permit, Used};
 pub(super) struct Charge {
     permit: Permit,
     key: Arc<ClientKey>,
+    /// The one whose limits it is under.
+    project: Option<Arc<str>>,
     ledger: Option<Arc<Ledger>>,
 }
 
 impl Charge {
-    pub(super) fn new(permit: Permit, key: Arc<ClientKey>, ledger: Option<Arc<Ledger>>) -> Self {
+    pub(super) fn new(
+        permit: Permit,
+        key: Arc<ClientKey>,
+        project: Option<Arc<str>>,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Self {
         Self {
             permit,
             key,
+            project,
             ledger,
         }
     }
 
     /// The use of a request of which nobody knows more than who asked.
-    pub(super) fn of_key(&self, project: Option<&Arc<str>>) -> Attribution {
+    pub(super) fn of_key(&self) -> Attribution {
         Attribution {
             key: Arc::clone(&self.key.name),
             group: self.key.group.clone(),
-            project: project.cloned(),
+            project: self.project.clone(),
             model: None,
             account: None,
         }
@@ -41,7 +49,7 @@ impl Charge {
         let wall = SystemTime::now();
         self.permit.settle(used, Instant::now(), wall);
         if let Some(ledger) = &self.ledger {
-            ledger.record(who, used, wall);
+            ledger.record(who, self.project.as_ref(), used, wall);
         }
     }
 }
@@ -50,7 +58,7 @@ impl Relay<'_> {
     /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
     pub(super) fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
-            let who = self.dispatch.attribution(self.outcome.project.as_ref());
+            let who = self.dispatch.attribution();
             charge.settle(&self.dispatch.used(), who);
         }
     }

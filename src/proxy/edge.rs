@@ -80,20 +80,24 @@ impl Edge {
         )?;
         exchange.record.outcome.key = Some(key.name.clone());
         exchange.record.outcome.project =
-            origin::project(&exchange.snapshot.gateway.config, &key, &head.headers);
+            origin::project(&exchange.snapshot.gateway.config, &key, &head.headers)?;
         exchange.key = Some(key.clone());
         let gateway = exchange.snapshot.gateway.clone();
         match operation {
             Operation::Local(local) => {
                 let (now, wall) = (Instant::now(), SystemTime::now());
-                let answer = local::answer(&gateway, &key, &local, now, wall)?;
+                let caller = local::Caller {
+                    key: &key,
+                    project: exchange.record.outcome.project.as_deref(),
+                };
+                let answer = local::answer(&gateway, caller, &local, now, wall)?;
                 Ok(Received::Answer(answer))
             }
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
             Operation::Vendor(dialect) => {
                 let pool = admit::vendor_pool(&gateway, &key)?;
                 let (now, wall) = (Instant::now(), SystemTime::now());
-                let permit = limits::admit_vendor(&gateway, &key, now, wall)?;
+                let permit = limits::admit_vendor(&gateway, exchange.whom(&key), now, wall)?;
                 exchange.charge(&self.app, &key, permit);
                 let vendor = Vendor::new(gateway, key, dialect, pool);
                 exchange.stage = Stage::Vendor(Box::new(vendor));

@@ -22,7 +22,7 @@ use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
 use crate::limits::ledger::Attribution;
-use crate::limits::{Permit, Used};
+use crate::limits::{Permit, Used, Whom};
 use crate::outcome::{End, Outcome};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
@@ -168,14 +168,27 @@ impl Exchange {
     pub(super) fn state_limits(&mut self) {
         if let Some(key) = &self.key {
             let (now, wall) = (Instant::now(), SystemTime::now());
-            let (gateway, headers) = (&self.snapshot.gateway, &mut self.own_headers);
-            limits::headers(gateway, key, self.dialect, now, wall, headers);
+            let whom = self.whom(key);
+            let (all, headers) = (&self.snapshot.gateway.limits, &mut self.own_headers);
+            limits::headers(all, whom, self.dialect, (now, wall), headers);
         }
+    }
+
+    /// Whose limits a request of `key` is under.
+    pub(super) fn whom(&self, key: &ClientKey) -> Whom {
+        let project = self.record.outcome.project.as_deref();
+        self.snapshot.gateway.limits.whom(key.index, project)
     }
 
     /// Holds `permit` until the request of `key` is over.
     pub(super) fn charge(&mut self, app: &App, key: &Arc<ClientKey>, permit: Permit) {
-        self.charge = Some(Charge::new(permit, key.clone(), app.ledger.clone()));
+        let project = self.record.outcome.project.clone();
+        self.charge = Some(Charge::new(
+            permit,
+            key.clone(),
+            project,
+            app.ledger.clone(),
+        ));
         self.state_limits();
     }
 
@@ -195,14 +208,13 @@ impl Exchange {
     /// Gives the permit back and counts what was used, unless the relay has done so.
     fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
-            let project = self.record.outcome.project.as_ref();
             let (used, who) = match &self.stage {
-                Stage::Relay(dispatch) => (dispatch.used(), dispatch.attribution(project)),
-                Stage::Idle => (Used::default(), charge.of_key(project)),
+                Stage::Relay(dispatch) => (dispatch.used(), dispatch.attribution()),
+                Stage::Idle => (Used::default(), charge.of_key()),
                 Stage::Vendor(vendor) => {
                     let who = Attribution {
                         account: vendor.account(),
-                        ..charge.of_key(project)
+                        ..charge.of_key()
                     };
                     (Used::default(), who)
                 }

@@ -135,6 +135,10 @@ pub(super) struct Consumption {
     pub(super) tokens: IntCounterVec,
     pub(super) reasoning: IntCounterVec,
     pub(super) cost: CounterVec,
+    pub(super) project_requests: IntCounterVec,
+    pub(super) project_tokens: IntCounterVec,
+    pub(super) project_cost: CounterVec,
+    pub(super) budget_used: GaugeVec,
     pub(super) unpriced: IntCounterVec,
     pub(super) usage_source: IntCounterVec,
 }
@@ -159,6 +163,30 @@ impl Consumption {
                 "USD",
                 "List price of the tokens used.",
                 &["key", "account", "model"],
+            ),
+            project_requests: to.counters(
+                "weir_project_requests_total",
+                "requests",
+                "Requests for a project that used tokens.",
+                &["project", "model"],
+            ),
+            project_tokens: to.counters(
+                "weir_project_tokens_total",
+                "tokens",
+                "Tokens used for a project, of every kind together.",
+                &["project", "model"],
+            ),
+            project_cost: to.float_counters(
+                "weir_project_cost_usd_total",
+                "USD",
+                "List price of the tokens used for a project.",
+                &["project", "model"],
+            ),
+            budget_used: to.float_gauges(
+                "weir_budget_used_ratio",
+                "ratio",
+                "The share of a budget in USD that is used.",
+                &["scope", "name", "window"],
             ),
             unpriced: to.counters(
                 "weir_unpriced_requests_total",

@@ -26,6 +26,8 @@ pub(super) struct Handles {
     failovers: Lazy<Lazy<IntCounter>>,
     /// Key → account → model.
     consumption: Lazy<Lazy<Lazy<Consumed>>>,
+    /// Project → model.
+    projects: Lazy<Lazy<Spent>>,
     /// Model.
     unpriced: Lazy<IntCounter>,
 }
@@ -36,6 +38,14 @@ struct Consumed {
     tokens: [OnceLock<IntCounter>; KINDS.len()],
     reasoning: OnceLock<IntCounter>,
     cost: OnceLock<Counter>,
+}
+
+/// The counters of one project and model.
+#[derive(Debug)]
+struct Spent {
+    requests: IntCounter,
+    tokens: IntCounter,
+    cost: Counter,
 }
 
 impl Handles {
@@ -57,6 +67,7 @@ impl Handles {
             attempts: Lazy::new(names.accounts.len()),
             failovers: Lazy::new(names.pools.len()),
             consumption: Lazy::new(names.keys.len()),
+            projects: Lazy::new(names.projects.len()),
             unpriced: Lazy::new(names.models.len()),
             names,
         };
@@ -189,6 +200,35 @@ impl Handles {
                 .get_or_init(|| families.usage.cost.with_label_values(&labels()))
                 .inc_by(cost);
         }
+    }
+
+    /// Counts what was used for a project. A request without one has no such series.
+    pub(super) fn project(&self, families: &Families, outcome: &Outcome, usage: &Usage) {
+        let names = &self.names;
+        let Some(project) = outcome.project.as_deref() else {
+            return;
+        };
+        let asked = outcome.model_served.as_deref();
+        let model = names.model(asked.or(outcome.model_asked.as_deref()));
+        let project = names.projects.find(Some(project));
+        let spent = self
+            .projects
+            .at(project, || Lazy::new(names.models.len()))
+            .at(model, || {
+                let labels = [names.projects.name(project), names.models.name(model)];
+                let families = &families.usage;
+                Spent {
+                    requests: families.project_requests.with_label_values(&labels),
+                    tokens: families.project_tokens.with_label_values(&labels),
+                    cost: families.project_cost.with_label_values(&labels),
+                }
+            });
+        spent.requests.inc();
+        spent.tokens.inc_by(usage.total().min(MAX_TOKENS));
+        let cost = outcome
+            .cost_usd
+            .filter(|cost| cost.is_finite() && *cost > 0.0);
+        spent.cost.inc_by(cost.unwrap_or_default());
     }
 
     fn attempt(

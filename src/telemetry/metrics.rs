@@ -13,7 +13,7 @@ use super::handles::Handles;
 use super::names::LabelNames;
 use crate::config::Config;
 use crate::fleet::Failure;
-use crate::limits::Own;
+use crate::limits::{Budget, Own};
 use crate::outcome::{Affinity, End, Limit, Outcome, Scope, UsageSource};
 use crate::pool::State;
 
@@ -69,6 +69,8 @@ pub struct Live<'a> {
     pub run_id: &'a str,
     /// What it used today and this month.
     pub used: &'a [Own],
+    /// How the budgets of the configuration stand.
+    pub budgets: &'a [Budget],
 }
 
 impl Metrics {
@@ -193,6 +195,7 @@ impl Metrics {
         }
         if let Some(usage) = &outcome.usage {
             handles.consumption(families, outcome, usage);
+            handles.project(families, outcome, usage);
         }
         if outcome.stream {
             self.fixed.stream_end[outcome.end as usize].inc();
@@ -257,6 +260,16 @@ impl Metrics {
             .inflight
             .set(signed(live.in_flight as u64));
         self.families.fleet.sample(live.run_id, live.used);
+        let ratios = &self.families.usage.budget_used;
+        ratios.reset();
+        for budget in live.budgets {
+            let labels = [
+                budget.scope.as_str(),
+                &*budget.name,
+                budget.limit.span().as_str(),
+            ];
+            ratios.with_label_values(&labels).set(budget.used_ratio);
+        }
         let families = &self.families.accounts;
         families.state.reset();
         families.cooldown.reset();
@@ -360,6 +373,14 @@ mod tests {
             ),
             (
                 r#"weir_cost_usd_total{account="claude-a",key="team-a",model="claude-sonnet-4-5"}"#,
+                "0.25",
+            ),
+            (
+                r#"weir_project_requests_total{model="claude-sonnet-4-5",project="research"}"#,
+                "1",
+            ),
+            (
+                r#"weir_project_cost_usd_total{model="claude-sonnet-4-5",project="research"}"#,
                 "0.25",
             ),
             (r#"weir_usage_source_total{source="reported"}"#, "1"),

@@ -12,6 +12,7 @@ pub(super) struct LabelNames {
     pub(super) keys: Names,
     pub(super) pools: Names,
     pub(super) accounts: Names,
+    pub(super) projects: Names,
     pub(super) models: Names,
     /// The models of the price table by [`pricing::spellings`].
     spelt: HashMap<Box<str>, usize>,
@@ -24,6 +25,7 @@ impl LabelNames {
             keys: Names::new(),
             pools: Names::new(),
             accounts: Names::new(),
+            projects: Names::new(),
             models: Names::new(),
             spelt: HashMap::default(),
         };
@@ -49,6 +51,9 @@ impl LabelNames {
         }
         for account in &config.accounts {
             self.accounts.add(&account.name);
+        }
+        for project in &config.projects {
+            self.projects.add(&project.name);
         }
         for model in models(config) {
             self.models.add(model);

@@ -424,6 +424,83 @@ fn groups_and_everyone_share_a_limit() {
 }
 
 #[test]
+fn a_project_has_limits_and_figures_of_its_own_and_only_some_keys_may_name_it() {
+    let upstream = Upstream::json(200, lines().answer);
+    let account = accounts(&[account("a", &lines(), &upstream, "")]);
+    let weir = Weir::start(&format!(
+        "keys:\n  - {{ name: free, key: \"{KEY}\" }}\n  - {{ name: bound, key: key-two, project: moon }}\n  \
+         - {{ name: both, key: key-three, project: moon, projects: [moon, mars] }}\n\
+         projects: [{{ name: moon, limits: {{ rpm: 2, usd_per_day: 100 }} }}, {{ name: mars }}]\n\
+         prices: [{{ model: \"claude-*\", input: 1000, output: 2000, cache_read: 100 }}]\n{account}"
+    ));
+    let ask = |key: &str, project: Option<&str>| {
+        let call = weir.ask(&lines()).key(key);
+        match project {
+            Some(project) => call.header("x-weir-project", project),
+            None => call,
+        }
+        .send()
+    };
+    let refused = ask("key-two", Some("mars")).is(403);
+    let (kind, message) = lines().error(&refused.json());
+    assert_eq!(kind, "permission_error");
+    assert!(
+        message.contains("may not use the project \"mars\""),
+        "{message}"
+    );
+    ask("key-two", Some("nonsense")).is(403);
+    assert_eq!(upstream.count(), 0);
+    ask("key-two", None).is(200);
+    ask(KEY, Some("moon")).is(200);
+    let spent = ask("key-three", None).is(429);
+    assert!(
+        spent
+            .text()
+            .contains("project `moon` has used its 2 requests"),
+        "{}",
+        spent.text()
+    );
+    ask("key-three", Some("mars")).is(200);
+    ask(KEY, None).is(200);
+    ask(KEY, Some("nonsense")).is(200);
+    for (project, requests) in [("moon", 2.0), ("mars", 1.0)] {
+        let labels = [("project", project), ("model", "claude-sonnet-4-5")];
+        weir.until_metric("weir_project_requests_total", &labels, requests);
+        weir.until_metric("weir_project_tokens_total", &labels, 18.0 * requests);
+    }
+    let mine = weir.get("/v1/usage").key("key-three").send().is(200).json();
+    assert_eq!(
+        (
+            &mine["project"]["name"],
+            &mine["project"]["today"]["requests"]
+        ),
+        (&"moon".into(), &2.into()),
+        "{mine}"
+    );
+    let labels = [("scope", "project"), ("name", "moon"), ("window", "day")];
+    let ratio = weir.metric("weir_budget_used_ratio", &labels);
+    // 2 × (10 × 0.001 + 5 × 0.002 + 3 × 0.0001) of 100
+    assert!((ratio - 0.000_406).abs() < 1e-9, "{ratio}");
+    weir.until_metric("weir_limit_rejections_total", &[("scope", "project")], 1.0);
+    let listed = |key: &str| -> Vec<(String, bool)> {
+        let list = weir.get("/v1/projects").key(key).send().is(200).json();
+        let list = list["data"].as_array().expect("a list").clone();
+        list.iter()
+            .map(|project| {
+                (
+                    project["id"].as_str().expect("a name").to_owned(),
+                    project["default"] == true,
+                )
+            })
+            .collect()
+    };
+    let moon = ("moon".to_owned(), true);
+    assert_eq!(listed("key-two"), [moon.clone()]);
+    assert_eq!(listed("key-three"), [moon, ("mars".to_owned(), false)]);
+    assert_eq!(listed(KEY).len(), 2);
+}
+
+#[test]
 fn counting_tokens_is_free() {
     let upstream = Upstream::json(200, "{\"input_tokens\":7}");
     let limits = "limits: { rpm: 1, concurrency: 1, usd_per_day: 1 }";

@@ -12,12 +12,18 @@ use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::raw::values::Pattern;
 use crate::config::yaml::decode::Field;
-use crate::config::{ClientKey, ClientLimits, Glob, Group};
+use crate::config::{ClientKey, ClientLimits, Glob, Group, Project};
 
 impl Compiler<'_, '_> {
     pub(super) fn keys(&mut self, raw: &Raw, pools: &Names) -> Option<Vec<Arc<ClientKey>>> {
         self.require_callers(raw);
         let groups = Names::of(&raw.groups, |group| &group.name, "a group", self.faults);
+        let projects = Names::of(
+            &raw.projects,
+            |project| &project.name,
+            "a project",
+            self.faults,
+        );
         let mut keys = Vec::new();
         let mut complete = !raw.keys.is_wrong();
         let mut digests: HashMap<[u8; 32], Arc<str>> = HashMap::new();
@@ -26,6 +32,12 @@ impl Compiler<'_, '_> {
                 // Without the section every group is declared by being used.
                 if raw.groups.is_given() {
                     groups.find(&key.group, self.faults);
+                }
+                if raw.projects.is_given() {
+                    projects.find(&key.project, self.faults);
+                    for project in items(&key.projects) {
+                        projects.find(project, self.faults);
+                    }
                 }
                 self.key(key, keys.len(), pools)
             });
@@ -61,6 +73,7 @@ impl Compiler<'_, '_> {
         }
         self.refuse_empty(&raw.pools, "every pool");
         self.refuse_empty(&raw.models, "every model");
+        self.refuse_empty(&raw.projects, "the key's own `project`, else every project");
         let pools = some_pools(&raw.pools, pools, self.faults);
         let expires = raw.expires.get().map(|moment| moment.0);
         if expires.is_some_and(|expires| expires <= self.now) {
@@ -76,6 +89,7 @@ impl Compiler<'_, '_> {
             raw.group.is_wrong(),
             raw.pools.is_wrong(),
             raw.models.is_wrong(),
+            raw.projects.is_wrong() || items(&raw.projects).iter().any(Field::is_wrong),
             raw.expires.is_wrong(),
         ];
         if wrong.contains(&true) {
@@ -90,9 +104,38 @@ impl Compiler<'_, '_> {
             models: key_models(&raw.models),
             expires,
             debug: raw.debug.value(),
+            projects: self.key_projects(raw),
             project: label(&raw.project),
             limits,
         })
+    }
+
+    /// What the requests of a key may name.
+    fn key_projects(&mut self, raw: &raw::ClientKey) -> Option<Vec<Arc<str>>> {
+        let own = label(&raw.project);
+        if !raw.projects.is_given() {
+            return own.map(|own| vec![own]);
+        }
+        let named: Vec<Arc<str>> = items(&raw.projects).iter().filter_map(label).collect();
+        if let Some(own) = own.filter(|own| !named.contains(own)) {
+            let message = format!(
+                "found {}, expected one of the key's `projects`",
+                quote(&own)
+            );
+            self.faults.add(raw.project.at(), message);
+        }
+        Some(named)
+    }
+
+    /// The declared projects. The others, which have no limits, are those that accounts, keys and routes merely name.
+    pub(super) fn projects(&mut self, raw: &Raw) -> Vec<Project> {
+        let declared = items(&raw.projects).iter().filter_map(Field::get);
+        declared
+            .filter_map(|project| {
+                let limits = self.limits(&project.limits);
+                label(&project.name).map(|name| Project { name, limits })
+            })
+            .collect()
     }
 
     /// The declared groups, then those that keys merely name, which have no limits.

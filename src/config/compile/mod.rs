@@ -30,7 +30,7 @@ use crate::config::raw::values::{Name, Whole};
 use crate::config::secret::hex;
 use crate::config::yaml::decode::Field;
 use crate::config::yaml::faults::Faults;
-use crate::config::{Account, ClientKey, Config, Fingerprint, Glob, Route};
+use crate::config::{Account, ClientKey, ClientLimits, Config, Fingerprint, Glob, Project, Route};
 use files::Files;
 use names::Names;
 use routes::Known;
@@ -105,6 +105,7 @@ impl Compiler<'_, '_> {
         let pools = self.pools(raw, &account_names, &pool_names);
         let key_names = Names::of(&raw.keys, |key| &key.name, "a key", self.faults);
         let groups = self.groups(raw);
+        let projects = self.projects(raw);
         let keys = self.keys(raw, &pool_names);
         let known = Known::new(raw, &key_names, &groups);
         let routes = self.routes(raw, &pool_names, &known);
@@ -119,7 +120,7 @@ impl Compiler<'_, '_> {
         let prometheus = self.prometheus(raw);
 
         let (accounts, keys, routes) = (accounts?, keys?, routes?);
-        let projects = projects(&accounts, &keys, &routes);
+        let projects = with_named(projects, &accounts, &keys, &routes);
         Some(Config {
             hash: hex(hash),
             warnings: Vec::new(),
@@ -188,18 +189,38 @@ fn label(field: &Field<Name>) -> Option<Arc<str>> {
     field.get().map(|name| name.0.as_str().into())
 }
 
-/// Every project name, once. A pattern in a route is no name.
-fn projects(accounts: &[Arc<Account>], keys: &[Arc<ClientKey>], routes: &[Route]) -> Vec<Arc<str>> {
+/// The declared projects and every other project name, once. A pattern in a route is no name.
+fn with_named(
+    declared: Vec<Project>,
+    accounts: &[Arc<Account>],
+    keys: &[Arc<ClientKey>],
+    routes: &[Route],
+) -> Vec<Project> {
     let named = accounts
         .iter()
         .filter_map(|account| account.project.clone())
-        .chain(keys.iter().filter_map(|key| key.project.clone()));
+        .chain(keys.iter().filter_map(|key| key.project.clone()))
+        .chain(
+            keys.iter()
+                .flat_map(|key| key.projects.clone().unwrap_or_default()),
+        );
     let matched = routes
         .iter()
         .filter_map(|route| route.when.project.as_ref())
         .map(Glob::pattern)
         .filter(|pattern| !pattern.contains(['*', '?', '[', '{', '\\']))
         .map(Arc::from);
-    let all: BTreeSet<Arc<str>> = named.chain(matched).collect();
-    all.into_iter().collect()
+    let known: BTreeSet<Arc<str>> = declared
+        .iter()
+        .map(|project| project.name.clone())
+        .collect();
+    let others: BTreeSet<Arc<str>> = named
+        .chain(matched)
+        .filter(|name| !known.contains(name))
+        .collect();
+    let others = others.into_iter().map(|name| Project {
+        name,
+        limits: ClientLimits::default(),
+    });
+    declared.into_iter().chain(others).collect()
 }

@@ -29,7 +29,7 @@ use limits::{ClientLimits, Ledger};
 use mapping::mapping;
 use prometheus::Prometheus;
 use rewrite::Rewrite;
-use routing::{ClientKey, Group, Pool, Route};
+use routing::{ClientKey, Group, Pool, Project, Route};
 use secret::RawSecret;
 use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
@@ -67,6 +67,8 @@ Raw {
     anonymous: Setting<Boolean> = Boolean::or(false),
     /// Groups of keys.
     groups: Field<Vec<Field<Group>>>,
+    /// Projects that requests name with `x-weir-project`. Once there is one here, keys may name no others.
+    projects: Field<Vec<Field<Project>>>,
     /// What all clients together may ask for at most.
     limits: Field<ClientLimits>,
     /// The time zone whose days and months budgets go by, such as Europe/Berlin.

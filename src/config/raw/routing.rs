@@ -87,7 +87,18 @@ ClientKey {
     debug: Setting<Boolean> = Boolean::or(false),
     /// The project of its requests that name none.
     project: Field<Name>,
+    /// The projects that its requests may name with `x-weir-project`. Default: its `project`, else all.
+    projects: Field<Vec<Field<Name>>>,
     /// What it may ask for at most.
+    limits: Field<ClientLimits>,
+});
+
+mapping!("a project: `{ name: NAME }`"
+/// What requests are for, whoever makes them.
+Project {
+    /// Unique. A label of metrics.
+    name: Needed<Name>,
+    /// What its requests may ask for at most, together.
     limits: Field<ClientLimits>,
 });
 

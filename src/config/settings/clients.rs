@@ -21,7 +21,10 @@ pub struct ClientKey {
     pub expires: Option<SystemTime>,
     /// Whether it gets the `x-weir-*` decision headers.
     pub debug: bool,
+    /// Of requests that name none.
     pub project: Option<Arc<str>>,
+    /// What its requests may name; `None` = all of the configuration.
+    pub projects: Option<Vec<Arc<str>>>,
     pub limits: ClientLimits,
 }
 
@@ -36,6 +39,7 @@ impl Debug for ClientKey {
             .field("expires", &self.expires)
             .field("debug", &self.debug)
             .field("project", &self.project)
+            .field("projects", &self.projects)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -46,6 +50,14 @@ impl Debug for ClientKey {
 pub struct Group {
     pub name: Arc<str>,
     /// Of its keys together.
+    pub limits: ClientLimits,
+}
+
+/// What requests are for, whoever makes them.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub name: Arc<str>,
+    /// Of its requests together.
     pub limits: ClientLimits,
 }
 

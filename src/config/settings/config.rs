@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::rewrite::Rewrite;
 use super::{
     Account, Admin, ClientKey, ClientLimits, Console, Group, Ledger, Listener, Log,
-    ModelCapabilities, Pool, Price, Prometheus, Retry, Route, Server,
+    ModelCapabilities, Pool, Price, Project, Prometheus, Retry, Route, Server,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
@@ -44,8 +44,9 @@ pub struct Config {
     pub capabilities: Vec<ModelCapabilities>,
     pub retry: Retry,
     pub log: Log,
-    /// Every project name that occurs in the configuration (accounts, keys and routes): the only values of that label.
-    pub projects: Vec<Arc<str>>,
+    /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no
+    /// limits: the only values of that label.
+    pub projects: Vec<Project>,
     /// Where every request goes when there are no `routes`, as a position in `pools`; `None` when there are some.
     pub default_pool: Option<usize>,
     /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.

@@ -17,7 +17,7 @@ pub mod providers;
 pub mod rewrite;
 
 pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, Timeouts};
-pub use clients::{ClientKey, ClientLimits, Group, Ledger};
+pub use clients::{ClientKey, ClientLimits, Group, Ledger, Project};
 pub use config::{Config, Fingerprint};
 pub use egress::{Egress, EgressKind};
 pub use endpoint::Endpoint;

@@ -126,7 +126,10 @@ impl Explainer<'_> {
         let pool = admit::vendor_pool(&gateway, key)?;
         self.report.pool = accounts::pool(&gateway.config, key, pool);
         let (now, headers) = (self.moment.now, self.ask.headers);
-        let _permit = limits::admit_vendor(&gateway, key, now, self.moment.wall)?;
+        let project = self.report.client.as_ref();
+        let project = project.and_then(|client| client.project.as_deref());
+        let whom = gateway.limits.whom(key.index, project);
+        let _permit = limits::admit_vendor(&gateway, whom, now, self.moment.wall)?;
         let uri = self.uri.clone();
         let want = vendor::want(key, dialect, pool, uri.path(), self.moment.draw);
         let considered = gateway.pool.explain(&want, now);

@@ -68,12 +68,17 @@ impl Explainer<'_> {
     pub(super) fn client_limits(&mut self, key: &ClientKey) {
         let (now, wall) = (self.moment.now, self.moment.wall);
         let live = self.moment.in_flight.is_some();
-        for (scope, name, standing) in self.gateway.limits.standings(key.index, now, wall) {
+        let project = self.report.client.as_ref();
+        let project = project.and_then(|client| client.project.as_deref());
+        let whom = self.gateway.limits.whom(key.index, project);
+        let standings = self.gateway.limits.standings(whom, now, wall);
+        for (scope, name, standing) in standings {
             let resets = live && standing.limit != Limit::Concurrency;
             self.report.limits.push(LimitPart {
                 scope: match scope {
                     Scope::Key => format!("key {name}"),
                     Scope::Group => format!("group {name}"),
+                    Scope::Project => format!("project {name}"),
                     Scope::Global => "everyone".to_owned(),
                 },
                 limit: standing.limit.as_str(),
@@ -87,7 +92,10 @@ impl Explainer<'_> {
     /// What is set aside for a request.
     pub(super) fn reserved(&self, admitted: &Admitted) -> ReservedPart {
         let counted = admitted.call.endpoint != Endpoint::Count
-            && self.gateway.limits.need_estimate(admitted.key.index);
+            && self
+                .gateway
+                .limits
+                .need_estimate(admitted.whom(&self.gateway.limits));
         let estimate = counted.then(|| limits::estimate(&self.gateway, admitted));
         ReservedPart {
             account_tokens: admitted.estimated_tokens(),

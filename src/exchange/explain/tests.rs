@@ -335,7 +335,12 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
         assert!(reserved.usd.is_some_and(|usd| usd > 0.0), "{reserved:?}");
     }
     let key = named_key(&gateway, "team").expect("configured");
-    let permit = limits::admit_vendor(&gateway, &key, moment.now, moment.wall);
+    let permit = limits::admit_vendor(
+        &gateway,
+        gateway.limits.whom(key.index, None),
+        moment.now,
+        moment.wall,
+    );
     let refused = report(moment);
     assert_eq!(standing(&refused)[0], ("rpm", 1.0, Some(1.0)));
     let answer = refused.answer.expect("refused");

@@ -18,8 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{Limits, Scope, Totals};
 use crate::protocol::hub::usage::Usage;
 
-/// Whose a line is: the key, and the group that it was in.
-pub(super) type Whose = (Arc<str>, Option<Arc<str>>);
+/// Whose a line is: the key, the group that it was in, and the project whose limits it was under.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Whose {
+    pub key: Arc<str>,
+    pub group: Option<Arc<str>>,
+    pub project: Option<Arc<str>>,
+}
 
 /// What `whose` used until `time`.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +41,8 @@ struct Line {
     key: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<Arc<str>>,
     #[serde(default)]
     requests: u64,
     #[serde(default)]
@@ -58,11 +65,16 @@ impl Entry {
     /// Appends it as a line.
     pub fn write(&self, to: &mut Vec<u8>) {
         let usage = &self.totals.usage;
-        let (key, group) = self.whose.clone();
+        let Whose {
+            key,
+            group,
+            project,
+        } = self.whose.clone();
         let line = Line {
             time: self.time,
             key,
             group,
+            project,
             requests: self.totals.requests,
             input: usage.input,
             output: usage.output,
@@ -80,7 +92,11 @@ impl Entry {
     fn read(line: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(line).ok()?;
         Some(Self {
-            whose: (line.key, line.group),
+            whose: Whose {
+                key: line.key,
+                group: line.group,
+                project: line.project,
+            },
             time: line.time,
             totals: Totals {
                 requests: line.requests,
@@ -191,13 +207,16 @@ impl Sums {
 
     /// Adds it all to the totals of `limits`.
     pub fn restore(&self, limits: &Limits, wall: SystemTime) {
-        for ((key, group), sum) in &self.sums {
+        for (whose, sum) in &self.sums {
             let (today, _) = sum.today;
             let mut month = today;
             month.add(&sum.before.0);
             // A name that is not configured has no counter; the file goes on remembering it, in case it comes back.
-            limits.restore(Scope::Key, key, &today, &month, wall);
-            if let Some(group) = group {
+            limits.restore(Scope::Key, &whose.key, &today, &month, wall);
+            if let Some(project) = &whose.project {
+                limits.restore(Scope::Project, project, &today, &month, wall);
+            }
+            if let Some(group) = &whose.group {
                 limits.restore(Scope::Group, group, &today, &month, wall);
             }
             limits.restore(Scope::Global, "", &today, &month, wall);

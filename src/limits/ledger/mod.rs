@@ -102,15 +102,25 @@ impl Ledger {
         Ok(Self { shared })
     }
 
-    /// Remembers what one request used. Never waits for I/O.
-    pub fn record(&self, who: Attribution, used: &Used, wall: SystemTime) {
+    /// Remembers what one request used. `project` is the one whose limits it was under. Never waits for I/O.
+    pub fn record(
+        &self,
+        who: Attribution,
+        project: Option<&Arc<str>>,
+        used: &Used,
+        wall: SystemTime,
+    ) {
         let totals = Totals {
             requests: 1,
             usage: used.usage,
             nano_usd: used.nano_usd,
         };
         let entry = Entry {
-            whose: (Arc::clone(&who.key), who.group.clone()),
+            whose: Whose {
+                key: Arc::clone(&who.key),
+                group: who.group.clone(),
+                project: project.cloned(),
+            },
             time: seconds(wall),
             totals,
         };

@@ -3,12 +3,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::limits::{Caps, Estimate, Scope, Subject};
+use crate::limits::{Caps, Estimate, Everybody, Scope, Subject, Whom};
 use crate::protocol::hub::usage::Usage;
 
 /// 2026-11-10T12:00:00Z.
 const NOON: u64 = 1_794_312_000;
 const DAY: u64 = 86_400;
+
+/// The first key and its project.
+const WHOM: Whom = Whom {
+    key: 0,
+    project: Some(0),
+};
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -21,8 +27,13 @@ fn limits(zone: TimeZone) -> Limits {
         group,
     };
     let keys = [subject("team-a", Some(0)), subject("team-b", None)];
-    let groups = [subject("research", None)];
-    Limits::new(&keys, &groups, Caps::default(), zone, None)
+    let everybody = Everybody {
+        keys: keys.to_vec(),
+        groups: vec![subject("research", None)],
+        projects: vec![subject(PROJECT, None)],
+        global: Caps::default(),
+    };
+    Limits::new(&everybody, zone, None)
 }
 
 fn failures() -> IntCounter {
@@ -54,7 +65,7 @@ fn used(tokens: u64) -> Used {
 
 /// Requests and output tokens of today and of this month, of the key at this position, else of its group.
 fn totals(limits: &Limits, scope: Scope, wall: u64) -> [(u64, u64); 2] {
-    let reports = limits.report(0, Instant::now(), at(wall));
+    let reports = limits.report(WHOM, Instant::now(), at(wall));
     let report = reports.iter().find(|report| report.scope == scope);
     let report = report.expect("a report");
     [report.day, report.month].map(|totals| (totals.requests, totals.usage.output))
@@ -72,6 +83,15 @@ impl Directory {
     }
 }
 
+fn whose(key: &str) -> Whose {
+    Whose {
+        key: key.into(),
+        group: None,
+        project: None,
+    }
+}
+
+const PROJECT: &str = "moon";
 const KEY: &str = "team-a";
 const GROUP: &str = "research";
 
@@ -83,7 +103,7 @@ fn record(ledger: &Ledger, key: &str, tokens: u64, time: u64) {
         model: Some("m".into()),
         account: Some("a".into()),
     };
-    ledger.record(who, &used(tokens), at(time));
+    ledger.record(who, Some(&PROJECT.into()), &used(tokens), at(time));
 }
 
 #[test]
@@ -137,7 +157,7 @@ fn what_was_used_comes_back_after_a_restart() {
         for scope in [Scope::Key, Scope::Group] {
             assert_eq!(totals(&limits, scope, NOON + 60), [(3, 15), (3, 15)]);
         }
-        let spent = &limits.report(0, Instant::now(), at(NOON + 60))[0].day;
+        let spent = &limits.report(WHOM, Instant::now(), at(NOON + 60))[0].day;
         assert_eq!(spent.nano_usd, 150);
         drop(ledger);
     }
@@ -149,7 +169,7 @@ fn requests_of_one_key_share_a_line_unless_a_day_may_lie_between() {
     let midnight = NOON - DAY / 2;
     for time in [midnight - 2, midnight - 1, midnight, midnight + 899] {
         let entry = Entry {
-            whose: (KEY.into(), None),
+            whose: whose(KEY),
             time,
             totals: Totals::default(),
         };
@@ -219,7 +239,7 @@ fn a_long_file_is_written_anew() {
     let mut longest = 0;
     for second in 0..500 {
         let entry = Entry {
-            whose: (KEY.into(), None),
+            whose: whose(KEY),
             time: NOON - DAY + 300 * second,
             totals: Totals {
                 requests: 1,
@@ -256,7 +276,7 @@ fn two_processes_lose_nothing_to_each_other() {
                 for number in 0..100 {
                     let mut line = Vec::new();
                     let entry = Entry {
-                        whose: (KEY.into(), None),
+                        whose: whose(KEY),
                         time: NOON,
                         totals: Totals {
                             requests: 1,
@@ -286,7 +306,7 @@ fn a_disk_that_fills_up_within_a_line_loses_and_doubles_nothing() {
     let mut lines = Vec::new();
     let entries = [KEY, "team-b"].map(|key| {
         let entry = Entry {
-            whose: (key.into(), None),
+            whose: whose(key),
             time: NOON,
             totals: Totals {
                 requests: 1,
@@ -346,6 +366,6 @@ fn what_is_no_file_is_refused() {
         let opened = Ledger::open(&settings(Path::new(path)), &limits, failures(), at(NOON));
         assert!(opened.is_err(), "{path}");
     }
-    drop(limits.admit(0, Estimate::default(), Instant::now(), at(NOON)));
+    drop(limits.admit(WHOM, Estimate::default(), Instant::now(), at(NOON)));
     assert_eq!(totals(&limits, Scope::Key, NOON)[0], (0, 0));
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::times::{timestamp, timestamp_in};
-use crate::limits::Own;
+use crate::limits::{Budget, Own};
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
 use crate::proxy::state::app::App;
@@ -89,13 +89,17 @@ pub(super) fn metrics(app: &App) -> String {
             windows,
         })
         .collect();
-    let used: Vec<Own> = app.gateway().limits.own(SystemTime::now()).collect();
+    let gateway = app.gateway();
+    let (now, wall) = (Instant::now(), SystemTime::now());
+    let used: Vec<Own> = gateway.limits.own(wall).collect();
+    let budgets: Vec<Budget> = gateway.limits.budgets(now, wall).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         accounts: &accounts,
         spared: &spared,
         run_id: &app.run_id,
         used: &used,
+        budgets: &budgets,
     })
 }
 
