@@ -176,11 +176,16 @@ pub fn generate(random: [u8; 32]) -> String {
     })
 }
 
+/// The SHA-256 of a key as configurations have it: 64 hex digits.
+pub fn hex_digest(key: &str) -> String {
+    hex(&digest(key.as_bytes()))
+}
+
 /// The entry for `keys:` in the configuration.
 pub fn entry(name: &str, key: &str) -> String {
     // A JSON string is a YAML string, whatever is in it.
     let name = serde_json::Value::from(name);
-    let hex = hex(&digest(key.as_bytes()));
+    let hex = hex_digest(key);
     format!("  - name: {name}\n    sha256: \"{hex}\"\n")
 }
 

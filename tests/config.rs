@@ -11,7 +11,6 @@ use proptest::prelude::*;
 use serde_json::Value;
 use weir::config::diagnostic::Diagnostic;
 use weir::config::providers::Auth;
-use weir::config::secret::Secret;
 use weir::config::{self, AccessLog, AdminAddr, ClientLimits, Config, EgressKind, Select};
 use weir::protocol::Dialect;
 use weir::protocol::json::Pointer;
@@ -192,7 +191,7 @@ fn every_setting_is_documented() {
     settings(&schema, &schema, "", &mut all);
     assert!(all.len() > 90, "only {}: {all:?}", all.len());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let reference = fs::read_to_string(root.join("conf/weir.yaml")).expect("conf/weir.yaml");
+    let reference = fs::read_to_string(root.join("conf/reference.yaml")).expect("conf/reference.yaml");
     let document =
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
     let missing: Vec<&String> = all
@@ -210,7 +209,7 @@ fn every_setting_is_documented() {
         .collect();
     assert!(
         missing.is_empty(),
-        "not in conf/weir.yaml or docs/CONFIGURATION.md: {missing:?}"
+        "not in conf/reference.yaml or docs/CONFIGURATION.md: {missing:?}"
     );
 }
 
@@ -624,11 +623,18 @@ fn anchors_and_merge_keys_work() {
     );
 }
 
+fn loopback(port: u16) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+/// The SHA-256 of `demo`.
+const DIGEST: &str = "2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea";
+
 #[test]
 fn a_configuration_can_come_from_the_environment() {
     let from = |names: &'static [&str]| {
         let env = |name: &str| names.contains(&name).then(|| format!("{KEY}-{name}"));
-        config::from_environment(&env, &Secret::new("generated"))
+        config::from_environment(&env, DIGEST, loopback(8080), loopback(9090))
             .map(|result| result.unwrap_or_else(|faults| panic!("{}", lines(&faults))))
     };
     assert!(from(&[]).is_none());
@@ -659,14 +665,13 @@ fn a_configuration_can_come_from_the_environment() {
     );
     assert!(all.warnings.is_empty() && all.admin.is_some());
     let empty = |name: &str| (name == "OPENAI_API_KEY").then(String::new);
-    assert!(config::from_environment(&empty, &Secret::new("generated")).is_none());
+    assert!(config::from_environment(&empty, DIGEST, loopback(8080), loopback(9090)).is_none());
 }
 
 #[test]
 fn the_demo_speaks_every_dialect() {
-    let address = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let demo =
-        config::demo(address(1), address(8080), address(9090)).expect("a valid configuration");
+        config::demo(loopback(1), loopback(8080), loopback(9090)).expect("a valid configuration");
     let mut dialects: Vec<Dialect> = demo
         .accounts
         .iter()
@@ -1134,7 +1139,7 @@ proptest! {
 
     #[test]
     fn a_damaged_configuration_never_panics(at in 0usize..2000, insert in "[ \\n:\\[\\]{},&*a1]{0,3}", cut in 0usize..40) {
-        let mut text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/weir.yaml")).expect("conf/weir.yaml");
+        let mut text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/reference.yaml")).expect("conf/reference.yaml");
         let floor = |text: &str, mut at: usize| { while !text.is_char_boundary(at.min(text.len())) { at -= 1; } at.min(text.len()) };
         let start = floor(&text, at * 7);
         let end = floor(&text, start + cut).max(start);

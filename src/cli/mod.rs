@@ -5,9 +5,11 @@
 mod check;
 mod demo;
 mod explain;
+mod health;
 mod key;
 mod log;
 mod run;
+mod state;
 mod upstream;
 mod usage;
 
@@ -33,11 +35,12 @@ enum Command {
     /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
     Demo(demo::Demo),
     Explain(explain::Explain),
+    Health(health::Health),
     /// Make client keys
     #[command(subcommand)]
     Key(key::Key),
     /// Run the proxy
-    Run(ConfigFile),
+    Run(run::Run),
     /// Run the simulated upstream alone, for load tests and client tests
     Upstream(upstream::Upstream),
     Usage(usage::Usage),
@@ -61,8 +64,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Health(health) => health.run(),
         Command::Key(key) => key.run(),
-        Command::Run(file) => run::run(&file),
+        Command::Run(run) => run.run(),
         Command::Upstream(upstream) => upstream.run(),
         Command::Usage(usage) => usage.run(),
     }

@@ -5,13 +5,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
-
 use super::Config;
 use super::compile::{Missing, World, compile};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
-use super::secret::{Secret, hex};
+use super::secret::hex;
 use super::sources::{self, Sources};
 use super::yaml;
 use super::yaml::cursor::Cursor;
@@ -94,18 +92,28 @@ fn build(
     }
 }
 
+/// Whether any of `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` and `GEMINI_API_KEY` is set.
+pub fn has_vendor_key(env: &dyn Fn(&str) -> Option<String>) -> bool {
+    VENDORS.iter().any(|(_, variable, _)| is_set(env, variable))
+}
+
+fn is_set(env: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {
+    env(name).is_some_and(|value| !value.trim().is_empty())
+}
+
 /// A configuration made from `ANTHROPIC_API_KEY`, `OPENAI_API_KEY` and `GEMINI_API_KEY`: one account for each that is
-/// set, reached by the model's name, and one client key. `None` = none is set.
+/// set, reached by the model's name, and one client key, given by its SHA-256. `None` = none is set.
 pub fn from_environment(
     env: &dyn Fn(&str) -> Option<String>,
-    client_key: &Secret,
+    key_digest: &str,
+    listen: SocketAddr,
+    admin: SocketAddr,
 ) -> Option<Result<Config, Vec<Diagnostic>>> {
     use std::fmt::Write as _;
 
-    let set = |name: &str| env(name).is_some_and(|value| !value.trim().is_empty());
     let vendors: Vec<_> = VENDORS
         .iter()
-        .filter(|(_, variable, _)| set(variable))
+        .filter(|(_, variable, _)| is_set(env, variable))
         .collect();
     let (mut accounts, mut pools, mut routes) = (String::new(), String::new(), String::new());
     for (name, variable, models) in &vendors {
@@ -125,9 +133,8 @@ pub fn from_environment(
         1 => String::new(),
         _ => format!("pools:\n{pools}routes:\n{routes}"),
     };
-    let digest = hex(&Sha256::digest(client_key.expose()));
     let text = format!(
-        "version: 1\nadmin: {{ addr: \"127.0.0.1:9090\" }}\naccounts:\n{accounts}{routing}keys:\n  - {{ name: generated, sha256: {digest} }}\n"
+        "version: 1\nlisten: [{{ addr: \"{listen}\" }}]\nadmin: {{ addr: \"{admin}\" }}\naccounts:\n{accounts}{routing}keys:\n  - {{ name: generated, sha256: \"{key_digest}\" }}\n"
     );
     Some(parse("environment", &text, env))
 }

@@ -153,31 +153,101 @@ fn a_new_key_goes_into_the_configuration_as_printed() {
     assert_ne!(again.stdout.lines().next(), Some(key.as_str()));
 }
 
-#[test]
-fn an_api_key_in_the_environment_is_enough() {
-    let mut command = command(&["run"]);
+/// `weir run` without a configuration, on ports of its own, with its state in `home`.
+fn without_a_file(home: &std::path::Path, more: &[&str]) -> Process {
+    let mut arguments = vec!["run", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    arguments.extend_from_slice(more);
+    let mut command = command(&arguments);
     command.env("ANTHROPIC_API_KEY", "sk-ant-from-the-environment");
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut process = Process::spawn_unready(command, dir);
+    command.env("HOME", home);
+    // A checkout: its samples are not taken for a configuration.
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let process = Process::spawn(command, tempfile::tempdir().expect("a directory"));
     process.says("serving anthropic with the API keys found in the environment");
-    let key = process.says("    weir_").trim().to_owned();
-    // The default port may be taken on this machine; then it must say so.
-    let verdict = crate::rig::eventually("it serves or says why not", || {
-        let log = process.log();
-        (log.contains("\"serving\"") || log.contains("another process has it")).then_some(log)
-    });
-    if verdict.contains("\"serving\"") {
-        let models = process.call("GET", "/v1/models").key(&key).send().is(200);
-        assert!(models.text().contains("claude"), "{}", models.text());
-        process
-            .call("GET", "/v1/models")
-            .key("wrong")
-            .send()
-            .is(401);
-    } else {
-        assert_eq!(process.exit().code(), Some(1));
+    process
+}
+
+#[test]
+fn an_api_key_in_the_environment_is_enough_and_the_client_key_survives_a_restart() {
+    let home = tempfile::tempdir().expect("a directory");
+    let first = without_a_file(home.path(), &[]);
+    let key = first.says("    weir_").trim().to_owned();
+    let accepts = |process: &Process, key: &str, status: u16| {
+        let models = process.call("GET", "/v1/models").key(key).send().is(status);
+        assert!(status != 200 || models.text().contains("claude"), "{}", models.text());
+    };
+    accepts(&first, &key, 200);
+    accepts(&first, "wrong", 401);
+    assert!(!first.log().contains("sk-ant"), "{}", first.log());
+    drop(first);
+    let kept = home.path().join(".local/state/weir/client-key.sha256");
+    let text = std::fs::read_to_string(&kept).expect("a digest");
+    assert!(!text.contains(&key) && text.trim().len() == 64, "{text}");
+
+    let second = without_a_file(home.path(), &[]);
+    assert!(!second.log().contains("weir_"), "{}", second.log());
+    accepts(&second, &key, 200);
+    drop(second);
+
+    let third = without_a_file(home.path(), &["--new-key"]);
+    let new = third.says("    weir_").trim().to_owned();
+    accepts(&third, &new, 200);
+    accepts(&third, &key, 401);
+}
+
+#[test]
+fn the_options_of_a_start_without_a_file_are_refused_beside_one() {
+    let upstream = Upstream::json(200, "{}");
+    let (_dir, path) = file(&yaml(&upstream));
+    for more in [&["--addr", "127.0.0.1:0"][..], &["--admin", "127.0.0.1:0"], &["--new-key"]] {
+        let arguments: Vec<&str> = ["run", "-c", &path].iter().chain(more).copied().collect();
+        let ended = run(&mut command(&arguments));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("`listen`"), "{ended:?}");
     }
-    assert!(!process.log().contains("sk-ant"), "{}", process.log());
+}
+
+#[test]
+fn health_is_told_by_the_exit_code() {
+    let upstream = Upstream::json(200, "{}");
+    let process = Process::start(&yaml(&upstream));
+    let admin = process.admin_addr().to_string();
+    let ready = run(&mut command(&["health", "--addr", &admin]));
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    let live = run(&mut command(&["health", "--live", "--addr", &admin]));
+    assert_eq!(live.code, Some(0), "{live:?}");
+    drop(process);
+    let gone = run(&mut command(&["health", "--addr", &admin]));
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    assert!(gone.stderr.contains(&admin), "{gone:?}");
+    let nonsense = run(&mut command(&["health", "--addr", "localhost"]));
+    assert_eq!(nonsense.code, Some(2), "{nonsense:?}");
+}
+
+#[test]
+fn health_asks_at_the_unix_socket_of_the_configuration() {
+    let upstream = Upstream::json(200, "{}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("admin.sock");
+    let admin = format!("admin: {{ addr: \"unix:{}\" }}\n", socket.display());
+    let (files, path) = file(&(yaml(&upstream) + &admin));
+    let before = run(&mut command(&["health", "-c", &path]));
+    assert_eq!(before.code, Some(1), "{before:?}");
+    let _process = Process::spawn(command(&["run", "-c", &path]), files);
+    let ready = run(&mut command(&["health", "-c", &path]));
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+}
+
+#[test]
+fn a_check_on_a_machine_without_the_secrets_can_pass() {
+    let (_dir, path) = file(
+        "accounts:\n  - { name: a, provider: anthropic, key: { env: NOT_HERE } }\n  - { name: b, provider: openai, key: { file: none.key }, egress: { env: NOT_HERE_EITHER } }\nlisten: [{ addr: \"127.0.0.1:0\", tls: { cert: none.crt, key: none.key } }]\n",
+    );
+    let strict = run(&mut command(&["check", "-c", &path]));
+    assert_eq!(strict.code, Some(78), "{strict:?}");
+    let lenient = run(&mut command(&["check", "-c", &path, "--allow-missing-secrets"]));
+    assert_eq!(lenient.code, Some(0), "{lenient:?}");
+    assert!(lenient.stdout.contains("warning: ") && lenient.stdout.contains("`NOT_HERE` unset"), "{lenient:?}");
 }
 
 #[test]

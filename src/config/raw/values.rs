@@ -73,6 +73,12 @@ value!(
 pub fn valid_name(text: &str) -> Result<String, String> {
     name(text).map_err(|rule| rule.unwrap_or_else(|| "this is no name".to_owned()))
 }
+/// Reads `text` as the address of an admin plane, or says how one is written.
+pub fn valid_admin_address(text: &str) -> Result<AdminAddr, String> {
+    let expected = || "an IP address and port, or `unix:/path`".to_owned();
+    admin_address(text).map_err(|hint| hint.unwrap_or_else(expected))
+}
+
 value!(
     /// Free text.
     Text(String),

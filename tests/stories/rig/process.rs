@@ -122,7 +122,11 @@ impl Process {
 
     /// A call of the admin plane.
     pub fn admin(&self, method: &str, target: &str) -> Call {
-        Call::new(self.addr_of("\"admin plane listening\""), method, target)
+        Call::new(self.admin_addr(), method, target)
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.addr_of("\"admin plane listening\"")
     }
 
     fn addr_of(&self, message: &str) -> SocketAddr {
