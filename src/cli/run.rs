@@ -10,7 +10,7 @@ use super::{
 use crate::config::{self, Config};
 use crate::keys;
 use crate::proxy::reload::Source;
-use crate::proxy::server::{Server, Until};
+use crate::proxy::server::{Server, StartError, Until};
 
 /// How it is run.
 #[derive(Debug, clap::Args)]
@@ -148,7 +148,7 @@ fn serve(config: Config, source: Source) -> ExitCode {
     }
     let server = match Server::bind_with(config, source, on_reload) {
         Ok(server) => server,
-        Err(error) => return failure(&error),
+        Err(error) => return not_started(&error),
     };
     for addr in server.addrs() {
         tracing::info!(%addr, "listening");
@@ -158,6 +158,16 @@ fn serve(config: Config, source: Source) -> ExitCode {
     }
     match server.run(Until::Signalled) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(&error),
+        Err(error) => not_started(&error),
+    }
+}
+
+/// A supervisor tries again after 1, and not after 78.
+fn not_started(error: &StartError) -> ExitCode {
+    let code = failure(error);
+    if error.is_configuration() {
+        ExitCode::from(BAD_CONFIGURATION)
+    } else {
+        code
     }
 }

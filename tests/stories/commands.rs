@@ -233,9 +233,37 @@ fn health_asks_at_the_unix_socket_of_the_configuration() {
     let (files, path) = file(&(yaml(&upstream) + &admin));
     let before = run(&mut command(&["health", "-c", &path]));
     assert_eq!(before.code, Some(1), "{before:?}");
-    let _process = Process::spawn(command(&["run", "-c", &path]), files);
+    let mut process = Process::spawn(command(&["run", "-c", &path]), files);
     let ready = run(&mut command(&["health", "-c", &path]));
     assert_eq!(ready.code, Some(0), "{ready:?}");
+    process.signal("TERM");
+    assert_eq!(process.exit().code(), Some(0));
+    assert!(!socket.exists(), "the socket's file outlived its process");
+}
+
+#[test]
+fn a_certificate_of_another_key_is_a_fault_of_the_configuration_and_a_missing_mount_is_not() {
+    let upstream = Upstream::json(200, "{}");
+    let dir = tempfile::tempdir().expect("a directory");
+    for name in ["a", "b"] {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a pair");
+        std::fs::write(dir.path().join(format!("{name}.crt")), made.cert.pem()).expect("a file");
+        let key = made.key_pair.serialize_pem();
+        std::fs::write(dir.path().join(format!("{name}.key")), key).expect("a file");
+    }
+    let shown = dir.path().display();
+    let mixed = format!(
+        "listen: [{{ addr: \"127.0.0.1:0\", tls: {{ cert: \"{shown}/a.crt\", key: \"{shown}/b.key\" }} }}]\n"
+    );
+    let (_files, path) = file(&(yaml(&upstream) + &mixed));
+    let ended = run(&mut command(&["run", "-c", &path]));
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    for late in ["ledger: { path: /nowhere/ledger }\n", "log: { access: /nowhere/access.log }\n"] {
+        let (_files, path) = file(&(yaml(&upstream) + late));
+        let ended = run(&mut command(&["run", "-c", &path]));
+        assert_eq!(ended.code, Some(1), "{late} {ended:?}");
+        assert!(ended.stderr.contains("/nowhere/"), "{ended:?}");
+    }
 }
 
 #[test]

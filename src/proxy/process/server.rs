@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use super::signals;
 pub use super::signals::Stop;
+use super::socket_file::SocketFile;
 use crate::config::{AdminAddr, Config, Listener};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
@@ -54,6 +55,15 @@ pub enum Until {
 enum AdminListener {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, PathBuf),
+}
+
+impl AdminListener {
+    fn socket_file(&self) -> Option<SocketFile> {
+        match self {
+            Self::Tcp(..) => None,
+            Self::Unix(_, path) => SocketFile::of(path),
+        }
+    }
 }
 
 impl Server {
@@ -145,6 +155,7 @@ async fn serve(
     let (admin_stop, admin_watch) = watch::channel(false);
     let reloads = reload::spawn(app.clone(), source.clone());
     let data = data_plane(&app, listeners, data_watch)?;
+    let socket = admin.as_ref().and_then(AdminListener::socket_file);
     let control =
         admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
     let mut stop = match until {
@@ -200,6 +211,9 @@ async fn serve(
     let _ = admin_stop.send(true);
     if let Some(control) = control {
         control.abort();
+    }
+    if let Some(socket) = socket {
+        socket.remove();
     }
     app.telemetry.flush();
     app.flush_ledger();

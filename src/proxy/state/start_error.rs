@@ -45,3 +45,11 @@ impl std::fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    /// Whether the configuration has to change. What else stands in the way may be gone at the next try: a mount that is
+    /// late, a port that is still taken.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Tls { .. })
+    }
+}
