@@ -191,7 +191,8 @@ fn every_setting_is_documented() {
     settings(&schema, &schema, "", &mut all);
     assert!(all.len() > 90, "only {}: {all:?}", all.len());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let reference = fs::read_to_string(root.join("conf/reference.yaml")).expect("conf/reference.yaml");
+    let reference =
+        fs::read_to_string(root.join("conf/reference.yaml")).expect("conf/reference.yaml");
     let document =
         fs::read_to_string(root.join("docs/CONFIGURATION.md")).expect("docs/CONFIGURATION.md");
     let missing: Vec<&String> = all

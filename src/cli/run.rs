@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::state::State;
-use super::{
-    BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, log, print_faults, random,
-};
+use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, log, print_faults, random};
 use crate::config::{self, Config};
 use crate::keys;
 use crate::proxy::reload::Source;
@@ -130,11 +128,15 @@ fn announce(config: &Config, key: &Generated) {
             eprintln!("    {fresh}");
             eprintln!();
         }
-        None => eprintln!("The client key is the one that was shown when it was made; `--new-key` makes another."),
+        None => eprintln!(
+            "The client key is the one that was shown when it was made; `--new-key` makes another."
+        ),
     }
     match &key.kept {
         Ok(path) => eprintln!("Its SHA-256 is kept in {}.", path.display()),
-        Err(why) => eprintln!("It is valid until this process ends: its SHA-256 could not be kept ({why})."),
+        Err(why) => {
+            eprintln!("It is valid until this process ends: its SHA-256 could not be kept ({why}).")
+        }
     }
 }
 

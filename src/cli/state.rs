@@ -41,7 +41,9 @@ impl State {
         if is_digest {
             Ok(Some(digest.to_owned()))
         } else {
-            Err(io::Error::other("it does not hold a SHA-256; `--new-key` replaces it"))
+            Err(io::Error::other(
+                "it does not hold a SHA-256; `--new-key` replaces it",
+            ))
         }
     }
 
@@ -51,7 +53,9 @@ impl State {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)?;
-        let fresh = self.directory.join(format!("{KEY_FILE}.{}", std::process::id()));
+        let fresh = self
+            .directory
+            .join(format!("{KEY_FILE}.{}", std::process::id()));
         let written = write(&fresh, digest).and_then(|()| fs::rename(&fresh, self.path()));
         if written.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -90,7 +94,11 @@ mod tests {
 
     #[test]
     fn the_directory_is_the_units_else_the_users() {
-        let all = [("STATE_DIRECTORY", "/a"), ("XDG_STATE_HOME", "/b"), ("HOME", "/c")];
+        let all = [
+            ("STATE_DIRECTORY", "/a"),
+            ("XDG_STATE_HOME", "/b"),
+            ("HOME", "/c"),
+        ];
         assert_eq!(find(&all), Some("/a".into()));
         assert_eq!(find(&all[1..]), Some("/b/weir".into()));
         assert_eq!(find(&all[2..]), Some("/c/.local/state/weir".into()));
@@ -109,7 +117,10 @@ mod tests {
             state.keep(&digit.repeat(64)).expect("kept");
             assert_eq!(state.digest().expect("a digest"), Some(digit.repeat(64)));
         }
-        let mode = fs::metadata(state.path()).expect("a file").permissions().mode();
+        let mode = fs::metadata(state.path())
+            .expect("a file")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         let files = fs::read_dir(&state.directory).expect("a directory").count();
         assert_eq!(files, 1);

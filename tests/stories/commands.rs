@@ -174,7 +174,11 @@ fn an_api_key_in_the_environment_is_enough_and_the_client_key_survives_a_restart
     let key = first.says("    weir_").trim().to_owned();
     let accepts = |process: &Process, key: &str, status: u16| {
         let models = process.call("GET", "/v1/models").key(key).send().is(status);
-        assert!(status != 200 || models.text().contains("claude"), "{}", models.text());
+        assert!(
+            status != 200 || models.text().contains("claude"),
+            "{}",
+            models.text()
+        );
     };
     accepts(&first, &key, 200);
     accepts(&first, "wrong", 401);
@@ -199,7 +203,11 @@ fn an_api_key_in_the_environment_is_enough_and_the_client_key_survives_a_restart
 fn the_options_of_a_start_without_a_file_are_refused_beside_one() {
     let upstream = Upstream::json(200, "{}");
     let (_dir, path) = file(&yaml(&upstream));
-    for more in [&["--addr", "127.0.0.1:0"][..], &["--admin", "127.0.0.1:0"], &["--new-key"]] {
+    for more in [
+        &["--addr", "127.0.0.1:0"][..],
+        &["--admin", "127.0.0.1:0"],
+        &["--new-key"],
+    ] {
         let arguments: Vec<&str> = ["run", "-c", &path].iter().chain(more).copied().collect();
         let ended = run(&mut command(&arguments));
         assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -258,7 +266,10 @@ fn a_certificate_of_another_key_is_a_fault_of_the_configuration_and_a_missing_mo
     let (_files, path) = file(&(yaml(&upstream) + &mixed));
     let ended = run(&mut command(&["run", "-c", &path]));
     assert_eq!(ended.code, Some(78), "{ended:?}");
-    for late in ["ledger: { path: /nowhere/ledger }\n", "log: { access: /nowhere/access.log }\n"] {
+    for late in [
+        "ledger: { path: /nowhere/ledger }\n",
+        "log: { access: /nowhere/access.log }\n",
+    ] {
         let (_files, path) = file(&(yaml(&upstream) + late));
         let ended = run(&mut command(&["run", "-c", &path]));
         assert_eq!(ended.code, Some(1), "{late} {ended:?}");
@@ -273,9 +284,17 @@ fn a_check_on_a_machine_without_the_secrets_can_pass() {
     );
     let strict = run(&mut command(&["check", "-c", &path]));
     assert_eq!(strict.code, Some(78), "{strict:?}");
-    let lenient = run(&mut command(&["check", "-c", &path, "--allow-missing-secrets"]));
+    let lenient = run(&mut command(&[
+        "check",
+        "-c",
+        &path,
+        "--allow-missing-secrets",
+    ]));
     assert_eq!(lenient.code, Some(0), "{lenient:?}");
-    assert!(lenient.stdout.contains("warning: ") && lenient.stdout.contains("`NOT_HERE` unset"), "{lenient:?}");
+    assert!(
+        lenient.stdout.contains("warning: ") && lenient.stdout.contains("`NOT_HERE` unset"),
+        "{lenient:?}"
+    );
 }
 
 #[test]
