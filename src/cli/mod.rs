@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 failure at run time, 2 wrong usage, 78 bad configuration (`EX_CONFIG` of sysexits.h, which
 //! the systemd unit does not restart on).
 mod check;
+mod client;
 mod demo;
 mod explain;
 mod health;
@@ -32,6 +33,7 @@ pub struct Arguments {
 enum Command {
     /// Check a configuration and print every fault at once; starts nothing
     Check(check::Check),
+    Client(client::Arguments),
     /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
     Demo(demo::Demo),
     Explain(explain::Explain),
@@ -62,6 +64,7 @@ pub fn arguments() -> Arguments {
 pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Check(check) => check.run(),
+        Command::Client(client) => client.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
         Command::Health(health) => health.run(),

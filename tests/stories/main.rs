@@ -8,6 +8,7 @@ mod bad_days;
 mod blame;
 mod bodies;
 mod capabilities;
+mod clients;
 mod commands;
 mod connections;
 mod console;

@@ -1,0 +1,323 @@
+//! Texts of settings, changed in place: order, comments and whatever else stands there stay as they are.
+use jsonc_parser::ParseOptions;
+use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
+use toml_edit::{DocumentMut, Item, Table, TableLike};
+
+use super::lines;
+use super::table::{Target, Value};
+
+/// How a file of settings is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// `NAME=value`, a line each.
+    Env,
+    /// JSON; comments and trailing commas are allowed, as clients allow them.
+    Json,
+    Toml,
+    /// YAML of which only the outermost level is touched: `name: value`, a line each.
+    Yaml,
+}
+
+type Path = [&'static str];
+type Change = (&'static Path, Value);
+
+/// The text with the changes; or why it cannot be changed.
+pub fn apply(
+    format: Format,
+    text: &str,
+    changes: &[Change],
+    target: &Target<'_>,
+) -> Result<String, String> {
+    match format {
+        Format::Json => {
+            let root = json(text)?;
+            for (path, value) in changes {
+                set_json(&root, path, json_value(value.text(target)))?;
+            }
+            Ok(root.to_string())
+        }
+        Format::Toml => {
+            let mut document = toml(text)?;
+            for (path, value) in changes {
+                let value = match value.text(target) {
+                    Some(text) => toml_edit::value(text),
+                    None => toml_edit::value(true),
+                };
+                set_toml(&mut document, path, value)?;
+            }
+            Ok(document.to_string())
+        }
+        Format::Env | Format::Yaml => {
+            let mut text = text.to_owned();
+            for (path, value) in changes {
+                let name = path.last().copied().unwrap_or_default();
+                let value = value.text(target).unwrap_or_else(|| "true".to_owned());
+                text = lines::set(format == Format::Env, &text, name, &value);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// The text with what it had at these places `before`; what was not there goes.
+pub fn restore(
+    format: Format,
+    text: &str,
+    before: &str,
+    changes: &[Change],
+) -> Result<String, String> {
+    match format {
+        Format::Json => {
+            let (root, before) = (json(text)?, json(before)?);
+            for (path, _) in changes {
+                match json_at(&before, path).and_then(|node| node.to_serde_value()) {
+                    Some(value) => set_json(&root, path, json_input(value))?,
+                    None => remove_json(&root, &before, path),
+                }
+            }
+            Ok(root.to_string())
+        }
+        Format::Toml => {
+            let (mut document, before) = (toml(text)?, toml(before)?);
+            for (path, _) in changes {
+                match toml_at(before.as_table(), path) {
+                    Some(item) => set_toml(&mut document, path, item.clone())?,
+                    None => remove_toml(document.as_table_mut(), before.as_table(), path),
+                }
+            }
+            Ok(document.to_string())
+        }
+        Format::Env | Format::Yaml => {
+            let mut text = text.to_owned();
+            for (path, _) in changes {
+                let name = path.last().copied().unwrap_or_default();
+                text = lines::restore(format == Format::Env, &text, before, name);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// Whether a text says nothing.
+pub fn is_empty(format: Format, text: &str) -> bool {
+    let stripped: String = text.split_whitespace().collect();
+    stripped.is_empty() || format == Format::Json && stripped == "{}"
+}
+
+fn json(text: &str) -> Result<CstRootNode, String> {
+    let options = ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        ..ParseOptions::default()
+    };
+    let text = if text.trim().is_empty() { "{}\n" } else { text };
+    CstRootNode::parse(text, &options).map_err(|error| format!("it is not JSON: {error}"))
+}
+
+fn json_value(text: Option<String>) -> CstInputValue {
+    text.map_or(CstInputValue::Bool(true), CstInputValue::String)
+}
+
+fn json_input(value: serde_json::Value) -> CstInputValue {
+    use serde_json::Value;
+    match value {
+        Value::Null => CstInputValue::Null,
+        Value::Bool(truth) => CstInputValue::Bool(truth),
+        Value::Number(number) => CstInputValue::Number(number.to_string()),
+        Value::String(text) => CstInputValue::String(text),
+        Value::Array(items) => CstInputValue::Array(items.into_iter().map(json_input).collect()),
+        Value::Object(members) => CstInputValue::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name, json_input(value)))
+                .collect(),
+        ),
+    }
+}
+
+fn set_json(root: &CstRootNode, path: &Path, value: CstInputValue) -> Result<(), String> {
+    let (last, parents) = path.split_last().ok_or("nothing to set")?;
+    let mut object = root
+        .object_value_or_create()
+        .ok_or("it does not hold an object")?;
+    for name in parents {
+        object = object
+            .object_value_or_create(name)
+            .ok_or_else(|| format!("`{name}` in it is not an object"))?;
+    }
+    match object.get(last) {
+        Some(member) => member.set_value(value),
+        None => {
+            object.append(last, value);
+        }
+    }
+    Ok(())
+}
+
+fn json_object(root: &CstRootNode, path: &Path) -> Option<CstObject> {
+    path.iter()
+        .try_fold(root.object_value()?, |object, name| object.object_value(name))
+}
+
+fn json_at(root: &CstRootNode, path: &Path) -> Option<CstNode> {
+    let (last, parents) = path.split_last()?;
+    json_object(root, parents)?.get(last)?.value()
+}
+
+/// Removes a member, and with it the objects around it that are empty now and were not there before.
+fn remove_json(root: &CstRootNode, before: &CstRootNode, path: &Path) {
+    let mut path = path;
+    while let Some((last, parents)) = path.split_last() {
+        let Some(object) = json_object(root, parents) else {
+            return;
+        };
+        if let Some(member) = object.get(last) {
+            member.remove();
+        }
+        if !object.properties().is_empty() || json_object(before, parents).is_some() {
+            return;
+        }
+        path = parents;
+    }
+}
+
+fn toml(text: &str) -> Result<DocumentMut, String> {
+    text.parse()
+        .map_err(|error: toml_edit::TomlError| format!("it is not TOML: {}", error.message()))
+}
+
+fn set_toml(document: &mut DocumentMut, path: &Path, mut item: Item) -> Result<(), String> {
+    let (last, parents) = path.split_last().ok_or("nothing to set")?;
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    for (depth, name) in parents.iter().enumerate() {
+        let entry = table.entry(name).or_insert_with(|| {
+            let mut fresh = Table::new();
+            // `[a.b]` needs no `[a]` before it.
+            fresh.set_implicit(depth + 1 < parents.len());
+            Item::Table(fresh)
+        });
+        table = entry
+            .as_table_like_mut()
+            .ok_or_else(|| format!("`{name}` in it is not a table"))?;
+    }
+    // The comment at the end of the line stays.
+    if let (Some(old), Some(new)) = (table.get(last).and_then(Item::as_value), item.as_value_mut()) {
+        *new.decor_mut() = old.decor().clone();
+    }
+    table.insert(last, item);
+    Ok(())
+}
+
+fn toml_at<'a>(table: &'a dyn TableLike, path: &Path) -> Option<&'a Item> {
+    let (last, parents) = path.split_last()?;
+    toml_table(table, parents)?.get(last)
+}
+
+fn toml_table<'a>(table: &'a dyn TableLike, path: &Path) -> Option<&'a dyn TableLike> {
+    path.iter()
+        .try_fold(table, |table, name| table.get(name)?.as_table_like())
+}
+
+/// As [`remove_json`].
+fn remove_toml(table: &mut dyn TableLike, before: &dyn TableLike, path: &Path) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        table.remove(first);
+        return;
+    }
+    let Some(inner) = table.get_mut(first).and_then(Item::as_table_like_mut) else {
+        return;
+    };
+    let nothing = Table::new();
+    let known = before.get(first).and_then(Item::as_table_like);
+    remove_toml(inner, known.unwrap_or(&nothing), rest);
+    if inner.is_empty() && known.is_none() {
+        table.remove(first);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: Target<'_> = Target {
+        url: "http://w",
+        key: "k",
+    };
+
+    /// Writes and takes back.
+    fn round(format: Format, before: &str, changes: &[Change]) -> String {
+        let written = apply(format, before, changes, &TARGET).expect("it can be changed");
+        let again = apply(format, &written, changes, &TARGET).expect("it can be changed");
+        assert_eq!(written, again, "a second time changes nothing");
+        let back = restore(format, &written, before, changes).expect("it can be restored");
+        assert_eq!(back, if before.is_empty() && format == Format::Json { "{}\n" } else { before });
+        written
+    }
+
+    #[test]
+    fn json_keeps_order_comments_and_commas() {
+        let changes: &[Change] = &[(&["env", "URL"], Value::Url("")), (&["done"], Value::True)];
+        let before = "{\n  // mine\n  \"b\": 1,\n  \"env\": {\n    \"A\": \"x\" // stays\n  },\n  \"a\": [1, 2]\n}\n";
+        let written = round(Format::Json, before, changes);
+        for kept in ["// mine", "// stays", "\"b\": 1", "[1, 2]", "\"URL\": \"http://w\"", "\"done\": true"] {
+            assert!(written.contains(kept), "{kept}\n{written}");
+        }
+        assert!(written.find("\"b\"") < written.find("\"a\""));
+        let fresh = round(Format::Json, "", changes);
+        let value: serde_json::Value = serde_json::from_str(&fresh).expect("JSON");
+        assert_eq!(value, serde_json::json!({"env": {"URL": "http://w"}, "done": true}));
+    }
+
+    #[test]
+    fn what_was_set_before_comes_back() {
+        let changes: &[Change] = &[(&["a", "b"], Value::Key)];
+        let written = round(Format::Json, "{\"a\": {\"b\": \"old\"}}", changes);
+        assert_eq!(written, "{\"a\": {\"b\": \"k\"}}");
+        let changes: &[Change] = &[(&["model"], Value::Key)];
+        let written = round(Format::Toml, "model = \"old\" # mine\n", changes);
+        assert_eq!(written, "model = \"k\" # mine\n");
+    }
+
+    #[test]
+    fn what_changed_meanwhile_stays() {
+        let changes: &[Change] = &[(&["env", "URL"], Value::Url(""))];
+        let written = apply(Format::Json, "{\"x\": 1}", changes, &TARGET).expect("changed");
+        let later = written.replace("\"x\": 1", "\"x\": 2");
+        let back = restore(Format::Json, &later, "{\"x\": 1}", changes).expect("restored");
+        assert_eq!(back.split_whitespace().collect::<String>(), "{\"x\":2}");
+    }
+
+    #[test]
+    fn toml_keeps_tables_and_comments() {
+        let changes: &[Change] = &[
+            (&["model_provider"], Value::Text("weir")),
+            (&["model_providers", "weir", "base_url"], Value::Url("/v1")),
+        ];
+        let before = "# mine\nmodel = \"m\"\n\n[mcp_servers.x] # a server\ncommand = \"c\"\n";
+        let written = round(Format::Toml, before, changes);
+        assert!(written.starts_with("# mine\nmodel = \"m\"\nmodel_provider = \"weir\"\n"), "{written}");
+        assert!(written.contains("[model_providers.weir]\nbase_url = \"http://w/v1\"\n"), "{written}");
+        assert!(written.contains("[mcp_servers.x] # a server"), "{written}");
+        round(Format::Toml, "", changes);
+        round(Format::Toml, "[model_providers.other]\nname = \"o\"\n", changes);
+        round(Format::Toml, "model_providers = { other = { name = \"o\" } }\n", changes);
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_refused() {
+        let changes: &[Change] = &[(&["env", "URL"], Value::Url(""))];
+        for text in ["[]", "{", "{\"env\": 3}", "nonsense"] {
+            assert!(apply(Format::Json, text, changes, &TARGET).is_err(), "{text}");
+        }
+        for text in ["= 3", "env = 3\n"] {
+            assert!(apply(Format::Toml, text, changes, &TARGET).is_err(), "{text}");
+        }
+    }
+}

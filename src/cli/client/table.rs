@@ -1,0 +1,406 @@
+//! The clients: where their settings are, and what points them at a Weir.
+//!
+//! Sources, looked up in November 2026: Claude Code <https://code.claude.com/docs/en/settings>; Codex
+//! <https://developers.openai.com/codex/config-sample>; Gemini CLI
+//! <https://geminicli.com/docs/reference/configuration.md>; opencode <https://opencode.ai/docs/providers>; Qwen Code
+//! <https://qwenlm.github.io/qwen-code-docs/en/cli/openai-auth>; aider <https://aider.chat/docs/config/aider_conf.html>.
+use std::path::PathBuf;
+
+use super::document::{Format, apply};
+
+/// Where a Weir is, and as whom it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Without a slash at the end.
+    pub url: &'a str,
+    pub key: &'a str,
+}
+
+/// The environment, of paths.
+pub type Environment<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
+
+/// A client, or a kind of them.
+#[derive(Debug)]
+pub struct Client {
+    /// The word of the command line.
+    pub name: &'static str,
+    pub title: &'static str,
+    settings: &'static [Settings],
+    /// Variables of the environment, where they are the way to say it.
+    variables: &'static [(&'static str, Value)],
+    /// Fields of a dialogue.
+    fields: &'static [(&'static str, Value)],
+    /// What else there is to know; empty = nothing.
+    remark: &'static str,
+}
+
+/// A file of settings and what it gets.
+#[derive(Debug)]
+pub struct Settings {
+    /// Variables that name the directory, with what stands between that and the file; the first that is set decides.
+    places: &'static [(&'static str, &'static str)],
+    /// Names of the file; the first that exists, else the first.
+    names: &'static [&'static str],
+    pub format: Format,
+    pub changes: &'static [(&'static [&'static str], Value)],
+}
+
+/// What a setting gets.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    /// The URL of the Weir, and this after it.
+    Url(&'static str),
+    Key,
+    Text(&'static str),
+    True,
+}
+
+impl Value {
+    /// The text that it stands for; `None` = the truth value.
+    pub fn text(self, target: &Target<'_>) -> Option<String> {
+        match self {
+            Self::Url(path) => Some(format!("{}{path}", target.url)),
+            Self::Key => Some(target.key.to_owned()),
+            Self::Text(text) => Some(text.to_owned()),
+            Self::True => None,
+        }
+    }
+}
+
+impl Client {
+    /// The files, where they are on this machine.
+    pub fn files(&self, env: &Environment<'_>) -> Result<Vec<(PathBuf, &'static Settings)>, String> {
+        self.settings
+            .iter()
+            .map(|settings| Ok((settings.path(env)?, settings)))
+            .collect()
+    }
+
+    /// Everything to enter, by hand.
+    pub fn lines(&self, target: &Target<'_>, env: &Environment<'_>) -> String {
+        let mut text = String::new();
+        for settings in self.settings {
+            let path = settings.path(env);
+            let path = path.map_or_else(|_| settings.names[0].to_owned(), |path| path.display().to_string());
+            let snippet = apply(settings.format, "", settings.changes, target).unwrap_or_default();
+            text += &format!("# {path}\n{snippet}\n");
+        }
+        for (name, value) in self.variables {
+            text += &format!("export {name}={}\n", value.text(target).unwrap_or_default());
+        }
+        for (name, value) in self.fields {
+            text += &format!("{name}: {}\n", value.text(target).unwrap_or_default());
+        }
+        if !self.settings.is_empty() {
+            text += &format!("# `weir client {} --write` writes this, and `--undo` takes it back.\n", self.name);
+        }
+        text + &self.remark()
+    }
+
+    /// What else there is to know, as a line.
+    pub fn remark(&self) -> String {
+        if self.remark.is_empty() {
+            String::new()
+        } else {
+            format!("# {}\n", self.remark)
+        }
+    }
+}
+
+impl Settings {
+    fn path(&self, env: &Environment<'_>) -> Result<PathBuf, String> {
+        let found = self
+            .places
+            .iter()
+            .find_map(|(variable, under)| Some(env(variable).filter(|path| path.is_absolute())?.join(under)));
+        let directory = found.ok_or("HOME is not set, so the client's settings cannot be found")?;
+        let exists = self.names.iter().find(|name| directory.join(name).exists());
+        Ok(directory.join(exists.or(self.names.first()).copied().unwrap_or_default()))
+    }
+}
+
+const BLANK: Client = Client {
+    name: "",
+    title: "",
+    settings: &[],
+    variables: &[],
+    fields: &[],
+    remark: "",
+};
+
+/// In the order of the alphabet.
+pub static CLIENTS: &[Client] = &[
+    Client {
+        name: "ai-sdk",
+        title: "Vercel's AI SDK",
+        fields: &[
+            ("createAnthropic baseURL", Value::Url("/v1")),
+            ("createOpenAI baseURL", Value::Url("/v1")),
+            ("createGoogleGenerativeAI baseURL", Value::Url("/v1beta")),
+            ("apiKey of each", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "aider",
+        title: "aider",
+        settings: &[Settings {
+            places: &[("HOME", "")],
+            names: &[".aider.conf.yml"],
+            format: Format::Yaml,
+            changes: &[
+                (&["openai-api-base"], Value::Url("/v1")),
+                (&["openai-api-key"], Value::Key),
+            ],
+        }],
+        remark: "Models are named with `openai/` before them: aider --model openai/claude-sonnet-5",
+        ..BLANK
+    },
+    Client {
+        name: "anthropic-sdk",
+        title: "the SDKs of Anthropic",
+        variables: &[
+            ("ANTHROPIC_BASE_URL", Value::Url("")),
+            ("ANTHROPIC_API_KEY", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "cherry-studio",
+        title: "Cherry Studio",
+        fields: &[
+            ("Settings, Model Provider, Add: type OpenAI or Anthropic; API Host", Value::Url("")),
+            ("API Key", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "claude-code",
+        title: "Claude Code",
+        settings: &[
+            Settings {
+                places: &[("CLAUDE_CONFIG_DIR", ""), ("HOME", ".claude")],
+                names: &["settings.json"],
+                format: Format::Json,
+                changes: &[
+                    (&["env", "ANTHROPIC_BASE_URL"], Value::Url("")),
+                    (&["env", "ANTHROPIC_AUTH_TOKEN"], Value::Key),
+                ],
+            },
+            // Else the first start asks for an account.
+            Settings {
+                places: &[("CLAUDE_CONFIG_DIR", ""), ("HOME", "")],
+                names: &[".claude.json"],
+                format: Format::Json,
+                changes: &[(&["hasCompletedOnboarding"], Value::True)],
+            },
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "cline",
+        title: "Cline",
+        fields: &[
+            ("API Provider OpenAI Compatible; Base URL", Value::Url("/v1")),
+            ("or API Provider Anthropic, Use custom base URL", Value::Url("")),
+            ("API Key", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "codex",
+        title: "Codex",
+        settings: &[Settings {
+            places: &[("CODEX_HOME", ""), ("HOME", ".codex")],
+            names: &["config.toml"],
+            format: Format::Toml,
+            changes: &[
+                (&["model_provider"], Value::Text("weir")),
+                (&["model_providers", "weir", "name"], Value::Text("Weir")),
+                (&["model_providers", "weir", "base_url"], Value::Url("/v1")),
+                (&["model_providers", "weir", "wire_api"], Value::Text("responses")),
+                (&["model_providers", "weir", "experimental_bearer_token"], Value::Key),
+            ],
+        }],
+        remark: "In place of experimental_bearer_token, `env_key = \"WEIR_KEY\"` takes the key from the environment.",
+        ..BLANK
+    },
+    Client {
+        name: "continue",
+        title: "Continue",
+        fields: &[
+            ("~/.continue/config.yaml, an entry of `models` with provider: openai and apiBase", Value::Url("/v1")),
+            ("apiKey", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "cursor",
+        title: "Cursor",
+        fields: &[
+            ("Settings, Models, OpenAI API Key", Value::Key),
+            ("Override OpenAI Base URL", Value::Url("/v1")),
+        ],
+        remark: "Cursor calls from its own servers: the URL must be one that they reach.",
+        ..BLANK
+    },
+    Client {
+        name: "gemini-cli",
+        title: "Gemini CLI",
+        settings: &[
+            Settings {
+                places: &[("GEMINI_CLI_HOME", ".gemini"), ("HOME", ".gemini")],
+                names: &["settings.json"],
+                format: Format::Json,
+                changes: &[(&["security", "auth", "selectedType"], Value::Text("gemini-api-key"))],
+            },
+            Settings {
+                places: &[("GEMINI_CLI_HOME", ".gemini"), ("HOME", ".gemini")],
+                names: &[".env"],
+                format: Format::Env,
+                changes: &[
+                    (&["GOOGLE_GEMINI_BASE_URL"], Value::Url("")),
+                    (&["GEMINI_API_KEY"], Value::Key),
+                ],
+            },
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "gemini-sdk",
+        title: "the SDKs of Google",
+        variables: &[
+            ("GOOGLE_GEMINI_BASE_URL", Value::Url("")),
+            ("GEMINI_API_KEY", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "langchain",
+        title: "LangChain",
+        variables: &[
+            ("OPENAI_BASE_URL", Value::Url("/v1")),
+            ("OPENAI_API_KEY", Value::Key),
+            ("ANTHROPIC_BASE_URL", Value::Url("")),
+            ("ANTHROPIC_API_KEY", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "lobechat",
+        title: "LobeChat",
+        variables: &[
+            ("OPENAI_PROXY_URL", Value::Url("/v1")),
+            ("OPENAI_API_KEY", Value::Key),
+            ("ANTHROPIC_PROXY_URL", Value::Url("")),
+            ("ANTHROPIC_API_KEY", Value::Key),
+        ],
+        remark: "For the server of LobeChat; its users enter the same under Settings, AI Service Provider.",
+        ..BLANK
+    },
+    Client {
+        name: "open-webui",
+        title: "Open WebUI",
+        variables: &[
+            ("OPENAI_API_BASE_URL", Value::Url("/v1")),
+            ("OPENAI_API_KEY", Value::Key),
+        ],
+        remark: "Or under Admin Settings, Connections, OpenAI API.",
+        ..BLANK
+    },
+    Client {
+        name: "openai-sdk",
+        title: "the SDKs of OpenAI",
+        variables: &[
+            ("OPENAI_BASE_URL", Value::Url("/v1")),
+            ("OPENAI_API_KEY", Value::Key),
+        ],
+        ..BLANK
+    },
+    Client {
+        name: "opencode",
+        title: "opencode",
+        settings: &[Settings {
+            places: &[("XDG_CONFIG_HOME", "opencode"), ("HOME", ".config/opencode")],
+            names: &["opencode.json", "opencode.jsonc"],
+            format: Format::Json,
+            changes: &[
+                (&["provider", "anthropic", "options", "baseURL"], Value::Url("/v1")),
+                (&["provider", "anthropic", "options", "apiKey"], Value::Key),
+                (&["provider", "openai", "options", "baseURL"], Value::Url("/v1")),
+                (&["provider", "openai", "options", "apiKey"], Value::Key),
+                (&["provider", "google", "options", "baseURL"], Value::Url("/v1beta")),
+                (&["provider", "google", "options", "apiKey"], Value::Key),
+            ],
+        }],
+        ..BLANK
+    },
+    Client {
+        name: "qwen-code",
+        title: "Qwen Code",
+        settings: &[
+            Settings {
+                places: &[("HOME", ".qwen")],
+                names: &["settings.json"],
+                format: Format::Json,
+                changes: &[(&["security", "auth", "selectedType"], Value::Text("openai"))],
+            },
+            Settings {
+                places: &[("HOME", ".qwen")],
+                names: &[".env"],
+                format: Format::Env,
+                changes: &[
+                    (&["OPENAI_BASE_URL"], Value::Url("/v1")),
+                    (&["OPENAI_API_KEY"], Value::Key),
+                ],
+            },
+        ],
+        remark: "The model is OPENAI_MODEL, or `qwen --model NAME`.",
+        ..BLANK
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: Target<'_> = Target {
+        url: "http://weir:8080",
+        key: "weir_key",
+    };
+
+    fn home(name: &str) -> Option<PathBuf> {
+        (name == "HOME").then(|| "/home/me".into())
+    }
+
+    #[test]
+    fn every_client_is_told_where_weir_is_and_as_whom_to_call() {
+        assert!(CLIENTS.is_sorted_by_key(|client| client.name));
+        for client in CLIENTS {
+            let lines = client.lines(&TARGET, &home);
+            assert!(lines.contains("http://weir:8080"), "{lines}");
+            assert!(lines.contains("weir_key"), "{lines}");
+        }
+    }
+
+    #[test]
+    fn files_are_where_the_client_looks_for_them() {
+        let paths = |name: &str, env: &Environment<'_>| {
+            let client = CLIENTS.iter().find(|client| client.name == name).expect("a client");
+            let files = client.files(env).expect("a home");
+            files.into_iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            paths("claude-code", &home),
+            ["/home/me/.claude/settings.json", "/home/me/.claude.json"]
+        );
+        let moved = |name: &str| (name == "CLAUDE_CONFIG_DIR").then(|| "/etc/claude".into());
+        assert_eq!(
+            paths("claude-code", &moved),
+            ["/etc/claude/settings.json", "/etc/claude/.claude.json"]
+        );
+        assert_eq!(paths("codex", &home), ["/home/me/.codex/config.toml"]);
+        let client = CLIENTS.iter().find(|client| client.name == "codex").expect("a client");
+        assert!(client.files(&|_| None).is_err());
+    }
+}
