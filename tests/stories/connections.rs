@@ -220,3 +220,20 @@ fn a_probe_goes_through_the_egress_proxy_and_names_host_and_port() {
     );
     assert!(proxy.heard()[0].contains("Basic "), "{:?}", proxy.heard());
 }
+
+#[test]
+fn a_client_that_vanished_is_noticed_by_tcp_keepalive() {
+    let upstream = Upstream::json(200, lines().answer);
+    let weir = Weir::before(&upstream, &lines());
+    let _open = weir.ask(&lines()).open();
+    let port = format!(":{:04X}", weir.addr().port());
+    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("Linux");
+    // Columns: local address, …, state 01 (established), queues, and timer 02 (keepalive).
+    let timer = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find_map(|columns| {
+            (columns[1].ends_with(&port) && columns[3] == "01").then(|| columns[5][..2].to_owned())
+        });
+    assert_eq!(timer.as_deref(), Some("02"), "{table}");
+}

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::HttpServerOptions;
+use pingora::listeners::TcpSocketOptions;
 use pingora::listeners::tls::TlsSettings;
+use pingora::protocols::l4::ext::TcpKeepalive;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
@@ -251,9 +253,9 @@ fn data_plane(
                 if let Some(certificate) = certificates.next() {
                     settings.set_cert_resolver(certificate.clone());
                 }
-                service.add_tls_with_settings(&name, None, settings);
+                service.add_tls_with_settings(&name, Some(client_sockets()), settings);
             }
-            None => service.add_tcp(&name),
+            None => service.add_tcp_with_settings(&name, client_sockets()),
         }
         fds.add(name, socket.into_raw_fd());
     }
@@ -288,6 +290,20 @@ fn admin_plane(
     tokio::spawn(async move {
         service.start_service(Some(fds), shutdown, 1).await;
     })
+}
+
+/// A client whose machine or network is gone holds its connection no longer than a minute and a half.
+fn client_sockets() -> TcpSocketOptions {
+    let mut options = TcpSocketOptions::default();
+    options.tcp_keepalive = Some(TcpKeepalive {
+        idle: Duration::from_mins(1),
+        interval: Duration::from_secs(10),
+        count: 3,
+        // The system's own: a client may stop reading for a while.
+        #[cfg(target_os = "linux")]
+        user_timeout: Duration::ZERO,
+    });
+    options
 }
 
 fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
