@@ -21,7 +21,8 @@ mod sources;
 mod yaml;
 
 pub use load::{
-    check_text, check_without_secrets, demo, from_environment, has_vendor_key, hash_on_disk, load, parse,
+    check_text, check_without_secrets, demo, from_environment, has_vendor_key, hash_on_disk, load,
+    parse,
 };
 pub use raw::schema::schema;
 pub use raw::values::{valid_admin_address, valid_name};

@@ -34,6 +34,8 @@ pub enum Refusal {
     KeyUnknown,
     /// A limit of the key, of its group or of everyone is in the way.
     Limited(limits::Refusal),
+    /// The bodies held are as large as `server.max_buffered` allows.
+    MemoryFull,
     /// A member that must be there is not, or has the wrong type.
     Member {
         name: &'static str,
@@ -172,7 +174,7 @@ impl Refusal {
             Self::Untranslatable { param, .. } if !param.is_empty() => {
                 wire.param = Some(param.clone());
             }
-            Self::Draining | Self::Overloaded => wire.retry_after = Some(SOON),
+            Self::Draining | Self::MemoryFull | Self::Overloaded => wire.retry_after = Some(SOON),
             Self::Drained => wire.retry_after = Some(WHEN_DRAINED),
             Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
             Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
@@ -203,7 +205,7 @@ impl Refusal {
             Self::NoRoute | Self::NotFound { .. } | Self::VendorUnserved { .. } => {
                 ErrorKind::NotFound
             }
-            Self::Draining | Self::Overloaded => ErrorKind::Overloaded,
+            Self::Draining | Self::MemoryFull | Self::Overloaded => ErrorKind::Overloaded,
             Self::Drained => ErrorKind::Unavailable,
             Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
                 failure_kind(*class)
@@ -243,6 +245,9 @@ impl Refusal {
                     .into()
             }
             Self::NotFound { path } => format!("there is nothing at {path}"),
+            Self::MemoryFull => {
+                "this proxy is holding as large requests as it may; try again shortly".into()
+            }
             Self::Draining => "this proxy is being restarted; send the request again".into(),
             Self::Overloaded => {
                 "this proxy is serving as many requests as it may; try again shortly".into()

@@ -120,7 +120,8 @@ impl Edge {
     ) -> Result<Received, Refusal> {
         let limit = exchange.snapshot.gateway.config.server.max_body;
         let began = Instant::now();
-        let body = body::read(&mut session.downstream_session, limit).await;
+        let held = exchange.held.insert(self.app.hold());
+        let body = body::read(&mut session.downstream_session, limit, held).await;
         exchange.waited += began.elapsed();
         let body = match body {
             Ok(body) => body,

@@ -10,6 +10,7 @@ use pingora_proxy::Session;
 use super::charge::Charge;
 use super::client::answer::write_answer;
 use super::client::body;
+use super::client::buffered::Held;
 use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
 use super::vendor::Vendor;
@@ -45,6 +46,8 @@ pub(super) struct Exchange {
     /// What it holds of the limits of its key.
     pub(super) charge: Option<Charge>,
     pub(super) in_flight: Option<InFlight>,
+    /// What its body takes of `server.max_buffered`.
+    pub(super) held: Option<Held>,
 }
 
 pub(super) enum Stage {
@@ -89,6 +92,7 @@ impl Exchange {
             stage: Stage::Idle,
             charge: None,
             in_flight: None,
+            held: None,
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) struct Requests {
     pub(super) time_to_first_token: Histogram,
     pub(super) overhead: Histogram,
     pub(super) inflight: IntGauge,
+    pub(super) buffered: IntGauge,
     pub(super) attempts: IntCounterVec,
     pub(super) failovers: IntCounterVec,
     pub(super) stream_end: IntCounterVec,
@@ -82,6 +83,11 @@ impl Requests {
                 "weir_inflight_requests",
                 "requests",
                 "Requests that are not over.",
+            ),
+            buffered: to.gauge(
+                "weir_buffered_bytes",
+                "bytes",
+                "Bytes of request bodies that are held in memory.",
             ),
             attempts: to.counters(
                 "weir_upstream_attempts_total",

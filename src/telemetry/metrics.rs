@@ -61,6 +61,8 @@ pub struct AccountSample<'a> {
 pub struct Live<'a> {
     /// Requests that are not over.
     pub in_flight: usize,
+    /// Bytes of their bodies that are held.
+    pub buffered: usize,
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
     /// The pools, and how often an account of each was asked though it was out.
@@ -259,6 +261,10 @@ impl Metrics {
             .requests
             .inflight
             .set(signed(live.in_flight as u64));
+        self.families
+            .requests
+            .buffered
+            .set(signed(live.buffered as u64));
         self.families.fleet.sample(live.run_id, live.used);
         let ratios = &self.families.usage.budget_used;
         ratios.reset();
@@ -546,6 +552,7 @@ mod tests {
         };
         let text = metrics.render(&Live {
             in_flight: 7,
+            buffered: 9,
             accounts: &[sample],
             ..Live::default()
         });
@@ -556,6 +563,7 @@ mod tests {
             r#"weir_account_inflight_requests{account="claude-a"} 3"#,
             r#"weir_account_window_utilization{account="claude-a",window="5h"} 0.75"#,
             "weir_inflight_requests 7",
+            "weir_buffered_bytes 9",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -231,6 +231,7 @@ mod tests {
         };
         let text = telemetry.render(&Live {
             in_flight: 0,
+            buffered: 0,
             accounts: &[account],
             ..Live::default()
         });

@@ -147,3 +147,44 @@ fn a_client_of_http_1_0_gets_an_answer_that_ends_with_its_connection() {
     assert_eq!(answer.header("transfer-encoding"), None);
     assert_eq!(answer.text(), lines.events().concat());
 }
+
+#[test]
+fn bodies_beyond_the_memory_for_them_are_told_to_come_again() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::start(move |_, wire| {
+        let _ = wait
+            .lock()
+            .expect("no panic")
+            .recv_timeout(std::time::Duration::from_secs(25));
+        wire.json(200, lines().answer);
+    });
+    let weir = Weir::start(&format!(
+        "server: {{ max_buffered: 1MiB }}\n{}",
+        crate::rig::accounts(&[crate::rig::account("a", &lines(), &upstream, "")])
+    ));
+    let large = lines().ask.replace("Hi", &"x".repeat(700 << 10));
+    assert!(large.len() > 700 << 10);
+    let first = weir.post(lines().path, &large).start();
+    weir.until_metric("weir_buffered_bytes", &[], large.len() as f64);
+    // Declared, and in chunks, which declare nothing.
+    for call in [
+        weir.post(lines().path, &large),
+        weir.call("POST", lines().path).chunks(&[large.as_bytes()]),
+    ] {
+        let answer = call.send();
+        assert!([503, 529].contains(&answer.status), "{}", answer.status);
+        assert!(answer.header("retry-after").is_some());
+        assert!(answer.text().contains("large"), "{}", answer.text());
+    }
+    // Small ones have room.
+    let small = weir.ask(&lines()).start();
+    upstream.until(2);
+    (0..3).for_each(|_| go.send(()).expect("the upstream waits"));
+    for stream in [first, small] {
+        let open = crate::rig::client::Open::read(stream).expect("an answer");
+        assert_eq!(open.rest().status, 200);
+    }
+    weir.until_metric("weir_buffered_bytes", &[], 0.0);
+    weir.post(lines().path, &large).send().is(200);
+}

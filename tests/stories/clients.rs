@@ -37,34 +37,117 @@ fn contents(directory: &Path) -> Vec<(String, String)> {
 
 /// Files as people have them: comments, an order of their own, no line end at the end.
 const FILES: &[(&str, &str)] = &[
-    (".claude/settings.json", "{\n  \"model\": \"opus\",\n  \"env\": { \"FOO\": \"1\", \"ANTHROPIC_BASE_URL\": \"https://old\" },\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\"]}\n}"),
-    (".claude.json", "{\"numStartups\":3,\"projects\":{\"/a\":{}}}"),
-    (".codex/config.toml", "# mine\nmodel = \"gpt-5.5\"   # the big one\nmodel_provider = \"openai\"\n\n[mcp_servers.docs]\ncommand = \"npx\"\nargs = [\n  \"-y\", # yes\n]\n"),
-    (".config/opencode/opencode.jsonc", "{\n  // the theme\n  \"theme\": \"dark\",\n  \"provider\": {\n    \"openai\": { \"options\": { \"timeout\": 5, }, },\n  },\n}\n"),
-    (".gemini/settings.json", "{\n\t\"ui\": {\n\t\t\"theme\": \"x\"\n\t}\n}\n"),
+    (
+        ".claude/settings.json",
+        "{\n  \"model\": \"opus\",\n  \"env\": { \"FOO\": \"1\", \"ANTHROPIC_BASE_URL\": \"https://old\" },\n  \"permissions\": {\"allow\": [\"Bash(ls:*)\"]}\n}",
+    ),
+    (
+        ".claude.json",
+        "{\"numStartups\":3,\"projects\":{\"/a\":{}}}",
+    ),
+    (
+        ".codex/config.toml",
+        "# mine\nmodel = \"gpt-5.5\"   # the big one\nmodel_provider = \"openai\"\n\n[mcp_servers.docs]\ncommand = \"npx\"\nargs = [\n  \"-y\", # yes\n]\n",
+    ),
+    (
+        ".config/opencode/opencode.jsonc",
+        "{\n  // the theme\n  \"theme\": \"dark\",\n  \"provider\": {\n    \"openai\": { \"options\": { \"timeout\": 5, }, },\n  },\n}\n",
+    ),
+    (
+        ".gemini/settings.json",
+        "{\n\t\"ui\": {\n\t\t\"theme\": \"x\"\n\t}\n}\n",
+    ),
     (".gemini/.env", "GEMINI_API_KEY=old # mine\nOTHER=1"),
     (".qwen/settings.json", "{}"),
     (".qwen/.env", ""),
-    (".aider.conf.yml", "# aider\nmodel: gpt-5\r\nopenai-api-key: old\r\n"),
+    (
+        ".aider.conf.yml",
+        "# aider\nmodel: gpt-5\r\nopenai-api-key: old\r\n",
+    ),
 ];
 
 /// What each client's own settings say afterwards.
 const WRITTEN: &[(&str, &[(&str, &[&str])])] = &[
-    ("aider", &[(".aider.conf.yml", &["openai-api-base: http://w:1/v1", "openai-api-key: weir_k", "model: gpt-5"])]),
-    ("claude-code", &[
-        (".claude/settings.json", &["\"ANTHROPIC_BASE_URL\": \"http://w:1\"", "\"ANTHROPIC_AUTH_TOKEN\": \"weir_k\"", "Bash(ls:*)"]),
-        (".claude.json", &["\"hasCompletedOnboarding\":", "\"numStartups\":3"]),
-    ]),
-    ("codex", &[(".codex/config.toml", &["model_provider = \"weir\"", "[model_providers.weir]", "base_url = \"http://w:1/v1\"", "experimental_bearer_token = \"weir_k\"", "# the big one", "\"-y\", # yes"])]),
-    ("gemini-cli", &[
-        (".gemini/settings.json", &["\"selectedType\": \"gemini-api-key\"", "\"theme\": \"x\""]),
-        (".gemini/.env", &["GOOGLE_GEMINI_BASE_URL=http://w:1\n", "GEMINI_API_KEY=weir_k\n", "OTHER=1\n"]),
-    ]),
-    ("opencode", &[(".config/opencode/opencode.jsonc", &["\"baseURL\": \"http://w:1/v1beta\"", "\"timeout\": 5", "// the theme"])]),
-    ("qwen-code", &[
-        (".qwen/settings.json", &["\"selectedType\": \"openai\""]),
-        (".qwen/.env", &["OPENAI_BASE_URL=http://w:1/v1\n", "OPENAI_API_KEY=weir_k\n"]),
-    ]),
+    (
+        "aider",
+        &[(
+            ".aider.conf.yml",
+            &[
+                "openai-api-base: http://w:1/v1",
+                "openai-api-key: weir_k",
+                "model: gpt-5",
+            ],
+        )],
+    ),
+    (
+        "claude-code",
+        &[
+            (
+                ".claude/settings.json",
+                &[
+                    "\"ANTHROPIC_BASE_URL\": \"http://w:1\"",
+                    "\"ANTHROPIC_AUTH_TOKEN\": \"weir_k\"",
+                    "Bash(ls:*)",
+                ],
+            ),
+            (
+                ".claude.json",
+                &["\"hasCompletedOnboarding\":", "\"numStartups\":3"],
+            ),
+        ],
+    ),
+    (
+        "codex",
+        &[(
+            ".codex/config.toml",
+            &[
+                "model_provider = \"weir\"",
+                "[model_providers.weir]",
+                "base_url = \"http://w:1/v1\"",
+                "experimental_bearer_token = \"weir_k\"",
+                "# the big one",
+                "\"-y\", # yes",
+            ],
+        )],
+    ),
+    (
+        "gemini-cli",
+        &[
+            (
+                ".gemini/settings.json",
+                &["\"selectedType\": \"gemini-api-key\"", "\"theme\": \"x\""],
+            ),
+            (
+                ".gemini/.env",
+                &[
+                    "GOOGLE_GEMINI_BASE_URL=http://w:1\n",
+                    "GEMINI_API_KEY=weir_k\n",
+                    "OTHER=1\n",
+                ],
+            ),
+        ],
+    ),
+    (
+        "opencode",
+        &[(
+            ".config/opencode/opencode.jsonc",
+            &[
+                "\"baseURL\": \"http://w:1/v1beta\"",
+                "\"timeout\": 5",
+                "// the theme",
+            ],
+        )],
+    ),
+    (
+        "qwen-code",
+        &[
+            (".qwen/settings.json", &["\"selectedType\": \"openai\""]),
+            (
+                ".qwen/.env",
+                &["OPENAI_BASE_URL=http://w:1/v1\n", "OPENAI_API_KEY=weir_k\n"],
+            ),
+        ],
+    ),
 ];
 
 #[test]
@@ -89,10 +172,11 @@ fn what_is_written_is_taken_back_to_the_byte() {
                 if !path.exists() {
                     path.set_extension("json"); // opencode.jsonc is only taken when it is there
                 }
-                let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let text = fs::read_to_string(&path)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 let expected = expected.iter().take(if has_files { 9 } else { 1 });
                 for expected in expected {
-                    assert!(text.contains(expected) , "{name}: {expected}\n{text}");
+                    assert!(text.contains(expected), "{name}: {expected}\n{text}");
                 }
             }
             done(home.path(), &[name, "--undo"]);
@@ -122,9 +206,15 @@ fn a_file_that_cannot_be_changed_is_left_with_all_the_others() {
     let home = tempfile::tempdir().expect("a directory");
     fs::write(home.path().join(".claude.json"), "{ broken").expect("a file");
     let before = contents(home.path());
-    let ended = run(&mut client(home.path(), &["claude-code", "--key", "weir_k", "--write"]));
+    let ended = run(&mut client(
+        home.path(),
+        &["claude-code", "--key", "weir_k", "--write"],
+    ));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains(".claude.json is left as it is"), "{ended:?}");
+    assert!(
+        ended.stderr.contains(".claude.json is left as it is"),
+        "{ended:?}"
+    );
     assert_eq!(contents(home.path()), before);
 }
 
@@ -139,9 +229,16 @@ fn a_link_of_a_dotfile_manager_stays_one() {
     std::os::unix::fs::symlink(kept.join("codex.toml"), &link).expect("a link");
     done(home.path(), &["codex", "--key", "weir_k", "--write"]);
     assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
-    assert!(fs::read_to_string(kept.join("codex.toml")).expect("a file").contains("weir_k"));
+    assert!(
+        fs::read_to_string(kept.join("codex.toml"))
+            .expect("a file")
+            .contains("weir_k")
+    );
     done(home.path(), &["codex", "--undo"]);
-    assert_eq!(fs::read_to_string(&link).expect("a file"), "model = \"m\"\n");
+    assert_eq!(
+        fs::read_to_string(&link).expect("a file"),
+        "model = \"m\"\n"
+    );
 }
 
 #[test]
@@ -157,13 +254,29 @@ fn a_new_file_with_a_key_is_its_owners() {
 fn the_key_comes_from_the_option_standard_input_or_the_environment() {
     let home = tempfile::tempdir().expect("a directory");
     let printed = done(home.path(), &["openai-sdk", "--key", "weir_a"]).stdout;
-    assert!(printed.contains("export OPENAI_API_KEY=weir_a\n"), "{printed}");
-    let printed = run_with(&mut client(home.path(), &["openai-sdk", "--key", "-"]), "weir_b\n").stdout;
-    assert!(printed.contains("export OPENAI_API_KEY=weir_b\n"), "{printed}");
+    assert!(
+        printed.contains("export OPENAI_API_KEY=weir_a\n"),
+        "{printed}"
+    );
+    let printed = run_with(
+        &mut client(home.path(), &["openai-sdk", "--key", "-"]),
+        "weir_b\n",
+    )
+    .stdout;
+    assert!(
+        printed.contains("export OPENAI_API_KEY=weir_b\n"),
+        "{printed}"
+    );
     let printed = run(client(home.path(), &["openai-sdk"]).env("WEIR_KEY", "weir_c")).stdout;
-    assert!(printed.contains("export OPENAI_API_KEY=weir_c\n"), "{printed}");
+    assert!(
+        printed.contains("export OPENAI_API_KEY=weir_c\n"),
+        "{printed}"
+    );
     let printed = done(home.path(), &["cursor"]).stdout;
-    assert!(printed.contains("http://127.0.0.1:8080/v1") && printed.contains("KEY"), "{printed}");
+    assert!(
+        printed.contains("http://127.0.0.1:8080/v1") && printed.contains("KEY"),
+        "{printed}"
+    );
     for arguments in [
         &["codex", "--write"][..],
         &["cursor", "--write", "--key", "k"],

@@ -159,8 +159,9 @@ fn set_json(root: &CstRootNode, path: &Path, value: CstInputValue) -> Result<(),
 }
 
 fn json_object(root: &CstRootNode, path: &Path) -> Option<CstObject> {
-    path.iter()
-        .try_fold(root.object_value()?, |object, name| object.object_value(name))
+    path.iter().try_fold(root.object_value()?, |object, name| {
+        object.object_value(name)
+    })
 }
 
 fn json_at(root: &CstRootNode, path: &Path) -> Option<CstNode> {
@@ -205,7 +206,10 @@ fn set_toml(document: &mut DocumentMut, path: &Path, mut item: Item) -> Result<(
             .ok_or_else(|| format!("`{name}` in it is not a table"))?;
     }
     // The comment at the end of the line stays.
-    if let (Some(old), Some(new)) = (table.get(last).and_then(Item::as_value), item.as_value_mut()) {
+    if let (Some(old), Some(new)) = (
+        table.get(last).and_then(Item::as_value),
+        item.as_value_mut(),
+    ) {
         *new.decor_mut() = old.decor().clone();
     }
     table.insert(last, item);
@@ -257,7 +261,14 @@ mod tests {
         let again = apply(format, &written, changes, &TARGET).expect("it can be changed");
         assert_eq!(written, again, "a second time changes nothing");
         let back = restore(format, &written, before, changes).expect("it can be restored");
-        assert_eq!(back, if before.is_empty() && format == Format::Json { "{}\n" } else { before });
+        assert_eq!(
+            back,
+            if before.is_empty() && format == Format::Json {
+                "{}\n"
+            } else {
+                before
+            }
+        );
         written
     }
 
@@ -266,13 +277,23 @@ mod tests {
         let changes: &[Change] = &[(&["env", "URL"], Value::Url("")), (&["done"], Value::True)];
         let before = "{\n  // mine\n  \"b\": 1,\n  \"env\": {\n    \"A\": \"x\" // stays\n  },\n  \"a\": [1, 2]\n}\n";
         let written = round(Format::Json, before, changes);
-        for kept in ["// mine", "// stays", "\"b\": 1", "[1, 2]", "\"URL\": \"http://w\"", "\"done\": true"] {
+        for kept in [
+            "// mine",
+            "// stays",
+            "\"b\": 1",
+            "[1, 2]",
+            "\"URL\": \"http://w\"",
+            "\"done\": true",
+        ] {
             assert!(written.contains(kept), "{kept}\n{written}");
         }
         assert!(written.find("\"b\"") < written.find("\"a\""));
         let fresh = round(Format::Json, "", changes);
         let value: serde_json::Value = serde_json::from_str(&fresh).expect("JSON");
-        assert_eq!(value, serde_json::json!({"env": {"URL": "http://w"}, "done": true}));
+        assert_eq!(
+            value,
+            serde_json::json!({"env": {"URL": "http://w"}, "done": true})
+        );
     }
 
     #[test]
@@ -302,22 +323,42 @@ mod tests {
         ];
         let before = "# mine\nmodel = \"m\"\n\n[mcp_servers.x] # a server\ncommand = \"c\"\n";
         let written = round(Format::Toml, before, changes);
-        assert!(written.starts_with("# mine\nmodel = \"m\"\nmodel_provider = \"weir\"\n"), "{written}");
-        assert!(written.contains("[model_providers.weir]\nbase_url = \"http://w/v1\"\n"), "{written}");
+        assert!(
+            written.starts_with("# mine\nmodel = \"m\"\nmodel_provider = \"weir\"\n"),
+            "{written}"
+        );
+        assert!(
+            written.contains("[model_providers.weir]\nbase_url = \"http://w/v1\"\n"),
+            "{written}"
+        );
         assert!(written.contains("[mcp_servers.x] # a server"), "{written}");
         round(Format::Toml, "", changes);
-        round(Format::Toml, "[model_providers.other]\nname = \"o\"\n", changes);
-        round(Format::Toml, "model_providers = { other = { name = \"o\" } }\n", changes);
+        round(
+            Format::Toml,
+            "[model_providers.other]\nname = \"o\"\n",
+            changes,
+        );
+        round(
+            Format::Toml,
+            "model_providers = { other = { name = \"o\" } }\n",
+            changes,
+        );
     }
 
     #[test]
     fn what_cannot_be_changed_is_refused() {
         let changes: &[Change] = &[(&["env", "URL"], Value::Url(""))];
         for text in ["[]", "{", "{\"env\": 3}", "nonsense"] {
-            assert!(apply(Format::Json, text, changes, &TARGET).is_err(), "{text}");
+            assert!(
+                apply(Format::Json, text, changes, &TARGET).is_err(),
+                "{text}"
+            );
         }
         for text in ["= 3", "env = 3\n"] {
-            assert!(apply(Format::Toml, text, changes, &TARGET).is_err(), "{text}");
+            assert!(
+                apply(Format::Toml, text, changes, &TARGET).is_err(),
+                "{text}"
+            );
         }
     }
 }

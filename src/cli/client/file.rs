@@ -39,7 +39,9 @@ impl SettingsFile {
 
     /// Writes the text, and before that the backup, unless there is one from before. What was done, as a line.
     pub fn write(&self, text: &str) -> Result<String, String> {
-        let fault = |path: &Path, error: io::Error| format!("{} cannot be written: {error}", path.display());
+        let fault = |path: &Path, error: io::Error| {
+            format!("{} cannot be written: {error}", path.display())
+        };
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory).map_err(|error| fault(directory, error))?;
         }
@@ -50,7 +52,10 @@ impl SettingsFile {
                 if !backup.exists() && !made.exists() {
                     replace(&backup, before, self.mode()).map_err(|error| fault(&backup, error))?;
                 }
-                format!("wrote {shown}; what it was is kept in {}\n", backup.display())
+                format!(
+                    "wrote {shown}; what it was is kept in {}\n",
+                    backup.display()
+                )
             }
             None => {
                 replace(&made, "", OWNER_ONLY).map_err(|error| fault(&made, error))?;
@@ -63,7 +68,8 @@ impl SettingsFile {
 
     /// Takes back what was written. What was done, as a line; empty = there was nothing.
     pub fn undo(&self, settings: &Settings) -> Result<String, String> {
-        let fault = |error: io::Error| format!("{} cannot be restored: {error}", self.path.display());
+        let fault =
+            |error: io::Error| format!("{} cannot be restored: {error}", self.path.display());
         let shown = self.path.display();
         let (backup, made) = (self.beside(BACKUP), self.beside(MADE));
         let before = match fs::read_to_string(&backup) {
@@ -122,7 +128,11 @@ fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let fresh = path.with_file_name(fresh);
     let write = || {
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(mode).open(&fresh)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&fresh)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
@@ -136,7 +146,9 @@ fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 }
 
 fn same_but_for_space(a: &str, b: &str) -> bool {
-    a.split_whitespace().flat_map(str::bytes).eq(b.split_whitespace().flat_map(str::bytes))
+    a.split_whitespace()
+        .flat_map(str::bytes)
+        .eq(b.split_whitespace().flat_map(str::bytes))
 }
 
 const BACKUP: &str = ".weir-backup";

@@ -94,15 +94,28 @@ mod tests {
     fn a_setting_is_replaced_where_it_stands_or_added_at_the_end() {
         assert_eq!(set(true, "", "A", "1"), "A=1\n");
         assert_eq!(set(true, "B=2", "A", "1"), "B=2\nA=1\n");
-        assert_eq!(set(true, "A=0\n# A=9\nexport A = 0\nB=2\n", "A", "1"), "A=0\n# A=9\nA=1\nB=2\n");
+        assert_eq!(
+            set(true, "A=0\n# A=9\nexport A = 0\nB=2\n", "A", "1"),
+            "A=0\n# A=9\nA=1\nB=2\n"
+        );
         assert_eq!(set(true, "AB=0\r\n", "A", "1"), "AB=0\r\nA=1\r\n");
-        assert_eq!(set(false, "# a\nkey: old # x\n  key: inner\n", "key", "new"), "# a\nkey: new\n  key: inner\n");
+        assert_eq!(
+            set(false, "# a\nkey: old # x\n  key: inner\n", "key", "new"),
+            "# a\nkey: new\n  key: inner\n"
+        );
         assert_eq!(set(false, "", "key", "a#b c"), "key: \"a#b c\"\n");
     }
 
     #[test]
     fn taking_back_leaves_no_trace() {
-        for before in ["", "B=2", "B=2\n", "A=old # mine\nB=2\n", "export A=old\r\n", "A=1\nA=2"] {
+        for before in [
+            "",
+            "B=2",
+            "B=2\n",
+            "A=old # mine\nB=2\n",
+            "export A=old\r\n",
+            "A=1\nA=2",
+        ] {
             let written = set(true, before, "A", "new");
             assert!(written.contains("A=new"));
             assert_eq!(restore(true, &written, before, "A"), before, "{before:?}");

@@ -61,8 +61,17 @@ impl Arguments {
             };
         }
         match &key {
-            None => usage("a key is needed: `--key KEY`, `--key -` to read it from standard input, or WEIR_KEY"),
-            Some(key) => write(client, &Target { url: &self.url, key }, &env),
+            None => usage(
+                "a key is needed: `--key KEY`, `--key -` to read it from standard input, or WEIR_KEY",
+            ),
+            Some(key) => write(
+                client,
+                &Target {
+                    url: &self.url,
+                    key,
+                },
+                &env,
+            ),
         }
     }
 
@@ -148,7 +157,10 @@ fn undo(client: &Client, env: &table::Environment<'_>) -> ExitCode {
         }
     }
     if said.is_empty() {
-        return failure(&format!("there is nothing to take back of {}", client.title));
+        return failure(&format!(
+            "there is nothing to take back of {}",
+            client.title
+        ));
     }
     match print(&said) {
         Ok(()) => ExitCode::SUCCESS,
@@ -192,7 +204,14 @@ mod tests {
         assert_eq!(base_url("http://a:1/"), Ok("http://a:1".to_owned()));
         assert_eq!(base_url("https://a/weir"), Ok("https://a/weir".to_owned()));
         for text in [
-            "", "a:8080", "ftp://a", "http://", "http://a/v1", "http://u:p@a", "http://a?b", "http://a b",
+            "",
+            "a:8080",
+            "ftp://a",
+            "http://",
+            "http://a/v1",
+            "http://u:p@a",
+            "http://a?b",
+            "http://a b",
         ] {
             assert!(base_url(text).is_err(), "{text}");
         }

@@ -69,7 +69,10 @@ impl Value {
 
 impl Client {
     /// The files, where they are on this machine.
-    pub fn files(&self, env: &Environment<'_>) -> Result<Vec<(PathBuf, &'static Settings)>, String> {
+    pub fn files(
+        &self,
+        env: &Environment<'_>,
+    ) -> Result<Vec<(PathBuf, &'static Settings)>, String> {
         self.settings
             .iter()
             .map(|settings| Ok((settings.path(env)?, settings)))
@@ -81,7 +84,10 @@ impl Client {
         let mut text = String::new();
         for settings in self.settings {
             let path = settings.path(env);
-            let path = path.map_or_else(|_| settings.names[0].to_owned(), |path| path.display().to_string());
+            let path = path.map_or_else(
+                |_| settings.names[0].to_owned(),
+                |path| path.display().to_string(),
+            );
             let snippet = apply(settings.format, "", settings.changes, target).unwrap_or_default();
             text += &format!("# {path}\n{snippet}\n");
         }
@@ -92,7 +98,10 @@ impl Client {
             text += &format!("{name}: {}\n", value.text(target).unwrap_or_default());
         }
         if !self.settings.is_empty() {
-            text += &format!("# `weir client {} --write` writes this, and `--undo` takes it back.\n", self.name);
+            text += &format!(
+                "# `weir client {} --write` writes this, and `--undo` takes it back.\n",
+                self.name
+            );
         }
         text + &self.remark()
     }
@@ -109,10 +118,9 @@ impl Client {
 
 impl Settings {
     fn path(&self, env: &Environment<'_>) -> Result<PathBuf, String> {
-        let found = self
-            .places
-            .iter()
-            .find_map(|(variable, under)| Some(env(variable).filter(|path| path.is_absolute())?.join(under)));
+        let found = self.places.iter().find_map(|(variable, under)| {
+            Some(env(variable).filter(|path| path.is_absolute())?.join(under))
+        });
         let directory = found.ok_or("HOME is not set, so the client's settings cannot be found")?;
         let exists = self.names.iter().find(|name| directory.join(name).exists());
         Ok(directory.join(exists.or(self.names.first()).copied().unwrap_or_default()))
@@ -169,7 +177,10 @@ pub static CLIENTS: &[Client] = &[
         name: "cherry-studio",
         title: "Cherry Studio",
         fields: &[
-            ("Settings, Model Provider, Add: type OpenAI or Anthropic; API Host", Value::Url("")),
+            (
+                "Settings, Model Provider, Add: type OpenAI or Anthropic; API Host",
+                Value::Url(""),
+            ),
             ("API Key", Value::Key),
         ],
         ..BLANK
@@ -201,8 +212,14 @@ pub static CLIENTS: &[Client] = &[
         name: "cline",
         title: "Cline",
         fields: &[
-            ("API Provider OpenAI Compatible; Base URL", Value::Url("/v1")),
-            ("or API Provider Anthropic, Use custom base URL", Value::Url("")),
+            (
+                "API Provider OpenAI Compatible; Base URL",
+                Value::Url("/v1"),
+            ),
+            (
+                "or API Provider Anthropic, Use custom base URL",
+                Value::Url(""),
+            ),
             ("API Key", Value::Key),
         ],
         ..BLANK
@@ -218,8 +235,14 @@ pub static CLIENTS: &[Client] = &[
                 (&["model_provider"], Value::Text("weir")),
                 (&["model_providers", "weir", "name"], Value::Text("Weir")),
                 (&["model_providers", "weir", "base_url"], Value::Url("/v1")),
-                (&["model_providers", "weir", "wire_api"], Value::Text("responses")),
-                (&["model_providers", "weir", "experimental_bearer_token"], Value::Key),
+                (
+                    &["model_providers", "weir", "wire_api"],
+                    Value::Text("responses"),
+                ),
+                (
+                    &["model_providers", "weir", "experimental_bearer_token"],
+                    Value::Key,
+                ),
             ],
         }],
         remark: "In place of experimental_bearer_token, `env_key = \"WEIR_KEY\"` takes the key from the environment.",
@@ -229,7 +252,10 @@ pub static CLIENTS: &[Client] = &[
         name: "continue",
         title: "Continue",
         fields: &[
-            ("~/.continue/config.yaml, an entry of `models` with provider: openai and apiBase", Value::Url("/v1")),
+            (
+                "~/.continue/config.yaml, an entry of `models` with provider: openai and apiBase",
+                Value::Url("/v1"),
+            ),
             ("apiKey", Value::Key),
         ],
         ..BLANK
@@ -252,7 +278,10 @@ pub static CLIENTS: &[Client] = &[
                 places: &[("GEMINI_CLI_HOME", ".gemini"), ("HOME", ".gemini")],
                 names: &["settings.json"],
                 format: Format::Json,
-                changes: &[(&["security", "auth", "selectedType"], Value::Text("gemini-api-key"))],
+                changes: &[(
+                    &["security", "auth", "selectedType"],
+                    Value::Text("gemini-api-key"),
+                )],
             },
             Settings {
                 places: &[("GEMINI_CLI_HOME", ".gemini"), ("HOME", ".gemini")],
@@ -321,15 +350,27 @@ pub static CLIENTS: &[Client] = &[
         name: "opencode",
         title: "opencode",
         settings: &[Settings {
-            places: &[("XDG_CONFIG_HOME", "opencode"), ("HOME", ".config/opencode")],
+            places: &[
+                ("XDG_CONFIG_HOME", "opencode"),
+                ("HOME", ".config/opencode"),
+            ],
             names: &["opencode.json", "opencode.jsonc"],
             format: Format::Json,
             changes: &[
-                (&["provider", "anthropic", "options", "baseURL"], Value::Url("/v1")),
+                (
+                    &["provider", "anthropic", "options", "baseURL"],
+                    Value::Url("/v1"),
+                ),
                 (&["provider", "anthropic", "options", "apiKey"], Value::Key),
-                (&["provider", "openai", "options", "baseURL"], Value::Url("/v1")),
+                (
+                    &["provider", "openai", "options", "baseURL"],
+                    Value::Url("/v1"),
+                ),
                 (&["provider", "openai", "options", "apiKey"], Value::Key),
-                (&["provider", "google", "options", "baseURL"], Value::Url("/v1beta")),
+                (
+                    &["provider", "google", "options", "baseURL"],
+                    Value::Url("/v1beta"),
+                ),
                 (&["provider", "google", "options", "apiKey"], Value::Key),
             ],
         }],
@@ -386,9 +427,15 @@ mod tests {
     #[test]
     fn files_are_where_the_client_looks_for_them() {
         let paths = |name: &str, env: &Environment<'_>| {
-            let client = CLIENTS.iter().find(|client| client.name == name).expect("a client");
+            let client = CLIENTS
+                .iter()
+                .find(|client| client.name == name)
+                .expect("a client");
             let files = client.files(env).expect("a home");
-            files.into_iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
+            files
+                .into_iter()
+                .map(|(path, _)| path.display().to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             paths("claude-code", &home),
@@ -400,7 +447,10 @@ mod tests {
             ["/etc/claude/settings.json", "/etc/claude/.claude.json"]
         );
         assert_eq!(paths("codex", &home), ["/home/me/.codex/config.toml"]);
-        let client = CLIENTS.iter().find(|client| client.name == "codex").expect("a client");
+        let client = CLIENTS
+            .iter()
+            .find(|client| client.name == "codex")
+            .expect("a client");
         assert!(client.files(&|_| None).is_err());
     }
 }

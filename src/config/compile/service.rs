@@ -98,6 +98,7 @@ impl Compiler<'_, '_> {
         Some(Server {
             threads: raw.threads.small() as usize,
             max_body: raw.max_body.value(),
+            max_buffered: raw.max_buffered.get().map(|size| size.0),
             max_concurrent_requests: raw.max_concurrent_requests.small() as usize,
             drain_delay: raw.drain_delay.value(),
             drain_timeout: raw.drain_timeout.value(),

@@ -159,6 +159,8 @@ Server {
     threads: Setting<Whole> = Whole::or(0).from(0).up_to(1_024),
     /// Longest request body.
     max_body: Setting<Size> = Size::or(32 << 20).from(1 << 10).up_to(1 << 30),
+    /// Bytes of request bodies held at once, in all; above it 529 or 503 with Retry-After. Default a quarter of the memory limit of the control group, else of the machine's memory.
+    max_buffered: Field<Size> = Size::otherwise("leave it out for a quarter of the memory").from(1 << 20),
     /// Requests served at once; above it 529 or 503 with Retry-After.
     max_concurrent_requests: Setting<Whole> = Whole::or(10_000).from(1).up_to(1_000_000),
     /// How long requests are still taken after SIGTERM, while /readyz says 503 already.

@@ -91,6 +91,8 @@ pub struct Server {
     /// 0 = one per core.
     pub threads: usize,
     pub max_body: usize,
+    /// Bytes of request bodies held at once, in all. `None` = a quarter of the memory that the process may use.
+    pub max_buffered: Option<usize>,
     pub max_concurrent_requests: usize,
     /// How long requests are still taken after `SIGTERM`, while `/readyz` says 503 already.
     pub drain_delay: Duration,

@@ -47,7 +47,7 @@ pub(super) async fn serve(
         let _ = session.drain_request_body().await;
         return read(parts, session, &segments, &query).await;
     }
-    let body = match read_body(session, MAX_BODY.max(explain::limit(parts.app))).await {
+    let body = match read_body(parts.app, session, MAX_BODY.max(explain::limit(parts.app))).await {
         Ok(body) => body,
         Err(refusal) => return Served::Whole(refusal),
     };

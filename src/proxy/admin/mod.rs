@@ -191,7 +191,7 @@ impl Plane {
             body::discard(session).await;
             return refusal;
         }
-        match read_body(session, explain::limit(&self.app)).await {
+        match read_body(&self.app, session, explain::limit(&self.app)).await {
             Ok(question) => explain::answer(&self.app, question).await,
             Err(refusal) => refusal,
         }
@@ -230,17 +230,24 @@ impl Plane {
 }
 
 /// A body of at most `limit` bytes, or what its sender is told.
-async fn read_body(session: &mut ServerSession, limit: usize) -> Result<bytes::Bytes, Answer> {
-    body::read(session, limit).await.map_err(|fault| {
-        session.set_keepalive(None);
-        match fault {
-            BodyFault::Refused(refusal) => {
-                let answer = refusal.answer(Dialect::OpenaiChat, "");
-                Answer::fault(answer.status, &refusal.wire().message)
+async fn read_body(
+    app: &App,
+    session: &mut ServerSession,
+    limit: usize,
+) -> Result<bytes::Bytes, Answer> {
+    let mut held = app.hold();
+    body::read(session, limit, &mut held)
+        .await
+        .map_err(|fault| {
+            session.set_keepalive(None);
+            match fault {
+                BodyFault::Refused(refusal) => {
+                    let answer = refusal.answer(Dialect::OpenaiChat, "");
+                    Answer::fault(answer.status, &refusal.wire().message)
+                }
+                BodyFault::Gone => Answer::fault(400, "the body broke off"),
             }
-            BodyFault::Gone => Answer::fault(400, "the body broke off"),
-        }
-    })
+        })
 }
 
 async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<()> {

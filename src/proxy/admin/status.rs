@@ -95,6 +95,7 @@ pub(super) fn metrics(app: &App) -> String {
     let budgets: Vec<Budget> = gateway.limits.budgets(now, wall).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
+        buffered: app.buffered.bytes(),
         accounts: &accounts,
         spared: &spared,
         run_id: &app.run_id,

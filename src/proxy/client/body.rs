@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use pingora::protocols::http::ServerSession;
 
+use super::buffered::Held;
 use crate::exchange::refusal::Refusal;
 
 /// Why there is no body.
@@ -17,12 +18,19 @@ pub(crate) enum BodyFault {
     Refused(Refusal),
 }
 
-/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding.
-pub(crate) async fn read(session: &mut ServerSession, limit: usize) -> Result<Bytes, BodyFault> {
+/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding. What is read is put on `held`.
+pub(crate) async fn read(
+    session: &mut ServerSession,
+    limit: usize,
+    held: &mut Held,
+) -> Result<Bytes, BodyFault> {
     let headers = &session.req_header().headers;
     let declared = content_length(headers);
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+    }
+    if declared.is_some_and(|length| !held.has_room(length)) {
+        return Err(BodyFault::Refused(Refusal::MemoryFull));
     }
     let encoding = headers.get(CONTENT_ENCODING).cloned();
     let expects = headers
@@ -31,12 +39,19 @@ pub(crate) async fn read(session: &mut ServerSession, limit: usize) -> Result<By
     if expects && session.as_http1().is_some() && session.write_continue_response().await.is_err() {
         return Err(BodyFault::Gone);
     }
-    let raw = read_raw(session, declared, limit).await?;
+    let raw = read_raw(session, (declared, limit), held).await?;
     match encoding {
         None => Ok(raw),
-        Some(name) => decode(raw, name.to_str().unwrap_or("?"), limit)
-            .await
-            .map_err(BodyFault::Refused),
+        Some(name) => {
+            let packed = raw.len();
+            let body = decode(raw, name.to_str().unwrap_or("?"), limit).await;
+            let body = body.map_err(BodyFault::Refused)?;
+            if held.grow(body.len().saturating_sub(packed)) {
+                Ok(body)
+            } else {
+                Err(BodyFault::Refused(Refusal::MemoryFull))
+            }
+        }
     }
 }
 
@@ -62,15 +77,18 @@ pub(crate) async fn discard(session: &mut ServerSession) {
 
 async fn read_raw(
     session: &mut ServerSession,
-    declared: Option<u64>,
-    limit: usize,
+    (declared, limit): (Option<u64>, usize),
+    held: &mut Held,
 ) -> Result<Bytes, BodyFault> {
-    let next = async |session: &mut ServerSession| match tokio::time::timeout(
+    let mut next = async |session: &mut ServerSession| match tokio::time::timeout(
         SILENCE,
         session.read_request_body(),
     )
     .await
     {
+        Ok(Ok(Some(chunk))) if !held.grow(chunk.len()) => {
+            Err(BodyFault::Refused(Refusal::MemoryFull))
+        }
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(error)) if is_closed(&error) => Err(BodyFault::Gone),
         Ok(Err(_)) => Err(BodyFault::Refused(Refusal::BodyUnreadable {

@@ -1,4 +1,5 @@
 //! The client's side of a request: its body comes in, an answer goes out.
 pub(super) mod answer;
 pub(super) mod body;
+pub(super) mod buffered;
 pub(super) mod shown;

@@ -11,6 +11,7 @@ use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::limits::ledger::Ledger;
+use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::random::{Random, seed};
 use crate::proxy::upstream::accounts::Upstreams;
 use crate::proxy::upstream::connect::Connections;
@@ -31,6 +32,9 @@ pub(crate) struct App {
     pub(crate) counting: Arc<Semaphore>,
     on_reload: OnReload,
     in_flight: AtomicUsize,
+    /// Bytes of requests that are held, and what they may be at most unless the configuration says it.
+    pub(crate) buffered: Arc<Buffered>,
+    quarter_of_memory: usize,
     draining: AtomicBool,
     /// Told when the last request in flight ends.
     idle: Notify,
@@ -99,6 +103,8 @@ impl App {
             telemetry: Arc::new(telemetry),
             counting: turns_at_counting(),
             in_flight: AtomicUsize::new(0),
+            buffered: Arc::default(),
+            quarter_of_memory: quarter_of_memory(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             cut: Notify::new(),
@@ -225,6 +231,12 @@ impl App {
             return None;
         }
         Some(InFlight(self.clone()))
+    }
+
+    /// A share of the memory for the body of one request.
+    pub(crate) fn hold(&self) -> Held {
+        let most = self.current.load().gateway.config.server.max_buffered;
+        self.buffered.share(most.unwrap_or(self.quarter_of_memory))
     }
 
     pub(crate) fn in_flight(&self) -> usize {
