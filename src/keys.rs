@@ -123,13 +123,13 @@ impl KeyIndex {
 }
 
 /// Every credential of a request, in the order in which they are tried: `Authorization: Bearer`, `x-api-key`,
-/// `x-goog-api-key`, then `key` in the query. Empty ones and other schemes do not count.
+/// `x-goog-api-key`, `api-key` (Azure's SDKs), then `key` in the query. Empty ones and other schemes do not count.
 pub fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Presented<'a> {
     let bearer = headers
         .get_all(AUTHORIZATION)
         .iter()
         .filter_map(|value| bearer(value.as_bytes()));
-    let named = ["x-api-key", "x-goog-api-key"]
+    let named = ["x-api-key", "x-goog-api-key", "api-key"]
         .into_iter()
         .flat_map(|name| {
             headers
@@ -308,6 +308,7 @@ mod tests {
         check(&[("authorization", "bEARER  secret-a ")], None, Ok("a"));
         check(&[("x-api-key", "secret-a")], None, Ok("a"));
         check(&[("x-goog-api-key", "secret-b")], None, Ok("b"));
+        check(&[("api-key", "secret-b")], None, Ok("b"));
         check(&[], Some("alt=sse&key=secret-a"), Ok("a"));
         check(&[], Some("key=secret%2Da"), Ok("a"));
     }

@@ -193,10 +193,9 @@ fn local(method: &Method, what: Local) -> Operation {
 }
 
 fn other(method: &Method, path: &str, headers: &HeaderMap) -> Operation {
-    if let Some(id) = path
-        .strip_prefix("/v1/models/")
-        .filter(|id| !id.contains(':'))
-    {
+    // A model's name may hold a colon (`llama3.1:70b`); only a POST has a verb behind one.
+    let is_model = |id: &&str| method != Method::POST || !id.contains(':');
+    if let Some(id) = path.strip_prefix("/v1/models/").filter(is_model) {
         let dialect = caller(headers);
         return local(
             method,
@@ -206,10 +205,7 @@ fn other(method: &Method, path: &str, headers: &HeaderMap) -> Operation {
             },
         );
     }
-    if let Some(id) = path
-        .strip_prefix("/v1beta/models/")
-        .filter(|id| !id.contains(':'))
-    {
+    if let Some(id) = path.strip_prefix("/v1beta/models/").filter(is_model) {
         let dialect = Dialect::Gemini;
         return local(
             method,
@@ -342,6 +338,34 @@ mod tests {
         assert_eq!(
             check("GET", "/v1beta/models", None),
             models(Dialect::Gemini)
+        );
+    }
+
+    #[test]
+    fn a_model_whose_name_has_a_colon_can_be_looked_up() {
+        for (path, dialect, id) in [
+            (
+                "/v1/models/llama3.1:70b",
+                Dialect::OpenaiChat,
+                "llama3.1:70b",
+            ),
+            (
+                "/v1/models/ft%3Agpt-4o:org::id",
+                Dialect::OpenaiChat,
+                "ft:gpt-4o:org::id",
+            ),
+            ("/v1beta/models/qwen3:8b", Dialect::Gemini, "qwen3:8b"),
+        ] {
+            let id = id.to_owned();
+            assert_eq!(
+                check("GET", path, None),
+                Operation::Local(Local::Model { dialect, id }),
+                "{path}"
+            );
+        }
+        assert_eq!(
+            check("POST", "/v1/models/embed:embedContent", None),
+            Operation::Vendor(Dialect::Gemini)
         );
     }
 

@@ -280,19 +280,46 @@ impl Refusal {
         }
     }
 
-    /// `x-should-retry`, where leaving it to the SDK would be wrong.
+    /// `x-should-retry`, where leaving it to the SDK would be wrong: `false` wherever the same request would be
+    /// refused again. Claude Code repeats even a 401 for minutes.
     fn should_retry(&self) -> Option<bool> {
         match self {
             Self::Exhausted {
                 class: FailureClass::Quota,
                 retry_after,
+            }
+            | Self::UpstreamFailed {
+                class: FailureClass::Quota,
+                retry_after,
             } => Some(retry_after.is_some_and(|after| after <= NEAR)),
-            Self::Exhausted {
-                class: FailureClass::Auth,
-                ..
-            } => Some(false),
-            Self::Limited(refusal) if refusal.is_final() => Some(false),
-            _ => None,
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => match class {
+                FailureClass::Auth | FailureClass::ClientFault | FailureClass::ContextLength => {
+                    Some(false)
+                }
+                _ => None,
+            },
+            Self::Limited(refusal) => refusal.is_final().then_some(false),
+            // These pass by themselves; 426 is for a client that goes on with plain HTTP.
+            Self::BodyTimeout
+            | Self::BodyUnreadable { .. }
+            | Self::Draining
+            | Self::Overloaded
+            | Self::WebSocket => None,
+            Self::BodyTooLarge { .. }
+            | Self::Json(_)
+            | Self::KeyExpired
+            | Self::KeyMissing
+            | Self::KeyUnknown
+            | Self::Member { .. }
+            | Self::ModelForbidden { .. }
+            | Self::ModelUnknown { .. }
+            | Self::NoRoute
+            | Self::NotFound { .. }
+            | Self::PoolForbidden
+            | Self::Untranslatable { .. }
+            | Self::VendorForbidden
+            | Self::VendorUnserved { .. }
+            | Self::WrongMethod { .. } => Some(false),
         }
     }
 }
@@ -359,3 +386,49 @@ const WHEN_DRAINED: Duration = Duration::from_secs(5);
 
 /// A quota that comes back within this time is worth an SDK's own retry.
 const NEAR: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn should_retry(refusal: &Refusal) -> Option<String> {
+        let answer = refusal.answer(Dialect::Anthropic, "req-1");
+        let value = answer.headers.get("x-should-retry")?;
+        value.to_str().ok().map(str::to_owned)
+    }
+
+    #[test]
+    fn what_a_retry_cannot_mend_says_so() {
+        for refusal in [
+            Refusal::KeyUnknown,
+            Refusal::KeyExpired,
+            Refusal::KeyMissing,
+            Refusal::BodyTooLarge { limit: 1 },
+            Refusal::ModelForbidden { model: "m".into() },
+            Refusal::UpstreamFailed {
+                class: FailureClass::Auth,
+                retry_after: None,
+            },
+        ] {
+            assert_eq!(
+                should_retry(&refusal).as_deref(),
+                Some("false"),
+                "{refusal:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_left_to_the_sdk() {
+        for refusal in [
+            Refusal::Overloaded,
+            Refusal::BodyTimeout,
+            Refusal::UpstreamFailed {
+                class: FailureClass::Transport,
+                retry_after: None,
+            },
+        ] {
+            assert_eq!(should_retry(&refusal), None, "{refusal:?}");
+        }
+    }
+}
