@@ -302,7 +302,9 @@ impl Refusal {
             // These pass by themselves; 426 is for a client that goes on with plain HTTP.
             Self::BodyTimeout
             | Self::BodyUnreadable { .. }
+            | Self::Drained
             | Self::Draining
+            | Self::MemoryFull
             | Self::Overloaded
             | Self::WebSocket => None,
             Self::BodyTooLarge { .. }
@@ -316,6 +318,7 @@ impl Refusal {
             | Self::NoRoute
             | Self::NotFound { .. }
             | Self::PoolForbidden
+            | Self::ProjectForbidden { .. }
             | Self::Untranslatable { .. }
             | Self::VendorForbidden
             | Self::VendorUnserved { .. }

@@ -11,6 +11,7 @@ use weir::outcome::FailureClass;
 use weir::pool::affinity::{Session, hash};
 use weir::pool::{Exhausted, Failure, Pick, Pool, Scope, Want};
 use weir::protocol::Dialect;
+use weir::protocol::hub::target::PromptCache;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,6 +39,7 @@ pub fn account(name: &str) -> Account {
             idle: SECOND,
         },
         health_check: None,
+        prompt_cache: PromptCache::Auto,
         project: None,
     }
 }

@@ -33,7 +33,11 @@ pub(super) fn keys(app: &App, query: &Query) -> Answer {
         .skip(after)
         .take(PAGE)
         .map(|key| {
-            let reports = gateway.limits.report(key.index, now, wall);
+            let reports = gateway.limits.report(
+                gateway.limits.whom(key.index, key.project.as_deref()),
+                now,
+                wall,
+            );
             let own = reports.iter().find(|report| report.scope == Scope::Key);
             let pools = key.pools.as_ref().map(|pools| {
                 let names = pools

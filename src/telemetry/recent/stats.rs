@@ -128,7 +128,7 @@ fn kind(verdict: Verdict) -> usize {
         Verdict::ClientError | Verdict::Refused | Verdict::Unauthenticated => 1,
         // Neither needs a person.
         Verdict::Drained | Verdict::Limited => 2,
-        Verdict::UpstreamError => 3,
+        Verdict::Timeout | Verdict::UpstreamError => 3,
     }
 }
 
