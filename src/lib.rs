@@ -35,7 +35,6 @@
 //! | [`credentials`] | access tokens of accounts: when to fetch one, how to ask, what the answer means |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
 //! | [`outcome`] | the plain record of what happened |
-//! | [`simulated`] | the built-in upstream of `weir demo` and of the tests: a pure generator of answers |
 //! | [`tokens`] | how many tokens a prompt is, where no provider says so |
 //! | [`protocol`] | the four dialects; imports nothing else from this crate |
 //!
@@ -63,6 +62,5 @@ pub mod pricing;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod proxy;
-pub mod simulated;
 pub mod telemetry;
 pub mod tokens;

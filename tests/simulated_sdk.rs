@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use weir::simulated::{Request, Script, Settings, Simulated, Step};
+use simulated::{Request, Script, Settings, Simulated, Step};
 
 #[test]
 fn official_sdks_understand_the_simulated_upstream() {

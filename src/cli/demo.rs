@@ -7,7 +7,7 @@ use crate::config;
 use crate::proxy::reload::Source;
 use crate::proxy::server::{Server, Until};
 use crate::proxy::simulator::Simulator;
-use crate::simulated::{Settings, Simulated};
+use simulated::{Settings, Simulated};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {

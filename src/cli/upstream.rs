@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{WRONG_USAGE, failure};
 use crate::proxy::simulator::Simulator;
-use crate::simulated::{Live, Settings, Simulated};
+use simulated::{Live, Settings, Simulated};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Upstream {

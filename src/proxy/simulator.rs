@@ -15,7 +15,7 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::server::ShutdownWatch;
 use tokio::net::TcpStream;
 
-use crate::simulated::{Request, Script, Simulated, Step};
+use simulated::{Request, Script, Simulated, Step};
 
 /// A bound, not yet serving, simulated upstream.
 #[derive(Debug)]

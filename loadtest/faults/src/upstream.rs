@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use memchr::memmem;
 use serde_json::Value;
+use simulated::{Request, Settings, Simulated, Step};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use weir::simulated::{Request, Settings, Simulated, Step};
 
 use crate::dialect::Dialect;
 use crate::http::Head;
