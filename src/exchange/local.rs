@@ -17,7 +17,7 @@ use super::usage;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
 use crate::protocol::Dialect;
-use crate::protocol::hub::effort::Effort;
+use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 
 /// Who asks, and for which project.

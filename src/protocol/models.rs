@@ -3,8 +3,9 @@
 //! Sources, as of November 2026: the vendors' model pages and migration guides, and the types of their SDKs (see
 //! `docs/dialects/models.md`). A model that no row knows is taken for a plain one: no reasoning controls,
 //! everything else is forwarded, and the upstream may refuse.
-use crate::protocol::hub::effort::{Effort, Efforts};
+use effort::{Effort, Efforts};
 
+pub mod effort;
 mod overrides;
 mod table;
 

@@ -5,6 +5,7 @@ use prometheus::{
 };
 
 use super::fleet::Fleet;
+use super::process::{self, Process};
 use super::registrar::{Family, Registrar};
 
 /// The families, ready to be recorded into.
@@ -27,7 +28,7 @@ pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
         fleet: Fleet::register(&mut to),
         weir: Weir::register(&mut to),
     };
-    to.process();
+    to.foreign(Process::new(), process::families());
     (families, to.families)
 }
 

@@ -56,6 +56,11 @@ impl Collector for Process {
     }
 }
 
+/// What is collected, for the documentation.
+pub(super) fn families() -> impl Iterator<Item = Family> {
+    FAMILIES.iter().map(|(family, _)| family.clone())
+}
+
 fn value(name: &str, stat: &str) -> Option<f64> {
     match name {
         "process_cpu_seconds_total" => {
@@ -102,7 +107,7 @@ fn line(path: &str, label: &str) -> Option<f64> {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The families, and their help.
-pub(super) const FAMILIES: [(Family, &str); 7] = [
+const FAMILIES: [(Family, &str); 7] = [
     (
         family("process_cpu_seconds_total", "counter", "seconds"),
         "User and system CPU time of the process.",

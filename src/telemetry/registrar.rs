@@ -4,8 +4,6 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
-use super::process;
-
 /// A metric family as it is documented in `docs/METRICS.md`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Family {
@@ -154,11 +152,15 @@ impl<'a> Registrar<'a> {
         )
     }
 
-    pub(super) fn process(&mut self) {
-        let registered = self.registry.register(Box::new(process::Process::new()));
-        registered.expect("invariant: process metrics have names of their own");
-        self.families
-            .extend(process::FAMILIES.iter().map(|(family, _)| family.clone()));
+    /// Takes a collector that makes its families itself.
+    pub(super) fn foreign(
+        &mut self,
+        collector: impl prometheus::core::Collector + 'static,
+        families: impl IntoIterator<Item = Family>,
+    ) {
+        let registered = self.registry.register(Box::new(collector));
+        registered.expect("invariant: a collector's families have names of their own");
+        self.families.extend(families);
     }
 
     fn add<C: prometheus::core::Collector + Clone + 'static>(

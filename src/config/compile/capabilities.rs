@@ -5,7 +5,7 @@ use crate::config::raw::Raw;
 use crate::config::raw::capabilities as raw;
 use crate::config::raw::values::{Whole, Word};
 use crate::config::yaml::decode::Field;
-use crate::protocol::hub::effort::{Effort, Efforts};
+use crate::protocol::models::effort::{Effort, Efforts};
 use crate::protocol::models::{Modes, Overrides, Traits};
 
 impl Compiler<'_, '_> {

@@ -3,7 +3,7 @@ use super::mapping::mapping;
 use super::setting::{Measure as _, Otherwise, Rule};
 use crate::config::raw::values::{Boolean, Pattern, Whole, Word, Words};
 use crate::config::yaml::decode::{Field, Needed};
-use crate::protocol::hub::effort::Effort;
+use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Modes, Sampling};
 
 mapping!("capabilities: `{ model: PATTERN, max_output_tokens: 32768 }`"

@@ -1,7 +1,7 @@
 //! What every target does alike with the parts of a request that it may not know.
-use super::effort::Effort;
 use super::error::Losses;
 use super::request::{ReasoningControl, ReasoningMode, Request};
+use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling};
 
 /// The level of effort that is asked for, in levels that the model has. `None` = nothing is asked for, or nothing like it can be

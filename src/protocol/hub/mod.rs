@@ -43,7 +43,6 @@ pub mod block;
 pub mod carry;
 pub mod collect;
 pub mod context;
-pub mod effort;
 pub mod error;
 pub mod estimate;
 pub mod event;

@@ -3,9 +3,9 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::block::{Block, Hosted, Text, Ttl};
-use super::effort::Effort;
 use super::error::{Losses, RequestFault, Verdict};
 use crate::protocol::Dialect;
+use crate::protocol::models::effort::Effort;
 
 /// What a client asks for. Decoders fill it, encoders read it; it is never changed in between, so one decoded request
 /// serves every attempt.

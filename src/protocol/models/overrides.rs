@@ -1,6 +1,6 @@
 //! Changes to a row of the table, field by field: what an operator knows better.
 use super::{Capabilities, Modes, Sampling, Traits};
-use crate::protocol::hub::effort::Efforts;
+use crate::protocol::models::effort::Efforts;
 
 /// `None` = as the table has it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

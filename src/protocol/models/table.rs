@@ -1,7 +1,7 @@
 //! The rows: the beginning of a model's name, and what it accepts.
 use super::{Capabilities, LOW_TO_HIGH, Modes, Reasoning, Sampling, Traits};
-use crate::protocol::hub::effort::Effort::{High, Low, Max, Medium, Minimal, Xhigh};
-use crate::protocol::hub::effort::Efforts;
+use crate::protocol::models::effort::Effort::{High, Low, Max, Medium, Minimal, Xhigh};
+use crate::protocol::models::effort::Efforts;
 
 /// A model that no row knows.
 pub const PLAIN: Capabilities = Capabilities {

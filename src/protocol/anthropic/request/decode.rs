@@ -9,13 +9,13 @@ use super::blocks::{Reader, hosted, need, ttl};
 use crate::protocol::Dialect;
 use crate::protocol::anthropic::ATTRIBUTION;
 use crate::protocol::hub::block::{Block, Hosted, Text};
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, without_position};
 use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Role, Show, Tier, Tool,
     ToolChoice, Turn,
 };
+use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/messages`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {

@@ -10,13 +10,13 @@ use super::reasoning::thinking;
 use super::tools::{tool_choice, tools};
 use super::{caching, messages};
 use crate::protocol::hub::block::Text;
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{Format, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Sampling, Traits};
 
 /// Writes `request` for `target`.

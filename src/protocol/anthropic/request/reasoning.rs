@@ -1,11 +1,11 @@
 //! How hard to think, in the terms of the model.
 use super::super::wire::{RequestOut, ThinkingOut};
 use super::messages;
-use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{ReasoningMode, Request, Show, ToolChoice};
 use crate::protocol::hub::target::Target;
+use crate::protocol::models::effort::{Effort, Efforts};
 use crate::protocol::models::{Modes, Reasoning};
 
 /// Sets `thinking`, and gives the effort.

@@ -6,7 +6,6 @@ use super::super::{Delivery, schema};
 use super::history;
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{Hosted, Text};
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{
     Object, Path, Str, is_array, is_null, is_string, without_position,
@@ -14,6 +13,7 @@ use crate::protocol::hub::read::{
 use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Show, Tier, Tool, ToolChoice,
 };
+use crate::protocol::models::effort::Effort;
 
 /// Reads the body of a request for `model`.
 pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, RequestFault> {

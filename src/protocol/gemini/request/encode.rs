@@ -3,11 +3,11 @@ use super::super::schema;
 use super::super::wire::{GenerationOut, PartOut, RequestOut, SystemOut, ThinkingOut};
 use super::{contents, tools};
 use crate::protocol::hub::carry;
-use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Show, Tier};
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::models::Modes;
+use crate::protocol::models::effort::{Effort, Efforts};
 
 /// Writes `request` for `target`. Model and delivery stand in the path, which is not written here.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {

@@ -3,10 +3,10 @@ use std::borrow::Cow;
 
 use super::super::wire::{CustomCallOut, ExtraOut, FunctionCallOut, GoogleOut, ToolCallOut};
 use crate::protocol::hub::block::{CallKind, ToolCall};
-use crate::protocol::hub::effort::Efforts;
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
 use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::target::Target;
+use crate::protocol::models::effort::Efforts;
 
 /// A call as the target takes it.
 pub fn call<'a>(call: &'a ToolCall, target: &Target<'_>) -> ToolCallOut<'a> {

@@ -6,10 +6,10 @@ use super::super::wire::{CacheControlIn, ResponseFormatIn};
 use super::{completions, declared, input};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::Ttl;
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
 use crate::protocol::hub::request::{Extra, Format, ReasoningMode, Request, Shape, Show, Tier};
+use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/chat/completions` or, with a `prompt`, of `POST /v1/completions`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {

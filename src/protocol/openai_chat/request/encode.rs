@@ -4,12 +4,12 @@ use super::super::wire::{
 };
 use super::{messages, tools};
 use crate::protocol::hub::carry;
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, OutputLimit, ReasoningSwitch, Target, Vintage};
+use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Modes, Traits};
 
 /// Writes `request` for `target`.

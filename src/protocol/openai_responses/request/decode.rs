@@ -10,12 +10,12 @@ use super::content;
 use super::items::{self, hosted};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{Block, Ttl};
-use crate::protocol::hub::effort::Effort;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
 use crate::protocol::hub::request::{
     Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Show, Tool, ToolChoice,
 };
+use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/responses`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {

@@ -5,12 +5,12 @@ use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, T
 use super::parts::{CACHE_TTL, takes_breakpoints};
 use super::{tools, write};
 use crate::protocol::hub::carry;
-use crate::protocol::hub::effort::{Effort, Efforts};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Show, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::models::effort::{Effort, Efforts};
 
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {

@@ -1,6 +1,6 @@
 //! How hard a model should think: levels, budgets, and from one to the other.
 
-/// A level of effort. "None" is not one of them: it is [`ReasoningMode::Off`](super::request::ReasoningMode::Off).
+/// A level of effort. "None" is not one of them: it is [`ReasoningMode::Off`](crate::protocol::hub::request::ReasoningMode::Off).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Effort {
     Minimal,
