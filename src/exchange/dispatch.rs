@@ -372,11 +372,8 @@ impl Dispatch {
             None if ended.end == End::Drained => {}
             None => dispatched.pick.lease.completed(now),
         }
-        self.note_attempt(
-            &dispatched,
-            ended.failure.as_ref().map(|failure| failure.class),
-            now,
-        );
+        let class = ended.failure.as_ref().map(|failure| failure.class);
+        self.note_attempt(&dispatched, class, now);
         self.settle_tokens(&mut dispatched, now);
         if let Some(id) = relaying.response_id() {
             self.gateway

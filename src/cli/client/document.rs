@@ -4,7 +4,7 @@ use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 use super::lines;
-use super::table::{Target, Value};
+use super::value::{Target, Value};
 
 /// How a file of settings is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -6,7 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::document::{apply, is_empty, restore};
-use super::table::{Settings, Target};
+use super::table::Settings;
+use super::value::Target;
 
 /// A file as it is now.
 #[derive(Debug)]

@@ -3,6 +3,7 @@ mod document;
 mod file;
 mod lines;
 mod table;
+mod value;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
@@ -12,7 +13,8 @@ use clap::builder::PossibleValuesParser;
 
 use super::{WRONG_USAGE, failure, print};
 use file::SettingsFile;
-use table::{CLIENTS, Client, Target};
+use table::{CLIENTS, Client};
+use value::Target;
 
 /// Print what points a client at this Weir, or write it into the client's own settings.
 ///

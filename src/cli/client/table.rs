@@ -7,14 +7,7 @@
 use std::path::PathBuf;
 
 use super::document::{Format, apply};
-
-/// Where a Weir is, and as whom it is called.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// Without a slash at the end.
-    pub url: &'a str,
-    pub key: &'a str,
-}
+use super::value::{Target, Value};
 
 /// The environment, of paths.
 pub type Environment<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
@@ -43,28 +36,6 @@ pub struct Settings {
     names: &'static [&'static str],
     pub format: Format,
     pub changes: &'static [(&'static [&'static str], Value)],
-}
-
-/// What a setting gets.
-#[derive(Clone, Copy, Debug)]
-pub enum Value {
-    /// The URL of the Weir, and this after it.
-    Url(&'static str),
-    Key,
-    Text(&'static str),
-    True,
-}
-
-impl Value {
-    /// The text that it stands for; `None` = the truth value.
-    pub fn text(self, target: &Target<'_>) -> Option<String> {
-        match self {
-            Self::Url(path) => Some(format!("{}{path}", target.url)),
-            Self::Key => Some(target.key.to_owned()),
-            Self::Text(text) => Some(text.to_owned()),
-            Self::True => None,
-        }
-    }
 }
 
 impl Client {
