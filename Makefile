@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check behind-check bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -78,6 +78,21 @@ behind-check: ## Weir behind nginx with conf/behind/nginx.conf
 	scripts/prerequisites.sh build loadtest
 	$(CARGO) build --locked
 	scripts/behind-check.sh target/debug/weir
+
+# Built once, into target/tools: from crates.io, with the versions of its own lock file.
+DENY := target/tools/bin/cargo-deny
+
+$(DENY):
+	scripts/prerequisites.sh build
+	$(CARGO) install --locked --quiet --root target/tools --target-dir target/tools/deny --version 0.20.2 cargo-deny
+	rm -rf target/tools/deny
+
+deny: $(DENY) ## the licences, sources and forbidden crates of everything that gets into the binary
+	$(DENY) --all-features check bans licenses sources
+	@echo "advisories were not checked, which needs a network: make advisories"
+
+advisories: $(DENY) ## known faults of the crates that Weir uses; fetches the RustSec database
+	$(DENY) --all-features check advisories
 
 bench: ## the benchmarks, optimised
 	scripts/prerequisites.sh build
