@@ -199,6 +199,7 @@ fn nobody(name: &str, index: usize) -> ClientKey {
         models: None,
         expires: None,
         debug: false,
+        files: false,
         project: None,
         projects: None,
         limits: ClientLimits::default(),

@@ -1,7 +1,7 @@
 //! Received → Admitted: who is calling, may they, which model, which route.
 //!
 //! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
-use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,15 +11,17 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
+use super::received::{self, Asked};
 use super::refusal::Refusal;
-use super::rewrite::{self, Applied, Received};
-use super::route::{self, Facts};
+use super::rewrite::{self, Applied};
+use super::route;
 use super::session::Said;
+use super::side::Place;
 use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
 use crate::limits::{Limits, Whom};
 use crate::pool::affinity::{self, Session, Traces};
-use crate::protocol::json::{self, Members};
+use crate::protocol::json::{self, Members, Pieces};
 
 /// A request that may be served, and where.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct Admitted {
     pub body: Bytes,
     /// The members of `body`.
     pub members: Members,
+    /// Where a form names its model.
+    pub form: Option<Range<usize>>,
 }
 
 impl Admitted {
@@ -59,10 +63,25 @@ impl Admitted {
         self.renamed.as_deref().unwrap_or(&self.model)
     }
 
+    /// The body with this model in it. A model that nobody named stays unnamed; one in the path is renamed there.
+    pub(super) fn body_for(&self, model: &str) -> Pieces {
+        let renamed =
+            self.call.path_model.is_none() && !self.model.is_empty() && *model != *self.model;
+        if let Some(span) = self.form.clone().filter(|_| renamed) {
+            Pieces::spliced(&self.body, span, Bytes::copy_from_slice(model.as_bytes()))
+        } else if renamed && !self.members.is_empty() {
+            json::rename(&self.body, &self.members, model)
+        } else {
+            Pieces::from(self.body.clone())
+        }
+    }
+
     /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
     pub fn estimated_tokens(&self) -> u64 {
         match self.call.endpoint {
             Endpoint::Count => 0,
+            // What is not JSON is not text.
+            Endpoint::Side if self.members.is_empty() => 0,
             _ => self.body.len() as u64 / 4,
         }
     }
@@ -95,11 +114,11 @@ pub fn admit(
     now: SystemTime,
 ) -> Result<Admitted, Refusal> {
     let project = origin::project(&gateway.config, &key, headers)?;
-    let mut received = read(call, body)?;
+    let mut received = received::read(call, headers, body)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
     let asked = received.asked()?;
     // Of what is left after the rewrites: none of them leads around the models of a key.
-    may_use_model(&key, &asked.model)?;
+    asked.is_allowed(&key)?;
     let facts = asked.facts(gateway, &key, headers);
     let (route, pool) = route::choose(gateway, &facts)?;
     let Asked {
@@ -108,9 +127,12 @@ pub fn admit(
         members,
         model,
         stream,
+        form,
     } = asked;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
+        // A route for everything means the models that answer, not those of embeddings or pictures.
+        .filter(|route| call.side.is_none() || route.when.model.is_some())
         .and_then(|route| route.model.clone());
     let said = Said::read(call.dialect, headers, |name| {
         Some(body.slice(members.span(&body, name)?))
@@ -125,8 +147,18 @@ pub fn admit(
         key: Some(&key.name),
         ..said.traces()
     };
-    let session = affinity::session(&traces, by);
-    let previous_response = said.previous_response().map(str::to_owned);
+    let side = call.side.as_deref();
+    let session = match side.map(|side| &side.model) {
+        None => affinity::session(&traces, by),
+        // What such an endpoint makes (a file, a batch) lives on one account: the same key finds its things again.
+        Some(Place::Nowhere) => affinity::session(&traces, AffinityBy::Key),
+        Some(_) => None,
+    };
+    let previous_response = match side {
+        Some(side) => side.response(),
+        None => said.previous_response(),
+    };
+    let previous_response = previous_response.map(str::to_owned);
     Ok(Admitted {
         key,
         project,
@@ -141,111 +173,6 @@ pub fn admit(
         rewrites,
         body,
         members,
+        form,
     })
-}
-
-/// A request whose body has been read.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) call: ModelCall,
-    pub(super) body: Bytes,
-    /// The members of `body`.
-    pub(super) members: Members,
-    pub(super) model: String,
-    pub(super) stream: bool,
-}
-
-/// Reads a call, for its rewrites.
-pub(super) fn read(call: ModelCall, body: Bytes) -> Result<Received, Refusal> {
-    let members = json::scan(&body).map_err(Refusal::Json)?;
-    let stream = match call.path_stream {
-        Some(stream) => stream,
-        None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
-    };
-    Ok(Received {
-        call,
-        body,
-        members,
-        stream,
-    })
-}
-
-impl Received {
-    /// What the call asks for, after its rewrites.
-    pub(super) fn asked(self) -> Result<Asked, Refusal> {
-        let model = match &self.call.path_model {
-            Some(model) => model.clone(),
-            None => required_string(&self.members, &self.body, "model")?,
-        };
-        Ok(Asked {
-            call: self.call,
-            body: self.body,
-            members: self.members,
-            model,
-            stream: self.stream,
-        })
-    }
-}
-
-impl Asked {
-    /// What routes are matched against.
-    pub(super) fn facts<'a>(
-        &'a self,
-        gateway: &'a Gateway,
-        key: &'a ClientKey,
-        headers: &'a HeaderMap,
-    ) -> Facts<'a> {
-        Facts {
-            key,
-            call: &self.call,
-            model: &self.model,
-            stream: self.stream,
-            headers,
-            body: &self.body,
-            tokens: &gateway.tokens,
-            needs: OnceCell::new(),
-        }
-    }
-}
-
-/// The pool for an endpoint that is not routed by model: the one that the key is bound to, else the default.
-pub fn vendor_pool(gateway: &Gateway, key: &ClientKey) -> Result<usize, Refusal> {
-    if key.models.is_some() {
-        return Err(Refusal::VendorForbidden);
-    }
-    route::default_pool(gateway, key).ok_or(Refusal::NoRoute)
-}
-
-fn may_use_model(key: &ClientKey, model: &str) -> Result<(), Refusal> {
-    match &key.models {
-        Some(globs) if !globs.iter().any(|glob| glob.is_match(model)) => {
-            Err(Refusal::ModelForbidden {
-                model: model.to_owned(),
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn required_string(members: &Members, body: &[u8], name: &'static str) -> Result<String, Refusal> {
-    let fault = Refusal::Member {
-        name,
-        expected: "a string that is not empty",
-    };
-    match members.string(body, name) {
-        Some(text) if !text.is_empty() => Ok(text.into_owned()),
-        _ => Err(fault),
-    }
-}
-
-/// Absent and `null` are false, as the vendors read it.
-fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<bool, Refusal> {
-    match members.value(body, name) {
-        None | Some(b"null" | b"false") => Ok(false),
-        Some(b"true") => Ok(true),
-        Some(_) => Err(Refusal::Member {
-            name,
-            expected: "true or false",
-        }),
-    }
 }

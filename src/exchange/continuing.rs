@@ -6,7 +6,8 @@ use http::{HeaderMap, StatusCode};
 
 use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
-use super::relaying::{Body, Relaying, has_media_type};
+use super::headers::has_media_type;
+use super::relaying::{Body, Relaying};
 use crate::protocol::json::{self, Edit, Pieces};
 
 impl Dispatch {

@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use smallvec::SmallVec;
-
 use super::Gateway;
 use super::admit::Admitted;
 use super::counting::Counting;
@@ -17,8 +15,10 @@ use super::headers;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
+use super::side::Side;
+use super::unsaid::Unsaid;
 use crate::outcome::{Attempt, End, FailureClass};
-use crate::pool::{Exhausted, Mute, Next, Pick, Pool, Tried, Verdict, Want};
+use crate::pool::{Exhausted, Failure, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
@@ -48,49 +48,6 @@ pub struct Dispatch {
     eased: Duration,
     pub(super) served: Served,
     pub(super) counting: Counting,
-}
-
-/// In what the request cannot be said, and why not in the first of it.
-#[derive(Debug, Default)]
-pub(super) struct Unsaid {
-    pub(super) mutes: SmallVec<[Mute; 4]>,
-    pub(super) fault: Option<RequestFault>,
-}
-
-impl Unsaid {
-    /// This dialect cannot say it, at least not to this model.
-    pub(super) fn to(&mut self, dialect: Dialect, model: &Arc<str>, fault: RequestFault) {
-        let model = fault.of_model.then(|| Arc::clone(model));
-        self.mutes.push(Mute { dialect, model });
-        self.fault.get_or_insert(fault);
-    }
-
-    /// What this account may still be asked in: the client's own dialect first, then what it speaks best.
-    pub(super) fn left(&self, pick: &Pick, client: Dialect) -> SmallVec<[Dialect; 4]> {
-        let spoken = pick.account.dialects.iter().copied();
-        let own = spoken.clone().filter(|spoken| *spoken == client);
-        let others = spoken.filter(|spoken| *spoken != client);
-        let muted = |dialect: &Dialect| {
-            let mut mutes = self.mutes.iter();
-            mutes.any(|mute| mute.covers(*dialect, &pick.model))
-        };
-        own.chain(others)
-            .filter(|dialect| !muted(dialect))
-            .collect()
-    }
-
-    /// It cannot be read, so that nobody can translate it: who is left gets it as it came, in `own`.
-    pub(super) fn in_all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
-        let unable = Dialect::ALL.into_iter();
-        self.mutes = unable
-            .filter(|dialect| Some(*dialect) != own)
-            .map(|dialect| Mute {
-                dialect,
-                model: None,
-            })
-            .collect();
-        self.fault.get_or_insert(fault);
-    }
 }
 
 /// What may happen only once in a request, and has.
@@ -191,8 +148,8 @@ impl Dispatch {
             pool: self.pool,
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
-            dialect: None,
-            without: &self.unsaid.mutes,
+            dialect: self.admitted.call.is_bound().then_some(self.dialect()),
+            without: self.unsaid.mutes(),
             prefers: Some(self.dialect()),
             account: None,
             session: self.admitted.session,
@@ -240,7 +197,7 @@ impl Dispatch {
             return Step::Answer(self.decided(answer));
         }
         if exhausted.verdict == Verdict::Dialect
-            && let Some(RequestFault { param, message, .. }) = self.unsaid.fault.take()
+            && let Some(RequestFault { param, message, .. }) = self.unsaid.take_fault()
         {
             return Step::Refuse(Refusal::Untranslatable { param, message });
         }
@@ -253,6 +210,11 @@ impl Dispatch {
             Verdict::Model => {
                 return Refusal::ModelUnknown {
                     model: self.admitted.model.clone(),
+                };
+            }
+            Verdict::Dialect if self.admitted.call.is_bound() => {
+                return Refusal::VendorUnserved {
+                    dialect: self.dialect(),
                 };
             }
             Verdict::Tried | Verdict::Down => match &self.last {
@@ -294,7 +256,8 @@ impl Dispatch {
         }
         let failure = failed.failure;
         self.note_attempt(&dispatched, Some(failure.class), now);
-        dispatched.pick.lease.failed(&failure, now, draw);
+        let blamed = self.blamed(&failure, &dispatched);
+        dispatched.pick.lease.failed(&blamed, now, draw);
         let next = failure.next();
         if next != Next::InPlaceOnce {
             self.tried.push(dispatched.pick.tried(&failure));
@@ -314,7 +277,10 @@ impl Dispatch {
             Next::ElsewhereOnce => !std::mem::replace(&mut self.moved.by_slowness, true),
             Next::Elsewhere | Next::ElsewhereOrInPlace => true,
         };
-        if movable && self.may_retry(now) {
+        // What makes something is not sent twice: it may have been made, and the next account would not know it.
+        let side = self.admitted.call.side.as_deref();
+        let repeatable = side.is_none_or(Side::is_repeatable);
+        if movable && repeatable && self.may_retry(now) {
             self.last = Some(failed);
             return Sequel::Again;
         }
@@ -324,6 +290,14 @@ impl Dispatch {
                 class: failure.class,
                 retry_after: failure.retry_after,
             }),
+        }
+    }
+
+    /// What a failure says about the account.
+    fn blamed(&self, failure: &Failure, dispatched: &Dispatched) -> Failure {
+        match self.admitted.call.side {
+            Some(_) => Side::blame(failure, dispatched.status),
+            None => *failure,
         }
     }
 
@@ -367,7 +341,10 @@ impl Dispatch {
         draw: u64,
     ) {
         match &ended.failure {
-            Some(failure) => dispatched.pick.lease.failed(failure, now, draw),
+            Some(failure) => {
+                let blamed = self.blamed(failure, &dispatched);
+                dispatched.pick.lease.failed(&blamed, now, draw);
+            }
             // Weir stopped: that says nothing about the account.
             None if ended.end == End::Drained => {}
             None => dispatched.pick.lease.completed(now),

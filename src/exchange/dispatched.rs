@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
+use super::side::Place;
 use super::translated::{EVENTS, JSON, Translated};
 use super::{counting, estimate, headers, target};
 use crate::config::Account;
@@ -24,7 +25,7 @@ use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::hub::target::{Encoded, Target};
-use crate::protocol::json::{self, Pieces};
+use crate::protocol::json::Pieces;
 use crate::protocol::regroup::Unit;
 use crate::protocol::translate::{self, Translator};
 
@@ -71,12 +72,16 @@ impl Dispatch {
     ) -> Option<Step> {
         self.served.account = Some(pick.account.clone());
         self.served.pool = Some(pick.pool);
-        self.served.model = Some(pick.model.clone());
+        self.served.model = Some(pick.model.clone()).filter(|model| !model.is_empty());
         self.served.affinity = pick.affinity;
         self.served.dropped.clear();
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
         let body = &self.admitted.body;
         let holds = || translate::holds_envelope(body);
+        if self.admitted.call.is_bound() {
+            self.served.dialect = Some(self.dialect());
+            return Some(Step::Go(Box::new(self.as_it_came(pick, now))));
+        }
         let foreign = self.gateway.mixed && *self.enveloped.get_or_insert_with(holds);
         for upstream in self.unsaid.left(&pick, self.dialect()) {
             self.served.dialect = Some(upstream);
@@ -91,17 +96,10 @@ impl Dispatch {
             match self.translated(&pick, upstream, wall, draw) {
                 Ok((call, body, translation)) => {
                     return Some(Step::Go(Box::new(Dispatched {
-                        pick,
-                        call,
                         stream: self.admitted.stream,
-                        body,
-                        asked: None,
-                        began: now,
-                        sent: false,
-                        status: None,
                         regroup: self.admitted.rewrites.regroup,
-                        token: None,
                         translation: Some(Box::new(translation)),
+                        ..Dispatched::new(pick, call, body, now)
                     })));
                 }
                 Err(fault) => self.unsaid.to(upstream, &pick.model, fault),
@@ -113,24 +111,11 @@ impl Dispatch {
 
     fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {
         let admitted = &self.admitted;
-        let renamed = admitted.call.path_model.is_none() && *pick.model != *admitted.model;
-        let body = if renamed {
-            json::rename(&admitted.body, &admitted.members, &pick.model)
-        } else {
-            Pieces::from(admitted.body.clone())
-        };
+        let body = admitted.body_for(&pick.model);
         Dispatched {
-            pick,
-            call: admitted.call.clone(),
             stream: admitted.stream,
-            body,
-            asked: None,
-            began: now,
-            sent: false,
-            status: None,
             regroup: admitted.rewrites.regroup,
-            token: None,
-            translation: None,
+            ..Dispatched::new(pick, admitted.call.clone(), body, now)
         }
     }
 
@@ -158,10 +143,8 @@ impl Dispatch {
             .map(|dropped| dropped.field)
             .collect();
         let call = ModelCall {
-            dialect: upstream,
-            endpoint: Endpoint::Generate,
-            path_model: None,
             path_stream: Some(self.admitted.stream),
+            ..ModelCall::new(upstream, Endpoint::Generate)
         };
         let translation = Translation {
             headers: encoded.headers,
@@ -258,8 +241,11 @@ impl Dispatch {
             let rewrites = &self.admitted.rewrites;
             rewrites.edit_headers(&self.gateway.config, headers);
         });
-        let length = Some(dispatched.body.len());
-        target::head(&Method::POST, &path, endpoint, headers, length, h2)
+        let length = dispatched.body.len();
+        let method = dispatched.call.method();
+        // Only what makes something says that it sends nothing.
+        let length = (length > 0 || *method == Method::POST).then_some(length);
+        target::head(method, &path, endpoint, headers, length, h2)
     }
 
     /// The head of the answer for the client.
@@ -275,14 +261,7 @@ impl Dispatch {
 }
 
 impl Dispatched {
-    /// A question for a count. With `headers` it is a translation.
-    pub(super) fn counting(
-        pick: Pick,
-        call: ModelCall,
-        body: Pieces,
-        headers: Option<Vec<(&'static str, &'static str)>>,
-        began: Instant,
-    ) -> Self {
+    fn new(pick: Pick, call: ModelCall, body: Pieces, began: Instant) -> Self {
         Self {
             pick,
             call,
@@ -294,6 +273,19 @@ impl Dispatched {
             status: None,
             regroup: None,
             token: None,
+            translation: None,
+        }
+    }
+
+    /// A question for a count. With `headers` it is a translation.
+    pub(super) fn counting(
+        pick: Pick,
+        call: ModelCall,
+        body: Pieces,
+        headers: Option<Vec<(&'static str, &'static str)>>,
+        began: Instant,
+    ) -> Self {
+        Self {
             translation: headers.map(|headers| {
                 Box::new(Translation {
                     headers,
@@ -301,6 +293,7 @@ impl Dispatched {
                     media: JSON,
                 })
             }),
+            ..Self::new(pick, call, body, began)
         }
     }
 
@@ -380,7 +373,14 @@ impl Dispatched {
         let translator = translation
             .and_then(|translation| Some((translation.translator.take()?, translation.media)));
         let relaying = match translator {
-            None => Relaying::new(self.call.dialect, self.stream, status, headers, secret),
+            None => {
+                let relaying =
+                    Relaying::new(self.call.dialect, self.stream, status, headers, secret);
+                match self.call.side.as_deref() {
+                    Some(side) => relaying.aside(side.model != Place::Nowhere),
+                    None => relaying,
+                }
+            }
             Some((translator, media)) => Relaying::translated(
                 client,
                 self.call.dialect,

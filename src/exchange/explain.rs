@@ -1,7 +1,7 @@
 //! What would happen to a request, and why: `weir explain` and `POST /admin/explain`.
 //!
 //! Nothing here decides anything. The request goes through the steps of the live path themselves ([`admit`],
-//! [`Dispatch`], `vendor`) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
+//! [`Dispatch`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
 //! there the attempt is said to have failed, to see who would be next. What is left is to write down what was decided.
 mod accounts;
 mod attempts;
@@ -24,7 +24,7 @@ use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use super::session::Said;
-use super::{Gateway, limits, origin, rewrite};
+use super::{Gateway, limits, origin, received, rewrite};
 use crate::config::ClientKey;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
@@ -162,17 +162,18 @@ impl Explainer<'_> {
                 Endpoint::Generate => "generate",
                 Endpoint::LegacyCompletions => "completions",
                 Endpoint::Count => "count",
+                Endpoint::Compact => "compact",
+                Endpoint::Side => "vendor",
             },
-            Operation::Vendor(_) => "vendor",
             // What Weir answers itself is not asked for with POST.
             Operation::Local(_)
+            | Operation::Path(_)
             | Operation::Unknown
             | Operation::WebSocket
             | Operation::WrongMethod { .. } => "none",
         };
         self.report.request.dialect = match &operation {
             Operation::Model(call) => Some(call.dialect.as_str()),
-            Operation::Vendor(dialect) => Some(dialect.as_str()),
             _ => None,
         };
         self.server_limit()?;
@@ -180,13 +181,11 @@ impl Explainer<'_> {
         self.client_limits(&key);
         match operation {
             Operation::Model(call) => self.model_call(key, call),
-            Operation::Vendor(dialect) => self.vendor_call(&key, dialect),
             Operation::Local(_) => Ok(()),
             Operation::WebSocket => Err(Refusal::WebSocket),
             Operation::WrongMethod { allowed } => Err(Refusal::WrongMethod { allowed }),
-            Operation::Unknown => Err(Refusal::NotFound {
-                path: self.uri.path().to_owned(),
-            }),
+            Operation::Path(fault) => Err(Refusal::Path(fault)),
+            Operation::Unknown => Err(Refusal::not_found(self.uri.path())),
         }
     }
 
@@ -246,7 +245,8 @@ impl Explainer<'_> {
         self.report.request.reserved = Some(self.reserved(&admitted));
         self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
         self.report.session = self.session(&admitted);
-        if self.report.session.is_none() && admitted.previous_response.is_none() {
+        let spread = admitted.call.side.is_some() && !admitted.model.is_empty();
+        if self.report.session.is_none() && admitted.previous_response.is_none() && !spread {
             let note = "the request has no session: the next one like it may go to another account";
             self.report.notes.push(note.into());
         }
@@ -265,13 +265,18 @@ impl Explainer<'_> {
         let order = order.map_or(&[][..], |attempts| &attempts.order);
         self.report.candidates = accounts::candidates(&gateway, &considered, order);
         let unsaid = &dispatch.unsaid;
-        self.report.untranslatable = unsaid.fault.as_ref().map(|fault| UntranslatablePart {
-            dialects: unsaid.mutes.iter().map(|it| it.dialect.as_str()).collect(),
+        self.report.untranslatable = unsaid.fault().map(|fault| UntranslatablePart {
+            dialects: unsaid
+                .mutes()
+                .iter()
+                .map(|it| it.dialect.as_str())
+                .collect(),
             field: fault.param.clone(),
             why: fault.message.clone(),
         });
         drop(permit);
-        if dispatch.admitted.call.endpoint != Endpoint::Count {
+        let admitted = &dispatch.admitted;
+        if admitted.call.endpoint != Endpoint::Count && !admitted.model.is_empty() {
             self.report.price = Some(self.price(&dispatch.admitted.model));
         }
         refused
@@ -279,7 +284,9 @@ impl Explainer<'_> {
 
     /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
     fn read(&mut self, key: &ClientKey, call: &ModelCall) {
-        let Ok(mut received) = admit::read(call.clone(), self.ask.body.clone()) else {
+        let Ok(mut received) =
+            received::read(call.clone(), self.ask.headers, self.ask.body.clone())
+        else {
             return;
         };
         let (config, headers, wall) = (&self.gateway.config, self.ask.headers, self.moment.wall);
@@ -297,7 +304,7 @@ impl Explainer<'_> {
         let request = &mut self.report.request;
         request.input_tokens = (tokens > 0).then_some(tokens);
         request.stream = Some(asked.stream);
-        request.model = Some(asked.model);
+        request.model = Some(asked.model).filter(|model| !model.is_empty());
     }
 
     fn session(&self, admitted: &Admitted) -> Option<SessionPart> {

@@ -224,3 +224,13 @@ fn is_private(name: &HeaderName) -> bool {
         || name.starts_with("access-control-")
         || name.starts_with("x-weir-")
 }
+
+/// Whether a body is of this media type.
+pub(super) fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
+}

@@ -1,7 +1,7 @@
 //! How limits meet requests: what is reserved for one before it is served, and what its answer says of the limits.
 //!
 //! Counting tokens uses none and costs nothing: it takes no part, so that a client at its limit can still ask how long
-//! its prompt is. An endpoint that Weir does not interpret counts as a request; what it uses is not known.
+//! its prompt is. An endpoint that Weir does not interpret counts as a request, and with the tokens that it says it used.
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -42,24 +42,16 @@ pub fn admit(
     admission.map(Some).map_err(Refusal::Limited)
 }
 
-/// Admits a request to an endpoint that Weir does not interpret.
-pub fn admit_vendor(
-    gateway: &Gateway,
-    whom: Whom,
-    now: Instant,
-    wall: SystemTime,
-) -> Result<Permit, Refusal> {
-    let nothing = Estimate::default();
-    let admission = gateway.limits.admit(whom, nothing, now, wall);
-    admission.map_err(Refusal::Limited)
-}
-
 /// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
 /// asked for, without any cache: a map of models that renames must not lead around a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
     let usage = Usage {
         input: input(gateway, admitted),
-        output: asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
+        output: match admitted.call.endpoint {
+            // A vector, a picture, a file: whatever it is, it is no text of the model's.
+            Endpoint::Side => 0,
+            _ => asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
+        },
         ..Usage::default()
     };
     let usd = dearest(gateway, admitted, &usage)
@@ -100,7 +92,7 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
 /// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
 /// no text.
 fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
-    if holds_media(admitted) {
+    if admitted.call.side.is_none() && holds_media(admitted) {
         let request = match admitted.call.dialect {
             Dialect::Gemini => {
                 translate::decode_gemini(&admitted.body, &admitted.model, Delivery::Whole)
@@ -125,7 +117,8 @@ fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
     let body = &admitted.body;
     let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits));
-    if !needed || body.len() > MEASURED || holds_media(admitted) {
+    let is_prompt = admitted.call.side.is_none() && !holds_media(admitted);
+    if !needed || body.len() > MEASURED || !is_prompt {
         return;
     }
     let mut text = Measure::default();

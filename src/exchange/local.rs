@@ -37,7 +37,7 @@ pub fn answer(
 ) -> Result<Answer, Refusal> {
     let key = caller.key;
     let body = match what {
-        Local::Health | Local::Ready => json!({"status": "ok"}),
+        Local::Absent | Local::Health | Local::Index | Local::Ready => json!({"status": "ok"}),
         Local::Adapters => rewrite::listing(&gateway.config, key),
         Local::Capabilities => capabilities(gateway, key),
         Local::Model { dialect, id } => {
@@ -78,6 +78,23 @@ fn projects(gateway: &Gateway, key: &ClientKey) -> Value {
         })
         .collect();
     json!({ "object": "list", "data": list })
+}
+
+/// What can be asked for here, for who tries the base of the URL.
+pub fn index() -> Answer {
+    let body = json!({
+        "endpoints": {
+            "anthropic": ["/v1/messages", "/v1/messages/count_tokens"],
+            "openai": ["/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings"],
+            "gemini": [
+                "/v1beta/models/{model}:generateContent",
+                "/v1beta/models/{model}:streamGenerateContent",
+                "/v1beta/models/{model}:countTokens",
+            ],
+            "weir": ["/v1/models", "/v1/models/capabilities", "/v1/projects", "/v1/providers", "/v1/usage", "/health", "/ready"],
+        },
+    });
+    Answer::json(200, serde_json::to_vec(&body).unwrap_or_default())
 }
 
 /// Who serves a model.

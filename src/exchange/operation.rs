@@ -4,26 +4,28 @@
 //! framing of a stream.
 use http::{HeaderMap, Method};
 
+use super::path::{self, Path};
+use super::side::{self, Missed, Side};
 use crate::protocol::Dialect;
 
 /// What the client asks of Weir.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Operation {
-    /// Generation, or the counting of its tokens: routed by model, relayed by Weir.
+    /// A call of an upstream: generation, the counting of its tokens, or an endpoint beside them. Relayed by Weir.
     Model(ModelCall),
-    /// An endpoint of a vendor that Weir does not interpret: proxied plainly to an account of that dialect.
-    Vendor(Dialect),
     /// Answered by Weir itself.
     Local(Local),
     /// A WebSocket upgrade on `/v1/responses`, which Codex tries first.
     WebSocket,
     /// The path exists, the method does not fit.
     WrongMethod { allowed: &'static str },
+    /// The path cannot be read in one way only.
+    Path(path::Fault),
     /// Nothing there.
     Unknown,
 }
 
-/// A call whose body (or path) names a model.
+/// A call of an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ModelCall {
     pub dialect: Dialect,
@@ -32,28 +34,67 @@ pub struct ModelCall {
     pub path_model: Option<String>,
     /// Gemini chooses streaming by the path; the others in the body.
     pub path_stream: Option<bool>,
+    /// Azure names the model in the path, whatever the body says.
+    pub deployment: Option<String>,
+    /// Which endpoint, for [`Endpoint::Side`].
+    pub side: Option<Box<Side>>,
 }
 
 /// Which endpoint of the dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Endpoint {
+    /// `/v1/responses/compact`: only an upstream that speaks Responses can compact a conversation.
+    Compact,
     /// Counts tokens; free, never streamed.
     Count,
     /// The dialect's own generation endpoint.
     Generate,
     /// `/v1/completions`, Chat's ancestor.
     LegacyCompletions,
+    /// An endpoint beside generation, which Weir does not interpret.
+    Side,
+}
+
+impl ModelCall {
+    /// A call that names its model in its body.
+    pub fn new(dialect: Dialect, endpoint: Endpoint) -> Self {
+        Self {
+            dialect,
+            endpoint,
+            path_model: None,
+            path_stream: None,
+            deployment: None,
+            side: None,
+        }
+    }
+
+    /// The method that an upstream is asked with.
+    pub fn method(&self) -> &Method {
+        match self.side.as_deref() {
+            Some(side) => &side.method,
+            None => &Method::POST,
+        }
+    }
+
+    /// Whether only an account that speaks the client's dialect can take it, and takes it as it came.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Compact | Endpoint::Side)
+    }
 }
 
 /// Endpoints that Weir answers itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Local {
+    /// What some clients ask for without needing it: answered with a quiet 404.
+    Absent,
     /// `GET /adapters`.
     Adapters,
     /// `GET /v1/models/capabilities`.
     Capabilities,
     /// `GET /`, `/health`: the process answers.
     Health,
+    /// `GET /v1`: a list of the endpoints.
+    Index,
     /// `GET /v1/models/{id}`, `/v1beta/models/{id}`.
     Model { dialect: Dialect, id: String },
     /// `GET /v1/models`, `/v1beta/models`.
@@ -71,40 +112,77 @@ pub enum Local {
 impl Local {
     /// Whether it is answered without a key.
     pub const fn is_public(&self) -> bool {
-        matches!(self, Self::Health | Self::Ready)
+        matches!(
+            self,
+            Self::Absent | Self::Health | Self::Index | Self::Ready
+        )
     }
 }
 
 /// Tells the operation of a request.
-pub fn operation(method: &Method, path: &str, headers: &HeaderMap) -> Operation {
-    let path = match path.strip_suffix('/') {
-        Some(stem) if !stem.is_empty() => stem,
-        _ => path,
+pub fn operation(method: &Method, raw: &str, headers: &HeaderMap) -> Operation {
+    if !METHODS.contains(&method.as_str()) {
+        return Operation::WrongMethod {
+            allowed: "GET, HEAD, POST, PATCH, DELETE",
+        };
+    }
+    let path = match Path::read(raw) {
+        Ok(path) => path,
+        Err(fault) => return Operation::Path(fault),
     };
-    if let Some(call) = model_call(path) {
+    let operation = tell(method, &path, headers);
+    let takes_slash = match &operation {
+        Operation::Model(call) => call.path_model.is_some() || call.side.is_some(),
+        Operation::Local(local) => matches!(local, Local::Model { .. } | Local::Absent),
+        Operation::WrongMethod { .. } | Operation::Unknown => true,
+        Operation::Path(_) | Operation::WebSocket => false,
+    };
+    if path.has_slash() && !takes_slash {
+        return Operation::Path(path::Fault::Slash);
+    }
+    operation
+}
+
+fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
+    let joined = path.joined();
+    let segments: smallvec::SmallVec<[&str; 6]> = joined.split('/').skip(1).collect();
+    if let Some(call) = model_call(&segments, path.deployment()) {
         return by_method(method, call);
     }
-    match path {
-        "/" | "/health" | "/api/hello" => local(method, Local::Health),
-        "/ready" => local(method, Local::Ready),
-        "/adapters" => local(method, Local::Adapters),
-        "/v1/usage" => local(method, Local::Usage),
-        "/v1/projects" => local(method, Local::Projects),
-        "/v1/providers" => local(method, Local::Providers),
-        "/v1/models/capabilities" => local(method, Local::Capabilities),
-        "/v1/models" => local(
-            method,
-            Local::Models {
-                dialect: caller(headers),
-            },
-        ),
-        "/v1beta/models" => local(
-            method,
-            Local::Models {
-                dialect: Dialect::Gemini,
-            },
-        ),
-        _ => other(method, path, headers),
+    let models = |dialect| local(method, Local::Models { dialect });
+    match segments.as_slice() {
+        [] | [""] | ["health"] | ["api", "hello"] => local(method, Local::Health),
+        ["ready"] => local(method, Local::Ready),
+        ["adapters"] => local(method, Local::Adapters),
+        ["v1" | "v1beta"] => local(method, Local::Index),
+        ["v1", "usage"] => local(method, Local::Usage),
+        ["v1", "projects"] => local(method, Local::Projects),
+        ["v1", "providers"] => local(method, Local::Providers),
+        ["v1", "models", "capabilities"] => local(method, Local::Capabilities),
+        ["v1", "models"] => models(caller(headers)),
+        ["v1beta" | "v1alpha", "models"] => models(Dialect::Gemini),
+        [version @ ("v1" | "v1beta" | "v1alpha"), "models", id @ ..]
+            if *method == Method::GET || *method == Method::HEAD =>
+        {
+            let dialect = match *version {
+                "v1" => caller(headers),
+                _ => Dialect::Gemini,
+            };
+            let id = id.join("/");
+            Operation::Local(Local::Model { dialect, id })
+        }
+        segments if is_absent(segments) => Operation::Local(Local::Absent),
+        _ => match side::find(method, path, caller(headers)) {
+            Ok(found) => Operation::Model(ModelCall {
+                path_model: found.model,
+                path_stream: Some(false),
+                deployment: path.deployment().map(str::to_owned),
+                side: Some(Box::new(found.side)),
+                ..ModelCall::new(found.dialect, Endpoint::Side)
+            }),
+            Err(Missed::Method(allowed)) => Operation::WrongMethod { allowed },
+            Err(Missed::Path) => Operation::Unknown,
+        },
     }
 }
 
@@ -120,53 +198,49 @@ pub fn caller(headers: &HeaderMap) -> Dialect {
 }
 
 /// The dialect in which an error on this path is said.
-pub fn error_dialect(path: &str, headers: &HeaderMap) -> Dialect {
-    match model_call(path) {
-        Some(call) => call.dialect,
-        None if path.starts_with("/v1/messages") => Dialect::Anthropic,
-        None if path.starts_with("/v1/responses") => Dialect::OpenaiResponses,
-        None if path.starts_with("/v1beta") => Dialect::Gemini,
-        None => caller(headers),
+pub fn error_dialect(raw: &str, headers: &HeaderMap) -> Dialect {
+    let path = Path::read(raw).map(|path| path.joined());
+    let path = path.as_deref().unwrap_or(raw);
+    let segments: smallvec::SmallVec<[&str; 6]> = path.split('/').skip(1).collect();
+    if let Some(call) = model_call(&segments, None) {
+        return call.dialect;
+    }
+    match segments.as_slice() {
+        ["v1", "messages", ..] => Dialect::Anthropic,
+        ["v1", "responses", ..] => Dialect::OpenaiResponses,
+        ["v1beta" | "v1alpha", ..] | ["upload", "v1beta" | "v1alpha", ..] => Dialect::Gemini,
+        _ => caller(headers),
     }
 }
 
-fn model_call(path: &str) -> Option<ModelCall> {
-    let plain = |dialect, endpoint| {
-        Some(ModelCall {
-            dialect,
-            endpoint,
-            path_model: None,
-            path_stream: None,
-        })
+fn model_call(segments: &[&str], deployment: Option<&str>) -> Option<ModelCall> {
+    let (dialect, endpoint) = match segments {
+        ["v1", "messages"] => (Dialect::Anthropic, Endpoint::Generate),
+        ["v1", "messages", "count_tokens"] => (Dialect::Anthropic, Endpoint::Count),
+        ["v1", "chat", "completions"] => (Dialect::OpenaiChat, Endpoint::Generate),
+        ["v1", "completions"] => (Dialect::OpenaiChat, Endpoint::LegacyCompletions),
+        ["v1", "responses"] => (Dialect::OpenaiResponses, Endpoint::Generate),
+        ["v1", "responses", "compact"] => (Dialect::OpenaiResponses, Endpoint::Compact),
+        ["v1", "responses", "input_tokens"] => (Dialect::OpenaiResponses, Endpoint::Count),
+        _ => return gemini_call(segments),
     };
-    match path {
-        "/v1/messages" => plain(Dialect::Anthropic, Endpoint::Generate),
-        "/v1/messages/count_tokens" => plain(Dialect::Anthropic, Endpoint::Count),
-        "/v1/chat/completions" => plain(Dialect::OpenaiChat, Endpoint::Generate),
-        "/v1/completions" => plain(Dialect::OpenaiChat, Endpoint::LegacyCompletions),
-        "/v1/responses" => plain(Dialect::OpenaiResponses, Endpoint::Generate),
-        "/v1/responses/input_tokens" => plain(Dialect::OpenaiResponses, Endpoint::Count),
-        _ => gemini_call(path),
-    }
+    let mut call = ModelCall::new(dialect, endpoint);
+    call.deployment = deployment.map(str::to_owned);
+    Some(call)
 }
 
-fn gemini_call(path: &str) -> Option<ModelCall> {
-    let rest = path
-        .strip_prefix("/v1beta/models/")
-        .or_else(|| path.strip_prefix("/v1/models/"))?;
-    let (model, verb) = rest.rsplit_once(':')?;
-    let (endpoint, stream) = match verb {
+fn gemini_call(segments: &[&str]) -> Option<ModelCall> {
+    let (model, verb) = side::gemini_model(segments)?;
+    let (endpoint, stream) = match verb.as_str() {
         "generateContent" => (Endpoint::Generate, false),
         "streamGenerateContent" => (Endpoint::Generate, true),
         "countTokens" => (Endpoint::Count, false),
         _ => return None,
     };
-    Some(ModelCall {
-        dialect: Dialect::Gemini,
-        endpoint,
-        path_model: Some(percent_decode(model)),
-        path_stream: Some(stream),
-    })
+    let mut call = ModelCall::new(Dialect::Gemini, endpoint);
+    call.path_model = Some(model);
+    call.path_stream = Some(stream);
+    Some(call)
 }
 
 fn by_method(method: &Method, call: ModelCall) -> Operation {
@@ -192,58 +266,33 @@ fn local(method: &Method, what: Local) -> Operation {
     }
 }
 
-fn other(method: &Method, path: &str, headers: &HeaderMap) -> Operation {
-    // A model's name may hold a colon (`llama3.1:70b`); only a POST has a verb behind one.
-    let is_model = |id: &&str| method != Method::POST || !id.contains(':');
-    if let Some(id) = path.strip_prefix("/v1/models/").filter(is_model) {
-        let dialect = caller(headers);
-        return local(
-            method,
-            Local::Model {
-                dialect,
-                id: percent_decode(id),
-            },
-        );
-    }
-    if let Some(id) = path.strip_prefix("/v1beta/models/").filter(is_model) {
-        let dialect = Dialect::Gemini;
-        return local(
-            method,
-            Local::Model {
-                dialect,
-                id: percent_decode(id),
-            },
-        );
-    }
-    // A dot segment could climb out of the vendor's base path with our credential in hand.
-    if has_dot_segment(path) {
-        return Operation::Unknown;
-    }
-    if path.starts_with("/v1beta/") || path.starts_with("/upload/v1beta/") {
-        return Operation::Vendor(Dialect::Gemini);
-    }
-    let Some(rest) = path.strip_prefix("/v1/") else {
-        return Operation::Unknown;
-    };
-    let family = rest.split('/').next().unwrap_or_default();
-    match family {
-        "messages" | "skills" => Operation::Vendor(Dialect::Anthropic),
-        "responses" | "conversations" => Operation::Vendor(Dialect::OpenaiResponses),
-        "models" => Operation::Vendor(Dialect::Gemini),
-        "files" if caller(headers) == Dialect::Anthropic => Operation::Vendor(Dialect::Anthropic),
-        "audio" | "batches" | "chat" | "containers" | "embeddings" | "evals" | "files"
-        | "fine_tuning" | "images" | "moderations" | "rerank" | "uploads" | "vector_stores"
-        | "videos" => Operation::Vendor(Dialect::OpenaiChat),
-        _ => Operation::Unknown,
+/// What clients and browsers look for beside the API, and do well without: Claude Code's own services, icons, discovery.
+fn is_absent(segments: &[&str]) -> bool {
+    match segments {
+        [
+            "api",
+            "claude_cli" | "claude_code" | "event_logging" | "oauth" | "organizations",
+            ..,
+        ]
+        | [
+            "v1",
+            "mcp_servers" | "mcp" | "me" | "organizations" | "toolbox",
+            ..,
+        ]
+        | [".well-known" | "oauth", ..] => true,
+        [file] => matches!(
+            *file,
+            "favicon.ico"
+                | "robots.txt"
+                | "apple-touch-icon.png"
+                | "apple-touch-icon-precomposed.png"
+        ),
+        _ => false,
     }
 }
 
-fn has_dot_segment(path: &str) -> bool {
-    path.split('/').any(|segment| {
-        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
-        segment == "." || segment == ".." || segment.contains("%2f") || segment.contains('\\')
-    })
-}
+/// What Weir takes at all.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Resolves `%xx`; what is not UTF-8 after that becomes U+FFFD.
 pub fn percent_decode(text: &str) -> String {
@@ -268,6 +317,7 @@ pub fn percent_decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::side::Place;
     use super::*;
 
     fn check(method: &str, path: &str, header: Option<&str>) -> Operation {
@@ -280,12 +330,19 @@ mod tests {
     }
 
     fn generate(dialect: Dialect) -> Operation {
-        Operation::Model(ModelCall {
-            dialect,
-            endpoint: Endpoint::Generate,
-            path_model: None,
-            path_stream: None,
-        })
+        Operation::Model(ModelCall::new(dialect, Endpoint::Generate))
+    }
+
+    /// Where a request beside generation goes: its dialect, what is asked of the upstream, and where the model stands.
+    fn aside(method: &str, path: &str, header: Option<&str>) -> (Dialect, String, Place) {
+        match check(method, path, header) {
+            Operation::Model(ModelCall {
+                dialect,
+                side: Some(side),
+                ..
+            }) => (dialect, side.path, side.model),
+            other => panic!("{method} {path}: {other:?}"),
+        }
     }
 
     #[test]
@@ -311,16 +368,16 @@ mod tests {
             assert_eq!(
                 check("POST", &path, None),
                 Operation::Model(ModelCall {
-                    dialect: Dialect::Gemini,
-                    endpoint: Endpoint::Generate,
                     path_model: Some("gemini-2.5".into()),
                     path_stream: Some(true),
+                    ..ModelCall::new(Dialect::Gemini, Endpoint::Generate)
                 })
             );
         }
+        let verb = "embedContent".to_owned();
         assert_eq!(
-            check("POST", "/v1beta/models/text-embedding:embedContent", None),
-            Operation::Vendor(Dialect::Gemini)
+            aside("POST", "/v1beta/models/text-embedding:embedContent", None).2,
+            Place::Path { verb }
         );
     }
 
@@ -363,9 +420,10 @@ mod tests {
                 "{path}"
             );
         }
+        let verb = "embedContent".to_owned();
         assert_eq!(
-            check("POST", "/v1/models/embed:embedContent", None),
-            Operation::Vendor(Dialect::Gemini)
+            aside("POST", "/v1/models/embed:embedContent", None).2,
+            Place::Path { verb }
         );
     }
 
@@ -385,27 +443,85 @@ mod tests {
     }
 
     #[test]
-    fn vendor_endpoints_go_to_their_dialect() {
-        assert_eq!(
-            check("POST", "/v1/messages/batches", None),
-            Operation::Vendor(Dialect::Anthropic)
-        );
-        assert_eq!(
-            check("POST", "/v1/embeddings", None),
-            Operation::Vendor(Dialect::OpenaiChat)
-        );
-        assert_eq!(
-            check("GET", "/v1/files", Some("x-api-key")),
-            Operation::Vendor(Dialect::Anthropic)
-        );
-        assert_eq!(
-            check("GET", "/v1/files", None),
-            Operation::Vendor(Dialect::OpenaiChat)
-        );
-        assert_eq!(
-            check("GET", "/v1/responses/resp_1", None),
-            Operation::Vendor(Dialect::OpenaiResponses)
-        );
+    fn what_stands_beside_generation_goes_to_its_vendor() {
+        for (method, path, header, dialect, model) in [
+            (
+                "POST",
+                "/v1/messages/batches",
+                None,
+                Dialect::Anthropic,
+                Place::Nowhere,
+            ),
+            (
+                "POST",
+                "/v1/embeddings",
+                None,
+                Dialect::OpenaiChat,
+                Place::Body,
+            ),
+            (
+                "GET",
+                "/v1/files",
+                Some("x-api-key"),
+                Dialect::Anthropic,
+                Place::Nowhere,
+            ),
+            (
+                "GET",
+                "/v1/files",
+                None,
+                Dialect::OpenaiChat,
+                Place::Nowhere,
+            ),
+            (
+                "GET",
+                "/v1/responses/resp_1",
+                None,
+                Dialect::OpenaiResponses,
+                Place::Nowhere,
+            ),
+            (
+                "POST",
+                "/v1/videos",
+                None,
+                Dialect::OpenaiChat,
+                Place::BodyOrDefault,
+            ),
+            (
+                "GET",
+                "/v1/videos",
+                None,
+                Dialect::OpenaiChat,
+                Place::Nowhere,
+            ),
+            (
+                "PATCH",
+                "/v1beta/cachedContents/c",
+                None,
+                Dialect::Gemini,
+                Place::Nowhere,
+            ),
+        ] {
+            let expected = (dialect, path.to_owned(), model);
+            assert_eq!(aside(method, path, header), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn methods_that_no_vendor_documents_are_refused() {
+        for (method, path) in [
+            ("TRACE", "/v1/files"),
+            ("BREW", "/v1/messages"),
+            ("PUT", "/v1/files/f"),
+            ("GET", "/v1/embeddings"),
+            ("OPTIONS", "/v1/files"),
+        ] {
+            let found = check(method, path, None);
+            assert!(
+                matches!(found, Operation::WrongMethod { .. }),
+                "{method} {path}: {found:?}"
+            );
+        }
     }
 
     #[test]
@@ -415,9 +531,98 @@ mod tests {
             "/v1/files/%2e%2E/admin",
             "/v1/files/a%2f..",
             "/v1/../x",
-            "/nothing",
         ] {
-            assert_eq!(check("GET", path, None), Operation::Unknown, "{path}");
+            assert_eq!(
+                check("GET", path, None),
+                Operation::Path(path::Fault::Dots),
+                "{path}"
+            );
+        }
+        assert_eq!(check("GET", "/nothing", None), Operation::Unknown);
+    }
+
+    #[test]
+    fn what_clients_look_for_in_passing_is_quietly_absent() {
+        for path in [
+            "/api/claude_cli/bootstrap",
+            "/favicon.ico",
+            "/.well-known/x/y",
+        ] {
+            assert_eq!(
+                check("GET", path, None),
+                Operation::Local(Local::Absent),
+                "{path}"
+            );
+        }
+        assert_eq!(check("GET", "/v1", None), Operation::Local(Local::Index));
+        assert_eq!(check("HEAD", "/", None), Operation::Local(Local::Health));
+    }
+
+    #[test]
+    fn an_azure_deployment_is_the_model() {
+        let Operation::Model(call) =
+            check("POST", "/openai/deployments/gpt-4o/chat/completions", None)
+        else {
+            panic!("a call")
+        };
+        assert_eq!(call.deployment.as_deref(), Some("gpt-4o"));
+        assert_eq!(call.endpoint, Endpoint::Generate);
+    }
+
+    #[test]
+    fn a_model_with_a_slash_stands_before_its_verb() {
+        for path in [
+            "/v1beta/models/zai-org%2FGLM-4.5:generateContent",
+            "/v1beta/models/zai-org/GLM-4.5:generateContent",
+            "/v1beta/models/zai-org%2FGLM-4.5%3AgenerateContent",
+        ] {
+            let Operation::Model(call) = check("POST", path, None) else {
+                panic!("{path}")
+            };
+            assert_eq!(
+                call.path_model.as_deref(),
+                Some("zai-org/GLM-4.5"),
+                "{path}"
+            );
+            assert_eq!(call.endpoint, Endpoint::Generate, "{path}");
+        }
+    }
+
+    const CALLS: [&str; 9] = [
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/responses",
+        "/v1/responses/compact",
+        "/v1beta/openai/chat/completions",
+        "/v1beta/models/gemini-3:generateContent",
+        "/v1beta/tunedModels/t:streamGenerateContent",
+    ];
+
+    proptest::proptest! {
+        /// Nothing that decodes to a call of a model leaves as anything else: it is that call, or it is refused.
+        #[test]
+        fn no_spelling_of_a_model_call_is_another_operation(
+            call in proptest::sample::select(&CALLS[..]),
+            coded in proptest::collection::vec(0..4u8, 64),
+            slashes in (0..3usize, 0..3usize),
+        ) {
+            let mut path = "/".repeat(slashes.0);
+            for (at, byte) in call.bytes().enumerate() {
+                match coded.get(at % 64) {
+                    Some(0) if at > 0 => path.push_str(&format!("%{byte:02x}")),
+                    Some(1) if at > 0 => path.push_str(&format!("%{byte:02X}")),
+                    _ => path.push(char::from(byte)),
+                }
+            }
+            path.push_str(&"/".repeat(slashes.1));
+            let plain = check("POST", call, None);
+            let found = check("POST", &path, None);
+            proptest::prop_assert!(
+                found == plain || matches!(found, Operation::Path(_)),
+                "{path}: {found:?}"
+            );
         }
     }
 }

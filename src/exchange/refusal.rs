@@ -7,7 +7,10 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{ALLOW, RETRY_AFTER};
 
+use super::path;
 use super::verdict::Answer;
+pub use super::words::failure_kind;
+use super::words::{exhausted, upstream_failed, whole_seconds};
 use crate::limits;
 use crate::outcome::{End, FailureClass, Limit, Scope};
 use crate::protocol::Dialect;
@@ -53,6 +56,12 @@ pub enum Refusal {
     NoRoute,
     NotFound {
         path: String,
+    },
+    /// The path cannot be read in one way only.
+    Path(path::Fault),
+    /// The path and the query are longer than an upstream takes.
+    PathTooLong {
+        limit: usize,
     },
     /// More requests at once than `server.max_concurrent_requests`.
     Overloaded,
@@ -102,6 +111,7 @@ impl Refusal {
         let status = match self {
             // Codex falls back to plain HTTP at once on this one, and only slowly on others.
             Self::WebSocket => 426,
+            Self::PathTooLong { .. } => 414,
             _ => error::status(dialect, wire.kind),
         };
         let mut answer = Answer::json(status, error::encode(dialect, &wire));
@@ -120,6 +130,13 @@ impl Refusal {
                 .insert(ALLOW, HeaderValue::from_static(allowed));
         }
         answer
+    }
+
+    /// Nothing is there. A path that is shown is cut to a length that a log can hold.
+    pub fn not_found(path: &str) -> Self {
+        Self::NotFound {
+            path: path.chars().take(LONGEST_SHOWN).collect(),
+        }
     }
 
     /// How the request ended.
@@ -192,6 +209,7 @@ impl Refusal {
             Self::BodyUnreadable { .. } | Self::Json(_) | Self::Member { .. } | Self::WebSocket => {
                 ErrorKind::InvalidRequest
             }
+            Self::Path(_) | Self::PathTooLong { .. } => ErrorKind::InvalidRequest,
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
@@ -244,9 +262,15 @@ impl Refusal {
                 "no route leads anywhere for this request; GET /v1/models lists what is served"
                     .into()
             }
-            Self::NotFound { path } => format!("there is nothing at {path}"),
             Self::MemoryFull => {
                 "this proxy is holding as large requests as it may; try again shortly".into()
+            }
+            Self::NotFound { path } => format!(
+                "there is nothing at {path}; models are called at /v1/messages, /v1/chat/completions, /v1/responses and /v1beta/models/MODEL:generateContent, and GET /v1 lists all endpoints"
+            ),
+            Self::Path(fault) => format!("this path cannot be served: {fault}"),
+            Self::PathTooLong { limit } => {
+                format!("the path and its query are longer than {limit} bytes")
             }
             Self::Draining => "this proxy is being restarted; send the request again".into(),
             Self::Overloaded => {
@@ -269,7 +293,7 @@ impl Refusal {
             Self::Exhausted { class, retry_after } => exhausted(*class, *retry_after),
             Self::UpstreamFailed { class, .. } => upstream_failed(*class).into(),
             Self::VendorForbidden => {
-                "this API key is bound to certain models, and this endpoint is not routed by model"
+                "this API key is bound to certain models, and this endpoint names none; the operator can open it with `files: true` of the key"
                     .into()
             }
             Self::VendorUnserved { dialect } => {
@@ -317,6 +341,8 @@ impl Refusal {
             | Self::ModelUnknown { .. }
             | Self::NoRoute
             | Self::NotFound { .. }
+            | Self::Path(_)
+            | Self::PathTooLong { .. }
             | Self::PoolForbidden
             | Self::ProjectForbidden { .. }
             | Self::Untranslatable { .. }
@@ -327,59 +353,8 @@ impl Refusal {
     }
 }
 
-/// What the client sees at last, per class of failure.
-pub const fn failure_kind(class: FailureClass) -> ErrorKind {
-    match class {
-        FailureClass::ClientFault => ErrorKind::InvalidRequest,
-        FailureClass::ContextLength => ErrorKind::ContextLength,
-        FailureClass::Quota => ErrorKind::Quota,
-        FailureClass::Throttled | FailureClass::ThrottledBlind => ErrorKind::RateLimit,
-        FailureClass::Overloaded => ErrorKind::Overloaded,
-        FailureClass::Slow => ErrorKind::Timeout,
-        FailureClass::Auth
-        | FailureClass::ClientGone
-        | FailureClass::ServerError
-        | FailureClass::Transport
-        | FailureClass::Truncated => ErrorKind::BadGateway,
-    }
-}
-
-fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> String {
-    let what = match class {
-        FailureClass::Quota => "the quota of every upstream account that could serve this is spent",
-        FailureClass::Throttled | FailureClass::ThrottledBlind => {
-            "every upstream account that could serve this is rate limited"
-        }
-        FailureClass::Overloaded => "every upstream that could serve this is overloaded",
-        FailureClass::Slow => "no upstream that could serve this answered in time",
-        FailureClass::Transport => "no upstream that could serve this can be reached",
-        _ => "no upstream account that could serve this is available",
-    };
-    match retry_after {
-        Some(after) => format!("{what}; try again in {} s", whole_seconds(after)),
-        None => format!("{what}; try again later"),
-    }
-}
-
-const fn upstream_failed(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Slow => "the upstream did not answer in time; try again",
-        FailureClass::Transport => "the upstream could not be reached; try again",
-        FailureClass::Truncated => "the upstream's answer broke off; try again",
-        FailureClass::Overloaded => "the upstream is overloaded; try again shortly",
-        FailureClass::Throttled | FailureClass::ThrottledBlind => {
-            "the upstream is rate limited; try again shortly"
-        }
-        FailureClass::Quota => "the upstream's quota is spent",
-        _ => "the upstream failed; try again",
-    }
-}
-
-/// `Retry-After` is in whole seconds; rounding down would call the client back too early.
-fn whole_seconds(after: Duration) -> u64 {
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    seconds.max(1)
-}
+/// Characters of a path that a refusal shows.
+const LONGEST_SHOWN: usize = 256;
 
 /// When to come back where anything may end at any time.
 const SOON: Duration = Duration::from_secs(1);

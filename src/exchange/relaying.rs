@@ -11,11 +11,11 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
-use super::headers;
+use super::headers::{self, has_media_type};
 use super::translated::Translated;
 pub use super::verdict::{Answer, Ended, Failed};
 use crate::config::secret::Secret;
@@ -138,6 +138,19 @@ impl Relaying {
     #[must_use]
     pub fn called(mut self, request_id: &str) -> Self {
         request_id.clone_into(&mut self.request_id);
+        self
+    }
+
+    /// The same, of an endpoint beside generation: only JSON is read, and only where it `tells` of use.
+    pub(super) fn aside(mut self, tells: bool) -> Self {
+        let read = match self.body {
+            Body::Fault(_) => true,
+            Body::Whole(_) => tells && has_media_type(&self.headers, "application/json"),
+            _ => false,
+        };
+        if !read {
+            self.body = Body::Opaque;
+        }
         self
     }
 
@@ -357,15 +370,6 @@ impl Facts {
 
 pub(super) fn reported(usage: Usage) -> (Usage, UsageSource) {
     (usage, UsageSource::Reported)
-}
-
-pub(super) fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    value
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
 }
 
 /// Appends to what is kept of a body that went by, and lets go of all but its end.

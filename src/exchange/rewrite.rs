@@ -18,25 +18,16 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
+use super::received::Received;
 use super::refusal::Refusal;
 use super::route::{self, Facts};
 use super::session::{self, Said};
 use crate::config::rewrite::Rewrite;
 use crate::config::{ClientKey, Config};
 use crate::protocol::Dialect;
-use crate::protocol::json::{self, Draft, Members, Pointer, quote, string};
+use crate::protocol::json::{self, Draft, Pointer, quote, string};
 use crate::protocol::regroup::Unit;
 pub use listing::listing;
-
-/// A request whose body has been read.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) call: ModelCall,
-    pub(super) body: Bytes,
-    /// The members of `body`.
-    pub(super) members: Members,
-    pub(super) stream: bool,
-}
 
 /// The rewrites that apply to a request, and what of them matters once its body has been changed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -88,7 +79,8 @@ pub(super) fn apply(
     now: SystemTime,
 ) -> Result<Applied, Refusal> {
     let config = &gateway.config;
-    if config.rewrites.is_empty() {
+    // What Weir does not interpret it does not rewrite.
+    if config.rewrites.is_empty() || received.call.side.is_some() {
         return Ok(Applied::default());
     }
     let mut applied = Applied {
@@ -136,6 +128,7 @@ fn matching(
         body,
         members,
         stream,
+        ..
     } = received;
     let model = match &call.path_model {
         Some(model) => Some(Cow::Borrowed(model.as_str())),

@@ -32,6 +32,39 @@ pub(super) fn choose(
     gateway: &Gateway,
     facts: &Facts<'_>,
 ) -> Result<(Option<usize>, usize), Refusal> {
+    let chosen = matching(gateway, facts);
+    match (facts.call.is_bound(), &chosen) {
+        (true, Ok((_, pool))) if serves(gateway, facts, *pool) => chosen,
+        // The routes are about models that answer. What only some accounts can do goes to a pool that has one.
+        (true, Ok(_) | Err(Refusal::NoRoute)) => {
+            let mut pools = 0..gateway.config.pools.len();
+            let other =
+                pools.find(|pool| may_use(facts.key, *pool) && serves(gateway, facts, *pool));
+            other.map_or(chosen, |pool| Ok((None, pool)))
+        }
+        _ => chosen,
+    }
+}
+
+/// Whether an account of this pool speaks the dialect of the call and has the model.
+fn serves(gateway: &Gateway, facts: &Facts<'_>, pool: usize) -> bool {
+    let config = &gateway.config;
+    let accounts = config.pools.get(pool).map(|pool| pool.accounts.iter());
+    let mut accounts = accounts
+        .into_iter()
+        .flatten()
+        .filter_map(|index| config.accounts.get(*index));
+    accounts.any(|account| {
+        account.dialects.contains(&facts.call.dialect)
+            && (facts.model.is_empty() || account.models.upstream_name(facts.model).is_some())
+    })
+}
+
+fn may_use(key: &ClientKey, pool: usize) -> bool {
+    key.pools.as_ref().is_none_or(|pools| pools.contains(&pool))
+}
+
+fn matching(gateway: &Gateway, facts: &Facts<'_>) -> Result<(Option<usize>, usize), Refusal> {
     let matching = gateway
         .config
         .routes
@@ -174,6 +207,9 @@ impl Facts<'_> {
 
     pub(super) fn needs(&self) -> &Needs {
         self.needs.get_or_init(|| {
+            if self.call.side.is_some() {
+                return Needs::default();
+            }
             let request = match self.call.dialect {
                 Dialect::Gemini => translate::decode_gemini(self.body, self.model, Delivery::Whole),
                 dialect => translate::decode(dialect, self.body),

@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::operation::{self, ModelCall};
+use super::side::Place;
 use crate::config::paths::{Call, join, join_query};
 use crate::config::{Account, Endpoint};
 use crate::protocol::Dialect;
@@ -16,11 +17,23 @@ pub fn call(
     query: Option<&str>,
     account: &Account,
 ) -> String {
+    if let Some(side) = call.side.as_deref() {
+        let dialect = call.dialect;
+        let upstream = match &side.model {
+            Place::Path { verb } => Call::GeminiOther { model, verb },
+            _ => Call::Vendor {
+                dialect,
+                path: &side.path,
+            },
+        };
+        return with_query(join(&endpoint.path, upstream), query, account);
+    }
     let upstream = match (call.dialect, call.endpoint) {
         (Dialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
         (Dialect::Anthropic, _) => Call::AnthropicMessages,
         (Dialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => Call::OpenaiCompletions,
         (Dialect::OpenaiChat, _) => Call::OpenaiChat,
+        (Dialect::OpenaiResponses, operation::Endpoint::Compact) => Call::OpenaiCompact,
         (Dialect::OpenaiResponses, operation::Endpoint::Count) => Call::OpenaiCountTokens,
         (Dialect::OpenaiResponses, _) => Call::OpenaiResponses,
         (Dialect::Gemini, operation::Endpoint::Count) => Call::GeminiCountTokens { model },
@@ -28,21 +41,6 @@ pub fn call(
         (Dialect::Gemini, _) => Call::GeminiGenerate { model },
     };
     with_query(join(&endpoint.path, upstream), query, account)
-}
-
-/// The path and query of an endpoint that Weir does not interpret.
-pub fn vendor(
-    dialect: Dialect,
-    endpoint: &Endpoint,
-    path: &str,
-    query: Option<&str>,
-    account: &Account,
-) -> String {
-    with_query(
-        join(&endpoint.path, Call::Vendor { dialect, path }),
-        query,
-        account,
-    )
 }
 
 fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {

@@ -3,16 +3,13 @@
 //! ```text
 //! request_filter          who, may they, what; reads the body; answers what Weir answers itself
 //! proxy_upstream_filter   the relay: the answer is written when this returns
-//! upstream_peer … response_body_filter     plain proxying of vendor endpoints, see `vendor`
 //! fail_to_proxy           a failure that is nobody's answer yet, in the caller's dialect
 //! logging                 settles
 //! ```
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -23,7 +20,6 @@ use super::client::shown;
 use super::relay::{Left, Relay};
 use super::request::{Exchange, Stage};
 use super::state::app::App;
-use super::vendor::Vendor;
 use crate::config::ClientKey;
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
@@ -49,6 +45,15 @@ impl Edge {
         exchange: &mut Exchange,
     ) -> Result<Received, Refusal> {
         let head = session.req_header();
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len());
+        if target > LONGEST_TARGET {
+            return Err(Refusal::PathTooLong {
+                limit: LONGEST_TARGET,
+            });
+        }
         let operation = operation::operation(&head.method, head.uri.path(), &head.headers);
         if let Operation::Model(call) = &operation {
             exchange.record.outcome.client_dialect = Some(call.dialect);
@@ -56,7 +61,14 @@ impl Edge {
         if let Operation::Local(local) = &operation
             && local.is_public()
         {
-            return Ok(Received::Answer(self.public(local)));
+            return match local {
+                Local::Absent => {
+                    let nothing = Refusal::not_found(head.uri.path());
+                    let id = &exchange.record.outcome.request_id;
+                    Ok(Received::Answer(nothing.answer(exchange.dialect, id)))
+                }
+                local => Ok(Received::Answer(self.public(local))),
+            };
         }
         if let Some(preflight) = origin::preflight(
             exchange.snapshot.gateway.config.server.cors.as_ref(),
@@ -94,20 +106,10 @@ impl Edge {
                 Ok(Received::Answer(answer))
             }
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
-            Operation::Vendor(dialect) => {
-                let pool = admit::vendor_pool(&gateway, &key)?;
-                let (now, wall) = (Instant::now(), SystemTime::now());
-                let permit = limits::admit_vendor(&gateway, exchange.whom(&key), now, wall)?;
-                exchange.charge(&self.app, &key, permit);
-                let vendor = Vendor::new(gateway, key, dialect, pool);
-                exchange.stage = Stage::Vendor(Box::new(vendor));
-                Ok(Received::Forward)
-            }
             Operation::WebSocket => Err(Refusal::WebSocket),
             Operation::WrongMethod { allowed } => Err(Refusal::WrongMethod { allowed }),
-            Operation::Unknown => Err(Refusal::NotFound {
-                path: head.uri.path().to_owned(),
-            }),
+            Operation::Path(fault) => Err(Refusal::Path(fault)),
+            Operation::Unknown => Err(Refusal::not_found(head.uri.path())),
         }
     }
 
@@ -158,6 +160,7 @@ impl Edge {
         let gateway = self.app.gateway();
         let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
         match local {
+            Local::Index => local::index(),
             Local::Ready if !ready => Answer::json(503, r#"{"status":"unavailable"}"#),
             _ => Answer::json(200, r#"{"status":"ok"}"#),
         }
@@ -259,81 +262,13 @@ impl ProxyHttp for Edge {
 
     async fn upstream_peer(
         &self,
-        session: &mut Session,
-        exchange: &mut Exchange,
+        _session: &mut Session,
+        _exchange: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
-        match &mut exchange.stage {
-            Stage::Vendor(vendor) => {
-                let path = session.req_header().uri.path();
-                vendor.peer(&self.app, &exchange.snapshot, path).await
-            }
-            _ => Error::e_explain(
-                ErrorType::InternalError,
-                "only vendor endpoints are proxied plainly",
-            ),
-        }
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        _session: &mut Session,
-        request: &mut RequestHeader,
-        exchange: &mut Exchange,
-    ) -> Result<()> {
-        match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.request(request),
-            _ => Ok(()),
-        }
-    }
-
-    async fn request_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        _end: bool,
-        exchange: &mut Exchange,
-    ) -> Result<()> {
-        let outcome = &mut exchange.record.outcome;
-        outcome.bytes_in += body.as_ref().map_or(0, |body| body.len() as u64);
-        if outcome.bytes_in > exchange.snapshot.gateway.config.server.max_body as u64 {
-            return down(ErrorType::HTTPStatus(413), "larger than server.max_body");
-        }
-        Ok(())
-    }
-
-    async fn response_filter(
-        &self,
-        _session: &mut Session,
-        response: &mut ResponseHeader,
-        exchange: &mut Exchange,
-    ) -> Result<()> {
-        if let Stage::Vendor(vendor) = &mut exchange.stage {
-            let request_id = &exchange.record.outcome.request_id;
-            vendor.response(
-                response,
-                &exchange.snapshot.tokens,
-                exchange.dialect,
-                request_id,
-                &exchange.own_headers,
-                self.app.draw(),
-            );
-            exchange.record.outcome.status = response.status.as_u16();
-        }
-        Ok(())
-    }
-
-    fn response_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end: bool,
-        exchange: &mut Exchange,
-    ) -> Result<Option<Duration>> {
-        if let Stage::Vendor(vendor) = &mut exchange.stage {
-            vendor.response_body(body, end);
-        }
-        exchange.record.outcome.bytes_out += body.as_ref().map_or(0, |body| body.len() as u64);
-        Ok(None)
+        Error::e_explain(
+            ErrorType::InternalError,
+            "every request is answered before Pingora would ask for a peer",
+        )
     }
 
     async fn fail_to_proxy(
@@ -351,16 +286,9 @@ impl ProxyHttp for Edge {
         if gone || session.response_written().is_some() {
             return failed(0);
         }
-        let refusal = match &mut exchange.stage {
-            Stage::Vendor(vendor) => vendor.failed(
-                error,
-                exchange.snapshot.gateway.config.server.max_body,
-                self.app.draw(),
-            ),
-            _ => Refusal::UpstreamFailed {
-                class: FailureClass::ServerError,
-                retry_after: None,
-            },
+        let refusal = Refusal::UpstreamFailed {
+            class: FailureClass::ServerError,
+            retry_after: None,
         };
         let answer = exchange.refuse(&refusal);
         let status = answer.status;
@@ -378,12 +306,10 @@ impl ProxyHttp for Edge {
     async fn logging(
         &self,
         _session: &mut Session,
-        error: Option<&Error>,
-        exchange: &mut Exchange,
+        _error: Option<&Error>,
+        _exchange: &mut Exchange,
     ) {
-        if let Stage::Vendor(vendor) = &mut exchange.stage {
-            exchange.record.outcome.end = vendor.end(error);
-        }
+        // The record settles itself when the exchange is dropped.
     }
 }
 
@@ -393,3 +319,6 @@ fn down<T>(etype: ErrorType, why: &'static str) -> Result<T> {
     error.as_down();
     Err(error)
 }
+
+/// Longest path with query, bytes. Servers in front of the vendors take 8 to 32 KiB with all headers.
+const LONGEST_TARGET: usize = 16 << 10;

@@ -5,7 +5,7 @@
 //! ```text
 //! process           listeners, threads, signals, drain
 //! edge, admin       the hooks of the data plane; the admin plane
-//! request, vendor, relay, …   one request
+//! request, relay, …  one request
 //! state             what all requests share: configuration in force, certificates, totals
 //! client, upstream  the two sides
 //! random            draws and ids
@@ -24,7 +24,6 @@ mod rounds;
 pub mod simulator;
 mod state;
 mod upstream;
-mod vendor;
 
 pub use process::server;
 pub use state::reload;

@@ -13,7 +13,6 @@ use super::client::body;
 use super::client::buffered::Held;
 use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
-use super::vendor::Vendor;
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
@@ -22,7 +21,6 @@ use crate::exchange::operation;
 use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::limits::ledger::Attribution;
 use crate::limits::{Permit, Used, Whom};
 use crate::outcome::{End, Outcome};
 use crate::protocol::Dialect;
@@ -52,7 +50,6 @@ pub(super) struct Exchange {
 
 pub(super) enum Stage {
     Relay(Box<Dispatch>),
-    Vendor(Box<Vendor>),
     /// Nothing admitted (yet, or any more).
     Idle,
 }
@@ -131,7 +128,7 @@ impl Exchange {
 
     pub(super) fn note(&mut self, admitted: &Admitted) {
         let outcome = &mut self.record.outcome;
-        outcome.model_asked = Some(admitted.model.clone());
+        outcome.model_asked = Some(admitted.model.clone()).filter(|model| !model.is_empty());
         outcome.stream = admitted.stream;
         outcome.route = admitted.route;
         outcome.rewrites = admitted.rewrites.names(&self.snapshot.gateway.config);
@@ -215,13 +212,6 @@ impl Exchange {
             let (used, who) = match &self.stage {
                 Stage::Relay(dispatch) => (dispatch.used(), dispatch.attribution()),
                 Stage::Idle => (Used::default(), charge.of_key()),
-                Stage::Vendor(vendor) => {
-                    let who = Attribution {
-                        account: vendor.account(),
-                        ..charge.of_key()
-                    };
-                    (Used::default(), who)
-                }
             };
             charge.settle(&used, who);
         }
@@ -232,10 +222,6 @@ impl Exchange {
         self.settle_charge();
         if let Stage::Relay(dispatch) = &mut self.stage {
             dispatch.describe(&mut self.record.outcome);
-        }
-        if let Stage::Vendor(vendor) = &mut self.stage {
-            vendor.describe(&mut self.record.outcome);
-            self.waited += vendor.waited();
         }
         let outcome = &mut self.record.outcome;
         outcome.duration = self.arrived.elapsed();

@@ -168,7 +168,7 @@ fn a_vendor_endpoint_works_over_http_2_as_well() {
     let weir = Weir::before(&upstream, &chat);
     let file = weir.path("body");
     std::fs::write(&file, "x".repeat(5 << 20)).expect("a file");
-    let url = format!("http://{}/v1/embeddings", weir.addr());
+    let url = format!("http://{}/v1/batches", weir.addr());
     let (echo, verdict) = curl(
         &["--http2-prior-knowledge", &url],
         &format!("@{}", file.display()),

@@ -126,7 +126,7 @@ fn every_answer_to_a_limited_key_says_how_its_limits_stand() {
         let weir = Weir::start(&limited(&lines, &upstream, limits, ""));
         let vendor = match lines.dialect {
             Dialect::Anthropic => "/v1/messages/batches",
-            Dialect::OpenaiChat => "/v1/embeddings",
+            Dialect::OpenaiChat => "/v1/batches",
             Dialect::OpenaiResponses => "/v1/responses/resp_1",
             Dialect::Gemini => "/v1beta/files",
         };
@@ -142,7 +142,7 @@ fn every_answer_to_a_limited_key_says_how_its_limits_stand() {
         for (index, (answer, remaining)) in answers.iter().enumerate() {
             // On paths that every dialect shares, the headers of the client tell.
             let dialect = match (index, vendor) {
-                (5, _) | (3, "/v1/embeddings") => Dialect::OpenaiChat,
+                (5, _) | (3, "/v1/batches") => Dialect::OpenaiChat,
                 _ => lines.dialect,
             };
             let name = |which: &str, what: &str| match dialect {

@@ -82,13 +82,7 @@ fn the_small_endpoints_answer() {
 #[test]
 fn an_unknown_path_or_method_is_said_in_the_callers_dialect() {
     let (_upstream, weir) = weir("");
-    for path in [
-        "/nothing",
-        "/v2/messages",
-        "/v1/messages/../../etc/passwd",
-        "/admin/reload",
-        "/metrics",
-    ] {
+    for path in ["/nothing", "/v2/messages", "/admin/reload", "/metrics"] {
         let answer = weir.get(path).send().is(404);
         assert!(
             answer.json()["error"]["message"].is_string(),
@@ -96,6 +90,8 @@ fn an_unknown_path_or_method_is_said_in_the_callers_dialect() {
             answer.text()
         );
     }
+    let answer = weir.get("/v1/messages/../../etc/passwd").send().is(400);
+    assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
     let answer = weir.get("/v1/messages").send().is(405);
     assert_eq!(answer.header("allow"), Some("POST"));
     assert_eq!(answer.json()["error"]["type"], "invalid_request_error");

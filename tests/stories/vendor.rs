@@ -1,4 +1,4 @@
-//! Endpoints that Weir does not interpret: proxied plainly, with the credential swapped.
+//! Endpoints beside generation: routed by the model that they name, with the credential swapped.
 use crate::rig::{KEY, Lines, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
 
@@ -60,7 +60,7 @@ fn a_chunked_upload_and_other_methods_pass() {
     let upstream = echo();
     let weir = weir(&upstream);
     let answer = weir
-        .call("POST", "/v1/embeddings")
+        .call("POST", "/v1/uploads")
         .chunks(&[FILE, FILE])
         .send()
         .is(200);
@@ -76,7 +76,7 @@ fn a_chunked_upload_and_other_methods_pass() {
     assert_eq!(
         lines,
         [
-            "POST /v1/embeddings",
+            "POST /v1/uploads",
             "DELETE /v1/files/file-1",
             "GET /v1/files/file-1/content",
             "POST /v1/batches",
@@ -98,7 +98,9 @@ fn each_vendors_endpoints_go_to_accounts_of_its_dialect() {
     weir.post("/v1/messages/batches?beta=true", "{}")
         .send()
         .is(200);
-    weir.post("/v1/embeddings", "{}").send().is(200);
+    weir.post("/v1/embeddings", "{\"model\":\"m\"}")
+        .send()
+        .is(200);
     weir.post("/v1beta/models/text-embedding-004:embedContent", "{}")
         .send()
         .is(200);
@@ -151,16 +153,11 @@ fn the_vendors_own_refusals_pass_but_for_those_about_the_account() {
     let weir = weir(&upstream);
     let missing = weir.get("/v1/files/missing").send().is(404);
     assert_eq!(missing.text(), "{\"error\": \"theirs\"}");
-    for path in ["/v1/files/broken", "/v1/files/denied"] {
-        let answer = weir.get(path).send().is(502);
-        assert_eq!(
-            chat().error(&answer.json()).0,
-            "server_error",
-            "{}",
-            answer.text()
-        );
-        assert!(!answer.text().contains("secret"), "{}", answer.text());
-    }
+    let broken = weir.get("/v1/files/broken").send().is(502);
+    assert_eq!(broken.text(), "{\"error\": \"*** broke\"}");
+    let denied = weir.get("/v1/files/denied").send().is(502);
+    assert_eq!(chat().error(&denied.json()).0, "server_error");
+    assert!(!denied.text().contains("secret"), "{}", denied.text());
 }
 
 #[test]
@@ -200,7 +197,7 @@ fn a_key_that_is_bound_to_models_has_no_way_around_them() {
         .is(403);
     weir.post("/v1/files/../chat/completions", chat().ask)
         .send()
-        .is(404);
+        .is(400);
     assert_eq!(upstream.count(), 0);
 }
 
@@ -214,7 +211,10 @@ fn a_vendor_that_never_answers_is_given_up() {
     });
     let patience = ", timeouts: { first_byte: 300ms, idle: 300ms }";
     let weir = Weir::start(&accounts(&[account("a", &chat(), &upstream, patience)]));
-    let answer = weir.post("/v1/embeddings", "{}").send().is(504);
+    let answer = weir
+        .post("/v1/embeddings", "{\"model\":\"m\"}")
+        .send()
+        .is(504);
     assert_eq!(chat().error(&answer.json()).0, "server_error");
     // Waiting for the vendor is no overhead of Weir's.
     let line = weir.line(|line| line["status"] == 504);
@@ -235,7 +235,10 @@ fn a_stream_of_a_vendor_endpoint_is_forwarded_as_it_comes_and_ends_with_its_clie
     });
     let weir = weir(&upstream);
     let mut open = weir
-        .post("/v1/audio/speech", "{\"stream_format\":\"sse\"}")
+        .post(
+            "/v1/audio/speech",
+            "{\"model\":\"tts-1\",\"stream_format\":\"sse\"}",
+        )
         .open();
     assert_eq!(open.event().as_deref(), Some("data: {\"first\":1}\n\n"));
     drop(open);
@@ -257,7 +260,8 @@ fn a_vendor_answer_that_breaks_off_breaks_off_for_the_client() {
         (b"begun".as_slice(), false)
     );
     let line = weir.line(|line| line["path"] == "/v1/files/large/content");
-    assert_eq!(line["end"], "upstream_error", "{line}");
+    assert_eq!(line["end"], "upstream_eof", "{line}");
+    assert!(line["model_served"].is_null(), "{line}");
 }
 
 #[test]
@@ -286,8 +290,148 @@ fn an_upstream_is_never_told_two_lengths() {
         .rest();
     if answer.status == 200 {
         assert_eq!(answer.body, b"hello");
-        assert_eq!(upstream.only().headers.get("content-length"), None);
+        let sent = upstream.only().headers;
+        assert!(
+            sent.get("transfer-encoding").is_none() && sent.get("content-length") == Some("5"),
+            "{sent:?}"
+        );
     } else {
         assert_eq!((answer.status, upstream.count()), (400, 0));
     }
+}
+
+fn form(parts: &[(&str, &str)]) -> String {
+    let part = |(name, value): &(&str, &str)| {
+        let file = if *name == "file" {
+            "; filename=\"model\""
+        } else {
+            ""
+        };
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+    };
+    let parts: String = parts.iter().map(part).collect();
+    format!("{parts}--b--\r\n")
+}
+
+#[test]
+fn what_names_a_model_is_routed_by_it_and_renamed_where_it_stands() {
+    let [vectors, others] = [echo(), echo()];
+    let models = ", models: { \"text-embedding-*\": embed-1, whisper: whisper-1 }";
+    let weir = Weir::start(&format!(
+        "{}pools:\n  - {{ name: chat, accounts: [others] }}\n  - {{ name: vectors, accounts: [vectors] }}\nroutes:\n  - {{ pool: chat, model: gpt-4o }}\n",
+        accounts(&[
+            account("vectors", &chat(), &vectors, models),
+            account("others", &chat(), &others, ", models: [\"gpt-*\"]"),
+        ])
+    ));
+    let answer = weir.post(
+        "/v1/embeddings",
+        r#"{"input":"a","model":"text-embedding-3-small","dimensions":4}"#,
+    );
+    assert_eq!(
+        answer.send().is(200).text(),
+        r#"{"input":"a","model":"embed-1","dimensions":4}"#
+    );
+    let typed = |body: String| {
+        let call = weir.call("POST", "/v1/audio/transcriptions").body(body);
+        call.header("content-type", "multipart/form-data; boundary=b")
+    };
+    let sound = "RIFF--b\r\nname=\"model\"";
+    let answer = typed(form(&[("file", sound), ("model", "whisper")]))
+        .send()
+        .is(200);
+    assert_eq!(
+        answer.text(),
+        form(&[("file", sound), ("model", "whisper-1")])
+    );
+    let unnamed = typed(form(&[("file", sound)])).send().is(400);
+    assert!(unnamed.text().contains("`model`"), "{}", unnamed.text());
+    assert_eq!((vectors.count(), others.count()), (2, 0));
+}
+
+#[test]
+fn a_key_that_is_bound_to_models_may_use_them_beside_generation_too() {
+    let upstream = echo();
+    let weir = Weir::start(&format!(
+        "{}keys:\n  - {{ name: bound, key: {KEY}, models: [\"text-*\", \"gpt-*\"] }}\n  - {{ name: open, key: open-key-of-a-client, models: [\"text-*\"], files: true }}\n",
+        accounts(&[account("a", &chat(), &upstream, "")])
+    ));
+    weir.post("/v1/embeddings", "{\"model\":\"text-1\"}")
+        .send()
+        .is(200);
+    weir.post("/v1/embeddings", "{\"model\":\"dear\"}")
+        .send()
+        .is(403);
+    let image = weir.post("/v1/images/generations", "{}").send().is(400);
+    assert!(image.text().contains("`model`"), "{}", image.text());
+    weir.get("/v1/files").send().is(403);
+    weir.get("/v1/files")
+        .without("authorization")
+        .header("authorization", "Bearer open-key-of-a-client")
+        .send()
+        .is(200);
+    // What OpenRouter may answer with instead counts as asked for.
+    let asks = |more: &str| format!("{{\"model\":\"gpt-4o\",\"messages\":[],{more}}}");
+    for more in [
+        "\"models\":[\"gpt-4o\",\"dear\"]",
+        "\"preset\":\"dear\"",
+        "\"tools\":[{\"type\":\"x\",\"model\":\"dear\"}]",
+    ] {
+        weir.post("/v1/chat/completions", asks(more)).send().is(403);
+    }
+    assert_eq!(upstream.count(), 2);
+}
+
+#[test]
+fn a_model_call_in_other_letters_is_one() {
+    let upstream = echo();
+    let weir = Weir::start(&format!(
+        "{}keys:\n  - {{ name: bound, key: {KEY}, models: [\"gpt-*\"] }}\n",
+        accounts(&[account("a", &chat(), &upstream, "")])
+    ));
+    let ask = "{\"model\":\"dear\",\"messages\":[]}";
+    for path in [
+        "/v1/chat/completion%73",
+        "//v1/chat/completions/",
+        "/chat/completions",
+        "/v1/v1/chat/completions",
+        "/v1beta/openai/chat/completions",
+        "/openai/deployments/dear/chat/completions",
+    ] {
+        weir.post(path, ask).send().is(403);
+    }
+    for path in [
+        "/v1/chat/completions//",
+        "/v1/chat%2Fcompletions",
+        "/v1/files/%2e%2e/x",
+    ] {
+        weir.post(path, ask).send().is(400);
+    }
+    weir.call("TRACE", "/v1/files").send().is(405);
+    weir.call("PUT", "/v1/files/f").send().is(405);
+    let long = format!("{{\"model\":\"{}\",\"messages\":[]}}", "gpt-".repeat(100));
+    weir.post("/v1/chat/completions", long).send().is(400);
+    let query = format!("/v1/chat/completions?x={}", "x".repeat(20_000));
+    weir.post(&query, ask).send().is(414);
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn a_side_endpoint_that_fails_says_nothing_about_the_models_that_answer() {
+    let sample = chat();
+    let upstream = Upstream::start(|request, wire| match request.target.as_str() {
+        "/v1/chat/completions" => wire.json(200, chat().answer),
+        "/v1/embeddings" => wire.json(500, "{}"),
+        _ => wire.json(
+            403,
+            "{\"error\":{\"message\":\"no access to files\",\"code\":\"permission_denied\"}}",
+        ),
+    });
+    let weir = weir(&upstream);
+    for _ in 0..4 {
+        weir.get("/v1/files").send();
+        weir.post("/v1/embeddings", "{\"model\":\"m\"}").send();
+    }
+    weir.post("/v1/chat/completions", sample.ask).send().is(200);
+    assert_eq!(weir.account("a")["state"], "usable");
 }

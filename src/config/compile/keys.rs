@@ -104,6 +104,7 @@ impl Compiler<'_, '_> {
             models: key_models(&raw.models),
             expires,
             debug: raw.debug.value(),
+            files: raw.files.value(),
             projects: self.key_projects(raw),
             project: label(&raw.project),
             limits,

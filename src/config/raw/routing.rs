@@ -85,6 +85,8 @@ ClientKey {
     expires: Field<Moment>,
     /// Whether it gets the headers x-weir-account, x-weir-route and x-weir-attempts.
     debug: Setting<Boolean> = Boolean::or(false),
+    /// Whether it may use files, batches and other endpoints that name no model, although `models` binds it.
+    files: Setting<Boolean> = Boolean::or(false),
     /// The project of its requests that name none.
     project: Field<Name>,
     /// The projects that its requests may name with `x-weir-project`. Default: its `project`, else all.

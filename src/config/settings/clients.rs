@@ -21,6 +21,8 @@ pub struct ClientKey {
     pub expires: Option<SystemTime>,
     /// Whether it gets the `x-weir-*` decision headers.
     pub debug: bool,
+    /// Whether it may use endpoints that name no model (files, batches) although `models` binds it.
+    pub files: bool,
     /// Of requests that name none.
     pub project: Option<Arc<str>>,
     /// What its requests may name; `None` = all of the configuration.
@@ -38,6 +40,7 @@ impl Debug for ClientKey {
             .field("models", &self.models)
             .field("expires", &self.expires)
             .field("debug", &self.debug)
+            .field("files", &self.files)
             .field("project", &self.project)
             .field("projects", &self.projects)
             .field("limits", &self.limits)

@@ -15,7 +15,13 @@ pub enum Call<'a> {
     GeminiStream {
         model: &'a str,
     },
+    /// A verb that Weir does not interpret.
+    GeminiOther {
+        model: &'a str,
+        verb: &'a str,
+    },
     OpenaiChat,
+    OpenaiCompact,
     OpenaiCompletions,
     OpenaiCountTokens,
     OpenaiResponses,
@@ -37,6 +43,8 @@ pub fn join(base: &str, call: Call<'_>) -> String {
         Call::GeminiCountTokens { model } => gemini(base, model, "countTokens"),
         Call::GeminiGenerate { model } => gemini(base, model, "generateContent"),
         Call::GeminiStream { model } => gemini(base, model, "streamGenerateContent"),
+        Call::GeminiOther { model, verb } => gemini(base, model, verb),
+        Call::OpenaiCompact => format!("{base}/responses/compact"),
         Call::OpenaiChat => format!("{base}/chat/completions"),
         Call::OpenaiCompletions => format!("{base}/completions"),
         Call::OpenaiCountTokens => format!("{base}/responses/input_tokens"),

@@ -1,19 +1,14 @@
 //! The attempts of a report: each made on the copy, and said to have failed, until the live path would give up.
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
-
+use super::Explainer;
 use super::report::{AttemptPart, AttemptsPart};
 use super::upstream::{self, Change};
-use super::{Explainer, accounts};
-use crate::config::ClientKey;
 use crate::credentials::Token;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Failed;
-use crate::exchange::{admit, limits, vendor};
 use crate::outcome::Affinity;
 use crate::pool::{Fault, Pick, classify_transport};
 use crate::protocol::Dialect;
@@ -117,53 +112,6 @@ impl Explainer<'_> {
             dialect: dialect.as_str(),
             model: pick.model.to_string(),
             url: url.unwrap_or_default(),
-        }
-    }
-
-    /// An endpoint that Weir does not interpret: one account, one attempt.
-    pub(super) fn vendor_call(&mut self, key: &ClientKey, dialect: Dialect) -> Result<(), Refusal> {
-        let gateway = Arc::clone(&self.gateway);
-        let pool = admit::vendor_pool(&gateway, key)?;
-        self.report.pool = accounts::pool(&gateway.config, key, pool);
-        let (now, headers) = (self.moment.now, self.ask.headers);
-        let project = self.report.client.as_ref();
-        let project = project.and_then(|client| client.project.as_deref());
-        let whom = gateway.limits.whom(key.index, project);
-        let _permit = limits::admit_vendor(&gateway, whom, now, self.moment.wall)?;
-        let uri = self.uri.clone();
-        let want = vendor::want(key, dialect, pool, uri.path(), self.moment.draw);
-        let considered = gateway.pool.explain(&want, now);
-        let picked = gateway.pool.pick(&want, now);
-        let mut order = Vec::new();
-        if let Ok(pick) = &picked {
-            let method = Method::POST;
-            let token = Token::stand_in(&pick.account);
-            let head = vendor::head(
-                dialect,
-                (&pick.account, pick.endpoint, token.as_ref()),
-                &method,
-                &uri,
-                headers,
-            );
-            let url = head
-                .as_ref()
-                .map(|head| upstream::url(&pick.account, pick.endpoint, head));
-            order.push(self.attempt_part(pick, dialect, url));
-            self.own_limits(pick);
-            self.report.upstream = head
-                .map(|head| upstream::upstream(pick, dialect, &head, &self.ask.body, Change::None));
-        }
-        self.report.candidates = accounts::candidates(&gateway, &considered, &order);
-        self.report.attempts = Some(AttemptsPart {
-            max: 1,
-            deadline_seconds: 0.0,
-            budget: 0.0,
-            order,
-            wait_seconds: 0.0,
-        });
-        match picked {
-            Ok(_) => Ok(()),
-            Err(exhausted) => Err(vendor::refusal(dialect, &exhausted)),
         }
     }
 }

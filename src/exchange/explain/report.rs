@@ -40,7 +40,7 @@ pub struct RequestPart {
     pub method: String,
     /// Without its query.
     pub path: String,
-    /// `generate`, `completions`, `count`, `vendor`, or `none`.
+    /// `generate`, `completions`, `count`, `compact`, `vendor`, or `none`.
     pub operation: &'static str,
     /// What the client speaks.
     pub dialect: Option<&'static str>,

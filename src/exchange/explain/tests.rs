@@ -335,9 +335,9 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
         assert!(reserved.usd.is_some_and(|usd| usd > 0.0), "{reserved:?}");
     }
     let key = named_key(&gateway, "team").expect("configured");
-    let permit = limits::admit_vendor(
-        &gateway,
+    let permit = gateway.limits.admit(
         gateway.limits.whom(key.index, None),
+        crate::limits::Estimate::default(),
         moment.now,
         moment.wall,
     );

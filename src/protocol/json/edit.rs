@@ -74,6 +74,16 @@ pub fn rename(body: &Bytes, members: &Members, model: &str) -> Pieces {
 }
 
 impl Pieces {
+    /// `body` with what stands at `span` replaced.
+    pub fn spliced(body: &Bytes, span: Range<usize>, value: Bytes) -> Self {
+        let mut pieces = Self::default();
+        let end = span.end.min(body.len());
+        pieces.push(body.slice(..span.start.min(end)));
+        pieces.push(value);
+        pieces.push(body.slice(end..));
+        pieces
+    }
+
     /// All bytes together.
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()

@@ -1,4 +1,5 @@
 //! A new connection to a host: whichever of its addresses answers first, by RFC 8305, and on through an egress proxy.
+#[cfg(test)]
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,8 @@ impl Dialer {
     }
 
     /// The address that is tried first.
-    pub(super) async fn first(&self) -> Option<SocketAddr> {
+    #[cfg(test)]
+    async fn first(&self) -> Option<SocketAddr> {
         self.addresses.candidates().await.first().copied()
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pingora::protocols::l4::ext::TcpKeepalive;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::tls::ALPN;
-use pingora::upstreams::peer::{HttpPeer, Peer, PeerOptions};
+use pingora::upstreams::peer::{Peer, PeerOptions};
 
 use super::dial::Dialer;
 use crate::config::{Account, Egress, Endpoint};
@@ -143,16 +143,6 @@ impl Target {
         let elapsed = now.saturating_duration_since(self.way.since).as_millis();
         let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX).max(1);
         self.way.proved.fetch_max(elapsed, Ordering::Relaxed);
-    }
-
-    /// For Pingora's own proxying. It recognises a pooled connection by its address, so the likeliest is stated.
-    pub(crate) async fn http_peer(&self) -> HttpPeer {
-        let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let first = self.way.dialer.first().await.unwrap_or(unspecified);
-        let mut peer = HttpPeer::new(first, self.way.tls, self.way.host.clone());
-        peer.group_key = self.way.key;
-        peer.options = self.way.shared.clone();
-        peer
     }
 }
 

@@ -1,0 +1,141 @@
+//! The field `model` of a multipart form: where it stands, wherever it stands.
+//!
+//! Only as much of RFC 7578 is read as finding one small field takes; what the files hold is never looked into but for
+//! the boundary.
+use std::ops::Range;
+
+use memchr::memmem;
+
+/// The boundary that a `content-type` names; `None` = it is no form.
+pub fn boundary(content_type: &str) -> Option<&str> {
+    let (media, parameters) = content_type.split_once(';')?;
+    if !media.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let boundary = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("boundary")
+            .then(|| value.trim().trim_matches('"'))
+    })?;
+    (1..=MOST_BOUNDARY)
+        .contains(&boundary.len())
+        .then_some(boundary)
+}
+
+/// Where the value of the field of that name stands; `Err` when there are two, of which a vendor may take either.
+pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, Twice> {
+    let delimiter = format!("--{boundary}");
+    let finder = memmem::Finder::new(delimiter.as_bytes());
+    let starts: Vec<usize> = finder
+        .find_iter(body)
+        .filter(|at| {
+            *at == 0
+                || body
+                    .get(..*at)
+                    .is_some_and(|before| before.ends_with(b"\n"))
+        })
+        .take(MOST_PARTS)
+        .collect();
+    let mut found = None;
+    for pair in starts.windows(2) {
+        let &[start, end] = pair else { continue };
+        let start = start + delimiter.len();
+        let Some(part) = body.get(start..end) else {
+            continue;
+        };
+        let Some((head, value)) = split(part) else {
+            continue;
+        };
+        if names(head, name) {
+            let value = start + value.start..start + value.end;
+            if found.replace(value).is_some() {
+                return Err(Twice);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A field that stands twice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Twice;
+
+/// The headers of a part and where its value stands, the line break before the next delimiter left out.
+fn split(part: &[u8]) -> Option<(&[u8], Range<usize>)> {
+    let (at, gap) = match (memmem::find(part, b"\r\n\r\n"), memmem::find(part, b"\n\n")) {
+        (Some(at), Some(bare)) if bare < at => (bare, 2),
+        (Some(at), _) => (at, 4),
+        (None, Some(at)) => (at, 2),
+        (None, None) => return None,
+    };
+    let value = part.get(at + gap..)?;
+    let value = value.strip_suffix(b"\n").unwrap_or(value);
+    let value = value.strip_suffix(b"\r").unwrap_or(value);
+    Some((part.get(..at)?, at + gap..at + gap + value.len()))
+}
+
+/// Whether the headers of a part say that it is the field of that name.
+fn names(head: &[u8], name: &str) -> bool {
+    if head.len() > MOST_HEAD {
+        return false;
+    }
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let disposition = lines.find_map(|line| {
+        let (header, value) = line.split_once(':')?;
+        header
+            .trim()
+            .eq_ignore_ascii_case("content-disposition")
+            .then_some(value)
+    });
+    disposition.is_some_and(|value| {
+        value.split(';').any(|parameter| {
+            parameter.split_once('=').is_some_and(|(key, value)| {
+                key.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == name
+            })
+        })
+    })
+}
+
+/// RFC 2046 allows 70 characters.
+const MOST_BOUNDARY: usize = 70;
+/// Parts that are looked at; no vendor takes more.
+const MOST_PARTS: usize = 1024;
+/// Bytes of the headers of a part that is looked at.
+const MOST_HEAD: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(body: &str) -> Result<Option<&str>, Twice> {
+        field(body.as_bytes(), "b", "model").map(|span| span.and_then(|span| body.get(span)))
+    }
+
+    #[test]
+    fn a_boundary_is_read_as_clients_write_it() {
+        assert_eq!(boundary("multipart/form-data; boundary=b"), Some("b"));
+        assert_eq!(
+            boundary("Multipart/Form-Data; charset=utf-8; Boundary=\"b c\""),
+            Some("b c")
+        );
+        assert_eq!(boundary("multipart/form-data"), None);
+        assert_eq!(boundary("application/json; boundary=b"), None);
+    }
+
+    #[test]
+    fn the_field_is_found_before_and_after_the_file() {
+        let model = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n";
+        let file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"model\"\r\nContent-Type: audio/wav\r\n\r\nRIFF--b\r\n\r\nname=\"model\"\r\n";
+        for body in [
+            format!("{model}{file}--b--\r\n"),
+            format!("{file}{model}--b--\r\n"),
+        ] {
+            assert_eq!(value(&body), Ok(Some("whisper-1")), "{body}");
+        }
+        assert_eq!(value(&format!("{file}--b--\r\n")), Ok(None));
+        assert_eq!(value(&format!("{model}{file}{model}--b--\r\n")), Err(Twice));
+        assert_eq!(value("nothing"), Ok(None));
+    }
+}

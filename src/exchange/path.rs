@@ -1,0 +1,332 @@
+//! A request's path, decoded and put in order before anything is matched against it.
+//!
+//! Everything that decides about a request goes by this path, and an upstream gets one that is written from it: two
+//! spellings of one path cannot be two things. What could be read in two ways is refused.
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use smallvec::SmallVec;
+
+/// The segments of a path, decoded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Path<'a> {
+    segments: SmallVec<[Cow<'a, str>; 6]>,
+    /// The segment that holds an encoded slash: only an id may.
+    slash: Option<usize>,
+    /// The deployment that a path of Azure's names: the model.
+    deployment: Option<Cow<'a, str>>,
+}
+
+/// Why a path cannot be read in one way only.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// `%` without two hexadecimal digits, or bytes that are no UTF-8.
+    Coding,
+    /// A control character or a backslash.
+    Character,
+    /// `.` or `..`, also encoded.
+    Dots,
+    /// Two slashes that follow each other, but for one at the front.
+    Empty,
+    /// An encoded slash where no name of a model or id of a resource stands.
+    Slash,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Coding => "its percent-encoding is broken",
+            Self::Character => "it holds a control character or a backslash",
+            Self::Dots => "`.` and `..` have no place in it",
+            Self::Empty => "it has an empty segment (`//`)",
+            Self::Slash => {
+                "an encoded slash (`%2F`) may stand only in the name of a model or the id of a resource"
+            }
+        })
+    }
+}
+
+impl<'a> Path<'a> {
+    /// Reads the path of a request. One empty segment at the front and one slash at the end do not count.
+    pub fn read(raw: &'a str) -> Result<Self, Fault> {
+        let rest = raw.strip_prefix('/').unwrap_or(raw);
+        let rest = rest.strip_prefix('/').unwrap_or(rest);
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let mut path = Self {
+            segments: SmallVec::new(),
+            slash: None,
+            deployment: None,
+        };
+        if rest.is_empty() {
+            return Ok(path);
+        }
+        for (at, segment) in rest.split('/').enumerate() {
+            let segment = decode(segment)?;
+            let mut pieces = segment.split('/');
+            if pieces.any(str::is_empty) {
+                return Err(Fault::Empty);
+            }
+            // Some servers take what follows a semicolon for a parameter of the segment.
+            let dots = |piece: &str| matches!(piece.split(';').next(), Some("." | ".."));
+            if segment.split('/').any(dots) {
+                return Err(Fault::Dots);
+            }
+            if segment.contains(|c: char| c.is_control() || c == '\\') {
+                return Err(Fault::Character);
+            }
+            if segment.contains('/') && path.slash.replace(at).is_some() {
+                return Err(Fault::Slash);
+            }
+            path.segments.push(segment);
+        }
+        path.normalise();
+        match path.slash {
+            // The version and the kind of thing are nobody's id.
+            Some(0 | 1) => Err(Fault::Slash),
+            _ => Ok(path),
+        }
+    }
+
+    /// The decoded segments.
+    pub fn segments(&self) -> SmallVec<[&str; 6]> {
+        self.segments.iter().map(AsRef::as_ref).collect()
+    }
+
+    /// The decoded path; an encoded slash is a slash.
+    pub fn joined(&self) -> String {
+        let mut out = String::new();
+        for segment in &self.segments {
+            out.push('/');
+            out.push_str(segment);
+        }
+        out
+    }
+
+    /// The deployment that a path of Azure's names.
+    pub fn deployment(&self) -> Option<&str> {
+        self.deployment.as_deref()
+    }
+
+    /// Whether a segment holds an encoded slash.
+    pub fn has_slash(&self) -> bool {
+        self.slash.is_some()
+    }
+
+    /// The path as an upstream may be asked for it.
+    pub fn write(&self) -> String {
+        let mut out = String::new();
+        for segment in &self.segments {
+            out.push('/');
+            out.extend(utf8_percent_encode(segment, &SEGMENT));
+        }
+        out
+    }
+
+    /// Brings the ways in which clients write a base URL to one: without a version, with two, below the name of a
+    /// vendor, as Azure has it, as Gemini's endpoints for OpenAI's clients.
+    fn normalise(&mut self) {
+        let drop = match self.segments().as_slice() {
+            ["openai", "deployments", _, ..] => 2,
+            ["openai" | "anthropic" | "api", version, ..] if is_version(version) => 1,
+            ["openai", kind, ..] if is_kind(kind) => 1,
+            _ => 0,
+        };
+        if drop == 2 {
+            self.deployment = Some(self.segments.remove(2));
+            // The deployment may hold the slash; nothing after it is left to hold one.
+            self.slash = match self.slash {
+                Some(2) | None => None,
+                Some(at) => Some(at.saturating_sub(1)),
+            };
+        }
+        self.drop_front(drop);
+        let doubled = |segments: &[&str]| match segments {
+            [first, second, ..] => is_version(first) && is_version(second),
+            _ => false,
+        };
+        while doubled(&self.segments()) {
+            self.drop_front(1);
+        }
+        let (drop, bare) = match self.segments().as_slice() {
+            ["v1beta", "openai", ..] => (2, true),
+            [kind, ..] => (0, is_kind(kind)),
+            [] => (0, false),
+        };
+        self.drop_front(drop);
+        if bare {
+            self.push_front();
+        }
+    }
+
+    fn drop_front(&mut self, count: usize) {
+        self.segments.drain(..count.min(self.segments.len()));
+        // An encoded slash in what is dropped stays a fault.
+        self.slash = self.slash.map(|at| at.saturating_sub(count));
+    }
+
+    fn push_front(&mut self) {
+        self.segments.insert(0, Cow::Borrowed("v1"));
+        self.slash = self.slash.map(|at| if at == 0 { 0 } else { at + 1 });
+    }
+}
+
+/// Decodes a segment, strictly.
+fn decode(segment: &str) -> Result<Cow<'_, str>, Fault> {
+    if !segment.contains('%') {
+        return Ok(Cow::Borrowed(segment));
+    }
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        if *byte != b'%' {
+            bytes.push(*byte);
+            rest = tail;
+            continue;
+        }
+        let [high, low, tail @ ..] = tail else {
+            return Err(Fault::Coding);
+        };
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let (Some(high), Some(low)) = (digit(high), digit(low)) else {
+            return Err(Fault::Coding);
+        };
+        bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+        rest = tail;
+    }
+    String::from_utf8(bytes)
+        .map(Cow::Owned)
+        .map_err(|_| Fault::Coding)
+}
+
+fn is_version(segment: &str) -> bool {
+    matches!(segment, "v1" | "v1beta" | "v1alpha")
+}
+
+/// What stands after the version in the paths that Weir knows, where clients leave the version out.
+fn is_kind(segment: &str) -> bool {
+    matches!(
+        segment,
+        "audio"
+            | "batches"
+            | "chat"
+            | "completions"
+            | "embeddings"
+            | "files"
+            | "images"
+            | "messages"
+            | "models"
+            | "moderations"
+            | "rerank"
+            | "responses"
+            | "uploads"
+    )
+}
+
+/// All but RFC 3986's unreserved characters and those that paths of the vendors carry plainly.
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'=')
+    .remove(b',')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'*')
+    .remove(b'+');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(raw: &str) -> Result<String, Fault> {
+        Path::read(raw).map(|path| path.write())
+    }
+
+    #[test]
+    fn one_slash_too_many_at_either_end_is_nothing() {
+        for raw in [
+            "/v1/messages",
+            "//v1/messages",
+            "/v1/messages/",
+            "//v1/messages/",
+        ] {
+            assert_eq!(written(raw).as_deref(), Ok("/v1/messages"), "{raw}");
+        }
+        assert_eq!(written("/").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn what_reads_in_two_ways_is_refused() {
+        for (raw, fault) in [
+            ("/v1/messages//", Fault::Empty),
+            ("///v1/messages", Fault::Empty),
+            ("/v1//messages", Fault::Empty),
+            ("/v1/files/%2F", Fault::Empty),
+            ("/v1/files/../admin", Fault::Dots),
+            ("/v1/files/%2e%2E/admin", Fault::Dots),
+            ("/v1/files/a%2f..", Fault::Dots),
+            ("/v1/files/..;x/admin", Fault::Dots),
+            ("/v1/./x", Fault::Dots),
+            ("/v1/files/%00", Fault::Character),
+            ("/v1/files/a%5Cb", Fault::Character),
+            ("/v1/files/%7F", Fault::Character),
+            ("/v1/files/%zz", Fault::Coding),
+            ("/v1/files/%2", Fault::Coding),
+            ("/v1/files/%ff", Fault::Coding),
+            ("/v1%2Fmessages", Fault::Slash),
+            ("/v1/chat%2Fcompletions", Fault::Slash),
+            ("/chat%2Fcompletions", Fault::Slash),
+            ("/v1/v1/chat%2Fcompletions", Fault::Slash),
+            ("/v1/files/a%2Fb/c%2Fd", Fault::Slash),
+        ] {
+            assert_eq!(written(raw), Err(fault), "{raw}");
+        }
+    }
+
+    #[test]
+    fn ids_are_written_again_as_they_were_meant() {
+        for (raw, expected) in [
+            ("/v1/files/a%2Fb/content", "/v1/files/a%2Fb/content"),
+            ("/v1/files/f%69le", "/v1/files/file"),
+            ("/v1/files/%252e%252e", "/v1/files/%252e%252e"),
+            (
+                "/v1beta/models/m:embedContent",
+                "/v1beta/models/m:embedContent",
+            ),
+            ("/v1/files/\u{e9} x?", "/v1/files/%C3%A9%20x%3F"),
+        ] {
+            assert_eq!(written(raw).as_deref(), Ok(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_ways_to_write_a_base_come_to_one() {
+        for (raw, expected) in [
+            ("/chat/completions", "/v1/chat/completions"),
+            ("/messages", "/v1/messages"),
+            ("/v1/v1/messages", "/v1/messages"),
+            (
+                "/v1/v1beta/models/m:generateContent",
+                "/v1beta/models/m:generateContent",
+            ),
+            ("/openai/v1/responses", "/v1/responses"),
+            ("/openai/responses", "/v1/responses"),
+            ("/anthropic/v1/messages", "/v1/messages"),
+            ("/api/v1/chat/completions", "/v1/chat/completions"),
+            ("/v1beta/openai/chat/completions", "/v1/chat/completions"),
+            (
+                "/openai/deployments/gpt-4o/chat/completions",
+                "/v1/chat/completions",
+            ),
+            ("/api/hello", "/api/hello"),
+        ] {
+            assert_eq!(written(raw).as_deref(), Ok(expected), "{raw}");
+        }
+        let azure = Path::read("/openai/deployments/org%2Fm/embeddings").expect("a path");
+        assert_eq!(azure.deployment(), Some("org/m"));
+    }
+}

@@ -1,0 +1,262 @@
+//! A call whose body has been read: what decides about it, wherever its endpoint names it.
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use super::Gateway;
+use super::form;
+use super::operation::{Endpoint, ModelCall};
+use super::refusal::Refusal;
+use super::route::Facts;
+use super::side::Place;
+use crate::config::ClientKey;
+use crate::protocol::json::{self, Draft, Members};
+
+/// A call as it came, for its rewrites.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) call: ModelCall,
+    pub(super) body: Bytes,
+    /// The members of `body`.
+    pub(super) members: Members,
+    pub(super) stream: bool,
+    /// Where a form names its model.
+    pub(super) form: Option<Range<usize>>,
+}
+
+/// A call with its model, after its rewrites.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) call: ModelCall,
+    pub(super) body: Bytes,
+    /// The members of `body`.
+    pub(super) members: Members,
+    pub(super) model: String,
+    pub(super) stream: bool,
+    /// Where a form names its model.
+    pub(super) form: Option<Range<usize>>,
+}
+
+/// Reads a call, for its rewrites.
+pub(super) fn read(
+    call: ModelCall,
+    headers: &HeaderMap,
+    mut body: Bytes,
+) -> Result<Received, Refusal> {
+    let mut form = None;
+    let mut members = match call.side.as_deref().map(|side| &side.model) {
+        Some(Place::Nowhere) => Members::default(),
+        // What there is of it is none of ours.
+        Some(Place::Path { .. }) => json::scan(&body).unwrap_or_default(),
+        Some(Place::Body | Place::BodyOrDefault) if let Some(boundary) = boundary(headers) => {
+            form =
+                form::field(&body, boundary, "model").map_err(|form::Twice| Refusal::Member {
+                    name: "model",
+                    expected: "in the form only once",
+                })?;
+            Members::default()
+        }
+        _ => json::scan(&body).map_err(Refusal::Json)?,
+    };
+    if let Some(deployment) = &call.deployment
+        && !members.is_empty()
+    {
+        let mut draft = Draft::new(&body, &members);
+        draft.put("model", json::quote(deployment));
+        if let Some(named) = draft.finish() {
+            members = json::scan(&named).map_err(Refusal::Json)?;
+            body = named;
+        }
+    }
+    if members
+        .span(&body, "model")
+        .is_some_and(|span| span.len() > 6 * LONGEST_MODEL + 2)
+    {
+        return Err(name_fault());
+    }
+    let stream = match call.path_stream {
+        Some(stream) => stream,
+        None => call.endpoint != Endpoint::Count && optional_bool(&members, &body, "stream")?,
+    };
+    Ok(Received {
+        call,
+        body,
+        members,
+        stream,
+        form,
+    })
+}
+
+fn boundary(headers: &HeaderMap) -> Option<&str> {
+    form::boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+impl Received {
+    /// What the call asks for, after its rewrites.
+    pub(super) fn asked(self) -> Result<Asked, Refusal> {
+        let model = self.model()?;
+        Ok(Asked {
+            call: self.call,
+            body: self.body,
+            members: self.members,
+            model,
+            stream: self.stream,
+            form: self.form,
+        })
+    }
+
+    /// The model that is asked for; empty where the endpoint is not about one.
+    fn model(&self) -> Result<String, Refusal> {
+        let place = self.call.side.as_deref().map(|side| &side.model);
+        let named = match (&self.call.path_model, &self.form) {
+            (Some(model), _) => Some(model.clone()),
+            (None, Some(span)) => {
+                let value = self.body.get(span.clone()).unwrap_or_default();
+                Some(String::from_utf8(value.to_vec()).map_err(|_| name_fault())?)
+            }
+            (None, None) => self
+                .members
+                .string(&self.body, "model")
+                .map(|model| model.into_owned())
+                .or_else(|| self.call.deployment.clone()),
+        };
+        match (named, place) {
+            (Some(model), _) if model.len() > LONGEST_MODEL => Err(name_fault()),
+            (Some(model), _) if !model.is_empty() => Ok(model),
+            (None, Some(Place::Nowhere)) => Ok(String::new()),
+            (None, Some(Place::BodyOrDefault)) if !self.members.has(&self.body, "model") => {
+                Ok(String::new())
+            }
+            (None, Some(_)) => Err(Refusal::Member {
+                name: "model",
+                expected: "a string that is not empty, in the body or as a field of the form",
+            }),
+            _ => Err(Refusal::Member {
+                name: "model",
+                expected: "a string that is not empty",
+            }),
+        }
+    }
+}
+
+impl Asked {
+    /// Whether the key may ask for all of the models that the request names.
+    pub(super) fn is_allowed(&self, key: &ClientKey) -> Result<(), Refusal> {
+        let Some(globs) = &key.models else {
+            return Ok(());
+        };
+        match self.call.side.as_deref() {
+            Some(side) if self.model.is_empty() => {
+                return match side.model {
+                    Place::Nowhere if key.files => Ok(()),
+                    Place::Nowhere => Err(Refusal::VendorForbidden),
+                    _ => Err(Refusal::Member {
+                        name: "model",
+                        expected: "given, because this API key is bound to certain models",
+                    }),
+                };
+            }
+            _ => {}
+        }
+        let others = others(&self.body, &self.members);
+        let mut all = std::iter::once(self.model.as_str()).chain(others.iter().map(String::as_str));
+        match all.find(|model| !globs.iter().any(|glob| glob.is_match(model))) {
+            Some(model) => Err(Refusal::ModelForbidden {
+                model: model.chars().take(LONGEST_MODEL).collect(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What routes are matched against.
+    pub(super) fn facts<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        key: &'a ClientKey,
+        headers: &'a HeaderMap,
+    ) -> Facts<'a> {
+        Facts {
+            key,
+            call: &self.call,
+            model: &self.model,
+            stream: self.stream,
+            headers,
+            body: &self.body,
+            tokens: &gateway.tokens,
+            needs: OnceCell::new(),
+        }
+    }
+}
+
+/// The models that a request names beside its own: those that OpenRouter may answer with instead, Anthropic's
+/// fallbacks, those that tools of the vendor run.
+fn others(body: &Bytes, members: &Members) -> Vec<String> {
+    let mut models = Vec::new();
+    for name in ["models", "fallbacks", "fallback_models"] {
+        for element in elements(body, members, name) {
+            let named = json::object(&element).and_then(|inner| {
+                inner
+                    .string(&element, "model")
+                    .map(|name| name.into_owned())
+            });
+            models.extend(named.or_else(|| json::string(&element).map(|name| name.into_owned())));
+        }
+    }
+    // A preset of OpenRouter's chooses the model where nobody here sees it.
+    if let Some(preset) = members.string(body, "preset") {
+        models.push(format!("@preset/{preset}"));
+    }
+    for name in ["tools", "plugins"] {
+        for element in elements(body, members, name) {
+            let Some(inner) = json::object(&element) else {
+                continue;
+            };
+            models.extend(
+                inner
+                    .string(&element, "model")
+                    .map(|name| name.into_owned()),
+            );
+            let allowed = inner.span(&element, "allowed_models");
+            let allowed = allowed.map(|span| element.slice(span)).unwrap_or_default();
+            for span in json::elements(&allowed).unwrap_or_default() {
+                let name = allowed.get(span).and_then(json::string);
+                models.extend(name.map(|name| name.into_owned()));
+            }
+        }
+    }
+    models
+}
+
+/// The elements of a member that is a list.
+fn elements(body: &Bytes, members: &Members, name: &str) -> Vec<Bytes> {
+    let Some(list) = members.span(body, name).map(|span| body.slice(span)) else {
+        return Vec::new();
+    };
+    let spans = json::elements(&list).unwrap_or_default();
+    spans.into_iter().map(|span| list.slice(span)).collect()
+}
+
+fn name_fault() -> Refusal {
+    Refusal::Member {
+        name: "model",
+        expected: "a name of at most 256 bytes",
+    }
+}
+
+/// Absent and `null` are false, as the vendors read it.
+fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<bool, Refusal> {
+    match members.value(body, name) {
+        None | Some(b"null" | b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => Err(Refusal::Member {
+            name,
+            expected: "true or false",
+        }),
+    }
+}
+
+/// Longest name of a model, bytes. It is routed, logged and echoed.
+const LONGEST_MODEL: usize = 256;

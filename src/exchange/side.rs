@@ -1,0 +1,187 @@
+//! The vendors' endpoints beside the generation of answers: embeddings, images, audio, files, batches and their like.
+//!
+//! Weir does not interpret what they say, but it knows where they name a model: such a request is routed, limited and
+//! failed over as one for an answer is, and obeys the models of its key. What names none goes by the client's key, so
+//! that a key finds its files and batches again.
+use http::{Method, StatusCode};
+
+use super::path::Path;
+use crate::outcome::FailureClass;
+use crate::pool::{Failure, Scope};
+use crate::protocol::Dialect;
+
+/// A request to such an endpoint.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Side {
+    pub method: Method,
+    /// Below the vendor's host, as Weir writes it: `/v1/files/file-1`.
+    pub path: String,
+    pub model: Place,
+}
+
+/// Where a request names its model.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// In the member `model` of the body, or in the field of that name of a form.
+    Body,
+    /// As [`Place::Body`], but the vendor has a model of its own for who names none.
+    BodyOrDefault,
+    /// Nowhere: the endpoint is about things, not about models.
+    Nowhere,
+    /// In the path, before this verb of Gemini's.
+    Path { verb: String },
+}
+
+impl Side {
+    /// The stored response that the path names: it lives on the account that made it.
+    pub(super) fn response(&self) -> Option<&str> {
+        let rest = self.path.strip_prefix("/v1/responses/")?;
+        rest.split('/').next()
+    }
+
+    /// What a failure here says about the account: nothing about the models that answer, unless the credential is not
+    /// accepted at all or nobody can be reached.
+    pub(super) fn blame(failure: &Failure, status: Option<StatusCode>) -> Failure {
+        let mut failure = *failure;
+        match failure.class {
+            FailureClass::Auth if status == Some(StatusCode::UNAUTHORIZED) => {}
+            FailureClass::Auth
+            | FailureClass::Quota
+            | FailureClass::Throttled
+            | FailureClass::ThrottledBlind => failure.scope = Scope::AccountModel,
+            FailureClass::Overloaded => {
+                failure.class = FailureClass::ThrottledBlind;
+                failure.scope = Scope::AccountModel;
+            }
+            FailureClass::ServerError | FailureClass::Slow => {
+                failure.class = FailureClass::ServerError;
+                failure.scope = Scope::Nothing;
+            }
+            FailureClass::ClientFault
+            | FailureClass::ClientGone
+            | FailureClass::ContextLength
+            | FailureClass::Transport
+            | FailureClass::Truncated => {}
+        }
+        failure
+    }
+
+    /// Whether the same request may be sent again after a byte of it was sent: nothing is made twice.
+    pub fn is_repeatable(&self) -> bool {
+        self.model != Place::Nowhere || self.method == Method::GET
+    }
+}
+
+/// An endpoint of a vendor, asked for.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) dialect: Dialect,
+    /// The model that the path names.
+    pub(super) model: Option<String>,
+    pub(super) side: Side,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Missed {
+    /// The vendor documents only these methods there.
+    Method(&'static str),
+    Path,
+}
+
+/// Tells an endpoint of a vendor by its path; on paths that several vendors share, by the dialect of the caller.
+pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<Found, Missed> {
+    let segments = path.segments();
+    let row = row(&segments, caller).ok_or(Missed::Path)?;
+    let mut methods = row.methods.split(", ");
+    if !methods.any(|allowed| allowed == method.as_str()) {
+        return Err(Missed::Method(row.methods));
+    }
+    let (named, model) = match row.place {
+        Place::Path { verb } => {
+            let named = gemini_model(&segments).map(|(model, _)| model);
+            (named, Place::Path { verb })
+        }
+        // Only a request that makes something says with what.
+        Place::Body | Place::BodyOrDefault if *method != Method::POST => (None, Place::Nowhere),
+        place => (None, place),
+    };
+    Ok(Found {
+        dialect: row.dialect,
+        model: named,
+        side: Side {
+            method: method.clone(),
+            path: path.write(),
+            model,
+        },
+    })
+}
+
+/// What is known of an endpoint.
+struct Row {
+    dialect: Dialect,
+    place: Place,
+    /// The methods that the vendor documents, as `Allow` writes them.
+    methods: &'static str,
+}
+
+fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
+    use Place::{Body, BodyOrDefault, Nowhere};
+    let row = |dialect, place, methods| {
+        Some(Row {
+            dialect,
+            place,
+            methods,
+        })
+    };
+    let chat = |place, methods| row(Dialect::OpenaiChat, place, methods);
+    if let Some((_, verb)) = gemini_model(segments) {
+        return row(Dialect::Gemini, Place::Path { verb }, "POST");
+    }
+    match segments {
+        ["v1", "messages", "batches", ..] => row(Dialect::Anthropic, Nowhere, THINGS),
+        ["v1", "skills", ..] => row(Dialect::Anthropic, Nowhere, THINGS),
+        ["v1", "files", ..] if caller == Dialect::Anthropic => {
+            row(Dialect::Anthropic, Nowhere, THINGS)
+        }
+        ["v1", "responses", _, ..] | ["v1", "conversations", ..] => {
+            row(Dialect::OpenaiResponses, Nowhere, THINGS)
+        }
+        ["v1", "embeddings" | "rerank"] => chat(Body, "POST"),
+        ["v1", "moderations"] => chat(BodyOrDefault, "POST"),
+        ["v1", "images", "generations" | "edits" | "variations"] => chat(BodyOrDefault, "POST"),
+        ["v1", "audio", "speech" | "transcriptions" | "translations"] => chat(Body, "POST"),
+        ["v1", "videos"] => chat(BodyOrDefault, "GET, POST"),
+        [
+            "v1",
+            "audio" | "batches" | "containers" | "evals" | "files" | "fine_tuning" | "uploads"
+            | "vector_stores" | "videos",
+            ..,
+        ]
+        | ["v1", "chat", "completions", _, ..] => chat(Nowhere, THINGS),
+        ["v1", "models", _, ..] => chat(Nowhere, "GET, HEAD, DELETE"),
+        ["v1beta" | "v1alpha", "interactions"] => row(Dialect::Gemini, BodyOrDefault, "POST"),
+        ["v1beta" | "v1alpha", _, ..] | ["upload", "v1beta" | "v1alpha", _, ..] => {
+            row(Dialect::Gemini, Nowhere, "GET, POST, PATCH, DELETE")
+        }
+        _ => None,
+    }
+}
+
+/// The model and the verb of a path of Gemini's: `/v1beta/models/{model}:{verb}`. A model may have slashes and colons.
+pub(super) fn gemini_model(segments: &[&str]) -> Option<(String, String)> {
+    let (collection, rest) = match segments {
+        ["v1" | "v1beta" | "v1alpha", "models", rest @ ..] => ("", rest),
+        ["v1" | "v1beta" | "v1alpha", "tunedModels", rest @ ..] => ("tunedModels/", rest),
+        _ => return None,
+    };
+    let joined = rest.join("/");
+    let (model, verb) = joined.rsplit_once(':')?;
+    if model.is_empty() || !verb.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    Some((format!("{collection}{model}"), verb.to_owned()))
+}
+
+/// What the vendors' collections take.
+const THINGS: &str = "GET, POST, DELETE";
