@@ -151,7 +151,7 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
     }
     let models = |dialect| local(method, Local::Models { dialect });
     match segments.as_slice() {
-        [] | [""] | ["health"] | ["api", "hello"] => local(method, Local::Health),
+        [] | ["" | "health"] | ["api", "hello"] => local(method, Local::Health),
         ["ready"] => local(method, Local::Ready),
         ["adapters"] => local(method, Local::Adapters),
         ["v1" | "v1beta"] => local(method, Local::Index),

@@ -139,10 +139,10 @@ impl Edge {
             let id = &exchange.record.outcome.request_id;
             tracing::info!(request_id = %id, body = %shown::shown(&body, None), "request body");
         }
-        let head = session.req_header();
+        let headers = &session.req_header().headers;
         let (now, wall) = (Instant::now(), SystemTime::now());
         let gateway = exchange.snapshot.gateway.clone();
-        let admitted = admit::admit(&gateway, key, call, &head.headers, body, wall)?;
+        let admitted = admit::admit(&gateway, key, call, headers, body, wall)?;
         exchange.note(&admitted);
         let permit = limits::admit(&gateway, &admitted, now, wall)?;
         match permit {
