@@ -11,7 +11,6 @@
 //! client ──► listener ──► ProxyHttp hooks (proxy::edge) ──► exchange (pure) ──► relay ──► upstream account
 //!               request_filter          who are you, may you, which route; read the body, bounded
 //!               proxy_upstream_filter   pick an account, send, hold until the answer commits, relay
-//!               upstream_peer & co.     vendor endpoints that Weir does not interpret: plain proxying
 //!               fail_to_proxy           any refusal or failure, said in the caller's dialect
 //!               logging                 settle: metrics, access line
 //! ```

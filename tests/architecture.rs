@@ -277,6 +277,18 @@ fn links_in_documents_lead_somewhere() {
     }));
 }
 
+/// A stranger finds a behaviour's file by `docs/ARCHITECTURE.md`, so what it names is there.
+#[test]
+fn files_named_in_documents_exist() {
+    verdict(&over(&files(Path::new("docs"), "md"), |_, text| {
+        named_files(text)
+            .into_iter()
+            .filter(|file| !root().join(file).exists())
+            .map(|file| format!("`{file}` does not exist"))
+            .collect()
+    }));
+}
+
 // The rules: text in, faults out.
 
 /// Imports of modules that do not stand below `module`, whose path within the crate is given.
@@ -361,6 +373,15 @@ fn untested(file: &Path, tests: &str) -> Option<String> {
     let name = file.file_name()?.to_str()?;
     let named = tests.contains(name) || tests.contains("\"conf\"");
     (!named).then(|| format!("{}: no test names it", file.display()))
+}
+
+/// Paths of source files that stand in the prose as code.
+fn named_files(text: &str) -> Vec<String> {
+    text.lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .filter(|code| code.starts_with("src/") && !code.contains([' ', '*', '<', '{']))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Relative targets of Markdown links, without fragments; what stands in code is not a link.
@@ -705,6 +726,13 @@ mod rules_can_fail {
             .is_none()
         );
         assert!(untested(Path::new("conf/azure.yaml"), "files(\"conf\", \"yaml\")").is_none());
+    }
+
+    #[test]
+    fn named_files_are_found() {
+        let text =
+            "In `src/a/b.rs`, not `src/x/<name>.rs` and not src/c.rs;\n`tests/d.rs` is none.\n";
+        assert_eq!(named_files(text), ["src/a/b.rs"]);
     }
 
     #[test]
