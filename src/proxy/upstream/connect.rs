@@ -7,6 +7,7 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::dial::NO_ADDRESS;
+use super::gathered::gathered;
 use super::way::{IDLE_FOR, Target};
 
 /// The pooled connections of the process.
@@ -38,7 +39,8 @@ impl Connections {
         timeout: Duration,
     ) -> Result<(HttpSession, bool), ConnectFault> {
         match tokio::time::timeout(timeout, self.0.get_http_session(target)).await {
-            Ok(Ok(session)) => Ok(session),
+            Ok(Ok((session, true))) => Ok((session, true)),
+            Ok(Ok((session, false))) => Ok((gathered(session), false)),
             Ok(Err(error)) => Err(connect_fault(&error)),
             Err(_) => Err(ConnectFault::Timeout),
         }

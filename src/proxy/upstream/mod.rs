@@ -5,6 +5,7 @@ mod ask;
 pub(super) mod connect;
 mod dial;
 mod egress;
+mod gathered;
 pub(super) mod health_check;
 pub(super) mod http;
 pub(super) mod prometheus;
