@@ -5,7 +5,7 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pingora::protocols::http::client::HttpSession;
 use tokio::time::{Sleep, sleep_until};
 
@@ -13,12 +13,12 @@ use super::client::answer::client_head;
 use super::client::shown;
 use super::relay::{Gone, Relay, timed};
 use crate::exchange::dispatched::Dispatched;
-use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
+use crate::exchange::relaying::{Ended, Failed, Next, Ready, Relaying};
 use crate::outcome::End;
 use crate::pool::Fault;
 
 /// What a wait brought.
-enum Event {
+pub(super) enum Event {
     Chunk(Bytes),
     Cut,
     End,
@@ -40,6 +40,16 @@ pub(super) enum PumpEnd {
     Gone,
 }
 
+impl Event {
+    fn of(read: pingora::Result<Option<Bytes>>) -> Self {
+        match read {
+            Ok(Some(chunk)) => Self::Chunk(chunk),
+            Ok(None) => Self::End,
+            Err(_) => Self::Broke,
+        }
+    }
+}
+
 impl PumpEnd {
     /// Whether the upstream connection may be used again.
     pub(super) fn read_to_end(&self) -> bool {
@@ -58,6 +68,8 @@ pub(super) struct Pump<'a, 'b> {
     pub(super) upstream: HttpSession,
     pub(super) idle: Duration,
     pub(super) head_written: bool,
+    /// What was read ahead and has not been acted on: how the upstream ended.
+    pub(super) ahead: Option<Event>,
 }
 
 impl Pump<'_, '_> {
@@ -79,7 +91,7 @@ impl Pump<'_, '_> {
                             .as_mut()
                             .reset((last_read + self.idle.min(HOLD_FOR)).into());
                     }
-                    match self.relaying.push(&chunk, SystemTime::now()) {
+                    match self.take_in(&chunk).await {
                         Next::Hold => {}
                         Next::Forward => match self.flush().await {
                             Ok(true) => last_write = last_read,
@@ -153,20 +165,44 @@ impl Pump<'_, '_> {
         timer: Pin<&mut Sleep>,
         cut: Pin<&mut impl Future<Output = ()>>,
     ) -> Event {
+        if let Some(event) = self.ahead.take() {
+            return event;
+        }
         let began = Instant::now();
         let event = tokio::select! {
             biased;
-            read = self.upstream.read_response_body() => match read {
-                Ok(Some(chunk)) => Event::Chunk(chunk),
-                Ok(None) => Event::End,
-                Err(_) => Event::Broke,
-            },
+            read = self.upstream.read_response_body() => Event::of(read),
             _ = self.relay.client.read_body_or_idle(true) => Event::Gone,
             () = cut => Event::Cut,
             () = timer => Event::Tick,
         };
         self.relay.waited += began.elapsed();
         event
+    }
+
+    /// Takes in a chunk. Once there is something for the client, whatever else has come by now is taken in as well, so that
+    /// it goes out in one write.
+    async fn take_in(&mut self, chunk: &Bytes) -> Next {
+        let wall = SystemTime::now();
+        let mut next = self.relaying.push(chunk, wall);
+        let mut taken = chunk.len();
+        while matches!(next, Next::Forward) && taken < AT_ONCE {
+            let event = tokio::select! {
+                biased;
+                read = self.upstream.read_response_body() => Event::of(read),
+                () = std::future::ready(()) => break,
+            };
+            let Event::Chunk(chunk) = event else {
+                self.ahead = Some(event);
+                break;
+            };
+            taken += chunk.len();
+            match self.relaying.push(&chunk, wall) {
+                Next::Forward | Next::Hold => {}
+                other => next = other,
+            }
+        }
+        next
     }
 
     async fn end(&mut self) -> PumpEnd {
@@ -238,7 +274,7 @@ impl Relay<'_> {
             timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
             self.outcome.time_to_first_token = Some(self.arrived.elapsed());
         }
-        for bytes in relaying.take() {
+        for bytes in together(relaying.take()) {
             self.outcome.bytes_out += bytes.len() as u64;
             if let Some(sent) = &mut self.sent {
                 shown::keep(sent, &bytes);
@@ -250,6 +286,22 @@ impl Relay<'_> {
         Ok(written)
     }
 }
+
+/// Small pieces as one: each is a write, and often a chunk, of its own.
+fn together(ready: Ready) -> Ready {
+    let whole: usize = ready.iter().map(Bytes::len).sum();
+    if ready.len() < 2 || whole > 2 * AT_ONCE {
+        return ready;
+    }
+    let mut joined = BytesMut::with_capacity(whole);
+    for bytes in &ready {
+        joined.extend_from_slice(bytes);
+    }
+    Ready::from_iter([joined.freeze()])
+}
+
+/// Bytes after which what has come goes out, although more may be there.
+const AT_ONCE: usize = 64 << 10;
 
 /// What is held of a stream goes out this long after its first byte, committed or not.
 const HOLD_FOR: Duration = Duration::from_secs(2);

@@ -257,6 +257,7 @@ impl Relay<'_> {
             upstream,
             idle: timeouts.idle,
             head_written,
+            ahead: None,
         };
         let end = pump.run().await;
         let Pump {
