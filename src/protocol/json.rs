@@ -11,14 +11,18 @@ use std::ops::Range;
 use memchr::memchr;
 use smallvec::SmallVec;
 
+mod blocks;
+mod document;
 mod draft;
 mod edit;
+mod ends;
 mod pointer;
 mod scanner;
 mod text;
 
 pub mod surrogates;
 
+pub use document::Document;
 pub use draft::{Draft, insert};
 pub use edit::{Edit, Pieces, rename, set};
 pub use pointer::Pointer;
@@ -84,7 +88,7 @@ pub fn scan(body: &[u8]) -> Result<Members, Fault> {
         Some(b'{') => {}
         Some(_) => return Err(Fault::NotAnObject),
     }
-    if let Err(error) = std::str::from_utf8(body) {
+    if let Err(error) = simdutf8::compat::from_utf8(body) {
         return Err(Fault::NotUtf8 {
             at: error.valid_up_to(),
         });

@@ -7,6 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::RequestFault;
+use crate::protocol::json::Document;
 
 /// A string that borrows from the bytes unless an escape forbids it. (`Option<Cow<str>>` always copies.)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -100,6 +101,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 pub struct Path<'a> {
     parent: Option<&'a Path<'a>>,
     segment: Segment<'a>,
+    /// The body that it is a path in, where that was looked through.
+    document: Option<&'a Document<'a>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +117,16 @@ impl<'a> Path<'a> {
         Self {
             parent: None,
             segment: Segment::Field(name),
+            document: None,
+        }
+    }
+
+    /// A top-level field of a body.
+    pub const fn of(document: &'a Document<'a>, name: &'a str) -> Self {
+        Self {
+            parent: None,
+            segment: Segment::Field(name),
+            document: Some(document),
         }
     }
 
@@ -123,6 +136,7 @@ impl<'a> Path<'a> {
         Self {
             parent: Some(self),
             segment: Segment::Field(name),
+            document: self.document,
         }
     }
 
@@ -132,6 +146,7 @@ impl<'a> Path<'a> {
         Self {
             parent: Some(self),
             segment: Segment::Index(index),
+            document: self.document,
         }
     }
 
@@ -142,7 +157,11 @@ impl<'a> Path<'a> {
 
     /// Reads the value that stands here.
     pub fn read<'de, T: Deserialize<'de>>(&self, value: &'de RawValue) -> Result<T, RequestFault> {
-        serde_json::from_str(value.get()).map_err(|error| self.fault(without_position(&error)))
+        let read = match self.document {
+            Some(document) => document.read(value),
+            None => serde_json::from_str(value.get()),
+        };
+        read.map_err(|error| self.fault(without_position(&error)))
     }
 }
 

@@ -3,7 +3,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::text;
+use super::blocks::{Blocks, Wrong};
+use super::ends::Ends;
 use super::{Fault, MAX_DEPTH, Member, Members};
 
 /// One pass over a body; `at` never leaves `0..=body.len()`.
@@ -12,21 +13,39 @@ pub(super) struct Scanner<'a> {
     body: &'a [u8],
     at: usize,
     nest: Nest,
+    blocks: Blocks<'a>,
+    /// Where the values end, for whoever reads them afterwards.
+    ends: Option<&'a mut Ends>,
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner of an object whose opening brace lies just before `at`.
     pub(super) fn new(body: &'a [u8], at: usize) -> Self {
-        let mut nest = Nest::default();
-        nest.push(Bracket::Object);
-        Self { body, at, nest }
+        Self::inside(Bracket::Object, body, at)
+    }
+
+    /// As [`Scanner::new`], and notes in `ends` where the values end.
+    pub(super) fn noting(body: &'a [u8], at: usize, ends: &'a mut Ends) -> Self {
+        let mut scanner = Self::new(body, at);
+        scanner.ends = Some(ends);
+        scanner
     }
 
     /// A scanner of an array whose opening bracket lies just before `at`.
     pub(super) fn of_array(body: &'a [u8], at: usize) -> Self {
+        Self::inside(Bracket::Array, body, at)
+    }
+
+    fn inside(bracket: Bracket, body: &'a [u8], at: usize) -> Self {
         let mut nest = Nest::default();
-        nest.push(Bracket::Array);
-        Self { body, at, nest }
+        nest.push(bracket);
+        Self {
+            body,
+            at,
+            nest,
+            blocks: Blocks::new(body),
+            ends: None,
+        }
     }
 
     /// The members of the object, behind which nothing may follow.
@@ -114,14 +133,14 @@ impl<'a> Scanner<'a> {
                         self.key()?;
                         continue;
                     }
-                    self.nest.pop();
+                    self.close();
                 }
                 Some(b'[') => {
                     self.open(Bracket::Array)?;
                     if !self.eat_after_space(b']') {
                         continue;
                     }
-                    self.nest.pop();
+                    self.close();
                 }
                 Some(b't') => self.literal(b"true")?,
                 Some(b'f') => self.literal(b"false")?,
@@ -152,7 +171,7 @@ impl<'a> Scanner<'a> {
                 }
                 (Some(b']'), Bracket::Array) | (Some(b'}'), Bracket::Object) => {
                     self.at += 1;
-                    self.nest.pop();
+                    self.close();
                 }
                 (None, _) => return Err(self.fault("the body ends too early")),
                 (Some(_), Bracket::Array) => return Err(self.fault("expected , or ] in an array")),
@@ -169,45 +188,42 @@ impl<'a> Scanner<'a> {
             return Err(Fault::TooDeep { at: self.at });
         }
         self.nest.push(bracket);
+        if let Some(ends) = &mut self.ends {
+            ends.begin(self.at);
+        }
         self.at += 1;
         Ok(())
+    }
+
+    /// Behind a closing bracket.
+    fn close(&mut self) {
+        self.nest.pop();
+        if let Some(ends) = &mut self.ends {
+            ends.end(self.at);
+        }
     }
 
     /// A string, from its opening quote to behind its closing one.
     fn text(&mut self) -> Result<(), Fault> {
         let start = self.at;
-        let mut at = start + 1;
-        loop {
-            at = text::plain_end(self.body, at);
-            match self.body.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {}
-                Some(_) => {
-                    self.at = at;
-                    return Err(self.fault("a control character in a string must be escaped"));
-                }
-                None => {
-                    self.at = start;
-                    return Err(self.fault("a string is not terminated"));
-                }
-            }
-            at += match self.body.get(at + 1) {
-                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                Some(b'u') if self.is_hex4(at + 2) => 6,
-                _ => {
-                    self.at = at;
-                    return Err(self.fault("invalid escape in a string"));
-                }
-            };
+        match self.blocks.string_end(start + 1) {
+            Ok(quote) => self.at = quote + 1,
+            Err(wrong) => return Err(self.wrong(wrong)),
         }
-        self.at = at + 1;
+        if let Some(ends) = &mut self.ends {
+            ends.note(start, self.at);
+        }
         Ok(())
     }
 
-    fn is_hex4(&self, at: usize) -> bool {
-        self.body
-            .get(at..at + 4)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    #[cold]
+    fn wrong(&mut self, wrong: Wrong) -> Fault {
+        let (at, what) = match wrong {
+            Wrong::Control(at) => (at, "a control character in a string must be escaped"),
+            Wrong::Escape(at) => (at, "invalid escape in a string"),
+            Wrong::Unended => (self.at, "a string is not terminated"),
+        };
+        Fault::Syntax { at, what }
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {

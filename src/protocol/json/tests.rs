@@ -345,21 +345,6 @@ fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_plain_stretch_ends_at_the_first_byte_that_ends_it(
-        length in 0..200_usize,
-        ends in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(vec![b'"', b'\\', 0, 0x1f, b' ', b'!', b'#', 0x80, 0xff])), 0..3),
-        start in 0..10_usize,
-    ) {
-        let mut body = vec![b'a'; length];
-        for (at, byte) in ends.iter().filter(|_| length > 0) {
-            body[at.index(length)] = *byte;
-        }
-        let start = start.min(length);
-        let expected = body[start..].iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
-        prop_assert_eq!(text::plain_end(&body, start), expected.map_or(length, |at| start + at));
-    }
-
-    #[test]
     fn agrees_with_serde_on_valid_bodies(object in any_object(), pretty in any::<bool>()) {
         let body = if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) }
             .expect("serializes");

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
+use super::blocks::Blocks;
+
 /// The text of a raw value, if it is a string.
 pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
     unescape(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
@@ -13,45 +15,58 @@ pub fn string(value: &[u8]) -> Option<Cow<'_, str>> {
 /// in UTF-8, becomes U+FFFD. `None` only if `inner` is no string that [`super::scan`] would accept.
 pub fn unescape(inner: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(inner).ok()?;
-    let Some(first) = text.find('\\') else {
+    resolved(text, Some(char::REPLACEMENT_CHARACTER))
+}
+
+/// As [`unescape`], with `lone` in the place of a lone surrogate; `None` when there is one and nothing stands for it.
+pub(super) fn resolved(text: &str, lone: Option<char>) -> Option<Cow<'_, str>> {
+    let bytes = text.as_bytes();
+    let mut blocks = Blocks::new(bytes);
+    let mut next = blocks.plain_end(0);
+    if next == bytes.len() {
         return Some(Cow::Borrowed(text));
-    };
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut next = Some(first);
-    while let Some(at) = next {
-        out.push_str(rest.get(..at)?);
-        rest = unescape_one(rest.get(at + 1..)?, &mut out)?;
-        next = rest.find('\\');
     }
-    out.push_str(rest);
+    let mut out = String::with_capacity(text.len());
+    let mut plain = 0;
+    while let Some(&end) = bytes.get(next) {
+        if end != b'\\' {
+            // A quote or a control character, of which the caller knows why they are there.
+            next = blocks.plain_end(next + 1);
+            continue;
+        }
+        out.push_str(text.get(plain..next)?);
+        plain = next + 1 + resolve_one(text.get(next + 1..)?, lone, &mut out)?;
+        next = blocks.plain_end(plain);
+    }
+    out.push_str(text.get(plain..)?);
     Some(Cow::Owned(out))
 }
 
-/// Resolves the escape whose backslash lies just before `rest`; gives what follows it.
-fn unescape_one<'a>(rest: &'a str, out: &mut String) -> Option<&'a str> {
-    let mut chars = rest.chars();
-    out.push(match chars.next()? {
-        plain @ ('"' | '\\' | '/') => plain,
-        'b' => '\u{8}',
-        'f' => '\u{c}',
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        'u' => {
-            let (unit, after) = hex4(chars.as_str())?;
+/// Resolves the escape whose backslash lies just before `rest`; gives how many bytes of `rest` it takes.
+fn resolve_one(rest: &str, lone: Option<char>, out: &mut String) -> Option<usize> {
+    out.push(match rest.as_bytes().first()? {
+        b'n' => '\n',
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'u' => {
+            let (unit, after) = hex4(rest.get(1..)?)?;
             let low = after.strip_prefix("\\u").and_then(hex4);
             if let (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, after))) = (unit, low) {
                 let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
                 out.push(char::from_u32(code)?);
-                return Some(after);
+                return Some(rest.len() - after.len());
             }
-            out.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
-            return Some(after);
+            out.push(char::from_u32(unit).or(lone)?);
+            return Some(rest.len() - after.len());
         }
         _ => return None,
     });
-    Some(chars.as_str())
+    Some(1)
 }
 
 fn hex4(text: &str) -> Option<(u32, &str)> {
@@ -69,55 +84,6 @@ pub fn quote(text: &str) -> Bytes {
     out.push_str(&escaped(text));
     out.push('"');
     Bytes::from(out)
-}
-
-/// Offset of the first quote, backslash or control character from `start` on, or the end of `body`.
-///
-/// Most stretches are short (an escaped line end or quote follows), some are megabytes (an image): word by word at
-/// first, then in blocks that compile to vector code.
-pub(super) fn plain_end(body: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(word) = body.get(at..).and_then(<[u8]>::first_chunk) {
-        let ends = word_ends(u64::from_le_bytes(*word));
-        if ends != 0 {
-            return at + ends.trailing_zeros() as usize / 8;
-        }
-        at += size_of::<u64>();
-        if at - start == WORDS_BEFORE_BLOCKS * size_of::<u64>() {
-            at = skip_plain_blocks(body, at);
-        }
-    }
-    let rest = body.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .position(|&byte| is_end(byte))
-        .unwrap_or(rest.len())
-}
-
-/// The high bit of every byte that ends a plain stretch; above the lowest such bit there may be false ones.
-fn word_ends(word: u64) -> u64 {
-    let equals = |byte: u8| {
-        let differs = word ^ (ONES * u64::from(byte));
-        differs.wrapping_sub(ONES) & !differs
-    };
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | equals(b'"') | equals(b'\\')) & (ONES * 0x80)
-}
-
-fn skip_plain_blocks(body: &[u8], mut at: usize) -> usize {
-    while let Some(block) = body.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        // Without an early exit inside the block.
-        let ends = block.iter().map(|&byte| u8::from(is_end(byte)));
-        if ends.fold(0, |found, end| found | end) != 0 {
-            break;
-        }
-        at += BLOCK;
-    }
-    at
-}
-
-fn is_end(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// The text with its quotes, backslashes and control characters escaped.
@@ -141,12 +107,3 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(out)
 }
-
-/// A word with every byte 1.
-const ONES: u64 = u64::MAX / 255;
-
-/// Most plain stretches of code and prose end within this many words.
-const WORDS_BEFORE_BLOCKS: usize = 4;
-
-/// Bytes that one step over a long stretch looks at.
-const BLOCK: usize = 32;

@@ -15,16 +15,19 @@ use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Role, Show, Tier, Tool,
     ToolChoice, Turn,
 };
+use crate::protocol::json::Document;
 use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/messages`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let members: Object<'_> = serde_json::from_slice(body)
+    let document = Document::new(body);
+    let members: Object<'_> = document
+        .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::Anthropic, "");
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, name, value)?;
+            member(&mut request, name, value, Path::of(&document, name))?;
         }
     }
     for (name, missing) in [
@@ -39,8 +42,12 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     Ok(request)
 }
 
-fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), RequestFault> {
-    let path = Path::top(name);
+fn member(
+    request: &mut Request,
+    name: &str,
+    value: &RawValue,
+    path: Path<'_>,
+) -> Result<(), RequestFault> {
     match name {
         "model" => request.model = path.read::<Str<'_>>(value)?.to_owned(),
         "max_tokens" => request.max_output = Some(path.read(value)?),

@@ -13,18 +13,21 @@ use crate::protocol::hub::read::{
 use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Show, Tier, Tool, ToolChoice,
 };
+use crate::protocol::json::Document;
 use crate::protocol::models::effort::Effort;
 
 /// Reads the body of a request for `model`.
 pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, RequestFault> {
-    let members: Object<'_> = serde_json::from_slice(body)
+    let document = Document::new(body);
+    let members: Object<'_> = document
+        .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::Gemini, model);
     request.stream = delivery != Delivery::Whole;
     request.reply.array = delivery == Delivery::Array;
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, name, value)?;
+            member(&mut request, name, value, Path::of(&document, name))?;
         }
     }
     if request.turns.is_empty() {
@@ -36,8 +39,12 @@ pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, R
     Ok(request)
 }
 
-fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), RequestFault> {
-    let path = Path::top(name);
+fn member(
+    request: &mut Request,
+    name: &str,
+    value: &RawValue,
+    path: Path<'_>,
+) -> Result<(), RequestFault> {
     match name {
         // It stands in the path.
         "model" => {}

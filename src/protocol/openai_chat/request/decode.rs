@@ -9,16 +9,19 @@ use crate::protocol::hub::block::Ttl;
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_position};
 use crate::protocol::hub::request::{Extra, Format, ReasoningMode, Request, Shape, Show, Tier};
+use crate::protocol::json::Document;
 use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/chat/completions` or, with a `prompt`, of `POST /v1/completions`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let members: Object<'_> = serde_json::from_slice(body)
+    let document = Document::new(body);
+    let members: Object<'_> = document
+        .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::OpenaiChat, "");
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, name, value)?;
+            member(&mut request, name, value, Path::of(&document, name))?;
         }
     }
     if request.model.is_empty() {
@@ -41,8 +44,12 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     Ok(request)
 }
 
-fn member(request: &mut Request, name: &str, value: &RawValue) -> Result<(), RequestFault> {
-    let path = Path::top(name);
+fn member(
+    request: &mut Request,
+    name: &str,
+    value: &RawValue,
+    path: Path<'_>,
+) -> Result<(), RequestFault> {
     let sampling = &mut request.sampling;
     match name {
         "model" => request.model = path.read::<Str<'_>>(value)?.to_owned(),

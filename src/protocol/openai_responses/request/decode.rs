@@ -15,18 +15,26 @@ use crate::protocol::hub::read::{Object, Path, Str, is_null, is_string, without_
 use crate::protocol::hub::request::{
     Extra, Format, Freeform, Function, HostedTool, ReasoningMode, Request, Show, Tool, ToolChoice,
 };
+use crate::protocol::json::Document;
 use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/responses`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let members: Object<'_> = serde_json::from_slice(body)
+    let document = Document::new(body);
+    let members: Object<'_> = document
+        .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::OpenaiResponses, "");
     let mut declared = Vec::new();
     let mut found = Vec::new();
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, &mut declared, name, value)?;
+            member(
+                &mut request,
+                &mut declared,
+                (name, value),
+                Path::of(&document, name),
+            )?;
         }
     }
     if request.model.is_empty() {
@@ -34,13 +42,13 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     }
     // `instructions` come before the instructions among the items, wherever they stand in the body.
     if let Some(input) = members.get("input") {
-        let path = Path::top("input");
+        let path = Path::of(&document, "input");
         let conversation = items::conversation(input, &path)?;
         declared.extend(conversation.tools);
         found = conversation.found;
         request.turns = conversation.turns;
     }
-    let path = Path::top("tools");
+    let path = Path::of(&document, "tools");
     for (index, raw) in declared.into_iter().enumerate() {
         tool(&mut request.tools, None, raw, &path.index(index))?;
     }
@@ -82,10 +90,9 @@ fn load(tools: &mut Vec<Tool>, found: Vec<&RawValue>) -> Result<(), RequestFault
 fn member<'a>(
     request: &mut Request,
     declared: &mut Vec<&'a RawValue>,
-    name: &str,
-    value: &'a RawValue,
+    (name, value): (&str, &'a RawValue),
+    path: Path<'_>,
 ) -> Result<(), RequestFault> {
-    let path = Path::top(name);
     let text = || path.read::<Str<'_>>(value).map(|text| text.to_owned());
     if is_echoed(name) {
         request.reply.echo.push(name, value);
