@@ -65,7 +65,8 @@ pub(super) struct Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if self.begun {
-            self.telemetry.settle(&self.outcome, SystemTime::now());
+            let outcome = std::mem::replace(&mut self.outcome, Outcome::new(End::ClientGone));
+            self.telemetry.settle(outcome, SystemTime::now());
         }
     }
 }

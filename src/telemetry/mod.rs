@@ -74,9 +74,9 @@ impl Telemetry {
     }
 
     /// A request is over: counts it and logs it. To be called once per request.
-    pub fn settle(&self, outcome: &Outcome, now: SystemTime) {
-        self.metrics.record(outcome);
-        self.access_log.record(outcome, now);
+    pub fn settle(&self, outcome: Outcome, now: SystemTime) {
+        self.metrics.record(&outcome);
+        self.access_log.record(&outcome, now);
         self.recent.push(outcome, now);
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let telemetry = telemetry.expect("a log");
         let mut outcome = samples::answered();
         outcome.model_served = Some("claude-sonnet-house".to_owned());
-        telemetry.settle(&outcome, NOW);
+        telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
         let account = AccountSample {
             account: "claude-a",
@@ -255,7 +255,7 @@ mod tests {
         let next = config(&at("two"), KEY_A);
         telemetry.configure(&next);
         telemetry.reload_applied(&next.hash, 2, NOW);
-        telemetry.settle(&outcome, NOW);
+        telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
         assert_eq!(fs::read_to_string(path("one")).expect("a log"), "");
         assert_eq!(
@@ -278,7 +278,7 @@ mod tests {
             status.last_error,
             Some(("one fault\nanother".to_owned(), NOW))
         );
-        telemetry.settle(&outcome, NOW);
+        telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
         assert_eq!(
             fs::read_to_string(path("two"))
@@ -289,7 +289,7 @@ mod tests {
         );
 
         telemetry.configure(&config(&at("missing/three"), KEY_A));
-        telemetry.settle(&outcome, NOW);
+        telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
         assert_eq!(
             fs::read_to_string(path("two"))

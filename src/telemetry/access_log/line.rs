@@ -31,13 +31,13 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     );
     object.text("model", outcome.model_asked.as_deref());
     object.text("model_served", outcome.model_served.as_deref());
-    object.plain("route", outcome.route);
+    object.number("route", outcome.route);
     object.names("rewrites", &outcome.rewrites);
     object.text("pool", outcome.pool.as_deref());
     object.text("account", outcome.account.as_deref());
     object.attempts("attempts", outcome);
     object.text("affinity", outcome.affinity.map(Affinity::as_str));
-    object.plain("status", Some(outcome.status));
+    object.number("status", Some(outcome.status));
     object.text("outcome", Some(Verdict::of(outcome).as_str()));
     object.text("end", Some(outcome.end.as_str()));
     object.text("limit", outcome.limit.map(|(_, limit)| limit.as_str()));
@@ -46,27 +46,20 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
         outcome.limit.map(|(scope, _)| scope.as_str()),
     );
     object.text("detail", outcome.detail.as_deref());
-    object.plain("stream", Some(outcome.stream));
+    object.flag("stream", outcome.stream);
     object.tokens("tokens", outcome);
     object.text(
         "usage_source",
         outcome.usage_source.map(UsageSource::as_str),
     );
-    // Rounded to a millionth of a cent: sums of floats end in noise.
-    object.plain(
-        "cost_usd",
-        outcome
-            .cost_usd
-            .filter(|cost| cost.is_finite())
-            .map(|cost| (cost * 1e8).round() / 1e8),
-    );
-    object.plain("ttft_ms", outcome.time_to_first_token.map(milliseconds));
-    object.plain("duration_ms", Some(milliseconds(outcome.duration)));
-    object.plain("overhead_us", Some(outcome.overhead.as_micros()));
+    object.money("cost_usd", outcome.cost_usd);
+    object.number("ttft_ms", outcome.time_to_first_token.map(milliseconds));
+    object.number("duration_ms", Some(milliseconds(outcome.duration)));
+    object.number("overhead_us", Some(outcome.overhead.as_micros()));
     object.names("dropped", &outcome.dropped);
     object.names("violations", &outcome.violations);
-    object.plain("bytes_in", Some(outcome.bytes_in));
-    object.plain("bytes_out", Some(outcome.bytes_out));
+    object.number("bytes_in", Some(outcome.bytes_in));
+    object.number("bytes_out", Some(outcome.bytes_out));
     object.end();
 }
 
@@ -107,12 +100,50 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Numbers and booleans: what is JSON as `Display` has it.
-    fn plain(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+    fn number(&mut self, name: &str, value: Option<impl itoa::Integer>) {
         self.name(name);
         match value {
-            Some(value) => print(self.out, format_args!("{value}")),
+            Some(value) => digits(value, self.out),
             None => self.null(),
+        }
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        let value: &[u8] = if value { b"true" } else { b"false" };
+        self.out.extend_from_slice(value);
+    }
+
+    /// Rounded to a millionth of a cent: sums of floats end in noise.
+    fn money(&mut self, name: &str, value: Option<f64>) {
+        self.name(name);
+        let Some(value) = value.filter(|value| value.is_finite()) else {
+            return self.null();
+        };
+        let units = (value.abs() * UNITS as f64).round();
+        // Beyond this a float has no cents any more, and costs have no such size.
+        if units >= LARGEST_UNITS {
+            return print(self.out, format_args!("{value}"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number between 0 and 2^53"
+        )]
+        let units = units as u64;
+        if value < 0.0 && units > 0 {
+            self.out.push(b'-');
+        }
+        digits(units / UNITS, self.out);
+        let mut fraction = units % UNITS;
+        let mut place = UNITS;
+        while fraction > 0 {
+            if place == UNITS {
+                self.out.push(b'.');
+            }
+            place /= 10;
+            digits(fraction / place, self.out);
+            fraction %= place;
         }
     }
 
@@ -143,7 +174,7 @@ impl<'a> Object<'a> {
             let mut object = Object::begin(self.out);
             object.text("account", Some(&attempt.account));
             object.text("class", attempt.failure.map(FailureClass::as_str));
-            object.plain("ms", Some(milliseconds(attempt.took)));
+            object.number("ms", Some(milliseconds(attempt.took)));
             self.out.push(b'}');
         }
         self.out.push(b']');
@@ -155,12 +186,12 @@ impl<'a> Object<'a> {
             return self.null();
         };
         let mut object = Object::begin(self.out);
-        object.plain("input", Some(usage.input));
-        object.plain("output", Some(usage.output));
-        object.plain("cache_read", Some(usage.cache_read));
-        object.plain("cache_write_5m", Some(usage.cache_write_5m));
-        object.plain("cache_write_1h", Some(usage.cache_write_1h));
-        object.plain("reasoning", Some(usage.reasoning));
+        object.number("input", Some(usage.input));
+        object.number("output", Some(usage.output));
+        object.number("cache_read", Some(usage.cache_read));
+        object.number("cache_write_5m", Some(usage.cache_write_5m));
+        object.number("cache_write_1h", Some(usage.cache_write_1h));
+        object.number("reasoning", Some(usage.reasoning));
         self.out.push(b'}');
     }
 
@@ -181,6 +212,12 @@ fn string(text: &str, out: &mut Vec<u8>) {
     let end = text.floor_char_boundary(MAX_TEXT);
     let (text, rest) = text.split_at(end);
     out.push(b'"');
+    // Nearly every text.
+    if rest.is_empty() && text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let mut plain = 0;
     for (position, character) in text.char_indices() {
         if !matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}') && !character.is_control() {
@@ -203,6 +240,15 @@ fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// A visible character of ASCII that needs no escape.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+fn digits(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
 fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     out.write_fmt(arguments)
         .expect("invariant: writing to memory does not fail");
@@ -211,6 +257,12 @@ fn print(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
 fn milliseconds(duration: Duration) -> u128 {
     duration.as_millis()
 }
+
+/// Parts of a dollar that a cost is rounded to.
+const UNITS: u64 = 100_000_000;
+
+/// Up to here every whole number is a float.
+const LARGEST_UNITS: f64 = (1_u64 << 53) as f64;
 
 /// Bytes of one text. Paths, models and user-chosen ids are far shorter; a model name of megabytes is an attack.
 const MAX_TEXT: usize = 1024;
@@ -308,6 +360,12 @@ mod tests {
         for (cost, expected) in [
             (Some(0.1 + 0.2), "0.3"),
             (Some(1e-7), "0.0000001"),
+            (Some(1e-9), "0"),
+            (Some(-1e-9), "0"),
+            (Some(-1.5), "-1.5"),
+            (Some(12.000_000_05), "12.00000005"),
+            (Some(3.0), "3"),
+            (Some(1e12), "1000000000000"),
             (Some(0.0), "0"),
             (Some(f64::NAN), "null"),
             (Some(f64::INFINITY), "null"),

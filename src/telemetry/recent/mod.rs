@@ -68,7 +68,7 @@ impl Recent {
     }
 
     /// A request is over.
-    pub fn push(&self, outcome: &Outcome, at: SystemTime) {
+    pub fn push(&self, outcome: Outcome, at: SystemTime) {
         let cap = self.cap.load(Ordering::Relaxed);
         if cap == 0 {
             return;
@@ -205,7 +205,7 @@ mod tests {
         for number in 0..count {
             let mut outcome = samples::answered();
             outcome.request_id = format!("req_{number}");
-            recent.push(&outcome, at(number));
+            recent.push(outcome.clone(), at(number));
         }
         recent
     }
@@ -228,7 +228,7 @@ mod tests {
         recent.resize(16);
         assert_eq!(recent.held().rows, 16);
         recent.resize(0);
-        recent.push(&samples::answered(), at(1));
+        recent.push(samples::answered(), at(1));
         let held = recent.held();
         assert_eq!((held.rows, held.bytes, held.since), (0, 0, None));
     }
@@ -240,7 +240,7 @@ mod tests {
         outcome.path = "/".repeat(60_000);
         outcome.detail = Some("é".repeat(60_000));
         for second in 0..20_000 {
-            recent.push(&outcome, at(second));
+            recent.push(outcome.clone(), at(second));
         }
         let held = recent.held();
         assert!(held.bytes <= MAX_BYTES, "{held:?}");
@@ -254,7 +254,7 @@ mod tests {
         let recent = Recent::new(800);
         let taken = locked(&recent.shards[1]);
         for _ in 0..16 {
-            recent.push(&samples::answered(), at(1));
+            recent.push(samples::answered(), at(1));
         }
         drop(taken);
         assert_eq!(recent.held().rows, 16);

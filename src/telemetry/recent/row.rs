@@ -16,8 +16,7 @@ pub struct Row {
 
 impl Row {
     /// The row of number `seq`, of a request that ended `at` that time.
-    pub(super) fn new(seq: u64, outcome: &Outcome, at: SystemTime) -> Self {
-        let mut outcome = outcome.clone();
+    pub(super) fn new(seq: u64, mut outcome: Outcome, at: SystemTime) -> Self {
         cut(&mut outcome.request_id);
         cut(&mut outcome.path);
         cut(&mut outcome.method);
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn a_row_is_the_line_of_the_access_log() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
-        let row = Row::new(7, &samples::answered(), at);
+        let row = Row::new(7, samples::answered(), at);
         let object: serde_json::Value =
             serde_json::from_str(&format!("{{{}}}", row.members())).expect("an object");
         assert_eq!(object["key"], "team-a");
@@ -118,7 +117,7 @@ mod tests {
     fn a_text_is_cut_between_its_characters() {
         let mut outcome = samples::answered();
         outcome.detail = Some(format!("x{}", "é".repeat(1000)));
-        let row = Row::new(1, &outcome, SystemTime::UNIX_EPOCH);
+        let row = Row::new(1, outcome, SystemTime::UNIX_EPOCH);
         let detail = row.outcome().detail.as_deref().expect("a detail");
         assert!(detail.len() <= LONGEST && detail.ends_with('é'));
         assert!(row.bytes() < 4096, "{}", row.bytes());

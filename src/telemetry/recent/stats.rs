@@ -167,7 +167,7 @@ mod tests {
                 status => samples::refused(*status),
             };
             let at = UNIX_EPOCH + Duration::from_secs(*second);
-            Arc::new(Row::new(number as u64, &outcome, at))
+            Arc::new(Row::new(number as u64, outcome, at))
         };
         list.iter().enumerate().map(row).collect()
     }
