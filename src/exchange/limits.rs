@@ -103,30 +103,44 @@ fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
             return translate::estimate(&request);
         }
     }
-    let body = &admitted.body;
-    let head = body.get(..MEASURED).unwrap_or(body);
-    let mut text = Measure::default();
-    text.json(head);
+    let (text, bytes) = sample(&admitted.body);
     let model = admitted.wanted_model();
     let tokens = gateway.tokens.measured(Direction::Prompt, model, &text, 0);
-    // What comes after the head is like it.
-    tokens.saturating_mul(body.len() as u64) / (head.len() as u64).max(1)
+    // What lies between the pieces is like them.
+    tokens.saturating_mul(admitted.body.len() as u64) / bytes.max(1)
 }
 
-/// Learns how many tokens the prompt really was, if it is one of which estimates are made and all of it was seen.
+/// A long body is measured in pieces, from everywhere in it: how many bytes they have in all, and their text.
+fn sample(body: &[u8]) -> (Measure, u64) {
+    if body.len() <= MEASURED {
+        let mut text = Measure::default();
+        text.json(body);
+        return (text, body.len() as u64);
+    }
+    let all = body
+        .chunks(body.len().div_ceil(PIECES))
+        .filter_map(|part| part.get(..MEASURED / PIECES));
+    all.fold((Measure::default(), 0), |(text, bytes), piece| {
+        let mut next = Measure::default();
+        next.json(piece);
+        (text.and(next), bytes + piece.len() as u64)
+    })
+}
+
+/// Learns how many tokens the prompt really was, if it is one of which estimates are made.
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
-    let body = &admitted.body;
     let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits));
-    let is_prompt = admitted.call.side.is_none() && !holds_media(admitted);
-    if !needed || body.len() > MEASURED || !is_prompt {
+    let is_prompt = || admitted.call.side.is_none() && !holds_media(admitted);
+    if !needed || !is_prompt() {
         return;
     }
-    let mut text = Measure::default();
-    text.json(body);
+    let (text, bytes) = sample(&admitted.body);
+    let part = u128::from(actual) * u128::from(bytes) / (admitted.body.len() as u128).max(1);
+    let part = u64::try_from(part).unwrap_or(u64::MAX);
     let model = admitted.wanted_model();
     gateway
         .tokens
-        .learn(Direction::Prompt, model, &text, 0, actual);
+        .learn(Direction::Prompt, model, &text, 0, part);
 }
 
 fn holds_media(admitted: &Admitted) -> bool {
@@ -263,8 +277,11 @@ pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
-/// Bytes of a body that are measured: a quarter of a millisecond.
-const MEASURED: usize = 128 << 10;
+/// Bytes of a body that are measured, at most: 128 KiB would cost more than all else that is done for it.
+const MEASURED: usize = 8 << 10;
+
+/// Pieces in which they lie.
+const PIECES: usize = 16;
 
 /// What a body that carries a picture or a document as data has in it, in one dialect or another.
 const MEDIA: [&str; 3] = ["base64", "inlineData", "inline_data"];
@@ -333,6 +350,26 @@ mod tests {
                 ],
             );
         }
+    }
+
+    #[test]
+    fn a_long_body_is_measured_by_pieces_of_all_of_it() {
+        let line = br#"{"type":"text","text":"let answer = 42; // said the machine, and nobody asked it why\n"},"#;
+        let whole = line.repeat(3_000);
+        let mut all = Measure::default();
+        all.json(&whole);
+        let (text, bytes) = sample(&whole);
+        assert!(bytes <= MEASURED as u64);
+        let guess = text.tokens() * whole.len() as u64 / bytes;
+        let real = all.tokens();
+        assert!(guess.abs_diff(real) * 20 < real, "{guess} {real}");
+        // What is at the end counts as much as what is at the beginning.
+        let halves = [line.repeat(1_500), vec![b' '; line.len() * 1_500]].concat();
+        let (text, bytes) = sample(&halves);
+        let guess = text.tokens() * halves.len() as u64 / bytes;
+        assert!(guess.abs_diff(real / 2) * 10 < real, "{guess} {real}");
+        // A short one is measured whole.
+        assert_eq!(sample(&whole[..MEASURED]).1, MEASURED as u64);
     }
 
     #[test]
