@@ -199,15 +199,13 @@ impl Dispatch {
         if self.counts() {
             return estimate::prompt(self.dialect(), &admitted.model, &admitted.body);
         }
-        if self.dialect() != Dialect::Gemini {
-            return translate::decode(self.dialect(), &admitted.body);
-        }
         let delivery = match (admitted.stream, self.wants_array()) {
             (false, _) => Delivery::Whole,
             (true, false) => Delivery::Events,
             (true, true) => Delivery::Array,
         };
-        translate::decode_gemini(&admitted.body, &admitted.model, delivery)
+        let scanned = (&*admitted.body, &admitted.members);
+        translate::decode_scanned(self.dialect(), scanned, (&admitted.model, delivery))
     }
 
     /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.

@@ -25,6 +25,7 @@ pub mod surrogates;
 pub use document::Document;
 pub use draft::{Draft, insert};
 pub use edit::{Edit, Pieces, rename, set};
+use ends::Ends;
 pub use pointer::Pointer;
 use scanner::Scanner;
 pub use text::{quote, string, unescape};
@@ -44,6 +45,8 @@ pub struct Members {
     members: SmallVec<[Member; INLINE_MEMBERS]>,
     /// The offset just behind the opening brace.
     open: usize,
+    /// Where the longer values of a scanned body end.
+    ends: Ends,
 }
 
 /// Why a body cannot be read safely. Its text is meant for the client.
@@ -93,7 +96,7 @@ pub fn scan(body: &[u8]) -> Result<Members, Fault> {
             at: error.valid_up_to(),
         });
     }
-    let members = Scanner::new(body, first + 1).read()?;
+    let members = Scanner::noting(body, first + 1).read()?;
     members.check_unique(body)?;
     Ok(members)
 }

@@ -29,7 +29,7 @@ use coders::{Decoder, Encoder};
 use halves::Halves;
 use ids::Ids;
 use pauses::Pauses;
-pub use requests::{decode, decode_gemini, estimate, holds_envelope};
+pub use requests::{decode, decode_gemini, decode_scanned, estimate, holds_envelope};
 use restore::Restore;
 pub use seen::Terminal;
 use seen::{Seen, for_client};

@@ -175,17 +175,25 @@ enum Received {
 
 #[async_trait]
 impl ProxyHttp for Edge {
-    type CTX = Exchange;
+    /// Boxed: Pingora moves it from step to step by value.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::new(self.app.snapshot(), self.app.telemetry.clone())
+    fn new_ctx(&self) -> Self::CTX {
+        Box::new(Exchange::new(
+            self.app.snapshot(),
+            self.app.telemetry.clone(),
+        ))
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {
         // None: an answer is not compressed, so that its events are not held back.
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Self::CTX,
+    ) -> Result<bool> {
         exchange.begin(&self.app, session);
         let answer = match self.receive(session, exchange).await {
             Ok(Received::Forward) => return Ok(false),
@@ -205,7 +213,7 @@ impl ProxyHttp for Edge {
     async fn proxy_upstream_filter(
         &self,
         session: &mut Session,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> Result<bool> {
         let Stage::Relay(dispatch) = &mut exchange.stage else {
             return Ok(true);
@@ -263,7 +271,7 @@ impl ProxyHttp for Edge {
     async fn upstream_peer(
         &self,
         _session: &mut Session,
-        _exchange: &mut Exchange,
+        _exchange: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         Error::e_explain(
             ErrorType::InternalError,
@@ -275,7 +283,7 @@ impl ProxyHttp for Edge {
         &self,
         session: &mut Session,
         error: &Error,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> FailToProxy {
         let failed = |error_code| FailToProxy {
             error_code,
@@ -298,7 +306,12 @@ impl ProxyHttp for Edge {
         failed(status)
     }
 
-    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+    fn suppress_error_log(
+        &self,
+        _session: &Session,
+        _exchange: &Self::CTX,
+        _error: &Error,
+    ) -> bool {
         // The access line says it, with the request's id.
         true
     }
@@ -307,7 +320,7 @@ impl ProxyHttp for Edge {
         &self,
         _session: &mut Session,
         _error: Option<&Error>,
-        _exchange: &mut Exchange,
+        _exchange: &mut Self::CTX,
     ) {
         // The record settles itself when the exchange is dropped.
     }

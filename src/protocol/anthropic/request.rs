@@ -8,7 +8,7 @@ mod messages;
 mod reasoning;
 mod tools;
 
-pub use decode::decode;
+pub use decode::{decode, read};
 pub use encode::encode;
 
 pub(super) use blocks::{Reader, citation};

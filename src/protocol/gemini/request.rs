@@ -5,7 +5,7 @@ mod encode;
 mod history;
 mod tools;
 
-pub use decode::decode;
+pub use decode::{decode, read};
 pub use encode::encode;
 
 pub(super) use contents::object;

@@ -5,8 +5,19 @@ use super::block::{Block, DocumentSource};
 use super::context::BYTES_PER_TOKEN;
 use super::request::{Request, Tool};
 
-/// The guess. Every kind of block counts: agents' prompts are mostly tools and results.
+/// The guess.
 pub fn prompt(request: &Request) -> u64 {
+    text(request).div_ceil(BYTES_PER_TOKEN).max(1)
+}
+
+/// About how many bytes the request takes when it is written: its text, and a quarter for escapes and what stands around it.
+pub fn bytes(request: &Request) -> usize {
+    let text = usize::try_from(text(request)).unwrap_or(0);
+    text + text / 4 + 512
+}
+
+/// Bytes of text in all. Every kind of block counts: agents' prompts are mostly tools and results.
+fn text(request: &Request) -> u64 {
     let system: u64 = request
         .system
         .iter()
@@ -18,7 +29,7 @@ pub fn prompt(request: &Request) -> u64 {
         .iter()
         .map(|turn| TURN + turn.blocks.iter().map(block).sum::<u64>())
         .sum();
-    (system + tools + turns).div_ceil(BYTES_PER_TOKEN).max(1)
+    system + tools + turns
 }
 
 /// Bytes of text that a tool amounts to.

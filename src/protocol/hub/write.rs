@@ -23,6 +23,13 @@ pub fn value(out: &mut BytesMut, value: &(impl Serialize + ?Sized)) {
     debug_assert!(written.is_ok(), "wire structs serialize: {written:?}");
 }
 
+/// Any value as JSON, in a buffer that has room for about `bytes` from the start: a body that grows is copied each time.
+pub fn to_sized_vec(value: &impl Serialize, bytes: usize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut out = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut out, value)?;
+    Ok(out)
+}
+
 /// Any value as JSON; as [`value`].
 pub fn to_vec(value: &impl Serialize) -> Vec<u8> {
     let written = serde_json::to_vec(value);

@@ -18,26 +18,35 @@ use serde_json::value::RawValue;
 
 use super::ends::Ends;
 use super::scanner::{Scanner, skip_space};
-use super::text;
+use super::{Members, text};
 
 /// A body, and where its longer values end.
 #[derive(Debug)]
 pub struct Document<'a> {
     body: &'a [u8],
-    ends: Ends,
+    ends: Cow<'a, Ends>,
 }
 
 impl<'a> Document<'a> {
     /// Looks through a body. One that is no object, or that [`super::scan`] would refuse, is read all the same, slowly.
     pub fn new(body: &'a [u8]) -> Self {
         let first = skip_space(body, 0);
-        let mut ends = Ends::default();
-        let whole = body.get(first) == Some(&b'{')
-            && Scanner::noting(body, first + 1, &mut ends).read().is_ok();
-        if !whole {
-            ends = Ends::default();
+        let members = match body.get(first) {
+            Some(b'{') => Scanner::noting(body, first + 1).read().ok(),
+            _ => None,
+        };
+        Self {
+            body,
+            ends: Cow::Owned(members.unwrap_or_default().ends),
         }
-        Self { body, ends }
+    }
+
+    /// A body that was scanned already: `members` are its own.
+    pub fn scanned(body: &'a [u8], members: &'a Members) -> Self {
+        Self {
+            body,
+            ends: Cow::Borrowed(&members.ends),
+        }
     }
 
     /// Reads the whole body.

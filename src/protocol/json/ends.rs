@@ -1,7 +1,7 @@
 //! Where the longer values of a body end, noted while it is scanned.
 
 /// Start and end of every value of at least [`LONG`] bytes, by their starts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Ends {
     spans: Vec<(usize, usize)>,
     /// Positions in `spans` of the values that are open.

@@ -15,7 +15,7 @@ pub(super) struct Scanner<'a> {
     nest: Nest,
     blocks: Blocks<'a>,
     /// Where the values end, for whoever reads them afterwards.
-    ends: Option<&'a mut Ends>,
+    ends: Option<Ends>,
 }
 
 impl<'a> Scanner<'a> {
@@ -24,10 +24,10 @@ impl<'a> Scanner<'a> {
         Self::inside(Bracket::Object, body, at)
     }
 
-    /// As [`Scanner::new`], and notes in `ends` where the values end.
-    pub(super) fn noting(body: &'a [u8], at: usize, ends: &'a mut Ends) -> Self {
+    /// As [`Scanner::new`], and notes where the longer values end.
+    pub(super) fn noting(body: &'a [u8], at: usize) -> Self {
         let mut scanner = Self::new(body, at);
-        scanner.ends = Some(ends);
+        scanner.ends = Some(Ends::default());
         scanner
     }
 
@@ -50,11 +50,12 @@ impl<'a> Scanner<'a> {
 
     /// The members of the object, behind which nothing may follow.
     pub(super) fn read(mut self) -> Result<Members, Fault> {
-        let members = self.members()?;
+        let mut members = self.members()?;
         self.at = skip_space(self.body, self.at);
         if self.at < self.body.len() {
             return Err(self.fault("nothing may follow the JSON object"));
         }
+        members.ends = self.ends.unwrap_or_default();
         Ok(members)
     }
 
@@ -63,6 +64,7 @@ impl<'a> Scanner<'a> {
         let mut found = Members {
             members: SmallVec::new(),
             open: self.at,
+            ends: Ends::default(),
         };
         if self.eat_after_space(b'}') {
             return Ok(found);

@@ -9,5 +9,5 @@ mod messages;
 mod parts;
 mod tools;
 
-pub use decode::decode;
+pub use decode::{decode, read};
 pub use encode::encode;

@@ -8,5 +8,5 @@ mod write;
 
 pub(super) mod items;
 
-pub use decode::decode;
+pub use decode::{decode, read};
 pub use encode::encode;

@@ -1,21 +1,47 @@
 //! What can be asked of a request before anybody is chosen to serve it.
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::{Request, Role};
 use crate::protocol::hub::{estimate as hub_estimate, history, opaque};
-use crate::protocol::json::surrogates;
+use crate::protocol::json::{Document, Members, surrogates};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 
 /// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
 pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
-    let body = &*surrogates::replaced(body);
+    read(client, &Document::new(&surrogates::replaced(body)), whole())
+}
+
+/// As [`decode`], of a body whose `members` are known; of a Gemini client with what its path says.
+pub fn decode_scanned(
+    client: Dialect,
+    (body, members): (&[u8], &Members),
+    path: (&str, gemini::Delivery),
+) -> Result<Request, RequestFault> {
+    match surrogates::replaced(body) {
+        Cow::Borrowed(body) => read(client, &Document::scanned(body, members), path),
+        Cow::Owned(body) => read(client, &Document::new(&body), path),
+    }
+}
+
+/// What a path says that says nothing.
+const fn whole() -> (&'static str, gemini::Delivery) {
+    ("", gemini::Delivery::Whole)
+}
+
+fn read(
+    client: Dialect,
+    document: &Document<'_>,
+    (model, delivery): (&str, gemini::Delivery),
+) -> Result<Request, RequestFault> {
     let request = match client {
-        Dialect::Anthropic => anthropic::request::decode(body),
-        Dialect::OpenaiChat => openai_chat::request::decode(body),
-        Dialect::OpenaiResponses => openai_responses::request::decode(body),
-        Dialect::Gemini => return decode_gemini(body, "", gemini::Delivery::Whole),
+        Dialect::Anthropic => anthropic::request::read(document),
+        Dialect::OpenaiChat => openai_chat::request::read(document),
+        Dialect::OpenaiResponses => openai_responses::request::read(document),
+        Dialect::Gemini => gemini::request::read(document, model, delivery),
     };
     settled(request?)
 }

@@ -16,6 +16,7 @@ use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{Format, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::hub::{estimate, write};
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Sampling, Traits};
 
@@ -57,7 +58,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     caching::mark_all(request, target, &mut out);
     keep_last_breakpoints(&mut out);
     let version = version(target, &out);
-    let body = serde_json::to_vec(&out).map_err(|error| {
+    let body = write::to_sized_vec(&out, estimate::bytes(request)).map_err(|error| {
         RequestFault::new("", format!("the request cannot be written: {error}"))
     })?;
     Ok(Encoded {

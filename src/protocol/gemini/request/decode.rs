@@ -18,7 +18,15 @@ use crate::protocol::models::effort::Effort;
 
 /// Reads the body of a request for `model`.
 pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, RequestFault> {
-    let document = Document::new(body);
+    read(&Document::new(body), model, delivery)
+}
+
+/// As [`decode`], of a body that has been looked through.
+pub fn read(
+    document: &Document<'_>,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
@@ -27,7 +35,7 @@ pub fn decode(body: &[u8], model: &str, delivery: Delivery) -> Result<Request, R
     request.reply.array = delivery == Delivery::Array;
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, name, value, Path::of(&document, name))?;
+            member(&mut request, name, value, Path::of(document, name))?;
         }
     }
     if request.turns.is_empty() {

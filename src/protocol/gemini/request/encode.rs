@@ -6,6 +6,7 @@ use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Show, Tier};
 use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::hub::{estimate, write};
 use crate::protocol::models::Modes;
 use crate::protocol::models::effort::{Effort, Efforts};
 
@@ -47,7 +48,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     if request.output.verbosity.is_some() {
         losses.name("verbosity");
     }
-    let body = serde_json::to_vec(&out).map_err(|error| {
+    let body = write::to_sized_vec(&out, estimate::bytes(request)).map_err(|error| {
         RequestFault::new("", format!("the request cannot be written: {error}"))
     })?;
     Ok(Encoded {

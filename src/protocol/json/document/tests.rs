@@ -118,6 +118,10 @@ fn raw_values_of_every_level_are_read_without_reading_again() {
         assert_eq!(document.ends.of(start), Some(start + part.get().len()));
     }
     assert_eq!(document.ends.of(offset(blocks[1])), None);
+    // So they are where the body was scanned before.
+    let members = crate::protocol::json::scan(body.as_bytes()).expect("an object");
+    let scanned = Document::scanned(body.as_bytes(), &members);
+    assert_eq!(scanned.ends, document.ends);
     // A copy is read as well, without its place.
     let copy = blocks[0].to_owned();
     let block: BTreeMap<&str, Cow<'_, str>> = document.read(&copy).expect("an object");

@@ -14,14 +14,18 @@ use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/chat/completions` or, with a `prompt`, of `POST /v1/completions`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let document = Document::new(body);
+    read(&Document::new(body))
+}
+
+/// As [`decode`], of a body that has been looked through.
+pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
     let mut request = Request::new(Dialect::OpenaiChat, "");
     for (name, value) in &members.0 {
         if !is_null(value) {
-            member(&mut request, name, value, Path::of(&document, name))?;
+            member(&mut request, name, value, Path::of(document, name))?;
         }
     }
     if request.model.is_empty() {

@@ -9,6 +9,7 @@ use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, OutputLimit, ReasoningSwitch, Target, Vintage};
+use crate::protocol::hub::{estimate, write};
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Modes, Traits};
 
@@ -42,7 +43,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     out.stop = native;
     out.response_format = format(request, &mut losses)?;
     vendor_fields(request, target, &mut losses, &mut out);
-    let body = serde_json::to_vec(&out).map_err(|error| {
+    let body = write::to_sized_vec(&out, estimate::bytes(request)).map_err(|error| {
         RequestFault::new("", format!("the request cannot be written: {error}"))
     })?;
     Ok(Encoded {

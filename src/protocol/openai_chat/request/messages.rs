@@ -251,13 +251,13 @@ impl<'a> Writer<'a, '_> {
             }
             let text = match answer.result {
                 Some(result) => self.result_text(result)?,
-                None => INTERRUPTED.to_owned(),
+                None => Cow::Borrowed(INTERRUPTED),
             };
             let name = names::tool_name(answer.call.namespace.as_deref(), &answer.call.name);
             let id = names::tool_id(&answer.call.id, self.target.quirks.tool_ids);
             self.messages.push(MessageOut {
                 role: if legacy_target { "function" } else { "tool" },
-                content: Some(ContentOut::Text(Cow::Owned(text))),
+                content: Some(ContentOut::Text(text)),
                 tool_call_id: (!legacy_target).then_some(id),
                 name: legacy_target.then_some(name),
                 ..MessageOut::default()
@@ -267,8 +267,8 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// A result as text; its images and files move into the next user message.
-    fn result_text(&mut self, result: &'a ToolResult) -> Result<String, RequestFault> {
-        let mut lines: Vec<Cow<'_, str>> = Vec::new();
+    fn result_text(&mut self, result: &'a ToolResult) -> Result<Cow<'a, str>, RequestFault> {
+        let mut lines: Vec<Cow<'a, str>> = Vec::new();
         for block in &result.blocks {
             let kind = match block {
                 Block::Image(_) => "image",
@@ -294,9 +294,13 @@ impl<'a> Writer<'a, '_> {
             self.part(block, &mut parts)?;
             self.moved.append(&mut parts);
         }
-        let text = lines.join("\n");
+        let text = match lines.as_mut_slice() {
+            // Nearly always: the text goes out as it is.
+            [line] => std::mem::take(line),
+            lines => Cow::Owned(lines.join("\n")),
+        };
         Ok(if result.is_error && !text.starts_with("Error") {
-            format!("Error: {text}")
+            Cow::Owned(format!("Error: {text}"))
         } else {
             text
         })

@@ -20,7 +20,11 @@ use crate::protocol::models::effort::Effort;
 
 /// Reads the body of `POST /v1/responses`.
 pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
-    let document = Document::new(body);
+    read(&Document::new(body))
+}
+
+/// As [`decode`], of a body that has been looked through.
+pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     let members: Object<'_> = document
         .whole()
         .map_err(|error| RequestFault::new("", without_position(&error)))?;
@@ -33,7 +37,7 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
                 &mut request,
                 &mut declared,
                 (name, value),
-                Path::of(&document, name),
+                Path::of(document, name),
             )?;
         }
     }
@@ -42,13 +46,13 @@ pub fn decode(body: &[u8]) -> Result<Request, RequestFault> {
     }
     // `instructions` come before the instructions among the items, wherever they stand in the body.
     if let Some(input) = members.get("input") {
-        let path = Path::of(&document, "input");
+        let path = Path::of(document, "input");
         let conversation = items::conversation(input, &path)?;
         declared.extend(conversation.tools);
         found = conversation.found;
         request.turns = conversation.turns;
     }
-    let path = Path::of(&document, "tools");
+    let path = Path::of(document, "tools");
     for (index, raw) in declared.into_iter().enumerate() {
         tool(&mut request.tools, None, raw, &path.index(index))?;
     }

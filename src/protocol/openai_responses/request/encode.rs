@@ -6,10 +6,12 @@ use super::parts::{CACHE_TTL, takes_breakpoints};
 use super::{tools, write};
 use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
+use crate::protocol::hub::estimate;
 use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Show, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
+use crate::protocol::hub::write::to_sized_vec;
 use crate::protocol::models::effort::{Effort, Efforts};
 
 /// Writes `request` for `target`.
@@ -52,7 +54,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     tools::encode(request, target, &mut losses, &mut out)?;
     sampling(request, target, reasons, &mut losses, &mut out);
     vendor_fields(request, target, prewarm, &mut losses, &mut out);
-    let body = serde_json::to_vec(&out).map_err(|error| {
+    let body = to_sized_vec(&out, estimate::bytes(request)).map_err(|error| {
         RequestFault::new("", format!("the request cannot be written: {error}"))
     })?;
     Ok(Encoded {
