@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -46,6 +46,14 @@ test-all:
 test-clients:
 	scripts/prerequisites.sh test
 	scripts/test-clients.sh
+
+browser-tests: ## the console in a real Chromium, on the real binary under simulated traffic
+	scripts/prerequisites.sh build browser
+	scripts/browser-tests.sh
+
+pictures: ## docs/console/pictures: every page, both themes and phone width
+	scripts/prerequisites.sh build browser
+	scripts/browser-tests.sh --pictures
 
 fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it (10 to 20 minutes)
 	scripts/fresh.sh

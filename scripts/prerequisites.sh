@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
 #
-#   scripts/prerequisites.sh [build] [check] [test] [prometheus] [loadtest] [fuzz]      default: build
+#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz]      default: build
 #
 # cmake (Pingora builds zlib-ng with it), Python, nginx and wrk come from apt-get, as root or through `sudo -n`; cmake
 # else from pip, into target/tools. Node comes from PyPI into target/tools where the machine has none or an older one than
@@ -17,10 +17,11 @@ main() {
       build) need_rust; need_c_compiler; need_cmake ;;
       check) need_rust; need_component rustfmt; need_component clippy ;;
       test) need_interpreters ;;
+      browser) need_interpreters; need_browser ;;
       prometheus) need_prometheus ;;
       loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
       fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
-      *) echo "prerequisites: \`$what\`: expected build, check, test, prometheus, loadtest or fuzz" >&2; exit 2 ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest or fuzz" >&2; exit 2 ;;
     esac
   done
 }
@@ -98,6 +99,12 @@ without() {
   [ -z "${CI:-}" ] || missing "$1" "$2"
   say "no $1: the SDK client tests will be left out ($2)"
   return 1
+}
+
+# The console is tested in Debian's Chromium. Where there is none to be had these tests are left out and say so; not in CI.
+need_browser() {
+  has chromium || has chromium-browser || has google-chrome || install_package chromium ||
+    without chromium "sudo apt-get install chromium" || return 0
 }
 
 # A real Prometheus scrapes in the stories. Where there is none to be had they leave that out and say so; not in CI, where

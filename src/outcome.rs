@@ -74,6 +74,8 @@ pub struct Outcome {
     pub limit: Option<(Scope, Limit)>,
     /// What the refusal or failure was, in a few words, for the access log. Never a secret, never an upstream body.
     pub detail: Option<String>,
+    /// Who sent it, when no client did: `console`.
+    pub via: Option<&'static str>,
 }
 
 impl Outcome {
@@ -111,6 +113,7 @@ impl Outcome {
             bytes_out: 0,
             limit: None,
             detail: None,
+            via: None,
         }
     }
 }

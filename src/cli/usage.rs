@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{failure, print};
 use crate::limits::Totals;
-use crate::limits::ledger::{self, Dimension, Row};
+use crate::limits::ledger::{self, Dimension, Row, figures};
 
 /// Print what clients used, from the history of a ledger: requests, tokens by kind and USD
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl Usage {
         Ok(if self.json {
             format!("{:#}\n", document(&self.by, first, &rows))
         } else if self.csv {
-            csv(&self.by, &rows)
+            ledger::csv(&self.by, &rows)
         } else {
             table(&self.by, &rows)
         })
@@ -105,34 +105,11 @@ fn dimension(text: &str) -> Result<Dimension, String> {
     })
 }
 
-/// The figures of a row, by their names.
-fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
-    let usage = &totals.usage;
-    [
-        ("requests", totals.requests),
-        ("input", usage.input),
-        ("output", usage.output),
-        ("cache_read", usage.cache_read),
-        ("cache_write_5m", usage.cache_write_5m),
-        ("cache_write_1h", usage.cache_write_1h),
-        ("reasoning", usage.reasoning),
-    ]
-}
-
 fn sum(rows: &[Row]) -> Totals {
     rows.iter().fold(Totals::default(), |mut sum, row| {
         sum.add(&row.totals);
         sum
     })
-}
-
-/// Dollars to the billionth, as the ledger counts them.
-fn usd(totals: &Totals) -> String {
-    let (whole, rest) = (
-        totals.nano_usd / 1_000_000_000,
-        totals.nano_usd % 1_000_000_000,
-    );
-    format!("{whole}.{rest:09}")
 }
 
 fn document(by: &[Dimension], since: Date, rows: &[Row]) -> Value {
@@ -152,33 +129,6 @@ fn document(by: &[Dimension], since: Date, rows: &[Row]) -> Value {
         .map(|row| described(&row.names, &row.totals))
         .collect();
     json!({ "since": since.to_string(), "rows": list, "total": described(&[], &sum(rows)) })
-}
-
-fn csv(by: &[Dimension], rows: &[Row]) -> String {
-    let quoted = |text: &str| {
-        if text.contains(['"', ',', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
-    };
-    let names = by.iter().map(|dimension| dimension.as_str());
-    let figures_of = figures(&Totals::default()).map(|(name, _)| name);
-    let head: Vec<&str> = names.chain(figures_of).chain(["usd"]).collect();
-    let mut text = head.join(",") + "\r\n";
-    for row in rows {
-        let figures = figures(&row.totals).map(|(_, figure)| figure.to_string());
-        let cells: Vec<String> = row
-            .names
-            .iter()
-            .map(|name| quoted(name))
-            .chain(figures)
-            .chain([usd(&row.totals)])
-            .collect();
-        text += &cells.join(",");
-        text += "\r\n";
-    }
-    text
 }
 
 /// The dearest first, and the sum of all at the end.
@@ -275,13 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn values_with_commas_are_quoted_and_money_is_exact() {
-        let text = csv(&[Dimension::Key], &rows());
-        assert!(
-            text.contains("\r\n\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000\r\n"),
-            "{text}"
-        );
-        assert!(text.ends_with(",40,0,0,0,0,0,0,2.000000001\r\n"), "{text}");
+    fn money_is_exact() {
         let json = document(&[Dimension::Key], jiff::civil::date(2026, 11, 1), &rows());
         assert_eq!(json["total"]["nano_usd"], 3_500_000_001u64);
         assert_eq!(

@@ -104,6 +104,18 @@ pub fn authenticate(
         })
 }
 
+/// The key of a name, without its credential: for somebody who may act for any.
+pub fn stand_in(gateway: &Gateway, name: &str, now: SystemTime) -> Result<Arc<ClientKey>, Refusal> {
+    let configured = gateway.config.keys.iter().find(|key| &*key.name == name);
+    let key = configured
+        .or_else(|| gateway.keys.anonymous().filter(|key| &*key.name == name))
+        .ok_or(Refusal::KeyUnknown)?;
+    if key.expires.is_some_and(|at| at <= now) {
+        return Err(Refusal::KeyExpired);
+    }
+    Ok(Arc::clone(key))
+}
+
 /// Rewrites a request, reads what decides about it out of its body, and routes it.
 pub fn admit(
     gateway: &Gateway,

@@ -164,10 +164,11 @@ impl Limits {
         }
     }
 
-    /// What every key, every group and everyone have used and have left, for operators.
+    /// What every key, every group, every project and everyone have used and have left, for operators.
     pub fn reports(&self, now: Instant, wall: SystemTime) -> Vec<Report> {
         let all = self.keys.iter().chain(self.groups.iter());
-        all.chain(std::iter::once(&self.global))
+        all.chain(self.projects.iter())
+            .chain(std::iter::once(&self.global))
             .map(|limited| self.report_of(limited, now, wall))
             .collect()
     }

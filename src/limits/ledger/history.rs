@@ -211,6 +211,12 @@ fn months(directory: &Path) -> io::Result<Vec<(Date, PathBuf)>> {
     Ok(months)
 }
 
+/// The first day of the oldest month that the ledger at `path` remembers.
+pub fn first_day(path: &Path) -> Option<Date> {
+    let months = months(&directory(path)).ok()?;
+    months.first().map(|(first, _)| *first)
+}
+
 /// Where the history of the ledger at `path` is.
 pub fn directory(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -5,6 +5,7 @@
 //! fails because of it: what cannot be written is kept and tried again. Nothing is forced to the disk: a crash of the
 //! process loses at most a second, one of the machine what its system had not written yet.
 mod attribution;
+mod csv;
 mod file;
 mod history;
 mod lines;
@@ -26,7 +27,8 @@ use history::{Bounds, Days, History};
 use lines::{Began, Entry, QUARTER, Whose, quarter, seconds};
 
 pub use attribution::{Attribution, Dimension};
-pub use history::{Row, directory, report};
+pub use csv::{csv, figures};
+pub use history::{Row, directory, first_day, report};
 
 /// A handle to the ledger. Dropping it writes what is pending, within reason, and ends the thread.
 #[derive(Debug)]

@@ -42,6 +42,10 @@ impl Answer {
         answer
     }
 
+    pub(super) fn nothing_here() -> Self {
+        Self::fault(404, "nothing here; docs/API.md lists what there is")
+    }
+
     pub(super) fn wrong_method(allow: &'static str) -> Self {
         Self::fault(405, &format!("this path takes {allow}"))
             .with(ALLOW, HeaderValue::from_static(allow))

@@ -1,21 +1,21 @@
 //! `/admin/api/v1`: JSON, for the console and for anybody else. `docs/API.md` describes it.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
-use http::header::SET_COOKIE;
-use http::{HeaderValue, Method};
+use http::Method;
 use pingora::protocols::http::ServerSession;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::guard::{Done, Guard, Need, is_own_page};
+use super::guard::{Done, Guard, Need};
 use super::requests::Query;
 use super::stream::{Followed, Place, Streams};
-use super::times::precise;
-use super::{access, explain, levers, lists, now, read_body, requests, sessions, status};
+use super::trial::{Trial, Turns};
+use super::{access, explain, levers, lists, now, read_body, requests, signing, spend, status};
 use crate::config;
-use crate::proxy::state::app::{App, random_text};
+use crate::proxy::client::body;
+use crate::proxy::state::app::App;
+use crate::proxy::state::inside::Inside;
 use crate::proxy::state::reload::{Handle, Source};
 use crate::telemetry::recent::filter::Filter;
 
@@ -26,11 +26,14 @@ pub(super) struct Parts<'a> {
     pub(super) source: &'a Source,
     pub(super) guard: &'a Guard,
     pub(super) streams: &'a Arc<Streams>,
+    pub(super) turns: &'a Arc<Turns>,
+    pub(super) inside: &'a Inside,
 }
 
 pub(super) enum Served {
     Whole(Answer),
     Stream(Followed, Place),
+    Trial(Box<Trial>),
 }
 
 /// Serves `path`, what comes after [`PREFIX`].
@@ -47,29 +50,40 @@ pub(super) async fn serve(
         let _ = session.drain_request_body().await;
         return read(parts, session, &segments, &query).await;
     }
-    let body = match read_body(parts.app, session, MAX_BODY.max(explain::limit(parts.app))).await {
-        Ok(body) => body,
-        Err(refusal) => return Served::Whole(refusal),
-    };
     if segments == ["session"] {
         return Served::Whole(match *method {
-            Method::POST => sign_in(parts, session, &body).await,
-            Method::DELETE => sign_out(parts, session),
-            _ => Answer::wrong_method("GET, POST, DELETE"),
+            Method::POST => match read_body(parts.app, session, MAX_SIGN_IN).await {
+                Ok(body) => signing::sign_in(parts.app, parts.guard, session, &body).await,
+                Err(refusal) => refusal,
+            },
+            Method::DELETE => {
+                let _ = session.drain_request_body().await;
+                signing::sign_out(parts.guard, session)
+            }
+            _ => refused(session, Answer::wrong_method("GET, POST, DELETE")).await,
         });
     }
     if *method != Method::POST {
-        return Served::Whole(Answer::wrong_method("GET, POST"));
+        return Served::Whole(refused(session, Answer::wrong_method("GET, POST")).await);
     }
     let need = match segments.as_slice() {
-        ["reload" | "explain"] | ["accounts", _, _] => Need::Operator,
+        ["reload" | "explain" | "try"] | ["accounts", _, _] => Need::Operator,
         // What a text would mean tells what files are there.
         ["config", "check"] => Need::Admin,
-        _ => return Served::Whole(nothing_here()),
+        _ => return Served::Whole(refused(session, Answer::nothing_here()).await),
     };
+    // Nobody unknown makes this read a long body.
     let who = match parts.guard.admit(session, need).await {
         Ok(Some(who)) => who,
-        Ok(None) => return Served::Whole(nothing_here()),
+        Ok(None) => return Served::Whole(refused(session, Answer::nothing_here()).await),
+        Err(refusal) => return Served::Whole(refused(session, refusal).await),
+    };
+    let limit = match segments.as_slice() {
+        ["explain"] => explain::limit(parts.app),
+        _ => MAX_BODY,
+    };
+    let body = match read_body(parts.app, session, limit).await {
+        Ok(body) => body,
         Err(refusal) => return Served::Whole(refusal),
     };
     let done = match segments.as_slice() {
@@ -77,12 +91,35 @@ pub(super) async fn serve(
         ["explain"] => Done::nothing(explain::answer(parts.app, body).await),
         ["accounts", name, verb] => account(parts.app, &decoded(name), verb),
         ["config", "check"] => Done::nothing(check(parts.source, &body)),
-        _ => Done::nothing(nothing_here()),
+        ["try"] => {
+            let of = of(session, &who);
+            return match Trial::begin(parts.app, (parts.inside, parts.turns), &of, &body) {
+                Ok(trial) => {
+                    let done = trial.done();
+                    parts.guard.note(session, &who, &done);
+                    Served::Trial(Box::new(trial))
+                }
+                Err(refusal) => Served::Whole(refusal),
+            };
+        }
+        _ => Done::nothing(Answer::nothing_here()),
     };
     if done.answer.status() < 400 {
         parts.guard.note(session, &who, &done);
     }
     Served::Whole(done.answer)
+}
+
+/// What is left of the body stands where the next request would be read.
+async fn refused(session: &mut ServerSession, refusal: Answer) -> Answer {
+    body::discard(session).await;
+    refusal
+}
+
+/// Whose streams and trials are counted together: those of a session, or of a token's holder.
+fn of(session: &ServerSession, who: &access::Who) -> String {
+    let cookie = access::cookie(&session.req_header().headers);
+    cookie.unwrap_or(&who.name).to_owned()
 }
 
 async fn read(
@@ -98,7 +135,7 @@ async fn read(
     };
     let who = match parts.guard.admit(session, need).await {
         Ok(Some(who)) => who,
-        Ok(None) => return Served::Whole(nothing_here()),
+        Ok(None) => return Served::Whole(Answer::nothing_here()),
         Err(refusal) => return Served::Whole(refusal),
     };
     let app = parts.app;
@@ -112,10 +149,9 @@ async fn read(
                     Err(why) => return Served::Whole(Answer::fault(400, &why)),
                 }
             }
-            _ => return Served::Whole(nothing_here()),
+            _ => return Served::Whole(Answer::nothing_here()),
         };
-        let cookie = access::cookie(&session.req_header().headers);
-        return match parts.streams.enter(cookie.unwrap_or(&who.name)) {
+        return match parts.streams.enter(&of(session, &who)) {
             Some(place) => Served::Stream(followed, place),
             None => Served::Whole(
                 Answer::fault(503, "too many streams are open: 8 of a session, 32 in all")
@@ -124,23 +160,7 @@ async fn read(
         };
     }
     Served::Whole(match segments {
-        ["session"] => {
-            let cookie = access::cookie(&session.req_header().headers);
-            let left =
-                cookie.and_then(|cookie| parts.guard.sessions().left(cookie, Instant::now()));
-            Answer::json(
-                200,
-                &json!({
-                    "name": &*who.name,
-                    "role": who.role.as_str(),
-                    "instance": app.instance(),
-                    "version": env!("CARGO_PKG_VERSION"),
-                    "server_time": precise(SystemTime::now()),
-                    "idle_left_s": left.map(|left| left.0),
-                    "left_s": left.map(|left| left.1),
-                }),
-            )
-        }
+        ["session"] => signing::session(app, parts.guard, session, &who),
         ["now"] => Answer::json(
             200,
             &tokio::task::block_in_place(|| now::now(app, parts.source)),
@@ -151,85 +171,11 @@ async fn read(
         ["requests", id] => requests::one(app, &decoded(id)),
         ["keys"] => tokio::task::block_in_place(|| lists::keys(app, query)),
         ["groups"] => tokio::task::block_in_place(|| lists::groups(app)),
+        ["projects"] => tokio::task::block_in_place(|| lists::projects(app)),
+        ["usage"] => tokio::task::block_in_place(|| spend::usage(app, query)),
         ["audit"] => Answer::json(200, &json!({ "rows": parts.guard.audit().list() })),
-        _ => nothing_here(),
+        _ => Answer::nothing_here(),
     })
-}
-
-/// Exchanges a token for a session, or a code that the process printed.
-async fn sign_in(parts: &Parts<'_>, session: &ServerSession, body: &[u8]) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct SignIn {
-        token: String,
-    }
-    let headers = &session.req_header().headers;
-    if let Err(refusal) = is_own_page(headers) {
-        return refusal;
-    }
-    let Ok(SignIn { token }) = serde_json::from_slice(body) else {
-        return Answer::fault(400, r#"expected {"token": "…"}"#);
-    };
-    let gateway = parts.app.gateway();
-    let Some(admin) = &gateway.config.admin else {
-        return nothing_here();
-    };
-    let Some(cookie) = random_text() else {
-        return Answer::fault(500, "no randomness");
-    };
-    let begun =
-        parts
-            .guard
-            .sessions()
-            .begin(admin, token.trim().as_bytes(), &cookie, Instant::now());
-    let Some((name, role)) = begun else {
-        return parts.guard.wrong(session, "this token is not known").await;
-    };
-    // Without `Secure` a browser would send it in plain text, too; with it, plain text on another host than loopback
-    // would have none.
-    let secure = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto == "https");
-    let secure = if secure { "; Secure" } else { "" };
-    let value = format!(
-        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
-        access::COOKIE_NAME,
-        sessions::LIVES.as_secs()
-    );
-    let who = access::Who {
-        name,
-        role,
-        via: access::Via::Session,
-    };
-    let answer = Answer::json(
-        200,
-        &json!({ "name": &*who.name, "role": who.role.as_str() }),
-    );
-    let done = Done::changed(answer, "sign_in", &who.name.clone());
-    parts.guard.note(session, &who, &done);
-    match HeaderValue::from_str(&value) {
-        Ok(value) => done.answer.with(SET_COOKIE, value),
-        Err(_) => Answer::fault(500, "no cookie"),
-    }
-}
-
-fn sign_out(parts: &Parts<'_>, session: &ServerSession) -> Answer {
-    let headers = &session.req_header().headers;
-    if let Err(refusal) = is_own_page(headers) {
-        return refusal;
-    }
-    if let Some(cookie) = access::cookie(headers) {
-        parts.guard.sessions().end(cookie);
-    }
-    let gone = format!(
-        "{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0",
-        access::COOKIE_NAME
-    );
-    let answer = Answer::json(200, &json!({ "result": "signed out" }));
-    match HeaderValue::from_str(&gone) {
-        Ok(gone) => answer.with(SET_COOKIE, gone),
-        Err(_) => answer,
-    }
 }
 
 /// Reads the configuration again.
@@ -322,15 +268,14 @@ fn decoded(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
-fn nothing_here() -> Answer {
-    Answer::fault(404, "nothing here; docs/API.md lists what there is")
-}
-
 /// Where it begins.
 pub(super) const PREFIX: &str = "/admin/api/v1/";
 
 /// Bytes of the longest body, but for that of `explain`.
 const MAX_BODY: usize = 1 << 20;
+
+/// Bytes of a token and what stands around it.
+const MAX_SIGN_IN: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -344,10 +289,5 @@ mod tests {
         assert_eq!(query["f2"], "a+b");
         assert!(query.contains_key("follow"));
         assert_eq!(decoded("%ff"), "%ff");
-    }
-
-    #[test]
-    fn cookies_do_not_repeat() {
-        assert!(random_text() != random_text());
     }
 }

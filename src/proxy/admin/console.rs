@@ -127,6 +127,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("now.js", JS, include_bytes!("console/now.js")),
         Asset::new("live.js", JS, include_bytes!("console/live.js")),
         Asset::new("try.js", JS, include_bytes!("console/try.js")),
+        Asset::new("diff.js", JS, include_bytes!("console/diff.js")),
+        Asset::new("spend.js", JS, include_bytes!("console/spend.js")),
         Asset::new("lists.js", JS, include_bytes!("console/lists.js")),
     ]
 });

@@ -1,4 +1,5 @@
 //! Keys and groups with their use and limits, in pages: there may be a hundred thousand.
+use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -6,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::requests::Query;
 use super::times::{timestamp, timestamp_in};
+use crate::config::ClientKey;
 use crate::limits::{Report, Scope};
 use crate::proxy::state::app::App;
 
@@ -68,19 +70,28 @@ pub(super) fn keys(app: &App, query: &Query) -> Answer {
 
 /// Groups in the order of the configuration.
 pub(super) fn groups(app: &App) -> Answer {
+    sets(app, Scope::Group, |key| key.group.as_deref())
+}
+
+/// Projects in the order of the configuration.
+pub(super) fn projects(app: &App) -> Answer {
+    sets(app, Scope::Project, |key| key.project.as_deref())
+}
+
+fn sets(app: &App, scope: Scope, of: impl Fn(&ClientKey) -> Option<&str>) -> Answer {
     let gateway = app.gateway();
     let wall = SystemTime::now();
+    let mut keys: HashMap<&str, usize> = HashMap::new();
+    for name in gateway.config.keys.iter().filter_map(|key| of(key)) {
+        *keys.entry(name).or_default() += 1;
+    }
     let reports = gateway.limits.reports(Instant::now(), wall);
     let rows: Vec<Value> = reports
         .iter()
-        .filter(|report| report.scope == Scope::Group)
+        .filter(|report| report.scope == scope)
         .map(|report| {
-            let keys = gateway
-                .config
-                .keys
-                .iter()
-                .filter(|key| key.group.as_deref() == Some(&*report.name));
-            json!({ "name": &*report.name, "keys": keys.count(), "use": usage(report, wall) })
+            let keys = keys.get(&*report.name).copied().unwrap_or(0);
+            json!({ "name": &*report.name, "keys": keys, "use": usage(report, wall) })
         })
         .collect();
     page(&rows, rows.len(), 0)

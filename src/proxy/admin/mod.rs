@@ -18,9 +18,12 @@ mod needs;
 mod now;
 mod requests;
 mod sessions;
+mod signing;
+mod spend;
 mod status;
 mod stream;
 mod times;
+mod trial;
 mod words;
 
 use std::sync::Arc;
@@ -36,15 +39,22 @@ use pingora::services::listening::Service;
 
 use super::client::body::{self, BodyFault};
 use super::state::app::App;
+use super::state::inside::Inside;
 use super::state::reload::{Handle, Source};
 use crate::protocol::Dialect;
 use crate::telemetry::metrics::Metrics;
 use answer::Answer;
 use guard::{Guard, Need};
 use stream::Streams;
+use trial::Turns;
 
 /// The admin plane as a service, without its listener.
-pub(super) fn service(app: Arc<App>, reloads: Handle, source: Source) -> Service<Plane> {
+pub(super) fn service(
+    app: Arc<App>,
+    reloads: Handle,
+    source: Source,
+    inside: Inside,
+) -> Service<Plane> {
     let guard = Guard::new(app.clone());
     let plane = Plane {
         app,
@@ -52,6 +62,8 @@ pub(super) fn service(app: Arc<App>, reloads: Handle, source: Source) -> Service
         source,
         guard,
         streams: Arc::default(),
+        turns: Arc::default(),
+        inside,
     };
     Service::new("admin".to_owned(), plane)
 }
@@ -62,12 +74,15 @@ pub(super) struct Plane {
     source: Source,
     guard: Guard,
     streams: Arc<Streams>,
+    turns: Arc<Turns>,
+    inside: Inside,
 }
 
 /// What becomes of a request.
 enum Reply {
     Whole(Answer),
     Stream(stream::Followed, stream::Place),
+    Trial(Box<trial::Trial>),
 }
 
 #[async_trait]
@@ -90,6 +105,10 @@ impl HttpServerApp for Plane {
             Reply::Stream(followed, place) => {
                 stream::run(&self.app, &mut session, followed, &mut shutdown.clone()).await;
                 drop(place);
+                return None;
+            }
+            Reply::Trial(trial) => {
+                trial::run(&self.app, &mut session, *trial).await;
                 return None;
             }
         }
@@ -204,10 +223,13 @@ impl Plane {
             source: &self.source,
             guard: &self.guard,
             streams: &self.streams,
+            turns: &self.turns,
+            inside: &self.inside,
         };
         match api::serve(&parts, session, method, path).await {
             api::Served::Whole(answer) => Reply::Whole(answer),
             api::Served::Stream(followed, place) => Reply::Stream(followed, place),
+            api::Served::Trial(trial) => Reply::Trial(trial),
         }
     }
 

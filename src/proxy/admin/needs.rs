@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::times::timestamp_in;
 use super::words;
 use crate::limits::{Limit, Report, Scope};
-use crate::pool::AccountStatus;
+use crate::pool::{AccountStatus, State};
 use crate::telemetry::recent::minutes::Minutes;
 
 /// Red first, by the requests that it cost, then amber, in the order of the configuration.
 pub(super) fn needs(
     statuses: &[AccountStatus],
     config: &Value,
-    budgets: &[Value],
+    (budgets, pools): (&[Value], &[PoolNames<'_>]),
     (minutes, wall): (&Minutes, SystemTime),
 ) -> Vec<Value> {
     let mut bad = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn needs(
         };
         match word {
             "unreachable" | "refused" => bad.push((failed, need("bad"))),
-            "part" => warn.push(need("warn")),
+            "part" | "throttled" | "quota" => warn.push(need("warn")),
             _ => {}
         }
         for window in &status.windows {
@@ -55,7 +55,8 @@ pub(super) fn needs(
         }
     }
     bad.sort_by_key(|(failed, _)| std::cmp::Reverse(*failed));
-    let mut list: Vec<Value> = bad.into_iter().map(|(_, need)| need).collect();
+    let mut list: Vec<Value> = pools_out(statuses, pools);
+    list.extend(bad.into_iter().map(|(_, need)| need));
     if !config["last_error"].is_null() {
         let first = config["last_error"]["message"].as_str().unwrap_or_default();
         list.push(json!({
@@ -77,8 +78,46 @@ pub(super) fn needs(
             }));
         }
     }
+    // Of what ends by itself, the soonest first.
+    warn.sort_by(|one, other| one["until"].as_str().cmp(&other["until"].as_str()));
     list.extend(warn);
+    let is_bad = |need: &Value| need["level"] == "bad";
+    list.sort_by_key(|need| !is_bad(need));
     list
+}
+
+/// A pool none of whose accounts takes a request: what asks for it goes to its fallback, or is refused.
+fn pools_out(statuses: &[AccountStatus], pools: &[PoolNames<'_>]) -> Vec<Value> {
+    let takes = |name: &&str| {
+        let mut found = statuses.iter().filter(|status| &*status.name == *name);
+        found.any(|status| !matches!(status.state, State::Benched | State::Drained))
+    };
+    let is_out = |pool: &PoolNames<'_>| !pool.accounts.iter().any(|name| takes(name));
+    pools
+        .iter()
+        .filter(|pool| is_out(pool))
+        .map(|pool| {
+            let fallback = pool.fallback.filter(|name| {
+                let mut found = pools.iter().filter(|other| other.name == *name);
+                found.any(|other| !is_out(other))
+            });
+            json!({
+                "level": if fallback.is_some() { "warn" } else { "bad" },
+                "subject": { "kind": "pool", "name": pool.name },
+                "code": "pool_out",
+                "fallback": fallback,
+                "until": null,
+            })
+        })
+        .collect()
+}
+
+/// A pool by its names.
+#[derive(Debug)]
+pub(super) struct PoolNames<'a> {
+    pub(super) name: &'a str,
+    pub(super) accounts: Vec<&'a str>,
+    pub(super) fallback: Option<&'a str>,
 }
 
 /// The budgets of which the largest share is used, at most [`SHOWN`] of them.
@@ -115,3 +154,48 @@ const NEAR: f64 = 0.9;
 
 /// Budgets that are told.
 const SHOWN: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(name: &str, state: State) -> AccountStatus {
+        AccountStatus {
+            name: name.into(),
+            state,
+            reason: None,
+            until: None,
+            in_flight: 0,
+            first_byte: None,
+            windows: Vec::new(),
+            models: Vec::new(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_pool_without_an_account_is_red_unless_another_takes_over() {
+        let statuses = [
+            status("a", State::Benched),
+            status("b", State::Drained),
+            status("c", State::Easing),
+        ];
+        let pool = |name, accounts: &[&'static str], fallback| PoolNames {
+            name,
+            accounts: accounts.to_vec(),
+            fallback,
+        };
+        let pools = [
+            pool("one", &["a", "b"], Some("two")),
+            pool("two", &["b", "c"], None),
+            pool("three", &["a"], Some("four")),
+            pool("four", &["b"], None),
+        ];
+        let told = pools_out(&statuses, &pools);
+        let short: Vec<(&str, &str)> = told
+            .iter()
+            .filter_map(|need| Some((need["subject"]["name"].as_str()?, need["level"].as_str()?)))
+            .collect();
+        assert_eq!(short, [("one", "warn"), ("three", "bad"), ("four", "bad")]);
+    }
+}

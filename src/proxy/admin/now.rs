@@ -3,6 +3,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::needs::PoolNames;
 use super::times::{precise, timestamp, timestamp_in};
 use super::{needs, status, words};
 use crate::limits::{Report, Scope};
@@ -26,7 +27,23 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
     let config = status::config(app, source);
     let reports = gateway.limits.reports(at, wall);
     let budgets = needs::budgets(&reports, wall);
-    let needs = needs::needs(&statuses, &config, &budgets, (&minutes, wall));
+    let names: Vec<PoolNames<'_>> = gateway
+        .config
+        .pools
+        .iter()
+        .map(|pool| PoolNames {
+            name: &pool.name,
+            accounts: pool
+                .accounts
+                .iter()
+                .map(|place| &*gateway.config.accounts[*place].name)
+                .collect(),
+            fallback: pool
+                .fallback
+                .map(|place| &*gateway.config.pools[place].name),
+        })
+        .collect();
+    let needs = needs::needs(&statuses, &config, (&budgets, &names), (&minutes, wall));
     let accounts: Vec<Value> = statuses
         .iter()
         .map(|status| account(app, status, &minutes, wall))
@@ -35,12 +52,8 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
         .config
         .pools
         .iter()
-        .map(|pool| {
-            let names: Vec<&str> = pool
-                .accounts
-                .iter()
-                .map(|place| &*gateway.config.accounts[*place].name)
-                .collect();
+        .zip(&names)
+        .map(|(pool, names)| {
             let requests = |count| {
                 sum(&minutes, count, wall, |minute| {
                     minute.pools.get(&pool.name).copied().unwrap_or(0)
@@ -50,8 +63,8 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
                 "name": &*pool.name,
                 "select": pool.select.as_str(),
                 "affinity": pool.affinity.as_str(),
-                "fallback": pool.fallback.map(|place| &*gateway.config.pools[place].name),
-                "accounts": names,
+                "fallback": names.fallback,
+                "accounts": names.accounts,
                 "requests_per_s": rate(requests(1), requests(2), wall),
             })
         })

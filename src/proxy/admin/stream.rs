@@ -82,10 +82,7 @@ pub(super) async fn run(
     followed: Followed,
     shutdown: &mut tokio::sync::watch::Receiver<bool>,
 ) {
-    session.set_keepalive(None);
-    session.set_write_timeout(Some(TOO_SLOW));
-    let Ok(head) = head(session) else { return };
-    if session.write_response_header(Box::new(head)).await.is_err() {
+    if begin(session).await.is_err() {
         return;
     }
     let mut events = Events::new(followed);
@@ -112,6 +109,14 @@ pub(super) async fn run(
             return;
         }
     }
+}
+
+/// Writes the head of an answer of events.
+pub(super) async fn begin(session: &mut ServerSession) -> pingora::Result<()> {
+    session.set_keepalive(None);
+    session.set_write_timeout(Some(TOO_SLOW));
+    let head = head(session)?;
+    session.write_response_header(Box::new(head)).await
 }
 
 /// The next events of one stream.
@@ -200,7 +205,7 @@ fn head(session: &ServerSession) -> pingora::Result<ResponseHeader> {
 }
 
 /// `data` is JSON on one line.
-fn event(name: &str, id: Option<u64>, data: &str) -> String {
+pub(super) fn event(name: &str, id: Option<u64>, data: &str) -> String {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     format!("event: {name}\n{id}data: {data}\n\n")
 }

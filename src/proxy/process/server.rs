@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::HttpServerOptions;
+use pingora::apps::{HttpServerOptions, ServerApp as _};
 use pingora::listeners::TcpSocketOptions;
 use pingora::listeners::tls::TlsSettings;
 use pingora::protocols::l4::ext::TcpKeepalive;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
-use pingora_proxy::http_proxy_service;
+use pingora_proxy::{http_proxy, http_proxy_service};
 use tokio::sync::watch;
 
 use super::signals;
@@ -30,6 +30,7 @@ use crate::proxy::edge::Edge;
 use crate::proxy::state::app::App;
 pub use crate::proxy::state::app::OnReload;
 use crate::proxy::state::fleet;
+use crate::proxy::state::inside::{Conversation, Inside};
 use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
@@ -271,7 +272,7 @@ fn admin_plane(
     (reloads, source): (reload::Handle, Source),
     shutdown: watch::Receiver<bool>,
 ) -> tokio::task::JoinHandle<()> {
-    let mut service = admin::service(app.clone(), reloads, source);
+    let mut service = admin::service(app.clone(), reloads, source, inside(app));
     let mut fds = Fds::new();
     match listener {
         AdminListener::Tcp(socket, addr) => {
@@ -289,6 +290,21 @@ fn admin_plane(
     let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
     tokio::spawn(async move {
         service.start_service(Some(fds), shutdown, 1).await;
+    })
+}
+
+/// A proxy of its own for each request: it knows whose key it acts for, and no header could say so on a socket.
+fn inside(app: &Arc<App>) -> Inside {
+    let app = app.clone();
+    Arc::new(move |key| {
+        let (stream, served) = tokio::io::duplex(INSIDE_BUFFER);
+        let edge = Edge::acting_as(app.clone(), key);
+        let over = tokio::spawn(async move {
+            let proxy = Arc::new(http_proxy(&Arc::new(ServerConf::default()), edge));
+            let (_stop, shutdown) = watch::channel(false);
+            proxy.process_new(Box::new(served), &shutdown).await;
+        });
+        Conversation { stream, over }
     })
 }
 
@@ -344,6 +360,9 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     }
     builder.thread_name("weir").enable_all().build()
 }
+
+/// Bytes that wait between the console and the data plane.
+const INSIDE_BUFFER: usize = 64 << 10;
 
 /// How long an HTTP/2 connection without a stream is kept.
 const H2_IDLE: Duration = Duration::from_mins(5);

@@ -60,6 +60,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.names("violations", &outcome.violations);
     object.number("bytes_in", Some(outcome.bytes_in));
     object.number("bytes_out", Some(outcome.bytes_out));
+    object.text("via", outcome.via);
     object.end();
 }
 
@@ -306,7 +307,7 @@ mod tests {
             r#""detail":null,"stream":true,"#,
             r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
             r#""usage_source":"reported","cost_usd":0.25,"ttft_ms":2100,"duration_ms":12500,"overhead_us":80,"#,
-            r#""dropped":[],"violations":[],"bytes_in":1000,"bytes_out":2000}"#,
+            r#""dropped":[],"violations":[],"bytes_in":1000,"bytes_out":2000,"via":null}"#,
             "\n",
         );
         assert_eq!(text(&answered()), expected);

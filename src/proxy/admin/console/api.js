@@ -1,6 +1,6 @@
 // The data: JSON under /admin/api/v1, and one stream a page. Sessions are cookies; what changes something says that it
 // comes from this page.
-const BASE = "/admin/api/v1/";
+export const BASE = "/admin/api/v1/";
 export class Fault extends Error { constructor(status, message, wait) { super(message); this.status = status; this.wait = wait; } }
 let offset = 0;
 /** The server's clock, by its last answer. */
@@ -26,6 +26,28 @@ async function call(method, path, body) {
 export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
 export const remove = (path) => call("DELETE", path);
+
+/** Sends `body` and tells each event of the answer, until it is over or `signal` says stop. */
+export async function stream(path, body, signal, on) {
+  const answer = await fetch(BASE + path, { method: "POST", credentials: "same-origin", signal, headers: { "x-weir-console": "1", "content-type": "application/json" }, body });
+  if (!answer.ok) {
+    const text = await answer.text(); let said = text.slice(0, 200);
+    try { said = JSON.parse(text).error || said; } catch { /* as it is */ }
+    if (answer.status === 401) unauthorized();
+    throw new Fault(answer.status, said, +answer.headers.get("retry-after") || 0);
+  }
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      const name = part.match(/^event: (.*)$/m)?.[1], data = part.match(/^data: (.*)$/m)?.[1];
+      if (name && data) on(name, JSON.parse(data));
+    }
+  }
+}
 
 /**
  * Follows a stream until it is closed. A hidden tab lets it go after 10 s and takes it up again when it is seen: six

@@ -5,9 +5,10 @@ import { frame, signIn } from "./shell.js";
 import * as nowPage from "./now.js";
 import * as live from "./live.js";
 import * as tryPage from "./try.js";
+import * as spend from "./spend.js";
 import { audit, config, keys } from "./lists.js";
 
-const PAGES = { now: nowPage, live, try: tryPage, keys, config, audit };
+const PAGES = { now: nowPage, live, try: tryPage, spend, keys, config, audit };
 let leave = null, who = null;
 
 export async function show() {

@@ -1,9 +1,9 @@
 // The frame of every page: top bar, tabs, banners, keyboard, sign-in.
 import { $, $$, ask, clock, dur, glyph, html, menu, put } from "./ui.js";
-import { Fault, now, post, remove, skew } from "./api.js";
+import { Fault, get, now, post, remove, skew } from "./api.js";
 import { choose, chinese, t } from "./words.js";
 
-const PAGES = [["now", "Now", "n"], ["live", "Live", "l"], ["try", "Try", "t"], ["keys", "Keys", "k"], ["config", "Config", "c"], ["audit", "Audit", "a"]];
+const PAGES = [["now", "Now", "n"], ["live", "Live", "l"], ["try", "Try", "t"], ["spend", "Spend", "s"], ["keys", "Keys", "k"], ["config", "Config", "c"], ["audit", "Audit", "a"]];
 let me = null, version = null, current = null;
 const allowed = (page) => page !== "audit" || me.role === "admin";
 
@@ -21,7 +21,13 @@ export function frame(page, who) {
   $("#who").onclick = (e) => menu(e.currentTarget, [{ t: t("Keyboard"), hint: "?", act: help }, { t: chinese() ? "English" : "中文", hint: t("Language"), act: () => choose(chinese() ? "en" : "zh") }, null, { t: t("Sign out"), act: signOut }]);
   $("#more").onclick = (e) => menu(e.currentTarget, PAGES.slice(4).filter(([p]) => allowed(p)).map(([p, text]) => ({ t: t(text), act: () => go(p) })));
   tick();
+  badge(); clearInterval(badge.timer); badge.timer = setInterval(badge, 15000);
   return $("#main");
+}
+/** Now has it in its stream, Config asks by itself; the other pages learn here how the configuration stands. */
+async function badge() {
+  if (!me || document.hidden || current === "now" || current === "config") return;
+  try { configuration(await get("config")); } catch { /* the page says that there is no answer */ }
 }
 const go = (p) => { history.pushState(null, "", "/console/" + p); dispatchEvent(new PopStateEvent("popstate")); };
 async function signOut() { await remove("session").catch(() => {}); location.assign("/console/now"); }
@@ -71,7 +77,7 @@ setInterval(tick, 1000);
 export const countdowns = tick;
 
 export function help() {
-  const K = [["g n l t k c a", "pages"], ["/", "search or filter"], ["j k", "next, previous row"], ["Enter", "open the row"], ["Esc", "close, or clear"], ["Space", "pause or follow (Live)"], ["y", "copy the link"], ["?", "this list"]];
+  const K = [["g n l t s k c a", "pages"], ["/", "search or filter"], ["j k", "next, previous row"], ["Enter", "open the row"], ["Esc", "close, or clear"], ["Space", "pause or follow (Live)"], ["y", "copy the link"], ["?", "this list"]];
   ask({ title: t("Keyboard"), body: html`<div class="keys">${K.map(([k, text]) => html`<div><span>${text}</span><span>${k.split(" ").map((x) => html`<kbd>${x}</kbd> `)}</span></div>`)}</div>`, foot: html`<button class="btn" autofocus>Close</button>` });
 }
 let g = 0;

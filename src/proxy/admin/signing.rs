@@ -1,0 +1,116 @@
+//! Signing in and out: a token, or a code that the process printed, for the cookie of a session.
+use std::time::{Instant, SystemTime};
+
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use pingora::protocols::http::ServerSession;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::guard::{Done, Guard, is_own_page};
+use super::times::precise;
+use super::{access, sessions};
+use crate::proxy::state::app::{App, random_text};
+
+/// Who is signed in, and for how long.
+pub(super) fn session(
+    app: &App,
+    guard: &Guard,
+    session: &ServerSession,
+    who: &access::Who,
+) -> Answer {
+    let cookie = access::cookie(&session.req_header().headers);
+    let left = cookie.and_then(|cookie| guard.sessions().left(cookie, Instant::now()));
+    Answer::json(
+        200,
+        &json!({
+            "name": &*who.name,
+            "role": who.role.as_str(),
+            "instance": app.instance(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "server_time": precise(SystemTime::now()),
+            "idle_left_s": left.map(|left| left.0),
+            "left_s": left.map(|left| left.1),
+        }),
+    )
+}
+
+/// Exchanges a token for a session, or a code that the process printed.
+pub(super) async fn sign_in(
+    app: &App,
+    guard: &Guard,
+    session: &ServerSession,
+    body: &[u8],
+) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct SignIn {
+        token: String,
+    }
+    let headers = &session.req_header().headers;
+    if let Err(refusal) = is_own_page(headers) {
+        return refusal;
+    }
+    let Ok(SignIn { token }) = serde_json::from_slice(body) else {
+        return Answer::fault(400, r#"expected {"token": "…"}"#);
+    };
+    let gateway = app.gateway();
+    let Some(admin) = &gateway.config.admin else {
+        return Answer::nothing_here();
+    };
+    let Some(cookie) = random_text() else {
+        return Answer::fault(500, "no randomness");
+    };
+    let begun = guard
+        .sessions()
+        .begin(admin, token.trim().as_bytes(), &cookie, Instant::now());
+    let Some((name, role)) = begun else {
+        return guard.wrong(session, "this token is not known").await;
+    };
+    // Without `Secure` a browser would send it in plain text, too; with it, plain text on another host than loopback
+    // would have none.
+    let secure = headers
+        .get("x-forwarded-proto")
+        .is_some_and(|proto| proto == "https");
+    let secure = if secure { "; Secure" } else { "" };
+    let value = format!(
+        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
+        access::COOKIE_NAME,
+        sessions::LIVES.as_secs()
+    );
+    let who = access::Who {
+        name,
+        role,
+        via: access::Via::Session,
+    };
+    let answer = Answer::json(
+        200,
+        &json!({ "name": &*who.name, "role": who.role.as_str() }),
+    );
+    let done = Done::changed(answer, "sign_in", &who.name.clone());
+    guard.note(session, &who, &done);
+    match HeaderValue::from_str(&value) {
+        Ok(value) => done.answer.with(SET_COOKIE, value),
+        Err(_) => Answer::fault(500, "no cookie"),
+    }
+}
+
+pub(super) fn sign_out(guard: &Guard, session: &ServerSession) -> Answer {
+    let headers = &session.req_header().headers;
+    if let Err(refusal) = is_own_page(headers) {
+        return refusal;
+    }
+    if let Some(cookie) = access::cookie(headers) {
+        guard.sessions().end(cookie);
+    }
+    let gone = format!(
+        "{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0",
+        access::COOKIE_NAME
+    );
+    let answer = Answer::json(200, &json!({ "result": "signed out" }));
+    match HeaderValue::from_str(&gone) {
+        Ok(gone) => answer.with(SET_COOKIE, gone),
+        Err(_) => answer,
+    }
+}

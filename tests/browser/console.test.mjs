@@ -1,0 +1,280 @@
+// The console on the real binary under mixed traffic: every page, every action, every role.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { ask, browser, start, TOKENS, traffic, TROUBLE, until, visit, wait } from "./support.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WEIR = process.env.WEIR ?? new URL("../../target/debug/weir", import.meta.url).pathname;
+let weir, load, chrome;
+before(async () => {
+  weir = await start();
+  chrome = await browser();
+  load = traffic(weir, 10);
+  await wait(2500);
+  await weir.control(TROUBLE);
+  await wait(2500);
+});
+after(async () => { await load?.stop(); await chrome?.close(); await weir?.stop(); });
+const close = (page) => { assert.deepEqual(page.faults, []); return page.context().close(); };
+async function axe(page, what) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(" | ")}`), []);
+}
+
+test("a wrong token is refused, a right one leads to the address that was asked for", async () => {
+  const page = await visit(chrome, weir, "live?f=key:team-a", { role: null });
+  await page.getByLabel("Token").fill("not-a-token");
+  await page.keyboard.press("Enter");
+  await page.getByText("this token is not known").waitFor();
+  await page.getByLabel("Token").fill(TOKENS.viewer);
+  await page.keyboard.press("Enter");
+  await page.locator("#rows tr[data-id]").first().waitFor();
+  assert.match(page.url(), /live\?f=key:team-a$/);
+  const keys = await page.locator("#rows .c-ke").allTextContents();
+  assert.ok(keys.every((key) => key === "team-a"), keys.join());
+  await axe(page, "live of a viewer");
+  await page.locator("#who").click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  await axe(page, "sign-in");
+  await close(page);
+});
+
+for (const [scheme, size] of [["light", {}], ["dark", {}], ["light", { width: 390, height: 844, isMobile: true, hasTouch: true }]]) {
+  test(`every page is accessible and none scrolls sideways: ${scheme}${size.width ? ", phone" : ""}`, async () => {
+    const page = await visit(chrome, weir, "now", { scheme, ...size });
+    for (const [path, ready] of [["now", ".acc tr[data-key]"], ["live", "#rows tr[data-id]"], ["try", "#body"], ["spend", "table.sp"], ["keys", "table"], ["config", "#main h2"], ["audit", "#main h2"], ["fleet", "#main h2"]]) {
+      await page.goto(`${weir.admin}/console/${path}`);
+      await page.locator(ready).first().waitFor();
+      await page.waitForTimeout(300);
+      await axe(page, path);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${path} scrolls sideways by ${wide} px`);
+    }
+    await close(page);
+  });
+}
+
+test("Now says what needs somebody, and drains an account in place", async () => {
+  const page = await visit(chrome, weir, "now", { role: "operator" });
+  await page.getByText(/Serving on \d of 8 accounts/).waitFor();
+  await page.locator(".list").getByText("vllm-spot").first().waitFor();
+  const row = page.locator('tr[data-key="gemini-a"]');
+  await row.getByRole("button", { name: /Actions/ }).click();
+  await page.getByRole("menuitem", { name: /Drain/ }).click();
+  await page.getByText("No new request goes to it.").waitFor();
+  await axe(page, "the question before a drain");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel");
+  await page.getByRole("button", { name: "Drain gemini-a" }).click();
+  await row.getByText("drained", { exact: true }).waitFor();
+  await page.locator(".list").getByText("no account takes requests").first().waitFor();
+  await row.getByRole("button", { name: /Actions/ }).click();
+  await page.getByRole("menuitem", { name: /Enable/ }).click();
+  await row.getByText(/usable|easing/).first().waitFor();
+  const { json } = await weir.api("audit");
+  assert.deepEqual(json.rows.slice(0, 2).map((r) => [r.who, r.action, r.subject]), [["ops", "account.enable", "gemini-a"], ["ops", "account.drain", "gemini-a"]]);
+  assert.match(readFileSync(`${weir.dir}/audit.jsonl`, "utf8"), /"action":"account.drain"/);
+  await close(page);
+});
+
+test("Live filters on the server, keeps the row that is read, and every state has an address", async () => {
+  const page = await visit(chrome, weir, "live", { role: "viewer" });
+  await page.locator("#rows tr[data-id]").nth(4).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("model:claude-* -key:team-a");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/f=model:claude-/);
+  await page.locator("#rows tr[data-id]").first().waitFor();
+  for (const key of await page.locator("#rows .c-ke").allTextContents()) assert.notEqual(key, "team-a");
+  await page.locator("#rows tr[data-id]").nth(1).click();
+  const drawer = page.locator(".drawer");
+  await drawer.getByText("Where the time went").waitFor();
+  const id = page.url().match(/live\/(req_\w+)/)[1];
+  await page.getByText("Paused.").waitFor();
+  const first = await page.locator("#rows tr[data-id]").first().getAttribute("data-id");
+  await page.waitForTimeout(1500);
+  assert.equal(await page.locator("#rows tr[data-id]").first().getAttribute("data-id"), first, "rows moved while one was read");
+  await axe(page, "live with a request open");
+  await page.keyboard.press("j");
+  await page.waitForFunction((id) => !location.pathname.endsWith(id), id);
+  await page.goBack();
+  await page.waitForURL(new RegExp(id));
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/console\/live$/);
+  await page.goto(`${weir.admin}/console/live/req_unknown`);
+  await page.getByText(/no longer in memory/).waitFor();
+  await page.goto(`${weir.admin}/console/live?f=kye:x`);
+  await page.locator("#fault").getByText(/kye/).waitFor();
+  await close(page);
+});
+
+test("Try explains as a picture, sends as the key, and stops", async () => {
+  const before = (await weir.api("keys?q=ops-laptop")).json.rows[0].use.month.requests;
+  const page = await visit(chrome, weir, "try", { role: "operator" });
+  await page.getByLabel("Key").fill("ops-laptop");
+  await page.getByLabel("Dialect").selectOption("/v1/chat/completions");
+  await page.getByLabel("Model").fill("claude-haiku-4-5");
+  await page.getByLabel("Model").blur();
+  await page.getByRole("button", { name: "Explain" }).click();
+  await page.getByText(/Would go to (claude|bedrock)/).waitFor();
+  await page.locator(".flow .node.on").first().waitFor();
+  assert.ok(await page.locator(".diff .ln.add, .diff .ln.ren").count() > 0, "a translation changes lines");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.locator(".facts").getByText("complete").waitFor();
+  await page.locator(".ev").getByText("[DONE]").first().waitFor();
+  await axe(page, "try with an answer");
+  const id = (await page.locator(".facts a").getAttribute("href")).split("/").pop();
+  const row = (await weir.api(`requests/${id}`)).json;
+  assert.deepEqual([row.key, row.via, row.status], ["ops-laptop", "console", 200]);
+  await until("the line of the access log", () => readFileSync(`${weir.dir}/access.log`, "utf8").includes(`"request_id":"${id}"`));
+  const line = readFileSync(`${weir.dir}/access.log`, "utf8").split("\n").find((l) => l.includes(id));
+  assert.match(line, /"via":"console"/);
+  assert.ok((await weir.api("keys?q=ops-laptop")).json.rows[0].use.month.requests > before, "it counts for the key");
+  assert.equal((await weir.api("audit")).json.rows.find((r) => r.action === "request.try")?.to, id);
+  await page.getByLabel("Body").fill(JSON.stringify({ model: "claude-haiku-4-5", stream: true, messages: [{ role: "user", content: "[[sim output-tokens=4000 chunk-delay=100ms chunk=1]] go" }] }));
+  await page.getByRole("button", { name: "Send" }).click();
+  await until("some events", async () => (await page.locator(".ev > div").count()) > 8);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator(".facts").getByText("stopped").waitFor();
+  const stopped = (await page.locator(".facts a").getAttribute("href")).split("/").pop();
+  await until("the request to end", async () => (await weir.api(`requests/${stopped}`)).json.outcome === "client_gone");
+  await close(page);
+});
+
+test("Spend agrees with the ledger's own report", async () => {
+  await load.stop();
+  await wait(1300);
+  const page = await visit(chrome, weir, "spend", { role: "viewer" });
+  await page.locator("table.sp tbody tr").first().waitFor();
+  const told = JSON.parse(execFileSync(WEIR, ["usage", "--ledger", `${weir.dir}/ledger`, "--since", "month", "--by", "key", "--json"]));
+  const shown = (await weir.api("usage")).json;
+  assert.equal(shown.total.requests, told.total.requests);
+  assert.ok(Math.abs(shown.total.usd - told.total.usd) < 1e-9);
+  const dearest = [...told.rows].sort((a, b) => b.usd - a.usd)[0];
+  assert.match(await page.locator("table.sp tbody tr").first().textContent(), new RegExp(`^${dearest.key}`));
+  for (const by of ["Group", "Project", "Model", "Account", "Kind"]) {
+    await page.getByRole("button", { name: by, exact: true }).click();
+    await page.getByRole("heading", { name: `By ${by.toLowerCase()}`, exact: true }).waitFor();
+  }
+  for (const range of ["Today", "Year", "Range …", "Month"]) {
+    await page.getByRole("button", { name: range, exact: true }).click();
+    await page.locator(".chart").first().waitFor();
+  }
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
+  const text = readFileSync(await file.path(), "utf8");
+  assert.ok(text.startsWith("model,requests,") || text.startsWith("key,requests,"), text.slice(0, 60));
+  await close(page);
+  load = traffic(weir, 10);
+});
+
+test("a viewer can change nothing, by the pages or the API", async () => {
+  const page = await visit(chrome, weir, "now", { role: "viewer" });
+  await page.locator(".acc tr[data-key]").first().waitFor();
+  assert.equal(await page.locator("[data-act]").count(), 0);
+  await page.goto(`${weir.admin}/console/try`);
+  await page.getByRole("button", { name: "Explain" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Send" }).count(), 0);
+  await page.goto(`${weir.admin}/console/config`);
+  await page.locator("#main h2").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: "Reload" }).count(), 0);
+  assert.equal(await page.getByRole("link", { name: "Audit" }).count(), 0);
+  const changes = ["accounts/gemini-a/drain", "accounts/gemini-a/enable", "accounts/gemini-a/reset", "accounts/gemini-a/test", "reload", "try", "config/check", "config/apply", "fragments/keys/x"];
+  for (const path of changes) {
+    for (const method of ["POST", "PUT", "DELETE"]) {
+      const { status } = await weir.api(path, { role: "viewer", method, body: {} });
+      assert.ok(status === 403 || status === 405 || status === 404, `${method} ${path}: ${status}`);
+    }
+  }
+  assert.equal((await weir.api("accounts/gemini-a/drain", { role: "viewer", method: "POST", body: {} })).status, 403);
+  for (const path of ["audit"]) assert.equal((await weir.api(path, { role: "operator" })).status, 403);
+  assert.equal((await weir.api("config/check", { role: "operator", method: "POST", body: { text: "" } })).status, 403);
+  await close(page);
+});
+
+test("pages of other sites get nowhere", async () => {
+  const page = await visit(chrome, weir, "now");
+  const cookie = (await page.context().cookies()).find((c) => c.name === "weir_console");
+  assert.deepEqual([cookie.httpOnly, cookie.sameSite], [true, "Strict"]);
+  const send = (headers) => fetch(`${weir.admin}/admin/api/v1/reload`, { method: "POST", headers: { cookie: `weir_console=${cookie.value}`, ...headers } }).then((r) => r.status);
+  assert.equal(await send({}), 403, "no mark of the console");
+  assert.equal(await send({ "x-weir-console": "1" }), 403, "no origin");
+  assert.equal(await send({ "x-weir-console": "1", origin: "http://evil.example" }), 403, "another origin");
+  assert.equal(await send({ "x-weir-console": "1", origin: "null" }), 403, "an opaque origin");
+  assert.equal(await send({ "x-weir-console": "1", origin: weir.admin }), 200);
+  // DNS rebinding: a name of the attacker's that points here.
+  const { request } = await import("node:http");
+  const rebound = await new Promise((done) => request({ host: "127.0.0.1", port: new URL(weir.admin).port, path: "/admin/api/v1/now", headers: { host: "evil.example", cookie: `weir_console=${cookie.value}` } }, (r) => { r.resume(); done(r.statusCode); }).end());
+  assert.equal(rebound, 421);
+  const answer = await fetch(`${weir.admin}/console/now`);
+  assert.match(answer.headers.get("content-security-policy"), /default-src 'self'; frame-ancestors 'none'/);
+  // Clickjacking: a page that frames the console shows nothing of it.
+  const evil = await page.context().newPage();
+  await evil.setContent(`<iframe src="${weir.admin}/console/now" width="800" height="600"></iframe>`);
+  await evil.waitForTimeout(500);
+  assert.ok(!evil.frames().some((f) => f.url().startsWith(weir.admin) && !f.url().startsWith("chrome-error")), "framed");
+  await close(page);
+});
+
+test("guesses wait longer every time, and a right token never", async () => {
+  const guess = async () => { const from = Date.now(); const { status } = await weir.api("now", { role: "a-wrong-token" }); return [status, Date.now() - from]; };
+  const waits = [];
+  for (let i = 0; i < 4; i++) { const [status, took] = await guess(); assert.equal(status, 401); waits.push(took); }
+  assert.ok(waits[3] > 1500 && waits[3] > waits[0], waits.join());
+  const slow = guess(), from = Date.now();
+  assert.equal((await weir.api("now")).status, 200);
+  assert.ok(Date.now() - from < 500, "a right token waited");
+  await slow;
+});
+
+test("a server that dies is said, and its return is noticed", async () => {
+  const page = await visit(chrome, weir, "now");
+  await page.locator(".acc tr[data-key]").first().waitFor();
+  await weir.weir.stop("SIGKILL");
+  await page.getByText(/No answer from .* since/).waitFor();
+  assert.ok(await page.locator(".acc tr[data-key]").count() > 0, "the last figures stay");
+  await axe(page, "now without a server");
+  await weir.run();
+  // Sessions are in memory: the page asks for the token again, and goes on where it was.
+  await page.getByLabel("Token").waitFor({ timeout: 20000 });
+  await page.getByLabel("Token").fill(TOKENS.admin);
+  await page.keyboard.press("Enter");
+  await page.getByText(/Serving on/).waitFor();
+  await page.getByText(/No answer from/).waitFor({ state: "detached" });
+  await close(page);
+});
+
+test("a fault of the configuration is on every page, at its line", async () => {
+  const page = await visit(chrome, weir, "live");
+  writeFileSync(weir.file, weir.text.replace("ledger:", "legder:"));
+  await page.locator("#cfg").getByText(/disk not applied/).waitFor({ timeout: 25000 });
+  await page.goto(`${weir.admin}/console/config`);
+  await page.getByText(/legder/).first().waitFor();
+  writeFileSync(weir.file, weir.text);
+  await page.getByRole("button", { name: "Reload" }).click();
+  await page.getByText("disk = applied").waitFor();
+  await close(page);
+});
+
+test("a request that is under way is shown", async () => {
+  const open = ask(weir, "/v1/messages", { "x-api-key": "key-team-b", "anthropic-version": "2023-06-01" }, { model: "claude-sonnet-5", max_tokens: 1000, stream: true, messages: [{ role: "user", content: "[[sim output-tokens=60 chunk=1 chunk-delay=100ms]] x" }] });
+  await until("it to be counted", async () => (await weir.api("now")).json.traffic.in_flight > 0);
+  assert.equal(await open, 200);
+});
+
+test("Chinese, and the keyboard alone", async () => {
+  const page = await visit(chrome, weir, "now", { locale: "zh-CN" });
+  await page.getByText(/个账号中/).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
+  await axe(page, "now in Chinese");
+  await page.keyboard.press("g");
+  await page.keyboard.press("s");
+  await page.waitForURL(/console\/spend/);
+  await page.keyboard.press("?");
+  await page.locator("dialog[open]").waitFor();
+  await close(page);
+});
