@@ -1,4 +1,5 @@
 //! A plain record of what happened to one request; telemetry, pool and limits read it.
+mod cause;
 mod limit;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
+pub use cause::Cause;
 pub use limit::{Limit, Scope, Span, Unit};
 
 /// Everything that is known when a request is over. Built exactly once per request.
@@ -125,6 +127,8 @@ pub struct Attempt {
     pub account: Arc<str>,
     /// `None` when it succeeded.
     pub failure: Option<FailureClass>,
+    /// What was behind the failure, where there is more to say than its class.
+    pub cause: Option<Cause>,
     /// From picking the account to its verdict (head and commit, or the failure).
     pub took: Duration,
 }

@@ -129,7 +129,7 @@ impl Dispatch {
         now: Instant,
     ) -> Sequel {
         let failure = failed.failure;
-        self.note_attempt(dispatched, Some(failure.class), now);
+        self.note_attempt(dispatched, Some(&failure), now);
         let missing = dispatched.status.is_some_and(is_missing);
         if missing {
             let pick = &dispatched.pick;

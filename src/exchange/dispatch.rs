@@ -255,7 +255,7 @@ impl Dispatch {
             return self.count_failed(&dispatched, *failed, now);
         }
         let failure = failed.failure;
-        self.note_attempt(&dispatched, Some(failure.class), now);
+        self.note_attempt(&dispatched, Some(&failure), now);
         let blamed = self.blamed(&failure, &dispatched);
         dispatched.pick.lease.failed(&blamed, now, draw);
         let next = failure.next();
@@ -326,7 +326,7 @@ impl Dispatch {
 
     /// The client closed during this attempt.
     pub fn client_gone(&mut self, mut dispatched: Box<Dispatched>, now: Instant) {
-        self.note_attempt(&dispatched, Some(FailureClass::ClientGone), now);
+        self.note_attempt(&dispatched, Some(&Failure::client_gone()), now);
         self.settle_tokens(&mut dispatched, now);
         // The lease goes without a verdict: this says nothing about the account.
     }
@@ -349,8 +349,7 @@ impl Dispatch {
             None if ended.end == End::Drained => {}
             None => dispatched.pick.lease.completed(now),
         }
-        let class = ended.failure.as_ref().map(|failure| failure.class);
-        self.note_attempt(&dispatched, class, now);
+        self.note_attempt(&dispatched, ended.failure.as_ref(), now);
         self.settle_tokens(&mut dispatched, now);
         if let Some(id) = relaying.response_id() {
             self.gateway

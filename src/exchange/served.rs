@@ -10,7 +10,7 @@ use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
-use crate::outcome::{Affinity, Attempt, FailureClass, Outcome, UsageSource};
+use crate::outcome::{Affinity, Attempt, Outcome, UsageSource};
 use crate::pool::{Failure, Next};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
@@ -96,12 +96,13 @@ impl Dispatch {
     pub(super) fn note_attempt(
         &mut self,
         dispatched: &Dispatched,
-        failure: Option<FailureClass>,
+        failure: Option<&Failure>,
         now: Instant,
     ) {
         self.attempts.push(Attempt {
             account: dispatched.pick.account.name.clone(),
-            failure,
+            failure: failure.map(|failure| failure.class),
+            cause: failure.and_then(|failure| failure.cause),
             took: now.saturating_duration_since(dispatched.began),
         });
     }

@@ -4,10 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 
+use super::evidence::Evidence;
+use super::fault::Fault;
 use super::hints;
 use super::quota;
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, ParsedError};
 
@@ -21,6 +24,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Whether it counts at once where others count only three in a row: a refused connection.
     pub at_once: bool,
+    /// What was behind it, where there is more to say than the class.
+    pub cause: Option<Cause>,
 }
 
 /// What a failure puts out.
@@ -118,27 +123,6 @@ impl<'a> Hints<'a> {
     }
 }
 
-/// What went wrong below HTTP, or between a head and its end.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Fault {
-    /// No connection within `timeouts.connect`, or it failed otherwise.
-    Connect,
-    /// The name does not resolve.
-    Dns,
-    /// The stream ended without its terminal marker.
-    Eof,
-    /// No head within `timeouts.first_byte`.
-    FirstByte,
-    /// Silence for longer than `timeouts.idle`.
-    Idle,
-    /// The peer refused the connection.
-    Refused,
-    /// The connection broke.
-    Reset,
-    /// The handshake failed.
-    Tls,
-}
-
 impl Failure {
     /// Where the request may go now.
     pub const fn next(&self) -> Next {
@@ -173,6 +157,14 @@ impl Failure {
             )
     }
 
+    /// What it says against what it puts out.
+    pub(super) const fn evidence(&self) -> Evidence {
+        Evidence {
+            class: self.class,
+            cause: self.cause,
+        }
+    }
+
     /// The model made an answer that is none (a call that cannot be parsed, say): the server is well.
     pub const fn of_the_model() -> Self {
         Self::new(FailureClass::ServerError, Scope::Nothing)
@@ -203,6 +195,7 @@ impl Failure {
             scope,
             retry_after: None,
             at_once: false,
+            cause: None,
         }
     }
 }
@@ -238,7 +231,23 @@ pub fn classify(
     };
     Failure {
         retry_after,
+        cause: cause_of(hints, headers),
         ..Failure::new(class, scope)
+    }
+}
+
+/// Answers that no API gives: something in between did.
+fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
+    let is_page = || {
+        let media = headers.get(CONTENT_TYPE)?.as_bytes();
+        media
+            .get(..HTML.len())
+            .filter(|media| media.eq_ignore_ascii_case(HTML))
+    };
+    match hints.status {
+        300..=399 => Some(Cause::Redirect),
+        _ if !hints.is_json && is_page().is_some() => Some(Cause::Html),
+        _ => None,
     }
 }
 
@@ -255,16 +264,18 @@ pub fn classify_event(dialect: Dialect, error: &ParsedError, wall: SystemTime) -
 /// What a broken connection or a passed deadline means.
 pub const fn classify_transport(fault: Fault, committed: bool) -> Failure {
     if committed {
-        return Failure::new(FailureClass::Truncated, Scope::Endpoint);
+        return Failure {
+            cause: Some(fault.cause()),
+            ..Failure::new(FailureClass::Truncated, Scope::Endpoint)
+        };
     }
     let class = match fault {
         Fault::FirstByte | Fault::Idle => FailureClass::Slow,
-        Fault::Connect | Fault::Dns | Fault::Eof | Fault::Refused | Fault::Reset | Fault::Tls => {
-            FailureClass::Transport
-        }
+        _ => FailureClass::Transport,
     };
     Failure {
         at_once: matches!(fault, Fault::Refused),
+        cause: Some(fault.cause()),
         ..Failure::new(class, Scope::Endpoint)
     }
 }
@@ -368,3 +379,6 @@ fn quota_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Opti
                 .flatten(),
         )
 }
+
+/// The media type of pages.
+const HTML: &[u8] = b"text/html";

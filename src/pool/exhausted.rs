@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::health::Closed;
+use super::passage::Closed;
 use crate::outcome::FailureClass;
 
 /// Nobody can take the request now.

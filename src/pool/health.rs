@@ -16,15 +16,19 @@
 //! before the current bench says nothing new, so fifty requests that fail together double nothing fifty times.
 use std::time::{Duration, Instant};
 
+use super::evidence::{Evidence, Strike};
 use super::hints::LONGEST;
+use super::passage::{Closed, Pass, View};
 use crate::outcome::FailureClass;
 
 /// One thing that can be out.
 #[derive(Clone, Debug)]
 pub struct Gate {
     phase: Phase,
-    /// The class that imposed the latest deadline.
-    reason: FailureClass,
+    /// What imposed the latest deadline.
+    evidence: Evidence,
+    /// Since when it has not been open without a break.
+    since: Option<Instant>,
     /// When the latest deadline was imposed: verdicts on requests older than that are stale.
     imposed: Option<Instant>,
     /// The latest deadline that hard evidence imposed: a stated reset, a refused credential, a spent quota.
@@ -56,68 +60,12 @@ enum Recovery {
     Probe,
 }
 
-/// How a request came through a gate; to be given back when it is dropped before a verdict.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Pass {
-    /// Admitted on the ramp that began then.
-    Eased(Instant),
-    #[default]
-    Free,
-    /// The one probe, sent then.
-    Probe(Instant),
-}
-
-/// Why a gate lets nothing through.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Closed {
-    /// Benched until then.
-    Benched {
-        class: FailureClass,
-        until: Instant,
-        since: Instant,
-    },
-    /// The ramp is full until then, or until a head comes back.
-    Easing { until: Instant },
-    /// A probe is on its way; after that time it no longer keeps others out.
-    Probing { class: FailureClass, until: Instant },
-}
-
-impl Closed {
-    /// When it is worth asking again.
-    pub fn until(&self) -> Instant {
-        match *self {
-            Self::Benched { until, .. } | Self::Easing { until } | Self::Probing { until, .. } => {
-                until
-            }
-        }
-    }
-}
-
-/// What a gate looks like from outside.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum View {
-    Benched { class: FailureClass, until: Instant },
-    Easing,
-    HalfOpen { class: FailureClass },
-    Open,
-}
-
-/// A failure that counts against an endpoint only when it repeats.
-#[derive(Clone, Copy, Debug)]
-pub struct Strike {
-    pub class: FailureClass,
-    /// Whether it counts as three: a refused connection.
-    pub at_once: bool,
-    /// Whether the same request has failed here before: one request that breaks a server must not, by its retries,
-    /// put the server out for everyone.
-    pub repeats: bool,
-}
-
 impl Default for Gate {
     fn default() -> Self {
         Self {
             phase: Phase::Open,
-            reason: FailureClass::ServerError,
+            evidence: FailureClass::ServerError.into(),
+            since: None,
             imposed: None,
             stated: None,
             soft: 0,
@@ -133,13 +81,13 @@ impl Gate {
     pub fn check(&self, now: Instant) -> Result<(), Closed> {
         match self.phase {
             Phase::Benched { until, .. } if now < until => Err(Closed::Benched {
-                class: self.reason,
+                class: self.evidence.class,
                 until,
                 since: self.imposed.unwrap_or(now),
             }),
             Phase::HalfOpen { probe: Some(sent) } if now < sent + PROBE_PATIENCE => {
                 Err(Closed::Probing {
-                    class: self.reason,
+                    class: self.evidence.class,
                     until: sent + PROBE_PATIENCE,
                 })
             }
@@ -229,29 +177,37 @@ impl Gate {
     }
 
     /// Benches for a stated time.
-    pub fn bench(&mut self, class: FailureClass, span: Duration, now: Instant) {
-        let then = match class {
+    pub fn bench(&mut self, evidence: impl Into<Evidence>, span: Duration, now: Instant) {
+        let evidence = evidence.into();
+        let then = match evidence.class {
             FailureClass::Auth => Recovery::Probe,
             _ => Recovery::Ease,
         };
         let until = now + span.min(LONGEST);
-        self.bench_until(class, until, then);
+        self.bench_until(evidence, (until, then), now);
         self.imposed = Some(now);
         self.stated = self.stated.max(Some(until));
     }
 
     /// Benches for a time that doubles with every failure in a row; for a class that says no end.
-    pub fn back_off(&mut self, class: FailureClass, began: Instant, now: Instant, draw: u64) {
+    pub fn back_off(
+        &mut self,
+        evidence: impl Into<Evidence>,
+        began: Instant,
+        now: Instant,
+        draw: u64,
+    ) {
+        let evidence = evidence.into();
         let stale = self.is_stale(began);
         if !stale {
             self.soft = self.soft.saturating_add(1);
         }
-        let longest = match class {
+        let longest = match evidence.class {
             FailureClass::Overloaded => OVERLOADED_LONGEST,
             _ => BLIND_LONGEST,
         };
         let span = backoff(SOFT_FIRST, longest, self.soft.max(1), draw);
-        self.bench_until(class, now + span, Recovery::Ease);
+        self.bench_until(evidence, (now + span, Recovery::Ease), now);
         if !stale {
             self.imposed = Some(now);
         }
@@ -263,7 +219,7 @@ impl Gate {
             return;
         }
         let probed = matches!(self.phase, Phase::HalfOpen { .. });
-        match strike.class {
+        match strike.evidence.class {
             _ if strike.repeats && !probed && !strike.at_once => return,
             // Each began with a good head, so a good head says nothing against it.
             FailureClass::Overloaded | FailureClass::Truncated => self.cuts += 1,
@@ -274,14 +230,14 @@ impl Gate {
             self.cuts = 0;
             self.hard = self.hard.saturating_add(1);
             let span = backoff(HARD_FIRST, HARD_LONGEST, self.hard, draw);
-            self.bench_until(strike.class, now + span, Recovery::Probe);
+            self.bench_until(strike.evidence, (now + span, Recovery::Probe), now);
             self.imposed = Some(now);
         }
     }
 
     /// What it looks like from outside.
     pub fn view(&self, now: Instant) -> View {
-        let class = self.reason;
+        let class = self.evidence.class;
         match self.phase {
             Phase::Benched { until, .. } if now < until => View::Benched { class, until },
             Phase::Benched {
@@ -291,6 +247,14 @@ impl Gate {
             | Phase::HalfOpen { .. } => View::HalfOpen { class },
             Phase::Benched { .. } | Phase::Easing { .. } => View::Easing,
             Phase::Open => View::Open,
+        }
+    }
+
+    /// What put it out, and since when, while it is not open.
+    pub fn trouble(&self) -> Option<(Evidence, Instant)> {
+        match self.phase {
+            Phase::Open => None,
+            _ => Some((self.evidence, self.since?)),
         }
     }
 
@@ -329,23 +293,32 @@ impl Gate {
         }
     }
 
-    fn bench_until(&mut self, class: FailureClass, new: Instant, new_then: Recovery) {
+    fn bench_until(
+        &mut self,
+        latest: Evidence,
+        (new, new_then): (Instant, Recovery),
+        now: Instant,
+    ) {
         let (mut until, mut then) = (new, new_then);
-        let mut reason = class;
+        let mut evidence = latest;
+        if matches!(self.phase, Phase::Open) {
+            self.since = None;
+        }
+        self.since.get_or_insert(now);
         if let Phase::Benched {
             until: old,
             then: old_then,
         } = self.phase
         {
             until = old.max(new);
-            reason = if new > old { class } else { self.reason };
+            evidence = if new > old { latest } else { self.evidence };
             then = if old_then == Recovery::Probe {
                 old_then
             } else {
                 then
             };
         }
-        self.reason = reason;
+        self.evidence = evidence;
         self.phase = Phase::Benched { until, then };
     }
 
@@ -402,7 +375,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
     const STRIKE: Strike = Strike {
-        class: FailureClass::ServerError,
+        evidence: Evidence {
+            class: FailureClass::ServerError,
+            cause: None,
+        },
         at_once: false,
         repeats: false,
     };
@@ -509,7 +485,7 @@ mod tests {
     fn truncation_counts_half_and_a_good_head_does_not_forgive_it() {
         let now = Instant::now();
         let cut = Strike {
-            class: FailureClass::Truncated,
+            evidence: FailureClass::Truncated.into(),
             at_once: false,
             ..STRIKE
         };
@@ -529,7 +505,7 @@ mod tests {
         let mut gate = Gate::default();
         gate.strike(
             Strike {
-                class: FailureClass::Transport,
+                evidence: FailureClass::Transport.into(),
                 at_once: true,
                 ..STRIKE
             },

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 use http::HeaderMap;
 
 use super::classify::{Failure, Scope};
-use super::health::{Pass, Strike};
+use super::evidence::Strike;
 use super::live::{AccountLive, EndpointLive};
 use super::memory::lock;
+use super::passage::Pass;
 use super::quota;
 use super::state::{Passes, model_class};
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
 ///
@@ -80,6 +81,7 @@ impl Lease {
         if !self.booked {
             return;
         }
+        self.tell(failure, now);
         match failure.class {
             // What is known already must not last longer for having been asked about.
             _ if self.spared && failure.is_soft() && failure.scope != Scope::Nothing => {}
@@ -101,9 +103,9 @@ impl Lease {
             }
             FailureClass::Overloaded => {
                 let mut gate = lock(&self.endpoint.gate);
-                gate.back_off(failure.class, self.began, now, draw);
+                gate.back_off(failure.evidence(), self.began, now, draw);
                 if let Some(wait) = failure.retry_after {
-                    gate.bench(failure.class, wait.min(OVERLOADED_LONGEST), now);
+                    gate.bench(failure.evidence(), wait.min(OVERLOADED_LONGEST), now);
                 }
             }
             FailureClass::ServerError
@@ -112,6 +114,27 @@ impl Lease {
             | FailureClass::Truncated => self.strike(failure, now, draw),
         }
         self.arrive();
+    }
+
+    /// Operators see the last failure of each account, and hear of each kind once a minute.
+    fn tell(&self, failure: &Failure, now: Instant) {
+        if failure.scope == Scope::Nothing {
+            return;
+        }
+        let evidence = failure.evidence();
+        let is_due = lock(&self.account.state).failures.note(evidence, now);
+        if self.account.quiet {
+            return;
+        }
+        let (account, endpoint) = (&*self.account.name, &*self.endpoint.name);
+        let class = evidence.class.as_str();
+        let cause = evidence.cause.map(Cause::as_str);
+        let hint = evidence.hint();
+        if is_due {
+            tracing::warn!(account, endpoint, class, cause, "an attempt failed: {hint}");
+        } else {
+            tracing::debug!(account, endpoint, class, cause, "an attempt failed: {hint}");
+        }
     }
 
     /// A good head came back, whatever followed.
@@ -134,7 +157,7 @@ impl Lease {
 
     fn strike(&self, failure: &Failure, now: Instant, draw: u64) {
         let strike = Strike {
-            class: failure.class,
+            evidence: failure.evidence(),
             at_once: failure.at_once,
             repeats: self.repeats,
         };
@@ -179,7 +202,7 @@ impl Lease {
         if self.generation == self.account.generation.load(Ordering::Relaxed) {
             let wait = failure.retry_after.unwrap_or(AUTH_BENCH);
             let mut state = lock(&self.account.state);
-            state.credential.bench(failure.class, wait, now);
+            state.credential.bench(failure.evidence(), wait, now);
         }
     }
 
@@ -188,7 +211,7 @@ impl Lease {
         let mut state = lock(&self.account.state);
         if failure.class == FailureClass::Auth {
             if current && failure.scope == Scope::Account {
-                state.credential.bench(failure.class, AUTH_BENCH, now);
+                state.credential.bench(failure.evidence(), AUTH_BENCH, now);
             }
             return;
         }
@@ -200,9 +223,9 @@ impl Lease {
         };
         match (failure.class, failure.retry_after) {
             (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
-                gate.back_off(failure.class, self.began, now, draw);
+                gate.back_off(failure.evidence(), self.began, now, draw);
             }
-            (_, stated) => gate.bench(failure.class, stated.unwrap_or(QUOTA_UNSTATED), now),
+            (_, stated) => gate.bench(failure.evidence(), stated.unwrap_or(QUOTA_UNSTATED), now),
         }
     }
 

@@ -1,7 +1,8 @@
 //! How choosy a search for an account is.
 use std::time::Instant;
 
-use super::health::{Closed, Gate, Pass};
+use super::health::Gate;
+use super::passage::{Closed, Pass};
 
 /// How choosy to be: the next level is tried when nothing is left on this one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

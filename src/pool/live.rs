@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::exhausted::{AccountLimit, Excluded};
-use super::health::{Gate, Pass};
+use super::health::Gate;
 use super::level::Level;
 use super::memory::lock;
+use super::passage::Pass;
 use super::quota::{Readings, Standing};
 use super::state::{AccountState, Passes};
 use crate::config::AccountLimits;
@@ -24,6 +25,8 @@ pub struct AccountLive {
     pub(super) drained: AtomicBool,
     /// The generation of the configuration: a refusal of an older one's credential says nothing about this one's.
     pub(super) generation: AtomicU64,
+    /// Of a shadow: nobody is told of what happens to it.
+    pub(super) quiet: bool,
     pub(super) state: Mutex<AccountState>,
 }
 
@@ -56,6 +59,7 @@ impl AccountLive {
             in_flight: AtomicU32::new(0),
             drained: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            quiet: false,
             state: Mutex::default(),
         }
     }

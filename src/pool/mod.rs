@@ -11,12 +11,15 @@
 //! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
 //! never changed; what lives longer (health, windows, counters, affinity) is shared with the pool of the next.
 pub mod affinity;
+mod passage;
 pub mod quota;
 
 mod classify;
+mod evidence;
 mod exceptions;
 mod exhausted;
 mod explain;
+mod fault;
 mod health;
 mod hints;
 mod lease;
@@ -42,14 +45,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-pub use classify::{
-    Failure, Fault, Hints, Next, Scope, classify, classify_event, classify_transport,
-};
+pub use classify::{Failure, Hints, Next, Scope, classify, classify_event, classify_transport};
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use explain::{Considered, Used};
+pub use fault::Fault;
 pub use lease::Lease;
 pub use retry::RetryBudget;
-pub use status::{AccountStatus, Part, State};
+pub use status::{AccountStatus, LastFailure, MinuteStatus, Part, State};
 pub use want::{Mute, Pick, Tried, Want};
 
 use crate::config::{self, Account, Config, Endpoint};

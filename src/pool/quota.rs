@@ -38,6 +38,7 @@ struct Window {
     rejected: bool,
     seen: Instant,
     reset: Instant,
+    rise: Rise,
 }
 
 /// What the windows say about taking one more request.
@@ -58,6 +59,15 @@ pub struct WindowStatus {
     pub utilization: f64,
     /// Time until it begins anew.
     pub resets_in: Duration,
+    /// Its whole length, as far as it is known.
+    pub length: Duration,
+    /// Whether it refills steadily, so that it is never empty for long.
+    pub refills: bool,
+    /// How much the stated share has risen a second, over the last 15 minutes or so; `None` before two statements a minute
+    /// apart.
+    pub burn_per_second: Option<f64>,
+    /// How long ago the provider stated it.
+    pub seen: Duration,
 }
 
 /// Reads what an answer says about windows; `None` when it says nothing.
@@ -187,12 +197,20 @@ impl Windows {
             };
             let used = reading.used.or(by_rest).or(reading.rejected.then_some(1.0));
             if let Some(used) = used {
+                let reset = now + reading.reset.unwrap_or(UNSTATED_LENGTH);
+                let rise = match slot {
+                    // Another window of that kind has begun.
+                    Some(known) if used < known.used || now >= known.reset => Rise::at(now, used),
+                    Some(known) => known.rise.with(now, used),
+                    None => Rise::at(now, used),
+                };
                 *slot = Some(Window {
                     used,
+                    rise,
                     remaining: reading.remaining,
                     rejected: reading.rejected,
                     seen: now,
-                    reset: now + reading.reset.unwrap_or(UNSTATED_LENGTH),
+                    reset,
                 });
             }
         }
@@ -253,6 +271,10 @@ impl Windows {
                     window: kind.name,
                     utilization: window.used_at(kind, now),
                     resets_in: window.reset.saturating_duration_since(now),
+                    length: Duration::try_from_secs_f64(window.length(kind)).unwrap_or_default(),
+                    refills: kind.refills,
+                    burn_per_second: window.rise.per_second(window.seen, window.used),
+                    seen: now.saturating_duration_since(window.seen),
                 })
             })
     }
@@ -260,6 +282,38 @@ impl Windows {
     /// Every name that [`WindowStatus::window`] can have.
     pub fn names() -> impl Iterator<Item = &'static str> {
         KINDS.iter().map(|kind| kind.name)
+    }
+}
+
+/// From where the use of a window is measured: two earlier statements, so that the older is between a half and the
+/// whole of the span back.
+#[derive(Clone, Copy, Debug)]
+struct Rise {
+    old: (Instant, f64),
+    young: (Instant, f64),
+}
+
+impl Rise {
+    const fn at(now: Instant, used: f64) -> Self {
+        Self {
+            old: (now, used),
+            young: (now, used),
+        }
+    }
+
+    fn with(self, now: Instant, used: f64) -> Self {
+        if now.saturating_duration_since(self.young.0) < RISE_HALF {
+            return self;
+        }
+        Self {
+            old: self.young,
+            young: (now, used),
+        }
+    }
+
+    fn per_second(self, seen: Instant, used: f64) -> Option<f64> {
+        let span = seen.saturating_duration_since(self.old.0);
+        (span >= RISE_SHORTEST).then(|| (used - self.old.1).max(0.0) / span.as_secs_f64())
     }
 }
 
@@ -316,6 +370,10 @@ const SPENT: f64 = 0.99;
 const LEAST_FACTOR: f64 = 0.05;
 /// How much more an account is picked whose window is about to begin anew.
 const SOON_BONUS: f64 = 0.5;
+/// Half of the span over which the rise of a window is measured.
+const RISE_HALF: Duration = Duration::from_secs(450);
+/// The shortest span that says anything of a rise.
+const RISE_SHORTEST: Duration = Duration::from_mins(1);
 /// How long a reading without a reset is believed.
 const UNSTATED_LENGTH: Duration = Duration::from_mins(1);
 

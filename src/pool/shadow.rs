@@ -52,6 +52,7 @@ fn copy_account(live: &AccountLive) -> AccountLive {
         in_flight: AtomicU32::new(live.in_flight.load(Ordering::Relaxed)),
         drained: AtomicBool::new(live.drained.load(Ordering::Relaxed)),
         generation: AtomicU64::new(live.generation.load(Ordering::Relaxed)),
+        quiet: true,
         state: Mutex::new(lock(&live.state).clone()),
     }
 }

@@ -1,8 +1,10 @@
 //! The state of an account that needs its lock: gates, windows, counters.
 use std::time::{Duration, Instant};
 
-use super::health::{Closed, Gate, Pass};
+use super::evidence::Failures;
+use super::health::Gate;
 use super::level::Level;
+use super::passage::{Closed, Pass};
 use super::quota::{Readings, Standing, WindowStatus, Windows};
 use super::turn::Turn;
 use crate::limits::window::Minute;
@@ -24,6 +26,7 @@ pub(super) struct AccountState {
     pub(super) first_byte: Option<f64>,
     pub(super) last_head: Option<Instant>,
     pub(super) spare: Turn,
+    pub(super) failures: Failures,
 }
 
 /// What concerns one model class of an account.

@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Pool;
-use super::health::{Gate, View};
+use super::health::Gate;
 use super::memory::lock;
+use super::passage::View;
 use super::quota::WindowStatus;
 use super::roster::Slot;
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 
 /// An account as it is now.
 #[derive(Clone, Debug)]
@@ -17,15 +18,46 @@ pub struct AccountStatus {
     pub state: State,
     /// Why it is not usable, or was not until a moment ago.
     pub reason: Option<FailureClass>,
+    /// What was behind that, where there is more to say.
+    pub cause: Option<Cause>,
+    /// How long it has not been usable without a break.
+    pub since: Option<Duration>,
     /// Time until it is no longer benched.
     pub until: Option<Duration>,
     pub in_flight: u32,
+    /// The most at once: `limits.concurrency`.
+    pub cap: Option<u32>,
+    /// What its own limits per minute have counted in the last one, where there are any.
+    pub minutes: Vec<MinuteStatus>,
     /// Smoothed time to the first byte.
     pub first_byte: Option<Duration>,
     pub windows: Vec<WindowStatus>,
+    /// The last attempt that failed for something that is held against the account or its endpoint.
+    pub last_failure: Option<LastFailure>,
     /// Model classes that are out while the account is not.
     pub models: Vec<Part>,
     pub endpoints: Vec<Part>,
+}
+
+/// The last failure of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LastFailure {
+    pub class: FailureClass,
+    /// What was behind it, where there is more to say.
+    pub cause: Option<Cause>,
+    /// How long ago it was.
+    pub ago: Duration,
+}
+
+/// A limit per minute of an account's own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MinuteStatus {
+    /// `rpm` or `tpm`, as in the configuration.
+    pub name: &'static str,
+    /// Requests or tokens in the last 60 seconds.
+    pub used: u64,
+    /// See `used`.
+    pub cap: u64,
 }
 
 /// A part of an account: a model class or an endpoint.
@@ -34,7 +66,13 @@ pub struct Part {
     pub name: Arc<str>,
     pub state: State,
     pub reason: Option<FailureClass>,
+    /// What was behind that, where there is more to say.
+    pub cause: Option<Cause>,
+    /// How long it has not been usable without a break.
+    pub since: Option<Duration>,
     pub until: Option<Duration>,
+    /// Requests on their way; of a model class none are counted.
+    pub in_flight: u32,
 }
 
 /// The state of an account, a model class or an endpoint.
@@ -130,13 +168,29 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         .iter()
         .map(|endpoint| {
             let mut part = part(&endpoint.name, &lock(&endpoint.gate), now);
+            part.in_flight = endpoint.in_flight.load(Ordering::Relaxed);
             if endpoint.checked_down.load(Ordering::Relaxed) {
                 part.state = State::Benched;
             }
             part
         })
         .collect();
-    let state = lock(&slot.live.state);
+    let mut state = lock(&slot.live.state);
+    let limits = &slot.account.limits;
+    let minutes = [
+        ("rpm", limits.rpm.map(u64::from), state.requests.sum(now)),
+        ("tpm", limits.tpm, state.tokens.sum(now)),
+    ];
+    let minutes = minutes
+        .into_iter()
+        .filter_map(|(name, cap, used)| {
+            Some(MinuteStatus {
+                name,
+                used,
+                cap: cap?,
+            })
+        })
+        .collect();
     let own = [&state.credential, &state.limits].map(|gate| part(&slot.live.name, gate, now));
     // As good as its best endpoint, and no better than its own worst gate.
     let worst_own = own.into_iter().max_by_key(|part| (part.state, part.until));
@@ -157,8 +211,17 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
             decisive.as_ref().map_or(State::Usable, |part| part.state)
         },
         reason: decisive.as_ref().and_then(|part| part.reason),
+        cause: decisive.as_ref().and_then(|part| part.cause),
+        since: decisive.as_ref().and_then(|part| part.since),
         until: decisive.as_ref().and_then(|part| part.until),
         in_flight: slot.in_flight(),
+        last_failure: state.failures.last().map(|(evidence, at)| LastFailure {
+            class: evidence.class,
+            cause: evidence.cause,
+            ago: now.saturating_duration_since(at),
+        }),
+        cap: limits.concurrency,
+        minutes,
         first_byte: state
             .first_byte
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
@@ -180,10 +243,14 @@ fn part(name: &Arc<str>, gate: &Gate, now: Instant) -> Part {
         View::HalfOpen { class } => (State::HalfOpen, Some(class)),
         View::Open => (State::Usable, None),
     };
+    let trouble = gate.trouble().filter(|_| state != State::Usable);
     Part {
         name: Arc::clone(name),
         state,
         reason,
+        cause: trouble.and_then(|(evidence, _)| evidence.cause),
+        since: trouble.map(|(_, since)| now.saturating_duration_since(since)),
+        in_flight: 0,
         until: gate
             .until(now)
             .map(|until| until.saturating_duration_since(now)),

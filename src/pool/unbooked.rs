@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use super::Pool;
 use super::exhausted::Exclusions;
-use super::health::Pass;
 use super::lease::Lease;
 use super::level::Level;
 use super::live::Load;
+use super::passage::Pass;
 use super::roster::Slot;
 use super::state::{Passes, model_class};
 use super::strategy::{self, Candidate};

@@ -24,7 +24,6 @@ use super::pump::Pump;
 use super::rounds::Paused;
 use super::state::app::App;
 use super::upstream::accounts::Upstreams;
-use super::upstream::connect::ConnectFault;
 use super::upstream::http::{Broke, read_head, send};
 use super::upstream::tokens::AccessTokens;
 use super::upstream::way::Target;
@@ -156,13 +155,14 @@ impl Relay<'_> {
             let connecting = Box::pin(self.app.connections.session(&target, timeout));
             let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
                 Ok(session) => session,
-                Err(fault) => return Ok(Reached::failed(transport(fault))),
+                Err(fault) => return Ok(Reached::failed(fault.into())),
             };
             match self.exchange(dispatched, &target, upstream, paused).await? {
                 // The upstream closed an idle connection just as it was taken: that says nothing about anybody, and
                 // the other idle ones will be no better.
                 Err(Broke::Silent) if reused => target = target.alone(),
                 Err(Broke::Unprocessed) if !target.is_alone() => target = target.alone(),
+                Err(Broke::NotHttp) => return Ok(Reached::failed(Fault::NotHttp)),
                 Err(_) => return Ok(Reached::failed(Fault::Reset)),
                 // A token may be withdrawn before it expires: once more with another.
                 Ok(Reached::Unauthorized(_)) if !renewed && self.may_renew(dispatched) => {
@@ -365,15 +365,6 @@ pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T
     let result = work.await;
     *waited += began.elapsed();
     result
-}
-
-fn transport(fault: ConnectFault) -> Fault {
-    match fault {
-        ConnectFault::Dns => Fault::Dns,
-        ConnectFault::Other | ConnectFault::Timeout => Fault::Connect,
-        ConnectFault::Refused => Fault::Refused,
-        ConnectFault::Tls => Fault::Tls,
-    }
 }
 
 /// How long one write may take, to either side.

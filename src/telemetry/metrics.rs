@@ -513,6 +513,7 @@ mod tests {
         let attempt = |failure| Attempt {
             account: "claude-a".into(),
             failure,
+            cause: None,
             took: Duration::ZERO,
         };
         let mut outcome = answered();

@@ -1,7 +1,7 @@
 //! Outcomes for tests.
 use std::time::Duration;
 
-use crate::outcome::{Affinity, Attempt, End, FailureClass, Outcome, UsageSource};
+use crate::outcome::{Affinity, Attempt, Cause, End, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
@@ -10,6 +10,7 @@ pub(super) fn answered() -> Outcome {
     let attempt = |failure, seconds| Attempt {
         account: "claude-a".into(),
         failure,
+        cause: failure.map(|_| Cause::Html),
         took: Duration::from_secs(seconds),
     };
     Outcome {

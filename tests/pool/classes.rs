@@ -106,6 +106,7 @@ fn check(
         scope,
         retry_after: seconds.map(Duration::from_secs_f64),
         at_once: false,
+        cause: failure.cause,
     };
     assert_eq!(failure, expected, "{status} {pairs:?} {facts:?}");
 }

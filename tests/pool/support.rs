@@ -162,6 +162,7 @@ pub fn failure(class: FailureClass, scope: Scope, retry_after: Option<u64>) -> F
         scope,
         retry_after: retry_after.map(Duration::from_secs),
         at_once: false,
+        cause: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod bad_days;
 mod blame;
 mod bodies;
 mod capabilities;
+mod causes;
 mod clients;
 mod commands;
 mod connections;

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::times::{timestamp, timestamp_in};
+use super::times::{timestamp, timestamp_ago, timestamp_in};
 use crate::limits::{Budget, Own};
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 use crate::pool::{AccountStatus, State};
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
@@ -105,28 +105,55 @@ pub(super) fn metrics(app: &App) -> String {
 }
 
 fn account(status: &AccountStatus) -> Value {
+    let wall = SystemTime::now();
     let part = |part: &crate::pool::status::Part| {
         json!({
             "name": &*part.name,
             "state": part.state.as_str(),
             "reason": part.reason.map(FailureClass::as_str),
-            "until": part.until.map(|wait| timestamp_in(SystemTime::now(), wait)),
+            "cause": part.cause.map(Cause::as_str),
+            "since": part.since.map(|since| timestamp_ago(wall, since)),
+            "until": part.until.map(|wait| timestamp_in(wall, wait)),
         })
     };
     let windows: serde_json::Map<String, Value> = status
         .windows
         .iter()
         .map(|window| {
-            let value = json!({"utilization": window.utilization, "resets_at": timestamp_in(SystemTime::now(), window.resets_in)});
+            let value = json!({
+                "utilization": window.utilization,
+                "resets_at": timestamp_in(wall, window.resets_in),
+                "length_s": window.length.as_secs(),
+                "burn_per_s": window.burn_per_second,
+                "seen_at": timestamp_ago(wall, window.seen),
+            });
             (window.window.to_owned(), value)
+        })
+        .collect();
+    let minutes: serde_json::Map<String, Value> = status
+        .minutes
+        .iter()
+        .map(|minute| {
+            let value = json!({"used": minute.used, "cap": minute.cap});
+            (minute.name.to_owned(), value)
         })
         .collect();
     json!({
         "name": &*status.name,
         "state": status.state.as_str(),
         "reason": status.reason.map(FailureClass::as_str),
-        "until": status.until.map(|wait| timestamp_in(SystemTime::now(), wait)),
+        "cause": status.cause.map(Cause::as_str),
+        "since": status.since.map(|since| timestamp_ago(wall, since)),
+        "until": status.until.map(|wait| timestamp_in(wall, wait)),
         "in_flight": status.in_flight,
+        "last_failure": status.last_failure.map(|failure| json!({
+            "class": failure.class.as_str(),
+            "cause": failure.cause.map(Cause::as_str),
+            "hint": failure.cause.map(Cause::hint),
+            "at": timestamp_ago(wall, failure.ago),
+        })),
+        "cap": status.cap,
+        "minutes": minutes,
         "first_byte_ms": status.first_byte.map(|time| time.as_millis()),
         "windows": windows,
         "models": status.models.iter().map(part).collect::<Vec<_>>(),

@@ -17,6 +17,11 @@ pub(super) fn timestamp_in(wall: SystemTime, wait: Duration) -> String {
     wall.checked_add(wait).map(timestamp).unwrap_or_default()
 }
 
+/// The time of `since` before `wall`.
+pub(super) fn timestamp_ago(wall: SystemTime, since: Duration) -> String {
+    wall.checked_sub(since).map(timestamp).unwrap_or_default()
+}
+
 /// RFC 3339 in UTC, to the millisecond.
 pub(super) fn precise(at: SystemTime) -> String {
     let milliseconds = at

@@ -8,7 +8,9 @@ use pingora::{Error, ErrorType};
 
 use super::dial::NO_ADDRESS;
 use super::gathered::gathered;
+use super::egress::PROXY_AUTH;
 use super::way::{IDLE_FOR, Target};
+use crate::pool::Fault;
 
 /// The pooled connections of the process.
 pub(crate) struct Connections(Connector);
@@ -18,12 +20,23 @@ pub(crate) struct Connections(Connector);
 pub(crate) enum ConnectFault {
     /// The name has no address.
     Dns,
-    /// No address can be reached, or the egress proxy would not have it.
-    Other,
+    /// The egress proxy wants other credentials.
+    ProxyAuth,
+    /// The egress proxy would not have it.
+    ProxyRefused,
     /// Every address refused.
     Refused,
     Timeout,
+    /// The handshake failed otherwise.
     Tls,
+    /// The certificate has expired, or is not valid yet.
+    TlsExpired,
+    /// The certificate is for another name.
+    TlsName,
+    /// The certificate is of an authority that is not trusted.
+    TlsUnknownCa,
+    /// No address can be reached.
+    Unreachable,
 }
 
 impl Connections {
@@ -41,7 +54,7 @@ impl Connections {
         match tokio::time::timeout(timeout, self.0.get_http_session(target)).await {
             Ok(Ok((session, true))) => Ok((session, true)),
             Ok(Ok((session, false))) => Ok((gathered(session), false)),
-            Ok(Err(error)) => Err(connect_fault(&error)),
+            Ok(Err(error)) => Err(ConnectFault::of(&error)),
             Err(_) => Err(ConnectFault::Timeout),
         }
     }
@@ -54,15 +67,51 @@ impl Connections {
     }
 }
 
-fn connect_fault(error: &Error) -> ConnectFault {
-    match error.etype() {
-        ErrorType::ConnectRefused => ConnectFault::Refused,
-        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFault::Timeout,
-        ErrorType::TLSHandshakeFailure
-        | ErrorType::InvalidCert
-        | ErrorType::HandshakeError
-        | ErrorType::TLSWantX509Lookup => ConnectFault::Tls,
-        etype if *etype == NO_ADDRESS => ConnectFault::Dns,
-        _ => ConnectFault::Other,
+impl ConnectFault {
+    /// Why no connection came about.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.etype() {
+            ErrorType::ConnectRefused => Self::Refused,
+            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Self::Timeout,
+            ErrorType::TLSHandshakeFailure
+            | ErrorType::InvalidCert
+            | ErrorType::HandshakeError
+            | ErrorType::TLSWantX509Lookup => Self::of_tls(&error.to_string()),
+            ErrorType::ConnectProxyFailure => Self::ProxyRefused,
+            etype if *etype == NO_ADDRESS => Self::Dns,
+            etype if *etype == PROXY_AUTH => Self::ProxyAuth,
+            _ => Self::Unreachable,
+        }
+    }
+
+    /// What is wrong with the certificate, if that is it. Pingora keeps the reason of rustls as text.
+    fn of_tls(said: &str) -> Self {
+        let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if has(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
+            Self::TlsUnknownCa
+        } else if has(&["NotValidForName", "not valid for"]) {
+            Self::TlsName
+        } else if has(&["expired", "not valid yet", "Expired", "NotValidYet"]) {
+            Self::TlsExpired
+        } else {
+            Self::Tls
+        }
+    }
+}
+
+impl From<ConnectFault> for Fault {
+    fn from(fault: ConnectFault) -> Self {
+        match fault {
+            ConnectFault::Dns => Self::Dns,
+            ConnectFault::ProxyAuth => Self::ProxyAuth,
+            ConnectFault::ProxyRefused => Self::ProxyRefused,
+            ConnectFault::Refused => Self::Refused,
+            ConnectFault::Timeout => Self::Connect,
+            ConnectFault::Tls => Self::Tls,
+            ConnectFault::TlsExpired => Self::TlsExpired,
+            ConnectFault::TlsName => Self::TlsName,
+            ConnectFault::TlsUnknownCa => Self::TlsUnknownCa,
+            ConnectFault::Unreachable => Self::Unreachable,
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The name of the upstream is resolved by the egress proxy, not here.
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use pingora::ErrorType::ConnectProxyFailure;
+use pingora::ErrorType::{ConnectError, ConnectProxyFailure, ConnectRefused};
 use pingora::{Error, OrErr, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -46,9 +46,18 @@ impl Tunnel {
             }
             None => Socks5Stream::connect_with_socket(stream, target).await,
         };
-        connected
-            .map(Socks5Stream::into_inner)
-            .or_err(ConnectProxyFailure, "the SOCKS5 egress proxy refused")
+        connected.map(Socks5Stream::into_inner).map_err(|error| {
+            let kind = match error {
+                tokio_socks::Error::NoAcceptableAuthMethods
+                | tokio_socks::Error::PasswordAuthFailure(_) => PROXY_AUTH,
+                tokio_socks::Error::ConnectionRefused => ConnectRefused,
+                tokio_socks::Error::HostUnreachable | tokio_socks::Error::NetworkUnreachable => {
+                    ConnectError
+                }
+                _ => ConnectProxyFailure,
+            };
+            Error::because(kind, "the SOCKS5 egress proxy refused", error)
+        })
     }
 
     async fn http_connect(&self, mut stream: TcpStream) -> Result<TcpStream> {
@@ -75,10 +84,12 @@ impl Tunnel {
         }
         let line = String::from_utf8_lossy(&head);
         let line = line.lines().next().unwrap_or_default().to_owned();
-        Error::e_explain(
-            ConnectProxyFailure,
-            format!("the egress proxy answered `{line}`"),
-        )
+        let kind = if head.get(9..12) == Some(b"407") {
+            PROXY_AUTH
+        } else {
+            ConnectProxyFailure
+        };
+        Error::e_explain(kind, format!("the egress proxy answered `{line}`"))
     }
 }
 
@@ -102,6 +113,9 @@ async fn read_head(stream: &mut TcpStream) -> Result<Vec<u8>> {
 fn is_success(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.") && head.get(8..10) == Some(b" 2")
 }
+
+/// The egress proxy wants other credentials.
+pub(super) const PROXY_AUTH: pingora::ErrorType = pingora::ErrorType::Custom("ProxyAuth");
 
 /// Longest CONNECT answer that is read. Real ones stay under 1 KiB.
 const MAX_HEAD: usize = 16 << 10;

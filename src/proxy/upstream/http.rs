@@ -16,6 +16,8 @@ pub(crate) enum Broke {
     Silent,
     /// A byte of an answer had come: the request must not be repeated.
     Begun,
+    /// What came is no answer that HTTP/1.1 or the asked version of HTTP knows.
+    NotHttp,
 }
 
 impl Broke {
@@ -25,9 +27,9 @@ impl Broke {
             .as_ref()
             .map_or("", |context| context.as_str());
         match read.rsplit_once("bytes already read: ") {
+            _ if *error.etype() == ErrorType::InvalidHTTPHeader => Self::NotHttp,
             Some((_, "0")) => Self::Silent,
             Some(_) => Self::Begun,
-            None if *error.etype() == ErrorType::InvalidHTTPHeader => Self::Begun,
             None if matches!(error.retry, RetryType::Decided(true)) => Self::Unprocessed,
             None => Self::Silent,
         }
@@ -47,7 +49,7 @@ pub(crate) async fn read_head(upstream: &mut HttpSession) -> Result<(), Broke> {
             }
         })?;
         match upstream.response_header().map(|head| head.status) {
-            Some(StatusCode::SWITCHING_PROTOCOLS) => return Err(Broke::Begun),
+            Some(StatusCode::SWITCHING_PROTOCOLS) => return Err(Broke::NotHttp),
             Some(status) if status.is_informational() => began = true,
             _ => return Ok(()),
         }
@@ -115,7 +117,7 @@ mod tests {
     async fn a_byte_of_an_answer_is_told_from_none() {
         assert_eq!(head_of(b"").await, Err(Broke::Silent));
         assert_eq!(head_of(b"HTTP/1.1 2").await, Err(Broke::Begun));
-        assert_eq!(head_of(b"nonsense\r\n\r\n").await, Err(Broke::Begun));
+        assert_eq!(head_of(b"nonsense\r\n\r\n").await, Err(Broke::NotHttp));
         assert_eq!(head_of(b"HTTP/1.1 100 C\r\n\r\n").await, Err(Broke::Begun));
         assert_eq!(head_of(b"HTTP/1.1 200 OK\r\n\r\n").await, Ok(()));
     }

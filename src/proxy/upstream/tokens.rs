@@ -268,7 +268,24 @@ const fn no_answer(fault: AskFault) -> &'static str {
         AskFault::NoConnection(ConnectFault::Tls) => {
             "the TLS handshake with the token endpoint failed"
         }
-        AskFault::NoConnection(ConnectFault::Other) => "the token endpoint cannot be reached",
+        AskFault::NoConnection(ConnectFault::TlsExpired) => {
+            "the certificate of the token endpoint has expired or is not valid yet"
+        }
+        AskFault::NoConnection(ConnectFault::TlsName) => {
+            "the certificate of the token endpoint is for another name"
+        }
+        AskFault::NoConnection(ConnectFault::TlsUnknownCa) => {
+            "the certificate of the token endpoint is of an authority that is not trusted here"
+        }
+        AskFault::NoConnection(ConnectFault::ProxyAuth) => {
+            "the egress proxy to the token endpoint wants other credentials"
+        }
+        AskFault::NoConnection(ConnectFault::ProxyRefused) => {
+            "the egress proxy lets nothing through to the token endpoint"
+        }
+        AskFault::NoConnection(ConnectFault::Unreachable) => {
+            "no address of the token endpoint can be reached"
+        }
         AskFault::Unwritable => "the request cannot be written",
         AskFault::Broke(_) => "the connection broke before an answer",
         AskFault::BrokeOff | AskFault::TooLong => "an answer that breaks off or has no end",

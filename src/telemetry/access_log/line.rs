@@ -175,6 +175,9 @@ impl<'a> Object<'a> {
             let mut object = Object::begin(self.out);
             object.text("account", Some(&attempt.account));
             object.text("class", attempt.failure.map(FailureClass::as_str));
+            if let Some(cause) = attempt.cause {
+                object.text("cause", Some(cause.as_str()));
+            }
             object.number("ms", Some(milliseconds(attempt.took)));
             self.out.push(b'}');
         }
@@ -424,6 +427,10 @@ mod tests {
                 "{}",
                 verdict.as_str()
             );
+        }
+        for cause in Cause::ALL {
+            let word = format!("`{}`", cause.as_str());
+            assert!(docs.contains(&word), "{word}");
         }
         for class in FailureClass::ALL {
             assert!(

@@ -1,0 +1,133 @@
+//! What was behind a failure, more closely than its class: what an operator has to mend.
+
+/// The cause of a failed attempt, where there is one to name.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Cause {
+    /// The answer ended without its end.
+    BrokeOff,
+    /// No connection within `timeouts.connect`.
+    ConnectTimeout,
+    /// The name does not resolve.
+    Dns,
+    /// No head of an answer within `timeouts.first_byte`.
+    FirstByteTimeout,
+    /// A page where JSON was expected: something in between answered.
+    Html,
+    /// Silence for longer than `timeouts.idle`.
+    IdleTimeout,
+    /// What answered speaks no HTTP, or another version of it.
+    NotHttp,
+    /// The egress proxy asks for credentials, or refuses these: 407.
+    ProxyAuth,
+    /// The egress proxy does not let the connection through.
+    ProxyRefused,
+    /// The upstream sends elsewhere: `base_url` is not where the API is.
+    Redirect,
+    /// The peer refuses connections.
+    Refused,
+    /// The connection broke.
+    Reset,
+    /// The TLS handshake failed otherwise.
+    Tls,
+    /// The certificate has expired, or is not valid yet.
+    TlsExpired,
+    /// The certificate is for another name.
+    TlsName,
+    /// The certificate is of an authority that is not trusted here.
+    TlsUnknownCa,
+    /// No address of the host can be reached.
+    Unreachable,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 17] = [
+        Self::BrokeOff,
+        Self::ConnectTimeout,
+        Self::Dns,
+        Self::FirstByteTimeout,
+        Self::Html,
+        Self::IdleTimeout,
+        Self::NotHttp,
+        Self::ProxyAuth,
+        Self::ProxyRefused,
+        Self::Redirect,
+        Self::Refused,
+        Self::Reset,
+        Self::Tls,
+        Self::TlsExpired,
+        Self::TlsName,
+        Self::TlsUnknownCa,
+        Self::Unreachable,
+    ];
+
+    /// The word in the access log and in `/status/accounts`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BrokeOff => "broke_off",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Dns => "dns",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::Html => "html",
+            Self::IdleTimeout => "idle_timeout",
+            Self::NotHttp => "not_http",
+            Self::ProxyAuth => "proxy_auth",
+            Self::ProxyRefused => "proxy_refused",
+            Self::Redirect => "redirect",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Tls => "tls",
+            Self::TlsExpired => "tls_expired",
+            Self::TlsName => "tls_name",
+            Self::TlsUnknownCa => "tls_unknown_ca",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// What it means and what to do, for the log.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::BrokeOff => {
+                "the answer ended before its end; look at the upstream and at what stands before it"
+            }
+            Self::ConnectTimeout => {
+                "no connection came about in time; check `base_url` and firewalls, or raise `timeouts.connect`"
+            }
+            Self::Dns => "the name of the host does not resolve; check `base_url` and the resolver",
+            Self::FirstByteTimeout => {
+                "no answer began in time; raise `timeouts.first_byte` if the model is that slow"
+            }
+            Self::Html => {
+                "a page came where JSON was expected; check `base_url` and proxies in between"
+            }
+            Self::IdleTimeout => {
+                "the answer stood still for too long; raise `timeouts.idle` if the model is that slow"
+            }
+            Self::NotHttp => {
+                "what answers there speaks no HTTP/1.1; check scheme and port of `base_url`"
+            }
+            Self::ProxyAuth => "the egress proxy wants other credentials; check `egress`",
+            Self::ProxyRefused => {
+                "the egress proxy does not let the connection through; check `egress` and its rules"
+            }
+            Self::Redirect => "the upstream redirects; set `base_url` to where it redirects to",
+            Self::Refused => {
+                "the host refuses connections; check that the server runs, and the port in `base_url`"
+            }
+            Self::Reset => {
+                "the connection broke; look at the upstream and at what stands before it"
+            }
+            Self::Tls => "the TLS handshake failed; check that `base_url` speaks TLS on this port",
+            Self::TlsExpired => {
+                "the certificate has expired or is not valid yet; renew it, or set the clock"
+            }
+            Self::TlsName => "the certificate is for another name; check the host in `base_url`",
+            Self::TlsUnknownCa => {
+                "the certificate's authority is not trusted here; add it to the trusted certificates of the system"
+            }
+            Self::Unreachable => {
+                "no address of the host can be reached; check routes and firewalls"
+            }
+        }
+    }
+}

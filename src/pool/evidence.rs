@@ -1,0 +1,135 @@
+//! What speaks against an account or an endpoint, and what operators are told of it.
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use crate::outcome::{Cause, FailureClass};
+
+/// What speaks against something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    pub class: FailureClass,
+    /// What was behind it, where there is more to say than the class.
+    pub cause: Option<Cause>,
+}
+
+impl Evidence {
+    /// What it means and what to do, for the log.
+    pub(super) const fn hint(self) -> &'static str {
+        if let Some(cause) = self.cause {
+            return cause.hint();
+        }
+        match self.class {
+            FailureClass::Auth => {
+                "the upstream refuses the credential; check the account's key and what it may use"
+            }
+            FailureClass::Quota => {
+                "the upstream says that the quota is spent; look at the plan and the balance there"
+            }
+            FailureClass::Throttled | FailureClass::ThrottledBlind => {
+                "the upstream limits the rate; lower the account's `limits` or add accounts"
+            }
+            FailureClass::Overloaded => "the upstream is overloaded; add another provider",
+            FailureClass::ClientFault
+            | FailureClass::ClientGone
+            | FailureClass::ContextLength
+            | FailureClass::ServerError
+            | FailureClass::Slow
+            | FailureClass::Transport
+            | FailureClass::Truncated => "the upstream failed; look at its own status",
+        }
+    }
+
+    /// Whether an operator has to mend it: limits and overload pass by themselves, and come often.
+    const fn is_alarming(self) -> bool {
+        !matches!(
+            self.class,
+            FailureClass::ClientFault
+                | FailureClass::ClientGone
+                | FailureClass::ContextLength
+                | FailureClass::Overloaded
+                | FailureClass::Throttled
+                | FailureClass::ThrottledBlind
+        )
+    }
+}
+
+impl From<FailureClass> for Evidence {
+    fn from(class: FailureClass) -> Self {
+        Self { class, cause: None }
+    }
+}
+
+/// A failure that counts against an endpoint only when it repeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Strike {
+    pub evidence: Evidence,
+    /// Whether it counts as three: a refused connection.
+    pub at_once: bool,
+    /// Whether the same request has failed here before: one request that breaks a server must not, by its retries,
+    /// put the server out for everyone.
+    pub repeats: bool,
+}
+
+/// The failures of one account: the last one, and which were told of lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures {
+    last: Option<(Evidence, Instant)>,
+    /// One entry per kind of evidence, of which there are finitely many.
+    told: SmallVec<[(Evidence, Instant); 2]>,
+}
+
+impl Failures {
+    /// Takes note of one. Whether a warning is due: of each kind there is one a minute.
+    pub(super) fn note(&mut self, evidence: Evidence, now: Instant) -> bool {
+        self.last = Some((evidence, now));
+        if !evidence.is_alarming() {
+            return false;
+        }
+        match self.told.iter_mut().find(|(told, _)| *told == evidence) {
+            Some((_, at)) if now.saturating_duration_since(*at) < SAY_EVERY => false,
+            Some((_, at)) => {
+                *at = now;
+                true
+            }
+            None => {
+                self.told.push((evidence, now));
+                true
+            }
+        }
+    }
+
+    /// The last one, and when it came.
+    pub(super) const fn last(&self) -> Option<(Evidence, Instant)> {
+        self.last
+    }
+}
+
+/// Between two warnings about one account and one kind of evidence.
+const SAY_EVERY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_kind_there_is_one_warning_a_minute() {
+        let (mut failures, now) = (Failures::default(), Instant::now());
+        let of = |cause| Evidence {
+            class: FailureClass::Transport,
+            cause: Some(cause),
+        };
+        assert!(failures.note(of(Cause::Dns), now));
+        assert!(!failures.note(of(Cause::Dns), now + SAY_EVERY / 2));
+        assert!(failures.note(of(Cause::TlsName), now + SAY_EVERY / 2));
+        assert!(failures.note(of(Cause::Dns), now + SAY_EVERY));
+        assert_eq!(failures.last(), Some((of(Cause::Dns), now + SAY_EVERY)));
+    }
+
+    #[test]
+    fn limits_are_no_alarm_but_the_last_failure_all_the_same() {
+        let (mut failures, now) = (Failures::default(), Instant::now());
+        assert!(!failures.note(FailureClass::Throttled.into(), now));
+        assert!(failures.last().is_some());
+    }
+}
