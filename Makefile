@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -127,6 +127,15 @@ soak: ## 20 minutes of failing upstreams under mixed load: is every answer whole
 	scripts/prerequisites.sh build
 	$(CARGO) build --locked --release -p weir -p faults
 	target/release/faults --weir target/release/weir
+
+attack: ## under ten minutes: smuggling, HTTP/2 abuse, slow clients, hostile upstreams, blame; writes the table in docs/SECURITY.md
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked --release
+	ulimit -n "$$(ulimit -Hn)" && PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --write docs/SECURITY.md
+
+attack-smoke:
+	$(CARGO) build --locked
+	PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --smoke --weir target/debug/weir
 
 # Does not build: root should not, and often has no cargo.
 install: ## after `make build`, as root: binary, unit file and a first configuration

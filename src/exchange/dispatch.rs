@@ -119,6 +119,11 @@ impl Dispatch {
         self.admitted.call.dialect
     }
 
+    /// Whether the client wants its answer as a stream.
+    pub fn wants_stream(&self) -> bool {
+        self.admitted.stream
+    }
+
     /// The accounts.
     pub fn pool(&self) -> &Pool {
         &self.gateway.pool

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::{ALLOW, RETRY_AFTER};
 
 use super::path;
-use super::verdict::Answer;
+use super::verdict::{self, Answer};
 pub use super::words::failure_kind;
 use super::words::{exhausted, upstream_failed, whole_seconds};
 use crate::limits;
@@ -154,11 +154,12 @@ impl Refusal {
     /// What a client is told at last when its answer breaks off. Where an error has no place for the id of the request,
     /// its message names it.
     pub fn last_words(end: End, client: Dialect, request_id: &str) -> WireError {
-        let mut wire = Self::broken_off(end).wire().request_id(request_id);
-        if client != Dialect::Anthropic && !request_id.is_empty() {
-            wire.message = format!("{} (request id: {request_id})", wire.message);
-        }
-        wire
+        Self::broken_off(end).in_stream(client, request_id)
+    }
+
+    /// The refusal of a client whose stream has begun.
+    pub fn in_stream(&self, client: Dialect, request_id: &str) -> WireError {
+        verdict::in_stream(self.wire(), client, request_id)
     }
 
     /// The limit of Weir's own that this is about, and whose.

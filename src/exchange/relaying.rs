@@ -197,6 +197,16 @@ impl Relaying {
         self.committed
     }
 
+    /// Whether pings may go to the client before anything of it: what comes are events, or nothing that it sees.
+    pub fn is_bridgeable(&self) -> bool {
+        match &self.body {
+            Body::Stream(tap) => !tap.is_array(),
+            Body::Translated(translated) => translated.is_stream() && !translated.is_array(),
+            Body::Fault(_) => true,
+            Body::Counted(_) | Body::Opaque | Body::Whole(_) => false,
+        }
+    }
+
     /// Whether the whole answer has been said although the upstream has not closed it yet.
     pub fn is_complete(&self) -> bool {
         match &self.body {

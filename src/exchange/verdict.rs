@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::outcome::End;
 use crate::pool::{self, Failure, Fault};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, WireError};
 
 /// A failed attempt, and what the client sees of it if nothing else is left.
 #[derive(Debug)]
@@ -33,6 +35,21 @@ impl Answer {
             body: body.into(),
         }
     }
+
+    /// The error that it is, for a client whose stream has begun.
+    pub fn in_stream(&self, client: Dialect, request_id: &str) -> WireError {
+        let said = error::parse(client, self.status, &self.body).to_wire();
+        in_stream(said, client, request_id)
+    }
+}
+
+/// An error as the last event of a stream. Where the dialect has no place for the id of the request, the message names it.
+pub(super) fn in_stream(said: WireError, client: Dialect, request_id: &str) -> WireError {
+    let mut said = said.request_id(request_id);
+    if client != Dialect::Anthropic && !request_id.is_empty() {
+        said.message = format!("{} (request id: {request_id})", said.message);
+    }
+    said
 }
 
 /// How a committed answer ended.

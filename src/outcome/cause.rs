@@ -15,6 +15,8 @@ pub enum Cause {
     Html,
     /// Silence for longer than `timeouts.idle`.
     IdleTimeout,
+    /// A whole answer came where a stream was asked for.
+    NotAStream,
     /// What answered speaks no HTTP, or another version of it.
     NotHttp,
     /// The egress proxy asks for credentials, or refuses these: 407.
@@ -35,19 +37,22 @@ pub enum Cause {
     TlsName,
     /// The certificate is of an authority that is not trusted here.
     TlsUnknownCa,
+    /// A stream came where a whole answer was asked for.
+    UnaskedStream,
     /// No address of the host can be reached.
     Unreachable,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::BrokeOff,
         Self::ConnectTimeout,
         Self::Dns,
         Self::FirstByteTimeout,
         Self::Html,
         Self::IdleTimeout,
+        Self::NotAStream,
         Self::NotHttp,
         Self::ProxyAuth,
         Self::ProxyRefused,
@@ -58,6 +63,7 @@ impl Cause {
         Self::TlsExpired,
         Self::TlsName,
         Self::TlsUnknownCa,
+        Self::UnaskedStream,
         Self::Unreachable,
     ];
 
@@ -70,6 +76,7 @@ impl Cause {
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::Html => "html",
             Self::IdleTimeout => "idle_timeout",
+            Self::NotAStream => "not_a_stream",
             Self::NotHttp => "not_http",
             Self::ProxyAuth => "proxy_auth",
             Self::ProxyRefused => "proxy_refused",
@@ -80,6 +87,7 @@ impl Cause {
             Self::TlsExpired => "tls_expired",
             Self::TlsName => "tls_name",
             Self::TlsUnknownCa => "tls_unknown_ca",
+            Self::UnaskedStream => "unasked_stream",
             Self::Unreachable => "unreachable",
         }
     }
@@ -103,6 +111,9 @@ impl Cause {
             Self::IdleTimeout => {
                 "the answer stood still for too long; raise `timeouts.idle` if the model is that slow"
             }
+            Self::NotAStream => {
+                "a whole answer came where a stream was asked for; look whether the upstream streams this model"
+            }
             Self::NotHttp => {
                 "what answers there speaks no HTTP/1.1; check scheme and port of `base_url`"
             }
@@ -124,6 +135,9 @@ impl Cause {
             Self::TlsName => "the certificate is for another name; check the host in `base_url`",
             Self::TlsUnknownCa => {
                 "the certificate's authority is not trusted here; add it to the trusted certificates of the system"
+            }
+            Self::UnaskedStream => {
+                "a stream came where a whole answer was asked for; look at what stands between"
             }
             Self::Unreachable => {
                 "no address of the host can be reached; check routes and firewalls"

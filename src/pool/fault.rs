@@ -14,6 +14,8 @@ pub enum Fault {
     FirstByte,
     /// Silence for longer than `timeouts.idle`.
     Idle,
+    /// A whole answer came where a stream was asked for.
+    NotAStream,
     /// What answered is no HTTP.
     NotHttp,
     /// The peer refused the connection.
@@ -29,6 +31,8 @@ pub enum Fault {
     TlsExpired,
     TlsName,
     TlsUnknownCa,
+    /// A stream came where a whole answer was asked for.
+    UnaskedStream,
     /// No address of the host can be reached.
     Unreachable,
 }
@@ -42,6 +46,7 @@ impl Fault {
             Self::Eof => Cause::BrokeOff,
             Self::FirstByte => Cause::FirstByteTimeout,
             Self::Idle => Cause::IdleTimeout,
+            Self::NotAStream => Cause::NotAStream,
             Self::NotHttp => Cause::NotHttp,
             Self::ProxyAuth => Cause::ProxyAuth,
             Self::ProxyRefused => Cause::ProxyRefused,
@@ -51,6 +56,7 @@ impl Fault {
             Self::TlsExpired => Cause::TlsExpired,
             Self::TlsName => Cause::TlsName,
             Self::TlsUnknownCa => Cause::TlsUnknownCa,
+            Self::UnaskedStream => Cause::UnaskedStream,
             Self::Unreachable => Cause::Unreachable,
         }
     }

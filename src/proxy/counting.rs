@@ -1,10 +1,9 @@
 //! Counting prompts and learning from counted ones: work for the CPU, so it happens beside the event loops.
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::relay::{Left, Relay, wait};
+use super::relay::{Left, Relay};
 use crate::exchange::estimate::Estimate;
 use crate::outcome::End;
 
@@ -25,8 +24,10 @@ impl Relay<'_> {
                 counting.await.unwrap_or_else(|_| Ok(estimate.rough()))
             };
             // This is Weir's own time, and so it is reported.
-            let mut unmeasured = Duration::ZERO;
-            let Ok(counted) = wait(&mut unmeasured, self.client, work).await else {
+            let waited = self.waited;
+            let counted = self.wait(work).await;
+            self.waited = waited;
+            let Ok(counted) = counted else {
                 self.outcome.end = End::ClientGone;
                 return Left::Abort;
             };

@@ -15,6 +15,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
+use super::bridge::Bridge;
 use super::client::body::{self, BodyFault};
 use super::client::shown;
 use super::relay::{Left, Relay};
@@ -234,6 +235,7 @@ impl ProxyHttp for Edge {
             return Ok(true);
         };
         let request_id = exchange.record.outcome.request_id.clone();
+        let waits = (dispatch.dialect(), dispatch.wants_stream());
         let mut relay = Relay {
             app: &self.app,
             upstreams: &exchange.snapshot.upstreams,
@@ -245,6 +247,12 @@ impl ProxyHttp for Edge {
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
+            bridge: Bridge::new(
+                waits,
+                exchange.arrived,
+                exchange.snapshot.gateway.config.keepalive.before_head,
+                &exchange.own_headers,
+            ),
             charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
             secret: None,
@@ -253,6 +261,10 @@ impl ProxyHttp for Edge {
             left = relay.run() => Some(left),
             // Who has begun to answer says the last words itself, at once.
             () = self.app.until_well_cut() => None,
+        };
+        let left = match left {
+            None if relay.bridge.has_begun() => Some(relay.refuse(&Refusal::Draining).await),
+            left => left,
         };
         exchange.waited = relay.waited;
         if let Some(sent) = &relay.sent {

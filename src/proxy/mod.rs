@@ -11,6 +11,7 @@
 //! random            draws and ids
 //! ```
 mod admin;
+mod bridge;
 mod charge;
 mod client;
 mod counting;

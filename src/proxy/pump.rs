@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use pingora::protocols::http::client::HttpSession;
 use tokio::time::{Sleep, sleep_until};
 
+use super::bridge::{Gone, PING_EVERY};
 use super::client::answer::client_head;
 use super::client::shown;
-use super::relay::{Gone, Relay, timed};
+use super::relay::{Relay, timed};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Next, Ready, Relaying};
 use crate::outcome::End;
@@ -24,6 +25,8 @@ pub(super) enum Event {
     End,
     Gone,
     Broke,
+    /// A client that has nothing yet is to hear something.
+    Silent,
     Tick,
 }
 
@@ -126,6 +129,11 @@ impl Pump<'_, '_> {
                 // It has all of its answer: only the upstream has not closed it yet.
                 Event::Gone if self.relaying.is_complete() => return self.end_early().await,
                 Event::Gone => return PumpEnd::Gone,
+                Event::Silent => {
+                    if self.relay.bridge.ping(self.relay.client).await.is_err() {
+                        return PumpEnd::Gone;
+                    }
+                }
                 Event::Tick => {
                     let now = Instant::now();
                     if lingers_until.is_some_and(|until| now >= until) {
@@ -169,12 +177,14 @@ impl Pump<'_, '_> {
             return event;
         }
         let began = Instant::now();
+        let bridged = !self.head_written && self.relaying.is_bridgeable();
         let event = tokio::select! {
             biased;
             read = self.upstream.read_response_body() => Event::of(read),
             _ = self.relay.client.read_body_or_idle(true) => Event::Gone,
             () = cut => Event::Cut,
             () = timer => Event::Tick,
+            () = self.relay.bridge.due(), if bridged => Event::Silent,
         };
         self.relay.waited += began.elapsed();
         event
@@ -269,9 +279,12 @@ impl Relay<'_> {
             let (status, headers) = self.dispatch.client_head(relaying);
             self.outcome.status = status.as_u16();
             let length = relaying.known_length();
-            let head = client_head(self.client, status, headers, self.own_headers, length);
-            let writing = self.client.write_response_header(head);
-            timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
+            if !self.bridge.has_begun() {
+                let head = client_head(self.client, status, headers, self.own_headers, length);
+                let writing = self.client.write_response_header(head);
+                timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
+            }
+            self.bridge.end();
             self.outcome.time_to_first_token = Some(self.arrived.elapsed());
         }
         for bytes in together(relaying.take()) {
@@ -305,9 +318,6 @@ const AT_ONCE: usize = 64 << 10;
 
 /// What is held of a stream goes out this long after its first byte, committed or not.
 const HOLD_FOR: Duration = Duration::from_secs(2);
-
-/// A client that waits hears something at least this often. Claude Code gives up after 300 s, its banner comes at 20 s.
-const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// The pump never wakes more often than this without bytes.
 const SHORTEST_TICK: Duration = Duration::from_millis(50);

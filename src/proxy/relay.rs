@@ -17,6 +17,7 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
 
+use super::bridge::{Bridge, Gone};
 use super::charge::Charge;
 use super::client::answer::write_answer;
 use super::client::shown;
@@ -34,6 +35,8 @@ use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
 use crate::pool::{Fault, classify_transport};
+use crate::protocol::error::WireError;
+use crate::protocol::passthrough::Tap;
 
 /// How the client's connection is to be left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,6 +65,8 @@ pub(super) struct Relay<'a> {
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
     pub(super) own_headers: &'a HeaderMap,
+    /// What keeps the client's connection alive before there is anything of an answer.
+    pub(super) bridge: Bridge<'a>,
     /// What the request holds of its key's limits.
     pub(super) charge: &'a mut Option<Charge>,
     /// What went to the client, kept for the log when `log.bodies` asks for it.
@@ -69,9 +74,6 @@ pub(super) struct Relay<'a> {
     /// The credential of the last attempt, which that log may not show.
     pub(super) secret: Option<Secret>,
 }
-
-/// The client closed.
-pub(super) struct Gone;
 
 pub(super) enum Attempt {
     Done(Left),
@@ -98,6 +100,14 @@ impl Reached {
 impl Relay<'_> {
     /// Until the client has its answer, whichever it is.
     pub(super) async fn run(&mut self) -> Left {
+        let left = self.serve().await;
+        if self.bridge.has_begun() {
+            self.outcome.status = StatusCode::OK.as_u16();
+        }
+        left
+    }
+
+    async fn serve(&mut self) -> Left {
         loop {
             let dispatched =
                 match self
@@ -107,7 +117,7 @@ impl Relay<'_> {
                     Step::Go(dispatched) => dispatched,
                     Step::Wait(time) => {
                         let waiting = tokio::time::sleep(time);
-                        if wait(&mut self.waited, self.client, waiting).await.is_err() {
+                        if self.wait(waiting).await.is_err() {
                             self.outcome.end = End::ClientGone;
                             return Left::Abort;
                         }
@@ -153,7 +163,7 @@ impl Relay<'_> {
         loop {
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
             let connecting = Box::pin(self.app.connections.session(&target, timeout));
-            let (upstream, reused) = match wait(&mut self.waited, self.client, connecting).await? {
+            let (upstream, reused) = match self.wait(connecting).await? {
                 Ok(session) => session,
                 Err(fault) => return Ok(Reached::failed(fault.into())),
             };
@@ -179,7 +189,7 @@ impl Relay<'_> {
     /// Gives the attempt its access token, if its account has one; or says why there is none.
     async fn authorize(&mut self, dispatched: &mut Dispatched) -> Result<Option<Reached>, Gone> {
         let token = self.tokens.token(dispatched.account());
-        Ok(match wait(&mut self.waited, self.client, token).await? {
+        Ok(match self.wait(token).await? {
             Ok(token) => {
                 dispatched.authorize(token);
                 None
@@ -215,7 +225,7 @@ impl Relay<'_> {
             Box::new(RequestHeader::from(head)),
             dispatched.body(),
         );
-        let sent = wait(&mut self.waited, self.client, sending).await?;
+        let sent = self.wait(sending).await?;
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
         let patience = if sent {
             timeouts.first_byte
@@ -223,7 +233,7 @@ impl Relay<'_> {
             AFTER_WRITE_ERROR
         };
         let reading = tokio::time::timeout(patience, read_head(&mut upstream));
-        match wait(&mut self.waited, self.client, reading).await? {
+        match self.wait(reading).await? {
             Ok(Ok(())) => {}
             Err(_) if sent => return Ok(Ok(Reached::failed(Fault::FirstByte))),
             Ok(Err(broke)) => return Ok(Err(broke)),
@@ -250,6 +260,11 @@ impl Relay<'_> {
                 (relaying.called(self.request_id), false)
             }
         };
+        if relaying.is_bridgeable() {
+            self.bridge.stream_began(now);
+        } else if self.bridge.has_begun() {
+            return Ok(Ok(Reached::failed(Fault::NotAStream)));
+        }
         let mut pump = Pump {
             relay: self,
             dispatched,
@@ -313,6 +328,10 @@ impl Relay<'_> {
     pub(super) async fn refuse(&mut self, refusal: &Refusal) -> Left {
         self.outcome.end = refusal.end();
         self.outcome.detail = Some(refusal.wire().message);
+        if self.bridge.has_begun() {
+            let said = refusal.in_stream(self.dispatch.dialect(), self.request_id);
+            return self.end_in_error(&said).await;
+        }
         let answer = refusal.answer(self.dispatch.dialect(), self.request_id);
         self.answer(answer).await
     }
@@ -324,7 +343,47 @@ impl Relay<'_> {
         } else {
             End::UpstreamError
         };
+        if self.bridge.has_begun() {
+            let said = answer.in_stream(self.dispatch.dialect(), self.request_id);
+            return self.end_in_error(&said).await;
+        }
         self.answer(answer).await
+    }
+
+    /// The head is out, so that the failure is the last event of the stream.
+    async fn end_in_error(&mut self, said: &WireError) -> Left {
+        let event = Tap::new(self.dispatch.dialect()).terminal_error(said);
+        if let Some(sent) = &mut self.sent {
+            shown::keep(sent, &event);
+        }
+        self.settle_charge();
+        self.outcome.bytes_out += event.len() as u64;
+        let written = self.client.write_response_body(event, true);
+        if timed(&mut self.waited, written).await.is_ok() {
+            Left::Close
+        } else {
+            self.outcome.end = End::ClientGone;
+            Left::Abort
+        }
+    }
+
+    /// Waits for `work`, unless the client closes first, and tells it now and then that it is waited for.
+    pub(super) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
+        let began = Instant::now();
+        let mut work = std::pin::pin!(work);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut work => break Ok(result),
+                _ = self.client.read_body_or_idle(true) => break Err(Gone),
+                () = self.bridge.due() => {}
+            }
+            if self.bridge.ping(self.client).await.is_err() {
+                break Err(Gone);
+            }
+        };
+        self.waited += began.elapsed();
+        result
     }
 
     async fn answer(&mut self, answer: Answer) -> Left {
@@ -342,22 +401,6 @@ impl Relay<'_> {
             Left::Abort
         }
     }
-}
-
-/// Waits for `work`, unless the client closes first.
-pub(super) async fn wait<T>(
-    waited: &mut Duration,
-    client: &mut ServerSession,
-    work: impl Future<Output = T>,
-) -> Result<T, Gone> {
-    let began = Instant::now();
-    let result = tokio::select! {
-        biased;
-        result = work => Ok(result),
-        _ = client.read_body_or_idle(true) => Err(Gone),
-    };
-    *waited += began.elapsed();
-    result
 }
 
 pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T>) -> T {

@@ -1,8 +1,9 @@
 //! One attempt in rounds: an upstream that pauses its answer is asked for the rest of it.
 use std::time::Instant;
 
+use super::bridge::Gone;
 use super::pump::PumpEnd;
-use super::relay::{Attempt, Gone, Left, Reached, Relay};
+use super::relay::{Attempt, Left, Reached, Relay};
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Relaying};
 use crate::outcome::End;

@@ -3,7 +3,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::rig::{ALL, Upstream, Weir, account, accounts, sample};
+use crate::rig::{ALL, Lines, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
 
 /// An upstream that sends the opening, and the rest only when it is told to.
@@ -247,4 +247,117 @@ fn a_finished_stream_ends_in_time_although_its_upstream_keeps_pinging() {
         assert_eq!(answer.header("x-accel-buffering"), Some("no"));
         weir.until_metric("weir_requests_total", &[("outcome", "ok")], 1.0);
     }
+}
+
+/// Half a minute of silence is too long for a test: the first sign of life comes after a second.
+fn patient(entries: &[String]) -> Weir {
+    Weir::start(&format!(
+        "keepalive: {{ before_head: 1s }}\n{}",
+        accounts(entries)
+    ))
+}
+
+#[test]
+fn a_client_that_waits_for_a_head_hears_something_and_failover_goes_on() {
+    for lines in [
+        sample(Dialect::Anthropic),
+        sample(Dialect::OpenaiChat),
+        sample(Dialect::OpenaiResponses),
+    ] {
+        let failing = Upstream::start(|_, wire| {
+            std::thread::sleep(Duration::from_millis(1_500));
+            wire.json(500, r#"{"error":{"message":"down"}}"#);
+        });
+        let events = lines.events();
+        let good = Upstream::start(move |_, wire| wire.events(&events));
+        let weir = patient(&[
+            account("a", &lines, &failing, ""),
+            account("b", &lines, &good, ", priority: 1"),
+        ]);
+        let mut open = weir.ask_stream(&lines).open();
+        assert_eq!(open.status, 200);
+        let type_ = open
+            .headers
+            .get("content-type")
+            .unwrap_or_default()
+            .to_owned();
+        assert!(type_.starts_with("text/event-stream"), "{type_}");
+        assert!(open.headers.get("x-request-id").is_some());
+        let first = open.event().expect("a ping");
+        assert!(
+            first == ": keep-alive\n\n" || first.contains("event: ping"),
+            "{first}"
+        );
+        let rest = open.rest();
+        assert_eq!(rest.text(), lines.events().concat());
+        let line = weir.line(|line| line["status"] == 200);
+        assert_eq!(line["attempts"].as_array().map(Vec::len), Some(2), "{line}");
+        assert_eq!(line["outcome"], "ok", "{line}");
+    }
+}
+
+#[test]
+fn a_failure_after_the_first_sign_of_life_has_the_words_of_its_status() {
+    let told = |lines: &Lines, status: u16, body: &'static str| {
+        let upstream = Upstream::start(move |_, wire| {
+            std::thread::sleep(Duration::from_millis(1_500));
+            wire.json(status, body);
+        });
+        let weir = patient(&[account("a", lines, &upstream, "")]);
+        let answer = weir.ask_stream(lines).send().is(200);
+        let text = answer.text().to_owned();
+        let data = text.rsplit("data: ").next().expect("an event");
+        let data: serde_json::Value = serde_json::from_str(data.trim()).expect("JSON");
+        (lines.error(&data), text)
+    };
+    let anthropic = sample(Dialect::Anthropic);
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
+    let ((kind, _), text) = told(&anthropic, 529, overloaded);
+    assert_eq!(kind, "overloaded_error");
+    assert!(text.contains("event: error\n"), "{text}");
+    let theirs = r#"{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: too many"}}"#;
+    let (error, _) = told(&anthropic, 400, theirs);
+    assert_eq!(
+        error,
+        (
+            "invalid_request_error".into(),
+            "max_tokens: too many".into()
+        )
+    );
+    let chat = sample(Dialect::OpenaiChat);
+    let (_, text) = told(
+        &chat,
+        401,
+        r#"{"error":{"message":"bad key","code":"invalid_api_key"}}"#,
+    );
+    assert!(
+        text.contains("\"error\":") && !text.contains("[DONE]"),
+        "{text}"
+    );
+    assert!(!text.contains("bad key"), "{text}");
+}
+
+#[test]
+fn before_the_head_there_is_silence_for_gemini_for_whole_answers_and_where_it_is_off() {
+    let late = |lines: &Lines| {
+        let answer = lines.answer;
+        Upstream::start(move |_, wire| {
+            std::thread::sleep(Duration::from_millis(1_500));
+            wire.json(503, answer);
+        })
+    };
+    let gemini = sample(Dialect::Gemini);
+    let upstream = late(&gemini);
+    let weir = patient(&[account("a", &gemini, &upstream, "")]);
+    assert!(weir.ask_stream(&gemini).send().status >= 500);
+    let lines = sample(Dialect::Anthropic);
+    let upstream = late(&lines);
+    let entry = account("a", &lines, &upstream, "");
+    let weir = patient(std::slice::from_ref(&entry));
+    assert!(weir.ask(&lines).send().status >= 500);
+    let weir = Weir::start(&format!(
+        "keepalive: {{ before_head: off }}\n{}",
+        accounts(&[entry])
+    ));
+    assert!(weir.ask_stream(&lines).send().status >= 500);
 }

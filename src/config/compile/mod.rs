@@ -114,6 +114,7 @@ impl Compiler<'_, '_> {
         let prices = Self::prices(raw);
         let capabilities = Self::capabilities(raw);
         let retry = service::retry(&raw.retry);
+        let keepalive = service::keepalive(&raw.keepalive);
         let log = self.log(&raw.log);
         let limits = self.limits(&raw.limits);
         let ledger = Self::ledger(&raw.ledger);
@@ -142,6 +143,7 @@ impl Compiler<'_, '_> {
             prices: prices?,
             capabilities: capabilities?,
             retry: retry?,
+            keepalive: keepalive?,
             log: log?,
             projects,
             default_pool,

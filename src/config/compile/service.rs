@@ -1,4 +1,4 @@
-//! `listen`, `server`, `retry`, `log` and `prices`: what concerns the process as a whole.
+//! `listen`, `server`, `retry`, `keepalive`, `log` and `prices`: what concerns the process as a whole.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{Compiler, items};
 use crate::config::raw::values::{FilePath, Number};
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
-use crate::config::{Cors, Listener, Log, Price, Retry, Server, TlsFiles};
+use crate::config::{Cors, Keepalive, Listener, Log, Price, Retry, Server, TlsFiles};
 
 impl Compiler<'_, '_> {
     pub(super) fn listen(&mut self, raw: &Raw) -> Option<Vec<Listener>> {
@@ -158,6 +158,13 @@ pub(super) fn retry(section: &Section<raw::Retry>) -> Option<Retry> {
         max_attempts: raw.max_attempts.small(),
         budget: raw.budget.value(),
         deadline: raw.deadline.value(),
+    })
+}
+
+pub(super) fn keepalive(section: &Section<raw::Keepalive>) -> Option<Keepalive> {
+    let raw = section.get()?;
+    Some(Keepalive {
+        before_head: raw.before_head.value(),
     })
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::setting::Measure;
 use super::values::{
-    AccessTarget, AdminAddress, Boolean, Number, Signed, Size, Span, Whole, Word, Words, Zone,
+    AccessTarget, AdminAddress, Boolean, Number, Patience, Signed, Size, Span, Whole, Word, Words,
+    Zone,
 };
 use crate::config::{AccessLog, AdminAddr};
 
@@ -67,6 +68,7 @@ macro_rules! plain {
 }
 
 plain! {
+    Patience(Option<Duration>), |patience| patience.map_or_else(|| "off".to_owned(), show_span);
     AccessTarget(AccessLog), |target| match target {
         AccessLog::File(path) => path.display().to_string(),
         AccessLog::Off => "off".to_owned(),

@@ -34,7 +34,8 @@ use secret::RawSecret;
 use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
     AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Name, Network, Number,
-    Origin, OutputPath, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words, Zone,
+    Origin, OutputPath, Patience, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words,
+    Zone,
 };
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -84,6 +85,8 @@ Raw {
     capabilities: Field<Vec<Field<Capabilities>>>,
     /// Failover.
     retry: Section<Retry>,
+    /// Signs of life for clients that wait for a stream.
+    keepalive: Section<Keepalive>,
     /// Logging.
     log: Section<Log>,
     /// A Prometheus server that knows what other processes used.
@@ -206,6 +209,13 @@ Retry {
     budget: Setting<Number> = Number::or(0.2).from(0.0).up_to(1.0),
     /// No attempt begins later than this after the request came.
     deadline: Setting<Span> = Span::or(minutes(1)).above(Duration::ZERO).up_to(hours(1)),
+});
+
+mapping!("the settings of keep-alives"
+/// Signs of life for clients that wait for a stream.
+Keepalive {
+    /// How long after a request the first one goes out if the upstream has not begun to answer: from 1s to 1h, or `off`. From then on the answer has the status 200, and a later failure is an event of the stream.
+    before_head: Setting<Patience> = Patience::or(Some(seconds(45))),
 });
 
 mapping!("the settings of logging"

@@ -18,7 +18,7 @@ use crate::config::{AccessLog, AdminAddr, Glob};
 use crate::protocol::json::Pointer;
 use parse::{
     Parsed, access_target, address, admin_address, boolean, duration, file_path, host_name, moment,
-    name, network, number, origin, pattern, sha256, size, url_path, whole, zone,
+    name, network, number, origin, patience, pattern, sha256, size, url_path, whole, zone,
 };
 
 /// Declares a value: its name, what is expected, its JSON Schema, and how it is read from a scalar.
@@ -126,6 +126,10 @@ value!(
     /// A JSON pointer: RFC 6901.
     RawPointer(Pointer), "a JSON pointer such as `/thinking/budget_tokens`",
     { "type": "string", "pattern": "^/" }, scalar, |text| Pointer::parse(text).map_err(|hint| Some(hint.to_owned())));
+value!(
+    /// How long something is waited for, or that it never happens.
+    Patience(Option<Duration>), "a duration such as `45s`, or `off`",
+    { "type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h)|off)$" }, scalar, patience);
 value!(AccessTarget(AccessLog), "`stdout`, `off` or the path of a file", { "type": "string" }, scalar, access_target);
 value!(Version(()), "`1`", { "const": 1 }, plain, |text| if text == "1" { Ok(()) } else { Err(Some("this weir reads `version: 1`".to_owned())) });
 

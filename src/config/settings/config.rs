@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::rewrite::Rewrite;
 use super::{
-    Account, Admin, ClientKey, ClientLimits, Console, Group, Ledger, Listener, Log,
+    Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
     ModelCapabilities, Pool, Price, Project, Prometheus, Retry, Route, Server,
 };
 use crate::config::diagnostic::Diagnostic;
@@ -43,6 +43,7 @@ pub struct Config {
     pub prices: Vec<Price>,
     pub capabilities: Vec<ModelCapabilities>,
     pub retry: Retry,
+    pub keepalive: Keepalive,
     pub log: Log,
     /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no
     /// limits: the only values of that label.

@@ -117,6 +117,14 @@ pub struct Retry {
     pub deadline: Duration,
 }
 
+/// The `keepalive` section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Keepalive {
+    /// How long after a request the client of a stream gets its first sign of life, when the upstream has not begun to
+    /// answer; from 1 s to 1 h. `None` = it gets none.
+    pub before_head: Option<Duration>,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Log {
     pub format: LogFormat,

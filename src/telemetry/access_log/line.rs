@@ -279,7 +279,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::outcome::End;
+    use crate::outcome::{Cause, End};
     use crate::telemetry::samples::{answered, refused};
 
     fn text(outcome: &Outcome) -> String {

@@ -287,6 +287,18 @@ pub(super) fn sha256(text: &str) -> Parsed<[u8; 32]> {
     Ok(digest)
 }
 
+pub(super) fn patience(text: &str) -> Parsed<Option<Duration>> {
+    if matches!(text, "off" | "false") {
+        return Ok(None);
+    }
+    let patience = duration(text)?;
+    if (SHORTEST_PATIENCE..=LONGEST_PATIENCE).contains(&patience) {
+        Ok(Some(patience))
+    } else {
+        Err(Some("from `1s` to `1h`, or `off`".to_owned()))
+    }
+}
+
 pub(super) fn access_target(text: &str) -> Parsed<AccessLog> {
     match text {
         "stdout" => Ok(AccessLog::Stdout),
@@ -298,6 +310,9 @@ pub(super) fn access_target(text: &str) -> Parsed<AccessLog> {
     }
 }
 
+/// The first sign of life commits the status of an answer: not at once.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_MILLIS: f64 = 365.0 * 86_400_000.0;
 /// Model names stay below 100 bytes; user agents below 300.
 const LONGEST_PATTERN: usize = 512;

@@ -1,0 +1,153 @@
+"""Clients that are slow on purpose, and clients that leave: others notice nothing, and nothing of them stays."""
+
+import json
+import time
+
+from .ground import KEY, OPENING, Upstream, Victim, Weir, check, echo, recv_all
+
+HEAD = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\nanthropic-version: 2023-06-01\r\n".encode()
+BODY = json.dumps({"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+def endless(head, body, conn):
+    """A stream that goes on until its reader leaves; whole answers to those who want no stream."""
+    if b'"stream": true' not in body:
+        return echo(head, body, conn)
+    conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 4000}}
+    events = [*OPENING, *[("content_block_delta", delta)] * 20_000]
+    for name, data in events:
+        event = f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+        conn.sendall(b"%x\r\n%b\r\n" % (len(event), event))
+    return False
+
+
+def crowd(binary, scratch, attack, play=None):
+    upstream = Upstream(play)
+    weir = Weir(binary, scratch, [upstream])
+    try:
+        weir.is_well()
+        before, descriptors = weir.memory_mib(), weir.descriptors()
+        with Victim(weir):
+            said = attack(weir)
+        weir.is_well()
+        weir.settles()
+        check(weir.account()["state"] == "usable", weir.account())
+        deadline = time.monotonic() + 10
+        while weir.descriptors() > descriptors + 20:
+            check(time.monotonic() < deadline, f"{weir.descriptors() - descriptors} descriptors stay open")
+            time.sleep(0.2)
+        grown = weir.memory_mib() - before
+        check(grown < 128, f"{grown:.0f} MiB more")
+    finally:
+        weir.stop()
+        upstream.close()
+    return f"{said}, {max(grown, 0):.0f} MiB more"
+
+
+def dribbled(prefix, count, seconds):
+    """Connections that send one byte a second after `prefix`, all at once."""
+
+    def attack(weir):
+        streams = [weir.connect() for _ in range(count)]
+        for stream in streams:
+            stream.sendall(prefix)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for stream in streams:
+                try:
+                    stream.settimeout(1)
+                    stream.sendall(b"a")
+                except OSError:
+                    pass
+            time.sleep(1)
+        for stream in streams:
+            stream.close()
+        return f"{count} connections for {seconds} s"
+
+    return attack
+
+
+def slow_heads(binary, scratch, smoke):
+    return crowd(binary, scratch, dribbled(b"POST /v1/messages HTTP/1.1\r\nx-a: ", 200 if smoke else 1000, 3 if smoke else 20))
+
+
+def slow_bodies(binary, scratch, smoke):
+    prefix = HEAD + b"content-length: 100000\r\n\r\n{"
+    return crowd(binary, scratch, dribbled(prefix, 200 if smoke else 1000, 3 if smoke else 20))
+
+
+def never_reading(binary, scratch, smoke):
+    """Streams without an end whose clients do not read: what is held of each is bounded."""
+    count = 50 if smoke else 200
+
+    def attack(weir):
+        streams = []
+        for _ in range(count):
+            stream = weir.connect()
+            stream.sendall(HEAD + b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY))
+            streams.append(stream)
+        time.sleep(3 if smoke else 15)
+        for stream in streams:
+            stream.close()
+        return f"{count} streams unread"
+
+    return crowd(binary, scratch, attack, endless)
+
+
+def leaving(binary, scratch, smoke):
+    """Clients that leave at every point of a request."""
+    rounds = 100 if smoke else 1000
+    whole = HEAD + b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+    def attack(weir):
+        for at in range(rounds):
+            stream = weir.connect()
+            stream.sendall(whole[: 1 + at * len(whole) // rounds])
+            if at % 3 == 0:
+                stream.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER: a reset
+            if at % 2 == 0:
+                recv_all(stream, 0.01, 100)
+            stream.close()
+        return f"{rounds} clients left"
+
+    return crowd(binary, scratch, attack, endless)
+
+
+def parked_bodies(binary, scratch, smoke):
+    """Large bodies that wait for their last byte: their memory is bounded, and more is a 529 with a `Retry-After`."""
+    upstream = Upstream()
+    weir = Weir(binary, scratch, [upstream], "server: { max_buffered: 64MiB }\n")
+    size = 8 << 20
+    try:
+        weir.is_well()
+        before, streams, refused = weir.memory_mib(), [], 0
+        for _ in range(24):
+            stream = weir.connect()
+            try:
+                stream.sendall(HEAD + b"content-length: %d\r\n\r\n" % size + b"{" * (size - 1))
+            except OSError:
+                pass
+            streams.append(stream)
+        time.sleep(1)
+        grown = weir.memory_mib() - before
+        for stream in streams:
+            refused += recv_all(stream, 0.2, 400)[0].startswith((b"HTTP/1.1 529", b"HTTP/1.1 503"))
+            stream.close()
+        check(grown < 64 + 96, f"{grown:.0f} MiB for a bound of 64")
+        check(refused > 0, "192 MiB of bodies, none refused")
+        weir.is_well()
+        weir.settles()
+    finally:
+        weir.stop()
+        upstream.close()
+    return f"24 bodies of 8 MiB, bound 64 MiB: {refused} refused, {grown:.0f} MiB more"
+
+
+ROOM = [
+    ("Slow heads (slowloris)", "one byte a second", slow_heads),
+    ("Slow bodies", "one byte a second", slow_bodies),
+    ("Clients that never read", "streams without an end, unread", never_reading),
+    ("Clients that leave", "at every byte of a request, half of them with a reset", leaving),
+    ("Parked bodies", "large bodies that never end", parked_bodies),
+]

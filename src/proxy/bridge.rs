@@ -1,0 +1,104 @@
+//! Signs of life for the client of a stream before there is anything of its answer: the ping of its dialect, now and then.
+//!
+//! The first one commits the head, 200 and an event stream, and not the answer: failover goes on behind it. When all has
+//! failed the stream ends in the error event of the dialect.
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use pingora::protocols::http::ServerSession;
+
+use super::client::answer::client_head;
+use crate::exchange::headers;
+use crate::protocol::Dialect;
+use crate::protocol::passthrough;
+
+/// What keeps one waiting client's connection alive.
+pub(super) struct Bridge<'a> {
+    /// The first of them comes with the head.
+    ping: &'static [u8],
+    /// When the next one is due; `None` = never.
+    due: Option<Instant>,
+    /// Whether the head has gone out.
+    has_begun: bool,
+    /// Headers of Weir's own, for the head.
+    own_headers: &'a HeaderMap,
+}
+
+/// The client closed.
+pub(super) struct Gone;
+
+impl<'a> Bridge<'a> {
+    /// For a client of this dialect, which waits for the head of the upstream's answer in silence for so long; `None` = as
+    /// long as it takes. Only streams can be bridged.
+    pub(super) fn new(
+        (dialect, stream): (Dialect, bool),
+        arrived: Instant,
+        patience: Option<Duration>,
+        own_headers: &'a HeaderMap,
+    ) -> Self {
+        let ping = if stream {
+            passthrough::ping(dialect)
+        } else {
+            b""
+        };
+        Self {
+            ping,
+            due: patience
+                .filter(|_| !ping.is_empty())
+                .map(|patience| arrived + patience),
+            has_begun: false,
+            own_headers,
+        }
+    }
+
+    /// The head of an upstream's stream came `now`: from then on its client hears something regularly.
+    pub(super) fn stream_began(&mut self, now: Instant) {
+        if !self.ping.is_empty() {
+            let next = now + PING_EVERY;
+            self.due = Some(self.due.map_or(next, |due| due.min(next)));
+        }
+    }
+
+    /// The answer begins: from here on its pump says what there is to say.
+    pub(super) const fn end(&mut self) {
+        self.due = None;
+    }
+
+    /// Whether the head of the answer has gone out.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Until the next ping is due.
+    pub(super) async fn due(&self) {
+        match self.due {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes it, after the head if that has not gone.
+    pub(super) async fn ping(&mut self, client: &mut ServerSession) -> Result<(), Gone> {
+        self.due = Some(Instant::now() + PING_EVERY);
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let mut headers = HeaderMap::with_capacity(8);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers::unbuffered(&mut headers);
+            let head = client_head(client, StatusCode::OK, headers, self.own_headers, None);
+            client.write_response_header(head).await.map_err(|_| Gone)?;
+        }
+        let ping = Bytes::from_static(self.ping);
+        client
+            .write_response_body(ping, false)
+            .await
+            .map_err(|_| Gone)
+    }
+}
+
+/// A client that waits hears something at least this often. Claude Code gives up after 300 s, its banner comes at 20 s.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
+
+const EVENTS: &str = "text/event-stream; charset=utf-8";
