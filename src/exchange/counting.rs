@@ -21,6 +21,7 @@ use super::estimate::Estimate;
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
 use super::relaying::{Body, Ended, Failed, Relaying};
+use super::whole::Whole;
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::outcome::FailureClass;
@@ -214,7 +215,7 @@ impl Relaying {
             let json = HeaderValue::from_static("application/json");
             self.headers.insert(CONTENT_TYPE, json);
         }
-        self.body = Body::Whole(BytesMut::new());
+        self.body = Body::Whole(Whole::default());
         self.committed = true;
         Ok(Ended::well())
     }

@@ -153,6 +153,7 @@ impl Dispatch {
             pool: self.pool,
             pools: self.admitted.key.pools.as_deref(),
             model: self.admitted.wanted_model(),
+            aside: self.admitted.call.side.as_deref().map(Side::family),
             dialect: self.admitted.call.is_bound().then_some(self.dialect()),
             without: self.unsaid.mutes(),
             prefers: Some(self.dialect()),

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
+use super::cover;
+use super::facts::reported;
 use super::refusal::Refusal;
-use super::relaying::{Answer, Body, Ended, Failed, Relaying, reported};
-use crate::config::secret::Secret;
+use super::relaying::{Answer, Body, Ended, Failed, Next, Relaying};
 use crate::outcome::{End, FailureClass};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error;
@@ -16,7 +17,9 @@ use crate::protocol::passthrough::{self, Ending};
 impl Relaying {
     /// The upstream closed the answer in good order. `Err` when nothing has reached the client and nothing shall.
     pub fn end(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
-        let ended = self.end_body(wall);
+        let ended = self
+            .end_body(wall)
+            .map_err(|failed| cover::veil(failed, self.secret.as_ref()));
         self.over = !self.is_paused();
         ended
     }
@@ -35,6 +38,7 @@ impl Relaying {
                 let body = std::mem::take(held).freeze();
                 self.end_fault(&body, wall)
             }
+            Body::Misshapen(_) => self.end_misshapen(wall),
             Body::Stream(tap) => {
                 let finish = tap.finish();
                 if !finish.rest.is_empty() {
@@ -43,11 +47,39 @@ impl Relaying {
                 self.end_stream(finish.ending, wall)
             }
             Body::Translated(_) => self.end_translated(wall),
-            Body::Whole(held) => {
-                let body = std::mem::take(held).freeze();
+            Body::Whole(whole) => {
+                let body = whole.take();
                 self.end_whole(body, wall)
             }
         }
+    }
+
+    /// It is told again in the right shape, if it can be; else it is an error of the upstream's, or none that has words.
+    fn end_misshapen(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
+        let Body::Misshapen(misshapen) = &mut self.body else {
+            return Ok(Ended::well());
+        };
+        let (fault, stream) = (misshapen.fault(), misshapen.wants_stream());
+        let said = stream.then(|| passthrough::read_answer(self.dialect, misshapen.held()).error);
+        let said = said.flatten();
+        if said.is_none()
+            && let Some(reshaped) = misshapen.reshaped(self.dialect)
+        {
+            self.as_asked();
+            if let Next::Failed(failed) = self.push(&reshaped, wall) {
+                return Err(failed);
+            }
+            return self.end_body(wall);
+        }
+        let unfit = pool::classify_transport(fault, false);
+        let failure = said.map_or(unfit, |error| {
+            let hints = Hints::of(self.dialect, &error);
+            pool::classify(error.kind, &hints, &self.headers, wall)
+        });
+        Err(Failed::bare(Failure {
+            cause: failure.cause.or(unfit.cause),
+            ..failure
+        }))
     }
 
     fn end_stream(&mut self, ending: Ending, wall: SystemTime) -> Result<Ended, Box<Failed>> {
@@ -113,12 +145,11 @@ impl Relaying {
         );
         let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
         // Clients mend themselves by the wording of these, so it passes as it came.
-        let body = match &self.secret {
-            _ if theirs => Bytes::copy_from_slice(body),
-            secret => {
-                let secret = secret.as_ref().map_or("", Secret::expose);
-                Bytes::from(error::mask(body, secret).into_owned())
-            }
+        let body = cover::cover(body, self.secret.as_ref());
+        let body = if theirs {
+            body
+        } else {
+            Bytes::from(error::mask(&body, "").into_owned())
         };
         let answer = (theirs || broken).then(|| Answer {
             status: if theirs { status } else { 502 },

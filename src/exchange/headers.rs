@@ -180,6 +180,9 @@ fn stays_here(name: &HeaderName) -> bool {
         name,
         "api-key"
             | "forwarded"
+            // The account's business: a foreign one is a refusal that says nothing about the account.
+            | "openai-organization"
+            | "openai-project"
             | "origin"
             | "referer"
             | "via"

@@ -9,15 +9,18 @@
 pub mod admit;
 mod continuing;
 mod counting;
+mod cover;
 pub mod dispatch;
 pub mod dispatched;
 mod ending;
 pub mod estimate;
 pub mod explain;
+mod facts;
 mod form;
 pub mod headers;
 pub mod limits;
 pub mod local;
+mod misshapen;
 pub mod operation;
 pub mod origin;
 mod outlet;
@@ -35,6 +38,7 @@ mod translated;
 mod unsaid;
 mod usage;
 mod verdict;
+mod whole;
 mod words;
 
 use std::sync::Arc;

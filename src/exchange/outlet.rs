@@ -9,6 +9,9 @@ impl Relaying {
     pub(super) fn regrouped(mut self, unit: Option<Unit>) -> Self {
         let array = match &self.body {
             Body::Stream(tap) => tap.is_array(),
+            Body::Misshapen(misshapen) if misshapen.wants_stream() => {
+                misshapen.then().is_some_and(|then| then.is_array())
+            }
             Body::Translated(translated) if translated.is_stream() => translated.is_array(),
             _ => return self,
         };
@@ -36,7 +39,15 @@ impl Relaying {
             let regrouped = regroup.take();
             ready.extend((!regrouped.is_empty()).then_some(regrouped));
         }
-        ready
+        let Some(cover) = &mut self.cover else {
+            return ready;
+        };
+        let mut shown: Ready = ready.into_iter().map(|bytes| cover.push(bytes)).collect();
+        if self.over {
+            shown.push(cover.finish());
+        }
+        shown.retain(|bytes| !bytes.is_empty());
+        shown
     }
 
     /// A keep-alive for a client that waits; empty where none can be put.

@@ -11,13 +11,17 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use smallvec::SmallVec;
 
+use super::cover::{self, Cover};
+use super::facts::Facts;
 use super::headers::{self, has_media_type};
-use super::translated::Translated;
-pub use super::verdict::{Answer, Ended, Failed};
+use super::misshapen::{Look, Misshapen};
+use super::translated::{EVENTS, JSON, Translated};
+pub use super::verdict::{Answer, Ended, Failed, Next};
+use super::whole::{MAX_WHOLE, Whole};
 use crate::config::secret::Secret;
 use crate::outcome::UsageSource;
 use crate::pool::{self, Fault};
@@ -38,6 +42,8 @@ pub struct Relaying {
     pub(super) headers: HeaderMap,
     /// The account's credential, which no error may show.
     pub(super) secret: Option<Secret>,
+    /// What keeps that credential out of everything else.
+    pub(super) cover: Option<Cover>,
     pub(super) body: Body,
     /// What may go out now; taken by [`Relaying::take`].
     pub(super) ready: Ready,
@@ -54,14 +60,6 @@ pub struct Relaying {
 /// Bytes for the client, in order.
 pub type Ready = SmallVec<[Bytes; 4]>;
 
-/// What the upstream said about its answer.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
-    pub(super) usage: Option<(Usage, UsageSource)>,
-    pub(super) service_tier: Option<String>,
-    pub(super) response_id: Option<String>,
-}
-
 #[derive(Debug)]
 pub(super) enum Body {
     /// A count, which is checked before it is believed.
@@ -72,23 +70,12 @@ pub(super) enum Body {
     Fault(BytesMut),
     /// An event stream that the tap reads along.
     Stream(Box<Tap>),
+    /// Not what was asked for, as far as the head says.
+    Misshapen(Box<Misshapen<Box<Translated>>>),
     /// Whatever another dialect answers.
     Translated(Box<Translated>),
     /// Anything else that succeeded: held while it is small; of what went by the end is kept, where usage stands.
-    Whole(BytesMut),
-}
-
-/// What to do after a step.
-#[derive(Debug)]
-pub enum Next {
-    /// Before the commit: this attempt failed.
-    Failed(Box<Failed>),
-    /// Something is ready: [`Relaying::take`] it. The head goes first if it has not gone.
-    Forward,
-    /// Nothing may go out yet.
-    Hold,
-    /// After the commit: the upstream's stream cannot be read further. [`Relaying::broke`] ends it.
-    Unreadable,
+    Whole(Whole),
 }
 
 impl Relaying {
@@ -108,21 +95,32 @@ impl Relaying {
         } else if encoded {
             Body::Opaque
         } else if has_media_type(headers, "text/event-stream") {
-            Body::Stream(Box::new(Tap::new(dialect)))
+            if wants_stream {
+                Body::Stream(Box::new(Tap::new(dialect)))
+            } else {
+                Body::Misshapen(Box::new(Misshapen::new(false, None)))
+            }
         } else if wants_stream
             && dialect == Dialect::Gemini
             && has_media_type(headers, "application/json")
         {
             // Without `alt=sse` Gemini streams one JSON array.
             Body::Stream(Box::new(Tap::json_array()))
+        } else if wants_stream {
+            Body::Misshapen(Box::new(Misshapen::new(true, None)))
         } else {
-            Body::Whole(BytesMut::new())
+            Body::Whole(Whole::default())
         };
+        let readable = !matches!(body, Body::Opaque);
+        let cover = readable.then(|| Cover::of(secret.as_ref())).flatten();
+        let mut clean = headers::to_client(headers);
+        cover::cover_headers(&mut clean, secret.as_ref());
         Self {
             client: dialect,
             dialect,
             status,
-            headers: headers::to_client(headers),
+            headers: clean,
+            cover,
             secret,
             body,
             ready: Ready::new(),
@@ -150,6 +148,8 @@ impl Relaying {
         };
         if !read {
             self.body = Body::Opaque;
+            // Downloads are not searched.
+            self.cover = None;
         }
         self
     }
@@ -165,14 +165,14 @@ impl Relaying {
         let stream = translated.is_stream();
         let mut relaying = Self::new(upstream, stream, status, headers, secret);
         relaying.client = client;
-        relaying.body = if !status.is_success() {
-            Body::Fault(BytesMut::new())
-        } else if stream == has_media_type(headers, "text/event-stream") {
-            Body::Translated(Box::new(translated))
-        } else {
-            // A stream where none was asked for, or the reverse: nothing that a translator could read.
-            Body::Fault(BytesMut::new())
-        };
+        let translated = Box::new(translated);
+        if status.is_success() {
+            relaying.body = if stream == has_media_type(headers, "text/event-stream") {
+                Body::Translated(translated)
+            } else {
+                Body::Misshapen(Box::new(Misshapen::new(stream, Some(translated))))
+            };
+        }
         relaying
     }
 
@@ -180,7 +180,6 @@ impl Relaying {
     pub fn client_head(&mut self) -> (StatusCode, HeaderMap) {
         let headers = match &self.body {
             Body::Translated(translated) => translated.headers(&self.headers),
-            // Nobody needs them after the commit.
             body => {
                 let mut headers = std::mem::take(&mut self.headers);
                 if matches!(body, Body::Stream(_)) {
@@ -203,6 +202,9 @@ impl Relaying {
             Body::Stream(tap) => !tap.is_array(),
             Body::Translated(translated) => translated.is_stream() && !translated.is_array(),
             Body::Fault(_) => true,
+            Body::Misshapen(misshapen) => {
+                misshapen.wants_stream() && !misshapen.then().is_some_and(|then| then.is_array())
+            }
             Body::Counted(_) | Body::Opaque | Body::Whole(_) => false,
         }
     }
@@ -220,10 +222,9 @@ impl Relaying {
     pub fn linger(&self) -> Option<Duration> {
         match &self.body {
             _ if self.is_complete() => Some(LINGER),
-            Body::Stream(tap) if tap.finished() && tap.usage_final() => Some(LINGER),
             // Usage may follow the last word, and is worth a wait; some servers never send it.
-            Body::Stream(tap) if tap.finished() => Some(USAGE_WAIT),
-            Body::Translated(translated) if translated.has_stopped() => Some(USAGE_WAIT),
+            Body::Stream(tap) if tap.finished() => Some(LINGER),
+            Body::Translated(translated) if translated.has_stopped() => Some(LINGER),
             _ => None,
         }
     }
@@ -234,13 +235,20 @@ impl Relaying {
             Body::Translated(translated) if !translated.is_stream() => {
                 Some(self.ready.iter().map(Bytes::len).sum())
             }
-            Body::Whole(held) if held.is_empty() => Some(self.ready.iter().map(Bytes::len).sum()),
+            Body::Whole(whole) if whole.is_empty() => Some(self.ready.iter().map(Bytes::len).sum()),
             _ => None,
         }
     }
 
     /// The next bytes of the answer.
     pub fn push(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
+        match self.push_body(chunk, wall) {
+            Next::Failed(failed) => Next::Failed(cover::veil(failed, self.secret.as_ref())),
+            next => next,
+        }
+    }
+
+    fn push_body(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
         match &mut self.body {
             Body::Opaque => {
                 self.ready.push(chunk.clone());
@@ -252,25 +260,45 @@ impl Relaying {
                 held.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 Next::Hold
             }
+            Body::Misshapen(misshapen) => match misshapen.push(chunk) {
+                Look::Other => Next::Hold,
+                Look::TooLong => {
+                    let fault = misshapen.fault();
+                    Next::Failed(Failed::bare(pool::classify_transport(fault, false)))
+                }
+                Look::AsAsked => {
+                    let held = self.as_asked();
+                    self.push_body(&held, wall)
+                }
+            },
             Body::Stream(_) => self.push_stream(chunk, wall),
             Body::Translated(_) => self.push_translated(chunk, wall),
-            Body::Whole(held) => {
-                if self.committed {
-                    keep_end(held, chunk);
-                    self.ready.push(chunk.clone());
-                    return Next::Forward;
+            Body::Whole(whole) => match whole.push(chunk) {
+                Some(ready) => {
+                    self.ready.push(ready);
+                    self.commit()
                 }
-                held.extend_from_slice(chunk);
-                if held.len() <= MAX_WHOLE {
-                    return Next::Hold;
-                }
-                let so_far = held.clone().freeze();
-                *held = BytesMut::new();
-                keep_end(held, &so_far);
-                self.ready.push(so_far);
-                self.commit()
-            }
+                None => Next::Hold,
+            },
         }
+    }
+
+    /// What seemed misshapen goes on as what was asked for. What was held of it.
+    pub(super) fn as_asked(&mut self) -> Bytes {
+        let Body::Misshapen(misshapen) = &mut self.body else {
+            return Bytes::new();
+        };
+        let stream = misshapen.wants_stream();
+        let (held, then) = misshapen.take();
+        self.body = match then {
+            Some(translated) => Body::Translated(translated),
+            None if stream => Body::Stream(Box::new(Tap::new(self.dialect))),
+            None => Body::Whole(Whole::default()),
+        };
+        let media = if stream { EVENTS } else { JSON };
+        self.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        held
     }
 
     fn push_stream(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
@@ -365,42 +393,8 @@ impl Relaying {
     }
 }
 
-impl Facts {
-    pub(super) fn learn(&mut self, tap: &Tap) {
-        let source = if tap.usage_final() {
-            UsageSource::Reported
-        } else {
-            UsageSource::Partial
-        };
-        self.usage = tap.usage().map(|usage| (usage, source));
-        self.service_tier = tap.service_tier().map(str::to_owned);
-        self.response_id = tap.response_id().map(str::to_owned);
-    }
-}
-
-pub(super) fn reported(usage: Usage) -> (Usage, UsageSource) {
-    (usage, UsageSource::Reported)
-}
-
-/// Appends to what is kept of a body that went by, and lets go of all but its end.
-fn keep_end(held: &mut BytesMut, chunk: &[u8]) {
-    held.extend_from_slice(chunk);
-    if held.len() > 2 * KEPT_END {
-        *held = BytesMut::from(&held[held.len() - KEPT_END..]);
-    }
-}
-
-/// How long an upstream may keep a complete answer open.
+/// How long an upstream may keep an answer open after its last word.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// How long usage is waited for after the last word.
-const USAGE_WAIT: Duration = Duration::from_secs(5);
 
 /// Frames held before the commit, bytes: an opening event is a few hundred.
 pub(super) const MAX_HELD: usize = 64 << 10;
-
-/// A plain answer is held up to this many bytes, so that a failure in it can still go elsewhere.
-const MAX_WHOLE: usize = 1 << 20;
-
-/// Bytes kept of the end of a larger answer: usage is among the last members.
-const KEPT_END: usize = 64 << 10;

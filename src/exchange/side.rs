@@ -6,7 +6,7 @@
 use http::{Method, StatusCode};
 
 use super::path::Path;
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 use crate::pool::{Failure, Scope};
 use crate::protocol::Dialect;
 
@@ -53,17 +53,40 @@ impl Side {
                 failure.class = FailureClass::ThrottledBlind;
                 failure.scope = Scope::AccountModel;
             }
-            FailureClass::ServerError | FailureClass::Slow => {
+            FailureClass::ServerError | FailureClass::Slow | FailureClass::Truncated => {
+                failure.class = FailureClass::ServerError;
+                failure.scope = Scope::Nothing;
+            }
+            // A connection that came about and broke may have broken over what was sent.
+            FailureClass::Transport
+                if matches!(failure.cause, Some(Cause::Reset | Cause::BrokeOff)) =>
+            {
                 failure.class = FailureClass::ServerError;
                 failure.scope = Scope::Nothing;
             }
             FailureClass::ClientFault
             | FailureClass::ClientGone
             | FailureClass::ContextLength
-            | FailureClass::Transport
-            | FailureClass::Truncated => {}
+            | FailureClass::Transport => {}
         }
         failure
+    }
+
+    /// The kind of endpoint, which is judged by itself: `/files`, say.
+    pub(super) fn family(&self) -> &str {
+        if let Place::Path { verb } = &self.model {
+            return verb;
+        }
+        let mut starts = self.path.match_indices('/').map(|(at, _)| at);
+        let versioned = |at: &usize| {
+            let rest = self.path.get(*at + 1..).unwrap_or_default();
+            let segment = rest.split('/').next().unwrap_or_default();
+            !matches!(segment, "v1" | "v1beta" | "v1alpha" | "upload")
+        };
+        let from = starts.find(versioned).unwrap_or(self.path.len());
+        let family = self.path.get(from..).unwrap_or_default();
+        let length = family.get(1..).and_then(|rest| rest.find('/'));
+        length.map_or(family, |length| family.get(..=length).unwrap_or_default())
     }
 
     /// Whether the same request may be sent again after a byte of it was sent: nothing is made twice.
@@ -185,3 +208,38 @@ pub(super) fn gemini_model(segments: &[&str]) -> Option<(String, String)> {
 
 /// What the vendors' collections take.
 const THINGS: &str = "GET, POST, DELETE";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_endpoint_is_a_family() {
+        let family = |path: &str, model| {
+            let (method, path) = (Method::POST, path.to_owned());
+            Side {
+                method,
+                path,
+                model,
+            }
+            .family()
+            .to_owned()
+        };
+        for (path, expected) in [
+            ("/v1/files", "/files"),
+            ("/v1/files/file-1/content", "/files"),
+            ("/v1/messages/batches", "/messages"),
+            ("/upload/v1beta/files", "/files"),
+            ("/v1beta/cachedContents/x", "/cachedContents"),
+            ("/v1", ""),
+        ] {
+            assert_eq!(family(path, Place::Nowhere), expected, "{path}");
+        }
+        let verb = "embedContent".to_owned();
+        let path = Place::Path { verb };
+        assert_eq!(
+            family("/v1beta/models/m:embedContent", path),
+            "embedContent"
+        );
+    }
+}

@@ -6,9 +6,10 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::facts::Facts;
 use super::headers;
 use super::refusal::Refusal;
-use super::relaying::{Answer, Body, Ended, Facts, Failed, MAX_HELD, Next, Relaying};
+use super::relaying::{Answer, Body, Ended, Failed, MAX_HELD, Next, Relaying};
 use crate::outcome::{End, FailureClass, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};

@@ -52,6 +52,19 @@ pub(super) fn in_stream(said: WireError, client: Dialect, request_id: &str) -> W
     said
 }
 
+/// What to do after a step.
+#[derive(Debug)]
+pub enum Next {
+    /// Before the commit: this attempt failed.
+    Failed(Box<Failed>),
+    /// Something is ready: [`Relaying::take`](super::relaying::Relaying::take) it. The head goes first if it has not gone.
+    Forward,
+    /// Nothing may go out yet.
+    Hold,
+    /// After the commit: the upstream's stream cannot be read further. [`Relaying::broke`](super::relaying::Relaying::broke) ends it.
+    Unreadable,
+}
+
 /// How a committed answer ended.
 #[derive(Debug)]
 pub struct Ended {

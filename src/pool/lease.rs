@@ -11,7 +11,7 @@ use super::live::{AccountLive, EndpointLive};
 use super::memory::lock;
 use super::passage::Pass;
 use super::quota;
-use super::state::{Passes, model_class};
+use super::state::Passes;
 use crate::outcome::{Cause, FailureClass};
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
@@ -23,7 +23,10 @@ use crate::outcome::{Cause, FailureClass};
 pub struct Lease {
     pub(super) account: Arc<AccountLive>,
     pub(super) endpoint: Arc<EndpointLive>,
-    pub(super) model: Arc<str>,
+    /// What shares a limit with the request: the class of its model, or the kind of endpoint.
+    pub(super) class: Arc<str>,
+    /// Whether an endpoint beside generation is asked, of which nothing follows for answers.
+    pub(super) aside: bool,
     pub(super) generation: u64,
     pub(super) began: Instant,
     pub(super) passes: Passes,
@@ -45,8 +48,7 @@ impl Lease {
             return;
         }
         if let Some(readings) = quota::read(headers, wall) {
-            self.account
-                .observe(model_class(&self.model), &readings, now);
+            self.account.observe(&self.class, &readings, now);
         }
     }
 
@@ -55,14 +57,10 @@ impl Lease {
         if !self.waits {
             return;
         }
-        self.endpoint_is_well();
-        {
-            let mut state = lock(&self.account.state);
-            if self.spared {
-                state.relieve(model_class(&self.model), self.began);
-            }
-            state.head(model_class(&self.model), self.began);
-            state.measure(now.saturating_duration_since(self.began), now);
+        self.is_well();
+        if !self.aside {
+            let took = now.saturating_duration_since(self.began);
+            lock(&self.account.state).measure(took, now);
         }
         self.arrive();
     }
@@ -73,7 +71,9 @@ impl Lease {
             return;
         }
         self.committed(now);
-        lock(&self.endpoint.gate).complete();
+        if !self.aside {
+            lock(&self.endpoint.gate).complete();
+        }
     }
 
     /// The attempt failed. Benches what the failure puts out, at once. `draw` is the randomness of the jitter.
@@ -141,13 +141,20 @@ impl Lease {
     fn is_well(&self) {
         self.endpoint_is_well();
         let mut state = lock(&self.account.state);
-        if self.spared {
-            state.relieve(model_class(&self.model), self.began);
+        if self.aside {
+            state.head_aside(&self.class, self.began);
+            return;
         }
-        state.head(model_class(&self.model), self.began);
+        if self.spared {
+            state.relieve(&self.class, self.began);
+        }
+        state.head(&self.class, self.began);
     }
 
     fn endpoint_is_well(&self) {
+        if self.aside {
+            return;
+        }
         let mut gate = lock(&self.endpoint.gate);
         if self.spared {
             gate.relieve(self.began);
@@ -216,9 +223,11 @@ impl Lease {
             return;
         }
         // It was refused for its limits, so its credential is fine.
-        state.credential.head(self.began);
+        if !self.aside {
+            state.credential.head(self.began);
+        }
         let gate = match failure.scope {
-            Scope::AccountModel => &mut state.model(model_class(&self.model), now).gate,
+            Scope::AccountModel => &mut state.model(&self.class, now).gate,
             _ => &mut state.limits,
         };
         match (failure.class, failure.retry_after) {
@@ -235,7 +244,7 @@ impl Lease {
         let passes = std::mem::take(&mut self.passes);
         {
             let mut state = lock(&self.account.state);
-            state.give_back(model_class(&self.model), passes);
+            state.give_back(&self.class, passes);
             if std::mem::take(&mut self.spared) {
                 state.spare.give_back();
             }

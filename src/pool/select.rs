@@ -17,7 +17,6 @@ use super::level::Level;
 use super::live::{EndpointLive, Load};
 use super::roster::Slot;
 use super::spare;
-use super::state::model_class;
 use super::strategy::{self, Candidate};
 use super::want::{Pick, Tried, Want};
 use crate::config::Select;
@@ -273,7 +272,8 @@ impl Pool {
         let lease = Lease {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(live),
-            model: Arc::clone(&model),
+            class: want.class(&model).into(),
+            aside: want.aside.is_some(),
             generation: self.generation,
             began: now,
             passes,
@@ -373,7 +373,7 @@ fn is_mute(slot: &Slot, want: &Want<'_>) -> bool {
 
 fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {
     Load {
-        class: model_class(slot.models.upstream_str(want.model)),
+        class: want.class(slot.models.upstream_str(want.model)),
         tokens: want.tokens,
         // Most of a session's tokens come from its cache, which providers do not count: to move it for them would be
         // the very loss that affinity avoids.

@@ -108,6 +108,13 @@ impl AccountState {
         }
     }
 
+    /// A good head of an endpoint beside generation: only that kind is known to work.
+    pub(super) fn head_aside(&mut self, class: &str, began: Instant) {
+        if let Some(model) = self.known_model(class) {
+            model.gate.head(began);
+        }
+    }
+
     /// A spared request went well.
     pub(super) fn relieve(&mut self, class: &str, began: Instant) {
         self.limits.relieve(began);

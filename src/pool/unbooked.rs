@@ -12,7 +12,7 @@ use super::level::Level;
 use super::live::Load;
 use super::passage::Pass;
 use super::roster::Slot;
-use super::state::{Passes, model_class};
+use super::state::Passes;
 use super::strategy::{self, Candidate};
 use super::want::{Pick, Want};
 use crate::config::{Account, AccountLimits, Select};
@@ -89,7 +89,8 @@ impl Pool {
             lease: Lease {
                 account: Arc::clone(&slot.live),
                 endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
-                model: Arc::clone(&model),
+                class: want.class(&model).into(),
+                aside: want.aside.is_some(),
                 generation: self.generation,
                 began: now,
                 passes: Passes::default(),
@@ -116,7 +117,7 @@ fn load<'a>(slot: &'a Slot, want: &'a Want<'_>) -> Load<'a> {
         tpm: None,
     };
     Load {
-        class: model_class(slot.models.upstream_str(want.model)),
+        class: want.class(slot.models.upstream_str(want.model)),
         tokens: 0,
         uncached: 0,
         limits: NONE,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::affinity::Session;
 use super::classify::{Failure, Scope};
 use super::lease::Lease;
+use super::state::model_class;
 use crate::config::Account;
 use crate::outcome::Affinity;
 use crate::protocol::Dialect;
@@ -18,6 +19,9 @@ pub struct Want<'a> {
     pub pools: Option<&'a [usize]>,
     /// The model, as the route left it; empty = the request is not about a model.
     pub model: &'a str,
+    /// The kind of endpoint beside generation that is asked: what comes of it counts for that kind alone. `None` = an
+    /// answer is asked for.
+    pub aside: Option<&'a str>,
     /// What the upstream must speak; `None` = anything.
     pub dialect: Option<Dialect>,
     /// In what the request cannot be said: who speaks nothing else is left out.
@@ -38,6 +42,13 @@ pub struct Want<'a> {
     pub draw: u64,
     /// Whether to pass a full ramp rather than be refused because of it.
     pub insist: bool,
+}
+
+impl<'a> Want<'a> {
+    /// What shares a limit with this request: the class of its model as the upstream calls it, or the kind of endpoint.
+    pub(super) fn class(&self, upstream: &'a str) -> &'a str {
+        self.aside.unwrap_or_else(|| model_class(upstream))
+    }
 }
 
 /// A dialect in which a request cannot be said.

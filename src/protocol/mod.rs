@@ -12,6 +12,7 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod passthrough;
 pub mod regroup;
+pub mod reshape;
 pub mod sse;
 pub mod system;
 pub mod translate;

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::relay::{Left, Relay};
+use super::reached::Left;
+use super::relay::Relay;
 use crate::exchange::estimate::Estimate;
 use crate::outcome::End;
 

@@ -19,6 +19,7 @@ mod edge;
 mod process;
 mod pump;
 mod random;
+mod reached;
 mod relay;
 mod request;
 mod rounds;

@@ -22,6 +22,7 @@ use super::charge::Charge;
 use super::client::answer::write_answer;
 use super::client::shown;
 use super::pump::Pump;
+use super::reached::{Attempt, Left, Reached};
 use super::rounds::Paused;
 use super::state::app::App;
 use super::upstream::accounts::Upstreams;
@@ -34,20 +35,9 @@ use crate::exchange::dispatched::Dispatched;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
-use crate::pool::{Fault, classify_transport};
+use crate::pool::Fault;
 use crate::protocol::error::WireError;
 use crate::protocol::passthrough::Tap;
-
-/// How the client's connection is to be left.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Left {
-    /// The answer is complete.
-    Intact,
-    /// The answer is complete in itself, but the connection shall not be used again.
-    Close,
-    /// The answer broke off, or the client is gone.
-    Abort,
-}
 
 /// One request being relayed.
 pub(super) struct Relay<'a> {
@@ -73,28 +63,6 @@ pub(super) struct Relay<'a> {
     pub(super) sent: Option<Vec<u8>>,
     /// The credential of the last attempt, which that log may not show.
     pub(super) secret: Option<Secret>,
-}
-
-pub(super) enum Attempt {
-    Done(Left),
-    Failed(Box<Dispatched>, Box<Failed>),
-}
-
-/// What came of reaching an upstream.
-pub(super) enum Reached {
-    /// The answer went to the client, as far as it came; without an `Ended` the client left before its end.
-    Answered(Box<(Relaying, Option<Ended>)>),
-    Failed(Box<Failed>),
-    /// The upstream paused its answer.
-    Paused,
-    /// The upstream refused the credential.
-    Unauthorized(Box<Failed>),
-}
-
-impl Reached {
-    fn failed(fault: Fault) -> Self {
-        Self::Failed(Failed::bare(classify_transport(fault, false)))
-    }
 }
 
 impl Relay<'_> {

@@ -3,7 +3,8 @@ use std::time::Instant;
 
 use super::bridge::Gone;
 use super::pump::PumpEnd;
-use super::relay::{Attempt, Left, Reached, Relay};
+use super::reached::{Attempt, Left, Reached};
+use super::relay::Relay;
 use crate::exchange::dispatched::Dispatched;
 use crate::exchange::relaying::{Ended, Failed, Relaying};
 use crate::outcome::End;

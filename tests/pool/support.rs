@@ -114,6 +114,7 @@ pub fn want() -> Want<'static> {
         pool: 0,
         pools: None,
         model: "claude-sonnet-4-5",
+        aside: None,
         dialect: Some(Dialect::Anthropic),
         prefers: None,
         without: &[],

@@ -12,9 +12,22 @@ fn lines() -> Lines {
 
 #[track_caller]
 fn serves(play: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static) -> crate::rig::Answer {
+    serves_as(false, play)
+}
+
+#[track_caller]
+fn serves_as(
+    stream: bool,
+    play: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static,
+) -> crate::rig::Answer {
     let upstream = Upstream::start(move |_, wire| play(wire));
     let weir = Weir::before(&upstream, &lines());
-    let answer = weir.ask(&lines()).send().is(200);
+    let call = if stream {
+        weir.ask_stream(&lines())
+    } else {
+        weir.ask(&lines())
+    };
+    let answer = call.send().is(200);
     assert_eq!(answer.header("x-weir-attempts"), Some("1"));
     assert!(answer.whole);
     answer
@@ -49,7 +62,7 @@ fn an_answer_may_end_with_its_connection() {
             wire.close();
         });
         assert_eq!(answer.text(), lines().answer);
-        let answer = serves(move |wire| {
+        let answer = serves_as(true, move |wire| {
             wire.raw(format!("HTTP/{version} 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"));
             lines().events().iter().for_each(|event| wire.raw(event));
             wire.close();
@@ -78,7 +91,7 @@ fn a_compressed_answer_that_nobody_asked_for_passes_as_it_is() {
 fn bytes_after_the_end_of_a_stream_and_a_mark_before_it_do_no_harm() {
     let events: Vec<&str> = [&["\u{feff}"][..], &lines().events(), &[": goodbye\n\n"]].concat();
     let text = events.concat();
-    let answer = serves(move |wire| wire.events(&events));
+    let answer = serves_as(true, move |wire| wire.events(&events));
     assert_eq!(answer.text(), text);
 }
 
@@ -223,4 +236,186 @@ fn an_upstream_behind_tls_and_http_2_serves() {
         "api_error"
     );
     assert_eq!(inner.count(), 3);
+}
+
+/// What a client reads of an upstream that answers in the wrong shape.
+fn reads(
+    lines: &Lines,
+    stream: bool,
+    play: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static,
+) -> crate::rig::Answer {
+    let upstream = Upstream::start(move |_, wire| play(wire));
+    let weir = Weir::before(&upstream, lines);
+    let call = if stream {
+        weir.ask_stream(lines)
+    } else {
+        weir.ask(lines)
+    };
+    call.send()
+}
+
+#[test]
+fn a_whole_answer_where_a_stream_was_asked_for_is_told_as_a_stream() {
+    for dialect in [
+        Dialect::Anthropic,
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+    ] {
+        let lines = sample(dialect);
+        let answer = reads(&lines, true, move |wire| wire.json(200, lines.answer)).is(200);
+        let media = answer.header("content-type").unwrap_or_default();
+        assert!(media.starts_with("text/event-stream"), "{dialect}: {media}");
+        let last = match dialect {
+            Dialect::Anthropic => "message_stop",
+            Dialect::OpenaiChat => "[DONE]",
+            _ => "response.completed",
+        };
+        assert!(answer.text().contains(last), "{dialect}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_stream_where_a_whole_answer_was_asked_for_is_gathered() {
+    for lines in crate::rig::ALL.map(sample) {
+        let events = lines.events();
+        let answer = reads(&lines, false, move |wire| wire.events(&events)).is(200);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/json"),
+            "{}",
+            lines.dialect
+        );
+        assert!(answer.json().is_object(), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_head_that_says_nothing_or_the_wrong_thing_is_not_believed() {
+    for lines in crate::rig::ALL.map(sample) {
+        for media in [
+            "",
+            "content-type: text/plain\r\n",
+            "content-type: application/octet-stream\r\n",
+        ] {
+            let text = lines.events().concat();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\n{media}content-length: {}\r\n\r\n",
+                text.len()
+            );
+            let whole = text.clone();
+            let answer = reads(&lines, true, move |wire| wire.raw(format!("{head}{text}"))).is(200);
+            assert_eq!(answer.text(), whole, "{} {media}", lines.dialect);
+            let media = answer.header("content-type").unwrap_or_default();
+            assert!(media.starts_with("text/event-stream"), "{media}");
+        }
+    }
+}
+
+#[test]
+fn another_dialect_in_the_wrong_shape_is_translated_all_the_same() {
+    let (chat, anthropic) = (sample(Dialect::OpenaiChat), sample(Dialect::Anthropic));
+    for stream in [true, false] {
+        let upstream = Upstream::start(move |_, wire| {
+            if stream {
+                wire.json(200, chat.answer);
+            } else {
+                wire.events(&sample(Dialect::OpenaiChat).events());
+            }
+        });
+        let weir = Weir::start(&accounts(&[account("a", &chat, &upstream, "")]));
+        let call = if stream {
+            weir.ask_stream(&anthropic)
+        } else {
+            weir.ask(&anthropic)
+        };
+        let answer = call.send().is(200);
+        let word = if stream {
+            "event: message_stop"
+        } else {
+            "\"type\":\"message\""
+        };
+        assert!(answer.text().contains(word), "{}", answer.text());
+    }
+}
+
+#[test]
+fn what_cannot_be_told_in_the_right_shape_is_named() {
+    let upstream = Upstream::json(200, r#"{"hello":"world"}"#);
+    let weir = Weir::before(&upstream, &lines());
+    weir.ask_stream(&lines()).send().is(502);
+    let line = weir.line(|line| line["status"] == 502);
+    assert_eq!(line["attempts"][0]["cause"], "not_a_stream", "{line}");
+    let upstream = Upstream::start(|_, wire| wire.events(&lines().events()[..2]));
+    let weir = Weir::before(&upstream, &lines());
+    weir.ask(&lines()).send().is(502);
+    let line = weir.line(|line| line["status"] == 502);
+    assert_eq!(line["attempts"][0]["cause"], "unasked_stream", "{line}");
+}
+
+#[test]
+fn an_echoed_credential_is_covered_in_heads_bodies_and_streams() {
+    const KEY: &str = "secret-of-a";
+    let covered = "*".repeat(KEY.len());
+    let tells = |answer: crate::rig::Answer| {
+        let headers = format!("{:?} {:?}", answer.header("x-debug"), answer.header("etag"));
+        assert!(!headers.contains(KEY), "{headers}");
+        assert!(!answer.text().contains(KEY), "{}", answer.text());
+        answer
+    };
+    for status in [200, 400, 404, 422] {
+        let said = match status {
+            200 => lines()
+                .answer
+                .replace("\"id\":\"", &format!("\"id\":\"{KEY}")),
+            _ => format!(
+                r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"no {KEY} here"}}}}"#
+            ),
+        };
+        let said: &'static str = said.leak();
+        let upstream = Upstream::start(move |_, wire| {
+            wire.answer(
+                status,
+                &[
+                    ("content-type", "application/json"),
+                    ("x-debug", KEY),
+                    ("etag", "a-secret-of-a-b"),
+                ],
+                said,
+            );
+        });
+        let weir = Weir::before(&upstream, &lines());
+        let answer = tells(weir.ask(&lines()).send().is(status));
+        assert_eq!(answer.text(), said.replace(KEY, &covered));
+    }
+    // In a stream, cut in the middle of it.
+    let upstream = Upstream::start(|_, wire| {
+        wire.stream();
+        let text = lines().events().concat().replace("msg_1", KEY);
+        let (one, two) = text.split_at(text.find(KEY).map_or(1, |at| at + 4));
+        wire.chunk(one);
+        std::thread::sleep(Duration::from_millis(50));
+        wire.chunk(two);
+        wire.end();
+    });
+    let weir = Weir::before(&upstream, &lines());
+    let answer = tells(weir.ask_stream(&lines()).send().is(200));
+    assert!(answer.text().contains("message_stop"), "{}", answer.text());
+}
+
+#[test]
+fn an_organisation_is_the_accounts_business() {
+    let upstream = Upstream::json(200, sample(Dialect::OpenaiChat).answer);
+    let chat = sample(Dialect::OpenaiChat);
+    let own = ", headers: { openai-project: ours }";
+    let weir = Weir::start(&accounts(&[account("a", &chat, &upstream, own)]));
+    weir.ask(&chat)
+        .header("OpenAI-Organization", "org-theirs")
+        .header("OpenAI-Project", "theirs")
+        .header("OpenAI-Beta", "assistants=v2")
+        .send()
+        .is(200);
+    let headers = upstream.only().headers;
+    assert_eq!(headers.get("openai-organization"), None);
+    assert_eq!(headers.get("openai-project"), Some("ours"));
+    assert_eq!(headers.get("openai-beta"), Some("assistants=v2"));
 }

@@ -154,7 +154,7 @@ fn the_vendors_own_refusals_pass_but_for_those_about_the_account() {
     let missing = weir.get("/v1/files/missing").send().is(404);
     assert_eq!(missing.text(), "{\"error\": \"theirs\"}");
     let broken = weir.get("/v1/files/broken").send().is(502);
-    assert_eq!(broken.text(), "{\"error\": \"*** broke\"}");
+    assert_eq!(broken.text(), "{\"error\": \"*********** broke\"}");
     let denied = weir.get("/v1/files/denied").send().is(502);
     assert_eq!(chat().error(&denied.json()).0, "server_error");
     assert!(!denied.text().contains("secret"), "{}", denied.text());
@@ -434,4 +434,55 @@ fn a_side_endpoint_that_fails_says_nothing_about_the_models_that_answer() {
     }
     weir.post("/v1/chat/completions", sample.ask).send().is(200);
     assert_eq!(weir.account("a")["state"], "usable");
+}
+
+/// What an endpoint beside generation says is held against nobody's answers, and against no other kind of endpoint.
+#[test]
+fn refusals_beside_generation_are_judged_by_themselves() {
+    let lines = chat();
+    for (status, headers) in [
+        (403, None),
+        (429, Some(("retry-after", "600"))),
+        (500, None),
+        (402, None),
+    ] {
+        let upstream = Upstream::start(move |request, wire| {
+            if request.target.starts_with("/v1/files") {
+                let mut said = vec![("content-type", "application/json")];
+                said.extend(headers);
+                wire.answer(
+                    status,
+                    &said,
+                    r#"{"error":{"message":"no","type":"x","code":null}}"#,
+                );
+            } else {
+                wire.json(200, chat().answer);
+            }
+        });
+        let weir = weir(&upstream);
+        for _ in 0..4 {
+            weir.get("/v1/files").send();
+            weir.ask(&lines).send().is(200);
+        }
+        assert_eq!(weir.account("a")["state"], "usable", "{status}");
+        weir.get("/v1/batches").send().is(200);
+    }
+}
+
+/// Nor does what works there prove that answers work.
+#[test]
+fn files_do_not_bring_a_failing_server_back() {
+    let upstream = Upstream::start(|request, wire| {
+        if request.target.starts_with("/v1/files") {
+            wire.json(200, "{}");
+        } else {
+            wire.json(500, r#"{"error":{"message":"down"}}"#);
+        }
+    });
+    let weir = weir(&upstream);
+    crate::rig::eventually("the endpoint is out for failing", || {
+        weir.ask(&chat()).send();
+        weir.get("/v1/files").send();
+        (weir.account("a")["state"] == "benched").then_some(())
+    });
 }

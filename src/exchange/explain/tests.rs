@@ -94,6 +94,7 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
         pool: 0,
         pools: None,
         model: "claude-sonnet-5",
+        aside: None,
         dialect: None,
         without: &[],
         prefers: None,

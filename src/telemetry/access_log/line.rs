@@ -305,7 +305,7 @@ mod tests {
             r#""client_ip":"192.0.2.1","method":"POST","path":"/v1/messages","client_dialect":"anthropic","#,
             r#""upstream_dialect":"anthropic","model":"sonnet","model_served":"claude-sonnet-4-5-20250929","#,
             r#""route":2,"rewrites":["cherry-studio"],"pool":"claude","account":"claude-a","#,
-            r#""attempts":[{"account":"claude-a","class":"throttled","ms":1000},{"account":"claude-a","class":null,"ms":2000}],"#,
+            r#""attempts":[{"account":"claude-a","class":"throttled","cause":"html","ms":1000},{"account":"claude-a","class":null,"ms":2000}],"#,
             r#""affinity":"detour","status":200,"outcome":"ok","end":"complete","limit":null,"limit_scope":null,"#,
             r#""detail":null,"stream":true,"#,
             r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
