@@ -44,15 +44,15 @@ pub fn project(
         .or_else(|| key.project.clone()))
 }
 
+/// Whether `ip` is one of the networks.
+pub fn is_trusted(networks: &[ipnet::IpNet], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    networks.iter().any(|network| network.contains(&ip))
+}
+
 /// The address of the client: the last `X-Forwarded-For` entry that was not written by a trusted proxy.
 pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-    let trusted = |ip: IpAddr| {
-        config
-            .server
-            .trusted_proxies
-            .iter()
-            .any(|net| net.contains(&ip))
-    };
+    let trusted = |ip: IpAddr| is_trusted(&config.server.trusted_proxies, ip);
     let peer = peer.map(|ip| ip.to_canonical())?;
     if !trusted(peer) {
         return Some(peer);

@@ -134,19 +134,8 @@ impl Edge {
         key: Arc<ClientKey>,
         call: ModelCall,
     ) -> Result<Received, Refusal> {
-        let limit = exchange.snapshot.gateway.config.server.max_body;
-        let began = Instant::now();
-        let held = exchange.held.insert(self.app.hold());
-        let body = body::read(&mut session.downstream_session, limit, held).await;
-        exchange.waited += began.elapsed();
-        let body = match body {
-            Ok(body) => body,
-            Err(BodyFault::Gone) => return Ok(Received::Gone),
-            Err(BodyFault::Refused(refusal)) => {
-                // What is left of the body stands where the next request would be read.
-                session.set_keepalive(None);
-                return Err(refusal);
-            }
+        let Some(body) = exchange.read_body(&self.app, session).await? else {
+            return Ok(Received::Gone);
         };
         exchange.record.outcome.bytes_in = body.len() as u64;
         if exchange.snapshot.gateway.config.log.bodies {

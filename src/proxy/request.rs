@@ -2,15 +2,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora::Result;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 
 use super::charge::Charge;
 use super::client::answer::write_answer;
-use super::client::body;
+use super::client::body::{self, BodyFault};
 use super::client::buffered::Held;
+use super::client::pace::Pace;
 use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
 use crate::config::ClientKey;
@@ -25,6 +26,7 @@ use crate::limits::{Permit, Used, Whom};
 use crate::outcome::{End, Outcome};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
+use crate::telemetry::rejection::Rejection;
 
 /// One request, from its head to its settlement.
 pub(super) struct Exchange {
@@ -143,6 +145,35 @@ impl Exchange {
         outcome.client_dialect = Some(admitted.call.dialect);
     }
 
+    /// The whole body, held until the exchange is over; `None` when the client is gone.
+    pub(super) async fn read_body(
+        &mut self,
+        app: &App,
+        session: &mut Session,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let server = &self.snapshot.gateway.config.server;
+        let began = Instant::now();
+        let pace = Pace::new(server.client_timeouts.body_rate, began);
+        let held = self.held.insert(app.hold());
+        let client = &mut session.downstream_session;
+        let body = body::read(client, server.max_body, pace, held).await;
+        self.waited += began.elapsed();
+        match body {
+            Ok(body) => Ok(Some(body)),
+            Err(BodyFault::Gone) => Ok(None),
+            Err(BodyFault::Refused(refusal)) => {
+                match refusal {
+                    Refusal::BodyTimeout => app.places.rejected(Rejection::BodyRate),
+                    Refusal::MemoryFull => app.places.rejected(Rejection::Memory),
+                    _ => {}
+                }
+                // What is left of the body stands where the next request would be read.
+                session.set_keepalive(None);
+                Err(refusal)
+            }
+        }
+    }
+
     pub(super) fn refuse(&mut self, refusal: &Refusal) -> Answer {
         self.record.outcome.end = refusal.end();
         self.record.outcome.detail = Some(refusal.wire().message);
@@ -151,7 +182,11 @@ impl Exchange {
     }
 
     /// Writes an answer of Weir's own.
-    pub(super) async fn write(&mut self, session: &mut Session, answer: Answer) -> Result<()> {
+    pub(super) async fn write(
+        &mut self,
+        session: &mut Session,
+        answer: Answer,
+    ) -> pingora::Result<()> {
         self.record.outcome.status = answer.status;
         if self.charge.is_none() {
             self.state_limits();

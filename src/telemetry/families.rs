@@ -41,6 +41,8 @@ pub(super) struct Requests {
     pub(super) overhead: Histogram,
     pub(super) inflight: IntGauge,
     pub(super) buffered: IntGauge,
+    pub(super) connections: IntGaugeVec,
+    pub(super) rejections: IntCounterVec,
     pub(super) attempts: IntCounterVec,
     pub(super) failovers: IntCounterVec,
     pub(super) stream_end: IntCounterVec,
@@ -89,6 +91,18 @@ impl Requests {
                 "weir_buffered_bytes",
                 "bytes",
                 "Bytes of request bodies that are held in memory.",
+            ),
+            connections: to.gauges(
+                "weir_connections",
+                "connections",
+                "Connections that are open.",
+                &["side", "state"],
+            ),
+            rejections: to.counters(
+                "weir_client_rejections_total",
+                "rejections",
+                "Connections and requests of clients that were turned away for what they cost.",
+                &["reason"],
             ),
             attempts: to.counters(
                 "weir_upstream_attempts_total",

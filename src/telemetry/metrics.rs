@@ -11,6 +11,7 @@ use prometheus::{IntCounter, Registry, TextEncoder};
 use super::families::{self, Families};
 use super::handles::Handles;
 use super::names::LabelNames;
+use super::rejection::Rejection;
 use crate::config::Config;
 use crate::fleet::Failure;
 use crate::limits::{Budget, Own};
@@ -63,6 +64,8 @@ pub struct Live<'a> {
     pub in_flight: usize,
     /// Bytes of their bodies that are held.
     pub buffered: usize,
+    /// Connections of clients, all listeners together.
+    pub client_connections: usize,
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
     /// The pools, and how often an account of each was asked though it was out.
@@ -142,6 +145,12 @@ impl Metrics {
         let outcome = if granted { "ok" } else { "failed" };
         let refreshes = &self.families.accounts.token_refreshes;
         refreshes.with_label_values(&[account, outcome]).inc();
+    }
+
+    /// A client was turned away.
+    pub fn client_rejected(&self, why: Rejection) {
+        let rejections = &self.families.requests.rejections;
+        rejections.with_label_values(&[why.as_str()]).inc();
     }
 
     /// A configuration is in force, at the start or by a reload.
@@ -261,6 +270,9 @@ impl Metrics {
             .requests
             .inflight
             .set(signed(live.in_flight as u64));
+        let connections = &self.families.requests.connections;
+        let clients = connections.with_label_values(&["client", "open"]);
+        clients.set(signed(live.client_connections as u64));
         self.families
             .requests
             .buffered
@@ -554,6 +566,7 @@ mod tests {
         let text = metrics.render(&Live {
             in_flight: 7,
             buffered: 9,
+            client_connections: 11,
             accounts: &[sample],
             ..Live::default()
         });
@@ -565,6 +578,7 @@ mod tests {
             r#"weir_account_window_utilization{account="claude-a",window="5h"} 0.75"#,
             "weir_inflight_requests 7",
             "weir_buffered_bytes 9",
+            "weir_connections{side=\"client\",state=\"open\"} 11",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -2,6 +2,7 @@
 pub mod access_log;
 pub mod metrics;
 pub mod recent;
+pub mod rejection;
 pub mod verdict;
 
 mod families;
@@ -27,6 +28,7 @@ use crate::outcome::Outcome;
 use access_log::AccessLog;
 use metrics::{Live, Metrics};
 use recent::Recent;
+use rejection::Rejection;
 
 /// Metrics, access log and reload status of the process. Outlives every configuration.
 #[derive(Debug)]
@@ -99,6 +101,11 @@ impl Telemetry {
     /// The token endpoint of `account` was asked for an access token.
     pub fn token_refresh(&self, account: &str, granted: bool) {
         self.metrics.token_refresh(account, granted);
+    }
+
+    /// A client was turned away.
+    pub fn client_rejected(&self, why: Rejection) {
+        self.metrics.client_rejected(why);
     }
 
     /// A reload was successful.
@@ -232,6 +239,7 @@ mod tests {
         let text = telemetry.render(&Live {
             in_flight: 0,
             buffered: 0,
+            client_connections: 0,
             accounts: &[account],
             ..Live::default()
         });

@@ -21,6 +21,7 @@ mod failover;
 mod failures;
 mod fleet;
 mod fleet_totals;
+mod front;
 mod http2;
 mod ledger;
 mod limits;

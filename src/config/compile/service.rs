@@ -7,13 +7,21 @@ use super::{Compiler, items};
 use crate::config::raw::values::{FilePath, Number};
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
-use crate::config::{Cors, Keepalive, Listener, Log, Price, Retry, Server, TlsFiles};
+use crate::config::{
+    ClientTimeouts, ConnectionLimits, Cors, Keepalive, Listener, Log, Price, Retry, Server,
+    TlsFiles,
+};
 
 impl Compiler<'_, '_> {
     pub(super) fn listen(&mut self, raw: &Raw) -> Option<Vec<Listener>> {
         if !raw.listen.is_given() {
             let addr = DEFAULT_LISTEN;
-            return Some(vec![Listener { addr, tls: None }]);
+            return Some(vec![Listener {
+                addr,
+                tls: None,
+                proxy_protocol: None,
+                max_connections: None,
+            }]);
         }
         self.refuse_empty(&raw.listen, "127.0.0.1:8080");
         let mut listeners: Vec<Listener> = Vec::new();
@@ -36,18 +44,24 @@ impl Compiler<'_, '_> {
                 );
                 self.faults.add(listener.addr.at(), message);
             }
-            listeners.push(Listener { addr, tls });
+            listeners.push(Listener {
+                addr,
+                tls,
+                proxy_protocol: listener.proxy_protocol.get().map(|word| word.0),
+                max_connections: listener.max_connections.get().map(|most| most.0 as usize),
+            });
         }
         complete.then_some(listeners)
     }
 
-    fn tls(&mut self, field: &Field<raw::Tls>) -> Option<TlsFiles> {
+    fn tls(&mut self, field: &Field<raw::listening::Tls>) -> Option<TlsFiles> {
         let tls = field.get()?;
         let cert = self.pem(&tls.cert, "a certificate", &["CERTIFICATE"]);
         let key = self.pem(&tls.key, "an unencrypted private key", PRIVATE_KEYS);
         Some(TlsFiles {
             cert: cert?,
             key: key?,
+            min_version: tls.min_version.value(),
         })
     }
 
@@ -84,6 +98,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn server(&mut self, section: &Section<raw::Server>) -> Option<Server> {
         let raw = section.get()?;
+        let (timeouts, limits) = (raw.client_timeouts.get()?, raw.client_limits.get()?);
         let networks = items(&raw.trusted_proxies).iter().filter_map(Field::get);
         let cors = raw.cors.get().map(|cors| {
             self.refuse_empty(
@@ -98,6 +113,24 @@ impl Compiler<'_, '_> {
         Some(Server {
             threads: raw.threads.small() as usize,
             max_body: raw.max_body.value(),
+            client_timeouts: ClientTimeouts {
+                head: timeouts.head.value(),
+                keepalive: timeouts.keepalive.value(),
+                body_rate: timeouts.body_rate.value(),
+                tls: timeouts.tls.value(),
+            },
+            client_limits: ConnectionLimits {
+                streams_per_connection: u32::try_from(limits.streams_per_connection.value())
+                    .unwrap_or(u32::MAX),
+                connections_per_address: limits
+                    .connections_per_address
+                    .get()
+                    .map(|most| most.0 as usize),
+                requests_per_connection: limits
+                    .requests_per_connection
+                    .get()
+                    .map(|most| u32::try_from(most.0).unwrap_or(u32::MAX)),
+            },
             max_buffered: raw.max_buffered.get().map(|size| size.0),
             max_concurrent_requests: raw.max_concurrent_requests.small() as usize,
             drain_delay: raw.drain_delay.value(),

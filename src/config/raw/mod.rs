@@ -5,6 +5,7 @@
 pub mod account;
 pub mod capabilities;
 pub mod limits;
+pub mod listening;
 mod mapping;
 mod measures;
 pub mod oauth2;
@@ -26,6 +27,7 @@ use crate::config::{AccessLog, AdminAddr, LogFormat, Role};
 use account::Account;
 use capabilities::Capabilities;
 use limits::{ClientLimits, Ledger};
+use listening::Listener;
 use mapping::mapping;
 use prometheus::Prometheus;
 use rewrite::Rewrite;
@@ -33,9 +35,8 @@ use routing::{ClientKey, Group, Pool, Project, Route};
 use secret::RawSecret;
 use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
 use values::{
-    AccessTarget, Address, AdminAddress, Boolean, FilePath, HostName, Name, Network, Number,
-    Origin, OutputPath, Patience, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words,
-    Zone,
+    AccessTarget, AdminAddress, Boolean, HostName, Name, Network, Number, Origin, OutputPath,
+    Patience, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words, Zone,
 };
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -91,24 +92,6 @@ Raw {
     log: Section<Log>,
     /// A Prometheus server that knows what other processes used.
     prometheus: Field<Prometheus>,
-});
-
-mapping!("a listener: `{ addr: 0.0.0.0:8080 }`"
-/// An address to listen on.
-Listener {
-    /// IP address and port. HTTP/1.1 and h2c; with `tls` HTTP/1.1 and h2 by ALPN.
-    addr: Needed<Address>,
-    /// Certificate and key; absent = plain text.
-    tls: Field<Tls>,
-});
-
-mapping!("`{ cert: FILE, key: FILE }`"
-/// A certificate and its key, PEM.
-Tls {
-    /// The certificate, followed by its chain.
-    cert: Needed<FilePath>,
-    /// The private key, unencrypted.
-    key: Needed<FilePath>,
 });
 
 mapping!("the settings of the admin plane"
@@ -172,6 +155,10 @@ Server {
     drain_timeout: Setting<Span> = Span::or(minutes(10)).up_to(hours(24)),
     /// Whose X-Forwarded-For is believed. Default none.
     trusted_proxies: Field<Vec<Field<Network>>>,
+    /// How long clients may take.
+    client_timeouts: Section<listening::ClientTimeouts>,
+    /// How many connections and streams clients may have.
+    client_limits: Section<listening::ConnectionLimits>,
     /// Cross-origin requests from browsers. Absent = no CORS headers.
     cors: Field<Cors>,
 });

@@ -27,6 +27,6 @@ pub use pool::{AffinityBy, Pool, Select};
 pub use prometheus::Prometheus;
 pub use route::{Route, When};
 pub use service::{
-    AccessLog, Admin, AdminAddr, AdminToken, Console, Cors, Keepalive, Listener, Log, LogFormat,
-    Retry, Role, Server, TlsFiles,
+    AccessLog, Admin, AdminAddr, AdminToken, ClientTimeouts, ConnectionLimits, Console, Cors,
+    Keepalive, Listener, Log, LogFormat, ProxyProtocol, Retry, Role, Server, TlsFiles, TlsVersion,
 };

@@ -12,6 +12,26 @@ use crate::config::secret::Secret;
 pub struct Listener {
     pub addr: SocketAddr,
     pub tls: Option<TlsFiles>,
+    /// What connections from `server.trusted_proxies` begin with.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Connections at once; `None` = no limit of its own.
+    pub max_connections: Option<usize>,
+}
+
+/// A version of HAProxy's PROXY protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    V12,
+    V13,
 }
 
 /// Certificate chain and key, PEM, on disk.
@@ -19,6 +39,32 @@ pub struct Listener {
 pub struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
+    /// The oldest version that is spoken; default 1.2.
+    pub min_version: TlsVersion,
+}
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClientTimeouts {
+    /// From the first byte of a head to its last; default 30 s.
+    pub head: Duration,
+    /// From one answer to the next request; default 75 s.
+    pub keepalive: Duration,
+    /// Bytes per second at which a body must arrive, over any 30 s; default 1 KiB.
+    pub body_rate: usize,
+    /// A TLS handshake; default 10 s.
+    pub tls: Duration,
+}
+
+/// How many connections and streams clients may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConnectionLimits {
+    /// Requests at once on one HTTP/2 connection; default 100.
+    pub streams_per_connection: u32,
+    /// Connections at once from one address that is no trusted proxy; `None` = any number.
+    pub connections_per_address: Option<usize>,
+    /// Requests that one connection from an address that is no trusted proxy carries; `None` = any number.
+    pub requests_per_connection: Option<u32>,
 }
 
 /// The `admin` section.
@@ -98,6 +144,8 @@ pub struct Server {
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub client_timeouts: ClientTimeouts,
+    pub client_limits: ConnectionLimits,
     pub cors: Option<Cors>,
 }
 

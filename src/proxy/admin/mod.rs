@@ -38,6 +38,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::listening::Service;
 
 use super::client::body::{self, BodyFault};
+use super::client::pace::Pace;
 use super::state::app::App;
 use super::state::inside::Inside;
 use super::state::reload::{Handle, Source};
@@ -258,7 +259,8 @@ async fn read_body(
     limit: usize,
 ) -> Result<bytes::Bytes, Answer> {
     let mut held = app.hold();
-    body::read(session, limit, &mut held)
+    let pace = Pace::new(0, Instant::now());
+    body::read(session, limit, pace, &mut held)
         .await
         .map_err(|fault| {
             session.set_keepalive(None);

@@ -96,6 +96,7 @@ pub(super) fn metrics(app: &App) -> String {
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         buffered: app.buffered.bytes(),
+        client_connections: app.places.open(),
         accounts: &accounts,
         spared: &spared,
         run_id: &app.run_id,

@@ -1,6 +1,6 @@
 //! Reading a request body: whole, bounded, whatever its framing, and decoded when it comes compressed.
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -8,6 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use pingora::protocols::http::ServerSession;
 
 use super::buffered::Held;
+use super::pace::Pace;
 use crate::exchange::refusal::Refusal;
 
 /// Why there is no body.
@@ -18,10 +19,12 @@ pub(crate) enum BodyFault {
     Refused(Refusal),
 }
 
-/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding. What is read is put on `held`.
+/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding. What is read is put on
+/// `held`, and must keep `pace`.
 pub(crate) async fn read(
     session: &mut ServerSession,
     limit: usize,
+    pace: Pace,
     held: &mut Held,
 ) -> Result<Bytes, BodyFault> {
     let headers = &session.req_header().headers;
@@ -39,7 +42,7 @@ pub(crate) async fn read(
     if expects && session.as_http1().is_some() && session.write_continue_response().await.is_err() {
         return Err(BodyFault::Gone);
     }
-    let raw = read_raw(session, (declared, limit), held).await?;
+    let raw = read_raw(session, (declared, limit), pace, held).await?;
     match encoding {
         None => Ok(raw),
         Some(name) => {
@@ -78,23 +81,32 @@ pub(crate) async fn discard(session: &mut ServerSession) {
 async fn read_raw(
     session: &mut ServerSession,
     (declared, limit): (Option<u64>, usize),
+    mut pace: Pace,
     held: &mut Held,
 ) -> Result<Bytes, BodyFault> {
-    let mut next = async |session: &mut ServerSession| match tokio::time::timeout(
-        SILENCE,
-        session.read_request_body(),
-    )
-    .await
-    {
-        Ok(Ok(Some(chunk))) if !held.grow(chunk.len()) => {
-            Err(BodyFault::Refused(Refusal::MemoryFull))
+    let mut next = async |session: &mut ServerSession| {
+        let read = session.read_request_body();
+        tokio::pin!(read);
+        let read = loop {
+            match tokio::time::timeout(pace.left(Instant::now()), &mut read).await {
+                Ok(read) => break read,
+                Err(_) if pace.keeps_up(0, Instant::now()) => {}
+                Err(_) => return Err(BodyFault::Refused(Refusal::BodyTimeout)),
+            }
+        };
+        match read {
+            Ok(Some(chunk)) if !pace.keeps_up(chunk.len(), Instant::now()) => {
+                Err(BodyFault::Refused(Refusal::BodyTimeout))
+            }
+            Ok(Some(chunk)) if !held.grow(chunk.len()) => {
+                Err(BodyFault::Refused(Refusal::MemoryFull))
+            }
+            Ok(chunk) => Ok(chunk),
+            Err(error) if is_closed(&error) => Err(BodyFault::Gone),
+            Err(_) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
+                why: "its framing is broken".into(),
+            })),
         }
-        Ok(Ok(chunk)) => Ok(chunk),
-        Ok(Err(error)) if is_closed(&error) => Err(BodyFault::Gone),
-        Ok(Err(_)) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
-            why: "its framing is broken".into(),
-        })),
-        Err(_) => Err(BodyFault::Refused(Refusal::BodyTimeout)),
     };
     let Some(first) = next(session).await? else {
         return Ok(Bytes::new());
@@ -187,9 +199,6 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
     }
     Ok(out.into())
 }
-
-/// How long a client may pause while it sends its body.
-const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long a client whose answer is there already may go on sending its body, and how long it may pause.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,4 +2,8 @@
 pub(super) mod answer;
 pub(super) mod body;
 pub(super) mod buffered;
+pub(super) mod guard;
+pub(super) mod pace;
+pub(super) mod places;
 pub(super) mod shown;
+pub(super) mod socket;

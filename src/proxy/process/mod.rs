@@ -1,4 +1,7 @@
 //! The process around the data plane: listeners, threads, signals, drain.
+mod connection;
+mod listen;
+mod proxy_protocol;
 pub mod server;
 mod signals;
 mod socket_file;

@@ -1,7 +1,7 @@
 //! Listeners, TLS, runtime, drain: the process around the data plane.
 //!
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
-//! that a test that binds port 0 learns the port. Pingora takes the bound sockets over.
+//! that a test that binds port 0 learns the port.
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::{HttpServerOptions, ServerApp as _};
-use pingora::listeners::TcpSocketOptions;
-use pingora::listeners::tls::TlsSettings;
-use pingora::protocols::l4::ext::TcpKeepalive;
+use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
-use pingora_proxy::{http_proxy, http_proxy_service};
+use pingora_proxy::http_proxy;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::listen::Door;
 use super::signals;
 pub use super::signals::Stop;
 use super::socket_file::SocketFile;
@@ -34,6 +34,7 @@ use crate::proxy::state::inside::{Conversation, Inside};
 use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
+use crate::proxy::state::tls::Certificate;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
 #[derive(Debug)]
@@ -229,40 +230,32 @@ fn data_plane(
     listeners: Vec<(TcpListener, Listener)>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<tokio::task::JoinHandle<()>, StartError> {
-    let mut service = http_proxy_service(&Arc::new(ServerConf::default()), Edge::new(app.clone()));
-    if let Some(proxy) = service.app_logic_mut() {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        options.h2_idle_timeout = Some(H2_IDLE);
-        proxy.server_options = Some(options);
-    }
-    let mut fds = Fds::new();
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Edge::new(app.clone()));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    proxy.server_options = Some(options);
+    let limits = app.gateway().config.server.client_limits;
+    let mut h2 = default_h2_options();
+    h2.max_concurrent_streams(limits.streams_per_connection);
+    proxy.h2_options = Some(h2);
+    let proxy = Arc::new(proxy);
     let mut certificates = app.certificates.iter();
+    let mut doors = JoinSet::new();
     for (socket, listener) in listeners {
-        // The name is only a key here: the socket is bound already. It must be unique, which `host:0` twice is not.
-        let name = socket.local_addr().unwrap_or(listener.addr).to_string();
-        match &listener.tls {
-            Some(tls) => {
-                let fault = |why: String| StartError::Tls {
-                    addr: listener.addr,
-                    why,
-                };
-                let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
-                let mut settings = TlsSettings::intermediate(&cert, &key)
-                    .map_err(|error| fault(error.to_string()))?;
-                settings.enable_h2();
-                if let Some(certificate) = certificates.next() {
-                    settings.set_cert_resolver(certificate.clone());
-                }
-                service.add_tls_with_settings(&name, Some(client_sockets()), settings);
-            }
-            None => service.add_tcp_with_settings(&name, client_sockets()),
-        }
-        fds.add(name, socket.into_raw_fd());
+        let certificate = listener.tls.as_ref().and_then(|_| certificates.next());
+        let tls = certificate.map(Certificate::acceptor);
+        let door = Door::new(app, socket, &listener, tls).map_err(|error| StartError::Bind {
+            addr: listener.addr.to_string(),
+            error,
+        })?;
+        doors.spawn(door.serve(proxy.clone(), shutdown.clone()));
     }
-    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
+    // What the connections hold is told when the last of them is closed: this one must not be among them.
+    drop(shutdown);
     Ok(tokio::spawn(async move {
-        service.start_service(Some(fds), shutdown, 1).await;
+        doors.join_all().await;
+        // Connections that wait for a request end now.
+        proxy.cleanup().await;
     }))
 }
 
@@ -308,20 +301,6 @@ fn inside(app: &Arc<App>) -> Inside {
     })
 }
 
-/// A client whose machine or network is gone holds its connection no longer than a minute and a half.
-fn client_sockets() -> TcpSocketOptions {
-    let mut options = TcpSocketOptions::default();
-    options.tcp_keepalive = Some(TcpKeepalive {
-        idle: Duration::from_mins(1),
-        interval: Duration::from_secs(10),
-        count: 3,
-        // The system's own: a client may stop reading for a while.
-        #[cfg(target_os = "linux")]
-        user_timeout: Duration::ZERO,
-    });
-    options
-}
-
 fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
     let bind = || {
         let socket = TcpListener::bind(addr)?;
@@ -363,9 +342,6 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Bytes that wait between the console and the data plane.
 const INSIDE_BUFFER: usize = 64 << 10;
-
-/// How long an HTTP/2 connection without a stream is kept.
-const H2_IDLE: Duration = Duration::from_mins(5);
 
 /// How long the connections have to close after the last request.
 const LAST_BYTES: Duration = Duration::from_secs(5);

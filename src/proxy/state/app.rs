@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::exchange::Gateway;
 use crate::limits::ledger::Ledger;
 use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
+use crate::proxy::client::places::{Places, descriptors};
 use crate::proxy::random::{Random, seed};
 use crate::proxy::upstream::accounts::Upstreams;
 use crate::proxy::upstream::connect::Connections;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) counting: Arc<Semaphore>,
     on_reload: OnReload,
     in_flight: AtomicUsize,
+    /// The connections of clients.
+    pub(crate) places: Arc<Places>,
     /// Bytes of requests that are held, and what they may be at most unless the configuration says it.
     pub(crate) buffered: Arc<Buffered>,
     quarter_of_memory: usize,
@@ -69,6 +72,7 @@ impl App {
     pub(crate) fn new(config: Config, on_reload: OnReload) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
+        let telemetry = Arc::new(telemetry);
         let gateway = Gateway::build(config, None);
         let config = &gateway.config;
         let ledger = config.ledger.as_ref().map(|settings| {
@@ -100,9 +104,10 @@ impl App {
                 tokens: AccessTokens::default(),
             }),
             connections: Arc::new(Connections::new(KEEPALIVE)),
-            telemetry: Arc::new(telemetry),
             counting: turns_at_counting(),
             in_flight: AtomicUsize::new(0),
+            places: Places::new(descriptors(), telemetry.clone()),
+            telemetry,
             buffered: Arc::default(),
             quarter_of_memory: quarter_of_memory(),
             draining: AtomicBool::new(false),

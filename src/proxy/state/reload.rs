@@ -187,6 +187,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     if old.server.threads != new.server.threads {
         changed.push("server.threads");
     }
+    let streams = |config: &Config| config.server.client_limits.streams_per_connection;
+    if streams(old) != streams(new) {
+        changed.push("server.client_limits.streams_per_connection");
+    }
     if old.ledger != new.ledger {
         changed.push("ledger");
     }

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use pingora::listeners::tls::Acceptor;
 use pingora::tls::sign::CertifiedKey;
 use pingora::tls::{
-    CryptoProvider, ResolvesServerCert, install_default_crypto_provider, load_certs_and_key_files,
+    CryptoProvider, ResolvesServerCert, ServerConfig, install_default_crypto_provider,
+    load_certs_and_key_files, version,
 };
 
-use crate::config::TlsFiles;
+use crate::config::{TlsFiles, TlsVersion};
 
 /// The certificate of one listener.
 #[derive(Debug)]
@@ -26,6 +28,20 @@ impl Certificate {
             current: ArcSwap::new(read(files)?),
             files: files.clone(),
         }))
+    }
+
+    /// Handshakes with this certificate, also after it is renewed.
+    pub(crate) fn acceptor(self: &Arc<Self>) -> Acceptor {
+        install_default_crypto_provider();
+        let versions: &[_] = match self.files.min_version {
+            TlsVersion::V12 => &[&version::TLS12, &version::TLS13],
+            TlsVersion::V13 => &[&version::TLS13],
+        };
+        let mut config = ServerConfig::builder_with_protocol_versions(versions)
+            .with_no_client_auth()
+            .with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Acceptor::from_server_config(Arc::new(config))
     }
 
     /// Reads them again. On a fault the listener goes on with what it has.

@@ -7,8 +7,8 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::dial::NO_ADDRESS;
-use super::gathered::gathered;
 use super::egress::PROXY_AUTH;
+use super::gathered::gathered;
 use super::way::{IDLE_FOR, Target};
 use crate::pool::Fault;
 

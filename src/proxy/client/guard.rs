@@ -1,0 +1,296 @@
+//! Watches how long the head of a request takes on one client's connection.
+//!
+//! It sees bytes, not requests: a head begins with the first byte after the last answer and ends with a blank line. Under
+//! HTTP/2 only the preface is a head. Of idle connections only those that have not asked anything yet are its business.
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::{SslDigest, TlsRef};
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::places::Place;
+use super::socket::PREFACE;
+
+/// A connection and its clock.
+pub(crate) struct Guard {
+    inner: Stream,
+    patience: Patience,
+    phase: Phase,
+    timer: Option<Pin<Box<Sleep>>>,
+    place: Place,
+}
+
+/// How long it waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// From the first byte of a head to its last.
+    pub(crate) head: Duration,
+    /// For the first byte of all.
+    pub(crate) first: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// No byte of a request ever, since then.
+    Fresh(Instant),
+    /// No byte of the next request yet; maybe an answer is still under way.
+    Between,
+    /// In a head, which began then.
+    Head(Instant, Blank),
+    /// Before the preface of HTTP/2, which TLS has agreed on.
+    Preface(Instant),
+    /// In a body, or the answer has not begun: others watch that.
+    Busy,
+    /// HTTP/2.
+    Streams,
+}
+
+/// How much of the blank line at the end of a head was seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Blank {
+    /// Nothing: in a line.
+    No,
+    /// The end of a line.
+    Line,
+    /// The end of a line, and a carriage return.
+    Return,
+}
+
+impl Guard {
+    /// `place` is given back when the connection ends.
+    pub(crate) fn new(inner: Stream, patience: Patience, place: Place) -> Self {
+        let is_h2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
+        Self {
+            inner,
+            patience,
+            phase: if is_h2 {
+                Phase::Preface(Instant::now())
+            } else {
+                Phase::Fresh(Instant::now())
+            },
+            timer: None,
+            place,
+        }
+    }
+
+    /// Takes note of what was read.
+    fn heard(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.phase = match self.phase {
+            // Some clients end a body with a line end that belongs to nothing.
+            same @ (Phase::Between | Phase::Fresh(_))
+                if bytes.iter().all(u8::is_ascii_whitespace) =>
+            {
+                same
+            }
+            Phase::Between | Phase::Fresh(_) if bytes.starts_with(PREFACE) => Phase::Streams,
+            Phase::Between | Phase::Fresh(_) => Phase::head(Instant::now(), Blank::No, bytes),
+            Phase::Head(since, blank) => Phase::head(since, blank, bytes),
+            Phase::Preface(_) | Phase::Streams => Phase::Streams,
+            Phase::Busy => Phase::Busy,
+        };
+    }
+
+    /// Takes note of what was written: an answer, after which a request may begin. Interim ones are none.
+    fn said(&mut self, bytes: &[u8]) {
+        let is_h2 = matches!(self.phase, Phase::Preface(_) | Phase::Streams);
+        if !is_h2 && !bytes.starts_with(b"HTTP/1.1 1") {
+            self.phase = Phase::Between;
+        }
+    }
+
+    /// The client is silent: whether it has been so for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.timer.is_none() {
+            let end = match self.phase {
+                Phase::Head(since, _) | Phase::Preface(since) => since + self.patience.head,
+                Phase::Fresh(since) => since + self.patience.first,
+                Phase::Between | Phase::Busy | Phase::Streams => return Poll::Pending,
+            };
+            self.timer = Some(Box::pin(sleep_until(end)));
+        }
+        let over = self.timer.as_mut().map(|timer| timer.as_mut().poll(cx));
+        if over.is_none_or(|over| over.is_pending()) {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        if matches!(self.phase, Phase::Fresh(_)) {
+            // As if it had closed: nobody has asked anything.
+            return Poll::Ready(Ok(()));
+        }
+        self.place.slow_head();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Phase {
+    fn head(since: Instant, blank: Blank, bytes: &[u8]) -> Self {
+        let blank = blank.after(bytes);
+        blank.map_or(Self::Busy, |blank| Self::Head(since, blank))
+    }
+}
+
+impl Blank {
+    /// After these bytes; `None` when the blank line is among them.
+    fn after(mut self, bytes: &[u8]) -> Option<Self> {
+        for byte in bytes {
+            self = match (byte, self) {
+                (b'\n', Self::Line | Self::Return) => return None,
+                (b'\n', Self::No) => Self::Line,
+                (b'\r', Self::Line) => Self::Return,
+                _ => Self::No,
+            };
+        }
+        Some(self)
+    }
+}
+
+impl AsyncRead for Guard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.inner).poll_read(cx, buf) {
+            Poll::Pending => self.poll_patience(cx),
+            Poll::Ready(read) => {
+                self.timer = None;
+                self.heard(&buf.filled()[before..]);
+                Poll::Ready(read)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Guard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.said(buf);
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = bufs.first() {
+            self.said(first);
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+#[async_trait]
+impl Shutdown for Guard {
+    async fn shutdown(&mut self) {
+        self.inner.shutdown().await;
+    }
+}
+
+impl UniqueID for Guard {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for Guard {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for Guard {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Guard {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Guard {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+}
+
+#[async_trait]
+impl Peek for Guard {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        // The first byte is there. What is peeked at is read, and so noted, only later.
+        match tokio::time::timeout(self.patience.head, self.inner.try_peek(buf)).await {
+            Ok(peeked) => peeked,
+            Err(_) => {
+                self.place.slow_head();
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_blank_line_ends_a_head_however_it_is_cut() {
+        let head = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        for cut in 0..head.len() {
+            let (one, other) = head.split_at(cut);
+            let first = Blank::No.after(one).expect("not yet");
+            assert_eq!(first.after(other), None, "{cut}");
+        }
+        assert_eq!(Blank::No.after(b"GET / HTTP/1.0\n\n"), None);
+        assert_eq!(Blank::No.after(b"a\r\nb: \r\n"), Some(Blank::Line));
+        assert_eq!(Blank::No.after(b"a\r\n\rb\n"), Some(Blank::Line));
+    }
+}

@@ -1,0 +1,201 @@
+//! One listener of the data plane: who is let in, and what happens before the first request.
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::Stream;
+use pingora_proxy::HttpProxy;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Limits};
+use super::proxy_protocol;
+use crate::config::{ClientTimeouts, Listener, ProxyProtocol};
+use crate::exchange::origin;
+use crate::proxy::client::guard::{Guard, Patience};
+use crate::proxy::client::places::Room;
+use crate::proxy::client::socket::Socket;
+use crate::proxy::edge::Edge;
+use crate::proxy::state::app::App;
+use crate::telemetry::rejection::Rejection;
+
+/// A listener, and how it treats clients.
+pub(super) struct Door {
+    app: Arc<App>,
+    socket: TcpListener,
+    tls: Option<Acceptor>,
+    proxy_protocol: Option<ProxyProtocol>,
+    room: Arc<Room>,
+    /// Said once until a connection is accepted again.
+    starved: AtomicBool,
+}
+
+impl Door {
+    /// Must be called inside the runtime.
+    pub(super) fn new(
+        app: &Arc<App>,
+        socket: std::net::TcpListener,
+        listener: &Listener,
+        tls: Option<Acceptor>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            app: app.clone(),
+            socket: TcpListener::from_std(socket)?,
+            tls,
+            proxy_protocol: listener.proxy_protocol,
+            room: app.places.room(listener.max_connections),
+            starved: AtomicBool::new(false),
+        })
+    }
+
+    /// Accepts until `shutdown` says so. Connections go on by themselves, and each holds a receiver of it.
+    pub(super) async fn serve(
+        self,
+        service: Arc<HttpProxy<Edge>>,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let door = Arc::new(self);
+        loop {
+            let accepted = tokio::select! {
+                accepted = door.socket.accept() => accepted,
+                _ = shutdown.changed() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    door.starved.store(false, Ordering::Relaxed);
+                    let (door, service) = (door.clone(), service.clone());
+                    tokio::spawn(door.welcome(stream, peer, service, shutdown.clone()));
+                }
+                Err(error) => door.cannot_accept(&error).await,
+            }
+        }
+    }
+
+    /// Some errors are about one connection that is gone already; the others last until descriptors or memory are freed.
+    async fn cannot_accept(&self, error: &std::io::Error) {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(
+            error.kind(),
+            ConnectionAborted | ConnectionReset | Interrupted
+        ) {
+            return;
+        }
+        if !self.starved.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "no connection can be accepted: is the limit of open files too low?");
+        }
+        tokio::time::sleep(STARVED_FOR).await;
+    }
+
+    async fn welcome(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        service: Arc<HttpProxy<Edge>>,
+        shutdown: watch::Receiver<bool>,
+    ) {
+        let server = self.app.gateway().config.server.clone();
+        let trusted = origin::is_trusted(&server.trusted_proxies, peer.ip());
+        let per_address = server.client_limits.connections_per_address;
+        let per_address = per_address.filter(|_| !trusted);
+        let address = per_address.map(|most| (peer.ip().to_canonical(), most));
+        let Some(place) = self.room.enter(address) else {
+            return;
+        };
+        configure(&stream);
+        let timeouts = server.client_timeouts;
+        let introduced = self.introduced(stream, (peer, trusted), timeouts);
+        let socket = match introduced.await {
+            Ok(socket) => socket,
+            Err(why) => return self.app.places.rejected(why),
+        };
+        let ready = self.ready(socket, timeouts, shutdown.clone());
+        let stream = match ready.await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return,
+            Err(why) => return self.app.places.rejected(why),
+        };
+        let per_connection = server.client_limits.requests_per_connection;
+        let limits = Limits {
+            requests: per_connection.filter(|_| !trusted),
+            idle: timeouts.keepalive,
+        };
+        let patience = Patience {
+            head: timeouts.head,
+            first: timeouts.keepalive,
+        };
+        let guard = Guard::new(stream, patience, place);
+        Connection::new(service, limits, self.app.places.clone())
+            .serve(Box::new(guard), shutdown)
+            .await;
+    }
+
+    /// After the header of the PROXY protocol, if the listener speaks it.
+    async fn introduced(
+        &self,
+        mut stream: TcpStream,
+        (peer, trusted): (SocketAddr, bool),
+        timeouts: ClientTimeouts,
+    ) -> Result<Socket, Rejection> {
+        let ahead = if self.tls.is_some() { TLS_AHEAD } else { 0 };
+        let Some(version) = self.proxy_protocol else {
+            return Ok(Socket::new(stream, peer, ahead));
+        };
+        if !trusted {
+            tracing::debug!(%peer, "not of server.trusted_proxies, so it may not introduce clients");
+            return Err(Rejection::ProxyProtocol);
+        }
+        match timeout(timeouts.tls, proxy_protocol::read(version, &mut stream)).await {
+            Ok(Ok(client)) => Ok(Socket::new(stream, client.unwrap_or(peer), ahead)),
+            Ok(Err(error)) => {
+                tracing::debug!(%peer, %error, "no PROXY protocol");
+                Err(Rejection::ProxyProtocol)
+            }
+            Err(_) => Err(Rejection::ProxyProtocol),
+        }
+    }
+
+    /// After the TLS handshake, or with the first byte of a request. `None` when nothing comes any more.
+    async fn ready(
+        &self,
+        socket: Socket,
+        timeouts: ClientTimeouts,
+        mut shutdown: watch::Receiver<bool>,
+    ) -> Result<Option<Stream>, Rejection> {
+        if let Some(acceptor) = &self.tls {
+            return match timeout(timeouts.tls, acceptor.tls_handshake(socket)).await {
+                Ok(Ok(stream)) => Ok(Some(Box::new(stream))),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    Err(Rejection::TlsFailed)
+                }
+                Err(_) => Err(Rejection::TlsTimeout),
+            };
+        }
+        let first = tokio::select! {
+            first = timeout(timeouts.keepalive, socket.readable()) => matches!(first, Ok(Ok(()))),
+            _ = shutdown.changed() => false,
+        };
+        Ok(first.then(|| -> Stream { Box::new(socket) }))
+    }
+}
+
+/// A client whose machine or network is gone holds its connection for a minute and a half at most.
+fn configure(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_mins(1))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    // A connection that is gone already cannot be told; it ends by itself.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+/// How long a listener waits for descriptors to be freed.
+const STARVED_FOR: Duration = Duration::from_millis(200);
+
+/// Bytes that are read ahead under TLS, which asks for few at a time: a record.
+const TLS_AHEAD: usize = 16 << 10;
