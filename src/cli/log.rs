@@ -44,6 +44,7 @@ fn on_reload(started: bool, set: impl Fn(EnvFilter) -> bool + Send + Sync + 'sta
 fn filter(log: &Log) -> EnvFilter {
     // Pingora's own lines speak of hooks and sessions; what an operator needs of them, Weir says itself.
     let level = &log.level;
-    let default = format!("warn,weir={level},pingora=off,pingora_core=off,pingora_proxy=off");
+    let pingora = "pingora=off,pingora_core=off,pingora_load_balancing=off,pingora_proxy=off";
+    let default = format!("warn,weir={level},{pingora}");
     EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))
 }

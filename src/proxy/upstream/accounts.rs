@@ -3,8 +3,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::addresses::Checked;
 use super::connect::Connections;
-use super::health_check::{HealthChecks, OnHealth};
+use super::health_check::{HealthChecks, OnHealth, Told, by_endpoint};
 use super::way::{Target, Way, hash_of, tunnelled};
 use crate::config::{Account, Config};
 
@@ -36,8 +37,9 @@ impl Upstreams {
             let upstream = match before.0.get(&account.name) {
                 Some(upstream) if upstream.identity == identity => upstream.clone(),
                 _ => {
-                    let upstream = Arc::new(Upstream::new(account, identity, on_health));
-                    fresh.spawn(first_look(upstream.clone(), connections.clone()));
+                    let upstream = Upstream::new(account, identity, on_health, connections);
+                    let upstream = Arc::new(upstream);
+                    fresh.spawn(first_look(upstream.clone()));
                     upstream
                 }
             };
@@ -61,13 +63,28 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn new(account: &Account, identity: u64, on_health: &OnHealth) -> Self {
+    fn new(
+        account: &Account,
+        identity: u64,
+        on_health: &OnHealth,
+        connections: &Arc<Connections>,
+    ) -> Self {
+        let registry = by_endpoint();
         let ways = account.endpoints.iter().enumerate();
-        let ways: Vec<_> = ways
-            .map(|(index, endpoint)| Arc::new(Way::new(account, endpoint, index)))
-            .collect();
+        let ways = ways.map(|(index, endpoint)| {
+            let checked = Checked {
+                registry: registry.clone(),
+                endpoint: index,
+            };
+            Arc::new(Way::new(account, endpoint, Some(checked)))
+        });
+        let ways: Vec<_> = ways.collect();
+        let told = Told {
+            identity,
+            on_health: on_health.clone(),
+        };
         Self {
-            checks: HealthChecks::of(account, &ways, identity, on_health),
+            checks: HealthChecks::of(account, &ways, registry, told, connections),
             ways,
             identity,
         }
@@ -81,15 +98,11 @@ impl Upstream {
 }
 
 /// Resolves once, checks once, then leaves tasks behind that go on as long as the upstream is in use.
-async fn first_look(upstream: Arc<Upstream>, connections: Arc<Connections>) {
+async fn first_look(upstream: Arc<Upstream>) {
     upstream.resolve().await;
     if let Some(checks) = &upstream.checks {
-        checks.run(&connections).await;
-        tokio::spawn(keep_checking(
-            Arc::downgrade(&upstream),
-            Arc::downgrade(&connections),
-            checks.interval(),
-        ));
+        checks.run().await;
+        tokio::spawn(keep_checking(Arc::downgrade(&upstream), checks.interval()));
     }
     tokio::spawn(keep_resolving(Arc::downgrade(&upstream)));
 }
@@ -104,14 +117,14 @@ async fn keep_resolving(upstream: Weak<Upstream>) {
     }
 }
 
-async fn keep_checking(upstream: Weak<Upstream>, connections: Weak<Connections>, every: Duration) {
+async fn keep_checking(upstream: Weak<Upstream>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
-        let Some((upstream, connections)) = upstream.upgrade().zip(connections.upgrade()) else {
+        let Some(upstream) = upstream.upgrade() else {
             return;
         };
         if let Some(checks) = &upstream.checks {
-            checks.run(&connections).await;
+            checks.run().await;
         }
     }
 }

@@ -11,7 +11,7 @@ use pingora::{Error, Result};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::addresses::Addresses;
+use super::addresses::{Addresses, Checked};
 use super::egress::Tunnel;
 use crate::config::{Account, Endpoint};
 
@@ -24,7 +24,8 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    pub(super) fn new(account: &Account, endpoint: &Endpoint) -> Self {
+    /// By the account's egress. What it finds counts for the health of `checked`.
+    pub(super) fn new(account: &Account, endpoint: &Endpoint, checked: Option<Checked>) -> Self {
         let egress = account.egress.as_ref();
         let (host, port) = egress.map_or((&endpoint.host, endpoint.port), |egress| {
             (&egress.host, egress.port)
@@ -32,7 +33,7 @@ impl Dialer {
         let tunnel =
             egress.map(|egress| Tunnel::new(egress.clone(), endpoint.host.clone(), endpoint.port));
         Self {
-            addresses: Addresses::new(host.clone(), port),
+            addresses: Addresses::new(host.clone(), port, checked),
             tunnel,
         }
     }
@@ -40,7 +41,7 @@ impl Dialer {
     /// Without an egress proxy.
     pub(super) fn direct(endpoint: &Endpoint) -> Self {
         Self {
-            addresses: Addresses::new(endpoint.host.clone(), endpoint.port),
+            addresses: Addresses::new(endpoint.host.clone(), endpoint.port, None),
             tunnel: None,
         }
     }
@@ -144,7 +145,7 @@ mod tests {
 
     async fn dialer(addresses: &[SocketAddr]) -> Dialer {
         let dialer = Dialer {
-            addresses: Addresses::of(addresses),
+            addresses: Addresses::of(addresses).await,
             tunnel: None,
         };
         assert_eq!(dialer.first().await, addresses.first().copied());

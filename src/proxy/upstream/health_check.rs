@@ -1,11 +1,18 @@
 //! Active health checks of an account's endpoints, by the way that its traffic takes, and telling what they find.
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+//!
+//! Pingora's registry keeps the health and counts; what a check is, and that one is enough for all addresses of an
+//! endpoint, is decided here.
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
+use pingora::{Error, ErrorType, Result};
+use pingora_load_balancing::health_check::HealthCheck;
+use pingora_load_balancing::{Backend, HealthRegistry};
 
+use super::addresses::endpoint_of;
 use super::ask::Ask;
 use super::connect::Connections;
 use super::way::{Target, Way};
@@ -25,48 +32,59 @@ pub(crate) struct Health<'a> {
 /// Who is told.
 pub(crate) type OnHealth = Arc<dyn Fn(Health<'_>) + Send + Sync>;
 
-/// The checks of one account: a plain `GET` each, never a generative call.
+/// The checks of one account.
 pub(super) struct HealthChecks {
+    registry: Arc<HealthRegistry>,
+    interval: Duration,
+}
+
+/// Whom the checks of an account tell, and as what.
+pub(super) struct Told {
+    pub(super) identity: u64,
+    pub(super) on_health: OnHealth,
+}
+
+/// The check of an endpoint: a plain `GET`, never a generative call.
+struct Check {
     account: Arc<str>,
-    identity: u64,
     path: String,
     interval: Duration,
     connect: Duration,
-    probes: Vec<Probe>,
-    on_health: OnHealth,
+    /// The registry that holds this is held by the ways.
+    endpoints: Vec<(Endpoint, Weak<Way>)>,
+    connections: Arc<Connections>,
+    told: Told,
 }
 
-struct Probe {
-    endpoint: Endpoint,
-    way: Arc<Way>,
-    /// Failures in a row.
-    failures: AtomicU32,
+/// Keeps one health for each endpoint, whichever of its addresses traffic takes.
+pub(super) fn by_endpoint() -> Arc<HealthRegistry> {
+    let registry = HealthRegistry::with_equivalence(|backend| endpoint_of(backend) as u64);
+    Arc::new(registry)
 }
 
 impl HealthChecks {
-    /// Those that the account asks for.
+    /// Those that the account asks for, of the endpoints whose addresses are in `registry`.
     pub(super) fn of(
         account: &Account,
         ways: &[Arc<Way>],
-        identity: u64,
-        on_health: &OnHealth,
+        registry: Arc<HealthRegistry>,
+        told: Told,
+        connections: &Arc<Connections>,
     ) -> Option<Self> {
         let check = account.health_check.as_ref()?;
-        let probes = account.endpoints.iter().zip(ways);
-        Some(Self {
+        let ways = ways.iter().map(Arc::downgrade);
+        registry.set_health_check(Box::new(Check {
             account: account.name.clone(),
-            identity,
             path: check.path.clone(),
             interval: check.interval,
             connect: account.timeouts.connect,
-            probes: probes
-                .map(|(endpoint, way)| Probe {
-                    endpoint: endpoint.clone(),
-                    way: way.clone(),
-                    failures: AtomicU32::new(0),
-                })
-                .collect(),
-            on_health: on_health.clone(),
+            endpoints: account.endpoints.iter().cloned().zip(ways).collect(),
+            connections: connections.clone(),
+            told,
+        }));
+        Some(Self {
+            registry,
+            interval: check.interval,
         })
     }
 
@@ -75,58 +93,73 @@ impl HealthChecks {
     }
 
     /// Checks every endpoint once.
-    pub(super) async fn run(&self, connections: &Connections) {
-        for probe in &self.probes {
-            let began = Instant::now();
-            let passed = self.passes(probe, connections).await;
-            // What traffic has just proved to work is not out because a probe failed.
-            if passed
-                || probe
-                    .way
-                    .proved_since(began.checked_sub(self.interval).unwrap_or(began))
-            {
-                if probe.failures.swap(0, Ordering::Relaxed) >= FAILURES {
-                    self.tell(probe, true);
-                }
-            } else if probe.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-                self.tell(probe, false);
-            }
+    pub(super) async fn run(&self) {
+        self.registry.run_health_check(true).await;
+    }
+}
+
+#[async_trait]
+impl HealthCheck for Check {
+    async fn check(&self, backend: &Backend) -> Result<()> {
+        let endpoint = self.endpoints.get(endpoint_of(backend));
+        let Some((endpoint, way)) =
+            endpoint.and_then(|(endpoint, way)| Some((endpoint, way.upgrade()?)))
+        else {
+            // The configuration has changed under it: nobody asks any more.
+            return Ok(());
+        };
+        let began = Instant::now();
+        let passed = self.ask(endpoint, &way).await;
+        // What traffic has just proved to work is not out because a probe failed.
+        if passed || way.proved_since(began.checked_sub(self.interval).unwrap_or(began)) {
+            return Ok(());
         }
+        Error::e_explain(ErrorType::Custom("HealthCheck"), "no good answer")
     }
 
-    async fn passes(&self, probe: &Probe, connections: &Connections) -> bool {
+    async fn health_status_change(&self, backend: &Backend, healthy: bool) {
+        let endpoint = endpoint_of(backend);
+        tracing::info!(account = %self.account, endpoint, healthy, "health check");
+        (self.told.on_health)(Health {
+            account: &self.account,
+            identity: self.told.identity,
+            endpoint,
+            healthy,
+        });
+    }
+
+    fn backend_summary(&self, backend: &Backend) -> String {
+        format!("{} endpoint {}", self.account, endpoint_of(backend))
+    }
+
+    fn health_threshold(&self, success: bool) -> usize {
+        if success { 1 } else { FAILURES }
+    }
+}
+
+impl Check {
+    async fn ask(&self, endpoint: &Endpoint, way: &Arc<Way>) -> bool {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let ask = Ask {
             method: Method::GET,
             path: &self.path,
-            endpoint: &probe.endpoint,
+            endpoint,
             headers,
             body: None,
             longest: LONGEST_ANSWER,
         };
-        let target = Target::new(probe.way.clone());
-        let asking = ask.send(connections, &target, self.connect);
+        let target = Target::new(way.clone());
+        let asking = ask.send(&self.connections, &target, self.connect);
         let patience = self.interval.max(SHORTEST_PATIENCE);
         let answered = tokio::time::timeout(patience, asking).await;
         matches!(answered, Ok(Ok((status, _))) if (200..300).contains(&status))
     }
-
-    fn tell(&self, probe: &Probe, healthy: bool) {
-        let endpoint = probe.way.endpoint();
-        tracing::info!(account = %self.account, endpoint, healthy, "health check");
-        (self.on_health)(Health {
-            account: &self.account,
-            identity: self.identity,
-            endpoint,
-            healthy,
-        });
-    }
 }
 
 /// Failures in a row that put an endpoint out.
-const FAILURES: u32 = 2;
+const FAILURES: usize = 2;
 
 /// How long an answer is waited for at least.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);

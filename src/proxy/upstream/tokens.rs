@@ -246,7 +246,7 @@ async fn fetch(
         body: Some(request.body.clone()),
         longest: LONGEST_ANSWER,
     };
-    let target = Target::new(Arc::new(Way::new(account, &settings.token_url, 0)));
+    let target = Target::new(Arc::new(Way::new(account, &settings.token_url, None)));
     let answered = ask.send(connections, &target, account.timeouts.connect);
     let (status, body) = answered.await.map_err(|fault| failed(no_answer(fault)))?;
     credentials::answer(request, status, &body)

@@ -11,6 +11,7 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::tls::ALPN;
 use pingora::upstreams::peer::{Peer, PeerOptions};
 
+use super::addresses::Checked;
 use super::dial::Dialer;
 use crate::config::{Account, Egress, Endpoint};
 
@@ -41,8 +42,9 @@ pub(crate) struct Target {
 
 impl Way {
     /// To an endpoint of an account, by the account's egress.
-    pub(super) fn new(account: &Account, endpoint: &Endpoint, index: usize) -> Self {
-        let dialer = Dialer::new(account, endpoint);
+    pub(super) fn new(account: &Account, endpoint: &Endpoint, checked: Option<Checked>) -> Self {
+        let index = checked.as_ref().map_or(0, |checked| checked.endpoint);
+        let dialer = Dialer::new(account, endpoint, checked);
         Self::by(
             dialer,
             (account.egress.as_ref(), endpoint),
