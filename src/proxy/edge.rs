@@ -16,7 +16,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::bridge::Bridge;
-use super::client::body::{self, BodyFault};
 use super::client::shown;
 use super::reached::Left;
 use super::relay::Relay;
