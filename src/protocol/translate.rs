@@ -12,10 +12,12 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
+use super::Dialect;
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
 use super::hub::error::{Dropped, Losses, NoAnswer, RequestFault, Violation};
 use super::hub::event::Event;
+use super::hub::grammar::Grammar;
 use super::hub::history;
 use super::hub::names::Names;
 use super::hub::opaque;
@@ -24,7 +26,6 @@ use super::hub::response::{Response, Spent};
 use super::hub::target::{Encoded, Quirks, Target, ToolIds};
 use super::json::surrogates;
 use super::sse::{Frame, Frames};
-use super::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 use coders::{Decoder, Encoder};
 use halves::Halves;
 use ids::Ids;
@@ -68,6 +69,7 @@ pub struct Translator {
     encoder: Encoder,
     seen: Seen,
     halves: Halves,
+    grammar: Grammar,
     violations: Vec<Violation>,
     losses: Losses,
 }
@@ -100,13 +102,7 @@ impl Translator {
             || !target.takes_freeform();
         let in_their_words = |fault: RequestFault| fault.named_for(request.client);
         let names = Names::of(request, wraps_freeform).map_err(in_their_words)?;
-        let encoded = match upstream {
-            Dialect::Anthropic => anthropic::request::encode(request, target),
-            Dialect::Gemini => gemini::request::encode(request, target),
-            Dialect::OpenaiChat => openai_chat::request::encode(request, target),
-            Dialect::OpenaiResponses => openai_responses::request::encode(request, target),
-        }
-        .map_err(in_their_words)?;
+        let encoded = coders::ask(upstream, request, target).map_err(in_their_words)?;
         let context = Context {
             model: request.model.clone(),
             reply: request.reply.clone(),
@@ -130,6 +126,7 @@ impl Translator {
             frames: Frames::new(),
             seen: Seen::default(),
             halves: Halves::default(),
+            grammar: Grammar::default(),
             violations: Vec::new(),
             losses: encoded.dropped.clone(),
             quirks,
@@ -144,17 +141,7 @@ impl Translator {
         if let Some(said) = error::parse_event(self.upstream, body) {
             return Err(error(self.client, &said));
         }
-        let decoded = match self.upstream {
-            Dialect::OpenaiChat => {
-                openai_chat::response::decode(body, &self.quirks, self.context.stamp)
-                    .map_err(NoAnswer::from)
-            }
-            Dialect::Anthropic => anthropic::response::decode(body).map_err(NoAnswer::from),
-            Dialect::Gemini => gemini::response::decode(body),
-            Dialect::OpenaiResponses => {
-                openai_responses::response::decode(body).map_err(NoAnswer::from)
-            }
-        };
+        let decoded = coders::read(self.upstream, body, &self.quirks, self.context.stamp);
         let mut response: Response = decoded.map_err(|why| match why {
             NoAnswer::Failed(said, spent) => {
                 self.seen.spent = spent;
@@ -185,18 +172,12 @@ impl Translator {
         self.seen.spent = response.spent;
         self.seen.model.clone_from(&response.model);
         self.seen.terminal = Some(Terminal::Complete);
-        Ok(match self.client {
-            Dialect::OpenaiChat => {
-                openai_chat::response::encode(&response, &self.context, &mut self.losses)
-            }
-            Dialect::Anthropic => {
-                anthropic::response::encode(&response, &self.context, &mut self.losses)
-            }
-            Dialect::Gemini => gemini::response::encode(&response, &self.context, &mut self.losses),
-            Dialect::OpenaiResponses => {
-                openai_responses::response::encode(&response, &self.context, &mut self.losses)
-            }
-        })
+        Ok(coders::tell(
+            self.client,
+            &response,
+            &self.context,
+            &mut self.losses,
+        ))
     }
 
     /// Translates the next bytes of a stream, however they are cut. After [`Translator::terminal`] nothing is read or written.
@@ -282,12 +263,7 @@ impl Translator {
     /// What was left out of the request and of the answer.
     pub fn dropped(&self) -> Vec<Dropped> {
         let mut losses = self.losses.clone();
-        let answer = match &self.encoder {
-            Encoder::Anthropic(encoder) => encoder.losses(),
-            Encoder::Gemini(encoder) => encoder.losses(),
-            Encoder::OpenaiChat(encoder) => encoder.losses(),
-            Encoder::OpenaiResponses(encoder) => encoder.losses(),
-        };
+        let answer = self.encoder.losses();
         for dropped in answer.as_slice() {
             losses.add(dropped.clone());
         }
@@ -339,14 +315,17 @@ impl Translator {
             encoder,
             seen,
             halves,
+            grammar,
             violations,
             ..
         } = self;
         let mut on = |event: Event<'_>| {
             restore.on(event, |event| {
                 stops.on(event, |event| {
-                    let event = seen.note(event, *client);
-                    encoder.on(event, out)
+                    grammar.on(event, |event| {
+                        let event = seen.note(event, *client);
+                        encoder.on(event, out)
+                    })
                 })
             })
         };

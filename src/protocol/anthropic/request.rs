@@ -1,7 +1,9 @@
 //! Requests: what a client asks in this dialect, and what is asked of an upstream in it.
 mod blocks;
 mod caching;
+mod changes;
 mod decode;
+mod decode_tools;
 mod encode;
 mod media;
 mod messages;

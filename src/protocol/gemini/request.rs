@@ -2,6 +2,7 @@
 mod contents;
 mod decode;
 mod encode;
+mod files;
 mod history;
 mod tools;
 

@@ -119,6 +119,20 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// A URL that only its own cloud can open; `None` for what anybody can, or nobody.
+    pub fn in_a_cloud(&self) -> Option<&str> {
+        match self {
+            Self::Url { url, .. }
+                if !url.starts_with("http://") && !url.starts_with("https://") =>
+            {
+                Some(url.split(':').next().unwrap_or(url))
+            }
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Image {
     pub source: Source,

@@ -33,7 +33,7 @@
 //!   turn and on every host.
 //! * **History is repaired once**, for every target, by [`history::settle`]: results follow their calls, in the order of
 //!   the calls; missing ones are made up, orphans become text.
-//! * **Events** ([`event::Event`]) of one stream: `Start` first and once; `ToolArgs` only between `ToolStart` and
+//! * **Events** ([`event::Event`]) of one stream are held to [`grammar::Grammar`] once, in front of every encoder: `Start` first and once; `ToolArgs` only between `ToolStart` and
 //!   `ToolEnd` of its slot; every slot ended before `Stop`; `Stop` at most once; then `Usage` at will, then `End` or
 //!   `Error`. Slots may overlap, and text may come while a slot is open: a client dialect whose blocks may not overlap puts
 //!   [`sequence::Sequencer`] in front of its encoder.
@@ -46,6 +46,7 @@ pub mod context;
 pub mod error;
 pub mod estimate;
 pub mod event;
+pub mod grammar;
 pub mod history;
 pub mod mend;
 pub mod names;

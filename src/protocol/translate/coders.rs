@@ -2,9 +2,11 @@
 use bytes::BytesMut;
 
 use crate::protocol::hub::context::{Context, Stamp};
-use crate::protocol::hub::error::Violation;
+use crate::protocol::hub::error::{Losses, NoAnswer, RequestFault, Violation};
 use crate::protocol::hub::event::Event;
-use crate::protocol::hub::target::Quirks;
+use crate::protocol::hub::request::Request;
+use crate::protocol::hub::response::Response;
+use crate::protocol::hub::target::{Encoded, Quirks, Target};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 
 #[derive(Debug)]
@@ -89,5 +91,63 @@ impl Encoder {
             Self::OpenaiChat(encoder) => encoder.on(event, out),
             Self::OpenaiResponses(encoder) => encoder.on(event, out),
         }
+    }
+
+    /// What could not be said to the client.
+    pub fn losses(&self) -> &Losses {
+        match self {
+            Self::Anthropic(encoder) => encoder.losses(),
+            Self::Gemini(encoder) => encoder.losses(),
+            Self::OpenaiChat(encoder) => encoder.losses(),
+            Self::OpenaiResponses(encoder) => encoder.losses(),
+        }
+    }
+}
+
+/// A request for one candidate upstream.
+pub fn ask(
+    upstream: Dialect,
+    request: &Request,
+    target: &Target<'_>,
+) -> Result<Encoded, RequestFault> {
+    match upstream {
+        Dialect::Anthropic => anthropic::request::encode(request, target),
+        Dialect::Gemini => gemini::request::encode(request, target),
+        Dialect::OpenaiChat => openai_chat::request::encode(request, target),
+        Dialect::OpenaiResponses => openai_responses::request::encode(request, target),
+    }
+}
+
+/// A whole answer of an upstream.
+pub fn read(
+    upstream: Dialect,
+    body: &[u8],
+    quirks: &Quirks,
+    stamp: Stamp,
+) -> Result<Response, NoAnswer> {
+    match upstream {
+        Dialect::Anthropic => anthropic::response::decode(body).map_err(NoAnswer::from),
+        Dialect::Gemini => gemini::response::decode(body),
+        Dialect::OpenaiChat => {
+            openai_chat::response::decode(body, quirks, stamp).map_err(NoAnswer::from)
+        }
+        Dialect::OpenaiResponses => {
+            openai_responses::response::decode(body).map_err(NoAnswer::from)
+        }
+    }
+}
+
+/// A whole answer for a client.
+pub fn tell(
+    client: Dialect,
+    response: &Response,
+    context: &Context,
+    losses: &mut Losses,
+) -> Vec<u8> {
+    match client {
+        Dialect::Anthropic => anthropic::response::encode(response, context, losses),
+        Dialect::Gemini => gemini::response::encode(response, context, losses),
+        Dialect::OpenaiChat => openai_chat::response::encode(response, context, losses),
+        Dialect::OpenaiResponses => openai_responses::response::encode(response, context, losses),
     }
 }

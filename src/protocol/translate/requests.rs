@@ -73,6 +73,16 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
         });
         request.system.extend(texts);
     }
+    if request.turns.iter().all(|turn| turn.blocks.is_empty()) {
+        let (param, what) = match request.client {
+            Dialect::Anthropic | Dialect::OpenaiChat => ("messages", "message"),
+            Dialect::Gemini => ("contents", "content"),
+            Dialect::OpenaiResponses => ("input", "item"),
+        };
+        let message =
+            format!("there is nothing to answer; send at least one {what} that is not empty");
+        return Err(RequestFault::new(param, message));
+    }
     history::tell_apart(&mut request.turns);
     Ok(request)
 }

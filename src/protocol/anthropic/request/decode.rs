@@ -3,17 +3,18 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::super::wire::{
-    FormatIn, MessageIn, MetadataIn, OutputConfigIn, ThinkingIn, ToolChoiceIn, ToolIn,
+    FormatIn, MessageIn, MetadataIn, OutputConfigIn, ThinkingIn, ToolChoiceIn,
 };
-use super::blocks::{Reader, hosted, need, ttl};
+use super::blocks::{Reader, ttl};
+use super::changes;
+use super::decode_tools::tools;
 use crate::protocol::Dialect;
 use crate::protocol::anthropic::ATTRIBUTION;
-use crate::protocol::hub::block::{Block, Hosted, Text};
+use crate::protocol::hub::block::{Block, Text};
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{Object, Path, Str, is_null, without_position};
 use crate::protocol::hub::request::{
-    Extra, Format, Function, HostedTool, ReasoningMode, Request, Role, Show, Tier, Tool,
-    ToolChoice, Turn,
+    Extra, Format, ReasoningMode, Request, Role, Show, Tier, ToolChoice, Turn,
 };
 use crate::protocol::json::Document;
 use crate::protocol::models::effort::Effort;
@@ -34,6 +35,7 @@ pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
             member(&mut request, name, value, Path::of(document, name))?;
         }
     }
+    changes::apply(&mut request)?;
     for (name, missing) in [
         ("model", request.model.is_empty()),
         ("max_tokens", request.max_output.is_none()),
@@ -111,53 +113,6 @@ fn system(value: &RawValue, path: &Path<'_>) -> Result<Vec<Text>, RequestFault> 
         }
     }
     Ok(texts)
-}
-
-fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFault> {
-    let values: Vec<&RawValue> = path.read(value)?;
-    let mut tools = Vec::with_capacity(values.len());
-    for (index, raw) in values.into_iter().enumerate() {
-        let path = path.index(index);
-        let tool: ToolIn<'_> = path.read(raw)?;
-        let kind = tool.kind.as_deref().unwrap_or("custom");
-        if kind != "custom" {
-            tools.push(Tool::Hosted(HostedTool {
-                kind: hosted_tool(kind),
-                name: tool
-                    .name
-                    .map_or_else(|| kind.to_owned(), |name| name.to_owned()),
-                dialect: Dialect::Anthropic,
-                raw: raw.to_owned(),
-            }));
-            continue;
-        }
-        tools.push(Tool::Function(Function {
-            name: need(tool.name, &path, "name")?.to_owned(),
-            namespace: None,
-            description: tool.description.map(|text| text.to_owned()),
-            schema: tool.input_schema.map(ToOwned::to_owned),
-            strict: tool.strict,
-            cache: tool.cache_control.as_ref().map(ttl),
-            deferred: tool.defer_loading.unwrap_or(false),
-            eager: tool.eager_input_streaming.unwrap_or(false),
-            examples: tool.input_examples.map(ToOwned::to_owned),
-            own: false,
-        }));
-    }
-    Ok(tools)
-}
-
-/// Types carry a date: `web_search_20250305`.
-fn hosted_tool(kind: &str) -> Hosted {
-    let name = kind.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
-    match name {
-        "bash" => Hosted::Bash,
-        "text_editor" => Hosted::TextEditor,
-        "memory" => Hosted::Memory,
-        "computer" | "browser" => Hosted::Computer,
-        "mcp_toolset" => Hosted::Mcp,
-        name => hosted(name),
-    }
 }
 
 fn tool_choice(

@@ -17,6 +17,9 @@ pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, 
     {
         losses.omit("image_url.detail");
     }
+    if let Some(scheme) = image.source.in_a_cloud() {
+        return Err(unsupported(&format!("`{scheme}:` URLs")));
+    }
     let source = match &image.source {
         Source::Base64 { media_type, data } => {
             let media_type = sniff(data).unwrap_or(media_type);
@@ -36,6 +39,9 @@ pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, 
 
 /// A file as the source of a document.
 pub fn file(source: &Source) -> Result<SourceOut<'_>, RequestFault> {
+    if let Some(scheme) = source.in_a_cloud() {
+        return Err(unsupported(&format!("`{scheme}:` URLs")));
+    }
     match source {
         Source::Url { url, .. } => Ok(SourceOut::Url { url }),
         Source::File { .. } => Err(unsupported("files of another provider")),

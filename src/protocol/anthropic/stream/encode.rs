@@ -25,7 +25,7 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::block::{CallKind, Hosted};
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, Violation};
-use crate::protocol::hub::event::{Event, Start};
+use crate::protocol::hub::event::Event;
 use crate::protocol::hub::names::FREEFORM_FIELD;
 use crate::protocol::hub::opaque::{self, Opaque, Vendor};
 use crate::protocol::hub::response::Stop;
@@ -59,8 +59,6 @@ enum State {
     Between {
         blank: String,
     },
-    /// A rule was broken: only the error that says so may follow.
-    Broken,
     Ended,
     /// Nothing was written.
     Fresh,
@@ -84,7 +82,7 @@ impl Encoder {
         }
     }
 
-    /// Writes what follows from one event.
+    /// Writes what follows from one event. They come in the order of the [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let mut writer = Writer {
             context: &self.context,
@@ -93,7 +91,7 @@ impl Encoder {
         };
         let state = &mut self.state;
         self.sequencer.on(event, |event| {
-            *state = std::mem::replace(state, State::Broken).on(event, &mut writer)?;
+            *state = std::mem::replace(state, State::Ended).on(event, &mut writer);
             Ok(())
         })
     }
@@ -105,30 +103,17 @@ impl Encoder {
 }
 
 impl State {
-    fn on(self, event: Event<'_>, writer: &mut Writer<'_>) -> Result<Self, Violation> {
-        Ok(match (self, event) {
+    fn on(self, event: Event<'_>, writer: &mut Writer<'_>) -> Self {
+        match (self, event) {
             (Self::Ended, _) => Self::Ended,
             (_, Event::Error(said)) => {
                 error::event(&said, writer.out);
                 Self::Ended
             }
-            (Self::Broken, _) => Self::Broken,
-
-            (Self::Fresh, Event::Start(start)) => {
+            (Self::Fresh, Event::Ping) => Self::Fresh,
+            (_, Event::Start(start)) => {
                 writer.message_start(&start);
                 Self::between()
-            }
-            (Self::Fresh, Event::Ping) => Self::Fresh,
-            (_, Event::Start(_)) => {
-                return Err(Violation::new(
-                    "second_message_start",
-                    "the upstream began twice",
-                ));
-            }
-            // An upstream without a head: whatever comes first begins the message.
-            (Self::Fresh, event) => {
-                writer.message_start(&Start::default());
-                return Self::between().on(event, writer);
             }
             (state, Event::Ping) => {
                 writer
@@ -145,7 +130,6 @@ impl State {
                 writer.message_stop(&stop);
                 Self::Ended
             }
-            (Self::Stopped(stop), _) => Self::Stopped(stop),
             (state, Event::Stop(stop)) => {
                 state.close(None, writer);
                 Self::Stopped(stop)
@@ -156,7 +140,7 @@ impl State {
                 Self::Ended
             }
             (state, event) => state.content(event, writer),
-        })
+        }
     }
 
     const fn between() -> Self {

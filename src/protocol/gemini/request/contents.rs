@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::super::wire::{BlobOut, CallOut, ContentOut, FileOut, PartOut, ResultOut, SaidOut};
+use super::files;
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{
     Block, CallKind, DocumentSource, Reasoning, Source, ToolCall, ToolResult,
@@ -258,9 +259,9 @@ impl<'a> Writer<'a, '_> {
                 }),
                 ..PartOut::default()
             }),
-            Source::Url { url, media_type } if is_fetched(url) => Ok(PartOut {
+            Source::Url { url, media_type } if files::is_fetched(url) => Ok(PartOut {
                 file_data: Some(FileOut {
-                    mime_type: media_type.as_deref(),
+                    mime_type: files::mime(url, media_type.as_deref())?,
                     file_uri: url,
                 }),
                 ..PartOut::default()
@@ -314,24 +315,12 @@ fn media(block: &Block) -> Option<&Source> {
     }
 }
 
-/// Whether Gemini gets it by itself.
-fn is_fetched(url: &str) -> bool {
-    FETCHED.iter().any(|place| url.starts_with(place))
-}
-
 fn unsupported(what: &str) -> RequestFault {
     RequestFault::new(
         "messages",
         format!("this upstream does not take {what}; send the data itself, or use another model"),
     )
 }
-
-const FETCHED: &[&str] = &[
-    "gs://",
-    "https://generativelanguage.googleapis.com/",
-    "https://www.youtube.com/",
-    "https://youtu.be/",
-];
 
 /// What comes first where the history begins with the model.
 const CONTINUED: &str = "(conversation continues)";

@@ -62,7 +62,8 @@ impl Encoder {
         }
     }
 
-    /// Takes the next event and writes what it amounts to.
+    /// Takes the next event and writes what it amounts to. They come in the order of the
+    /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let Self { row, state, writer } = self;
         row.on(event, |event| {
@@ -133,12 +134,6 @@ impl State {
                 Ok(Self::Open)
             }
             (Self::Cut, _) => Err(Violation::bad_arguments()),
-            (_, Event::ToolStart { .. } | Event::ToolArgs { .. } | Event::ToolEnd { .. }) => {
-                Err(Violation::new(
-                    "delta_outside_block",
-                    "the upstream sent arguments of a tool call that is not open",
-                ))
-            }
             (state, event) => {
                 content(event, writer, out);
                 Ok(state)

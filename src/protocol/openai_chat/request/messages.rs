@@ -376,6 +376,9 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn image(&mut self, image: &'a Image) -> Result<PartOut<'a>, RequestFault> {
+        if let Some(scheme) = image.source.in_a_cloud() {
+            return Err(unsupported(&format!("`{scheme}:` URLs")));
+        }
         let url = match &image.source {
             Source::Base64 { media_type, data } => {
                 Cow::Owned(format!("data:{media_type};base64,{data}"))

@@ -38,8 +38,6 @@ pub struct Encoder {
 
 #[derive(Debug, Eq, PartialEq)]
 enum State {
-    /// A rule was broken: only the error that says so may follow.
-    Broken,
     Ended,
     Fresh,
     Open,
@@ -57,10 +55,10 @@ impl Encoder {
         }
     }
 
-    /// Writes what follows from one event.
+    /// Writes what follows from one event. They come in the order of the [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
-        let old = std::mem::replace(&mut self.state, State::Broken);
-        self.state = self.step(old, event, out)?;
+        let old = std::mem::replace(&mut self.state, State::Ended);
+        self.state = self.step(old, event, out);
         Ok(())
     }
 
@@ -69,33 +67,17 @@ impl Encoder {
         &self.tally.losses
     }
 
-    fn step(
-        &mut self,
-        state: State,
-        event: Event<'_>,
-        out: &mut BytesMut,
-    ) -> Result<State, Violation> {
-        Ok(match (state, event) {
+    fn step(&mut self, state: State, event: Event<'_>, out: &mut BytesMut) -> State {
+        match (state, event) {
             (State::Ended, _) => State::Ended,
             (_, Event::Error(said)) => {
                 error::event(&said, out);
                 State::Ended
             }
-            (State::Broken, _) => State::Broken,
             (State::Fresh, Event::Ping) => State::Fresh,
-            (State::Fresh, Event::Start(start)) => {
+            (_, Event::Start(start)) => {
                 self.start(&start, out);
                 State::Open
-            }
-            (_, Event::Start(_)) => {
-                return Err(Violation::new(
-                    "second_message_start",
-                    "the upstream began twice",
-                ));
-            }
-            (State::Fresh, event) => {
-                self.start(&Start::default(), out);
-                return self.step(State::Open, event, out);
             }
             (state, Event::Ping) => {
                 out.extend_from_slice(passthrough::ping(Dialect::OpenaiChat));
@@ -109,16 +91,16 @@ impl Encoder {
                 self.end(&stop, out);
                 State::Ended
             }
-            (State::Stopped(stop), _) | (State::Open, Event::Stop(stop)) => State::Stopped(stop),
-            (State::Open, Event::End) => {
+            (_, Event::Stop(stop)) => State::Stopped(stop),
+            (_, Event::End) => {
                 self.end(&Stop::End, out);
                 State::Ended
             }
-            (State::Open, event) => {
+            (state, event) => {
                 self.content(event, out);
-                State::Open
+                state
             }
-        })
+        }
     }
 
     /// Everything between the head and the stop.

@@ -100,6 +100,9 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn image(&mut self, image: &'a Image) -> Result<PartOut<'a>, RequestFault> {
+        if let Some(scheme) = image.source.in_a_cloud() {
+            return Err(unsupported(&format!("`{scheme}:` URLs")));
+        }
         let (image_url, file_id) = match &image.source {
             Source::File { .. } => (None, Some(self.file_id(&image.source)?)),
             source => (Some(place(source)), None),
@@ -117,6 +120,9 @@ impl<'a> Writer<'a, '_> {
         document: &'a Document,
         source: &'a Source,
     ) -> Result<PartOut<'a>, RequestFault> {
+        if let Some(scheme) = source.in_a_cloud() {
+            return Err(unsupported(&format!("`{scheme}:` URLs")));
+        }
         let mut part = (None, None, None, None);
         match source {
             Source::Base64 { media_type, .. } => {

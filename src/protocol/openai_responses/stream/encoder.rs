@@ -44,7 +44,8 @@ impl Encoder {
         }
     }
 
-    /// Takes the next event and writes what it amounts to.
+    /// Takes the next event and writes what it amounts to. They come in the order of the
+    /// [`Grammar`](crate::protocol::hub::grammar::Grammar).
     pub fn on(&mut self, event: Event<'_>, out: &mut BytesMut) -> Result<(), Violation> {
         let Self { row, state, writer } = self;
         row.on(event, |event| {
@@ -91,7 +92,7 @@ impl State {
                 writer.fail(out, &error);
                 Ok(Self::Ended)
             }
-            (state, event) => state.begin(writer, out).content(event, writer, out),
+            (state, event) => state.content(event, writer, out),
         }
     }
 
@@ -193,10 +194,6 @@ impl State {
                 call.close("completed", writer, out);
                 Ok(Self::Between)
             }
-            (_, Event::ToolArgs { .. } | Event::ToolEnd { .. }) => Err(Violation::new(
-                "delta_outside_block",
-                "the upstream sent arguments of a tool call that is not open",
-            )),
             (state, Event::ServerCall(call))
                 if call.kind == CallKind::Server(Hosted::WebSearch) =>
             {
