@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod explain;
 mod health;
+mod import;
 mod key;
 mod log;
 mod run;
@@ -38,6 +39,7 @@ enum Command {
     Demo(demo::Demo),
     Explain(explain::Explain),
     Health(health::Health),
+    Import(import::Import),
     /// Make client keys
     #[command(subcommand)]
     Key(key::Key),
@@ -68,6 +70,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
         Command::Health(health) => health.run(),
+        Command::Import(import) => import.run(),
         Command::Key(key) => key.run(),
         Command::Run(run) => run.run(),
         Command::Upstream(upstream) => upstream.run(),

@@ -23,6 +23,7 @@ mod fleet;
 mod fleet_totals;
 mod front;
 mod http2;
+mod imports;
 mod ledger;
 mod limits;
 mod local;
