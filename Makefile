@@ -28,22 +28,22 @@ build: ## target/release/weir, optimised
 	$(CARGO) build --locked --release
 
 # The README's promise: what the demo prints can be pasted.
-demo-smoke:
+demo-smoke: ## what the README says of the demo, line by line
 	$(CARGO) build --locked --workspace
 	scripts/demo-smoke.sh target/debug/weir
 
 test: test-core test-all test-clients ## everything that can fail: units, stories on real sockets, the vendors' SDKs
 
 # The core alone, without Pingora and tokio: proves that it does not need them.
-test-core:
+test-core: ## the core alone, without Pingora and tokio
 	scripts/prerequisites.sh build
 	$(CARGO) test --locked --lib --no-default-features
 
-test-all:
+test-all: ## units and stories on real sockets
 	scripts/prerequisites.sh build prometheus
 	$(CARGO) test --locked --workspace
 
-test-clients:
+test-clients: ## the vendors' own SDKs, Python and Node
 	scripts/prerequisites.sh test
 	scripts/test-clients.sh
 
@@ -60,17 +60,17 @@ fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it
 
 check: fmt-check clippy doc ## format, lints and documentation, all warnings as errors
 
-fmt-check:
+fmt-check: ## the format, as `cargo fmt` has it
 	scripts/prerequisites.sh check
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
-clippy:
+clippy: ## the lints, warnings as errors
 	scripts/prerequisites.sh build check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --lib --tests --no-default-features -- -D warnings
 
-doc:
+doc: ## the documentation of the code, warnings as errors
 	scripts/prerequisites.sh build
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
@@ -107,7 +107,7 @@ bench: ## the benchmarks, optimised
 	$(CARGO) bench --locked --bench '*'
 
 # Each benchmark once, unoptimised: do they still run?
-bench-smoke:
+bench-smoke: ## each benchmark once, unoptimised
 	scripts/prerequisites.sh build
 	$(CARGO) test --locked --bench '*'
 
@@ -118,7 +118,7 @@ fuzz-smoke: ## every fuzz target for a few seconds
 loadtest: ## nginx, bare Pingora and Weir side by side; options: loadtest/run.sh --help
 	loadtest/run.sh
 
-loadtest-smoke:
+loadtest-smoke: ## the load test and the fault soak for a few seconds
 	PROFILE=dev loadtest/run.sh --smoke
 	$(CARGO) build --locked --workspace
 	target/debug/faults --weir target/debug/weir --duration 20s --warm-up 4s

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use structure::Tree;
 use tokens::tokens;
 
+#[path = "architecture/documents.rs"]
+mod documents;
 #[path = "architecture/structure.rs"]
 mod structure;
 #[path = "architecture/tokens.rs"]
@@ -98,6 +100,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "simulator",
             "admin",
             "edge",
+            "websocket",
             "request",
             "relay",
             "state",

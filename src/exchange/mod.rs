@@ -33,6 +33,7 @@ mod route;
 mod served;
 mod session;
 pub mod side;
+pub mod socket;
 pub mod target;
 mod translated;
 mod unsaid;

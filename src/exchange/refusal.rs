@@ -96,7 +96,7 @@ pub enum Refusal {
     VendorUnserved {
         dialect: Dialect,
     },
-    /// Codex asks for a WebSocket first.
+    /// `GET /v1/responses` that is no upgrade to a WebSocket.
     WebSocket,
     WrongMethod {
         allowed: &'static str,
@@ -300,7 +300,9 @@ impl Refusal {
             Self::VendorUnserved { dialect } => {
                 format!("no account here speaks {dialect}, to which this endpoint belongs")
             }
-            Self::WebSocket => "WebSocket is not offered; POST /v1/responses instead".into(),
+            Self::WebSocket => {
+                "this takes an upgrade to a WebSocket (version 13, HTTP/1.1); otherwise POST /v1/responses".into()
+            }
             Self::WrongMethod { allowed } => format!("this path takes {allowed}"),
         }
     }

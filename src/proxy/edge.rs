@@ -21,6 +21,7 @@ use super::reached::Left;
 use super::relay::Relay;
 use super::request::{Exchange, Stage};
 use super::state::app::App;
+use super::websocket;
 use crate::config::ClientKey;
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
@@ -34,13 +35,16 @@ pub(super) struct Edge {
     app: Arc<App>,
     /// The key that all requests are of, whatever they carry: they come from inside the process.
     acting_as: Option<Arc<str>>,
+    /// Serves the requests that come in on a WebSocket; those have none.
+    sockets: Option<websocket::Serve>,
 }
 
 impl Edge {
-    pub(super) fn new(app: Arc<App>) -> Self {
+    pub(super) fn new(app: Arc<App>, sockets: Option<websocket::Serve>) -> Self {
         Self {
             app,
             acting_as: None,
+            sockets,
         }
     }
 
@@ -49,6 +53,7 @@ impl Edge {
         Self {
             app,
             acting_as: Some(key),
+            sockets: None,
         }
     }
 
@@ -84,19 +89,12 @@ impl Edge {
                 local => Ok(Received::Answer(self.public(local))),
             };
         }
-        if let Some(preflight) = origin::preflight(
-            exchange.snapshot.gateway.config.server.cors.as_ref(),
-            &head.method,
-            &head.headers,
-        ) {
+        let config = exchange.snapshot.gateway.config.clone();
+        let cors = config.server.cors.as_ref();
+        if let Some(preflight) = origin::preflight(cors, &head.method, &head.headers) {
             return Ok(Received::Answer(preflight));
         }
-        let limit = exchange
-            .snapshot
-            .gateway
-            .config
-            .server
-            .max_concurrent_requests;
+        let limit = config.server.max_concurrent_requests;
         exchange.in_flight = Some(self.app.enter(limit).ok_or(Refusal::Overloaded)?);
         let (gateway, wall) = (&exchange.snapshot.gateway, SystemTime::now());
         let key = match &self.acting_as {
@@ -119,7 +117,11 @@ impl Edge {
                 Ok(Received::Answer(answer))
             }
             Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
-            Operation::WebSocket => Err(Refusal::WebSocket),
+            Operation::WebSocket => {
+                let serve = self.sockets.as_ref().ok_or(Refusal::WebSocket)?;
+                websocket::serve(&self.app, serve, session, exchange).await?;
+                Ok(Received::Gone)
+            }
             Operation::WrongMethod { allowed } => Err(Refusal::WrongMethod { allowed }),
             Operation::Path(fault) => Err(Refusal::Path(fault)),
             Operation::Unknown => Err(Refusal::not_found(head.uri.path())),

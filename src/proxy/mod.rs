@@ -5,6 +5,7 @@
 //! ```text
 //! process           listeners, threads, signals, drain
 //! edge, admin       the hooks of the data plane; the admin plane
+//! websocket          the Responses API on a WebSocket
 //! request, relay, …  one request
 //! state             what all requests share: configuration in force, certificates, totals
 //! client, upstream  the two sides
@@ -26,6 +27,7 @@ mod rounds;
 pub mod simulator;
 mod state;
 mod upstream;
+mod websocket;
 
 pub use process::server;
 pub use state::reload;

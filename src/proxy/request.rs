@@ -129,6 +129,12 @@ impl Exchange {
         self.record.begun = true;
     }
 
+    /// It is no request that is counted: it takes no place among those at once and has no access line.
+    pub(super) fn leave_unsettled(&mut self) {
+        self.record.begun = false;
+        self.in_flight = None;
+    }
+
     pub(super) fn note(&mut self, admitted: &Admitted) {
         let outcome = &mut self.record.outcome;
         outcome.model_asked = Some(admitted.model.clone()).filter(|model| !model.is_empty());

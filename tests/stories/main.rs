@@ -37,6 +37,7 @@ mod rewrites;
 mod rotation;
 mod routing;
 mod shutdown;
+mod sockets;
 mod streaming;
 mod telemetry;
 mod translation;

@@ -92,13 +92,6 @@ impl Draft {
         name
     }
 
-    /// The account of that name.
-    pub fn account_mut(&mut self, name: &str) -> Option<&mut Account> {
-        self.accounts
-            .iter_mut()
-            .find(|account| account.name == name)
-    }
-
     pub fn key(&mut self, mut key: Key) {
         key.name = self.free(&key.name, "key");
         self.keys.push(key);

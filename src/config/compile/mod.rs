@@ -116,6 +116,7 @@ impl Compiler<'_, '_> {
         let retry = service::retry(&raw.retry);
         let keepalive = service::keepalive(&raw.keepalive);
         let log = self.log(&raw.log);
+        let websocket = service::websocket(&raw.websocket);
         let limits = self.limits(&raw.limits);
         let ledger = Self::ledger(&raw.ledger);
         let prometheus = self.prometheus(raw);
@@ -145,6 +146,7 @@ impl Compiler<'_, '_> {
             retry: retry?,
             keepalive: keepalive?,
             log: log?,
+            websocket: websocket?,
             projects,
             default_pool,
             fingerprint: Fingerprint::new(self.files.fingerprint(hash)),

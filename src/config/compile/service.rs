@@ -9,7 +9,7 @@ use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
 use crate::config::{
     ClientTimeouts, ConnectionLimits, Cors, Keepalive, Listener, Log, Price, Retry, Server,
-    TlsFiles,
+    TlsFiles, WebSocket,
 };
 
 impl Compiler<'_, '_> {
@@ -199,6 +199,11 @@ pub(super) fn keepalive(section: &Section<raw::Keepalive>) -> Option<Keepalive> 
     Some(Keepalive {
         before_head: raw.before_head.value(),
     })
+}
+
+pub(super) fn websocket(section: &Section<raw::WebSocket>) -> Option<WebSocket> {
+    let max_age = section.get()?.max_age.value();
+    Some(WebSocket { max_age })
 }
 
 fn price(raw: &raw::Price) -> Option<Price> {

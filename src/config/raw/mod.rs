@@ -92,6 +92,8 @@ Raw {
     log: Section<Log>,
     /// A Prometheus server that knows what other processes used.
     prometheus: Field<Prometheus>,
+    /// Responses over WebSocket.
+    websocket: Section<WebSocket>,
 });
 
 mapping!("the settings of the admin plane"
@@ -216,6 +218,13 @@ Log {
     access: Setting<AccessTarget> = AccessTarget::or(AccessLog::Stdout),
     /// Log request and response bodies, for debugging only.
     bodies: Setting<Boolean> = Boolean::or(false),
+});
+
+mapping!("the settings of WebSockets"
+/// Responses over WebSocket.
+WebSocket {
+    /// How long a socket may be open. It ends after the response that runs then.
+    max_age: Setting<Span> = Span::or(hours(1)).above(Duration::ZERO).up_to(hours(24)),
 });
 
 /// A log level, by name.

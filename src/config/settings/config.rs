@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::rewrite::Rewrite;
 use super::{
     Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
-    ModelCapabilities, Pool, Price, Project, Prometheus, Retry, Route, Server,
+    ModelCapabilities, Pool, Price, Project, Prometheus, Retry, Route, Server, WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
@@ -45,6 +45,7 @@ pub struct Config {
     pub retry: Retry,
     pub keepalive: Keepalive,
     pub log: Log,
+    pub websocket: WebSocket,
     /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no
     /// limits: the only values of that label.
     pub projects: Vec<Project>,

@@ -29,4 +29,5 @@ pub use route::{Route, When};
 pub use service::{
     AccessLog, Admin, AdminAddr, AdminToken, ClientTimeouts, ConnectionLimits, Console, Cors,
     Keepalive, Listener, Log, LogFormat, ProxyProtocol, Retry, Role, Server, TlsFiles, TlsVersion,
+    WebSocket,
 };

@@ -173,6 +173,13 @@ pub struct Keepalive {
     pub before_head: Option<Duration>,
 }
 
+/// The `websocket` section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WebSocket {
+    /// How long a socket may be open.
+    pub max_age: Duration,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Log {
     pub format: LogFormat,

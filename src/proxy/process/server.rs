@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerOptions, ServerApp as _};
+use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp as _};
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
-use pingora_proxy::http_proxy;
+use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -35,6 +36,7 @@ use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
 use crate::proxy::state::tls::Certificate;
+use crate::proxy::websocket;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
 #[derive(Debug)]
@@ -184,6 +186,7 @@ async fn serve(
             _ = stop.recv() => Stop::Now,
         };
     }
+    app.begin_closing();
     let _ = data_stop.send(true);
     if last == Stop::Drain {
         let limit = app.gateway().config.server.drain_timeout;
@@ -230,7 +233,8 @@ fn data_plane(
     listeners: Vec<(TcpListener, Listener)>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<tokio::task::JoinHandle<()>, StartError> {
-    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Edge::new(app.clone()));
+    let edge = Edge::new(app.clone(), Some(sockets(app)));
+    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), edge);
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     proxy.server_options = Some(options);
@@ -257,6 +261,24 @@ fn data_plane(
         // Connections that wait for a request end now.
         proxy.cleanup().await;
     }))
+}
+
+/// Serves connections that never leave this process: those of WebSockets.
+fn sockets(app: &Arc<App>) -> websocket::Serve {
+    let conf = Arc::new(ServerConf::default());
+    let mut proxy = HttpProxy::new(Edge::new(app.clone(), None), conf);
+    proxy.handle_init_modules();
+    let proxy = Arc::new(proxy);
+    // Each has one request, so nobody has to be told of a shutdown.
+    let (never, shutdown) = watch::channel(false);
+    Arc::new(move |stream| {
+        let _open = &never;
+        let (proxy, shutdown) = (proxy.clone(), shutdown.clone());
+        Box::pin(async move {
+            let session = ServerSession::new_http1(stream);
+            proxy.process_new_http(session, &shutdown).await;
+        })
+    })
 }
 
 fn admin_plane(

@@ -41,6 +41,10 @@ pub(crate) struct App {
     draining: AtomicBool,
     /// Told when the last request in flight ends.
     idle: Notify,
+    /// Whether connections are being closed, which is after `server.drain_delay`.
+    closing: AtomicBool,
+    /// Told of that.
+    close: Notify,
     /// Told to every relay when the drain is over.
     cut: Notify,
     /// Told of every new configuration.
@@ -112,6 +116,8 @@ impl App {
             quarter_of_memory: quarter_of_memory(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
+            closing: AtomicBool::new(false),
+            close: Notify::new(),
             cut: Notify::new(),
             reloads: Notify::new(),
             host: host(),
@@ -255,6 +261,27 @@ impl App {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Connections end as soon as nothing is in flight on them.
+    pub(crate) fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.close.notify_waiters();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when connections are being closed.
+    pub(crate) async fn until_closing(&self) {
+        let told = self.close.notified();
+        tokio::pin!(told);
+        // From here on nothing is missed.
+        told.as_mut().enable();
+        if !self.is_closing() {
+            told.await;
+        }
     }
 
     /// Waits until nothing is in flight.

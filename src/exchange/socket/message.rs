@@ -1,0 +1,331 @@
+//! What a message of the client asks for.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::said::{Fault, Lane};
+
+/// A message, read.
+#[derive(Debug)]
+pub enum Message {
+    Create(Box<Create>),
+    Steer(Steer),
+}
+
+/// `response.create`.
+#[derive(Debug)]
+pub struct Create {
+    lane: Lane,
+    /// The response that it continues.
+    previous: Option<String>,
+    /// Whether an answer is wanted; else only an id to continue from.
+    generates: bool,
+    /// Whether the provider may keep the response.
+    is_stored: bool,
+    /// New items, as they came.
+    input: Option<Box<RawValue>>,
+    /// The rest of the body, as it came.
+    members: BTreeMap<String, Box<RawValue>>,
+}
+
+/// `response.steer`.
+#[derive(Debug)]
+pub struct Steer {
+    pub lane: Lane,
+    pub previous: String,
+    pub input: Box<RawValue>,
+}
+
+/// Reads a message.
+pub fn read(text: &str) -> Result<Message, Fault> {
+    let mut members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|_| Fault::invalid("a message is a JSON object"))?;
+    let lane = lane(members.remove("stream_id").as_deref())?;
+    let kind = members.remove("type");
+    match kind.as_deref().and_then(text_of).as_deref() {
+        Some("response.create") => {
+            Create::of(lane, members).map(|create| Message::Create(Box::new(create)))
+        }
+        Some("response.steer") => Steer::of(lane, members).map(Message::Steer),
+        _ => Err(
+            Fault::invalid("expected an event of the type `response.create`")
+                .about("type")
+                .on(lane),
+        ),
+    }
+}
+
+impl Create {
+    fn of(lane: Lane, mut members: BTreeMap<String, Box<RawValue>>) -> Result<Self, Fault> {
+        // Every answer on a socket is a stream, and none is made in the background.
+        members.remove("stream");
+        members.remove("background");
+        let is_false = |value: Option<&RawValue>| value.is_some_and(|value| value.get() == "false");
+        let generates = !is_false(members.remove("generate").as_deref());
+        let is_stored = !is_false(members.get("store").map(|value| &**value));
+        let previous = match members.remove("previous_response_id") {
+            Some(value) if value.get() != "null" => {
+                let fault = || {
+                    Fault::invalid("`previous_response_id` is the id of a response")
+                        .about("previous_response_id")
+                };
+                let id = text_of(&value).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+                Some(id.ok_or_else(|| fault().on(lane.clone()))?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            input: members.remove("input"),
+            lane,
+            previous,
+            generates,
+            is_stored,
+            members,
+        })
+    }
+
+    /// The lane that it runs on.
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// The response that it continues.
+    pub fn previous(&self) -> Option<&str> {
+        self.previous.as_deref()
+    }
+
+    /// Whether an answer is wanted.
+    pub const fn generates(&self) -> bool {
+        self.generates
+    }
+
+    /// Whether the provider may keep the response, and so may know the one that this continues.
+    pub const fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// The model asked for.
+    pub fn model(&self) -> Option<String> {
+        text_of(self.members.get("model")?)
+    }
+
+    /// Bytes that it takes while it waits.
+    pub fn weight(&self) -> usize {
+        let members = self
+            .members
+            .iter()
+            .map(|(name, value)| name.len() + value.get().len());
+        members.sum::<usize>() + self.input.as_ref().map_or(0, |input| input.get().len())
+    }
+
+    /// The new items as a list without its brackets.
+    pub fn items(&self) -> Bytes {
+        let Some(text) = self.input.as_ref().map(|input| input.get()) else {
+            return Bytes::new();
+        };
+        if let Some(inner) = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+        {
+            return Bytes::copy_from_slice(inner.trim().as_bytes());
+        }
+        if !text.starts_with('"') {
+            // Whoever reads the whole body says what is wrong with it.
+            return Bytes::copy_from_slice(text.as_bytes());
+        }
+        Bytes::from(format!(
+            r#"{{"type":"message","role":"user","content":{text}}}"#
+        ))
+    }
+
+    /// The body of the `POST` that it stands for. `history` is what this socket knows of the response that it continues;
+    /// without it that response is left for others to know.
+    pub fn body(&self, history: Option<&[Bytes]>) -> Vec<u8> {
+        let known: usize = history
+            .unwrap_or_default()
+            .iter()
+            .map(|items| items.len() + 1)
+            .sum();
+        let mut body = Vec::with_capacity(self.weight() + known + 128);
+        body.extend_from_slice(br#"{"stream":true"#);
+        for (name, value) in &self.members {
+            body.push(b',');
+            push_text(&mut body, name);
+            body.push(b':');
+            body.extend_from_slice(value.get().as_bytes());
+        }
+        match history {
+            Some(history) => {
+                let new = self.items();
+                body.extend_from_slice(br#","input":["#);
+                let parts = history
+                    .iter()
+                    .chain([&new])
+                    .filter(|items| !items.is_empty());
+                for (position, items) in parts.enumerate() {
+                    if position > 0 {
+                        body.push(b',');
+                    }
+                    body.extend_from_slice(items);
+                }
+                body.push(b']');
+            }
+            None => {
+                if let Some(input) = &self.input {
+                    body.extend_from_slice(br#","input":"#);
+                    body.extend_from_slice(input.get().as_bytes());
+                }
+                if let Some(previous) = &self.previous {
+                    body.extend_from_slice(br#","previous_response_id":"#);
+                    push_text(&mut body, previous);
+                }
+            }
+        }
+        body.push(b'}');
+        body
+    }
+}
+
+impl Steer {
+    fn of(lane: Lane, mut members: BTreeMap<String, Box<RawValue>>) -> Result<Self, Fault> {
+        let previous = members
+            .remove("previous_response_id")
+            .as_deref()
+            .and_then(text_of);
+        let (Some(previous), Some(input)) = (previous, members.remove("input")) else {
+            let fault = Fault::invalid("`response.steer` needs `previous_response_id` and `input`");
+            return Err(fault.about("previous_response_id").on(lane));
+        };
+        Ok(Self {
+            lane,
+            previous,
+            input,
+        })
+    }
+}
+
+fn lane(value: Option<&RawValue>) -> Result<Lane, Fault> {
+    match value {
+        None => Ok(None),
+        Some(value) if value.get() == "null" => Ok(None),
+        Some(value) => {
+            let id = text_of(value).filter(|id| !id.is_empty() && id.len() <= LONGEST_LANE);
+            let id = id.ok_or_else(|| {
+                Fault::coded(
+                    "invalid_stream_id",
+                    "`stream_id` is a text of 1 to 64 bytes",
+                )
+                .about("stream_id")
+            })?;
+            Ok(Some(Arc::from(id)))
+        }
+    }
+}
+
+/// The text that a JSON string stands for.
+fn text_of(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// Ids of responses are far shorter.
+const LONGEST_ID: usize = 256;
+
+const LONGEST_LANE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(text: &str) -> Create {
+        match read(text) {
+            Ok(Message::Create(create)) => *create,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn body(create: &Create, history: Option<&[Bytes]>) -> serde_json::Value {
+        serde_json::from_slice(&create.body(history)).expect("JSON")
+    }
+
+    #[test]
+    fn a_create_is_the_body_of_a_post() {
+        let create = create(
+            r#"{"type":"response.create","model":"m","stream":false,"background":true,"store":false,"input":"Hi","x":1.50}"#,
+        );
+        assert!(create.generates() && !create.is_stored() && create.previous().is_none());
+        assert_eq!(create.model().as_deref(), Some("m"));
+        let body = String::from_utf8(create.body(None)).expect("text");
+        assert_eq!(
+            body,
+            r#"{"stream":true,"model":"m","store":false,"x":1.50,"input":"Hi"}"#
+        );
+    }
+
+    #[test]
+    fn a_known_response_is_continued_with_what_was_said() {
+        let create = create(
+            r#"{"type":"response.create","previous_response_id":"r1","generate":false,"input":[{"b":2}]}"#,
+        );
+        assert!(!create.generates() && create.is_stored());
+        let history = [Bytes::from_static(b"{\"a\":1}"), Bytes::new()];
+        assert_eq!(
+            body(&create, Some(&history)),
+            serde_json::json!({"stream": true, "input": [{"a": 1}, {"b": 2}]})
+        );
+        assert_eq!(
+            body(&create, None),
+            serde_json::json!({"stream": true, "input": [{"b": 2}], "previous_response_id": "r1"})
+        );
+        assert_eq!(
+            body(&create, Some(&[]))["input"],
+            serde_json::json!([{"b": 2}])
+        );
+    }
+
+    #[test]
+    fn a_text_becomes_a_message() {
+        let create = create(r#"{"type":"response.create","input":"a\"b","stream_id":"s"}"#);
+        assert_eq!(create.lane().as_deref(), Some("s"));
+        let item: serde_json::Value = serde_json::from_slice(&create.items()).expect("JSON");
+        assert_eq!(
+            item,
+            serde_json::json!({"type": "message", "role": "user", "content": "a\"b"})
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_a_fault() {
+        let long = format!(
+            r#"{{"type":"response.create","stream_id":"{}"}}"#,
+            "x".repeat(65)
+        );
+        for text in [
+            "",
+            "[]",
+            "3",
+            "{",
+            r#"{"type":"response.cancel"}"#,
+            r#"{"type":3}"#,
+            "{}",
+            &long,
+            r#"{"type":"response.create","stream_id":""}"#,
+            r#"{"type":"response.create","stream_id":7}"#,
+            r#"{"type":"response.create","previous_response_id":7}"#,
+            r#"{"type":"response.steer","input":"x"}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(matches!(
+            read(
+                r#"{"type":"response.steer","previous_response_id":"r","input":"x","stream_id":null}"#
+            ),
+            Ok(Message::Steer(_))
+        ));
+    }
+}

@@ -1,0 +1,94 @@
+//! A connection of this process with itself, in memory: how a message of a socket becomes an ordinary request.
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+/// The server's end. To whom it asks it is a connection of the client whose socket it serves.
+#[derive(Debug)]
+pub(super) struct Local {
+    stream: DuplexStream,
+    client: Option<Arc<SocketDigest>>,
+}
+
+impl Local {
+    /// The server's end, and the other one.
+    pub(super) fn pair(client: Option<Arc<SocketDigest>>) -> (Self, DuplexStream) {
+        let (stream, other) = tokio::io::duplex(ROOM);
+        (Self { stream, client }, other)
+    }
+}
+
+impl AsyncRead for Local {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Local {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Local {
+    async fn shutdown(&mut self) {
+        // The other end may be gone; then there is nothing left to shut down.
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.stream).await;
+    }
+}
+
+impl UniqueID for Local {
+    fn id(&self) -> UniqueIDType {
+        0
+    }
+}
+
+impl Ssl for Local {}
+
+impl GetTimingDigest for Local {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Local {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Local {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.client.clone()
+    }
+}
+
+impl Peek for Local {}
+
+/// Bytes on the way, each way.
+const ROOM: usize = 64 << 10;

@@ -1,0 +1,348 @@
+//! The Responses API on a WebSocket: `GET /v1/responses` with an upgrade.
+//!
+//! A socket is a client of this same process: every `response.create` is sent as a `POST /v1/responses` over a connection
+//! in memory, with the headers of the upgrade. So it is authenticated, limited, routed, failed over and logged as any
+//! other request is, and there is one relay. What is left for this room is framing, whose turn it is, and memory.
+mod frames;
+mod local;
+mod turn;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, UPGRADE};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+use pingora_proxy::Session;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use self::frames::{Frames, Said};
+use self::turn::{Caller, Ended, Remembered, Task, Told};
+use super::client::buffered::Held;
+use super::request::Exchange;
+use super::state::app::App;
+use crate::exchange::admit;
+use crate::exchange::refusal::Refusal;
+use crate::exchange::socket::chain::Chain;
+use crate::exchange::socket::lanes::Lanes;
+use crate::exchange::socket::message::{self, Create, Message};
+use crate::exchange::socket::said::{self, Fault};
+
+pub(super) use self::turn::Serve;
+
+/// Upgrades the connection and serves the socket to its end. Whoever calls is known already.
+pub(super) async fn serve(
+    app: &Arc<App>,
+    serve: &Serve,
+    session: &mut Session,
+    exchange: &mut Exchange,
+) -> Result<(), Refusal> {
+    if app.is_closing() {
+        return Err(Refusal::Draining);
+    }
+    let accepted = accepted(session).ok_or(Refusal::WebSocket)?;
+    let Ok(mut head) = ResponseHeader::build(101, Some(8)) else {
+        return Err(Refusal::WebSocket);
+    };
+    let fields = [
+        (UPGRADE.as_str(), "websocket"),
+        (CONNECTION.as_str(), "Upgrade"),
+        ("sec-websocket-accept", &accepted),
+    ];
+    let own = exchange.own_headers.iter();
+    let own = own.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    for (name, value) in fields.into_iter().chain(own) {
+        if head.insert_header(name.to_owned(), value).is_err() {
+            return Err(Refusal::WebSocket);
+        }
+    }
+    let config = &exchange.snapshot.gateway.config;
+    let (most, max_age) = (config.server.max_body, config.websocket.max_age);
+    let digest = session
+        .digest()
+        .and_then(|digest| digest.socket_digest.clone());
+    let caller = Caller::new(session.req_header(), digest, serve.clone(), most);
+    // What it carries is counted and logged, one by one; the socket itself is no request.
+    exchange.leave_unsettled();
+    let client = &mut session.downstream_session;
+    if client.write_response_header(Box::new(head)).await.is_err() {
+        return Ok(());
+    }
+    let (tell, told) = mpsc::channel(EVENTS_ON_THE_WAY);
+    let socket = Socket {
+        app: app.clone(),
+        caller: Arc::new(caller),
+        frames: Frames::new(most),
+        lanes: Lanes::new(most),
+        chain: Chain::new(most),
+        held: None,
+        turns: JoinSet::new(),
+        tell,
+        unread: 0,
+        ending: None,
+    };
+    socket.run(client, told, max_age).await;
+    Ok(())
+}
+
+/// The answer to the key of the upgrade; `None` when this is no upgrade to a WebSocket.
+fn accepted(session: &Session) -> Option<String> {
+    if !session.is_upgrade_req() {
+        return None;
+    }
+    let header = |name: &str| session.req_header().headers.get(name)?.to_str().ok();
+    let is_ours = header("upgrade")?.eq_ignore_ascii_case("websocket")
+        && header("sec-websocket-version")? == "13";
+    frames::accept(header("sec-websocket-key")?).filter(|_| is_ours)
+}
+
+/// An open socket.
+struct Socket {
+    app: Arc<App>,
+    caller: Arc<Caller>,
+    frames: Frames,
+    lanes: Lanes,
+    chain: Chain,
+    /// What it takes of `server.max_buffered`.
+    held: Option<Held>,
+    /// Dropped with the socket, and with them their requests.
+    turns: JoinSet<()>,
+    tell: mpsc::Sender<Told>,
+    /// Bytes since the last whole message.
+    unread: usize,
+    /// Why nothing begins any more: it ends as soon as nothing runs.
+    ending: Option<Ending>,
+}
+
+#[derive(Clone, Copy)]
+enum Ending {
+    Age(Duration),
+    Drain,
+}
+
+/// The client is gone, or was told the last of it.
+struct Over;
+
+impl Socket {
+    async fn run(
+        mut self,
+        client: &mut ServerSession,
+        mut told: mpsc::Receiver<Told>,
+        max_age: Duration,
+    ) {
+        let app = self.app.clone();
+        let mut pings = tokio::time::interval(PING_EVERY);
+        pings.reset();
+        let age = tokio::time::sleep(max_age);
+        let (drain, cut) = (app.until_closing(), app.until_well_cut());
+        tokio::pin!(age, drain, cut);
+        loop {
+            let step = tokio::select! {
+                read = client.read_request_body() => match read {
+                    Ok(Some(bytes)) => self.read(&bytes),
+                    _ => return,
+                },
+                Some(first) = told.recv() => {
+                    self.tell_client(first);
+                    for _ in 1..EVENTS_ON_THE_WAY {
+                        let Ok(more) = told.try_recv() else { break };
+                        self.tell_client(more);
+                    }
+                    Ok(())
+                }
+                Some(_) = self.turns.join_next() => Ok(()),
+                _ = pings.tick() => {
+                    self.frames.ping();
+                    Ok(())
+                }
+                () = &mut age, if self.ending.is_none() => {
+                    self.ending = Some(Ending::Age(max_age));
+                    Ok(())
+                }
+                () = &mut drain, if self.ending.is_none() => {
+                    self.ending = Some(Ending::Drain);
+                    Ok(())
+                }
+                // The requests have said their last words by now.
+                () = &mut cut => {
+                    self.frames.close(CloseCode::Restart, "this proxy is being restarted");
+                    Err(Over)
+                }
+            };
+            let is_over = step.and_then(|()| self.go_on()).is_err();
+            let bytes = self.frames.take();
+            if !bytes.is_empty() && client.write_response_body(bytes, false).await.is_err()
+                || is_over
+            {
+                return;
+            }
+        }
+    }
+
+    /// Takes bytes of the client.
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Over> {
+        self.frames.push(bytes);
+        self.unread += bytes.len();
+        while let Some(said) = self.frames.next() {
+            self.unread = 0;
+            match said {
+                Said::Text(text) => self.heard(&text),
+                Said::End => return Err(Over),
+            }
+        }
+        if self.unread > SMALL && !self.hold() {
+            self.frames.close(
+                CloseCode::Again,
+                "this proxy is holding as large requests as it may",
+            );
+            return Err(Over);
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, text: &str) {
+        let offered = message::read(text).and_then(|message| match message {
+            Message::Create(create) => self.lanes.offer(create),
+            Message::Steer(steer) => {
+                self.frames.say(said::not_steered(&steer));
+                Ok(())
+            }
+        });
+        if let Err(fault) = offered {
+            self.frames.say(fault.event());
+        }
+    }
+
+    fn tell_client(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.frames.say(event),
+            Told::End(Ended { lane, remembered }) => {
+                self.lanes.ended(&lane);
+                if let Some(remembered) = remembered {
+                    self.remember(remembered);
+                }
+            }
+        }
+    }
+
+    /// Begins what may begin, and ends the socket when it has to.
+    fn go_on(&mut self) -> Result<(), Over> {
+        if let Some(ending) = self.ending {
+            if !self.lanes.is_idle() {
+                return Ok(());
+            }
+            match ending {
+                Ending::Age(age) => {
+                    self.frames.say(Fault::too_old(age.as_secs() / 60).event());
+                    self.frames.close(
+                        CloseCode::Normal,
+                        "the socket has been open for as long as it may",
+                    );
+                }
+                Ending::Drain => self
+                    .frames
+                    .close(CloseCode::Restart, "this proxy is being restarted"),
+            }
+            return Err(Over);
+        }
+        while let Some(create) = self.lanes.next() {
+            self.begin(&create);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, create: &Create) {
+        let lane = create.lane().clone();
+        let history = match create.previous() {
+            None => None,
+            Some(previous) => match self.chain.history(previous) {
+                Some(history) => Some(history),
+                // Nobody else can know it.
+                None if !create.is_stored() => {
+                    self.frames
+                        .say(Fault::unknown_response(previous).on(lane.clone()).event());
+                    self.lanes.ended(&lane);
+                    return;
+                }
+                None => None,
+            },
+        };
+        if !create.generates() {
+            self.warm(create);
+            self.lanes.ended(&lane);
+            return;
+        }
+        let task = Task {
+            body: create.body(history),
+            previous: create.previous().map(str::to_owned),
+            input: create.items(),
+            lane,
+        };
+        self.turns
+            .spawn(self.caller.clone().run(task, self.tell.clone()));
+    }
+
+    /// Nothing is generated: what was sent is remembered under an id of Weir's own.
+    fn warm(&mut self, create: &Create) {
+        let headers = self.caller.headers();
+        let known = admit::authenticate(
+            &self.app.gateway(),
+            headers,
+            self.caller.query(),
+            SystemTime::now(),
+        );
+        if let Err(refusal) = known {
+            let answer = refusal.answer(crate::protocol::Dialect::OpenaiResponses, "");
+            self.frames.say(said::failed(
+                create.lane(),
+                answer.status,
+                &answer.body,
+                &[],
+            ));
+            return;
+        }
+        let id = format!("resp_{}", self.app.request_id());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        for event in said::warmed(create.lane(), &id, create.model().as_deref(), now) {
+            self.frames.say(event);
+        }
+        self.remember(Remembered {
+            id,
+            previous: create.previous().map(str::to_owned),
+            input: create.items(),
+            output: Bytes::new(),
+        });
+    }
+
+    fn remember(&mut self, new: Remembered) {
+        self.chain
+            .remember(new.id, new.previous.as_deref(), new.input, new.output);
+        if !self.hold() {
+            // The client sends everything again when it is told that a response is not known.
+            self.chain.clear();
+            self.hold();
+        }
+    }
+
+    /// Takes its share of `server.max_buffered` anew; whether there is room for it.
+    fn hold(&mut self) -> bool {
+        self.held = None;
+        let mut held = self.app.hold();
+        let has_room = held.grow(self.chain.bytes() + self.lanes.bytes() + self.unread);
+        self.held = Some(held);
+        has_room
+    }
+}
+
+/// How often an open socket is asked whether its client is there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Events of all turns that the client has not taken yet.
+const EVENTS_ON_THE_WAY: usize = 64;
+
+/// Messages up to this size are not counted while they arrive.
+const SMALL: usize = 64 << 10;

@@ -1,0 +1,241 @@
+//! One `response.create`: an ordinary request to this same process, whose events become messages.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+use pingora::protocols::http::v1::client::HttpSession;
+use pingora::protocols::{SocketDigest, Stream};
+use tokio::sync::mpsc;
+
+use super::local::Local;
+use crate::exchange::socket::answer::Answer;
+use crate::exchange::socket::said::{self, Lane};
+use crate::protocol::sse::Frames;
+
+/// Serves a connection of the data plane to its end.
+pub(crate) type Serve =
+    Arc<dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What the requests of a socket have in common.
+pub(super) struct Caller {
+    target: Vec<u8>,
+    headers: HeaderMap,
+    client: Option<Arc<SocketDigest>>,
+    serve: Serve,
+    /// Bytes of an answer that are remembered.
+    most: usize,
+}
+
+/// What a turn tells.
+pub(super) enum Told {
+    /// An event for the client.
+    Event(String),
+    /// It is over.
+    End(Ended),
+}
+
+/// How a turn ended.
+pub(super) struct Ended {
+    pub(super) lane: Lane,
+    /// What it continued, what was new, and what came of it, if that can be continued.
+    pub(super) remembered: Option<Remembered>,
+}
+
+pub(super) struct Remembered {
+    pub(super) id: String,
+    pub(super) previous: Option<String>,
+    pub(super) input: Bytes,
+    pub(super) output: Bytes,
+}
+
+/// What a turn is to do.
+pub(super) struct Task {
+    pub(super) lane: Lane,
+    pub(super) body: Vec<u8>,
+    pub(super) previous: Option<String>,
+    /// New items.
+    pub(super) input: Bytes,
+}
+
+impl Caller {
+    /// Who opened a socket with this request.
+    pub(super) fn new(
+        request: &RequestHeader,
+        client: Option<Arc<SocketDigest>>,
+        serve: Serve,
+        most: usize,
+    ) -> Self {
+        let target = request
+            .uri
+            .path_and_query()
+            .map_or("/v1/responses", |target| target.as_str());
+        let mut headers = HeaderMap::with_capacity(request.headers.len());
+        for (name, value) in &request.headers {
+            if !is_of_the_socket(name, value) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        Self {
+            target: target.as_bytes().to_vec(),
+            headers,
+            client,
+            serve,
+            most,
+        }
+    }
+
+    /// What it presents itself with.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The query of its URL, which may hold a key.
+    pub(super) fn query(&self) -> Option<&str> {
+        let target = std::str::from_utf8(&self.target).ok()?;
+        Some(target.split_once('?')?.1)
+    }
+
+    /// Makes the request and tells what comes of it.
+    pub(super) async fn run(self: Arc<Self>, task: Task, tell: mpsc::Sender<Told>) {
+        let mut answer = Answer::new(self.most);
+        // A client that left is nobody to tell.
+        let Some(()) = self.ask(&task, &mut answer, &tell).await else {
+            return;
+        };
+        if !answer.has_ended() {
+            let _ = tell.send(Told::Event(said::cut_off(&task.lane))).await;
+        }
+        let Task {
+            lane,
+            previous,
+            input,
+            ..
+        } = task;
+        let remembered = answer.remembered().map(|(id, output)| Remembered {
+            id,
+            previous,
+            input,
+            output,
+        });
+        let _ = tell.send(Told::End(Ended { lane, remembered })).await;
+    }
+
+    /// `None` when there is nobody to tell any more.
+    async fn ask(&self, task: &Task, answer: &mut Answer, tell: &mpsc::Sender<Told>) -> Option<()> {
+        let (server, client) = Local::pair(self.client.clone());
+        // It ends when the other end is closed, which is when this is over, or dropped with the socket.
+        tokio::spawn((self.serve)(Box::new(server)));
+        let mut http = HttpSession::new(Box::new(client));
+        if self.send(&mut http, &task.body).await.is_err() || http.read_response().await.is_err() {
+            return Some(());
+        }
+        let status = http.get_status().map_or(502, |status| status.as_u16());
+        let is_stream = http
+            .get_header(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        if !is_stream {
+            let event = refused(&mut http, &task.lane, status).await;
+            answer.observe(&event);
+            return tell.send(Told::Event(event)).await.ok();
+        }
+        let mut frames = Frames::new();
+        while let Ok(Some(chunk)) = http.read_body_bytes().await {
+            let mut events = Vec::new();
+            let cut = frames.push(&chunk, |frame| {
+                // Comments keep a connection alive; a socket has pings for that.
+                if let Ok(data) = std::str::from_utf8(&frame.data)
+                    && !data.is_empty()
+                    && data != "[DONE]"
+                {
+                    answer.observe(data);
+                    events.push(said::routed(&task.lane, data));
+                }
+            });
+            for event in events {
+                tell.send(Told::Event(event)).await.ok()?;
+            }
+            if cut.is_err() {
+                break;
+            }
+        }
+        Some(())
+    }
+
+    async fn send(&self, http: &mut HttpSession, body: &[u8]) -> pingora::Result<()> {
+        let mut head = RequestHeader::build("POST", &self.target, Some(self.headers.len() + 1))?;
+        for (name, value) in &self.headers {
+            head.append_header(name.clone(), value.clone())?;
+        }
+        head.insert_header(CONTENT_LENGTH, body.len())?;
+        http.write_request_header(Box::new(head)).await?;
+        // Who is refused is answered before all of it is read.
+        if http.write_body(body).await.is_ok() {
+            let _ = http.finish_body().await;
+        }
+        Ok(())
+    }
+}
+
+/// An answer that is no stream: a refusal, or an upstream's error.
+async fn refused(http: &mut HttpSession, lane: &Lane, status: u16) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = http.read_body_bytes().await {
+        if body.len() + chunk.len() > LONGEST_ERROR {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let headers: Vec<(String, String)> = http
+        .resp_header()
+        .into_iter()
+        .flat_map(|head| &head.headers)
+        .filter(|(name, _)| !NOT_SAID.contains(name))
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
+        .collect();
+    said::failed(lane, status, &body, &headers)
+}
+
+/// Whether a header is about the socket, or about a body that there is not, and not about who asks for what.
+fn is_of_the_socket(name: &HeaderName, value: &HeaderValue) -> bool {
+    let name = name.as_str();
+    let is_beta = name == "openai-beta" && value.as_bytes().starts_with(b"responses_websockets=");
+    is_beta || name.starts_with("sec-websocket-") || OF_THE_SOCKET.contains(&name)
+}
+
+const OF_THE_SOCKET: [&str; 15] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // One per response, not one per socket.
+    "x-request-id",
+    "idempotency-key",
+];
+
+/// Headers that say how an answer is framed.
+const NOT_SAID: [HeaderName; 4] = [
+    http::header::CONNECTION,
+    http::header::CONTENT_LENGTH,
+    http::header::TRANSFER_ENCODING,
+    http::header::CONTENT_TYPE,
+];
+
+/// Bytes of an error that are read.
+const LONGEST_ERROR: usize = 1 << 20;
