@@ -87,7 +87,8 @@ fn make_help_names_every_word() {
         .lines()
         .find_map(|line| line.strip_prefix(".PHONY: "));
     let words: Vec<&str> = phony.expect("a list of words").split(' ').collect();
-    let rules = makefile.lines().filter_map(|line| line.split_once(':'));
+    let rules = makefile.lines().filter(|line| !line.starts_with('\t'));
+    let rules = rules.filter_map(|line| line.split_once(':'));
     let told: Vec<&str> = rules
         .filter(|(_, rest)| rest.contains("## "))
         .map(|(word, _)| word)

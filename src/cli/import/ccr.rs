@@ -1,9 +1,9 @@
 //! claude-code-router: `config.json`. Its shape: the README of musistudio/claude-code-router.
 use serde_json::Value;
 
-use super::draft::{Draft, Key, Pool, Route, Secret, literal, quoted};
+use super::draft::{Draft, Key, Pool, Route, Secret, quoted};
 use super::source::Section;
-use super::upstreams::{Speaks, by_url};
+use super::upstreams::{Speaks, by_url, literal};
 
 pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     let root = Section::new("", value);

@@ -1,9 +1,9 @@
 //! claude-proxy: `.config/config.json`. Its shape: `backend-go/internal/config/config.go` of BenedictKing/claude-proxy.
 use serde_json::Value;
 
-use super::draft::{Draft, Pool, Route, Secret, literal};
+use super::draft::{Draft, Pool, Route, Secret};
 use super::source::Section;
-use super::upstreams::{Speaks, by_url};
+use super::upstreams::{Speaks, by_url, literal};
 
 pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     let root = Section::new("", value);

@@ -385,19 +385,6 @@ fn list(items: &[String]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A name as a pattern that matches nothing else.
-pub fn literal(name: &str) -> String {
-    let special = |char: char| "*?[]{}\\".contains(char);
-    let mut pattern = String::with_capacity(name.len());
-    for char in name.chars() {
-        if special(char) {
-            pattern.push('\\');
-        }
-        pattern.push(char);
-    }
-    pattern
-}
-
 /// A JSON string is one of YAML, whatever is in it.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()

@@ -2,9 +2,9 @@
 //! `relay/channeltype/define.go` of songquanpeng/one-api, `constant/channel.go` of QuantumNous/new-api.
 use serde_json::Value;
 
-use super::draft::{Account, Draft, Secret, literal, variable};
+use super::draft::{Account, Draft, Secret, variable};
 use super::source::Section;
-use super::upstreams::{Speaks, by_url};
+use super::upstreams::{Speaks, by_url, literal};
 
 pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     let wrapped = Section::new("", value);

@@ -1,9 +1,9 @@
 //! claude-relay-service: the JSON of `scripts/data-transfer-enhanced.js export`, decrypted.
 use serde_json::Value;
 
-use super::draft::{Account, Draft, Key, Secret, literal, variable};
+use super::draft::{Account, Draft, Key, Secret, variable};
 use super::source::Section;
-use super::upstreams::{Speaks, by_url};
+use super::upstreams::{Speaks, by_url, literal};
 
 pub fn convert(value: &Value, draft: &mut Draft) -> Result<(), String> {
     let root = Section::new("", value);

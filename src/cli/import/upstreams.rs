@@ -78,6 +78,19 @@ pub fn with_version(base: &str) -> String {
     }
 }
 
+/// A name as a pattern that matches nothing else.
+pub fn literal(name: &str) -> String {
+    let special = |char: char| "*?[]{}\\".contains(char);
+    let mut pattern = String::with_capacity(name.len());
+    for char in name.chars() {
+        if special(char) {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
 fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', ':']).next().unwrap_or_default()

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::message::Steer;
-
 /// What runs beside other things on a socket: its `stream_id`. `None` = the lane of messages without one.
 pub type Lane = Option<Arc<str>>;
 
@@ -148,14 +146,14 @@ pub fn warmed(lane: &Lane, id: &str, model: Option<&str>, created_at: u64) -> [S
 }
 
 /// Steering is refused: the client gets its input back.
-pub fn not_steered(steer: &Steer) -> String {
-    let input: Value = serde_json::from_str(RawValue::get(&steer.input)).unwrap_or_default();
+pub fn not_steered(lane: &Lane, previous: &str, input: &RawValue) -> String {
+    let input: Value = serde_json::from_str(input.get()).unwrap_or_default();
     on_lane(
-        &steer.lane,
+        lane,
         json!({
             "type": "response.steer.failed",
             "sequence_number": 0,
-            "steer": { "previous_response_id": steer.previous, "input": input },
+            "steer": { "previous_response_id": previous, "input": input },
             "error": {
                 "type": "invalid_request_error",
                 "code": "steering_not_supported",

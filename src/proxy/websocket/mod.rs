@@ -207,7 +207,8 @@ impl Socket {
         let offered = message::read(text).and_then(|message| match message {
             Message::Create(create) => self.lanes.offer(create),
             Message::Steer(steer) => {
-                self.frames.say(said::not_steered(&steer));
+                let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
+                self.frames.say(event);
                 Ok(())
             }
         });
