@@ -343,6 +343,7 @@ mod tests {
             names.keys.add(key);
             names.pools.add(pool);
             names.accounts.add(account);
+            names.projects.add("research");
             names.models.add("house-model");
         });
     }
