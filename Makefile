@@ -133,7 +133,7 @@ attack: ## under ten minutes: smuggling, HTTP/2 abuse, slow clients, hostile ups
 	$(CARGO) build --locked --release
 	ulimit -n "$$(ulimit -Hn)" && PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --write docs/SECURITY.md
 
-attack-smoke:
+attack-smoke: ## a minute of it, on a debug build
 	$(CARGO) build --locked
 	PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --smoke --weir target/debug/weir
 

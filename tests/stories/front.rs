@@ -90,7 +90,7 @@ fn an_answer_that_takes_long_is_not_idle() {
         wire.stream();
         for event in lines().events() {
             wire.chunk(event);
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_millis(300));
         }
         wire.end();
     });

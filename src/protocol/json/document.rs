@@ -4,8 +4,7 @@
 //! Readers of requests take a body apart level by level and keep what is inside raw (`&RawValue`) until they know what it
 //! is. With `serde_json` alone every level reads all that is below it once more, seven times for the text of a tool's
 //! result. [`Document::read`] is a `Deserializer` that steps over those values instead; what it cannot read, numbers say, it
-//! leaves to `serde_json`, whose types, results and errors it has. A 300 KB request of an agent is decoded in a third of the
-//! time (`cargo bench --bench translate request_decoded`).
+//! leaves to `serde_json`, whose types, results and errors it has (`cargo bench --bench translate request_decoded`: a third).
 use std::borrow::Cow;
 
 use memchr::memchr;

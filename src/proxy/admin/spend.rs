@@ -1,14 +1,16 @@
 //! `GET /admin/api/v1/usage`: who used what, by the day, from the history of the ledger; without one what this process
 //! has counted today and this month.
+mod ask;
+
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
-use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
+use self::ask::Ask;
 use super::answer::Answer;
 use super::requests::Query;
 use super::times::timestamp_in;
@@ -16,49 +18,6 @@ use crate::limits::ledger::{self, Dimension, Row, figures};
 use crate::limits::{Limit, Report, Scope, Totals};
 use crate::pricing::PriceTable;
 use crate::proxy::state::app::App;
-
-/// What is asked for.
-struct Ask {
-    from: Date,
-    to: Date,
-    today: Date,
-    by: Dimension,
-    /// Part of the name of a row.
-    holds: String,
-    csv: bool,
-}
-
-impl Ask {
-    fn read(query: &Query, today: Date) -> Result<Self, String> {
-        let date = |name: &str, default: Date| match query.get(name) {
-            None => Ok(default),
-            Some(text) => text
-                .parse::<Date>()
-                .map_err(|_| format!("`{name}` wants a date such as 2026-11-01")),
-        };
-        let from = date("from", today.first_of_month())?;
-        let to = date("to", today)?;
-        if to < from {
-            return Err("`to` comes before `from`".to_owned());
-        }
-        let by = query.get("by").map_or("key", String::as_str);
-        let by = Dimension::named(by).ok_or_else(|| {
-            let names = Dimension::ALL.map(Dimension::as_str).join(", ");
-            format!("`by` wants one of {names}")
-        })?;
-        Ok(Self {
-            from,
-            to,
-            today,
-            by,
-            holds: query
-                .get("q")
-                .map(|text| text.to_lowercase())
-                .unwrap_or_default(),
-            csv: query.get("format").is_some_and(|format| format == "csv"),
-        })
-    }
-}
 
 /// Use and cost of the days that are asked for.
 pub(super) fn usage(app: &App, query: &Query) -> Answer {

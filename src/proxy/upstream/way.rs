@@ -101,10 +101,6 @@ impl Way {
         }
     }
 
-    pub(super) fn endpoint(&self) -> usize {
-        self.endpoint
-    }
-
     /// Asks the resolver again.
     pub(super) async fn resolve(&self) {
         self.dialer.resolve().await;

@@ -1,0 +1,48 @@
+//! Which days of which rows are asked for.
+use jiff::civil::Date;
+
+use crate::limits::ledger::Dimension;
+use crate::proxy::admin::requests::Query;
+
+/// What is asked for.
+pub(super) struct Ask {
+    pub(super) from: Date,
+    pub(super) to: Date,
+    pub(super) today: Date,
+    pub(super) by: Dimension,
+    /// Part of the name of a row.
+    pub(super) holds: String,
+    pub(super) csv: bool,
+}
+
+impl Ask {
+    pub(super) fn read(query: &Query, today: Date) -> Result<Self, String> {
+        let date = |name: &str, default: Date| match query.get(name) {
+            None => Ok(default),
+            Some(text) => text
+                .parse::<Date>()
+                .map_err(|_| format!("`{name}` wants a date such as 2026-11-01")),
+        };
+        let from = date("from", today.first_of_month())?;
+        let to = date("to", today)?;
+        if to < from {
+            return Err("`to` comes before `from`".to_owned());
+        }
+        let by = query.get("by").map_or("key", String::as_str);
+        let by = Dimension::named(by).ok_or_else(|| {
+            let names = Dimension::ALL.map(Dimension::as_str).join(", ");
+            format!("`by` wants one of {names}")
+        })?;
+        Ok(Self {
+            from,
+            to,
+            today,
+            by,
+            holds: query
+                .get("q")
+                .map(|text| text.to_lowercase())
+                .unwrap_or_default(),
+            csv: query.get("format").is_some_and(|format| format == "csv"),
+        })
+    }
+}
