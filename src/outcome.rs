@@ -56,6 +56,8 @@ pub struct Outcome {
     pub usage: Option<Usage>,
     /// Where `usage` comes from.
     pub usage_source: Option<UsageSource>,
+    /// Whether the upstream stated figures that cannot be, which were not believed.
+    pub usage_refused: bool,
     /// USD; `None` when the model has no price or nothing was used.
     pub cost_usd: Option<f64>,
     /// From the arrival of the request to its first content byte going out.
@@ -105,6 +107,7 @@ impl Outcome {
             stream: false,
             usage: None,
             usage_source: None,
+            usage_refused: false,
             cost_usd: None,
             time_to_first_token: None,
             duration: Duration::ZERO,
@@ -280,7 +283,8 @@ impl Affinity {
 pub enum UsageSource {
     /// The upstream stated the final usage.
     Reported,
-    /// The stream broke off; the figures are what had been stated until then.
+    /// The answer broke off, or the client left it: the figures are what had been stated until then, or what had come of the
+    /// answer, whichever is more.
     Partial,
     /// Nothing was stated; counted by Weir.
     Estimated,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use weir::protocol::Dialect;
 use weir::protocol::error::{ErrorKind, ParsedError, WireError};
-use weir::protocol::hub::usage::Usage;
+use weir::protocol::hub::usage::Stated;
 use weir::protocol::passthrough::{Tap, read_answer};
 
 #[test]
@@ -182,8 +182,8 @@ fn answer_facts(dialect: Dialect, body: &[u8]) -> String {
     )
 }
 
-fn usage(usage: Option<Usage>) -> String {
-    usage.map_or("-".to_owned(), |usage| {
+fn usage(stated: Option<Stated>) -> String {
+    stated.map_or("-".to_owned(), |Stated { usage, .. }| {
         format!(
             "input {} + read {} + written {} (5m) {} (1h), output {} (reasoning {})",
             usage.input,

@@ -6,10 +6,13 @@ mod check;
 mod client;
 mod demo;
 mod explain;
+mod focus;
 mod health;
 mod import;
 mod key;
 mod log;
+mod prices;
+mod reconcile;
 mod run;
 mod state;
 mod upstream;
@@ -43,6 +46,10 @@ enum Command {
     /// Make client keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Compare prices with public maps, and take over what those list
+    #[command(subcommand)]
+    Prices(prices::Prices),
+    Reconcile(reconcile::Reconcile),
     /// Run the proxy
     Run(run::Run),
     /// Run the simulated upstream alone, for load tests and client tests
@@ -72,6 +79,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Health(health) => health.run(),
         Command::Import(import) => import.run(),
         Command::Key(key) => key.run(),
+        Command::Prices(prices) => prices.run(),
+        Command::Reconcile(reconcile) => reconcile.run(),
         Command::Run(run) => run.run(),
         Command::Upstream(upstream) => upstream.run(),
         Command::Usage(usage) => usage.run(),

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
-use super::{failure, print};
+use super::{failure, focus, print};
 use crate::limits::Totals;
 use crate::limits::ledger::{self, Dimension, Row, figures};
 
@@ -30,6 +30,9 @@ pub(super) struct Usage {
     /// Comma-separated values (RFC 4180), with a line of names
     #[arg(long)]
     csv: bool,
+    /// A bill in the form of FOCUS 1.2, one line for each day, account, model, key, group and project
+    #[arg(long, conflicts_with_all = ["json", "csv", "by"])]
+    focus: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +63,10 @@ impl Usage {
         let first = self.since.first(today);
         // The ledger's days may be of another zone, and a day ahead.
         let last = today.saturating_add(1.day());
+        if self.focus {
+            let rows = ledger::report(&self.ledger, (first, last), &focus::BY)?;
+            return Ok(focus::csv(&rows));
+        }
         let rows = ledger::report(&self.ledger, (first, last), &self.by)?;
         Ok(if self.json {
             format!("{:#}\n", document(&self.by, first, &rows))

@@ -131,7 +131,7 @@ pub fn admit(
     let asked = received.asked()?;
     // Of what is left after the rewrites: none of them leads around the models of a key.
     asked.is_allowed(&key)?;
-    let facts = asked.facts(gateway, &key, headers);
+    let facts = asked.facts(gateway, &key, headers, now);
     let (route, pool) = route::choose(gateway, &facts)?;
     let Asked {
         call,

@@ -161,6 +161,7 @@ impl Dispatch {
             session: self.admitted.session,
             previous_response: self.admitted.previous_response.as_deref(),
             tried: &self.tried,
+            prices: Some(&self.gateway.prices),
             tokens: self.admitted.estimated_tokens(),
             draw,
             insist: self.eased >= LONGEST_EASE,
@@ -333,6 +334,7 @@ impl Dispatch {
     /// The client closed during this attempt.
     pub fn client_gone(&mut self, mut dispatched: Box<Dispatched>, now: Instant) {
         self.note_attempt(&dispatched, Some(&Failure::client_gone()), now);
+        self.note_left(&dispatched);
         self.settle_tokens(&mut dispatched, now);
         // The lease goes without a verdict: this says nothing about the account.
     }
@@ -365,7 +367,7 @@ impl Dispatch {
     }
 
     fn settle_tokens(&self, dispatched: &mut Dispatched, now: Instant) {
-        if let Some((usage, _)) = &self.served.usage {
+        if let Some((usage, _)) = &self.served.bill.answer() {
             dispatched.pick.lease.settle(usage.total(), now);
         }
     }

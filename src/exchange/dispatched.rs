@@ -13,17 +13,18 @@ use super::dispatch::{Dispatch, Step};
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
 use super::side::Place;
-use super::translated::{EVENTS, JSON, Translated};
+use super::stream_usage::{Asking, Sent};
+use super::translated::Translated;
+use super::translation::Translation;
 use super::{counting, estimate, headers, target};
 use crate::config::Account;
 use crate::config::secret::Secret;
 use crate::credentials::Token;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
-use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::{Dropped, RequestFault};
-use crate::protocol::hub::request::{Request, Tool};
+use crate::protocol::hub::request::Tool;
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::json::Pieces;
 use crate::protocol::regroup::Unit;
@@ -42,6 +43,11 @@ pub struct Dispatched {
     pub(super) began: Instant,
     /// Whether anything of it has gone to the upstream.
     pub(super) sent: bool,
+    /// What goes instead of `body` to an upstream that refuses to be asked for the usage of its stream; `None` = it was not asked
+    /// by Weir.
+    unasked: Option<Pieces>,
+    /// Whether all of it has been sent, on whichever connection.
+    sent_whole: bool,
     /// What the upstream answered, once it has.
     pub(super) status: Option<StatusCode>,
     /// How the text of a stream is regrouped.
@@ -50,15 +56,6 @@ pub struct Dispatched {
     token: Option<Token>,
     /// What the translation needs in the head, and what will translate the answer.
     translation: Option<Box<Translation>>,
-}
-
-#[derive(Debug)]
-struct Translation {
-    headers: Vec<(&'static str, &'static str)>,
-    /// Taken by the answer.
-    translator: Option<Translator>,
-    /// The media type of the client's answer.
-    media: &'static str,
 }
 
 impl Dispatch {
@@ -95,11 +92,13 @@ impl Dispatch {
             }
             match self.translated(&pick, upstream, wall, draw) {
                 Ok((call, body, translation)) => {
+                    let asking = Asking::new(&self.gateway, &pick, now);
+                    let sent = asking.translated(upstream, &self.admitted, body);
                     return Some(Step::Go(Box::new(Dispatched {
                         stream: self.admitted.stream,
                         regroup: self.admitted.rewrites.regroup,
                         translation: Some(Box::new(translation)),
-                        ..Dispatched::new(pick, call, body, now)
+                        ..Dispatched::new(pick, call, sent, now)
                     })));
                 }
                 Err(fault) => self.unsaid.to(upstream, &pick.model, fault),
@@ -111,12 +110,27 @@ impl Dispatch {
 
     fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {
         let admitted = &self.admitted;
-        let body = admitted.body_for(&pick.model);
+        let sent = Asking::new(&self.gateway, &pick, now).as_it_came(admitted);
         Dispatched {
             stream: admitted.stream,
             regroup: admitted.rewrites.regroup,
-            ..Dispatched::new(pick, admitted.call.clone(), body, now)
+            ..Dispatched::new(pick, admitted.call.clone(), sent, now)
         }
+    }
+
+    /// The upstream refused to be asked what its stream used: it is asked again without, which is no attempt of its own.
+    pub fn ask_less(&self, dispatched: &mut Dispatched, relaying: &Relaying, now: Instant) -> bool {
+        if !relaying.refuses_stream_options() {
+            return false;
+        }
+        let Some(unasked) = dispatched.unasked.take() else {
+            return false;
+        };
+        let pick = &dispatched.pick;
+        let unwilling = &self.gateway.unwilling;
+        unwilling.note(&pick.account.name, &pick.model, now);
+        dispatched.body = unasked;
+        true
     }
 
     fn translated(
@@ -146,21 +160,17 @@ impl Dispatch {
             path_stream: Some(self.admitted.stream),
             ..ModelCall::new(upstream, Endpoint::Generate)
         };
-        let translation = Translation {
-            headers: encoded.headers,
-            translator: Some(translator),
-            media: if self.admitted.stream && !self.wants_array() {
-                EVENTS
-            } else {
-                JSON
-            },
-        };
+        let events = self.admitted.stream && !self.wants_array();
+        let translation = Translation::new(encoded.headers, translator, events);
         Ok((call, Pieces::from(Bytes::from(encoded.body)), translation))
     }
 
     fn decode_once(&mut self) -> Result<(), RequestFault> {
         if self.decoded.is_none() {
-            self.decoded = Some(Box::new(self.decode()?));
+            self.decoded = {
+                let array = self.wants_array();
+                Some(Box::new(estimate::request(&self.admitted, array)?))
+            };
         }
         Ok(())
     }
@@ -194,20 +204,6 @@ impl Dispatch {
         Translator::new(request, upstream, &target, stamp)
     }
 
-    fn decode(&self) -> Result<Request, RequestFault> {
-        let admitted = &self.admitted;
-        if self.counts() {
-            return estimate::prompt(self.dialect(), &admitted.model, &admitted.body);
-        }
-        let delivery = match (admitted.stream, self.wants_array()) {
-            (false, _) => Delivery::Whole,
-            (true, false) => Delivery::Events,
-            (true, true) => Delivery::Array,
-        };
-        let scanned = (&*admitted.body, &admitted.members);
-        translate::decode_scanned(self.dialect(), scanned, (&admitted.model, delivery))
-    }
-
     /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
     fn wants_array(&self) -> bool {
         let events = |query: &str| query.split('&').any(|pair| pair == "alt=sse");
@@ -223,7 +219,7 @@ impl Dispatch {
         let (client, query) = match &dispatched.translation {
             None => (client, self.query.as_deref()),
             Some(translation) => {
-                own = headers::of_translation(&translation.headers, dispatched.stream);
+                own = headers::of_translation(translation.headers(), dispatched.stream);
                 let events = dispatched.call.dialect == Dialect::Gemini && dispatched.stream;
                 (&own, events.then_some("alt=sse"))
             }
@@ -259,22 +255,6 @@ impl Dispatch {
 }
 
 impl Dispatched {
-    fn new(pick: Pick, call: ModelCall, body: Pieces, began: Instant) -> Self {
-        Self {
-            pick,
-            call,
-            stream: false,
-            body,
-            asked: None,
-            began,
-            sent: false,
-            status: None,
-            regroup: None,
-            token: None,
-            translation: None,
-        }
-    }
-
     /// A question for a count. With `headers` it is a translation.
     pub(super) fn counting(
         pick: Pick,
@@ -284,14 +264,27 @@ impl Dispatched {
         began: Instant,
     ) -> Self {
         Self {
-            translation: headers.map(|headers| {
-                Box::new(Translation {
-                    headers,
-                    translator: None,
-                    media: JSON,
-                })
-            }),
-            ..Self::new(pick, call, body, began)
+            translation: headers.map(|headers| Box::new(Translation::of_count(headers))),
+            ..Self::new(pick, call, Sent::as_it_is(body), began)
+        }
+    }
+
+    /// Whole, in the client's own dialect.
+    fn new(pick: Pick, call: ModelCall, sent: Sent, began: Instant) -> Self {
+        Self {
+            pick,
+            call,
+            stream: false,
+            body: sent.body,
+            unasked: sent.unasked,
+            asked: None,
+            began,
+            sent: false,
+            sent_whole: false,
+            status: None,
+            regroup: None,
+            token: None,
+            translation: None,
         }
     }
 
@@ -303,6 +296,15 @@ impl Dispatched {
     /// Whether the upstream is asked in another dialect than the client's.
     pub(super) fn is_translated(&self) -> bool {
         self.translation.is_some()
+    }
+
+    /// All of the request is on its way.
+    pub fn note_sent_whole(&mut self) {
+        self.sent_whole = true;
+    }
+
+    pub(super) fn is_sent_whole(&self) -> bool {
+        self.sent_whole
     }
 
     /// The account to be tried.
@@ -338,12 +340,7 @@ impl Dispatched {
 
     /// What the translation of the request left out; `None` when nothing was translated.
     pub(super) fn losses(&self) -> Option<Vec<Dropped>> {
-        let translator = &self.translation.as_ref()?.translator;
-        Some(
-            translator
-                .as_ref()
-                .map_or_else(Vec::new, Translator::dropped),
-        )
+        Some(self.translation.as_ref()?.losses())
     }
 
     /// A response head is here.
@@ -362,14 +359,14 @@ impl Dispatched {
             return Relaying::counted(client, self.call.dialect, (status, headers), secret);
         }
         let translation = self.translation.as_mut();
-        if status == StatusCode::UNAUTHORIZED && translation.is_some() {
+        let may_ask_less = self.unasked.is_some() && matches!(status.as_u16(), 400 | 422);
+        if (status == StatusCode::UNAUTHORIZED || may_ask_less) && translation.is_some() {
             // The same request may go once more, with another token: its translator waits for the answer to that.
             let mut refused = Relaying::new(self.call.dialect, false, status, headers, secret);
             refused.client = client;
             return refused;
         }
-        let translator = translation
-            .and_then(|translation| Some((translation.translator.take()?, translation.media)));
+        let translator = translation.and_then(|translation| translation.take());
         let relaying = match translator {
             None => {
                 let relaying =
@@ -387,7 +384,11 @@ impl Dispatched {
                 secret,
             ),
         };
-        relaying.regrouped(self.regroup)
+        if self.unasked.is_some() {
+            relaying.hiding_usage().regrouped(self.regroup)
+        } else {
+            relaying.regrouped(self.regroup)
+        }
     }
 
     /// The answer is good and begins.

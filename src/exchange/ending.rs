@@ -6,9 +6,9 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::cover;
-use super::facts::reported;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Failed, Next, Relaying};
+use super::stream_usage;
 use crate::outcome::{End, FailureClass};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error;
@@ -66,7 +66,7 @@ impl Relaying {
             && let Some(reshaped) = misshapen.reshaped(self.dialect)
         {
             self.as_asked();
-            if let Next::Failed(failed) = self.push(&reshaped, wall) {
+            if let Next::Failed(failed) = self.push_body(&reshaped, wall) {
                 return Err(failed);
             }
             return self.end_body(wall);
@@ -113,7 +113,7 @@ impl Relaying {
 
     fn end_whole(&mut self, body: Bytes, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         if self.committed {
-            self.facts.usage = passthrough::usage_near_end(self.dialect, &body).map(reported);
+            self.facts.end(self.dialect, &body);
             return Ok(Ended::well());
         }
         let answer = passthrough::read_answer(self.dialect, &body);
@@ -122,9 +122,7 @@ impl Relaying {
             let failure = pool::classify(error.kind, &hints, &self.headers, wall);
             return Err(Failed::bare(failure));
         }
-        self.facts.usage = answer.usage.map(reported);
-        self.facts.service_tier = answer.service_tier;
-        self.facts.response_id = answer.response_id;
+        self.facts.read(self.dialect, &body, answer);
         self.ready.push(body);
         self.committed = true;
         Ok(Ended::well())
@@ -132,6 +130,7 @@ impl Relaying {
 
     fn end_fault(&mut self, body: &[u8], wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let status = self.status.as_u16();
+        self.refuses_stream_options = stream_usage::is_refusal(status, body);
         let parsed = error::parse(self.dialect, status, body);
         let hints = Hints::of(self.dialect, &parsed);
         let failure = pool::classify(parsed.kind, &hints, &self.headers, wall);

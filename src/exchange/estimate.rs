@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::admit::Admitted;
 use super::dispatch::Dispatch;
+use super::operation::Endpoint;
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::outcome::UsageSource;
@@ -16,7 +18,7 @@ use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::{Request, Tool};
 use crate::protocol::json::{self, Edit};
 use crate::protocol::translate::{self, count};
-use crate::tokens::{Sampling, Tokens};
+use crate::tokens::{Direction, Sampling, Tokens};
 
 /// A count that Weir makes itself.
 #[derive(Debug)]
@@ -95,11 +97,16 @@ impl Dispatch {
     /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
     /// are asked for. `draw` is randomness.
     pub fn sample(&self, draw: u64) -> Option<Sample> {
-        let Some((usage, UsageSource::Reported)) = self.served.usage else {
+        let bill = &self.served.bill;
+        let Some((usage, UsageSource::Reported)) = bill.answer() else {
             return None;
         };
         let admitted = &self.admitted;
         let model = self.served.model.as_ref()?;
+        if let Some((written, actual)) = bill.lesson() {
+            let tokens = &self.gateway.tokens;
+            tokens.learn(Direction::Answer, model, written.text(), 0, actual);
+        }
         // A part of the prompt lies at the vendor.
         let kept = ["previous_response_id", "conversation", "cachedContent"];
         if kept
@@ -108,7 +115,7 @@ impl Dispatch {
         {
             return None;
         }
-        super::limits::learn(&self.gateway, admitted, usage.prompt());
+        super::limits::learn(&self.gateway, admitted, usage.prompt(), draw);
         let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
         Some(Sample {
             sampling,
@@ -119,6 +126,21 @@ impl Dispatch {
             actual: usage.prompt(),
         })
     }
+}
+
+/// Reads what is to be translated. `array`: a stream of Gemini is to be one JSON array.
+pub(super) fn request(admitted: &Admitted, array: bool) -> Result<Request, RequestFault> {
+    let dialect = admitted.call.dialect;
+    if admitted.call.endpoint == Endpoint::Count {
+        return prompt(dialect, &admitted.model, &admitted.body);
+    }
+    let delivery = match (admitted.stream, array) {
+        (false, _) => Delivery::Whole,
+        (true, false) => Delivery::Events,
+        (true, true) => Delivery::Array,
+    };
+    let scanned = (&*admitted.body, &admitted.members);
+    translate::decode_scanned(dialect, scanned, (&admitted.model, delivery))
 }
 
 /// Reads a prompt, also one that is only to be counted.

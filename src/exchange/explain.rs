@@ -298,7 +298,7 @@ impl Explainer<'_> {
         let Ok(asked) = received.asked() else {
             return;
         };
-        let facts = asked.facts(&self.gateway, key, self.ask.headers);
+        let facts = asked.facts(&self.gateway, key, self.ask.headers, self.moment.wall);
         self.report.route = Some(routing::route(&self.gateway.config, &facts));
         let tokens = facts.needs().input_tokens;
         let request = &mut self.report.request;

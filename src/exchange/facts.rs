@@ -1,29 +1,102 @@
-//! What an upstream says of its answer beside the answer: what it took, at which tier, under which id.
-use crate::outcome::UsageSource;
-use crate::protocol::hub::usage::Usage;
-use crate::protocol::passthrough::Tap;
+//! What an upstream says of its own answer, and what is seen of it.
+use http::HeaderMap;
 
-/// What the upstream said about its answer.
+use crate::outcome::UsageSource;
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::{self, Stated};
+use crate::protocol::passthrough::{self, Answer, Tap};
+use crate::protocol::written::Written;
+
+/// What is known of one answer.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    pub(super) usage: Option<(Usage, UsageSource)>,
-    pub(super) service_tier: Option<String>,
-    pub(super) response_id: Option<String>,
+    used: Option<(Stated, UsageSource)>,
+    written: Written,
+    /// Of a whole answer that is too large to hold: bytes so far, and how many of them were looked at.
+    passed: u64,
+    looked_at: u64,
+    service_tier: Option<String>,
+    /// Where the head of the answer names it (Gemini).
+    tier_of_head: Option<&'static str>,
+    response_id: Option<String>,
 }
 
 impl Facts {
+    /// Of an answer with this head.
+    pub(super) fn new(headers: &HeaderMap) -> Self {
+        let stated = headers.get("x-gemini-service-tier");
+        Self {
+            tier_of_head: stated
+                .and_then(|tier| tier.to_str().ok())
+                .and_then(usage::tier),
+            ..Self::default()
+        }
+    }
+
+    /// What the reader of a stream knows by now.
     pub(super) fn learn(&mut self, tap: &Tap) {
         let source = if tap.usage_final() {
             UsageSource::Reported
         } else {
             UsageSource::Partial
         };
-        self.usage = tap.usage().map(|usage| (usage, source));
+        self.used = tap.usage().map(|stated| (stated, source));
+        self.written = tap.written();
         self.service_tier = tap.service_tier().map(str::to_owned);
         self.response_id = tap.response_id().map(str::to_owned);
     }
-}
 
-pub(super) fn reported(usage: Usage) -> (Usage, UsageSource) {
-    (usage, UsageSource::Reported)
+    /// What the translator of an answer knows by now.
+    pub(super) fn translate(
+        &mut self,
+        used: Option<(Stated, UsageSource)>,
+        tier: Option<&'static str>,
+        written: Written,
+    ) {
+        self.used = used;
+        self.service_tier = tier.map(str::to_owned);
+        self.written = written;
+    }
+
+    /// A whole answer.
+    pub(super) fn read(&mut self, dialect: Dialect, body: &[u8], answer: Answer) {
+        self.used = answer.usage.map(|stated| (stated, UsageSource::Reported));
+        self.service_tier = answer.service_tier;
+        self.response_id = answer.response_id;
+        self.written = passthrough::written_in(dialect, body);
+    }
+
+    /// The beginning of an answer that is too large to hold.
+    pub(super) fn begin(&mut self, dialect: Dialect, beginning: &[u8]) {
+        self.written = passthrough::written_in(dialect, beginning);
+        self.looked_at = beginning.len() as u64;
+        self.passed = self.looked_at;
+    }
+
+    /// So many bytes more of it.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.passed = self.passed.saturating_add(bytes as u64);
+    }
+
+    /// The end of it.
+    pub(super) fn end(&mut self, dialect: Dialect, end: &[u8]) {
+        let used = passthrough::usage_near_end(dialect, end);
+        self.used = used.map(|stated| (stated, UsageSource::Reported));
+    }
+
+    pub(super) fn used(&self) -> Option<(Stated, UsageSource)> {
+        self.used
+    }
+
+    pub(super) fn written(&self) -> Written {
+        self.written.extended(self.looked_at, self.passed)
+    }
+
+    pub(super) fn service_tier(&self) -> Option<&str> {
+        self.service_tier.as_deref().or(self.tier_of_head)
+    }
+
+    pub(super) fn response_id(&self) -> Option<&str> {
+        self.response_id.as_deref()
+    }
 }

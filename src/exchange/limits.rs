@@ -91,7 +91,7 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
 
 /// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
 /// no text.
-fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
+pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
     if admitted.call.side.is_none() && holds_media(admitted) {
         let request = match admitted.call.dialect {
             Dialect::Gemini => {
@@ -128,8 +128,11 @@ fn sample(body: &[u8]) -> (Measure, u64) {
 }
 
 /// Learns how many tokens the prompt really was, if it is one of which estimates are made.
-pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
-    let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits));
+/// Where nobody's limits need estimates, some suffice: they are only for answers that do not state their use.
+pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u64) {
+    let model = admitted.wanted_model();
+    let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits))
+        || gateway.tokens.wants(Direction::Prompt, model, draw);
     let is_prompt = || admitted.call.side.is_none() && !holds_media(admitted);
     if !needed || !is_prompt() {
         return;
@@ -137,7 +140,6 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64) {
     let (text, bytes) = sample(&admitted.body);
     let part = u128::from(actual) * u128::from(bytes) / (admitted.body.len() as u128).max(1);
     let part = u64::try_from(part).unwrap_or(u64::MAX);
-    let model = admitted.wanted_model();
     gateway
         .tokens
         .learn(Direction::Prompt, model, &text, 0, part);

@@ -7,6 +7,7 @@
 //!
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
+mod bill;
 mod continuing;
 mod counting;
 mod cover;
@@ -34,8 +35,10 @@ mod served;
 mod session;
 pub mod side;
 pub mod socket;
+mod stream_usage;
 pub mod target;
 mod translated;
+mod translation;
 mod unsaid;
 mod usage;
 mod verdict;
@@ -50,6 +53,7 @@ use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
+pub use stream_usage::Unwilling;
 
 /// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub struct Gateway {
     pub pool: Pool,
     /// Survives reloads.
     pub tokens: Arc<Tokens>,
+    /// Who will not say what a stream used.
+    pub unwilling: Unwilling,
 }
 
 impl Gateway {
@@ -84,6 +90,7 @@ impl Gateway {
             tokens: before
                 .map(|before| Arc::clone(&before.tokens))
                 .unwrap_or_default(),
+            unwilling: Unwilling::default(),
             config,
         }
     }
@@ -100,6 +107,7 @@ impl Gateway {
             pool: self.pool.shadow(),
             // To estimate a prompt changes nothing for anybody.
             tokens: Arc::clone(&self.tokens),
+            unwilling: Unwilling::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A call whose body has been read: what decides about it, wherever its endpoint names it.
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -177,6 +178,7 @@ impl Asked {
         gateway: &'a Gateway,
         key: &'a ClientKey,
         headers: &'a HeaderMap,
+        wall: SystemTime,
     ) -> Facts<'a> {
         Facts {
             key,
@@ -186,6 +188,8 @@ impl Asked {
             headers,
             body: &self.body,
             tokens: &gateway.tokens,
+            limits: &gateway.limits,
+            wall,
             needs: OnceCell::new(),
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! Until the commit nothing has reached the client and another account may still serve. After it nothing is retried,
 //! and an answer that breaks off ends in the dialect's terminal error event, never in silence.
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -26,7 +26,8 @@ use crate::config::secret::Secret;
 use crate::outcome::UsageSource;
 use crate::pool::{self, Fault};
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::coding::{Coding, Decoder};
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough::Tap;
 use crate::protocol::regroup::Regroup;
 
@@ -44,6 +45,8 @@ pub struct Relaying {
     pub(super) secret: Option<Secret>,
     /// What keeps that credential out of everything else.
     pub(super) cover: Option<Cover>,
+    /// Where it came compressed: what follows reads it plain, and so does the client.
+    decoder: Option<Decoder>,
     pub(super) body: Body,
     /// What may go out now; taken by [`Relaying::take`].
     pub(super) ready: Ready,
@@ -55,6 +58,10 @@ pub struct Relaying {
     pub(super) over: bool,
     /// The id of the request, which its last words name when it breaks off.
     pub(super) request_id: String,
+    /// See [`Relaying::refuses_stream_options`].
+    pub(super) refuses_stream_options: bool,
+    /// Whether the client is not to see the usage of its stream.
+    hides_usage: bool,
 }
 
 /// Bytes for the client, in order.
@@ -64,7 +71,7 @@ pub type Ready = SmallVec<[Bytes; 4]>;
 pub(super) enum Body {
     /// A count, which is checked before it is believed.
     Counted(BytesMut),
-    /// Compressed although asked not to: forwarded unread.
+    /// Compressed in a way that cannot be read, although asked not to: forwarded as it came.
     Opaque,
     /// An error: it is read whole before anybody decides.
     Fault(BytesMut),
@@ -87,12 +94,10 @@ impl Relaying {
         headers: &HeaderMap,
         secret: Option<Secret>,
     ) -> Self {
-        let encoded = headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let coding = Coding::of(headers);
         let body = if !status.is_success() {
             Body::Fault(BytesMut::new())
-        } else if encoded {
+        } else if matches!(coding, Coding::Unknown) {
             Body::Opaque
         } else if has_media_type(headers, "text/event-stream") {
             if wants_stream {
@@ -115,20 +120,30 @@ impl Relaying {
         let cover = readable.then(|| Cover::of(secret.as_ref())).flatten();
         let mut clean = headers::to_client(headers);
         cover::cover_headers(&mut clean, secret.as_ref());
+        let decoder = match coding {
+            Coding::Known(decoder) => {
+                clean.remove(CONTENT_ENCODING);
+                Some(decoder)
+            }
+            Coding::Plain | Coding::Unknown => None,
+        };
         Self {
             client: dialect,
             dialect,
             status,
             headers: clean,
             cover,
+            decoder,
             secret,
             body,
             ready: Ready::new(),
             committed: false,
-            facts: Facts::default(),
+            facts: Facts::new(headers),
             regroup: None,
             over: false,
             request_id: String::new(),
+            refuses_stream_options: false,
+            hides_usage: false,
         }
     }
 
@@ -152,6 +167,22 @@ impl Relaying {
             self.cover = None;
         }
         self
+    }
+
+    /// The same, of a stream whose usage only Weir asked for.
+    #[must_use]
+    pub(super) fn hiding_usage(mut self) -> Self {
+        self.hides_usage = true;
+        self.body = match self.body {
+            Body::Stream(tap) => Body::Stream(Box::new(tap.hiding_usage())),
+            other => other,
+        };
+        self
+    }
+
+    /// Whether the upstream refused because it was asked what its stream uses.
+    pub(super) fn refuses_stream_options(&self) -> bool {
+        self.refuses_stream_options
     }
 
     /// As [`Relaying::new`], of an answer that is to be translated.
@@ -196,36 +227,12 @@ impl Relaying {
         self.committed
     }
 
-    /// Whether pings may go to the client before anything of it: what comes are events, or nothing that it sees.
-    pub fn is_bridgeable(&self) -> bool {
-        match &self.body {
-            Body::Stream(tap) => !tap.is_array(),
-            Body::Translated(translated) => translated.is_stream() && !translated.is_array(),
-            Body::Fault(_) => true,
-            Body::Misshapen(misshapen) => {
-                misshapen.wants_stream() && !misshapen.then().is_some_and(|then| then.is_array())
-            }
-            Body::Counted(_) | Body::Opaque | Body::Whole(_) => false,
-        }
-    }
-
     /// Whether the whole answer has been said although the upstream has not closed it yet.
     pub fn is_complete(&self) -> bool {
         match &self.body {
             Body::Stream(tap) => tap.terminal().is_some(),
             Body::Translated(translated) => translated.is_complete(),
             _ => false,
-        }
-    }
-
-    /// How long the upstream may still keep the answer open, once all of it that matters has been said.
-    pub fn linger(&self) -> Option<Duration> {
-        match &self.body {
-            _ if self.is_complete() => Some(LINGER),
-            // Usage may follow the last word, and is worth a wait; some servers never send it.
-            Body::Stream(tap) if tap.finished() => Some(LINGER),
-            Body::Translated(translated) if translated.has_stopped() => Some(LINGER),
-            _ => None,
         }
     }
 
@@ -242,13 +249,29 @@ impl Relaying {
 
     /// The next bytes of the answer.
     pub fn push(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
-        match self.push_body(chunk, wall) {
+        let pushed = match &mut self.decoder {
+            None => self.push_body(chunk, wall),
+            Some(decoder) => match decoder.push(chunk) {
+                Ok(plain) if plain.is_empty() => Next::Hold,
+                Ok(plain) => self.push_body(&plain, wall),
+                Err(_) => self.unreadable(),
+            },
+        };
+        match pushed {
             Next::Failed(failed) => Next::Failed(cover::veil(failed, self.secret.as_ref())),
             next => next,
         }
     }
 
-    fn push_body(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
+    fn unreadable(&self) -> Next {
+        if self.committed {
+            Next::Unreadable
+        } else {
+            Next::Failed(Failed::bare(pool::classify_transport(Fault::Eof, false)))
+        }
+    }
+
+    pub(super) fn push_body(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
         match &mut self.body {
             Body::Opaque => {
                 self.ready.push(chunk.clone());
@@ -275,6 +298,11 @@ impl Relaying {
             Body::Translated(_) => self.push_translated(chunk, wall),
             Body::Whole(whole) => match whole.push(chunk) {
                 Some(ready) => {
+                    if self.committed {
+                        self.facts.pass(ready.len());
+                    } else {
+                        self.facts.begin(self.dialect, &ready);
+                    }
                     self.ready.push(ready);
                     self.commit()
                 }
@@ -292,6 +320,9 @@ impl Relaying {
         let (held, then) = misshapen.take();
         self.body = match then {
             Some(translated) => Body::Translated(translated),
+            None if stream && self.hides_usage => {
+                Body::Stream(Box::new(Tap::new(self.dialect).hiding_usage()))
+            }
             None if stream => Body::Stream(Box::new(Tap::new(self.dialect))),
             None => Body::Whole(Whole::default()),
         };
@@ -306,11 +337,7 @@ impl Relaying {
             return Next::Hold;
         };
         let Ok(pieces) = tap.relay(chunk) else {
-            return if self.committed {
-                Next::Unreadable
-            } else {
-                Next::Failed(Failed::bare(pool::classify_transport(Fault::Eof, false)))
-            };
+            return self.unreadable();
         };
         self.ready
             .extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
@@ -348,43 +375,13 @@ impl Relaying {
     }
 
     /// What was used, as far as the upstream said.
-    pub fn usage(&mut self) -> Option<(Usage, UsageSource)> {
+    pub fn usage(&mut self) -> Option<(Stated, UsageSource)> {
         match &self.body {
             Body::Stream(tap) => self.facts.learn(tap),
             Body::Translated(translated) => translated.teach(&mut self.facts),
             _ => {}
         }
-        self.facts.usage
-    }
-
-    /// What translation left out of request and answer, and the rules that the answer broke.
-    pub fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {
-        match &self.body {
-            Body::Translated(translated) => translated.losses(),
-            _ => (Vec::new(), Vec::new()),
-        }
-    }
-
-    /// About how many tokens the answer holds, where nobody says: one for each event of a stream.
-    pub fn estimated_output(&self) -> u64 {
-        match &self.body {
-            Body::Stream(tap) if self.committed => tap.events(),
-            Body::Translated(translated) if self.committed => translated.estimated_output(),
-            _ => 0,
-        }
-    }
-
-    /// The service tier that the upstream says it used, which decides the price.
-    pub fn service_tier(&self) -> Option<&str> {
-        self.facts.service_tier.as_deref()
-    }
-
-    /// The id of the response, where a later request may continue it.
-    pub fn response_id(&self) -> Option<&str> {
-        match self.dialect {
-            Dialect::OpenaiResponses => self.facts.response_id.as_deref(),
-            _ => None,
-        }
+        self.facts.used()
     }
 
     pub(super) fn commit(&mut self) -> Next {
@@ -392,9 +389,6 @@ impl Relaying {
         Next::Forward
     }
 }
-
-/// How long an upstream may keep an answer open after its last word.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// Frames held before the commit, bytes: an opening event is a few hundred.
 pub(super) const MAX_HELD: usize = 64 << 10;

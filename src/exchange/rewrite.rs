@@ -84,7 +84,7 @@ pub(super) fn apply(
         return Ok(Applied::default());
     }
     let mut applied = Applied {
-        positions: matching(gateway, key, headers, received),
+        positions: matching(gateway, key, headers, received, now),
         ..Applied::default()
     };
     let mut draft = Draft::new(&received.body, &received.members);
@@ -122,6 +122,7 @@ fn matching(
     key: &ClientKey,
     headers: &HeaderMap,
     received: &Received,
+    wall: SystemTime,
 ) -> Vec<usize> {
     let Received {
         call,
@@ -142,6 +143,8 @@ fn matching(
         headers,
         body,
         tokens: &gateway.tokens,
+        limits: &gateway.limits,
+        wall,
         needs: OnceCell::new(),
     };
     let unchanged = Draft::new(body, members);

@@ -1,5 +1,6 @@
 //! Which route a request takes, and to which pool it leads.
 use std::cell::OnceCell;
+use std::time::SystemTime;
 
 use http::HeaderMap;
 
@@ -7,6 +8,7 @@ use super::Gateway;
 use super::operation::ModelCall;
 use super::refusal::Refusal;
 use crate::config::{ClientKey, Glob, Route, When};
+use crate::limits::Limits;
 use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::block::{Block, Hosted};
@@ -23,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
     pub(super) tokens: &'a Tokens,
+    pub(super) limits: &'a Limits,
+    pub(super) wall: SystemTime,
     /// Read out of the body only when a route asks for it.
     pub(super) needs: OnceCell<Needs>,
 }
@@ -99,6 +103,7 @@ pub(super) fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> 
 /// A condition of `when`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Condition {
+    BudgetUsed,
     Dialect,
     Group,
     /// The one at this position.
@@ -157,6 +162,13 @@ pub(super) fn unmet(when: &When, facts: &Facts<'_>) -> Option<Condition> {
             });
             unmet.map(Condition::Header)
         })
+        .or_else(|| {
+            let over = |share: f64| facts.budget_used().is_some_and(|used| used > share);
+            stands(
+                Condition::BudgetUsed,
+                when.budget_used_over.is_none_or(over),
+            )
+        })
         .or_else(|| unmet_need(when, facts))
 }
 
@@ -203,6 +215,12 @@ impl Facts<'_> {
     pub(super) fn project(&self) -> Option<&str> {
         self.header("x-weir-project")
             .or(self.key.project.as_deref())
+    }
+
+    /// The share that is used of the fullest budget which the request is under.
+    pub(super) fn budget_used(&self) -> Option<f64> {
+        let whom = self.limits.whom(self.key.index, self.project());
+        self.limits.fullest_budget(whom, self.wall)
     }
 
     pub(super) fn needs(&self) -> &Needs {

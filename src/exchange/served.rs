@@ -4,16 +4,18 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 
+use super::bill::{self, Bill, Evidence};
 use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
+use super::operation::Endpoint;
 use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
-use crate::outcome::{Affinity, Attempt, Outcome, UsageSource};
+use crate::outcome::{Affinity, Attempt, Outcome};
 use crate::pool::{Failure, Next};
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::{Extras, Usage};
 
 /// What is known of the account that answered, or failed last.
 #[derive(Debug, Default)]
@@ -22,12 +24,7 @@ pub(super) struct Served {
     pub(super) pool: Option<usize>,
     pub(super) model: Option<Arc<str>>,
     pub(super) affinity: Option<Affinity>,
-    pub(super) usage: Option<(Usage, UsageSource)>,
-    /// What answers took that were thrown away, because the model spoilt them: the provider bills them all the same.
-    pub(super) spoilt: Option<Usage>,
-    /// What that costs.
-    pub(super) spoilt_usd: Option<f64>,
-    pub(super) service_tier: Option<String>,
+    pub(super) bill: Bill,
     pub(super) dialect: Option<Dialect>,
     pub(super) dropped: Vec<&'static str>,
     pub(super) violations: Vec<&'static str>,
@@ -46,8 +43,40 @@ impl Dispatch {
         if self.counts() {
             return;
         }
-        self.served.usage = relaying.usage().or_else(|| self.estimated(relaying));
-        self.served.service_tier = relaying.service_tier().map(str::to_owned);
+        let stated = relaying.usage();
+        // What is no text is not estimated.
+        if self.is_aside() && stated.is_none() {
+            return;
+        }
+        let evidence = Evidence {
+            stated,
+            written: relaying.written(),
+            service_tier: relaying.service_tier(),
+        };
+        let Served { bill, model, .. } = &mut self.served;
+        let (gateway, admitted) = (&self.gateway, &self.admitted);
+        bill.note(evidence, |written| {
+            bill::estimate(gateway, admitted, model.as_deref(), written)
+        });
+    }
+
+    fn is_aside(&self) -> bool {
+        self.admitted.call.endpoint == Endpoint::Side
+    }
+
+    /// The client left: if its request had been sent whole, its prompt is paid for.
+    pub(super) fn note_left(&mut self, dispatched: &Dispatched) {
+        if self.counts() || self.is_aside() || !dispatched.is_sent_whole() {
+            return;
+        }
+        let Served { bill, model, .. } = &mut self.served;
+        let (gateway, admitted) = (&self.gateway, &self.admitted);
+        bill.leave(|written| bill::estimate(gateway, admitted, model.as_deref(), written));
+    }
+
+    /// What was used is booked now: it stays as it is.
+    pub fn close_bill(&mut self) {
+        self.served.bill.close();
     }
 
     /// What is to be remembered of an attempt that failed.
@@ -62,15 +91,12 @@ impl Dispatch {
         if failure.next() != Next::InPlaceOnce {
             return;
         }
-        let Some((usage, _)) = relaying.usage() else {
+        let Some((stated, _)) = relaying.usage() else {
             return;
         };
-        let served = &mut self.served;
-        served.service_tier = relaying.service_tier().map(str::to_owned);
-        served.spoilt = Some(served.spoilt.unwrap_or_default().and(usage));
-        let usd = self.cost(&usage);
-        self.served.spoilt_usd = sum(self.served.spoilt_usd, usd);
-        dispatched.pick.lease.settle(usage.total(), now);
+        let usd = self.cost(&stated.usage, relaying.service_tier(), &stated.extras);
+        self.served.bill.spoil(stated, usd);
+        dispatched.pick.lease.settle(stated.usage.total(), now);
     }
 
     /// What translation lost and what the upstream broke, also when this attempt failed.
@@ -81,16 +107,6 @@ impl Dispatch {
             self.served.dropped = dropped;
         }
         self.served.violations.extend(violations);
-    }
-
-    /// For a stream whose upstream says nothing of usage: Chat does so only when the client asks it to.
-    fn estimated(&self, relaying: &Relaying) -> Option<(Usage, UsageSource)> {
-        let usage = Usage {
-            input: self.admitted.estimated_tokens(),
-            output: relaying.estimated_output(),
-            ..Usage::default()
-        };
-        (usage.output > 0).then_some((usage, UsageSource::Estimated))
     }
 
     pub(super) fn note_attempt(
@@ -150,7 +166,8 @@ impl Dispatch {
         outcome.dropped = std::mem::take(&mut served.dropped);
         outcome.violations = std::mem::take(&mut served.violations);
         outcome.model_served = served.model.as_ref().map(ToString::to_string);
-        if let Some((usage, source)) = self.usage() {
+        outcome.usage_refused = self.served.bill.refused();
+        if let Some((usage, source)) = self.served.bill.usage() {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
             outcome.cost_usd = self.usd();
@@ -172,42 +189,26 @@ impl Dispatch {
 
     /// What is known to have been used, for limits.
     pub fn used(&self) -> Used {
+        let usage = self.served.bill.usage();
         Used {
-            usage: self.usage().map_or_else(Usage::default, |(usage, _)| usage),
+            usage: usage.map_or_else(Usage::default, |(usage, _)| usage),
             nano_usd: self.usd().map_or(0, nano_usd),
         }
     }
 
-    /// What the answer took, and what was spoilt before it.
-    fn usage(&self) -> Option<(Usage, UsageSource)> {
-        match (self.served.usage, self.served.spoilt) {
-            (Some((usage, source)), Some(spoilt)) => Some((usage.and(spoilt), source)),
-            (None, Some(spoilt)) => Some((spoilt, UsageSource::Reported)),
-            (usage, None) => usage,
-        }
-    }
-
-    /// What that costs.
+    /// What that costs, to the billionth of a dollar: everybody books the same.
     fn usd(&self) -> Option<f64> {
-        let usage = self.served.usage;
-        let usd = usage.and_then(|(usage, _)| self.cost(&usage));
-        sum(usd, self.served.spoilt_usd)
+        let price =
+            |usage: &Usage, tier: Option<&str>, extras: &Extras| self.cost(usage, tier, extras);
+        let usd = self.served.bill.usd(price)?;
+        Some(nano_usd(usd) as f64 / 1e9)
     }
 
-    fn cost(&self, usage: &Usage) -> Option<f64> {
-        let served = &self.served;
-        let tier = served.service_tier.as_deref();
-        let price = |model: &str| self.gateway.prices.cost(model, usage, tier);
+    fn cost(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> Option<f64> {
+        let prices = &self.gateway.prices;
+        let price = |model: &str| prices.bill(model, usage, tier, extras);
         // A deployment's own name has no price; the name that the client knows may have one.
-        let upstream = served.model.as_deref().and_then(price);
+        let upstream = self.served.model.as_deref().and_then(price);
         upstream.or_else(|| price(&self.admitted.model))
-    }
-}
-
-/// Both, as far as they are known.
-fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one + other),
-        (one, other) => one.or(other),
     }
 }

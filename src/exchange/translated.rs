@@ -13,7 +13,10 @@ use super::relaying::{Answer, Body, Ended, Failed, MAX_HELD, Next, Relaying};
 use crate::outcome::{End, FailureClass, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
+use crate::protocol::hub::request::Tier;
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::translate::{self, Terminal, Translator};
+use crate::protocol::written::Written;
 
 /// A translator and what it has written or still collects.
 #[derive(Debug)]
@@ -99,16 +102,22 @@ impl Translated {
         } else {
             UsageSource::Partial
         };
-        facts.usage = self.translator.spent().map(|spent| (spent.usage, source));
-        facts.service_tier = self
-            .translator
-            .spent()
-            .and_then(|spent| spent.tier)
-            .map(|tier| tier.as_str().to_owned());
+        let spent = self.translator.spent();
+        let used = spent.map(|spent| {
+            let mut stated = Stated {
+                usage: spent.usage,
+                extras: spent.extras,
+            };
+            let searches = &mut stated.extras.tools.web_searches;
+            *searches = spent.web_searches.max(*searches);
+            (stated, source)
+        });
+        let tier = spent.and_then(|spent| spent.tier).map(Tier::as_str);
+        facts.translate(used, tier, self.translator.written());
     }
 
-    pub(super) fn estimated_output(&self) -> u64 {
-        self.translator.events()
+    pub(super) fn written_by_model(&self) -> Written {
+        self.translator.written()
     }
 
     pub(super) fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {

@@ -27,6 +27,11 @@ impl Whole {
         Some(so_far)
     }
 
+    /// What is held.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// Whether nothing is held (any more).
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()

@@ -261,6 +261,24 @@ impl Limits {
         })
     }
 
+    /// The share that is used of the fullest budget in USD of this key, its group and its project; `None` = they have none.
+    pub fn fullest_budget(&self, whom: Whom, wall: SystemTime) -> Option<f64> {
+        let own =
+            |limited: &&Limited| limited.scope() != Scope::Global && limited.caps().has_budget();
+        let shares = self.of(whom).filter(own).flat_map(|limited| {
+            let windows = limited.lock().windows(wall, &self.zone);
+            let budgets = Limit::ALL
+                .into_iter()
+                .filter(|limit| limit.unit() == Unit::NanoUsd);
+            budgets.filter_map(move |limit| {
+                let most = limited.caps().of(limit)?;
+                let used = windows.of(limit.span()).of(Unit::NanoUsd);
+                Some(used as f64 / most.max(1) as f64)
+            })
+        });
+        shares.reduce(f64::max)
+    }
+
     /// A copy as everything stands now. Whatever is admitted by it counts nowhere else.
     #[must_use]
     pub fn shadow(&self) -> Self {

@@ -123,6 +123,10 @@ impl Pool {
         excluded: &mut Exclusions,
     ) -> SmallVec<[Candidate; 8]> {
         let mut candidates = SmallVec::new();
+        let by_price = self
+            .pools
+            .get(pool)
+            .is_some_and(|pool| pool.select == Select::Cheapest);
         let members = self
             .rosters
             .get(pool)
@@ -148,7 +152,13 @@ impl Pool {
             };
             match why_not {
                 Some(why) => excluded.push((*member, why)),
-                None => candidates.push(Candidate::new(place, *member, slot)),
+                None => {
+                    let mut candidate = Candidate::new(place, *member, slot);
+                    if by_price {
+                        candidate.cost = want.cost(slot.models.upstream_str(want.model));
+                    }
+                    candidates.push(candidate);
+                }
             }
         }
         candidates
@@ -327,6 +337,7 @@ impl Pool {
             candidates.sort_by(|a, b| {
                 a.priority
                     .cmp(&b.priority)
+                    .then(a.cost.total_cmp(&b.cost))
                     .then(a.distance.total_cmp(&b.distance))
             });
         }

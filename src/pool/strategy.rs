@@ -20,6 +20,8 @@ pub struct Candidate {
     pub(super) distance: f64,
     /// The weight, less the nearer its windows are to their end.
     effective: f64,
+    /// What the request probably costs there, where that decides.
+    pub(super) cost: f64,
     in_flight: u32,
     first_byte: Option<f64>,
     /// Why it did not take the request, once that was asked.
@@ -37,6 +39,7 @@ impl Candidate {
             priority: config.priority,
             distance: 0.0,
             effective: f64::from(config.weight.max(1)),
+            cost: 0.0,
             in_flight: 0,
             first_byte: None,
             out: Excluded::Unasked,
@@ -71,6 +74,18 @@ pub(super) fn choose(
     let candidate = |place: usize| usable.get(place).and_then(|at| candidates.get(*at));
     let places = || (0..usable.len()).filter_map(|place| Some((place, candidate(place)?)));
     match select {
+        Select::Cheapest => {
+            let least = places()
+                .map(|(_, candidate)| candidate.cost)
+                .min_by(f64::total_cmp)?;
+            let cheapest = places().filter(|(_, candidate)| candidate.cost <= least);
+            smooth(
+                roster,
+                cheapest.map(|(place, candidate)| {
+                    (place, candidate.place, scaled(candidate.effective))
+                }),
+            )
+        }
         Select::Failover => (!usable.is_empty()).then_some(0),
         Select::LeastBusy => places()
             .min_by(|(_, a), (_, b)| {

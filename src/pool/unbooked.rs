@@ -56,7 +56,9 @@ impl Pool {
         let select = match self.pools.get(pool)?.select {
             select @ (Select::Failover | Select::LeastBusy) => select,
             // Without a turn of its own: it must not shift those of others.
-            Select::Random | Select::RoundRobin | Select::Weighted => Select::Random,
+            Select::Cheapest | Select::Random | Select::RoundRobin | Select::Weighted => {
+                Select::Random
+            }
         };
         let roster = self.rosters.get(pool)?;
         let mut left: Vec<usize> = (0..candidates.len()).collect();

@@ -7,7 +7,9 @@ use super::lease::Lease;
 use super::state::model_class;
 use crate::config::Account;
 use crate::outcome::Affinity;
+use crate::pricing::PriceTable;
 use crate::protocol::Dialect;
+use crate::protocol::hub::usage::Usage;
 
 /// What a request needs of an account.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,8 @@ pub struct Want<'a> {
     pub previous_response: Option<&'a str>,
     /// What has been tried for this request, from [`Pick::tried`].
     pub tried: &'a [Tried],
+    /// By which `select: cheapest` compares; `None` = there nothing has a price.
+    pub prices: Option<&'a PriceTable>,
     /// Estimated tokens, reserved in the account's own limit; 0 = unknown.
     pub tokens: u64,
     /// Randomness.
@@ -50,6 +54,28 @@ impl<'a> Want<'a> {
         self.aside.unwrap_or_else(|| model_class(upstream))
     }
 }
+
+impl Want<'_> {
+    /// What the request probably costs where the model has this name; without end where there is no price.
+    pub(super) fn cost(&self, model: &str) -> f64 {
+        let usage = Usage {
+            input: match self.session {
+                // The same for all requests of a session, so that a longer one does not move it.
+                Some(_) => USUAL_TOKENS,
+                None => self.tokens,
+            },
+            output: USUAL_TOKENS,
+            ..Usage::default()
+        };
+        let usd = self
+            .prices
+            .and_then(|prices| prices.cost(model, &usage, None));
+        usd.unwrap_or(f64::INFINITY)
+    }
+}
+
+/// Tokens that prices are compared by where nothing is known of a request.
+const USUAL_TOKENS: u64 = 1000;
 
 /// A dialect in which a request cannot be said.
 #[derive(Clone, Debug, Eq, PartialEq)]

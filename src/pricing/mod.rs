@@ -4,6 +4,7 @@
 //! without a price costs `None`, never zero. An entry of `prices` in the configuration replaces the rates of the models
 //! it matches; the service tiers, regions and the threshold for long prompts that the table has for such a model go on
 //! to apply to the new rates.
+pub mod maps;
 mod prices;
 mod spelling;
 
@@ -13,10 +14,10 @@ use ahash::{HashMap, RandomState};
 use dashmap::DashMap;
 
 use crate::config::Price;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::{Extras, Usage};
 use prices::Row;
 
-pub use prices::{Long, Rates, Terms};
+pub use prices::{Long, MediaRates, Rates, Terms};
 pub use spelling::spellings;
 
 /// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
@@ -38,6 +39,8 @@ pub struct Quote<'a> {
     pub rates: Rates,
     /// What a request with a longer prompt pays instead.
     pub long: Option<Long>,
+    /// What sound and pictures cost.
+    pub media: MediaRates,
     pub terms: &'static Terms,
     /// Where the price comes from, for people.
     pub source: &'static str,
@@ -53,6 +56,15 @@ impl Quote<'_> {
             _ => &self.rates,
         };
         rates.cost(usage) * self.terms.tier(tier) * self.terms.region(region)
+    }
+
+    /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier.
+    fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
+        let tier = extras.tier.or(tier);
+        let beyond = self.media.beyond(&extras.media, &self.rates)
+            * self.terms.tier(tier)
+            * self.terms.region(extras.region);
+        self.cost(usage, tier, extras.region) + beyond + self.terms.tools.cost(&extras.tools)
     }
 }
 
@@ -78,6 +90,21 @@ impl PriceTable {
     /// *response* stated. `None` = no price is known.
     pub fn cost(&self, model: &str, usage: &Usage, tier: Option<&str>) -> Option<f64> {
         self.cost_in(model, usage, tier, None)
+    }
+
+    /// USD for one answer: what the provider says that it charges, else `usage` by the price of `model`, on the service tier
+    /// that the answer stated, with what else its usage says. `None` = no price is known.
+    pub fn bill(
+        &self,
+        model: &str,
+        usage: &Usage,
+        tier: Option<&str>,
+        extras: &Extras,
+    ) -> Option<f64> {
+        if let Some(nano) = extras.nano_usd {
+            return Some(nano as f64 / 1e9);
+        }
+        Some(self.quote(model)?.bill(usage, tier, extras))
     }
 
     /// As [`PriceTable::cost`], for a request that was bound to a region (`inference_geo`, a regional endpoint).
@@ -166,6 +193,7 @@ impl Override {
             model: self.price.model.pattern(),
             rates: self.rates,
             long: row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
+            media: MediaRates::TEXT,
             terms: row.map_or(&Terms::NONE, |row| row.terms),
             source: "configuration",
         }
@@ -190,6 +218,7 @@ fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
         model: id,
         rates: row.rates,
         long: row.long,
+        media: row.media,
         terms: row.terms,
         source: row.source,
     }
@@ -333,6 +362,90 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answer_says_beside_its_counts_is_paid() {
+        use crate::protocol::hub::usage::{Media, Tools};
+        let prices = PriceTable::new(&[]);
+        let used = usage(1000, 0, 0, 0, 500);
+        let bill = |model, usage: &Usage, tier, extras| prices.bill(model, usage, tier, &extras);
+        let check = |found: Option<f64>, expected: f64| {
+            let found = found.expect("a price");
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{found} instead of {expected}"
+            );
+        };
+        let none = Extras::default();
+        // 1000×5 + 500×25 millionths; twice that in fast mode, whatever the tier.
+        check(
+            bill("claude-opus-4-6", &used, Some("standard"), none),
+            0.0175,
+        );
+        let fast = Extras {
+            tier: Some("fast"),
+            region: Some("us"),
+            tools: Tools {
+                web_searches: 3,
+                ..Tools::default()
+            },
+            ..none
+        };
+        check(
+            bill("claude-opus-4-6", &used, Some("standard"), fast),
+            0.035 * 1.1 + 0.03,
+        );
+        let stated = Extras {
+            nano_usd: Some(7),
+            ..fast
+        };
+        check(bill("a model without a price", &used, None, stated), 7e-9);
+        assert_eq!(bill("a model without a price", &used, None, fast), None);
+        // Gemini's flex and priority, and 400 tokens of sound at 1.00 instead of 0.30.
+        let sound = Extras {
+            media: Media {
+                audio_input: 400,
+                ..Media::default()
+            },
+            ..none
+        };
+        check(
+            bill("gemini-2.5-flash", &used, None, sound),
+            (600.0 * 0.3 + 400.0 + 500.0 * 2.5) / 1e6,
+        );
+        let flex = Extras {
+            tier: Some("flex"),
+            ..none
+        };
+        check(
+            bill("gemini-2.5-flash", &used, None, flex),
+            (1000.0 * 0.3 + 500.0 * 2.5) / 2e6,
+        );
+        check(
+            bill("gemini-2.5-flash", &used, Some("priority"), none),
+            (1000.0 * 0.3 + 500.0 * 2.5) * 1.8 / 1e6,
+        );
+        let drawn = Extras {
+            media: Media {
+                image_output: 500,
+                ..Media::default()
+            },
+            ..none
+        };
+        check(
+            bill("gemini-2.5-flash-image", &used, None, drawn),
+            (300.0 + 500.0 * 30.0) / 1e6,
+        );
+        check(
+            bill(
+                "text-embedding-3-small",
+                &usage(1_000_000, 0, 0, 0, 0),
+                None,
+                none,
+            ),
+            0.02,
+        );
+    }
+
+    #[test]
     fn regions_cost_extra_where_the_vendor_says_so() {
         let prices = PriceTable::new(&[]);
         let used = usage(1_000_000, 0, 0, 0, 0);
@@ -382,12 +495,12 @@ mod tests {
         let prices = PriceTable::new(&[]);
         for model in [
             "",
-            "gpt-4o-audio-preview",
+            "gpt-4o-realtime-preview",
             "gpt-4o-mini-tts",
             "gpt-5-chat",
             "claude-2.1",
             "mistral-large-2407",
-            "gemini-2.5-flash-image",
+            "gemini-2.5-flash-live",
             "anthropic/claude-sonnet-4.5:free",
             "deepseek-ai/DeepSeek-V3",
             "llama3",

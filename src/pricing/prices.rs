@@ -3,7 +3,7 @@
 //! A row says where its figures come from. Prices change: an entry of `prices` in the configuration overrides a row
 //! without a new release. What is not here has no price, and its requests are counted as unpriced; prices that
 //! vendors state in CNY only (SiliconFlow, BigModel's own platform) must be entered by the operator.
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::{Media, Tools, Usage};
 
 /// USD per million tokens of each exclusive bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,21 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// Whether both are the same but for the noise of floats.
+    pub(super) fn is_near(&self, other: &Self) -> bool {
+        let kinds = |rates: &Self| {
+            [
+                rates.input,
+                rates.cache_write_5m,
+                rates.cache_write_1h,
+                rates.cache_read,
+                rates.output,
+            ]
+        };
+        let mut pairs = kinds(self).into_iter().zip(kinds(other));
+        pairs.all(|(one, other)| (one - other).abs() <= 1e-6 * one.max(other).max(1e-3))
+    }
+
     pub(super) fn cost(&self, usage: &Usage) -> f64 {
         let usd_per_million = usage.input as f64 * self.input
             + usage.cache_read as f64 * self.cache_read
@@ -67,6 +82,51 @@ pub struct Terms {
     pub tiers: &'static [(&'static str, f64)],
     /// Region of inference, and its factor.
     pub regions: &'static [(&'static str, f64)],
+    /// Tools that the vendor runs.
+    pub tools: Fees,
+}
+
+/// USD for each call of a tool that the vendor runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fees {
+    pub web_search: f64,
+    pub file_search: f64,
+    /// For a container in which code runs.
+    pub code_session: f64,
+}
+
+impl Fees {
+    const NONE: Self = Self {
+        web_search: 0.0,
+        file_search: 0.0,
+        code_session: 0.0,
+    };
+
+    /// platform.claude.com, web search tool: 10 USD per 1,000 searches; code beside it is free.
+    const ANTHROPIC: Self = Self {
+        web_search: 0.01,
+        ..Self::NONE
+    };
+
+    /// platform.openai.com pricing, built-in tools: web search 10 USD and file search 2.50 USD per 1,000 calls, a container of
+    /// 1 GB 0.03 USD.
+    const OPENAI: Self = Self {
+        web_search: 0.01,
+        file_search: 0.0025,
+        code_session: 0.03,
+    };
+
+    /// ai.google.dev pricing, grounding with Google Search from Gemini 3 on: 14 USD per 1,000 queries, after those that are free.
+    const GEMINI: Self = Self {
+        web_search: 0.014,
+        ..Self::NONE
+    };
+
+    pub(super) fn cost(&self, tools: &Tools) -> f64 {
+        tools.web_searches as f64 * self.web_search
+            + tools.file_searches as f64 * self.file_search
+            + tools.code_sessions as f64 * self.code_session
+    }
 }
 
 impl Terms {
@@ -74,18 +134,28 @@ impl Terms {
     pub const NONE: Self = Self {
         tiers: &[],
         regions: &[],
+        tools: Fees::NONE,
+    };
+
+    /// ai.google.dev, flex and priority inference and the batch API: half, and one and four fifths.
+    const GEMINI: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.8)],
+        regions: &[],
+        tools: Fees::GEMINI,
     };
 
     /// Half for batches, double for fast mode; `priority` is bought by contract, at no price per token.
     const ANTHROPIC: Self = Self {
         tiers: &[("batch", 0.5), ("fast", 2.0)],
         regions: &[],
+        tools: Fees::ANTHROPIC,
     };
 
     /// `inference_geo` costs extra from 4.6 on.
     const ANTHROPIC_REGIONAL: Self = Self {
         tiers: Self::ANTHROPIC.tiers,
         regions: &[("us", 1.1)],
+        tools: Fees::ANTHROPIC,
     };
 
     const OPENAI: Self = Self {
@@ -97,12 +167,14 @@ impl Terms {
             ("ultrafast", 6.0),
         ],
         regions: &[("eu", 1.1), ("us", 1.1)],
+        tools: Fees::OPENAI,
     };
 
     /// The generation of 4 sells priority at one and three quarters.
     const OPENAI_4: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.75)],
         regions: Self::OPENAI.regions,
+        tools: Fees::OPENAI,
     };
 
     const OPENAI_5_5: Self = Self {
@@ -114,6 +186,7 @@ impl Terms {
             ("ultrafast", 6.0),
         ],
         regions: Self::OPENAI.regions,
+        tools: Fees::OPENAI,
     };
 
     /// The factor of a service tier; 1 when it has none.
@@ -127,12 +200,74 @@ impl Terms {
     }
 }
 
+/// USD per million tokens of sound and of pictures, where they cost something else than text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MediaRates {
+    /// `None` = as text.
+    pub audio_input: Option<f64>,
+    pub image_input: Option<f64>,
+    pub audio_output: Option<f64>,
+    pub image_output: Option<f64>,
+}
+
+impl MediaRates {
+    /// As text.
+    pub const TEXT: Self = Self {
+        audio_input: None,
+        image_input: None,
+        audio_output: None,
+        image_output: None,
+    };
+
+    const fn audio(input: f64, output: f64) -> Self {
+        Self {
+            audio_input: Some(input),
+            audio_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    const fn heard(input: f64) -> Self {
+        Self {
+            audio_input: Some(input),
+            ..Self::TEXT
+        }
+    }
+
+    const fn seen(input: f64, output: f64) -> Self {
+        Self {
+            image_input: Some(input),
+            image_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    const fn drawn(output: f64) -> Self {
+        Self {
+            image_output: Some(output),
+            ..Self::TEXT
+        }
+    }
+
+    /// USD beyond what the same tokens would cost as text; below zero where they cost less.
+    pub(super) fn beyond(&self, media: &Media, text: &Rates) -> f64 {
+        let more = |tokens: u64, rate: Option<f64>, text: f64| {
+            rate.map_or(0.0, |rate| tokens as f64 * (rate - text) / 1e6)
+        };
+        more(media.audio_input, self.audio_input, text.input)
+            + more(media.image_input, self.image_input, text.input)
+            + more(media.audio_output, self.audio_output, text.output)
+            + more(media.image_output, self.image_output, text.output)
+    }
+}
+
 /// One price and the models that have it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) ids: &'static [&'static str],
     pub(super) rates: Rates,
     pub(super) long: Option<Long>,
+    pub(super) media: MediaRates,
     pub(super) terms: &'static Terms,
     pub(super) source: &'static str,
 }
@@ -140,6 +275,11 @@ pub(super) struct Row {
 impl Row {
     const fn above(mut self, above: u64, rates: Rates) -> Self {
         self.long = Some(Long { above, rates });
+        self
+    }
+
+    const fn media(mut self, media: MediaRates) -> Self {
+        self.media = media;
         self
     }
 }
@@ -154,6 +294,7 @@ const fn row(
         ids,
         rates,
         long: None,
+        media: MediaRates::TEXT,
         terms,
         source,
     }
@@ -254,16 +395,34 @@ pub(super) const TABLE: &[Row] = &[
     row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
     row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI, OPENAI),
     // Gemini. Thoughts are billed as output.
-    row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::NONE, GEMINI),
-    row(&["gemini-3.1-pro-preview", "gemini-pro-latest"], uncached_writes(2.0, 0.2, 12.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
-    row(&["gemini-flash-latest", "gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::NONE, GEMINI),
-    row(&["gemini-3.5-flash"], uncached_writes(1.5, 0.15, 9.0), &Terms::NONE, GEMINI),
-    row(&["gemini-3.5-flash-lite", "gemini-flash-lite-latest"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
-    row(&["gemini-3.1-flash-lite"], uncached_writes(0.25, 0.025, 1.5), &Terms::NONE, GEMINI),
-    row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::NONE, GEMINI),
-    row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::NONE, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
-    row(&["gemini-2.5-flash"], uncached_writes(0.3, 0.03, 2.5), &Terms::NONE, GEMINI),
-    row(&["gemini-2.5-flash-lite"], uncached_writes(0.1, 0.01, 0.4), &Terms::NONE, GEMINI),
+    row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::GEMINI, GEMINI),
+    row(&["gemini-3.1-pro-preview", "gemini-pro-latest"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
+    row(&["gemini-flash-latest", "gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::GEMINI, GEMINI),
+    row(&["gemini-3.5-flash"], uncached_writes(1.5, 0.15, 9.0), &Terms::GEMINI, GEMINI),
+    row(&["gemini-3.5-flash-lite", "gemini-flash-lite-latest"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI),
+    row(&["gemini-3.1-flash-lite"], uncached_writes(0.25, 0.025, 1.5), &Terms::GEMINI, GEMINI).media(MediaRates::heard(0.5)),
+    row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI, GEMINI).media(MediaRates::heard(1.0)),
+    row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
+    row(&["gemini-2.5-flash"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI).media(MediaRates::heard(1.0)),
+    row(&["gemini-2.5-flash-lite"], uncached_writes(0.1, 0.01, 0.4), &Terms::GEMINI, GEMINI).media(MediaRates::heard(0.3)),
+    row(&["gemini-2.5-flash-image"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(30.0)),
+    row(&["gemini-3-pro-image", "gemini-3-pro-image-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(120.0)),
+    row(&["gemini-3.1-flash-image", "gemini-3.1-flash-image-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(60.0)),
+    row(&["gemini-embedding-001"], uncached_writes(0.15, 0.15, 0.0), &Terms::GEMINI, GEMINI),
+    // OpenAI beside chat: sound, pictures, vectors.
+    row(&["gpt-audio", "gpt-audio-1.5"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI).media(MediaRates::audio(32.0, 64.0)),
+    row(&["gpt-audio-mini"], uncached_writes(0.6, 0.6, 2.4), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
+    row(&["gpt-4o-audio-preview"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI).media(MediaRates::audio(40.0, 80.0)),
+    row(&["gpt-4o-mini-audio-preview"], uncached_writes(0.15, 0.15, 0.6), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
+    row(&["gpt-4o-transcribe", "gpt-4o-transcribe-diarize"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI),
+    row(&["gpt-4o-mini-transcribe"], uncached_writes(1.25, 1.25, 5.0), &Terms::NONE, OPENAI),
+    row(&["gpt-image-1"], uncached_writes(5.0, 1.25, 40.0), &Terms::NONE, OPENAI).media(MediaRates::seen(10.0, 40.0)),
+    row(&["gpt-image-1-mini"], uncached_writes(2.0, 0.2, 8.0), &Terms::NONE, OPENAI).media(MediaRates::seen(2.5, 8.0)),
+    row(&["gpt-image-1.5"], uncached_writes(5.0, 1.25, 32.0), &Terms::NONE, OPENAI).media(MediaRates::seen(8.0, 32.0)),
+    row(&["text-embedding-3-small"], uncached_writes(0.02, 0.02, 0.0), &Terms::NONE, OPENAI),
+    row(&["text-embedding-3-large"], uncached_writes(0.13, 0.13, 0.0), &Terms::NONE, OPENAI),
+    row(&["text-embedding-ada-002"], uncached_writes(0.1, 0.1, 0.0), &Terms::NONE, OPENAI),
+    row(&["omni-moderation-latest", "omni-moderation"], uncached_writes(0.0, 0.0, 0.0), &Terms::NONE, OPENAI),
     // Others.
     row(&["deepseek-v4-flash"], uncached_writes(0.3, 0.006, 1.2), &Terms::NONE, OTHERS),
     row(&["deepseek-v4-pro"], uncached_writes(1.32, 0.044, 3.96), &Terms::NONE, OTHERS),

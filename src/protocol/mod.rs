@@ -3,10 +3,12 @@
 //! Imports nothing else from this crate; knows no clock, no randomness and no I/O: bytes and facts in, bytes and
 //! facts out.
 pub mod anthropic;
+pub mod coding;
 pub mod error;
 pub mod gemini;
 pub mod hub;
 pub mod json;
+pub mod measure;
 pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
@@ -16,6 +18,7 @@ pub mod reshape;
 pub mod sse;
 pub mod system;
 pub mod translate;
+pub mod written;
 
 /// A wire dialect: what a client or an upstream speaks.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

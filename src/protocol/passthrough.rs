@@ -15,19 +15,24 @@ use bytes::Bytes;
 
 use super::Dialect;
 use super::error::{ParsedError, WireError};
-use super::hub::usage::Usage;
+use super::hub::usage::Stated;
 use super::json::Pieces;
 use super::sse::{Cut, Frame, Frames, TooLong};
+use super::written::Written;
 
 mod answer;
 mod anthropic;
+mod content;
 mod elements;
 mod gemini;
 mod openai_chat;
 mod openai_responses;
 mod peek;
-pub use answer::{Answer, read_answer, usage_near_end};
+mod phase;
+mod unasked;
+pub use answer::{Answer, read_answer, usage_near_end, written_in};
 pub(in crate::protocol) use elements::Elements;
+use phase::Phase;
 
 /// Reads a stream that passes through, without changing it.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub struct Tap {
     splitter: Splitter,
     reader: Reader,
     facts: Facts,
+    /// Whether usage is kept from the client, which did not ask for it.
+    hides_usage: bool,
 }
 
 /// How an answer ended by what it said itself.
@@ -78,7 +85,15 @@ impl Tap {
                 Dialect::OpenaiResponses => Reader::Responses(openai_responses::Reader::new()),
             },
             facts: Facts::default(),
+            hides_usage: false,
         }
+    }
+
+    /// Of a stream of Chat whose usage only Weir asked for: what the client gets is as if nobody had.
+    #[must_use]
+    pub fn hiding_usage(mut self) -> Self {
+        self.hides_usage = true;
+        self
     }
 
     /// A tap for Gemini's other stream, without `alt=sse`: one JSON array whose elements arrive one by one.
@@ -103,11 +118,20 @@ impl Tap {
     /// Reads the next bytes; gives those that may be forwarded: whole frames, what was held of them included.
     pub fn relay(&mut self, chunk: &Bytes) -> Result<Pieces, TooLong> {
         let (reader, facts) = (&mut self.reader, &mut self.facts);
-        match &mut self.splitter {
+        let pieces = match &mut self.splitter {
             Splitter::Events(frames) => frames.relay(chunk, |frame| reader.on(&frame, facts)),
             Splitter::Elements(elements) => {
                 elements.relay(chunk, |element| reader.on(&Frame::bare(element), facts))
             }
+        }?;
+        Ok(self.shown(pieces))
+    }
+
+    fn shown(&self, pieces: Pieces) -> Pieces {
+        if self.hides_usage {
+            unasked::hidden(pieces, MAX_ANSWER_FRAME)
+        } else {
+            pieces
         }
     }
 
@@ -139,13 +163,13 @@ impl Tap {
         };
         Finish {
             ending: facts.phase.ending(),
-            rest,
+            rest: self.shown(Pieces::from(rest)).to_bytes(),
         }
     }
 
-    /// How many events (or elements of the array) have been seen. A stream carries about one token in each.
-    pub fn events(&self) -> u64 {
-        self.facts.events
+    /// What the model wrote so far.
+    pub fn written(&self) -> Written {
+        self.facts.written
     }
 
     /// Whether the answer has begun: an event that opens or carries content has been seen, or its regular end.
@@ -178,7 +202,7 @@ impl Tap {
     }
 
     /// The usage stated so far.
-    pub fn usage(&self) -> Option<Usage> {
+    pub fn usage(&self) -> Option<Stated> {
         match &self.reader {
             Reader::Anthropic(reader) => reader.usage(),
             Reader::Chat(reader) => reader.usage(),
@@ -242,12 +266,7 @@ impl Tap {
     }
 
     fn dialect(&self) -> Dialect {
-        match &self.reader {
-            Reader::Anthropic(_) => Dialect::Anthropic,
-            Reader::Chat(_) => Dialect::OpenaiChat,
-            Reader::Gemini(_) => Dialect::Gemini,
-            Reader::Responses(_) => Dialect::OpenaiResponses,
-        }
+        self.reader.dialect()
     }
 }
 
@@ -279,8 +298,19 @@ enum Reader {
 }
 
 impl Reader {
+    const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Anthropic(_) => Dialect::Anthropic,
+            Self::Chat(_) => Dialect::OpenaiChat,
+            Self::Gemini(_) => Dialect::Gemini,
+            Self::Responses(_) => Dialect::OpenaiResponses,
+        }
+    }
+
     fn on(&mut self, frame: &Frame<'_>, facts: &mut Facts) {
-        facts.events += 1;
+        if !frame.is_silent() {
+            content::frame(self.dialect(), frame, &mut facts.written);
+        }
         match self {
             Self::Anthropic(reader) => reader.on(frame, facts),
             Self::Chat(reader) => reader.on(frame, facts),
@@ -297,8 +327,7 @@ struct Facts {
     error: Option<ParsedError>,
     model: Option<String>,
     service_tier: Option<String>,
-    /// Frames so far, comments included.
-    events: u64,
+    written: Written,
 }
 
 impl Facts {
@@ -315,74 +344,6 @@ impl Facts {
         }
         if let Some(tier) = service_tier {
             self.service_tier = Some(tier.to_owned());
-        }
-    }
-}
-
-/// Where the answer stands. The table is in the head of this file.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Phase {
-    #[default]
-    Opening,
-    Content,
-    Finished,
-    Complete,
-    Failed {
-        committed: bool,
-    },
-}
-
-impl Phase {
-    fn content(self) -> Self {
-        match self {
-            Self::Opening => Self::Content,
-            other => other,
-        }
-    }
-
-    fn finished(self) -> Self {
-        match self {
-            Self::Opening | Self::Content => Self::Finished,
-            other => other,
-        }
-    }
-
-    /// Another choice goes on after one has finished.
-    fn reopened(self) -> Self {
-        match self {
-            Self::Finished => Self::Content,
-            other => other,
-        }
-    }
-
-    fn complete(self) -> Self {
-        match self {
-            Self::Failed { .. } => self,
-            _ => Self::Complete,
-        }
-    }
-
-    fn failed(self) -> Self {
-        match self {
-            Self::Opening => Self::Failed { committed: false },
-            Self::Failed { .. } => self,
-            _ => Self::Failed { committed: true },
-        }
-    }
-
-    /// The container of the answer has no end, whatever its last element said.
-    fn cut_off(self) -> Self {
-        match self {
-            Self::Finished | Self::Complete => Self::Content,
-            other => other,
-        }
-    }
-
-    fn ending(self) -> Ending {
-        match self {
-            Self::Opening | Self::Content => Ending::Truncated,
-            Self::Finished | Self::Complete => Ending::Complete,
-            Self::Failed { .. } => Ending::Failed,
         }
     }
 }

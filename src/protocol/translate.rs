@@ -149,6 +149,7 @@ impl Translator {
             }
             NoAnswer::Violation(violation) => self.violated(violation),
         })?;
+        self.seen.note_whole(&response);
         if let Some(pauses) = &mut self.pauses {
             self.seen.spent = response.spent;
             let Some(whole) = pauses.whole(body, response) else {

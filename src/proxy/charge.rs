@@ -58,6 +58,7 @@ impl Relay<'_> {
     /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
     pub(super) fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
+            self.dispatch.close_bill();
             let who = self.dispatch.attribution();
             charge.settle(&self.dispatch.used(), who);
         }

@@ -27,6 +27,8 @@ pub(super) enum Reached {
     Failed(Box<Failed>),
     /// The upstream paused its answer.
     Paused,
+    /// The upstream is to be asked again at once, for less.
+    Again,
     /// The upstream refused the credential.
     Unauthorized(Box<Failed>),
 }

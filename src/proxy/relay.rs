@@ -149,6 +149,7 @@ impl Relay<'_> {
                         return Ok(failed);
                     }
                 }
+                Ok(Reached::Again) => {}
                 Ok(reached) => return Ok(reached),
             }
         }
@@ -194,6 +195,9 @@ impl Relay<'_> {
             dispatched.body(),
         );
         let sent = self.wait(sending).await?;
+        if sent {
+            dispatched.note_sent_whole();
+        }
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
         let patience = if sent {
             timeouts.first_byte

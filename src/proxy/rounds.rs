@@ -36,7 +36,7 @@ impl Relay<'_> {
                 (Ok(Reached::Failed(failed) | Reached::Unauthorized(failed)), None) => {
                     return Attempt::Failed(dispatched, failed);
                 }
-                (Ok(Reached::Paused), None) => {
+                (Ok(Reached::Paused | Reached::Again), None) => {
                     let failed = Failed::bare(classify_transport(Fault::Eof, false));
                     return Attempt::Failed(dispatched, failed);
                 }
@@ -69,6 +69,9 @@ impl Relay<'_> {
             }
             PumpEnd::Failed { failed, .. } => {
                 let (failure, now) = (failed.failure, Instant::now());
+                if self.dispatch.ask_less(dispatched, &answer.0, now) {
+                    return Reached::Again;
+                }
                 self.dispatch
                     .note_failed(dispatched, &mut answer.0, &failure, now);
                 if unauthorized {

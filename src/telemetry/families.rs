@@ -162,6 +162,7 @@ pub(super) struct Consumption {
     pub(super) budget_used: GaugeVec,
     pub(super) unpriced: IntCounterVec,
     pub(super) usage_source: IntCounterVec,
+    pub(super) usage_refused: IntCounterVec,
 }
 
 impl Consumption {
@@ -220,6 +221,12 @@ impl Consumption {
                 "requests",
                 "Requests by where their token figures come from.",
                 &["source"],
+            ),
+            usage_refused: to.counters(
+                "weir_usage_refused_total",
+                "answers",
+                "Answers that stated figures which cannot be, and which were not believed.",
+                &["account"],
             ),
         }
     }

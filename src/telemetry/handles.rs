@@ -115,6 +115,13 @@ impl Handles {
             })
     }
 
+    /// The series of answers of this account whose figures were refused: rare, so the look-up may cost something.
+    pub(super) fn refused(&self, families: &Families, outcome: &Outcome) -> IntCounter {
+        let account = self.names.accounts.find(outcome.account.as_deref());
+        let name = self.names.accounts.name(account);
+        families.usage.usage_refused.with_label_values(&[name])
+    }
+
     /// Counts every attempt, and every one after the first as a failover from the failure before it.
     pub(super) fn attempts(&self, families: &Families, outcome: &Outcome) {
         let pool = self.names.pools.find(outcome.pool.as_deref());

@@ -217,6 +217,9 @@ impl Metrics {
         if let Some(source) = outcome.usage_source {
             self.fixed.usage_source[source as usize].inc();
         }
+        if outcome.usage_refused {
+            handles.refused(families, outcome).inc();
+        }
         // Rare, and from fixed sets of names: the look-up may cost something.
         if let (Some(client), Some(upstream)) = (outcome.client_dialect, outcome.upstream_dialect)
             && client != upstream

@@ -51,6 +51,12 @@ impl Calibration {
         known.is_some_and(|ratio| ratio.samples < SETTLED || draw.is_multiple_of(ONE_IN))
     }
 
+    /// As [`Calibration::wants`], whether or not an estimate of the model was ever wanted.
+    pub(super) fn is_unsettled(&mut self, model: &str, draw: u64) -> bool {
+        let known = self.models.get(model);
+        known.is_none_or(|ratio| ratio.samples < SETTLED) || draw.is_multiple_of(ONE_IN)
+    }
+
     /// As [`Calibration::learn`], whether or not an estimate of the model was ever wanted.
     pub(super) fn teach(&mut self, model: &str, estimate: u64, actual: u64) {
         if model.len() <= LONGEST_NAME && self.models.get(model).is_none() {

@@ -19,16 +19,15 @@ use ahash::RandomState;
 
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::request::Request;
+pub use crate::protocol::measure::Measure;
 use crate::protocol::translate;
 use calibration::{Calibration, LONGEST_NAME};
-pub use measure::Measure;
 use recent::Recent;
 use tokenizer::Tokenizer;
 
 mod calibration;
 mod family;
 mod image;
-mod measure;
 mod pdf;
 mod recent;
 mod tokenizer;
@@ -110,6 +109,12 @@ impl Tokens {
     pub fn learn(&self, from: Direction, model: &str, text: &Measure, beside: u64, actual: u64) {
         let actual = actual.saturating_sub(beside);
         lock(self.ratios(from)).teach(model, text.tokens(), actual);
+    }
+
+    /// Whether one more lesson about this model is worth its price: all of the first few, then one in sixteen. `draw` is
+    /// randomness.
+    pub fn wants(&self, from: Direction, model: &str, draw: u64) -> bool {
+        lock(self.ratios(from)).is_unsettled(model, draw)
     }
 
     const fn ratios(&self, direction: Direction) -> &Mutex<Calibration> {

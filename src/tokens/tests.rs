@@ -234,6 +234,25 @@ fn measure(text: &str) -> Measure {
     measure
 }
 
+#[test]
+fn it_is_near_the_vocabulary_for_prose_code_and_chinese() {
+    let tokenizer = Tokenizer::load();
+    for (what, text) in TEXTS {
+        let mut errors: Vec<f64> = pieces(text)
+            .map(|piece| {
+                let (guess, real) = (
+                    measure(piece).tokens() as f64,
+                    tokenizer.count(piece) as f64,
+                );
+                (guess - real).abs() / real
+            })
+            .collect();
+        errors.sort_by(f64::total_cmp);
+        let median = errors[errors.len() / 2];
+        assert!(median < 0.1, "{what}: {median} of {}", errors.len());
+    }
+}
+
 /// A text of each kind that clients send and get.
 pub(super) const TEXTS: [(&str, &str); 3] = [
     (

@@ -614,3 +614,57 @@ fn windows_of_one_model_class_do_not_speak_for_another() {
     assert_eq!((windows.len(), windows[0].window), (1, "tokens"));
     assert!(windows[0].utilization > 0.99);
 }
+
+#[test]
+fn the_cheapest_is_taken_and_a_session_stays_with_it() {
+    use weir::config::{Glob, Price};
+    use weir::pricing::PriceTable;
+    let price = |model: &str, usd: f64| Price {
+        model: Glob::new(model).expect("a pattern"),
+        input: usd,
+        output: usd,
+        cache_read: None,
+        cache_write_5m: None,
+        cache_write_1h: None,
+    };
+    let prices = PriceTable::new(&[price("dear", 9.0), price("cheap", 1.0)]);
+    let serves = |name: &str, model: &str| {
+        let mut account = account(name);
+        account.models = weir::config::Models {
+            entries: vec![weir::config::ModelEntry {
+                glob: Glob::new("*").expect("a pattern"),
+                upstream: Some(model.into()),
+            }],
+        };
+        account
+    };
+    let list = vec![
+        serves("a", "dear"),
+        serves("b", "cheap"),
+        serves("c", "cheap"),
+        serves("d", "without a price"),
+    ];
+    let (pool, now) = build(list, Select::Cheapest);
+    let priced = |want| Want {
+        prices: Some(&prices),
+        ..want
+    };
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        taken.push(serve(&pool, &priced(want()), now).expect("usable"));
+    }
+    taken.sort();
+    assert_eq!(
+        taken.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["b", "b", "c", "c"]
+    );
+    for number in 0..8 {
+        let first = serve(&pool, &priced(in_session(number)), now).expect("usable");
+        assert!(matches!(&*first, "b" | "c"), "{first}");
+        let longer = Want {
+            tokens: 900_000,
+            ..priced(in_session(number))
+        };
+        assert_eq!(serve(&pool, &longer, now).expect("usable"), first);
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use weir::config::providers::{Auth, Provider};
 use weir::config::{
     Account, AccountLimits, AffinityBy, Endpoint, Glob, ModelEntry, Models, Pool as PoolConfig,
-    Select, Timeouts,
+    Select, StreamUsage, Timeouts,
 };
 use weir::outcome::FailureClass;
 use weir::pool::affinity::{Session, hash};
@@ -40,6 +40,7 @@ pub fn account(name: &str) -> Account {
         },
         health_check: None,
         prompt_cache: PromptCache::Auto,
+        stream_usage: StreamUsage::AsSent,
         project: None,
     }
 }
@@ -122,6 +123,7 @@ pub fn want() -> Want<'static> {
         session: None,
         previous_response: None,
         tried: &[],
+        prices: None,
         tokens: 0,
         draw: 0,
         insist: false,

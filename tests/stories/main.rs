@@ -28,6 +28,7 @@ mod ledger;
 mod limits;
 mod local;
 mod manager;
+mod money;
 mod oauth2;
 mod passthrough;
 mod pauses;

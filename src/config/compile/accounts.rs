@@ -11,7 +11,8 @@ use crate::config::secret::Secret;
 use crate::config::settings::providers::{Auth, Provider};
 use crate::config::yaml::decode::{Field, Needed};
 use crate::config::{
-    Account, AccountLimits, Egress, Endpoint, Glob, HealthCheck, ModelEntry, Models, Timeouts,
+    Account, AccountLimits, Egress, Endpoint, Glob, HealthCheck, ModelEntry, Models, StreamUsage,
+    Timeouts,
 };
 use crate::protocol::Dialect;
 
@@ -78,6 +79,7 @@ impl Compiler<'_, '_> {
             timeouts: timeouts?,
             health_check,
             prompt_cache: raw.prompt_cache.value(),
+            stream_usage: stream_usage(raw, provider?),
             project: label(&raw.project),
         })
     }
@@ -285,4 +287,14 @@ fn health_check(raw: &raw::HealthCheck) -> Option<HealthCheck> {
         path: raw.path.get()?.0.clone(),
         interval: raw.interval.value(),
     })
+}
+
+/// A server of the old kind does not know the question.
+fn stream_usage(raw: &raw::Account, provider: &Provider) -> StreamUsage {
+    let usual = if provider.legacy_chat {
+        StreamUsage::AsSent
+    } else {
+        StreamUsage::Ask
+    };
+    raw.stream_usage.get().map_or(usual, |word| word.0)
 }

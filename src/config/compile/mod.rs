@@ -111,7 +111,7 @@ impl Compiler<'_, '_> {
         let routes = self.routes(raw, &pool_names, &known);
         let rewrites = self.rewrites(raw, &known);
         let default_pool = self.default_pool(raw, &pool_names);
-        let prices = Self::prices(raw);
+        let prices = self.prices(raw);
         let capabilities = Self::capabilities(raw);
         let retry = service::retry(&raw.retry);
         let keepalive = service::keepalive(&raw.keepalive);

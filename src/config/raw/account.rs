@@ -12,6 +12,7 @@ use super::secret::{RawSecret, RawValue};
 use super::setting::{Measure as _, Or, Rule, Setting, hours, minutes, seconds};
 use crate::config::diagnostic::{did_you_mean, one_of};
 use crate::config::raw::values::{Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words};
+use crate::config::settings::StreamUsage;
 use crate::config::settings::providers::{Auth, PROVIDERS, Provider};
 use crate::config::yaml::cursor::Cursor;
 use crate::config::yaml::decode::{Decode, Field, Map, Needed, Section};
@@ -60,6 +61,8 @@ Account {
     health_check: Field<HealthCheck>,
     /// Sets cache markers on translated Anthropic requests of a conversation whose client sets none.
     prompt_cache: Setting<Word<PromptCache>> = Word::or(PromptCache::Auto),
+    /// Whether Chat streams are asked for their usage where the client did not ask. Default: `ask`, for `openai-legacy` `as-sent`.
+    stream_usage: Field<Word<StreamUsage>>,
     /// A free label for reports.
     project: Field<Name>,
 });
@@ -158,6 +161,11 @@ impl Words for PromptCache {
     const EXPECTED: &'static str = "whether cache markers are set";
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("off", Self::Off), ("1h", Self::Hour)];
+}
+
+impl Words for StreamUsage {
+    const EXPECTED: &'static str = "whether streams are asked for their usage";
+    const WORDS: &'static [(&'static str, Self)] = &[("ask", Self::Ask), ("as-sent", Self::AsSent)];
 }
 
 impl Words for Auth {

@@ -3,9 +3,9 @@ use super::Texts;
 use super::limits::ClientLimits;
 use super::mapping::mapping;
 use super::secret::RawSecret;
-use super::setting::{Measure as _, Setting};
+use super::setting::{Measure as _, Otherwise, Rule, Setting};
 use crate::config::raw::values::{
-    Boolean, LoosePattern, Moment, Name, Pattern, Sha256, Text, Whole, Word, Words,
+    Boolean, LoosePattern, Moment, Name, Number, Pattern, Sha256, Text, Whole, Word, Words,
 };
 use crate::config::yaml::decode::{Field, Needed};
 use crate::config::{AffinityBy, Select};
@@ -56,6 +56,8 @@ When {
     stream: Field<Boolean>,
     /// The project label of the request.
     project: Field<Pattern>,
+    /// More than this share is used of a budget in USD of the key, its group or the project, whichever is the fullest.
+    budget_used_over: Field<Number> = share(),
     /// Whether the request asks for thinking (reasoning).
     thinking: Field<Boolean>,
     /// More input tokens than this, estimated.
@@ -121,6 +123,7 @@ impl Words for Select {
         ("random", Self::Random),
         ("failover", Self::Failover),
         ("least-busy", Self::LeastBusy),
+        ("cheapest", Self::Cheapest),
     ];
 }
 
@@ -131,4 +134,11 @@ impl Words for AffinityBy {
         ("key", Self::Key),
         ("none", Self::None),
     ];
+}
+
+/// Of a budget.
+fn share() -> Rule<Number, Otherwise> {
+    Number::otherwise("0.8 means four fifths")
+        .from(0.0)
+        .up_to(1.0)
 }

@@ -42,7 +42,18 @@ pub struct Account {
     pub health_check: Option<HealthCheck>,
     /// Whether conversations without a cache marker get their own when they are translated for Anthropic.
     pub prompt_cache: PromptCache,
+    /// Whether Chat streams are asked for their usage where the client did not ask.
+    pub stream_usage: StreamUsage,
     pub project: Option<Arc<str>>,
+}
+
+/// What becomes of a Chat stream whose client did not ask for its usage.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StreamUsage {
+    /// Weir asks, and keeps the answer from the client.
+    Ask,
+    /// The upstream gets what the client sent.
+    AsSent,
 }
 
 /// Which models an account serves, and under which names.

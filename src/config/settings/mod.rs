@@ -16,7 +16,7 @@ pub mod paths;
 pub mod providers;
 pub mod rewrite;
 
-pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, Timeouts};
+pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, StreamUsage, Timeouts};
 pub use clients::{ClientKey, ClientLimits, Group, Ledger, Project};
 pub use config::{Config, Fingerprint};
 pub use egress::{Egress, EgressKind};

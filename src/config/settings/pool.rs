@@ -15,6 +15,8 @@ pub struct Pool {
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Select {
+    /// By the price of what the request will probably use.
+    Cheapest,
     Failover,
     LeastBusy,
     Random,
@@ -27,6 +29,7 @@ impl Select {
     /// The word of the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Cheapest => "cheapest",
             Self::Failover => "failover",
             Self::LeastBusy => "least-busy",
             Self::Random => "random",

@@ -28,6 +28,8 @@ pub struct When {
     pub header: Vec<(HeaderName, Glob)>,
     pub stream: Option<bool>,
     pub project: Option<Glob>,
+    /// A share, from 0 to 1.
+    pub budget_used_over: Option<f64>,
     /// The four that need the request to be read as its dialect reads it.
     pub thinking: Option<bool>,
     pub input_tokens_over: Option<u64>,
@@ -46,6 +48,7 @@ impl When {
             && self.header.is_empty()
             && self.stream.is_none()
             && self.project.is_none()
+            && self.budget_used_over.is_none()
             && self.thinking.is_none()
             && self.input_tokens_over.is_none()
             && self.images.is_none()

@@ -145,6 +145,7 @@ pub(super) fn seconds(time: Duration) -> String {
 
 const fn select(select: Select) -> &'static str {
     match select {
+        Select::Cheapest => "cheapest",
         Select::Failover => "failover",
         Select::LeastBusy => "least-busy",
         Select::Random => "random",

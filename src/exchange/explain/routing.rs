@@ -34,6 +34,11 @@ fn passed(route: usize, condition: Condition, when: &When, facts: &Facts<'_>) ->
     let own = |text: Option<&str>| text.map(str::to_owned);
     let header;
     let (name, wanted, found) = match condition {
+        Condition::BudgetUsed => (
+            "budget_used_over",
+            when.budget_used_over.map(|share| share.to_string()),
+            facts.budget_used().map(|used| format!("{used:.3}")),
+        ),
         Condition::Dialect => (
             "dialect",
             when.dialect.map(|dialect| dialect.to_string()),

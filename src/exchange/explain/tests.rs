@@ -102,6 +102,7 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
         session: None,
         previous_response: None,
         tried: &[],
+        prices: None,
         tokens: 0,
         draw: 0,
         insist: true,

@@ -20,7 +20,7 @@ use crate::protocol::hub::read::{Path, without_position};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
 use crate::protocol::hub::target::ToolIds;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::hub::write::to_vec;
 
 /// Reads an upstream's answer.
@@ -152,8 +152,10 @@ pub(super) fn stop_details(stop: &Stop) -> Option<StopDetailsOut<'_>> {
 
 /// What was used.
 pub(super) fn spent(usage: &UsageIn) -> Spent {
+    let stated = Stated::from(usage.counts);
     Spent {
-        usage: Usage::from(usage.counts),
+        usage: stated.usage,
+        extras: stated.extras,
         web_searches: usage
             .server_tool_use
             .and_then(|tools| tools.web_search_requests)

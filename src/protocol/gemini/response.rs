@@ -10,7 +10,8 @@ use crate::protocol::hub::error::{Losses, NoAnswer};
 use crate::protocol::hub::names;
 use crate::protocol::hub::replay;
 use crate::protocol::hub::response::{Refusal, Response, Spent, Stop};
-use crate::protocol::hub::usage::GeminiUsage;
+use crate::protocol::hub::stated::GeminiUsage;
+use crate::protocol::hub::usage::Stated;
 
 /// Reads an upstream's answer: a stream of one piece.
 pub fn decode(body: &[u8]) -> Result<Response, NoAnswer> {
@@ -69,8 +70,10 @@ pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, W
 
 /// What was used.
 pub(super) fn spent(usage: GeminiUsage, searches: u64) -> Spent {
+    let stated = Stated::from(usage);
     Spent {
-        usage: usage.into(),
+        usage: stated.usage,
+        extras: stated.extras,
         web_searches: searches,
         tier: None,
     }

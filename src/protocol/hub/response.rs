@@ -2,7 +2,7 @@
 use super::block::{Block, CallKind};
 use super::error::Violation;
 use super::request::Tier;
-use super::usage::Usage;
+use super::usage::{Extras, Usage};
 
 /// What the model answered.
 #[derive(Clone, Debug)]
@@ -107,6 +107,8 @@ pub struct Spent {
     pub web_searches: u64,
     /// The service level that was given, which may be lower than the one asked for.
     pub tier: Option<Tier>,
+    /// What else decides about the price.
+    pub extras: Extras,
 }
 
 impl Spent {
@@ -117,6 +119,7 @@ impl Spent {
             usage: self.usage.and(more.usage),
             web_searches: self.web_searches.saturating_add(more.web_searches),
             tier: more.tier.or(self.tier),
+            extras: self.extras.and(more.extras),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::protocol::hub::read::{Path, Str, without_position};
 use crate::protocol::hub::replay;
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
+use crate::protocol::hub::usage::Stated;
 
 /// Reads an upstream's answer.
 pub fn decode(body: &[u8]) -> Result<Response, Violation> {
@@ -174,8 +175,10 @@ pub(super) fn stop(response: &ResponseIn<'_>) -> Stop {
 
 /// What was used.
 pub(super) fn spent(response: &ResponseIn<'_>) -> Option<Spent> {
+    let stated = Stated::from(response.usage?);
     Some(Spent {
-        usage: response.usage?.into(),
+        usage: stated.usage,
+        extras: stated.extras,
         web_searches: 0,
         tier: response.service_tier.as_deref().and_then(tier),
     })

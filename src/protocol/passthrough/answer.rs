@@ -2,18 +2,20 @@
 use memchr::memmem;
 use serde::Deserialize;
 
-use super::peek::{Text, lenient};
-use super::{Ending, Tap};
+use super::peek::{Text, lenient, type_of};
+use super::{Ending, Tap, content};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
-use crate::protocol::hub::usage::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage, Usage};
+use crate::protocol::hub::stated::{AnthropicUsage, ChatUsage, GeminiUsage, ResponsesUsage};
+use crate::protocol::hub::usage::{Stated, Tools};
 use crate::protocol::json::{self, Members};
+use crate::protocol::written::Written;
 
 /// What one body says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Answer {
-    /// The usage, if it is stated.
-    pub usage: Option<Usage>,
+    /// What was used, if it is stated.
+    pub usage: Option<Stated>,
     /// An error in spite of the status 200.
     pub error: Option<ParsedError>,
     /// The model as the upstream names it.
@@ -63,7 +65,7 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
 
 /// The usage in the last bytes of an answer that was too large to keep: it stands after the content in every dialect.
 /// The last one counts, so that content which quotes an answer is not taken for it.
-pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Usage> {
+pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
     let name: &[u8] = match dialect {
         Dialect::Gemini => b"\"usageMetadata\"",
         Dialect::Anthropic | Dialect::OpenaiChat | Dialect::OpenaiResponses => b"\"usage\"",
@@ -72,11 +74,18 @@ pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Usage> {
     let rest = end.get(at + name.len()..)?.trim_ascii_start();
     let value = rest.strip_prefix(b":")?;
     match dialect {
-        Dialect::Anthropic => first::<AnthropicUsage>(value).map(Usage::from),
-        Dialect::Gemini => first::<GeminiUsage>(value).map(Usage::from),
-        Dialect::OpenaiChat => first::<ChatUsage>(value).map(Usage::from),
-        Dialect::OpenaiResponses => first::<ResponsesUsage>(value).map(Usage::from),
+        Dialect::Anthropic => first::<AnthropicUsage>(value).map(Stated::from),
+        Dialect::Gemini => first::<GeminiUsage>(value).map(Stated::from),
+        Dialect::OpenaiChat => first::<ChatUsage>(value).map(Stated::from),
+        Dialect::OpenaiResponses => first::<ResponsesUsage>(value).map(Stated::from),
     }
+}
+
+/// What the model wrote in an answer, or in the beginning of one.
+pub fn written_in(dialect: Dialect, body: &[u8]) -> Written {
+    let mut written = Written::default();
+    content::whole(dialect, body, &mut written);
+    written
 }
 
 /// The first JSON value in `bytes`, whatever follows it.
@@ -165,12 +174,18 @@ impl Object<'_> {
         failed.then(ParsedError::empty_answer)
     }
 
-    fn usage(&self) -> Option<Usage> {
+    fn usage(&self) -> Option<Stated> {
         match self.dialect {
-            Dialect::Anthropic => self.read::<AnthropicUsage>("usage").map(Usage::from),
-            Dialect::Gemini => self.read::<GeminiUsage>("usageMetadata").map(Usage::from),
-            Dialect::OpenaiChat => self.read::<ChatUsage>("usage").map(Usage::from),
-            Dialect::OpenaiResponses => self.read::<ResponsesUsage>("usage").map(Usage::from),
+            Dialect::Anthropic => self.read::<AnthropicUsage>("usage").map(Stated::from),
+            Dialect::Gemini => self.read::<GeminiUsage>("usageMetadata").map(Stated::from),
+            Dialect::OpenaiChat => self.read::<ChatUsage>("usage").map(Stated::from),
+            Dialect::OpenaiResponses => {
+                let mut stated = Stated::from(self.read::<ResponsesUsage>("usage")?);
+                if let Some(output) = self.value("output") {
+                    stated.extras.tools = tools_in(output);
+                }
+                Some(stated)
+            }
         }
     }
 
@@ -196,6 +211,23 @@ impl Object<'_> {
     fn value(&self, name: &str) -> Option<&[u8]> {
         self.members.value(self.body, name)
     }
+}
+
+/// The calls of the provider's own tools among the items of a response.
+pub(super) fn tools_in(output: &[u8]) -> Tools {
+    let mut tools = Tools::default();
+    for item in json::elements(output).unwrap_or_default() {
+        let item = output.get(item).unwrap_or_default();
+        match type_of(item).as_deref() {
+            Some("web_search_call") => tools.web_searches += 1,
+            Some("file_search_call") => tools.file_searches += 1,
+            Some("code_interpreter_call") => tools.code_sessions += 1,
+            _ => {}
+        }
+    }
+    // Calls in one container are one session.
+    tools.code_sessions = tools.code_sessions.min(1);
+    tools
 }
 
 /// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.

@@ -8,7 +8,8 @@ use super::answer::tier;
 use super::peek::{self, Text, lenient};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::usage::{AnthropicUsage, Usage};
+use crate::protocol::hub::stated::AnthropicUsage;
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::sse::{self, Frame};
 
 /// The state of one stream.
@@ -41,8 +42,8 @@ impl Reader {
         }
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.map(Usage::from)
+    pub(super) fn usage(&self) -> Option<Stated> {
+        self.usage.map(Stated::from)
     }
 
     /// `message_start` states the prompt; only `message_delta` states the output.

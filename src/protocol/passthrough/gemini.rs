@@ -8,7 +8,8 @@ use super::peek::{self, Choices, Needle, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::usage::{GeminiUsage, Usage};
+use crate::protocol::hub::stated::GeminiUsage;
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::json::{self, Members};
 use crate::protocol::sse::{self, Frame};
 
@@ -56,7 +57,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
+    pub(super) fn usage(&self) -> Option<Stated> {
         let members = json::scan(&self.stated).ok()?;
         let stated: GeminiUsage =
             serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use super::peek::{self, Choices, Needle, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
-use crate::protocol::hub::usage::{ChatUsage, Usage};
+use crate::protocol::hub::stated::ChatUsage;
+use crate::protocol::hub::usage::Stated;
 use crate::protocol::sse::{self, Frame};
 use crate::protocol::{Dialect, json};
 
@@ -55,8 +56,8 @@ impl Reader {
         }
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.map(Usage::from)
+    pub(super) fn usage(&self) -> Option<Stated> {
+        self.usage.map(Stated::from)
     }
 
     /// As for a plain answer: no choice and no usage is no answer, whatever it calls itself.

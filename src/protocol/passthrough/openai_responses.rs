@@ -5,16 +5,19 @@ use serde_json::value::RawValue;
 use serde_json::{Number, json};
 
 use super::Facts;
+use super::answer::tools_in;
 use super::peek::{self, Needle, Text, lenient};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::usage::{ResponsesUsage, Usage};
+use crate::protocol::hub::stated::ResponsesUsage;
+use crate::protocol::hub::usage::{Stated, Tools};
 use crate::protocol::sse::{self, Frame};
 
 /// The state of one stream.
 #[derive(Debug)]
 pub(super) struct Reader {
     usage: Option<ResponsesUsage>,
+    tools: Tools,
     /// The id and the time of `response.created`; a terminal event must repeat them.
     created: Option<(String, Option<Number>)>,
     /// The `sequence_number` that comes next.
@@ -26,6 +29,7 @@ impl Reader {
     pub(super) fn new() -> Self {
         Self {
             usage: None,
+            tools: Tools::default(),
             created: None,
             next: 0,
             sequence: Needle::new("\"sequence_number\""),
@@ -63,8 +67,10 @@ impl Reader {
         }
     }
 
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.map(Usage::from)
+    pub(super) fn usage(&self) -> Option<Stated> {
+        let mut stated = Stated::from(self.usage?);
+        stated.extras.tools = self.tools;
+        Some(stated)
     }
 
     /// The id in `response.created`.
@@ -139,6 +145,9 @@ impl Reader {
             response.service_tier.as_ref().map(|tier| &*tier.0),
         );
         self.usage = response.usage.or(self.usage);
+        if let Some(output) = response.output {
+            self.tools = tools_in(output.get().as_bytes());
+        }
         if let (None, Some(id)) = (&self.created, response.id) {
             self.created = Some((id.0.into_owned(), response.created_at));
         }
@@ -196,4 +205,6 @@ struct Response<'a> {
     service_tier: Option<Text<'a>>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<ResponsesUsage>,
+    #[serde(borrow)]
+    output: Option<&'a RawValue>,
 }

@@ -1,16 +1,18 @@
 //! What the relay will ask about an answer, noted as its events pass.
 use super::Translator;
 use crate::protocol::error::{ErrorKind, WireError};
+use crate::protocol::hub::block::Block;
 use crate::protocol::hub::event::Event;
-use crate::protocol::hub::response::Spent;
+use crate::protocol::hub::response::{Response, Spent};
+use crate::protocol::written::Written;
 use crate::protocol::{Dialect, anthropic, gemini};
 
 /// What was seen of the answer.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub committed: bool,
-    /// Events with content.
-    pub events: u64,
+    /// What the model wrote.
+    pub written: Written,
     pub stopped: bool,
     pub model: Option<String>,
     pub spent: Option<Spent>,
@@ -31,9 +33,9 @@ pub enum Terminal {
 }
 
 impl Translator {
-    /// How many events with content came: about as many as the answer has tokens.
-    pub const fn events(&self) -> u64 {
-        self.seen.events
+    /// What the model wrote so far.
+    pub const fn written(&self) -> Written {
+        self.seen.written
     }
 }
 
@@ -41,7 +43,7 @@ impl Seen {
     /// Takes note of what the relay will ask, and makes errors fit for the client.
     pub fn note<'e>(&mut self, event: Event<'e>, client: Dialect) -> Event<'e> {
         self.committed |= event.commits();
-        self.events += u64::from(event.commits());
+        self.read(&event);
         self.stopped |= matches!(event, Event::Stop(_));
         match event {
             Event::Start(start) => {
@@ -63,6 +65,40 @@ impl Seen {
                 Event::Error(said)
             }
             event => event,
+        }
+    }
+}
+
+impl Seen {
+    fn read(&mut self, event: &Event<'_>) {
+        match event {
+            Event::TextDelta(text)
+            | Event::RefusalDelta(text)
+            | Event::ToolStart { name: text, .. }
+            | Event::ToolArgs { fragment: text, .. } => self.written.say(text),
+            Event::ReasoningDelta { text, .. } => self.written.think(text),
+            _ => {}
+        }
+    }
+
+    /// A whole answer.
+    pub fn note_whole(&mut self, response: &Response) {
+        for block in &response.blocks {
+            match block {
+                Block::Text(text) => self.written.say(&text.text),
+                Block::Refusal(text) => self.written.say(text),
+                Block::Reasoning(reasoning) => {
+                    for segment in &reasoning.visible {
+                        self.written.think(&segment.text);
+                    }
+                }
+                Block::ToolCall(call) => {
+                    self.written.say(&call.name);
+                    self.written.say(&call.args.raw);
+                }
+                Block::Image(_) => self.written.show(),
+                _ => {}
+            }
         }
     }
 }

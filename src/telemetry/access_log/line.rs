@@ -115,7 +115,7 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(value);
     }
 
-    /// Rounded to a millionth of a cent: sums of floats end in noise.
+    /// To the billionth of a dollar, as limits and ledger count: sums of floats end in noise.
     fn money(&mut self, name: &str, value: Option<f64>) {
         self.name(name);
         let Some(value) = value.filter(|value| value.is_finite()) else {
@@ -263,7 +263,7 @@ fn milliseconds(duration: Duration) -> u128 {
 }
 
 /// Parts of a dollar that a cost is rounded to.
-const UNITS: u64 = 100_000_000;
+const UNITS: u64 = 1_000_000_000;
 
 /// Up to here every whole number is a float.
 const LARGEST_UNITS: f64 = (1_u64 << 53) as f64;
@@ -364,8 +364,9 @@ mod tests {
         for (cost, expected) in [
             (Some(0.1 + 0.2), "0.3"),
             (Some(1e-7), "0.0000001"),
-            (Some(1e-9), "0"),
-            (Some(-1e-9), "0"),
+            (Some(1e-10), "0"),
+            (Some(-1e-10), "0"),
+            (Some(1e-9), "0.000000001"),
             (Some(-1.5), "-1.5"),
             (Some(12.000_000_05), "12.00000005"),
             (Some(3.0), "3"),

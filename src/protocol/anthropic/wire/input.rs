@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, position};
-use crate::protocol::hub::usage::AnthropicUsage;
+use crate::protocol::hub::stated::AnthropicUsage;
 
 /// A block of content in any place, every field optional: the type decides which are needed.
 #[derive(Debug, Default, Deserialize)]

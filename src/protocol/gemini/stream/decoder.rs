@@ -15,7 +15,7 @@ use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Str, without_position};
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
-use crate::protocol::hub::usage::GeminiUsage;
+use crate::protocol::hub::stated::GeminiUsage;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]

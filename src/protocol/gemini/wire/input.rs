@@ -5,7 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, or_default, position_or_first};
-use crate::protocol::hub::usage::GeminiUsage;
+use crate::protocol::hub::stated::GeminiUsage;
 
 /// An answer, or a piece of one.
 #[derive(Debug, Deserialize)]

@@ -18,8 +18,9 @@ use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Str, is_string, without_position};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
+use crate::protocol::hub::stated::ChatUsage;
 use crate::protocol::hub::target::Quirks;
-use crate::protocol::hub::usage::{ChatUsage, Usage};
+use crate::protocol::hub::usage::Stated;
 
 /// Reads an upstream's answer. `stamp` makes ids for calls that came without.
 pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Violation> {
@@ -321,8 +322,10 @@ pub fn stop(reason: &str) -> Result<Stop, Violation> {
 
 /// What was used.
 pub fn spent(usage: ChatUsage, tier: Option<&str>) -> Spent {
+    let stated = Stated::from(usage);
     Spent {
-        usage: Usage::from(usage),
+        usage: stated.usage,
+        extras: stated.extras,
         web_searches: 0,
         tier: match tier {
             Some("default") => Some(Tier::Standard),

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, or_default, position, position_or_first};
-use crate::protocol::hub::usage::ChatUsage;
+use crate::protocol::hub::stated::ChatUsage;
 
 /// A message of a request.
 #[derive(Debug, Deserialize)]

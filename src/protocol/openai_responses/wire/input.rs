@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, or_default, position};
-use crate::protocol::hub::usage::ResponsesUsage;
+use crate::protocol::hub::stated::ResponsesUsage;
 
 /// The type of an event or an item, and nothing else.
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,55 @@
+//! A request in another dialect than its client's: what its head needs, and what will translate its answer.
+use super::translated::{EVENTS, JSON};
+use crate::protocol::hub::error::Dropped;
+use crate::protocol::translate::Translator;
+
+/// What the translation of one request left to be done.
+#[derive(Debug)]
+pub(super) struct Translation {
+    headers: Vec<(&'static str, &'static str)>,
+    /// Taken by the answer. A count needs none.
+    translator: Option<Translator>,
+    /// The media type of the client's answer.
+    media: &'static str,
+}
+
+impl Translation {
+    /// Of a request whose client reads server-sent events, or one body of JSON.
+    pub(super) fn new(
+        headers: Vec<(&'static str, &'static str)>,
+        translator: Translator,
+        events: bool,
+    ) -> Self {
+        Self {
+            headers,
+            translator: Some(translator),
+            media: if events { EVENTS } else { JSON },
+        }
+    }
+
+    /// Of a question for a count.
+    pub(super) fn of_count(headers: Vec<(&'static str, &'static str)>) -> Self {
+        Self {
+            headers,
+            translator: None,
+            media: JSON,
+        }
+    }
+
+    /// What the head of the request needs.
+    pub(super) fn headers(&self) -> &[(&'static str, &'static str)] {
+        &self.headers
+    }
+
+    /// What translates the answer, and the media type that it gets; once.
+    pub(super) fn take(&mut self) -> Option<(Translator, &'static str)> {
+        Some((self.translator.take()?, self.media))
+    }
+
+    /// What was left out of the request.
+    pub(super) fn losses(&self) -> Vec<Dropped> {
+        self.translator
+            .as_ref()
+            .map_or_else(Vec::new, Translator::dropped)
+    }
+}

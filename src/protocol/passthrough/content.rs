@@ -1,0 +1,408 @@
+//! Finds what a model wrote in the JSON of an answer without building a document: the strings of a few members, wherever they
+//! stand. One pass, no allocation; strings that are nobody's text (base64, say) are skipped at the speed of a search.
+use memchr::memchr2;
+
+use super::peek;
+use crate::protocol::Dialect;
+use crate::protocol::sse::Frame;
+use crate::protocol::written::Written;
+
+/// Measures one event of a stream.
+pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) {
+    let data = &*frame.data;
+    let mut walk = Walk::new(dialect, data);
+    if dialect == Dialect::OpenaiResponses {
+        let stated;
+        let name = match frame.event {
+            Some(name) => name,
+            None => {
+                stated = peek::type_of(data).unwrap_or_default();
+                stated.as_bytes()
+            }
+        };
+        // What the deltas said is said again by the events that close an item, and sound is no text.
+        if !name.ends_with(b".delta") || name.ends_with(b".audio.delta") {
+            return;
+        }
+        walk.reasoning = name.starts_with(b"response.reasoning");
+        walk.stream = true;
+    }
+    walk.reasoning |= dialect == Dialect::Gemini && is_thought(data);
+    walk.run(written);
+}
+
+/// Measures the content of a whole answer, or of the beginning of one: from its member `content`, `choices`, `candidates` or
+/// `output` on.
+pub(super) fn whole(dialect: Dialect, body: &[u8], written: &mut Written) {
+    let name: &[u8] = match dialect {
+        Dialect::Anthropic => b"\"content\"",
+        Dialect::Gemini => b"\"candidates\"",
+        Dialect::OpenaiChat => b"\"choices\"",
+        Dialect::OpenaiResponses => b"\"output\"",
+    };
+    let mut from = 0;
+    // A value that is spelt like the name is none.
+    while let Some(at) = memchr::memmem::find(&body[from..], name) {
+        let after = from + at + name.len();
+        if next_is(body, after, b':') {
+            let mut walk = Walk::new(dialect, &body[after..]);
+            walk.bounded = true;
+            return walk.run(written);
+        }
+        from = after;
+    }
+}
+
+/// What a member holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    /// The model's text, if it is a string; arguments as an object, too.
+    Text,
+    Reasoning,
+    /// A list of texts that are reasoning.
+    Summary,
+    Picture,
+    /// Quotes and tables beside the text.
+    Aside,
+}
+
+#[derive(Debug)]
+struct Walk<'a> {
+    dialect: Dialect,
+    data: &'a [u8],
+    at: usize,
+    /// Whether all text here is reasoning.
+    reasoning: bool,
+    /// Whether it is an event of Responses, where only `delta` is text.
+    stream: bool,
+    /// Whether it ends with the first value.
+    bounded: bool,
+    /// Whether reasoning was seen: some servers say it under two names at once.
+    thought: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(dialect: Dialect, data: &'a [u8]) -> Self {
+        Self {
+            dialect,
+            data,
+            at: 0,
+            reasoning: false,
+            stream: false,
+            bounded: false,
+            thought: false,
+        }
+    }
+
+    fn run(mut self, written: &mut Written) {
+        if self.bounded {
+            // Only the value that begins here, whatever follows it.
+            let begin = self.skip_space(self.at);
+            let begin = if self.data.get(begin) == Some(&b':') {
+                self.skip_space(begin + 1)
+            } else {
+                begin
+            };
+            let end = self.end_of_value(begin);
+            self.data = self.data.get(..end).unwrap_or(self.data);
+            self.at = begin;
+        }
+        while let Some(found) = memchr::memchr(b'"', self.rest()) {
+            let begin = self.at + found + 1;
+            let end = self.end_of_string(begin);
+            let after = self.skip_space(end + 1);
+            if self.data.get(after) != Some(&b':') {
+                // A value that nobody named.
+                self.at = end + 1;
+                continue;
+            }
+            let value = self.skip_space(after + 1);
+            self.at = value;
+            let Some(role) = self.role(self.data.get(begin..end).unwrap_or_default()) else {
+                continue;
+            };
+            self.member(role, value, written);
+        }
+    }
+
+    fn member(&mut self, role: Role, value: usize, written: &mut Written) {
+        let first = self.data.get(value).copied();
+        match (role, first) {
+            (Role::Text | Role::Reasoning, Some(b'"')) => {
+                let end = self.end_of_string(value + 1);
+                let text = self.data.get(value + 1..end).unwrap_or_default();
+                self.at = end + 1;
+                self.text(role, text, written);
+            }
+            (Role::Text, Some(b'{')) if self.has_arguments() => {
+                let end = self.end_of_value(value);
+                let text = self.data.get(value..end).unwrap_or_default();
+                self.at = end;
+                self.text(role, text, written);
+            }
+            (Role::Summary, Some(b'[')) => {
+                let end = self.end_of_value(value);
+                let mut inner = Walk {
+                    at: 0,
+                    reasoning: true,
+                    bounded: false,
+                    ..Walk::new(self.dialect, self.data.get(value..end).unwrap_or_default())
+                };
+                inner.stream = self.stream;
+                inner.run(written);
+                self.at = end;
+            }
+            (Role::Picture, Some(b'"' | b'{')) => {
+                self.at = self.end_of_value(value);
+                written.show();
+            }
+            (Role::Aside, Some(b'[' | b'{')) => self.at = self.end_of_value(value),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, role: Role, text: &[u8], written: &mut Written) {
+        if role == Role::Reasoning || self.reasoning {
+            if !self.thought || self.reasoning {
+                written.think_json(text);
+            }
+            self.thought |= !text.is_empty() && role == Role::Reasoning;
+        } else {
+            written.say_json(text);
+        }
+    }
+
+    /// Whether arguments of calls stand as objects, not as strings.
+    const fn has_arguments(&self) -> bool {
+        matches!(self.dialect, Dialect::Anthropic | Dialect::Gemini)
+    }
+
+    fn role(&self, name: &[u8]) -> Option<Role> {
+        Some(match (self.dialect, name) {
+            (Dialect::OpenaiChat, b"content" | b"refusal" | b"arguments" | b"name")
+            | (Dialect::Anthropic, b"text" | b"partial_json" | b"input" | b"name")
+            | (Dialect::Gemini, b"text" | b"args" | b"name" | b"code") => Role::Text,
+            // Reasoning in parts repeats what stands beside it in one piece.
+            (Dialect::OpenaiChat, b"text") if !self.thought => Role::Text,
+            (Dialect::OpenaiChat, b"reasoning_content" | b"reasoning" | b"thinking")
+            | (Dialect::Anthropic, b"thinking") => Role::Reasoning,
+            (Dialect::OpenaiResponses, b"delta") if self.stream => Role::Text,
+            (
+                Dialect::OpenaiResponses,
+                b"text" | b"arguments" | b"input" | b"name" | b"refusal" | b"code",
+            ) if !self.stream => Role::Text,
+            (Dialect::OpenaiResponses, b"summary") if !self.stream => Role::Summary,
+            (Dialect::OpenaiChat, b"b64_json" | b"image_url")
+            | (Dialect::Gemini, b"inlineData")
+            | (Dialect::OpenaiResponses, b"result") => Role::Picture,
+            (Dialect::OpenaiChat, b"logprobs" | b"annotations" | b"audio")
+            | (Dialect::OpenaiResponses, b"logprobs" | b"annotations")
+            | (Dialect::Anthropic, b"citations")
+            | (Dialect::Gemini, b"groundingMetadata" | b"citationMetadata" | b"logprobsResult") => {
+                Role::Aside
+            }
+            _ => return None,
+        })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
+    }
+
+    fn skip_space(&self, from: usize) -> usize {
+        let rest = self.data.get(from..).unwrap_or_default();
+        from + rest.len() - rest.trim_ascii_start().len()
+    }
+
+    /// The place of the closing quote, or the end of what there is.
+    fn end_of_string(&self, from: usize) -> usize {
+        let mut at = from;
+        while let Some(found) = memchr2(b'"', b'\\', self.data.get(at..).unwrap_or_default()) {
+            at += found;
+            if self.data.get(at) == Some(&b'"') {
+                return at;
+            }
+            at += 2;
+        }
+        self.data.len()
+    }
+
+    /// Behind the value that begins there.
+    fn end_of_value(&self, from: usize) -> usize {
+        let mut depth = 0usize;
+        let mut at = from;
+        while let Some(&byte) = self.data.get(at) {
+            match byte {
+                b'"' => {
+                    at = self.end_of_string(at + 1);
+                    if depth == 0 {
+                        return (at + 1).min(self.data.len());
+                    }
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return at + 1;
+                    }
+                }
+                b',' if depth == 0 => return at,
+                _ => {}
+            }
+            at += 1;
+        }
+        self.data.len()
+    }
+}
+
+fn next_is(body: &[u8], from: usize, wanted: u8) -> bool {
+    let rest = body.get(from..).unwrap_or_default();
+    rest.trim_ascii_start().first() == Some(&wanted)
+}
+
+/// Whether a part is marked as a thought: each frame of Gemini has parts of one kind.
+fn is_thought(data: &[u8]) -> bool {
+    let name = b"\"thought\"";
+    memchr::memmem::find(data, name).is_some_and(|at| {
+        let rest = data.get(at + name.len()..).unwrap_or_default();
+        let value = rest.trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"true"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::measure::Measure;
+
+    fn measure(text: &str) -> Measure {
+        let mut measure = Measure::default();
+        measure.text(text.as_bytes());
+        measure
+    }
+
+    #[track_caller]
+    fn check(dialect: Dialect, frames: &[&str], text: &str, reasoning: &str) {
+        let mut written = Written::default();
+        for data in frames {
+            frame(dialect, &Frame::bare(data.as_bytes()), &mut written);
+        }
+        assert_eq!(written.text(), &measure(text), "{frames:?}");
+        assert_eq!(written.reasoning(), &measure(reasoning), "{frames:?}");
+    }
+
+    #[test]
+    fn deltas_of_chat() {
+        check(
+            Dialect::OpenaiChat,
+            &[
+                r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
+                r#"{"id":"c","choices":[{"index":0,"delta":{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]}}]}"#,
+                r#"{"id":"c","choices":[{"index":0,"delta":{"reasoning_content":"m","reasoning":"m"}}]}"#,
+                r#"{"id":"c","choices":[{"index":0,"delta":{"content":"Hel\u006c"},"logprobs":{"content":[{"token":"Hel","bytes":[1]}]}}]}"#,
+                r#"{"choices":[{"delta":{"content":"o \"you\""},"finish_reason":"stop"}],"usage":null}"#,
+                r#"{"choices":[{"text":" legacy","index":0}]}"#,
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"call","function":{"name":"get","arguments":"{\"a\":1}"}}]}}]}"#,
+            ],
+            "Hello \"you\" legacyget{\"a\":1}",
+            "hmm",
+        );
+    }
+
+    #[test]
+    fn events_of_the_others() {
+        check(
+            Dialect::Anthropic,
+            &[
+                r#"{"type":"message_start","message":{"id":"msg","model":"claude","content":[],"usage":{"input_tokens":5,"output_tokens":1}}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"well"}}"#,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"EqQBCkYIAR"}}"#,
+                r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a word"}}"#,
+                r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"b"}}"#,
+            ],
+            "a word{\"b",
+            "well",
+        );
+        check(
+            Dialect::Gemini,
+            &[
+                r#"{"candidates":[{"content":{"parts":[{"text":"so","thought":true}]}}]}"#,
+                r#"{"candidates":[{"content":{"parts":[{"text":"one"},{"functionCall":{"name":"f","args":{"text":"x"}}}]},"groundingMetadata":{"groundingSupports":[{"segment":{"text":"one"}}]}}],"usageMetadata":{"promptTokenCount":3}}"#,
+            ],
+            "onef{\"text\":\"x\"}",
+            "so",
+        );
+        check(
+            Dialect::OpenaiResponses,
+            &[
+                r#"{"type":"response.created","response":{"instructions":"long","output":[]}}"#,
+                r#"{"type":"response.reasoning_summary_text.delta","delta":"hm"}"#,
+                r#"{"type":"response.output_text.delta","delta":"one ","logprobs":[]}"#,
+                r#"{"type":"response.function_call_arguments.delta","delta":"{}"}"#,
+                r#"{"type":"response.audio.delta","delta":"UklGRg=="}"#,
+                r#"{"type":"response.output_text.done","text":"one "}"#,
+                r#"{"type":"response.completed","response":{"output":[{"content":[{"text":"one "}]}]}}"#,
+            ],
+            "one {}",
+            "hm",
+        );
+    }
+
+    #[test]
+    fn whole_answers_and_beginnings_of_them() {
+        let check = |dialect, body: &str, text: &str, reasoning: &str, media| {
+            let mut written = Written::default();
+            whole(dialect, body.as_bytes(), &mut written);
+            assert_eq!(written.text().tokens(), measure(text).tokens(), "{body}");
+            assert_eq!(
+                written.reasoning().tokens(),
+                measure(reasoning).tokens(),
+                "{body}"
+            );
+            assert_eq!(written.media(), media, "{body}");
+        };
+        check(
+            Dialect::OpenaiResponses,
+            r#"{"id":"r","instructions":"no \"output\" here","text":{"format":{"type":"text"}},"output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]},{"type":"message","content":[{"type":"output_text","text":"one","annotations":[{"title":"t","text":"x"}]}]},{"type":"image_generation_call","result":"iVBORw0KGgo="}],"tools":[{"name":"not this"}]}"#,
+            "one",
+            "hm",
+            1,
+        );
+        check(
+            Dialect::Anthropic,
+            r#"{"id":"m","content":[{"type":"text","text":"one"},{"type":"tool_use","name":"f","input":{"a":[1,2]}}],"usage":{}}"#,
+            "onef{\"a\":[1,2]}",
+            "",
+            0,
+        );
+        check(
+            Dialect::OpenaiChat,
+            r#"{"choices":[{"message":{"role":"assistant","content":"one two thr"#,
+            "one two thr",
+            "",
+            0,
+        );
+        check(Dialect::OpenaiChat, r#"{"object":"choices"}"#, "", "", 0);
+    }
+
+    #[test]
+    fn whatever_the_bytes_nothing_happens() {
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"\"",
+            b"{\"content\":",
+            b"{\"content\":\"\\",
+            b"{\"args\":{\"a",
+            b"]]]}}}\"text\":\"",
+            b"{\"text\" : {\"text\":[[[",
+            b"{\"summary\":[{\"text\":\"\xff\xfe\\u12",
+        ];
+        for text in texts {
+            for dialect in Dialect::ALL {
+                let mut written = Written::default();
+                frame(dialect, &Frame::bare(text), &mut written);
+                whole(dialect, text, &mut written);
+            }
+        }
+    }
+}

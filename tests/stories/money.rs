@@ -1,0 +1,394 @@
+//! What is booked for an answer, one test a row of `docs/MONEY.md`: stated, estimated or partial, and everywhere the same.
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::rig::{ALL, KEY, Lines, Upstream, Weir, account, accounts, sample};
+use weir::protocol::Dialect;
+
+/// A dollar a token, so that the dollars are the tokens; a limit, so that prompts are estimated.
+fn yaml(entries: &[String]) -> String {
+    format!(
+        "keys: [{{ name: team, key: \"{KEY}\", debug: true, limits: {{ usd_per_day: 1000000 }} }}]\n\
+         prices: [{{ model: \"*\", input: 1000000, output: 1000000 }}]\n{}",
+        accounts(entries)
+    )
+}
+
+fn before(lines: &Lines, upstream: &Upstream, more: &str) -> Weir {
+    Weir::start(&yaml(&[account("a", lines, upstream, more)]))
+}
+
+/// What the only request was booked with: prompt, answer and source; by the access log, the limits and the metrics alike.
+#[track_caller]
+fn booked(weir: &Weir) -> (u64, u64, String) {
+    let line = weir.line(|line| !line["usage_source"].is_null());
+    let count = |name: &str| line["tokens"][name].as_u64().unwrap_or(0);
+    let kinds = ["input", "cache_read", "cache_write_5m", "cache_write_1h"];
+    let prompt: u64 = kinds.iter().map(|kind| count(kind)).sum();
+    let output = count("output");
+    let usage: Value = weir.get("/v1/usage").send().is(200).json();
+    let today = &usage["key"]["today"];
+    assert_eq!(today["total_tokens"], prompt + output, "{usage} {line}");
+    assert_eq!(
+        today["usd"].as_f64(),
+        line["cost_usd"].as_f64(),
+        "{usage} {line}"
+    );
+    for kind in kinds
+        .into_iter()
+        .chain(["output"])
+        .filter(|kind| count(kind) > 0)
+    {
+        weir.until_metric("weir_tokens_total", &[("kind", kind)], count(kind) as f64);
+    }
+    let cost = line["cost_usd"].as_f64().expect("a price");
+    weir.until_metric("weir_cost_usd_total", &[("key", "team")], cost);
+    let source = line["usage_source"].as_str().expect("a source").to_owned();
+    weir.until_metric("weir_usage_source_total", &[("source", &source)], 1.0);
+    (prompt, output, source)
+}
+
+#[track_caller]
+fn is_near(found: u64, expected: u64, what: &str) {
+    let (low, high) = (expected * 7 / 10, expected * 13 / 10 + 1);
+    assert!(
+        (low..=high).contains(&found),
+        "{what}: {found} instead of {expected}"
+    );
+}
+
+/// A text of about 200 tokens.
+fn long_text() -> String {
+    "The quick brown fox jumps over the lazy dog and runs away. ".repeat(16)
+}
+
+/// The answer of `lines` with a long text in place of `Hello`, without its usage.
+fn silent(lines: &Lines) -> String {
+    let mut body: Value = serde_json::from_str(lines.answer).expect("JSON");
+    let object = body.as_object_mut().expect("an object");
+    object.remove("usage");
+    object.remove("usageMetadata");
+    body.to_string().replace("Hello", &long_text())
+}
+
+#[test]
+fn a_whole_answer_that_states_nothing_is_estimated() {
+    for lines in ALL.map(sample) {
+        let upstream = Upstream::start(move |_, wire| wire.json(200, silent(&lines)));
+        let weir = before(&lines, &upstream, "");
+        weir.ask(&lines).send().is(200);
+        let (prompt, output, source) = booked(&weir);
+        assert_eq!(source, "estimated", "{:?}", lines.dialect);
+        is_near(output, 208, &format!("{:?}", lines.dialect));
+        assert!((5..80).contains(&prompt), "{:?}: {prompt}", lines.dialect);
+    }
+}
+
+#[test]
+fn zeros_are_no_statement() {
+    let lines = sample(Dialect::OpenaiChat);
+    let answer = lines.answer.replace("Hello", &long_text());
+    let answer = answer.replace(
+        r#""prompt_tokens":13,"completion_tokens":5,"total_tokens":18,"prompt_tokens_details":{"cached_tokens":3}"#,
+        r#""prompt_tokens":0,"completion_tokens":0,"total_tokens":0"#,
+    );
+    let upstream = Upstream::start(move |_, wire| wire.json(200, &answer));
+    let weir = before(&lines, &upstream, "");
+    weir.ask(&lines).send().is(200);
+    let (_, output, source) = booked(&weir);
+    assert_eq!(source, "estimated");
+    is_near(output, 208, "zeros");
+}
+
+#[test]
+fn a_translated_answer_that_states_nothing_is_estimated() {
+    let (client, server) = (sample(Dialect::Anthropic), sample(Dialect::OpenaiChat));
+    let upstream = Upstream::start(move |_, wire| wire.json(200, silent(&server)));
+    let weir = before(&server, &upstream, "");
+    weir.ask(&client).send().is(200);
+    let (_, output, source) = booked(&weir);
+    assert_eq!(source, "estimated");
+    is_near(output, 208, "translated");
+}
+
+#[test]
+fn figures_that_cannot_be_are_refused_and_counted() {
+    for figure in ["-7", "1099511627777", "\"12\"", "-0.5", "1e30"] {
+        let lines = sample(Dialect::OpenaiChat);
+        let answer = lines.answer.replace("Hello", &long_text());
+        let answer = answer.replace(
+            "\"completion_tokens\":5",
+            &format!("\"completion_tokens\":{figure}"),
+        );
+        assert!(answer.contains(figure));
+        let upstream = Upstream::start(move |_, wire| wire.json(200, &answer));
+        let weir = before(&lines, &upstream, "");
+        weir.ask(&lines).send().is(200);
+        let (_, output, source) = booked(&weir);
+        assert_eq!(source, "estimated", "{figure}");
+        is_near(output, 208, figure);
+        weir.until_metric("weir_usage_refused_total", &[("account", "a")], 1.0);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_pays_for_what_came() {
+    for lines in ALL.map(sample) {
+        let piece = lines
+            .opening
+            .last()
+            .expect("an event")
+            .replace("Hel", &long_text());
+        let upstream = Upstream::start(move |_, wire| {
+            wire.stream();
+            let (_, opening) = lines.opening.split_last().expect("events");
+            opening.iter().for_each(|event| wire.chunk(event));
+            wire.chunk(&piece);
+            wire.closes_within(Duration::from_secs(20));
+        });
+        let weir = before(&lines, &upstream, "");
+        let mut open = weir.ask_stream(&lines).open();
+        while let Some(event) = open.event() {
+            if event.contains("quick brown fox") {
+                break;
+            }
+        }
+        drop(open);
+        let (prompt, output, source) = booked(&weir);
+        // Where the prompt was stated the rest of the figures is partial.
+        let expected = match lines.dialect {
+            Dialect::Anthropic | Dialect::Gemini => "partial",
+            _ => "estimated",
+        };
+        assert_eq!(source, expected, "{:?}", lines.dialect);
+        assert!((5..80).contains(&prompt), "{:?}: {prompt}", lines.dialect);
+        is_near(output, 208, &format!("{:?}", lines.dialect));
+    }
+}
+
+#[test]
+fn an_upstream_that_breaks_off_is_paid_for_what_came() {
+    let lines = sample(Dialect::Anthropic);
+    let piece = lines.opening[2].replace("Hel", &long_text());
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        lines.opening[..2]
+            .iter()
+            .for_each(|event| wire.chunk(event));
+        wire.chunk(&piece);
+        wire.reset();
+    });
+    let weir = before(&lines, &upstream, "");
+    weir.ask_stream(&lines).send().is(200);
+    let (prompt, output, source) = booked(&weir);
+    assert_eq!((prompt, source.as_str()), (13, "partial"));
+    is_near(output, 208, "broken off");
+}
+
+#[test]
+fn a_client_that_leaves_before_the_head_pays_for_its_prompt() {
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::start(|_, wire| {
+        wire.closes_within(Duration::from_secs(20));
+    });
+    let weir = before(&lines, &upstream, "");
+    let left = weir.ask(&lines).start();
+    upstream.until(1);
+    drop(left);
+    let (prompt, output, source) = booked(&weir);
+    assert_eq!((output, source.as_str()), (0, "estimated"));
+    assert!((5..80).contains(&prompt), "{prompt}");
+}
+
+#[test]
+fn an_attempt_that_failed_costs_nothing() {
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::json(500, "{}");
+    let weir = before(&lines, &upstream, "");
+    let answer = weir.ask(&lines).send();
+    assert!(answer.status >= 500);
+    let line = weir.line(|line| !line["status"].is_null());
+    assert!(
+        line["usage_source"].is_null() && line["cost_usd"].is_null(),
+        "{line}"
+    );
+}
+
+/// A Chat upstream that states usage as OpenAI does: only when asked, with `null` in all other chunks.
+fn openai() -> Upstream {
+    Upstream::start(|request, wire| {
+        let lines = sample(Dialect::OpenaiChat);
+        let asked = String::from_utf8_lossy(&request.body).contains("\"include_usage\":true");
+        let events = lines.events();
+        let events: Vec<String> = events
+            .iter()
+            .filter(|event| asked || !event.contains("prompt_tokens"))
+            .map(|event| match asked && !event.contains("prompt_tokens") {
+                true => event.replace("}]}\n\n", "}],\"usage\":null}\n\n"),
+                false => (*event).to_owned(),
+            })
+            .collect();
+        wire.events(&events.iter().map(String::as_str).collect::<Vec<_>>());
+    })
+}
+
+const ASKS: [&str; 4] = [
+    r#"{"model":"gpt-5","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#,
+    r#"{"model":"gpt-5","stream":true,"stream_options":null,"messages":[{"role":"user","content":"Hi"}]}"#,
+    r#"{"model":"gpt-5","stream":true,"stream_options":{"include_usage":false},"messages":[{"role":"user","content":"Hi"}]}"#,
+    r#"{"model":"gpt-5","stream":true,"stream_options":{"include_obfuscation":false},"messages":[{"role":"user","content":"Hi"}]}"#,
+];
+
+#[test]
+fn a_chat_stream_is_asked_for_its_usage_and_the_client_sees_none_of_it() {
+    let lines = sample(Dialect::OpenaiChat);
+    for ask in ASKS {
+        let streams = ["ask", "as-sent"].map(|way| {
+            let upstream = openai();
+            let weir = before(&lines, &upstream, &format!(", stream_usage: {way}"));
+            let answer = weir.post(lines.path, ask).send().is(200);
+            let body = String::from_utf8(upstream.only().body).expect("text");
+            assert_eq!(
+                body.contains("\"include_usage\":true"),
+                way == "ask",
+                "{body}"
+            );
+            let (prompt, output, source) = booked(&weir);
+            match way {
+                "ask" => assert_eq!((prompt, output, source.as_str()), (13, 5, "reported")),
+                _ => assert_eq!((body.as_str(), source.as_str()), (ask, "estimated")),
+            }
+            answer.text().to_owned()
+        });
+        assert_eq!(streams[0], streams[1], "{ask}");
+    }
+}
+
+#[test]
+fn a_client_that_asked_itself_gets_what_it_asked_for() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = openai();
+    let weir = before(&lines, &upstream, "");
+    let answer = weir.ask_stream(&lines).send().is(200);
+    assert!(
+        answer.text().contains("\"prompt_tokens\":13") && answer.text().contains("\"usage\":null")
+    );
+    assert_eq!(upstream.only().body, lines.ask_stream.as_bytes());
+}
+
+#[test]
+fn an_upstream_that_refuses_to_be_asked_is_asked_again_without_and_remembered() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::start(move |request, wire| {
+        if String::from_utf8_lossy(&request.body).contains("stream_options") {
+            return wire.json(422, r#"{"detail":[{"loc":["body","stream_options"],"msg":"extra fields not permitted"}]}"#);
+        }
+        wire.events(&lines.events());
+    });
+    let weir = Weir::start(&format!(
+        "retry: {{ max_attempts: 1 }}\n{}",
+        yaml(&[account("a", &lines, &upstream, "")])
+    ));
+    for _ in 0..2 {
+        let answer = weir.post(lines.path, ASKS[0]).send().is(200);
+        assert_eq!(answer.text(), lines.events().concat());
+    }
+    // Asked, asked without, and the second request without from the start.
+    assert_eq!(upstream.count(), 3);
+    assert_eq!(weir.account("a")["state"], "usable");
+    // A client that asks itself hears what the upstream says.
+    weir.ask_stream(&lines).send().is(422);
+    // A translated request is asked without, too.
+    weir.ask_stream(&sample(Dialect::Anthropic)).send().is(200);
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(plain).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn answers_that_come_compressed_are_read_and_passed_on_plain() {
+    for lines in ALL.map(sample) {
+        for client in [lines, sample(Dialect::Anthropic)] {
+            let upstream = Upstream::start(move |request, wire| {
+                assert_eq!(request.headers.get("accept-encoding"), Some("identity"));
+                let streamed = request.number == 1;
+                let (media, body) = if streamed {
+                    ("text/event-stream", lines.events().concat())
+                } else {
+                    ("application/json", lines.answer.to_owned())
+                };
+                let coded = zstd::encode_all(&gzip(body.as_bytes())[..], 1).expect("memory");
+                let headers = [("content-type", media), ("content-encoding", "gzip, zstd")];
+                wire.answer(200, &headers, coded);
+            });
+            let weir = before(&lines, &upstream, "");
+            let whole = weir.ask(&client).send().is(200);
+            assert_eq!(whole.header("content-encoding"), None);
+            assert!(whole.text().contains("Hello"), "{}", whole.text());
+            let streamed = weir.ask_stream(&client).send().is(200);
+            assert!(streamed.text().contains("Hel"), "{}", streamed.text());
+            weir.until_metric("weir_usage_source_total", &[("source", "reported")], 2.0);
+        }
+    }
+}
+
+#[test]
+fn an_error_that_comes_compressed_is_understood() {
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::start(|request, wire| {
+        if request.number == 0 {
+            let error = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#;
+            let headers = [
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip"),
+            ];
+            return wire.answer(400, &headers, gzip(error.as_bytes()));
+        }
+        // What is no gzip at all is no answer, and an empty one is empty.
+        let body: &[u8] = if request.number == 1 { b"{}" } else { b"" };
+        let headers = [
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+        ];
+        wire.answer(200, &headers, body);
+    });
+    let weir = before(&lines, &upstream, "");
+    let answer = weir.ask(&lines).send().is(400);
+    assert!(
+        answer.text().contains("prompt is too long"),
+        "{}",
+        answer.text()
+    );
+    for _ in 0..2 {
+        assert!(weir.ask(&lines).send().status >= 500);
+    }
+    weir.is_well();
+}
+
+#[test]
+fn a_budget_that_ends_soon_leads_to_another_pool() {
+    let lines = sample(Dialect::Anthropic);
+    let upstream = Upstream::json(200, lines.answer);
+    // 18 tokens of a dollar each, of 100; a request reserves for a few more.
+    let ask = lines.ask.replace("16", "1");
+    let weir = Weir::start(&format!(
+        "keys: [{{ name: team, key: \"{KEY}\", debug: true, group: g }}]\n\
+         groups: [{{ name: g, limits: {{ usd_per_month: 100 }} }}]\n\
+         prices: [{{ model: \"*\", input: 1000000, output: 1000000 }}]\n\
+         pools: [{{ name: dear, accounts: [dear] }}, {{ name: cheap, accounts: [cheap] }}]\n\
+         routes: [{{ when: {{ budget_used_over: 0.3 }}, pool: cheap }}, {{ when: {{ model: \"*\" }}, pool: dear }}]\n{}",
+        accounts(&[
+            account("dear", &lines, &upstream, ""),
+            account("cheap", &lines, &upstream, "")
+        ])
+    ));
+    for expected in ["dear", "dear", "cheap", "cheap"] {
+        let answer = weir.post(lines.path, &ask).send().is(200);
+        assert_eq!(answer.account(), expected);
+    }
+}
