@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke dist deb install
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -136,6 +136,13 @@ attack: ## under ten minutes: smuggling, HTTP/2 abuse, slow clients, hostile ups
 attack-smoke: ## a minute of it, on a debug build
 	$(CARGO) build --locked
 	PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --smoke --weir target/debug/weir
+
+dist: ## an archive below target/dist: a static binary, manual pages, completions, SBOM, checksums; TARGET=… chooses
+	scripts/prerequisites.sh build
+	scripts/dist.sh $(TARGET)
+
+deb: build ## a Debian package below target/dist
+	scripts/package-deb.sh target/release/weir
 
 # Does not build: root should not, and often has no cargo.
 install: ## after `make build`, as root: binary, unit file and a first configuration

@@ -153,7 +153,7 @@ pub enum End {
     Refused,
     /// Weir stopped before the answer was whole, or every account is drained.
     Drained,
-    /// The upstream did not begin to answer within the time that `timeouts` gives it.
+    /// The upstream did not begin to answer, or did not end, within the time that `timeouts` gives it.
     Timeout,
 }
 

@@ -4,17 +4,20 @@
 //! the systemd unit does not restart on).
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod explain;
 mod focus;
 mod health;
 mod import;
+mod init;
 mod key;
 mod log;
 mod prices;
 mod reconcile;
 mod run;
 mod state;
+mod test;
 mod upstream;
 mod usage;
 
@@ -38,11 +41,13 @@ enum Command {
     /// Check a configuration and print every fault at once; starts nothing
     Check(check::Check),
     Client(client::Arguments),
+    Completions(completions::Completions),
     /// Run the proxy in front of a built-in simulated upstream: no key, no network, no file
     Demo(demo::Demo),
     Explain(explain::Explain),
     Health(health::Health),
     Import(import::Import),
+    Init(init::Init),
     /// Make client keys
     #[command(subcommand)]
     Key(key::Key),
@@ -50,8 +55,11 @@ enum Command {
     #[command(subcommand)]
     Prices(prices::Prices),
     Reconcile(reconcile::Reconcile),
+    #[command(hide = true)]
+    Manual(completions::Manual),
     /// Run the proxy
     Run(run::Run),
+    Test(test::Test),
     /// Run the simulated upstream alone, for load tests and client tests
     Upstream(upstream::Upstream),
     Usage(usage::Usage),
@@ -74,14 +82,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Check(check) => check.run(),
         Command::Client(client) => client.run(),
+        Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),
         Command::Explain(explain) => explain.run(),
         Command::Health(health) => health.run(),
         Command::Import(import) => import.run(),
+        Command::Init(init) => init.run(),
         Command::Key(key) => key.run(),
         Command::Prices(prices) => prices.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Run(run) => run.run(),
+        Command::Test(test) => test.run(),
         Command::Upstream(upstream) => upstream.run(),
         Command::Usage(usage) => usage.run(),
     }

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::Gateway;
+use super::codex;
 use super::operation::Local;
 use super::refusal::Refusal;
 use super::relaying::Answer;
@@ -25,6 +26,8 @@ use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 pub struct Caller<'a> {
     pub key: &'a ClientKey,
     pub project: Option<&'a str>,
+    /// Of the URL.
+    pub query: Option<&'a str>,
 }
 
 /// Answers `what` for `caller`.
@@ -37,6 +40,7 @@ pub fn answer(
 ) -> Result<Answer, Refusal> {
     let key = caller.key;
     let body = match what {
+        Local::OpenApi => return Ok(openapi()),
         Local::Absent | Local::Health | Local::Index | Local::Ready => json!({"status": "ok"}),
         Local::Adapters => rewrite::listing(&gateway.config, key),
         Local::Capabilities => capabilities(gateway, key),
@@ -48,7 +52,14 @@ pub fn answer(
             })?;
             entry(*dialect, id, owner.provider)
         }
-        Local::Models { dialect } => list(*dialect, &models(gateway, key)),
+        Local::Models { dialect } => {
+            let models = models(gateway, key);
+            let mut body = list(*dialect, &models);
+            if *dialect == Dialect::OpenaiChat && codex::asks(caller.query) {
+                body["models"] = for_codex(gateway, &models);
+            }
+            body
+        }
         Local::Providers => providers(gateway),
         Local::Projects => projects(gateway, key),
         Local::Usage => {
@@ -60,6 +71,17 @@ pub fn answer(
         200,
         serde_json::to_vec(&body).unwrap_or_default(),
     ))
+}
+
+fn for_codex(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
+    let entries = models
+        .iter()
+        .enumerate()
+        .filter_map(|(position, (id, served))| {
+            let capabilities = gateway.config.capabilities_of(&served.upstream);
+            codex::entry(id, &capabilities, position)
+        });
+    entries.collect()
 }
 
 /// What `key` may name in `x-weir-project`; the one that counts when it names none is the default.
@@ -95,6 +117,11 @@ pub fn index() -> Answer {
         },
     });
     Answer::json(200, serde_json::to_vec(&body).unwrap_or_default())
+}
+
+/// The data plane as OpenAPI 3.1 describes it.
+pub fn openapi() -> Answer {
+    Answer::json(200, include_str!("../../docs/openapi.json"))
 }
 
 /// Who serves a model.

@@ -8,6 +8,7 @@
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
 mod bill;
+mod codex;
 mod continuing;
 mod counting;
 mod cover;

@@ -95,6 +95,8 @@ pub enum Local {
     Health,
     /// `GET /v1`: a list of the endpoints.
     Index,
+    /// `GET /openapi.json`.
+    OpenApi,
     /// `GET /v1/models/{id}`, `/v1beta/models/{id}`.
     Model { dialect: Dialect, id: String },
     /// `GET /v1/models`, `/v1beta/models`.
@@ -114,7 +116,7 @@ impl Local {
     pub const fn is_public(&self) -> bool {
         matches!(
             self,
-            Self::Absent | Self::Health | Self::Index | Self::Ready
+            Self::Absent | Self::Health | Self::Index | Self::OpenApi | Self::Ready
         )
     }
 }
@@ -154,6 +156,7 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
         [] | ["" | "health"] | ["api", "hello"] => local(method, Local::Health),
         ["ready"] => local(method, Local::Ready),
         ["adapters"] => local(method, Local::Adapters),
+        ["openapi.json"] => local(method, Local::OpenApi),
         ["v1" | "v1beta"] => local(method, Local::Index),
         ["v1", "usage"] => local(method, Local::Usage),
         ["v1", "projects"] => local(method, Local::Projects),
@@ -556,6 +559,31 @@ mod tests {
         }
         assert_eq!(check("GET", "/v1", None), Operation::Local(Local::Index));
         assert_eq!(check("HEAD", "/", None), Operation::Local(Local::Health));
+    }
+
+    #[test]
+    fn what_the_openapi_document_lists_is_there() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../docs/openapi.json")).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        assert!(paths.len() > 15);
+        for (path, methods) in paths {
+            let path = path.replace("{model}", "some-model");
+            for method in methods.as_object().expect("methods").keys() {
+                let found = check(&method.to_uppercase(), &path, None);
+                let is_there = match &found {
+                    Operation::Local(local) => *local != Local::Absent,
+                    Operation::Model(_) | Operation::WebSocket => true,
+                    _ => false,
+                };
+                assert!(is_there, "{method} {path}: {found:?}");
+                let is_public = methods[method]["security"]
+                    .as_array()
+                    .is_some_and(Vec::is_empty);
+                let public = matches!(&found, Operation::Local(local) if local.is_public());
+                assert_eq!(is_public, public, "{method} {path}");
+            }
+        }
     }
 
     #[test]

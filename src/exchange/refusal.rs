@@ -175,7 +175,7 @@ impl Refusal {
     pub fn broken_off(end: End) -> Self {
         let class = match end {
             End::Drained => return Self::Draining,
-            End::Idle => FailureClass::Slow,
+            End::Idle | End::Timeout => FailureClass::Slow,
             _ => FailureClass::Truncated,
         };
         Self::UpstreamFailed {

@@ -43,6 +43,19 @@ pub fn call(
     with_query(join(&endpoint.path, upstream), query, account)
 }
 
+/// The path and query of the list of models.
+pub fn models(dialect: Dialect, endpoint: &Endpoint, account: &Account) -> String {
+    let path = match dialect {
+        Dialect::Gemini => "/v1beta/models",
+        _ => "/v1/models",
+    };
+    with_query(
+        join(&endpoint.path, Call::Vendor { dialect, path }),
+        None,
+        account,
+    )
+}
+
 fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
     // A Gemini client may send its key to Weir this way; it is nobody else's business.
     let client = client.map(|query| {

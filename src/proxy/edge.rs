@@ -112,6 +112,7 @@ impl Edge {
                 let caller = local::Caller {
                     key: &key,
                     project: exchange.record.outcome.project.as_deref(),
+                    query: head.uri.query(),
                 };
                 let answer = local::answer(&gateway, caller, &local, now, wall)?;
                 Ok(Received::Answer(answer))
@@ -165,6 +166,7 @@ impl Edge {
         let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
         match local {
             Local::Index => local::index(),
+            Local::OpenApi => local::openapi(),
             Local::Ready if !ready => Answer::json(503, r#"{"status":"unavailable"}"#),
             _ => Answer::json(200, r#"{"status":"ok"}"#),
         }

@@ -29,5 +29,5 @@ mod state;
 mod upstream;
 mod websocket;
 
-pub use process::server;
+pub use process::{accounts, server};
 pub use state::reload;

@@ -70,6 +70,8 @@ pub(super) struct Pump<'a, 'b> {
     pub(super) relaying: Relaying,
     pub(super) upstream: HttpSession,
     pub(super) idle: Duration,
+    /// When the answer has to be whole.
+    pub(super) deadline: Option<Instant>,
     pub(super) head_written: bool,
     /// What was read ahead and has not been acted on: how the upstream ended.
     pub(super) ahead: Option<Event>,
@@ -81,18 +83,23 @@ impl Pump<'_, '_> {
         let mut last_write = last_read;
         let mut first_read = None;
         let mut lingers_until: Option<Instant> = None;
-        let timer = sleep_until((last_read + self.idle.min(HOLD_FOR)).into());
+        let deadline = self.deadline;
+        let soonest = move |at: Instant| deadline.map_or(at, |deadline| at.min(deadline));
+        let timer = sleep_until(soonest(last_read + self.idle.min(HOLD_FOR)).into());
         let cut = self.relay.app.until_cut();
         tokio::pin!(timer, cut);
         loop {
             match self.next(timer.as_mut(), cut.as_mut()).await {
                 Event::Chunk(chunk) => {
                     last_read = Instant::now();
+                    // An upstream that never pauses does not get past it either.
+                    if deadline.is_some_and(|deadline| last_read >= deadline) {
+                        return self.broke(End::Timeout, Fault::Idle).await;
+                    }
                     if first_read.is_none() {
                         first_read = Some(last_read);
-                        timer
-                            .as_mut()
-                            .reset((last_read + self.idle.min(HOLD_FOR)).into());
+                        let next = soonest(last_read + self.idle.min(HOLD_FOR));
+                        timer.as_mut().reset(next.into());
                     }
                     match self.take_in(&chunk).await {
                         Next::Hold => {}
@@ -139,6 +146,9 @@ impl Pump<'_, '_> {
                     if lingers_until.is_some_and(|until| now >= until) {
                         return self.end_early().await;
                     }
+                    if deadline.is_some_and(|deadline| now >= deadline) {
+                        return self.broke(End::Timeout, Fault::Idle).await;
+                    }
                     if now.duration_since(last_read) >= self.idle {
                         return self.broke(End::Idle, Fault::Idle).await;
                     }
@@ -157,7 +167,7 @@ impl Pump<'_, '_> {
                         }
                         last_write = now;
                     }
-                    let next = (last_read + self.idle)
+                    let next = soonest(last_read + self.idle)
                         .min(last_write + PING_EVERY)
                         .min(lingers_until.unwrap_or(now + PING_EVERY))
                         .max(now + SHORTEST_TICK);

@@ -189,6 +189,7 @@ impl Relay<'_> {
             return Ok(Ok(Reached::failed(Fault::Connect)));
         };
         self.dispatch.note_sent(dispatched);
+        let deadline = timeouts.total.map(|total| Instant::now() + total);
         let sending = send(
             &mut upstream,
             Box::new(RequestHeader::from(head)),
@@ -200,7 +201,8 @@ impl Relay<'_> {
         }
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
         let patience = if sent {
-            timeouts.first_byte
+            let most = timeouts.total.unwrap_or(timeouts.first_byte);
+            timeouts.first_byte.min(most)
         } else {
             AFTER_WRITE_ERROR
         };
@@ -243,6 +245,7 @@ impl Relay<'_> {
             relaying,
             upstream,
             idle: timeouts.idle,
+            deadline,
             head_written,
             ahead: None,
         };

@@ -352,3 +352,220 @@ fn text_diagnostics_have_no_colours_in_a_file() {
         "{log}"
     );
 }
+
+#[test]
+fn accounts_are_tested_by_their_list_of_models() {
+    let lists = Upstream::json(200, r#"{"data":[{"id":"m1"},{"id":"m2"}]}"#);
+    let refuses = Upstream::json(
+        401,
+        r#"{"error":{"message":"wrong key secret-of-refuses"}}"#,
+    );
+    let no_list = Upstream::json(404, "{}");
+    let lines = sample(Dialect::OpenaiResponses);
+    let more = ", timeouts: { connect: 1s }";
+    let mut entries = vec![
+        account("lists", &lines, &lists, more),
+        account("refuses", &lines, &refuses, more),
+        account("no-list", &sample(Dialect::Anthropic), &no_list, more),
+    ];
+    entries.push("{ name: nowhere, provider: openai, base_url: \"http://127.0.0.1:9/v1\", key: secret-of-nowhere }".to_owned());
+    let (_dir, path) = file(&accounts(&entries));
+    let ended = run(&mut command(&["test", "--all", "-c", &path]));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let said: Vec<Vec<&str>> = ended
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().take(3).collect())
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ["lists", "fine", "200"],
+            ["refuses", "refused", "401"],
+            ["no-list", "no_list", "404"],
+            ["nowhere", "unreachable", "-"]
+        ]
+    );
+    assert!(
+        ended.stdout.contains("2 models") && !ended.stdout.contains("secret-of"),
+        "{ended:?}"
+    );
+    let request = &lists.requests()[0];
+    assert_eq!(
+        (request.method.as_str(), request.target.as_str()),
+        ("GET", "/v1/models")
+    );
+    assert_eq!(
+        request.headers.get("authorization"),
+        Some("Bearer secret-of-lists")
+    );
+    assert_eq!(
+        no_list.requests()[0].headers.get("x-api-key"),
+        Some("secret-of-no-list")
+    );
+    let one = run(&mut command(&["test", "lists", "-c", &path]));
+    assert_eq!(
+        (one.code, one.stdout.lines().count()),
+        (Some(0), 1),
+        "{one:?}"
+    );
+    for arguments in [&["test", "-c", &path][..], &["test", "nobody", "-c", &path]] {
+        assert_eq!(run(&mut command(arguments)).code, Some(2));
+    }
+}
+
+#[test]
+fn a_running_weir_tests_an_account_too() {
+    let upstream = Upstream::json(200, r#"{"data":[{"id":"m1"}]}"#);
+    let weir = crate::rig::Weir::start(&yaml(&upstream));
+    for path in ["/admin/api/v1/accounts/a/test", "/admin/accounts/a/test"] {
+        let answer = weir.tell(path).is(200).json();
+        assert_eq!(
+            (&answer["result"], &answer["models"][0]),
+            (&"fine".into(), &"m1".into()),
+            "{answer}"
+        );
+    }
+    weir.tell("/admin/api/v1/accounts/nobody/test").is(404);
+    weir.admin("POST", "/admin/api/v1/accounts/a/test")
+        .send()
+        .is(401);
+}
+
+#[test]
+fn a_first_configuration_is_made_and_serves() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::start(move |request, wire| {
+        if request.method == "GET" {
+            wire.json(200, r#"{"data":[{"id":"m1"}]}"#);
+        } else {
+            wire.json(200, lines.answer);
+        }
+    });
+    let place = tempfile::tempdir().expect("a directory");
+    let dir = place.path().join("first").display().to_string();
+    let base = format!("{}/v1", upstream.url());
+    let arguments = [
+        "init",
+        "--dir",
+        &dir,
+        "--provider",
+        "openai-compatible",
+        "--base-url",
+        &base,
+        "--key",
+        "-",
+    ];
+    let ended = crate::rig::process::run_with(&mut command(&arguments), "sk-mine\n");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stderr.contains("1 models") && !ended.stdout.contains("sk-mine"),
+        "{ended:?}"
+    );
+    let (yaml, secret) = (
+        format!("{dir}/weir.yaml"),
+        format!("{dir}/secrets/provider.key"),
+    );
+    let mode = |path: &str| {
+        std::fs::metadata(path)
+            .expect("it was written")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(
+        (mode(&secret), mode(&format!("{dir}/secrets"))),
+        (0o600, 0o700)
+    );
+    assert_eq!(
+        std::fs::read_to_string(&secret).expect("a file"),
+        "sk-mine\n"
+    );
+    let key = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("    weir_"))
+        .expect("a key");
+    let key = format!("weir_{key}");
+    let ended = run(&mut command(&["check", "-c", &yaml]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // What is there is not written over, and a key that is refused writes nothing.
+    assert_eq!(
+        crate::rig::process::run_with(&mut command(&arguments), "sk-mine\n").code,
+        Some(1)
+    );
+    let refuses = Upstream::json(401, "{}");
+    let base = format!("{}/v1", refuses.url());
+    let other = place.path().join("other").display().to_string();
+    let arguments = [
+        "init",
+        "--dir",
+        &other,
+        "--provider",
+        "openai-compatible",
+        "--base-url",
+        &base,
+        "--key",
+        "sk",
+    ];
+    let ended = run(&mut command(&arguments));
+    assert!(
+        ended.code == Some(1) && ended.stderr.contains("nothing was written"),
+        "{ended:?}"
+    );
+    assert!(!std::path::Path::new(&other).exists());
+    let ended = run(&mut command(&["init", "--dir", &other]));
+    assert!(
+        ended.code == Some(2) && ended.stderr.contains("weir init --provider"),
+        "{ended:?}"
+    );
+    // The file as it is, but for the ports.
+    let text = std::fs::read_to_string(&yaml).expect("a file");
+    let text = text
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("127.0.0.1:9090", "127.0.0.1:0");
+    std::fs::write(
+        &yaml,
+        text.replace("version: 1", "version: 1\nlog: { access: off }"),
+    )
+    .expect("a file");
+    let mut started = command(&["run", "-c"]);
+    started.arg(&yaml);
+    let process = Process::spawn(started, place);
+    let call = crate::rig::Call::new(process.addr(), "POST", lines.path).key(&key);
+    call.header("content-type", "application/json")
+        .body(lines.ask)
+        .send()
+        .is(200);
+    assert_eq!(
+        upstream
+            .requests()
+            .last()
+            .expect("asked")
+            .headers
+            .get("authorization"),
+        Some("Bearer sk-mine")
+    );
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run(&mut command(&["completions", shell]));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for word in ["import", "client", "health", "usage"] {
+            assert!(ended.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let ended = run(&mut command(&[
+        "manual",
+        &place.path().display().to_string(),
+    ]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for page in ["weir.1", "weir-run.1", "weir-import.1"] {
+        let text = std::fs::read_to_string(place.path().join(page)).expect(page);
+        assert!(text.contains(".TH"), "{page}: {text}");
+    }
+}

@@ -165,3 +165,27 @@ fn without_cors_nothing_is_said_about_origins() {
         .is(200);
     assert!(!format!("{:?}", answer.headers).contains("access-control"));
 }
+
+/// Codex asks for models with its version and wants a shape of its own.
+#[test]
+fn codex_gets_its_own_list_beside_the_usual_one() {
+    let upstream = Upstream::start(|_, _| panic!("nobody is called"));
+    let anthropic = account("a", &sample(Dialect::Anthropic), &upstream, "");
+    let openai = account("o", &sample(Dialect::OpenaiResponses), &upstream, "");
+    let weir = Weir::start(&accounts(&[anthropic, openai]));
+    let plain = weir.get("/v1/models").send().is(200).json();
+    assert_eq!(plain.get("models"), None);
+    let codex = weir
+        .get("/v1/models?client_version=0.171.0")
+        .send()
+        .is(200)
+        .json();
+    assert_eq!(codex["data"], plain["data"]);
+    let slugs = codex["models"].as_array().expect("a list").iter();
+    let slugs: Vec<&str> = slugs.filter_map(|model| model["slug"].as_str()).collect();
+    assert!(slugs.contains(&"claude-sonnet-5"), "{slugs:?}");
+    assert!(
+        !slugs.iter().any(|slug| slug.starts_with("gpt-")),
+        "{slugs:?}"
+    );
+}

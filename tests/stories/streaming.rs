@@ -361,3 +361,34 @@ fn before_the_head_there_is_silence_for_gemini_for_whole_answers_and_where_it_is
     ));
     assert!(weir.ask_stream(&lines).send().status >= 500);
 }
+
+/// `timeouts.total` ends an answer that goes on and on, with its dialect's own error event.
+#[test]
+fn an_answer_that_takes_too_long_in_all_is_ended() {
+    for lines in ALL.map(sample) {
+        let upstream = Upstream::start(move |_, wire| {
+            wire.stream();
+            lines.opening.iter().for_each(|event| wire.chunk(event));
+            let last = lines.opening[lines.opening.len() - 1];
+            for _ in 0..100 {
+                wire.chunk(last);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let entry = account("a", &lines, &upstream, ", timeouts: { total: 700ms }");
+        let weir = Weir::start(&accounts(&[entry]));
+        let began = Instant::now();
+        let answer = weir.ask_stream(&lines).send();
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            lines.dialect
+        );
+        let text = answer.text();
+        for mark in lines.marks {
+            assert!(!text.contains(mark), "{mark}: {text}");
+        }
+        assert!(text.contains("error"), "{text}");
+        weir.line(|line| line["end"] == "timeout");
+    }
+}

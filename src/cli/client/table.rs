@@ -211,6 +211,10 @@ pub static CLIENTS: &[Client] = &[
                     Value::Text("responses"),
                 ),
                 (
+                    &["model_providers", "weir", "supports_websockets"],
+                    Value::True,
+                ),
+                (
                     &["model_providers", "weir", "experimental_bearer_token"],
                     Value::Key,
                 ),

@@ -96,6 +96,8 @@ pub struct Timeouts {
     pub connect: Duration,
     pub first_byte: Duration,
     pub idle: Duration,
+    /// From the request being sent to the end of the answer. `None` = as long as it goes on.
+    pub total: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

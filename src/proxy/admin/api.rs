@@ -89,7 +89,7 @@ pub(super) async fn serve(
     let done = match segments.as_slice() {
         ["reload"] => reload(parts.app, parts.reloads).await,
         ["explain"] => Done::nothing(explain::answer(parts.app, body).await),
-        ["accounts", name, verb] => account(parts.app, &decoded(name), verb),
+        ["accounts", name, verb] => account(parts.app, &decoded(name), verb).await,
         ["config", "check"] => Done::nothing(check(parts.source, &body)),
         ["try"] => {
             let of = of(session, &who);
@@ -187,9 +187,10 @@ pub(super) async fn reload(app: &App, reloads: &Handle) -> Done {
         .from_to(Some(&before.to_string()), Some(&after.to_string()))
 }
 
-/// Drains, enables or resets an account.
-pub(super) fn account(app: &App, name: &str, verb: &str) -> Done {
+/// Drains, enables, resets or tests an account.
+pub(super) async fn account(app: &App, name: &str, verb: &str) -> Done {
     let action = match verb {
+        "test" => return Done::nothing(levers::test(app, name).await),
         "drain" => "account.drain",
         "enable" => "account.enable",
         "reset" => "account.reset",

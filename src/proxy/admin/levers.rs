@@ -26,6 +26,27 @@ pub(super) async fn reload(reloads: &Handle) -> Answer {
     }
 }
 
+/// Asks an account whether it would serve.
+pub(super) async fn test(app: &App, name: &str) -> Answer {
+    let Some(probed) = app.probe(name).await else {
+        return Answer::fault(
+            404,
+            "no account of that name; GET /status/accounts lists them",
+        );
+    };
+    Answer::json(
+        200,
+        &json!({
+            "account": probed.account,
+            "result": probed.verdict.as_str(),
+            "status": probed.status,
+            "latency_ms": u64::try_from(probed.latency.as_millis()).unwrap_or(u64::MAX),
+            "models": probed.models,
+            "detail": probed.detail,
+        }),
+    )
+}
+
 /// The word for the state of an account, if there is one of that name.
 pub(super) fn state(app: &App, name: &str) -> Option<&'static str> {
     let statuses = app.gateway().pool.snapshot(std::time::Instant::now());
@@ -57,7 +78,12 @@ pub(super) fn account(app: &App, name: &str, verb: &str) -> Answer {
         "drain" => pool.drain(&account.name),
         "enable" => pool.enable(&account.name),
         "reset" => pool.reset(&account.name),
-        _ => return Answer::fault(404, "an account can be told to drain, enable or reset"),
+        _ => {
+            return Answer::fault(
+                404,
+                "an account can be told to drain, enable, reset or test",
+            );
+        }
     };
     tracing::info!(account = %account.name, verb, "account operation");
     Answer::json(200, &json!({"account": &*account.name, "result": verb}))

@@ -196,10 +196,10 @@ impl Plane {
                 .strip_prefix("/admin/accounts/")
                 .and_then(|rest| rest.rsplit_once('/'))
             {
-                Some((account, verb)) => api::account(&self.app, account, verb),
+                Some((account, verb)) => api::account(&self.app, account, verb).await,
                 None => guard::Done::nothing(Answer::fault(
                     404,
-                    "nothing here; try /admin/reload, /admin/explain or /admin/accounts/NAME/{drain,enable,reset}",
+                    "nothing here; try /admin/reload, /admin/explain or /admin/accounts/NAME/{drain,enable,reset,test}",
                 )),
             },
         }

@@ -1,4 +1,5 @@
 //! The process around the data plane: listeners, threads, signals, drain.
+pub mod accounts;
 mod connection;
 mod listen;
 mod proxy_protocol;

@@ -17,6 +17,7 @@ use crate::proxy::random::{Random, seed};
 use crate::proxy::upstream::accounts::Upstreams;
 use crate::proxy::upstream::connect::Connections;
 use crate::proxy::upstream::health_check::OnHealth;
+use crate::proxy::upstream::probe::{Probed, probe};
 use crate::proxy::upstream::tokens::{AccessTokens, Means};
 use crate::telemetry::Telemetry;
 
@@ -314,6 +315,15 @@ impl App {
     /// A number that nobody can foresee well enough to matter: for weighted draws and jitter.
     pub(crate) fn draw(&self) -> u64 {
         self.random.draw()
+    }
+
+    /// Asks an account whether it would serve. `None` = there is no account of that name.
+    pub(crate) async fn probe(&self, name: &str) -> Option<Probed> {
+        let snapshot = self.snapshot();
+        let mut accounts = snapshot.gateway.config.accounts.iter();
+        let account = accounts.find(|account| &*account.name == name)?;
+        let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
+        Some(probe(account, upstreams, tokens, &self.connections).await)
     }
 
     /// An id for a request that brought none.

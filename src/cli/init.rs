@@ -1,0 +1,217 @@
+//! `weir init`: a first configuration.
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+
+use super::{WRONG_USAGE, failure, print, random, test};
+use crate::config;
+use crate::config::providers::PROVIDERS;
+use crate::keys;
+use crate::proxy::accounts;
+
+/// Write a first configuration: an account, its key in a file of its own, and a client key.
+///
+/// Asks for what is not given, on a terminal. The account is asked for its models before anything is written, which costs nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    /// Where the files go
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// The provider of the account
+    #[arg(long, value_parser = PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name)))]
+    provider: Option<String>,
+    /// The API key at the provider; `-` reads it from standard input
+    #[arg(long)]
+    key: Option<String>,
+    /// The base URL, where the provider has none of its own
+    #[arg(long)]
+    base_url: Option<String>,
+    /// The name of the client key
+    #[arg(long, default_value = "me", value_parser = config::valid_name)]
+    name: String,
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+    /// Do not ask the account
+    #[arg(long)]
+    no_test: bool,
+}
+
+/// What is to be written.
+struct Files {
+    directory: PathBuf,
+    yaml: String,
+    key: String,
+}
+
+impl Init {
+    pub(super) fn run(self) -> ExitCode {
+        let (provider, key) = match self.answers() {
+            Ok(answers) => answers,
+            Err(why) => {
+                eprintln!("weir: {why}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+        };
+        let random = match random() {
+            Ok(random) => random,
+            Err(error) => return failure(&format!("no randomness: {error}")),
+        };
+        let client = keys::generate(random);
+        let files = Files {
+            yaml: self.yaml(&provider, &client),
+            directory: self.dir.clone(),
+            key,
+        };
+        if !self.force
+            && let Some(there) = files.present()
+        {
+            return failure(&format!(
+                "{} is there already: `--force` replaces it",
+                there.display()
+            ));
+        }
+        if !self.no_test
+            && let Err(why) = files.test()
+        {
+            return failure(&why);
+        }
+        if let Err(error) = files.write(&self.dir) {
+            return failure(&error);
+        }
+        let path = self.dir.join(CONFIGURATION);
+        let shown = path.display();
+        let text = format!(
+            "wrote {shown} and {}\n\nThe client key, shown only now:\n\n    {client}\n\nNext:\n\n    weir run -c {shown}\n    weir client claude-code --key {client}      # or another client: `weir client --help`\n",
+            self.dir.join(KEY_FILE).display(),
+        );
+        match print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&error),
+        }
+    }
+
+    /// The provider and its key, asked for where they are not given.
+    fn answers(&self) -> Result<(String, String), String> {
+        let asks = io::stdin().is_terminal() && self.key.as_deref() != Some("-");
+        let provider = match &self.provider {
+            Some(provider) => provider.clone(),
+            None if asks => {
+                let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
+                let answer = ask(&format!("Provider ({}): ", names.join(", ")))?;
+                if !names.contains(&answer.as_str()) {
+                    return Err(format!("there is no provider `{answer}`"));
+                }
+                answer
+            }
+            None => return Err(LINE.to_owned()),
+        };
+        let key = match self.key.as_deref() {
+            Some("-") => ask("")?,
+            Some(key) => key.to_owned(),
+            None if asks => ask(&format!(
+                "API key at {provider} (it is shown while you type): "
+            ))?,
+            None => return Err(LINE.to_owned()),
+        };
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("the key is empty, or holds what no header can".to_owned());
+        }
+        Ok((provider, key))
+    }
+
+    fn yaml(&self, provider: &str, client: &str) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let base = self
+            .base_url
+            .as_ref()
+            .map(|url| format!(", base_url: {}", quoted(url)));
+        format!(
+            "# Made by `weir init`. Every setting: docs/CONFIGURATION.md.\nversion: 1\nlisten: [{{ addr: 127.0.0.1:8080 }}]\nadmin: {{ addr: 127.0.0.1:9090 }}\n\naccounts:\n  - {{ name: {provider}, provider: {provider}, key: {{ file: {KEY_FILE} }}{} }}\n\nkeys:\n{}\n",
+            base.unwrap_or_default(),
+            keys::entry(&self.name, client).trim_end()
+        )
+    }
+}
+
+impl Files {
+    /// One of them that is there.
+    fn present(&self) -> Option<PathBuf> {
+        let paths = [CONFIGURATION, KEY_FILE].map(|name| self.directory.join(name));
+        paths.into_iter().find(|path| path.exists())
+    }
+
+    /// Whether the configuration is valid and its account serves.
+    fn test(&self) -> Result<(), String> {
+        let place = std::env::temp_dir().join(format!("weir-init-{}", std::process::id()));
+        let tested = self.test_in(&place);
+        let _ = fs::remove_dir_all(&place);
+        tested
+    }
+
+    fn test_in(&self, place: &Path) -> Result<(), String> {
+        self.write(place)
+            .map_err(|error| format!("{}: {error}", place.display()))?;
+        let config = config::load(&place.join(CONFIGURATION)).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            faults.join("\n")
+        })?;
+        let probed = accounts::test(config, &[]).map_err(|error| error.to_string())?;
+        eprint!("{}", test::table(&probed));
+        if probed.iter().all(|probed| probed.verdict.is_fine()) {
+            return Ok(());
+        }
+        Err(
+            "nothing was written: the account would not serve (`--no-test` writes it all the same)"
+                .to_owned(),
+        )
+    }
+
+    fn write(&self, directory: &Path) -> Result<(), io::Error> {
+        let key = directory.join(KEY_FILE);
+        let secrets = key.parent().unwrap_or(directory);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(secrets)?;
+        put(&key, &format!("{}\n", self.key), 0o600)?;
+        put(&directory.join(CONFIGURATION), &self.yaml, 0o644)
+    }
+}
+
+/// Writes a file whole, under a mode of its own.
+fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let _ = fs::remove_file(&fresh);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+/// A line of standard input.
+fn ask(question: &str) -> Result<String, String> {
+    eprint!("{question}");
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+    Ok(line.trim().to_owned())
+}
+
+const CONFIGURATION: &str = "weir.yaml";
+
+/// Below the directory of the configuration.
+const KEY_FILE: &str = "secrets/provider.key";
+
+const LINE: &str =
+    "there is no terminal to ask on: weir init --provider anthropic --key - < key.txt";
