@@ -8,6 +8,7 @@ mod answer;
 mod api;
 mod attempts;
 mod audit;
+mod by_model;
 mod console;
 mod explain;
 mod guard;
@@ -24,6 +25,7 @@ mod status;
 mod stream;
 mod times;
 mod trial;
+mod turns;
 mod words;
 
 use std::sync::Arc;
@@ -47,7 +49,7 @@ use crate::telemetry::metrics::Metrics;
 use answer::Answer;
 use guard::{Guard, Need};
 use stream::Streams;
-use trial::Turns;
+use turns::Turns;
 
 /// The admin plane as a service, without its listener.
 pub(super) fn service(

@@ -2,8 +2,8 @@
 //! server-sent events with the times at which it left Weir.
 //!
 //! It passes everything that a client's request passes: limits, rewrites, routes, failover, the ledger and the log.
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::answer::Answer;
 use super::guard::Done;
 use super::requests::row_json;
 use super::stream::{begin, event};
+use super::turns::{Busy, Turn, Turns};
 use crate::proxy::state::app::App;
 use crate::proxy::state::inside::{Conversation, Inside};
 
@@ -304,73 +305,6 @@ fn end_of_event(bytes: &[u8]) -> Option<usize> {
         .min()
 }
 
-/// Who has a trial under way, and when the last ones began.
-#[derive(Debug, Default)]
-pub(super) struct Turns {
-    of: Mutex<HashMap<String, Asker>>,
-}
-
-#[derive(Debug, Default)]
-struct Asker {
-    busy: bool,
-    began: VecDeque<Instant>,
-}
-
-/// Why there is no turn.
-#[derive(Debug, Eq, PartialEq)]
-enum Busy {
-    One,
-    Many(Duration),
-}
-
-/// The right to one trial, until it is dropped.
-#[derive(Debug)]
-struct Turn {
-    turns: Arc<Turns>,
-    of: String,
-}
-
-impl Turns {
-    fn enter(self: &Arc<Self>, of: &str, now: Instant) -> Result<Turn, Busy> {
-        let mut askers = self.lock();
-        for asker in askers.values_mut() {
-            asker.began.retain(|began| now < *began + A_MINUTE);
-        }
-        askers.retain(|_, asker| asker.busy || !asker.began.is_empty());
-        let asker = askers.entry(of.to_owned()).or_default();
-        if asker.busy {
-            return Err(Busy::One);
-        }
-        if let Some(first) = asker
-            .began
-            .front()
-            .filter(|_| asker.began.len() >= A_MINUTES_TRIALS)
-        {
-            return Err(Busy::Many(
-                (*first + A_MINUTE).saturating_duration_since(now),
-            ));
-        }
-        asker.busy = true;
-        asker.began.push_back(now);
-        Ok(Turn {
-            turns: Arc::clone(self),
-            of: of.to_owned(),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Asker>> {
-        self.of.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(asker) = self.turns.lock().get_mut(&self.of) {
-            asker.busy = false;
-        }
-    }
-}
-
 const EXPECTED: &str =
     r#"expected {"key": "NAME", "path": "/v1/…", "body": {…}} and, if wanted, "headers""#;
 
@@ -394,9 +328,6 @@ const LONGEST_EVENT: usize = 1 << 20;
 
 /// How long the end of an answer may precede its settlement.
 const SETTLES: Duration = Duration::from_secs(5);
-
-const A_MINUTE: Duration = Duration::from_mins(1);
-const A_MINUTES_TRIALS: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -429,20 +360,6 @@ mod tests {
         told.bytes = TOLD;
         assert_eq!(told.take_in(b"more"), "");
         assert_eq!((told.untold, told.bytes), (1, TOLD + 4));
-    }
-
-    #[test]
-    fn one_asker_has_one_trial_at_a_time_and_sixty_a_minute() {
-        let (turns, now) = (Arc::new(Turns::default()), Instant::now());
-        let first = turns.enter("a", now).expect("a turn");
-        assert_eq!(turns.enter("a", now).expect_err("busy"), Busy::One);
-        drop(turns.enter("b", now).expect("another's turn"));
-        drop(first);
-        for _ in 1..A_MINUTES_TRIALS {
-            drop(turns.enter("a", now).expect("a turn"));
-        }
-        assert!(matches!(turns.enter("a", now), Err(Busy::Many(_))));
-        assert!(turns.enter("a", now + A_MINUTE).is_ok());
     }
 
     #[test]
