@@ -60,8 +60,8 @@ const need = (n) => {
   const text = {
     unreachable: html`<b>${name}</b> ${t("unreachable")}: <span class="mono">${n.class}</span>.${next}`,
     refused: html`<b>${name}</b>: its key is refused. <span class="dim">Put in another one, then Enable.</span>`,
-    throttled: html`<b>${name}</b> ${t("throttled")}: <span class="mono">${n.class}</span>.${n.until ? html` <span class="dim">${t("Until")} ${clock(at(n.until))}, ${t("in")} ${until(n.until)}.</span>` : ""}`,
-    quota: html`<b>${name}</b> ${t("quota spent")}.${n.until ? html` <span class="dim">${t("Until")} ${hm(at(n.until))}, ${t("in")} ${until(n.until)}.</span>` : ""}`,
+    throttled: html`<b>${name}</b> ${t("throttled")}: <span class="mono">${n.class}</span>.${n.until ? html` <span class="dim">${t("Until")} ${clock(at(n.until))} (${until(n.until)}).</span>` : ""}`,
+    quota: html`<b>${name}</b> ${t("quota spent")}.${n.until ? html` <span class="dim">${t("Until")} ${hm(at(n.until))} (${until(n.until)}).</span>` : ""}`,
     pool_out: html`${t("Pool")} <b>${name}</b>: ${t("no account takes requests")}. <span class="dim">${n.fallback ? t("{p} takes over.", { p: n.fallback }) : t("What asks for it is refused.")}</span>`,
     part: html`<b>${name}</b> runs on a part of its endpoints.${next}`,
     window: html`<b>${name}</b>: ${pct(n.used_ratio || 0)} of <span class="mono">${n.window}</span> used. <span class="dim">Resets in ${n.until ? until(n.until) : ""}.</span>`,
