@@ -1,5 +1,5 @@
 -- wrk: one POST, the same bytes each time; the summary as one line of JSON.
--- Arguments after `--`: the file with the body, the client's key.
+-- Arguments after `--`: the file with the body, the client's key, and `close` for a connection per request.
 function init(args)
   local file = assert(io.open(args[1], "rb"))
   wrk.method = "POST"
@@ -7,6 +7,9 @@ function init(args)
   wrk.headers["content-type"] = "application/json"
   wrk.headers["anthropic-version"] = "2023-06-01"
   wrk.headers["x-api-key"] = args[2]
+  if args[3] == "close" then
+    wrk.headers["connection"] = "close"
+  end
   file:close()
 end
 

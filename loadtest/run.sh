@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The load test in one command: builds what it measures, measures, prints the report. Options: loadtest/run.sh --help
 #
-#   loadtest/run.sh                                 everything, about 12 minutes
+#   loadtest/run.sh                                 everything, about 20 minutes
 #   loadtest/run.sh --smoke                         does it work, under half a minute after the build
 #   loadtest/run.sh --allocators                    weir and bare Pingora with jemalloc, mimalloc and the system's malloc
+#   loadtest/run.sh --with-litellm                  one more column: LiteLLM's proxy from PyPI, in a virtual environment
 #   loadtest/run.sh --write docs/PERFORMANCE.md     also puts the tables there
 #
 # PROFILE=dev takes the binaries of `cargo test` instead of a release build: for the smoke run only.
@@ -23,6 +24,13 @@ args=()
 for arg in "$@"; do
   if [ "$arg" = --help ] || [ "$arg" = -h ]; then
     PYTHONPATH=loadtest exec python3 -m rig --help
+  elif [ "$arg" = --with-litellm ]; then
+    litellm=target/loadtest/litellm/bin/litellm
+    if [ ! -x "$litellm" ]; then
+      python3 -m venv target/loadtest/litellm
+      target/loadtest/litellm/bin/pip install --quiet "litellm[proxy]"
+    fi
+    extra+=(--litellm "$PWD/$litellm")
   elif [ "$arg" = --allocators ]; then
     mkdir -p target/loadtest
     for allocator in system mimalloc; do

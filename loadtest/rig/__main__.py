@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from .servers import Failed
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BODIES = {"200 B": payload.small(), "300 KB": payload.agent()}
 CONNECTIONS = (16, 64)
+# Accounts and keys where there are many, requests a second of the open loop, streams that are open and silent.
+WIDE = (100, 10_000)
+RATE = 1_000
+IDLE = 10_000
 # A burst costs so little per event that the kernel's clock ticks need more of them.
 BURST = 10
 
@@ -35,6 +40,8 @@ def main():
     text = report.markdown(results)
     options.output.write_text(text)
     options.output.with_suffix(".json").write_text(json.dumps(results, indent=1))
+    for name, picture in report.charts(results):
+        (options.output.parent / name).write_text(picture)
     print(text)
     if options.write:
         report.insert(options.write, text)
@@ -57,6 +64,10 @@ def parse():
     parser.add_argument("--tokens", type=int, default=200, help="events per stream, about")
     parser.add_argument("--delay-ms", type=int, default=50, help="between two events of a stream")
     parser.add_argument("--no-streams", action="store_true")
+    parser.add_argument("--no-more", action="store_true",
+                        help="leave out what is beyond plain requests and streams: translation, TLS, many accounts and keys, "
+                             "the open loop, idle streams")
+    parser.add_argument("--litellm", metavar="PATH", help="the `litellm` of a virtual environment: one more column")
     parser.add_argument("--syscalls", action="store_true", help="count system calls per request, with strace")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "target/loadtest/report.md")
     parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help="also put the tables between FILE's report markers")
@@ -65,6 +76,7 @@ def parse():
         options.rounds, options.seconds = 1, 1
         options.streams, options.tokens, options.delay_ms = 50, 20, 20
     options.no_streams |= options.upstream == "nginx"
+    options.no_more |= options.upstream == "nginx"
     options.output.parent.mkdir(parents=True, exist_ok=True)
     return options
 
@@ -79,6 +91,7 @@ class Session:
         self.rows = collections.defaultdict(lambda: collections.defaultdict(list))
         self.memory = {}
         self.calls = {}
+        self.idle = {}
 
     def measure(self):
         machine = report.machine()
@@ -91,6 +104,8 @@ class Session:
             self._requests([upstream, *proxies])
             if not self.options.no_streams:
                 self._streams(proxies)
+            if not self.options.no_more:
+                self._more(upstream, proxies)
             time.sleep(min(2, self.options.seconds))
             for proxy in proxies:
                 self.memory[proxy.name]["after"] = proxy.memory_mib()
@@ -105,6 +120,7 @@ class Session:
             "rows": self.rows,
             "memory": self.memory,
             "calls": self.calls,
+            "idle": self.idle,
         }
 
     def _upstream(self):
@@ -135,8 +151,8 @@ class Session:
             proxies.append(proxy)
         return proxies
 
-    def _weir(self, name, binary, upstream, access="stdout"):
-        server = servers.start_weir(name, binary, upstream, self.scratch, access)
+    def _weir(self, name, binary, upstream, access="stdout", **more):
+        server = servers.start_weir(name, binary, upstream, self.scratch, access, **more)
         self.running.append(server)
         return server
 
@@ -183,6 +199,51 @@ class Session:
                     nominal = tokens * delay / 1000
                     seen = load.streams(proxy, self._binary("streams"), file, options.streams, nominal)
                     self.rows[label][proxy.name].append(seen)
+
+    def _more(self, upstream, proxies):
+        """Each question beside the plain ones, with the servers that it takes."""
+        named = {proxy.name: proxy for proxy in proxies}
+        weir = self._binary("weir")
+        small, large = (self._file(label, BODIES[label]) for label in ("200 B", "300 KB"))
+        plain = [named[name] for name in ("bare-pingora", "weir") if name in named]
+
+        translated = [proxy for proxy in proxies if proxy.name == "bare-pingora"]
+        translated.append(self._weir("weir-translated", weir, upstream, dialect="openai-chat"))
+        if self.options.litellm:
+            translated.append(self._start(servers.start_litellm, self.options.litellm, upstream))
+        self._wait_until_warm(translated)
+        for label, file in (("200 B", small), ("300 KB", large)):
+            self._closed(f"{label}, Anthropic to OpenAI Chat, 16 connections", translated, file)
+
+        wide = self._weir("weir-wide", weir, upstream, accounts=WIDE[0], keys=WIDE[1])
+        self._wait_until_warm([wide])
+        self._closed(f"200 B, 16 connections, {WIDE[0]} accounts and {WIDE[1]:,} keys (weir-wide)", [*plain, wide], small)
+
+        tls = servers.certificate(self.scratch)
+        pair = [
+            self._start(lambda scratch: servers.start_bare_pingora(self._binary("bare-pingora"), upstream, scratch, tls)),
+            self._weir("weir-tls", weir, upstream, tls=tls),
+        ]
+        self._closed("200 B, a TLS handshake for each, 16 connections", pair, small, tls=True)
+
+        for number in range(self.options.rounds):
+            for target in in_turn([upstream, *proxies], number):
+                self._say(f"open loop, round {number + 1}: {target.name}")
+                seen = load.paced(target, self._binary("streams"), small, RATE, self.options.seconds)
+                self.rows[f"200 B, open loop at {RATE:,} requests/s"][target.name].append(seen)
+
+        # Two sockets of a proxy for each.
+        count = 50 if self.options.smoke else min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 200)
+        file = self._file("idle", payload.stream(2, 600_000))
+        for proxy in plain:
+            self._say(f"{count} idle streams: {proxy.name}")
+            self.idle[proxy.name] = load.idle_streams(proxy, self._binary("streams"), file, count)
+
+    def _closed(self, label, targets, file, tls=False):
+        for number in range(self.options.rounds):
+            for target in in_turn(targets, number):
+                self._say(f"{label}, round {number + 1}: {target.name}")
+                self.rows[label][target.name].append(load.requests(target, file, 16, self.options.seconds, tls=tls))
 
     def _system_calls(self, proxies):
         for label, body in BODIES.items():

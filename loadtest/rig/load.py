@@ -13,10 +13,15 @@ from .servers import CLIENT_KEY, Failed
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
 
-def requests(server, body_file, connections, seconds, threads=2):
-    """Closed loop over kept connections. What `post.lua` prints, and the CPU the server's processes took for it."""
+def requests(server, body_file, connections, seconds, threads=2, tls=False):
+    """Closed loop over kept connections; with `tls` each request has a connection and a handshake of its own.
+
+    What `post.lua` prints, and the CPU the server's processes took for it.
+    """
     command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s"]
-    command += ["-s", str(HERE / "post.lua"), f"http://{server.addr}/v1/messages", "--", str(body_file), CLIENT_KEY]
+    command += ["-s", str(HERE / "post.lua"), f"{'https' if tls else 'http'}://{server.addr}/v1/messages", "--", str(body_file), CLIENT_KEY]
+    if tls:
+        command.append("close")
     before = server.cpu()
     out = run(command, seconds + 60)
     seen = json.loads(out.rpartition("@")[2])
@@ -46,6 +51,34 @@ def streams(server, binary, body_file, count, seconds):
     seen["failed"] = count - seen["complete"]
     seen["memory_mib"] = memory
     return seen | _cpu(server, before, seen["events"])
+
+
+def idle_streams(server, binary, body_file, count):
+    """Memory that each of `count` open streams takes, of which none has anything to say."""
+    before = server.memory_mib()
+    command = [binary, "--addr", server.addr, "--body", str(body_file), "--streams", str(count), "--key", CLIENT_KEY]
+    command += ["--ramp-ms", str(count), "--timeout-s", "600"]
+    client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(count / 1000 + 3)
+        if client.poll() is not None:
+            raise Failed(f"{server.name}: the {count} streams did not stay open")
+        sockets = server.sockets()
+        if sockets < 2 * count:
+            raise Failed(f"{server.name}: {count} streams, but only {sockets} sockets")
+        return {"streams": count, "kib_each": (server.memory_mib() - before) * 1024 / count, "failed": 0}
+    finally:
+        client.kill()
+        client.wait()
+
+
+def paced(server, binary, body_file, rate, seconds):
+    """Open loop: `rate` requests a second, whether or not the answers to the ones before have come."""
+    command = [binary, "--addr", server.addr, "--body", str(body_file), "--key", CLIENT_KEY]
+    command += ["--rate", str(rate), "--seconds", str(seconds)]
+    before = server.cpu()
+    seen = json.loads(run(command, seconds + 30))
+    return seen | _cpu(server, before, max(seen["requests"], 1))
 
 
 def system_calls(server, body_file, connections=16, seconds=3):

@@ -1,5 +1,6 @@
 """From measurements to Markdown: medians over the rounds, ratios to nginx and to bare Pingora of the same run."""
 
+import html
 import os
 import pathlib
 import platform
@@ -8,15 +9,17 @@ import statistics
 import subprocess
 import time
 
-YARDSTICKS = ("nginx", "bare-pingora")
+YARDSTICKS = (("nginx",), ("bare-pingora", "bare-pingora-tls"))
 
 
 def markdown(results):
     parts = [_conditions(results)]
     for label, by_proxy in results["rows"].items():
-        table = _stream_table if "streams" in label else _request_table
+        table = _stream_table if "streams" in label else _paced_table if "open loop" in label else _request_table
         parts.append(f"**{label}**\n\n{table(by_proxy)}")
     parts.append(f"**Memory, MiB**\n\n{_memory_table(results)}")
+    if results["idle"]:
+        parts.append(f"**Memory per idle stream**\n\n{_idle_table(results['idle'])}")
     for label, by_proxy in results["calls"].items():
         parts.append(f"**System calls per request, {label}, 16 connections** (under strace)\n\n{_calls_table(by_proxy)}")
     return "\n\n".join(parts) + "\n"
@@ -101,12 +104,56 @@ def _stream_table(by_proxy):
     return _table(head, rows)
 
 
+def _paced_table(by_proxy):
+    direct = {key: _median(by_proxy["upstream"], key) for key in ("p50_us", "p99_us")}
+    rows = []
+    for name, rounds in by_proxy.items():
+        p50, p99 = (_median(rounds, key) for key in direct)
+        own = name == "upstream"
+        added = ["", ""] if own else [f"{p50 - direct['p50_us']:,.0f}", f"{p99 - direct['p99_us']:,.0f}"]
+        failed = str(sum(seen["failed"] for seen in rounds))
+        rows.append(["*direct, no proxy*" if own else name, f"{p50:,.0f}", f"{p99:,.0f}", *added, failed])
+    return _table(["", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs", "failed"], rows)
+
+
+def _idle_table(idle):
+    rows = [[name, f"{seen['streams']:,}", f"{seen['kib_each']:.1f}"] for name, seen in idle.items()]
+    return _table(["", "streams open", "KiB each"], rows)
+
+
+def charts(results):
+    """One picture per question: CPU per unit of each proxy, as bars. Name of the file and its SVG."""
+    for label, by_proxy in results["rows"].items():
+        bars = [(name, _median(rounds, "cpu_us")) for name, rounds in by_proxy.items() if name != "upstream"]
+        unit = "stream event" if "streams" in label else "request"
+        slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+        yield f"{slug}.svg", _bars(f"{label}: CPU µs per {unit}", bars)
+
+
+def _bars(title, bars):
+    most = max(value for _, value in bars) or 1
+    height = 40 + 26 * len(bars)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" font-family="sans-serif" font-size="13">',
+        f'<rect width="720" height="{height}" fill="#fff"/><text x="10" y="20" font-weight="bold">{html.escape(title)}</text>',
+    ]
+    for place, (name, value) in enumerate(bars):
+        y = 34 + 26 * place
+        fill = "#c2410c" if name.startswith("weir") else "#64748b"
+        width = max(2, round(470 * value / most))
+        parts.append(f'<text x="10" y="{y + 15}">{html.escape(name)}</text>')
+        parts.append(f'<rect x="160" y="{y}" width="{width}" height="20" fill="{fill}"/>')
+        parts.append(f'<text x="{166 + width}" y="{y + 15}">{value:,.{2 if value < 10 else 1}f}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
 def _cpu_cells(name, by_proxy):
     rounds = by_proxy[name]
     own = _median(rounds, "cpu_us")
     ratios = []
-    for yardstick in YARDSTICKS:
-        theirs = _median(by_proxy[yardstick], "cpu_us") if yardstick in by_proxy else 0
+    for names in YARDSTICKS:
+        yardstick = next((name for name in names if name in by_proxy), None)
+        theirs = _median(by_proxy[yardstick], "cpu_us") if yardstick else 0
         ratios.append(f"{own / theirs:.2f}" if theirs else "–")
     digits = 2 if own < 10 else 1
     typical = min(rounds, key=lambda seen: abs(seen["cpu_us"] - own))

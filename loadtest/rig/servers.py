@@ -11,7 +11,7 @@ import time
 CLIENT_KEY = "loadtest-client-key"
 TICKS = os.sysconf("SC_CLK_TCK")
 # Beyond the largest number of connections a scenario opens, on both sides.
-CONNECTIONS = 8192
+CONNECTIONS = 16384
 
 
 class Failed(Exception):
@@ -21,14 +21,14 @@ class Failed(Exception):
 class Server:
     """One process (and its workers) listening on one port of 127.0.0.1."""
 
-    def __init__(self, name, command, port, scratch):
+    def __init__(self, name, command, port, scratch, patience=15):
         self.name = name
         self.port = port
         self.log = scratch / f"{name}.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=scratch)
         try:
-            self._wait_for_port()
+            self._wait_for_port(patience)
         except Failed:
             self.stop()
             raise
@@ -56,6 +56,11 @@ class Server:
                     kib += int(line.split()[1])
         return kib / 1024
 
+    def sockets(self):
+        """Open sockets of all its processes."""
+        links = (link for pid in self.pids for link in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        return sum(os.readlink(link).startswith("socket:") for link in links)
+
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
@@ -65,7 +70,7 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def _wait_for_port(self, seconds=15):
+    def _wait_for_port(self, seconds):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -165,30 +170,75 @@ def start_nginx_proxy(upstream, scratch):
     return start_nginx("nginx", location, scratch, upstream_block)
 
 
-def start_bare_pingora(binary, upstream, scratch):
+def start_bare_pingora(binary, upstream, scratch, tls=None):
     port = free_port()
-    return Server("bare-pingora", [binary, f"127.0.0.1:{port}", upstream.addr], port, scratch)
+    name = "bare-pingora-tls" if tls else "bare-pingora"
+    return Server(name, [binary, f"127.0.0.1:{port}", upstream.addr, *(str(file) for file in tls or ())], port, scratch)
 
 
-def start_weir(name, binary, upstream, scratch, access="stdout"):
-    """Weir with one account and one key; `access` is its access log (into a file here: standard output is one)."""
+def start_weir(name, binary, upstream, scratch, access="stdout", dialect="anthropic", accounts=1, keys=1, tls=None):
+    """Weir with authentication, limits, metrics and its access log (into a file here: standard output is one).
+
+    `dialect` is what the upstream speaks; of `accounts` and `keys` all serve and none but the first is used.
+    """
     port, admin = free_port(), free_port()
+    files = f"\n    tls: {{ cert: {tls[0]}, key: {tls[1]} }}" if tls else ""
+    base = f"http://{upstream.addr}" + ("" if dialect == "anthropic" else "/v1")
+    account = """  - name: upstream-{number}
+    provider: {provider}
+    base_url: {base}
+    key: loadtest-upstream-key
+"""
+    provider = "anthropic" if dialect == "anthropic" else f"simulated\n    dialect: {dialect}"
+    key = """  - name: loadtest-{number}
+    key: {key}
+    limits: {{ rpm: 1000000000, tpm: 1000000000000 }}
+"""
+    lists = {
+        "accounts": "".join(account.format(number=number, provider=provider, base=base) for number in range(accounts)),
+        "keys": "".join(key.format(number=number, key=CLIENT_KEY + (f"-{number}" if number else "")) for number in range(keys)),
+    }
     config = scratch / f"{name}.yaml"
     config.write_text(f"""version: 1
 listen:
-  - addr: 127.0.0.1:{port}
+  - addr: 127.0.0.1:{port}{files}
 admin:
   addr: 127.0.0.1:{admin}
+server:
+  max_concurrent_requests: 100000
 accounts:
-  - name: upstream
-    provider: anthropic
-    base_url: http://{upstream.addr}
-    key: loadtest-upstream-key
-keys:
-  - name: loadtest
-    key: {CLIENT_KEY}
-log:
+{lists["accounts"]}keys:
+{lists["keys"]}log:
   level: warn
   access: {'"off"' if access == "off" else access}
 """)
     return Server(name, [binary, "run", "-c", str(config)], port, scratch)
+
+
+def start_litellm(binary, upstream, scratch):
+    """LiteLLM's proxy as its users run it: two workers, an OpenAI-compatible upstream, one model."""
+    port = free_port()
+    config = scratch / "litellm.yaml"
+    config.write_text(f"""model_list:
+  - model_name: "*"
+    litellm_params:
+      model: openai/*
+      api_base: http://{upstream.addr}/v1
+      api_key: loadtest-upstream-key
+general_settings:
+  master_key: {CLIENT_KEY}
+""")
+    command = [binary, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "2"]
+    return Server("litellm", command, port, scratch, patience=120)
+
+
+def certificate(scratch):
+    """A certificate of our own for 127.0.0.1, and its key."""
+    if not shutil.which("openssl"):
+        raise Failed("openssl is not installed: leave out --tls")
+    cert, key = scratch / "cert.pem", scratch / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True)
+    return cert, key

@@ -39,12 +39,12 @@ impl ProxyHttp for Bare {
 }
 
 fn main() -> ExitCode {
-    let addresses: Vec<SocketAddr> = std::env::args()
-        .skip(1)
-        .filter_map(|arg| arg.parse().ok())
-        .collect();
-    let [listen, upstream] = addresses[..] else {
-        eprintln!("usage: bare-pingora LISTEN UPSTREAM (two socket addresses)");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let address = |at: usize| args.get(at)?.parse::<SocketAddr>().ok();
+    let (Some(listen), Some(upstream)) = (address(0), address(1)) else {
+        eprintln!(
+            "usage: bare-pingora LISTEN UPSTREAM [CERTIFICATE KEY] (two socket addresses, two PEM files)"
+        );
         return ExitCode::from(2);
     };
     let conf = ServerConf {
@@ -58,7 +58,15 @@ fn main() -> ExitCode {
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut service = pingora_proxy::http_proxy_service(&server.configuration, Bare { upstream });
-    service.add_tcp(&listen.to_string());
+    match &args[2..] {
+        [certificate, key] => {
+            if let Err(fault) = service.add_tls(&listen.to_string(), certificate, key) {
+                eprintln!("bare-pingora: {fault}");
+                return ExitCode::from(2);
+            }
+        }
+        _ => service.add_tcp(&listen.to_string()),
+    }
     server.add_service(service);
     server.run_forever()
 }

@@ -1,8 +1,9 @@
-//! Holds many SSE streams open at once through a proxy and counts what arrives.
+//! Holds many SSE streams open at once through a proxy and counts what arrives; with `--rate`, plain requests at that rate.
 //!
 //! Each stream is one request on a connection of its own, read to its end. Prints one line of JSON. Stays cheap, for it
 //! shares the machine with what it measures: one scan for frame ends per read, no JSON.
 mod chunked;
+mod paced;
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use chunked::Body;
+use paced::{Pace, Times};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,6 +25,18 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(rate) = plan.rate {
+        let pace = Pace {
+            addr: &plan.addr,
+            request: &plan.request,
+            rate,
+            seconds: plan.seconds,
+        };
+        let times = tokio::task::block_in_place(|| pace.run());
+        let failed = times.failed;
+        println!("{}", paced_json(times));
+        return ExitCode::from(u8::from(failed > 0));
+    }
     let began = Instant::now();
     let tasks: Vec<_> = (0..plan.streams)
         .map(|number| {
@@ -53,6 +67,9 @@ struct Plan {
     /// Bytes that must stand near the end of a complete stream.
     terminal: Vec<u8>,
     request: Vec<u8>,
+    /// Requests a second, instead of streams.
+    rate: Option<u32>,
+    seconds: u32,
 }
 
 impl Plan {
@@ -81,6 +98,8 @@ impl Plan {
         let streams = number(take("--streams", Some("500"))?)?;
         let ramp = Duration::from_millis(number(take("--ramp-ms", Some("1000"))?)?.into());
         let timeout = Duration::from_secs(number(take("--timeout-s", Some("60"))?)?.into());
+        let rate = number(take("--rate", Some("0"))?)?;
+        let seconds = number(take("--seconds", Some("5"))?)?;
         let terminal = take("--terminal", Some("message_stop"))?.into_bytes();
         if let Some(name) = given.into_keys().next() {
             return Err(format!("{name}: no such option"));
@@ -100,6 +119,8 @@ impl Plan {
             timeout,
             terminal,
             request,
+            rate: (rate > 0).then_some(rate),
+            seconds,
         })
     }
 }
@@ -201,6 +222,22 @@ impl Report {
     }
 }
 
+fn paced_json(mut times: Times) -> String {
+    times.took.sort_unstable();
+    let at = |share: usize| {
+        let last = times.took.len().saturating_sub(1);
+        let time = times.took.get((times.took.len() * share / 100).min(last));
+        time.map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    };
+    format!(
+        "{{\"requests\":{},\"failed\":{},\"p50_us\":{:.1},\"p99_us\":{:.1}}}",
+        times.took.len(),
+        times.failed,
+        at(50),
+        at(99)
+    )
+}
+
 /// `[p50, p99]` in milliseconds.
 fn quantiles(times: &mut [Duration]) -> String {
     times.sort_unstable();
@@ -214,4 +251,4 @@ fn quantiles(times: &mut [Duration]) -> String {
 }
 
 const USAGE: &str = "usage: streams --addr HOST:PORT --body FILE [--path P] [--key K] [--streams N] [--ramp-ms N] \
-                     [--timeout-s N] [--terminal TEXT]";
+                     [--timeout-s N] [--terminal TEXT] [--rate N --seconds N]";
