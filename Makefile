@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke dist deb install
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke dist deb install test-clis test-clis-smoke
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -54,6 +54,14 @@ browser-tests: ## the console in a real Chromium, on the real binary under simul
 pictures: ## docs/console/pictures: every page, both themes and phone width
 	scripts/prerequisites.sh build browser
 	scripts/browser-tests.sh --pictures
+
+test-clis: ## Claude Code, Codex and Gemini CLI, unmodified, before upstreams of every dialect (10 minutes)
+	scripts/prerequisites.sh test
+	scripts/test-clis.sh
+
+test-clis-smoke:
+	scripts/prerequisites.sh test
+	scripts/test-clis.sh --smoke
 
 fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it (10 to 20 minutes)
 	scripts/fresh.sh

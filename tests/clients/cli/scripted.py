@@ -1,0 +1,279 @@
+"""A scripted upstream that speaks every dialect: it has a file read by whatever tool the client declares, and says what was in it.
+
+The word stands in the file alone, so an answer that holds it proves that the call and its result came through. Everything else that a
+client asks (titles, warm-ups, counts) gets a short answer.
+"""
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ASK = "Read the file"
+AGAIN = "Say the word again"
+CUT = "Break off"
+
+
+class Upstream:
+    """Listens on a free port; `seen` holds what was asked: dialect and body."""
+
+    def __init__(self, word):
+        self.word = word
+        self.path = ""
+        self.seen = []
+        upstream = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                self.plain(200, {"data": [], "models": []})
+
+            def do_POST(self):
+                length = int(self.headers.get("content-length") or 0)
+                raw = self.rfile.read(length) if length else self.chunked()
+                body = json.loads(raw or b"{}")
+                path = self.path.split("?")[0]
+                if path.endswith("/messages"):
+                    dialect, stream = "anthropic", body.get("stream", False)
+                elif path.endswith("/chat/completions"):
+                    dialect, stream = "openai-chat", body.get("stream", False)
+                elif path.endswith("/responses"):
+                    dialect, stream = "openai-responses", body.get("stream", False)
+                elif "generateContent" in path or "streamGenerateContent" in path:
+                    dialect, stream = "gemini", "streamGenerateContent" in path
+                else:
+                    return self.plain(404, {"error": {"message": f"no {path}", "type": "not_found_error"}})
+                upstream.seen.append((dialect, body))
+                events = WRITERS[dialect](*upstream.answer(dialect, body))
+                if not stream:
+                    return self.plain(200, WHOLE[dialect](events))
+                self.send_response(200)
+                self.send_header("content-type", "text/event-stream")
+                self.send_header("connection", "close")
+                self.end_headers()
+                cut = upstream.is_cut(body)
+                for name, data in events[: 3 if cut else None]:
+                    head = f"event: {name}\n" if name else ""
+                    self.wfile.write(f"{head}data: {data}\n\n".encode())
+                    self.wfile.flush()
+                self.close_connection = True
+
+            def chunked(self):
+                body = b""
+                while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                return body
+
+            def plain(self, status, value):
+                body = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def is_cut(self, body):
+        return CUT in last_words(body)
+
+    def answer(self, dialect, body):
+        """The text, and the call if there is one."""
+        told = json.dumps(body, ensure_ascii=False)
+        tools = declared(dialect, body)
+        if AGAIN in last_words(body):
+            return (f"Again: {self.word}." if self.word in told else "I do not remember."), None
+        if self.is_cut(body):
+            return "This answer is going to break off somewhere in the middle.", None
+        if ASK not in told or not tools:
+            return "ok", None
+        if self.word in told:
+            return f"The file says {self.word}.", None
+        call = reading(tools, self.path)
+        return ("Let me look. ", call) if call else ("I have no tool that reads files.", None)
+
+
+def last_words(body):
+    """The text of the last two turns: clients put notes of their own behind what was typed."""
+    turns = body.get("messages") or body.get("contents") or body.get("input") or []
+    if isinstance(turns, str):
+        return turns
+    return json.dumps([turn for turn in turns if turn.get("role") in ("user", None)][-2:], ensure_ascii=False)
+
+
+def declared(dialect, body):
+    """Name and schema of each tool."""
+    found = []
+    for tool in body.get("tools") or []:
+        if dialect == "openai-chat":
+            tool = tool.get("function", {})
+        for one in tool.get("functionDeclarations", [tool]):
+            schema = one.get("input_schema") or one.get("parameters") or one.get("parametersJsonSchema") or {}
+            if one.get("name"):
+                found.append((one["name"], schema.get("properties", {})))
+    return found
+
+
+def reading(tools, path):
+    """A call that reads the file, by the tool that the client has for it."""
+    for name, fields in tools:
+        if re.fullmatch(r"(?i)read|read_file|view|cat", name):
+            field = next((f for f in ("file_path", "filePath", "absolute_path", "path") if f in fields), None)
+            if field:
+                return name, {field: path}
+    for name, fields in tools:
+        for field in ("cmd", "command"):
+            if re.search(r"(?i)exec|shell|bash", name) and field in fields:
+                command = ["cat", path] if fields[field].get("type") == "array" else f"cat {path}"
+                return name, {field: command}
+    return None
+
+
+def anthropic(text, call):
+    usage = {"input_tokens": 100, "output_tokens": 1}
+    yield_ = []
+
+    def event(kind, **fields):
+        yield_.append((kind, json.dumps({"type": kind, **fields})))
+
+    event("message_start", message={"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage})
+    event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    for piece in pieces(text):
+        event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
+    event("content_block_stop", index=0)
+    if call:
+        event("content_block_start", index=1, content_block={"type": "tool_use", "id": "toolu_1", "name": call[0], "input": {}})
+        for piece in pieces(json.dumps(call[1])):
+            event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": piece})
+        event("content_block_stop", index=1)
+    reason = "tool_use" if call else "end_turn"
+    event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"output_tokens": 20})
+    event("message_stop")
+    return yield_
+
+
+def whole_anthropic(events):
+    blocks, reason = [], None
+    for _, data in events:
+        event = json.loads(data)
+        if event["type"] == "content_block_start":
+            blocks.append(event["content_block"] | {"json": ""})
+        elif event["type"] == "content_block_delta":
+            blocks[-1]["text"] = blocks[-1].get("text", "") + event["delta"].get("text", "")
+            blocks[-1]["json"] += event["delta"].get("partial_json", "")
+        elif event["type"] == "message_delta":
+            reason = event["delta"]["stop_reason"]
+    content = [
+        {"type": "text", "text": b["text"]} if b["type"] == "text" else {"type": "tool_use", "id": b["id"], "name": b["name"], "input": json.loads(b["json"])}
+        for b in blocks
+    ]
+    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": content, "stop_reason": reason, "stop_sequence": None, "usage": {"input_tokens": 100, "output_tokens": 20}}
+
+
+def chat(text, call):
+    out = []
+
+    def chunk(delta, reason=None, **fields):
+        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
+        out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": choices, **fields})))
+
+    chunk({"role": "assistant", "content": ""})
+    for piece in pieces(text):
+        chunk({"content": piece})
+    if call:
+        chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": call[0], "arguments": ""}}]})
+        for piece in pieces(json.dumps(call[1])):
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+    chunk({}, "tool_calls" if call else "stop")
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage})))
+    out.append((None, "[DONE]"))
+    return out
+
+
+def whole_chat(events):
+    message, reason = {"role": "assistant", "content": ""}, None
+    for _, data in events[:-2]:
+        choice = json.loads(data)["choices"][0]
+        message["content"] += choice["delta"].get("content") or ""
+        for call in choice["delta"].get("tool_calls", []):
+            known = message.setdefault("tool_calls", [{"id": "call_1", "type": "function", "function": {"name": "", "arguments": ""}}])[0]
+            known["function"]["name"] += call["function"].get("name", "")
+            known["function"]["arguments"] += call["function"]["arguments"]
+        reason = choice["finish_reason"] or reason
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}
+
+
+def responses(text, call):
+    out = []
+
+    def event(kind, **fields):
+        out.append((kind, json.dumps({"type": kind, "sequence_number": len(out), **fields})))
+
+    head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "in_progress"}
+    event("response.created", response=head)
+    part = {"type": "output_text", "text": text, "annotations": []}
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+    event("response.output_item.added", output_index=0, item=message | {"status": "in_progress", "content": []})
+    event("response.content_part.added", item_id="msg_1", output_index=0, content_index=0, part=part | {"text": ""})
+    for piece in pieces(text):
+        event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece)
+    event("response.output_text.done", item_id="msg_1", output_index=0, content_index=0, text=text)
+    event("response.content_part.done", item_id="msg_1", output_index=0, content_index=0, part=part)
+    event("response.output_item.done", output_index=0, item=message)
+    output = [message]
+    if call:
+        item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": call[0], "arguments": json.dumps(call[1]), "status": "completed"}
+        event("response.output_item.added", output_index=1, item=item | {"arguments": "", "status": "in_progress"})
+        for piece in pieces(item["arguments"]):
+            event("response.function_call_arguments.delta", item_id="fc_1", output_index=1, delta=piece)
+        event("response.function_call_arguments.done", item_id="fc_1", output_index=1, arguments=item["arguments"])
+        event("response.output_item.done", output_index=1, item=item)
+        output.append(item)
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    event("response.completed", response=head | {"status": "completed", "output": output, "usage": usage})
+    return out
+
+
+def gemini(text, call):
+    out = []
+
+    def chunk(part, reason=None):
+        candidate = {"index": 0, "content": {"role": "model", "parts": [part]}}
+        if reason:
+            candidate["finishReason"] = reason
+        usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
+        out.append((None, json.dumps({"candidates": [candidate], "modelVersion": "scripted", "responseId": "r1", "usageMetadata": usage})))
+
+    for piece in pieces(text):
+        chunk({"text": piece})
+    if call:
+        chunk({"functionCall": {"name": call[0], "args": call[1]}})
+    chunk({"text": ""}, "STOP")
+    return out
+
+
+def whole_gemini(events):
+    answers = [json.loads(data) for _, data in events]
+    parts = [part for answer in answers for part in answer["candidates"][0]["content"]["parts"]]
+    answers[-1]["candidates"][0]["content"]["parts"] = parts
+    return answers[-1]
+
+
+def pieces(text):
+    return [text[at : at + 7] for at in range(0, len(text), 7)]
+
+
+WRITERS = {"anthropic": anthropic, "openai-chat": chat, "openai-responses": responses, "gemini": gemini}
+WHOLE = {
+    "anthropic": whole_anthropic,
+    "openai-chat": whole_chat,
+    "openai-responses": lambda events: json.loads(events[-1][1])["response"],
+    "gemini": whole_gemini,
+}
