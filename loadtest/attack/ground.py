@@ -66,6 +66,8 @@ class Upstream:
                 conn, _ = self.listener.accept()
             except OSError:
                 return
+            # Small, so that a reader that stops is felt at once.
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
             threading.Thread(target=self._serve, args=(conn,), daemon=True).start()
 
     def _serve(self, conn):
@@ -264,14 +266,14 @@ class Weir:
     def descriptors(self):
         return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
-    def is_well(self):
-        """Lives, has not panicked, and serves another client its own answer."""
+    def is_well(self, own=True):
+        """Lives, has not panicked, and serves another client: its own answer, where the upstream is honest."""
         check(self.process.poll() is None, f"weir ended: {self.log.read_text()[-400:]}")
         check("panicked" not in self.log.read_text(), self.log.read_text()[-600:])
         marker = f"own-{time.monotonic_ns()}"
         began = time.monotonic()
         status, _, body = self.ask(marker)
-        check(status == 200 and marker.encode() in body, f"the victim got {status}: {body[:200]!r}")
+        check(status == 200 and (not own or marker.encode() in body), f"the victim got {status}: {body[:200]!r}")
         check(time.monotonic() - began < 5, "the victim waited too long")
 
     def settles(self):

@@ -98,7 +98,7 @@ def liars(binary, scratch, smoke):
         if smoke and number % 3:
             continue
         bad, good = Upstream(play), Upstream()
-        weir = Weir(binary, scratch, [bad, good], account=", timeouts: { first_byte: 5s, idle: 5s }")
+        weir = Weir(binary, scratch, [bad, good], account=", timeouts: { first_byte: 2s, idle: 2s }")
         try:
             before, began = weir.memory_mib(), time.monotonic()
             status, headers, body = weir.ask("ping", patience=PATIENCE, **({"stream": True} if stream else {}))
@@ -113,7 +113,7 @@ def liars(binary, scratch, smoke):
                 check(b"event: error" in body, f"{name}: a stream that ends in silence: {body[-200:]!r}")
             fallen += b"ping" in body
             told += status >= 400 or b"event: error" in body
-            weir.is_well()
+            weir.is_well(own=False)
             weir.settles()
             check(weir.account(1)["state"] == "usable", f"{name}: {weir.account(1)}")
         finally:
@@ -130,7 +130,7 @@ def alone(binary, scratch, smoke):
         if smoke and number % 4 != 1:
             continue
         bad = Upstream(play)
-        weir = Weir(binary, scratch, [bad], account=", timeouts: { first_byte: 3s, idle: 3s }")
+        weir = Weir(binary, scratch, [bad], account=", timeouts: { first_byte: 2s, idle: 2s }")
         try:
             status, headers, body = weir.ask("ping", **({"stream": True} if stream else {}))
             seen = body + repr(headers).encode()

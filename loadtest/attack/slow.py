@@ -14,12 +14,20 @@ def endless(head, body, conn):
     if b'"stream": true' not in body:
         return echo(head, body, conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 4000}}
-    events = [*OPENING, *[("content_block_delta", delta)] * 20_000]
-    for name, data in events:
-        event = f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
-        conn.sendall(b"%x\r\n%b\r\n" % (len(event), event))
+    for event in OPENED:
+        conn.sendall(event)
+    for _ in range(2_000):
+        conn.sendall(MORE)
     return False
+
+
+def chunk(name, data):
+    event = f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+    return b"%x\r\n%b\r\n" % (len(event), event)
+
+
+OPENED = [chunk(*event) for event in OPENING]
+MORE = chunk("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 4000}}) * 10
 
 
 def crowd(binary, scratch, attack, play=None):
@@ -79,7 +87,7 @@ def slow_bodies(binary, scratch, smoke):
 
 def never_reading(binary, scratch, smoke):
     """Streams without an end whose clients do not read: what is held of each is bounded."""
-    count = 50 if smoke else 200
+    count = 50 if smoke else 100
 
     def attack(weir):
         streams = []
