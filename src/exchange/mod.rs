@@ -19,6 +19,7 @@ pub mod estimate;
 pub mod explain;
 mod facts;
 mod form;
+pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod local;

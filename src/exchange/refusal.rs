@@ -30,6 +30,10 @@ pub enum Refusal {
     BodyUnreadable {
         why: String,
     },
+    /// The head does not say for every reader where the request goes and ends.
+    Framing {
+        why: &'static str,
+    },
     /// The body is not what can be read safely.
     Json(json::Fault),
     KeyExpired,
@@ -210,7 +214,9 @@ impl Refusal {
             Self::BodyUnreadable { .. } | Self::Json(_) | Self::Member { .. } | Self::WebSocket => {
                 ErrorKind::InvalidRequest
             }
-            Self::Path(_) | Self::PathTooLong { .. } => ErrorKind::InvalidRequest,
+            Self::Framing { .. } | Self::Path(_) | Self::PathTooLong { .. } => {
+                ErrorKind::InvalidRequest
+            }
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
@@ -241,6 +247,7 @@ impl Refusal {
             }
             Self::BodyTimeout => "the request body did not arrive in time; send it again".into(),
             Self::BodyUnreadable { why } => format!("the request body cannot be read: {why}"),
+            Self::Framing { why } => format!("this request is not framed as it must be: {why}"),
             Self::Json(fault) => fault.to_string(),
             Self::KeyExpired | Self::KeyUnknown => {
                 "this API key is not valid here; ask the operator of this proxy for one".into()

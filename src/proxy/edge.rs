@@ -27,7 +27,7 @@ use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::exchange::{admit, limits, local, origin};
+use crate::exchange::{admit, framing, limits, local, origin};
 use crate::outcome::{End, FailureClass};
 
 /// The data plane.
@@ -63,6 +63,13 @@ impl Edge {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> Result<Received, Refusal> {
+        if session.as_http1().is_some() {
+            let head = session.req_header();
+            if let Some(refusal) = framing::fault(head.version, &head.headers) {
+                session.set_keepalive(None);
+                return Err(refusal);
+            }
+        }
         let head = session.req_header();
         let target = head
             .uri

@@ -9,6 +9,8 @@ pub enum Rejection {
     Connections,
     /// `server.client_limits.connections_per_address`.
     ConnectionsPerAddress,
+    /// Chunks that not every parser reads alike.
+    Framing,
     /// `server.client_timeouts.head`.
     HeadTimeout,
     /// `server.max_buffered`.
@@ -25,10 +27,11 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BodyRate,
         Self::Connections,
         Self::ConnectionsPerAddress,
+        Self::Framing,
         Self::HeadTimeout,
         Self::Memory,
         Self::ProxyProtocol,
@@ -43,6 +46,7 @@ impl Rejection {
             Self::BodyRate => "body_rate",
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
+            Self::Framing => "framing",
             Self::HeadTimeout => "head_timeout",
             Self::Memory => "memory",
             Self::ProxyProtocol => "proxy_protocol",

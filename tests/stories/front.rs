@@ -474,3 +474,49 @@ fn under_tls_too_a_client_that_asks_nothing_is_closed() {
     rejections(&weir, "head_timeout", 0.0);
     rejections(&weir, "tls_failed", 0.0);
 }
+
+/// What Weir says to these bytes, up to the end of the connection or of the first answer.
+fn said_to(weir: &Weir, bytes: &[u8]) -> Option<u16> {
+    let mut stream = connect(weir.addr());
+    stream.write_all(bytes).expect("open");
+    Open::read(stream).map(|open| open.rest().status)
+}
+
+#[test]
+fn what_proxies_disagree_about_is_refused_and_nothing_of_it_is_sent_on() {
+    let upstream = Upstream::json(200, lines().answer);
+    let weir = weir(&upstream, "", "");
+    let (path, key, body) = (lines().path, crate::rig::KEY, lines().ask);
+    let size = format!("{:x}", body.len());
+    let post = |framing: &str, body: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{framing}\r\n\r\n{body}"
+        )
+    };
+    let chunked = "Transfer-Encoding: chunked";
+    let good = post(chunked, &format!("{size};a=b\r\n{body}\r\n0\r\n\r\n"));
+    assert_eq!(said_to(&weir, good.as_bytes()), Some(200));
+    let length = body.len();
+    for bad in [
+        post(chunked, &format!("\r\n{size}\r\n{body}\r\n0\r\n\r\n")),
+        post(chunked, &format!("{size}\r\n{body}\r\n\r\n0\r\n\r\n")),
+        post(chunked, &format!("{size};a\nb\r\n{body}\r\n0\r\n\r\n")),
+        post(chunked, &format!("{size} \r\n{body}\r\n0\r\n\r\n")),
+        post(
+            "Transfer-Encoding: gzip, chunked",
+            &format!("{size}\r\n{body}\r\n0\r\n\r\n"),
+        ),
+        post(
+            "Transfer-Encoding: foo",
+            &format!("{size}\r\n{body}\r\n0\r\n\r\n"),
+        ),
+        post(&format!("Content-Length: {length}"), body).replace("Host: x\r\n", ""),
+        post(&format!("Content-Length: {length}"), body).replace(" HTTP/1.1", " x HTTP/1.1"),
+        post(&format!("Content-Length: {length}"), body).replace("POST ", "POST  "),
+        post(&format!("Content-Length: {length}"), body).replace(path, &format!("{path}\t")),
+    ] {
+        assert_eq!(said_to(&weir, bad.as_bytes()), Some(400), "{bad}");
+    }
+    assert_eq!(upstream.count(), 1);
+    rejections(&weir, "framing", 4.0);
+}

@@ -102,7 +102,7 @@ async fn read_raw(
                 Err(BodyFault::Refused(Refusal::MemoryFull))
             }
             Ok(chunk) => Ok(chunk),
-            Err(error) if is_closed(&error) => Err(BodyFault::Gone),
+            Err(error) if is_closed(&error) && !is_malformed(&error) => Err(BodyFault::Gone),
             Err(_) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
                 why: "its framing is broken".into(),
             })),
@@ -146,6 +146,12 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 fn is_closed(error: &pingora::Error) -> bool {
     use pingora::ErrorType::{ConnectionClosed, H2Error, ReadError};
     matches!(error.etype(), ConnectionClosed | ReadError | H2Error)
+}
+
+/// The guard of the connection has found it so: the client is still there.
+fn is_malformed(error: &pingora::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 /// Decompresses off the event loop: a few MiB of zstd take milliseconds.

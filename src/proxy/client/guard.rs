@@ -1,4 +1,4 @@
-//! Watches how long the head of a request takes on one client's connection.
+//! Watches how long the head of a request takes on one client's connection, and how requests are framed.
 //!
 //! It sees bytes, not requests: a head begins with the first byte after the last answer and ends with a blank line. Under
 //! HTTP/2 only the preface is a head. Of idle connections only those that have not asked anything yet are its business.
@@ -19,6 +19,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::framing::Framing;
 use super::places::Place;
 use super::socket::PREFACE;
 
@@ -27,6 +28,7 @@ pub(crate) struct Guard {
     inner: Stream,
     patience: Patience,
     phase: Phase,
+    framing: Framing,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
 }
@@ -79,6 +81,7 @@ impl Guard {
             } else {
                 Phase::Fresh(Instant::now())
             },
+            framing: Framing::new(),
             timer: None,
             place,
         }
@@ -170,6 +173,11 @@ impl AsyncRead for Guard {
             Poll::Ready(read) => {
                 self.timer = None;
                 self.heard(&buf.filled()[before..]);
+                let heard = &mut buf.filled_mut()[before..];
+                if self.phase != Phase::Streams && self.framing.take(heard).is_err() {
+                    self.place.malformed();
+                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                }
                 Poll::Ready(read)
             }
         }

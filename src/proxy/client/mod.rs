@@ -2,6 +2,7 @@
 pub(super) mod answer;
 pub(super) mod body;
 pub(super) mod buffered;
+mod framing;
 pub(super) mod guard;
 pub(super) mod pace;
 pub(super) mod places;

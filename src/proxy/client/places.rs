@@ -112,6 +112,11 @@ impl Room {
 }
 
 impl Place {
+    /// A body is framed in a way that not every parser reads alike.
+    pub(crate) fn malformed(&self) {
+        self.room.all.rejected(Rejection::Framing);
+    }
+
     /// The head of a request took too long.
     pub(crate) fn slow_head(&self) {
         self.room.all.rejected(Rejection::HeadTimeout);

@@ -1,0 +1,256 @@
+//! The framing of one client's HTTP/1 connection, read a second time: what Pingora's parser lets pass although proxies
+//! disagree about it, and so could be talked into seeing other requests than we do.
+//!
+//! RFC 9112, sections 3 (request line) and 7.1 (chunks). What Pingora refuses itself is not looked at again.
+use memchr::memchr;
+
+/// Follows requests, one after the other.
+#[derive(Debug)]
+pub(super) struct Framing {
+    state: State,
+    /// The line of a head that is being read, as far as it matters.
+    line: Vec<u8>,
+    length: u64,
+    chunked: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Before a request.
+    Start,
+    /// In its first line: spaces so far, and whether the last byte was one.
+    Line(u8, bool),
+    Header,
+    /// So many bytes of a body.
+    Length(u64),
+    /// In the size of a chunk, so far; how many digits.
+    Size(u64, u8),
+    /// After a size, in white space before an extension.
+    Pad,
+    /// In an extension of a chunk.
+    Extension,
+    /// The line of a size must end now.
+    SizeEnd(u64),
+    Data(u64),
+    /// After the data of a chunk.
+    Return,
+    Feed,
+    /// In the lines after the last chunk; whether the line is empty so far.
+    Trailer(bool),
+    /// A request that is refused for another reason: nothing after it is read.
+    Lost,
+}
+
+/// Bytes that no two parsers are sure to read alike.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Malformed;
+
+impl Framing {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Start,
+            line: Vec::new(),
+            length: 0,
+            chunked: false,
+        }
+    }
+
+    /// Reads on. A fault in the first line becomes a byte that the parser refuses, so that the client gets its 400.
+    pub(super) fn take(&mut self, mut bytes: &mut [u8]) -> Result<(), Malformed> {
+        while !bytes.is_empty() {
+            let taken = match self.state {
+                State::Lost => return Ok(()),
+                State::Header => self.header(bytes),
+                State::Length(left) => self.skip(left, bytes, State::Length, State::Start),
+                State::Data(left) => self.skip(left, bytes, State::Data, State::Return),
+                _ => {
+                    self.state = self.step(&mut bytes[0])?;
+                    1
+                }
+            };
+            bytes = &mut bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// One byte outside of headers and data.
+    fn step(&mut self, byte: &mut u8) -> Result<State, Malformed> {
+        let digit = char::from(*byte).to_digit(16);
+        Ok(match (self.state, *byte) {
+            (State::Start, b'\r' | b'\n') => State::Start,
+            (State::Start, _) => {
+                (self.length, self.chunked) = (0, false);
+                State::Line(0, false)
+            }
+            (State::Line(2, false), b'\n') => State::Header,
+            (State::Line(spaces, false), b' ') if spaces < 2 => State::Line(spaces + 1, true),
+            (State::Line(2, false), b'\r') => State::Line(2, false),
+            (State::Line(..), b'\n') => State::Lost,
+            (State::Line(..), b' ' | b'\t' | b'\r' | 0x0b | 0x0c) => {
+                *byte = 0;
+                State::Lost
+            }
+            (State::Line(spaces, _), _) => State::Line(spaces, false),
+            (State::Size(size, digits), _) if digit.is_some() && digits < MOST_DIGITS => {
+                State::Size(size << 4 | u64::from(digit.unwrap_or(0)), digits + 1)
+            }
+            (State::Size(size, 1..), byte) => {
+                self.length = size;
+                match byte {
+                    b'\r' => State::SizeEnd(size),
+                    b';' => State::Extension,
+                    b' ' | b'\t' => State::Pad,
+                    _ => return Err(Malformed),
+                }
+            }
+            (State::Pad, b' ' | b'\t') => State::Pad,
+            (State::Pad, b';') => State::Extension,
+            (State::Extension, b'\r') => State::SizeEnd(self.length),
+            (State::Extension, byte) if byte == b'\t' || !byte.is_ascii_control() => {
+                State::Extension
+            }
+            (State::SizeEnd(0), b'\n') => State::Trailer(true),
+            (State::SizeEnd(size), b'\n') => State::Data(size),
+            (State::Return, b'\r') => State::Feed,
+            (State::Feed, b'\n') => State::Size(0, 0),
+            (State::Trailer(true), b'\n') => State::Start,
+            (State::Trailer(_), b'\n') => State::Trailer(true),
+            (State::Trailer(empty), b'\r') => State::Trailer(empty),
+            (State::Trailer(_), _) => State::Trailer(false),
+            _ => return Err(Malformed),
+        })
+    }
+
+    /// In data: how much of `bytes` belongs to it.
+    fn skip(&mut self, left: u64, bytes: &[u8], on: fn(u64) -> State, after: State) -> usize {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let left = left - here as u64;
+        self.state = if left == 0 { after } else { on(left) };
+        here
+    }
+
+    /// In the lines of a head.
+    fn header(&mut self, bytes: &[u8]) -> usize {
+        let end = memchr(b'\n', bytes);
+        let part = &bytes[..end.unwrap_or(bytes.len())];
+        let room = LONGEST_LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        let Some(end) = end else {
+            return bytes.len();
+        };
+        let line = std::mem::take(&mut self.line);
+        let text = line.strip_suffix(b"\r").unwrap_or(&line);
+        self.state = match (text.is_empty(), self.framed_by(text)) {
+            (true, _) if self.chunked => State::Size(0, 0),
+            (true, _) if self.length > 0 => State::Length(self.length),
+            (true, _) => State::Start,
+            (false, true) => State::Header,
+            (false, false) => State::Lost,
+        };
+        end + 1
+    }
+
+    /// Takes note of a header that says where the body ends. `false` when it says it in a way that is refused.
+    fn framed_by(&mut self, line: &[u8]) -> bool {
+        let Some(colon) = memchr(b':', line) else {
+            return true;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = value.eq_ignore_ascii_case(b"chunked");
+            return self.chunked;
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = std::str::from_utf8(value).unwrap_or_default();
+            let length = digits.parse();
+            self.length = length.clone().unwrap_or(0);
+            return length.is_ok();
+        }
+        true
+    }
+}
+
+/// Bytes of a header line that are kept: as many as the ones that matter can have.
+const LONGEST_LINE: usize = 256;
+
+/// Hexadecimal digits of a chunk's size.
+const MOST_DIGITS: u8 = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same however it is cut.
+    fn read(bytes: &[u8]) -> (Result<State, Malformed>, Vec<u8>) {
+        let mut whole = bytes.to_vec();
+        let mut framing = Framing::new();
+        let verdict = framing.take(&mut whole).map(|()| framing.state);
+        let mut pieces = bytes.to_vec();
+        let mut framing = Framing::new();
+        let verdicts: Result<(), _> = pieces
+            .chunks_mut(1)
+            .try_for_each(|piece| framing.take(piece));
+        assert_eq!(verdicts.map(|()| framing.state), verdict);
+        assert_eq!(pieces, whole);
+        (verdict, whole)
+    }
+
+    const POST: &str =
+        "POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn requests_follow_one_another() {
+        let get = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let sized = "POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\n\r\n\r\n0";
+        let chunked = format!(
+            "{POST}2\r\n{{}}\r\n1a;a=\"b\"\r\n{}\r\n0\r\nt: x\r\n\r\n",
+            "x".repeat(26)
+        );
+        let old = "GET / HTTP/1.0\n\n";
+        let all = [get, sized, &chunked, "\r\n", old, get].concat();
+        let (verdict, bytes) = read(all.as_bytes());
+        assert_eq!(verdict, Ok(State::Start));
+        assert_eq!(bytes, all.as_bytes());
+    }
+
+    #[test]
+    fn chunks_that_can_be_read_in_two_ways_are_refused() {
+        for chunks in [
+            "\r\n2\r\n{}\r\n0\r\n\r\n",
+            "2\r\n{}\r\n\r\n0\r\n\r\n",
+            "2;a\nb\r\n{}\r\n0\r\n\r\n",
+            "2;a\r\r\n{}\r\n",
+            "2\n{}\r\n",
+            "2 \r\n{}\r\n",
+            "0x2\r\n{}\r\n",
+            "+2\r\n{}\r\n",
+            "2\r\n{}0\r\n\r\n",
+            "2\r\n{}\n0\r\n\r\n",
+            "00000000000000002\r\n{}\r\n",
+        ] {
+            let (verdict, _) = read(format!("{POST}{chunks}").as_bytes());
+            assert_eq!(verdict, Err(Malformed), "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_behind_a_good_request_is_found() {
+        let second = format!("GET / HTTP/1.1\r\nhost: x\r\n\r\n{POST}\r\n2\r\n{{}}");
+        assert_eq!(read(second.as_bytes()).0, Err(Malformed));
+    }
+
+    #[test]
+    fn a_first_line_with_more_than_two_spaces_cannot_be_read() {
+        for line in [
+            "GET /a b HTTP/1.1",
+            "GET  / HTTP/1.1",
+            "GET /\ta HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET /\rx HTTP/1.1",
+        ] {
+            let (verdict, bytes) = read(format!("{line}\r\nhost: x\r\n\r\n").as_bytes());
+            assert_eq!(verdict, Ok(State::Lost), "{line:?}");
+            assert!(bytes.contains(&0), "{line:?}");
+        }
+    }
+}
