@@ -41,6 +41,7 @@ pub(super) struct Requests {
     pub(super) overhead: Histogram,
     pub(super) inflight: IntGauge,
     pub(super) buffered: IntGauge,
+    pub(super) certificates: IntGaugeVec,
     pub(super) connections: IntGaugeVec,
     pub(super) rejections: IntCounterVec,
     pub(super) attempts: IntCounterVec,
@@ -86,6 +87,12 @@ impl Requests {
                 "weir_inflight_requests",
                 "requests",
                 "Requests that are not over.",
+            ),
+            certificates: to.gauges(
+                "weir_certificate_expiry_seconds",
+                "unix seconds",
+                "When the certificate of a listener expires.",
+                &["listener"],
             ),
             buffered: to.gauge(
                 "weir_buffered_bytes",

@@ -66,6 +66,8 @@ pub struct Live<'a> {
     pub buffered: usize,
     /// Connections of clients, all listeners together.
     pub client_connections: usize,
+    /// Listeners and when their certificates expire, in seconds of Unix time.
+    pub certificates: &'a [(String, i64)],
     /// Every account of the configuration.
     pub accounts: &'a [AccountSample<'a>],
     /// The pools, and how often an account of each was asked though it was out.
@@ -273,6 +275,10 @@ impl Metrics {
             .requests
             .inflight
             .set(signed(live.in_flight as u64));
+        for (listener, expiry) in live.certificates {
+            let certificates = &self.families.requests.certificates;
+            certificates.with_label_values(&[listener]).set(*expiry);
+        }
         let connections = &self.families.requests.connections;
         let clients = connections.with_label_values(&["client", "open"]);
         clients.set(signed(live.client_connections as u64));

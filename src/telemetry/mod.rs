@@ -88,14 +88,15 @@ impl Telemetry {
     }
 
     /// Makes the names of a new configuration known, and moves the access log to where it says. To be called before
-    /// requests see the configuration. A log that cannot be opened is reported, and stays where it was.
-    pub fn configure(&self, config: &Config) {
+    /// requests see the configuration. An error is about the file of the access log: nothing has changed then.
+    pub fn configure(&self, config: &Config) -> Result<(), (PathBuf, io::Error)> {
+        let target = &config.log.access;
+        self.access_log
+            .open(target)
+            .map_err(|error| (path(target), error))?;
         self.metrics.configure(config);
         self.recent.resize(config.console.recent);
-        if let Err(error) = self.access_log.open(&config.log.access) {
-            let file = path(&config.log.access);
-            tracing::error!(file = %file.display(), %error, "the access log cannot be opened, and stays where it was");
-        }
+        Ok(())
     }
 
     /// The token endpoint of `account` was asked for an access token.
@@ -261,7 +262,7 @@ mod tests {
         outcome.key = Some("anonymous".into());
 
         let next = config(&at("two"), KEY_A);
-        telemetry.configure(&next);
+        telemetry.configure(&next).expect("a log");
         telemetry.reload_applied(&next.hash, 2, NOW);
         telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
@@ -296,7 +297,10 @@ mod tests {
             1
         );
 
-        telemetry.configure(&config(&at("missing/three"), KEY_A));
+        let (file, _) = telemetry
+            .configure(&config(&at("missing/three"), KEY_A))
+            .expect_err("no such directory");
+        assert_eq!(file, path("missing/three"));
         telemetry.settle(outcome.clone(), NOW);
         telemetry.flush();
         assert_eq!(

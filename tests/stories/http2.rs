@@ -162,6 +162,41 @@ fn a_renewed_certificate_is_served_after_a_reload() {
 }
 
 #[test]
+fn a_certificate_of_another_key_leaves_everything_as_it_was() {
+    let dir = tempfile::tempdir().expect("a directory");
+    certificate(dir.path());
+    let path = dir.path().display().to_string();
+    let upstream = upstream();
+    let yaml = |name: &str| {
+        format!(
+            "listen:\n  - addr: 127.0.0.1:0\n    tls: {{ cert: \"{path}/tls.crt\", key: \"{path}/tls.key\" }}\n{}",
+            accounts(&[account(name, &lines(), &upstream, "")])
+        )
+    };
+    let weir = Weir::start(&yaml("old"));
+    let expiry = weir.metric("weir_certificate_expiry_seconds", &[]);
+    assert!(expiry > 1_800_000_000.0, "{expiry}");
+    let port = weir.addr().port();
+    let url = format!("https://localhost:{port}{}", lines().path);
+    let at = format!("localhost:{port}:127.0.0.1");
+    let trust = format!("{path}/trust.crt");
+    std::fs::copy(dir.path().join("tls.crt"), &trust).expect("a copy");
+    let key = std::fs::read(dir.path().join("tls.key")).expect("a key");
+    certificate(dir.path());
+    std::fs::write(dir.path().join("tls.key"), key).expect("a file");
+    std::fs::write(weir.file(), weir.text(&yaml("new"))).expect("a file");
+    let answer = weir.tell("/admin/reload");
+    assert_ne!(answer.status, 200);
+    assert!(
+        answer.text().contains("belong together"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(weir.status("/status/config")["generation"], 1);
+    curl(&["--cacert", &trust, "--resolve", &at, &url], lines().ask);
+}
+
+#[test]
 fn a_vendor_endpoint_works_over_http_2_as_well() {
     let upstream = Upstream::start(|request, wire| wire.answer(200, &[], &request.body));
     let chat = sample(Dialect::OpenaiChat);

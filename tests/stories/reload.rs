@@ -392,3 +392,24 @@ fn what_needs_a_restart_is_named() {
     std::fs::write(process.dir().join("weir.yaml"), text).expect("a file");
     assert!(process.says("need a restart").contains("server.threads"));
 }
+
+#[test]
+fn a_log_or_a_ledger_that_cannot_be_opened_refuses_the_whole_configuration() {
+    let (upstream, weir) = start();
+    for (other, named_file) in [
+        ("log: { access: /no/such/place/access.log }\n", "access log"),
+        ("ledger: { path: /no/such/place/ledger }\n", "ledger"),
+    ] {
+        let yaml = format!("{other}{}", named("new", &upstream));
+        std::fs::write(weir.file(), weir.text(&yaml)).expect("a file");
+        let answer = weir.tell("/admin/reload");
+        assert_ne!(answer.status, 200, "{other}");
+        let text = answer.text();
+        assert!(
+            text.contains(named_file) && text.contains("/no/such/place"),
+            "{text}"
+        );
+        assert_eq!(serving(&weir), "old");
+        assert_eq!(weir.status("/status/config")["generation"], 1);
+    }
+}

@@ -92,7 +92,7 @@ impl App {
         let mut certificates = Vec::new();
         for listener in &config.listen {
             if let Some(files) = &listener.tls {
-                let certificate = Certificate::load(files);
+                let certificate = Certificate::load(listener.addr, files);
                 certificates.push(certificate.map_err(|why| StartError::Tls {
                     addr: listener.addr,
                     why,
@@ -169,7 +169,6 @@ impl App {
 
     /// Takes over a new configuration; requests in flight keep theirs.
     pub(crate) async fn swap(self: &Arc<Self>, config: Config) {
-        self.telemetry.configure(&config);
         let next = Gateway::build(config, Some(&*self.gateway()));
         self.put(Arc::new(next)).await;
         self.reloads.notify_one();
@@ -229,11 +228,28 @@ impl App {
         (self.on_reload)(&self.gateway().config);
     }
 
-    /// Reads the certificates of the TLS listeners again.
-    pub(crate) fn renew_certificates(&self) {
-        for certificate in &self.certificates {
-            certificate.reload();
+    /// Reads the certificates again, and those of `config`. `Err` says which cannot be used; then none is taken.
+    pub(crate) fn renew_certificates(&self, config: &Config) -> Result<(), String> {
+        for listener in &config.listen {
+            if let Some(files) = &listener.tls {
+                Certificate::load(listener.addr, files)?;
+            }
         }
+        let renewed: Result<Vec<_>, _> = self
+            .certificates
+            .iter()
+            .map(|certificate| certificate.read_again())
+            .collect();
+        for (certificate, renewed) in self.certificates.iter().zip(renewed?) {
+            certificate.renew(renewed);
+        }
+        Ok(())
+    }
+
+    /// Listeners and when their certificates expire.
+    pub(crate) fn certificate_expiries(&self) -> Vec<(String, i64)> {
+        let certificates = self.certificates.iter();
+        certificates.filter_map(|one| one.expiry()).collect()
     }
 
     /// Counts a request in, unless there are `limit` already.

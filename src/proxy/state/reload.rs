@@ -100,10 +100,10 @@ async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
     let loading = path.to_owned();
     let loaded = tokio::task::spawn_blocking(move || config::load(&loading)).await;
     let verdict = match loaded {
-        Ok(Ok(config)) => {
-            app.renew_certificates();
-            apply(app, config).await
-        }
+        Ok(Ok(config)) => match apply(app, config).await {
+            Ok(verdict) => verdict,
+            Err(why) => Verdict::Rejected(vec![unusable(path, why)]),
+        },
         Ok(Err(faults)) => Verdict::Rejected(faults),
         Err(_) => Verdict::Rejected(Vec::new()),
     };
@@ -112,20 +112,60 @@ async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
     verdict
 }
 
-async fn apply(app: &Arc<App>, config: Config) -> Verdict {
-    let restart = {
-        let current = app.gateway();
-        if current.config.is_same_as(&config) {
-            return Verdict::Unchanged;
-        }
-        needs_restart(&current.config, &config)
-    };
+/// `Err` says what the configuration names and cannot be used; then nothing of it is in force.
+async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
+    let current = app.gateway();
+    let is_same = current.config.is_same_as(&config);
+    if !is_same {
+        writable(&current.config, &config)?;
+    }
+    app.renew_certificates(&config)?;
+    if is_same {
+        return Ok(Verdict::Unchanged);
+    }
+    let restart = needs_restart(&current.config, &config);
+    drop(current);
+    let configured = app.telemetry.configure(&config);
+    configured.map_err(|(file, error)| {
+        format!(
+            "the access log {} cannot be opened: {error}",
+            file.display()
+        )
+    })?;
     app.swap(config).await;
     app.reloaded();
     let generation = app.telemetry.status().generation + 1;
-    Verdict::Applied {
+    Ok(Verdict::Applied {
         generation,
         restart,
+    })
+}
+
+/// Whether the ledger of a new configuration could be opened by the restart that it needs. Nothing is created.
+fn writable(old: &Config, new: &Config) -> Result<(), String> {
+    let path = |config: &Config| config.ledger.as_ref().map(|ledger| ledger.path.clone());
+    let Some(ledger) = path(new).filter(|ledger| path(old).as_ref() != Some(ledger)) else {
+        return Ok(());
+    };
+    let opened = match std::fs::OpenOptions::new().append(true).open(&ledger) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let dir = ledger.parent().filter(|dir| !dir.as_os_str().is_empty());
+            std::fs::metadata(dir.unwrap_or(Path::new("."))).map(|_| ())
+        }
+        opened => opened.map(|_| ()),
+    };
+    opened.map_err(|error| format!("the ledger {} cannot be opened: {error}", ledger.display()))
+}
+
+/// A fault that the text does not have.
+fn unusable(file: &Path, why: String) -> Diagnostic {
+    Diagnostic {
+        file: file.display().to_string(),
+        line: 0,
+        column: 0,
+        path: String::new(),
+        message: why,
+        hint: Some("mend it and reload: the configuration in force stays until then".to_owned()),
     }
 }
 

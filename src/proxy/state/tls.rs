@@ -1,7 +1,8 @@
 //! The certificates of the TLS listeners, renewed without a restart.
 //!
-//! Every reload reads them again, also when the configuration itself has not changed; what cannot be used leaves the
-//! old one in place.
+//! Every reload reads them again, also when the configuration itself has not changed; with one that cannot be used it is
+//! refused as a whole.
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -17,14 +18,17 @@ use crate::config::{TlsFiles, TlsVersion};
 /// The certificate of one listener.
 #[derive(Debug)]
 pub(crate) struct Certificate {
+    /// Of the listener.
+    addr: SocketAddr,
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
 }
 
 impl Certificate {
     /// Reads chain and key, and checks that they belong together.
-    pub(crate) fn load(files: &TlsFiles) -> Result<Arc<Self>, String> {
+    pub(crate) fn load(addr: SocketAddr, files: &TlsFiles) -> Result<Arc<Self>, String> {
         Ok(Arc::new(Self {
+            addr,
             current: ArcSwap::new(read(files)?),
             files: files.clone(),
         }))
@@ -44,14 +48,27 @@ impl Certificate {
         Acceptor::from_server_config(Arc::new(config))
     }
 
-    /// Reads them again. On a fault the listener goes on with what it has.
-    pub(crate) fn reload(&self) {
-        match read(&self.files) {
-            Ok(key) => self.current.store(key),
-            Err(why) => tracing::error!("the certificate in use stays: {why}"),
-        }
+    /// Reads them again, without using them yet.
+    pub(crate) fn read_again(&self) -> Result<Renewed, String> {
+        read(&self.files).map(Renewed)
+    }
+
+    /// Handshakes with this from now on.
+    pub(crate) fn renew(&self, renewed: Renewed) {
+        self.current.store(renewed.0);
+    }
+
+    /// Where it is shown, and when it expires in seconds of Unix time; `None` when that cannot be read.
+    pub(crate) fn expiry(&self) -> Option<(String, i64)> {
+        let key = self.current.load();
+        let (_, leaf) = x509_parser::parse_x509_certificate(key.cert.first()?).ok()?;
+        Some((self.addr.to_string(), leaf.validity().not_after.timestamp()))
     }
 }
+
+/// What was read again.
+#[derive(Debug)]
+pub(crate) struct Renewed(Arc<CertifiedKey>);
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: pingora::tls::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
