@@ -1,6 +1,8 @@
 //! Before the first request: who is let in, and how long they may take.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::rig::client::Open;
@@ -519,4 +521,66 @@ fn what_proxies_disagree_about_is_refused_and_nothing_of_it_is_sent_on() {
     }
     assert_eq!(upstream.count(), 1);
     rejections(&weir, "framing", 4.0);
+}
+
+#[test]
+fn requests_that_are_sent_together_are_answered_one_by_one() {
+    let upstream = Upstream::json(200, lines().answer);
+    let weir = weir(&upstream, "", "");
+    let call = weir.ask(&lines()).bytes();
+    let mut stream = connect(weir.addr());
+    stream.write_all(&call.repeat(3)).expect("open");
+    let mut said = Vec::new();
+    while said
+        .windows(12)
+        .filter(|some| some == b"HTTP/1.1 200")
+        .count()
+        < 3
+        || !said.ends_with(lines().answer.as_bytes())
+    {
+        let mut some = [0; 4096];
+        let count = stream.read(&mut some).expect("an answer");
+        assert_ne!(count, 0, "{}", String::from_utf8_lossy(&said));
+        said.extend_from_slice(&some[..count]);
+    }
+    assert_eq!(upstream.count(), 3);
+}
+
+/// An upstream that says nothing until the sender is dropped, and tells when it is asked.
+fn silent() -> (Upstream, Receiver<()>, Sender<()>) {
+    let (begun, asked) = channel();
+    let (go, wait) = channel();
+    let parts = Mutex::new((begun, wait));
+    let upstream = Upstream::start(move |_, _| {
+        let parts = parts.lock().expect("no panic");
+        let _ = parts.0.send(());
+        let _ = parts.1.recv();
+    });
+    (upstream, asked, go)
+}
+
+#[test]
+fn a_client_that_leaves_is_noticed_although_its_next_request_waits() {
+    let (upstream, asked, _go) = silent();
+    let weir = weir(&upstream, "", "");
+    let call = weir.ask_stream(&lines()).bytes();
+    for together in [true, false] {
+        let mut stream = connect(weir.addr());
+        if together {
+            stream.write_all(&call.repeat(2)).expect("open");
+            asked.recv_timeout(Duration::from_secs(20)).expect("asked");
+        } else {
+            stream.write_all(&call).expect("open");
+            weir.until_metric("weir_inflight_requests", &[], 1.0);
+            stream.write_all(&call).expect("open");
+        }
+        drop(stream);
+        let began = Instant::now();
+        weir.until_metric("weir_inflight_requests", &[], 0.0);
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
+    }
 }

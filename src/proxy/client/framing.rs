@@ -55,22 +55,27 @@ impl Framing {
         }
     }
 
-    /// Reads on. A fault in the first line becomes a byte that the parser refuses, so that the client gets its 400.
-    pub(super) fn take(&mut self, mut bytes: &mut [u8]) -> Result<(), Malformed> {
-        while !bytes.is_empty() {
-            let taken = match self.state {
-                State::Lost => return Ok(()),
-                State::Header => self.header(bytes),
-                State::Length(left) => self.skip(left, bytes, State::Length, State::Start),
-                State::Data(left) => self.skip(left, bytes, State::Data, State::Return),
+    /// Reads on to the end of a request: so many bytes, or `None` when all belong to one that goes on. A fault in the
+    /// first line becomes a byte that the parser refuses, so that the client gets its 400.
+    pub(super) fn take(&mut self, bytes: &mut [u8]) -> Result<Option<usize>, Malformed> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            let (before, rest) = (self.state, &mut bytes[taken..]);
+            taken += match self.state {
+                State::Lost => return Ok(None),
+                State::Header => self.header(rest),
+                State::Length(left) => self.skip(left, rest, State::Length, State::Start),
+                State::Data(left) => self.skip(left, rest, State::Data, State::Return),
                 _ => {
-                    self.state = self.step(&mut bytes[0])?;
+                    self.state = self.step(&mut rest[0])?;
                     1
                 }
             };
-            bytes = &mut bytes[taken..];
+            if self.state == State::Start && before != State::Start {
+                return Ok(Some(taken));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// One byte outside of headers and data.
@@ -184,12 +189,19 @@ mod tests {
     fn read(bytes: &[u8]) -> (Result<State, Malformed>, Vec<u8>) {
         let mut whole = bytes.to_vec();
         let mut framing = Framing::new();
-        let verdict = framing.take(&mut whole).map(|()| framing.state);
+        let mut rest = &mut whole[..];
+        let verdict = loop {
+            match framing.take(rest) {
+                Ok(Some(taken)) => rest = &mut rest[taken..],
+                Ok(None) => break Ok(framing.state),
+                Err(fault) => break Err(fault),
+            }
+        };
         let mut pieces = bytes.to_vec();
         let mut framing = Framing::new();
         let verdicts: Result<(), _> = pieces
             .chunks_mut(1)
-            .try_for_each(|piece| framing.take(piece));
+            .try_for_each(|piece| framing.take(piece).map(|_| ()));
         assert_eq!(verdicts.map(|()| framing.state), verdict);
         assert_eq!(pieces, whole);
         (verdict, whole)
@@ -211,6 +223,19 @@ mod tests {
         let (verdict, bytes) = read(all.as_bytes());
         assert_eq!(verdict, Ok(State::Start));
         assert_eq!(bytes, all.as_bytes());
+    }
+
+    #[test]
+    fn the_end_of_a_request_is_told() {
+        let (get, post) = (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"\nPOST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{",
+        );
+        let mut bytes = [&get[..], &post[..]].concat();
+        let mut framing = Framing::new();
+        assert_eq!(framing.take(&mut bytes), Ok(Some(get.len())));
+        assert_eq!(framing.take(&mut bytes[get.len()..]), Ok(None));
+        assert_eq!(framing.take(&mut b"}GET".to_owned()), Ok(Some(1)));
     }
 
     #[test]

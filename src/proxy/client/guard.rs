@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::framing::Framing;
+use super::framing::{Framing, Malformed};
 use super::places::Place;
 use super::socket::PREFACE;
 
@@ -29,6 +30,9 @@ pub(crate) struct Guard {
     patience: Patience,
     phase: Phase,
     framing: Framing,
+    /// Bytes after a request that is being answered: they are the next one's.
+    ahead: Vec<u8>,
+    turn: Arc<Turn>,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
 }
@@ -82,9 +86,55 @@ impl Guard {
                 Phase::Fresh(Instant::now())
             },
             framing: Framing::new(),
+            ahead: Vec::new(),
+            turn: Arc::default(),
             timer: None,
             place,
         }
+    }
+
+    /// Whose turn it is on this connection.
+    pub(crate) fn turn(&self) -> Arc<Turn> {
+        self.turn.clone()
+    }
+
+    /// What was read into `buf` after `before` is the client's: takes note of it, and keeps back what is after the end of
+    /// a request.
+    fn deliver(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
+        self.timer = None;
+        self.heard(&buf.filled()[before..]);
+        if self.phase == Phase::Streams {
+            return Ok(());
+        }
+        match self.framing.take(&mut buf.filled_mut()[before..]) {
+            Ok(None) => Ok(()),
+            Ok(Some(taken)) => {
+                let rest = &buf.filled()[before + taken..];
+                self.ahead.splice(..0, rest.iter().copied());
+                buf.set_filled(before + taken);
+                self.turn.asked();
+                Ok(())
+            }
+            Err(Malformed) => {
+                self.place.malformed();
+                Err(io::ErrorKind::InvalidData.into())
+            }
+        }
+    }
+
+    /// While a request is answered: sees whether the client leaves, whatever it has sent before.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.ahead.len() < MOST_AHEAD {
+            let mut space = [0; 4096];
+            let mut read = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut read) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(read.filled()),
+            }
+        }
+        Poll::Pending
     }
 
     /// Takes note of what was read.
@@ -139,6 +189,26 @@ impl Guard {
     }
 }
 
+/// Whether a request of HTTP/1 is being answered: the guard sees where a request ends, the connection where the next one
+/// begins.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(AtomicBool);
+
+impl Turn {
+    /// The next request may be read.
+    pub(crate) fn next(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    fn asked(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_answering(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Phase {
     fn head(since: Instant, blank: Blank, bytes: &[u8]) -> Self {
         let blank = blank.after(bytes);
@@ -167,19 +237,20 @@ impl AsyncRead for Guard {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn.is_answering() {
+            return self.poll_left(cx);
+        }
         let before = buf.filled().len();
+        if !self.ahead.is_empty() {
+            let count = buf.remaining().min(self.ahead.len());
+            buf.put_slice(&self.ahead[..count]);
+            self.ahead.drain(..count);
+            return Poll::Ready(self.deliver(buf, before));
+        }
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
             Poll::Pending => self.poll_patience(cx),
-            Poll::Ready(read) => {
-                self.timer = None;
-                self.heard(&buf.filled()[before..]);
-                let heard = &mut buf.filled_mut()[before..];
-                if self.phase != Phase::Streams && self.framing.take(heard).is_err() {
-                    self.place.malformed();
-                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-                }
-                Poll::Ready(read)
-            }
+            Poll::Ready(Ok(())) => Poll::Ready(self.deliver(buf, before)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
         }
     }
 }
@@ -284,6 +355,9 @@ impl fmt::Debug for Guard {
             .finish_non_exhaustive()
     }
 }
+
+/// Bytes of following requests that are read while one is answered. Whoever sends more is noticed only later when it leaves.
+const MOST_AHEAD: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -128,7 +128,7 @@ impl Door {
             first: timeouts.keepalive,
         };
         let guard = Guard::new(stream, patience, place);
-        Connection::new(service, limits, self.app.places.clone())
+        Connection::new(service, limits, guard.turn(), self.app.places.clone())
             .serve(Box::new(guard), shutdown)
             .await;
     }
