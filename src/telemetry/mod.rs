@@ -24,7 +24,7 @@ use prometheus::IntCounter;
 
 use crate::config::{self, Config};
 use crate::fleet::Failure;
-use crate::outcome::Outcome;
+use crate::outcome::{FailureClass, Outcome};
 use access_log::AccessLog;
 use metrics::{Live, Metrics};
 use recent::Recent;
@@ -37,6 +37,24 @@ pub struct Telemetry {
     access_log: AccessLog,
     recent: Recent,
     status: Mutex<ReloadStatus>,
+}
+
+/// One line for whoever reads only the log of the process: what failed, and where each attempt ended.
+fn say_failed(outcome: &Outcome) {
+    let attempts = outcome.attempts.iter().map(|attempt| {
+        let ended = attempt.failure.map_or("ok", FailureClass::as_str);
+        format!("{}: {ended}", attempt.account)
+    });
+    tracing::error!(
+        request_id = %outcome.request_id,
+        status = outcome.status,
+        end = outcome.end.as_str(),
+        key = outcome.key.as_deref(),
+        model = outcome.model_asked.as_deref(),
+        cause = outcome.detail.as_deref(),
+        attempts = attempts.collect::<Vec<_>>().join(", "),
+        "a request failed"
+    );
 }
 
 /// Which configuration is in force, and what became of the last attempt to replace it.
@@ -80,6 +98,9 @@ impl Telemetry {
         self.metrics.record(&outcome);
         self.access_log.record(&outcome, now);
         self.recent.push(outcome, now);
+        if outcome.status >= 500 {
+            say_failed(outcome);
+        }
     }
 
     /// The last requests.

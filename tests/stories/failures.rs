@@ -1,7 +1,7 @@
 //! Every class of failure: what is benched, where the request goes, what the client sees at last.
 use std::time::Duration;
 
-use crate::rig::{Answer, KEY, Lines, Upstream, Weir, Wire, account, accounts, sample};
+use crate::rig::{Answer, KEY, Lines, Process, Upstream, Weir, Wire, account, accounts, sample};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -392,4 +392,20 @@ fn the_wait_that_a_failing_server_asks_for_is_passed_on_unshortened() {
             answer.text()
         );
     }
+}
+
+#[test]
+fn whatever_fails_for_a_client_is_in_the_log_with_its_cause() {
+    let broken = Upstream::json(500, r#"{"error":{"message":"oops"}}"#);
+    let process = Process::start(&accounts(&[account("a", &lines(), &broken, "")]));
+    let answer = process.call("POST", lines().path).body(lines().ask).send();
+    assert!(answer.status >= 500, "{}", answer.status);
+    let line = process.says("a request failed");
+    let id = answer.header("x-request-id").expect("an id");
+    for part in [id, "a: server_error", "\"cause\":"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    // What was the client's own fault is not.
+    process.call("POST", lines().path).body("{}").send().is(400);
+    assert_eq!(process.log().matches("a request failed").count(), 1);
 }

@@ -32,6 +32,8 @@ pub(crate) struct Guard {
     framing: Framing,
     /// Bytes after a request that is being answered: they are the next one's.
     ahead: Vec<u8>,
+    /// Nothing that follows can be read.
+    malformed: bool,
     turn: Arc<Turn>,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
@@ -87,6 +89,7 @@ impl Guard {
             },
             framing: Framing::new(),
             ahead: Vec::new(),
+            malformed: false,
             turn: Arc::default(),
             timer: None,
             place,
@@ -110,14 +113,20 @@ impl Guard {
             Ok(None) => Ok(()),
             Ok(Some(taken)) => {
                 let rest = &buf.filled()[before + taken..];
-                self.ahead.splice(..0, rest.iter().copied());
+                drop(self.ahead.splice(..0, rest.iter().copied()));
                 buf.set_filled(before + taken);
                 self.turn.asked();
                 Ok(())
             }
-            Err(Malformed) => {
+            Err(Malformed(good)) => {
+                // The head before it is good, and whoever reads it answers when the rest cannot be read.
+                buf.set_filled(before + good);
+                self.malformed = true;
                 self.place.malformed();
-                Err(io::ErrorKind::InvalidData.into())
+                if good == 0 {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                Ok(())
             }
         }
     }
@@ -237,6 +246,9 @@ impl AsyncRead for Guard {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.malformed {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         if self.turn.is_answering() {
             return self.poll_left(cx);
         }
