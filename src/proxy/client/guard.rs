@@ -60,7 +60,7 @@ enum Phase {
     Preface(Instant),
     /// In a body, or the answer has not begun: others watch that.
     Busy,
-    /// HTTP/2.
+    /// HTTP/2, or what a connection was upgraded to.
     Streams,
 }
 
@@ -168,6 +168,11 @@ impl Guard {
 
     /// Takes note of what was written: an answer, after which a request may begin. Interim ones are none.
     fn said(&mut self, bytes: &[u8]) {
+        if bytes.starts_with(b"HTTP/1.1 101") {
+            // What follows is no HTTP any more: a WebSocket.
+            self.phase = Phase::Streams;
+            self.turn.next();
+        }
         let is_h2 = matches!(self.phase, Phase::Preface(_) | Phase::Streams);
         if !is_h2 && !bytes.starts_with(b"HTTP/1.1 1") {
             self.phase = Phase::Between;
