@@ -97,10 +97,10 @@ impl Telemetry {
     pub fn settle(&self, outcome: Outcome, now: SystemTime) {
         self.metrics.record(&outcome);
         self.access_log.record(&outcome, now);
-        self.recent.push(outcome, now);
         if outcome.status >= 500 {
-            say_failed(outcome);
+            say_failed(&outcome);
         }
+        self.recent.push(outcome, now);
     }
 
     /// The last requests.
