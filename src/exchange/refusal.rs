@@ -358,6 +358,7 @@ impl Refusal {
             | Self::Untranslatable { .. }
             | Self::VendorForbidden
             | Self::VendorUnserved { .. }
+            | Self::Framing { .. }
             | Self::WrongMethod { .. } => Some(false),
         }
     }
