@@ -134,6 +134,7 @@ fn translator(request: &Request, upstream: Dialect, model: &str) -> Option<(Tran
     let stamp = Stamp {
         created: 1,
         seed: 2,
+        stored: false,
     };
     let (translator, encoded) = Translator::new(request, upstream, &target, stamp).ok()?;
     Some((translator, encoded.body))

@@ -355,4 +355,5 @@ const ORDER: [&str; 9] = [
 const STAMP: Stamp = Stamp {
     created: 1_790_000_000,
     seed: 7,
+    stored: false,
 };

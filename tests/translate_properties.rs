@@ -42,6 +42,7 @@ fn translator(client: Dialect, upstream: Dialect) -> Translator {
     let stamp = Stamp {
         created: 1,
         seed: 2,
+        stored: false,
     };
     Translator::new(&request.unwrap(), upstream, &target, stamp)
         .unwrap()
@@ -209,6 +210,7 @@ fn encode(client: Dialect, body: &[u8]) {
         let stamp = Stamp {
             created: 1,
             seed: 2,
+            stored: false,
         };
         let translated =
             (upstream != client).then(|| Translator::new(&request, upstream, &target, stamp));

@@ -38,6 +38,7 @@ pub fn translator(request: &Request, upstream: Dialect) -> (Translator, Vec<u8>)
     let stamp = Stamp {
         created: 1,
         seed: 2,
+        stored: false,
     };
     let (translator, encoded) =
         Translator::new(request, upstream, &target, stamp).expect("translatable");

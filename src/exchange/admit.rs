@@ -9,19 +9,26 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Gateway;
+use super::estimate;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
-use super::received::{self, Asked};
+use super::received::{self, Asked, Received};
 use super::refusal::Refusal;
 use super::rewrite::{self, Applied};
 use super::route;
-use super::session::Said;
+use super::session::{self, Said};
 use super::side::Place;
+use super::store::Question;
 use crate::config::{AffinityBy, ClientKey};
 use crate::keys::KeyFault;
 use crate::limits::{Limits, Whom};
 use crate::pool::affinity::{self, Session, Traces};
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
+use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::request::Request;
 use crate::protocol::json::{self, Members, Pieces};
+use crate::protocol::translate;
 
 /// A request that may be served, and where.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub struct Admitted {
     pub stream: bool,
     /// What affinity goes by; `None` = no session.
     pub session: Option<Session>,
+    /// What a conversation that names no session is known by again.
+    pub derived: Option<String>,
     /// The response that this one continues: its state lives on one account.
     pub previous_response: Option<String>,
     /// Position of the matching route.
@@ -50,6 +59,10 @@ pub struct Admitted {
     pub members: Members,
     /// Where a form names its model.
     pub form: Option<Range<usize>>,
+    /// What is kept with the answer, if that is to be kept here.
+    pub question: Option<Question>,
+    /// The only account that may serve it: the route or the client asked for it by name.
+    pub account: Option<Arc<str>>,
 }
 
 impl Admitted {
@@ -74,6 +87,21 @@ impl Admitted {
         } else {
             Pieces::from(self.body.clone())
         }
+    }
+
+    /// The request as its dialect reads it; a stream may be wanted as one JSON array.
+    pub(super) fn decode(&self, array: bool) -> Result<Request, RequestFault> {
+        let dialect = self.call.dialect;
+        if self.call.endpoint == Endpoint::Count {
+            return estimate::prompt(dialect, &self.model, &self.body);
+        }
+        let delivery = match (self.stream, array) {
+            (false, _) => Delivery::Whole,
+            (true, false) => Delivery::Events,
+            (true, true) => Delivery::Array,
+        };
+        let scanned = (&*self.body, &self.members);
+        translate::decode_scanned(dialect, scanned, (&self.model, delivery))
     }
 
     /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
@@ -127,12 +155,14 @@ pub fn admit(
 ) -> Result<Admitted, Refusal> {
     let project = origin::project(&gateway.config, &key, headers)?;
     let mut received = received::read(call, headers, body)?;
+    let question = written_out(gateway, &key, &mut received, now)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
     let asked = received.asked()?;
     // Of what is left after the rewrites: none of them leads around the models of a key.
     asked.is_allowed(&key)?;
     let facts = asked.facts(gateway, &key, headers, now);
     let (route, pool) = route::choose(gateway, &facts)?;
+    let (account, pool) = route::account(gateway, &facts, route, pool)?;
     let Asked {
         call,
         body,
@@ -154,8 +184,12 @@ pub fn admit(
         .pools
         .get(pool)
         .map_or(AffinityBy::None, |pool| pool.affinity);
+    let derived = (by == AffinityBy::Session && call.side.is_none())
+        .then(|| session::derived(call.dialect, &key.name, &body, &members))
+        .flatten();
     let traces = Traces {
         given: rewrites.session.as_deref(),
+        derived: derived.as_deref(),
         key: Some(&key.name),
         ..said.traces()
     };
@@ -168,9 +202,15 @@ pub fn admit(
     };
     let previous_response = match side {
         Some(side) => side.response(),
-        None => said.previous_response(),
+        None => said
+            .previous_response()
+            .or_else(|| question.as_ref()?.previous()),
     };
     let previous_response = previous_response.map(str::to_owned);
+    // Kept are answers that a client of Responses may name again, unless it says that it will not.
+    let stores =
+        call.endpoint == Endpoint::Generate && members.value(&body, "store") != Some(&b"false"[..]);
+    let question = question.filter(|_| stores);
     Ok(Admitted {
         key,
         project,
@@ -179,6 +219,7 @@ pub fn admit(
         renamed,
         stream,
         session,
+        derived,
         previous_response,
         route,
         pool,
@@ -186,5 +227,32 @@ pub fn admit(
         body,
         members,
         form,
+        question,
+        account,
     })
+}
+
+/// Writes out what a request refers to, as far as it is kept here. What is to be kept of the request itself.
+fn written_out(
+    gateway: &Gateway,
+    key: &ClientKey,
+    received: &mut Received,
+    now: SystemTime,
+) -> Result<Option<Question>, Refusal> {
+    let responses = received.call.dialect == Dialect::OpenaiResponses;
+    let text = matches!(received.call.endpoint, Endpoint::Generate | Endpoint::Count);
+    if gateway.config.responses.is_none() || !responses || !text {
+        return Ok(None);
+    }
+    let store = &gateway.store;
+    let read = store.read(&key.name, &received.body, &received.members, now);
+    if let Some(body) = read.body {
+        let limit = gateway.config.server.max_body;
+        if body.len() > limit {
+            return Err(Refusal::BodyTooLarge { limit });
+        }
+        received.members = json::scan(&body).map_err(Refusal::Json)?;
+        received.body = body;
+    }
+    Ok(Some(read.question))
 }

@@ -157,7 +157,7 @@ impl Dispatch {
             dialect: self.admitted.call.is_bound().then_some(self.dialect()),
             without: self.unsaid.mutes(),
             prefers: Some(self.dialect()),
-            account: None,
+            account: self.admitted.account.as_deref(),
             session: self.admitted.session,
             previous_response: self.admitted.previous_response.as_deref(),
             tried: &self.tried,
@@ -359,11 +359,21 @@ impl Dispatch {
         }
         self.note_attempt(&dispatched, ended.failure.as_ref(), now);
         self.settle_tokens(&mut dispatched, now);
-        if let Some(id) = relaying.response_id() {
+        let kept = self.keep(relaying, ended);
+        if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
             self.gateway
                 .pool
                 .bind_response(id, &dispatched.pick.lease, now);
         }
+    }
+
+    /// Keeps a translated answer, if it is to be kept; its id.
+    fn keep(&mut self, relaying: &Relaying, ended: &Ended) -> Option<String> {
+        let bounds = self.gateway.config.responses?;
+        let response = relaying.response().filter(|_| ended.end == End::Complete)?;
+        let question = self.admitted.question.take()?;
+        let (store, key) = (&self.gateway.store, &self.admitted.key.name);
+        store.keep(bounds, key, question, response)
     }
 
     fn settle_tokens(&self, dispatched: &mut Dispatched, now: Instant) {

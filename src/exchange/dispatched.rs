@@ -16,7 +16,7 @@ use super::side::Place;
 use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
-use super::{counting, estimate, headers, target};
+use super::{counting, headers, target};
 use crate::config::Account;
 use crate::config::secret::Secret;
 use crate::credentials::Token;
@@ -161,16 +161,14 @@ impl Dispatch {
             ..ModelCall::new(upstream, Endpoint::Generate)
         };
         let events = self.admitted.stream && !self.wants_array();
-        let translation = Translation::new(encoded.headers, translator, events);
+        let keeps = self.admitted.question.is_some();
+        let translation = Translation::new(encoded.headers, translator, events).keeping(keeps);
         Ok((call, Pieces::from(Bytes::from(encoded.body)), translation))
     }
 
     fn decode_once(&mut self) -> Result<(), RequestFault> {
         if self.decoded.is_none() {
-            self.decoded = {
-                let array = self.wants_array();
-                Some(Box::new(estimate::request(&self.admitted, array)?))
-            };
+            self.decoded = Some(Box::new(self.admitted.decode(self.wants_array())?));
         }
         Ok(())
     }
@@ -200,6 +198,7 @@ impl Dispatch {
         let stamp = Stamp {
             created,
             seed: draw,
+            stored: self.admitted.question.is_some(),
         };
         Translator::new(request, upstream, &target, stamp)
     }
@@ -366,7 +365,6 @@ impl Dispatched {
             refused.client = client;
             return refused;
         }
-        let translator = translation.and_then(|translation| translation.take());
         let relaying = match translator {
             None => {
                 let relaying =
@@ -376,13 +374,14 @@ impl Dispatched {
                     None => relaying,
                 }
             }
-            Some((translator, media)) => Relaying::translated(
+            Some((translator, media, keeps)) => Relaying::translated(
                 client,
                 self.call.dialect,
                 Translated::new(translator, self.stream, media),
                 (status, headers),
                 secret,
-            ),
+            )
+            .keeping(keeps),
         };
         if self.unasked.is_some() {
             relaying.hiding_usage().regrouped(self.regroup)

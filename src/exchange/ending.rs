@@ -117,7 +117,7 @@ impl Relaying {
             return Ok(Ended::well());
         }
         let answer = passthrough::read_answer(self.dialect, &body);
-        if let Some(error) = &answer.error {
+        if let Some(error) = answer.error.as_ref().filter(|_| !self.aside) {
             let hints = Hints::of(self.dialect, error);
             let failure = pool::classify(error.kind, &hints, &self.headers, wall);
             return Err(Failed::bare(failure));

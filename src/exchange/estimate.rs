@@ -128,21 +128,6 @@ impl Dispatch {
     }
 }
 
-/// Reads what is to be translated. `array`: a stream of Gemini is to be one JSON array.
-pub(super) fn request(admitted: &Admitted, array: bool) -> Result<Request, RequestFault> {
-    let dialect = admitted.call.dialect;
-    if admitted.call.endpoint == Endpoint::Count {
-        return prompt(dialect, &admitted.model, &admitted.body);
-    }
-    let delivery = match (admitted.stream, array) {
-        (false, _) => Delivery::Whole,
-        (true, false) => Delivery::Events,
-        (true, true) => Delivery::Array,
-    };
-    let scanned = (&*admitted.body, &admitted.members);
-    translate::decode_scanned(dialect, scanned, (&admitted.model, delivery))
-}
-
 /// Reads a prompt, also one that is only to be counted.
 pub(super) fn prompt(client: Dialect, model: &str, body: &Bytes) -> Result<Request, RequestFault> {
     match client {

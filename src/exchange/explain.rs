@@ -215,6 +215,7 @@ impl Explainer<'_> {
             let patterns = models.iter().map(|glob| glob.pattern().to_owned());
             patterns.collect()
         });
+        origin::check(gateway, &key, headers)?;
         let project = origin::project(&gateway.config, &key, headers)?;
         self.report.client = Some(ClientPart {
             key: key.name.to_string(),
@@ -316,6 +317,7 @@ impl Explainer<'_> {
         });
         let traces = Traces {
             given: admitted.rewrites.session.as_deref(),
+            derived: admitted.derived.as_deref(),
             key: Some(&key.name),
             ..said.traces()
         };

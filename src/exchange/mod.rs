@@ -37,6 +37,7 @@ mod served;
 mod session;
 pub mod side;
 pub mod socket;
+pub mod store;
 mod stream_usage;
 pub mod target;
 mod translated;
@@ -56,6 +57,7 @@ use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
 pub use stream_usage::Unwilling;
+use store::Store;
 
 /// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct Gateway {
     pub tokens: Arc<Tokens>,
     /// Who will not say what a stream used.
     pub unwilling: Unwilling,
+    /// Answers that clients may go on from. Survives reloads that do not turn it off.
+    pub store: Arc<Store>,
 }
 
 impl Gateway {
@@ -83,8 +87,13 @@ impl Gateway {
             .accounts
             .iter()
             .any(|account| Some(&account.dialects) != first);
+        let store = before
+            .filter(|_| config.responses.is_some())
+            .map(|before| Arc::clone(&before.store))
+            .unwrap_or_default();
         Self {
             mixed,
+            store,
             keys: KeyIndex::new(&config),
             limits: Limits::of_config(&config, before.map(|before| &before.limits)),
             prices: PriceTable::new(&config.prices),
@@ -110,6 +119,7 @@ impl Gateway {
             // To estimate a prompt changes nothing for anybody.
             tokens: Arc::clone(&self.tokens),
             unwilling: Unwilling::default(),
+            store: Arc::clone(&self.store),
         }
     }
 }

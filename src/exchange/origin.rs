@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::Gateway;
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::config::{ClientKey, Config, Cors};
@@ -97,6 +98,30 @@ pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> O
         .headers
         .insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     Some(answer)
+}
+
+/// Refuses what a web page of another origin asks without a key: a browser sends it for whoever it visits. With a key it
+/// is the page's own doing, and an origin that CORS allows is the operator's.
+pub fn check(gateway: &Gateway, key: &ClientKey, headers: &HeaderMap) -> Result<(), Refusal> {
+    let anonymous = gateway.keys.anonymous();
+    let Some(origin) = headers.get(ORIGIN).filter(|_| anonymous.is_some()) else {
+        return Ok(());
+    };
+    let cors = gateway.config.server.cors.as_ref();
+    let own = || {
+        let host = headers.get(HOST)?.to_str().ok()?;
+        let (_, authority) = origin.to_str().ok()?.split_once("://")?;
+        Some(authority.eq_ignore_ascii_case(host))
+    };
+    let is_keyed = anonymous.is_some_and(|anonymous| anonymous.name != key.name);
+    if is_keyed
+        || own().unwrap_or(false)
+        || cors.is_some_and(|cors| allowed_origin(cors, headers).is_some())
+    {
+        Ok(())
+    } else {
+        Err(Refusal::OriginForbidden)
+    }
 }
 
 /// The CORS headers of every answer to an allowed origin.

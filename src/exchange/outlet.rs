@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::relaying::{Body, Ready, Relaying};
 use crate::protocol::Dialect;
 use crate::protocol::passthrough;
+use super::store;
 use crate::protocol::regroup::{Regroup, Unit};
 use crate::protocol::written::Written;
 
@@ -88,9 +89,29 @@ impl Relaying {
         self
     }
 
+    /// The same, with the whole response kept for a later request if it `keeps`.
+    pub(super) fn keeping(mut self, keeps: bool) -> Self {
+        self.keeps = keeps && self.status.is_success();
+        self
+    }
+
+    /// The whole response, where it was to be kept and has gone out.
+    pub(super) fn response(&self) -> Option<&Bytes> {
+        self.response.as_ref()
+    }
+
     /// What may go out now. Nothing, when all of it is text that waits for the rest of its unit.
     pub fn take(&mut self) -> Ready {
         let mut ready = std::mem::take(&mut self.ready);
+        if self.keeps
+            && let Body::Translated(translated) = &self.body
+        {
+            let stream = translated.is_stream();
+            self.response = ready
+                .iter()
+                .find_map(|bytes| store::response_in(bytes, stream));
+            self.keeps = self.response.is_none();
+        }
         if let Some(regroup) = &mut self.regroup {
             for bytes in ready.drain(..) {
                 regroup.push(&bytes);

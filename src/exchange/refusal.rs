@@ -20,6 +20,10 @@ use crate::protocol::json;
 /// Why Weir does not give the answer that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
+    /// No pool of the key has the account that the request names.
+    AccountUnknown {
+        account: String,
+    },
     /// The body is larger than `server.max_body`.
     BodyTooLarge {
         limit: usize,
@@ -61,6 +65,8 @@ pub enum Refusal {
     NotFound {
         path: String,
     },
+    /// A web page of another origin, without a key.
+    OriginForbidden,
     /// The path cannot be read in one way only.
     Path(path::Fault),
     /// The path and the query are longer than an upstream takes.
@@ -220,7 +226,9 @@ impl Refusal {
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
+            Self::AccountUnknown { .. } => ErrorKind::InvalidRequest,
             Self::ModelForbidden { .. }
+            | Self::OriginForbidden
             | Self::PoolForbidden
             | Self::ProjectForbidden { .. }
             | Self::VendorForbidden => ErrorKind::Permission,
@@ -240,6 +248,9 @@ impl Refusal {
 
     fn message(&self) -> String {
         match self {
+            Self::AccountUnknown { account } => format!(
+                "no account of the pools that this API key may use is named {account:?} (`x-weir-account`)"
+            ),
             Self::BodyTooLarge { limit } => {
                 format!(
                     "the request body is larger than {limit} bytes, which is what this proxy accepts (`server.max_body`)"
@@ -276,6 +287,10 @@ impl Refusal {
             Self::NotFound { path } => format!(
                 "there is nothing at {path}; models are called at /v1/messages, /v1/chat/completions, /v1/responses and /v1beta/models/MODEL:generateContent, and GET /v1 lists all endpoints"
             ),
+            Self::OriginForbidden => {
+                "web pages of other origins are served only with an API key, or when `server.cors.allow_origins` names theirs"
+                    .into()
+            }
             Self::Path(fault) => format!("this path cannot be served: {fault}"),
             Self::PathTooLong { limit } => {
                 format!("the path and its query are longer than {limit} bytes")
@@ -341,7 +356,8 @@ impl Refusal {
             | Self::MemoryFull
             | Self::Overloaded
             | Self::WebSocket => None,
-            Self::BodyTooLarge { .. }
+            Self::AccountUnknown { .. }
+            | Self::BodyTooLarge { .. }
             | Self::Json(_)
             | Self::KeyExpired
             | Self::KeyMissing
@@ -351,6 +367,7 @@ impl Refusal {
             | Self::ModelUnknown { .. }
             | Self::NoRoute
             | Self::NotFound { .. }
+            | Self::OriginForbidden
             | Self::Path(_)
             | Self::PathTooLong { .. }
             | Self::PoolForbidden

@@ -52,6 +52,11 @@ pub struct Relaying {
     pub(super) ready: Ready,
     pub(super) committed: bool,
     pub(super) facts: Facts,
+    /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
+    pub(super) aside: bool,
+    /// Whether the whole response is to be kept, and it, once it went by.
+    pub(super) keeps: bool,
+    pub(super) response: Option<Bytes>,
     /// What a stream passes through last.
     pub(super) regroup: Option<Box<Regroup>>,
     /// Whether nothing more will become ready.
@@ -135,6 +140,9 @@ impl Relaying {
             cover,
             decoder,
             secret,
+            aside: false,
+            keeps: false,
+            response: None,
             body,
             ready: Ready::new(),
             committed: false,
@@ -156,6 +164,7 @@ impl Relaying {
 
     /// The same, of an endpoint beside generation: only JSON is read, and only where it `tells` of use.
     pub(super) fn aside(mut self, tells: bool) -> Self {
+        self.aside = true;
         let read = match self.body {
             Body::Fault(_) => true,
             Body::Whole(_) => tells && has_media_type(&self.headers, "application/json"),

@@ -1,5 +1,6 @@
 //! Which route a request takes, and to which pool it leads.
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderMap;
@@ -48,6 +49,34 @@ pub(super) fn choose(
         }
         _ => chosen,
     }
+}
+
+/// The account that is asked for by name, by the route or by a client that debugs, and the pool that it stands in.
+pub(super) fn account(
+    gateway: &Gateway,
+    facts: &Facts<'_>,
+    route: Option<usize>,
+    pool: usize,
+) -> Result<(Option<Arc<str>>, usize), Refusal> {
+    let config = &gateway.config;
+    let named = facts
+        .header("x-weir-account")
+        .filter(|name| facts.key.debug && !name.is_empty());
+    let Some(named) = named else {
+        let route = route.and_then(|route| config.routes.get(route));
+        return Ok((route.and_then(|route| route.account.clone()), pool));
+    };
+    let holds = |pool: &usize| {
+        let members = config.pools.get(*pool).map(|pool| pool.accounts.iter());
+        let mut members = members.into_iter().flatten();
+        members.find_map(|member| config.accounts.get(*member).filter(|it| *it.name == *named))
+    };
+    std::iter::once(pool)
+        .chain((0..config.pools.len()).filter(|pool| may_use(facts.key, *pool)))
+        .find_map(|pool| Some((Some(Arc::clone(&holds(&pool)?.name)), pool)))
+        .ok_or_else(|| Refusal::AccountUnknown {
+            account: named.chars().take(LONGEST_NAME).collect(),
+        })
 }
 
 /// Whether an account of this pool speaks the dialect of the call and has the model.
@@ -267,6 +296,9 @@ fn holds_image(block: &Block) -> bool {
         _ => false,
     }
 }
+
+/// Characters of a name that a refusal repeats.
+const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::pool::affinity::{self, Traces};
 use crate::protocol::Dialect;
-use crate::protocol::json;
+use crate::protocol::json::{self, Members};
 
 /// What a client says of its session.
 #[derive(Debug)]
@@ -52,7 +52,9 @@ impl<'a> Said<'a> {
             metadata_user_id: self.metadata_user_id.as_deref(),
             codex_session: header("session-id")
                 .or_else(|| header("session_id"))
-                .or_else(|| header("thread-id")),
+                .or_else(|| header("thread-id"))
+                .or_else(|| header("x-session-id"))
+                .or_else(|| header("x-session-affinity")),
             prompt_cache_key: self.prompt_cache_key.as_deref(),
             conversation: self.conversation.as_deref(),
             previous_response_id: self.previous_response.as_deref(),
@@ -64,6 +66,78 @@ impl<'a> Said<'a> {
     pub(super) fn previous_response(&self) -> Option<&str> {
         self.previous_response.as_deref()
     }
+}
+
+/// What a conversation without an id is known by again: the client key, the text of the system and the first turn of the
+/// user, hashed. `None` for what is no conversation (neither tools nor a turn of the model): such a request may go anywhere.
+pub(super) fn derived(
+    dialect: Dialect,
+    key: &str,
+    body: &Bytes,
+    members: &Members,
+) -> Option<String> {
+    let member = |name: &str| Some(body.slice(members.span(body, name)?));
+    let (system, turns) = match dialect {
+        Dialect::Anthropic => (member("system"), member("messages")),
+        Dialect::OpenaiChat => (None, member("messages")),
+        Dialect::OpenaiResponses => (member("instructions"), member("input")),
+        Dialect::Gemini => (
+            member("systemInstruction").or_else(|| member("system_instruction")),
+            member("contents"),
+        ),
+    };
+    let turns = turns?;
+    let spans = json::first_elements(&turns, MOST_TURNS).unwrap_or_default();
+    let mut first = None;
+    let mut answered = false;
+    let mut digest = Sha256::new()
+        .chain_update(b"weir conversation\0")
+        .chain_update(key)
+        .chain_update(b"\0")
+        .chain_update(text_of(system.as_deref().unwrap_or_default()));
+    for turn in spans.into_iter().filter_map(|span| turns.get(span)) {
+        let Some(parts) = json::object(turn) else {
+            continue;
+        };
+        let role = parts.string(turn, "role");
+        let said = || {
+            text_of(
+                parts
+                    .value(turn, "content")
+                    .or(parts.value(turn, "parts"))
+                    .unwrap_or_default(),
+            )
+        };
+        match role.as_deref() {
+            Some("system" | "developer") if first.is_none() => digest.update(said()),
+            Some("user") if first.is_none() => first = Some(said()),
+            Some("assistant" | "model") => answered = true,
+            _ => {}
+        }
+    }
+    let tools = member("tools").is_some_and(|tools| tools.len() > "[ ]".len());
+    let first = first.filter(|first| !first.is_empty() && (answered || tools))?;
+    let digest = digest.chain_update(b"\0").chain_update(first).finalize();
+    Some(format!("{digest:x}"))
+}
+
+/// The beginning of a text: a string, or what the parts of a list (or the `parts` of an object) say.
+fn text_of(value: &[u8]) -> String {
+    let parts = json::object(value).and_then(|members| members.value(value, "parts"));
+    let value = parts.unwrap_or(value);
+    let mut text = match json::string(value) {
+        Some(text) => text.into_owned(),
+        None => {
+            let parts = json::first_elements(value, MOST_TURNS).unwrap_or_default();
+            let texts = parts
+                .into_iter()
+                .filter_map(|span| inner(value.get(span)?, "text"));
+            texts.collect::<Vec<_>>().join("\n")
+        }
+    };
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    text.truncate(end);
+    text
 }
 
 /// A string member of an object; the object is small, a client that makes it large has no session.
@@ -120,6 +194,10 @@ pub(super) fn user_id(key: &str, session: &str) -> String {
 
 /// Members that are parsed for a session id, bytes.
 const MAX_SMALL_MEMBER: usize = 16 << 10;
+/// Turns, and parts of a turn, that a conversation is known by.
+const MOST_TURNS: usize = 16;
+/// Bytes of a text that a conversation is known by.
+const LONGEST_TEXT: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -129,6 +207,80 @@ mod tests {
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn known_by(dialect: Dialect, body: &str) -> Option<String> {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let members = json::scan(&body).expect("JSON");
+        derived(dialect, "team", &body, &members)
+    }
+
+    #[test]
+    fn a_conversation_is_known_again_in_every_dialect() {
+        let tools = r#""tools":[{"name":"t"}]"#;
+        for (dialect, first, second) in [
+            (
+                Dialect::OpenaiChat,
+                format!(
+                    r#"{{{tools},"messages":[{{"role":"system","content":"s"}},{{"role":"user","content":"a"}}]}}"#
+                ),
+                format!(
+                    r#"{{{tools},"messages":[{{"role":"system","content":"s"}},{{"role":"user","content":[{{"type":"text","text":"a"}}]}},{{"role":"assistant","content":"b"}},{{"role":"user","content":"c"}}]}}"#
+                ),
+            ),
+            (
+                Dialect::Anthropic,
+                format!(
+                    r#"{{{tools},"system":[{{"type":"text","text":"s","cache_control":{{}}}}],"messages":[{{"role":"user","content":"a"}}]}}"#
+                ),
+                format!(
+                    r#"{{{tools},"system":"s","messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":"b"}}]}}"#
+                ),
+            ),
+            (
+                Dialect::Gemini,
+                format!(
+                    r#"{{{tools},"systemInstruction":{{"parts":[{{"text":"s"}}]}},"contents":[{{"role":"user","parts":[{{"text":"a"}}]}}]}}"#
+                ),
+                format!(
+                    r#"{{{tools},"system_instruction":{{"parts":[{{"text":"s"}}]}},"contents":[{{"role":"user","parts":[{{"text":"a"}}]}},{{"role":"model","parts":[{{"text":"b"}}]}}]}}"#
+                ),
+            ),
+            (
+                Dialect::OpenaiResponses,
+                format!(
+                    r#"{{{tools},"instructions":"s","input":[{{"role":"user","content":"a"}}]}}"#
+                ),
+                format!(
+                    r#"{{{tools},"instructions":"s","input":[{{"role":"user","content":[{{"type":"input_text","text":"a"}}]}},{{"role":"assistant","content":"b"}}]}}"#
+                ),
+            ),
+        ] {
+            let known = known_by(dialect, &first);
+            assert!(known.is_some(), "{first}");
+            assert_eq!(known, known_by(dialect, &second), "{second}");
+            assert_ne!(
+                known,
+                known_by(dialect, &second.replace(r#""a""#, r#""other""#))
+            );
+        }
+    }
+
+    #[test]
+    fn a_single_question_is_no_conversation() {
+        let chat = |more: &str| {
+            known_by(
+                Dialect::OpenaiChat,
+                &format!(r#"{{"messages":[{{"role":"user","content":"a"}}{more}"#),
+            )
+        };
+        assert_eq!(chat("]}"), None);
+        assert_eq!(chat(r#"],"tools":[]}"#), None);
+        assert!(chat(r#",{"role":"assistant","content":"b"}]}"#).is_some());
+        assert_eq!(
+            known_by(Dialect::OpenaiResponses, r#"{"input":"a","tools":[{}]}"#),
+            None
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) struct Translation {
     translator: Option<Translator>,
     /// The media type of the client's answer.
     media: &'static str,
+    /// Whether the whole response is to be kept.
+    keeps: bool,
 }
 
 impl Translation {
@@ -24,6 +26,7 @@ impl Translation {
             headers,
             translator: Some(translator),
             media: if events { EVENTS } else { JSON },
+            keeps: false,
         }
     }
 
@@ -33,7 +36,14 @@ impl Translation {
             headers,
             translator: None,
             media: JSON,
+            keeps: false,
         }
+    }
+
+    /// The same, with the whole response kept for a later request if it `keeps`.
+    pub(super) fn keeping(mut self, keeps: bool) -> Self {
+        self.keeps = keeps;
+        self
     }
 
     /// What the head of the request needs.
@@ -41,9 +51,9 @@ impl Translation {
         &self.headers
     }
 
-    /// What translates the answer, and the media type that it gets; once.
-    pub(super) fn take(&mut self) -> Option<(Translator, &'static str)> {
-        Some((self.translator.take()?, self.media))
+    /// What translates the answer, the media type that it gets, and whether it is kept; once.
+    pub(super) fn take(&mut self) -> Option<(Translator, &'static str, bool)> {
+        Some((self.translator.take()?, self.media, self.keeps))
     }
 
     /// What was left out of the request.

@@ -19,7 +19,7 @@ pub struct Traces<'a> {
     pub claude_session: Option<&'a str>,
     /// The body's `metadata.user_id`.
     pub metadata_user_id: Option<&'a str>,
-    /// The headers `session-id`, `session_id`, `thread-id`: the first of them.
+    /// The headers `session-id`, `session_id`, `thread-id`, `x-session-id`, `x-session-affinity`: the first of them.
     pub codex_session: Option<&'a str>,
     /// The body's `prompt_cache_key`.
     pub prompt_cache_key: Option<&'a str>,
@@ -29,6 +29,8 @@ pub struct Traces<'a> {
     pub previous_response_id: Option<&'a str>,
     /// The session that a rewrite gave to a request without one.
     pub given: Option<&'a str>,
+    /// What a conversation without an id is known by again, for `affinity: session`.
+    pub derived: Option<&'a str>,
     /// The name of the client key, for `affinity: key`.
     pub key: Option<&'a str>,
 }
@@ -52,8 +54,16 @@ pub fn find<'a>(traces: &Traces<'a>, by: AffinityBy) -> Option<Found<'a>> {
         let id = traces.key?;
         Some(Found { kind: "key", id })
     };
+    let derived = || {
+        let id = traces.derived?;
+        Some(Found {
+            kind: "derived",
+            id,
+        })
+    };
     match by {
-        AffinityBy::Session => traces.first(),
+        AffinityBy::Session => traces.first().or_else(derived),
+        AffinityBy::Stated => traces.first(),
         AffinityBy::Key => traces.first().or_else(key),
         AffinityBy::None => None,
     }
@@ -147,6 +157,7 @@ mod tests {
             conversation: Some("conv"),
             previous_response_id: Some("resp"),
             given: Some("given"),
+            derived: Some("derived"),
             key: Some("team"),
         };
         check(all, AffinityBy::Session, Some("claude"));
@@ -181,7 +192,8 @@ mod tests {
         };
         check(all, AffinityBy::Session, Some("given"));
         let all = Traces { given: None, ..all };
-        check(all, AffinityBy::Session, None);
+        check(all, AffinityBy::Session, Some("derived"));
+        check(all, AffinityBy::Stated, None);
         check(all, AffinityBy::Key, Some("team"));
         check(all, AffinityBy::None, None);
     }

@@ -111,10 +111,15 @@ pub fn object(value: &[u8]) -> Option<Members> {
 
 /// Where the elements are of an array that lies inside a body which was scanned; `None` when `value` is no array.
 pub fn elements(value: &[u8]) -> Option<Vec<Range<usize>>> {
+    first_elements(value, usize::MAX)
+}
+
+/// As [`elements`], of the first `most`: what comes after them is not read.
+pub fn first_elements(value: &[u8], most: usize) -> Option<Vec<Range<usize>>> {
     if value.first() != Some(&b'[') {
         return None;
     }
-    Scanner::of_array(value, 1).elements().ok()
+    Scanner::of_array(value, 1).elements(most).ok()
 }
 
 impl Members {

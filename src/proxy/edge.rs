@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
+use http::Method;
 use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -27,7 +28,7 @@ use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::exchange::{admit, framing, limits, local, origin};
+use crate::exchange::{Gateway, admit, framing, limits, local, origin};
 use crate::outcome::{End, FailureClass};
 
 /// The data plane.
@@ -108,6 +109,7 @@ impl Edge {
             None => admit::authenticate(gateway, &head.headers, head.uri.query(), wall)?,
             Some(name) => admit::stand_in(gateway, name, wall)?,
         };
+        origin::check(gateway, &key, &head.headers)?;
         exchange.record.outcome.key = Some(key.name.clone());
         exchange.record.outcome.project =
             origin::project(&exchange.snapshot.gateway.config, &key, &head.headers)?;
@@ -124,7 +126,10 @@ impl Edge {
                 let answer = local::answer(&gateway, caller, &local, now, wall)?;
                 Ok(Received::Answer(answer))
             }
-            Operation::Model(call) => self.receive_call(session, exchange, key, call).await,
+            Operation::Model(call) => match stored(&gateway, &key, &call) {
+                Some(answer) => Ok(Received::Answer(answer)),
+                None => self.receive_call(session, exchange, key, call).await,
+            },
             Operation::WebSocket => {
                 let serve = self.sockets.as_ref().ok_or(Refusal::WebSocket)?;
                 websocket::serve(&self.app, serve, session, exchange).await?;
@@ -178,6 +183,17 @@ impl Edge {
             _ => Answer::json(200, r#"{"status":"ok"}"#),
         }
     }
+}
+
+/// A stored response that is kept here, not at an upstream.
+fn stored(gateway: &Gateway, key: &ClientKey, call: &ModelCall) -> Option<Answer> {
+    let side = call.side.as_deref()?;
+    let get = side.method == Method::GET;
+    if !get && side.method != Method::DELETE {
+        return None;
+    }
+    let store = &gateway.store;
+    store.answer(&key.name, get, &side.path, SystemTime::now())
 }
 
 enum Received {

@@ -112,6 +112,33 @@ fn a_key_reaches_only_its_pools() {
 }
 
 #[test]
+fn a_web_page_of_another_origin_needs_a_key_or_an_allowed_origin() {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::json(200, lines.answer);
+    let entry = account("a", &lines, &upstream, "");
+    let config = |more: &str| format!("{}anonymous: true\n{more}", accounts(&[entry.clone()]));
+    let weir = Weir::start(&config(""));
+    let ask = |weir: &Weir, origin: &str| {
+        let call = weir.ask(&lines).without("authorization");
+        call.header("origin", origin).send()
+    };
+    ask(&weir, "https://evil.example.com").is(403);
+    ask(&weir, "null").is(403);
+    let own = format!("http://{}", weir.addr());
+    ask(&weir, &own).is(200);
+    weir.ask(&lines).without("authorization").send().is(200);
+    weir.ask(&lines)
+        .header("origin", "https://evil.example.com")
+        .send()
+        .is(200);
+    let allowed = Weir::start(&config(
+        "server: { cors: { allow_origins: [\"https://app.example.com\"] } }\n",
+    ));
+    ask(&allowed, "https://app.example.com").is(200);
+    ask(&allowed, "https://evil.example.com").is(403);
+}
+
+#[test]
 fn anonymous_callers_are_served_only_when_the_configuration_says_so() {
     let upstream = Upstream::json(200, ANTHROPIC().answer);
     let entry = account("a", &ANTHROPIC(), &upstream, "");

@@ -338,3 +338,24 @@ fn an_account_takes_no_more_at_once_than_its_limit() {
         (serving(weir.ask(&lines())) == "a").then_some(())
     });
 }
+
+#[test]
+fn an_account_with_weight_0_is_asked_by_name() {
+    let lines = sample(Dialect::OpenaiChat);
+    let [busy, idle] = [(); 2].map(|()| Upstream::json(200, lines.answer));
+    let weir = Weir::start(&format!(
+        "{}routes:\n  - {{ when: {{ model: \"gpt-5\", user_agent: \"trial/*\" }}, account: idle }}\n  - {{ when: {{ }} }}\n",
+        accounts(&[
+            account("busy", &lines, &busy, ""),
+            account("idle", &lines, &idle, ", weight: 0"),
+        ])
+    ));
+    assert_eq!(weir.ask(&lines).send().is(200).account(), "busy");
+    let by_route = weir.ask(&lines).header("user-agent", "trial/1");
+    assert_eq!(by_route.send().is(200).account(), "idle");
+    let by_client = weir.ask(&lines).header("x-weir-account", "idle");
+    assert_eq!(by_client.send().is(200).account(), "idle");
+    let unknown = weir.ask(&lines).header("x-weir-account", "nobody");
+    assert!(unknown.send().is(400).text().contains("nobody"));
+    assert_eq!((busy.count(), idle.count()), (1, 2));
+}

@@ -383,6 +383,40 @@ fn a_key_that_is_bound_to_models_may_use_them_beside_generation_too() {
 }
 
 #[test]
+fn what_such_an_endpoint_answers_is_no_failure_because_it_is_no_conversation() {
+    let answers = [
+        (
+            "/v1/moderations",
+            r#"{"id":"modr-1","model":"m","results":[]}"#,
+        ),
+        (
+            "/v1/images/generations",
+            r#"{"created":1,"data":[{"b64_json":"AA=="}]}"#,
+        ),
+        (
+            "/v1/rerank",
+            r#"{"results":[{"index":0,"relevance_score":0.5}]}"#,
+        ),
+        (
+            "/v1/embeddings",
+            r#"{"object":"list","data":[],"usage":{"prompt_tokens":7,"total_tokens":7}}"#,
+        ),
+    ];
+    let upstream = Upstream::start(move |request, wire| {
+        let found = answers.iter().find(|(path, _)| *path == request.target);
+        wire.json(200, found.expect("a path").1);
+    });
+    let weir = weir(&upstream);
+    for (path, answer) in answers {
+        assert_eq!(
+            weir.post(path, "{\"model\":\"m\"}").send().is(200).text(),
+            answer
+        );
+    }
+    weir.until_metric("weir_tokens_total", &[("kind", "input")], 7.0);
+}
+
+#[test]
 fn a_model_call_in_other_letters_is_one() {
     let upstream = echo();
     let weir = Weir::start(&format!(

@@ -108,13 +108,15 @@ impl Compiler<'_, '_> {
         let projects = self.projects(raw);
         let keys = self.keys(raw, &pool_names);
         let known = Known::new(raw, &key_names, &groups);
-        let routes = self.routes(raw, &pool_names, &known);
+        let made = pools.as_deref().unwrap_or_default();
+        let routes = self.routes(raw, (&pool_names, &account_names), made, &known);
         let rewrites = self.rewrites(raw, &known);
         let default_pool = self.default_pool(raw, &pool_names);
         let prices = self.prices(raw);
         let capabilities = Self::capabilities(raw);
         let retry = service::retry(&raw.retry);
         let keepalive = service::keepalive(&raw.keepalive);
+        let responses = service::responses(&raw.responses);
         let log = self.log(&raw.log);
         let websocket = service::websocket(&raw.websocket);
         let limits = self.limits(&raw.limits);
@@ -145,6 +147,7 @@ impl Compiler<'_, '_> {
             capabilities: capabilities?,
             retry: retry?,
             keepalive: keepalive?,
+            responses: responses?,
             log: log?,
             websocket: websocket?,
             projects,

@@ -7,7 +7,7 @@ use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::raw::values::Pattern;
 use crate::config::yaml::decode::Field;
-use crate::config::{Group, Route, When};
+use crate::config::{Group, Pool, Route, When};
 
 /// The names that conditions can match; `None` when nothing is to be said of those that match none.
 pub(super) struct Known<'a> {
@@ -34,7 +34,8 @@ impl Compiler<'_, '_> {
     pub(super) fn routes(
         &mut self,
         raw: &Raw,
-        pools: &Names,
+        (pools, accounts): (&Names, &Names),
+        made: &[Pool],
         known: &Known<'_>,
     ) -> Option<Vec<Route>> {
         let mut routes = Vec::new();
@@ -52,7 +53,17 @@ impl Compiler<'_, '_> {
                 );
                 self.faults.warn(item.at(), message, None);
             }
-            let route = self.route(raw_route, pools);
+            let mut route = self.route(raw_route, pools);
+            if let Some(account) = accounts.find(&raw_route.account, self.faults)
+                && let Some(route) = &mut route
+            {
+                let members = made.get(route.pool).map_or(&[][..], |pool| &pool.accounts);
+                if !made.is_empty() && !members.contains(&account) {
+                    let message = "found an account that is not in the pool of this route, expected one of its accounts";
+                    self.faults.add(raw_route.account.at(), message);
+                }
+                route.account = raw_route.account.get().map(|name| name.0.as_str().into());
+            }
             if route.as_ref().is_some_and(|route| route.when.is_empty()) {
                 catch_all.get_or_insert(item.at().place);
             }
@@ -96,6 +107,7 @@ impl Compiler<'_, '_> {
             when: when?,
             pool: pool?,
             model: raw.model.get().map(|model| model.0.as_str().into()),
+            account: None,
         })
     }
 

@@ -9,8 +9,8 @@ use crate::config::raw::values::{FilePath, Number};
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
 use crate::config::{
-    ClientTimeouts, ConnectionLimits, Cors, Glob, Keepalive, Listener, Log, Price, Retry, Server,
-    TlsFiles, WebSocket,
+    ClientTimeouts, ConnectionLimits, Cors, Glob, Keepalive, Listener, Log, Price, ResponseStore, Retry,
+    Server, TlsFiles, WebSocket,
 };
 
 impl Compiler<'_, '_> {
@@ -196,6 +196,24 @@ impl Compiler<'_, '_> {
             Some(hint.to_owned()),
         );
     }
+}
+
+/// `None` inside = nothing is kept.
+pub(super) fn responses(
+    section: &Section<raw::responses::Responses>,
+) -> Option<Option<ResponseStore>> {
+    let store = &section.get()?.store;
+    if store.is_wrong() {
+        return None;
+    }
+    Some(match store.get() {
+        Some(raw::responses::Store::Off) => None,
+        Some(raw::responses::Store::On(bounds)) => Some(ResponseStore {
+            max_bytes: bounds.max_bytes.value(),
+            ttl: bounds.ttl.value(),
+        }),
+        None => Some(ResponseStore::default()),
+    })
 }
 
 pub(super) fn retry(section: &Section<raw::Retry>) -> Option<Retry> {

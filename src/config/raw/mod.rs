@@ -10,6 +10,7 @@ mod mapping;
 mod measures;
 pub mod oauth2;
 pub mod prometheus;
+pub mod responses;
 pub mod rewrite;
 pub mod routing;
 pub mod schema;
@@ -30,6 +31,7 @@ use limits::{ClientLimits, Ledger};
 use listening::Listener;
 use mapping::mapping;
 use prometheus::Prometheus;
+use responses::Responses;
 use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Project, Route};
 use secret::RawSecret;
@@ -88,6 +90,8 @@ Raw {
     retry: Section<Retry>,
     /// Signs of life for clients that wait for a stream.
     keepalive: Section<Keepalive>,
+    /// For clients of OpenAI Responses.
+    responses: Section<Responses>,
     /// Logging.
     log: Section<Log>,
     /// A Prometheus server that knows what other processes used.

@@ -35,6 +35,8 @@ Route {
     pool: Field<Name>,
     /// Renames the model for the upstream.
     model: Field<Text>,
+    /// The one account of the pool that is asked, also with weight 0. Default: whichever the pool chooses.
+    account: Field<Name>,
 });
 
 mapping!("conditions: `{ model: \"claude-*\" }`"
@@ -131,6 +133,7 @@ impl Words for AffinityBy {
     const EXPECTED: &'static str = "what keeps to one account";
     const WORDS: &'static [(&'static str, Self)] = &[
         ("session", Self::Session),
+        ("stated", Self::Stated),
         ("key", Self::Key),
         ("none", Self::None),
     ];

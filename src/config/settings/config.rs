@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::rewrite::Rewrite;
 use super::{
     Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
-    ModelCapabilities, Pool, Price, Project, Prometheus, Retry, Route, Server, WebSocket,
+    ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server, WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
@@ -44,6 +44,8 @@ pub struct Config {
     pub capabilities: Vec<ModelCapabilities>,
     pub retry: Retry,
     pub keepalive: Keepalive,
+    /// What is kept of translated answers; `None` = nothing.
+    pub responses: Option<ResponseStore>,
     pub log: Log,
     pub websocket: WebSocket,
     /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no

@@ -43,8 +43,11 @@ impl Select {
 pub enum AffinityBy {
     Key,
     None,
+    /// What requests say of their session, else what a conversation begins with.
     #[default]
     Session,
+    /// Only what requests say of their session.
+    Stated,
 }
 
 impl AffinityBy {
@@ -54,6 +57,7 @@ impl AffinityBy {
             Self::Key => "key",
             Self::None => "none",
             Self::Session => "session",
+            Self::Stated => "stated",
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Route {
     pub pool: usize,
     /// Renames the model for the upstream.
     pub model: Option<Arc<str>>,
+    /// The only account of the pool that is asked, also with weight 0.
+    pub account: Option<Arc<str>>,
 }
 
 /// All given conditions must hold.

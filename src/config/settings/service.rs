@@ -155,6 +155,24 @@ pub struct Cors {
     pub allow_origins: Vec<String>,
 }
 
+/// `responses.store`: what is kept of translated answers for clients of OpenAI Responses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ResponseStore {
+    /// Of all keys together, bytes.
+    pub max_bytes: usize,
+    /// From when the request came.
+    pub ttl: Duration,
+}
+
+impl Default for ResponseStore {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+            ttl: Duration::from_hours(24),
+        }
+    }
+}
+
 /// The `retry` section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {

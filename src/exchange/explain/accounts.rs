@@ -159,5 +159,6 @@ const fn affinity(affinity: AffinityBy) -> &'static str {
         AffinityBy::Key => "key",
         AffinityBy::None => "none",
         AffinityBy::Session => "session",
+        AffinityBy::Stated => "stated",
     }
 }

@@ -67,6 +67,8 @@ pub struct Stamp {
     pub created: u64,
     /// Different for every answer.
     pub seed: u64,
+    /// Whether the answer is kept, so that a later request may name it.
+    pub stored: bool,
 }
 
 impl Stamp {

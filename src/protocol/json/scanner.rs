@@ -87,8 +87,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Where the elements of the array are, behind which nothing is looked at.
-    pub(super) fn elements(mut self) -> Result<Vec<Range<usize>>, Fault> {
+    /// Where the first `most` elements of the array are, behind which nothing is looked at.
+    pub(super) fn elements(mut self, most: usize) -> Result<Vec<Range<usize>>, Fault> {
         let mut found = Vec::new();
         if self.eat_after_space(b']') {
             return Ok(found);
@@ -98,7 +98,7 @@ impl<'a> Scanner<'a> {
             let start = self.at;
             self.value()?;
             found.push(start..self.at);
-            if self.eat_after_space(b']') {
+            if found.len() >= most || self.eat_after_space(b']') {
                 return Ok(found);
             }
             if !self.eat_after_space(b',') {

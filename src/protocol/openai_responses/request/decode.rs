@@ -346,7 +346,7 @@ const EXTRAS: &[(&str, Verdict)] = &[
     (
         "previous_response_id",
         Verdict::Refuse(
-            "answers are not kept here; send all earlier items in `input` instead (`previous_response_not_found`)",
+            "this answer is not kept here, or no longer; send all earlier items in `input`, with `\"store\": false` (`previous_response_not_found`)",
         ),
     ),
     (

@@ -310,7 +310,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "item_reference",
-        "nothing is stored here; send the item itself",
+        "this item is not kept here, or no longer; send the item itself, with `\"store\": false`",
     ),
     ("program", "programmatic tool calls need an OpenAI upstream"),
     (

@@ -196,7 +196,7 @@ impl Writer {
             model: &self.context.model,
             output: if over { &self.output } else { &[] },
             previous_response_id: None,
-            store: false,
+            store: self.context.stamp.stored,
             service_tier: spent.and_then(|spent| spent.tier).map(tier),
             tools: [],
             echo: EchoOut(&self.context.reply.echo),
