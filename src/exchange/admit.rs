@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Gateway;
-use super::estimate;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
 use super::received::{self, Asked, Received};
@@ -92,9 +91,6 @@ impl Admitted {
     /// The request as its dialect reads it; a stream may be wanted as one JSON array.
     pub(super) fn decode(&self, array: bool) -> Result<Request, RequestFault> {
         let dialect = self.call.dialect;
-        if self.call.endpoint == Endpoint::Count {
-            return estimate::prompt(dialect, &self.model, &self.body);
-        }
         let delivery = match (self.stream, array) {
             (false, _) => Delivery::Whole,
             (true, false) => Delivery::Events,

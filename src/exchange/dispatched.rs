@@ -16,7 +16,7 @@ use super::side::Place;
 use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
-use super::{counting, headers, target};
+use super::{counting, estimate, headers, target};
 use crate::config::Account;
 use crate::config::secret::Secret;
 use crate::credentials::Token;
@@ -168,7 +168,13 @@ impl Dispatch {
 
     fn decode_once(&mut self) -> Result<(), RequestFault> {
         if self.decoded.is_none() {
-            self.decoded = Some(Box::new(self.admitted.decode(self.wants_array())?));
+            let admitted = &self.admitted;
+            let request = if self.counts() {
+                estimate::prompt(self.dialect(), &admitted.model, &admitted.body)
+            } else {
+                admitted.decode(self.wants_array())
+            };
+            self.decoded = Some(Box::new(request?));
         }
         Ok(())
     }
