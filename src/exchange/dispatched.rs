@@ -371,6 +371,7 @@ impl Dispatched {
             refused.client = client;
             return refused;
         }
+        let translator = translation.and_then(|translation| translation.take());
         let relaying = match translator {
             None => {
                 let relaying =

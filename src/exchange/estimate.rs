@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::admit::Admitted;
 use super::dispatch::Dispatch;
-use super::operation::Endpoint;
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::outcome::UsageSource;

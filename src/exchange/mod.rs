@@ -56,8 +56,8 @@ use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
-pub use stream_usage::Unwilling;
 use store::Store;
+pub use stream_usage::Unwilling;
 
 /// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
 #[derive(Debug)]

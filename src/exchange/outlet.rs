@@ -4,9 +4,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::relaying::{Body, Ready, Relaying};
+use super::store;
 use crate::protocol::Dialect;
 use crate::protocol::passthrough;
-use super::store;
 use crate::protocol::regroup::{Regroup, Unit};
 use crate::protocol::written::Written;
 

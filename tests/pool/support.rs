@@ -37,6 +37,7 @@ pub fn account(name: &str) -> Account {
             connect: SECOND,
             first_byte: SECOND,
             idle: SECOND,
+            total: None,
         },
         health_check: None,
         prompt_cache: PromptCache::Auto,

@@ -1,6 +1,8 @@
 //! What Weir answers itself, without an upstream.
 use std::io::Read;
 
+use weir::protocol::Dialect;
+
 use crate::rig::{ALL, KEY, Upstream, Weir, account, accounts, sample};
 
 fn weir(more: &str) -> (Upstream, Weir) {

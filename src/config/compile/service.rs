@@ -9,8 +9,8 @@ use crate::config::raw::values::{FilePath, Number};
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
 use crate::config::{
-    ClientTimeouts, ConnectionLimits, Cors, Glob, Keepalive, Listener, Log, Price, ResponseStore, Retry,
-    Server, TlsFiles, WebSocket,
+    ClientTimeouts, ConnectionLimits, Cors, Glob, Keepalive, Listener, Log, Price, ResponseStore,
+    Retry, Server, TlsFiles, WebSocket,
 };
 
 impl Compiler<'_, '_> {

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use super::rewrite::Rewrite;
 use super::{
     Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
-    ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server, WebSocket,
+    ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
+    WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
