@@ -59,7 +59,7 @@ test-clis: ## Claude Code, Codex and Gemini CLI, unmodified, before upstreams of
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh
 
-test-clis-smoke:
+test-clis-smoke: ## two of them, one question each
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh --smoke
 

@@ -39,8 +39,9 @@ const ORDER: &[&str] = &[
 const MAY_NAME_FRAMEWORKS: &[&str] = &["main", "cli", "proxy"];
 const FRAMEWORKS: &[&str] = &["pingora", "tokio"];
 
-/// Lines of a file before its tests. Tables may be longer: the files named here, and `*table*`.
-const MAX_LINES: usize = 400;
+/// Lines of a file before its tests: room enough that a type and its methods need not be cut apart for it. Tables may be
+/// longer: the files named here, and `*table*`.
+const MAX_LINES: usize = 450;
 const TABLES: &[&str] = &["prices.rs"];
 
 const SIMULATED: &str = "crates/simulated/src";

@@ -359,18 +359,22 @@ impl Dispatch {
         }
         self.note_attempt(&dispatched, ended.failure.as_ref(), now);
         self.settle_tokens(&mut dispatched, now);
-        let kept = self.keep(relaying, ended);
+        self.note_response(&dispatched, relaying, now);
+    }
+
+    /// Remembers where the response can be continued: before its client can know its id.
+    pub fn note_response(&mut self, dispatched: &Dispatched, relaying: &Relaying, now: Instant) {
+        let kept = self.keep(relaying);
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
-            self.gateway
-                .pool
-                .bind_response(id, &dispatched.pick.lease, now);
+            let pool = &self.gateway.pool;
+            pool.bind_response(id, &dispatched.pick.lease, now);
         }
     }
 
     /// Keeps a translated answer, if it is to be kept; its id.
-    fn keep(&mut self, relaying: &Relaying, ended: &Ended) -> Option<String> {
+    fn keep(&mut self, relaying: &Relaying) -> Option<String> {
         let bounds = self.gateway.config.responses?;
-        let response = relaying.response().filter(|_| ended.end == End::Complete)?;
+        let response = relaying.response()?;
         let question = self.admitted.question.take()?;
         let (store, key) = (&self.gateway.store, &self.admitted.key.name);
         store.keep(bounds, key, question, response)

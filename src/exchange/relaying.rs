@@ -172,8 +172,10 @@ impl Relaying {
         };
         if !read {
             self.body = Body::Opaque;
-            // Downloads are not searched.
-            self.cover = None;
+            // A file, a sound or a picture is not searched.
+            let text = has_media_type(&self.headers, "application/json")
+                || has_media_type(&self.headers, "text/event-stream");
+            self.cover = self.cover.filter(|_| text);
         }
         self
     }

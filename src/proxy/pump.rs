@@ -297,7 +297,12 @@ impl Relay<'_> {
             self.bridge.end();
             self.outcome.time_to_first_token = Some(self.arrived.elapsed());
         }
-        for bytes in together(relaying.take()) {
+        let ready = relaying.take();
+        if written || relaying.is_complete() {
+            self.dispatch
+                .note_response(dispatched, relaying, Instant::now());
+        }
+        for bytes in together(ready) {
             self.outcome.bytes_out += bytes.len() as u64;
             if let Some(sent) = &mut self.sent {
                 shown::keep(sent, &bytes);

@@ -43,7 +43,10 @@ pub struct Telemetry {
 fn say_failed(outcome: &Outcome) {
     let attempts = outcome.attempts.iter().map(|attempt| {
         let ended = attempt.failure.map_or("ok", FailureClass::as_str);
-        format!("{}: {ended}", attempt.account)
+        match attempt.cause {
+            Some(cause) => format!("{}: {ended} ({})", attempt.account, cause.as_str()),
+            None => format!("{}: {ended}", attempt.account),
+        }
     });
     tracing::error!(
         request_id = %outcome.request_id,
