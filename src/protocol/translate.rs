@@ -23,13 +23,14 @@ use super::hub::names::Names;
 use super::hub::opaque;
 use super::hub::request::Request;
 use super::hub::response::{Response, Spent};
-use super::hub::target::{Encoded, Quirks, Target, ToolIds};
+use super::hub::target::{Encoded, Target, ToolIds};
 use super::json::surrogates;
 use super::sse::{Frame, Frames};
-use coders::{Decoder, Encoder};
+use coders::Encoder;
 use halves::Halves;
 use ids::Ids;
 use pauses::Pauses;
+use reader::Reader;
 pub use requests::{decode, decode_gemini, decode_scanned, estimate, holds_envelope};
 use restore::Restore;
 pub use seen::Terminal;
@@ -42,6 +43,7 @@ mod freeform;
 mod halves;
 mod ids;
 mod pauses;
+mod reader;
 mod requests;
 mod restore;
 mod seen;
@@ -58,14 +60,13 @@ pub fn error(client: Dialect, said: &ParsedError) -> WireError {
 pub struct Translator {
     client: Dialect,
     upstream: Dialect,
-    quirks: Quirks,
     context: Context,
     /// Where the upstream may pause, and its answer is to be continued.
     pauses: Option<Box<Pauses>>,
     restore: Restore,
     stops: Stops,
     frames: Frames,
-    decoder: Decoder,
+    reader: Reader,
     encoder: Encoder,
     seen: Seen,
     halves: Halves,
@@ -117,7 +118,7 @@ impl Translator {
         let translator = Self {
             client: request.client,
             upstream,
-            decoder: Decoder::new(upstream, &quirks, stamp, names.wrapped()),
+            reader: Reader::new(upstream, quirks, stamp, names.wrapped()),
             encoder: Encoder::new(request.client, context.clone()),
             context,
             pauses: None,
@@ -129,7 +130,6 @@ impl Translator {
             grammar: Grammar::default(),
             violations: Vec::new(),
             losses: encoded.dropped.clone(),
-            quirks,
         };
         Ok((translator, encoded))
     }
@@ -141,8 +141,7 @@ impl Translator {
         if let Some(said) = error::parse_event(self.upstream, body) {
             return Err(error(self.client, &said));
         }
-        let decoded = coders::read(self.upstream, body, &self.quirks, self.context.stamp);
-        let mut response: Response = decoded.map_err(|why| match why {
+        let mut response: Response = self.reader.whole(body).map_err(|why| match why {
             NoAnswer::Failed(said, spent) => {
                 self.seen.spent = spent;
                 for_client(self.client, *said)
@@ -205,7 +204,7 @@ impl Translator {
         if self.seen.terminal.is_some() {
             return;
         }
-        match self.pump(out, |decoder, on| decoder.finish(on)) {
+        match self.pump(out, |reader, on| reader.finish(on)) {
             Ok(true) => {}
             Ok(false) => {
                 self.seen.terminal = Some(Terminal::Truncated);
@@ -280,19 +279,16 @@ impl Translator {
         if self.seen.terminal.is_some() {
             return;
         }
-        let result = if frame.is_silent() {
-            // A comment: the upstream is alive.
-            self.pump(out, |_, on| on(Event::Ping))
-        } else {
-            if let Some(pauses) = &mut self.pauses {
-                pauses.record(&frame.data);
-            }
-            let data = surrogates::marked(&frame.data);
-            if matches!(data, Cow::Owned(_)) {
-                self.halves.meet();
-            }
-            self.pump(out, |decoder, on| decoder.push(&data, on))
-        };
+        if !frame.is_silent()
+            && let Some(pauses) = &mut self.pauses
+        {
+            pauses.record(&frame.data);
+        }
+        let data = surrogates::marked(&frame.data);
+        if matches!(data, Cow::Owned(_)) {
+            self.halves.meet();
+        }
+        let result = self.pump(out, |reader, on| reader.push(frame, &data, on));
         if let Err(violation) = result {
             self.fail(violation, out);
         }
@@ -303,13 +299,13 @@ impl Translator {
         &mut self,
         out: &mut BytesMut,
         run: impl FnOnce(
-            &mut Decoder,
+            &mut Reader,
             &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
         ) -> Result<T, Violation>,
     ) -> Result<T, Violation> {
         let Self {
             client,
-            decoder,
+            reader,
             pauses,
             restore,
             stops,
@@ -331,7 +327,7 @@ impl Translator {
             })
         };
         let mut ended = false;
-        let result = run(decoder, &mut |event| {
+        let result = run(reader, &mut |event| {
             ended |= matches!(event, Event::End);
             halves.on(event, |event| match (event, &mut *pauses) {
                 (Event::Repair(violation), _) => {

@@ -108,6 +108,11 @@ impl Collector {
         Ok(())
     }
 
+    /// Whether the upstream said that it failed.
+    pub const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// The whole of it.
     pub fn finish(self) -> Result<Response, NoAnswer> {
         if let Some(said) = self.failed {

@@ -42,6 +42,8 @@ pub enum Vendor {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OpaqueKind {
+    /// OpenRouter's `reasoning_details`, the list as JSON.
+    Details,
     /// OpenAI's `encrypted_content`.
     Encrypted,
     /// No state: tells only where visible reasoning comes from.
@@ -81,6 +83,13 @@ impl Opaque {
             && self.vendor == target.quirks.vendor
             && same_model
             && same_account
+    }
+
+    /// Whether it is an intermediary's list that `target` handed out: the same model at the same account.
+    pub fn is_list_of(&self, target: &Target<'_>) -> bool {
+        self.kind == OpaqueKind::Details
+            && models::family(&self.model) == models::family(target.model)
+            && self.account == account_mark(target.account)
     }
 }
 
@@ -144,6 +153,7 @@ const fn vendor_tag(vendor: Vendor) -> u8 {
 
 const fn kind_tag(kind: OpaqueKind) -> u8 {
     match kind {
+        OpaqueKind::Details => b'd',
         OpaqueKind::Encrypted => b'e',
         OpaqueKind::Origin => b'n',
         OpaqueKind::Redacted => b'r',
@@ -152,8 +162,7 @@ const fn kind_tag(kind: OpaqueKind) -> u8 {
     }
 }
 
-/// What every envelope begins with; the digit is the version.
-/// How every envelope begins.
+/// How every envelope begins; the digit is the version.
 pub const MAGIC: &str = "weir1.";
 
 const VENDORS: [Vendor; 4] = [
@@ -163,7 +172,8 @@ const VENDORS: [Vendor; 4] = [
     Vendor::Other,
 ];
 
-const KINDS: [OpaqueKind; 5] = [
+const KINDS: [OpaqueKind; 6] = [
+    OpaqueKind::Details,
     OpaqueKind::Encrypted,
     OpaqueKind::Origin,
     OpaqueKind::Redacted,
@@ -180,7 +190,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_sealed_comes_out_again(
-            vendor in 0..4_usize, kind in 0..5_usize,
+            vendor in 0..4_usize, kind in 0..6_usize,
             model in ".{0,40}", account in ".{0,20}", item_id in ".{0,70}", payload in ".{0,300}",
         ) {
             let opaque = Opaque { vendor: VENDORS[vendor], kind: KINDS[kind], model, account, item_id, payload };

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::RequestFault;
+use super::error::{RequestFault, Violation};
 use crate::protocol::json::Document;
 
 /// A string that borrows from the bytes unless an escape forbids it. (`Option<Cow<str>>` always copies.)
@@ -177,6 +177,11 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// Reads what an upstream sent.
+pub fn json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Violation> {
+    serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
+}
+
 /// What the parser says, without the line and column inside a part of the body that the client never sees as such.
 pub fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -234,4 +239,28 @@ pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list without the `null`s in it; none at all is an empty one.
+pub fn some_of<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let list = Option::<Vec<Option<T>>>::deserialize(deserializer)?;
+    Ok(list.into_iter().flatten().flatten().collect())
+}
+
+/// JSON that belongs into a string, and that some servers write as it is.
+pub fn json_text<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Str<'a>>, D::Error> {
+    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
+    let Some(raw) = raw.filter(|raw| !is_null(raw)) else {
+        return Ok(None);
+    };
+    if is_string(raw) {
+        return serde_json::from_str(raw.get())
+            .map(Some)
+            .map_err(de::Error::custom);
+    }
+    Ok(Some(Str(Cow::Borrowed(raw.get()))))
 }

@@ -5,6 +5,7 @@
 //! of deltas that accumulators concatenate: what must not double is said once. What this dialect cannot say: where text stands
 //! between calls, signatures, documents by URL, results with images.
 //! The mapping, field by field: `docs/dialects/openai-chat.md`.
+mod details;
 pub mod error;
 pub mod request;
 pub mod response;

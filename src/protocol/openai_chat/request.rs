@@ -7,6 +7,7 @@ mod encode;
 mod input;
 mod messages;
 mod parts;
+mod thoughts;
 mod tools;
 
 pub use decode::{decode, read};

@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod said;
 mod slot;
+mod slots;
 mod tally;
 mod think;
 

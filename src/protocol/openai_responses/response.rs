@@ -12,7 +12,7 @@ use crate::protocol::hub::block::{
 };
 use crate::protocol::hub::context::Context;
 use crate::protocol::hub::error::{Losses, RequestFault, Violation};
-use crate::protocol::hub::read::{Path, Str, without_position};
+use crate::protocol::hub::read::{Path, Str, is_string, without_position};
 use crate::protocol::hub::replay;
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::response::{Calls, Refusal, Response, Spent, Stop};
@@ -75,6 +75,10 @@ pub(super) fn blocks(raw: &RawValue, item: &ItemIn<'_>) -> Result<Vec<Block>, Re
             let Some(content) = item.content else {
                 return Ok(Vec::new());
             };
+            if is_string(content) {
+                let text: Str<'_> = path.read(content)?;
+                return Ok(vec![Block::Text(Text::plain(text.to_owned()))]);
+            }
             let parts: Vec<PartIn<'_>> = path.read(content)?;
             parts.iter().filter_map(part).collect()
         }

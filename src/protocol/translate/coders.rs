@@ -29,7 +29,7 @@ impl Decoder {
     /// `wrapped` are the names of tools whose input is free text inside an object: models forget the object.
     pub fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
         match upstream {
-            Dialect::Anthropic => Self::Anthropic(Box::default()),
+            Dialect::Anthropic => Self::Anthropic(Box::new(anthropic::stream::Decoder::new(stamp))),
             Dialect::Gemini => Self::Gemini(Box::default()),
             Dialect::OpenaiChat => {
                 let decoder = openai_chat::stream::Decoder::new(quirks, stamp, wrapped);

@@ -8,7 +8,6 @@
 use bytes::BytesMut;
 
 use super::Translator;
-use super::coders::Decoder;
 use crate::protocol::anthropic::stream::Recorder;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
@@ -49,12 +48,7 @@ impl Translator {
         self.seen.terminal = None;
         self.seen.stopped = false;
         self.frames = Frames::new();
-        self.decoder = Decoder::new(
-            self.upstream,
-            &self.quirks,
-            self.context.stamp,
-            self.restore.wrapped(),
-        );
+        self.reader.restart();
         pauses.resume()
     }
 

@@ -29,11 +29,6 @@ impl Restore {
         }
     }
 
-    /// The names under which the upstream knows tools whose input is free text.
-    pub fn wrapped(&self) -> Vec<String> {
-        self.names.wrapped()
-    }
-
     /// Passes events on.
     pub fn on(
         &mut self,

@@ -1,70 +1,77 @@
 //! A stream of an upstream of this dialect.
 //!
 //! ```text
-//!          message_start             content_block_start
-//!  Fresh ────────────────► Between ─────────────────────► Open(block)  ◄── content_block_delta
-//!                             ▲ │ ◄────────────────────────── │
-//!                             │ │     content_block_stop
-//!                message_delta│ │ message_delta with stop_reason
-//!                             └─┤
-//!                               ▼            message_stop
-//!                            Stopped ──────────────────────► Ended  ◄── error, from anywhere
+//!          message_start            message_delta with stop_reason            message_stop
+//!  Fresh ────────────────► Begun ──────────────────────────────────► Stopped ──────────────► Ended  ◄── error, from anywhere
+//!                           │ ▲ blocks: start, delta, stop              ▲ usage
+//!                           └─┘
 //! ```
 //!
-//! Everything else breaks the grammar and is a [`Violation`], except for a `message_start` repeated before any content, which
-//! some gateways send.
+//! Servers that only speak the dialect leave out or repeat what its vendor does not: a head, the start or the stop of a block,
+//! the reason. What can be put right is, with a [`Event::Repair`]; what would be a guess is a [`Violation`]. Several blocks may be open:
+//! calls side by side are what the hub can tell.
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
-use super::super::request::Reader;
 use super::super::response::{spent, stop};
-use super::super::wire::{BlockIn, DeltaIn, EventIn, UsageIn};
-use super::open::{Open, bad_arguments, lacks, signed, thought};
+use super::super::wire::{DeltaIn, EventIn, UsageIn};
+use super::open::{Open, bad_arguments, lacks};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::args::{Args, Scanner};
-use crate::protocol::hub::block::{Block, CallKind};
+use crate::protocol::hub::block::Block;
+use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::read::{Path, without_position};
+use crate::protocol::hub::read::{Str, json};
 use crate::protocol::hub::response::{Calls, Stop};
 
 /// Reads the stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     state: State,
+    stamp: Stamp,
     usage: UsageIn,
     calls: Option<Calls>,
     /// Tool calls begun so far.
     slots: usize,
+    /// The blocks that are open, with their numbers.
+    blocks: Vec<(usize, Open)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
-    Between {
+    Begun {
         /// Whether a block has been.
         content: bool,
     },
     Ended,
-    #[default]
     Fresh,
-    Open {
-        index: usize,
-        block: Box<Open>,
-    },
     Stopped,
 }
 
 impl Decoder {
+    /// `stamp` makes ids for calls that come without.
+    pub fn new(stamp: Stamp) -> Self {
+        Self {
+            state: State::Fresh,
+            stamp,
+            usage: UsageIn::default(),
+            calls: None,
+            slots: 0,
+            blocks: Vec::new(),
+        }
+    }
+
     /// Reads the data of one frame.
     pub fn push(
         &mut self,
         data: &[u8],
         mut on: impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let event: EventIn<'_> = serde_json::from_slice(data)
-            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        // Some gateways put the other dialect's end behind everything.
+        if data.trim_ascii() == b"[DONE]" {
+            return Ok(());
+        }
+        let event: EventIn<'_> = json(data)?;
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.state = self.step(state, event, data, &mut on)?;
         Ok(())
@@ -81,7 +88,7 @@ impl Decoder {
                 on(Event::End)?;
                 Ok(true)
             }
-            State::Fresh | State::Between { .. } | State::Open { .. } => Ok(false),
+            State::Fresh | State::Begun { .. } => Ok(false),
         }
     }
 
@@ -113,9 +120,9 @@ impl Decoder {
                     model: message.model.map(|model| model.0),
                     spent: Some(spent(&self.usage)),
                 }))?;
-                State::Between { content: false }
+                State::Begun { content: false }
             }
-            (state @ State::Between { content: false }, "message_start") => state,
+            (state @ State::Begun { content: false }, "message_start") => state,
             (_, "message_start") => {
                 return Err(Violation::new(
                     "second_message_start",
@@ -123,60 +130,68 @@ impl Decoder {
                 ));
             }
 
-            (State::Between { .. }, "content_block_start") => {
+            // What comes behind the reason belongs to no answer.
+            (
+                State::Stopped,
+                "content_block_start" | "content_block_delta" | "content_block_stop",
+            ) => State::Stopped,
+            (_, "content_block_start") => {
                 let raw = event
                     .content_block
                     .ok_or_else(|| lacks("content_block_start", "content_block"))?;
-                let index = event
-                    .index
-                    .ok_or_else(|| lacks("content_block_start", "index"))?;
-                let block = self.open(raw, on)?;
-                State::Open {
-                    index,
-                    block: Box::new(block),
+                self.end_all_but_calls(on)?;
+                if self.blocks.len() >= MOST_OPEN {
+                    return Err(Violation::new(
+                        "overlapping_blocks",
+                        "more blocks are open than are followed",
+                    ));
                 }
+                let block = Open::begin(raw, self.slots, self.stamp, on)?;
+                self.slots += usize::from(matches!(block, Open::Call { .. }));
+                self.blocks.push((event.index.unwrap_or_default(), block));
+                State::Begun { content: true }
             }
-            (State::Open { .. }, "content_block_start") => {
-                return Err(Violation::new(
-                    "overlapping_blocks",
-                    "a block began before the last one ended",
-                ));
-            }
-            (State::Open { index, mut block }, "content_block_delta")
-                if event.index.is_none_or(|i| i == index) =>
-            {
+            (_, "content_block_delta") => {
                 let delta = event
                     .delta
                     .ok_or_else(|| lacks("content_block_delta", "delta"))?;
-                block.delta(delta, on)?;
-                State::Open { index, block }
-            }
-            (_, "content_block_delta") => {
-                return Err(Violation::new(
-                    "delta_outside_block",
-                    "a delta came for a block that is not open",
-                ));
-            }
-            (State::Open { index, block }, "content_block_stop")
-                if event.index.is_none_or(|i| i == index) =>
-            {
-                self.close(*block, on)?;
-                State::Between { content: true }
+                let at = match self.find(event.index) {
+                    Some(at) if self.fits(at, &delta) => at,
+                    Some(at) => {
+                        let (_, block) = self.blocks.remove(at);
+                        self.close(block, on)?;
+                        self.open_for(&delta, event.index, on)?
+                    }
+                    None => self.open_for(&delta, event.index, on)?,
+                };
+                if let Some((_, block)) = self.blocks.get_mut(at) {
+                    block.delta(delta, on)?;
+                }
+                State::Begun { content: true }
             }
             (_, "content_block_stop") => {
-                return Err(Violation::new(
-                    "delta_outside_block",
-                    "a block ended that is not open",
-                ));
+                // Most often it ends twice, or its start was left out because it is empty.
+                match self.find(event.index) {
+                    Some(at) => {
+                        let (_, block) = self.blocks.remove(at);
+                        self.close(block, on)?;
+                    }
+                    None => on(repair(
+                        "delta_outside_block",
+                        "a block ended that is not open",
+                    ))?,
+                }
+                State::Begun { content: true }
             }
 
-            (state @ (State::Between { .. } | State::Stopped), "message_delta") => {
+            (state, "message_delta") => {
                 if let Some(usage) = event.usage {
                     merge(&mut self.usage, usage);
                     on(Event::Usage(spent(&self.usage)))?;
                 }
                 match (state, event.delta) {
-                    (State::Between { .. }, Some(delta)) if delta.stop_reason.is_some() => {
+                    (State::Begun { .. }, Some(delta)) if delta.stop_reason.is_some() => {
+                        self.end_all(on)?;
                         on(Event::Stop(self.stop(&delta)?))?;
                         State::Stopped
                     }
@@ -187,7 +202,16 @@ impl Decoder {
                 on(Event::End)?;
                 State::Ended
             }
-            (State::Fresh | State::Between { .. } | State::Open { .. }, "message_stop") => {
+            // It says that it is over, and there is something: only the reason is missing.
+            (State::Begun { content: true }, "message_stop") => {
+                let why = "the message ended without a stop_reason";
+                on(repair("stop_without_reason", why))?;
+                self.end_all(on)?;
+                on(Event::Stop(self.stop(&DeltaIn::default())?))?;
+                on(Event::End)?;
+                State::Ended
+            }
+            (State::Fresh | State::Begun { .. }, "message_stop") => {
                 return Err(Violation::new(
                     "stop_without_reason",
                     "the message ended without a stop_reason",
@@ -198,63 +222,77 @@ impl Decoder {
         })
     }
 
-    fn open(
+    /// The open block that is meant: without a number the last one.
+    fn find(&self, index: Option<usize>) -> Option<usize> {
+        match index {
+            Some(index) => self.blocks.iter().rposition(|(known, _)| *known == index),
+            None => self.blocks.len().checked_sub(1),
+        }
+    }
+
+    /// Some gateways stream thinking into a block that they began as text.
+    fn fits(&self, at: usize, delta: &DeltaIn<'_>) -> bool {
+        match self.blocks.get(at) {
+            Some((_, Open::Text)) => !says(delta.thinking.as_ref()),
+            Some((_, Open::Thinking(_))) => !says(delta.text.as_ref()),
+            _ => true,
+        }
+    }
+
+    /// A delta whose block was never begun: its kind says what block that is, unless it is a call.
+    fn open_for(
         &mut self,
-        raw: &RawValue,
+        delta: &DeltaIn<'_>,
+        index: Option<usize>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<Open, Violation> {
-        let block: BlockIn<'_> = serde_json::from_str(raw.get())
-            .map_err(|error| Violation::unreadable(without_position(&error)))?;
-        Ok(match &*block.kind {
-            "text" => {
-                if let Some(text) = block.text.filter(|text| !text.is_empty()) {
-                    on(Event::TextDelta(text.0))?;
-                }
-                Open::Text
-            }
-            "thinking" => {
-                if let Some(text) = block.thinking.filter(|text| !text.is_empty()) {
-                    on(thought(text.0))?;
-                }
-                Open::Thinking(block.signature.and_then(|signature| signed(&signature)))
-            }
-            "tool_use" => {
-                let id = block.id.ok_or_else(|| lacks("tool_use", "id"))?;
-                let name = block.name.ok_or_else(|| lacks("tool_use", "name"))?;
-                let slot = self.slots;
-                self.slots += 1;
-                on(Event::ToolStart {
-                    slot,
-                    id: id.0,
-                    namespace: None,
-                    name: name.0,
-                    kind: CallKind::Function,
-                })?;
-                let early = block
-                    .input
-                    .map(RawValue::get)
-                    .filter(|input| *input != "{}" && input.starts_with('{'));
-                Open::Call {
-                    slot,
-                    scanner: Scanner::default(),
-                    early: early.map(str::to_owned),
-                }
-            }
-            _ => {
-                let path = Path::top("content_block");
-                match Reader::new()
-                    .block(raw, &path)
-                    .map_err(Violation::unreadable)?
-                {
-                    Some(Block::ToolCall(mut call)) => {
-                        call.args = Args::default();
-                        Open::ServerCall(call)
-                    }
-                    Some(block) => Open::Other(block),
-                    None => Open::Text,
-                }
-            }
-        })
+    ) -> Result<usize, Violation> {
+        let why = "a delta came for a block that is not open";
+        let block = if says(delta.thinking.as_ref()) {
+            Open::Thinking(None)
+        } else if delta.text.is_some() {
+            Open::Text
+        } else {
+            return Err(Violation::new("delta_outside_block", why));
+        };
+        on(repair("delta_outside_block", why))?;
+        self.end_all_but_calls(on)?;
+        self.blocks.push((index.unwrap_or_default(), block));
+        Ok(self.blocks.len() - 1)
+    }
+
+    /// Another block begins: calls may go on beside it, everything else has its place in the order.
+    fn end_all_but_calls(
+        &mut self,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let (calls, others) = std::mem::take(&mut self.blocks)
+            .into_iter()
+            .partition(|(_, block)| matches!(block, Open::Call { .. }));
+        self.blocks = calls;
+        self.end_early(others, on)
+    }
+
+    fn end_all(
+        &mut self,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let blocks = std::mem::take(&mut self.blocks);
+        self.end_early(blocks, on)
+    }
+
+    fn end_early(
+        &mut self,
+        blocks: Vec<(usize, Open)>,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        for (_, block) in blocks {
+            on(repair(
+                "block_without_stop",
+                "a block was not ended before what follows it",
+            ))?;
+            self.close(block, on)?;
+        }
+        Ok(())
     }
 
     fn close(
@@ -281,10 +319,11 @@ impl Decoder {
                     on(Event::ToolArgs { slot, fragment })?;
                 }
                 // Cut arguments are right only if the whole answer was cut: `stop` tells.
-                self.calls = Some(if scanner.is_complete() || scanner.is_blank() {
-                    Calls::Whole
-                } else {
-                    Calls::Cut
+                let whole = scanner.is_complete() || scanner.is_blank();
+                self.calls = Some(match self.calls {
+                    Some(Calls::Cut) => Calls::Cut,
+                    _ if whole => Calls::Whole,
+                    _ => Calls::Cut,
                 });
                 on(Event::ToolEnd { slot })
             }
@@ -306,6 +345,15 @@ impl Decoder {
     }
 }
 
+/// Whether there is something in a field.
+fn says(text: Option<&Str<'_>>) -> bool {
+    text.is_some_and(|text| !text.is_empty())
+}
+
+fn repair(rule: &'static str, what: &str) -> Event<'static> {
+    Event::Repair(Violation::new(rule, what))
+}
+
 fn upstream_error(data: &[u8]) -> WireError {
     match error::parse_event(Dialect::Anthropic, data) {
         Some(parsed) => WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
@@ -322,3 +370,6 @@ fn merge(known: &mut UsageIn, stated: UsageIn) {
     known.server_tool_use = stated.server_tool_use.or(known.server_tool_use);
     known.service_tier = stated.service_tier.or(known.service_tier);
 }
+
+/// Most blocks that are open at a time.
+const MOST_OPEN: usize = 256;

@@ -1,14 +1,17 @@
 //! The block of a stream that is open.
 use std::borrow::Cow;
 
-use super::super::request::citation;
-use super::super::wire::DeltaIn;
-use crate::protocol::hub::args::Scanner;
-use crate::protocol::hub::block::{Block, SegmentKind, ToolCall};
+use serde_json::value::RawValue;
+
+use super::super::request::{Reader, citation};
+use super::super::wire::{BlockIn, DeltaIn};
+use crate::protocol::hub::args::{Args, Scanner};
+use crate::protocol::hub::block::{Block, CallKind, SegmentKind, ToolCall};
+use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
-use crate::protocol::hub::read::{Str, without_position};
+use crate::protocol::hub::read::{Path, Str, without_position};
 
 /// The block that is open.
 #[derive(Debug)]
@@ -28,6 +31,68 @@ pub enum Open {
 }
 
 impl Open {
+    /// Begins a block; a call gets the number `slot`, and an id from `stamp` if it has none.
+    pub fn begin(
+        raw: &RawValue,
+        slot: usize,
+        stamp: Stamp,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<Self, Violation> {
+        let block: BlockIn<'_> = serde_json::from_str(raw.get())
+            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        Ok(match &*block.kind {
+            "text" => {
+                if let Some(text) = block.text.filter(|text| !text.is_empty()) {
+                    on(Event::TextDelta(text.0))?;
+                }
+                Self::Text
+            }
+            "thinking" => {
+                if let Some(text) = block.thinking.filter(|text| !text.is_empty()) {
+                    on(thought(text.0))?;
+                }
+                Self::Thinking(block.signature.and_then(|signature| signed(&signature)))
+            }
+            "tool_use" => {
+                let name = block.name.ok_or_else(|| lacks("tool_use", "name"))?;
+                let id = match block.id {
+                    Some(id) if !id.is_empty() => id.0,
+                    _ => Cow::Owned(stamp.id("toolu_", slot)),
+                };
+                on(Event::ToolStart {
+                    slot,
+                    id,
+                    namespace: None,
+                    name: name.0,
+                    kind: CallKind::Function,
+                })?;
+                let early = block
+                    .input
+                    .map(RawValue::get)
+                    .filter(|input| *input != "{}" && input.starts_with('{'));
+                Self::Call {
+                    slot,
+                    scanner: Scanner::default(),
+                    early: early.map(str::to_owned),
+                }
+            }
+            _ => {
+                let path = Path::top("content_block");
+                match Reader::new()
+                    .block(raw, &path)
+                    .map_err(Violation::unreadable)?
+                {
+                    Some(Block::ToolCall(mut call)) => {
+                        call.args = Args::default();
+                        Self::ServerCall(call)
+                    }
+                    Some(block) => Self::Other(block),
+                    None => Self::Text,
+                }
+            }
+        })
+    }
+
     /// Takes one delta.
     pub fn delta(
         &mut self,

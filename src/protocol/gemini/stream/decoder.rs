@@ -13,7 +13,7 @@ use crate::protocol::hub::block::{CallKind, Foreign, SegmentKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
-use crate::protocol::hub::read::{Str, without_position};
+use crate::protocol::hub::read::{Str, json};
 use crate::protocol::hub::response::{Calls, Refusal, Stop};
 use crate::protocol::hub::stated::GeminiUsage;
 
@@ -59,11 +59,10 @@ impl Decoder {
         data: &[u8],
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if data == b"[DONE]" || matches!(self.state, State::Ended) {
+        if matches!(data.trim_ascii(), b"[DONE]" | b"null") || matches!(self.state, State::Ended) {
             return Ok(());
         }
-        let chunk: ChunkIn<'_> = serde_json::from_slice(data)
-            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        let chunk: ChunkIn<'_> = json(data)?;
         if chunk.error.is_some() {
             self.state = State::Ended;
             return on(Event::Error(error::of_upstream(parse_event(
@@ -209,6 +208,10 @@ impl Answer {
             }
             return self.text(text, state, on);
         }
+        if part.inline_data.is_some() || part.file_data.is_some() || part.says_nothing_known() {
+            self.end_thought(on)?;
+            return on(Event::Foreign(foreign("part", RawValue::NULL)));
+        }
         for (kind, raw) in [
             ("executableCode", part.executable_code),
             ("codeExecutionResult", part.code_execution_result),
@@ -272,8 +275,16 @@ impl Answer {
         let slot = self.calls;
         self.calls += 1;
         self.stretch = Stretch::Silent;
-        let args = call.args.map_or("{}", RawValue::get);
-        if !args.starts_with('{') {
+        let args = match call.args.map_or("{}", RawValue::get) {
+            "null" => Cow::Borrowed("{}"),
+            // A gateway from Chat forgot that arguments are no string here.
+            text if text.starts_with('"') => {
+                Cow::Owned(serde_json::from_str(text).map_err(|_| Violation::bad_arguments())?)
+            }
+            args => Cow::Borrowed(args),
+        };
+        let args = &*args;
+        if !args.trim_start().starts_with('{') {
             return Err(Violation::bad_arguments());
         }
         let id = match &call.id {

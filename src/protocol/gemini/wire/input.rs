@@ -13,12 +13,13 @@ use crate::protocol::hub::stated::GeminiUsage;
 pub struct ChunkIn<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub candidates: Vec<CandidateIn<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "prompt_feedback")]
     pub prompt_feedback: Option<FeedbackIn<'a>>,
+    #[serde(alias = "usage_metadata")]
     pub usage_metadata: Option<GeminiUsage>,
-    #[serde(borrow, default, deserialize_with = "label")]
+    #[serde(borrow, default, alias = "model_version", deserialize_with = "label")]
     pub model_version: Option<Str<'a>>,
-    #[serde(borrow, default, deserialize_with = "label")]
+    #[serde(borrow, default, alias = "response_id", deserialize_with = "label")]
     pub response_id: Option<Str<'a>>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
@@ -29,13 +30,13 @@ pub struct ChunkIn<'a> {
 pub struct CandidateIn<'a> {
     #[serde(borrow)]
     pub content: Option<ContentIn<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, alias = "finish_reason", deserialize_with = "label")]
     pub finish_reason: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "finish_message")]
     pub finish_message: Option<Str<'a>>,
     #[serde(default, deserialize_with = "position_or_first")]
     pub index: usize,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "grounding_metadata")]
     pub grounding_metadata: Option<GroundingIn<'a>>,
 }
 
@@ -121,6 +122,20 @@ pub struct PartIn<'a> {
         alias = "code_execution_result"
     )]
     pub code_execution_result: Option<&'a RawValue>,
+}
+
+impl PartIn<'_> {
+    /// Whether none of its fields is known: a kind of part to come.
+    pub const fn says_nothing_known(&self) -> bool {
+        self.text.is_none()
+            && self.thought_signature.is_none()
+            && self.inline_data.is_none()
+            && self.file_data.is_none()
+            && self.function_call.is_none()
+            && self.function_response.is_none()
+            && self.executable_code.is_none()
+            && self.code_execution_result.is_none()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,13 +5,14 @@ use super::super::wire::{AudioOut, BreakpointOut, ContentOut, ImageUrlOut, Messa
 use super::calls::{self, legacy, signed};
 use super::encode::CACHE_TTL;
 use super::parts::{append, content, file, keep_last_breakpoints, text_part, unsupported};
+use super::thoughts;
 use crate::protocol::hub::block::{
-    Block, CallKind, DocumentSource, Image, Reasoning, Source, Text, ToolResult, Ttl,
+    Block, CallKind, DocumentSource, Image, Source, Text, ToolResult, Ttl,
 };
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names;
-use crate::protocol::hub::opaque::{Opaque, Vendor};
+use crate::protocol::hub::opaque::Opaque;
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::{ReasoningMode, Request};
 use crate::protocol::hub::target::{ReasoningReplay, SystemRole, Target, Vintage};
@@ -164,7 +165,13 @@ impl<'a> Writer<'a, '_> {
                 Block::Reasoning(reasoning) => {
                     let ours = reasoning.opaque.as_ref();
                     state = ours.filter(|opaque| opaque.is_for(self.target));
-                    self.reasoning(reasoning, &mut message);
+                    thoughts::replay(
+                        reasoning,
+                        self.replay,
+                        self.target,
+                        &mut message,
+                        self.losses,
+                    );
                 }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => {
@@ -209,32 +216,6 @@ impl<'a> Writer<'a, '_> {
             message.content = text;
             message.function_call = calls.next().and_then(legacy);
             self.messages.push(message);
-        }
-    }
-
-    fn reasoning(&mut self, reasoning: &'a Reasoning, message: &mut MessageOut<'a>) {
-        let from_another_kind = reasoning
-            .opaque
-            .as_ref()
-            .is_some_and(|opaque| opaque.vendor != Vendor::Other);
-        let text = reasoning.text();
-        match self.replay {
-            ReasoningReplay::Never => self.losses.omit("thinking"),
-            ReasoningReplay::Welcome | ReasoningReplay::Tags if from_another_kind => {
-                self.losses.omit("thinking");
-            }
-            _ if text.is_empty() => self.losses.omit("thinking"),
-            ReasoningReplay::Tags => {
-                let tagged = format!("<think>\n{text}\n</think>\n\n");
-                message.thought.get_or_insert_default().push_str(&tagged);
-            }
-            ReasoningReplay::Required | ReasoningReplay::Welcome => {
-                let all = message.reasoning_content.get_or_insert_default();
-                if !all.is_empty() {
-                    all.push_str("\n\n");
-                }
-                all.push_str(&text);
-            }
         }
     }
 

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::super::details::Details;
 use super::super::stream::{Piece, ThinkTags};
 use super::super::wire::{
     AnnotationIn, AnswerIn, ContentIn, DeltaIn, ExtraIn, FunctionCallIn, SaidIn,
@@ -55,13 +56,20 @@ pub fn decode(body: &[u8], quirks: &Quirks, stamp: Stamp) -> Result<Response, Vi
 
 fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
     let mut blocks = Vec::new();
+    let mut details = Details::default();
+    if let Some(raw) = message.reasoning_details {
+        details.push(raw);
+    }
+    let mut state = details.take();
     let mut think = |text: String| {
-        if !text.is_empty() {
+        if !text.is_empty() || state.is_some() {
+            let visible = (!text.is_empty()).then_some(Segment {
+                kind: SegmentKind::Raw,
+                text,
+            });
             blocks.push(Block::Reasoning(Reasoning {
-                visible: vec![Segment {
-                    kind: SegmentKind::Raw,
-                    text,
-                }],
+                visible: visible.into_iter().collect(),
+                opaque: state.take(),
                 ..Reasoning::default()
             }));
         }
@@ -69,7 +77,7 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
     think(reasoning_text(&message).into_owned());
     let mut text = String::new();
     let mut refused = String::new();
-    let mut lost = false;
+    let mut lost = message.has_media();
     if let Some(content) = &message.content {
         let mut tags = ThinkTags::new(quirks.think_tags);
         let mut thought = String::new();
@@ -79,7 +87,7 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
             Piece::Refusal(piece) => refused.push_str(&piece),
         };
         // The closure never fails.
-        lost = pieces(content, &mut |piece| {
+        lost |= pieces(content, &mut |piece| {
             match piece {
                 Piece::Text(piece) => tags.push(&piece, |piece| take(piece.into_owned())),
                 piece => take(piece),

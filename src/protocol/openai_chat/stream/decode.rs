@@ -6,39 +6,35 @@
 //!                   │ ▲ deltas                 ▲ usage
 //!                   └─┘ [DONE] without a reason ends too; the end of the bytes does not
 //! ```
-//!
-//! Calls are kept in slots, in the order of their appearance. A slot begins when id and name are known (some servers send them
-//! apart), and ends when something else begins after its arguments are whole, or with the answer.
-use std::borrow::Cow;
-
-use super::super::response::{
-    arguments, citation, is_reason, lost_part, pieces, reasoning_text, signature, spent, stop,
-};
+use super::super::details::Details;
+use super::super::response::{citation, is_reason, lost_part, pieces, reasoning_text, spent, stop};
 use super::super::wire::{AnswerIn, ChoiceIn, DeltaIn, ToolCallIn};
 use super::said::Said;
-use super::slot::{Slot, bad_arguments};
+use super::slots::{Fragment, Slots};
 use super::think::{Piece, ThinkTags};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
-use crate::protocol::hub::block::SegmentKind;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::read::without_position;
-use crate::protocol::hub::response::{Calls, Refusal, Stop};
+use crate::protocol::hub::read::json;
+use crate::protocol::hub::response::{Refusal, Stop};
 use crate::protocol::hub::target::Quirks;
 
 /// Reads the stream.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
-    stamp: Stamp,
     tags: ThinkTags,
-    slots: Vec<Slot>,
+    slots: Slots,
     said: Said,
+    details: Details,
+    /// Whether the last thing told was reasoning.
+    thinks: bool,
     /// Whether something was refused in so many words.
     refused: bool,
-    wrapped: Vec<String>,
+    /// Whether anything was answered.
+    answered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,12 +51,13 @@ impl Decoder {
     pub fn new(quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
         Self {
             state: State::Fresh,
-            stamp,
             tags: ThinkTags::new(quirks.think_tags),
-            slots: Vec::new(),
+            slots: Slots::new(stamp, wrapped),
             said: Said::default(),
+            details: Details::default(),
+            thinks: false,
             refused: false,
-            wrapped,
+            answered: false,
         }
     }
 
@@ -73,11 +70,14 @@ impl Decoder {
         if self.state == State::Ended {
             return Ok(());
         }
-        if data.trim_ascii() == b"[DONE]" {
+        let data = data.trim_ascii();
+        if data.eq_ignore_ascii_case(b"[DONE]") {
             return self.done(&mut on);
         }
-        let chunk: AnswerIn<'_> = serde_json::from_slice(data)
-            .map_err(|error| Violation::unreadable(without_position(&error)))?;
+        if data == b"null" {
+            return Ok(());
+        }
+        let chunk: AnswerIn<'_> = json(data)?;
         if (chunk.error.is_some() || (chunk.choices.is_empty() && chunk.usage.is_none()))
             && let Some(parsed) = error::parse_event(Dialect::OpenaiChat, data)
         {
@@ -126,6 +126,12 @@ impl Decoder {
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         if self.state != State::Stopped {
+            if !self.answered {
+                return Err(Violation::new(
+                    "empty_answer",
+                    "the upstream ended its stream without an answer",
+                ));
+            }
             self.stop("", on)?;
         }
         self.state = State::Ended;
@@ -161,10 +167,15 @@ impl Decoder {
         delta: DeltaIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
+        if let Some(raw) = delta.reasoning_details {
+            self.details.push(raw);
+        }
         let thought = reasoning_text(&delta);
         if !thought.is_empty() {
-            self.end_whole_slots(on)?;
-            on(thinking(thought))?;
+            self.answered = true;
+            self.thinks = true;
+            self.slots.end_whole(on)?;
+            on(Piece::Thought(thought).event())?;
         }
         if let Some(content) = &delta.content {
             let lost = pieces(content, &mut |piece| self.piece(piece, on))?;
@@ -172,8 +183,13 @@ impl Decoder {
                 on(Event::Foreign(lost_part()))?;
             }
         }
+        if delta.has_media() {
+            self.answered = true;
+            on(Event::Foreign(lost_part()))?;
+        }
         if let Some(refusal) = delta.refusal.filter(|refusal| !refusal.is_empty()) {
             self.refused = true;
+            self.answered = true;
             on(Event::RefusalDelta(refusal.0))?;
         }
         for citation in delta.annotations.iter().flatten().filter_map(citation) {
@@ -204,16 +220,20 @@ impl Decoder {
         if text.is_empty() {
             return Ok(());
         }
-        self.end_whole_slots(on)?;
+        self.answered = true;
+        self.slots.end_whole(on)?;
+        if self.thinks && !matches!(piece, Piece::Thought(_)) {
+            self.end_thought(on)?;
+        }
         let Piece::Text(text) = piece else {
             self.refused |= matches!(piece, Piece::Refusal(_));
-            return on(piece_event(piece));
+            return on(piece.event());
         };
         self.said.push(&text);
         let mut result = Ok(());
         self.tags.push(&text, |piece| {
             if result.is_ok() {
-                result = on(piece_event(piece));
+                result = on(piece.event());
             }
         });
         result
@@ -225,103 +245,26 @@ impl Decoder {
         call: &ToolCallIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let id = call.id.as_deref().unwrap_or_default();
-        let (name, fragment, freeform) = match (&call.function, &call.custom) {
-            (Some(function), _) => (&function.name, arguments(function), false),
-            (None, Some(custom)) => {
-                let input = custom.input.as_deref().unwrap_or_default();
-                (&custom.name, Cow::Borrowed(input), true)
-            }
-            (None, None) => (&None, Cow::Borrowed(""), false),
-        };
-        let name = name.as_deref().unwrap_or_default();
-        let begins = !name.is_empty() && !fragment.trim().is_empty();
-        let found = self.find(call.index, id, name).filter(|at| {
-            // One id, or one number, for all calls: after a whole object another one begins.
-            let whole = self
-                .slots
-                .get(*at)
-                .is_some_and(|slot| slot.scanner.is_complete());
-            !(begins && whole)
-        });
-        let at = match found {
-            Some(at) => at,
-            None => self.begin(call.index, freeform, on)?,
-        };
-        let is_last = at + 1 == self.slots.len();
-        let stamp = self.stamp;
-        let Some(slot) = self.slots.get_mut(at) else {
-            return Ok(());
-        };
-        // Said once is enough: some servers repeat both in every fragment.
-        if slot.id.is_empty() {
-            id.clone_into(&mut slot.id);
+        self.answered = true;
+        let fragment = Fragment::of(call);
+        if self.slots.begins(&fragment) {
+            self.flush_tags(on)?;
+            self.slots.end_whole(on)?;
+            self.end_thought(on)?;
         }
-        if slot.name.is_empty() {
-            name.clone_into(&mut slot.name);
-        }
-        slot.wrapped |= !name.is_empty() && self.wrapped.iter().any(|known| known == name);
-        if let Some(state) = call.extra_content.and_then(signature) {
-            slot.sign(state);
-        }
-        slot.feed(at, &fragment, on)?;
-        if slot.is_pending() && !slot.name.is_empty() && (!slot.id.is_empty() || slot.has_early()) {
-            slot.start(at, stamp, on)?;
-        }
-        if !is_last && slot.scanner.is_complete() {
-            slot.end(at, on)?;
-        }
-        Ok(())
+        self.slots.take(&fragment, on)
     }
 
-    /// The slot that a fragment belongs to; `None` = it begins a new one. Numbers decide, but some servers give every call the
-    /// same number, or none.
-    fn find(&self, index: Option<usize>, id: &str, name: &str) -> Option<usize> {
-        let known = match index {
-            Some(index) => self.slots.iter().rposition(|slot| slot.index == index),
-            None if id.is_empty() => self.slots.len().checked_sub(1),
-            None => self.slots.iter().rposition(|slot| slot.id == id),
-        };
-        known.filter(|at| {
-            self.slots.get(*at).is_some_and(|slot| {
-                let other_id = !id.is_empty() && !slot.id.is_empty() && slot.id != id;
-                let whole = slot.scanner.is_complete() || slot.scanner.is_blank();
-                let begins = !name.is_empty() && (other_id || (index.is_none() && id.is_empty()));
-                !(begins && whole)
-            })
-        })
-    }
-
-    fn begin(
-        &mut self,
-        index: Option<usize>,
-        freeform: bool,
-        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
-    ) -> Result<usize, Violation> {
-        self.flush_tags(on)?;
-        self.end_whole_slots(on)?;
-        if self.slots.len() >= MOST_CALLS {
-            return Err(Violation::new(
-                "too_many_calls",
-                "the upstream makes more calls than are followed",
-            ));
-        }
-        let index = index.unwrap_or(self.slots.len());
-        self.slots.push(Slot::new(index, freeform));
-        Ok(self.slots.len() - 1)
-    }
-
-    /// Something else begins: calls that are whole have ended.
-    fn end_whole_slots(
+    /// State belongs behind what was thought and in front of what follows from it.
+    fn end_thought(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.scanner.is_complete() || slot.is_text() {
-                slot.end(at, on)?;
-            }
+        self.thinks = false;
+        match self.details.take() {
+            Some(state) => on(Event::ReasoningEnd(Some(state))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn flush_tags(
@@ -329,7 +272,7 @@ impl Decoder {
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         let mut result = Ok(());
-        self.tags.finish(|piece| result = on(piece_event(piece)));
+        self.tags.finish(|piece| result = on(piece.event()));
         result
     }
 
@@ -340,43 +283,15 @@ impl Decoder {
     ) -> Result<(), Violation> {
         self.flush_tags(on)?;
         let mut said = stop(reason)?;
+        if self.slots.is_empty() {
+            self.end_thought(on)?;
+        }
         if self.refused && said == Stop::End {
             said = Stop::Refusal(Refusal::default());
         }
-        let mut calls = Calls::None;
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.is_pending() && (!slot.name.is_empty() || slot.has_early()) {
-                slot.start(at, self.stamp, on)?;
-            }
-            if slot.is_pending() {
-                continue;
-            }
-            let whole = slot.is_text() || slot.scanner.is_complete() || slot.scanner.is_blank();
-            calls = if whole { Calls::Whole } else { Calls::Cut };
-            if !whole && !matches!(said, Stop::MaxTokens | Stop::ContextFull) {
-                return Err(bad_arguments());
-            }
-            slot.end(at, on)?;
-        }
+        let may_be_cut = matches!(said, Stop::MaxTokens | Stop::ContextFull);
+        let calls = self.slots.finish(may_be_cut, on)?;
         self.state = State::Stopped;
         on(Event::Stop(said.given(calls)))
     }
 }
-
-fn piece_event(piece: Piece<'_>) -> Event<'_> {
-    match piece {
-        Piece::Refusal(text) => Event::RefusalDelta(text),
-        Piece::Text(text) => Event::TextDelta(text),
-        Piece::Thought(text) => thinking(text),
-    }
-}
-
-fn thinking(text: Cow<'_, str>) -> Event<'_> {
-    Event::ReasoningDelta {
-        kind: SegmentKind::Raw,
-        text,
-    }
-}
-
-/// Most calls in one answer.
-const MOST_CALLS: usize = 1_024;

@@ -1,5 +1,6 @@
 //! One call of a stream: from its first fragment to its end.
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hasher};
 
 use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::block::CallKind;
@@ -23,6 +24,8 @@ pub struct Slot {
     phase: Phase,
     /// The upstream's state for this call.
     state: Option<Opaque>,
+    /// Of the arguments so far.
+    digest: DefaultHasher,
     pub scanner: Scanner,
 }
 
@@ -67,6 +70,13 @@ impl Slot {
     /// Whether any text is whole: there is no object to wait for.
     pub const fn is_text(&self) -> bool {
         self.freeform || self.bare
+    }
+
+    /// Whether these are all of its arguments.
+    pub fn was_told(&self, args: &str) -> bool {
+        let mut digest = DefaultHasher::new();
+        digest.write(args.as_bytes());
+        digest.finish() == self.digest.finish()
     }
 
     /// Takes the state that belongs to the call. It is told in front of it, so it counts only until it begins.
@@ -140,6 +150,7 @@ impl Slot {
                 Ok(())
             }
             Phase::Open => {
+                self.digest.write(fragment.as_bytes());
                 if !self.is_text() && self.scanner.push(fragment).is_err() {
                     if !self.wrapped {
                         return Err(bad_arguments());

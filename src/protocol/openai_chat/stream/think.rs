@@ -8,6 +8,9 @@
 //! Only at the beginning: later in an answer it is what the model talks about. Without its end, all of it is reasoning.
 use std::borrow::Cow;
 
+use crate::protocol::hub::block::SegmentKind;
+use crate::protocol::hub::event::Event;
+
 /// Splits content into reasoning and text, however it is cut.
 #[derive(Debug)]
 pub struct ThinkTags {
@@ -29,6 +32,20 @@ pub enum Piece<'a> {
     Refusal(Cow<'a, str>),
     Text(Cow<'a, str>),
     Thought(Cow<'a, str>),
+}
+
+impl<'a> Piece<'a> {
+    /// What it is to the hub.
+    pub fn event(self) -> Event<'a> {
+        match self {
+            Self::Refusal(text) => Event::RefusalDelta(text),
+            Self::Text(text) => Event::TextDelta(text),
+            Self::Thought(text) => Event::ReasoningDelta {
+                kind: SegmentKind::Raw,
+                text,
+            },
+        }
+    }
 }
 
 impl Piece<'_> {

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, or_default, position, position_or_first};
+use crate::protocol::hub::read::{Str, label, position, position_or_first, some_of};
 use crate::protocol::hub::stated::ChatUsage;
 
 /// A message of a request.
@@ -174,7 +174,7 @@ pub struct AnswerIn<'a> {
     pub id: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub model: Option<Str<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "some_of")]
     pub choices: Vec<ChoiceIn<'a>>,
     pub usage: Option<ChatUsage>,
     #[serde(borrow, default, deserialize_with = "label")]
@@ -214,6 +214,24 @@ pub struct DeltaIn<'a> {
     pub function_call: Option<FunctionCallIn<'a>>,
     #[serde(borrow)]
     pub annotations: Option<Vec<AnnotationIn<'a>>>,
+    /// Reasoning with the state of its vendor (OpenRouter).
+    #[serde(borrow)]
+    pub reasoning_details: Option<&'a RawValue>,
+    /// Pictures of models that draw (OpenRouter).
+    #[serde(borrow)]
+    pub images: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub audio: Option<&'a RawValue>,
+}
+
+impl DeltaIn<'_> {
+    /// Whether it brings what no other dialect has a place for: a picture, sound.
+    pub fn has_media(&self) -> bool {
+        [self.images, self.audio]
+            .into_iter()
+            .flatten()
+            .any(|raw| !matches!(raw.get(), "null" | "[]" | "{}" | "\"\""))
+    }
 }
 
 /// Content of an answer: a string by the book, a list of parts from Mistral. Read by its first character, because this is the

@@ -82,6 +82,8 @@ pub struct MessageOut<'a> {
     pub refusal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasoning_details: Vec<Box<RawValue>>,
     /// Reasoning that is to stand in front of the content.
     #[serde(skip)]
     pub thought: Option<String>,

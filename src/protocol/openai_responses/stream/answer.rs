@@ -1,7 +1,6 @@
 //! One answer, event by event.
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::error;
@@ -16,7 +15,7 @@ use crate::protocol::hub::args::Scanner;
 use crate::protocol::hub::block::{Block, CallKind, SegmentKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
-use crate::protocol::hub::read::without_position;
+use crate::protocol::hub::read::json;
 use crate::protocol::hub::replay;
 
 /// What is known of the answer so far.
@@ -50,26 +49,26 @@ impl Answer {
             return Err(Violation::bad_arguments());
         }
         match kind.strip_prefix(b"response.").unwrap_or(kind) {
-            b"output_text.delta" => self.text(&read(data)?, on)?,
+            b"output_text.delta" => self.text(&json(data)?, on)?,
             b"output_text.done" => {
-                self.text(&read(data)?, on)?;
+                self.text(&json(data)?, on)?;
                 on(Event::TextEnd)?;
             }
-            b"refusal.delta" | b"refusal.done" => self.refusal(&read(data)?, on)?,
+            b"refusal.delta" | b"refusal.done" => self.refusal(&json(data)?, on)?,
             b"output_text.annotation.added" => {
-                let event: DeltaIn<'_> = read(data)?;
+                let event: DeltaIn<'_> = json(data)?;
                 if let Some(citation) = event.annotation.and_then(response::citation) {
                     on(Event::Citation(citation))?;
                 }
             }
             b"reasoning_summary_text.delta" | b"reasoning_summary_text.done" => {
-                self.reasoning(&read(data)?, SegmentKind::Summary, on)?;
+                self.reasoning(&json(data)?, SegmentKind::Summary, on)?;
             }
             b"reasoning_text.delta" | b"reasoning_text.done" => {
-                self.reasoning(&read(data)?, SegmentKind::Raw, on)?;
+                self.reasoning(&json(data)?, SegmentKind::Raw, on)?;
             }
             b"reasoning_summary_part.added" | b"reasoning_part.added" => {
-                let event: DeltaIn<'_> = read(data)?;
+                let event: DeltaIn<'_> = json(data)?;
                 let at = self.items.find(Kind::Reasoning, event.name())?;
                 if let Item::Reasoning(told) = self.items.at(at)? {
                     told.end_part();
@@ -78,16 +77,16 @@ impl Answer {
             b"function_call_arguments.delta"
             | b"function_call_arguments.done"
             | b"custom_tool_call_input.delta"
-            | b"custom_tool_call_input.done" => self.args(&read(data)?, on)?,
-            b"output_item.added" => self.added(&read(data)?, on)?,
+            | b"custom_tool_call_input.done" => self.args(&json(data)?, on)?,
+            b"output_item.added" => self.added(&json(data)?, on)?,
             b"output_item.done" => {
-                let event: ItemEventIn<'_> = read(data)?;
+                let event: ItemEventIn<'_> = json(data)?;
                 if let Some(raw) = event.item {
                     self.item_done(event.output_index, raw, on)?;
                 }
             }
             b"created" => {
-                let event: LifecycleIn<'_> = read(data)?;
+                let event: LifecycleIn<'_> = json(data)?;
                 on(Event::Start(Start {
                     id: event.response.id.map(|id| id.0),
                     model: event.response.model.map(|model| model.0),
@@ -95,8 +94,8 @@ impl Answer {
                 }))?;
             }
             b"in_progress" | b"queued" => on(Event::Ping)?,
-            b"completed" | b"incomplete" => {
-                let event: LifecycleIn<'_> = read(data)?;
+            b"completed" | b"incomplete" | b"done" => {
+                let event: LifecycleIn<'_> = json(data)?;
                 self.end(&event.response, on)?;
                 return Ok(true);
             }
@@ -216,7 +215,7 @@ impl Answer {
         let Some(raw) = event.item else {
             return Ok(());
         };
-        let item: ItemIn<'_> = read(raw.get().as_bytes())?;
+        let item: ItemIn<'_> = json(raw.get().as_bytes())?;
         let name = Name {
             id: item.id.as_deref(),
             index: event.output_index,
@@ -265,7 +264,7 @@ impl Answer {
         raw: &RawValue,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+        let whole: ItemIn<'_> = json(raw.get().as_bytes())?;
         let name = Name {
             id: whole.id.as_deref(),
             index,
@@ -380,7 +379,7 @@ impl Answer {
         let mut late = false;
         let mut places: Vec<Kind> = Vec::new();
         for raw in &response.output {
-            let whole: ItemIn<'_> = read(raw.get().as_bytes())?;
+            let whole: ItemIn<'_> = json(raw.get().as_bytes())?;
             let at = self.items.in_answer(&whole, &mut places)?;
             late |= self.finish(at, raw, &whole, on)?;
         }
@@ -390,9 +389,4 @@ impl Answer {
         }
         Ok(())
     }
-}
-
-/// One event, or a part of one.
-pub fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Violation> {
-    serde_json::from_slice(data).map_err(|error| Violation::unreadable(without_position(&error)))
 }

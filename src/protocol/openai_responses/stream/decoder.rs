@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::super::wire::KindIn;
-use super::answer::{Answer, read};
+use super::answer::Answer;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
+use crate::protocol::hub::read::json;
 
 /// Reads one stream of an upstream.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Decoder {
         data: &[u8],
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if data == b"[DONE]" || matches!(self.state, State::Ended) {
+        if matches!(data.trim_ascii(), b"[DONE]" | b"null") || matches!(self.state, State::Ended) {
             return Ok(());
         }
         let kind = kind(data)?;
@@ -76,7 +77,7 @@ fn kind(data: &[u8]) -> Result<Cow<'_, [u8]>, Violation> {
     if let Some(kind) = front {
         return Ok(Cow::Borrowed(kind));
     }
-    Ok(match read::<KindIn<'_>>(data)?.kind {
+    Ok(match json::<KindIn<'_>>(data)?.kind {
         Some(kind) => Cow::Owned(kind.as_bytes().to_vec()),
         // Only errors have no type.
         None => Cow::Borrowed(b"error"),

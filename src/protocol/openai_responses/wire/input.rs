@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, or_default, position};
+use crate::protocol::hub::read::{Str, json_text, label, or_default, position};
 use crate::protocol::hub::stated::ResponsesUsage;
 
 /// The type of an event or an item, and nothing else.
@@ -20,10 +20,17 @@ pub struct DeltaIn<'a> {
     pub output_index: Option<usize>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub item_id: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json_text")]
     pub delta: Option<Str<'a>>,
     /// The whole of it, in the `.done` events.
-    #[serde(borrow, alias = "arguments", alias = "input", alias = "refusal")]
+    #[serde(
+        borrow,
+        default,
+        alias = "arguments",
+        alias = "input",
+        alias = "refusal",
+        deserialize_with = "json_text"
+    )]
     pub text: Option<Str<'a>>,
     #[serde(borrow)]
     pub annotation: Option<&'a RawValue>,
