@@ -25,8 +25,13 @@ use crate::telemetry::rejection::Rejection;
 
 /// A listener, and how it treats clients.
 pub(super) struct Door {
-    app: Arc<App>,
     socket: TcpListener,
+    hall: Hall,
+}
+
+/// What a connection needs of its listener. It does not hold the socket: that closes when a drain begins, whoever is still in.
+struct Hall {
+    app: Arc<App>,
     tls: Option<Acceptor>,
     proxy_protocol: Option<ProxyProtocol>,
     room: Arc<Room>,
@@ -43,12 +48,14 @@ impl Door {
         tls: Option<Acceptor>,
     ) -> std::io::Result<Self> {
         Ok(Self {
-            app: app.clone(),
             socket: TcpListener::from_std(socket)?,
-            tls,
-            proxy_protocol: listener.proxy_protocol,
-            room: app.places.room(listener.max_connections),
-            starved: AtomicBool::new(false),
+            hall: Hall {
+                app: app.clone(),
+                tls,
+                proxy_protocol: listener.proxy_protocol,
+                room: app.places.room(listener.max_connections),
+                starved: AtomicBool::new(false),
+            },
         })
     }
 
@@ -58,23 +65,26 @@ impl Door {
         service: Arc<HttpProxy<Edge>>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        let door = Arc::new(self);
+        let Self { socket, hall } = self;
+        let hall = Arc::new(hall);
         loop {
             let accepted = tokio::select! {
-                accepted = door.socket.accept() => accepted,
+                accepted = socket.accept() => accepted,
                 _ = shutdown.changed() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    door.starved.store(false, Ordering::Relaxed);
-                    let (door, service) = (door.clone(), service.clone());
-                    tokio::spawn(door.welcome(stream, peer, service, shutdown.clone()));
+                    hall.starved.store(false, Ordering::Relaxed);
+                    let (hall, service) = (hall.clone(), service.clone());
+                    tokio::spawn(hall.welcome(stream, peer, service, shutdown.clone()));
                 }
-                Err(error) => door.cannot_accept(&error).await,
+                Err(error) => hall.cannot_accept(&error).await,
             }
         }
     }
+}
 
+impl Hall {
     /// Some errors are about one connection that is gone already; the others last until descriptors or memory are freed.
     async fn cannot_accept(&self, error: &std::io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
