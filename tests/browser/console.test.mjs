@@ -27,10 +27,10 @@ async function axe(page, what) {
 
 test("a wrong token is refused, a right one leads to the address that was asked for", async () => {
   const page = await visit(chrome, weir, "live?f=key:team-a", { role: null });
-  await page.getByLabel("Token").fill("not-a-token");
+  await page.locator("#token").fill("not-a-token");
   await page.keyboard.press("Enter");
   await page.getByText("this token is not known").waitFor();
-  await page.getByLabel("Token").fill(TOKENS.viewer);
+  await page.locator("#token").fill(TOKENS.viewer);
   await page.keyboard.press("Enter");
   await page.locator("#rows tr[data-id]").first().waitFor();
   assert.match(page.url(), /live\?f=key:team-a$/);
@@ -39,7 +39,7 @@ test("a wrong token is refused, a right one leads to the address that was asked 
   await axe(page, "live of a viewer");
   await page.locator("#who").click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
-  await page.getByLabel("Token").waitFor();
+  await page.locator("#token").waitFor();
   await axe(page, "sign-in");
   await close(page);
 });
@@ -240,8 +240,8 @@ test("a server that dies is said, and its return is noticed", async () => {
   await axe(page, "now without a server");
   await weir.run();
   // Sessions are in memory: the page asks for the token again, and goes on where it was.
-  await page.getByLabel("Token").waitFor({ timeout: 20000 });
-  await page.getByLabel("Token").fill(TOKENS.admin);
+  await page.locator("#token").waitFor({ timeout: 20000 });
+  await page.locator("#token").fill(TOKENS.admin);
   await page.keyboard.press("Enter");
   await page.getByText(/Serving on/).waitFor();
   await page.getByText(/No answer from/).waitFor({ state: "detached" });

@@ -60,7 +60,7 @@ test("2,000 rows a second cost little of the page's thread, and memory is bounde
   const context = await chrome.newContext({ viewport: { width: 1440, height: 900 } }), page = await context.newPage(), faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.goto(`${server.url}/console/live`);
-  await page.getByLabel("Token").fill(TOKENS.viewer);
+  await page.locator("#token").fill(TOKENS.viewer);
   await page.keyboard.press("Enter");
   await until("rows to come", () => server.sent() > 4000, 30000);
   const devtools = await context.newCDPSession(page);
