@@ -71,8 +71,8 @@ export function follow(path, { on, lost }) {
       const wait = [1, 2, 4, 8, 15][Math.min(tries++, 4)] * (.8 + Math.random() * .4);
       lost?.(wait, tries);
       timer = setTimeout(open, wait * 1000);
-      // A stream does not say why it was refused.
-      if (tries < 3) get("session").catch(() => {});
+      // A stream does not say why it was refused: a server that was started anew knows no session.
+      get("session").catch((fault) => { if (fault.status === 401) unauthorized(); });
     };
   };
   const seen = () => {
