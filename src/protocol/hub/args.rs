@@ -5,6 +5,8 @@ use memchr::memchr2;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::protocol::json::surrogates;
+
 /// The arguments as the model, or the client, wrote them. Free text for freeform tools, else meant to be one JSON object.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Args {
@@ -23,13 +25,13 @@ impl Args {
         scanner.push(&self.raw).is_ok() && (scanner.is_complete() || scanner.is_blank())
     }
 
-    /// The text of a JSON object: this one where it is one, unchanged; `{}` for nothing and for other values; a text cut
+    /// The text of a JSON object: this one where it is one, unchanged but for halves of characters, which no parser takes; `{}` for nothing and for other values; a text cut
     /// short is closed; what cannot be saved is handed on as `{"_raw_arguments": "…"}`.
     pub fn object(&self) -> Cow<'_, str> {
         let mut scanner = Scanner::default();
         let sound = scanner.push(&self.raw).is_ok();
         if sound && scanner.is_complete() {
-            return Cow::Borrowed(&self.raw);
+            return whole_characters(&self.raw);
         }
         if self.raw.trim().is_empty() {
             return Cow::Borrowed("{}");
@@ -46,6 +48,14 @@ impl Args {
             Ok(_) => Cow::Borrowed("{}"),
             Err(_) => Cow::Owned(serde_json::json!({ "_raw_arguments": self.raw }).to_string()),
         }
+    }
+}
+
+/// With U+FFFD in the place of every half of a surrogate pair.
+fn whole_characters(text: &str) -> Cow<'_, str> {
+    match surrogates::replaced(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(mended) => Cow::Owned(String::from_utf8_lossy(&mended).into_owned()),
     }
 }
 
@@ -300,6 +310,11 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, expected: &str) {
         assert_eq!(Args::new(raw).object(), expected);
+    }
+
+    #[test]
+    fn half_a_character_is_none() {
+        check(r#"{"a":"\ud83d0"}"#, "{\"a\":\"\u{fffd}0\"}");
     }
 
     #[test]
