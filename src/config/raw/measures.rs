@@ -114,7 +114,11 @@ impl<T: Words + PartialEq> Measure for Word<T> {
 fn show_span(span: Duration) -> String {
     let millis = span.as_millis();
     let units = [(60_000, "m"), (3_600_000, "h"), (86_400_000, "d")];
-    match units.iter().rev().find(|(unit, _)| millis.is_multiple_of(*unit)) {
+    match units
+        .iter()
+        .rev()
+        .find(|(unit, _)| millis.is_multiple_of(*unit))
+    {
         _ if millis == 0 => "0s".to_owned(),
         Some((unit, name)) => format!("{}{name}", millis / unit),
         None if millis.is_multiple_of(1_000) => format!("{}s", millis / 1_000),
@@ -124,7 +128,11 @@ fn show_span(span: Duration) -> String {
 
 fn show_size(bytes: usize) -> String {
     let units = [(1_usize << 10, "KiB"), (1 << 20, "MiB"), (1 << 30, "GiB")];
-    match units.iter().rev().find(|(unit, _)| bytes.is_multiple_of(*unit)) {
+    match units
+        .iter()
+        .rev()
+        .find(|(unit, _)| bytes.is_multiple_of(*unit))
+    {
         Some((unit, name)) if bytes > 0 => format!("{}{name}", bytes / unit),
         _ => bytes.to_string(),
     }

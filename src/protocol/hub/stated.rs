@@ -261,7 +261,6 @@ fn media(input: &InputDetails, output: Option<OutputDetails>) -> Media {
 }
 
 /// `usageMetadata` of Gemini.
-#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct GeminiUsage {
