@@ -77,6 +77,7 @@ fn outcome() -> Outcome {
     let attempt = |failure| Attempt {
         account: "claude-a".into(),
         failure,
+        cause: None,
         took: Duration::from_millis(900),
     };
     Outcome {
