@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use weir::protocol::Dialect;
+use weir::protocol::json::surrogates;
 
 mod gemini;
 mod responses;
@@ -194,13 +195,19 @@ impl Block {
         if self.kind == "thinking" && !self.signed {
             return Err("thinking without a signature".to_owned());
         }
-        let is_object = serde_json::from_str::<serde_json::Map<String, Value>>(&self.text).is_ok();
-        Ok(if self.kind == "tool_use" && !is_object {
+        Ok(if self.kind == "tool_use" && !is_object(&self.text) {
             Arguments::Cut
         } else {
             Arguments::Whole
         })
     }
+}
+
+/// Whether arguments are what their client can read. RFC 8259 lets the escape of half a surrogate pair stand alone, and the clients'
+/// parsers, in Python and JavaScript, take it.
+fn is_object(args: &str) -> bool {
+    let whole = surrogates::replaced(args.as_bytes());
+    serde_json::from_slice::<serde_json::Map<String, Value>>(&whole).is_ok()
 }
 
 /// A call of Chat's, as far as it was told.

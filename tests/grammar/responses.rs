@@ -252,8 +252,7 @@ fn whole(item: &Item, done: &Value) -> Result<(), String> {
         }
         Some("function_call") => {
             let args = done["arguments"].as_str().unwrap_or_default();
-            let whole = serde_json::from_str::<serde_json::Map<String, Value>>(args).is_ok();
-            args == item.args && (whole || done["status"] == "incomplete")
+            args == item.args && (super::is_object(args) || done["status"] == "incomplete")
         }
         Some("custom_tool_call") => done["input"] == json!(item.args),
         Some("tool_search_call") => done["arguments"].is_object(),
