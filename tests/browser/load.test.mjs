@@ -53,10 +53,11 @@ async function replay(sample) {
   return { url: `http://127.0.0.1:${server.address().port}`, sent: () => sent, close: () => { for (const timer of timers) clearInterval(timer); server.closeAllConnections(); server.close(); } };
 }
 
-test("2,000 rows a second cost little of the page's thread, and memory is bounded", async () => {
+test("2,000 rows a second cost little of the page's thread, and memory is bounded", async (t) => {
   await ask(weir, ...call(1));
   const { json } = await until("a row", async () => { const list = await weir.api("requests?limit=1"); return list.json.rows.length && list; });
   const server = await replay({ ...json.rows[0], version: json.version });
+  t.after(() => server.close());
   const context = await chrome.newContext({ viewport: { width: 1440, height: 900 } }), page = await context.newPage(), faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.goto(`${server.url}/console/live`);
@@ -83,5 +84,4 @@ test("2,000 rows a second cost little of the page's thread, and memory is bounde
   assert.ok(to.JSHeapUsedSize < 64 * 1048576, `${to.JSHeapUsedSize} bytes of heap`);
   assert.deepEqual(faults, []);
   await context.close();
-  server.close();
 });
