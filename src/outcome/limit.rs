@@ -26,7 +26,7 @@ impl Scope {
     }
 }
 
-/// What is limited. Each is a [`LimitRow`], and everything that is done with limits follows from the row.
+/// What is limited. Each is a `LimitRow`, and everything that is done with limits follows from the row.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Limit {
     Concurrency,

@@ -23,7 +23,7 @@ pub struct Probed {
     /// Of the answer, if there was one.
     pub status: Option<u16>,
     pub latency: Duration,
-    /// Names of models, in the order of the answer, at most [`MOST_MODELS`].
+    /// Names of models, in the order of the answer, at most `MOST_MODELS`.
     pub models: Vec<String>,
     /// What the upstream said about it, or what went wrong. Without secrets.
     pub detail: Option<String>,
