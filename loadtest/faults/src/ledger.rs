@@ -26,10 +26,12 @@ impl Tokens {
         self.input + self.cache_read + self.output
     }
 
-    fn fits_into(self, other: Self) -> bool {
-        self.input <= other.input
-            && self.cache_read <= other.cache_read
-            && self.output <= other.output
+    /// Whether this is what may be booked of an answer that was cut: of what was stated and what an estimate of the
+    /// relayed part says, the larger. An estimate of a part is at most twice what the whole would have been.
+    fn is_part_of(self, stated: Self, whole: Self) -> bool {
+        let prompt = |tokens: Self| tokens.input + tokens.cache_read;
+        prompt(self) <= prompt(stated).max(2 * prompt(whole))
+            && self.output <= stated.output.max(2 * whole.output)
     }
 }
 
@@ -243,7 +245,9 @@ impl Sums {
         let complete = matches!(outcome, Outcome::Complete { .. });
         let fault = match source {
             "reported" if weir != stated => Some("tokens other than the upstream stated"),
-            "partial" if !weir.fits_into(stated) => Some("more tokens than the upstream stated"),
+            "partial" if !weir.is_part_of(stated, record.asked.tokens) => {
+                Some("more tokens than the answer could have had")
+            }
             "partial" | "none" if complete => Some("a complete answer without its usage"),
             "estimated" if complete && stated != Tokens::default() => {
                 Some("tokens estimated although the upstream stated them")
