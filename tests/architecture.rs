@@ -11,6 +11,8 @@ use tokens::tokens;
 
 #[path = "architecture/documents.rs"]
 mod documents;
+#[path = "architecture/signatures.rs"]
+mod signatures;
 #[path = "architecture/structure.rs"]
 mod structure;
 #[path = "architecture/tokens.rs"]
@@ -156,6 +158,12 @@ const STILL_IN_CIRCLES: &[&str] = &[
     "proxy::charge, proxy::counting, proxy::pump, proxy::relay, proxy::rounds",
 ];
 
+/// Parameters of a function beside `self`. More of them are a type that nobody has named yet.
+const MAX_PARAMETERS: usize = 5;
+
+/// Fields that other files of their room may touch. A type's state is private to its file; this number only shrinks.
+const SHARED_FIELDS: usize = 195;
+
 /// What a finished file does not contain. Compared token by token, so spacing does not matter.
 const UNFINISHED: &[&str] = &[
     "todo!",
@@ -198,6 +206,32 @@ fn methods_stand_in_the_file_of_their_type() {
     );
     faults.retain(|fault| !known.contains(fault));
     verdict(&faults);
+}
+
+#[test]
+fn functions_take_few_parameters() {
+    verdict(&over(&all_rust_files(), |_, text| {
+        signatures::crowded(&tokens(text), MAX_PARAMETERS)
+    }));
+}
+
+/// See `docs/decisions/records.md` for the types whose fields are plainly public.
+#[test]
+fn state_is_private_to_its_file() {
+    let mut files = rust_files("src");
+    files.extend(rust_files("crates"));
+    let shared: usize = files
+        .iter()
+        .map(|file| signatures::shared_fields(&tokens(&read(file))).len())
+        .sum();
+    assert!(
+        shared <= SHARED_FIELDS,
+        "{shared} fields are open to other files, at most {SHARED_FIELDS}: make them private, with verbs on the type"
+    );
+    assert!(
+        SHARED_FIELDS < shared + 10,
+        "only {shared} fields are open to other files: take the number down"
+    );
 }
 
 #[test]

@@ -68,14 +68,7 @@ fn translate(
     (String::from_utf8(out.to_vec()).unwrap(), translator)
 }
 
-fn usage_of(
-    upstream: Dialect,
-    prompt: u64,
-    read: u64,
-    written: u64,
-    output: u64,
-    reasoning: u64,
-) -> Value {
+fn usage_of(upstream: Dialect, [prompt, read, written, output, reasoning]: [u64; 5]) -> Value {
     match upstream {
         Dialect::Anthropic => json!({
             "type": "message", "content": [{ "type": "text", "text": "x" }], "stop_reason": "end_turn",
@@ -249,7 +242,7 @@ proptest! {
         // Gemini does not know what was written.
         let written = if upstream == Dialect::Gemini { 0 } else { written };
         let prompt = input + read + written;
-        let answer = usage_of(upstream, prompt, read, written, output, reasoning).to_string();
+        let answer = usage_of(upstream, [prompt, read, written, output, reasoning]).to_string();
         let answer = translator(client, upstream).response(answer.as_bytes()).unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let written = if client == Dialect::Gemini { 0 } else { written };

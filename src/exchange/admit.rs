@@ -11,6 +11,7 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
+pub use super::received::Arrived;
 use super::received::{self, Asked, Received};
 use super::refusal::Refusal;
 use super::rewrite::{self, Applied};
@@ -144,13 +145,12 @@ pub fn stand_in(gateway: &Gateway, name: &str, now: SystemTime) -> Result<Arc<Cl
 pub fn admit(
     gateway: &Gateway,
     key: Arc<ClientKey>,
-    call: ModelCall,
-    headers: &HeaderMap,
-    body: Bytes,
+    arrived: Arrived<'_>,
     now: SystemTime,
 ) -> Result<Admitted, Refusal> {
+    let headers = arrived.headers;
     let project = origin::project(&gateway.config, &key, headers)?;
-    let mut received = received::read(call, headers, body)?;
+    let mut received = received::read(arrived)?;
     let question = written_out(gateway, &key, &mut received, now)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
     let asked = received.asked()?;

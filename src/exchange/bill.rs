@@ -25,9 +25,9 @@ pub(super) struct Bill {
 
 /// What an answer says and shows of its use.
 pub(super) struct Evidence<'a> {
-    pub(super) stated: Option<(Stated, UsageSource)>,
-    pub(super) written: Written,
-    pub(super) service_tier: Option<&'a str>,
+    pub stated: Option<(Stated, UsageSource)>,
+    pub written: Written,
+    pub service_tier: Option<&'a str>,
 }
 
 impl Bill {

@@ -244,7 +244,13 @@ impl Dispatch {
         let method = dispatched.call.method();
         // Only what makes something says that it sends nothing.
         let length = (length > 0 || *method == Method::POST).then_some(length);
-        target::head(method, &path, endpoint, headers, length, h2)
+        let head = target::Head {
+            method,
+            path: &path,
+            headers,
+            length,
+        };
+        head.written(endpoint, h2)
     }
 
     /// The head of the answer for the client.
@@ -407,8 +413,9 @@ impl Dispatched {
 mod tests {
     use super::*;
     use crate::config;
+    use crate::exchange::Gateway;
+    use crate::exchange::admit::{self, Arrived};
     use crate::exchange::operation::{Operation, operation};
-    use crate::exchange::{Gateway, admit};
 
     /// The body that goes upstream for a request of an Anthropic client.
     fn sent(accounts: &[&str], body: &str) -> Vec<u8> {
@@ -431,7 +438,12 @@ mod tests {
         };
         let key = admit::authenticate(&gateway, &headers, None, wall).expect("anybody");
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let admitted = admit::admit(&gateway, key, call, &headers, body, wall).expect("a request");
+        let arrived = Arrived {
+            call,
+            headers: &headers,
+            body,
+        };
+        let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
         let now = Instant::now();
         let mut dispatch = Dispatch::new(gateway, admitted, None, now);
         match dispatch.next(now, wall, 1) {

@@ -18,7 +18,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 
-use super::admit::{self, Admitted};
+use super::admit::{self, Admitted, Arrived};
 use super::dispatch::Dispatch;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
@@ -235,14 +235,13 @@ impl Explainer<'_> {
         }
         self.read(&key, &call);
         let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);
-        let admitted = admit::admit(
-            &gateway,
-            key,
+        let body = self.ask.body.clone();
+        let arrived = Arrived {
             call,
             headers,
-            self.ask.body.clone(),
-            self.moment.wall,
-        )?;
+            body,
+        };
+        let admitted = admit::admit(&gateway, key, arrived, self.moment.wall)?;
         self.report.request.reserved = Some(self.reserved(&admitted));
         self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
         self.report.session = self.session(&admitted);
@@ -285,9 +284,11 @@ impl Explainer<'_> {
 
     /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
     fn read(&mut self, key: &ClientKey, call: &ModelCall) {
-        let Ok(mut received) =
-            received::read(call.clone(), self.ask.headers, self.ask.body.clone())
-        else {
+        let Ok(mut received) = received::read(Arrived {
+            call: call.clone(),
+            headers: self.ask.headers,
+            body: self.ask.body.clone(),
+        }) else {
             return;
         };
         let (config, headers, wall) = (&self.gateway.config, self.ask.headers, self.moment.wall);

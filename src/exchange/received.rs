@@ -16,37 +16,46 @@ use super::side::Place;
 use crate::config::ClientKey;
 use crate::protocol::json::{self, Draft, Members};
 
+/// A call with all that came of it.
+#[derive(Debug)]
+pub struct Arrived<'a> {
+    pub call: ModelCall,
+    pub headers: &'a HeaderMap,
+    pub body: Bytes,
+}
+
 /// A call as it came, for its rewrites.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) call: ModelCall,
-    pub(super) body: Bytes,
+    pub call: ModelCall,
+    pub body: Bytes,
     /// The members of `body`.
-    pub(super) members: Members,
-    pub(super) stream: bool,
+    pub members: Members,
+    pub stream: bool,
     /// Where a form names its model.
-    pub(super) form: Option<Range<usize>>,
+    pub form: Option<Range<usize>>,
 }
 
 /// A call with its model, after its rewrites.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) call: ModelCall,
-    pub(super) body: Bytes,
+    pub call: ModelCall,
+    pub body: Bytes,
     /// The members of `body`.
-    pub(super) members: Members,
-    pub(super) model: String,
-    pub(super) stream: bool,
+    pub members: Members,
+    pub model: String,
+    pub stream: bool,
     /// Where a form names its model.
-    pub(super) form: Option<Range<usize>>,
+    pub form: Option<Range<usize>>,
 }
 
 /// Reads a call, for its rewrites.
-pub(super) fn read(
-    call: ModelCall,
-    headers: &HeaderMap,
-    mut body: Bytes,
-) -> Result<Received, Refusal> {
+pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
+    let Arrived {
+        call,
+        headers,
+        mut body,
+    } = arrived;
     let mut form = None;
     let mut members = match call.side.as_deref().map(|side| &side.model) {
         Some(Place::Nowhere) => Members::default(),

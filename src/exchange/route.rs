@@ -19,17 +19,17 @@ use crate::tokens::Tokens;
 
 /// What routes are matched against.
 pub(super) struct Facts<'a> {
-    pub(super) key: &'a ClientKey,
-    pub(super) call: &'a ModelCall,
-    pub(super) model: &'a str,
-    pub(super) stream: bool,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) body: &'a [u8],
-    pub(super) tokens: &'a Tokens,
-    pub(super) limits: &'a Limits,
-    pub(super) wall: SystemTime,
+    pub key: &'a ClientKey,
+    pub call: &'a ModelCall,
+    pub model: &'a str,
+    pub stream: bool,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    pub tokens: &'a Tokens,
+    pub limits: &'a Limits,
+    pub wall: SystemTime,
     /// Read out of the body only when a route asks for it.
-    pub(super) needs: OnceCell<Needs>,
+    pub needs: OnceCell<Needs>,
 }
 
 /// The first route that matches and its pool; without a match the default pool.
@@ -227,12 +227,12 @@ fn unmet_need(when: &When, facts: &Facts<'_>) -> Option<Condition> {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Needs {
     /// Asks for reasoning.
-    pub(super) thinking: bool,
+    pub thinking: bool,
     /// Estimated.
-    pub(super) input_tokens: u64,
-    pub(super) images: bool,
+    pub input_tokens: u64,
+    pub images: bool,
     /// Offers the provider's own web search.
-    pub(super) web_search: bool,
+    pub web_search: bool,
 }
 
 impl Facts<'_> {

@@ -20,14 +20,14 @@ use crate::protocol::hub::usage::{Extras, Usage};
 /// What is known of the account that answered, or failed last.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    pub(super) account: Option<Arc<Account>>,
-    pub(super) pool: Option<usize>,
-    pub(super) model: Option<Arc<str>>,
-    pub(super) affinity: Option<Affinity>,
-    pub(super) bill: Bill,
-    pub(super) dialect: Option<Dialect>,
-    pub(super) dropped: Vec<&'static str>,
-    pub(super) violations: Vec<&'static str>,
+    pub account: Option<Arc<Account>>,
+    pub pool: Option<usize>,
+    pub model: Option<Arc<str>>,
+    pub affinity: Option<Affinity>,
+    pub bill: Bill,
+    pub dialect: Option<Dialect>,
+    pub dropped: Vec<&'static str>,
+    pub violations: Vec<&'static str>,
 }
 
 impl Dispatch {

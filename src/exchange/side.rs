@@ -98,10 +98,10 @@ impl Side {
 /// An endpoint of a vendor, asked for.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) dialect: Dialect,
+    pub dialect: Dialect,
     /// The model that the path names.
-    pub(super) model: Option<String>,
-    pub(super) side: Side,
+    pub model: Option<String>,
+    pub side: Side,
 }
 
 /// Why there is none.

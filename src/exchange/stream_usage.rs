@@ -53,9 +53,9 @@ pub(super) struct Asking<'a> {
 /// What goes to the upstream.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) body: Pieces,
+    pub body: Pieces,
     /// What goes instead if it refuses to be asked; `None` = Weir did not ask.
-    pub(super) unasked: Option<Pieces>,
+    pub unasked: Option<Pieces>,
 }
 
 impl Sent {

@@ -74,29 +74,41 @@ fn is_credential(pair: &str) -> bool {
     operation::percent_decode(name) == "key"
 }
 
-/// A request head. HTTP/2 wants an absolute URI and no `Host`; HTTP/1.1 the opposite, and a length.
-pub fn head(
-    method: &Method,
-    path: &str,
-    endpoint: &Endpoint,
-    mut headers: HeaderMap,
-    length: Option<usize>,
-    h2: bool,
-) -> Option<Parts> {
-    let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
-    let builder = http::Request::builder().method(method);
-    let request = if h2 {
-        let scheme = if endpoint.tls { "https" } else { "http" };
-        let uri = format!("{scheme}://{}{path}", endpoint.authority);
-        builder.version(http::Version::HTTP_2).uri(uri)
-    } else {
-        headers.insert(HOST, authority);
-        builder.version(http::Version::HTTP_11).uri(path)
-    };
-    if let Some(length) = length {
-        headers.insert(CONTENT_LENGTH, length.into());
+/// What the head of a request says, whichever HTTP it is for.
+#[derive(Debug)]
+pub struct Head<'a> {
+    pub method: &'a Method,
+    /// With its query.
+    pub path: &'a str,
+    pub headers: HeaderMap,
+    /// Of the body, bytes; `None` sends none.
+    pub length: Option<usize>,
+}
+
+impl Head<'_> {
+    /// The head as it goes to `endpoint`. HTTP/2 wants an absolute URI and no `Host`; HTTP/1.1 the opposite, and a length.
+    pub fn written(self, endpoint: &Endpoint, h2: bool) -> Option<Parts> {
+        let Self {
+            method,
+            path,
+            mut headers,
+            length,
+        } = self;
+        let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
+        let builder = http::Request::builder().method(method);
+        let request = if h2 {
+            let scheme = if endpoint.tls { "https" } else { "http" };
+            let uri = format!("{scheme}://{}{path}", endpoint.authority);
+            builder.version(http::Version::HTTP_2).uri(uri)
+        } else {
+            headers.insert(HOST, authority);
+            builder.version(http::Version::HTTP_11).uri(path)
+        };
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        let (mut parts, ()) = request.body(()).ok()?.into_parts();
+        parts.headers = headers;
+        Some(parts)
     }
-    let (mut parts, ()) = request.body(()).ok()?.into_parts();
-    parts.headers = headers;
-    Some(parts)
 }

@@ -56,6 +56,18 @@ enum Kind {
     },
 }
 
+/// What a request wants of the order of its candidates.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The hash of the pool.
+    pub pool: u64,
+    pub session: Option<Session>,
+    /// The candidate that holds the state which the request refers to.
+    pub bound: Option<usize>,
+    /// Whether the session has a favourite; else the order stands.
+    pub ranked: bool,
+}
+
 impl Default for Exceptions {
     fn default() -> Self {
         Self {
@@ -77,15 +89,13 @@ impl Clone for Exceptions {
 
 impl Exceptions {
     /// Plans a request. The candidates stand in order of preference already.
-    pub(super) fn plan(
-        &self,
-        pool: u64,
-        session: Option<Session>,
-        bound: Option<usize>,
-        ranked: bool,
-        candidates: &[Candidate],
-        now: Instant,
-    ) -> Plan {
+    pub(super) fn plan(&self, wish: Wish, candidates: &[Candidate], now: Instant) -> Plan {
+        let Wish {
+            pool,
+            session,
+            bound,
+            ranked,
+        } = wish;
         if let Some(bound) = bound {
             return Plan::new(&[bound], candidates.len(), Kind::Bound);
         }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::Pool;
 use super::affinity;
-use super::exceptions::Plan;
+use super::exceptions::{Plan, Wish};
 use super::exhausted::{Excluded, Exclusions, Exhausted};
 use super::lease::Lease;
 use super::level::Level;
@@ -350,14 +350,13 @@ impl Pool {
             return None;
         }
         let sticks = select != Select::Failover;
-        Some(self.exceptions.plan(
-            self.rosters.get(pool)?.hash,
-            want.session,
+        let wish = Wish {
+            pool: self.rosters.get(pool)?.hash,
+            session: want.session,
             bound,
-            sticks,
-            candidates,
-            now,
-        ))
+            ranked: sticks,
+        };
+        Some(self.exceptions.plan(wish, candidates, now))
     }
 
     fn settle_affinity(

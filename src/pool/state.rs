@@ -32,9 +32,9 @@ pub(super) struct AccountState {
 /// What concerns one model class of an account.
 #[derive(Clone, Debug)]
 pub(super) struct ModelState {
-    pub(super) class: Box<str>,
-    pub(super) gate: Gate,
-    pub(super) windows: Windows,
+    pub class: Box<str>,
+    pub gate: Gate,
+    pub windows: Windows,
 }
 
 /// How a request came through the gates of an account.

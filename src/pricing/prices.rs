@@ -264,12 +264,12 @@ impl MediaRates {
 /// One price and the models that have it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    pub(super) ids: &'static [&'static str],
-    pub(super) rates: Rates,
-    pub(super) long: Option<Long>,
-    pub(super) media: MediaRates,
-    pub(super) terms: &'static Terms,
-    pub(super) source: &'static str,
+    pub ids: &'static [&'static str],
+    pub rates: Rates,
+    pub long: Option<Long>,
+    pub media: MediaRates,
+    pub terms: &'static Terms,
+    pub source: &'static str,
 }
 
 impl Row {

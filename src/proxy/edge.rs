@@ -24,11 +24,12 @@ use super::request::{Exchange, Stage};
 use super::state::app::App;
 use super::websocket;
 use crate::config::ClientKey;
+use crate::exchange::admit::{self, Arrived};
 use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::exchange::{Gateway, admit, framing, limits, local, origin};
+use crate::exchange::{Gateway, framing, limits, local, origin};
 use crate::outcome::{End, FailureClass};
 
 /// The data plane.
@@ -159,7 +160,12 @@ impl Edge {
         let headers = &session.req_header().headers;
         let (now, wall) = (Instant::now(), SystemTime::now());
         let gateway = exchange.snapshot.gateway.clone();
-        let admitted = admit::admit(&gateway, key, call, headers, body, wall)?;
+        let arrived = Arrived {
+            call,
+            headers,
+            body,
+        };
+        let admitted = admit::admit(&gateway, key, arrived, wall)?;
         exchange.note(&admitted);
         let permit = limits::admit(&gateway, &admitted, now, wall)?;
         match permit {

@@ -11,11 +11,11 @@ use super::registrar::{Family, Registrar};
 /// The families, ready to be recorded into.
 #[derive(Debug)]
 pub(super) struct Families {
-    pub(super) requests: Requests,
-    pub(super) usage: Consumption,
-    pub(super) accounts: Accounts,
-    pub(super) fleet: Fleet,
-    pub(super) weir: Weir,
+    pub requests: Requests,
+    pub usage: Consumption,
+    pub accounts: Accounts,
+    pub fleet: Fleet,
+    pub weir: Weir,
 }
 
 /// Registers everything in `registry` and says what that was.
@@ -35,22 +35,22 @@ pub(super) fn register(registry: &Registry) -> (Families, Vec<Family>) {
 /// How requests went.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) total: IntCounterVec,
-    pub(super) duration: Histogram,
-    pub(super) time_to_first_token: Histogram,
-    pub(super) overhead: Histogram,
-    pub(super) inflight: IntGauge,
-    pub(super) buffered: IntGauge,
-    pub(super) certificates: IntGaugeVec,
-    pub(super) connections: IntGaugeVec,
-    pub(super) rejections: IntCounterVec,
-    pub(super) attempts: IntCounterVec,
-    pub(super) failovers: IntCounterVec,
-    pub(super) stream_end: IntCounterVec,
-    pub(super) affinity: IntCounterVec,
-    pub(super) limit_rejections: IntCounterVec,
-    pub(super) dropped_fields: IntCounterVec,
-    pub(super) violations: IntCounterVec,
+    pub total: IntCounterVec,
+    pub duration: Histogram,
+    pub time_to_first_token: Histogram,
+    pub overhead: Histogram,
+    pub inflight: IntGauge,
+    pub buffered: IntGauge,
+    pub certificates: IntGaugeVec,
+    pub connections: IntGaugeVec,
+    pub rejections: IntCounterVec,
+    pub attempts: IntCounterVec,
+    pub failovers: IntCounterVec,
+    pub stream_end: IntCounterVec,
+    pub affinity: IntCounterVec,
+    pub limit_rejections: IntCounterVec,
+    pub dropped_fields: IntCounterVec,
+    pub violations: IntCounterVec,
 }
 
 impl Requests {
@@ -160,16 +160,16 @@ impl Requests {
 /// What they used, and what that costs.
 #[derive(Debug)]
 pub(super) struct Consumption {
-    pub(super) tokens: IntCounterVec,
-    pub(super) reasoning: IntCounterVec,
-    pub(super) cost: CounterVec,
-    pub(super) project_requests: IntCounterVec,
-    pub(super) project_tokens: IntCounterVec,
-    pub(super) project_cost: CounterVec,
-    pub(super) budget_used: GaugeVec,
-    pub(super) unpriced: IntCounterVec,
-    pub(super) usage_source: IntCounterVec,
-    pub(super) usage_refused: IntCounterVec,
+    pub tokens: IntCounterVec,
+    pub reasoning: IntCounterVec,
+    pub cost: CounterVec,
+    pub project_requests: IntCounterVec,
+    pub project_tokens: IntCounterVec,
+    pub project_cost: CounterVec,
+    pub budget_used: GaugeVec,
+    pub unpriced: IntCounterVec,
+    pub usage_source: IntCounterVec,
+    pub usage_refused: IntCounterVec,
 }
 
 impl Consumption {
@@ -242,12 +242,12 @@ impl Consumption {
 /// The accounts, as they are at the time of the scrape.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    pub(super) state: IntGaugeVec,
-    pub(super) cooldown: GaugeVec,
-    pub(super) inflight: IntGaugeVec,
-    pub(super) window: GaugeVec,
-    pub(super) spared: IntCounterVec,
-    pub(super) token_refreshes: IntCounterVec,
+    pub state: IntGaugeVec,
+    pub cooldown: GaugeVec,
+    pub inflight: IntGaugeVec,
+    pub window: GaugeVec,
+    pub spared: IntCounterVec,
+    pub token_refreshes: IntCounterVec,
 }
 
 impl Accounts {
@@ -296,13 +296,13 @@ impl Accounts {
 /// Weir itself.
 #[derive(Debug)]
 pub(super) struct Weir {
-    pub(super) access_log_dropped: IntCounter,
-    pub(super) ledger_failures: IntCounter,
-    pub(super) config_generation: IntGauge,
-    pub(super) config_successful: IntGauge,
-    pub(super) config_timestamp: Gauge,
-    pub(super) config_hash: IntGaugeVec,
-    pub(super) build: IntGaugeVec,
+    pub access_log_dropped: IntCounter,
+    pub ledger_failures: IntCounter,
+    pub config_generation: IntGauge,
+    pub config_successful: IntGauge,
+    pub config_timestamp: Gauge,
+    pub config_hash: IntGaugeVec,
+    pub build: IntGaugeVec,
 }
 
 impl Weir {

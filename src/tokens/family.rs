@@ -6,24 +6,24 @@ use crate::protocol::models;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Family {
     /// Tokens over those of `o200k_base`.
-    pub(super) prose: f64,
-    pub(super) code: f64,
-    pub(super) cjk: f64,
+    pub prose: f64,
+    pub code: f64,
+    pub cjk: f64,
     /// A tool's description and schema over their JSON.
-    pub(super) schema: f64,
+    pub schema: f64,
     /// Per message.
-    pub(super) message: u64,
+    pub message: u64,
     /// Per tool.
-    pub(super) tool: u64,
+    pub tool: u64,
     /// Once, as soon as there is a tool: when the model may choose, and when it must call one.
-    pub(super) tools: (u64, u64),
+    pub tools: (u64, u64),
     /// Once per request.
-    pub(super) request: u64,
-    pub(super) pictures: Pictures,
+    pub request: u64,
+    pub pictures: Pictures,
     /// Per page of a PDF.
-    pub(super) page: u64,
+    pub page: u64,
     /// Kept reasoning over its visible text.
-    pub(super) reasoning: f64,
+    pub reasoning: f64,
 }
 
 /// How pictures count.

@@ -6,8 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Size {
-    pub(super) width: u32,
-    pub(super) height: u32,
+    pub width: u32,
+    pub height: u32,
 }
 
 /// The size of a PNG, JPEG, GIF or WebP. `None` = it is none of these, or does not say so in its first 192 KiB.

@@ -10,25 +10,25 @@ use super::frames::Framing;
 /// A generative request. Each dialect's module reads its own body into one.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
-    pub(super) model: Cow<'a, str>,
+    pub model: Cow<'a, str>,
     /// `None`: one plain body.
-    pub(super) stream: Option<Framing>,
-    pub(super) tail: Tail,
+    pub stream: Option<Framing>,
+    pub tail: Tail,
     /// Answers of the model in the history: 0 in a fresh conversation.
-    pub(super) rounds: usize,
-    pub(super) tools: Vec<Tool<'a>>,
-    pub(super) choice: Choice<'a>,
-    pub(super) reasoning: Option<Reasoning>,
-    pub(super) max_output: Option<u64>,
-    pub(super) stops: Vec<String>,
+    pub rounds: usize,
+    pub tools: Vec<Tool<'a>>,
+    pub choice: Choice<'a>,
+    pub reasoning: Option<Reasoning>,
+    pub max_output: Option<u64>,
+    pub stops: Vec<String>,
     /// A JSON Schema that the answer must follow.
-    pub(super) schema: Option<&'a RawValue>,
+    pub schema: Option<&'a RawValue>,
     /// Chat: a last chunk with the usage.
-    pub(super) include_usage: bool,
+    pub include_usage: bool,
     /// Some part of the prompt is marked for caching.
-    pub(super) cached: bool,
+    pub cached: bool,
     /// Chat as it was before tools: `functions` and `function_call`.
-    pub(super) legacy: bool,
+    pub legacy: bool,
 }
 
 /// What came after the model's last turn: the only part of a history that the answer depends on.
@@ -41,11 +41,11 @@ pub(super) struct Tail {
 /// A tool that the client offers.
 #[derive(Clone, Debug)]
 pub(super) struct Tool<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) schema: Option<&'a RawValue>,
+    pub name: Cow<'a, str>,
+    pub schema: Option<&'a RawValue>,
     /// Takes text instead of JSON.
-    pub(super) freeform: bool,
-    pub(super) namespace: Option<Cow<'a, str>>,
+    pub freeform: bool,
+    pub namespace: Option<Cow<'a, str>>,
 }
 
 /// `tool_choice`, in all its spellings.
@@ -61,9 +61,9 @@ pub(super) enum Choice<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Reasoning {
     /// As text, or only as opaque state.
-    pub(super) visible: bool,
+    pub visible: bool,
     /// Opaque state to be sent back: a signature, encrypted content.
-    pub(super) opaque: bool,
+    pub opaque: bool,
 }
 
 /// Who said an item of the history.
@@ -120,11 +120,11 @@ impl Tail {
 #[derive(Debug, Deserialize)]
 pub(super) struct Part<'a> {
     #[serde(borrow, default, rename = "type")]
-    pub(super) kind: Cow<'a, str>,
+    pub kind: Cow<'a, str>,
     #[serde(default)]
-    pub(super) text: Option<String>,
+    pub text: Option<String>,
     #[serde(borrow, default)]
-    pub(super) content: Option<&'a RawValue>,
+    pub content: Option<&'a RawValue>,
 }
 
 /// A content in either of its spellings.

@@ -27,11 +27,11 @@ pub(super) enum Fault {
 /// A failure with its words.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    pub(super) fault: Fault,
-    pub(super) message: Option<String>,
-    pub(super) param: Option<&'static str>,
+    pub fault: Fault,
+    pub message: Option<String>,
+    pub param: Option<&'static str>,
     /// For Gemini, which says it in the body.
-    pub(super) retry_seconds: Option<u64>,
+    pub retry_seconds: Option<u64>,
 }
 
 impl Fault {

@@ -58,10 +58,10 @@ impl<'a> Head<'a> {
 /// From what the vendor's headers of an answer are made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letterhead<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) number: u64,
-    pub(super) created: i64,
-    pub(super) knobs: &'a Knobs,
+    pub dialect: Dialect,
+    pub number: u64,
+    pub created: i64,
+    pub knobs: &'a Knobs,
 }
 
 impl Letterhead<'_> {

@@ -61,9 +61,9 @@ pub(super) enum Before {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Break {
     /// Events that get through.
-    pub(super) after: u64,
+    pub after: u64,
     /// What follows them.
-    pub(super) how: Ending,
+    pub how: Ending,
 }
 
 /// How an answer breaks off.

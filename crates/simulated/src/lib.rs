@@ -44,6 +44,7 @@ pub use self::script::{Script, Step, Steps};
 
 use self::endpoint::Endpoint;
 use self::head::Head;
+use self::plan::Stamp;
 use self::stats::Stats;
 use self::turn::Turn;
 
@@ -115,7 +116,8 @@ impl Simulated {
             Endpoint::Health => return self.own(200, &json!({"status": "ok"})),
             _ => {}
         }
-        Turn::new(self, request, head, endpoint.dialect(), number, created).answer(&endpoint)
+        let stamp = Stamp { number, created };
+        Turn::new(self, request, head, endpoint.dialect(), stamp).answer(&endpoint)
     }
 
     fn control(&self, body: &[u8]) -> Script {
@@ -145,14 +147,8 @@ impl Simulated {
     fn own(&self, status: u16, body: &Value) -> Script {
         let entry = self.stats.uncounted();
         let headers = vec![head::content_type(head::JSON)];
-        Script::new(
-            status,
-            headers,
-            to_bytes(body),
-            &Knobs::default(),
-            None,
-            entry,
-        )
+        let steps = Steps::whole(to_bytes(body), &Knobs::default(), None, entry);
+        Script::new(status, headers, steps)
     }
 }
 

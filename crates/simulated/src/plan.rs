@@ -15,18 +15,18 @@ use crate::usage::Usage;
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The request's number, from which every other id is made.
-    pub(super) number: u64,
+    pub number: u64,
     /// What follows the prefix in the id of the answer.
-    pub(super) id: String,
-    pub(super) created: i64,
-    pub(super) model: String,
-    pub(super) blocks: Vec<Block>,
-    pub(super) stop: Stop,
-    pub(super) usage: Usage,
-    pub(super) include_usage: bool,
-    pub(super) legacy: bool,
+    pub id: String,
+    pub created: i64,
+    pub model: String,
+    pub blocks: Vec<Block>,
+    pub stop: Stop,
+    pub usage: Usage,
+    pub include_usage: bool,
+    pub legacy: bool,
     /// What a broken stream says.
-    pub(super) failure: Failure,
+    pub failure: Failure,
 }
 
 /// A piece of content.
@@ -41,13 +41,13 @@ pub(super) enum Block {
 /// A tool call.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) name: String,
-    pub(super) namespace: Option<String>,
+    pub name: String,
+    pub namespace: Option<String>,
     /// JSON, or plain text for a freeform tool.
-    pub(super) arguments: String,
-    pub(super) freeform: bool,
+    pub arguments: String,
+    pub freeform: bool,
     /// Position among the calls of this answer.
-    pub(super) slot: usize,
+    pub slot: usize,
 }
 
 /// Why an answer ends.
@@ -63,16 +63,21 @@ pub(super) enum Stop {
 /// What a plan is made from besides the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
-    pub(super) number: u64,
-    pub(super) created: i64,
-    pub(super) body_length: usize,
+    pub number: u64,
+    pub created: i64,
 }
 
 impl Plan {
     /// `echo` gives the answer text that replaces the usual one.
-    pub(super) fn new(ask: &Ask<'_>, knobs: &Knobs, stamp: Stamp, echo: Option<String>) -> Self {
+    pub(super) fn new(
+        ask: &Ask<'_>,
+        knobs: &Knobs,
+        stamp: Stamp,
+        body_length: usize,
+        echo: Option<String>,
+    ) -> Self {
         let mut blocks = Vec::with_capacity(2);
-        let mut usage = prompt_usage(ask, knobs, stamp.body_length);
+        let mut usage = prompt_usage(ask, knobs, body_length);
 
         let thinking = ask.reasoning.filter(|_| knobs.reasoning != Some(0));
         usage.reasoning = match (thinking, knobs.reasoning) {

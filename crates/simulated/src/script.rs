@@ -82,16 +82,11 @@ struct Pace {
 }
 
 impl Script {
-    pub(super) fn new(
-        status: u16,
-        headers: Vec<(HeaderName, HeaderValue)>,
-        body: Bytes,
-        knobs: &Knobs,
-        ending: Option<Break>,
-        entry: Entry,
-    ) -> Self {
-        let length = Some(body.len() as u64);
-        let steps = Steps::new(Body::Whole(body), knobs, ending, entry);
+    pub(super) fn new(status: u16, headers: Vec<(HeaderName, HeaderValue)>, steps: Steps) -> Self {
+        let length = match &steps.body {
+            Body::Whole(body) => Some(body.len() as u64),
+            Body::Stream(..) => None,
+        };
         Self {
             before: Vec::new(),
             status,
@@ -100,27 +95,22 @@ impl Script {
             steps,
         }
     }
+}
+
+impl Steps {
+    pub(super) fn whole(body: Bytes, knobs: &Knobs, ending: Option<Break>, entry: Entry) -> Self {
+        Self::new(Body::Whole(body), knobs, ending, entry)
+    }
 
     pub(super) fn stream(
-        headers: Vec<(HeaderName, HeaderValue)>,
-        stream: Box<Stream>,
-        frames: Frames,
+        (stream, frames): (Stream, Frames),
         knobs: &Knobs,
         ending: Option<Break>,
         entry: Entry,
     ) -> Self {
-        let steps = Steps::new(Body::Stream(stream, frames), knobs, ending, entry);
-        Self {
-            before: Vec::new(),
-            status: 200,
-            headers,
-            length: None,
-            steps,
-        }
+        Self::new(Body::Stream(Box::new(stream), frames), knobs, ending, entry)
     }
-}
 
-impl Steps {
     fn new(body: Body, knobs: &Knobs, ending: Option<Break>, entry: Entry) -> Self {
         Self {
             body,

@@ -9,7 +9,7 @@ use super::frames::{Frames, Framing};
 use super::head::{self, Head, Letterhead};
 use super::knobs::{Before, Break, Ending, Knobs};
 use super::plan::{Plan, Stamp};
-use super::script::{Script, Step};
+use super::script::{Script, Step, Steps};
 use super::stream::{Stream, Writer};
 use super::{
     Request, Simulated, anthropic, completions, gemini, openai_chat, openai_responses, to_bytes,
@@ -28,8 +28,7 @@ pub(super) struct Turn<'a> {
     knobs: Knobs,
     /// The faults among the knobs apply to this request.
     faulty: bool,
-    number: u64,
-    created: i64,
+    stamp: Stamp,
 }
 
 impl<'a> Turn<'a> {
@@ -38,8 +37,7 @@ impl<'a> Turn<'a> {
         request: Request<'a>,
         head: Head<'a>,
         dialect: Dialect,
-        number: u64,
-        created: i64,
+        stamp: Stamp,
     ) -> Self {
         Self {
             simulated,
@@ -48,8 +46,7 @@ impl<'a> Turn<'a> {
             dialect,
             knobs: simulated.live.load().knobs_of(head.key),
             faulty: false,
-            number,
-            created,
+            stamp,
         }
     }
 
@@ -66,7 +63,7 @@ impl<'a> Turn<'a> {
             return Err(Failure::new(Fault::Auth, None));
         }
         self.head.obey(&mut self.knobs).map_err(invalid)?;
-        self.faulty = self.knobs.faulty(self.number);
+        self.faulty = self.knobs.faulty(self.stamp.number);
         match endpoint {
             Endpoint::Control | Endpoint::Health | Endpoint::Stats | Endpoint::Unknown(_) => {
                 let message = format!("Not found: {}", self.request.path);
@@ -99,7 +96,7 @@ impl<'a> Turn<'a> {
                 if let Some(script) = self.fault() {
                     return Ok(script);
                 }
-                let (number, created) = (self.number, self.created);
+                let Stamp { number, created } = self.stamp;
                 let body =
                     vendor::answer(vendor, &self.request, &settings.models, number, created)?;
                 Ok(self.plain(200, Usage::default(), to_bytes(&body)))
@@ -131,7 +128,7 @@ impl<'a> Turn<'a> {
         for text in &ask.tail.texts {
             self.knobs.obey(text).map_err(invalid)?;
         }
-        self.faulty = self.knobs.faulty(self.number);
+        self.faulty = self.knobs.faulty(self.stamp.number);
         let settings = &self.simulated.settings;
         let listed = || settings.models.iter().any(|model| *model == ask.model);
         if settings.only_listed_models && !listed() {
@@ -185,12 +182,8 @@ impl<'a> Turn<'a> {
 
     fn plan(&self, ask: &Ask<'_>) -> Plan {
         let echo = self.knobs.echo_headers.then(|| vendor::echo(&self.request));
-        let stamp = Stamp {
-            number: self.number,
-            created: self.created,
-            body_length: self.request.body.len(),
-        };
-        Plan::new(ask, &self.knobs, stamp, echo)
+        let length = self.request.body.len();
+        Plan::new(ask, &self.knobs, self.stamp, length, echo)
     }
 
     /// The faults that replace the whole answer.
@@ -204,8 +197,8 @@ impl<'a> Turn<'a> {
             let headers = vec![head::content_type(head::HTML)];
             let entry = self.begin(status, Usage::default(), false);
             let body = Bytes::from_static(BAD_GATEWAY);
-            let script = Script::new(status, headers, body, knobs, None, entry);
-            return Some(self.finish(script));
+            let steps = Steps::whole(body, knobs, None, entry);
+            return Some(self.finish(Script::new(status, headers, steps)));
         }
         if knobs
             .ending
@@ -239,14 +232,8 @@ impl<'a> Turn<'a> {
         }
         let headers = self.letterhead().headers(status, head::JSON);
         let entry = self.begin(status, usage, false);
-        self.finish(Script::new(
-            status,
-            headers,
-            body,
-            &self.knobs,
-            ending,
-            entry,
-        ))
+        let steps = Steps::whole(body, &self.knobs, ending, entry);
+        self.finish(Script::new(status, headers, steps))
     }
 
     fn stream(&self, plan: Plan, writer: Writer, framing: Framing) -> Script {
@@ -260,22 +247,15 @@ impl<'a> Turn<'a> {
         let entry = self.begin(200, plan.usage, true);
         let stream = Stream::new(plan, writer, self.knobs.chunk, self.knobs.ping_every);
         let frames = Frames::new(framing);
-        let ending = self.ending();
-        self.finish(Script::stream(
-            headers,
-            Box::new(stream),
-            frames,
-            &self.knobs,
-            ending,
-            entry,
-        ))
+        let steps = Steps::stream((stream, frames), &self.knobs, self.ending(), entry);
+        self.finish(Script::new(200, headers, steps))
     }
 
     fn letterhead(&self) -> Letterhead<'_> {
         Letterhead {
             dialect: self.dialect,
-            number: self.number,
-            created: self.created,
+            number: self.stamp.number,
+            created: self.stamp.created,
             knobs: &self.knobs,
         }
     }

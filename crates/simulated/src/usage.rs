@@ -4,17 +4,17 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Usage {
     /// Prompt tokens that no cache had and none was asked to keep.
-    pub(super) input: u64,
+    pub input: u64,
     /// Prompt tokens read from the cache.
-    pub(super) cache_read: u64,
+    pub cache_read: u64,
     /// Prompt tokens written to the cache for five minutes.
-    pub(super) cache_write_5m: u64,
+    pub cache_write_5m: u64,
     /// Prompt tokens written to the cache for an hour.
-    pub(super) cache_write_1h: u64,
+    pub cache_write_1h: u64,
     /// Every token that was generated, reasoning too.
-    pub(super) output: u64,
+    pub output: u64,
     /// The part of `output` that is reasoning.
-    pub(super) reasoning: u64,
+    pub reasoning: u64,
 }
 
 impl Usage {

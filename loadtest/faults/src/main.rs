@@ -29,7 +29,7 @@ use client::Clients;
 use ledger::Ledger;
 use proxy::{Proxy, Resources};
 use random::Random;
-use report::{Figures, Report};
+use report::{Figures, Report, Seen};
 use setup::Setup;
 
 #[tokio::main]
@@ -165,27 +165,33 @@ async fn soak(options: &Options) -> Result<Report, String> {
     if options.judges_memory() {
         fill(options, &proxy, &ledger, &ids).await;
     }
-    load(options, options.warm_up, &setup, &proxy, &ledger, &ids).await?;
+    let soak = Soak {
+        options,
+        setup: &setup,
+        proxy: &proxy,
+        ledger: &ledger,
+        ids: &ids,
+    };
+    soak.load(options.warm_up).await?;
     let warm = proxy.resources()?;
     let began = Instant::now();
-    load(options, options.duration, &setup, &proxy, &ledger, &ids).await?;
+    soak.load(options.duration).await?;
     let took = began.elapsed();
     let end = proxy.resources()?;
     let figures = Figures::read(&proxy).await?;
     setup.stop();
     let left = descriptors_return(&proxy, start).await?;
     let stopped = proxy.stop().await;
-    let sums = ledger.close();
-    Ok(Report::new(
-        options,
-        &setup,
-        &sums,
-        &figures,
-        [start, warm, end, left],
+    let seen = Seen {
+        setup: &setup,
+        sums: &ledger.close(),
+        figures: &figures,
+        resources: [start, warm, end, left],
         took,
-        &proxy,
+        proxy: &proxy,
         stopped,
-    ))
+    };
+    Ok(Report::new(options, seen))
 }
 
 /// Fills what Weir remembers of responses, which is bounded: what grows after that is a leak.
@@ -209,60 +215,72 @@ fn clients(proxy: &Proxy, ledger: &Arc<Ledger>, ids: &Arc<AtomicU64>) -> Clients
     }
 }
 
-/// Bad weather and clients for a while; then fair weather, and quiet.
-async fn load(
-    options: &Options,
-    time: Duration,
-    setup: &Setup,
-    proxy: &Proxy,
-    ledger: &Arc<Ledger>,
-    ids: &Arc<AtomicU64>,
-) -> Result<(), String> {
-    let running = Arc::new(AtomicBool::new(true));
-    let mut background = JoinSet::new();
-    for (number, upstream) in setup.upstreams.iter().enumerate() {
-        let random = Random::new(options.seed ^ (number as u64 + 1) << 32);
-        background.spawn(setup::weather(
-            upstream.clone(),
-            random,
-            proxy.admin,
+/// What a soak loads, and with what.
+#[derive(Debug)]
+struct Soak<'a> {
+    options: &'a Options,
+    setup: &'a Setup,
+    proxy: &'a Proxy,
+    ledger: &'a Arc<Ledger>,
+    ids: &'a Arc<AtomicU64>,
+}
+
+impl Soak<'_> {
+    /// Bad weather and clients for a while; then fair weather, and quiet.
+    async fn load(&self, time: Duration) -> Result<(), String> {
+        let Self {
+            options,
+            setup,
+            proxy,
+            ledger,
+            ids,
+        } = *self;
+        let running = Arc::new(AtomicBool::new(true));
+        let mut background = JoinSet::new();
+        for (number, upstream) in setup.upstreams.iter().enumerate() {
+            let random = Random::new(options.seed ^ (number as u64 + 1) << 32);
+            background.spawn(setup::weather(
+                upstream.clone(),
+                random,
+                proxy.admin,
+                running.clone(),
+            ));
+        }
+        background.spawn(upstream::void_tokens(
+            setup.endpoint.clone(),
             running.clone(),
         ));
+        background.spawn(setup::reloads(
+            setup.text.clone(),
+            setup.file.clone(),
+            running.clone(),
+        ));
+        let clients = Arc::new(clients(proxy, ledger, ids));
+        let mut asking = JoinSet::new();
+        for number in 0..options.clients {
+            asking.spawn(
+                clients
+                    .clone()
+                    .run(options.seed.wrapping_mul(0x1000) + ids.load(Ordering::Relaxed) + number),
+            );
+        }
+        tokio::time::sleep(time).await;
+        clients.stop.store(true, Ordering::Relaxed);
+        running.store(false, Ordering::Relaxed);
+        background.shutdown().await;
+        for upstream in &setup.upstreams {
+            upstream.weather.clear();
+        }
+        while asking.join_next().await.is_some() {}
+        ids.store(clients.ids.load(Ordering::Relaxed), Ordering::Relaxed);
+        // Every request has its line, and the allocator has had time to give back what it holds for a moment.
+        let deadline = Instant::now() + SETTLING;
+        while ledger.open() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(CALM).await;
+        Ok(())
     }
-    background.spawn(upstream::void_tokens(
-        setup.endpoint.clone(),
-        running.clone(),
-    ));
-    background.spawn(setup::reloads(
-        setup.text.clone(),
-        setup.file.clone(),
-        running.clone(),
-    ));
-    let clients = Arc::new(clients(proxy, ledger, ids));
-    let mut asking = JoinSet::new();
-    for number in 0..options.clients {
-        asking.spawn(
-            clients
-                .clone()
-                .run(options.seed.wrapping_mul(0x1000) + ids.load(Ordering::Relaxed) + number),
-        );
-    }
-    tokio::time::sleep(time).await;
-    clients.stop.store(true, Ordering::Relaxed);
-    running.store(false, Ordering::Relaxed);
-    background.shutdown().await;
-    for upstream in &setup.upstreams {
-        upstream.weather.clear();
-    }
-    while asking.join_next().await.is_some() {}
-    ids.store(clients.ids.load(Ordering::Relaxed), Ordering::Relaxed);
-    // Every request has its line, and the allocator has had time to give back what it holds for a moment.
-    let deadline = Instant::now() + SETTLING;
-    while ledger.open() > 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    tokio::time::sleep(CALM).await;
-    Ok(())
 }
 
 /// Waits until the file descriptors are back to where they were, and says how many are open then.

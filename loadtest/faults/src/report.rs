@@ -33,6 +33,21 @@ pub struct Report {
     pub violations: Vec<String>,
 }
 
+/// All that a soak leaves to be judged.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) setup: &'a Setup,
+    pub(crate) sums: &'a Sums,
+    pub(crate) figures: &'a Figures,
+    /// At the start, after the warm-up, at the end of the load, and when all clients have left.
+    pub(crate) resources: [Resources; 4],
+    /// How long the load lasted.
+    pub(crate) took: Duration,
+    pub(crate) proxy: &'a Proxy,
+    /// Why Weir did not stop in good order, if it did not.
+    pub(crate) stopped: Result<(), String>,
+}
+
 impl Figures {
     pub async fn read(proxy: &Proxy) -> Result<Self, String> {
         let (_, text) = proxy.get("/metrics").await?;
@@ -78,17 +93,16 @@ impl Figures {
 }
 
 impl Report {
-    #[expect(clippy::too_many_arguments, reason = "everything that was seen, once")]
-    pub(crate) fn new(
-        options: &Options,
-        setup: &Setup,
-        sums: &Sums,
-        figures: &Figures,
-        [start, warm, end, left]: [Resources; 4],
-        took: Duration,
-        proxy: &Proxy,
-        stopped: Result<(), String>,
-    ) -> Self {
+    pub(crate) fn new(options: &Options, seen: Seen<'_>) -> Self {
+        let Seen {
+            setup,
+            sums,
+            figures,
+            resources: [start, warm, end, left],
+            took,
+            proxy,
+            stopped,
+        } = seen;
         let mut report = Self {
             rows: Vec::new(),
             violations: Vec::new(),

@@ -11,8 +11,8 @@ use crate::config::{Group, Pool, Route, When};
 
 /// The names that conditions can match; `None` when nothing is to be said of those that match none.
 pub(super) struct Known<'a> {
-    pub(super) keys: Option<Vec<&'a str>>,
-    pub(super) groups: Option<Vec<&'a str>>,
+    pub keys: Option<Vec<&'a str>>,
+    pub groups: Option<Vec<&'a str>>,
 }
 
 impl<'a> Known<'a> {

@@ -62,14 +62,20 @@ fn moment() -> Moment {
 
 /// As a key by its name.
 fn ask(gateway: &Gateway, key: &str, body: &str) -> Report {
-    asked(gateway, Some(key), None, &HeaderMap::new(), body, moment()).expect("a report")
+    asked(
+        gateway,
+        Some(key),
+        (None, &HeaderMap::new()),
+        body,
+        moment(),
+    )
+    .expect("a report")
 }
 
 fn asked(
     gateway: &Gateway,
     key: Option<&str>,
-    path: Option<&str>,
-    headers: &HeaderMap,
+    (path, headers): (Option<&str>, &HeaderMap),
     body: &str,
     moment: Moment,
 ) -> Result<Report, String> {
@@ -249,8 +255,7 @@ keys: [{{ name: team, key: x }}]
         asked(
             &gateway,
             Some("team"),
-            path,
-            &HeaderMap::new(),
+            (path, &HeaderMap::new()),
             &body,
             moment(),
         )
@@ -283,8 +288,7 @@ fn what_one_dialect_cannot_say_is_named_with_the_reason() {
         asked(
             &gateway(yaml),
             None,
-            Some("/v1/messages"),
-            &none,
+            (Some("/v1/messages"), &none),
             SEARCH,
             moment(),
         )
@@ -319,7 +323,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     let moment = moment();
     let none = HeaderMap::new();
     let report =
-        |moment| asked(&gateway, Some("team"), None, &none, SONNET, moment).expect("a report");
+        |moment| asked(&gateway, Some("team"), (None, &none), SONNET, moment).expect("a report");
     let standing = |report: &Report| {
         let of_key = report
             .limits
@@ -364,7 +368,7 @@ fn refusals_are_those_of_the_live_path() {
     let gateway = gateway(HOUSE);
     let none = HeaderMap::new();
     let status = |key, path, headers: &HeaderMap, body| {
-        let report = asked(&gateway, key, path, headers, body, moment()).expect("a report");
+        let report = asked(&gateway, key, (path, headers), body, moment()).expect("a report");
         report.answer.map_or(200, |answer| answer.status)
     };
     assert_eq!(status(None, None, &none, SONNET), 401);
@@ -411,7 +415,7 @@ fn a_question_that_makes_no_sense_is_no_refusal() {
     let gateway = gateway(HOUSE);
     let none = HeaderMap::new();
     let wrong = |key, path, body| {
-        asked(&gateway, key, path, &none, body, moment()).expect_err("a wrong question")
+        asked(&gateway, key, (path, &none), body, moment()).expect_err("a wrong question")
     };
     assert!(wrong(Some("nobody"), None, SONNET).contains("team"));
     assert!(wrong(Some("team"), None, "{}").contains("`messages`"));
@@ -426,8 +430,7 @@ fn counting_for_another_dialect_is_answered_by_an_estimate() {
     let report = asked(
         &gateway,
         Some("team"),
-        path,
-        &HeaderMap::new(),
+        (path, &HeaderMap::new()),
         HAIKU,
         moment(),
     );
@@ -447,8 +450,7 @@ fn an_endpoint_that_weir_does_not_interpret_has_its_account_too() {
     let report = asked(
         &gateway,
         None,
-        path,
-        &HeaderMap::new(),
+        (path, &HeaderMap::new()),
         r#"{"requests":[]}"#,
         moment(),
     );
@@ -468,7 +470,7 @@ fn an_endpoint_that_weir_does_not_interpret_has_its_account_too() {
 fn the_session_is_told_by_its_kind() {
     let gateway = gateway(HOUSE);
     let headers = header("x-claude-code-session-id", "s-1");
-    let report = asked(&gateway, Some("team"), None, &headers, SONNET, moment());
+    let report = asked(&gateway, Some("team"), (None, &headers), SONNET, moment());
     let session = report.expect("a report").session.expect("one");
     assert_eq!(
         (session.kind, session.id.as_str()),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::config;
 use crate::exchange::Gateway;
-use crate::exchange::admit::{self, Admitted};
+use crate::exchange::admit::{self, Admitted, Arrived};
 use crate::exchange::operation::{Operation, operation};
 
 const PATHS: [(&str, &str); 4] = [
@@ -71,7 +71,12 @@ impl<'a> Ask<'a> {
         };
         let key = admit::authenticate(gateway, &self.headers, None, self.now)?;
         let body = Bytes::copy_from_slice(self.body.as_bytes());
-        admit::admit(gateway, key, call, &self.headers, body, self.now)
+        let arrived = Arrived {
+            call,
+            headers: &self.headers,
+            body,
+        };
+        admit::admit(gateway, key, arrived, self.now)
     }
 
     #[track_caller]
@@ -145,7 +150,12 @@ fn a_request_that_no_rewrite_changes_is_the_same_buffer() {
         panic!("not a model call");
     };
     let key = admit::authenticate(&gateway, &headers, None, UNIX_EPOCH).expect("anybody");
-    let admitted = admit::admit(&gateway, key, call, &headers, body.clone(), UNIX_EPOCH);
+    let arrived = Arrived {
+        call,
+        headers: &headers,
+        body: body.clone(),
+    };
+    let admitted = admit::admit(&gateway, key, arrived, UNIX_EPOCH);
     let admitted = admitted.expect("a request");
     assert_eq!(admitted.body.as_ptr(), body.as_ptr());
     assert_eq!(admitted.rewrites.names(&gateway.config), ["r".into()]);

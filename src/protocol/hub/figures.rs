@@ -66,8 +66,8 @@ pub(super) fn compactions<'de, D: Deserializer<'de>>(
 /// Tokens by what they are of: Gemini's lists of `{ modality, tokenCount }`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Modalities {
-    pub(super) audio: u64,
-    pub(super) image: u64,
+    pub audio: u64,
+    pub image: u64,
 }
 
 impl<'de> Deserialize<'de> for Modalities {

@@ -26,14 +26,14 @@ pub(super) enum Seen {
 #[derive(Debug)]
 pub(super) struct Delta {
     /// Tells the block of the answer that it belongs to.
-    pub(super) slot: Vec<u8>,
-    pub(super) text: String,
+    pub slot: Vec<u8>,
+    pub text: String,
     /// Where the text stands in the data, quotes included.
-    pub(super) at: Range<usize>,
+    pub at: Range<usize>,
     /// Whether it also says that the answer is over.
-    pub(super) closing: bool,
+    pub closing: bool,
     /// The object in the data that also says the role.
-    pub(super) role_in: Option<Range<usize>>,
+    pub role_in: Option<Range<usize>>,
 }
 
 /// The data without the role that stands in this object of it.

@@ -11,9 +11,9 @@ use crate::config::{Admin, Role};
 /// Somebody who is known.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
-    pub(super) name: Arc<str>,
-    pub(super) role: Role,
-    pub(super) via: Via,
+    pub name: Arc<str>,
+    pub role: Role,
+    pub via: Via,
 }
 
 /// How somebody showed who they are.

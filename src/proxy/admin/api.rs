@@ -22,13 +22,13 @@ use crate::telemetry::recent::filter::Filter;
 
 /// What it is served from.
 pub(super) struct Parts<'a> {
-    pub(super) app: &'a Arc<App>,
-    pub(super) reloads: &'a Handle,
-    pub(super) source: &'a Source,
-    pub(super) guard: &'a Guard,
-    pub(super) streams: &'a Arc<Streams>,
-    pub(super) turns: &'a Arc<Turns>,
-    pub(super) inside: &'a Inside,
+    pub app: &'a Arc<App>,
+    pub reloads: &'a Handle,
+    pub source: &'a Source,
+    pub guard: &'a Guard,
+    pub streams: &'a Arc<Streams>,
+    pub turns: &'a Arc<Turns>,
+    pub inside: &'a Inside,
 }
 
 pub(super) enum Served {

@@ -23,14 +23,14 @@ pub(super) struct Audit {
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     /// `None` when nobody was recognised.
-    pub(super) who: Option<&'a Who>,
-    pub(super) address: Option<IpAddr>,
+    pub who: Option<&'a Who>,
+    pub address: Option<IpAddr>,
     /// A word of a fixed set, `account.drain` say.
-    pub(super) action: &'static str,
+    pub action: &'static str,
     /// What it was done to.
-    pub(super) subject: &'a str,
-    pub(super) from: Option<&'a str>,
-    pub(super) to: Option<&'a str>,
+    pub subject: &'a str,
+    pub from: Option<&'a str>,
+    pub to: Option<&'a str>,
 }
 
 impl Audit {

@@ -115,9 +115,9 @@ fn pools_out(statuses: &[AccountStatus], pools: &[PoolNames<'_>]) -> Vec<Value> 
 /// A pool by its names.
 #[derive(Debug)]
 pub(super) struct PoolNames<'a> {
-    pub(super) name: &'a str,
-    pub(super) accounts: Vec<&'a str>,
-    pub(super) fallback: Option<&'a str>,
+    pub name: &'a str,
+    pub accounts: Vec<&'a str>,
+    pub fallback: Option<&'a str>,
 }
 
 /// The budgets of which the largest share is used, at most [`SHOWN`] of them.

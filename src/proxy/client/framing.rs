@@ -43,7 +43,7 @@ enum State {
 
 /// A byte that no two parsers are sure to read alike, after so many that are good.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Malformed(pub(super) usize);
+pub(super) struct Malformed(pub usize);
 
 impl Framing {
     pub(super) fn new() -> Self {

@@ -23,9 +23,9 @@ use crate::telemetry::rejection::Rejection;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// `None` = any number.
-    pub(super) requests: Option<u32>,
+    pub requests: Option<u32>,
     /// From one answer to the next request.
-    pub(super) idle: Duration,
+    pub idle: Duration,
 }
 
 /// A connection, to the proxy an application of its own.

@@ -35,9 +35,9 @@ struct Marks {
 /// Where the health of an endpoint is kept, whatever its addresses are.
 #[derive(Clone)]
 pub(super) struct Checked {
-    pub(super) registry: Arc<HealthRegistry>,
+    pub registry: Arc<HealthRegistry>,
     /// Position in `Account::endpoints`.
-    pub(super) endpoint: usize,
+    pub endpoint: usize,
 }
 
 impl Addresses {

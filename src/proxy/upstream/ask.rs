@@ -17,14 +17,14 @@ use crate::protocol::json::Pieces;
 /// What is asked.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
-    pub(super) method: Method,
+    pub method: Method,
     /// With its query.
-    pub(super) path: &'a str,
-    pub(super) endpoint: &'a Endpoint,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Bytes>,
+    pub path: &'a str,
+    pub endpoint: &'a Endpoint,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
     /// Bytes of an answer that are read.
-    pub(super) longest: usize,
+    pub longest: usize,
 }
 
 /// Why there is no answer.
@@ -74,9 +74,13 @@ impl Ask<'_> {
         mut session: HttpSession,
     ) -> Result<(HttpSession, u16, Bytes), AskFault> {
         let h2 = matches!(session, HttpSession::H2(_));
-        let length = self.body.as_ref().map(Bytes::len);
-        let (method, headers) = (&self.method, self.headers.clone());
-        let head = target::head(method, self.path, self.endpoint, headers, length, h2);
+        let head = target::Head {
+            method: &self.method,
+            path: self.path,
+            headers: self.headers.clone(),
+            length: self.body.as_ref().map(Bytes::len),
+        };
+        let head = head.written(self.endpoint, h2);
         let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
         let body = Pieces::from(self.body.clone().unwrap_or_default());
         session.set_write_timeout(Some(WRITE_TIMEOUT));

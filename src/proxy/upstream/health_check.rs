@@ -40,8 +40,8 @@ pub(super) struct HealthChecks {
 
 /// Whom the checks of an account tell, and as what.
 pub(super) struct Told {
-    pub(super) identity: u64,
-    pub(super) on_health: OnHealth,
+    pub identity: u64,
+    pub on_health: OnHealth,
 }
 
 /// The check of an endpoint: a plain `GET`, never a generative call.

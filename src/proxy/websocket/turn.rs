@@ -40,25 +40,25 @@ pub(super) enum Told {
 
 /// How a turn ended.
 pub(super) struct Ended {
-    pub(super) lane: Lane,
+    pub lane: Lane,
     /// What it continued, what was new, and what came of it, if that can be continued.
-    pub(super) remembered: Option<Remembered>,
+    pub remembered: Option<Remembered>,
 }
 
 pub(super) struct Remembered {
-    pub(super) id: String,
-    pub(super) previous: Option<String>,
-    pub(super) input: Bytes,
-    pub(super) output: Bytes,
+    pub id: String,
+    pub previous: Option<String>,
+    pub input: Bytes,
+    pub output: Bytes,
 }
 
 /// What a turn is to do.
 pub(super) struct Task {
-    pub(super) lane: Lane,
-    pub(super) body: Vec<u8>,
-    pub(super) previous: Option<String>,
+    pub lane: Lane,
+    pub body: Vec<u8>,
+    pub previous: Option<String>,
     /// New items.
-    pub(super) input: Bytes,
+    pub input: Bytes,
 }
 
 impl Caller {

@@ -8,36 +8,36 @@ use crate::usage::Usage;
 #[derive(Default, Serialize)]
 pub(super) struct Event<'a> {
     #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    pub(super) sequence_number: u64,
+    pub kind: &'static str,
+    pub sequence_number: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) item_id: Option<&'a str>,
+    pub item_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) output_index: Option<usize>,
+    pub output_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) content_index: Option<usize>,
+    pub content_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) summary_index: Option<usize>,
+    pub summary_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) delta: Option<&'a str>,
+    pub delta: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) text: Option<&'a str>,
+    pub text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refusal: Option<&'a str>,
+    pub refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<&'a str>,
+    pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) arguments: Option<&'a str>,
+    pub arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) input: Option<&'a str>,
+    pub input: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) logprobs: Option<[(); 0]>,
+    pub logprobs: Option<[(); 0]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) part: Option<Part<'a>>,
+    pub part: Option<Part<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) item: Option<Item<'a>>,
+    pub item: Option<Item<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) response: Option<Box<Response<'a>>>,
+    pub response: Option<Box<Response<'a>>>,
 }
 
 impl<'a> Event<'a> {
@@ -60,37 +60,37 @@ impl<'a> Event<'a> {
 /// The response object.
 #[derive(Serialize)]
 pub(super) struct Response<'a> {
-    pub(super) id: String,
-    pub(super) object: &'static str,
-    pub(super) created_at: i64,
-    pub(super) completed_at: Option<i64>,
-    pub(super) status: &'static str,
-    pub(super) background: bool,
-    pub(super) error: Option<Value>,
-    pub(super) incomplete_details: Option<Reason>,
-    pub(super) instructions: (),
-    pub(super) max_output_tokens: (),
-    pub(super) model: &'a str,
-    pub(super) output: Vec<Item<'a>>,
-    pub(super) parallel_tool_calls: bool,
-    pub(super) previous_response_id: (),
-    pub(super) reasoning: Reasoning,
-    pub(super) service_tier: &'static str,
-    pub(super) store: bool,
-    pub(super) temperature: f64,
-    pub(super) text: Text,
-    pub(super) tool_choice: &'static str,
-    pub(super) tools: [(); 0],
-    pub(super) top_p: f64,
-    pub(super) truncation: &'static str,
-    pub(super) usage: Option<WireUsage>,
-    pub(super) user: (),
-    pub(super) metadata: Metadata,
+    pub id: String,
+    pub object: &'static str,
+    pub created_at: i64,
+    pub completed_at: Option<i64>,
+    pub status: &'static str,
+    pub background: bool,
+    pub error: Option<Value>,
+    pub incomplete_details: Option<Reason>,
+    pub instructions: (),
+    pub max_output_tokens: (),
+    pub model: &'a str,
+    pub output: Vec<Item<'a>>,
+    pub parallel_tool_calls: bool,
+    pub previous_response_id: (),
+    pub reasoning: Reasoning,
+    pub service_tier: &'static str,
+    pub store: bool,
+    pub temperature: f64,
+    pub text: Text,
+    pub tool_choice: &'static str,
+    pub tools: [(); 0],
+    pub top_p: f64,
+    pub truncation: &'static str,
+    pub usage: Option<WireUsage>,
+    pub user: (),
+    pub metadata: Metadata,
 }
 
 #[derive(Serialize)]
 pub(super) struct Reason {
-    pub(super) reason: &'static str,
+    pub reason: &'static str,
 }
 
 /// The settings that a request left alone.
@@ -102,13 +102,13 @@ pub(super) struct Reasoning {
 
 #[derive(Serialize)]
 pub(super) struct Text {
-    pub(super) format: Format,
+    pub format: Format,
 }
 
 #[derive(Serialize)]
 pub(super) struct Format {
     #[serde(rename = "type")]
-    pub(super) kind: &'static str,
+    pub kind: &'static str,
 }
 
 #[derive(Serialize)]

@@ -5,8 +5,7 @@ fn ask_at(gateway: &Gateway, moment: Moment) -> Report {
     asked(
         gateway,
         Some("team"),
-        None,
-        &HeaderMap::new(),
+        (None, &HeaderMap::new()),
         SONNET,
         moment,
     )
@@ -57,8 +56,7 @@ fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
     let report = asked(
         &gateway,
         Some("narrow"),
-        None,
-        &HeaderMap::new(),
+        (None, &HeaderMap::new()),
         SONNET,
         moment,
     )

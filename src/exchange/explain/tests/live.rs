@@ -42,7 +42,7 @@ fn it_says_what_happens_and_changes_nothing() {
                 in_flight: Some(0),
             };
             let headers = HeaderMap::new();
-            let report = asked(&asked_of, Some("team"), None, &headers, &body, moment);
+            let report = asked(&asked_of, Some("team"), (None, &headers), &body, moment);
             let report = report.expect("a report");
             let failure = match next(&mut state) % 5 {
                 0 => Some(throttled(20)),
@@ -91,7 +91,12 @@ fn live(
     };
     let dialect = call.dialect;
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let admitted = admit::admit(gateway, key, call, &headers, body, moment.wall).expect("admitted");
+    let arrived = Arrived {
+        call,
+        headers: &headers,
+        body,
+    };
+    let admitted = admit::admit(gateway, key, arrived, moment.wall).expect("admitted");
     let mut dispatch = Dispatch::new(Arc::clone(gateway), admitted, None, moment.now);
     let mut now = moment.now;
     loop {

@@ -1,7 +1,7 @@
 //! From the hub's events to the events of this dialect.
 use bytes::BytesMut;
 
-use super::items::{self, Call, Thought};
+use super::items::{self, Begun, Call, Thought};
 use super::message::Message;
 use super::writer::Writer;
 use crate::protocol::hub::block::{CallKind, Hosted};
@@ -176,9 +176,13 @@ impl State {
                 },
             ) => {
                 state.close("completed", writer, out);
-                Ok(Self::Call(Call::open(
-                    slot, &id, namespace, &name, kind, writer, out,
-                )))
+                let begun = Begun {
+                    call_id: id.into_owned(),
+                    namespace,
+                    name: name.into_owned(),
+                    is_freeform: kind == CallKind::Freeform,
+                };
+                Ok(Self::Call(Call::open(slot, begun, writer, out)))
             }
             (Self::Call(mut call), Event::ToolArgs { slot, fragment }) if slot == call.slot => {
                 if !fragment.is_empty() {

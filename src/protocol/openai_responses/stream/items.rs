@@ -6,7 +6,7 @@ use super::super::client_tools::ClientTool;
 use super::super::wire::{AnswerItemOut, EventOut, PartOut, SearchOut};
 use super::writer::{Writer, raw};
 use crate::protocol::hub::args::Args;
-use crate::protocol::hub::block::{CallKind, ToolCall};
+use crate::protocol::hub::block::ToolCall;
 use crate::protocol::hub::opaque::{self, Opaque};
 use crate::protocol::hub::read::Str;
 
@@ -116,19 +116,28 @@ pub struct Call {
     args: String,
 }
 
+/// What the first event of a call says of it.
+#[derive(Debug)]
+pub struct Begun {
+    /// The id that its result will name.
+    pub call_id: String,
+    pub namespace: Option<String>,
+    pub name: String,
+    pub is_freeform: bool,
+}
+
 impl Call {
-    pub fn open(
-        slot: usize,
-        call_id: &str,
-        namespace: Option<String>,
-        name: &str,
-        kind: CallKind,
-        writer: &mut Writer,
-        out: &mut BytesMut,
-    ) -> Self {
-        let is_freeform = kind == CallKind::Freeform;
-        let is_own = namespace.is_none() && writer.context.reply.client_tools.contains(&name);
-        let own = ClientTool::of(name).filter(|_| is_own);
+    /// The call that `begun` begins.
+    pub fn open(slot: usize, begun: Begun, writer: &mut Writer, out: &mut BytesMut) -> Self {
+        let Begun {
+            call_id,
+            namespace,
+            name,
+            is_freeform,
+        } = begun;
+        let is_own =
+            namespace.is_none() && writer.context.reply.client_tools.contains(&name.as_str());
+        let own = ClientTool::of(&name).filter(|_| is_own);
         let call = Self {
             slot,
             own,
@@ -137,9 +146,9 @@ impl Call {
                 None if is_freeform => "ctc_",
                 None => "fc_",
             }),
-            answers_to: call_id.to_owned(),
+            answers_to: call_id,
             namespace,
-            name: name.to_owned(),
+            name,
             is_freeform,
             args: String::new(),
         };

@@ -6,13 +6,13 @@ use crate::proxy::admin::requests::Query;
 
 /// What is asked for.
 pub(super) struct Ask {
-    pub(super) from: Date,
-    pub(super) to: Date,
-    pub(super) today: Date,
-    pub(super) by: Dimension,
+    pub from: Date,
+    pub to: Date,
+    pub today: Date,
+    pub by: Dimension,
     /// Part of the name of a row.
-    pub(super) holds: String,
-    pub(super) csv: bool,
+    pub holds: String,
+    pub csv: bool,
 }
 
 impl Ask {
