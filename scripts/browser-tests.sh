@@ -35,6 +35,8 @@ cmp -s tests/browser/package-lock.json "$work/node_modules/installed.json" || {
   (cd "$work" && npm ci --silent --ignore-scripts --no-audit --no-fund)
   cp tests/browser/package-lock.json "$work/node_modules/installed.json"
 }
+# The types of the pages, as their JSDoc and the browser's own declare them.
+"$work/node_modules/.bin/tsc" -p tests/browser/tsconfig.json
 pictures=$PWD/docs/console/pictures
 cd "$work"
 if [ "${1:-}" = --pictures ]; then

@@ -867,6 +867,48 @@ fn faults_of_fragments_have_their_file_and_line() {
 }
 
 #[test]
+fn what_the_admin_plane_writes_is_read_after_what_is_included() {
+    let (directory, path) = included("", &[("a.yaml", "groups: [{ name: second }]\n")]);
+    let kept = directory.path().join("state/conf.d");
+    fs::create_dir_all(&kept).expect("a directory");
+    fs::write(kept.join("groups.yaml"), "groups: [{ name: third }]\n").expect("a writable file");
+    fs::write(kept.join("groups.yaml.bak"), "nonsense").expect("a writable file");
+    let state = directory.path().join("state");
+    let parse = |text: &str, state: &str| {
+        config::parse(&path.display().to_string(), text, &|name| {
+            (name == "STATE_DIRECTORY").then(|| state.to_owned())
+        })
+        .unwrap_or_else(|faults| panic!("{}", lines(&faults)))
+    };
+    let names = |config: &config::Config| {
+        let names = config.groups.iter().map(|group| group.name.to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let with = |admin: &str| format!("{INCLUDING}groups: [{{ name: first }}]\n{admin}");
+    let state = state.display().to_string();
+    let by_default = parse(&with("admin:\n"), &format!("{state}:/other"));
+    assert_eq!(names(&by_default), "first second third");
+    let found = by_default.admin.and_then(|admin| admin.fragments);
+    assert_eq!(found.as_deref(), Some(&*kept));
+    assert!(
+        by_default.files.contains(&kept),
+        "a new file in it is noticed"
+    );
+    let named = parse(&with("admin: { fragments: state/conf.d }\n"), "relative");
+    assert_eq!(names(&named), "first second third");
+    // It need not be there yet; without an admin plane nobody writes.
+    let absent = parse(&with("admin: { fragments: later.d }\n"), &state);
+    assert_eq!(names(&absent), "first second");
+    assert_eq!(names(&parse(&with(""), &state)), "first second");
+    // A name that the configuration has, too, is a fault.
+    fs::write(kept.join("groups.yaml"), "groups: [{ name: first }]\n").expect("a writable file");
+    let twice = with("admin: { fragments: state/conf.d }\n");
+    fs::write(&path, twice).expect("a writable file");
+    let said = lines(&config::load(&path).expect_err("no configuration"));
+    assert!(said.contains("a second time"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_included_is_said_where_it_is_named() {
     let include = |entry: &str| INCLUDING.replace("\"conf.d/*.yaml\"", entry);
     for (entry, expected) in [

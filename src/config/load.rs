@@ -5,11 +5,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use super::Config;
 use super::compile::{Missing, World, compile};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
 use super::secret::hex;
+use super::shown::masked;
 use super::sources::{self, Sources};
 use super::yaml;
 use super::yaml::cursor::Cursor;
@@ -17,6 +17,7 @@ use super::yaml::decode::Decode;
 use super::yaml::document::{self, Node};
 use super::yaml::faults::Faults;
 use super::yaml::fragments;
+use super::{Config, Shown};
 
 /// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
@@ -31,15 +32,29 @@ pub fn check_without_secrets(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 
 fn load_with(path: &Path, missing: Missing) -> Result<Config, Vec<Diagnostic>> {
     let name = path.display().to_string();
-    let sources =
-        Sources::read(path).map_err(|(line, message)| vec![whole_file(&name, line, message)])?;
-    build(&name, &sources, &|name| std::env::var(name).ok(), missing)
+    build(&name, &read(path)?, &environment, missing)
+}
+
+fn read(path: &Path) -> Result<Sources, Vec<Diagnostic>> {
+    let told = |(line, message)| vec![whole_file(&path.display().to_string(), line, message)];
+    Sources::read(path, &environment).map_err(told)
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// As [`load`], were `fragment` to hold `text`: what the admin plane asks before it writes there.
+pub fn check_fragment(path: &Path, fragment: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
+    let sources = read(path)?.with(fragment, text);
+    let name = path.display().to_string();
+    build(&name, &sources, &environment, Missing::Refused)
 }
 
 /// As [`load`], of a text that is to become the file.
 pub fn check_text(path: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
     let name = path.display().to_string();
-    parse(&name, text, &|name| std::env::var(name).ok())
+    parse(&name, text, &environment)
 }
 
 /// As [`load`], with the text and the environment given. Relative paths begin at the directory of `file_name`.
@@ -48,15 +63,32 @@ pub fn parse(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Vec<Diagnostic>> {
-    let sources = Sources::of(text.to_owned(), directory_of(file_name));
+    let sources = Sources::of(text.to_owned(), directory_of(file_name), env);
     build(file_name, &sources, env, Missing::Refused)
 }
 
 /// What [`Config::hash`] would be of what is on disk now; `None` = it cannot be read.
 pub fn hash_on_disk(path: &Path) -> Option<String> {
-    Sources::read(path)
+    Sources::read(path, &environment)
         .ok()
         .map(|sources| hex(&sources.digest()))
+}
+
+/// The texts that are on disk now, with their secrets masked.
+pub fn shown_on_disk(path: &Path) -> Result<Vec<Shown>, Vec<Diagnostic>> {
+    let sources = read(path)?;
+    Ok(shown(&path.display().to_string(), &sources))
+}
+
+fn shown(file_name: &str, sources: &Sources) -> Vec<Shown> {
+    let one = |file: String, text: &str| Shown {
+        file,
+        text: masked(text),
+    };
+    let fragments = sources.fragments.iter();
+    let fragments = fragments.map(|own| one(own.path.display().to_string(), &own.text));
+    let own = one(file_name.to_owned(), &sources.text);
+    std::iter::once(own).chain(fragments).collect()
 }
 
 fn directory_of(file_name: &str) -> &Path {
@@ -81,6 +113,10 @@ fn build(
     match config {
         Some(mut config) => {
             config.files.extend_from_slice(&sources.watched);
+            if let Some(admin) = &mut config.admin {
+                config.shown = shown(file_name, sources).into();
+                admin.fragments.clone_from(&sources.kept);
+            }
             Ok(Config { warnings, ..config })
         }
         // Whoever withholds a value has recorded a fault; should that be forgotten, this is still no configuration.

@@ -3,6 +3,7 @@
 //! | room | what it is |
 //! | --- | --- |
 //! | `load` | the one door: a file, the environment or the demo |
+//! | `shown` | a text with its secrets masked |
 //! | `sources` | the texts on disk: the configuration and its fragments, read until two readings agree |
 //! | `compile` | `raw` → [`Config`]: defaults, references, and what one member alone cannot show; reads the files that are referred to |
 //! | `raw` | the file, member for member: the schema, and every setting's default and range |
@@ -17,12 +18,13 @@ mod compile;
 mod load;
 mod raw;
 mod settings;
+mod shown;
 mod sources;
 mod yaml;
 
 pub use load::{
-    check_text, check_without_secrets, demo, from_environment, has_vendor_key, hash_on_disk, load,
-    parse,
+    check_fragment, check_text, check_without_secrets, demo, from_environment, has_vendor_key,
+    hash_on_disk, load, parse, shown_on_disk,
 };
 pub use raw::schema::schema;
 pub use raw::values::{valid_admin_address, valid_name};

@@ -21,6 +21,8 @@ pub struct Sources {
     pub fragments: Vec<Fragment>,
     /// Every file and directory whose change asks for a reload, but the file itself.
     pub watched: Vec<PathBuf>,
+    /// The directory of the fragments that the admin plane writes.
+    pub kept: Option<PathBuf>,
     /// Place, what was found and expected, what to do.
     faults: Vec<(Place, String, &'static str)>,
 }
@@ -34,9 +36,12 @@ pub struct Fragment {
 
 impl Sources {
     /// Reads a file and what it includes; or the line (0 = none) and what is wrong.
-    pub fn read(path: &Path) -> Result<Self, (usize, String)> {
+    pub fn read(
+        path: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, (usize, String)> {
         let directory = path.parent().unwrap_or(Path::new(""));
-        let read = || text_of(path).map(|text| Self::of(text, directory));
+        let read = || text_of(path).map(|text| Self::of(text, directory, env));
         let mut sources = read()?;
         for _ in 0..MOST_READINGS {
             if sources.fragments.is_empty() && sources.watched.is_empty() {
@@ -52,23 +57,76 @@ impl Sources {
     }
 
     /// The text and what it includes; relative paths begin at `directory`.
-    pub fn of(text: String, directory: &Path) -> Self {
+    pub fn of(text: String, directory: &Path, env: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut sources = Self {
             text,
             ..Self::default()
         };
+        let state = env("STATE_DIRECTORY").filter(|_| sources.text.contains("admin"));
         // Most configurations include nothing, and are not read twice for that.
-        if sources.text.contains("include")
+        let words = ["include", "fragments"];
+        if (state.is_some() || words.iter().any(|word| sources.text.contains(word)))
             && let Ok((root, _)) = document::read(plain(&sources.text), 0)
-            && let Kind::Mapping(entries) = &root.kind
-            && let Some((_, list)) = entries.iter().find(|(key, _)| &*key.text == "include")
-            && let Kind::List(patterns) = &list.kind
         {
-            for pattern in patterns {
-                sources.include(pattern, directory);
+            if let Some((_, list)) = member(&root, "include")
+                && let Kind::List(patterns) = &list.kind
+            {
+                for pattern in patterns {
+                    sources.include(pattern, directory);
+                }
+            }
+            if let Some((place, admin)) = member(&root, "admin") {
+                sources.keep(place, admin, directory, state.as_deref());
             }
         }
         sources
+    }
+
+    /// Takes what the admin plane has written: in `admin.fragments`, else in `conf.d` of the state directory.
+    fn keep(&mut self, place: Place, admin: &Node, directory: &Path, state: Option<&str>) {
+        let (place, kept) = match member(admin, "fragments") {
+            Some((_, node)) => match &node.kind {
+                Kind::Scalar { text, .. } if !node.is_null() => (node.place, directory.join(text)),
+                _ => return, // The decoder says so.
+            },
+            // systemd names several with colons between them.
+            None => match state.and_then(|all| all.split(':').next()).map(Path::new) {
+                Some(state) if state.is_absolute() => (place, state.join("conf.d")),
+                _ => return,
+            },
+        };
+        let kept = std::path::absolute(&kept).unwrap_or(kept);
+        self.watched.push(kept.clone());
+        match matching(&kept, "*.yaml") {
+            Ok(paths) => {
+                for path in paths {
+                    self.add(place, path);
+                }
+            }
+            // It is made when something is to be written.
+            Err(_) if !kept.exists() => {}
+            Err(why) => {
+                let found = format!(
+                    "found a directory that cannot be read ({why}), expected fragments in it"
+                );
+                let hint = "whoever runs weir must be able to read `admin.fragments`";
+                self.faults.push((place, found, hint));
+            }
+        }
+        self.kept = Some(kept);
+    }
+
+    /// As if `path`, in the directory that the admin plane writes to, held `text`.
+    pub fn with(mut self, path: &Path, text: &str) -> Self {
+        let text = text.to_owned();
+        match self.fragments.iter_mut().find(|own| own.path == path) {
+            Some(own) => own.text = text,
+            None => self.fragments.push(Fragment {
+                path: path.to_owned(),
+                text,
+            }),
+        }
+        self
     }
 
     /// SHA-256 of the file; with fragments over all of them.
@@ -172,6 +230,15 @@ impl Sources {
             }
         }
     }
+}
+
+/// A member of a mapping, and where its key stands.
+fn member<'a>(node: &'a Node, name: &str) -> Option<(Place, &'a Node)> {
+    let Kind::Mapping(entries) = &node.kind else {
+        return None;
+    };
+    let (key, value) = entries.iter().find(|(key, _)| &*key.text == name)?;
+    Some((key.place, value))
 }
 
 /// The text without the byte order mark with which some editors begin UTF-8.

@@ -248,6 +248,93 @@ test("a server that dies is said, and its return is noticed", async () => {
   await close(page);
 });
 
+test("a key is made, shown once, works, is changed and revoked", async () => {
+  const page = await visit(chrome, weir, "keys");
+  await page.getByRole("button", { name: "New …" }).click();
+  await page.waitForURL(/keys\?new=1/);
+  await page.getByLabel("name", { exact: true }).fill("made-here");
+  await page.getByLabel("usd_per_day").fill("2.5");
+  await page.getByLabel("models").fill("claude-*, gpt-*");
+  await axe(page, "a new key");
+  await page.getByRole("button", { name: "What would change" }).click();
+  await page.locator(".diff .ln.add").first().waitFor();
+  assert.equal((await weir.api("keys/made-here")).status, 404, "nothing is written before it is saved");
+  await axe(page, "what would change");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  const key = (await page.locator("dialog #made").textContent()).trim();
+  await axe(page, "a key handed over");
+  const hello = { model: "claude-sonnet-5", max_tokens: 10, messages: [{ role: "user", content: "x" }] };
+  assert.equal(await ask(weir, "/v1/messages", { "x-api-key": key, "anthropic-version": "2023-06-01" }, hello), 200);
+  await page.getByRole("button", { name: "I have it" }).click();
+  await page.locator('tr[data-key="made-here"]').waitFor();
+  assert.ok(!(await page.content()).includes(key), "it is shown once");
+  const acts = async (name) => { await page.locator('[data-more="made-here"]').click(); await page.getByRole("menuitem", { name }).click(); };
+  await acts(/^Change/);
+  await page.getByLabel("usd_per_day").fill("7");
+  await page.getByRole("button", { name: "What would change" }).click();
+  await page.locator(".diff .ln.ren").first().waitFor();
+  // Another admin was quicker: nothing is overwritten.
+  assert.equal((await weir.api("keys/made-here", { method: "PATCH", body: { debug: true } })).status, 200);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByRole("alert").getByText(/has changed/).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await acts(/^Rotate/);
+  await page.getByRole("button", { name: "Rotate", exact: true }).click();
+  const second = (await page.locator("dialog #made").textContent()).trim();
+  assert.notEqual(second, key);
+  assert.equal(await ask(weir, "/v1/messages", { "x-api-key": key, "anthropic-version": "2023-06-01" }, hello), 401);
+  await page.getByRole("button", { name: "I have it" }).click();
+  await acts(/^Revoke/);
+  await page.getByRole("button", { name: "Revoke", exact: true }).click();
+  await page.locator('tr[data-key="made-here"]').waitFor({ state: "detached" });
+  assert.equal(await ask(weir, "/v1/messages", { "x-api-key": second, "anthropic-version": "2023-06-01" }, hello), 401);
+  const done = (await weir.api("audit")).json.rows.filter((r) => r.subject === "made-here").map((r) => r.action);
+  assert.deepEqual(done.reverse(), ["key.create", "key.change", "key.rotate", "key.revoke"]);
+  await close(page);
+});
+
+test("an account is tested before it is saved, and its key never comes back", async () => {
+  const page = await visit(chrome, weir, "keys?list=accounts&new=1");
+  await page.getByLabel("name", { exact: true }).fill("extra");
+  await page.getByLabel("base_url").fill(weir.upstream.replace("127.0.0.1", "127.0.0.253"));
+  await page.getByLabel("key", { exact: true }).fill("up-extra-secret");
+  await page.getByRole("button", { name: "What would change" }).click();
+  await page.getByText("Test at the upstream").waitFor();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.locator('tr[data-key="extra"]').waitFor();
+  await axe(page, "accounts");
+  const shown = (await weir.api("accounts/extra")).text;
+  assert.ok(!shown.includes("up-extra-secret") && shown.includes("***"), shown);
+  await page.locator('[data-more="extra"]').click();
+  await page.getByRole("menuitem", { name: /^Take away/ }).click();
+  await page.getByRole("button", { name: "Take away", exact: true }).click();
+  await page.locator('tr[data-key="extra"]').waitFor({ state: "detached" });
+  await close(page);
+  const viewer = await visit(chrome, weir, "keys", { role: "viewer" });
+  await viewer.locator("table.keys-t tbody tr").first().waitFor();
+  assert.equal(await viewer.getByRole("button", { name: /New/ }).count(), 0);
+  await close(viewer);
+});
+
+test("the text of the configuration is shown masked, and a reload says what it would change", async () => {
+  const page = await visit(chrome, weir, "config");
+  await page.locator("#texts pre").first().waitFor();
+  const text = await page.locator("#texts").textContent();
+  assert.ok(text.includes("claude-a") && text.includes("***") && !text.includes("up-claude-a"), "masked");
+  writeFileSync(weir.file, weir.text.replace("name: long, accounts: [gemini-a]", "name: long, accounts: [gemini-a, vllm-spot]"));
+  await until("the change to be in force", async () => (await weir.api("config/text")).text.includes("[gemini-a, vllm-spot]"));
+  await page.locator("#of option").nth(2).waitFor({ state: "attached" });
+  await page.locator("#of").selectOption({ index: 2 });
+  await page.locator("#texts .ln.add").getByText(/vllm-spot/).waitFor();
+  await axe(page, "config with a comparison");
+  await page.getByRole("button", { name: "Reload" }).click();
+  await page.locator("dialog").getByRole("button", { name: "Reload" }).click();
+  await page.getByText("Reload: unchanged").waitFor();
+  writeFileSync(weir.file, weir.text);
+  await until("it to be as before", async () => !(await weir.api("config/text")).text.includes("[gemini-a, vllm-spot]"));
+  await close(page);
+});
+
 test("a fault of the configuration is on every page, at its line", async () => {
   const page = await visit(chrome, weir, "live");
   writeFileSync(weir.file, weir.text.replace("ledger:", "legder:"));
@@ -256,6 +343,7 @@ test("a fault of the configuration is on every page, at its line", async () => {
   await page.getByText(/legder/).first().waitFor();
   writeFileSync(weir.file, weir.text);
   await page.getByRole("button", { name: "Reload" }).click();
+  await page.locator("dialog").getByRole("button", { name: "Reload" }).click();
   await page.getByText("disk = applied").waitFor();
   await close(page);
 });
@@ -284,7 +372,7 @@ test("what openapi.json says is there, and asks who is there", async () => {
   for (const [path, methods] of Object.entries(paths)) {
     for (const method of Object.keys(methods)) {
       const url = `${weir.admin}/admin/api/v1${path.replace("{id}", "req_x").replace("{name}", "gemini-a").replace("{verb}", "reset")}`;
-      const answer = await fetch(url, { method: method.toUpperCase(), ...(method === "post" ? { body: "{}" } : {}) });
+      const answer = await fetch(url, { method: method.toUpperCase(), ...(method === "get" ? {} : { body: "{}" }) });
       // Signing in and out has rules of its own: the mark of the console.
       const expected = path === "/session" && method !== "get" ? 403 : 401;
       assert.equal(answer.status, expected, `${method} ${path}`);

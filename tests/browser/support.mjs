@@ -41,6 +41,7 @@ ${head}listen: [{ addr: "${front}" }]
 admin:
   addr: "${admin}"
   audit: ${dir}/audit.jsonl
+  fragments: ${dir}/conf.d
 ${adminExtra}  tokens:
 ${Object.entries(TOKENS).map(([role, token]) => `    - { name: ${role === "admin" ? "alice" : role === "operator" ? "ops" : "eve"}, sha256: "${sha256(token)}", role: ${role} }\n`).join("")}ledger: { path: ${dir}/ledger }
 ${top}accounts:

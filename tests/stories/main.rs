@@ -50,3 +50,4 @@ mod truncation;
 mod upstreams;
 mod vendor;
 mod wording;
+mod written;

@@ -67,6 +67,8 @@ impl Compiler<'_, '_> {
             hosts,
             tokens,
             audit,
+            // Found when the files were read, and put in there.
+            fragments: None,
         }))
     }
 

@@ -127,6 +127,7 @@ impl Compiler<'_, '_> {
         let projects = with_named(projects, &accounts, &keys, &routes);
         Some(Config {
             hash: hex(hash),
+            shown: Arc::default(),
             warnings: Vec::new(),
             listen: listen?,
             admin: admin?,

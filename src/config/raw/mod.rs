@@ -113,6 +113,9 @@ Admin {
     tokens: Field<Vec<Field<AdminToken>>>,
     /// A file that every change made through the plane is written to, one JSON object a line. Default none.
     audit: Field<OutputPath>,
+    /// A directory of fragments that the plane itself writes, read after `include`: accounts, keys, groups and projects. Default `conf.d` in $STATE_DIRECTORY (systemd's), else none.
+    #[expect(dead_code, reason = "the files were read before this is decoded")]
+    fragments: Field<OutputPath>,
 });
 
 mapping!("a token: `{ name: NAME, sha256: DIGEST, role: operator }`"

@@ -56,7 +56,17 @@ pub struct Config {
     pub default_pool: Option<usize>,
     /// Every other file that it was made from: secrets, certificates. A change of one of them asks for a reload.
     pub files: Vec<PathBuf>,
+    /// The texts that it was made from, with their secrets masked; empty without an admin plane, which shows them.
+    pub shown: Arc<[Shown]>,
     pub fingerprint: Fingerprint,
+}
+
+/// A file as it may be shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    pub file: String,
+    /// With its secrets masked; `None` = it is no YAML, so that nobody knows where they are.
+    pub text: Option<String>,
 }
 
 impl Config {

@@ -77,6 +77,8 @@ pub struct Admin {
     pub tokens: Vec<AdminToken>,
     /// Where changes are written down.
     pub audit: Option<PathBuf>,
+    /// Where accounts, keys, groups and projects that are made through the plane are written; `None` = nowhere.
+    pub fragments: Option<PathBuf>,
 }
 
 /// Who may use the admin plane.

@@ -384,7 +384,7 @@ fn start(file: usize) -> Place {
 /// A configuration of ten thousand keys is below one megabyte.
 pub const MAX_BYTES: usize = 8 << 20;
 /// The schema is seven deep.
-const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 /// Aliases and merges count each time they are used in the tree.
 const MAX_NODES: usize = 500_000;
 

@@ -98,6 +98,7 @@ mod tests {
             }],
             hosts: Vec::new(),
             audit: None,
+            fragments: None,
         }
     }
 

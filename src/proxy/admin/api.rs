@@ -7,12 +7,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::fragments::{self, Asked, List, Verb, Writes};
 use super::guard::{Done, Guard, Need};
 use super::requests::Query;
 use super::stream::{Followed, Place, Streams};
 use super::trial::Trial;
 use super::turns::Turns;
-use super::{access, explain, levers, lists, now, read_body, requests, signing, spend, status};
+use super::{
+    access, explain, levers, lists, now, read_body, requests, signing, spend, status, texts,
+};
 use crate::config;
 use crate::proxy::client::body;
 use crate::proxy::state::app::App;
@@ -28,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub guard: &'a Guard,
     pub streams: &'a Arc<Streams>,
     pub turns: &'a Arc<Turns>,
+    pub writes: &'a Writes,
     pub inside: &'a Inside,
 }
 
@@ -63,6 +67,9 @@ pub(super) async fn serve(
             }
             _ => refused(session, Answer::wrong_method("GET, POST, DELETE")).await,
         });
+    }
+    if let Some(change) = Verb::of(method, &segments) {
+        return Served::Whole(write(parts, session, change, (&segments, &query)).await);
     }
     if *method != Method::POST {
         return Served::Whole(refused(session, Answer::wrong_method("GET, POST")).await);
@@ -109,6 +116,46 @@ pub(super) async fn serve(
         parts.guard.note(session, &who, &done);
     }
     Served::Whole(done.answer)
+}
+
+/// Changes one of the lists.
+async fn write(
+    parts: &Parts<'_>,
+    session: &mut ServerSession,
+    (list, verb): (List, Verb),
+    (segments, query): (&[&str], &Query),
+) -> Answer {
+    let who = match parts.guard.admit(session, Need::Admin).await {
+        Ok(Some(who)) => who,
+        Ok(None) => return refused(session, Answer::nothing_here()).await,
+        Err(refusal) => return refused(session, refusal).await,
+    };
+    let body = match read_body(parts.app, session, MAX_BODY).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let is_set = |name: &str| query.get(name).is_some_and(|value| value != "false");
+    let seen = session.req_header().headers.get(http::header::IF_MATCH);
+    let seen = seen.and_then(|value| value.to_str().ok()).map(str::trim);
+    let asked = Asked {
+        list,
+        verb,
+        name: segments
+            .get(1)
+            .map(|name| decoded(name))
+            .unwrap_or_default(),
+        body: &body,
+        revision: seen
+            .filter(|tag| *tag != "*")
+            .map(|tag| tag.trim_matches('"').to_owned()),
+        dry_run: is_set("dry_run"),
+        test: query.get("test").is_none_or(|value| value != "false"),
+        who: &who.name,
+    };
+    let with = (parts.app, parts.reloads, parts.source);
+    let done = fragments::change(with, parts.writes, &asked).await;
+    parts.guard.note(session, &who, &done);
+    done.answer
 }
 
 /// What is left of the body stands where the next request would be read.
@@ -167,7 +214,13 @@ async fn read(
             &tokio::task::block_in_place(|| now::now(app, parts.source)),
         ),
         ["accounts"] => Answer::json(200, &status::accounts(app)),
+        ["fragments"] => tokio::task::block_in_place(|| fragments::overview(app, parts.source)),
+        [list, name] if List::parse(list).is_some() => {
+            let list = List::parse(list).unwrap_or(List::Keys);
+            tokio::task::block_in_place(|| fragments::one(app, parts.source, list, &decoded(name)))
+        }
         ["config"] => Answer::json(200, &status::config(app, parts.source)),
+        ["config", "text"] => tokio::task::block_in_place(|| texts::text(app, parts.source, query)),
         ["requests"] => tokio::task::block_in_place(|| requests::list(app, query)),
         ["requests", id] => requests::one(app, &decoded(id)),
         ["keys"] => tokio::task::block_in_place(|| lists::keys(app, query)),

@@ -118,6 +118,7 @@ mod tests {
             tokens: Vec::new(),
             audit: None,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            fragments: None,
         };
         let mut headers = HeaderMap::new();
         for (name, value) in [(HOST, host), (ORIGIN, origin)] {
@@ -212,6 +213,7 @@ mod tests {
             addr: AdminAddr::Tcp(([127, 0, 0, 1], 9090).into()),
             token: None,
             hosts: Vec::new(),
+            fragments: None,
             tokens: Vec::new(),
             audit: None,
         };

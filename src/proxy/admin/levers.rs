@@ -1,10 +1,11 @@
 //! What an operator does: reload, drain, enable, reset.
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::words;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::{Handle, Verdict};
+use crate::proxy::upstream::probe::Probed;
 
 /// Reads the configuration again, and says how that went.
 pub(super) async fn reload(reloads: &Handle) -> Answer {
@@ -34,17 +35,19 @@ pub(super) async fn test(app: &App, name: &str) -> Answer {
             "no account of that name; GET /status/accounts lists them",
         );
     };
-    Answer::json(
-        200,
-        &json!({
-            "account": probed.account,
-            "result": probed.verdict.as_str(),
-            "status": probed.status,
-            "latency_ms": u64::try_from(probed.latency.as_millis()).unwrap_or(u64::MAX),
-            "models": probed.models,
-            "detail": probed.detail,
-        }),
-    )
+    Answer::json(200, &tested(&probed))
+}
+
+/// What came of a test.
+pub(super) fn tested(probed: &Probed) -> Value {
+    json!({
+        "account": probed.account,
+        "result": probed.verdict.as_str(),
+        "status": probed.status,
+        "latency_ms": u64::try_from(probed.latency.as_millis()).unwrap_or(u64::MAX),
+        "models": probed.models,
+        "detail": probed.detail,
+    })
 }
 
 /// The word for the state of an account, if there is one of that name.

@@ -11,6 +11,7 @@ mod audit;
 mod by_model;
 mod console;
 mod explain;
+mod fragments;
 mod guard;
 mod host;
 mod levers;
@@ -23,6 +24,7 @@ mod signing;
 mod spend;
 mod status;
 mod stream;
+mod texts;
 mod times;
 mod trial;
 mod turns;
@@ -66,6 +68,7 @@ pub(super) fn service(
         guard,
         streams: Arc::default(),
         turns: Arc::default(),
+        writes: fragments::Writes::default(),
         inside,
     };
     Service::new("admin".to_owned(), plane)
@@ -78,6 +81,7 @@ pub(super) struct Plane {
     guard: Guard,
     streams: Arc<Streams>,
     turns: Arc<Turns>,
+    writes: fragments::Writes,
     inside: Inside,
 }
 
@@ -227,6 +231,7 @@ impl Plane {
             guard: &self.guard,
             streams: &self.streams,
             turns: &self.turns,
+            writes: &self.writes,
             inside: &self.inside,
         };
         match api::serve(&parts, session, method, path).await {

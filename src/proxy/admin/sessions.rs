@@ -162,6 +162,7 @@ mod tests {
             token: None,
             hosts: Vec::new(),
             audit: None,
+            fragments: None,
             tokens: tokens
                 .iter()
                 .map(|token| AdminToken {

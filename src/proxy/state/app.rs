@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
+use super::history::History;
 use super::start_error::StartError;
 use super::tls::Certificate;
 use crate::config::Config;
@@ -54,6 +55,7 @@ pub(crate) struct App {
     pub(crate) run_id: String,
     /// The name of the host.
     host: String,
+    pub(crate) history: History,
     started_at: SystemTime,
     /// Lets the person who started the process sign in at the console, once.
     first_sign_in: OnceLock<String>,
@@ -89,6 +91,8 @@ impl App {
                     error,
                 })
         });
+        let history = History::default();
+        history.keep(config, telemetry.status().generation, SystemTime::now());
         let mut certificates = Vec::new();
         for listener in &config.listen {
             if let Some(files) = &listener.tls {
@@ -122,6 +126,7 @@ impl App {
             cut: Notify::new(),
             reloads: Notify::new(),
             host: host(),
+            history,
             started_at: SystemTime::now(),
             first_sign_in: OnceLock::new(),
             run_id: format!("{:016x}", seed()),
@@ -342,6 +347,29 @@ impl App {
         Some(probe(account, upstreams, tokens, &self.connections).await)
     }
 
+    /// Asks the accounts of a configuration that is not in force: the one of that name, or those that its keys made of it.
+    pub(crate) async fn probe_those(&self, config: &Config, name: &str) -> Vec<Probed> {
+        let nobody: OnHealth = Arc::new(|_| {});
+        let before = self.snapshot();
+        let upstreams = Upstreams::of(config, &before.upstreams, &self.connections, &nobody).await;
+        // Of a key, not of a token: fetching one for an account in force would be seen there.
+        let tokens = AccessTokens::default();
+        let is_numbered = |own: &str| {
+            let rest = own
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('-'));
+            rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let exact = config.accounts.iter().any(|account| &*account.name == name);
+        let mut probed = Vec::new();
+        for account in &config.accounts {
+            if &*account.name == name || (!exact && is_numbered(&account.name)) {
+                probed.push(probe(account, &upstreams, &tokens, &self.connections).await);
+            }
+        }
+        probed
+    }
+
     /// An id for a request that brought none.
     pub(crate) fn request_id(&self) -> String {
         self.random.request_id()
@@ -368,11 +396,17 @@ impl Drop for InFlight {
     }
 }
 
-/// 256 bits that nobody can foresee, as text; `None` when the system has no randomness.
-pub(crate) fn random_text() -> Option<String> {
+/// 256 bits that nobody can foresee; `None` when the system has no randomness.
+pub(crate) fn random_bytes() -> Option<[u8; 32]> {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0_u8; 32];
     ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The same as text.
+pub(crate) fn random_text() -> Option<String> {
+    let bytes = random_bytes()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -2,6 +2,7 @@
 //! totals of other processes.
 pub(super) mod app;
 pub(super) mod fleet;
+pub(super) mod history;
 pub(super) mod inside;
 pub(super) mod notify;
 pub mod reload;

@@ -132,9 +132,10 @@ async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
             file.display()
         )
     })?;
+    let generation = app.telemetry.status().generation + 1;
+    app.history.keep(&config, generation, SystemTime::now());
     app.swap(config).await;
     app.reloaded();
-    let generation = app.telemetry.status().generation + 1;
     Ok(Verdict::Applied {
         generation,
         restart,

@@ -1,7 +1,7 @@
 // The data: JSON under /admin/api/v1, and one stream a page. Sessions are cookies; what changes something says that it
 // comes from this page.
 export const BASE = "/admin/api/v1/";
-export class Fault extends Error { constructor(status, message, wait) { super(message); this.status = status; this.wait = wait; } }
+export class Fault extends Error { constructor(status, message, wait) { super(message); this.status = status; this.wait = wait; this.value = null; } }
 let offset = 0;
 /** The server's clock, by its last answer. */
 export const now = () => Date.now() + offset;
@@ -9,10 +9,10 @@ export const skew = () => offset;
 let unauthorized = () => {};
 export const onUnauthorized = (then) => { unauthorized = then; };
 
-async function call(method, path, body) {
+async function call(method, path, body, headers = {}) {
   let answer;
   try {
-    answer = await fetch(BASE + path, { method, credentials: "same-origin", headers: method === "GET" ? {} : { "x-weir-console": "1", "content-type": "application/json" }, body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body) });
+    answer = await fetch(BASE + path, { method, credentials: "same-origin", headers: method === "GET" ? {} : { "x-weir-console": "1", "content-type": "application/json", ...headers }, body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body) });
   } catch { throw new Fault(0, "no answer"); }
   const text = await answer.text();
   let value = null;
@@ -20,11 +20,13 @@ async function call(method, path, body) {
   if (value?.server_time) offset = Date.parse(value.server_time) - Date.now();
   if (answer.ok) return value;
   const fault = new Fault(answer.status, value?.error || value?.faults?.join("\n") || text.slice(0, 200), +answer.headers.get("retry-after") || 0);
+  fault.value = value;
   if (answer.status === 401 && path !== "session") unauthorized();
   throw fault;
 }
 export const get = (path) => call("GET", path);
 export const post = (path, body = {}) => call("POST", path, body);
+export const change = (method, path, body = {}, headers = {}) => call(method, path, body, headers);
 export const remove = (path) => call("DELETE", path);
 
 /** Sends `body` and tells each event of the answer, until it is over or `signal` says stop. */

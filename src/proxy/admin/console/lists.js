@@ -1,63 +1,72 @@
-// Keys, Config and Audit: lists, each with one question.
-import { $, bar, dur, glyph, html, int, put, say, si, usd, when } from "./ui.js";
+// Config and Audit: each with one question.
+import { $, ask, dur, glyph, html, int, put, say, when } from "./ui.js";
 import { get, now, post } from "./api.js";
 import { configuration, failed } from "./shell.js";
+import { texts as compare } from "./diff.js";
 import { t } from "./words.js";
-
-const limit = (l) => { const used = l.cap ? l.used / l.cap : 0; return html`<div class="lim-row"><span class="mono small cut">${l.limit}</span>${bar(used, { tone: used >= .9 ? "warn" : "", label: `${l.limit}: ${Math.round(used * 100)} % used` })}<span class="num small nowrap">${l.limit.startsWith("usd") ? usd(l.remaining) : si(l.remaining)} <span class="faint">left of ${l.limit.startsWith("usd") ? usd(l.cap) : si(l.cap)}</span></span></div>`; };
-
-/** Who may do what, and how much is left? */
-export const keys = {
-  open(main, { query, detail }) {
-    let q = query.get("q") || detail || "", after = null, list = [], matched = 0, timer = 0, over = false;
-    put(main, html`<h1 class="sr">${t("Keys")}</h1><div class="toolbar"><form class="find" role="search"><input data-find aria-label="Find a key or a group" placeholder="Find a key or a group" value="${q}"><kbd class="hide-s">/</kbd></form><div class="right small dim" id="count"></div></div><div id="list"></div>`);
-    const row = (k) => html`<tr data-key="${k.name}"><td class="cut"><a class="b" href="/console/live?f=key:${k.name}">${k.name}</a>${k.expired ? html` <span class="warn small">expired</span>` : ""}</td><td class="cut h-s">${k.group || html`<span class="faint">–</span>`}</td><td class="num">${usd(k.use?.day.usd || 0)}</td><td class="num">${usd(k.use?.month.usd || 0)}</td><td class="num h-s">${int(k.use?.month.requests || 0)}</td><td>${k.use?.limits.length ? k.use.limits.map(limit) : html`<span class="faint">no limit</span>`}</td><td class="h-s small">${k.expires ? when(Date.parse(k.expires)) : html`<span class="faint">–</span>`}</td></tr>`;
-    const draw = () => {
-      $("#count").textContent = matched === list.length ? `${int(matched)}` : `${int(list.length)} of ${int(matched)}`;
-      put($("#list"), list.length ? html`<table class="sp keys-t"><colgroup><col width="180"><col class="h-s" width="120"><col width="84"><col width="84"><col class="h-s" width="84"><col><col class="h-s" width="110"></colgroup><thead><tr><th>${t("Key")}</th><th class="h-s">${t("Group")}</th><th class="num">${t("Today")}</th><th class="num">${t("This month")}</th><th class="num h-s">${t("Requests")}</th><th>${t("Limits")}</th><th class="h-s">${t("Expires")}</th></tr></thead><tbody>${list.map(row)}</tbody></table>${after != null ? html`<p class="pad"><button class="btn" id="next">Show 200 more</button></p>` : ""}` : html`<div class="blank"><h2>${q ? `No key or group holds “${q}”` : "No key is configured"}</h2></div>`);
-      const next = $("#next"); if (next) next.onclick = () => load(after);
-    };
-    const load = async (from = 0) => {
-      try {
-        const page = await get(`keys?after=${from}&q=${encodeURIComponent(q)}`);
-        if (over) return;
-        list = from ? list.concat(page.rows) : page.rows; matched = page.matched; after = page.after; draw();
-      } catch (fault) { if (!over) put($("#list"), failed("Keys", fault)); }
-    };
-    $("form.find").onsubmit = (e) => e.preventDefault();
-    $("[data-find]").oninput = (e) => { clearTimeout(timer); timer = setTimeout(() => { q = e.target.value.trim(); history.replaceState(null, "", "/console/keys" + (q ? "?q=" + encodeURIComponent(q) : "")); load(); }, 150); };
-    load();
-    return () => { over = true; clearTimeout(timer); };
-  },
-};
 
 /** What is applied, and why not what is on disk? */
 export const config = {
-  open(main, { who }) {
-    let over = false;
+  open(main, { who, query }) {
+    let over = false, state = null, shown = null, asked = "", of = query.get("of") || "";
     const draw = (c) => {
+      state = c;
       configuration(c);
       const same = c.disk_hash && c.disk_hash === c.applied_hash, bad = c.last_error;
       put(main, html`<h1 class="sr">${t("Config")}</h1><section><div class="sec"><h2>${bad ? html`${glyph("cross", "bad")} Config on disk is not applied` : same ? html`${glyph("ok")} disk = applied` : c.disk_hash ? html`${glyph("tri", "warn")} disk differs from what is applied` : "made without a file"}</h2><span class="note">generation ${c.generation}, applied ${when(Date.parse(c.applied_at))}, ${dur((now() - Date.parse(c.applied_at)) / 1000)} ago</span><div class="right">${who.role === "viewer" || !c.disk_hash ? "" : html`<button class="btn" id="reload">${t("Reload")}</button>`}</div></div>
 <dl class="kv"><dt>${t("Applied")}</dt><dd class="mono cut">${c.applied_hash}</dd><dt>${t("On disk")}</dt><dd class="mono cut">${c.disk_hash || "–"}</dd></dl>
 ${bad ? html`<h3>Found ${when(Date.parse(bad.at))}</h3><pre class="code" tabindex="0">${bad.message}</pre>` : ""}</section>
+<section data-key="text"><div class="sec"><h2>${t("Text")}</h2><span class="note hide-s">${t("secrets read ***")}</span><div class="right"><label class="small dim" for="of">${t("compared with")}</label><select class="field" id="of"><option value="">${t("nothing")}</option>${c.disk_hash ? html`<option value="disk" ${of === "disk" ? html`selected` : ""}>${t("what is on disk")}</option>` : ""}${(shown?.generations || []).slice(1).map((g) => html`<option value="${g.generation}" ${of === String(g.generation) ? html`selected` : ""}>${t("generation {n}", { n: g.generation })}, ${when(Date.parse(g.applied_at))}</option>`)}</select></div></div><div id="texts">${shown ? files() : ""}</div></section>
 ${who.role === "admin" && c.disk_hash ? html`<section data-key="check"><div class="sec"><h2>Would this text start?</h2><span class="note">checked as you type by the checker that starts Weir; nothing is written</span></div><textarea class="field check" id="text" aria-label="Configuration to check" spellcheck="false" placeholder="version: 1"></textarea><div id="faults" role="status"></div></section>` : ""}`);
       const reload = $("#reload");
-      if (reload) reload.onclick = async () => { reload.disabled = true; try { const done = await post("reload"); say(`Reload: ${done.result}`); } catch (fault) { say(fault.status === 422 ? "Reload: rejected, see below" : fault.message, "bad"); } load(); };
+      if (reload) reload.onclick = () => reloading(reload);
+      $("#of").onchange = (e) => { of = e.target.value; history.replaceState(null, "", "/console/config" + (of ? "?of=" + of : "")); texts(); };
       const text = $("#text");
-      if (text && !text.oninput) {
-        let timer = 0, asked = 0;
-        text.oninput = () => { clearTimeout(timer); timer = setTimeout(async () => {
-          const mine = ++asked;
-          if (!text.value.trim()) { put($("#faults"), ""); return; }
-          try {
-            const found = await post("config/check", { text: text.value });
-            if (mine !== asked || over) return;
-            put($("#faults"), found.faults.length ? html`<p class="bad small">${glyph("cross", "bad")} ${found.faults.length} faults</p><pre class="code" tabindex="0">${found.faults.join("\n")}</pre>` : html`<p class="small">${glyph("ok")} It would start.</p>${found.warnings.length ? html`<pre class="code" tabindex="0">${found.warnings.join("\n")}</pre>` : ""}`);
-          } catch (fault) { put($("#faults"), html`<p class="bad small">${fault.message}</p>`); }
-        }, 250); };
-      }
+      if (text && !text.oninput) check(text);
+      texts();
     };
+    /** @returns {any} Whatever of the files is not the same, and files that only one of both has. */
+    const changes = (before, after) => {
+      const names = [...new Set([...before, ...after].map((f) => f.file))], of_ = (list, name) => list.find((f) => f.file === name);
+      const parts = names.map((name) => [name, of_(before, name), of_(after, name)]).filter(([, a, b]) => !a || !b || a.text !== b.text || a.text == null);
+      return parts.length ? parts.map(([name, a, b]) => html`<h3 class="mono">${name}</h3>${(a && a.text == null) || (b && b.text == null) ? html`<p class="small warn">${t("It is no YAML, so that nobody knows where its secrets are.")}</p>` : compare(a?.text || "", b?.text || "")}`) : html`<p class="small dim">${t("No difference but in secrets, if any.")}</p>`;
+    };
+    const files = () => !of ? shown.files.map((f) => html`<details ${shown.files.length === 1 ? html`open` : ""}><summary class="mono small">${f.file}</summary><pre class="code tall" tabindex="0">${f.text ?? ""}</pre></details>`) : !shown.other ? "" : shown.other.fault ? html`<p class="bad small">${shown.other.fault}</p>` : of === "disk" ? changes(shown.files, shown.other.files) : changes(shown.other.files, shown.files);
+    async function texts() {
+      const key = `${state.applied_hash} ${state.disk_hash} ${of}`;
+      if (key === asked) return;
+      asked = key;
+      try {
+        const own = await get("config/text"), other = of ? await get(`config/text?of=${of}`).catch((fault) => ({ fault: fault.value?.faults?.join("\n") || fault.message })) : null;
+        if (over || asked !== key) return;
+        shown = { ...own, other }; draw(state);
+      } catch (fault) { if (!over) put($("#texts"), html`<p class="bad small">${fault.message}</p>`); }
+    }
+    /** What a reload would change stands before it. */
+    async function reloading(button) {
+      let body = html`<p>${t("What is on disk is what is applied; secrets are read again.")}</p>`;
+      if (state.disk_hash !== state.applied_hash) {
+        try { const [a, b] = await Promise.all([get("config/text"), get("config/text?of=disk")]); body = changes(a.files, b.files); }
+        catch (fault) { body = html`<p class="bad">${fault.message}</p>`; }
+      }
+      if (!await ask({ title: t("Reload") + "?", body: html`<div class="tall-d">${body}</div>`, foot: html`<button class="btn" value="">${t("Cancel")}</button><button class="btn primary" value="yes" autofocus>${t("Reload")}</button>` })) return;
+      button.disabled = true;
+      try { const done = await post("reload"); say(`${t("Reload")}: ${done.result}${done.needs_restart?.length ? `; ${done.needs_restart.join(", ")}: ${t("needs a restart")}` : ""}`); }
+      catch (fault) { say(fault.status === 422 ? t("Reload: rejected, see below") : fault.message, "bad"); }
+      load();
+    }
+    function check(text) {
+      let timer = 0, last = 0;
+      text.oninput = () => { clearTimeout(timer); timer = setTimeout(async () => {
+        const mine = ++last;
+        if (!text.value.trim()) { put($("#faults"), ""); return; }
+        try {
+          const found = await post("config/check", { text: text.value });
+          if (mine !== last || over) return;
+          put($("#faults"), found.faults.length ? html`<p class="bad small">${glyph("cross", "bad")} ${found.faults.length} faults</p><pre class="code" tabindex="0">${found.faults.join("\n")}</pre>` : html`<p class="small">${glyph("ok")} It would start.</p>${found.warnings.length ? html`<pre class="code" tabindex="0">${found.warnings.join("\n")}</pre>` : ""}`);
+        } catch (fault) { put($("#faults"), html`<p class="bad small">${fault.message}</p>`); }
+      }, 250); };
+    }
     const load = async () => { try { const c = await get("config"); if (!over) draw(c); } catch (fault) { if (!over) put(main, failed("Config", fault)); } };
     load();
     const timer = setInterval(() => { if (!document.hidden) load(); }, 5000);

@@ -6,7 +6,8 @@ import * as nowPage from "./now.js";
 import * as live from "./live.js";
 import * as tryPage from "./try.js";
 import * as spend from "./spend.js";
-import { audit, config, keys } from "./lists.js";
+import * as keys from "./keys.js";
+import { audit, config } from "./lists.js";
 
 const PAGES = { now: nowPage, live, try: tryPage, spend, keys, config, audit };
 let leave = null, who = null;
@@ -24,7 +25,7 @@ export async function show() {
   const name = PAGES[page || "now"] ? page || "now" : null;
   const main = frame(name, who);
   if (!name) { main.textContent = "Nothing here."; return; }
-  leave = PAGES[name].open(main, { who, detail: decodeURIComponent(detail), query: new URLSearchParams(location.search) }) || null;
+  leave = PAGES[name].open(main, { who, detail: decodeURIComponent(detail), query: new URLSearchParams(location.search), go }) || null;
 }
 export function go(address, replace = false) {
   history[replace ? "replaceState" : "pushState"](null, "", "/console/" + address);
@@ -33,7 +34,7 @@ export function go(address, replace = false) {
 onUnauthorized(() => { if (who) { who = null; show(); } });
 addEventListener("popstate", show);
 document.addEventListener("click", (e) => {
-  const a = e.target.closest?.("a[href^='/console/']");
+  const a = /** @type {Element} */ (e.target).closest?.("a[href^='/console/']");
   if (!a || e.metaKey || e.ctrlKey || e.shiftKey || e.button) return;
   e.preventDefault();
   go(a.getAttribute("href").slice("/console/".length));

@@ -1,7 +1,8 @@
 // Now: are we serving, what needs me, until when?
-import { $, $$, ask, bar, clock, dur, glyph, hm, html, int, menu, ms, pct, put, say, si, spark, STATE, usd, usd2 } from "./ui.js";
+import { $$, ask, bar, clock, dur, glyph, hm, html, int, menu, ms, pct, put, say, si, spark, STATE, usd, usd2 } from "./ui.js";
 import { follow, now, post } from "./api.js";
 import { configuration, connection, countdowns, failed, title, versionIs } from "./shell.js";
+import { tested } from "./keys.js";
 import { t } from "./words.js";
 
 let data = null, role = "viewer", order = "configured";
@@ -130,7 +131,7 @@ function actions(button, a) {
     try { await post(`accounts/${encodeURIComponent(a.name)}/${name}`); say(`${a.name}: ${name} done`); }
     catch (fault) { say(`${a.name}: ${fault.message}`, "bad"); }
   };
-  menu(button, [a.word === "drained" ? { t: t("Enable"), act: verb("enable") } : { t: t("Drain") + " …", hint: "no new requests", act: () => drain(a, verb("drain")) }, a.word === "refused" ? { t: t("Enable"), hint: "try its key again", act: verb("enable") } : null, { t: t("Reset"), hint: "forget benches and windows", act: verb("reset") }, null, { t: t("Requests of the last 5 min"), act: () => { history.pushState(null, "", link("account:" + a.name)); dispatchEvent(new PopStateEvent("popstate")); } }].filter((item, i, all) => item || (i > 1 && all[i - 1])));
+  menu(button, [a.word === "drained" ? { t: t("Enable"), act: verb("enable") } : { t: t("Drain") + " …", hint: "no new requests", act: () => drain(a, verb("drain")) }, a.word === "refused" ? { t: t("Enable"), hint: "try its key again", act: verb("enable") } : null, { t: t("Reset"), hint: "forget benches and windows", act: verb("reset") }, { t: t("Test"), hint: t("asks for its models"), act: async () => { say(`${a.name}: …`); try { const r = await post(`accounts/${encodeURIComponent(a.name)}/test`); say(`${a.name}: ${tested(r)}`, r.result === "fine" || r.result === "no_list" ? "" : "bad"); } catch (fault) { say(`${a.name}: ${fault.message}`, "bad"); } } }, null, { t: t("Requests of the last 5 min"), act: () => { history.pushState(null, "", link("account:" + a.name)); dispatchEvent(new PopStateEvent("popstate")); } }].filter((item, i, all) => item || (i > 1 && all[i - 1])));
 }
 async function drain(a, go) {
   const others = data.pools.filter((p) => p.accounts.includes(a.name)).map((p) => `${p.accounts.length - 1} others of pool ${p.name}${p.fallback ? `, then pool ${p.fallback}` : ""}`);

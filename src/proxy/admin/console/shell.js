@@ -21,9 +21,10 @@ export function frame(page, who) {
   $("#who").onclick = (e) => menu(e.currentTarget, [{ t: t("Keyboard"), hint: "?", act: help }, { t: chinese() ? "English" : "中文", hint: t("Language"), act: () => choose(chinese() ? "en" : "zh") }, null, { t: t("Sign out"), act: signOut }]);
   $("#more").onclick = (e) => menu(e.currentTarget, PAGES.slice(4).filter(([p]) => allowed(p)).map(([p, text]) => ({ t: t(text), act: () => go(p) })));
   tick();
-  badge(); clearInterval(badge.timer); badge.timer = setInterval(badge, 15000);
+  badge(); clearInterval(beat); beat = setInterval(badge, 15000);
   return $("#main");
 }
+let beat = 0;
 /** Now has it in its stream, Config asks by itself; the other pages learn here how the configuration stands. */
 async function badge() {
   if (!me || document.hidden || current === "now" || current === "config") return;
@@ -82,7 +83,7 @@ export function help() {
 }
 let g = 0;
 addEventListener("keydown", (e) => {
-  if (!me || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName) || $("dialog[open]")) return;
+  if (!me || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(/** @type {Element} */ (e.target).tagName) || $("dialog[open]")) return;
   if (g && Date.now() - g < 900) { const p = PAGES.find(([p, , key]) => key === e.key && allowed(p)); g = 0; if (p) { go(p[0]); return; } }
   if (e.key === "g") g = Date.now();
   if (e.key === "?") help();

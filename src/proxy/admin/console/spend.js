@@ -22,7 +22,7 @@ export function open(main, { query }) {
     const T = today(), y = T.getFullYear();
     if (state.range === "today") { const d = state.at ? date(state.at) : T, p = new Date(d); p.setDate(p.getDate() - 1); return [iso(d), iso(d), iso(p), iso(p)]; }
     if (state.range === "year") { const n = state.at ? +state.at.slice(0, 4) : y; return [`${n}-01-01`, n === y ? iso(T) : `${n}-12-31`, `${n - 1}-01-01`, n === y ? iso(new Date(n - 1, T.getMonth(), T.getDate())) : `${n - 1}-12-31`]; }
-    if (state.range === "range") { const a = state.at || iso(new Date(y, T.getMonth(), T.getDate() - 29)), b = state.to || iso(T), n = Math.round((date(b) - date(a)) / 864e5) + 1, p = date(a), q = date(a); p.setDate(p.getDate() - n); q.setDate(q.getDate() - 1); return [a, b, iso(p), iso(q)]; }
+    if (state.range === "range") { const a = state.at || iso(new Date(y, T.getMonth(), T.getDate() - 29)), b = state.to || iso(T), n = Math.round((+date(b) - +date(a)) / 864e5) + 1, p = date(a), q = date(a); p.setDate(p.getDate() - n); q.setDate(q.getDate() - 1); return [a, b, iso(p), iso(q)]; }
     const d = state.at ? date(state.at) : T, first = new Date(d.getFullYear(), d.getMonth(), 1), last = new Date(d.getFullYear(), d.getMonth() + 1, 0), running = last > T, prev = new Date(first.getFullYear(), first.getMonth() - 1, 1), end = new Date(first.getFullYear(), first.getMonth(), 0);
     return [iso(first), iso(running ? T : last), iso(prev), running && T.getDate() < end.getDate() ? iso(new Date(prev.getFullYear(), prev.getMonth(), T.getDate())) : iso(end)];
   };

@@ -1,5 +1,5 @@
 // Try: where would this go, what would change, what comes back?
-import { $, $$, bytes, clock, glyph, html, int, ms, put, si, svg, usd, usd4 } from "./ui.js";
+import { $, bytes, clock, glyph, html, int, ms, put, si, svg, usd, usd4 } from "./ui.js";
 import { get, now, post, stream } from "./api.js";
 import { diff, dialect } from "./diff.js";
 import { t } from "./words.js";

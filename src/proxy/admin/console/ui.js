@@ -6,7 +6,9 @@ export const esc = (v) => String(v).replace(/[&<>"']/g, (c) => ESC[c]);
 const one = (v) => v instanceof Raw ? v.s : Array.isArray(v) ? v.map(one).join("") : v == null || v === false ? "" : esc(v);
 export const html = (parts, ...vals) => new Raw(parts.reduce((a, p, i) => a + one(vals[i - 1]) + p));
 export const svg = (s) => new Raw(s);
+/** @type {(q: string, el?: ParentNode) => any} */
 export const $ = (q, el = document) => el.querySelector(q);
+/** @type {(q: string, el?: ParentNode) => any[]} */
 export const $$ = (q, el = document) => [...el.querySelectorAll(q)];
 
 /** Writes markup, but only what differs from what is there: focus, selection and open menus stay. */
@@ -101,7 +103,7 @@ export function menu(anchor, items) {
   const outside = (e) => { if (!m.contains(e.target)) close(); };
   const close = () => { m.remove(); removeEventListener("pointerdown", outside, true); anchor.focus(); };
   addEventListener("pointerdown", outside, true);
-  m.addEventListener("click", (e) => { const b = e.target.closest("button"); if (b) { close(); items[b.dataset.n].act?.(); } });
+  m.addEventListener("click", (e) => { const b = /** @type {Element} */ (e.target).closest("button"); if (b) { close(); items[b.dataset.n].act?.(); } });
   m.addEventListener("keydown", (e) => {
     const bs = $$("button", m), i = bs.indexOf(document.activeElement);
     if (e.key === "Escape" || e.key === "Tab") { e.stopPropagation(); e.preventDefault(); close(); }
@@ -118,11 +120,12 @@ export function ask({ title, body, foot }) {
   d.showModal();
   return new Promise((done) => d.addEventListener("close", () => { d.remove(); done(d.returnValue); }));
 }
+let said = 0;
 /** One polite line for screen readers, and a short note on the page. */
 export function say(text, tone = "") {
   let t = $("#say");
   if (!t) { t = document.createElement("div"); t.id = "say"; t.setAttribute("role", "status"); document.body.append(t); }
   t.className = tone; t.textContent = text;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => { t.textContent = ""; }, 6000);
+  clearTimeout(said);
+  said = setTimeout(() => { t.textContent = ""; }, 6000);
 }

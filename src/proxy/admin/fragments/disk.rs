@@ -1,0 +1,196 @@
+//! The files: read whole, written beside their place and renamed, one backup each.
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::secret::hex;
+use crate::proxy::admin::access::sha256;
+
+use super::secrets::Fresh;
+
+/// The text of a fragment; `None` = there is no such file.
+pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// By which somebody tells whether a file is the one that they have seen.
+pub(super) fn revision(text: Option<&str>) -> String {
+    text.map_or_else(
+        || "none".to_owned(),
+        |text| hex(&sha256(text.as_bytes())).chars().take(16).collect(),
+    )
+}
+
+/// The directory and the one of its secrets, which only whoever runs Weir may enter.
+pub(super) fn make(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory.join(SECRETS))
+}
+
+/// Puts `text` in the place of what is there, which stays beside it as a backup.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let fresh = beside(".new");
+    if let Some(before) = read(path)? {
+        write(&fresh, &before)?;
+        fs::rename(&fresh, beside(BACKUP))?;
+    }
+    let written = write(&fresh, text).and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    written?;
+    // The rename itself is to outlive a loss of power, too.
+    path.parent()
+        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    // One that a broken attempt left behind has perhaps another mode.
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Secrets on disk that are taken away again unless the change is made.
+#[derive(Debug, Default)]
+pub(super) struct Written(Vec<PathBuf>);
+
+impl Written {
+    pub(super) fn new(fresh: &[Fresh]) -> io::Result<Self> {
+        let mut written = Self::default();
+        for secret in fresh {
+            written.0.push(secret.path.clone());
+            write(&secret.path, &secret.text)?;
+        }
+        Ok(written)
+    }
+
+    /// They stay.
+    pub(super) fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Takes the secrets away that neither the fragment nor its backup refers to.
+pub(super) fn sweep(directory: &Path, texts: &[String]) -> io::Result<()> {
+    for entry in fs::read_dir(directory.join(SECRETS))? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let name = name.unwrap_or_default();
+        // Only what `name` below has made.
+        let is_own = name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_own && !texts.iter().any(|text| text.contains(&*name)) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file for a secret: `random` is at least [`DIGITS`] hex digits long.
+pub(super) fn secret(directory: &Path, random: &str) -> PathBuf {
+    let name: String = random.chars().take(DIGITS).collect();
+    directory.join(SECRETS).join(name)
+}
+
+/// Whether something could be written there; a trial where nobody watches.
+pub(super) fn writable(directory: &Path) -> Result<(), String> {
+    let secrets = directory.join(SECRETS);
+    let mut there = secrets.as_path();
+    while !there.exists() {
+        there = there.parent().ok_or("there is no such directory")?;
+    }
+    let trial = there.join(".weir-can-write");
+    let tried = write(&trial, "");
+    let _ = fs::remove_file(&trial);
+    tried.map_err(|error| format!("{} cannot be written to: {error}", there.display()))
+}
+
+/// What the backup of a fragment ends with: no `.yaml`, so that it is not read.
+pub(super) const BACKUP: &str = ".bak";
+
+const SECRETS: &str = "secrets";
+
+/// Hex digits of the name of a secret's file.
+const DIGITS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_the_one_before_stays_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("keys.yaml");
+        for text in ["one", "two", "three"] {
+            replace(&path, text).expect("it is written");
+        }
+        let read = |path: &Path| fs::read_to_string(path).expect("a file");
+        assert_eq!(read(&path), "three");
+        assert_eq!(read(&directory.path().join("keys.yaml.bak")), "two");
+        let left = fs::read_dir(directory.path()).expect("a directory").count();
+        assert_eq!(left, 2);
+        let mode = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn secrets_go_with_the_change_that_was_not_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        make(directory.path()).expect("directories");
+        let fresh = |digit: &str| Fresh {
+            path: secret(directory.path(), &digit.repeat(64)),
+            text: "sk".to_owned(),
+        };
+        drop(Written::new(&[fresh("a")]).expect("they are written"));
+        let (kept, gone) = (fresh("b"), fresh("c"));
+        assert!(!fresh("a").path.exists());
+        Written::new(&[fresh("b"), fresh("c")])
+            .expect("they are written")
+            .keep();
+        fs::write(directory.path().join("secrets/notes"), "").expect("a file");
+        sweep(directory.path(), &[kept.path.display().to_string()]).expect("they are swept");
+        assert!(kept.path.exists() && !gone.path.exists());
+        assert!(
+            directory.path().join("secrets/notes").exists(),
+            "not Weir's"
+        );
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&kept.path), mode(&directory.path().join("secrets"))),
+            (0o600, 0o700)
+        );
+    }
+
+    #[test]
+    fn a_revision_tells_one_text_from_another() {
+        assert_eq!(revision(None), "none");
+        assert_ne!(revision(Some("a")), revision(Some("b")));
+        assert!(writable(Path::new("/proc/nothing/here")).is_err());
+    }
+}

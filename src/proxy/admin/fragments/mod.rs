@@ -1,0 +1,258 @@
+//! Accounts, groups, keys and projects that are made through the admin plane: read, and written into
+//! [`Admin::fragments`](crate::config::Admin), never into a file that somebody else has made.
+//!
+//! A change is worked out whole (`plan`), checked as `weir check` would check it, tested where it is an account, and only then
+//! written, in one rename; the reload that follows says whether it is in force.
+mod disk;
+mod plan;
+mod secrets;
+mod show;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::answer::Answer;
+use super::guard::Done;
+use crate::config::diagnostic::Diagnostic;
+use crate::proxy::state::app::App;
+use crate::proxy::state::reload::{Handle, Source, Verdict};
+use plan::Plan;
+pub(super) use show::{one, overview};
+pub(super) use text::List;
+
+/// One change at a time.
+#[derive(Debug, Default)]
+pub(super) struct Writes(Mutex<()>);
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verb {
+    Create,
+    /// All settings anew.
+    Replace,
+    /// Some settings; `null` takes one away.
+    Patch,
+    /// Another credential.
+    Rotate,
+    Delete,
+}
+
+impl Verb {
+    /// What `method` means on this path, if that is a change of a list.
+    pub(super) fn of(method: &Method, segments: &[&str]) -> Option<(List, Self)> {
+        let list = List::parse(segments.first()?)?;
+        let verb = match (method.as_str(), segments) {
+            ("POST", [_]) => Self::Create,
+            ("PUT", [_, _]) => Self::Replace,
+            ("PATCH", [_, _]) => Self::Patch,
+            ("DELETE", [_, _]) => Self::Delete,
+            ("POST", [_, _, "rotate"]) if matches!(list, List::Keys | List::Accounts) => {
+                Self::Rotate
+            }
+            _ => return None,
+        };
+        Some((list, verb))
+    }
+}
+
+/// A change as it was asked for.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) list: List,
+    pub(super) verb: Verb,
+    /// Empty for something new.
+    pub(super) name: String,
+    pub(super) body: &'a [u8],
+    /// Of `If-Match`: the revision of the file that the change was thought out on.
+    pub(super) revision: Option<String>,
+    /// Only what would be.
+    pub(super) dry_run: bool,
+    /// Whether an account is asked whether it would serve before it is saved.
+    pub(super) test: bool,
+    /// Who asks.
+    pub(super) who: &'a str,
+}
+
+/// Where the fragments are, and the configuration that they belong to.
+struct Place {
+    configuration: PathBuf,
+    directory: PathBuf,
+}
+
+impl Place {
+    fn of(app: &App, source: &Source) -> Result<Self, String> {
+        let Source::File(configuration) = source else {
+            return Err("this weir runs without a configuration file, so that nothing can be kept: `weir init` makes one".to_owned());
+        };
+        let gateway = app.gateway();
+        let admin = gateway.config.admin.as_ref();
+        let directory = admin.and_then(|admin| admin.fragments.clone());
+        let directory = directory.ok_or_else(|| {
+            format!(
+                "nothing can be changed here: add `fragments: DIR` to `admin` in {}, a directory that weir may write to",
+                configuration.display()
+            )
+        })?;
+        Ok(Self {
+            configuration: configuration.clone(),
+            directory,
+        })
+    }
+
+    fn file(&self, list: List) -> PathBuf {
+        self.directory.join(list.file())
+    }
+}
+
+/// Makes a change, or says why not.
+pub(super) async fn change(
+    (app, reloads, source): (&Arc<App>, &Handle, &Source),
+    writes: &Writes,
+    asked: &Asked<'_>,
+) -> Done {
+    match make((app, reloads, source), writes, asked).await {
+        Ok(done) => done,
+        Err(refusal) => Done::nothing(refusal),
+    }
+}
+
+async fn make(
+    (app, reloads, source): (&Arc<App>, &Handle, &Source),
+    writes: &Writes,
+    asked: &Asked<'_>,
+) -> Result<Done, Answer> {
+    let place = Place::of(app, source).map_err(|why| Answer::fault(409, &why))?;
+    let _turn = writes.0.lock().await;
+    let plan = tokio::task::block_in_place(|| plan::plan(app, &place, asked))?;
+    let told = told(app, plan, asked).await;
+    let (plan, mut told) = told?;
+    if asked.dry_run {
+        told["result"] = "dry_run".into();
+        return Ok(Done::nothing(
+            Answer::json(200, &told).with(http::header::ETAG, tag(&plan.before_revision())),
+        ));
+    }
+    let (from, to) = (plan.before.clone(), plan.after.clone());
+    let name = plan.name.clone();
+    let back = tokio::task::block_in_place(|| plan.write(&place, asked.list))?;
+    match reloads.reload().await {
+        Some(Verdict::Applied {
+            generation,
+            restart,
+        }) => {
+            told["generation"] = generation.into();
+            told["needs_restart"] = json!(restart);
+        }
+        // The watcher was quicker.
+        Some(Verdict::Unchanged) => {
+            told["generation"] = app.telemetry.status().generation.into();
+            told["needs_restart"] = json!([]);
+        }
+        Some(Verdict::Rejected(faults)) => {
+            tokio::task::block_in_place(|| back.restore(&place, asked.list))?;
+            return Err(refused(&faults));
+        }
+        Some(Verdict::NoFile) | None => return Err(Answer::fault(503, "the process is ending")),
+    }
+    told["result"] = "applied".into();
+    let status = if asked.verb == Verb::Create { 201 } else { 200 };
+    let revision = told["revision"].as_str().unwrap_or_default().to_owned();
+    let answer = Answer::json(status, &told).with(http::header::ETAG, tag(&revision));
+    let text = |value: Option<Value>| value.map(|value| shortened(&value.to_string()));
+    Ok(Done::changed(answer, action(asked.list, asked.verb), &name)
+        .from_to(text(from).as_deref(), text(to).as_deref()))
+}
+
+/// What a plan comes to, with the test of an account; a test that fails ends it.
+async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan, Value), Answer> {
+    let mut told = json!({
+        "name": plan.name,
+        "file": plan.file.display().to_string(),
+        "revision": plan.after_revision(),
+        "before": plan.before,
+        "after": plan.after,
+        "warnings": plan.warnings,
+    });
+    if let Some(key) = plan.key.take().filter(|_| !asked.dry_run) {
+        told["key"] = key.into();
+    }
+    if asked.list == List::Accounts && asked.verb != Verb::Delete && asked.test {
+        let tests = app.probe_those(&plan.config, &plan.name).await;
+        let failed = tests.iter().find(|test| !test.verdict.is_fine());
+        let failed = failed.map(|test| {
+            let detail = test.detail.as_deref().unwrap_or("no more is known");
+            format!(
+                "the test of `{}` says {}: {detail}; nothing is saved (`?test=false` saves it untested)",
+                test.account,
+                test.verdict.as_str()
+            )
+        });
+        told["test"] = tests.iter().map(super::levers::tested).collect();
+        if let Some(why) = failed.filter(|_| !asked.dry_run) {
+            told["error"] = why.into();
+            return Err(Answer::json(422, &told));
+        }
+    }
+    Ok((plan, told))
+}
+
+/// The faults that a change would bring.
+fn refused(faults: &[Diagnostic]) -> Answer {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let first = faults.first().map_or("", String::as_str);
+    let first = first.lines().next().unwrap_or_default();
+    Answer::json(
+        422,
+        &json!({ "error": format!("the configuration would not load: {first}"), "faults": faults }),
+    )
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Answer {
+    Answer::fault(
+        409,
+        &format!(
+            "{}: {error}; whoever runs weir must be able to write to `admin.fragments`",
+            path.display()
+        ),
+    )
+}
+
+fn tag(revision: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(LONGEST_AUDITED).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// The word of the audit log.
+const fn action(list: List, verb: Verb) -> &'static str {
+    match (list, verb) {
+        (List::Accounts, Verb::Create) => "account.create",
+        (List::Accounts, Verb::Replace | Verb::Patch) => "account.change",
+        (List::Accounts, Verb::Rotate) => "account.rotate",
+        (List::Accounts, Verb::Delete) => "account.delete",
+        (List::Groups, Verb::Create) => "group.create",
+        (List::Groups, Verb::Delete) => "group.delete",
+        (List::Groups, _) => "group.change",
+        (List::Keys, Verb::Create) => "key.create",
+        (List::Keys, Verb::Replace | Verb::Patch) => "key.change",
+        (List::Keys, Verb::Rotate) => "key.rotate",
+        (List::Keys, Verb::Delete) => "key.revoke",
+        (List::Projects, Verb::Create) => "project.create",
+        (List::Projects, Verb::Delete) => "project.delete",
+        (List::Projects, _) => "project.change",
+    }
+}
+
+/// Characters of an item in the audit log.
+const LONGEST_AUDITED: usize = 1_000;

@@ -1,0 +1,342 @@
+//! A change, worked out and checked, and then written.
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::secrets::{self, masked};
+use super::text::{Fragment, Item, List};
+use super::{Asked, Place, Verb, disk, refused, unwritable};
+use crate::config::{self, Config};
+use crate::keys;
+use crate::proxy::admin::answer::Answer;
+use crate::proxy::admin::times::timestamp;
+use crate::proxy::state::app::{App, random_bytes, random_text};
+
+/// A change that the checker has nothing against. Dropped, it leaves nothing behind.
+pub(super) struct Plan {
+    /// Of what is changed.
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    /// What there was and what there will be, masked.
+    pub(super) before: Option<Value>,
+    pub(super) after: Option<Value>,
+    pub(super) warnings: Vec<String>,
+    /// A client key that was made, to be shown once.
+    pub(super) key: Option<String>,
+    /// What would be in force.
+    pub(super) config: Config,
+    old: Option<String>,
+    new: String,
+    secrets: disk::Written,
+}
+
+/// What was there before a change.
+pub(super) struct Back(PathBuf, Option<String>);
+
+/// Works a change out; its secrets are on disk already, so that the checker finds them.
+pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, Answer> {
+    let list = asked.list;
+    let file = place.file(list);
+    let old = disk::read(&file).map_err(|error| unwritable(&file, &error))?;
+    let revision = disk::revision(old.as_deref());
+    if let Some(seen) = &asked.revision
+        && *seen != revision
+    {
+        return Err(Answer::fault(
+            412,
+            &format!(
+                "{} has changed since you read it ({seen}, now {revision}): read it again",
+                file.display()
+            ),
+        ));
+    }
+    let mut fragment = match &old {
+        None => Fragment::default(),
+        Some(text) => Fragment::parse(list, text).map_err(|line| {
+            Answer::fault(
+                409,
+                &format!(
+                    "{}:{line}: somebody else has written this, so that it stays as it is: move it to a file of your own under `include`, and take this one away",
+                    file.display()
+                ),
+            )
+        })?,
+    };
+    let before = fragment.find(&asked.name).cloned();
+    if asked.verb != Verb::Create && before.is_none() {
+        return Err(absent(app, place, asked));
+    }
+    let old_settings = before.as_ref().map(|item| &item.settings);
+    let (mut given, key) = given(asked, old_settings)?;
+    disk::make(&place.directory).map_err(|error| unwritable(&place.directory, &error))?;
+    let (mut after, mut written) = (None, disk::Written::default());
+    let mut name = asked.name.clone();
+    if asked.verb == Verb::Delete {
+        fragment.remove(&asked.name);
+    } else {
+        named(asked, &mut given)?;
+        let no_randomness = || Answer::fault(503, "the system has no randomness");
+        let mut randomness = true;
+        // The file refers to it from wherever the process was started.
+        let directory = std::path::absolute(&place.directory);
+        let directory = directory.unwrap_or_else(|_| place.directory.clone());
+        let mut path = || {
+            let random = random_text();
+            randomness &= random.is_some();
+            disk::secret(&directory, &random.unwrap_or_default())
+        };
+        let kept = secrets::kept(list, given, old_settings, &mut path)
+            .map_err(|why| Answer::fault(422, &why))?;
+        if !randomness {
+            return Err(no_randomness());
+        }
+        written = disk::Written::new(&kept.fresh)
+            .map_err(|error| unwritable(&place.directory, &error))?;
+        let item = Item {
+            settings: kept.settings,
+            note: format!("{} {}", timestamp(SystemTime::now()), asked.who),
+        };
+        item.name().clone_into(&mut name);
+        if asked.verb == Verb::Create {
+            is_free(app, place, &fragment, (list, &name))?;
+        }
+        after = Some(masked(list, &item.settings));
+        fragment.put(item);
+    }
+    let new = fragment.text(list);
+    let config = config::check_fragment(&place.configuration, &file, &new)
+        .map_err(|faults| refused(&faults))?;
+    let admin = config.admin.as_ref();
+    if admin.and_then(|admin| admin.fragments.as_ref()) != Some(&place.directory) {
+        return Err(Answer::fault(
+            409,
+            "the configuration on disk names another `admin.fragments` than the one in force: reload it first",
+        ));
+    }
+    Ok(Plan {
+        name,
+        file,
+        before: before.map(|item| masked(list, &item.settings)),
+        after,
+        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        key,
+        config,
+        old,
+        new,
+        secrets: written,
+    })
+}
+
+/// The settings that are asked for, and a key that was made for them.
+fn given(
+    asked: &Asked<'_>,
+    old: Option<&Map<String, Value>>,
+) -> Result<(Map<String, Value>, Option<String>), Answer> {
+    let body = asked.body.trim_ascii();
+    let is_empty = body.is_empty() && matches!(asked.verb, Verb::Rotate | Verb::Delete);
+    let body = if is_empty { b"{}".as_slice() } else { body };
+    let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        let message = format!("expected the settings as a JSON object: {error}");
+        Answer::fault(400, &message)
+    })?;
+    let mut settings = match asked.verb {
+        Verb::Create | Verb::Replace => body,
+        Verb::Delete => return Ok((Map::new(), None)),
+        Verb::Patch | Verb::Rotate => {
+            let mut settings = old.map(|old| masked(asked.list, old));
+            let all = settings.as_mut().and_then(Value::as_object_mut);
+            let mut all = all.map(std::mem::take).unwrap_or_default();
+            for (name, value) in body {
+                all.insert(name, value);
+            }
+            all
+        }
+    };
+    settings.retain(|_, value| !value.is_null());
+    if asked.list != List::Keys {
+        if asked.verb == Verb::Rotate && !has_secret(asked.body) {
+            return Err(Answer::fault(
+                400,
+                r#"expected the new credential: {"key": "…"} or {"keys": ["…"]}"#,
+            ));
+        }
+        return Ok((settings, None));
+    }
+    let is_given = |name: &str| settings.contains_key(name);
+    let makes = match asked.verb {
+        Verb::Create => !is_given("key") && !is_given("sha256"),
+        Verb::Rotate => !is_given("key"),
+        _ => false,
+    };
+    if !makes {
+        return Ok((settings, None));
+    }
+    let random =
+        random_bytes().ok_or_else(|| Answer::fault(503, "the system has no randomness"))?;
+    let key = keys::generate(random);
+    settings.remove("sha256");
+    settings.insert("key".to_owned(), key.clone().into());
+    Ok((settings, Some(key)))
+}
+
+fn has_secret(body: &[u8]) -> bool {
+    let body: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    let is_new = |value: &Value| !value.is_null() && value != secrets::MASK;
+    ["key", "keys"]
+        .iter()
+        .any(|name| body.get(*name).is_some_and(is_new))
+}
+
+/// The name of the path stands first, and is the one of the body.
+fn named(asked: &Asked<'_>, given: &mut Map<String, Value>) -> Result<(), Answer> {
+    let name = given.shift_remove("name");
+    let name = match (asked.verb, name) {
+        (Verb::Create, Some(Value::String(name))) if !name.is_empty() => name,
+        (Verb::Create, _) => return Err(Answer::fault(400, "expected a `name`")),
+        (_, None) => asked.name.clone(),
+        (_, Some(Value::String(name))) if name == asked.name => name,
+        _ => {
+            return Err(Answer::fault(
+                400,
+                "nothing is renamed: figures and limits go by the name. Make another, and take this one away",
+            ));
+        }
+    };
+    let rest = std::mem::take(given);
+    given.insert("name".to_owned(), name.into());
+    given.extend(rest);
+    Ok(())
+}
+
+fn is_free(
+    app: &App,
+    place: &Place,
+    fragment: &Fragment,
+    (list, name): (List, &str),
+) -> Result<(), Answer> {
+    let noun = list.noun();
+    if fragment.find(name).is_some() {
+        return Err(Answer::fault(
+            409,
+            &format!(
+                "there is {} {noun} `{name}` already: PUT {}/{name} changes it",
+                article(list),
+                list.as_str()
+            ),
+        ));
+    }
+    if is_configured(&app.gateway().config, list, name) {
+        return Err(elsewhere(place, list, name));
+    }
+    Ok(())
+}
+
+/// What is not in the fragment: nowhere, or in a file that is not Weir's.
+fn absent(app: &App, place: &Place, asked: &Asked<'_>) -> Answer {
+    if is_configured(&app.gateway().config, asked.list, &asked.name) {
+        return elsewhere(place, asked.list, &asked.name);
+    }
+    let list = asked.list.as_str();
+    let noun = asked.list.noun();
+    Answer::fault(
+        404,
+        &format!("no {noun} of that name; GET {list} lists them"),
+    )
+}
+
+fn elsewhere(place: &Place, list: List, name: &str) -> Answer {
+    Answer::fault(
+        409,
+        &format!(
+            "the {} `{name}` stands in {} or a file that it includes: change it there. What is made here lives in {}",
+            list.noun(),
+            place.configuration.display(),
+            place.directory.display()
+        ),
+    )
+}
+
+const fn article(list: List) -> &'static str {
+    match list {
+        List::Accounts => "an",
+        _ => "a",
+    }
+}
+
+/// Whether the configuration in force has it.
+pub(super) fn is_configured(config: &Config, list: List, name: &str) -> bool {
+    match list {
+        List::Accounts => config.accounts.iter().any(|one| &*one.name == name),
+        List::Groups => config.groups.iter().any(|one| &*one.name == name),
+        List::Keys => config.keys.iter().any(|one| &*one.name == name),
+        List::Projects => config.projects.iter().any(|one| &*one.name == name),
+    }
+}
+
+impl Plan {
+    pub(super) fn before_revision(&self) -> String {
+        disk::revision(self.old.as_deref())
+    }
+
+    pub(super) fn after_revision(&self) -> String {
+        disk::revision(Some(&self.new))
+    }
+
+    /// Writes it, unless the file has changed since the plan was made.
+    pub(super) fn write(self, place: &Place, list: List) -> Result<Back, Answer> {
+        let Self {
+            file,
+            old,
+            new,
+            secrets,
+            ..
+        } = self;
+        let told = |error: std::io::Error| unwritable(&file, &error);
+        if disk::read(&file).map_err(told)? != old {
+            return Err(Answer::fault(
+                412,
+                &format!("{} has changed meanwhile: read it again", file.display()),
+            ));
+        }
+        disk::replace(&file, &new).map_err(told)?;
+        secrets.keep();
+        sweep(place, list);
+        Ok(Back(file, old))
+    }
+}
+
+impl Back {
+    /// Puts back what was there.
+    pub(super) fn restore(self, place: &Place, list: List) -> Result<(), Answer> {
+        let Self(file, old) = self;
+        let done = match old {
+            Some(text) => disk::replace(&file, &text),
+            None => std::fs::remove_file(&file),
+        };
+        done.map_err(|error| unwritable(&file, &error))?;
+        sweep(place, list);
+        Ok(())
+    }
+}
+
+/// What is left of old secrets harms nobody; the log says that it is there.
+fn sweep(place: &Place, list: List) {
+    if list != List::Accounts {
+        return;
+    }
+    let file = place.file(list);
+    let mut backup = file.clone().into_os_string();
+    backup.push(disk::BACKUP);
+    let texts: Result<Vec<_>, _> = [file, backup.into()]
+        .iter()
+        .map(|path| disk::read(path))
+        .collect();
+    let swept = texts.and_then(|texts| {
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        disk::sweep(&place.directory, &texts)
+    });
+    if let Err(error) = swept {
+        tracing::warn!(directory = %place.directory.display(), %error, "old secrets cannot be taken away");
+    }
+}
