@@ -18,7 +18,7 @@ pub mod rewrite;
 
 pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, StreamUsage, Timeouts};
 pub use clients::{ClientKey, ClientLimits, Group, Ledger, Project};
-pub use config::{Config, Fingerprint};
+pub use config::{Config, Fingerprint, Shown};
 pub use egress::{Egress, EgressKind};
 pub use endpoint::Endpoint;
 pub use glob::{Glob, GlobError};
