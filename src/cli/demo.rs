@@ -1,8 +1,8 @@
 //! `weir demo`: the real proxy in front of the simulated upstream, in one process.
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
-use super::{failure, log, print_faults};
+use super::{failure, log, print_faults, traffic};
 use crate::config;
 use crate::proxy::reload::Source;
 use crate::proxy::server::{Server, Until};
@@ -17,6 +17,9 @@ pub(super) struct Demo {
     /// Where the admin plane listens
     #[arg(long, default_value = "127.0.0.1:9090")]
     admin: SocketAddr,
+    /// Without the simulated clients that give the console something to show
+    #[arg(long)]
+    no_traffic: bool,
 }
 
 impl Demo {
@@ -47,6 +50,19 @@ impl Demo {
                 "The console, for one sign-in within ten minutes: http://{admin}/console#signin={code}\n"
             );
         }
+        if !self.no_traffic {
+            let mut front = self.addr;
+            if front.ip().is_unspecified() {
+                front.set_ip(match front {
+                    SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+                });
+            }
+            if let Some(bound) = server.addrs().first() {
+                front.set_port(bound.port());
+            }
+            traffic::start(front);
+        }
         match server.run(Until::Signalled) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failure(&error),
@@ -64,7 +80,7 @@ curl -sN http://{addr}/v1/chat/completions -H 'authorization: Bearer demo' -d '{
 
 curl -s 'http://{addr}/v1beta/models/gemini-2.5-flash:generateContent?key=demo' -d '{{"contents":[{{"parts":[{{"text":"Hello"}}]}}]}}'
 
-Ctrl-C ends it.
+Simulated clients keep the console busy (`--no-traffic` leaves them out). Ctrl-C ends it.
 "#
     )
 }

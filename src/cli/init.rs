@@ -1,17 +1,21 @@
 //! `weir init`: a first configuration.
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{WRONG_USAGE, failure, print, random, test};
 use crate::config;
 use crate::config::providers::PROVIDERS;
 use crate::keys;
 use crate::proxy::accounts;
+use crate::proxy::setup::Setup;
 
 /// Write a first configuration: an account, its key in a file of its own, and a client key.
 ///
@@ -39,6 +43,23 @@ pub(super) struct Init {
     /// Do not ask the account
     #[arg(long)]
     no_test: bool,
+    /// Ask on a page in the browser, which the terminal shows the link to
+    #[arg(long, conflicts_with_all = ["provider", "key", "base_url", "no_test"])]
+    web: bool,
+    /// Where that page listens, on loopback
+    #[arg(long, default_value = "127.0.0.1:9090", requires = "web")]
+    addr: SocketAddr,
+}
+
+/// What the page of `--web` sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    provider: String,
+    key: String,
+    base_url: Option<String>,
+    name: String,
+    test: bool,
 }
 
 /// What is to be written.
@@ -50,6 +71,9 @@ struct Files {
 
 impl Init {
     pub(super) fn run(self) -> ExitCode {
+        if self.web {
+            return self.on_a_page();
+        }
         let (provider, key) = match self.answers() {
             Ok(answers) => answers,
             Err(why) => {
@@ -95,6 +119,42 @@ impl Init {
         }
     }
 
+    /// Serves the first-run page until somebody has filled it in.
+    fn on_a_page(self) -> ExitCode {
+        let (dir, force) = (self.dir, self.force);
+        let files = [CONFIGURATION, KEY_FILE].map(|name| dir.join(name));
+        if let Some(there) = files.iter().find(|path| !force && path.exists()) {
+            return failure(&format!(
+                "{} is there already: `--force` replaces it",
+                there.display()
+            ));
+        }
+        let providers = PROVIDERS.iter().map(|provider| provider.name).collect();
+        let make = Box::new(move |body: &[u8]| make(&dir, force, body));
+        let (setup, code) = match Setup::bind(self.addr, providers, make) {
+            Ok(bound) => bound,
+            Err(error) => return failure(&format!("{}: {error}", self.addr)),
+        };
+        let addr = match setup.addr() {
+            Ok(addr) => addr,
+            Err(error) => return failure(&error),
+        };
+        let told = print(&format!(
+            "Open this within ten minutes; it works once:\n\n    http://{addr}/#code={code}\n"
+        ));
+        if let Err(error) = told {
+            return failure(&error);
+        }
+        match setup.run() {
+            Ok(true) => {
+                eprintln!("Written. The page shows the client key and what comes next.");
+                ExitCode::SUCCESS
+            }
+            Ok(false) => failure(&"nobody came: nothing was written"),
+            Err(error) => failure(&error),
+        }
+    }
+
     /// The provider and its key, asked for where they are not given.
     fn answers(&self) -> Result<(String, String), String> {
         let asks = io::stdin().is_terminal() && self.key.as_deref() != Some("-");
@@ -119,7 +179,7 @@ impl Init {
             None => return Err(LINE.to_owned()),
         };
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("the key is empty, or holds what no header can".to_owned());
+            return Err(UNFIT.to_owned());
         }
         Ok((provider, key))
     }
@@ -136,6 +196,54 @@ impl Init {
             keys::entry(&self.name, client).trim_end()
         )
     }
+}
+
+/// Does what the page of `--web` asks for; tells the client key, which is shown there only.
+fn make(dir: &Path, force: bool, body: &[u8]) -> Result<Value, String> {
+    let wish: Wish = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if !PROVIDERS.iter().any(|one| one.name == wish.provider) {
+        return Err(format!("there is no provider `{}`", wish.provider));
+    }
+    config::valid_name(&wish.name)?;
+    if wish.key.is_empty() || !wish.key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(UNFIT.to_owned());
+    }
+    let random = random().map_err(|error| format!("no randomness: {error}"))?;
+    let client = keys::generate(random);
+    let init = Init {
+        dir: dir.to_owned(),
+        provider: None,
+        key: None,
+        base_url: wish.base_url,
+        name: wish.name,
+        force,
+        no_test: !wish.test,
+        web: true,
+        addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+    };
+    let files = Files {
+        yaml: init.yaml(&wish.provider, &client),
+        directory: dir.to_owned(),
+        key: wish.key,
+    };
+    if let Some(there) = files.present().filter(|_| !force) {
+        return Err(format!("{} is there already", there.display()));
+    }
+    if wish.test {
+        files.test()?;
+    }
+    files
+        .write(dir)
+        .map_err(|error| format!("{}: {error}", dir.display()))?;
+    let shown = |name: &str| dir.join(name).display().to_string();
+    Ok(json!({
+        "files": [shown(CONFIGURATION), shown(KEY_FILE)],
+        "client_key": client,
+        "next": [
+            format!("weir run -c {}", shown(CONFIGURATION)),
+            format!("weir client claude-code --key {client}"),
+        ],
+    }))
 }
 
 impl Files {
@@ -207,6 +315,8 @@ fn ask(question: &str) -> Result<String, String> {
     read.map_err(|error| format!("standard input cannot be read: {error}"))?;
     Ok(line.trim().to_owned())
 }
+
+const UNFIT: &str = "the key is empty, or holds what no header can";
 
 const CONFIGURATION: &str = "weir.yaml";
 

@@ -18,6 +18,7 @@ mod reconcile;
 mod run;
 mod state;
 mod test;
+mod traffic;
 mod upstream;
 mod usage;
 

@@ -45,7 +45,8 @@ impl Run {
         if !config::has_vendor_key(&env) {
             eprintln!(
                 "weir: no configuration found: name one with `-c FILE`, or set ANTHROPIC_API_KEY, OPENAI_API_KEY or \
-                 GEMINI_API_KEY, or try `weir demo`"
+                 GEMINI_API_KEY, or try `weir demo`; \
+                 `weir init` and `weir init --web` make a configuration"
             );
             return ExitCode::from(BAD_CONFIGURATION);
         }

@@ -175,7 +175,8 @@ pub fn from_environment(
     Some(parse("environment", &text, env))
 }
 
-/// The configuration of `weir demo`: one account per dialect at the simulated upstream, and the client key `demo`.
+/// The configuration of `weir demo`: one account per dialect at the simulated upstream, the client key `demo`, and the keys of
+/// simulated clients. Their requests are seen in the console; an access log would bury what the command prints.
 pub fn demo(
     upstream: SocketAddr,
     listen: SocketAddr,
@@ -190,11 +191,25 @@ pub fn demo(
         + &account("openai-chat", "/v1")
         + &account("openai-responses", "/v1")
         + &account("gemini", "");
+    let keys: String = DEMO_KEYS
+        .iter()
+        .map(|(name, group, limits)| {
+            let variable = name.replace('-', "_");
+            format!("  - {{ name: {name}, group: {group}, key: {{ env: {variable} }}, limits: {limits} }}\n")
+        })
+        .collect();
     let text = format!(
-        "version: 1\nlisten: [{{ addr: \"{listen}\" }}]\nadmin: {{ addr: \"{admin}\" }}\naccounts:\n{accounts}keys:\n  - {{ name: demo, key: {{ env: key }}, debug: true }}\n"
+        "version: 1\nlisten: [{{ addr: \"{listen}\" }}]\nadmin: {{ addr: \"{admin}\" }}\naccounts:\n{accounts}groups:\n  - {{ name: platform, limits: {{ usd_per_month: 400 }} }}\n  - {{ name: research }}\nkeys:\n  - {{ name: demo, key: {{ env: demo }}, debug: true }}\n{keys}log: {{ access: off }}\n"
     );
     parse("demo", &text, &|name| {
-        (name == "key").then(|| "demo".to_owned())
+        let is_key = name == "demo"
+            || DEMO_KEYS
+                .iter()
+                .any(|(key, ..)| key.replace('-', "_") == name);
+        is_key.then(|| match name {
+            "demo" => "demo".to_owned(),
+            name => format!("demo-{}", name.replace('_', "-")),
+        })
     })
 }
 
@@ -258,6 +273,14 @@ fn whole_file(file: &str, line: usize, message: String) -> Diagnostic {
         hint: Some(hint.to_owned()),
     }
 }
+
+/// Keys of the simulated clients of `weir demo`: name, group and limits. The key itself is `demo-` and the name.
+const DEMO_KEYS: &[(&str, &str, &str)] = &[
+    ("team-a", "platform", "{ usd_per_day: 20, rpm: 600 }"),
+    ("team-b", "platform", "{ usd_per_day: 20 }"),
+    ("support", "platform", "{ tpm: 400000 }"),
+    ("nightly", "research", "{ usd_per_day: 0.05 }"),
+];
 
 /// Account (also the preset's name), its variable, and its models; the last takes what the others do not.
 const VENDORS: &[(&str, &str, &str)] = &[

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::codex;
+use super::me;
 use super::operation::Local;
 use super::refusal::Refusal;
 use super::relaying::Answer;
@@ -41,7 +42,10 @@ pub fn answer(
     let key = caller.key;
     let body = match what {
         Local::OpenApi => return Ok(openapi()),
-        Local::Absent | Local::Health | Local::Index | Local::Ready => json!({"status": "ok"}),
+        Local::Me(file) => return Ok(me::file(*file)),
+        Local::Absent | Local::Health | Local::Index | Local::MeRecent | Local::Ready => {
+            json!({"status": "ok"})
+        }
         Local::Adapters => rewrite::listing(&gateway.config, key),
         Local::Capabilities => capabilities(gateway, key),
         Local::Model { dialect, id } => {

@@ -23,6 +23,7 @@ pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod local;
+pub mod me;
 mod misshapen;
 pub mod operation;
 pub mod origin;

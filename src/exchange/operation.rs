@@ -97,6 +97,10 @@ pub enum Local {
     Index,
     /// `GET /openapi.json`.
     OpenApi,
+    /// `GET /me` and what it loads, with `me: true`.
+    Me(MeFile),
+    /// `GET /me/recent`.
+    MeRecent,
     /// `GET /v1/models/{id}`, `/v1beta/models/{id}`.
     Model { dialect: Dialect, id: String },
     /// `GET /v1/models`, `/v1beta/models`.
@@ -111,12 +115,20 @@ pub enum Local {
     Usage,
 }
 
+/// A file of the key holder's page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MeFile {
+    Page,
+    Script,
+    Style,
+}
+
 impl Local {
     /// Whether it is answered without a key.
     pub const fn is_public(&self) -> bool {
         matches!(
             self,
-            Self::Absent | Self::Health | Self::Index | Self::OpenApi | Self::Ready
+            Self::Absent | Self::Health | Self::Index | Self::Me(_) | Self::OpenApi | Self::Ready
         )
     }
 }
@@ -157,6 +169,10 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
         ["ready"] => local(method, Local::Ready),
         ["adapters"] => local(method, Local::Adapters),
         ["openapi.json"] => local(method, Local::OpenApi),
+        ["me"] => local(method, Local::Me(MeFile::Page)),
+        ["me", "me.js"] => local(method, Local::Me(MeFile::Script)),
+        ["me", "me.css"] => local(method, Local::Me(MeFile::Style)),
+        ["me", "recent"] => local(method, Local::MeRecent),
         ["v1" | "v1beta"] => local(method, Local::Index),
         ["v1", "usage"] => local(method, Local::Usage),
         ["v1", "projects"] => local(method, Local::Projects),

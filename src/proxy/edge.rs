@@ -18,6 +18,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::bridge::Bridge;
 use super::client::shown;
+use super::own;
 use super::reached::Left;
 use super::relay::Relay;
 use super::request::{Exchange, Stage};
@@ -29,7 +30,7 @@ use crate::exchange::dispatch::Dispatch;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
-use crate::exchange::{Gateway, framing, limits, local, origin};
+use crate::exchange::{Gateway, framing, limits, local, me, origin};
 use crate::outcome::{End, FailureClass};
 
 /// The data plane.
@@ -89,7 +90,9 @@ impl Edge {
         if let Operation::Local(local) = &operation
             && local.is_public()
         {
+            let has_page = exchange.snapshot.gateway.config.me;
             return match local {
+                Local::Me(_) if !has_page => Err(Refusal::not_found(head.uri.path())),
                 Local::Absent => {
                     let nothing = Refusal::not_found(head.uri.path());
                     let id = &exchange.record.outcome.request_id;
@@ -117,6 +120,10 @@ impl Edge {
         exchange.key = Some(key.clone());
         let gateway = exchange.snapshot.gateway.clone();
         match operation {
+            Operation::Local(Local::MeRecent) if gateway.config.me => {
+                Ok(Received::Answer(own::recent(&self.app, &key)))
+            }
+            Operation::Local(Local::MeRecent) => Err(Refusal::not_found(head.uri.path())),
             Operation::Local(local) => {
                 let (now, wall) = (Instant::now(), SystemTime::now());
                 let caller = local::Caller {
@@ -185,6 +192,7 @@ impl Edge {
         match local {
             Local::Index => local::index(),
             Local::OpenApi => local::openapi(),
+            Local::Me(file) => me::file(*file),
             Local::Ready if !ready => Answer::json(503, r#"{"status":"unavailable"}"#),
             _ => Answer::json(200, r#"{"status":"ok"}"#),
         }

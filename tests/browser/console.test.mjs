@@ -1,4 +1,5 @@
 // The console on the real binary under mixed traffic: every page, every action, every role.
+import { createServer } from "node:http";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -332,6 +333,48 @@ test("the text of the configuration is shown masked, and a reload says what it w
   await page.getByText("Reload: unchanged").waitFor();
   writeFileSync(weir.file, weir.text);
   await until("it to be as before", async () => !(await weir.api("config/text")).text.includes("[gemini-a, vllm-spot]"));
+  await close(page);
+});
+
+test("Fleet compares the hosts that a Prometheus knows", async () => {
+  const series = (name, instance, value, labels = {}) => ({ metric: { __name__: name, instance, ...labels }, value: [Date.now() / 1000, String(value)] });
+  const here = (await weir.api("config")).json.applied_hash, asked = [];
+  const prometheus = createServer((request, answer) => {
+    let body = ""; request.on("data", (d) => { body += d; });
+    request.on("end", () => {
+      asked.push(decodeURIComponent(request.url + body));
+      const fleet = /weir_build_info/.test(asked.at(-1));
+      answer.setHeader("content-type", "application/json");
+      answer.end(JSON.stringify({ status: "success", data: { resultType: "vector", result: fleet ? ["edge-1", "edge-2"].flatMap((host, n) => [series("weir_build_info", host, 1, { version: "0.1.0", revision: "abc" }), series("weir_config_hash_info", host, 1, { hash: n ? "f".repeat(64) : here }), series("weir_config_generation", host, n + 1), series("weir_config_last_reload_successful", host, 1 - n), series("weir_config_last_reload_success_timestamp_seconds", host, Date.now() / 1000 - 60)]) : [] } }));
+    });
+  });
+  await new Promise((done) => prometheus.listen(0, "127.0.0.1", done));
+  const page = await visit(chrome, weir, "fleet", { role: "viewer" });
+  await page.getByText("No Prometheus is configured").waitFor();
+  await axe(page, "fleet without a Prometheus");
+  writeFileSync(weir.file, `${weir.text}prometheus: { url: "http://127.0.0.1:${prometheus.address().port}" }\n`);
+  await until("Prometheus to be in force", async () => (await weir.api("fleet")).json.hosts.length === 2);
+  await page.reload();
+  await page.getByText("2 hosts, 2 configurations, 1 versions").waitFor();
+  await page.locator('tr[data-key="edge-2"]').getByText("disk not applied").waitFor();
+  await axe(page, "fleet");
+  prometheus.close(); prometheus.closeAllConnections();
+  await until("the failure to be told", async () => /./.test((await weir.api("fleet")).json.why ?? ""));
+  writeFileSync(weir.file, weir.text);
+  await until("the configuration of before", async () => (await weir.api("fleet")).json.source === null);
+  await close(page);
+});
+
+test("a request says why it went to its account, and why not to another", async () => {
+  const page = await visit(chrome, weir, "live?f=model:claude-sonnet-5", { role: "operator" });
+  await page.locator("#rows tr[data-id]").nth(2).click();
+  await page.getByText("Why this account, and why not another?").click();
+  await page.locator("#why-now tbody tr").first().waitFor();
+  assert.ok(await page.locator("#why-now tbody tr").count() >= 4, "every account of the pool");
+  await page.locator("#why-now").getByText("asked as number 1").first().waitFor();
+  await axe(page, "why this account");
+  await page.getByRole("link", { name: "Explain it in Try" }).click();
+  await page.locator(".flow .node.on").first().waitFor();
   await close(page);
 });
 

@@ -8,5 +8,6 @@ export default [
   ["keys", "keys"],
   ["new-key", "keys?new=1", { act: async (page) => { await page.getByLabel("name", { exact: true }).fill("team-c"); await page.getByLabel("group").fill("platform"); await page.getByLabel("usd_per_day").fill("25"); await page.getByRole("button", { name: "What would change" }).click(); await page.waitForTimeout(1500); } }],
   ["config", "config"],
+  ["fleet", "fleet"],
   ["audit", "audit"],
 ];

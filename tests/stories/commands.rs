@@ -569,3 +569,116 @@ fn completions_and_manual_pages_know_every_command() {
         assert!(text.contains(".TH"), "{page}: {text}");
     }
 }
+
+#[test]
+fn the_first_run_page_writes_a_configuration_for_whoever_has_the_link_once() {
+    let upstream = Upstream::start(|request, wire| {
+        if request.headers.get("x-api-key") == Some("sk-right") {
+            wire.json(200, r#"{"data":[{"id":"claude-haiku-4-5"}]}"#);
+        } else {
+            wire.json(
+                401,
+                r#"{"error":{"type":"authentication_error","message":"no"}}"#,
+            );
+        }
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("etc");
+    let place = place.display().to_string();
+    let mut command = command(&["init", "--web", "--addr", "127.0.0.1:0", "--dir", &place]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("its output"));
+    let link = loop {
+        let mut line = String::new();
+        assert!(std::io::BufRead::read_line(&mut lines, &mut line).expect("a line") > 0);
+        if let Some(rest) = line.trim().strip_prefix("http://") {
+            break rest.to_owned();
+        }
+    };
+    let (addr, code) = link.split_once("/#code=").expect("a code");
+    let addr: std::net::SocketAddr = addr.parse().expect("an address");
+    let call = |method: &str, path: &str| crate::rig::Call::new(addr, method, path);
+    let page = call("GET", "/").send().is(200);
+    assert!(
+        page.header("content-security-policy")
+            .expect("a policy")
+            .contains("default-src 'self'")
+    );
+    assert!(!page.text().contains(code));
+    // Neither a name of somebody else's nor a page of theirs gets in, and no wrong code.
+    call("GET", "/")
+        .without("host")
+        .header("host", "evil.example")
+        .send()
+        .is(421);
+    call("POST", "/session")
+        .header("origin", "http://evil.example")
+        .body("{}")
+        .send()
+        .is(403);
+    call("POST", "/session")
+        .body(r#"{"code":"guess"}"#)
+        .send()
+        .is(401);
+    call("POST", "/make").body("{}").send().is(401);
+    let entered = call("POST", "/session")
+        .body(format!("{{\"code\":\"{code}\"}}"))
+        .send()
+        .is(200);
+    let session = entered.json()["session"]
+        .as_str()
+        .expect("a session")
+        .to_owned();
+    call("POST", "/session")
+        .body(format!("{{\"code\":\"{code}\"}}"))
+        .send()
+        .is(401);
+    let make = |key: &str| {
+        let wish = serde_json::json!({ "provider": "anthropic", "key": key, "base_url": upstream.url(), "name": "me", "test": true });
+        call("POST", "/make")
+            .key(&session)
+            .body(wish.to_string())
+            .send()
+    };
+    let refused = make("sk-wrong").is(422);
+    assert!(
+        refused.text().contains("nothing was written"),
+        "{}",
+        refused.text()
+    );
+    assert!(!std::path::Path::new(&place).join("weir.yaml").exists());
+    let made = make("sk-right").is(201).json();
+    let client = made["client_key"].as_str().expect("a key").to_owned();
+    assert!(child.wait().expect("it ends").success());
+    let text = std::fs::read_to_string(format!("{place}/weir.yaml")).expect("a file");
+    assert!(
+        text.contains("sha256") && !text.contains(&client) && !text.contains("sk-right"),
+        "{text}"
+    );
+    let key = std::fs::read_to_string(format!("{place}/secrets/provider.key")).expect("a file");
+    assert_eq!(key.trim(), "sk-right");
+    let checked = run(&mut self::command(&[
+        "check",
+        "-c",
+        &format!("{place}/weir.yaml"),
+    ]));
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    // It is for this host only.
+    let open = run(&mut self::command(&[
+        "init",
+        "--web",
+        "--addr",
+        "0.0.0.0:0",
+        "--dir",
+        &place,
+        "--force",
+    ]));
+    assert!(
+        open.code == Some(1) && open.stderr.contains("loopback"),
+        "{}",
+        open.stderr
+    );
+}

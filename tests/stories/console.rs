@@ -294,3 +294,66 @@ fn the_pages_hold_nothing_and_run_nothing_foreign() {
         .send()
         .is(403);
 }
+
+#[test]
+fn the_holder_of_a_key_sees_its_own_use_and_errors_and_nothing_else() {
+    let upstream = Upstream::start(|request, wire| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("unwell") {
+            wire.json(
+                500,
+                r#"{"type":"error","error":{"type":"api_error","message":"broken"}}"#,
+            );
+        } else {
+            wire.json(200, lines().answer);
+        }
+    });
+    let keys = "keys: [{ name: mine, key: \"the-key-of-the-holder\" }, { name: other, key: \"the-key-of-the-other\" }]\n";
+    let yaml = format!(
+        "{keys}{}",
+        accounts(&[account("secret-account", &lines(), &upstream, "")])
+    );
+    let weir = Weir::start(&format!("me: true\n{yaml}"));
+    let page = weir.get("/me").without("authorization").send().is(200);
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"));
+    assert!(
+        page.header("content-type")
+            .expect("a type")
+            .starts_with("text/html")
+    );
+    for file in ["/me/me.js", "/me/me.css"] {
+        weir.get(file).without("authorization").send().is(200);
+    }
+    let ask = |key: &str, text: &str| {
+        let body = lines().ask.replace("Hi", text);
+        weir.post(lines().path, body).key(key).send()
+    };
+    assert_eq!(lines().ask.matches("Hi").count(), 1, "{}", lines().ask);
+    ask("the-key-of-the-holder", "Hello").is(200);
+    assert!(ask("the-key-of-the-holder", "unwell").status >= 500);
+    assert!(ask("the-key-of-the-other", "unwell").status >= 500);
+    let recent = |key: &str| weir.get("/me/recent").key(key).send();
+    let told = crate::rig::eventually("the error is told", || {
+        let told = recent("the-key-of-the-holder").is(200);
+        (told.json()["rows"].as_array().map(Vec::len) == Some(1)).then_some(told)
+    });
+    assert_eq!(told.json()["rows"][0]["outcome"], "upstream_error");
+    assert!(!told.text().contains("secret-account") && !told.text().contains("broken"));
+    recent("a-wrong-key").is(401);
+    weir.get("/me/recent")
+        .without("authorization")
+        .send()
+        .is(401);
+    weir.call("POST", "/me").send().is(405);
+    weir.get("/me/../admin").send().is(400);
+    // Off by default, as if it were not there.
+    let weir = Weir::start(&yaml);
+    for path in ["/me", "/me/me.js"] {
+        weir.get(path).without("authorization").send().is(404);
+    }
+    weir.get("/me/recent")
+        .key("the-key-of-the-holder")
+        .send()
+        .is(404);
+}

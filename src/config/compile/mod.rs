@@ -144,6 +144,7 @@ impl Compiler<'_, '_> {
             rewrites: rewrites?,
             prometheus,
             anonymous: raw.anonymous.value(),
+            me: raw.me.value(),
             prices: prices?,
             capabilities: capabilities?,
             retry: retry?,

@@ -69,6 +69,8 @@ Raw {
     keys: Field<Vec<Field<ClientKey>>>,
     /// Serve requests without a key, as a key named `anonymous`.
     anonymous: Setting<Boolean> = Boolean::or(false),
+    /// The page at /me of the data plane, on which the holder of a key sees its use, limits and errors.
+    me: Setting<Boolean> = Boolean::or(false),
     /// Groups of keys.
     groups: Field<Vec<Field<Group>>>,
     /// Projects that requests name with `x-weir-project`. Once there is one here, keys may name no others.

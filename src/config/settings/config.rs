@@ -41,6 +41,8 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
+    /// Whether the holder of a key has a page of its own, at `/me`.
+    pub me: bool,
     pub prices: Vec<Price>,
     pub capabilities: Vec<ModelCapabilities>,
     pub retry: Retry,

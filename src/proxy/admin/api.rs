@@ -14,7 +14,7 @@ use super::stream::{Followed, Place, Streams};
 use super::trial::Trial;
 use super::turns::Turns;
 use super::{
-    access, explain, levers, lists, now, read_body, requests, signing, spend, status, texts,
+    access, explain, fleet, levers, lists, now, read_body, requests, signing, spend, status, texts,
 };
 use crate::config;
 use crate::proxy::client::body;
@@ -32,6 +32,7 @@ pub(super) struct Parts<'a> {
     pub streams: &'a Arc<Streams>,
     pub turns: &'a Arc<Turns>,
     pub writes: &'a Writes,
+    pub fleet: &'a fleet::Seen,
     pub inside: &'a Inside,
 }
 
@@ -214,6 +215,7 @@ async fn read(
             &tokio::task::block_in_place(|| now::now(app, parts.source)),
         ),
         ["accounts"] => Answer::json(200, &status::accounts(app)),
+        ["fleet"] => fleet::fleet(app, parts.fleet).await,
         ["fragments"] => tokio::task::block_in_place(|| fragments::overview(app, parts.source)),
         [list, name] if List::parse(list).is_some() => {
             let list = List::parse(list).unwrap_or(List::Keys);

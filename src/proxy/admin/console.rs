@@ -130,6 +130,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         Asset::new("diff.js", JS, include_bytes!("console/diff.js")),
         Asset::new("spend.js", JS, include_bytes!("console/spend.js")),
         Asset::new("lists.js", JS, include_bytes!("console/lists.js")),
+        Asset::new("fleet.js", JS, include_bytes!("console/fleet.js")),
         Asset::new("keys.js", JS, include_bytes!("console/keys.js")),
         Asset::new("edit.js", JS, include_bytes!("console/edit.js")),
     ]

@@ -11,6 +11,7 @@ mod audit;
 mod by_model;
 mod console;
 mod explain;
+mod fleet;
 mod fragments;
 mod guard;
 mod host;
@@ -69,6 +70,7 @@ pub(super) fn service(
         streams: Arc::default(),
         turns: Arc::default(),
         writes: fragments::Writes::default(),
+        fleet: fleet::Seen::default(),
         inside,
     };
     Service::new("admin".to_owned(), plane)
@@ -82,6 +84,7 @@ pub(super) struct Plane {
     streams: Arc<Streams>,
     turns: Arc<Turns>,
     writes: fragments::Writes,
+    fleet: fleet::Seen,
     inside: Inside,
 }
 
@@ -232,6 +235,7 @@ impl Plane {
             streams: &self.streams,
             turns: &self.turns,
             writes: &self.writes,
+            fleet: &self.fleet,
             inside: &self.inside,
         };
         match api::serve(&parts, session, method, path).await {

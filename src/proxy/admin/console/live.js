@@ -1,16 +1,17 @@
 // Live: what happens right now, and what happened to that one request?
 import { $, $$, bar, bytes, clock, glyph, html, int, ms, OUT, pct, put, si, svg, usd4 } from "./ui.js";
-import { follow, get, now } from "./api.js";
+import { follow, get, now, post } from "./api.js";
 import { connection, failed, versionIs } from "./shell.js";
+import { sample } from "./try.js";
 import { t } from "./words.js";
 
 const KEPT = 2000, SHOWN = 120, SPAN = 30000;
-let rows, filter, paused, newer, stats, ring, inFlight, openId, fault, stream, since, main;
+let rows, filter, paused, newer, stats, ring, inFlight, openId, fault, stream, since, main, role = "viewer";
 const at = (time) => Date.parse(time);
 const param = () => encodeURIComponent(filter).replaceAll("%3A", ":").replaceAll("%20", "+");
 
-export function open(el, { query, detail }) {
-  main = el; rows = []; filter = query.get("f") || ""; paused = !!detail; newer = 0; stats = null; ring = null; inFlight = 0; openId = detail || null; fault = ""; since = 0;
+export function open(el, { who, query, detail }) {
+  main = el; role = who.role; rows = []; filter = query.get("f") || ""; paused = !!detail; newer = 0; stats = null; ring = null; inFlight = 0; openId = detail || null; fault = ""; since = 0;
   page();
   load();
   const scrolled = () => { if (!paused && scrollY > 200) pause(true); };
@@ -172,21 +173,43 @@ async function drawer() {
     catch (refused) { put(el, html`<aside class="drawer" aria-label="Request ${openId}"><div class="row"><span class="b grow cut">${openId}</span><button class="btn quiet sm" data-close aria-label="Close">✕</button></div><p>${refused.message}</p><p class="dim small">The access log may have it:</p><pre class="code">grep ${openId} access.log</pre></aside>`); return; }
   }
   put(el, detail(r));
+  const more = $("[data-why]", el);
+  if (more) {
+    more.ontoggle = () => { why.open = more.open; if (more.open && why.of !== r.request_id) explainAgain(el, r); };
+    if (why.open && why.of !== r.request_id) explainAgain(el, r);
+  }
+}
+// The explanation of the request that is open: of now, for what was then is in its attempts.
+const why = { of: "", report: null, fault: "", open: false, at: 0 };
+function again(why, r) {
+  if (why.fault) return html`<p class="small bad">${why.fault}</p>`;
+  const e = why.report;
+  if (!e) return "";
+  const tried = new Map(r.attempts.map((a) => [a.account, a]));
+  return html`<p class="small dim">${t("As things are at {t}, for a small request of the same key and model.", { t: clock(why.at) })}</p>${e.route?.passed_over?.length ? html`<p class="small">${e.route.passed_over.map((p, i) => html`${i ? "; " : ""}route ${p.route ?? i} ${t("passed over")}: <span class="mono">${p.condition}</span> ${t("is")} <span class="mono">${typeof p.found === "string" ? p.found : JSON.stringify(p.found)}</span>`)}</p>` : ""}<table class="tok"><thead><tr><th>${t("Account")}</th><th>${t("Now")}</th><th>${t("Then")}</th></tr></thead><tbody>${e.candidates.map((c) => html`<tr><td class="cut">${c.account} <span class="faint">${c.pool}</span></td><td class="${c.excluded ? "warn" : ""}">${c.excluded ? html`<b>${c.excluded.reason}</b> <span class="small">${c.excluded.why || ""}</span>` : c.attempt != null ? t("asked as number {n}", { n: c.attempt }) : t("in reserve")}</td><td class="small">${tried.has(c.account) ? tried.get(c.account).class || t("it answered") : html`<span class="faint">–</span>`}</td></tr>`)}</tbody></table>${e.answer ? html`<p class="small warn">${e.answer.status}: ${e.answer.hint || ""}</p>` : ""}`;
+}
+async function explainAgain(el, r) {
+  const asked = sample(r);
+  Object.assign(why, { of: r.request_id, report: null, fault: "", at: now() });
+  try { why.report = await post("explain", { ...asked, key: r.key }); } catch (fault) { why.fault = fault.message; }
+  const into = $("#why-now", el);
+  if (into && why.of === r.request_id) put(into, html`${again(why, r)}`);
 }
 function detail(r) {
   const k = r.tokens || {}, span = Math.max(r.duration_ms, 1), [g, tone] = OUT[r.outcome] || ["ring", ""]; let from = 0;
   const seg = (cls, start, len) => svg(`<svg class="tl" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="${cls}" x="${(start / span * 100).toFixed(2)}" y="1" height="8" width="${Math.max(.7, len / span * 100).toFixed(2)}"/></svg>`);
-  const tries = r.attempts.map((a, i) => { const start = from; from += a.ms; return html`<span class="cut">${i + 1} ${a.account}</span>${seg(a.class ? SOFT.includes(a.class) ? "x" : "xb" : "w", start, a.ms)}<span class="num">${ms(a.ms)}</span><span class="why">${a.class ? html`<b>${a.class}</b>` : "answer begun"}</span>`; });
+  const tries = r.attempts.map((a, i) => { const start = from; from += a.ms; return html`<span class="cut">${i + 1} ${a.account}</span>${seg(a.class ? SOFT.includes(a.class) ? "x" : "xb" : "w", start, a.ms)}<span class="num">${ms(a.ms)}</span><span class="why">${a.class ? html`<b>${a.class}</b>${a.cause ? html` <span class="mono">${a.cause}</span>` : ""}` : "answer begun"}</span>`; });
   const streamed = r.ttft_ms == null ? 0 : r.duration_ms - r.ttft_ms;
   const kinds = [["input", k.input], ["cache read", k.cache_read], ["cache write 5m", k.cache_write_5m], ["cache write 1h", k.cache_write_1h], ["output", k.output]].filter((x) => x[1]);
   const list = (v) => v?.length ? html`<span class="mono">${v.join(", ")}</span>` : html`<span class="faint">${t("nothing")}</span>`;
   const val = (v) => v == null ? nothing : v;
   return html`<aside class="drawer" aria-label="Request ${r.request_id}"><div class="row"><span>${glyph(g, tone)}</span><span class="b grow cut">${r.status} ${r.outcome.replaceAll("_", " ")} <span class="faint">·</span> ${r.model || r.path}</span><button class="btn quiet sm" data-step="-1" title="Previous (k)" aria-label="Previous">↑</button><button class="btn quiet sm" data-step="1" title="Next (j)" aria-label="Next">↓</button><button class="btn quiet sm" data-close title="Close (Esc)" aria-label="Close">✕</button></div>
-<div class="row wrap small"><span class="mono dim">${r.request_id}</span><button class="btn quiet sm" data-copy>Copy link</button><a class="btn quiet sm" href="/console/live?f=key:${r.key || ""}">Requests of this key</a></div>
+<div class="row wrap small"><span class="mono dim">${r.request_id}</span><button class="btn quiet sm" data-copy>Copy link</button><a class="btn quiet sm" href="/console/live?f=key:${r.key || ""}">Requests of this key</a>${sample(r) ? html`<a class="btn quiet sm" href="/console/try?from=${r.request_id}">${t("Explain it in Try")}</a>` : ""}</div>
 ${r.detail ? html`<p class="${tone}">${r.detail}</p>` : ""}
 <h2>${t("Where the time went")} <span class="note">${ms(r.duration_ms)} in all, ${int(r.overhead_us)}\u202fµs of it Weir's own; came ${clock(at(r.started_at), true)}</span></h2>
 <div class="fall">${tries}${streamed > 0 ? html`<span>stream</span>${seg("s", r.ttft_ms, streamed)}<span class="num">${ms(streamed)}</span><span class="why">${k.output && streamed > 50 ? `${int(k.output / streamed * 1000)} tokens/s, ` : ""}ended <b>${r.end}</b></span>` : ""}</div>
 <h2>${t("Why it went there")}</h2><dl class="kv"><dt>route</dt><dd>${r.route == null ? html`<span class="faint">no route: default pool</span>` : html`<b>${r.route}</b>`}</dd><dt>pool</dt><dd>${val(r.pool)}</dd><dt>affinity</dt><dd>${val(r.affinity)}</dd><dt>dialects</dt><dd>${val(r.client_dialect)} → ${val(r.upstream_dialect)} <span class="faint">${r.client_dialect && r.client_dialect === r.upstream_dialect ? "same, bytes as sent" : r.upstream_dialect ? "translated" : ""}</span></dd>${r.limit ? html`<dt>limit</dt><dd class="warn">${r.limit} <span class="faint">of the ${r.limit_scope}</span></dd>` : ""}</dl>
+${sample(r) && r.key && role !== "viewer" ? html`<details class="again" data-why="${r.request_id}" ${why.open ? html`open` : ""}><summary class="small">${t("Why this account, and why not another?")}</summary><div id="why-now">${why.of === r.request_id ? again(why, r) : ""}</div></details>` : ""}
 ${kinds.length ? html`<h2>${t("Tokens")} <span class="note">${r.usage_source || ""}</span></h2><table class="tok"><thead><tr><th>Kind</th><th class="num">Tokens</th></tr></thead><tbody>${kinds.map(([name, n]) => html`<tr><td>${name}${name === "output" && k.reasoning ? html` <span class="faint">${int(k.reasoning)} reasoning</span>` : ""}</td><td class="num">${int(n)}</td></tr>`)}</tbody><tfoot><tr><td>${prompt(k) ? `${pct((k.cache_read || 0) / prompt(k))} of the prompt from cache` : ""}</td><td class="num">${r.cost_usd == null ? "no price" : usd4(r.cost_usd)}</td></tr></tfoot></table>` : ""}
 <h2>${t("Translation")}</h2><dl class="kv"><dt>${t("dropped")}</dt><dd>${list(r.dropped)}</dd><dt>${t("violations")}</dt><dd>${list(r.violations)}</dd><dt>rewrites</dt><dd>${list(r.rewrites)}</dd></dl>
 <h2>${t("Client")}</h2><dl class="kv"><dt>address</dt><dd>${val(r.client_ip)}</dd><dt>path</dt><dd class="mono">${r.method} ${r.path}</dd><dt>project</dt><dd>${val(r.project)}</dd><dt>bytes</dt><dd>${bytes(r.bytes_in)} in, ${bytes(r.bytes_out)} out</dd></dl></aside>`;

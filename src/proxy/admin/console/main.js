@@ -6,10 +6,11 @@ import * as nowPage from "./now.js";
 import * as live from "./live.js";
 import * as tryPage from "./try.js";
 import * as spend from "./spend.js";
+import * as fleet from "./fleet.js";
 import * as keys from "./keys.js";
 import { audit, config } from "./lists.js";
 
-const PAGES = { now: nowPage, live, try: tryPage, spend, keys, config, audit };
+const PAGES = { now: nowPage, live, try: tryPage, spend, keys, config, fleet, audit };
 let leave = null, who = null;
 
 export async function show() {

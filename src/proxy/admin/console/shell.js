@@ -3,7 +3,7 @@ import { $, $$, ask, clock, dur, glyph, html, menu, put } from "./ui.js";
 import { Fault, get, now, post, remove, skew } from "./api.js";
 import { choose, chinese, t } from "./words.js";
 
-const PAGES = [["now", "Now", "n"], ["live", "Live", "l"], ["try", "Try", "t"], ["spend", "Spend", "s"], ["keys", "Keys", "k"], ["config", "Config", "c"], ["audit", "Audit", "a"]];
+const PAGES = [["now", "Now", "n"], ["live", "Live", "l"], ["try", "Try", "t"], ["spend", "Spend", "s"], ["keys", "Keys", "k"], ["config", "Config", "c"], ["fleet", "Fleet", "f"], ["audit", "Audit", "a"]];
 let me = null, version = null, current = null;
 const allowed = (page) => page !== "audit" || me.role === "admin";
 
@@ -78,7 +78,7 @@ setInterval(tick, 1000);
 export const countdowns = tick;
 
 export function help() {
-  const K = [["g n l t s k c a", "pages"], ["/", "search or filter"], ["j k", "next, previous row"], ["Enter", "open the row"], ["Esc", "close, or clear"], ["Space", "pause or follow (Live)"], ["y", "copy the link"], ["?", "this list"]];
+  const K = [["g n l t s k c f a", "pages"], ["/", "search or filter"], ["j k", "next, previous row"], ["Enter", "open the row"], ["Esc", "close, or clear"], ["Space", "pause or follow (Live)"], ["y", "copy the link"], ["?", "this list"]];
   ask({ title: t("Keyboard"), body: html`<div class="keys">${K.map(([k, text]) => html`<div><span>${text}</span><span>${k.split(" ").map((x) => html`<kbd>${x}</kbd> `)}</span></div>`)}</div>`, foot: html`<button class="btn" autofocus>Close</button>` });
 }
 let g = 0;

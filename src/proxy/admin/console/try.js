@@ -15,6 +15,12 @@ const START = {
   gemini: () => ({ Hello: { contents: [{ role: "user", parts: [{ text: "Hello" }] }] }, Tools: { tools: [{ functionDeclarations: [{ name: "read_file", description: "Read one file", parameters: SCHEMA }] }], contents: [{ role: "user", parts: [{ text: ASK }] }] }, Image: { contents: [{ role: "user", parts: [{ inlineData: { mimeType: "image/png", data: PIXEL } }, { text: "What is this?" }] }] } }),
 };
 const DEFAULTS = { "/v1/messages": "claude-sonnet-5", "/v1/chat/completions": "gpt-5.5", "/v1/responses": "gpt-5.5", gemini: "gemini-2.5-pro" };
+/** A small request of the kind that `row` was: its body is not kept. `null` = of no kind that is known here. */
+export function sample(row) {
+  const path = Object.keys(PATHS).find((p) => row.path.startsWith(p)) || (row.client_dialect === "gemini" ? "gemini" : null);
+  if (!path || !row.model) return null;
+  return { path: path === "gemini" ? row.path : path, body: START[path](row.model).Hello };
+}
 let kept = null;
 
 export function open(main, { who, query }) {
