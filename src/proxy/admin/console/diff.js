@@ -13,7 +13,7 @@ const short = (v) => typeof v === "string" && v.length > 400 ? v.slice(0, /^[A-Z
 function lines(value, indent = "") {
   const flat = JSON.stringify(value, (_, v) => short(v));
   if (flat === undefined) return [""];
-  if (value === null || typeof value !== "object" || (flat.length + indent.length < 56 && !indent.length === false)) return [flat.replace(/([,:{[])(?=["{[\w-])/g, (c) => c + (c === "," || c === ":" ? " " : ""))];
+  if (value === null || typeof value !== "object" || (flat.length + indent.length < 56 && !indent.length === false)) return [flat.replace(/"(?:[^"\\]|\\.)*"|[,:]/g, (c) => c === "," || c === ":" ? c + " " : c)];
   const list = Array.isArray(value), entries = list ? value.map((v) => ["", v]) : Object.entries(value), out = [list ? "[" : "{"];
   entries.forEach(([k, v], i) => {
     const inner = lines(v, indent + "  ");

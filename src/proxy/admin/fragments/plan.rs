@@ -119,13 +119,26 @@ pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, 
         file,
         before: before.map(|item| masked(list, &item.settings)),
         after,
-        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        warnings: fresh_warnings(app, &config),
         key,
         config,
         old,
         new,
         secrets: written,
     })
+}
+
+/// The warnings that the configuration in force does not have already: those are nothing of the change.
+fn fresh_warnings(app: &App, config: &Config) -> Vec<String> {
+    let gateway = app.gateway();
+    let known: Vec<String> = gateway
+        .config
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let all = config.warnings.iter().map(ToString::to_string);
+    all.filter(|warning| !known.contains(warning)).collect()
 }
 
 /// The settings that are asked for, and a key that was made for them.
