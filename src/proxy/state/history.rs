@@ -12,10 +12,10 @@ pub(crate) struct History(Mutex<VecDeque<Past>>);
 /// A configuration that is or was in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Past {
-    pub(crate) generation: u64,
-    pub(crate) applied_at: SystemTime,
-    pub(crate) hash: String,
-    pub(crate) files: Arc<[Shown]>,
+    pub generation: u64,
+    pub applied_at: SystemTime,
+    pub hash: String,
+    pub files: Arc<[Shown]>,
 }
 
 impl History {

@@ -63,19 +63,19 @@ impl Verb {
 /// A change as it was asked for.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
-    pub(super) list: List,
-    pub(super) verb: Verb,
+    pub list: List,
+    pub verb: Verb,
     /// Empty for something new.
-    pub(super) name: String,
-    pub(super) body: &'a [u8],
+    pub name: String,
+    pub body: &'a [u8],
     /// Of `If-Match`: the revision of the file that the change was thought out on.
-    pub(super) revision: Option<String>,
+    pub revision: Option<String>,
     /// Only what would be.
-    pub(super) dry_run: bool,
+    pub dry_run: bool,
     /// Whether an account is asked whether it would serve before it is saved.
-    pub(super) test: bool,
+    pub test: bool,
     /// Who asks.
-    pub(super) who: &'a str,
+    pub who: &'a str,
 }
 
 /// Where the fragments are, and the configuration that they belong to.

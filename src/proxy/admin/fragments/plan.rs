@@ -16,16 +16,16 @@ use crate::proxy::state::app::{App, random_bytes, random_text};
 /// A change that the checker has nothing against. Dropped, it leaves nothing behind.
 pub(super) struct Plan {
     /// Of what is changed.
-    pub(super) name: String,
-    pub(super) file: PathBuf,
+    pub name: String,
+    pub file: PathBuf,
     /// What there was and what there will be, masked.
-    pub(super) before: Option<Value>,
-    pub(super) after: Option<Value>,
-    pub(super) warnings: Vec<String>,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    pub warnings: Vec<String>,
     /// A client key that was made, to be shown once.
-    pub(super) key: Option<String>,
+    pub key: Option<String>,
     /// What would be in force.
-    pub(super) config: Config,
+    pub config: Config,
     old: Option<String>,
     new: String,
     secrets: disk::Written,

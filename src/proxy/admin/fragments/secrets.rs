@@ -12,15 +12,15 @@ pub(super) const MASK: &str = "***";
 /// A secret that is to be kept in a file.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Fresh {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
+    pub path: PathBuf,
+    pub text: String,
 }
 
 /// An item that is to be written.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) settings: Map<String, Value>,
-    pub(super) fresh: Vec<Fresh>,
+    pub settings: Map<String, Value>,
+    pub fresh: Vec<Fresh>,
 }
 
 /// An item as it may be shown.

@@ -55,9 +55,9 @@ pub(super) struct Fragment {
 /// One item as the file has it: secrets are references.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
-    pub(super) settings: Map<String, Value>,
+    pub settings: Map<String, Value>,
     /// When it was written last, and by whom.
-    pub(super) note: String,
+    pub note: String,
 }
 
 impl Item {
