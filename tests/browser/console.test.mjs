@@ -319,7 +319,7 @@ test("an account is tested before it is saved, and its key never comes back", as
 
 test("the text of the configuration is shown masked, and a reload says what it would change", async () => {
   const page = await visit(chrome, weir, "config");
-  await page.locator("#texts pre").first().waitFor();
+  await page.locator("#texts pre").first().waitFor({ state: "attached" });
   const text = await page.locator("#texts").textContent();
   assert.ok(text.includes("claude-a") && text.includes("***") && !text.includes("up-claude-a"), "masked");
   writeFileSync(weir.file, weir.text.replace("name: long, accounts: [gemini-a]", "name: long, accounts: [gemini-a, vllm-spot]"));
@@ -367,6 +367,8 @@ test("Fleet compares the hosts that a Prometheus knows", async () => {
 
 test("a request says why it went to its account, and why not to another", async () => {
   const page = await visit(chrome, weir, "live?f=model:claude-sonnet-5", { role: "operator" });
+  await page.locator("#rows tr[data-id]").nth(2).waitFor();
+  await page.keyboard.press("Space");
   await page.locator("#rows tr[data-id]").nth(2).click();
   await page.getByText("Why this account, and why not another?").click();
   await page.locator("#why-now tbody tr").first().waitFor();
