@@ -11,6 +11,7 @@ use http::HeaderMap;
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
+use super::reading::{Prompt, Reading};
 pub use super::received::Arrived;
 use super::received::{self, Asked, Received};
 use super::refusal::Refusal;
@@ -28,7 +29,6 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
 use crate::protocol::json::{self, Members, Pieces};
-use crate::protocol::translate;
 
 /// A request that may be served, and where.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub struct Admitted {
     pub members: Members,
     /// Where a form names its model.
     pub form: Option<Range<usize>>,
+    array: bool,
+    reading: Reading,
     /// What is kept with the answer, if that is to be kept here.
     pub question: Option<Question>,
     /// The only account that may serve it: the route or the client asked for it by name.
@@ -89,16 +91,27 @@ impl Admitted {
         }
     }
 
-    /// The request as its dialect reads it; a stream may be wanted as one JSON array.
-    pub(super) fn decode(&self, array: bool) -> Result<Request, RequestFault> {
-        let dialect = self.call.dialect;
-        let delivery = match (self.stream, array) {
-            (false, _) => Delivery::Whole,
-            (true, false) => Delivery::Events,
-            (true, true) => Delivery::Array,
-        };
-        let scanned = (&*self.body, &self.members);
-        translate::decode_scanned(dialect, scanned, (&self.model, delivery))
+    /// The request as its dialect reads it, or why it is none.
+    pub(super) fn request(&self) -> Result<&Request, &RequestFault> {
+        self.prompt().request().map(|request| &**request)
+    }
+
+    /// What can be read of it.
+    pub(super) fn prompt(&self) -> Prompt<'_> {
+        Prompt {
+            reading: &self.reading,
+            dialect: self.call.dialect,
+            counts: self.call.endpoint == Endpoint::Count,
+            model: &self.model,
+            delivery: Delivery::of(self.stream, self.array),
+            body: &self.body,
+            members: &self.members,
+        }
+    }
+
+    /// Whether a stream is to be one JSON array.
+    pub(super) fn wants_array(&self) -> bool {
+        self.array
     }
 
     /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
@@ -165,7 +178,9 @@ pub fn admit(
         members,
         model,
         stream,
+        array,
         form,
+        reading,
     } = asked;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
@@ -223,6 +238,8 @@ pub fn admit(
         body,
         members,
         form,
+        array,
+        reading,
         question,
         account,
     })
@@ -247,8 +264,7 @@ fn written_out(
         if body.len() > limit {
             return Err(Refusal::BodyTooLarge { limit });
         }
-        received.members = json::scan(&body).map_err(Refusal::Json)?;
-        received.body = body;
+        received.replace(body)?;
     }
     Ok(Some(read.question))
 }

@@ -158,16 +158,14 @@ impl Dispatch {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         mark(&mut headers, ESTIMATED);
         self.add_decision(&mut headers);
-        Estimate {
-            tokens: Arc::clone(&self.gateway.tokens),
-            client: self.dialect(),
-            asked: self.admitted.model.clone(),
-            model: Arc::clone(model),
-            body: self.admitted.body.clone(),
+        Estimate::new(
+            Arc::clone(&self.gateway.tokens),
+            self.admitted.prompt().later(),
+            Arc::clone(model),
             headers,
             // It would get the request as it is, and may know more of its dialect than Weir does.
-            lenient: account.dialects.contains(&self.dialect()),
-        }
+            account.dialects.contains(&self.dialect()),
+        )
     }
 }
 

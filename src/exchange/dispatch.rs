@@ -21,7 +21,6 @@ use crate::outcome::{Attempt, End, FailureClass};
 use crate::pool::{Exhausted, Failure, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::request::Request;
 
 /// An admitted request on its way through accounts.
 #[derive(Debug)]
@@ -29,8 +28,6 @@ pub struct Dispatch {
     pub(super) gateway: Arc<Gateway>,
     pub(super) admitted: Admitted,
     pub(super) query: Option<String>,
-    /// The client's request as its dialect reads it, once an account of another dialect is asked.
-    pub(super) decoded: Option<Box<Request>>,
     pub(super) unsaid: Unsaid,
     /// Whether the body holds state that Weir wrapped, once that was looked for.
     pub(super) enveloped: Option<bool>,
@@ -96,7 +93,6 @@ impl Dispatch {
         gateway.pool.retry_budget().request(now);
         Self {
             query: query.map(str::to_owned),
-            decoded: None,
             unsaid: Unsaid::default(),
             enveloped: None,
             began: now,

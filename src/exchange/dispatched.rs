@@ -16,7 +16,7 @@ use super::side::Place;
 use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
-use super::{counting, estimate, headers, target};
+use super::{counting, headers, target};
 use crate::config::Account;
 use crate::config::secret::Secret;
 use crate::credentials::Token;
@@ -85,7 +85,7 @@ impl Dispatch {
             if upstream == self.dialect() && !foreign {
                 return Some(Step::Go(Box::new(self.as_it_came(pick, now))));
             }
-            if let Err(fault) = self.decode_once() {
+            if let Some(fault) = self.admitted.request().err().cloned() {
                 let own = (!foreign).then_some(self.dialect());
                 self.unsaid.in_all_but(own, fault);
                 break;
@@ -144,7 +144,7 @@ impl Dispatch {
         let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
         if upstream == Dialect::Anthropic
             && self.dialect() != Dialect::Anthropic
-            && let Some(request) = &self.decoded
+            && let Ok(request) = self.admitted.request()
             && request.tools.iter().any(hosted)
         {
             // Its own tools may take long, and only its own clients know how to go on.
@@ -160,37 +160,21 @@ impl Dispatch {
             path_stream: Some(self.admitted.stream),
             ..ModelCall::new(upstream, Endpoint::Generate)
         };
-        let events = self.admitted.stream && !self.wants_array();
+        let events = self.admitted.stream && !self.admitted.wants_array();
         let keeps = self.admitted.question.is_some();
         let translation = Translation::new(encoded.headers, translator, events).keeping(keeps);
         Ok((call, Pieces::from(Bytes::from(encoded.body)), translation))
     }
 
-    fn decode_once(&mut self) -> Result<(), RequestFault> {
-        if self.decoded.is_none() {
-            let admitted = &self.admitted;
-            let request = if self.counts() {
-                estimate::prompt(self.dialect(), &admitted.model, &admitted.body)
-            } else {
-                admitted.decode(self.wants_array())
-            };
-            self.decoded = Some(Box::new(request?));
-        }
-        Ok(())
-    }
-
     /// The request as this account is to get it, and what will translate its answer.
     pub(super) fn encoded(
-        &mut self,
+        &self,
         pick: &Pick,
         upstream: Dialect,
         wall: SystemTime,
         draw: u64,
     ) -> Result<(Translator, Encoded), RequestFault> {
-        self.decode_once()?;
-        let Some(request) = self.decoded.as_deref() else {
-            return Err(RequestFault::new("", "the request cannot be read"));
-        };
+        let request = self.admitted.request().map_err(RequestFault::clone)?;
         let target = Target {
             model: &pick.model,
             capabilities: &self.gateway.config.capabilities_of(&pick.model),
@@ -207,12 +191,6 @@ impl Dispatch {
             stored: self.admitted.question.is_some(),
         };
         Translator::new(request, upstream, &target, stamp)
-    }
-
-    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
-    fn wants_array(&self) -> bool {
-        let events = |query: &str| query.split('&').any(|pair| pair == "alt=sse");
-        self.dialect() == Dialect::Gemini && !self.query.as_deref().is_some_and(events)
     }
 
     /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
@@ -441,6 +419,7 @@ mod tests {
         let arrived = Arrived {
             call,
             headers: &headers,
+            query: None,
             body,
         };
         let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");

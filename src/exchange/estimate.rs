@@ -2,47 +2,58 @@
 //! the caller's business.
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderMap;
 
 use super::dispatch::Dispatch;
+use super::reading::Later;
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::outcome::UsageSource;
-use crate::protocol::Dialect;
-use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::request::{Request, Tool};
-use crate::protocol::json::{self, Edit};
-use crate::protocol::translate::{self, count};
+use crate::protocol::hub::request::Tool;
+use crate::protocol::translate::count;
 use crate::tokens::{Direction, Sampling, Tokens};
 
 /// A count that Weir makes itself.
 #[derive(Debug)]
 pub struct Estimate {
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) client: Dialect,
-    /// The model as the client calls it.
-    pub(super) asked: String,
-    /// As the upstream does.
-    pub(super) model: Arc<str>,
-    pub(super) body: Bytes,
+    tokens: Arc<Tokens>,
+    prompt: Later,
+    /// As the upstream calls it.
+    model: Arc<str>,
     /// Of the answer.
-    pub(super) headers: HeaderMap,
+    headers: HeaderMap,
     /// Whether a prompt that Weir cannot read is measured instead of refused.
-    pub(super) lenient: bool,
+    lenient: bool,
 }
 
 impl Estimate {
+    /// Of a `prompt` for this `model`, which is the upstream's name; the answer gets these `headers`.
+    pub(super) fn new(
+        tokens: Arc<Tokens>,
+        prompt: Later,
+        model: Arc<str>,
+        headers: HeaderMap,
+        lenient: bool,
+    ) -> Self {
+        Self {
+            tokens,
+            prompt,
+            model,
+            headers,
+            lenient,
+        }
+    }
+
     /// Whether [`Estimate::run`] takes longer than an event loop should.
     pub fn is_heavy(&self) -> bool {
-        self.body.len() > INLINE || !self.tokens.is_ready()
+        self.prompt.len() > INLINE || !self.tokens.is_ready()
     }
 
     /// Reads and counts the prompt.
     pub fn run(&self) -> Result<Answer, Refusal> {
-        match prompt(self.client, &self.asked, &self.body) {
+        match self.prompt.request() {
             Ok(request) => Ok(self.answer(self.tokens.count(&request, &self.model))),
             Err(_) if self.lenient => Ok(self.rough()),
             Err(RequestFault { param, message, .. }) => {
@@ -53,14 +64,14 @@ impl Estimate {
 
     /// From the length alone.
     pub fn rough(&self) -> Answer {
-        self.answer((self.body.len() as u64).div_ceil(BYTES_PER_TOKEN).max(1))
+        self.answer((self.prompt.len() as u64).div_ceil(BYTES_PER_TOKEN).max(1))
     }
 
     fn answer(&self, tokens: u64) -> Answer {
         Answer {
             status: 200,
             headers: self.headers.clone(),
-            body: count::answer(self.client, tokens).into(),
+            body: count::answer(self.prompt.dialect(), tokens).into(),
         }
     }
 }
@@ -69,24 +80,22 @@ impl Estimate {
 #[derive(Debug)]
 pub struct Sample {
     sampling: Sampling,
-    client: Dialect,
-    asked: String,
+    prompt: Later,
     model: Arc<str>,
-    body: Bytes,
     actual: u64,
 }
 
 impl Sample {
     /// Estimates the prompt and compares.
     pub fn learn(self) {
-        let Ok(request) = prompt(self.client, &self.asked, &self.body) else {
+        let Ok(request) = self.prompt.request() else {
             return;
         };
         // What the provider's own tools find becomes part of the prompt unseen.
         let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
         if !request.tools.iter().any(hosted) {
             self.sampling
-                .learn(&request, &self.model, &self.asked, self.actual);
+                .learn(&request, &self.model, self.prompt.model(), self.actual);
         }
     }
 }
@@ -117,31 +126,10 @@ impl Dispatch {
         let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
         Some(Sample {
             sampling,
-            client: self.dialect(),
-            asked: admitted.model.clone(),
+            prompt: admitted.prompt().later(),
             model: Arc::clone(model),
-            body: admitted.body.clone(),
             actual: usage.prompt(),
         })
-    }
-}
-
-/// Reads a prompt, also one that is only to be counted.
-pub(super) fn prompt(client: Dialect, model: &str, body: &Bytes) -> Result<Request, RequestFault> {
-    match client {
-        Dialect::Gemini => {
-            translate::decode_gemini(count::prompt(client, body), model, Delivery::Whole)
-        }
-        Dialect::Anthropic => {
-            let members = json::scan(body).unwrap_or_default();
-            if members.has(body, "max_tokens") {
-                return translate::decode(client, body);
-            }
-            // What is counted has no output, so it needs no limit for it.
-            let limit = [("max_tokens", Edit::Set(Bytes::from_static(b"1")))];
-            translate::decode(client, &json::set(body, &members, &limit).to_bytes())
-        }
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => translate::decode(client, body),
     }
 }
 

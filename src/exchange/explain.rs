@@ -235,11 +235,11 @@ impl Explainer<'_> {
         }
         self.read(&key, &call);
         let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);
-        let body = self.ask.body.clone();
         let arrived = Arrived {
             call,
             headers,
-            body,
+            query: self.uri.query(),
+            body: self.ask.body.clone(),
         };
         let admitted = admit::admit(&gateway, key, arrived, self.moment.wall)?;
         self.report.request.reserved = Some(self.reserved(&admitted));
@@ -287,6 +287,7 @@ impl Explainer<'_> {
         let Ok(mut received) = received::read(Arrived {
             call: call.clone(),
             headers: self.ask.headers,
+            query: None,
             body: self.ask.body.clone(),
         }) else {
             return;

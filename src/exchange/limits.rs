@@ -16,7 +16,6 @@ use super::refusal::Refusal;
 use crate::limits::{Estimate, Limit, Limits, Permit, Standing, Whom, nano_usd};
 use crate::outcome::Unit;
 use crate::protocol::Dialect;
-use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::json;
 use crate::protocol::translate;
@@ -92,16 +91,11 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
 /// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
 /// no text.
 pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
-    if admitted.call.side.is_none() && holds_media(admitted) {
-        let request = match admitted.call.dialect {
-            Dialect::Gemini => {
-                translate::decode_gemini(&admitted.body, &admitted.model, Delivery::Whole)
-            }
-            dialect => translate::decode(dialect, &admitted.body),
-        };
-        if let Ok(request) = request {
-            return translate::estimate(&request);
-        }
+    if admitted.call.side.is_none()
+        && holds_media(admitted)
+        && let Ok(request) = admitted.request()
+    {
+        return translate::estimate(request);
     }
     let (text, bytes) = sample(&admitted.body);
     let model = admitted.wanted_model();

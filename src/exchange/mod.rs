@@ -29,6 +29,7 @@ pub mod operation;
 pub mod origin;
 mod outlet;
 pub mod path;
+mod reading;
 mod received;
 pub mod refusal;
 pub mod relaying;

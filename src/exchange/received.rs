@@ -10,10 +10,13 @@ use http::header::CONTENT_TYPE;
 use super::Gateway;
 use super::form;
 use super::operation::{Endpoint, ModelCall};
+use super::reading::{Prompt, Reading};
 use super::refusal::Refusal;
 use super::route::Facts;
 use super::side::Place;
 use crate::config::ClientKey;
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
 use crate::protocol::json::{self, Draft, Members};
 
 /// A call with all that came of it.
@@ -21,6 +24,7 @@ use crate::protocol::json::{self, Draft, Members};
 pub struct Arrived<'a> {
     pub call: ModelCall,
     pub headers: &'a HeaderMap,
+    pub query: Option<&'a str>,
     pub body: Bytes,
 }
 
@@ -32,8 +36,12 @@ pub(super) struct Received {
     /// The members of `body`.
     pub members: Members,
     pub stream: bool,
+    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
+    pub array: bool,
     /// Where a form names its model.
     pub form: Option<Range<usize>>,
+    /// What the dialect makes of `body`.
+    pub reading: Reading,
 }
 
 /// A call with its model, after its rewrites.
@@ -45,8 +53,12 @@ pub(super) struct Asked {
     pub members: Members,
     pub model: String,
     pub stream: bool,
+    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
+    pub array: bool,
     /// Where a form names its model.
     pub form: Option<Range<usize>>,
+    /// What the dialect makes of `body`.
+    pub reading: Reading,
 }
 
 /// Reads a call, for its rewrites.
@@ -54,8 +66,11 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
     let Arrived {
         call,
         headers,
+        query,
         mut body,
     } = arrived;
+    let events = |query: &str| query.split('&').any(|pair| pair == "alt=sse");
+    let array = call.dialect == Dialect::Gemini && !query.is_some_and(events);
     let mut form = None;
     let mut members = match call.side.as_deref().map(|side| &side.model) {
         Some(Place::Nowhere) => Members::default(),
@@ -96,7 +111,9 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
         body,
         members,
         stream,
+        array,
         form,
+        reading: Reading::default(),
     })
 }
 
@@ -105,6 +122,27 @@ fn boundary(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Received {
+    /// Puts another body in the place of the one that came.
+    pub(super) fn replace(&mut self, body: Bytes) -> Result<(), Refusal> {
+        self.members = json::scan(&body).map_err(Refusal::Json)?;
+        self.body = body;
+        self.reading = Reading::default();
+        Ok(())
+    }
+
+    /// What can be read of it, as a request for this model.
+    pub(super) fn prompt<'a>(&'a self, model: &'a str) -> Prompt<'a> {
+        Prompt {
+            reading: &self.reading,
+            dialect: self.call.dialect,
+            counts: self.call.endpoint == Endpoint::Count,
+            model,
+            delivery: Delivery::of(self.stream, self.array),
+            body: &self.body,
+            members: &self.members,
+        }
+    }
+
     /// What the call asks for, after its rewrites.
     pub(super) fn asked(self) -> Result<Asked, Refusal> {
         let model = self.model()?;
@@ -114,7 +152,9 @@ impl Received {
             members: self.members,
             model,
             stream: self.stream,
+            array: self.array,
             form: self.form,
+            reading: self.reading,
         })
     }
 
@@ -181,6 +221,18 @@ impl Asked {
         }
     }
 
+    fn prompt(&self) -> Prompt<'_> {
+        Prompt {
+            reading: &self.reading,
+            dialect: self.call.dialect,
+            counts: self.call.endpoint == Endpoint::Count,
+            model: &self.model,
+            delivery: Delivery::of(self.stream, self.array),
+            body: &self.body,
+            members: &self.members,
+        }
+    }
+
     /// What routes are matched against.
     pub(super) fn facts<'a>(
         &'a self,
@@ -195,7 +247,7 @@ impl Asked {
             model: &self.model,
             stream: self.stream,
             headers,
-            body: &self.body,
+            prompt: self.prompt(),
             tokens: &gateway.tokens,
             limits: &gateway.limits,
             wall,

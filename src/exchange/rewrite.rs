@@ -18,6 +18,7 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::operation::{Endpoint, ModelCall};
+use super::reading::Reading;
 use super::received::Received;
 use super::refusal::Refusal;
 use super::route::{self, Facts};
@@ -110,8 +111,10 @@ pub(super) fn apply(
         applied.regroup = rewrite.regroup.or(applied.regroup);
     }
     if let Some(body) = draft.finish() {
-        received.members = json::scan(&body).map_err(Refusal::Json)?;
-        received.body = body;
+        received.replace(body)?;
+    } else if received.call.dialect == Dialect::Gemini && !applied.positions.is_empty() {
+        // Its path says a part of the request, and may have been rewritten.
+        received.reading = Reading::default();
     }
     Ok(applied)
 }
@@ -141,7 +144,7 @@ fn matching(
         model: model.as_deref().unwrap_or_default(),
         stream: *stream,
         headers,
-        body,
+        prompt: received.prompt(model.as_deref().unwrap_or_default()),
         tokens: &gateway.tokens,
         limits: &gateway.limits,
         wall,

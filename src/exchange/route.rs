@@ -7,14 +7,13 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::operation::ModelCall;
+use super::reading::Prompt;
 use super::refusal::Refusal;
 use crate::config::{ClientKey, Glob, Route, When};
 use crate::limits::Limits;
 use crate::protocol::Dialect;
-use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
-use crate::protocol::translate;
 use crate::tokens::Tokens;
 
 /// What routes are matched against.
@@ -24,7 +23,7 @@ pub(super) struct Facts<'a> {
     pub model: &'a str,
     pub stream: bool,
     pub headers: &'a HeaderMap,
-    pub body: &'a [u8],
+    pub prompt: Prompt<'a>,
     pub tokens: &'a Tokens,
     pub limits: &'a Limits,
     pub wall: SystemTime,
@@ -257,13 +256,10 @@ impl Facts<'_> {
             if self.call.side.is_some() {
                 return Needs::default();
             }
-            let request = match self.call.dialect {
-                Dialect::Gemini => translate::decode_gemini(self.body, self.model, Delivery::Whole),
-                dialect => translate::decode(dialect, self.body),
-            };
             // A request that cannot be read needs nothing that is known; whoever serves it says what is wrong.
+            let request = self.prompt.request();
             request
-                .map(|request| Needs::of(&request, self.tokens.quick(&request, self.model)))
+                .map(|request| Needs::of(request, self.tokens.quick(request, self.model)))
                 .unwrap_or_default()
         })
     }
@@ -303,6 +299,7 @@ const LONGEST_NAME: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::translate;
 
     fn needs(dialect: Dialect, body: &str) -> Needs {
         let request = translate::decode(dialect, body.as_bytes()).expect("a request");

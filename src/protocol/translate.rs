@@ -31,6 +31,8 @@ use halves::Halves;
 use ids::Ids;
 use pauses::Pauses;
 use reader::Reader;
+#[cfg(test)]
+pub(crate) use requests::decodes;
 pub use requests::{decode, decode_gemini, decode_scanned, estimate, holds_envelope};
 use restore::Restore;
 pub use seen::Terminal;

@@ -170,6 +170,7 @@ impl Edge {
         let arrived = Arrived {
             call,
             headers,
+            query: session.req_header().uri.query(),
             body,
         };
         let admitted = admit::admit(&gateway, key, arrived, wall)?;

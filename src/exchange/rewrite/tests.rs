@@ -74,6 +74,7 @@ impl<'a> Ask<'a> {
         let arrived = Arrived {
             call,
             headers: &self.headers,
+            query: None,
             body,
         };
         admit::admit(gateway, key, arrived, self.now)
@@ -153,6 +154,7 @@ fn a_request_that_no_rewrite_changes_is_the_same_buffer() {
     let arrived = Arrived {
         call,
         headers: &headers,
+        query: None,
         body: body.clone(),
     };
     let admitted = admit::admit(&gateway, key, arrived, UNIX_EPOCH);

@@ -22,3 +22,14 @@ pub enum Delivery {
     /// `:generateContent`.
     Whole,
 }
+
+impl Delivery {
+    /// Of a `stream`, or not, which comes as an `array` where the client says nothing else.
+    pub const fn of(stream: bool, array: bool) -> Self {
+        match (stream, array) {
+            (false, _) => Self::Whole,
+            (true, false) => Self::Events,
+            (true, true) => Self::Array,
+        }
+    }
+}

@@ -37,6 +37,8 @@ fn read(
     document: &Document<'_>,
     (model, delivery): (&str, gemini::Delivery),
 ) -> Result<Request, RequestFault> {
+    #[cfg(test)]
+    DECODES.set(DECODES.get() + 1);
     let request = match client {
         Dialect::Anthropic => anthropic::request::read(document),
         Dialect::OpenaiChat => openai_chat::request::read(document),
@@ -52,11 +54,19 @@ pub fn decode_gemini(
     model: &str,
     delivery: gemini::Delivery,
 ) -> Result<Request, RequestFault> {
-    settled(gemini::request::decode(
-        &surrogates::replaced(body),
-        model,
-        delivery,
-    )?)
+    let body = surrogates::replaced(body);
+    read(Dialect::Gemini, &Document::new(&body), (model, delivery))
+}
+
+#[cfg(test)]
+thread_local! {
+    static DECODES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many requests this thread has decoded.
+#[cfg(test)]
+pub(crate) fn decodes() -> u64 {
+    DECODES.get()
 }
 
 /// What is put in order for every target: calls that share an id are told apart, instructions in front of the first message lead.

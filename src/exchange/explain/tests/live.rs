@@ -94,6 +94,7 @@ fn live(
     let arrived = Arrived {
         call,
         headers: &headers,
+        query: None,
         body,
     };
     let admitted = admit::admit(gateway, key, arrived, moment.wall).expect("admitted");
