@@ -104,7 +104,7 @@ impl Exceptions {
         if !ranked {
             return Plan::new(&[], candidates.len(), Kind::Fixed { session });
         }
-        let favourite = candidates.first().map_or(0, |candidate| candidate.hash);
+        let favourite = candidates.first().map_or(0, |candidate| candidate.hash());
         let key = affinity::mix(session ^ favourite);
         let exception = self
             .away
@@ -113,7 +113,7 @@ impl Exceptions {
         let exception = exception.and_then(|exception| {
             let at = candidates
                 .iter()
-                .position(|candidate| candidate.hash == exception.account)?;
+                .position(|candidate| candidate.hash() == exception.account)?;
             Some((exception, at))
         });
         let first: &[usize] = match &exception {

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::Pool;
 use super::exhausted::{Excluded, Exclusions};
 use super::level::Level;
-use super::memory::lock;
 use super::want::Want;
 
 /// An account as a request would find it.
@@ -35,11 +34,11 @@ impl Pool {
     /// What the account at a position of [`crate::config::Config::accounts`] has in use.
     pub fn used(&self, account: usize, now: Instant) -> Option<Used> {
         let slot = self.slots.get(account)?;
-        let mut state = lock(&slot.live.state);
+        let (requests, tokens) = slot.live.state().minute(now);
         Some(Used {
             in_flight: slot.in_flight(),
-            requests: state.requests.sum(now),
-            tokens: state.tokens.sum(now),
+            requests,
+            tokens,
         })
     }
 
@@ -64,7 +63,7 @@ impl Pool {
                 let usable = self.check(candidate, want, Level::Usable, now).err();
                 considered.extend(self.considered(
                     pool,
-                    candidate.account,
+                    candidate.account(),
                     candidate.effective(),
                     usable.or(fresh),
                 ));

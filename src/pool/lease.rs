@@ -1,6 +1,5 @@
 //! The permit for one attempt at one account: what it occupies is given back when it is dropped, whatever happened.
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
@@ -8,7 +7,6 @@ use http::HeaderMap;
 use super::classify::{Failure, Scope};
 use super::evidence::Strike;
 use super::live::{AccountLive, EndpointLive};
-use super::memory::lock;
 use super::passage::Pass;
 use super::quota;
 use super::state::Passes;
@@ -21,27 +19,90 @@ use crate::outcome::{Cause, FailureClass};
 /// left), it counts for nothing.
 #[derive(Debug)]
 pub struct Lease {
-    pub(super) account: Arc<AccountLive>,
-    pub(super) endpoint: Arc<EndpointLive>,
+    account: Arc<AccountLive>,
+    endpoint: Arc<EndpointLive>,
     /// What shares a limit with the request: the class of its model, or the kind of endpoint.
-    pub(super) class: Arc<str>,
+    class: Arc<str>,
     /// Whether an endpoint beside generation is asked, of which nothing follows for answers.
-    pub(super) aside: bool,
-    pub(super) generation: u64,
-    pub(super) began: Instant,
-    pub(super) passes: Passes,
-    pub(super) endpoint_pass: Pass,
-    pub(super) reserved: u64,
-    pub(super) waits: bool,
+    aside: bool,
+    generation: u64,
+    began: Instant,
+    passes: Passes,
+    endpoint_pass: Pass,
+    reserved: u64,
+    waits: bool,
     /// Whether this request has failed at this endpoint before.
-    pub(super) repeats: bool,
+    repeats: bool,
     /// Whether it occupies anything, and may tell what it learns.
-    pub(super) booked: bool,
+    booked: bool,
     /// Whether it was let through although the account is out, and its head is not in.
-    pub(super) spared: bool,
+    spared: bool,
+}
+
+/// Whom a lease is of.
+#[derive(Debug)]
+pub(super) struct Whose {
+    pub account: Arc<AccountLive>,
+    pub endpoint: Arc<EndpointLive>,
+    /// What shares a limit with the request.
+    pub class: Arc<str>,
+    /// Whether an endpoint beside generation is asked.
+    pub aside: bool,
+    /// Of the configuration.
+    pub generation: u64,
+}
+
+/// What a lease occupies.
+#[derive(Debug)]
+pub(super) struct Booking {
+    pub passes: Passes,
+    pub endpoint_pass: Pass,
+    /// Tokens, until the real use is known.
+    pub reserved: u64,
+    /// Whether the request has failed at this endpoint before.
+    pub repeats: bool,
+    /// Whether it was let through although the account is out.
+    pub spared: bool,
 }
 
 impl Lease {
+    /// Of an account that has taken the request.
+    pub(super) fn booked(whose: Whose, booking: Booking, now: Instant) -> Self {
+        let mut lease = Self::unbooked(whose, now);
+        lease.passes = booking.passes;
+        lease.endpoint_pass = booking.endpoint_pass;
+        lease.reserved = booking.reserved;
+        lease.waits = true;
+        lease.repeats = booking.repeats;
+        lease.booked = true;
+        lease.spared = booking.spared;
+        lease
+    }
+
+    /// Of an account where the call takes no place.
+    pub(super) fn unbooked(whose: Whose, now: Instant) -> Self {
+        Self {
+            account: whose.account,
+            endpoint: whose.endpoint,
+            class: whose.class,
+            aside: whose.aside,
+            generation: whose.generation,
+            began: now,
+            passes: Passes::default(),
+            endpoint_pass: Pass::default(),
+            reserved: 0,
+            waits: false,
+            repeats: false,
+            booked: false,
+            spared: false,
+        }
+    }
+
+    /// Of the account's name, for rendezvous.
+    pub(super) fn hash(&self) -> u64 {
+        self.account.hash()
+    }
+
     /// A response head came, good or bad: what it says about the account's windows.
     pub fn observe(&self, headers: &HeaderMap, now: Instant, wall: SystemTime) {
         if !self.booked {
@@ -60,7 +121,7 @@ impl Lease {
         self.is_well();
         if !self.aside {
             let took = now.saturating_duration_since(self.began);
-            lock(&self.account.state).measure(took, now);
+            self.account.state().measure(took, now);
         }
         self.arrive();
     }
@@ -72,7 +133,7 @@ impl Lease {
         }
         self.committed(now);
         if !self.aside {
-            lock(&self.endpoint.gate).complete();
+            self.endpoint.gate().complete();
         }
     }
 
@@ -102,7 +163,7 @@ impl Lease {
                 self.strike(failure, now, draw);
             }
             FailureClass::Overloaded => {
-                let mut gate = lock(&self.endpoint.gate);
+                let mut gate = self.endpoint.gate();
                 gate.back_off(failure.evidence(), self.began, now, draw);
                 if let Some(wait) = failure.retry_after {
                     gate.bench(failure.evidence(), wait.min(OVERLOADED_LONGEST), now);
@@ -122,11 +183,11 @@ impl Lease {
             return;
         }
         let evidence = failure.evidence();
-        let is_due = lock(&self.account.state).failures.note(evidence, now);
-        if self.account.quiet {
+        let is_due = self.account.state().note_failure(evidence, now);
+        if self.account.is_quiet() {
             return;
         }
-        let (account, endpoint) = (&*self.account.name, &*self.endpoint.name);
+        let (account, endpoint) = (&**self.account.name(), &**self.endpoint.name());
         let class = evidence.class.as_str();
         let cause = evidence.cause.map(Cause::as_str);
         let hint = evidence.hint();
@@ -140,7 +201,7 @@ impl Lease {
     /// A good head came back, whatever followed.
     fn is_well(&self) {
         self.endpoint_is_well();
-        let mut state = lock(&self.account.state);
+        let mut state = self.account.state();
         if self.aside {
             state.head_aside(&self.class, self.began);
             return;
@@ -155,7 +216,7 @@ impl Lease {
         if self.aside {
             return;
         }
-        let mut gate = lock(&self.endpoint.gate);
+        let mut gate = self.endpoint.gate();
         if self.spared {
             gate.relieve(self.began);
         }
@@ -168,7 +229,7 @@ impl Lease {
             at_once: failure.at_once,
             repeats: self.repeats,
         };
-        lock(&self.endpoint.gate).strike(strike, self.began, now, draw);
+        self.endpoint.gate().strike(strike, self.began, now, draw);
     }
 
     /// The request's real use is known: corrects what was reserved for it in the account's own token limit.
@@ -176,14 +237,8 @@ impl Lease {
         if !self.booked {
             return;
         }
-        let mut state = lock(&self.account.state);
-        if tokens >= self.reserved {
-            state.tokens.add(now, tokens - self.reserved);
-        } else {
-            state
-                .tokens
-                .take_back(self.began, now, self.reserved - tokens);
-        }
+        let mut state = self.account.state();
+        state.settle(self.reserved, tokens, self.began, now);
         drop(state);
         self.leave_queue();
         self.reserved = 0;
@@ -191,12 +246,12 @@ impl Lease {
 
     /// The name of the account.
     pub fn account(&self) -> &Arc<str> {
-        &self.account.name
+        self.account.name()
     }
 
     /// The name of the endpoint: its origin, and the egress if there is one.
     pub fn endpoint(&self) -> &Arc<str> {
-        &self.endpoint.name
+        self.endpoint.name()
     }
 
     /// When the attempt began.
@@ -206,30 +261,28 @@ impl Lease {
 
     /// The account could not even be asked.
     fn bench_credential(&self, failure: &Failure, now: Instant) {
-        if self.generation == self.account.generation.load(Ordering::Relaxed) {
+        if self.account.is_of(self.generation) {
             let wait = failure.retry_after.unwrap_or(AUTH_BENCH);
-            let mut state = lock(&self.account.state);
-            state.credential.bench(failure.evidence(), wait, now);
+            let mut state = self.account.state();
+            state.bench_credential(failure.evidence(), wait, now);
         }
     }
 
     fn bench_account(&self, failure: &Failure, now: Instant, draw: u64) {
-        let current = self.generation == self.account.generation.load(Ordering::Relaxed);
-        let mut state = lock(&self.account.state);
+        let current = self.account.is_of(self.generation);
+        let mut state = self.account.state();
         if failure.class == FailureClass::Auth {
             if current && failure.scope == Scope::Account {
-                state.credential.bench(failure.evidence(), AUTH_BENCH, now);
+                state.bench_credential(failure.evidence(), AUTH_BENCH, now);
             }
             return;
         }
         // It was refused for its limits, so its credential is fine.
         if !self.aside {
-            state.credential.head(self.began);
+            state.credential_works(self.began);
         }
-        let gate = match failure.scope {
-            Scope::AccountModel => &mut state.model(&self.class, now).gate,
-            _ => &mut state.limits,
-        };
+        let of_class = failure.scope == Scope::AccountModel;
+        let gate = state.limit(of_class.then_some(&*self.class), now);
         match (failure.class, failure.retry_after) {
             (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
                 gate.back_off(failure.evidence(), self.began, now, draw);
@@ -243,21 +296,19 @@ impl Lease {
         self.leave_queue();
         let passes = std::mem::take(&mut self.passes);
         {
-            let mut state = lock(&self.account.state);
+            let mut state = self.account.state();
             state.give_back(&self.class, passes);
             if std::mem::take(&mut self.spared) {
-                state.spare.give_back();
+                state.end_spare();
             }
         }
         let pass = std::mem::take(&mut self.endpoint_pass);
-        lock(&self.endpoint.gate).give_back(pass);
+        self.endpoint.gate().give_back(pass);
     }
 
     fn leave_queue(&mut self) {
         if std::mem::take(&mut self.waits) {
-            let waiting = &mut lock(&self.account.state).waiting;
-            waiting.0 = waiting.0.saturating_sub(1);
-            waiting.1 = waiting.1.saturating_sub(self.reserved);
+            self.account.state().leave_queue(self.reserved);
         }
     }
 }
@@ -268,13 +319,8 @@ impl Drop for Lease {
             return;
         }
         self.arrive();
-        if self.reserved > 0 {
-            lock(&self.account.state)
-                .tokens
-                .take_back(self.began, self.began, self.reserved);
-        }
-        self.account.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.endpoint.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.account.leave(self.reserved, self.began);
+        self.endpoint.leave();
     }
 }
 

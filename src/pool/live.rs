@@ -3,7 +3,7 @@
 //! Kept by name and handed from one configuration to the next, so that a reload forgets nothing. Every lock is held for
 //! some nanoseconds and never while another is.
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::exhausted::{AccountLimit, Excluded};
@@ -18,16 +18,16 @@ use crate::config::AccountLimits;
 /// The live state of an account.
 #[derive(Debug)]
 pub struct AccountLive {
-    pub(super) name: Arc<str>,
+    name: Arc<str>,
     /// Of the name, for rendezvous.
-    pub(super) hash: u64,
-    pub(super) in_flight: AtomicU32,
-    pub(super) drained: AtomicBool,
+    hash: u64,
+    in_flight: AtomicU32,
+    drained: AtomicBool,
     /// The generation of the configuration: a refusal of an older one's credential says nothing about this one's.
-    pub(super) generation: AtomicU64,
+    generation: AtomicU64,
     /// Of a shadow: nobody is told of what happens to it.
-    pub(super) quiet: bool,
-    pub(super) state: Mutex<AccountState>,
+    quiet: bool,
+    state: Mutex<AccountState>,
 }
 
 /// What a request wants of an account.
@@ -64,6 +64,71 @@ impl AccountLive {
         }
     }
 
+    /// As it is now, for a shadow, where nobody is told of what happens to it.
+    pub(super) fn shadow(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            hash: self.hash,
+            in_flight: AtomicU32::new(self.in_flight()),
+            drained: AtomicBool::new(self.is_drained()),
+            generation: AtomicU64::new(self.generation.load(Ordering::Relaxed)),
+            quiet: true,
+            state: Mutex::new(self.state().clone()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Of the name, for rendezvous.
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Requests on their way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What needs the lock.
+    pub(super) fn state(&self) -> MutexGuard<'_, AccountState> {
+        lock(&self.state)
+    }
+
+    /// Whether nobody is told of what happens to it.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
+    }
+
+    /// Sends it no more requests, or requests again.
+    pub(super) fn drain(&self, drained: bool) {
+        self.drained.store(drained, Ordering::Relaxed);
+    }
+
+    /// Another configuration, with a credential that nobody has refused yet.
+    pub(super) fn renew(&self, generation: u64) {
+        self.state().renew_credential();
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// Whether its credential is still the one of that configuration.
+    pub(super) fn is_of(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Relaxed) == generation
+    }
+
+    /// A request is over; what is left of its reservation since it `began` is given back.
+    pub(super) fn leave(&self, reserved: u64, began: Instant) {
+        if reserved > 0 {
+            self.state().settle(reserved, 0, began, began);
+        }
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Whether it would take the request.
     pub(super) fn check(&self, load: &Load<'_>, now: Instant) -> Result<Ready, Excluded> {
         self.check_locked(&mut lock(&self.state), load, now)
@@ -79,19 +144,13 @@ impl AccountLive {
         let mut state = lock(&self.state);
         let ready = self.check_locked(&mut state, load, now)?;
         if switched && ready.cold {
-            state.limits.ease(now);
+            state.ease(now);
         }
         let passes = state
             .pass(load.class, load.level, now)
             .map_err(|closed| Excluded::from_closed(closed, now))?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        state.requests.add(now, 1);
-        state.tokens.add(now, load.tokens);
-        state.waiting.0 = state.waiting.0.saturating_add(1);
-        state.waiting.1 = state.waiting.1.saturating_add(load.tokens);
-        if load.level == Level::Spare {
-            state.spare.take(now);
-        }
+        state.take(load.tokens, load.level, now);
         Ok(passes)
     }
 
@@ -99,19 +158,13 @@ impl AccountLive {
     pub(super) fn undo(&self, load: &Load<'_>, passes: Passes, now: Instant) {
         let mut state = lock(&self.state);
         state.give_back(load.class, passes);
-        if load.level == Level::Spare {
-            state.spare.give_back();
-        }
-        state.requests.take_back(now, now, 1);
-        state.tokens.take_back(now, now, load.tokens);
-        state.waiting.0 = state.waiting.0.saturating_sub(1);
-        state.waiting.1 = state.waiting.1.saturating_sub(load.tokens);
+        state.untake(load.tokens, load.level, now);
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes over what an answer says about windows.
     pub(super) fn observe(&self, class: &str, readings: &Readings, now: Instant) {
-        lock(&self.state).observe(class, readings, now);
+        self.state().observe(class, readings, now);
     }
 
     fn check_locked(
@@ -127,7 +180,7 @@ impl AccountLive {
             .check_gates(load.class, load.level, now)
             .map_err(|closed| Excluded::from_closed(closed, now))?;
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        let is_taken = load.level == Level::Spare && !state.spare.is_free(now);
+        let is_taken = load.level == Level::Spare && state.is_sparing(now);
         if is_taken
             || load
                 .limits
@@ -139,39 +192,20 @@ impl AccountLive {
                 wait: None,
             });
         }
-        let windows = [
-            (
-                AccountLimit::Requests,
-                load.limits.rpm.map(u64::from),
-                &mut state.requests,
-                1,
-            ),
-            (
-                AccountLimit::Tokens,
-                load.limits.tpm,
-                &mut state.tokens,
-                load.tokens.max(1),
-            ),
-        ];
-        for (limit, most, window, amount) in windows {
-            let wait = most.map_or(Duration::ZERO, |most| window.wait(now, most, amount));
-            if !wait.is_zero() {
-                return Err(Excluded::Limit {
-                    limit,
-                    wait: Some(wait),
-                });
-            }
+        if let Some((limit, wait)) = state.full(load.limits, load.tokens, now) {
+            return Err(Excluded::Limit {
+                limit,
+                wait: Some(wait),
+            });
         }
         let standing = state.standing(load.class, load.uncached, now);
         if standing.spent && load.level == Level::Fresh {
             return Err(Excluded::Spent);
         }
-        let idle = state
-            .last_head
-            .is_none_or(|at| now.saturating_duration_since(at) > COLD_AFTER);
+        let idle = state.is_idle(COLD_AFTER, now);
         Ok(Ready {
             standing,
-            first_byte: state.first_byte,
+            first_byte: state.first_byte(),
             cold: idle && in_flight == 0,
         })
     }
@@ -180,12 +214,12 @@ impl AccountLive {
 /// The live state of an endpoint, on one way out: another egress proxy is another way.
 #[derive(Debug)]
 pub struct EndpointLive {
-    pub(super) name: Arc<str>,
-    pub(super) hash: u64,
-    pub(super) in_flight: AtomicU32,
+    name: Arc<str>,
+    hash: u64,
+    in_flight: AtomicU32,
     /// What the active health check says; independent of what requests experience.
-    pub(super) checked_down: AtomicBool,
-    pub(super) gate: Mutex<Gate>,
+    checked_down: AtomicBool,
+    gate: Mutex<Gate>,
 }
 
 impl EndpointLive {
@@ -197,6 +231,50 @@ impl EndpointLive {
             checked_down: AtomicBool::new(false),
             gate: Mutex::default(),
         }
+    }
+
+    /// As it is now, for a shadow.
+    pub(super) fn shadow(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            hash: self.hash,
+            in_flight: AtomicU32::new(self.in_flight()),
+            checked_down: AtomicBool::new(self.is_checked_down()),
+            gate: Mutex::new(self.gate().clone()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Of the name, for rendezvous.
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Requests on their way.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What requests have experienced.
+    pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.gate)
+    }
+
+    pub(super) fn is_checked_down(&self) -> bool {
+        self.checked_down.load(Ordering::Relaxed)
+    }
+
+    /// What the active health check found.
+    pub(super) fn note_check(&self, healthy: bool) {
+        self.checked_down.store(!healthy, Ordering::Relaxed);
+    }
+
+    /// A request is over.
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn check(&self, level: Level, now: Instant) -> Result<(), Excluded> {

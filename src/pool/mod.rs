@@ -42,7 +42,6 @@ mod windows_table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 pub use classify::{Failure, Hints, Next, Scope, classify, classify_event, classify_transport};
@@ -56,10 +55,8 @@ pub use want::{Mute, Pick, Tried, Want};
 
 use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;
-use health::Gate;
 use level::Level;
 use live::{AccountLive, EndpointLive};
-use memory::lock;
 use responses::Responses;
 use roster::{ModelMap, Roster, Slot};
 use spare::Spared;
@@ -95,7 +92,7 @@ impl Pool {
             .into_iter()
             .flat_map(|before| &before.slots)
             .flat_map(|slot| &slot.endpoints)
-            .map(|live| (Arc::clone(&live.name), Arc::clone(live)))
+            .map(|live| (Arc::clone(live.name()), Arc::clone(live)))
             .collect();
         let slots = accounts.iter().map(|account| {
             let known = before.and_then(|before| {
@@ -113,8 +110,7 @@ impl Pool {
                 },
                 |slot| Arc::clone(&slot.live),
             );
-            lock(&live.state).credential = Gate::default();
-            live.generation.store(generation, Ordering::Relaxed);
+            live.renew(generation);
             let ways = account.endpoints.iter().map(|endpoint| {
                 let name = way(account, endpoint);
                 let live = endpoints.entry(Arc::clone(&name)).or_insert_with(|| {
@@ -164,13 +160,13 @@ impl Pool {
 
     /// Remembers that the account of `lease` made the response, for a later `previous_response_id`.
     pub fn bind_response(&self, id: &str, lease: &Lease, now: Instant) {
-        self.responses.bind(id, lease.account.hash, now);
+        self.responses.bind(id, lease.hash(), now);
     }
 
     /// Notes what an active health check found. Positions as in the configuration.
     pub fn set_endpoint_health(&self, account: usize, endpoint: usize, healthy: bool) {
         if let Some(live) = self.endpoint(account, endpoint) {
-            live.checked_down.store(!healthy, Ordering::Relaxed);
+            live.note_check(healthy);
         }
     }
 

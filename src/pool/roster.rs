@@ -1,5 +1,4 @@
 //! A configuration prepared for choosing: accounts joined with their live state, pools sorted by priority.
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -24,7 +23,7 @@ pub(super) struct Slot {
 
 impl Slot {
     pub fn in_flight(&self) -> u32 {
-        self.live.in_flight.load(Ordering::Relaxed)
+        self.live.in_flight()
     }
 
     /// The endpoint to use: the session's favourite among the usable ones, so that a fleet keeps its prefix caches;
@@ -66,10 +65,10 @@ impl Slot {
             }
             let weight = f64::from(endpoint.weight.max(1));
             let rank = if let Some(session) = want.session {
-                affinity::distance(session, live.hash, weight)
+                affinity::distance(session, live.hash(), weight)
             } else {
                 // The draw spreads requests over equally busy endpoints.
-                let busy = f64::from(live.in_flight.load(Ordering::Relaxed));
+                let busy = f64::from(live.in_flight());
                 let spread = affinity::unit(affinity::mix(want.draw ^ at as u64));
                 (busy + spread) / weight
             };

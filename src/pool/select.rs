@@ -12,7 +12,7 @@ use super::Pool;
 use super::affinity;
 use super::exceptions::{Plan, Wish};
 use super::exhausted::{Excluded, Exclusions, Exhausted};
-use super::lease::Lease;
+use super::lease::{Booking, Lease, Whose};
 use super::level::Level;
 use super::live::{EndpointLive, Load};
 use super::roster::Slot;
@@ -110,7 +110,7 @@ impl Pool {
         excluded.extend(
             candidates
                 .iter()
-                .map(|candidate| (candidate.account, candidate.out)),
+                .map(|candidate| (candidate.account(), candidate.out())),
         );
         None
     }
@@ -155,7 +155,7 @@ impl Pool {
                 None => {
                     let mut candidate = Candidate::new(place, *member, slot);
                     if by_price {
-                        candidate.cost = want.cost(slot.models.upstream_str(want.model));
+                        candidate.price(want.cost(slot.models.upstream_str(want.model)));
                     }
                     candidates.push(candidate);
                 }
@@ -177,11 +177,11 @@ impl Pool {
             let Some(candidate) = candidates.get_mut(at) else {
                 continue;
             };
-            match self.admit(candidate.account, want, level, switched, now) {
+            match self.admit(candidate.account(), want, level, switched, now) {
                 Ok(pick) => return Some((at, pick)),
                 Err(why) => {
                     switched |= why.is_switch();
-                    candidate.out = why;
+                    candidate.refuse(why);
                 }
             }
         }
@@ -202,12 +202,12 @@ impl Pool {
         let mut switched = false;
         let mut from = 0;
         while from < candidates.len() {
-            let tier = candidates.get(from)?.priority;
+            let tier = candidates.get(from)?.priority();
             let to = from
                 + candidates
                     .iter()
                     .skip(from)
-                    .take_while(|candidate| candidate.priority == tier)
+                    .take_while(|candidate| candidate.priority() == tier)
                     .count();
             let mut usable: SmallVec<[usize; 8]> = SmallVec::new();
             for at in from..to {
@@ -218,16 +218,16 @@ impl Pool {
                     Ok(()) => usable.push(at),
                     Err(why) => {
                         switched |= why.is_switch();
-                        candidate.out = why;
+                        candidate.refuse(why);
                     }
                 }
             }
             while let Some(place) = strategy::choose(select, roster, candidates, &usable, draw) {
                 let at = usable.remove(place);
                 let candidate = candidates.get_mut(at)?;
-                match self.admit(candidate.account, want, level, switched, now) {
+                match self.admit(candidate.account(), want, level, switched, now) {
                     Ok(pick) => return Some((at, pick)),
-                    Err(why) => candidate.out = why,
+                    Err(why) => candidate.refuse(why),
                 }
                 draw = affinity::mix(draw);
             }
@@ -244,7 +244,7 @@ impl Pool {
         level: Level,
         now: Instant,
     ) -> Result<(), Excluded> {
-        let slot = self.slots.get(candidate.account).ok_or(Excluded::Model)?;
+        let slot = self.slots.get(candidate.account()).ok_or(Excluded::Model)?;
         let ready = slot.live.check(&load(slot, want, level), now)?;
         slot.endpoint(want, level, now)?;
         candidate.note(&ready, slot);
@@ -279,21 +279,21 @@ impl Pool {
         let endpoint_pass = live
             .admit(level, now)
             .inspect_err(|_| slot.live.undo(&load, passes, now))?;
-        let lease = Lease {
+        let whose = Whose {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(live),
             class: want.class(&model).into(),
             aside: want.aside.is_some(),
             generation: self.generation,
-            began: now,
+        };
+        let booking = Booking {
             passes,
             endpoint_pass,
             reserved: want.tokens,
-            waits: true,
             repeats: self.has_failed_at(live, want),
-            booked: true,
             spared: level == Level::Spare,
         };
+        let lease = Lease::booked(whose, booking, now);
         Ok(Pick {
             lease,
             account: Arc::clone(&slot.account),
@@ -327,24 +327,14 @@ impl Pool {
             && select != Select::Failover
         {
             for candidate in candidates.iter_mut() {
-                let weight = if select == Select::RoundRobin {
-                    1.0
-                } else {
-                    f64::from(candidate.weight.max(1))
-                };
-                candidate.distance = affinity::distance(session, candidate.hash, weight);
+                candidate.near(session, select == Select::RoundRobin);
             }
-            candidates.sort_by(|a, b| {
-                a.priority
-                    .cmp(&b.priority)
-                    .then(a.cost.total_cmp(&b.cost))
-                    .then(a.distance.total_cmp(&b.distance))
-            });
+            candidates.sort_by(Candidate::before);
         }
         let bound = bound.and_then(|hash| {
             candidates
                 .iter()
-                .position(|candidate| candidate.hash == hash)
+                .position(|candidate| candidate.hash() == hash)
         });
         if bound.is_none() && want.session.is_none() {
             return None;
@@ -366,7 +356,7 @@ impl Pool {
         chosen: usize,
         now: Instant,
     ) -> Option<Affinity> {
-        let account = candidates.get(chosen)?.hash;
+        let account = candidates.get(chosen)?.hash();
         Some(self.exceptions.settle(plan, chosen, account, now))
     }
 }

@@ -1,11 +1,10 @@
 //! A copy of the pool as it is now. Whatever is tried on it (picks, failures, retries) happens as it would in the pool
 //! itself, and nothing comes of it there.
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Pool;
-use super::live::{AccountLive, EndpointLive};
+use super::live::EndpointLive;
 use super::memory::lock;
 use super::roster::{ModelMap, Roster, Slot};
 use super::spare::Spared;
@@ -18,11 +17,11 @@ impl Pool {
         let mut endpoints: HashMap<*const EndpointLive, Arc<EndpointLive>> = HashMap::new();
         let mut endpoint = |live: &Arc<EndpointLive>| {
             let copy = endpoints.entry(Arc::as_ptr(live));
-            Arc::clone(copy.or_insert_with(|| Arc::new(copy_endpoint(live))))
+            Arc::clone(copy.or_insert_with(|| Arc::new(live.shadow())))
         };
         let slots = self.slots.iter().map(|slot| Slot {
             account: Arc::clone(&slot.account),
-            live: Arc::new(copy_account(&slot.live)),
+            live: Arc::new(slot.live.shadow()),
             models: ModelMap::new(&slot.account.models),
             endpoints: slot.endpoints.iter().map(&mut endpoint).collect(),
         });
@@ -42,27 +41,5 @@ impl Pool {
             budget: Arc::new((*self.budget).clone()),
             spared: Arc::new(Spared::quiet()),
         }
-    }
-}
-
-fn copy_account(live: &AccountLive) -> AccountLive {
-    AccountLive {
-        name: Arc::clone(&live.name),
-        hash: live.hash,
-        in_flight: AtomicU32::new(live.in_flight.load(Ordering::Relaxed)),
-        drained: AtomicBool::new(live.drained.load(Ordering::Relaxed)),
-        generation: AtomicU64::new(live.generation.load(Ordering::Relaxed)),
-        quiet: true,
-        state: Mutex::new(lock(&live.state).clone()),
-    }
-}
-
-fn copy_endpoint(live: &EndpointLive) -> EndpointLive {
-    EndpointLive {
-        name: Arc::clone(&live.name),
-        hash: live.hash,
-        in_flight: AtomicU32::new(live.in_flight.load(Ordering::Relaxed)),
-        checked_down: AtomicBool::new(live.checked_down.load(Ordering::Relaxed)),
-        gate: Mutex::new(lock(&live.gate).clone()),
     }
 }

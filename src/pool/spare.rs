@@ -63,7 +63,7 @@ pub(super) fn pick(pool: &Pool, want: &Want<'_>, spared: &Spared, now: Instant) 
             let Some(wait) = why.wait() else { continue };
             let sooner = soonest.is_none_or(|(least, ..)| wait < least);
             if sooner && pool.check(&mut candidate, want, Level::Spare, now).is_ok() {
-                soonest = Some((wait, place, candidate.account));
+                soonest = Some((wait, place, candidate.account()));
             }
         }
     }

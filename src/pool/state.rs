@@ -1,40 +1,42 @@
 //! The state of an account that needs its lock: gates, windows, counters.
 use std::time::{Duration, Instant};
 
-use super::evidence::Failures;
+use super::evidence::{Evidence, Failures};
+use super::exhausted::AccountLimit;
 use super::health::Gate;
 use super::level::Level;
 use super::passage::{Closed, Pass};
 use super::quota::{Readings, Standing, WindowStatus, Windows};
 use super::turn::Turn;
+use crate::config::AccountLimits;
 use crate::limits::window::Minute;
 
 /// The part of an account's live state that needs a lock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AccountState {
-    pub(super) credential: Gate,
-    pub(super) limits: Gate,
+    credential: Gate,
+    limits: Gate,
     /// One per model class that was ever out or of which windows were reported; bounded.
-    pub(super) models: Vec<ModelState>,
+    models: Vec<ModelState>,
     /// Those that concern every model.
-    pub(super) windows: Windows,
-    pub(super) requests: Minute,
-    pub(super) tokens: Minute,
+    windows: Windows,
+    requests: Minute,
+    tokens: Minute,
     /// Requests on their way without a head yet, and what they were estimated to need.
-    pub(super) waiting: (u32, u64),
+    waiting: (u32, u64),
     /// Smoothed seconds to the first byte.
-    pub(super) first_byte: Option<f64>,
-    pub(super) last_head: Option<Instant>,
-    pub(super) spare: Turn,
-    pub(super) failures: Failures,
+    first_byte: Option<f64>,
+    last_head: Option<Instant>,
+    spare: Turn,
+    failures: Failures,
 }
 
 /// What concerns one model class of an account.
 #[derive(Clone, Debug)]
-pub(super) struct ModelState {
-    pub class: Box<str>,
-    pub gate: Gate,
-    pub windows: Windows,
+struct ModelState {
+    class: Box<str>,
+    gate: Gate,
+    windows: Windows,
 }
 
 /// How a request came through the gates of an account.
@@ -46,8 +48,156 @@ pub(super) struct Passes {
 }
 
 impl AccountState {
+    /// Counts a request with its estimate, on its way until its head is in.
+    pub(super) fn take(&mut self, tokens: u64, level: Level, now: Instant) {
+        self.requests.add(now, 1);
+        self.tokens.add(now, tokens);
+        self.waiting.0 = self.waiting.0.saturating_add(1);
+        self.waiting.1 = self.waiting.1.saturating_add(tokens);
+        if level == Level::Spare {
+            self.spare.take(now);
+        }
+    }
+
+    /// As if the request had never been taken.
+    pub(super) fn untake(&mut self, tokens: u64, level: Level, now: Instant) {
+        if level == Level::Spare {
+            self.spare.give_back();
+        }
+        self.requests.take_back(now, now, 1);
+        self.tokens.take_back(now, now, tokens);
+        self.leave_queue(tokens);
+    }
+
+    /// A request with this estimate is no longer on its way without a head.
+    pub(super) fn leave_queue(&mut self, tokens: u64) {
+        self.waiting.0 = self.waiting.0.saturating_sub(1);
+        self.waiting.1 = self.waiting.1.saturating_sub(tokens);
+    }
+
+    /// The spared request has its verdict: another may be spared.
+    pub(super) fn end_spare(&mut self) {
+        self.spare.give_back();
+    }
+
+    /// Whether a request is being spared, or was a moment ago.
+    pub(super) fn is_sparing(&mut self, now: Instant) -> bool {
+        !self.spare.is_free(now)
+    }
+
+    /// A request that began then and was counted with `reserved` tokens used so many.
+    pub(super) fn settle(&mut self, reserved: u64, used: u64, began: Instant, now: Instant) {
+        if used >= reserved {
+            self.tokens.add(now, used - reserved);
+        } else {
+            self.tokens.take_back(began, now, reserved - used);
+        }
+    }
+
+    /// Which limit of the account's own keeps a request out, and for how long.
+    pub(super) fn full(
+        &mut self,
+        limits: &AccountLimits,
+        tokens: u64,
+        now: Instant,
+    ) -> Option<(AccountLimit, Duration)> {
+        let windows = [
+            (
+                AccountLimit::Requests,
+                limits.rpm.map(u64::from),
+                &mut self.requests,
+                1,
+            ),
+            (
+                AccountLimit::Tokens,
+                limits.tpm,
+                &mut self.tokens,
+                tokens.max(1),
+            ),
+        ];
+        windows
+            .into_iter()
+            .find_map(|(limit, most, window, amount)| {
+                let wait = window.wait(now, most?, amount);
+                (!wait.is_zero()).then_some((limit, wait))
+            })
+    }
+
+    /// Requests and tokens of the last minute.
+    pub(super) fn minute(&mut self, now: Instant) -> (u64, u64) {
+        (self.requests.sum(now), self.tokens.sum(now))
+    }
+
+    /// Smoothed seconds to the first byte, if any was measured.
+    pub(super) fn first_byte(&self) -> Option<f64> {
+        self.first_byte
+    }
+
+    /// Whether no head has come for that long.
+    pub(super) fn is_idle(&self, for_: Duration, now: Instant) -> bool {
+        self.last_head
+            .is_none_or(|at| now.saturating_duration_since(at) > for_)
+    }
+
+    /// Traffic of another account comes here: it is let in by and by.
+    pub(super) fn ease(&mut self, now: Instant) {
+        self.limits.ease(now);
+    }
+
+    /// Keeps a failure for the operators; whether it is time to tell them.
+    pub(super) fn note_failure(&mut self, evidence: Evidence, now: Instant) -> bool {
+        self.failures.note(evidence, now)
+    }
+
+    /// The last failure, and when it was.
+    pub(super) fn last_failure(&self) -> Option<(Evidence, Instant)> {
+        self.failures.last()
+    }
+
+    /// The credential was refused, or there was none.
+    pub(super) fn bench_credential(&mut self, evidence: Evidence, wait: Duration, now: Instant) {
+        self.credential.bench(evidence, wait, now);
+    }
+
+    /// A request that began then got through with the credential.
+    pub(super) fn credential_works(&mut self, began: Instant) {
+        self.credential.head(began);
+    }
+
+    /// There is another credential, or somebody says that the old one is to be tried again.
+    pub(super) fn renew_credential(&mut self) {
+        self.credential = Gate::default();
+    }
+
+    /// Forgets every bench, streak and window.
+    pub(super) fn forget(&mut self) {
+        self.credential = Gate::default();
+        self.limits = Gate::default();
+        self.models.clear();
+        self.windows = Windows::default();
+    }
+
+    /// The gate for limits: of a model class, or of all.
+    pub(super) fn limit(&mut self, class: Option<&str>, now: Instant) -> &mut Gate {
+        match class {
+            Some(class) => &mut self.model(class, now).gate,
+            None => &mut self.limits,
+        }
+    }
+
+    /// The gates that concern every model.
+    pub(super) fn whole(&self) -> [&Gate; 2] {
+        [&self.credential, &self.limits]
+    }
+
+    /// Each model class that is known, with its gate.
+    pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &Gate)> {
+        let models = self.models.iter();
+        models.map(|model| (&*model.class, &model.gate))
+    }
+
     /// The state of a model class; made when it is first needed.
-    pub(super) fn model(&mut self, class: &str, now: Instant) -> &mut ModelState {
+    fn model(&mut self, class: &str, now: Instant) -> &mut ModelState {
         let known = self.models.iter().position(|model| *model.class == *class);
         let place = known.unwrap_or_else(|| {
             if self.models.len() >= MODELS {

@@ -1,11 +1,9 @@
 //! What operators see of accounts, and what they can do to them.
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Pool;
 use super::health::Gate;
-use super::memory::lock;
 use super::passage::View;
 use super::quota::WindowStatus;
 use super::roster::Slot;
@@ -128,30 +126,24 @@ impl Pool {
     /// Sends an account no more requests; those on their way finish. `false` = no account of that name.
     pub fn drain(&self, name: &str) -> bool {
         self.with(name, |slot| {
-            slot.live.drained.store(true, Ordering::Relaxed);
+            slot.live.drain(true);
         })
     }
 
     /// Ends a drain and lets a refused credential be tried again. `false` = no account of that name.
     pub fn enable(&self, name: &str) -> bool {
         self.with(name, |slot| {
-            slot.live.drained.store(false, Ordering::Relaxed);
-            lock(&slot.live.state).credential = Gate::default();
+            slot.live.drain(false);
+            slot.live.state().renew_credential();
         })
     }
 
     /// Forgets every bench, streak and window of an account and its endpoints. `false` = no account of that name.
     pub fn reset(&self, name: &str) -> bool {
         self.with(name, |slot| {
-            {
-                let mut state = lock(&slot.live.state);
-                state.credential = Gate::default();
-                state.limits = Gate::default();
-                state.models.clear();
-                state.windows = super::quota::Windows::default();
-            }
+            slot.live.state().forget();
             for endpoint in &slot.endpoints {
-                *lock(&endpoint.gate) = Gate::default();
+                *endpoint.gate() = Gate::default();
             }
         })
     }
@@ -167,19 +159,20 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         .endpoints
         .iter()
         .map(|endpoint| {
-            let mut part = part(&endpoint.name, &lock(&endpoint.gate), now);
-            part.in_flight = endpoint.in_flight.load(Ordering::Relaxed);
-            if endpoint.checked_down.load(Ordering::Relaxed) {
+            let mut part = part(endpoint.name(), &endpoint.gate(), now);
+            part.in_flight = endpoint.in_flight();
+            if endpoint.is_checked_down() {
                 part.state = State::Benched;
             }
             part
         })
         .collect();
-    let mut state = lock(&slot.live.state);
+    let mut state = slot.live.state();
+    let (requests, tokens) = state.minute(now);
     let limits = &slot.account.limits;
     let minutes = [
-        ("rpm", limits.rpm.map(u64::from), state.requests.sum(now)),
-        ("tpm", limits.tpm, state.tokens.sum(now)),
+        ("rpm", limits.rpm.map(u64::from), requests),
+        ("tpm", limits.tpm, tokens),
     ];
     let minutes = minutes
         .into_iter()
@@ -191,7 +184,7 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
             })
         })
         .collect();
-    let own = [&state.credential, &state.limits].map(|gate| part(&slot.live.name, gate, now));
+    let own = state.whole().map(|gate| part(slot.live.name(), gate, now));
     // As good as its best endpoint, and no better than its own worst gate.
     let worst_own = own.into_iter().max_by_key(|part| (part.state, part.until));
     let best_endpoint = endpoints
@@ -202,7 +195,7 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         .into_iter()
         .chain(best_endpoint)
         .max_by_key(|part| (part.state, part.until));
-    let drained = slot.live.drained.load(Ordering::Relaxed);
+    let drained = slot.live.is_drained();
     AccountStatus {
         name: Arc::clone(&slot.account.name),
         state: if drained {
@@ -215,7 +208,7 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         since: decisive.as_ref().and_then(|part| part.since),
         until: decisive.as_ref().and_then(|part| part.until),
         in_flight: slot.in_flight(),
-        last_failure: state.failures.last().map(|(evidence, at)| LastFailure {
+        last_failure: state.last_failure().map(|(evidence, at)| LastFailure {
             class: evidence.class,
             cause: evidence.cause,
             ago: now.saturating_duration_since(at),
@@ -223,13 +216,12 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         cap: limits.concurrency,
         minutes,
         first_byte: state
-            .first_byte
+            .first_byte()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         windows: state.window_status(now),
         models: state
-            .models
-            .iter()
-            .map(|model| part(&Arc::from(&*model.class), &model.gate, now))
+            .classes()
+            .map(|(class, gate)| part(&Arc::from(class), gate, now))
             .filter(|part| part.state != State::Usable)
             .collect(),
         endpoints,

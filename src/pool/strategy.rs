@@ -1,5 +1,7 @@
 //! The strategies: one of several usable candidates.
-use super::affinity;
+use std::cmp::Ordering;
+
+use super::affinity::{self, Session};
 use super::exhausted::Excluded;
 use super::live::Ready;
 use super::memory::lock;
@@ -10,22 +12,22 @@ use crate::config::Select;
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
     /// Position in the roster.
-    pub(super) place: usize,
+    place: usize,
     /// Position in the configuration.
-    pub(super) account: usize,
-    pub(super) hash: u64,
-    pub(super) weight: u32,
-    pub(super) priority: i32,
+    account: usize,
+    hash: u64,
+    weight: u32,
+    priority: i32,
     /// From the session, when there is one.
-    pub(super) distance: f64,
+    distance: f64,
     /// The weight, less the nearer its windows are to their end.
     effective: f64,
     /// What the request probably costs there, where that decides.
-    pub(super) cost: f64,
+    cost: f64,
     in_flight: u32,
     first_byte: Option<f64>,
     /// Why it did not take the request, once that was asked.
-    pub(super) out: Excluded,
+    out: Excluded,
 }
 
 impl Candidate {
@@ -34,7 +36,7 @@ impl Candidate {
         Self {
             place,
             account,
-            hash: slot.live.hash,
+            hash: slot.live.hash(),
             weight: config.weight,
             priority: config.priority,
             distance: 0.0,
@@ -44,6 +46,52 @@ impl Candidate {
             first_byte: None,
             out: Excluded::Unasked,
         }
+    }
+
+    /// Position in the configuration.
+    pub(super) fn account(&self) -> usize {
+        self.account
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    /// Why it did not take the request.
+    pub(super) fn out(&self) -> Excluded {
+        self.out
+    }
+
+    /// It did not take the request.
+    pub(super) fn refuse(&mut self, why: Excluded) {
+        self.out = why;
+    }
+
+    /// What the request probably costs there.
+    pub(super) fn price(&mut self, cost: f64) {
+        self.cost = cost;
+    }
+
+    /// How near it is to a session, by its weight or `equally`.
+    pub(super) fn near(&mut self, session: Session, equally: bool) {
+        let weight = if equally {
+            1.0
+        } else {
+            f64::from(self.weight.max(1))
+        };
+        self.distance = affinity::distance(session, self.hash, weight);
+    }
+
+    /// Which of two a session tries first.
+    pub(super) fn before(&self, other: &Self) -> Ordering {
+        let priority = self.priority.cmp(&other.priority);
+        priority
+            .then(self.cost.total_cmp(&other.cost))
+            .then(self.distance.total_cmp(&other.distance))
     }
 
     /// Its weight as the strategies use it.

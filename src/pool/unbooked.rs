@@ -7,12 +7,10 @@ use std::time::Instant;
 
 use super::Pool;
 use super::exhausted::Exclusions;
-use super::lease::Lease;
+use super::lease::{Lease, Whose};
 use super::level::Level;
 use super::live::Load;
-use super::passage::Pass;
 use super::roster::Slot;
-use super::state::Passes;
 use super::strategy::{self, Candidate};
 use super::want::{Pick, Want};
 use crate::config::{Account, AccountLimits, Select};
@@ -36,7 +34,7 @@ impl Pool {
     pub fn serves(&self, want: &Want<'_>) -> Option<(Arc<Account>, Arc<str>)> {
         let first = |pool: usize, want: &Want<'_>| {
             let candidates = self.candidates(pool, want, &mut Exclusions::new());
-            let slot = self.slots.get(candidates.first()?.account)?;
+            let slot = self.slots.get(candidates.first()?.account())?;
             Some((Arc::clone(&slot.account), slot.models.upstream(want.model)))
         };
         let preferred = Want {
@@ -63,8 +61,12 @@ impl Pool {
         let roster = self.rosters.get(pool)?;
         let mut left: Vec<usize> = (0..candidates.len()).collect();
         while let Some(first) = left.first().and_then(|at| candidates.get(*at)) {
-            let tier = first.priority;
-            let same = |at: &usize| candidates.get(*at).is_some_and(|one| one.priority == tier);
+            let tier = first.priority();
+            let same = |at: &usize| {
+                candidates
+                    .get(*at)
+                    .is_some_and(|one| one.priority() == tier)
+            };
             let usable: Vec<usize> = left.iter().copied().filter(same).collect();
             let place = strategy::choose(select, roster, &candidates, &usable, want.draw)?;
             let chosen = *usable.get(place)?;
@@ -83,26 +85,19 @@ impl Pool {
         want: &Want<'_>,
         now: Instant,
     ) -> Option<Pick> {
-        let slot = self.slots.get(candidate.account)?;
+        let slot = self.slots.get(candidate.account())?;
         slot.live.check(&load(slot, want), now).ok()?;
         let endpoint = slot.endpoint(want, Level::Insist, now).ok()?;
         let model = slot.models.upstream(want.model);
+        let whose = Whose {
+            account: Arc::clone(&slot.live),
+            endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
+            class: want.class(&model).into(),
+            aside: want.aside.is_some(),
+            generation: self.generation,
+        };
         Some(Pick {
-            lease: Lease {
-                account: Arc::clone(&slot.live),
-                endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
-                class: want.class(&model).into(),
-                aside: want.aside.is_some(),
-                generation: self.generation,
-                began: now,
-                passes: Passes::default(),
-                endpoint_pass: Pass::default(),
-                reserved: 0,
-                waits: false,
-                repeats: false,
-                booked: false,
-                spared: false,
-            },
+            lease: Lease::unbooked(whose, now),
             account: Arc::clone(&slot.account),
             endpoint,
             model,

@@ -65,16 +65,44 @@ impl PumpEnd {
 
 /// The answer of one attempt on its way to the client.
 pub(super) struct Pump<'a, 'b> {
-    pub(super) relay: &'a mut Relay<'b>,
-    pub(super) dispatched: &'a mut Dispatched,
-    pub(super) relaying: Relaying,
-    pub(super) upstream: HttpSession,
-    pub(super) idle: Duration,
+    relay: &'a mut Relay<'b>,
+    dispatched: &'a mut Dispatched,
+    relaying: Relaying,
+    upstream: HttpSession,
+    idle: Duration,
     /// When the answer has to be whole.
-    pub(super) deadline: Option<Instant>,
-    pub(super) head_written: bool,
+    deadline: Option<Instant>,
+    head_written: bool,
     /// What was read ahead and has not been acted on: how the upstream ended.
-    pub(super) ahead: Option<Event>,
+    ahead: Option<Event>,
+}
+
+impl<'a, 'b> Pump<'a, 'b> {
+    /// Of an answer, with whether its head has gone out, that comes from `upstream`; it may be silent for so long, and
+    /// has to be whole by then.
+    pub(super) fn new(
+        relay: &'a mut Relay<'b>,
+        dispatched: &'a mut Dispatched,
+        (relaying, head_written): (Relaying, bool),
+        upstream: HttpSession,
+        (idle, deadline): (Duration, Option<Instant>),
+    ) -> Self {
+        Self {
+            relay,
+            dispatched,
+            relaying,
+            upstream,
+            idle,
+            deadline,
+            head_written,
+            ahead: None,
+        }
+    }
+
+    /// The answer, with whether its head has gone out, and where it came from.
+    pub(super) fn into_parts(self) -> ((Relaying, bool), HttpSession) {
+        ((self.relaying, self.head_written), self.upstream)
+    }
 }
 
 impl Pump<'_, '_> {

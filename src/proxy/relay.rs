@@ -239,27 +239,15 @@ impl Relay<'_> {
         } else if self.bridge.has_begun() {
             return Ok(Ok(Reached::failed(Fault::NotAStream)));
         }
-        let mut pump = Pump {
-            relay: self,
-            dispatched,
-            relaying,
-            upstream,
-            idle: timeouts.idle,
-            deadline,
-            head_written,
-            ahead: None,
-        };
+        let until = (timeouts.idle, deadline);
+        let answer = (relaying, head_written);
+        let mut pump = Pump::new(self, dispatched, answer, upstream, until);
         let end = pump.run().await;
-        let Pump {
-            relaying,
-            upstream,
-            head_written,
-            ..
-        } = pump;
+        let (answer, upstream) = pump.into_parts();
         if end.read_to_end() {
             self.app.connections.release(upstream, target).await;
         }
-        let answer = Box::new((relaying, head_written));
+        let answer = Box::new(answer);
         Ok(Ok(self.reached(
             dispatched,
             answer,

@@ -63,22 +63,22 @@ impl Handles {
 
     fn build(families: &Families, names: LabelNames) -> Self {
         let handles = Self {
-            requests: Lazy::new(names.keys.len()),
-            attempts: Lazy::new(names.accounts.len()),
-            failovers: Lazy::new(names.pools.len()),
-            consumption: Lazy::new(names.keys.len()),
-            projects: Lazy::new(names.projects.len()),
-            unpriced: Lazy::new(names.models.len()),
+            requests: Lazy::new(names.keys().len()),
+            attempts: Lazy::new(names.accounts().len()),
+            failovers: Lazy::new(names.pools().len()),
+            consumption: Lazy::new(names.keys().len()),
+            projects: Lazy::new(names.projects().len()),
+            unpriced: Lazy::new(names.models().len()),
             names,
         };
         // These are few, and exist from the start, so that `increase()` sees an account's first failure.
-        for account in handles.names.accounts.configured() {
+        for account in handles.names.accounts().configured() {
             handles.attempt(families, account, None);
             for class in FailureClass::ALL {
                 handles.attempt(families, account, Some(class));
             }
         }
-        for pool in handles.names.pools.configured() {
+        for pool in handles.names.pools().configured() {
             for class in FailureClass::ALL {
                 handles.failover(families, pool, class);
             }
@@ -90,8 +90,8 @@ impl Handles {
     pub(super) fn request(&self, families: &Families, outcome: &Outcome) -> &IntCounter {
         let names = &self.names;
         let (key, pool) = (
-            names.keys.find(outcome.key.as_deref()),
-            names.pools.find(outcome.pool.as_deref()),
+            names.keys().find(outcome.key.as_deref()),
+            names.pools().find(outcome.pool.as_deref()),
         );
         let (client, upstream) = (
             dialect(outcome.client_dialect),
@@ -99,15 +99,15 @@ impl Handles {
         );
         let verdict = Verdict::of(outcome);
         self.requests
-            .at(key, || Lazy::new(names.pools.len()))
+            .at(key, || Lazy::new(names.pools().len()))
             .at(pool, || Lazy::new(DIALECTS * DIALECTS))
             .at(client * DIALECTS + upstream, || {
                 Lazy::new(Verdict::ALL.len())
             })
             .at(verdict.index(), || {
                 families.requests.total.with_label_values(&[
-                    names.keys.name(key),
-                    names.pools.name(pool),
+                    names.keys().name(key),
+                    names.pools().name(pool),
                     outcome.client_dialect.map_or("none", Dialect::as_str),
                     outcome.upstream_dialect.map_or("none", Dialect::as_str),
                     verdict.as_str(),
@@ -117,21 +117,25 @@ impl Handles {
 
     /// The series of answers of this account whose figures were refused: rare, so the look-up may cost something.
     pub(super) fn refused(&self, families: &Families, outcome: &Outcome) -> IntCounter {
-        let account = self.names.accounts.find(outcome.account.as_deref());
-        let name = self.names.accounts.name(account);
+        let account = self.names.accounts().find(outcome.account.as_deref());
+        let name = self.names.accounts().name(account);
         families.usage.usage_refused.with_label_values(&[name])
     }
 
     /// Counts every attempt, and every one after the first as a failover from the failure before it.
     pub(super) fn attempts(&self, families: &Families, outcome: &Outcome) {
-        let pool = self.names.pools.find(outcome.pool.as_deref());
+        let pool = self.names.pools().find(outcome.pool.as_deref());
         let mut cause = None;
         for Attempt {
             account, failure, ..
         } in &outcome.attempts
         {
-            self.attempt(families, self.names.accounts.find(Some(account)), *failure)
-                .inc();
+            self.attempt(
+                families,
+                self.names.accounts().find(Some(account)),
+                *failure,
+            )
+            .inc();
             if let Some(cause) = cause {
                 self.failover(families, pool, cause).inc();
             }
@@ -152,24 +156,24 @@ impl Handles {
                 families
                     .usage
                     .unpriced
-                    .with_label_values(&[names.models.name(model)])
+                    .with_label_values(&[names.models().name(model)])
             };
             self.unpriced.at(model, counter).inc();
         }
         let (key, account) = (
-            names.keys.find(outcome.key.as_deref()),
-            names.accounts.find(outcome.account.as_deref()),
+            names.keys().find(outcome.key.as_deref()),
+            names.accounts().find(outcome.account.as_deref()),
         );
         let consumed = self
             .consumption
-            .at(key, || Lazy::new(names.accounts.len()))
-            .at(account, || Lazy::new(names.models.len()))
+            .at(key, || Lazy::new(names.accounts().len()))
+            .at(account, || Lazy::new(names.models().len()))
             .at(model, Consumed::default);
         let labels = || {
             [
-                names.keys.name(key),
-                names.accounts.name(account),
-                names.models.name(model),
+                names.keys().name(key),
+                names.accounts().name(account),
+                names.models().name(model),
             ]
         };
         let buckets = [
@@ -217,12 +221,12 @@ impl Handles {
         };
         let asked = outcome.model_served.as_deref();
         let model = names.model(asked.or(outcome.model_asked.as_deref()));
-        let project = names.projects.find(Some(project));
+        let project = names.projects().find(Some(project));
         let spent = self
             .projects
-            .at(project, || Lazy::new(names.models.len()))
+            .at(project, || Lazy::new(names.models().len()))
             .at(model, || {
-                let labels = [names.projects.name(project), names.models.name(model)];
+                let labels = [names.projects().name(project), names.models().name(model)];
                 let families = &families.usage;
                 Spent {
                     requests: families.project_requests.with_label_values(&labels),
@@ -252,7 +256,7 @@ impl Handles {
                 families
                     .requests
                     .attempts
-                    .with_label_values(&[self.names.accounts.name(account), outcome])
+                    .with_label_values(&[self.names.accounts().name(account), outcome])
             })
     }
 
@@ -263,7 +267,7 @@ impl Handles {
                 families
                     .requests
                     .failovers
-                    .with_label_values(&[self.names.pools.name(pool), reason.as_str()])
+                    .with_label_values(&[self.names.pools().name(pool), reason.as_str()])
             })
     }
 }

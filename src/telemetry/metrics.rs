@@ -349,11 +349,7 @@ mod tests {
 
     fn know(metrics: &Metrics, key: &str, pool: &str, account: &str) {
         metrics.know(|names| {
-            names.keys.add(key);
-            names.pools.add(pool);
-            names.accounts.add(account);
-            names.projects.add("research");
-            names.models.add("house-model");
+            names.add([key, pool, account, "research", "house-model"]);
         });
     }
 
@@ -650,7 +646,7 @@ mod tests {
         let metrics = metrics();
         metrics.know(|names| {
             for number in 0..20_000 {
-                names.keys.add(&format!("k{number}"));
+                names.add([&format!("k{number}"), "claude", "claude-a", "research", "m"]);
             }
         });
         let mut outcome = answered();

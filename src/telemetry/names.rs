@@ -9,16 +9,41 @@ use crate::pricing;
 /// The names that labels may have.
 #[derive(Clone, Debug)]
 pub(super) struct LabelNames {
-    pub(super) keys: Names,
-    pub(super) pools: Names,
-    pub(super) accounts: Names,
-    pub(super) projects: Names,
-    pub(super) models: Names,
+    keys: Names,
+    pools: Names,
+    accounts: Names,
+    projects: Names,
+    models: Names,
     /// The models of the price table by [`pricing::spellings`].
     spelt: HashMap<Box<str>, usize>,
 }
 
 impl LabelNames {
+    /// The keys of clients.
+    pub(super) fn keys(&self) -> &Names {
+        &self.keys
+    }
+
+    /// The pools.
+    pub(super) fn pools(&self) -> &Names {
+        &self.pools
+    }
+
+    /// The accounts.
+    pub(super) fn accounts(&self) -> &Names {
+        &self.accounts
+    }
+
+    /// The projects.
+    pub(super) fn projects(&self) -> &Names {
+        &self.projects
+    }
+
+    /// The models.
+    pub(super) fn models(&self) -> &Names {
+        &self.models
+    }
+
     /// Those of no configuration: of all names, only the models of the price table are known.
     pub(super) fn new() -> Self {
         let mut names = Self {
@@ -37,6 +62,16 @@ impl LabelNames {
             });
         }
         names
+    }
+
+    /// A key, a pool, an account, a project and a model.
+    #[cfg(test)]
+    pub(super) fn add(&mut self, [key, pool, account, project, model]: [&str; 5]) {
+        self.keys.add(key);
+        self.pools.add(pool);
+        self.accounts.add(account);
+        self.projects.add(project);
+        self.models.add(model);
     }
 
     pub(super) fn extend(&mut self, config: &Config) {

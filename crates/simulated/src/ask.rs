@@ -34,8 +34,8 @@ pub(super) struct Ask<'a> {
 /// What came after the model's last turn: the only part of a history that the answer depends on.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
-    pub(super) texts: Vec<String>,
-    pub(super) results: Vec<String>,
+    texts: Vec<String>,
+    results: Vec<String>,
 }
 
 /// A tool that the client offers.
@@ -97,6 +97,33 @@ impl Tail {
             .filter(|item| speaker(item) == Speaker::Model)
             .count();
         (tail, rounds)
+    }
+
+    /// Of prompts alone.
+    pub(super) fn of(texts: Vec<String>) -> Self {
+        Self {
+            texts,
+            results: Vec::new(),
+        }
+    }
+
+    /// What the user said.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// What the tools answered.
+    pub(super) fn results(&self) -> &[String] {
+        &self.results
+    }
+
+    pub(super) fn add_result(&mut self, result: String) {
+        self.results.push(result);
+    }
+
+    /// Adds a text, if there is one.
+    pub(super) fn add_plain(&mut self, text: Option<String>) {
+        self.texts.extend(text);
     }
 
     /// The last thing that the user said.

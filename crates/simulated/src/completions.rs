@@ -26,10 +26,7 @@ pub(super) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
     Ok(Ask {
         model: request.model,
         stream: request.stream.unwrap_or(false).then_some(Framing::Sse),
-        tail: Tail {
-            texts: prompts,
-            results: Vec::new(),
-        },
+        tail: Tail::of(prompts),
         rounds: 0,
         tools: Vec::new(),
         choice: Choice::Auto,

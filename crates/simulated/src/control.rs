@@ -6,8 +6,8 @@ use super::knobs::Knobs;
 /// Default knobs, and per credential the knobs that differ.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    pub(super) knobs: Knobs,
-    pub(super) fail: Vec<Deviation>,
+    knobs: Knobs,
+    fail: Vec<Deviation>,
 }
 
 /// One credential's bad day.

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 
 /// A kind of failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub enum Fault {
     Auth,
     Billing,
     Conflict,

@@ -11,14 +11,29 @@ use crate::dialect::Dialect;
 pub(super) struct Head<'a> {
     headers: &'a HeaderMap,
     /// The credential, however it was presented; empty without one.
-    pub(super) key: &'a str,
+    key: &'a str,
     /// `anthropic-version`.
-    pub(super) version: &'a str,
+    version: &'a str,
     /// The vendor whose client the caller shows itself to be, where the path leaves it open.
-    pub(super) caller: Dialect,
+    caller: Dialect,
 }
 
 impl<'a> Head<'a> {
+    /// The credential, however it was presented; empty without one.
+    pub(super) fn key(&self) -> &'a str {
+        self.key
+    }
+
+    /// `anthropic-version`.
+    pub(super) fn version(&self) -> &'a str {
+        self.version
+    }
+
+    /// The vendor whose client the caller shows itself to be, where the path leaves it open.
+    pub(super) fn caller(&self) -> Dialect {
+        self.caller
+    }
+
     pub(super) fn read(headers: &'a HeaderMap, query: &'a str) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer =

@@ -9,49 +9,62 @@ use memchr::memmem;
 
 use super::fault::Fault;
 
-/// How one answer is made. The default is a quick, short, faultless one.
+/// How one answer is made. The default is a quick, short, faultless one. Who reads a knob reads it as a field of
+/// [`Positions`]; only [`Knobs::set`] turns one.
+#[derive(Clone, Debug, Default)]
+pub struct Knobs(Positions);
+
+/// Where the knobs stand.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, not a state"
 )]
-pub struct Knobs {
-    pub(super) output_tokens: Option<u64>,
-    pub(super) text: Option<String>,
-    pub(super) echo_headers: bool,
-    pub(super) refuse: bool,
-    pub(super) length: bool,
+pub struct Positions {
+    pub output_tokens: Option<u64>,
+    pub text: Option<String>,
+    pub echo_headers: bool,
+    pub refuse: bool,
+    pub length: bool,
 
-    pub(super) chunk: u64,
-    pub(super) gather: usize,
-    pub(super) cut: usize,
-    pub(super) head_delay: Duration,
-    pub(super) first_delay: Duration,
-    pub(super) chunk_delay: Duration,
-    pub(super) ping_every: u64,
+    pub chunk: u64,
+    pub gather: usize,
+    pub cut: usize,
+    pub head_delay: Duration,
+    pub first_delay: Duration,
+    pub chunk_delay: Duration,
+    pub ping_every: u64,
 
-    pub(super) every: u64,
-    pub(super) status: Option<u16>,
-    pub(super) error: Option<Fault>,
-    pub(super) message: Option<String>,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) should_retry: Option<bool>,
-    pub(super) html: bool,
-    pub(super) before: Option<Before>,
-    pub(super) ending: Option<Break>,
+    pub every: u64,
+    pub status: Option<u16>,
+    pub error: Option<Fault>,
+    pub message: Option<String>,
+    pub retry_after: Option<Duration>,
+    pub should_retry: Option<bool>,
+    pub html: bool,
+    pub before: Option<Before>,
+    pub ending: Option<Break>,
 
-    pub(super) input_tokens: Option<u64>,
-    pub(super) cache_read: Option<u64>,
-    pub(super) cache_write: Option<u64>,
-    pub(super) cache_write_1h: Option<u64>,
-    pub(super) reasoning: Option<u64>,
-    pub(super) rate_limit: Option<u8>,
-    pub(super) unified: Option<f64>,
+    pub input_tokens: Option<u64>,
+    pub cache_read: Option<u64>,
+    pub cache_write: Option<u64>,
+    pub cache_write_1h: Option<u64>,
+    pub reasoning: Option<u64>,
+    pub rate_limit: Option<u8>,
+    pub unified: Option<f64>,
+}
+
+impl std::ops::Deref for Knobs {
+    type Target = Positions;
+
+    fn deref(&self) -> &Positions {
+        &self.0
+    }
 }
 
 /// What happens instead of a head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Before {
+pub enum Before {
     Close,
     Reset,
     Stall,
@@ -59,7 +72,7 @@ pub(super) enum Before {
 
 /// Where and how an answer breaks off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Break {
+pub struct Break {
     /// Events that get through.
     pub after: u64,
     /// What follows them.
@@ -68,7 +81,7 @@ pub(super) struct Break {
 
 /// How an answer breaks off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Ending {
+pub enum Ending {
     /// The body ends in good order, without the dialect's terminal marker.
     Eof,
     /// The dialect's error event.
@@ -86,7 +99,7 @@ impl Break {
     pub(super) const LAST: u64 = u64::MAX;
 }
 
-impl Default for Knobs {
+impl Default for Positions {
     fn default() -> Self {
         Self {
             output_tokens: None,
@@ -151,49 +164,49 @@ impl Knobs {
     fn turn(&mut self, name: &str, value: &str) -> Option<Result<(), &'static str>> {
         let after = |how: Ending| place(value).map(|after| Some(Break { after, how }));
         let result = match name {
-            "output-tokens" => put(&mut self.output_tokens, tokens(value).map(Some)),
-            "text" => put(&mut self.text, Ok(Some(value.to_owned()))),
-            "echo-headers" => put(&mut self.echo_headers, switch(value)),
-            "refuse" => put(&mut self.refuse, switch(value)),
-            "length" => put(&mut self.length, switch(value)),
-            "chunk" => put(&mut self.chunk, count(value).map(|chunk| chunk.max(1))),
-            "gather" => put(&mut self.gather, size(value)),
-            "cut" => put(&mut self.cut, size(value)),
-            "head-delay" => put(&mut self.head_delay, duration(value)),
-            "first-delay" => put(&mut self.first_delay, duration(value)),
-            "chunk-delay" => put(&mut self.chunk_delay, duration(value)),
-            "ping-every" => put(&mut self.ping_every, count(value)),
-            "every" => put(&mut self.every, count(value)),
-            "status" => put(&mut self.status, status(value).map(Some)),
-            "error" => put(&mut self.error, fault(value).map(Some)),
-            "message" => put(&mut self.message, Ok(Some(value.to_owned()))),
-            "retry-after" => put(&mut self.retry_after, seconds(value).map(Some)),
-            "should-retry" => put(&mut self.should_retry, switch(value).map(Some)),
-            "html" => put(&mut self.html, switch(value)),
+            "output-tokens" => put(&mut self.0.output_tokens, tokens(value).map(Some)),
+            "text" => put(&mut self.0.text, Ok(Some(value.to_owned()))),
+            "echo-headers" => put(&mut self.0.echo_headers, switch(value)),
+            "refuse" => put(&mut self.0.refuse, switch(value)),
+            "length" => put(&mut self.0.length, switch(value)),
+            "chunk" => put(&mut self.0.chunk, count(value).map(|chunk| chunk.max(1))),
+            "gather" => put(&mut self.0.gather, size(value)),
+            "cut" => put(&mut self.0.cut, size(value)),
+            "head-delay" => put(&mut self.0.head_delay, duration(value)),
+            "first-delay" => put(&mut self.0.first_delay, duration(value)),
+            "chunk-delay" => put(&mut self.0.chunk_delay, duration(value)),
+            "ping-every" => put(&mut self.0.ping_every, count(value)),
+            "every" => put(&mut self.0.every, count(value)),
+            "status" => put(&mut self.0.status, status(value).map(Some)),
+            "error" => put(&mut self.0.error, fault(value).map(Some)),
+            "message" => put(&mut self.0.message, Ok(Some(value.to_owned()))),
+            "retry-after" => put(&mut self.0.retry_after, seconds(value).map(Some)),
+            "should-retry" => put(&mut self.0.should_retry, switch(value).map(Some)),
+            "html" => put(&mut self.0.html, switch(value)),
             "reset" => put(
-                &mut self.before,
+                &mut self.0.before,
                 switch(value).map(|on| on.then_some(Before::Reset)),
             ),
             "close" => put(
-                &mut self.before,
+                &mut self.0.before,
                 switch(value).map(|on| on.then_some(Before::Close)),
             ),
             "stall" => put(
-                &mut self.before,
+                &mut self.0.before,
                 switch(value).map(|on| on.then_some(Before::Stall)),
             ),
-            "reset-after" => put(&mut self.ending, after(Ending::Reset)),
-            "truncate-after" => put(&mut self.ending, after(Ending::Truncate)),
-            "eof-after" => put(&mut self.ending, after(Ending::Eof)),
-            "stall-after" => put(&mut self.ending, after(Ending::Stall)),
-            "error-after" => put(&mut self.ending, after(Ending::Error)),
-            "input-tokens" => put(&mut self.input_tokens, count(value).map(Some)),
-            "cache-read" => put(&mut self.cache_read, count(value).map(Some)),
-            "cache-write" => put(&mut self.cache_write, count(value).map(Some)),
-            "cache-write-1h" => put(&mut self.cache_write_1h, count(value).map(Some)),
-            "reasoning" => put(&mut self.reasoning, tokens(value).map(Some)),
-            "rate-limit" => put(&mut self.rate_limit, percent(value).map(Some)),
-            "unified" => put(&mut self.unified, share(value).map(Some)),
+            "reset-after" => put(&mut self.0.ending, after(Ending::Reset)),
+            "truncate-after" => put(&mut self.0.ending, after(Ending::Truncate)),
+            "eof-after" => put(&mut self.0.ending, after(Ending::Eof)),
+            "stall-after" => put(&mut self.0.ending, after(Ending::Stall)),
+            "error-after" => put(&mut self.0.ending, after(Ending::Error)),
+            "input-tokens" => put(&mut self.0.input_tokens, count(value).map(Some)),
+            "cache-read" => put(&mut self.0.cache_read, count(value).map(Some)),
+            "cache-write" => put(&mut self.0.cache_write, count(value).map(Some)),
+            "cache-write-1h" => put(&mut self.0.cache_write_1h, count(value).map(Some)),
+            "reasoning" => put(&mut self.0.reasoning, tokens(value).map(Some)),
+            "rate-limit" => put(&mut self.0.rate_limit, percent(value).map(Some)),
+            "unified" => put(&mut self.0.unified, share(value).map(Some)),
             _ => return None,
         };
         Some(result)

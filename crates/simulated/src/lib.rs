@@ -109,7 +109,7 @@ impl Simulated {
     /// follow from the number.
     pub fn answer(&self, request: Request<'_>, number: u64, created: i64) -> Script {
         let head = Head::read(request.headers, request.query);
-        let endpoint = Endpoint::of(request.method, request.path, head.caller);
+        let endpoint = Endpoint::of(request.method, request.path, head.caller());
         match endpoint {
             Endpoint::Control => return self.control(request.body),
             Endpoint::Stats => return self.own(200, &self.stats.to_json()),

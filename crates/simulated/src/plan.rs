@@ -199,11 +199,11 @@ fn content(ask: &Ask<'_>, knobs: &Knobs, echo: Option<String>) -> (Vec<Call>, Op
         text.clone()
     } else if let Some(schema) = ask.schema {
         return (calls, Some(sample::json(schema)));
-    } else if ask.tail.results.is_empty() {
+    } else if ask.tail.results().is_empty() {
         let prompt = without_directives(ask.tail.prompt());
         format!("You said: {}", first_tokens(&prompt, ECHO_TOKENS))
     } else {
-        let results = ask.tail.results.join("\n");
+        let results = ask.tail.results().join("\n");
         format!("The tool answered: {}", first_tokens(&results, ECHO_TOKENS))
     };
     match knobs.output_tokens {
@@ -218,7 +218,7 @@ fn calls(ask: &Ask<'_>) -> Vec<Call> {
         return Vec::new();
     }
     let mut calls = Vec::new();
-    for text in &ask.tail.texts {
+    for text in ask.tail.texts() {
         for (name, arguments) in directed(text) {
             if let Some(tool) = ask.tools.iter().find(|tool| tool.name == name) {
                 let slot = calls.len();
@@ -227,7 +227,7 @@ fn calls(ask: &Ask<'_>) -> Vec<Call> {
         }
     }
     let forced = match &ask.choice {
-        Choice::Any if ask.tail.results.is_empty() => ask.tools.first(),
+        Choice::Any if ask.tail.results().is_empty() => ask.tools.first(),
         Choice::Named(name) => ask.tools.iter().find(|tool| tool.name == *name),
         _ => None,
     };

@@ -44,7 +44,7 @@ impl<'a> Turn<'a> {
             request,
             head,
             dialect,
-            knobs: simulated.live.load().knobs_of(head.key),
+            knobs: simulated.live.load().knobs_of(head.key()),
             faulty: false,
             stamp,
         }
@@ -59,7 +59,7 @@ impl<'a> Turn<'a> {
 
     fn respond(&mut self, endpoint: &Endpoint<'a>) -> Result<Script, Failure> {
         let settings = &self.simulated.settings;
-        if !settings.keys.is_empty() && !settings.keys.iter().any(|key| key == self.head.key) {
+        if !settings.keys.is_empty() && !settings.keys.iter().any(|key| key == self.head.key()) {
             return Err(Failure::new(Fault::Auth, None));
         }
         self.head.obey(&mut self.knobs).map_err(invalid)?;
@@ -113,7 +113,7 @@ impl<'a> Turn<'a> {
     ) -> Result<Ask<'a>, Failure> {
         let body = self.request.body;
         let ask = match dialect {
-            Dialect::Anthropic => anthropic::ask(body, self.head.version, counting)?,
+            Dialect::Anthropic => anthropic::ask(body, self.head.version(), counting)?,
             Dialect::Gemini if counting => gemini::ask(gemini::counted(body)?, model, stream)?,
             Dialect::Gemini => gemini::ask(body, model, stream)?,
             Dialect::OpenaiChat => openai_chat::ask(body)?,
@@ -125,7 +125,7 @@ impl<'a> Turn<'a> {
 
     /// Obeys the directives of a prompt and looks its model up.
     fn check(&mut self, ask: &Ask<'_>) -> Result<(), Failure> {
-        for text in &ask.tail.texts {
+        for text in ask.tail.texts() {
             self.knobs.obey(text).map_err(invalid)?;
         }
         self.faulty = self.knobs.faulty(self.stamp.number);
@@ -263,7 +263,7 @@ impl<'a> Turn<'a> {
     fn begin(&self, status: u16, usage: Usage, stream: bool) -> super::stats::Entry {
         self.simulated
             .stats
-            .begin(self.head.key, status, usage, stream)
+            .begin(self.head.key(), status, usage, stream)
     }
 
     fn ending(&self) -> Option<Break> {

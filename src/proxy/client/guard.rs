@@ -43,9 +43,9 @@ pub(crate) struct Guard {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// From the first byte of a head to its last.
-    pub(crate) head: Duration,
+    pub head: Duration,
     /// For the first byte of all.
-    pub(crate) first: Duration,
+    pub first: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -65,9 +65,9 @@ pub(crate) struct App {
 /// A configuration in force and the way to its upstreams. A request keeps the one it began with, so that no reload
 /// takes an account away under it, or sends the old credential of one to its new address.
 pub(crate) struct Snapshot {
-    pub(crate) gateway: Arc<Gateway>,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) tokens: AccessTokens,
+    pub gateway: Arc<Gateway>,
+    pub upstreams: Upstreams,
+    pub tokens: AccessTokens,
 }
 
 /// One request in flight; dropping it ends it.

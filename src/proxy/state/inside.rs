@@ -11,7 +11,7 @@ pub(crate) type Inside = Arc<dyn Fn(Arc<str>) -> Conversation + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Conversation {
     /// The client's end. Dropping it is what a client does that leaves.
-    pub(crate) stream: DuplexStream,
+    pub stream: DuplexStream,
     /// Ends when the request is settled.
-    pub(crate) over: JoinHandle<()>,
+    pub over: JoinHandle<()>,
 }

@@ -21,12 +21,12 @@ use crate::config::{Account, Endpoint};
 /// What a check has found: told when it changes.
 #[derive(Debug)]
 pub(crate) struct Health<'a> {
-    pub(crate) account: &'a str,
+    pub account: &'a str,
     /// Of the upstream that was checked.
-    pub(crate) identity: u64,
+    pub identity: u64,
     /// Position in `Account::endpoints`.
-    pub(crate) endpoint: usize,
-    pub(crate) healthy: bool,
+    pub endpoint: usize,
+    pub healthy: bool,
 }
 
 /// Who is told.

@@ -27,9 +27,9 @@ pub(crate) struct AccessTokens(HashMap<Arc<str>, Arc<Source>>);
 
 /// What tokens are fetched with.
 pub(crate) struct Means {
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) random: Arc<Random>,
+    pub connections: Arc<Connections>,
+    pub telemetry: Arc<Telemetry>,
+    pub random: Arc<Random>,
 }
 
 /// The token of one account. Outlives reloads as long as the settings of `oauth2` stay the same.

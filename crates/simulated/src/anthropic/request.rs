@@ -122,7 +122,7 @@ impl Message<'_> {
 
     fn add(tail: &mut Tail, message: &Self) {
         match parts(message.content) {
-            Parts::Text(text) => tail.texts.push(text),
+            Parts::Text(text) => tail.add_plain(Some(text)),
             Parts::Neither => {}
             Parts::Array(parts) => {
                 for Part {
@@ -132,9 +132,9 @@ impl Message<'_> {
                 } in parts
                 {
                     if kind == "tool_result" {
-                        tail.results.push(result_text(content));
+                        tail.add_result(result_text(content));
                     }
-                    tail.texts.extend(text);
+                    tail.add_plain(text);
                 }
             }
         }

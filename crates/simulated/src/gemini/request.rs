@@ -147,12 +147,12 @@ impl Content<'_> {
 
     fn add(tail: &mut Tail, content: &Self) {
         for part in lenient::<Vec<Part<'_>>>(content.parts).unwrap_or_default() {
-            tail.texts.extend(part.text);
+            tail.add_plain(part.text);
             if let Some(response) = part
                 .function_response
                 .and_then(|response| response.response)
             {
-                tail.results.push(response.get().to_owned());
+                tail.add_result(response.get().to_owned());
             }
         }
     }

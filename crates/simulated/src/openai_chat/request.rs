@@ -158,7 +158,7 @@ impl Message<'_> {
                 tail.add_text(content);
             }
         } else {
-            tail.results.push(result_text(message.content));
+            tail.add_result(result_text(message.content));
         }
     }
 }

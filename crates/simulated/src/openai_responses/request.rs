@@ -12,14 +12,7 @@ use crate::frames::Framing;
 pub(crate) fn ask(body: &[u8]) -> Result<Ask<'_>, Failure> {
     let request: Request<'_> = read(body)?;
     let (tail, rounds) = if let Some(text) = lenient::<String>(request.input) {
-        let texts = vec![text];
-        (
-            Tail {
-                texts,
-                ..Tail::default()
-            },
-            0,
-        )
+        (Tail::of(vec![text]), 0)
     } else {
         let items: Vec<Item<'_>> = lenient(request.input).unwrap_or_default();
         Tail::read(&items, Item::speaker, Item::add)
@@ -127,7 +120,7 @@ impl Item<'_> {
 
     fn add(tail: &mut Tail, item: &Self) {
         if item.kind.ends_with("_output") {
-            tail.results.push(result_text(item.output));
+            tail.add_result(result_text(item.output));
         } else if let Some(content) = item.content {
             tail.add_text(content);
         }
