@@ -9,7 +9,7 @@
 //! A count is not refused for what is wrong at a provider: clients answer a missing count with a request that costs. It
 //! occupies nothing at the account, and nothing that comes of it is held against the account.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
@@ -22,8 +22,8 @@ use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
 use super::relaying::{Body, Ended, Failed, Relaying};
 use super::whole::Whole;
+use crate::config::Account;
 use crate::config::secret::Secret;
-use crate::config::{Account, Timeouts};
 use crate::outcome::FailureClass;
 use crate::pool::{self, Fault, Pick, Want};
 use crate::protocol::Dialect;
@@ -169,21 +169,6 @@ impl Dispatch {
     }
 }
 
-impl Dispatched {
-    /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
-    pub fn timeouts(&self) -> Timeouts {
-        let timeouts = self.account().timeouts;
-        if self.call().endpoint != Endpoint::Count {
-            return timeouts;
-        }
-        Timeouts {
-            first_byte: timeouts.first_byte.min(LONGEST_COUNT),
-            idle: timeouts.idle.min(LONGEST_COUNT),
-            ..timeouts
-        }
-    }
-}
-
 impl Relaying {
     /// As [`Relaying::new`], of a count.
     pub(super) fn counted(
@@ -246,6 +231,3 @@ fn is_missing(status: StatusCode) -> bool {
 pub(super) const PROVIDER: &str = "provider";
 /// Weir's.
 const ESTIMATED: &str = "estimated";
-
-/// How long a provider may take to count.
-const LONGEST_COUNT: Duration = Duration::from_secs(10);

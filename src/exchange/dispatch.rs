@@ -10,17 +10,18 @@ use super::Gateway;
 use super::admit::Admitted;
 use super::counting::Counting;
 use super::dispatched::Dispatched;
-use super::estimate::Estimate;
-use super::headers;
+use super::estimate::{Estimate, Sample};
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
 use super::side::Side;
 use super::unsaid::Unsaid;
-use crate::outcome::{Attempt, End, FailureClass};
+use super::{headers, limits};
+use crate::outcome::{Attempt, End, FailureClass, UsageSource};
 use crate::pool::{Exhausted, Failure, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
+use crate::tokens::Direction;
 
 /// An admitted request on its way through accounts.
 #[derive(Debug)]
@@ -374,6 +375,37 @@ impl Dispatch {
         let question = self.admitted.question.take()?;
         let (store, key) = (&self.gateway.store, &self.admitted.key.name);
         store.keep(bounds, key, question, response)
+    }
+
+    /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
+    /// are asked for. `draw` is randomness.
+    pub fn sample(&self, draw: u64) -> Option<Sample> {
+        let bill = &self.served.bill;
+        let Some((usage, UsageSource::Reported)) = bill.answer() else {
+            return None;
+        };
+        let admitted = &self.admitted;
+        let model = self.served.model.as_ref()?;
+        if let Some((written, actual)) = bill.lesson() {
+            let tokens = &self.gateway.tokens;
+            tokens.learn(Direction::Answer, model, written.text(), 0, actual);
+        }
+        // A part of the prompt lies at the vendor.
+        let kept = ["previous_response_id", "conversation", "cachedContent"];
+        if kept
+            .iter()
+            .any(|name| admitted.members.has(&admitted.body, name))
+        {
+            return None;
+        }
+        limits::learn(&self.gateway, admitted, usage.prompt(), draw);
+        let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
+        Some(Sample::new(
+            sampling,
+            admitted.prompt().later(),
+            Arc::clone(model),
+            usage.prompt(),
+        ))
     }
 
     fn settle_tokens(&self, dispatched: &mut Dispatched, now: Instant) {

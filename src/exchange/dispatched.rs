@@ -3,7 +3,7 @@
 //! An account that speaks the client's dialect gets the client's bytes, with at most the model's name replaced. Another
 //! gets a translation, and its answer is translated back.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -17,8 +17,8 @@ use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
 use super::{counting, headers, target};
-use crate::config::Account;
 use crate::config::secret::Secret;
+use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
@@ -381,11 +381,27 @@ impl Dispatched {
         }
     }
 
+    /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
+    pub fn timeouts(&self) -> Timeouts {
+        let timeouts = self.account().timeouts;
+        if self.call().endpoint != Endpoint::Count {
+            return timeouts;
+        }
+        Timeouts {
+            first_byte: timeouts.first_byte.min(LONGEST_COUNT),
+            idle: timeouts.idle.min(LONGEST_COUNT),
+            ..timeouts
+        }
+    }
+
     /// The answer is good and begins.
     pub fn committed(&mut self, now: Instant) {
         self.pick.lease.committed(now);
     }
 }
+
+/// How long a provider may take to count.
+const LONGEST_COUNT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

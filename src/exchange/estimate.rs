@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::dispatch::Dispatch;
 use super::reading::Later;
 use super::refusal::Refusal;
 use super::relaying::Answer;
-use crate::outcome::UsageSource;
 use crate::protocol::hub::context::BYTES_PER_TOKEN;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Tool;
 use crate::protocol::translate::count;
-use crate::tokens::{Direction, Sampling, Tokens};
+use crate::tokens::{Sampling, Tokens};
 
 /// A count that Weir makes itself.
 #[derive(Debug)]
@@ -86,6 +84,16 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Of a prompt that was so many tokens for this `model`, which is the upstream's name.
+    pub(super) fn new(sampling: Sampling, prompt: Later, model: Arc<str>, actual: u64) -> Self {
+        Self {
+            sampling,
+            prompt,
+            model,
+            actual,
+        }
+    }
+
     /// Estimates the prompt and compares.
     pub fn learn(self) {
         let Ok(request) = self.prompt.request() else {
@@ -97,39 +105,6 @@ impl Sample {
             self.sampling
                 .learn(&request, &self.model, self.prompt.model(), self.actual);
         }
-    }
-}
-
-impl Dispatch {
-    /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
-    /// are asked for. `draw` is randomness.
-    pub fn sample(&self, draw: u64) -> Option<Sample> {
-        let bill = &self.served.bill;
-        let Some((usage, UsageSource::Reported)) = bill.answer() else {
-            return None;
-        };
-        let admitted = &self.admitted;
-        let model = self.served.model.as_ref()?;
-        if let Some((written, actual)) = bill.lesson() {
-            let tokens = &self.gateway.tokens;
-            tokens.learn(Direction::Answer, model, written.text(), 0, actual);
-        }
-        // A part of the prompt lies at the vendor.
-        let kept = ["previous_response_id", "conversation", "cachedContent"];
-        if kept
-            .iter()
-            .any(|name| admitted.members.has(&admitted.body, name))
-        {
-            return None;
-        }
-        super::limits::learn(&self.gateway, admitted, usage.prompt(), draw);
-        let sampling = self.gateway.tokens.sample(model, &admitted.model, draw)?;
-        Some(Sample {
-            sampling,
-            prompt: admitted.prompt().later(),
-            model: Arc::clone(model),
-            actual: usage.prompt(),
-        })
     }
 }
 

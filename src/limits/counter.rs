@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 
 use super::caps::{Caps, Estimate, Used};
 use super::refusal::Standing;
-use super::remote::{Elsewhere, Remote, Windows};
-use super::spend::{Spend, Totals};
+use super::remote::{Elsewhere, Remote};
+use super::spend::{Spend, Totals, Windows};
 use super::window::Minute;
 use crate::outcome::{Limit, Span, Unit};
 

@@ -33,8 +33,8 @@ use subjects::{Limited, Subjects, lock};
 pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
 pub use permit::Permit;
 pub use refusal::{Limit, Refusal, Scope, Standing};
-pub use remote::{Elsewhere, Own, Windows};
-pub use spend::{Totals, nano_usd};
+pub use remote::{Elsewhere, Own};
+pub use spend::{Totals, Windows, nano_usd};
 
 /// The limits of one configuration, with counters that outlive it.
 #[derive(Debug)]

@@ -7,25 +7,8 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
-use super::spend::{Spend, Totals};
-use crate::outcome::{Scope, Span};
-
-/// The totals of the current day and of the current month.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Windows {
-    pub day: Totals,
-    pub month: Totals,
-}
-
-impl Windows {
-    /// Those of the month for a limit of the month, else those of the day.
-    pub const fn of(&self, span: Span) -> &Totals {
-        match span {
-            Span::Month => &self.month,
-            Span::Now | Span::Minute | Span::Day => &self.day,
-        }
-    }
-}
+use super::spend::{Spend, Totals, Windows};
+use crate::outcome::Scope;
 
 /// What a Prometheus knows of use outside this process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

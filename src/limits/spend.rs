@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::remote::Windows;
 use crate::outcome::{Span, Unit};
 use crate::protocol::hub::usage::Usage;
 
@@ -169,6 +168,23 @@ fn seconds(wall: SystemTime) -> u64 {
 }
 
 const NANO: f64 = 1e9;
+
+/// The totals of the current day and of the current month.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Windows {
+    pub day: Totals,
+    pub month: Totals,
+}
+
+impl Windows {
+    /// Those of the month for a limit of the month, else those of the day.
+    pub const fn of(&self, span: Span) -> &Totals {
+        match span {
+            Span::Month => &self.month,
+            Span::Now | Span::Minute | Span::Day => &self.day,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -254,5 +254,15 @@ const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 /// Who says the reason in an `ErrorInfo`. Google's own domain, since clients compare its reasons only together with it.
 const ERROR_DOMAIN: &str = "googleapis.com";
 
+/// The entries of `details`: a list (Gemini) or one object (Anthropic).
+fn details(error: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    let details = error.get("details");
+    let list = details
+        .and_then(serde_json::Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    list.iter()
+        .chain(details.filter(|details| details.is_object()))
+}
+
 #[cfg(test)]
 mod tests;

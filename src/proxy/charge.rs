@@ -2,9 +2,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::relay::Relay;
 use crate::config::ClientKey;
-use crate::exchange::relaying::Relaying;
 use crate::limits::ledger::{Attribution, Ledger};
 use crate::limits::{Permit, Used};
 
@@ -51,22 +49,5 @@ impl Charge {
         if let Some(ledger) = &self.ledger {
             ledger.record(who, self.project.as_ref(), used, wall);
         }
-    }
-}
-
-impl Relay<'_> {
-    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
-    pub(super) fn settle_charge(&mut self) {
-        if let Some(charge) = self.charge.take() {
-            self.dispatch.close_bill();
-            let who = self.dispatch.attribution();
-            charge.settle(&self.dispatch.used(), who);
-        }
-    }
-
-    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
-    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
-        self.dispatch.note_usage(relaying);
-        self.settle_charge();
     }
 }

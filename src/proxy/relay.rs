@@ -9,6 +9,7 @@
 //!    └────────┴─────────┴──────┴─────┘    └─ client gone, at any point ─► upstream dropped at once
 //!       failed before the commit
 //! ```
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use super::bridge::{Bridge, Gone};
 use super::charge::Charge;
 use super::client::answer::write_answer;
 use super::client::shown;
+use super::counting;
 use super::pump::Pump;
 use super::reached::{Attempt, Left, Reached};
 use super::rounds::Paused;
@@ -32,6 +34,7 @@ use super::upstream::way::Target;
 use crate::config::secret::Secret;
 use crate::exchange::dispatch::{Dispatch, Sequel, Step};
 use crate::exchange::dispatched::Dispatched;
+use crate::exchange::estimate::Estimate;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::outcome::{End, Outcome};
@@ -286,6 +289,50 @@ impl Relay<'_> {
             return Attempt::Done(Left::Abort);
         }
         Attempt::Done(if whole { Left::Intact } else { Left::Close })
+    }
+
+    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
+    pub(super) fn settle_charge(&mut self) {
+        if let Some(charge) = self.charge.take() {
+            self.dispatch.close_bill();
+            let who = self.dispatch.attribution();
+            charge.settle(&self.dispatch.used(), who);
+        }
+    }
+
+    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
+    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
+        self.dispatch.note_usage(relaying);
+        self.settle_charge();
+    }
+
+    /// Answers with Weir's own count.
+    async fn count(&mut self, estimate: Box<Estimate>) -> Left {
+        let counted = if estimate.is_heavy() {
+            let work = counting::counted(Arc::clone(&self.app.counting), Arc::new(*estimate));
+            // This is Weir's own time, and so it is reported.
+            let waited = self.waited;
+            let counted = self.wait(work).await;
+            self.waited = waited;
+            let Ok(counted) = counted else {
+                self.outcome.end = End::ClientGone;
+                return Left::Abort;
+            };
+            counted
+        } else {
+            estimate.run()
+        };
+        match counted {
+            Ok(answer) => self.pass_on(answer).await,
+            Err(refusal) => self.refuse(&refusal).await,
+        }
+    }
+
+    /// Learns from the answer that has just been settled, if it is one to learn from.
+    fn learn(&self) {
+        if let Some(sample) = self.dispatch.sample(self.app.draw()) {
+            counting::learn(sample);
+        }
     }
 
     pub(super) async fn refuse(&mut self, refusal: &Refusal) -> Left {

@@ -1,11 +1,7 @@
 //! What is said about a request: the JSON of `POST /admin/explain` and of `weir explain --json`, field for field.
-use std::fmt::{self, Display, Formatter};
-
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-
-use super::text;
 
 /// Everything that would happen to a request.
 #[derive(Debug, Serialize)]
@@ -259,10 +255,4 @@ pub struct RatesPart {
     pub cache_read: f64,
     pub cache_write_5m: f64,
     pub cache_write_1h: f64,
-}
-
-impl Display for Report {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        text::write(self, f)
-    }
 }

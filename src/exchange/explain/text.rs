@@ -1,5 +1,5 @@
 //! A report for people: a word at the margin, what it is about beside it.
-use std::fmt::{self, Formatter, Write as _};
+use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +10,13 @@ use super::report::{
     RequestPart, ReservedPart, RoutePart, SessionPart, UntranslatablePart, UpstreamPart,
 };
 
-pub(super) fn write(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write(self, f)
+    }
+}
+
+fn write(report: &Report, f: &mut Formatter<'_>) -> fmt::Result {
     let mut page = Page { f };
     page.section("verdict", [verdict(report)])?;
     page.section("note", report.notes.iter().cloned())?;

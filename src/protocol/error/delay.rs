@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::parse::details;
+use super::details;
 
 /// A delay that stands in a field of its own.
 pub(super) fn stated(error: &Value) -> Option<Duration> {

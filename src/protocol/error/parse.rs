@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ErrorKind, WireError, delay, kinds};
+use super::{ErrorKind, WireError, delay, details, kinds};
 use crate::protocol::Dialect;
 
 /// What an upstream's error says.
@@ -293,16 +293,6 @@ fn http_status(code: &Value) -> Option<u16> {
     u16::try_from(number)
         .ok()
         .filter(|status| (400..=599).contains(status))
-}
-
-/// The entries of `details`: a list (Gemini) or one object (Anthropic).
-pub(super) fn details(error: &Value) -> impl Iterator<Item = &Value> {
-    let details = error.get("details");
-    let list = details
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    list.iter()
-        .chain(details.filter(|details| details.is_object()))
 }
 
 fn quota_ids(error: &Value) -> Vec<String> {

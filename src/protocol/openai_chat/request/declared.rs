@@ -1,10 +1,9 @@
 //! Tools and the choice among them, as clients declare them: nested as Chat has it, flat as Responses has it, or as functions.
 use serde_json::value::RawValue;
 
-use super::super::wire::{FunctionIn, ToolIn};
-use super::decode::ttl;
+use super::super::wire::{CacheControlIn, FunctionIn, ToolIn};
 use crate::protocol::Dialect;
-use crate::protocol::hub::block::Hosted;
+use crate::protocol::hub::block::{Hosted, Ttl};
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::read::{Path, Str, is_string};
 use crate::protocol::hub::request::{Freeform, Function, HostedTool, Tool, ToolChoice};
@@ -153,5 +152,14 @@ fn hosted(kind: &str) -> Hosted {
         "image_generation" => Hosted::ImageGeneration,
         "mcp" => Hosted::Mcp,
         _ => Hosted::Other,
+    }
+}
+
+/// How long a marked part stays cached, in the words of either vendor.
+pub(super) fn ttl(control: &CacheControlIn<'_>) -> Ttl {
+    match control.ttl.as_deref() {
+        Some("5m" | "30m") => Ttl::Short,
+        Some("1h" | "12h" | "24h") => Ttl::Long,
+        _ => Ttl::Default,
     }
 }

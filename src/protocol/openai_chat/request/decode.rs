@@ -3,6 +3,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::super::wire::{CacheControlIn, ResponseFormatIn};
+use super::declared::ttl;
 use super::{completions, declared, input};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::Ttl;
@@ -234,15 +235,6 @@ struct CacheOptions<'a> {
 
 fn cache(options: &CacheOptions<'_>) -> Option<Ttl> {
     (options.mode.as_deref() != Some("explicit")).then(|| ttl(&options.ttl))
-}
-
-/// How long a marked part stays cached, in the words of either vendor.
-pub(super) fn ttl(control: &CacheControlIn<'_>) -> Ttl {
-    match control.ttl.as_deref() {
-        Some("5m" | "30m") => Ttl::Short,
-        Some("1h" | "12h" | "24h") => Ttl::Long,
-        _ => Ttl::Default,
-    }
 }
 
 fn tier(name: &str) -> Option<Tier> {

@@ -220,16 +220,13 @@ fn vendor_fields<'a>(
         if target.capabilities.traits.has(Traits::BREAKPOINTS) {
             out.prompt_cache_options = Some(CacheOptionsOut {
                 mode: "implicit",
-                ttl: CACHE_TTL,
+                ttl: messages::CACHE_TTL,
             });
         } else {
             losses.omit("cache_control");
         }
     }
 }
-
-/// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
-pub(super) const CACHE_TTL: &str = "30m";
 
 /// What a schema is called whose client has no name for it.
 const SCHEMA_NAME: &str = "structured_output";

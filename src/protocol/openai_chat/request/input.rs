@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 
 use super::super::response::{arguments, signature};
 use super::super::wire::{FileIn, ImageUrlIn, MessageIn, PartIn, ToolCallIn};
-use super::decode::ttl;
+use super::declared::ttl;
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{

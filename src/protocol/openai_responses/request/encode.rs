@@ -2,7 +2,8 @@
 use std::borrow::Cow;
 
 use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, TextOut};
-use super::parts::{CACHE_TTL, takes_breakpoints};
+use super::parts::CACHE_TTL;
+use super::write::takes_breakpoints;
 use super::{tools, write};
 use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};

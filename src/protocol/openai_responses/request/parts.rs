@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::wire::{AudioOut, BreakpointOut, OutputOut, PartOut, Place};
-use super::write::Writer;
+use super::write::{Writer, input_text, takes_breakpoints};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{
     Block, Document, DocumentSource, Image, Source, Text, ToolResult, Ttl,
@@ -12,8 +12,6 @@ use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::plain;
-use crate::protocol::hub::target::Target;
-use crate::protocol::models::Traits;
 
 impl<'a> Writer<'a, '_> {
     /// One string, unless there is something to be seen in it.
@@ -195,24 +193,11 @@ fn filename<'a>(title: Option<&'a str>, media_type: &str) -> Cow<'a, str> {
     }
 }
 
-/// A part of plain text.
-pub const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
-    PartOut::InputText {
-        text,
-        prompt_cache_breakpoint: None,
-    }
-}
-
 fn unsupported(what: &str) -> RequestFault {
     RequestFault::new(
         "messages",
         format!("this upstream does not take {what}; send the data itself, or use another model"),
     )
-}
-
-/// Whether the target understands cache breakpoints.
-pub fn takes_breakpoints(target: &Target<'_>) -> bool {
-    target.capabilities.traits.has(Traits::BREAKPOINTS) && target.quirks.openai_fields
 }
 
 /// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.

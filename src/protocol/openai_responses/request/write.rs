@@ -2,7 +2,6 @@
 use std::borrow::Cow;
 
 use super::super::wire::{ItemOut, OutputOut, PartOut};
-use super::parts::{input_text, takes_breakpoints};
 use crate::protocol::hub::block::{Block, CallKind, Reasoning, Text, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
@@ -11,6 +10,7 @@ use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
+use crate::protocol::models::Traits;
 
 /// Writes the turns of `request`, behind its system text where that cannot be `instructions`.
 pub fn items<'a>(
@@ -277,3 +277,16 @@ fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
 
 /// Breakpoints that OpenAI takes.
 const MOST_BREAKPOINTS: usize = 4;
+
+/// A part of plain text.
+pub const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
+    PartOut::InputText {
+        text,
+        prompt_cache_breakpoint: None,
+    }
+}
+
+/// Whether the target understands cache breakpoints.
+pub fn takes_breakpoints(target: &Target<'_>) -> bool {
+    target.capabilities.traits.has(Traits::BREAKPOINTS) && target.quirks.openai_fields
+}
