@@ -85,6 +85,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "route",
             "form",
             "reading",
+            "moment",
             "origin",
             "relaying",
             "whole",

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print, print_faults};
 use crate::config;
 use crate::exchange::Gateway;
-use crate::exchange::explain::{self, Ask, Moment};
+use crate::exchange::explain::{self, Ask};
+use crate::exchange::moment::Moment;
 
 /// Say what would happen to a request: the client key, the route, the accounts in order, the upstream's request.
 ///
@@ -54,13 +55,13 @@ impl Explain {
             headers: &headers,
             key: self.key.as_deref(),
             body: body.into(),
+            in_flight: None,
         };
         let moment = Moment {
             now: Instant::now(),
             wall: SystemTime::now(),
             // The same question gets the same answer.
             draw: 0,
-            in_flight: None,
         };
         let report = match explain::explain(&Gateway::build(config, None), &ask, moment) {
             Ok(report) => report,

@@ -9,7 +9,7 @@
 //! A count is not refused for what is wrong at a provider: clients answer a missing count with a request that costs. It
 //! occupies nothing at the account, and nothing that comes of it is held against the account.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::dispatch::{Dispatch, Sequel, Step};
 use super::dispatched::Dispatched;
 use super::estimate::Estimate;
+use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
 use super::relaying::{Body, Ended, Failed, Relaying};
@@ -46,16 +47,16 @@ impl Dispatch {
     }
 
     /// The next account to be asked, or the estimate. Never a wait, and no refusal but for a model that nobody serves.
-    pub(super) fn next_count(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
+    pub(super) fn next_count(&mut self, moment: Moment) -> Step {
         let want = Want {
             without: &[],
             insist: true,
-            ..self.want(draw)
+            ..self.want(moment.draw)
         };
         let pick = if self.counting.given_up {
             None
         } else {
-            self.gateway.pool.pick_unbooked(&want, now)
+            self.gateway.pool.pick_unbooked(&want, moment.now)
         };
         if self.counting.serves.is_none() {
             self.counting.serves = match &pick {
@@ -63,7 +64,7 @@ impl Dispatch {
                 None => self.gateway.pool.serves(&want),
             };
         }
-        let asking = pick.and_then(|pick| self.asking(pick, now, wall, draw));
+        let asking = pick.and_then(|pick| self.asking(pick, moment));
         match (asking, &self.counting.serves) {
             (Some(dispatched), _) => Step::Go(Box::new(dispatched)),
             (None, Some((account, model))) => {
@@ -77,13 +78,8 @@ impl Dispatch {
     }
 
     /// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
-    fn asking(
-        &mut self,
-        pick: Pick,
-        now: Instant,
-        wall: SystemTime,
-        draw: u64,
-    ) -> Option<Dispatched> {
+    fn asking(&mut self, pick: Pick, moment: Moment) -> Option<Dispatched> {
+        let now = moment.now;
         let upstream = counting_dialect(&pick.account, self.dialect())?;
         let tokens = &self.gateway.tokens;
         if tokens.is_missing(&pick.account.name, &pick.model, now) {
@@ -93,7 +89,7 @@ impl Dispatch {
         let (body, headers) = if upstream == self.dialect() && !foreign {
             (self.as_asked(&pick), None)
         } else {
-            let (_, encoded) = self.encoded(&pick, upstream, wall, draw).ok()?;
+            let (_, encoded) = self.encoded(&pick, upstream, moment).ok()?;
             let body = count::request(upstream, &pick.model, &encoded.body)?;
             (Pieces::from(Bytes::from(body)), Some(encoded.headers))
         };

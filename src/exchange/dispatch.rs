@@ -4,13 +4,14 @@
 //! traffic. Where: `pool` decides. The body is the same for every attempt but for the model's name, which is edited in
 //! place; several MiB of it are shared, never copied.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::Gateway;
 use super::admit::Admitted;
 use super::counting::Counting;
 use super::dispatched::Dispatched;
 use super::estimate::{Estimate, Sample};
+use super::moment::Moment;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
@@ -127,19 +128,19 @@ impl Dispatch {
     }
 
     /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
-    pub fn next(&mut self, now: Instant, wall: SystemTime, draw: u64) -> Step {
+    pub fn next(&mut self, moment: Moment) -> Step {
         if self.counts() {
-            return self.next_count(now, wall, draw);
+            return self.next_count(moment);
         }
         loop {
-            match self.gateway.pool.pick(&self.want(draw), now) {
+            match self.gateway.pool.pick(&self.want(moment.draw), moment.now) {
                 // Who cannot be told the request is left out from then on.
                 Ok(pick) => {
-                    if let Some(step) = self.go(pick, now, wall, draw) {
+                    if let Some(step) = self.go(pick, moment) {
                         return step;
                     }
                 }
-                Err(exhausted) => return self.exhausted(&exhausted, now, wall, draw),
+                Err(exhausted) => return self.exhausted(&exhausted, moment),
             }
         }
     }
@@ -165,13 +166,7 @@ impl Dispatch {
         }
     }
 
-    fn exhausted(
-        &mut self,
-        exhausted: &Exhausted,
-        now: Instant,
-        wall: SystemTime,
-        draw: u64,
-    ) -> Step {
+    fn exhausted(&mut self, exhausted: &Exhausted, moment: Moment) -> Step {
         if let Some(wait) = exhausted.easing
             && self.eased < LONGEST_EASE
         {
@@ -193,7 +188,7 @@ impl Dispatch {
         }
         if overloaded && self.moved.in_place && !std::mem::replace(&mut self.moved.again, true) {
             self.tried.pop();
-            return self.next(now, wall, draw);
+            return self.next(moment);
         }
         if matches!(exhausted.verdict, Verdict::Tried | Verdict::Down)
             && let Some(answer) = self.last.as_mut().and_then(|failed| failed.answer.take())
@@ -252,9 +247,9 @@ impl Dispatch {
         &mut self,
         mut dispatched: Box<Dispatched>,
         failed: Box<Failed>,
-        now: Instant,
-        draw: u64,
+        moment: Moment,
     ) -> Sequel {
+        let Moment { now, draw, .. } = moment;
         if self.counts() {
             return self.count_failed(&dispatched, *failed, now);
         }
@@ -342,9 +337,9 @@ impl Dispatch {
         mut dispatched: Box<Dispatched>,
         relaying: &Relaying,
         ended: &Ended,
-        now: Instant,
-        draw: u64,
+        moment: Moment,
     ) {
+        let Moment { now, draw, .. } = moment;
         match &ended.failure {
             Some(failure) => {
                 let blamed = self.blamed(failure, &dispatched);

@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::dispatch::{Dispatch, Step};
+use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
 use super::side::Place;
@@ -60,13 +61,8 @@ pub struct Dispatched {
 
 impl Dispatch {
     /// The attempt at this account; `None` when it cannot be told the request.
-    pub(super) fn go(
-        &mut self,
-        pick: Pick,
-        now: Instant,
-        wall: SystemTime,
-        draw: u64,
-    ) -> Option<Step> {
+    pub(super) fn go(&mut self, pick: Pick, moment: Moment) -> Option<Step> {
+        let now = moment.now;
         self.served.account = Some(pick.account.clone());
         self.served.pool = Some(pick.pool);
         self.served.model = Some(pick.model.clone()).filter(|model| !model.is_empty());
@@ -90,7 +86,7 @@ impl Dispatch {
                 self.unsaid.in_all_but(own, fault);
                 break;
             }
-            match self.translated(&pick, upstream, wall, draw) {
+            match self.translated(&pick, upstream, moment) {
                 Ok((call, body, translation)) => {
                     let asking = Asking::new(&self.gateway, &pick, now);
                     let sent = asking.translated(upstream, &self.admitted, body);
@@ -137,10 +133,9 @@ impl Dispatch {
         &mut self,
         pick: &Pick,
         upstream: Dialect,
-        wall: SystemTime,
-        draw: u64,
+        moment: Moment,
     ) -> Result<(ModelCall, Pieces, Translation), RequestFault> {
-        let (mut translator, encoded) = self.encoded(pick, upstream, wall, draw)?;
+        let (mut translator, encoded) = self.encoded(pick, upstream, moment)?;
         let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
         if upstream == Dialect::Anthropic
             && self.dialect() != Dialect::Anthropic
@@ -171,8 +166,7 @@ impl Dispatch {
         &self,
         pick: &Pick,
         upstream: Dialect,
-        wall: SystemTime,
-        draw: u64,
+        moment: Moment,
     ) -> Result<(Translator, Encoded), RequestFault> {
         let request = self.admitted.request().map_err(RequestFault::clone)?;
         let target = Target {
@@ -182,12 +176,13 @@ impl Dispatch {
             account: &pick.account.name,
             prompt_cache: pick.account.prompt_cache,
         };
-        let created = wall
+        let created = moment
+            .wall
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let stamp = Stamp {
             created,
-            seed: draw,
+            seed: moment.draw,
             stored: self.admitted.question.is_some(),
         };
         Translator::new(request, upstream, &target, stamp)
@@ -441,7 +436,7 @@ mod tests {
         let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
         let now = Instant::now();
         let mut dispatch = Dispatch::new(gateway, admitted, None, now);
-        match dispatch.next(now, wall, 1) {
+        match dispatch.next(Moment { now, wall, draw: 1 }) {
             Step::Go(dispatched) => dispatched.body().to_bytes().to_vec(),
             other => panic!("{other:?}"),
         }

@@ -13,13 +13,13 @@ mod text;
 mod upstream;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 
 use super::admit::{self, Admitted, Arrived};
 use super::dispatch::Dispatch;
+use super::moment::Moment;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
@@ -40,15 +40,6 @@ pub struct Ask<'a> {
     /// The name of a configured key to act as, without its secret; else the credential in `headers` or `path` decides.
     pub key: Option<&'a str>,
     pub body: Bytes,
-}
-
-/// When, and what is known of the process that is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    pub now: Instant,
-    pub wall: SystemTime,
-    /// Randomness.
-    pub draw: u64,
     /// Requests in flight; `None` = no process is running, so that there is no live state.
     pub in_flight: Option<usize>,
 }
@@ -78,7 +69,7 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Repor
         .ok()
         .filter(|uri: &Uri| uri.path().starts_with('/'))
         .ok_or_else(|| format!("`{path}` is no path; give one like /v1/messages"))?;
-    if moment.in_flight.is_none() {
+    if ask.in_flight.is_none() {
         notes.push(
             "no process was asked: every account counts as usable, every limit as unused".into(),
         );

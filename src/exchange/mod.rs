@@ -25,6 +25,7 @@ pub mod limits;
 pub mod local;
 pub mod me;
 mod misshapen;
+pub mod moment;
 pub mod operation;
 pub mod origin;
 mod outlet;

@@ -112,11 +112,6 @@ impl Later {
     pub(super) fn len(&self) -> usize {
         self.body.len()
     }
-
-    /// Whether reading it takes no time any more.
-    pub(super) fn is_read(&self) -> bool {
-        self.known.is_some()
-    }
 }
 
 #[cfg(test)]
@@ -129,6 +124,7 @@ mod tests {
     use crate::config;
     use crate::exchange::admit::{self, Arrived};
     use crate::exchange::dispatch::{Dispatch, Step};
+    use crate::exchange::moment::Moment;
     use crate::exchange::operation::{Operation, operation};
     use crate::exchange::{Gateway, limits};
     use crate::protocol::translate::decodes;
@@ -163,7 +159,7 @@ keys: [{{ name: k, key: a-secret-key, limits: {{ tpm: 1000000 }} }}]
         let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
         let permit = limits::admit(&gateway, &admitted, now, wall).expect("room");
         let mut dispatch = Dispatch::new(gateway, admitted, None, now);
-        match dispatch.next(now, wall, 1) {
+        match dispatch.next(Moment { now, wall, draw: 1 }) {
             Step::Go(_) => {}
             Step::Estimate(estimate) => drop(estimate.run().expect("a count")),
             other => panic!("{other:?}"),

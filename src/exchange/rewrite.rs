@@ -26,7 +26,7 @@ use super::session::{self, Said};
 use crate::config::rewrite::Rewrite;
 use crate::config::{ClientKey, Config};
 use crate::protocol::Dialect;
-use crate::protocol::json::{self, Draft, Pointer, quote, string};
+use crate::protocol::json::{Draft, Pointer, quote, string};
 use crate::protocol::regroup::Unit;
 pub use listing::listing;
 

@@ -11,7 +11,6 @@ use super::reading::Prompt;
 use super::refusal::Refusal;
 use crate::config::{ClientKey, Glob, Route, When};
 use crate::limits::Limits;
-use crate::protocol::Dialect;
 use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
 use crate::tokens::Tokens;
@@ -299,7 +298,7 @@ const LONGEST_NAME: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::translate;
+    use crate::protocol::{Dialect, translate};
 
     fn needs(dialect: Dialect, body: &str) -> Needs {
         let request = translate::decode(dialect, body.as_bytes()).expect("a request");

@@ -80,31 +80,24 @@ impl Relay<'_> {
 
     async fn serve(&mut self) -> Left {
         loop {
-            let dispatched =
-                match self
-                    .dispatch
-                    .next(Instant::now(), SystemTime::now(), self.app.draw())
-                {
-                    Step::Go(dispatched) => dispatched,
-                    Step::Wait(time) => {
-                        let waiting = tokio::time::sleep(time);
-                        if self.wait(waiting).await.is_err() {
-                            self.outcome.end = End::ClientGone;
-                            return Left::Abort;
-                        }
-                        continue;
+            let dispatched = match self.dispatch.next(self.app.moment()) {
+                Step::Go(dispatched) => dispatched,
+                Step::Wait(time) => {
+                    let waiting = tokio::time::sleep(time);
+                    if self.wait(waiting).await.is_err() {
+                        self.outcome.end = End::ClientGone;
+                        return Left::Abort;
                     }
-                    Step::Answer(answer) => return self.pass_on(answer).await,
-                    Step::Estimate(estimate) => return self.count(estimate).await,
-                    Step::Refuse(refusal) => return self.refuse(&refusal).await,
-                };
+                    continue;
+                }
+                Step::Answer(answer) => return self.pass_on(answer).await,
+                Step::Estimate(estimate) => return self.count(estimate).await,
+                Step::Refuse(refusal) => return self.refuse(&refusal).await,
+            };
             match self.attempt(dispatched).await {
                 Attempt::Done(left) => return left,
                 Attempt::Failed(dispatched, failed) => {
-                    match self
-                        .dispatch
-                        .failed(dispatched, failed, Instant::now(), self.app.draw())
-                    {
+                    match self.dispatch.failed(dispatched, failed, self.app.moment()) {
                         Sequel::Again => {}
                         Sequel::Answer(answer) => return self.pass_on(answer).await,
                         Sequel::Refuse(refusal) => return self.refuse(&refusal).await,
@@ -278,7 +271,7 @@ impl Relay<'_> {
         self.outcome.end = ended.end;
         let whole = ended.end == End::Complete;
         self.dispatch
-            .settle(dispatched, &relaying, &ended, now, self.app.draw());
+            .settle(dispatched, &relaying, &ended, self.app.moment());
         self.learn();
         if ended.abort {
             return Attempt::Done(Left::Abort);

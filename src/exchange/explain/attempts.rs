@@ -17,8 +17,7 @@ impl Explainer<'_> {
     /// Makes every attempt on the copy, and lets each fail to reach its upstream.
     pub(super) fn attempts(&mut self, dispatch: &mut Dispatch) -> Result<(), Refusal> {
         let retry = self.gateway.config.retry;
-        let (wall, draw) = (self.moment.wall, self.moment.draw);
-        let mut now = self.moment.now;
+        let mut moment = self.moment;
         let mut part = AttemptsPart {
             max: retry.max_attempts,
             deadline_seconds: retry.deadline.as_secs_f64(),
@@ -28,13 +27,13 @@ impl Explainer<'_> {
         };
         let mut outcome = Ok(());
         for _ in 0..MOST_STEPS {
-            match dispatch.next(now, wall, draw) {
+            match dispatch.next(moment) {
                 Step::Go(mut dispatched) => {
                     dispatched.authorize(Token::stand_in(dispatched.account()));
                     let first = part.order.is_empty();
                     part.order.push(self.attempt(dispatch, &dispatched, first));
                     let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                    let sequel = dispatch.failed(dispatched, failed, now, draw);
+                    let sequel = dispatch.failed(dispatched, failed, moment);
                     if !matches!(sequel, Sequel::Again) {
                         break;
                     }
@@ -43,7 +42,7 @@ impl Explainer<'_> {
                     if part.order.is_empty() {
                         part.wait_seconds += time.as_secs_f64();
                     }
-                    now += time.max(Duration::from_millis(1));
+                    moment.now += time.max(Duration::from_millis(1));
                 }
                 Step::Estimate(estimate) => {
                     if part.order.is_empty() {

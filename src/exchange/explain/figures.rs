@@ -14,7 +14,7 @@ impl Explainer<'_> {
     /// How many requests the server takes at once.
     pub(super) fn server_limit(&mut self) -> Result<(), Refusal> {
         let most = self.gateway.config.server.max_concurrent_requests;
-        let count = self.moment.in_flight;
+        let count = self.ask.in_flight;
         let used = count.map(|count| count as f64);
         self.limit("server", "max_concurrent_requests", most as f64, used);
         if count.is_some_and(|count| count >= most) {
@@ -28,7 +28,7 @@ impl Explainer<'_> {
         let (account, limits) = (&pick.account, &pick.account.limits);
         let scope = format!("account {}", account.name);
         let used = self.used.get(account.index).copied().flatten();
-        let used = used.filter(|_| self.moment.in_flight.is_some());
+        let used = used.filter(|_| self.ask.in_flight.is_some());
         let use_of = |of: fn(Used) -> f64| used.map(of);
         let all = [
             (
@@ -67,7 +67,7 @@ impl Explainer<'_> {
     /// The limits of the key, its group and everyone, before the request is admitted.
     pub(super) fn client_limits(&mut self, key: &ClientKey) {
         let (now, wall) = (self.moment.now, self.moment.wall);
-        let live = self.moment.in_flight.is_some();
+        let live = self.ask.in_flight.is_some();
         let project = self.report.client.as_ref();
         let project = project.and_then(|client| client.project.as_deref());
         let whom = self.gateway.limits.whom(key.index, project);

@@ -1,5 +1,5 @@
 //! The report: what it says of each step, and of what goes wrong.
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::config;
@@ -56,7 +56,6 @@ fn moment() -> Moment {
         now: Instant::now(),
         wall: SystemTime::now(),
         draw: 1,
-        in_flight: Some(0),
     }
 }
 
@@ -84,6 +83,7 @@ fn asked(
         headers,
         key,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        in_flight: Some(0),
     };
     explain(gateway, &ask, moment)
 }
@@ -356,10 +356,14 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     drop(permit);
 
     // Without a process there is only the configuration.
-    let alone = report(Moment {
+    let ask = Ask {
+        path: None,
+        headers: &none,
+        key: Some("team"),
+        body: Bytes::from_static(SONNET.as_bytes()),
         in_flight: None,
-        ..moment
-    });
+    };
+    let alone = explain(&gateway, &ask, moment).expect("a report");
     assert_eq!(standing(&alone)[0], ("rpm", 1.0, None));
 }
 

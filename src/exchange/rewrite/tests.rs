@@ -11,6 +11,7 @@ use crate::config;
 use crate::exchange::Gateway;
 use crate::exchange::admit::{self, Admitted, Arrived};
 use crate::exchange::operation::{Operation, operation};
+use crate::protocol::json;
 
 const PATHS: [(&str, &str); 4] = [
     (

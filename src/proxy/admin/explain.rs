@@ -1,7 +1,6 @@
 //! `POST /admin/explain`: what would happen to a request, as things are now.
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::Answer;
-use crate::exchange::explain::{self, Ask, Moment};
+use crate::exchange::explain::{self, Ask};
 use crate::proxy::state::app::App;
 
 /// What is asked. The body is taken byte for byte.
@@ -51,14 +50,9 @@ fn explain(app: &App, question: &Bytes) -> Answer {
         headers: &headers,
         key: question.key.as_deref(),
         body: Bytes::copy_from_slice(question.body.get().as_bytes()),
-    };
-    let moment = Moment {
-        now: Instant::now(),
-        wall: SystemTime::now(),
-        draw: app.draw(),
         in_flight: Some(app.in_flight()),
     };
-    match explain::explain(&app.gateway(), &ask, moment) {
+    match explain::explain(&app.gateway(), &ask, app.moment()) {
         Ok(report) => Answer::json(200, &report),
         Err(why) => Answer::fault(400, &why),
     }

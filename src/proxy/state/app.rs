@@ -1,7 +1,7 @@
 //! What every request of the process shares.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
@@ -11,6 +11,7 @@ use super::start_error::StartError;
 use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
+use crate::exchange::moment::Moment;
 use crate::limits::ledger::Ledger;
 use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
@@ -336,6 +337,15 @@ impl App {
     /// A number that nobody can foresee well enough to matter: for weighted draws and jitter.
     pub(crate) fn draw(&self) -> u64 {
         self.random.draw()
+    }
+
+    /// Now.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            now: Instant::now(),
+            wall: SystemTime::now(),
+            draw: self.draw(),
+        }
     }
 
     /// Asks an account whether it would serve. `None` = there is no account of that name.

@@ -39,7 +39,6 @@ fn it_says_what_happens_and_changes_nothing() {
                 now,
                 wall: SystemTime::now(),
                 draw,
-                in_flight: Some(0),
             };
             let headers = HeaderMap::new();
             let report = asked(&asked_of, Some("team"), (None, &headers), &body, moment);
@@ -101,7 +100,7 @@ fn live(
     let mut dispatch = Dispatch::new(Arc::clone(gateway), admitted, None, moment.now);
     let mut now = moment.now;
     loop {
-        match dispatch.next(now, moment.wall, moment.draw) {
+        match dispatch.next(Moment { now, ..moment }) {
             Step::Go(mut dispatched) => {
                 let head = dispatch.head(&dispatched, &headers, false).expect("a head");
                 let pick = &mut dispatched.pick;
