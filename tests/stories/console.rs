@@ -308,7 +308,7 @@ fn the_holder_of_a_key_sees_its_own_use_and_errors_and_nothing_else() {
             wire.json(200, lines().answer);
         }
     });
-    let keys = "keys: [{ name: mine, key: \"the-key-of-the-holder\" }, { name: other, key: \"the-key-of-the-other\" }]\n";
+    let keys = "keys: [{ name: mine, key: \"the-key-of-the-holder\" }, { name: another, key: \"the-key-of-the-other\" }]\n";
     let yaml = format!(
         "{keys}{}",
         accounts(&[account("secret-account", &lines(), &upstream, "")])
