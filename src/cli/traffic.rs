@@ -80,7 +80,7 @@ fn question(number: usize) -> Question {
 
 /// Busy for a while, then quiet for a while.
 fn pause(number: usize) -> Duration {
-    let busy = number / 120 % 2 == 0;
+    let busy = (number / 120).is_multiple_of(2);
     let base = if busy { 250 } else { 700 };
     Duration::from_millis(base + u64::try_from(number * 97 % 400).unwrap_or_default())
 }

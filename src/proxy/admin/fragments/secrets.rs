@@ -28,11 +28,11 @@ pub(super) fn masked(list: List, settings: &Map<String, Value>) -> Value {
     let mut shown = settings.clone();
     for (name, value) in &mut shown {
         match (list, name.as_str()) {
-            (List::Accounts, "key" | "egress" | "auth") | (List::Keys, "sha256" | "key") => {
-                // `auth` is a word, or holds secrets.
-                if name != "auth" || value.is_object() {
-                    *value = MASK.into();
-                }
+            // `auth` is a word, or holds secrets.
+            (List::Accounts, "key" | "egress" | "auth") | (List::Keys, "sha256" | "key")
+                if name != "auth" || value.is_object() =>
+            {
+                *value = MASK.into();
             }
             (List::Accounts, "keys") => {
                 for value in value.as_array_mut().into_iter().flatten() {
