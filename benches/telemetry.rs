@@ -78,6 +78,7 @@ fn outcome() -> Outcome {
         account: "claude-a".into(),
         failure,
         cause: None,
+        after: Duration::ZERO,
         took: Duration::from_millis(900),
     };
     Outcome {

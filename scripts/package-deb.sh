@@ -74,8 +74,10 @@ set -e
 if [ "$1" = configure ]; then
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload || true
-        # An update drains the running process and starts the new one.
-        systemctl try-restart weir.service || true
+        # An update hands over without a gap: the running process starts this binary and lets what it began end.
+        if systemctl --quiet is-active weir.service; then
+            systemctl kill --kill-whom=main --signal=SIGQUIT weir.service || systemctl try-restart weir.service || true
+        fi
     fi
     if [ -z "$2" ]; then
         echo "weir: edit /etc/weir/weir.yaml, put secrets into /etc/weir/credentials, then: systemctl enable --now weir"

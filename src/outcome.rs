@@ -1,6 +1,7 @@
 //! A plain record of what happened to one request; telemetry, pool and limits read it.
 mod cause;
 mod limit;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::protocol::hub::usage::Usage;
 
 pub use cause::Cause;
 pub use limit::{Limit, Scope, Span, Unit};
+pub use trace::Trace;
 
 /// Everything that is known when a request is over. Built exactly once per request.
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub struct Outcome {
     pub path: String,
     /// The address of the client, `trusted_proxies` applied.
     pub client_ip: Option<std::net::IpAddr>,
+    /// What the client says that it is, in at most 256 bytes.
+    pub user_agent: Option<String>,
+    /// What affinity goes by, hashed; `None` = the request has no session.
+    pub session: Option<u64>,
     /// The model that the client asked for.
     pub model_asked: Option<String>,
     /// The model that the upstream was asked for.
@@ -80,6 +86,8 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// Who sent it, when no client did: `console`.
     pub via: Option<&'static str>,
+    /// Where it stands in a trace, if traces are exported.
+    pub trace: Option<Trace>,
 }
 
 impl Outcome {
@@ -94,6 +102,8 @@ impl Outcome {
             method: String::new(),
             path: String::new(),
             client_ip: None,
+            user_agent: None,
+            session: None,
             model_asked: None,
             model_served: None,
             route: None,
@@ -119,6 +129,7 @@ impl Outcome {
             limit: None,
             detail: None,
             via: None,
+            trace: None,
         }
     }
 }
@@ -132,6 +143,8 @@ pub struct Attempt {
     pub failure: Option<FailureClass>,
     /// What was behind the failure, where there is more to say than its class.
     pub cause: Option<Cause>,
+    /// From the arrival of the request to picking the account.
+    pub after: Duration,
     /// From picking the account to its verdict (head and commit, or the failure).
     pub took: Duration,
 }

@@ -36,8 +36,8 @@ impl Demo {
             Ok(config) => config,
             Err(faults) => return print_faults(&faults),
         };
-        let on_reload = log::start(&config.log);
-        let server = match Server::bind_with(config, Source::Fixed, on_reload) {
+        let set_level = log::start(&config.log);
+        let server = match Server::bind_with(config, Source::Fixed, set_level, None) {
             Ok(server) => server,
             Err(error) => return failure(&error),
         };

@@ -4,14 +4,13 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
-use crate::config::{Config, Log, LogFormat};
-use crate::proxy::server::OnReload;
+use crate::config::{Log, LogFormat};
+use crate::proxy::server::SetLevel;
 
-/// Starts logging as `log` says; `RUST_LOG`, when set, decides the level instead. What is returned changes the level
-/// when the configuration does.
-pub(super) fn start(log: &Log) -> OnReload {
+/// Starts logging as `log` says; `RUST_LOG`, when set, decides the level instead. What is returned changes the level.
+pub(super) fn start(log: &Log) -> SetLevel {
     let builder = Subscriber::builder()
-        .with_env_filter(filter(log))
+        .with_env_filter(filter(&log.level))
         .with_writer(std::io::stderr)
         .with_target(false);
     // A second start in one process (a test's) keeps the first.
@@ -20,7 +19,7 @@ pub(super) fn start(log: &Log) -> OnReload {
             let builder = builder.json().flatten_event(true).with_filter_reloading();
             let handle = builder.reload_handle();
             let started = builder.try_init().is_ok();
-            on_reload(started, move |filter| handle.reload(filter).is_ok())
+            setter(started, move |filter| handle.reload(filter).is_ok())
         }
         LogFormat::Text => {
             // A file or a journal would keep the codes of the colours as noise.
@@ -28,22 +27,20 @@ pub(super) fn start(log: &Log) -> OnReload {
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let started = builder.try_init().is_ok();
-            on_reload(started, move |filter| handle.reload(filter).is_ok())
+            setter(started, move |filter| handle.reload(filter).is_ok())
         }
     }
 }
 
-fn on_reload(started: bool, set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> OnReload {
-    Box::new(move |config: &Config| {
-        if started && !set(filter(&config.log)) {
-            tracing::error!("the log level could not be changed");
-        }
+fn setter(started: bool, set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> SetLevel {
+    Box::new(move |level| {
+        let is_ours = std::env::var_os(EnvFilter::DEFAULT_ENV).is_none();
+        is_ours && started && set(filter(level))
     })
 }
 
-fn filter(log: &Log) -> EnvFilter {
+fn filter(level: &str) -> EnvFilter {
     // Pingora's own lines speak of hooks and sessions; what an operator needs of them, Weir says itself.
-    let level = &log.level;
     let pingora = "pingora=off,pingora_core=off,pingora_load_balancing=off,pingora_proxy=off";
     let default = format!("warn,weir={level},{pingora}");
     EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))

@@ -8,7 +8,7 @@ use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, log, print_faul
 use crate::config::{self, Config};
 use crate::keys;
 use crate::proxy::reload::Source;
-use crate::proxy::server::{Server, StartError, Until};
+use crate::proxy::server::{Inherited, Server, StartError, Until};
 
 /// How it is run.
 #[derive(Debug, clap::Args)]
@@ -24,10 +24,20 @@ pub(super) struct Run {
     /// Make a new client key, when there is no configuration; the one before is no longer valid
     #[arg(long)]
     new_key: bool,
+    /// Take over from a running Weir, which starts this by itself when it gets SIGQUIT
+    #[arg(long)]
+    upgrade: bool,
 }
 
 impl Run {
     pub(super) fn run(self) -> ExitCode {
+        let inherited = match self.upgrade.then(Inherited::receive).transpose() {
+            Ok(inherited) => inherited,
+            Err(why) => {
+                eprintln!("weir: {why}");
+                return ExitCode::from(WRONG_USAGE);
+            }
+        };
         if let Some(path) = self.file.find() {
             if self.addr.is_some() || self.admin.is_some() || self.new_key {
                 eprintln!(
@@ -37,7 +47,7 @@ impl Run {
                 return ExitCode::from(WRONG_USAGE);
             }
             return match config::load(&path) {
-                Ok(config) => serve(config, Source::File(path)),
+                Ok(config) => serve(config, Source::File(path), inherited),
                 Err(faults) => print_faults(&faults),
             };
         }
@@ -59,7 +69,7 @@ impl Run {
         match config::from_environment(&env, &key.digest, listen, admin) {
             Some(Ok(config)) => {
                 announce(&config, &key);
-                serve(config, Source::Fixed)
+                serve(config, Source::Fixed, inherited)
             }
             Some(Err(faults)) => print_faults(&faults),
             None => ExitCode::from(BAD_CONFIGURATION),
@@ -144,12 +154,12 @@ fn announce(config: &Config, key: &Generated) {
 const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
-fn serve(config: Config, source: Source) -> ExitCode {
-    let on_reload = log::start(&config.log);
+fn serve(config: Config, source: Source, inherited: Option<Inherited>) -> ExitCode {
+    let set_level = log::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let server = match Server::bind_with(config, source, on_reload) {
+    let server = match Server::bind_with(config, source, set_level, inherited) {
         Ok(server) => server,
         Err(error) => return not_started(&error),
     };

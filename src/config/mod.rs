@@ -29,3 +29,8 @@ pub use load::{
 pub use raw::schema::schema;
 pub use raw::values::{valid_admin_address, valid_name};
 pub use settings::*;
+
+/// Whether `log.level` may have this value.
+pub fn is_log_level(name: &str) -> bool {
+    raw::Level::is(name)
+}

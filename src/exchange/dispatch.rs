@@ -18,7 +18,7 @@ use super::served::Served;
 use super::side::Side;
 use super::unsaid::Unsaid;
 use super::{headers, limits};
-use crate::outcome::{Attempt, End, FailureClass, UsageSource};
+use crate::outcome::{Attempt, End, FailureClass, Trace, UsageSource};
 use crate::pool::{Exhausted, Failure, Next, Pool, Tried, Verdict, Want};
 use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
@@ -34,6 +34,8 @@ pub struct Dispatch {
     /// Whether the body holds state that Weir wrapped, once that was looked for.
     pub(super) enveloped: Option<bool>,
     pub(super) began: Instant,
+    /// What upstreams are told of the trace that it belongs to.
+    pub(super) trace: Option<Trace>,
     /// Where to look; moves to the fallback on failures that only it can mend.
     pub(super) pool: usize,
     pub(super) tried: Vec<Tried>,
@@ -98,6 +100,7 @@ impl Dispatch {
             unsaid: Unsaid::default(),
             enveloped: None,
             began: now,
+            trace: None,
             pool: admitted.pool,
             tried: Vec::new(),
             attempts: Vec::new(),
@@ -110,6 +113,13 @@ impl Dispatch {
             gateway,
             admitted,
         }
+    }
+
+    /// Belongs to this trace.
+    #[must_use]
+    pub fn in_trace(mut self, trace: Option<Trace>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// The dialect of the client.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::dispatch::{Dispatch, Step};
 use super::moment::Moment;
@@ -212,6 +212,10 @@ impl Dispatch {
         let headers = headers::to_account(client, account, dispatched.token.as_ref(), |headers| {
             let rewrites = &self.admitted.rewrites;
             rewrites.edit_headers(&self.gateway.config, headers);
+            let trace = self.trace.map(|trace| trace.header(self.attempts.len()));
+            if let Some(Ok(value)) = trace.map(HeaderValue::try_from) {
+                headers.insert(HeaderName::from_static("traceparent"), value);
+            }
         });
         let length = dispatched.body.len();
         let method = dispatched.call.method();

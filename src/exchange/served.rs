@@ -119,6 +119,7 @@ impl Dispatch {
             account: dispatched.pick.account.name.clone(),
             failure: failure.map(|failure| failure.class),
             cause: failure.and_then(|failure| failure.cause),
+            after: dispatched.began.saturating_duration_since(self.began),
             took: now.saturating_duration_since(dispatched.began),
         });
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::tz::TimeZone;
 
 use super::caps::{Caps, Estimate, Used};
+use super::handed::Handed;
 use super::refusal::Standing;
 use super::remote::{Elsewhere, Remote};
 use super::spend::{Spend, Totals, Windows};
@@ -23,6 +24,8 @@ pub(super) struct Counter {
     in_flight: u32,
     /// By [`Unit`]: what is reserved by requests that are not settled yet.
     reserved: [u64; Unit::ALL.len()],
+    /// The same of a process that this one follows and that has not ended yet.
+    leaving: (u32, [u64; Unit::ALL.len()]),
 }
 
 /// What is reserved for a request, and since when; nothing once it is settled.
@@ -57,7 +60,7 @@ impl Counter {
             };
             let amount = wanted.of(unit);
             let wait = match limit.span() {
-                Span::Now if u64::from(self.in_flight) >= most => None,
+                Span::Now if self.at_once() >= most => None,
                 Span::Now => continue,
                 Span::Minute => {
                     let minute = self.minutes.get_mut(unit as usize);
@@ -71,7 +74,8 @@ impl Counter {
                 // nothing is spent yet: else the first of every day could be as dear as it likes.
                 span @ (Span::Day | Span::Month) => {
                     let spent = self.windows(wall, zone).of(span).of(unit);
-                    let committed = spent.saturating_add(self.reserved[unit as usize]);
+                    let reserved = [self.reserved[unit as usize], self.leaving.1[unit as usize]];
+                    let committed = reserved.into_iter().fold(spent, u64::saturating_add);
                     if committed < most && committed.saturating_add(amount) <= most {
                         continue;
                     }
@@ -179,6 +183,54 @@ impl Counter {
         self.remote.restore(day, month, wall, zone);
     }
 
+    /// What a process that follows has to know, and what was used since this one began.
+    pub fn memo(&mut self, now: Instant, wall: SystemTime, zone: &TimeZone) -> (Handed, Totals) {
+        let own = self.own(wall, zone);
+        self.remote.roll(wall, zone);
+        let mut windows = self.remote.here();
+        windows.day.add(&own.day);
+        windows.month.add(&own.month);
+        let [requests, tokens] = &mut self.minutes;
+        let handed = Handed {
+            day: windows.day.figures(),
+            month: windows.month.figures(),
+            minute: (requests.sum(now), tokens.sum(now)),
+            in_flight: self.in_flight,
+            reserved: self.reserved,
+            ..Handed::default()
+        };
+        (handed, self.ever)
+    }
+
+    /// Takes over what the process before knows; `first` tells everything, what follows is added.
+    pub fn recall(
+        &mut self,
+        memo: &Handed,
+        first: bool,
+        now: Instant,
+        wall: SystemTime,
+        zone: &TimeZone,
+    ) {
+        let (day, month) = (Totals::of_figures(memo.day), Totals::of_figures(memo.month));
+        if first {
+            self.remote.take_over(&day, &month, wall, zone);
+            self.minutes[Unit::Requests as usize].add(now, memo.minute.0);
+            self.minutes[Unit::Tokens as usize].add(now, memo.minute.1);
+        } else {
+            self.remote.restore(&day, &month, wall, zone);
+        }
+        self.leaving = (memo.in_flight, memo.reserved);
+    }
+
+    /// The process before has ended: nothing is in flight there any more.
+    pub fn alone(&mut self) {
+        self.leaving = (0, [0; Unit::ALL.len()]);
+    }
+
+    fn at_once(&self) -> u64 {
+        u64::from(self.in_flight) + u64::from(self.leaving.0)
+    }
+
     /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant, zone: &TimeZone) {
         self.remote.learn(elsewhere, at, zone);
@@ -197,7 +249,7 @@ impl Counter {
         let standing = |limit: Limit| {
             let (unit, span) = (limit.unit(), limit.span());
             let (used, resets_in) = match span {
-                Span::Now => (self.in_flight.into(), Duration::ZERO),
+                Span::Now => (self.at_once(), Duration::ZERO),
                 Span::Minute => {
                     let minute = self.minutes.get_mut(unit as usize)?;
                     (minute.sum(now), minute.until_empty(now))

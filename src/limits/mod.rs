@@ -16,6 +16,7 @@ pub mod window;
 mod caps;
 mod configured;
 mod counter;
+mod handed;
 mod permit;
 mod subjects;
 
@@ -31,6 +32,7 @@ use counter::{Counter, Reserved};
 use subjects::{Limited, Subjects, lock};
 
 pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
+pub use handed::{Handed, Telling};
 pub use permit::Permit;
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};
@@ -166,9 +168,7 @@ impl Limits {
 
     /// What every key, every group, every project and everyone have used and have left, for operators.
     pub fn reports(&self, now: Instant, wall: SystemTime) -> Vec<Report> {
-        let all = self.keys.iter().chain(self.groups.iter());
-        all.chain(self.projects.iter())
-            .chain(std::iter::once(&self.global))
+        self.all()
             .map(|limited| self.report_of(limited, now, wall))
             .collect()
     }
@@ -224,12 +224,51 @@ impl Limits {
         counter.is_some()
     }
 
+    /// What a process that follows has to know of everyone, and what each used since this process began.
+    fn memos(
+        &self,
+        now: Instant,
+        wall: SystemTime,
+    ) -> impl Iterator<Item = (Scope, Handed, Totals)> {
+        self.all().map(move |limited| {
+            let (handed, ever) = limited.lock().memo(now, wall, &self.zone);
+            let scope = limited.scope();
+            let handed = Handed {
+                scope: scope.as_str().to_owned(),
+                name: Arc::clone(limited.name()),
+                ..handed
+            };
+            (scope, handed, ever)
+        })
+    }
+
+    /// Takes over what the process before says; `first` tells everything, what follows is added. A name that is not
+    /// configured is passed over.
+    pub fn recall(&self, memos: &[Handed], first: bool, now: Instant, wall: SystemTime) {
+        for memo in memos {
+            let counter = memo
+                .scope()
+                .and_then(|scope| self.counter(scope, &memo.name));
+            if let Some(counter) = counter {
+                lock(&counter).recall(memo, first, now, wall, &self.zone);
+            }
+        }
+    }
+
+    /// The process before has ended.
+    pub fn alone(&self) {
+        self.all().for_each(|limited| limited.lock().alone());
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Limited> {
+        let all = self.keys.iter().chain(self.groups.iter());
+        all.chain(self.projects.iter())
+            .chain(std::iter::once(&self.global))
+    }
+
     /// What this process used, of all that it ever used anything for.
     pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
-        let all = self.keys.iter().chain(self.groups.iter());
-        let all = all.chain(self.projects.iter());
-        let all = all.chain(std::iter::once(&self.global));
-        all.filter_map(move |limited| {
+        self.all().filter_map(move |limited| {
             let mut counter = limited.lock();
             let ever = *counter.ever();
             (ever != Totals::default()).then(|| Own {
@@ -243,10 +282,7 @@ impl Limits {
 
     /// Every budget in USD.
     pub fn budgets(&self, now: Instant, wall: SystemTime) -> impl Iterator<Item = Budget> {
-        let all = self.keys.iter().chain(self.groups.iter());
-        let all = all.chain(self.projects.iter());
-        let all = all.chain(std::iter::once(&self.global));
-        let limited = all.filter(|limited| limited.caps().has_budget());
+        let limited = self.all().filter(|limited| limited.caps().has_budget());
         limited.flat_map(move |limited| {
             let standings = limited
                 .lock()

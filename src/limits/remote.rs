@@ -46,6 +46,13 @@ impl Remote {
         self.restored.add(day, month);
     }
 
+    /// Takes over what the process before used of today and this month, which a ledger may know in part.
+    pub fn take_over(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
+        self.restored.roll(wall, zone);
+        self.restored.day = self.restored.day.larger(day);
+        self.restored.month = self.restored.month.larger(month);
+    }
+
     /// Replaces what was known from elsewhere by what is known since `at`.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, zone: &TimeZone) {
         self.earlier = Spend::known(&elsewhere.earlier, at, zone);
@@ -56,6 +63,14 @@ impl Remote {
     pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
         for spend in [&mut self.restored, &mut self.earlier, &mut self.others] {
             spend.roll(wall, zone);
+        }
+    }
+
+    /// What this host used before.
+    pub fn here(&self) -> Windows {
+        Windows {
+            day: self.restored.day.larger(&self.earlier.day),
+            month: self.restored.month.larger(&self.earlier.month),
         }
     }
 

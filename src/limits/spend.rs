@@ -46,6 +46,53 @@ impl Totals {
         self.combined(other, u64::max)
     }
 
+    /// What is in it and not in that.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        self.combined(part, u64::saturating_sub)
+    }
+
+    /// Requests, input, cache read, cache written for 5 minutes and for an hour, output, reasoning, billionths of a dollar.
+    pub const fn figures(&self) -> [u64; 8] {
+        let usage = &self.usage;
+        [
+            self.requests,
+            usage.input,
+            usage.cache_read,
+            usage.cache_write_5m,
+            usage.cache_write_1h,
+            usage.output,
+            usage.reasoning,
+            self.nano_usd,
+        ]
+    }
+
+    /// Of the same figures.
+    pub const fn of_figures(figures: [u64; 8]) -> Self {
+        let [
+            requests,
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            nano_usd,
+        ] = figures;
+        Self {
+            requests,
+            usage: Usage {
+                input,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                output,
+                reasoning,
+            },
+            nano_usd,
+        }
+    }
+
     fn combined(&self, other: &Self, of: impl Fn(u64, u64) -> u64) -> Self {
         let (a, b) = (&self.usage, &other.usage);
         Self {

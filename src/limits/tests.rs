@@ -405,3 +405,91 @@ fn what_is_known_from_before_a_restart_counts() {
         Some(days),
     );
 }
+
+/// Two processes with the same keys, of which the second has followed the first.
+fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, Telling, Limits) {
+    let (old, new) = (alone(caps), alone(caps));
+    before(&old);
+    let (telling, first) = Telling::begin(&old, Instant::now(), wall());
+    let text = serde_json::to_string(&first).expect("plain data");
+    let first: Vec<Handed> = serde_json::from_str(&text).expect("the same");
+    new.recall(&first, true, Instant::now(), wall());
+    (old, telling, new)
+}
+
+fn spent(limits: &Limits) -> f64 {
+    limits.report(whom(0), Instant::now(), wall())[0].day.usd()
+}
+
+#[test]
+fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
+    let caps = Caps::default()
+        .with(Limit::Concurrency, 2)
+        .with(Limit::UsdPerDay, nano_usd(10.0));
+    let now = Instant::now();
+    let admit = |limits: &Limits| limits.admit(whom(0), Estimate::default(), now, wall());
+    let mut running = None;
+    let (old, mut telling, new) = followed(caps, |old| {
+        let mut permit = admit(old).expect("it fits");
+        permit.settle(&used(10, 3.0), now, wall());
+        drop(permit);
+        running = Some((admit(old).expect("it fits"), admit(old).expect("it fits")));
+    });
+    assert!((spent(&new) - 3.0).abs() < 1e-9);
+    expect(admit(&new), Limit::Concurrency, None);
+
+    let (mut one, two) = running.take().expect("two are in flight");
+    one.settle(&used(10, 4.0), now, wall());
+    drop(one);
+    new.recall(&telling.go_on(&old, now, wall()), false, now, wall());
+    assert!((spent(&new) - 7.0).abs() < 1e-9);
+    let here = admit(&new).expect("one place is free");
+    expect(admit(&new), Limit::Concurrency, None);
+    drop((here, two));
+    new.recall(&telling.go_on(&old, now, wall()), false, now, wall());
+    assert!(admit(&new).is_ok());
+    assert_eq!(
+        telling.go_on(&old, now, wall()),
+        [],
+        "nothing is told twice"
+    );
+    assert!((spent(&new) - 7.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_a_ledger_knows_already_is_not_added_again() {
+    let (_, _, new) = followed(Caps::default(), |old| {
+        let mut permit = old
+            .admit(whom(0), Estimate::default(), Instant::now(), wall())
+            .expect("it fits");
+        permit.settle(&used(0, 5.0), Instant::now(), wall());
+    });
+    let known = Totals {
+        nano_usd: nano_usd(4.0),
+        ..Totals::default()
+    };
+    let again = alone(Caps::default());
+    again.restore(Scope::Key, "team-a", &known, &known, wall());
+    let (_, first) = Telling::begin(&new, Instant::now(), wall());
+    again.recall(&first, true, Instant::now(), wall());
+    assert!(
+        (spent(&again) - 5.0).abs() < 1e-9,
+        "and a third process knows it, too"
+    );
+}
+
+#[test]
+fn a_process_that_vanishes_keeps_no_place() {
+    let caps = Caps::default().with(Limit::Concurrency, 1);
+    let now = Instant::now();
+    let mut running = None;
+    let (_old, _, new) = followed(caps, |old| {
+        running = old.admit(whom(0), Estimate::default(), now, wall()).ok();
+    });
+    assert!(
+        new.admit(whom(0), Estimate::default(), now, wall())
+            .is_err()
+    );
+    new.alone();
+    assert!(new.admit(whom(0), Estimate::default(), now, wall()).is_ok());
+}

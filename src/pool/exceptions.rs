@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::affinity::{self, Session};
+use super::memo::AwayMemo;
 use super::memory::Memory;
 use super::strategy::Candidate;
 use crate::outcome::Affinity;
@@ -88,6 +89,33 @@ impl Clone for Exceptions {
 }
 
 impl Exceptions {
+    /// What the next process has to know.
+    pub(super) fn memo(&self, now: Instant) -> Vec<AwayMemo> {
+        let away = self.away.entries().into_iter();
+        away.map(|(key, exception)| AwayMemo {
+            key,
+            account: exception.account,
+            since: now.saturating_duration_since(exception.since),
+            last: now.saturating_duration_since(exception.last),
+            rebound: exception.rebound,
+        })
+        .collect()
+    }
+
+    /// Takes over what another process remembered.
+    pub(super) fn recall(&self, memos: &[AwayMemo], now: Instant) {
+        for memo in memos.iter().take(CAPACITY) {
+            let at = |ago| now.checked_sub(ago).unwrap_or(now);
+            let exception = Exception {
+                account: memo.account,
+                since: at(memo.since),
+                last: at(memo.last),
+                rebound: memo.rebound,
+            };
+            self.away.insert(memo.key, exception);
+        }
+    }
+
     /// Plans a request. The candidates stand in order of preference already.
     pub(super) fn plan(&self, wish: Wish, candidates: &[Candidate], now: Instant) -> Plan {
         let Wish {

@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use super::evidence::{Evidence, Strike};
 use super::hints::LONGEST;
+use super::memo::GateMemo;
 use super::passage::{Closed, Pass, View};
-use crate::outcome::FailureClass;
+use crate::outcome::{Cause, FailureClass};
 
 /// One thing that can be out.
 #[derive(Clone, Debug)]
@@ -266,6 +267,58 @@ impl Gate {
         }
     }
 
+    /// What the next process has to know; `None` when nothing speaks against it.
+    pub fn memo(&self, now: Instant) -> Option<GateMemo> {
+        let (until, then) = match self.phase {
+            Phase::Open => return None,
+            Phase::Benched { until, then } => (until, then),
+            Phase::HalfOpen { .. } => (now, Recovery::Probe),
+            Phase::Easing { .. } => (now, Recovery::Ease),
+        };
+        let left = |until: Instant| until.saturating_duration_since(now);
+        Some(GateMemo {
+            class: self.evidence.class.as_str().to_owned(),
+            cause: self.evidence.cause.map(|cause| cause.as_str().to_owned()),
+            left: left(until),
+            stated: self.stated.map_or(Duration::ZERO, left),
+            since: now.saturating_duration_since(self.since.unwrap_or(now)),
+            probe: then == Recovery::Probe,
+            soft: self.soft,
+            hard: self.hard,
+        })
+    }
+
+    /// As another process left it.
+    pub fn recall(memo: &GateMemo, now: Instant) -> Self {
+        let mut classes = FailureClass::ALL.into_iter();
+        let class = classes.find(|class| class.as_str() == memo.class);
+        let said = memo.cause.as_deref();
+        let cause = Cause::ALL
+            .into_iter()
+            .find(|one| Some(one.as_str()) == said);
+        let class = class.unwrap_or(FailureClass::ServerError);
+        let (left, stated) = (memo.left.min(LONGEST), memo.stated.min(LONGEST));
+        let then = if memo.probe {
+            Recovery::Probe
+        } else {
+            Recovery::Ease
+        };
+        Self {
+            phase: Phase::Benched {
+                until: now + left,
+                then,
+            },
+            evidence: Evidence { class, cause },
+            since: now.checked_sub(memo.since).or(Some(now)),
+            imposed: Some(now),
+            stated: (stated > Duration::ZERO).then(|| now + stated),
+            soft: memo.soft,
+            hard: memo.hard,
+            strikes: 0,
+            cuts: 0,
+        }
+    }
+
     fn pass(&mut self, now: Instant) -> Pass {
         if let Phase::Benched { then, .. } = self.phase {
             self.phase = match then {
@@ -385,6 +438,48 @@ mod tests {
 
     fn benched_for(gate: &Gate, now: Instant) -> Option<Duration> {
         gate.until(now).map(|until| until - now)
+    }
+
+    /// As another process reads it, with a clock of its own.
+    fn handed(gate: &Gate, now: Instant, there: Instant) -> Gate {
+        let memo = gate.memo(now).expect("it is not open");
+        let text = serde_json::to_string(&memo).expect("plain data");
+        Gate::recall(&serde_json::from_str(&text).expect("the same"), there)
+    }
+
+    #[test]
+    fn another_process_knows_what_is_out_how_long_and_why() {
+        let (now, there) = (Instant::now(), Instant::now() + SECOND * 1000);
+        assert_eq!(Gate::default().memo(now), None);
+        let mut gate = Gate::default();
+        gate.bench(FailureClass::Quota, SECOND * 600, now);
+        let other = handed(&gate, now + SECOND * 100, there);
+        assert_eq!(benched_for(&other, there), Some(SECOND * 500));
+        assert!(!other.spares(there + SECOND * 10), "the upstream said so");
+        let (evidence, since) = other.trouble().expect("it is out");
+        assert_eq!(evidence.class, FailureClass::Quota);
+        assert_eq!(there - since, SECOND * 100);
+
+        let mut gate = Gate::default();
+        for _ in 0..3 {
+            gate.strike(STRIKE, now, now, 0);
+        }
+        let left = benched_for(&gate, now).expect("three in a row");
+        let mut other = handed(&gate, now + left, there);
+        assert!(
+            matches!(other.admit(there), Ok(Pass::Probe(_))),
+            "one at a time"
+        );
+        assert!(other.admit(there).is_err());
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_read_as_far_as_it_goes() {
+        let now = Instant::now();
+        let text =
+            r#"{"class":"moody","cause":"stars","left":{"secs":99999999999,"nanos":0},"more":1}"#;
+        let gate = Gate::recall(&serde_json::from_str(text).expect("a memo"), now);
+        assert_eq!(benched_for(&gate, now), Some(LONGEST));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::exhausted::{AccountLimit, Excluded};
 use super::health::Gate;
 use super::level::Level;
+use super::memo::{AccountMemo, GateMemo};
 use super::memory::lock;
 use super::passage::Pass;
 use super::quota::{Readings, Standing};
@@ -127,6 +128,20 @@ impl AccountLive {
             self.state().settle(reserved, 0, began, began);
         }
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the next process has to know. Of a refused credential nothing: it reads the configuration anew.
+    pub(super) fn memo(&self, now: Instant) -> AccountMemo {
+        let mut memo = lock(&self.state).memo(now);
+        memo.name = self.name.to_string();
+        memo.drained = self.drained.load(Ordering::Relaxed);
+        memo
+    }
+
+    /// Takes over what another process knew.
+    pub(super) fn recall(&self, memo: &AccountMemo, now: Instant) {
+        self.drained.store(memo.drained, Ordering::Relaxed);
+        lock(&self.state).recall(memo, now);
     }
 
     /// Whether it would take the request.
@@ -275,6 +290,17 @@ impl EndpointLive {
     /// A request is over.
     pub(super) fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the next process has to know, if anything.
+    pub(super) fn memo(&self, now: Instant) -> Option<(String, GateMemo)> {
+        let memo = lock(&self.gate).memo(now)?;
+        Some((self.name.to_string(), memo))
+    }
+
+    /// Takes over what another process knew.
+    pub(super) fn recall(&self, memo: &GateMemo, now: Instant) {
+        *lock(&self.gate) = Gate::recall(memo, now);
     }
 
     pub(super) fn check(&self, level: Level, now: Instant) -> Result<(), Excluded> {

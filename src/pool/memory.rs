@@ -66,6 +66,17 @@ impl<V: Copy> Memory<V> {
         self.put(&mut shard, key, value);
     }
 
+    /// Everything in it, in no order, as it is when its shard is looked at.
+    pub fn entries(&self) -> Vec<(u64, V)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let entries = shard.old.iter().chain(&shard.young);
+            all.extend(entries.map(|(key, value)| (*key, *value)));
+        }
+        all
+    }
+
     /// Forgets `key`.
     pub fn remove(&self, key: u64) {
         let mut shard = self.shard(key);

@@ -25,6 +25,7 @@ mod hints;
 mod lease;
 mod level;
 mod live;
+mod memo;
 mod memory;
 mod responses;
 mod retry;
@@ -49,6 +50,7 @@ pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use explain::{Considered, Used};
 pub use fault::Fault;
 pub use lease::Lease;
+pub use memo::PoolMemo;
 pub use retry::RetryBudget;
 pub use status::{AccountStatus, LastFailure, MinuteStatus, Part, State};
 pub use want::{Mute, Pick, Tried, Want};
@@ -161,6 +163,35 @@ impl Pool {
     /// Remembers that the account of `lease` made the response, for a later `previous_response_id`.
     pub fn bind_response(&self, id: &str, lease: &Lease, now: Instant) {
         self.responses.bind(id, lease.hash(), now);
+    }
+
+    /// What the next process of this host has to know.
+    pub fn memo(&self, now: Instant) -> PoolMemo {
+        let endpoints = self.slots.iter().flat_map(|slot| &slot.endpoints);
+        PoolMemo {
+            accounts: self.slots.iter().map(|slot| slot.live.memo(now)).collect(),
+            endpoints: endpoints.filter_map(|live| live.memo(now)).collect(),
+            away: self.exceptions.memo(now),
+            responses: self.responses.memo(now),
+        }
+    }
+
+    /// Takes over what the process before knew, by name; to be called before the first request.
+    pub fn recall(&self, memo: &PoolMemo, now: Instant) {
+        for slot in &self.slots {
+            let name = &**slot.live.name();
+            if let Some(known) = memo.accounts.iter().find(|known| known.name == name) {
+                slot.live.recall(known, now);
+            }
+            for live in &slot.endpoints {
+                let mut known = memo.endpoints.iter();
+                if let Some((_, gate)) = known.find(|(name, _)| **name == **live.name()) {
+                    live.recall(gate, now);
+                }
+            }
+        }
+        self.exceptions.recall(&memo.away, now);
+        self.responses.recall(&memo.responses, now);
     }
 
     /// Notes what an active health check found. Positions as in the configuration.

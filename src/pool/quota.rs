@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::HeaderMap;
 
 use super::hints;
+use super::memo::WindowMemo;
 use super::windows_table::{ANTHROPIC, Field, KINDS, Kind, Unit, field_of};
 
 /// What one answer says about the windows of its account.
@@ -279,6 +280,43 @@ impl Windows {
             })
     }
 
+    /// What the next process has to know.
+    pub fn memo(&self, now: Instant) -> Vec<WindowMemo> {
+        let known = KINDS.iter().zip(&self.slots);
+        let known = known.filter_map(|(kind, slot)| Some((kind, slot.as_ref()?)));
+        known
+            .filter(|(_, window)| now < window.reset)
+            .map(|(kind, window)| WindowMemo {
+                window: kind.name.to_owned(),
+                used: window.used,
+                remaining: window.remaining,
+                rejected: window.rejected,
+                seen: now.saturating_duration_since(window.seen),
+                left: window.left_of(now),
+            })
+            .collect()
+    }
+
+    /// As another process has seen them.
+    pub fn recall(memos: &[WindowMemo], now: Instant) -> Self {
+        let mut windows = Self::default();
+        for (kind, slot) in KINDS.iter().zip(&mut windows.slots) {
+            let memo = memos.iter().find(|memo| memo.window == kind.name);
+            *slot = memo.map(|memo| {
+                let seen = now.checked_sub(memo.seen).unwrap_or(now);
+                Window {
+                    used: memo.used,
+                    remaining: memo.remaining,
+                    rejected: memo.rejected,
+                    seen,
+                    reset: now + memo.left.min(hints::LONGEST),
+                    rise: Rise::at(seen, memo.used),
+                }
+            });
+        }
+        windows
+    }
+
     /// Every name that [`WindowStatus::window`] can have.
     pub fn names() -> impl Iterator<Item = &'static str> {
         KINDS.iter().map(|kind| kind.name)
@@ -332,7 +370,11 @@ impl Window {
     }
 
     fn left(&self, now: Instant) -> f64 {
-        self.reset.saturating_duration_since(now).as_secs_f64()
+        self.left_of(now).as_secs_f64()
+    }
+
+    fn left_of(&self, now: Instant) -> Duration {
+        self.reset.saturating_duration_since(now)
     }
 
     /// Its whole length; where the kind does not fix it, the shortest usual one that holds the reset as stated.

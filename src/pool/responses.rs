@@ -25,6 +25,21 @@ impl Responses {
         (now.saturating_duration_since(at) < LIFE).then_some(account)
     }
 
+    /// What the next process has to know: hashes of ids and of accounts, and how long ago.
+    pub(super) fn memo(&self, now: Instant) -> Vec<(u64, u64, Duration)> {
+        let made = self.made.entries().into_iter();
+        made.map(|(id, (account, at))| (id, account, now.saturating_duration_since(at)))
+            .collect()
+    }
+
+    /// Takes over what another process remembered.
+    pub(super) fn recall(&self, memos: &[(u64, u64, Duration)], now: Instant) {
+        for (id, account, ago) in memos.iter().take(CAPACITY) {
+            let at = now.checked_sub(*ago).unwrap_or(now);
+            self.made.insert(*id, (*account, at));
+        }
+    }
+
     /// Remembers that the account (its hash) made the response.
     pub(super) fn bind(&self, id: &str, account: u64, now: Instant) {
         self.made

@@ -5,6 +5,7 @@ use super::evidence::{Evidence, Failures};
 use super::exhausted::AccountLimit;
 use super::health::Gate;
 use super::level::Level;
+use super::memo::AccountMemo;
 use super::passage::{Closed, Pass};
 use super::quota::{Readings, Standing, WindowStatus, Windows};
 use super::turn::Turn;
@@ -247,6 +248,40 @@ impl AccountState {
             }
         }
         all
+    }
+
+    /// What the next process has to know, but for the name.
+    pub(super) fn memo(&mut self, now: Instant) -> AccountMemo {
+        let models = self.models.iter().map(|model| {
+            let windows = model.windows.memo(now);
+            (model.class.to_string(), model.gate.memo(now), windows)
+        });
+        AccountMemo {
+            limits: self.limits.memo(now),
+            models: models.collect(),
+            windows: self.windows.memo(now),
+            minute: (self.requests.sum(now), self.tokens.sum(now)),
+            first_byte: self.first_byte,
+            ..AccountMemo::default()
+        }
+    }
+
+    /// Takes over what another process knew. What it counted within the last minute counts for a minute from now.
+    pub(super) fn recall(&mut self, memo: &AccountMemo, now: Instant) {
+        if let Some(limits) = &memo.limits {
+            self.limits = Gate::recall(limits, now);
+        }
+        self.windows = Windows::recall(&memo.windows, now);
+        for (class, gate, windows) in memo.models.iter().take(MODELS) {
+            let model = self.model(class, now);
+            model.windows = Windows::recall(windows, now);
+            if let Some(gate) = gate {
+                model.gate = Gate::recall(gate, now);
+            }
+        }
+        self.requests.add(now, memo.minute.0);
+        self.tokens.add(now, memo.minute.1);
+        self.first_byte = memo.first_byte.or(self.first_byte);
     }
 
     /// A good head: everything here works.

@@ -118,6 +118,7 @@ impl Edge {
         exchange.record.outcome.project =
             origin::project(&exchange.snapshot.gateway.config, &key, &head.headers)?;
         exchange.key = Some(key.clone());
+        exchange.show();
         let gateway = exchange.snapshot.gateway.clone();
         match operation {
             Operation::Local(Local::MeRecent) if gateway.config.me => {
@@ -181,7 +182,8 @@ impl Edge {
             None => exchange.state_limits(),
         }
         let query = session.req_header().uri.query();
-        let dispatch = Dispatch::new(gateway, admitted, query, exchange.arrived);
+        let dispatch = Dispatch::new(gateway, admitted, query, exchange.arrived)
+            .in_trace(exchange.record.outcome.trace);
         exchange.stage = Stage::Relay(Box::new(dispatch));
         Ok(Received::Forward)
     }
@@ -278,6 +280,10 @@ impl ProxyHttp for Edge {
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
+            run: exchange
+                .in_flight
+                .as_ref()
+                .map(|in_flight| &**in_flight.run()),
             bridge: Bridge::new(
                 waits,
                 exchange.arrived,

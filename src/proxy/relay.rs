@@ -27,6 +27,7 @@ use super::pump::Pump;
 use super::reached::{Attempt, Left, Reached};
 use super::rounds::Paused;
 use super::state::app::App;
+use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
 use super::upstream::http::{Broke, read_head, send};
 use super::upstream::tokens::AccessTokens;
@@ -58,6 +59,8 @@ pub(super) struct Relay<'a> {
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
     pub(super) own_headers: &'a HeaderMap,
+    /// What is shown of the request while it runs.
+    pub run: Option<&'a Run>,
     /// What keeps the client's connection alive before there is anything of an answer.
     pub(super) bridge: Bridge<'a>,
     /// What the request holds of its key's limits.
@@ -94,6 +97,12 @@ impl Relay<'_> {
                 Step::Estimate(estimate) => return self.count(estimate).await,
                 Step::Refuse(refusal) => return self.refuse(&refusal).await,
             };
+            if let Some(run) = self.run {
+                run.learn(|seen| {
+                    seen.account = Some(dispatched.account().name.clone());
+                    seen.attempts += 1;
+                });
+            }
             match self.attempt(dispatched).await {
                 Attempt::Done(left) => return left,
                 Attempt::Failed(dispatched, failed) => {

@@ -14,6 +14,7 @@ use super::client::buffered::Held;
 use super::client::pace::Pace;
 use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
+use super::state::running::Seen;
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
@@ -23,7 +24,7 @@ use crate::exchange::origin;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
 use crate::limits::{Permit, Used, Whom};
-use crate::outcome::{End, Outcome};
+use crate::outcome::{End, Outcome, Trace};
 use crate::protocol::Dialect;
 use crate::telemetry::Telemetry;
 use crate::telemetry::rejection::Rejection;
@@ -123,8 +124,17 @@ impl Exchange {
         let outcome = &mut self.record.outcome;
         outcome.client_ip = origin::client_ip(&self.snapshot.gateway.config, peer, &head.headers);
         outcome.request_id = id;
+        outcome.trace = self.snapshot.gateway.config.trace.as_ref().map(|trace| {
+            let header = head.headers.get("traceparent");
+            let header = header.and_then(|value| value.to_str().ok());
+            Trace::of(header, [app.draw(), app.draw(), app.draw()], trace.share)
+        });
         head.method.as_str().clone_into(&mut outcome.method);
         head.uri.path().clone_into(&mut outcome.path);
+        let agent = head.headers.get(http::header::USER_AGENT);
+        outcome.user_agent = agent
+            .and_then(|agent| agent.to_str().ok())
+            .map(|agent| agent[..agent.floor_char_boundary(LONGEST_AGENT)].to_owned());
         self.arrived = Instant::now();
         self.record.begun = true;
     }
@@ -149,6 +159,28 @@ impl Exchange {
             .get(admitted.pool)
             .map(|pool| pool.name.clone());
         outcome.client_dialect = Some(admitted.call.dialect);
+        outcome.session = admitted.session.map(|session| session.0);
+        self.show();
+    }
+
+    /// Shows to whoever looks at the requests that run what is known of this one.
+    pub(super) fn show(&self) {
+        let (Some(in_flight), outcome) = (&self.in_flight, &self.record.outcome) else {
+            return;
+        };
+        in_flight.run().learn(|seen| {
+            *seen = Seen {
+                request_id: outcome.request_id.clone(),
+                path: outcome.path.clone(),
+                key: outcome.key.clone(),
+                project: outcome.project.clone(),
+                model: outcome.model_asked.clone(),
+                stream: outcome.stream,
+                session: outcome.session,
+                pool: outcome.pool.clone(),
+                ..Seen::default()
+            };
+        });
     }
 
     /// The whole body, held until the exchange is over; `None` when the client is gone.
@@ -279,6 +311,9 @@ impl Drop for Exchange {
         self.close();
     }
 }
+
+/// Bytes kept of what a client says that it is.
+const LONGEST_AGENT: usize = 256;
 
 /// What logs say when the client left before it got a status. No client ever sees it.
 const CLIENT_CLOSED: u16 = 499;

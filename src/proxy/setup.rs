@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
 
-use super::state::app::random_text;
+use super::state::sources::random_text;
 
 /// Does what the page asks for; `Err` is what the page is to say.
 pub type Make = dyn Fn(&[u8]) -> Result<Value, String> + Send + Sync;

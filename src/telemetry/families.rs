@@ -297,6 +297,7 @@ impl Accounts {
 #[derive(Debug)]
 pub(super) struct Weir {
     pub access_log_dropped: IntCounter,
+    pub traces_dropped: IntCounter,
     pub ledger_failures: IntCounter,
     pub config_generation: IntGauge,
     pub config_successful: IntGauge,
@@ -312,6 +313,11 @@ impl Weir {
                 "weir_access_log_dropped_total",
                 "lines",
                 "Access lines lost because the log could not take them.",
+            ),
+            traces_dropped: to.counter(
+                "weir_traces_dropped_total",
+                "requests",
+                "Requests whose traces were lost because no collector took them.",
             ),
             ledger_failures: to.counter(
                 "weir_ledger_failures_total",

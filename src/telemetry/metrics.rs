@@ -241,6 +241,11 @@ impl Metrics {
         }
     }
 
+    /// Where requests are counted whose traces are lost.
+    pub fn traces_dropped(&self) -> IntCounter {
+        self.families.weir.traces_dropped.clone()
+    }
+
     /// Where an access log counts the lines that it loses.
     pub fn access_log_dropped(&self) -> IntCounter {
         self.families.weir.access_log_dropped.clone()
@@ -532,6 +537,7 @@ mod tests {
             account: "claude-a".into(),
             failure,
             cause: None,
+            after: Duration::ZERO,
             took: Duration::ZERO,
         };
         let mut outcome = answered();

@@ -3,6 +3,7 @@ pub mod access_log;
 pub mod metrics;
 pub mod recent;
 pub mod rejection;
+pub mod traces;
 pub mod verdict;
 
 mod families;
@@ -29,6 +30,7 @@ use access_log::AccessLog;
 use metrics::{Live, Metrics};
 use recent::Recent;
 use rejection::Rejection;
+use traces::Traces;
 
 /// Metrics, access log and reload status of the process. Outlives every configuration.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct Telemetry {
     metrics: Metrics,
     access_log: AccessLog,
     recent: Recent,
+    traces: Traces,
     status: Mutex<ReloadStatus>,
 }
 
@@ -88,10 +91,12 @@ impl Telemetry {
         };
         metrics.configure(config);
         metrics.reload_applied(&status.applied_hash, status.generation, now);
+        let traces = Traces::new(metrics.traces_dropped());
         Ok(Self {
             metrics,
             access_log,
             recent: Recent::new(config.console.recent),
+            traces,
             status: Mutex::new(status),
         })
     }
@@ -103,7 +108,13 @@ impl Telemetry {
         if outcome.status >= 500 {
             say_failed(&outcome);
         }
+        self.traces.push(&outcome, now);
         self.recent.push(outcome, now);
+    }
+
+    /// Those that wait to be exported.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// The last requests.
@@ -196,7 +207,8 @@ impl Telemetry {
         }
     }
 
-    fn reopen(&self) {
+    /// The file of the access log may have been rotated: opens it anew.
+    pub fn reopen(&self) {
         if let Err(error) = self.access_log.reopen() {
             tracing::error!(%error, "the access log cannot be opened anew, and stays where it was");
         }

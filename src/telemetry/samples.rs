@@ -11,6 +11,7 @@ pub(super) fn answered() -> Outcome {
         account: "claude-a".into(),
         failure,
         cause: failure.map(|_| Cause::Html),
+        after: Duration::ZERO,
         took: Duration::from_secs(seconds),
     };
     Outcome {
@@ -22,6 +23,8 @@ pub(super) fn answered() -> Outcome {
         method: "POST".to_owned(),
         path: "/v1/messages".to_owned(),
         client_ip: Some([192, 0, 2, 1].into()),
+        user_agent: Some("claude-cli/2.1".to_owned()),
+        session: Some(0x0123_4567_89ab_cdef),
         model_asked: Some("sonnet".to_owned()),
         model_served: Some("claude-sonnet-4-5-20250929".to_owned()),
         route: Some(2),

@@ -18,6 +18,7 @@ mod prometheus;
 mod rewrites;
 mod routes;
 mod service;
+mod trace;
 mod urls;
 
 use std::collections::BTreeSet;
@@ -122,6 +123,7 @@ impl Compiler<'_, '_> {
         let limits = self.limits(&raw.limits);
         let ledger = Self::ledger(&raw.ledger);
         let prometheus = self.prometheus(raw);
+        let trace = self.trace(raw);
 
         let (accounts, keys, routes) = (accounts?, keys?, routes?);
         let projects = with_named(projects, &accounts, &keys, &routes);
@@ -143,6 +145,7 @@ impl Compiler<'_, '_> {
             ledger,
             rewrites: rewrites?,
             prometheus,
+            trace,
             anonymous: raw.anonymous.value(),
             me: raw.me.value(),
             prices: prices?,

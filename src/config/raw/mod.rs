@@ -98,6 +98,8 @@ Raw {
     log: Section<Log>,
     /// A Prometheus server that knows what other processes used.
     prometheus: Field<Prometheus>,
+    /// Traces of requests, for OpenTelemetry.
+    trace: Field<Trace>,
     /// Responses over WebSocket.
     websocket: Section<WebSocket>,
 });
@@ -229,6 +231,17 @@ Log {
     bodies: Setting<Boolean> = Boolean::or(false),
 });
 
+mapping!("a collector: `{ otlp: URL }`"
+/// Where requests are exported to as traces, over OTLP/HTTP in JSON.
+Trace {
+    /// The collector's base URL, without `/v1/traces`.
+    otlp: Needed<Text>,
+    /// Sent as `Authorization: Bearer`.
+    token: Field<RawSecret>,
+    /// The share of requests that are exported, from 0 to 1. One that comes with a `traceparent` goes by that.
+    share: Setting<Number> = Number::or(1.0).from(0.0).up_to(1.0),
+});
+
 mapping!("the settings of WebSockets"
 /// Responses over WebSocket.
 WebSocket {
@@ -249,6 +262,13 @@ impl Words for Level {
         ("debug", Self("debug")),
         ("trace", Self("trace")),
     ];
+}
+
+impl Level {
+    /// Whether there is a level of this name.
+    pub fn is(name: &str) -> bool {
+        Self::WORDS.iter().any(|(word, _)| *word == name)
+    }
 }
 
 impl Words for LogFormat {

@@ -9,7 +9,7 @@ use super::rewrite::Rewrite;
 use super::{
     Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
     ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
-    WebSocket,
+    Trace, WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::protocol::models::{self, Capabilities};
@@ -39,6 +39,8 @@ pub struct Config {
     pub ledger: Option<Ledger>,
     pub rewrites: Vec<Rewrite>,
     pub prometheus: Option<Prometheus>,
+    /// Where traces are exported to; `None` = nowhere.
+    pub trace: Option<Trace>,
     /// Whether requests without a key are served, as a key named `anonymous`.
     pub anonymous: bool,
     /// Whether the holder of a key has a page of its own, at `/me`.

@@ -10,6 +10,7 @@ mod pool;
 mod prometheus;
 mod route;
 mod service;
+mod trace;
 
 pub mod oauth2;
 pub mod paths;
@@ -31,3 +32,4 @@ pub use service::{
     Keepalive, Listener, Log, LogFormat, ProxyProtocol, ResponseStore, Retry, Role, Server,
     TlsFiles, TlsVersion, WebSocket,
 };
+pub use trace::Trace;

@@ -72,11 +72,15 @@ pub(super) async fn serve(
     if let Some(change) = Verb::of(method, &segments) {
         return Served::Whole(write(parts, session, change, (&segments, &query)).await);
     }
-    if *method != Method::POST {
-        return Served::Whole(refused(session, Answer::wrong_method("GET, POST")).await);
+    let (expected, allowed) = match segments.as_slice() {
+        ["log-level"] => (Method::PUT, "GET, PUT"),
+        _ => (Method::POST, "GET, POST"),
+    };
+    if *method != expected {
+        return Served::Whole(refused(session, Answer::wrong_method(allowed)).await);
     }
     let need = match segments.as_slice() {
-        ["reload" | "explain" | "try"] | ["accounts", _, _] => Need::Operator,
+        ["reload" | "explain" | "try" | "log-level"] | ["accounts", _, _] => Need::Operator,
         // What a text would mean tells what files are there.
         ["config", "check"] => Need::Admin,
         _ => return Served::Whole(refused(session, Answer::nothing_here()).await),
@@ -100,6 +104,7 @@ pub(super) async fn serve(
         ["explain"] => Done::nothing(explain::answer(parts.app, body).await),
         ["accounts", name, verb] => account(parts.app, &decoded(name), verb).await,
         ["config", "check"] => Done::nothing(check(parts.source, &body)),
+        ["log-level"] => levers::log_level(parts.app, &body),
         ["try"] => {
             let of = of(session, &who);
             return match Trial::begin(parts.app, (parts.inside, parts.turns), &of, &body) {
@@ -229,6 +234,13 @@ async fn read(
         ["groups"] => tokio::task::block_in_place(|| lists::groups(app)),
         ["projects"] => tokio::task::block_in_place(|| lists::projects(app)),
         ["usage"] => tokio::task::block_in_place(|| spend::usage(app, query)),
+        ["log-level"] => Answer::json(
+            200,
+            &json!({
+                "level": app.log_level().current(),
+                "configured": app.gateway().config.log.level,
+            }),
+        ),
         ["audit"] => Answer::json(200, &json!({ "rows": parts.guard.audit().list() })),
         _ => Answer::nothing_here(),
     })

@@ -1,8 +1,11 @@
 //! What an operator does: reload, drain, enable, reset.
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::guard::Done;
 use super::words;
+use crate::config;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::{Handle, Verdict};
 use crate::proxy::upstream::probe::Probed;
@@ -48,6 +51,32 @@ pub(super) fn tested(probed: &Probed) -> Value {
         "models": probed.models,
         "detail": probed.detail,
     })
+}
+
+/// Sets the level of the diagnostics, until the next configuration comes into force.
+pub(super) fn log_level(app: &App, body: &[u8]) -> Done {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        level: String,
+    }
+    let wanted = serde_json::from_slice(body).ok();
+    let known = wanted.filter(|Wanted { level }| config::is_log_level(level));
+    let Some(Wanted { level }) = known else {
+        return Done::nothing(Answer::fault(
+            400,
+            r#"expected {"level": "error"}, or warn, info, debug or trace"#,
+        ));
+    };
+    let Some(before) = app.log_level().set(&level) else {
+        return Done::nothing(Answer::fault(
+            409,
+            "RUST_LOG of this process decides the level: start it without",
+        ));
+    };
+    tracing::warn!(from = before, to = level, "the log level was changed");
+    let answer = Answer::json(200, &json!({"level": level, "before": before}));
+    Done::changed(answer, "log.level", "").from_to(Some(&before), Some(&level))
 }
 
 /// The word for the state of an account, if there is one of that name.

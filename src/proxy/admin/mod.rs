@@ -20,6 +20,7 @@ mod lists;
 mod needs;
 mod now;
 mod requests;
+mod running;
 mod sessions;
 mod signing;
 mod spend;
@@ -53,6 +54,11 @@ use answer::Answer;
 use guard::{Guard, Need};
 use stream::Streams;
 use turns::Turns;
+
+/// What a scrape gets.
+pub(super) fn metrics(app: &App) -> String {
+    status::metrics(app)
+}
 
 /// The admin plane as a service, without its listener.
 pub(super) fn service(
@@ -102,8 +108,15 @@ impl HttpServerApp for Plane {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !matches!(session.read_request().await, Ok(true)) {
-            return None;
+        let mut stops = shutdown.clone();
+        // Another process may have taken over: nobody is to find this one on a connection that was kept.
+        tokio::select! {
+            biased;
+            read = session.read_request() => if !matches!(read, Ok(true)) { return None },
+            () = async {
+                let _ = stops.wait_for(|stops| *stops).await;
+                tokio::time::sleep(FAREWELL).await;
+            } => return None,
         }
         session.set_keepalive(if *shutdown.borrow() {
             None
@@ -167,11 +180,19 @@ impl Plane {
         if reads && path == "/readyz" {
             return self.ready();
         }
-        let need = if reads { Need::Status } else { Need::Operator };
+        let need = match path {
+            // Who works with what is nobody's business but the operators', wherever it is asked from.
+            RUNNING | SESSIONS if reads => Need::Viewer,
+            _ if reads => Need::Status,
+            _ => Need::Operator,
+        };
         let who = match self.guard.admit(session, need).await {
             Ok(who) => who,
             Err(refusal) => return refusal,
         };
+        if reads && path == "/metrics" && session.req_header().uri.query() == Some("process=old") {
+            return self.old_metrics().await;
+        }
         if reads {
             return self.read(path);
         }
@@ -188,10 +209,15 @@ impl Plane {
             "/status" => Answer::json(200, &status::overview(&self.app)),
             "/status/accounts" => Answer::json(200, &status::accounts(&self.app)),
             "/status/config" => Answer::json(200, &status::config(&self.app, &self.source)),
+            RUNNING => Answer::json(200, &running::requests(&self.app)),
+            SESSIONS => {
+                let told = tokio::task::block_in_place(|| running::sessions(&self.app));
+                Answer::json(200, &told)
+            }
             "/admin/reload" | EXPLAIN => Answer::wrong_method("POST"),
             _ => Answer::fault(
                 404,
-                "nothing here; try /console, /metrics, /livez, /readyz, /status, /status/config, /status/accounts",
+                "nothing here; try /console, /metrics, /livez, /readyz, /status, /status/config, /status/accounts, /status/requests, /status/sessions",
             ),
         }
     }
@@ -200,7 +226,9 @@ impl Plane {
         match path {
             "/admin/reload" => api::reload(&self.app, &self.reloads).await,
             "/metrics" | "/livez" | "/readyz" | "/status" | "/status/config"
-            | "/status/accounts" => guard::Done::nothing(Answer::wrong_method("GET, HEAD")),
+            | "/status/accounts" | RUNNING | SESSIONS => {
+                guard::Done::nothing(Answer::wrong_method("GET, HEAD"))
+            }
             _ => match path
                 .strip_prefix("/admin/accounts/")
                 .and_then(|rest| rest.rsplit_once('/'))
@@ -242,6 +270,13 @@ impl Plane {
             api::Served::Whole(answer) => Reply::Whole(answer),
             api::Served::Stream(followed, place) => Reply::Stream(followed, place),
             api::Served::Trial(trial) => Reply::Trial(trial),
+        }
+    }
+
+    async fn old_metrics(&self) -> Answer {
+        match self.app.predecessor().metrics().await {
+            Some(text) => Answer::new(200, Metrics::CONTENT_TYPE, text.into_bytes()),
+            None => Answer::fault(404, "this process follows none, or that one has ended"),
         }
     }
 
@@ -296,8 +331,17 @@ async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<(
     Ok(())
 }
 
+/// What runs now.
+const RUNNING: &str = "/status/requests";
+
+/// Which sessions there have been lately.
+const SESSIONS: &str = "/status/sessions";
+
 /// What would happen to a request.
 const EXPLAIN: &str = "/admin/explain";
+
+/// How long a request may still come when the plane stops.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long an idle connection is kept, seconds.
 const KEEPALIVE_S: u64 = 60;

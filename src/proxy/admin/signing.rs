@@ -11,7 +11,8 @@ use super::answer::Answer;
 use super::guard::{Done, Guard, is_own_page};
 use super::times::precise;
 use super::{access, sessions};
-use crate::proxy::state::app::{App, random_text};
+use crate::proxy::state::app::App;
+use crate::proxy::state::sources::random_text;
 
 /// Who is signed in, and for how long.
 pub(super) fn session(

@@ -17,7 +17,7 @@ pub fn test(mut config: Config, names: &[String]) -> Result<Vec<Probed>, StartEr
         .build()
         .map_err(StartError::Runtime)?;
     let probed = runtime.block_on(async {
-        let app = App::new(config, Box::new(|_| ()))?;
+        let app = App::new(config, Box::new(|_| false))?;
         app.begin().await;
         let gateway = app.gateway();
         let accounts = gateway.config.accounts.iter();

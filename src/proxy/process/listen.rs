@@ -122,7 +122,7 @@ impl Hall {
             Ok(socket) => socket,
             Err(why) => return self.app.places.rejected(why),
         };
-        let ready = self.ready(socket, timeouts, shutdown.clone());
+        let ready = self.ready(socket, timeouts);
         let stream = match ready.await {
             Ok(Some(stream)) => stream,
             Ok(None) => return,
@@ -173,7 +173,6 @@ impl Hall {
         &self,
         socket: Socket,
         timeouts: ClientTimeouts,
-        mut shutdown: watch::Receiver<bool>,
     ) -> Result<Option<Stream>, Rejection> {
         if let Some(acceptor) = &self.tls {
             return match timeout(timeouts.tls, acceptor.tls_handshake(socket)).await {
@@ -187,7 +186,7 @@ impl Hall {
         }
         let first = tokio::select! {
             first = timeout(timeouts.keepalive, socket.readable()) => matches!(first, Ok(Ok(()))),
-            _ = shutdown.changed() => false,
+            () = self.app.quiet().wait() => false,
         };
         Ok(first.then(|| -> Stream { Box::new(socket) }))
     }

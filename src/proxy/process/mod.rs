@@ -1,8 +1,12 @@
 //! The process around the data plane: listeners, threads, signals, drain.
 pub mod accounts;
+mod bind;
 mod connection;
+mod handover;
+mod inherited;
 mod listen;
 mod proxy_protocol;
 pub mod server;
 mod signals;
 mod socket_file;
+mod successor;

@@ -5,9 +5,7 @@
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,24 +16,27 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::bind::{AdminListener, Bound, Heirlooms};
+pub use super::inherited::Inherited;
 use super::listen::Door;
 use super::signals;
 pub use super::signals::Stop;
-use super::socket_file::SocketFile;
-use crate::config::{AdminAddr, Config, Listener};
+use super::successor::{Means, Successor};
+use crate::config::{Config, Listener};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
 use crate::proxy::state::app::App;
-pub use crate::proxy::state::app::OnReload;
 use crate::proxy::state::fleet;
 use crate::proxy::state::inside::{Conversation, Inside};
+pub use crate::proxy::state::log_level::SetLevel;
 use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
 use crate::proxy::state::tls::Certificate;
+use crate::proxy::state::traces;
 use crate::proxy::websocket;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
@@ -43,75 +44,54 @@ use crate::proxy::websocket;
 pub struct Server {
     app: Arc<App>,
     source: Source,
-    listeners: Vec<(TcpListener, Listener)>,
-    admin: Option<AdminListener>,
+    bound: Bound,
+    inherited: Option<Inherited>,
     runtime: tokio::runtime::Runtime,
 }
 
 /// What a process serves until.
 #[derive(Debug)]
 pub enum Until {
-    /// `SIGTERM` (after a delay) or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the access log.
+    /// `SIGTERM` (after a delay) or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the
+    /// access log; `SIGQUIT` hands over to a new process.
     Signalled,
     /// Someone in this process says so; a second message ends a drain at once.
     Told(tokio::sync::mpsc::Receiver<Stop>),
 }
 
-#[derive(Debug)]
-enum AdminListener {
-    Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
-}
-
-impl AdminListener {
-    fn socket_file(&self) -> Option<SocketFile> {
-        match self {
-            Self::Tcp(..) => None,
-            Self::Unix(_, path) => SocketFile::of(path),
-        }
-    }
-}
-
 impl Server {
     /// Binds everything that `config` names.
     pub fn bind(config: Config, source: Source) -> Result<Self, StartError> {
-        Self::bind_with(config, source, Box::new(|_| ()))
+        Self::bind_with(config, source, Box::new(|_| false), None)
     }
 
-    /// As [`Server::bind`]; `on_reload` is told of every configuration that comes into force later.
+    /// As [`Server::bind`]; `set_level` changes from which level on the process logs. What is `inherited`
+    /// from a process that this one follows is not bound again.
     pub fn bind_with(
         config: Config,
         source: Source,
-        on_reload: OnReload,
+        set_level: SetLevel,
+        mut inherited: Option<Inherited>,
     ) -> Result<Self, StartError> {
         let runtime = runtime(config.server.threads).map_err(StartError::Runtime)?;
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        for listener in &config.listen {
-            listeners.push((bind_tcp(listener.addr)?, listener.clone()));
-        }
-        let admin = match config.admin.as_ref().map(|admin| &admin.addr) {
-            Some(AdminAddr::Tcp(addr)) => Some(AdminListener::Tcp(bind_tcp(*addr)?, *addr)),
-            Some(AdminAddr::Unix(path)) => {
-                Some(AdminListener::Unix(bind_unix(path)?, path.clone()))
-            }
-            None => None,
-        };
+        let bound = Bound::of(&config, &mut inherited)?;
         let app = {
             let _inside = runtime.enter();
-            App::new(config, on_reload)?
+            App::new(config, set_level)?
         };
         Ok(Self {
             app,
             source,
-            listeners,
-            admin,
+            bound,
+            inherited,
             runtime,
         })
     }
 
     /// Where the data plane listens, with the ports that the system chose.
     pub fn addrs(&self) -> Vec<SocketAddr> {
-        self.listeners
+        self.bound
+            .listeners
             .iter()
             .filter_map(|(socket, _)| socket.local_addr().ok())
             .collect()
@@ -119,7 +99,7 @@ impl Server {
 
     /// Where the admin plane listens, when it does so on TCP.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        match &self.admin {
+        match &self.bound.admin {
             Some(AdminListener::Tcp(socket, _)) => socket.local_addr().ok(),
             _ => None,
         }
@@ -137,11 +117,11 @@ impl Server {
         let Self {
             app,
             source,
-            listeners,
-            admin,
+            bound,
+            inherited,
             runtime,
         } = self;
-        let result = runtime.block_on(serve(app, source, listeners, admin, until));
+        let result = runtime.block_on(serve(app, source, bound, inherited, until));
         // What still runs had its time: the drain is over.
         runtime.shutdown_timeout(Duration::from_millis(500));
         result
@@ -151,30 +131,64 @@ impl Server {
 async fn serve(
     app: Arc<App>,
     source: Source,
-    listeners: Vec<(TcpListener, Listener)>,
-    admin: Option<AdminListener>,
+    bound: Bound,
+    inherited: Option<Inherited>,
     until: Until,
 ) -> Result<(), StartError> {
     app.begin().await;
     fleet::begin(&app).await;
+    traces::begin(&app);
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
+    let mut next = Next::of(&source, &bound);
     let reloads = reload::spawn(app.clone(), source.clone());
+    let heir = match inherited {
+        Some(inherited) => Some(inherited.succeed(&app).await?),
+        None => None,
+    };
+    let Bound { listeners, admin } = bound;
     let data = data_plane(&app, listeners, data_watch)?;
-    let socket = admin.as_ref().and_then(AdminListener::socket_file);
+    let mut socket = admin.as_ref().and_then(AdminListener::socket_file);
     let control =
         admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
     let mut stop = match until {
         Until::Told(stop) => stop,
-        Until::Signalled => signals::listen(reloads).map_err(StartError::Runtime)?,
+        Until::Signalled => {
+            signals::listen(reloads, app.telemetry.clone()).map_err(StartError::Runtime)?
+        }
     };
+    if let Some(heir) = heir {
+        heir.serve(&app).await;
+    }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     notify::ready("serving generation 1");
     notify::watchdog();
 
-    let mut last = stop.recv().await.unwrap_or(Stop::Drain);
+    let (mut last, successor) = next.until_stopped(&app, &mut stop).await;
+    drop(next);
     app.begin_drain();
-    notify::stopping(app.in_flight());
+    let mut end = None;
+    if let Some(successor) = successor {
+        // The admin plane is the other process's from now on, and so is the file of its socket.
+        socket = None;
+        let _ = admin_stop.send(true);
+        let (over, told) = oneshot::channel();
+        end = Some((over, tokio::spawn(successor.follow(app.clone(), told))));
+        app.closing().set();
+        let _ = data_stop.send(true);
+        // Who sends a request just now on a connection that was idle is answered, and told to close it.
+        let grace = app.gateway().config.server.drain_delay;
+        tracing::info!(in_flight = app.in_flight(), "handed over");
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            told = asked(&mut stop) => last = told,
+        }
+        if last == Stop::Retire {
+            last = Stop::Drain;
+        }
+    } else {
+        notify::stopping(app.in_flight());
+    }
     if last == Stop::Retire {
         let delay = app.gateway().config.server.drain_delay;
         tracing::info!(
@@ -183,11 +197,12 @@ async fn serve(
         );
         last = tokio::select! {
             () = tokio::time::sleep(delay) => Stop::Drain,
-            _ = stop.recv() => Stop::Now,
+            _ = asked(&mut stop) => Stop::Now,
         };
     }
-    app.begin_closing();
+    app.closing().set();
     let _ = data_stop.send(true);
+    app.quiet().set();
     if last == Stop::Drain {
         let limit = app.gateway().config.server.drain_timeout;
         tracing::info!(
@@ -202,7 +217,7 @@ async fn serve(
                 app.cut();
                 let _ = tokio::time::timeout(LAST_WORDS, app.idle()).await;
             }
-            _ = stop.recv() => last = Stop::Now,
+            _ = asked(&mut stop) => last = Stop::Now,
         }
     }
     if last == Stop::Now {
@@ -222,10 +237,76 @@ async fn serve(
     if let Some(socket) = socket {
         socket.remove();
     }
+    if let Some((over, told)) = end {
+        let _ = over.send(());
+        let _ = tokio::time::timeout(LAST_WORDS, told).await;
+    }
+    traces::flush(&app).await;
     app.telemetry.flush();
     app.flush_ledger();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How the process is to end. Who ends already hands nothing over any more.
+async fn asked(stop: &mut mpsc::Receiver<Stop>) -> Stop {
+    loop {
+        match stop.recv().await {
+            Some(Stop::HandOver) => tracing::warn!("one hand-over at a time, and none at the end"),
+            Some(told) => return told,
+            None => return Stop::Now,
+        }
+    }
+}
+
+/// What a process that follows would need.
+struct Next {
+    means: Means,
+    /// `None` where none can follow, with why.
+    heirlooms: Result<Heirlooms, String>,
+}
+
+impl Next {
+    fn of(source: &Source, bound: &Bound) -> Self {
+        let heirlooms = match source {
+            Source::Fixed => {
+                Err("only a process with a configuration file can be followed".to_owned())
+            }
+            Source::File(_) => bound.copies().map_err(|error| error.to_string()),
+        };
+        Self {
+            means: Means::of_this_process(),
+            heirlooms,
+        }
+    }
+
+    /// Serves until told to stop. With the process that has taken over, if that is why.
+    async fn until_stopped(
+        &mut self,
+        app: &Arc<App>,
+        stop: &mut mpsc::Receiver<Stop>,
+    ) -> (Stop, Option<Successor>) {
+        loop {
+            let told = stop.recv().await.unwrap_or(Stop::Drain);
+            if told != Stop::HandOver {
+                return (told, None);
+            }
+            let started = match &self.heirlooms {
+                Err(why) => Err(why.clone()),
+                Ok(heirlooms) => tokio::select! {
+                    started = Successor::start(app, &self.means, heirlooms) => started,
+                    told = asked(stop) => return (told, None),
+                },
+            };
+            match started {
+                Ok(successor) => return (Stop::Drain, Some(successor)),
+                Err(why) => {
+                    tracing::error!(%why, "nobody took over: this process goes on serving");
+                    notify::say(&format!("the upgrade failed: {why}"));
+                }
+            }
+        }
+    }
 }
 
 fn data_plane(
@@ -256,8 +337,10 @@ fn data_plane(
     }
     // What the connections hold is told when the last of them is closed: this one must not be among them.
     drop(shutdown);
+    let app = app.clone();
     Ok(tokio::spawn(async move {
         doors.join_all().await;
+        app.quiet().wait().await;
         // Connections that wait for a request end now.
         proxy.cleanup().await;
     }))
@@ -321,37 +404,6 @@ fn inside(app: &Arc<App>) -> Inside {
         });
         Conversation { stream, over }
     })
-}
-
-fn bind_tcp(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    let bind = || {
-        let socket = TcpListener::bind(addr)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    };
-    bind().map_err(|error| StartError::Bind {
-        addr: addr.to_string(),
-        error,
-    })
-}
-
-/// A socket file that nobody listens on is a remnant and makes room; one in use is another process's.
-fn bind_unix(path: &Path) -> Result<UnixListener, StartError> {
-    let bind = || {
-        let remnant =
-            std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-        if remnant {
-            match UnixStream::connect(path) {
-                Ok(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
-                Err(_) => std::fs::remove_file(path)?,
-            }
-        }
-        let socket = UnixListener::bind(path)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    };
-    let addr = format!("unix:{}", path.display());
-    bind().map_err(|error| StartError::Bind { addr, error })
 }
 
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {

@@ -7,6 +7,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
 use super::history::History;
+use super::latch::Latch;
+use super::log_level::{LogLevel, SetLevel};
+use super::predecessor::Predecessor;
+use super::running::{Run, Running};
+use super::sources::{host, random_text, turns_at_counting};
 use super::start_error::StartError;
 use super::tls::Certificate;
 use crate::config::Config;
@@ -34,8 +39,9 @@ pub(crate) struct App {
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// Turns at counting prompts.
     pub(crate) counting: Arc<Semaphore>,
-    on_reload: OnReload,
+    log_level: LogLevel,
     in_flight: AtomicUsize,
+    running: Running,
     /// The connections of clients.
     pub(crate) places: Arc<Places>,
     /// Bytes of requests that are held, and what they may be at most unless the configuration says it.
@@ -45,9 +51,11 @@ pub(crate) struct App {
     /// Told when the last request in flight ends.
     idle: Notify,
     /// Whether connections are being closed, which is after `server.drain_delay`.
-    closing: AtomicBool,
-    /// Told of that.
-    close: Notify,
+    closing: Latch,
+    /// Whether connections that wait for a request are closed: at once, or when whoever takes over has been found by clients.
+    quiet: Latch,
+    /// The process that this one follows.
+    predecessor: Predecessor,
     /// Told to every relay when the drain is over.
     cut: Notify,
     /// Told of every new configuration.
@@ -73,11 +81,14 @@ pub(crate) struct Snapshot {
 
 /// One request in flight; dropping it ends it.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<App>);
+pub(crate) struct InFlight {
+    app: Arc<App>,
+    run: Arc<Run>,
+}
 
 impl App {
     /// Around a first configuration.
-    pub(crate) fn new(config: Config, on_reload: OnReload) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn new(config: Config, set_level: SetLevel) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
         let telemetry = Arc::new(telemetry);
@@ -107,7 +118,7 @@ impl App {
         Ok(Arc::new(Self {
             certificates,
             ledger: ledger.transpose()?,
-            on_reload,
+            log_level: LogLevel::new(&config.log.level, set_level),
             current: ArcSwap::from_pointee(Snapshot {
                 gateway: Arc::new(gateway),
                 upstreams: Upstreams::default(),
@@ -116,14 +127,16 @@ impl App {
             connections: Arc::new(Connections::new(KEEPALIVE)),
             counting: turns_at_counting(),
             in_flight: AtomicUsize::new(0),
+            running: Running::default(),
             places: Places::new(descriptors(), telemetry.clone()),
             telemetry,
             buffered: Arc::default(),
             quarter_of_memory: quarter_of_memory(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
-            closing: AtomicBool::new(false),
-            close: Notify::new(),
+            closing: Latch::default(),
+            quiet: Latch::default(),
+            predecessor: Predecessor::default(),
             cut: Notify::new(),
             reloads: Notify::new(),
             host: host(),
@@ -231,7 +244,8 @@ impl App {
 
     /// Tells what lives outside the data plane of the configuration now in force.
     pub(crate) fn reloaded(&self) {
-        (self.on_reload)(&self.gateway().config);
+        // What cannot be set was set from outside, and stays.
+        let _ = self.log_level.set(&self.gateway().config.log.level);
     }
 
     /// Reads the certificates again, and those of `config`. `Err` says which cannot be used; then none is taken.
@@ -264,7 +278,10 @@ impl App {
             self.leave();
             return None;
         }
-        Some(InFlight(self.clone()))
+        Some(InFlight {
+            app: self.clone(),
+            run: self.running.enter(),
+        })
     }
 
     /// A share of the memory for the body of one request.
@@ -286,25 +303,28 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Connections end as soon as nothing is in flight on them.
-    pub(crate) fn begin_closing(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-        self.close.notify_waiters();
+    /// Set when connections end as soon as nothing is in flight on them.
+    pub(crate) fn closing(&self) -> &Latch {
+        &self.closing
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+    /// Set when connections that wait for a request are closed.
+    pub(crate) fn quiet(&self) -> &Latch {
+        &self.quiet
     }
 
-    /// Resolves when connections are being closed.
-    pub(crate) async fn until_closing(&self) {
-        let told = self.close.notified();
-        tokio::pin!(told);
-        // From here on nothing is missed.
-        told.as_mut().enable();
-        if !self.is_closing() {
-            told.await;
-        }
+    /// The process that this one follows, if it still serves.
+    pub(crate) fn predecessor(&self) -> &Predecessor {
+        &self.predecessor
+    }
+
+    pub(crate) fn log_level(&self) -> &LogLevel {
+        &self.log_level
+    }
+
+    /// The requests that are served now.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Waits until nothing is in flight.
@@ -400,41 +420,18 @@ impl std::fmt::Debug for App {
     }
 }
 
+impl InFlight {
+    /// What is shown of it while it runs.
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.leave();
+        self.app.running.leave(&self.run);
+        self.app.leave();
     }
-}
-
-/// 256 bits that nobody can foresee; `None` when the system has no randomness.
-pub(crate) fn random_bytes() -> Option<[u8; 32]> {
-    use ring::rand::SecureRandom as _;
-    let mut bytes = [0_u8; 32];
-    ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// The same as text.
-pub(crate) fn random_text() -> Option<String> {
-    let bytes = random_bytes()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "weir".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-/// What else is to follow a new configuration.
-pub type OnReload = Box<dyn Fn(&Config) + Send + Sync>;
-
-/// How many prompts are counted at once: half of the cores, so that streams go on.
-fn turns_at_counting() -> Arc<Semaphore> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Arc::new(Semaphore::new(cores.div_ceil(2)))
 }
 
 /// How long a committed answer has to end itself when the drain is over, before whatever is left is ended for it.

@@ -19,6 +19,16 @@ pub(super) fn reloading() {
     }
 }
 
+/// One line for people.
+pub(crate) fn say(status: &str) {
+    tell(&[NotifyState::Status(status)]);
+}
+
+/// Another process of this service is the one to look after from now on.
+pub(crate) fn followed_by(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
 /// The process ends when what is in flight has ended.
 pub(crate) fn stopping(in_flight: usize) {
     let status = format!("draining, {in_flight} requests in flight");

@@ -78,7 +78,8 @@ async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot:
                 seen = look(&app, &path).await;
                 let _ = answer.send(verdict);
             }
-            _ = ticks.tick() => {
+            // A process that is about to end keeps to what it has: another one reads the file.
+            _ = ticks.tick(), if !app.is_draining() => {
                 let now = look(&app, &path).await;
                 if now == seen {
                     settling = None;

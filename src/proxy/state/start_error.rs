@@ -22,6 +22,8 @@ pub enum StartError {
         path: PathBuf,
         error: std::io::Error,
     },
+    /// The process that this one was to follow did not hand over.
+    Handover(String),
 }
 
 impl std::fmt::Display for StartError {
@@ -37,6 +39,7 @@ impl std::fmt::Display for StartError {
             Self::AccessLog { path, error } => {
                 write!(f, "cannot open the access log {}: {error}", path.display())
             }
+            Self::Handover(why) => write!(f, "cannot take over: {why}"),
             Self::Ledger { path, error } => {
                 write!(f, "cannot open the ledger {}: {error}", path.display())
             }

@@ -2,6 +2,7 @@
 pub(super) mod accounts;
 mod addresses;
 mod ask;
+pub(super) mod collector;
 pub(super) mod connect;
 mod dial;
 mod egress;

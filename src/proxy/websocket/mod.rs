@@ -40,7 +40,7 @@ pub(super) async fn serve(
     session: &mut Session,
     exchange: &mut Exchange,
 ) -> Result<(), Refusal> {
-    if app.is_closing() {
+    if app.closing().is_set() {
         return Err(Refusal::Draining);
     }
     let accepted = accepted(session).ok_or(Refusal::WebSocket)?;
@@ -137,7 +137,7 @@ impl Socket {
         let mut pings = tokio::time::interval(PING_EVERY);
         pings.reset();
         let age = tokio::time::sleep(max_age);
-        let (drain, cut) = (app.until_closing(), app.until_well_cut());
+        let (drain, cut) = (app.closing().wait(), app.until_well_cut());
         tokio::pin!(age, drain, cut);
         loop {
             let step = tokio::select! {

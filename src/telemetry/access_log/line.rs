@@ -61,7 +61,19 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.number("bytes_in", Some(outcome.bytes_in));
     object.number("bytes_out", Some(outcome.bytes_out));
     object.text("via", outcome.via);
+    object.text("user_agent", outcome.user_agent.as_deref());
+    object.hex("session", outcome.session);
+    object.number("tokens_per_s", tokens_per_second(outcome));
     object.end();
+}
+
+/// How fast tokens came once they did; `None` where too little is known to say.
+fn tokens_per_second(outcome: &Outcome) -> Option<u64> {
+    let output = outcome.usage.as_ref()?.output;
+    let first = outcome.time_to_first_token.filter(|_| outcome.stream)?;
+    let took = outcome.duration.checked_sub(first)?.as_millis();
+    let per_second = (u128::from(output) * 1000).checked_div(took)?;
+    u64::try_from(per_second).ok().filter(|rate| *rate > 0)
 }
 
 /// Writes the members of one object. Member names are ours and need no escaping.
@@ -105,6 +117,15 @@ impl<'a> Object<'a> {
         self.name(name);
         match value {
             Some(value) => digits(value, self.out),
+            None => self.null(),
+        }
+    }
+
+    /// In 16 digits.
+    fn hex(&mut self, name: &str, value: Option<u64>) {
+        self.name(name);
+        match value {
+            Some(value) => print(self.out, format_args!("\"{value:016x}\"")),
             None => self.null(),
         }
     }
@@ -310,7 +331,8 @@ mod tests {
             r#""detail":null,"stream":true,"#,
             r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
             r#""usage_source":"reported","cost_usd":0.25,"ttft_ms":2100,"duration_ms":12500,"overhead_us":80,"#,
-            r#""dropped":[],"violations":[],"bytes_in":1000,"bytes_out":2000,"via":null}"#,
+            r#""dropped":[],"violations":[],"bytes_in":1000,"bytes_out":2000,"via":null,"#,
+            r#""user_agent":"claude-cli/2.1","session":"0123456789abcdef","tokens_per_s":1}"#,
             "\n",
         );
         assert_eq!(text(&answered()), expected);

@@ -24,6 +24,7 @@ impl Row {
             &mut outcome.model_asked,
             &mut outcome.model_served,
             &mut outcome.detail,
+            &mut outcome.user_agent,
         ] {
             text.iter_mut().for_each(cut);
         }
@@ -58,7 +59,12 @@ impl Row {
     /// Bytes that it takes, about: what its parts hold, without what an allocator adds.
     pub fn bytes(&self) -> usize {
         let outcome = &self.outcome;
-        let texts = [&outcome.model_asked, &outcome.model_served, &outcome.detail];
+        let texts = [
+            &outcome.model_asked,
+            &outcome.model_served,
+            &outcome.detail,
+            &outcome.user_agent,
+        ];
         let texts: usize = texts.into_iter().flatten().map(String::capacity).sum();
         size_of::<Self>()
             + texts

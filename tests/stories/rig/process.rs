@@ -3,12 +3,13 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Call, KEY, PATIENCE, eventually};
 
 /// A running `weir`; killed when dropped.
 pub struct Process {
-    child: Child,
+    child: Mutex<Child>,
     dir: tempfile::TempDir,
 }
 
@@ -89,7 +90,10 @@ impl Process {
             .stderr(file("stderr"))
             .spawn()
             .expect("weir exists");
-        Self { child, dir }
+        Self {
+            child: Mutex::new(child),
+            dir,
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -137,21 +141,32 @@ impl Process {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.child.lock().expect("no panic").id().to_string();
         let status = Command::new("kill").args(["-s", name, &id]).status();
         assert!(status.expect("kill exists").success());
     }
 
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_some()
+        self.ended().is_some()
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().expect("no panic");
+        child.try_wait().expect("a child")
     }
 
     /// Waits for its end.
     pub fn exit(&mut self) -> ExitStatus {
+        self.ends()
+    }
+
+    /// The same, while others look at it.
+    pub fn ends(&self) -> ExitStatus {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(std::time::Instant::now() < deadline, "it does not end");
@@ -162,7 +177,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

@@ -11,7 +11,8 @@ use crate::config::{self, Config};
 use crate::keys;
 use crate::proxy::admin::answer::Answer;
 use crate::proxy::admin::times::timestamp;
-use crate::proxy::state::app::{App, random_bytes, random_text};
+use crate::proxy::state::app::App;
+use crate::proxy::state::sources::{random_bytes, random_text};
 
 /// A change that the checker has nothing against. Dropped, it leaves nothing behind.
 pub(super) struct Plan {

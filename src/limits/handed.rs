@@ -1,0 +1,90 @@
+//! What a process that ends tells the one that follows it: what was used, first as a whole, then what is added.
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Limits, Scope, Totals};
+
+/// What one key, group, project or everyone used. In the first message all of today and this month; later what came
+/// since the message before.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Handed {
+    pub scope: String,
+    pub name: Arc<str>,
+    /// As [`Totals::figures`].
+    pub day: [u64; 8],
+    pub month: [u64; 8],
+    /// Requests and tokens of the last minute; in the first message only.
+    pub minute: (u64, u64),
+    /// Requests that the ending process still serves, and what is set aside for them by unit.
+    pub in_flight: u32,
+    pub reserved: [u64; 3],
+}
+
+impl Handed {
+    pub(super) fn scope(&self) -> Option<Scope> {
+        let mut all = Scope::ALL.into_iter();
+        all.find(|scope| scope.as_str() == self.scope)
+    }
+
+    /// Whether it says anything.
+    pub(super) fn is_empty(&self) -> bool {
+        let rest = Self {
+            scope: String::new(),
+            name: Arc::default(),
+            ..self.clone()
+        };
+        rest == Self::default()
+    }
+}
+
+/// What was told already, so that nothing is told twice.
+#[derive(Debug, Default)]
+pub struct Telling {
+    /// What each had used by then, since the process began.
+    told: HashMap<(&'static str, Arc<str>), Totals>,
+    /// Whether the last message told of requests in flight.
+    busy: bool,
+}
+
+impl Telling {
+    /// The first message, and what goes on from it.
+    pub fn begin(limits: &Limits, now: Instant, wall: SystemTime) -> (Self, Vec<Handed>) {
+        let mut telling = Self::default();
+        let first = limits.memos(now, wall).map(|(scope, handed, ever)| {
+            telling
+                .told
+                .insert((scope.as_str(), Arc::clone(&handed.name)), ever);
+            handed
+        });
+        let first = first.filter(|handed| !handed.is_empty()).collect();
+        telling.busy = true;
+        (telling, first)
+    }
+
+    /// What came since, and what is still in flight; empty when there is nothing to say.
+    pub fn go_on(&mut self, limits: &Limits, now: Instant, wall: SystemTime) -> Vec<Handed> {
+        let mut news = Vec::new();
+        let mut in_flight = false;
+        for (scope, handed, ever) in limits.memos(now, wall) {
+            let told = self.told.entry((scope.as_str(), Arc::clone(&handed.name)));
+            let told = told.or_default();
+            let since = ever.without(told).figures();
+            *told = ever;
+            in_flight |= handed.in_flight > 0;
+            news.push(Handed {
+                day: since,
+                month: since,
+                minute: (0, 0),
+                ..handed
+            });
+        }
+        let was_busy = std::mem::replace(&mut self.busy, in_flight);
+        // Who was busy and is no longer has to be told once more: nothing is in flight there.
+        news.retain(|handed| was_busy || !handed.is_empty());
+        news
+    }
+}

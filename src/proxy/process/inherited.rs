@@ -1,0 +1,145 @@
+//! The new side of a handover: the sockets, what the process before knew, and what it still settles.
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::handover::{Heard, State, ToNew, ToOld, converse, receive_sockets, say};
+use crate::proxy::state::app::App;
+use crate::proxy::state::start_error::StartError;
+
+/// What the process before has handed over so far.
+#[derive(Debug)]
+pub struct Inherited {
+    sockets: Vec<(String, OwnedFd)>,
+    stream: UnixStream,
+}
+
+impl Inherited {
+    /// From standard input, where a running Weir puts it. `Err` says what to do instead.
+    pub fn receive() -> Result<Self, String> {
+        let wrong = |error: std::io::Error| {
+            format!(
+                "`--upgrade` is given by a running Weir to the process that follows it, and there is none here ({error}): \
+                 send SIGQUIT to the running one"
+            )
+        };
+        let input = std::io::stdin().as_fd().try_clone_to_owned();
+        let stream = UnixStream::from(input.map_err(wrong)?);
+        stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
+        let (hello, sockets) = receive_sockets(&stream).map_err(wrong)?;
+        Ok(Self {
+            sockets: hello.names.into_iter().zip(sockets).collect(),
+            stream,
+        })
+    }
+
+    /// The socket that was bound for this, once.
+    pub(super) fn take(&mut self, name: &str) -> Option<OwnedFd> {
+        let place = self.sockets.iter().position(|(known, _)| known == name)?;
+        Some(self.sockets.remove(place).1)
+    }
+
+    /// Everything is prepared: asks for what the process before knows, and takes it over. Sockets that nobody took are
+    /// closed.
+    pub(super) async fn succeed(self, app: &Arc<App>) -> Result<Heir, StartError> {
+        let broken = |why: &str| StartError::Handover(why.to_owned());
+        let (mut heard, mut write) =
+            converse(self.stream).map_err(|error| broken(&error.to_string()))?;
+        let asked = async {
+            say(&mut write, &ToOld::Ready).await.ok()?;
+            loop {
+                if let ToNew::State(state) = heard.next().await? {
+                    return Some(state);
+                }
+            }
+        };
+        let state = timeout(PATIENCE, asked).await.ok().flatten();
+        let state = state.ok_or_else(|| broken("the process before has gone"))?;
+        recall(app, &state);
+        Ok(Heir { heard, write })
+    }
+}
+
+fn recall(app: &App, state: &State) {
+    let (gateway, now, wall) = (app.gateway(), Instant::now(), SystemTime::now());
+    gateway.pool.recall(&state.pool, now);
+    gateway.limits.recall(&state.used, true, now, wall);
+}
+
+/// The process that serves now, while the one before ends.
+#[derive(Debug)]
+pub(super) struct Heir {
+    heard: Heard,
+    write: OwnedWriteHalf,
+}
+
+impl Heir {
+    /// Requests are accepted here: the process before may stop. Resolves when a service manager knows whom to hear.
+    pub(super) async fn serve(mut self, app: &Arc<App>) {
+        let told = async {
+            say(&mut self.write, &ToOld::Serving).await.ok()?;
+            loop {
+                if let ToNew::Main = self.heard.next().await? {
+                    return Some(());
+                }
+            }
+        };
+        // One that has gone meanwhile is no reason to stop.
+        let _ = timeout(TELLING, told).await;
+        tokio::spawn(self.follow(app.clone()));
+    }
+
+    /// Takes over what the process before settles, until it has ended.
+    async fn follow(self, app: Arc<App>) {
+        let Self {
+            mut heard,
+            mut write,
+        } = self;
+        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<String>>(8);
+        app.predecessor().is_there(ask);
+        let (said, mut answers) = mpsc::channel(1);
+        let hear = async {
+            while let Some(message) = heard.next().await {
+                match message {
+                    ToNew::Used(used) => {
+                        let (now, wall) = (Instant::now(), SystemTime::now());
+                        app.gateway().limits.recall(&used, false, now, wall);
+                    }
+                    ToNew::Metrics(text) => {
+                        let _ = said.send(text).await;
+                    }
+                    ToNew::State(_) | ToNew::Main => {}
+                }
+            }
+        };
+        let relay = async {
+            while let Some(answer) = asked.recv().await {
+                let Ok(()) = say(&mut write, &ToOld::Metrics).await else {
+                    return;
+                };
+                if let Some(text) = answers.recv().await {
+                    let _ = answer.send(text);
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = hear => {}
+            () = relay => {}
+        }
+        app.predecessor().is_gone();
+        app.gateway().limits.alone();
+        tracing::info!("the process before has ended");
+    }
+}
+
+/// How long the process before may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long it may take to tell a service manager of this one.
+const TELLING: Duration = Duration::from_secs(5);
