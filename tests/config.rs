@@ -170,6 +170,20 @@ fn settings<'a>(
             .expect("a definition");
         return settings(definition, root, path, found);
     }
+    // What may be written in several forms.
+    if let Some(forms) = schema.get("anyOf").and_then(Value::as_array)
+        && path == "prices"
+    {
+        for form in forms {
+            settings(form, root, path, found);
+        }
+        return;
+    }
+    // Its entries are those of the plain list.
+    if path == "prices.list" {
+        found.push((path.to_owned(), schema));
+        return;
+    }
     if let Some(items) = schema.get("items") {
         return settings(items, root, &format!("{path}[]"), found);
     }
@@ -404,6 +418,10 @@ fn every_setting_of_the_service_arrives() {
         ["https://app.example.com"]
     );
     assert!(
+        config.prices[1].is_known
+            && (config.prices[1].input, config.prices[1].output) == (0.5, 1.5)
+    );
+    assert!(
         (config.prices[0].input - 0.6).abs() < 1e-9 && config.prices[0].cache_write_5m.is_none()
     );
     assert_eq!(
@@ -463,6 +481,17 @@ fn every_limit_arrives() {
             ("fleet".to_owned(), "eu".to_owned())
         ]
     );
+    let alerts = config.alerts.as_ref().expect("alerts");
+    let (webhook, endpoint) = (&alerts.webhook, &alerts.webhook.endpoint);
+    assert_eq!(
+        (&*endpoint.host, &*endpoint.path, endpoint.tls),
+        ("hooks.example.com", "/weir?to=us", true)
+    );
+    let secret = webhook.secret.as_ref().expect("a secret");
+    assert_eq!(secret.expose(), format!("{KEY}-HOOK_SECRET"));
+    assert_eq!(alerts.at, [0.5, 1.0]);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("to=us"), "the URL of a webhook is shown");
     let authorization = prometheus.authorization.as_ref().expect("a token");
     assert!(authorization.is_sensitive());
     let bearer = format!("Bearer {KEY}-PROMETHEUS_TOKEN");

@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod key;
 mod log;
+mod metered;
 mod prices;
 mod reconcile;
 mod run;

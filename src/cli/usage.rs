@@ -1,14 +1,17 @@
 //! `weir usage`: who used what, from the history of a ledger.
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
-use super::{failure, focus, print};
+use super::{failure, focus, metered, print};
+use crate::config;
 use crate::limits::Totals;
 use crate::limits::ledger::{self, Dimension, Row, figures};
 
@@ -16,13 +19,33 @@ use crate::limits::ledger::{self, Dimension, Row, figures};
 #[derive(Debug, Args)]
 pub(super) struct Usage {
     /// The ledger's file, as `ledger.path` of the configuration has it
-    #[arg(long, value_name = "PATH")]
-    ledger: PathBuf,
+    #[arg(
+        long,
+        value_name = "PATH",
+        required_unless_present = "prometheus",
+        conflicts_with = "prometheus"
+    )]
+    ledger: Option<PathBuf>,
+    /// Instead of a ledger, the Prometheus that scrapes every Weir of a fleet: its base URL. It knows days and one of key, group
+    /// and project
+    #[arg(long, value_name = "URL", conflicts_with = "focus")]
+    prometheus: Option<String>,
+    /// The environment variable that holds the token for that Prometheus
+    #[arg(long, value_name = "NAME", requires = "prometheus")]
+    token_env: Option<String>,
+    /// The `timezone` of the configuration, whose days Prometheus knows
+    #[arg(
+        long,
+        value_name = "ZONE",
+        default_value = "UTC",
+        requires = "prometheus"
+    )]
+    timezone: String,
     /// The first day: `today`, `month` (this calendar month), a number of days (`30d`, today included) or a date
     #[arg(long, default_value = "30d", value_parser = since)]
     since: Since,
-    /// What to group by, comma-separated: key, group, project, model, account, day
-    #[arg(long, value_delimiter = ',', default_value = "key,model", value_parser = dimension)]
+    /// What to group by, comma-separated: key, group, project, model, account, day [default: key,model; of a Prometheus key]
+    #[arg(long, value_delimiter = ',', value_parser = dimension)]
     by: Vec<Dimension>,
     /// One JSON document
     #[arg(long, conflicts_with = "csv")]
@@ -44,18 +67,56 @@ enum Since {
 
 impl Usage {
     pub(super) fn run(self) -> ExitCode {
-        let today = Timestamp::now()
-            .to_zoned(jiff::tz::TimeZone::system())
-            .date();
-        let text = self.text(today);
-        match text.and_then(|text| print(&text)) {
+        let text = match (&self.prometheus, &self.ledger) {
+            (Some(url), _) => self.metered(url),
+            (None, Some(ledger)) => {
+                let today = Timestamp::now().to_zoned(TimeZone::system()).date();
+                let text = self.text(ledger, today);
+                text.map_err(|error| format!("{}: {error}", ledger.display()))
+            }
+            (None, None) => Err("there is neither `--ledger` nor `--prometheus`".to_owned()),
+        };
+        match text.and_then(|text| print(&text).map_err(|error| error.to_string())) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(&format!("{}: {error}", self.ledger.display())),
+            Err(why) => failure(&why),
         }
     }
 
-    fn text(&self, today: Date) -> std::io::Result<String> {
-        let history = ledger::directory(&self.ledger);
+    /// What a Prometheus knows.
+    fn metered(&self, url: &str) -> Result<String, String> {
+        let token = self.token_env.as_deref().map(|name| {
+            std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))
+        });
+        let server = config::prometheus_at(url, token.transpose()?.as_deref())
+            .map_err(|why| format!("--prometheus: {why}"))?;
+        let zone = TimeZone::get(&self.timezone).map_err(|error| format!("--timezone: {error}"))?;
+        let first = self
+            .since
+            .first(Timestamp::now().to_zoned(zone.clone()).date());
+        let by = self.grouped(&[Dimension::Key]);
+        let rows = metered::report(&server, &zone, first, by)
+            .map_err(|why| format!("{}: {why}", server.endpoint.origin))?;
+        Ok(if self.json {
+            format!("{:#}\n", document(by, first, &rows))
+        } else if self.csv {
+            ledger::csv(by, &rows)
+        } else {
+            table(by, &rows)
+        })
+    }
+
+    /// What is grouped by, or else this.
+    fn grouped<'a>(&'a self, otherwise: &'a [Dimension]) -> &'a [Dimension] {
+        if self.by.is_empty() {
+            otherwise
+        } else {
+            &self.by
+        }
+    }
+
+    fn text(&self, ledger: &Path, today: Date) -> std::io::Result<String> {
+        let by = self.grouped(&[Dimension::Key, Dimension::Model]);
+        let history = ledger::directory(ledger);
         if !history.is_dir() {
             let message = "there is no history beside it; it begins with the first request of a Weir whose `ledger.path` this is";
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
@@ -64,16 +125,20 @@ impl Usage {
         // The ledger's days may be of another zone, and a day ahead.
         let last = today.saturating_add(1.day());
         if self.focus {
-            let rows = ledger::report(&self.ledger, (first, last), &focus::BY)?;
+            let rows = ledger::report(ledger, (first, last), &focus::BY)?;
             return Ok(focus::csv(&rows));
         }
-        let rows = ledger::report(&self.ledger, (first, last), &self.by)?;
+        let rows = ledger::report(ledger, (first, last), by)?;
+        let unbilled = unbilled(&ledger::report(ledger, (first, last), &focus::BY)?);
         Ok(if self.json {
-            format!("{:#}\n", document(&self.by, first, &rows))
+            let mut document = document(by, first, &rows);
+            document["unpriced"] = unbilled.iter().map(Unbilled::document).collect();
+            format!("{document:#}\n")
         } else if self.csv {
-            ledger::csv(&self.by, &rows)
+            ledger::csv(by, &rows)
         } else {
-            table(&self.by, &rows)
+            let unbilled: String = unbilled.iter().map(Unbilled::line).collect();
+            table(by, &rows) + &unbilled
         })
     }
 }
@@ -110,6 +175,52 @@ fn dimension(text: &str) -> Result<Dimension, String> {
         let names = Dimension::ALL.map(Dimension::as_str).join(", ");
         format!("expected one of {names}")
     })
+}
+
+/// What was used of one model at no cost, because it had no price then, or one of 0.
+struct Unbilled {
+    model: String,
+    totals: Totals,
+}
+
+impl Unbilled {
+    fn document(&self) -> Value {
+        let tokens = self.totals.usage.total();
+        json!({ "model": self.model, "requests": self.totals.requests, "tokens": tokens })
+    }
+
+    fn line(&self) -> String {
+        let model = if self.model.is_empty() {
+            "unknown model".to_owned()
+        } else {
+            clean(&self.model)
+        };
+        let (requests, tokens) = (self.totals.requests, self.totals.usage.total());
+        format!("no price: {model}, {requests} requests, {tokens} tokens at no cost\n")
+    }
+}
+
+/// By model, the most tokens first. `rows` are as fine as a history has them: a model that was given a price in between costs
+/// something on other days.
+fn unbilled(rows: &[Row]) -> Vec<Unbilled> {
+    let at = focus::BY.iter().position(|by| *by == Dimension::Model);
+    let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
+    for row in rows {
+        if row.totals.nano_usd == 0 && row.totals.usage.total() > 0 {
+            let model = at.and_then(|at| row.names.get(at));
+            let sum = sums.entry(model.map_or("", String::as_str)).or_default();
+            sum.add(&row.totals);
+        }
+    }
+    let mut list: Vec<Unbilled> = sums
+        .into_iter()
+        .map(|(model, totals)| Unbilled {
+            model: model.to_owned(),
+            totals,
+        })
+        .collect();
+    list.sort_by_key(|unbilled| std::cmp::Reverse(unbilled.totals.usage.total()));
+    list
 }
 
 fn sum(rows: &[Row]) -> Totals {
@@ -229,6 +340,41 @@ mod tests {
         );
         assert!(table(&[], &[]).contains("0.0000"));
         assert_eq!(clean("a\u{1b}[2J"), "a?[2J");
+    }
+
+    #[test]
+    fn what_cost_nothing_is_named() {
+        let row = |day: &str, model: &str, input: u64, nano_usd: u64| {
+            let names = [day, "main", model, "key", "", ""];
+            let mut totals = Totals {
+                requests: 1,
+                nano_usd,
+                ..Totals::default()
+            };
+            totals.usage.input = input;
+            Row {
+                names: names.map(str::to_owned).to_vec(),
+                totals,
+            }
+        };
+        let rows = [
+            row("2026-11-01", "new", 7, 0),
+            row("2026-11-02", "new", 5, 0),
+            row("2026-11-03", "new", 5, 9),
+            row("2026-11-01", "gpt-5", 9, 3),
+            row("2026-11-01", "counted", 0, 0),
+            row("2026-11-01", "dear\u{1b}", 100, 0),
+        ];
+        let list = unbilled(&rows);
+        let lines: String = list.iter().map(Unbilled::line).collect();
+        assert_eq!(
+            lines,
+            "no price: dear?, 1 requests, 100 tokens at no cost\nno price: new, 2 requests, 12 tokens at no cost\n"
+        );
+        assert_eq!(
+            list[1].document(),
+            json!({ "model": "new", "requests": 2, "tokens": 12 })
+        );
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::compile::{Missing, World, compile};
+use http::HeaderValue;
+
+use super::compile::{Missing, World, base_url, compile};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
 use super::secret::hex;
@@ -17,7 +19,7 @@ use super::yaml::decode::Decode;
 use super::yaml::document::{self, Node};
 use super::yaml::faults::Faults;
 use super::yaml::fragments;
-use super::{Config, Shown};
+use super::{Config, Prometheus, Shown};
 
 /// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
@@ -65,6 +67,30 @@ pub fn parse(
 ) -> Result<Config, Vec<Diagnostic>> {
     let sources = Sources::of(text.to_owned(), directory_of(file_name), env);
     build(file_name, &sources, env, Missing::Refused)
+}
+
+/// A Prometheus at this base URL, with the token that it wants; or what is wrong with them.
+pub fn prometheus_at(url: &str, token: Option<&str>) -> Result<Prometheus, String> {
+    if url.contains('@') {
+        return Err("found a URL with a credential in it, expected one without".to_owned());
+    }
+    let endpoint = base_url(url, 1)
+        .map_err(|_| "expected a URL such as `http://127.0.0.1:9090`".to_owned())?;
+    let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+    let mut authorization = authorization
+        .transpose()
+        .map_err(|_| "the token has characters that no header may hold".to_owned())?;
+    if let Some(value) = &mut authorization {
+        value.set_sensitive(true);
+    }
+    Ok(Prometheus {
+        endpoint,
+        instance: None,
+        poll: Duration::ZERO,
+        timeout: Duration::from_secs(60),
+        matchers: Vec::new(),
+        authorization,
+    })
 }
 
 /// What [`Config::hash`] would be of what is on disk now; `None` = it cannot be read.

@@ -73,7 +73,9 @@ fn is_secret(open: &[Open]) -> bool {
     if above.contains(&"when") || matches!(own, "env" | "file") {
         return false;
     }
-    SECRET.contains(&own) || above.first().is_some_and(|above| TABLES.contains(above))
+    // Whoever knows the URL of a webhook may post to it.
+    let posts = own == "url" && above.first() == Some(&"webhook");
+    posts || SECRET.contains(&own) || above.first().is_some_and(|above| TABLES.contains(above))
 }
 
 /// A URL with a user in it.
@@ -172,6 +174,15 @@ mod tests {
         let shown = masked(text).expect("YAML");
         let expected = "version: 1\nadmin: { token: ***, tokens: [{ name: ops, sha256: ***, role: admin }] } # was ***\naccounts:\n  - name: ä # günstig\n    key: ***\n    egress: ***\n    headers: { x-a: *** , x-c: { env: C } }\n    base_url: ***\n  - { name: b, keys: [***, { env: TWO }], key: { file: /k } }\n  - name: c\n    key: |\n      ***\n    weight: 3\nroutes: [{ when: { key: \"team-*\" } }]\nkeys:\n  - { name: k, key: *** }\n";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_url_of_a_webhook_is_one() {
+        let text = "alerts: { webhook: { url: https://h/T0KEN, secret: s }, at: [1] }\nprometheus: { url: http://p }\n";
+        let expected = "alerts: { webhook: { url: ***, secret: *** }, at: [1] }\nprometheus: { url: http://p }\n";
+        assert_eq!(masked(text).as_deref(), Some(expected));
+        let text = "alerts: { webhook: { url: { env: HOOK } } }";
+        assert_eq!(masked(text).as_deref(), Some(text));
     }
 
     #[test]

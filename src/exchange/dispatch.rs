@@ -366,6 +366,7 @@ impl Dispatch {
 
     /// Remembers where the response can be continued: before its client can know its id.
     pub fn note_response(&mut self, dispatched: &Dispatched, relaying: &Relaying, now: Instant) {
+        self.note_pending(relaying, now);
         let kept = self.keep(relaying);
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
             let pool = &self.gateway.pool;

@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::dispatch::{Dispatch, Step};
+use super::later::Claim;
 use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
@@ -51,6 +52,8 @@ pub struct Dispatched {
     sent_whole: bool,
     /// What the upstream answered, once it has.
     pub(super) status: Option<StatusCode>,
+    /// Whether it fetches a response whose use is to be booked.
+    books: bool,
     /// How the text of a stream is regrouped.
     regroup: Option<Unit>,
     /// The credential, where the account has no key of its own.
@@ -67,6 +70,7 @@ impl Dispatch {
         self.served.pool = Some(pick.pool);
         self.served.model = Some(pick.model.clone()).filter(|model| !model.is_empty());
         self.served.affinity = pick.affinity;
+        self.claim_response();
         self.served.dropped.clear();
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
         let body = &self.admitted.body;
@@ -104,12 +108,30 @@ impl Dispatch {
         None
     }
 
+    /// A response that was made in the background may be done now: this request is to book it, by its model.
+    fn claim_response(&mut self) {
+        let Some(side) = self.admitted.call.side.as_deref() else {
+            return;
+        };
+        if self.served.claim.is_none()
+            && let Some(id) = side.fetched()
+        {
+            let later = &self.gateway.later;
+            self.served.claim = later.claim(id, &self.admitted.key.name);
+        }
+        let response = self.served.claim.as_ref().and_then(Claim::response);
+        if let Some(response) = response {
+            self.served.model.clone_from(&response.who.model);
+        }
+    }
+
     fn as_it_came(&self, pick: Pick, now: Instant) -> Dispatched {
         let admitted = &self.admitted;
         let sent = Asking::new(&self.gateway, &pick, now).as_it_came(admitted);
         Dispatched {
             stream: admitted.stream,
             regroup: admitted.rewrites.regroup,
+            books: self.served.claim.is_some(),
             ..Dispatched::new(pick, admitted.call.clone(), sent, now)
         }
     }
@@ -270,6 +292,7 @@ impl Dispatched {
             sent: false,
             sent_whole: false,
             status: None,
+            books: false,
             regroup: None,
             token: None,
             translation: None,
@@ -360,7 +383,7 @@ impl Dispatched {
                 let relaying =
                     Relaying::new(self.call.dialect, self.stream, status, headers, secret);
                 match self.call.side.as_deref() {
-                    Some(side) => relaying.aside(side.model != Place::Nowhere),
+                    Some(side) => relaying.aside(side.model != Place::Nowhere || self.books),
                     None => relaying,
                 }
             }

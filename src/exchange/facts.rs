@@ -19,6 +19,8 @@ pub(super) struct Facts {
     /// Where the head of the answer names it (Gemini).
     tier_of_head: Option<&'static str>,
     response_id: Option<String>,
+    /// Whether it is still being made, in the background; `None` = it does not say.
+    pending: Option<bool>,
 }
 
 impl Facts {
@@ -62,6 +64,7 @@ impl Facts {
     pub(super) fn read(&mut self, dialect: Dialect, body: &[u8], answer: Answer) {
         self.used = answer.usage.map(|stated| (stated, UsageSource::Reported));
         self.service_tier = answer.service_tier;
+        self.pending = answer.response_id.is_some().then_some(answer.pending);
         self.response_id = answer.response_id;
         self.written = passthrough::written_in(dialect, body);
     }
@@ -94,6 +97,10 @@ impl Facts {
 
     pub(super) fn service_tier(&self) -> Option<&str> {
         self.service_tier.as_deref().or(self.tier_of_head)
+    }
+
+    pub(super) fn pending(&self) -> Option<bool> {
+        self.pending
     }
 
     pub(super) fn response_id(&self) -> Option<&str> {

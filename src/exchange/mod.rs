@@ -21,6 +21,7 @@ mod facts;
 mod form;
 pub mod framing;
 pub mod headers;
+pub mod later;
 pub mod limits;
 pub mod local;
 pub mod me;
@@ -59,6 +60,7 @@ use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
+use later::Later;
 use store::Store;
 pub use stream_usage::Unwilling;
 
@@ -78,6 +80,8 @@ pub struct Gateway {
     pub unwilling: Unwilling,
     /// Answers that clients may go on from. Survives reloads that do not turn it off.
     pub store: Arc<Store>,
+    /// Responses that are made in the background. Survives reloads.
+    pub later: Arc<Later>,
 }
 
 impl Gateway {
@@ -105,6 +109,9 @@ impl Gateway {
                 .map(|before| Arc::clone(&before.tokens))
                 .unwrap_or_default(),
             unwilling: Unwilling::default(),
+            later: before
+                .map(|before| Arc::clone(&before.later))
+                .unwrap_or_default(),
             config,
         }
     }
@@ -123,6 +130,7 @@ impl Gateway {
             tokens: Arc::clone(&self.tokens),
             unwilling: Unwilling::default(),
             store: Arc::clone(&self.store),
+            later: Arc::default(),
         }
     }
 }

@@ -168,6 +168,13 @@ impl Relaying {
         let read = match self.body {
             Body::Fault(_) => true,
             Body::Whole(_) => tells && has_media_type(&self.headers, "application/json"),
+            // Pictures and sound that come as events: they pass at once, and the end says what was used.
+            Body::Stream(_) | Body::Misshapen(_)
+                if tells && has_media_type(&self.headers, "text/event-stream") =>
+            {
+                self.body = Body::Whole(Whole::passing());
+                true
+            }
             _ => false,
         };
         if !read {
@@ -393,6 +400,11 @@ impl Relaying {
             _ => {}
         }
         self.facts.used()
+    }
+
+    /// Whether the answer is a response that is still being made, in the background; `None` = it does not say.
+    pub(super) fn pending(&self) -> Option<bool> {
+        self.facts.pending()
     }
 
     pub(super) fn commit(&mut self) -> Next {

@@ -7,15 +7,17 @@ use http::{HeaderMap, HeaderValue};
 use super::bill::{self, Bill, Evidence};
 use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
+use super::later::{self, Claim, Response};
 use super::operation::Endpoint;
 use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
-use crate::outcome::{Affinity, Attempt, Outcome};
+use crate::outcome::{Affinity, Attempt, Outcome, UsageSource};
 use crate::pool::{Failure, Next};
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::{Extras, Usage};
+use crate::protocol::hub::usage::{Extras, Stated, Usage};
+use crate::protocol::written::Written;
 
 /// What is known of the account that answered, or failed last.
 #[derive(Debug, Default)]
@@ -28,6 +30,10 @@ pub(super) struct Served {
     pub dialect: Option<Dialect>,
     pub dropped: Vec<&'static str>,
     pub violations: Vec<&'static str>,
+    /// The right to book the response that this request fetches.
+    pub claim: Option<Claim>,
+    /// Whether the response that this request asked for is waited for.
+    pub waits: bool,
 }
 
 impl Dispatch {
@@ -43,9 +49,18 @@ impl Dispatch {
         if self.counts() {
             return;
         }
+        // What is made in the background is booked when it is done.
+        if relaying.pending() == Some(true) && (self.is_aside() || !self.gateway.later.is_full()) {
+            return;
+        }
         let stated = relaying.usage();
         // What is no text is not estimated.
-        if self.is_aside() && stated.is_none() {
+        let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
+        if self.is_aside() && stated.is_none_or(none) {
+            if let (Some(claim), Some(false)) = (&mut self.served.claim, relaying.pending()) {
+                // It failed, and costs nothing.
+                claim.done();
+            }
             return;
         }
         let evidence = Evidence {
@@ -58,6 +73,9 @@ impl Dispatch {
         bill.note(evidence, |written| {
             bill::estimate(gateway, admitted, model.as_deref(), written)
         });
+        if let Some(claim) = &mut self.served.claim {
+            claim.done();
+        }
     }
 
     fn is_aside(&self) -> bool {
@@ -186,6 +204,32 @@ impl Dispatch {
             model: self.served.model.clone(),
             account: account.map(|account| Arc::clone(&account.name)),
         }
+    }
+
+    /// The response is made in the background: it is waited for.
+    pub(super) fn note_pending(&mut self, relaying: &Relaying, now: Instant) {
+        let (Some(id), Some(true)) = (relaying.response_id(), relaying.pending()) else {
+            return;
+        };
+        // Once: it may be done, and booked, by the time that this request is over.
+        if self.is_aside() || std::mem::replace(&mut self.served.waits, true) {
+            return;
+        }
+        let (gateway, admitted) = (&self.gateway, &self.admitted);
+        let model = self.served.model.as_deref();
+        let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
+        let response = Response {
+            id: id.to_owned(),
+            who: self.attribution(),
+            project: admitted.project.clone(),
+            asked: admitted.model.clone(),
+            estimate: bill::estimate(gateway, admitted, model, &Written::default()),
+            held: limits.hold(whom, super::limits::estimate(gateway, admitted).nano_usd),
+            since: now,
+            tries: 0,
+            next: now + later::FIRST,
+        };
+        gateway.later.wait_for(response);
     }
 
     /// What is known to have been used, for limits.

@@ -39,6 +39,16 @@ impl Side {
         rest.split('/').next()
     }
 
+    /// The stored response that this request fetches, whole.
+    pub(super) fn fetched(&self) -> Option<&str> {
+        let rest = self.path.strip_prefix("/v1/responses/")?;
+        match (&self.method, rest.split_once('/')) {
+            (&Method::GET, None) => Some(rest),
+            (&Method::POST, Some((id, "cancel"))) => Some(id),
+            _ => None,
+        }
+    }
+
     /// What a failure here says about the account: nothing about the models that answer, unless the credential is not
     /// accepted at all or nobody can be reached.
     pub(super) fn blame(failure: &Failure, status: Option<StatusCode>) -> Failure {

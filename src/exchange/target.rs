@@ -43,12 +43,16 @@ pub fn call(
     with_query(join(&endpoint.path, upstream), query, account)
 }
 
-/// The path and query of the list of models.
-pub fn models(dialect: Dialect, endpoint: &Endpoint, account: &Account) -> String {
-    let path = match dialect {
+/// Where the list of models is, as Weir writes it.
+pub const fn models(dialect: Dialect) -> &'static str {
+    match dialect {
         Dialect::Gemini => "/v1beta/models",
         _ => "/v1/models",
-    };
+    }
+}
+
+/// The path and query of something that a vendor has beside generation.
+pub fn vendor(dialect: Dialect, path: &str, endpoint: &Endpoint, account: &Account) -> String {
     with_query(
         join(&endpoint.path, Call::Vendor { dialect, path }),
         None,

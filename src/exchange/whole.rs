@@ -10,6 +10,14 @@ pub(super) struct Whole {
 }
 
 impl Whole {
+    /// One of which nothing is held back.
+    pub(super) fn passing() -> Self {
+        Self {
+            held: BytesMut::new(),
+            is_passing: true,
+        }
+    }
+
     /// The next bytes. What may go to the client now, if anything.
     pub(super) fn push(&mut self, chunk: &Bytes) -> Option<Bytes> {
         self.held.extend_from_slice(chunk);

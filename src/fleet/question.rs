@@ -64,6 +64,11 @@ impl Question {
         }
     }
 
+    /// The last value within `range` before `at` of everything that any run exported of a day.
+    pub fn of_everyone(at: u64, range: Duration) -> Self {
+        Self::used(Window::Day, "", &Matchers::default(), at, range)
+    }
+
     /// Tokens that other runs used in the minute before `at`: their last value less that of a minute ago, which a run
     /// that is younger does not have. A run that was silent for longer than an hour seems to be young.
     pub(super) fn last_minute(run_id: &str, matchers: &Matchers, at: u64) -> Self {

@@ -145,6 +145,17 @@ impl Counter {
         }
     }
 
+    /// Reserves so many billionths of a dollar beside the requests.
+    pub fn hold(&mut self, nano_usd: u64) {
+        let reserved = &mut self.reserved[Unit::NanoUsd as usize];
+        *reserved = reserved.saturating_add(nano_usd);
+    }
+
+    /// Gives back what was reserved by [`Self::hold`].
+    pub fn let_go(&mut self, nano_usd: u64) {
+        self.give_back(Unit::NanoUsd, nano_usd);
+    }
+
     fn give_back(&mut self, unit: Unit, amount: u64) {
         let reserved = &mut self.reserved[unit as usize];
         *reserved = reserved.saturating_sub(amount);

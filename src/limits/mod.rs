@@ -7,6 +7,7 @@
 //! A request is admitted by all of its limits or by none, under all of their locks at once, so that nothing is raced
 //! past and a refused request counts nowhere. Tokens and money are reserved by estimate and settled with what was
 //! really used; a [`Permit`] that is dropped unsettled gives the reservation back. Pure: both clocks are arguments.
+pub mod alerts;
 pub mod ledger;
 pub mod refusal;
 pub mod remote;
@@ -33,7 +34,7 @@ use subjects::{Limited, Subjects, lock};
 
 pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
 pub use handed::{Handed, Telling};
-pub use permit::Permit;
+pub use permit::{Held, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};
 pub use spend::{Totals, Windows, nano_usd};
@@ -65,8 +66,15 @@ pub struct Budget {
     /// Of the key, group or project; empty for everyone's.
     pub name: Arc<str>,
     pub limit: Limit,
+    pub used_usd: f64,
+    pub cap_usd: f64,
+}
+
+impl Budget {
     /// 1 = spent. The request that spends a budget may exceed it.
-    pub used_ratio: f64,
+    pub fn used_ratio(&self) -> f64 {
+        self.used_usd / self.cap_usd
+    }
 }
 
 impl Limits {
@@ -140,6 +148,19 @@ impl Limits {
         drop(counters);
         let counters = subjects.iter().map(|limited| limited.counter());
         Ok(Permit::new(counters.collect(), reserved, self.zone.clone()))
+    }
+
+    /// Books what was used by no request that was admitted: it is known only now.
+    pub fn book(&self, whom: Whom, used: &Used, now: Instant, wall: SystemTime) {
+        for limited in self.of(whom) {
+            let mut counter = limited.lock();
+            counter.settle(&Reserved::default(), used, now, wall, &self.zone);
+        }
+    }
+
+    /// Reserves so many billionths of a dollar until it is dropped: they will be used, nobody knows when.
+    pub fn hold(&self, whom: Whom, nano_usd: u64) -> Held {
+        Held::new(self.of(whom).map(Limited::counter).collect(), nano_usd)
     }
 
     /// What the key at this position and its group have used and have left; everyone's is nobody's business.
@@ -281,18 +302,21 @@ impl Limits {
     }
 
     /// Every budget in USD.
-    pub fn budgets(&self, now: Instant, wall: SystemTime) -> impl Iterator<Item = Budget> {
+    pub fn budgets(&self, wall: SystemTime) -> impl Iterator<Item = Budget> {
         let limited = self.all().filter(|limited| limited.caps().has_budget());
         limited.flat_map(move |limited| {
-            let standings = limited
-                .lock()
-                .standings(limited.caps(), now, wall, &self.zone);
-            let budgets = standings.filter(|standing| standing.limit.unit() == Unit::NanoUsd);
-            budgets.map(|standing| Budget {
-                scope: limited.scope(),
-                name: Arc::clone(limited.name()),
-                limit: standing.limit,
-                used_ratio: standing.used / standing.cap,
+            let windows = limited.lock().windows(wall, &self.zone);
+            let limits = Limit::ALL.into_iter();
+            let budgets = limits.filter(|limit| limit.unit() == Unit::NanoUsd);
+            budgets.filter_map(move |limit| {
+                let (used, scale) = (windows.of(limit.span()), limit.unit().scale());
+                Some(Budget {
+                    scope: limited.scope(),
+                    name: Arc::clone(limited.name()),
+                    limit,
+                    used_usd: used.of(Unit::NanoUsd) as f64 / scale,
+                    cap_usd: limited.caps().of(limit)? as f64 / scale,
+                })
             })
         })
     }

@@ -49,3 +49,28 @@ impl Drop for Permit {
         }
     }
 }
+
+/// Money that is reserved for what goes on after its request is over.
+#[derive(Debug, Default)]
+pub struct Held {
+    counters: SmallVec<[Arc<Mutex<Counter>>; 4]>,
+    nano_usd: u64,
+}
+
+impl Held {
+    /// Of these counters.
+    pub(super) fn new(counters: SmallVec<[Arc<Mutex<Counter>>; 4]>, nano_usd: u64) -> Self {
+        for counter in &counters {
+            lock(counter).hold(nano_usd);
+        }
+        Self { counters, nano_usd }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for counter in &self.counters {
+            lock(counter).let_go(self.nano_usd);
+        }
+    }
+}

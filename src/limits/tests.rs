@@ -245,16 +245,16 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     drop(ask(0.5).expect("exactly the budget"));
     let mut half = ask(0.5).expect("the same again");
     half.settle(&used(1, 0.25), now, wall());
-    let budgets: Vec<Budget> = limits.budgets(now, wall()).collect();
+    let budgets: Vec<Budget> = limits.budgets(wall()).collect();
     let [budget] = &budgets[..] else {
         panic!("one budget: {budgets:?}");
     };
     assert_eq!(
-        (budget.scope, &*budget.name, budget.used_ratio),
+        (budget.scope, &*budget.name, budget.used_ratio()),
         (Scope::Key, "team-a", 0.5)
     );
     let unlimited = alone(Caps::default());
-    assert_eq!(unlimited.budgets(now, wall()).count(), 0);
+    assert_eq!(unlimited.budgets(wall()).count(), 0);
     assert!(!unlimited.need_estimate(whom(0)) && limits.need_estimate(whom(0)));
 }
 

@@ -51,17 +51,28 @@ impl Quote<'_> {
     ///
     /// The row is chosen for the whole request. A tier or region without a factor of its own is the standard one.
     pub fn cost(&self, usage: &Usage, tier: Option<&str>, region: Option<&str>) -> f64 {
-        let rates = match &self.long {
+        let rates = self.rates_of(usage);
+        let cached = Usage {
+            cache_read: usage.cache_read,
+            ..Usage::default()
+        };
+        let paid = rates.cost(usage) * self.terms.tier(tier)
+            + rates.cost(&cached) * self.terms.cache_beyond(tier);
+        paid * self.terms.region(region)
+    }
+
+    /// By the length of the whole prompt.
+    fn rates_of(&self, usage: &Usage) -> &Rates {
+        match &self.long {
             Some(long) if usage.prompt() > long.above => &long.rates,
             _ => &self.rates,
-        };
-        rates.cost(usage) * self.terms.tier(tier) * self.terms.region(region)
+        }
     }
 
     /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier.
     fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
         let tier = extras.tier.or(tier);
-        let beyond = self.media.beyond(&extras.media, &self.rates)
+        let beyond = self.media.beyond(&extras.media, self.rates_of(usage))
             * self.terms.tier(tier)
             * self.terms.region(extras.region);
         self.cost(usage, tier, extras.region) + beyond + self.terms.tools.cost(&extras.tools)
@@ -126,14 +137,14 @@ impl PriceTable {
         };
         Some(match found? {
             Found::BuiltIn(row, id) => quote(row, id),
-            Found::Override(position, row) => self.overrides.get(position)?.quote(row),
+            Found::Override(position, row) => self.overrides.get(position)?.quote(row)?,
         })
     }
 
     /// Every price: the configuration's in the order of the file, then the built-in table.
     pub fn list(&self) -> impl Iterator<Item = Quote<'_>> {
         let built_in = rows().map(|(row, id)| quote(row, id));
-        let overrides = self.overrides.iter().map(|entry| entry.quote(None));
+        let overrides = self.overrides.iter().filter_map(|entry| entry.quote(None));
         overrides.chain(built_in)
     }
 
@@ -187,16 +198,17 @@ impl Override {
         }
     }
 
-    /// The price for the models of `row`, or for a model that the table does not know.
-    fn quote(&self, row: Option<&'static Row>) -> Quote<'_> {
-        Quote {
+    /// The price for the models of `row`, or for a model that the table does not know. `None` = what its currency is worth is
+    /// not known.
+    fn quote(&self, row: Option<&'static Row>) -> Option<Quote<'_>> {
+        self.price.is_known.then(|| Quote {
             model: self.price.model.pattern(),
             rates: self.rates,
             long: row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
             media: MediaRates::TEXT,
             terms: row.map_or(&Terms::NONE, |row| row.terms),
             source: "configuration",
-        }
+        })
     }
 }
 
@@ -254,6 +266,7 @@ mod tests {
             cache_read: None,
             cache_write_5m: None,
             cache_write_1h: None,
+            is_known: true,
         }
     }
 
@@ -567,6 +580,26 @@ mod tests {
             .cost("mine", &usage(1, 2, 3, 4, 5), None)
             .expect("a price");
         assert!((cost - 40e-6).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_price_in_a_currency_without_a_rate_is_none() {
+        let unknown = Price {
+            is_known: false,
+            ..price("gpt-5", 1.0, 2.0)
+        };
+        let prices = PriceTable::new(&[unknown, price("gpt-*", 3.0, 4.0)]);
+        let one = usage(1_000_000, 0, 0, 0, 0);
+        // Neither the next entry nor the built-in table stands in: both would be another price.
+        assert_eq!(prices.cost("gpt-5", &one, None), None);
+        assert_eq!(prices.cost("gpt-5-mini", &one, None), Some(3.0));
+        assert_eq!(
+            prices
+                .list()
+                .filter(|quote| quote.source == "configuration")
+                .count(),
+            1
+        );
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct Terms {
     pub regions: &'static [(&'static str, f64)],
     /// Tools that the vendor runs.
     pub tools: Fees,
+    /// Whether what is read from a cache costs the ordinary price also on tiers that are cheaper.
+    pub dear_cache: bool,
 }
 
 /// USD for each call of a tool that the vendor runs.
@@ -122,6 +124,12 @@ impl Fees {
         ..Self::NONE
     };
 
+    /// The generation of 2: 35 USD per 1,000 prompts that were grounded, after those that are free.
+    const GEMINI_2: Self = Self {
+        web_search: 0.035,
+        ..Self::NONE
+    };
+
     pub(super) fn cost(&self, tools: &Tools) -> f64 {
         tools.web_searches as f64 * self.web_search
             + tools.file_searches as f64 * self.file_search
@@ -135,27 +143,55 @@ impl Terms {
         tiers: &[],
         regions: &[],
         tools: Fees::NONE,
+        dear_cache: false,
     };
 
     /// ai.google.dev, flex and priority inference and the batch API: half, and one and four fifths.
     const GEMINI: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.8)],
-        regions: &[],
         tools: Fees::GEMINI,
+        ..Self::NONE
+    };
+
+    /// Models whose context caching costs the same on the cheaper tiers.
+    const GEMINI_DEAR_CACHE: Self = Self {
+        dear_cache: true,
+        ..Self::GEMINI
+    };
+
+    const GEMINI_2: Self = Self {
+        tools: Fees::GEMINI_2,
+        ..Self::GEMINI_DEAR_CACHE
+    };
+
+    const GEMINI_EMBEDDING: Self = Self {
+        tiers: &[("batch", 0.5)],
+        ..Self::NONE
+    };
+
+    /// api.x.ai/v1/language-models: batches at four fifths.
+    const XAI: Self = Self {
+        tiers: &[("batch", 0.8)],
+        ..Self::NONE
+    };
+
+    /// developers.openai.com pricing: pictures and vectors in batches.
+    const OPENAI_BATCH: Self = Self {
+        tiers: &[("batch", 0.5)],
+        ..Self::NONE
     };
 
     /// Half for batches, double for fast mode; `priority` is bought by contract, at no price per token.
     const ANTHROPIC: Self = Self {
         tiers: &[("batch", 0.5), ("fast", 2.0)],
-        regions: &[],
         tools: Fees::ANTHROPIC,
+        ..Self::NONE
     };
 
     /// `inference_geo` costs extra from 4.6 on.
     const ANTHROPIC_REGIONAL: Self = Self {
-        tiers: Self::ANTHROPIC.tiers,
         regions: &[("us", 1.1)],
-        tools: Fees::ANTHROPIC,
+        ..Self::ANTHROPIC
     };
 
     const OPENAI: Self = Self {
@@ -168,13 +204,37 @@ impl Terms {
         ],
         regions: &[("eu", 1.1), ("us", 1.1)],
         tools: Fees::OPENAI,
+        dear_cache: false,
     };
 
     /// The generation of 4 sells priority at one and three quarters.
     const OPENAI_4: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.75)],
-        regions: Self::OPENAI.regions,
-        tools: Fees::OPENAI,
+        ..Self::OPENAI
+    };
+
+    /// developers.openai.com pricing, priority processing: 4.25 for 2.50.
+    const OPENAI_4O: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.7)],
+        ..Self::OPENAI
+    };
+
+    /// 0.25 for 0.15.
+    const OPENAI_4O_MINI: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 5.0 / 3.0)],
+        ..Self::OPENAI
+    };
+
+    /// 0.45 for 0.25.
+    const OPENAI_5_MINI: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.8)],
+        ..Self::OPENAI
+    };
+
+    /// 2.00 for 1.10.
+    const OPENAI_O4_MINI: Self = Self {
+        tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 20.0 / 11.0)],
+        ..Self::OPENAI
     };
 
     const OPENAI_5_5: Self = Self {
@@ -185,13 +245,21 @@ impl Terms {
             ("fast", 2.5),
             ("ultrafast", 6.0),
         ],
-        regions: Self::OPENAI.regions,
-        tools: Fees::OPENAI,
+        ..Self::OPENAI
     };
 
     /// The factor of a service tier; 1 when it has none.
     pub fn tier(&self, name: Option<&str>) -> f64 {
         factor(self.tiers, name)
+    }
+
+    /// What is read from a cache on this tier costs so much of its ordinary price beyond the tier's factor.
+    pub(super) fn cache_beyond(&self, name: Option<&str>) -> f64 {
+        if self.dear_cache {
+            (1.0 - self.tier(name)).max(0.0)
+        } else {
+            0.0
+        }
     }
 
     /// The factor of a region; 1 when it has none.
@@ -328,9 +396,9 @@ fn factor(factors: &[(&str, f64)], name: Option<&str>) -> f64 {
 const ANTHROPIC: &str = "platform.claude.com pricing, 2026-08 to 2026-11";
 const ASSUMED: &str = "unpublished in 2026-11: assumed to cost what 5.1 costs";
 const SECOND_HAND: &str = "assumed: unpublished by Anthropic, from a reseller's page of 2026-11-10";
-const OPENAI: &str = "LiteLLM 1.109.1 price map, citing OpenAI's pricing page, 2026-11";
-const GEMINI: &str = "LiteLLM 1.109.1 price map, citing Gemini Developer API pricing, 2026-11";
-const OTHERS: &str = "LiteLLM 1.109.1 price map, citing the vendor's pricing page, 2026-11";
+const OPENAI: &str = "LiteLLM 1.110.2 price map, citing OpenAI's pricing page, 2026-11";
+const GEMINI: &str = "LiteLLM 1.110.2 price map, citing Gemini Developer API pricing, 2026-11";
+const OTHERS: &str = "LiteLLM 1.110.2 price map, citing the vendor's pricing page, 2026-11";
 
 #[rustfmt::skip]
 pub(super) const TABLE: &[Row] = &[
@@ -375,7 +443,8 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gpt-5.4-nano"], uncached_writes(0.2, 0.02, 1.25), &Terms::OPENAI, OPENAI),
     row(&["gpt-5.3-codex", "gpt-5.2", "gpt-5.2-codex"], uncached_writes(1.75, 0.175, 14.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-5.1", "gpt-5", "gpt-5.1-codex", "gpt-5.1-codex-max", "gpt-5-codex"], uncached_writes(1.25, 0.125, 10.0), &Terms::OPENAI, OPENAI),
-    row(&["gpt-5-mini", "gpt-5.1-codex-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI, OPENAI),
+    row(&["gpt-5-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI_5_MINI, OPENAI),
+    row(&["gpt-5.1-codex-mini"], uncached_writes(0.25, 0.025, 2.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-5-nano"], uncached_writes(0.05, 0.005, 0.4), &Terms::OPENAI, OPENAI),
     // Its context of a million tokens is sold at one price; the rule for long prompts came with gpt-5.4.
     row(&["gpt-4.1"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
@@ -384,8 +453,8 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gpt-4o-2024-05-13"], uncached_writes(5.0, 5.0, 15.0), &Terms::OPENAI_4, OPENAI),
     row(&["gpt-4-turbo", "gpt-4-turbo-preview", "gpt-4-1106-preview", "gpt-4-0125-preview"], uncached_writes(10.0, 10.0, 30.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-4"], uncached_writes(30.0, 30.0, 60.0), &Terms::OPENAI, OPENAI),
-    row(&["gpt-4o"], uncached_writes(2.5, 1.25, 10.0), &Terms::OPENAI, OPENAI),
-    row(&["gpt-4o-mini"], uncached_writes(0.15, 0.075, 0.6), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4o"], uncached_writes(2.5, 1.25, 10.0), &Terms::OPENAI_4O, OPENAI),
+    row(&["gpt-4o-mini"], uncached_writes(0.15, 0.075, 0.6), &Terms::OPENAI_4O_MINI, OPENAI),
     row(&["o1-pro"], uncached_writes(150.0, 150.0, 600.0), &Terms::OPENAI, OPENAI),
     row(&["o1"], uncached_writes(15.0, 7.5, 60.0), &Terms::OPENAI, OPENAI),
     row(&["o3-pro"], uncached_writes(20.0, 20.0, 80.0), &Terms::OPENAI, OPENAI),
@@ -393,22 +462,22 @@ pub(super) const TABLE: &[Row] = &[
     row(&["o3-deep-research"], uncached_writes(10.0, 2.5, 40.0), &Terms::OPENAI, OPENAI),
     row(&["o4-mini-deep-research"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
     row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
-    row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI, OPENAI),
+    row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI_O4_MINI, OPENAI),
     // Gemini. Thoughts are billed as output.
     row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::GEMINI, GEMINI),
-    row(&["gemini-3.1-pro-preview", "gemini-pro-latest"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
+    row(&["gemini-3.1-pro-preview", "gemini-pro-latest"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI_DEAR_CACHE, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)),
     row(&["gemini-flash-latest", "gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash"], uncached_writes(0.75, 0.075, 3.75), &Terms::GEMINI, GEMINI),
     row(&["gemini-3.5-flash"], uncached_writes(1.5, 0.15, 9.0), &Terms::GEMINI, GEMINI),
     row(&["gemini-3.5-flash-lite", "gemini-flash-lite-latest"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI),
     row(&["gemini-3.1-flash-lite"], uncached_writes(0.25, 0.025, 1.5), &Terms::GEMINI, GEMINI).media(MediaRates::heard(0.5)),
-    row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI, GEMINI).media(MediaRates::heard(1.0)),
-    row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
-    row(&["gemini-2.5-flash"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI).media(MediaRates::heard(1.0)),
-    row(&["gemini-2.5-flash-lite"], uncached_writes(0.1, 0.01, 0.4), &Terms::GEMINI, GEMINI).media(MediaRates::heard(0.3)),
-    row(&["gemini-2.5-flash-image"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(30.0)),
-    row(&["gemini-3-pro-image", "gemini-3-pro-image-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(120.0)),
+    row(&["gemini-3-flash-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI_DEAR_CACHE, GEMINI).media(MediaRates::heard(1.0)),
+    row(&["gemini-2.5-pro"], uncached_writes(1.25, 0.125, 10.0), &Terms::GEMINI_2, GEMINI).above(200_000, uncached_writes(2.5, 0.25, 15.0)),
+    row(&["gemini-2.5-flash"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI_2, GEMINI).media(MediaRates::heard(1.0)),
+    row(&["gemini-2.5-flash-lite"], uncached_writes(0.1, 0.01, 0.4), &Terms::GEMINI_2, GEMINI).media(MediaRates::heard(0.3)),
+    row(&["gemini-2.5-flash-image"], uncached_writes(0.3, 0.03, 2.5), &Terms::GEMINI_2, GEMINI).media(MediaRates::drawn(30.0)),
+    row(&["gemini-3-pro-image", "gemini-3-pro-image-preview"], uncached_writes(2.0, 0.2, 12.0), &Terms::GEMINI, GEMINI).above(200_000, uncached_writes(4.0, 0.4, 18.0)).media(MediaRates::drawn(120.0)),
     row(&["gemini-3.1-flash-image", "gemini-3.1-flash-image-preview"], uncached_writes(0.5, 0.05, 3.0), &Terms::GEMINI, GEMINI).media(MediaRates::drawn(60.0)),
-    row(&["gemini-embedding-001"], uncached_writes(0.15, 0.15, 0.0), &Terms::GEMINI, GEMINI),
+    row(&["gemini-embedding-001"], uncached_writes(0.15, 0.15, 0.0), &Terms::GEMINI_EMBEDDING, GEMINI),
     // OpenAI beside chat: sound, pictures, vectors.
     row(&["gpt-audio", "gpt-audio-1.5"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI).media(MediaRates::audio(32.0, 64.0)),
     row(&["gpt-audio-mini"], uncached_writes(0.6, 0.6, 2.4), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
@@ -416,11 +485,11 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gpt-4o-mini-audio-preview"], uncached_writes(0.15, 0.15, 0.6), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
     row(&["gpt-4o-transcribe", "gpt-4o-transcribe-diarize"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI),
     row(&["gpt-4o-mini-transcribe"], uncached_writes(1.25, 1.25, 5.0), &Terms::NONE, OPENAI),
-    row(&["gpt-image-1"], uncached_writes(5.0, 1.25, 40.0), &Terms::NONE, OPENAI).media(MediaRates::seen(10.0, 40.0)),
-    row(&["gpt-image-1-mini"], uncached_writes(2.0, 0.2, 8.0), &Terms::NONE, OPENAI).media(MediaRates::seen(2.5, 8.0)),
-    row(&["gpt-image-1.5"], uncached_writes(5.0, 1.25, 32.0), &Terms::NONE, OPENAI).media(MediaRates::seen(8.0, 32.0)),
-    row(&["text-embedding-3-small"], uncached_writes(0.02, 0.02, 0.0), &Terms::NONE, OPENAI),
-    row(&["text-embedding-3-large"], uncached_writes(0.13, 0.13, 0.0), &Terms::NONE, OPENAI),
+    row(&["gpt-image-1"], uncached_writes(5.0, 1.25, 40.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(10.0, 40.0)),
+    row(&["gpt-image-1-mini"], uncached_writes(2.0, 0.2, 8.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(2.5, 8.0)),
+    row(&["gpt-image-1.5"], uncached_writes(5.0, 1.25, 32.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(8.0, 32.0)),
+    row(&["text-embedding-3-small"], uncached_writes(0.02, 0.02, 0.0), &Terms::OPENAI_BATCH, OPENAI),
+    row(&["text-embedding-3-large"], uncached_writes(0.13, 0.13, 0.0), &Terms::OPENAI_BATCH, OPENAI),
     row(&["text-embedding-ada-002"], uncached_writes(0.1, 0.1, 0.0), &Terms::NONE, OPENAI),
     row(&["omni-moderation-latest", "omni-moderation"], uncached_writes(0.0, 0.0, 0.0), &Terms::NONE, OPENAI),
     // Others.
@@ -448,9 +517,9 @@ pub(super) const TABLE: &[Row] = &[
     row(&["MiniMax-M3", "minimax-m3"], uncached_writes(0.3, 0.06, 1.2), &Terms::NONE, OTHERS).above(512_000, uncached_writes(0.6, 0.12, 2.4)),
     row(&["MiniMax-M2.5-lightning", "minimax-m2.5-lightning", "MiniMax-M2.1-lightning", "minimax-m2.1-lightning"], rates(0.3, 0.375, 0.375, 0.03, 2.4), &Terms::NONE, OTHERS),
     row(&["MiniMax-M2.5", "minimax-m2.5", "MiniMax-M2.1", "minimax-m2.1", "MiniMax-M2", "minimax-m2"], rates(0.3, 0.375, 0.375, 0.03, 1.2), &Terms::NONE, OTHERS),
-    row(&["grok-4.7", "grok-4.6"], uncached_writes(2.0, 0.5, 6.0), &Terms::NONE, OTHERS).above(200_000, uncached_writes(4.0, 1.0, 12.0)),
+    row(&["grok-4.7", "grok-4.6"], uncached_writes(2.0, 0.5, 6.0), &Terms::XAI, OTHERS).above(200_000, uncached_writes(4.0, 1.0, 12.0)),
     row(&["grok-4.5"], uncached_writes(2.0, 0.3, 6.0), &Terms::NONE, OTHERS).above(200_000, uncached_writes(4.0, 0.6, 12.0)),
-    row(&["grok-4.3", "grok-4.20", "grok-4.20-reasoning", "grok-4.20-non-reasoning", "grok-4.20-multi-agent"], uncached_writes(1.25, 0.2, 2.5), &Terms::NONE, OTHERS).above(200_000, uncached_writes(2.5, 0.4, 5.0)),
+    row(&["grok-4.3", "grok-4.20", "grok-4.20-reasoning", "grok-4.20-non-reasoning", "grok-4.20-multi-agent"], uncached_writes(1.25, 0.2, 2.5), &Terms::XAI, OTHERS).above(200_000, uncached_writes(2.5, 0.4, 5.0)),
     // By these names only: a dated name of Mistral's may be an older model at another price.
     row(&["mistral-large-latest"], uncached_writes(0.5, 0.05, 1.5), &Terms::NONE, OTHERS),
     row(&["mistral-medium-latest", "mistral-medium-3.5", "magistral-medium-latest"], uncached_writes(1.5, 0.15, 7.5), &Terms::NONE, OTHERS),

@@ -31,5 +31,5 @@ mod state;
 mod upstream;
 mod websocket;
 
-pub use process::{accounts, server};
+pub use process::{accounts, fleet, server};
 pub use state::reload;

@@ -167,7 +167,9 @@ pub(super) struct Consumption {
     pub project_tokens: IntCounterVec,
     pub project_cost: CounterVec,
     pub budget_used: GaugeVec,
+    pub alerts: IntCounterVec,
     pub unpriced: IntCounterVec,
+    pub unpriced_tokens: IntCounterVec,
     pub usage_source: IntCounterVec,
     pub usage_refused: IntCounterVec,
 }
@@ -217,10 +219,22 @@ impl Consumption {
                 "The share of a budget in USD that is used.",
                 &["scope", "name", "window"],
             ),
+            alerts: to.counters(
+                "weir_alerts_total",
+                "alerts",
+                "Alerts of budgets by what became of them.",
+                &["outcome"],
+            ),
             unpriced: to.counters(
                 "weir_unpriced_requests_total",
                 "requests",
                 "Requests that used tokens of a model without a known price.",
+                &["model"],
+            ),
+            unpriced_tokens: to.counters(
+                "weir_unpriced_tokens_total",
+                "tokens",
+                "Tokens of every kind that were used of a model without a known price.",
                 &["model"],
             ),
             usage_source: to.counters(

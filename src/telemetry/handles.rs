@@ -29,7 +29,7 @@ pub(super) struct Handles {
     /// Project → model.
     projects: Lazy<Lazy<Spent>>,
     /// Model.
-    unpriced: Lazy<IntCounter>,
+    unpriced: Lazy<(IntCounter, IntCounter)>,
 }
 
 /// The counters of one key, account and model; a kind of token that never occurs has no series.
@@ -152,13 +152,14 @@ impl Handles {
             .or(outcome.model_asked.as_deref());
         let model = names.model(asked);
         if outcome.cost_usd.is_none() && usage.total() > 0 {
-            let counter = || {
-                families
-                    .usage
-                    .unpriced
-                    .with_label_values(&[names.models().name(model)])
+            let counters = || {
+                let (usage, label) = (&families.usage, [names.models().name(model)]);
+                let requests = usage.unpriced.with_label_values(&label);
+                (requests, usage.unpriced_tokens.with_label_values(&label))
             };
-            self.unpriced.at(model, counter).inc();
+            let (requests, tokens) = self.unpriced.at(model, counters);
+            requests.inc();
+            tokens.inc_by(usage.total().min(MAX_TOKENS));
         }
         let (key, account) = (
             names.keys().find(outcome.key.as_deref()),

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use prometheus::{IntCounter, Registry, TextEncoder};
 
+use super::alerted::Alerted;
 use super::families::{self, Families};
 use super::handles::Handles;
 use super::names::LabelNames;
@@ -93,6 +94,9 @@ impl Metrics {
             .build
             .with_label_values(&[version, revision])
             .set(1);
+        for what in Alerted::ALL {
+            families.usage.alerts.with_label_values(&[what.as_str()]);
+        }
         let fixed = Fixed {
             stream_end: End::ALL.map(|end| {
                 families
@@ -153,6 +157,12 @@ impl Metrics {
     pub fn client_rejected(&self, why: Rejection) {
         let rejections = &self.families.requests.rejections;
         rejections.with_label_values(&[why.as_str()]).inc();
+    }
+
+    /// An alert of a budget was sent, or will never be.
+    pub fn alerted(&self, what: Alerted) {
+        let alerts = &self.families.usage.alerts;
+        alerts.with_label_values(&[what.as_str()]).inc();
     }
 
     /// A configuration is in force, at the start or by a reload.
@@ -300,7 +310,7 @@ impl Metrics {
                 &*budget.name,
                 budget.limit.span().as_str(),
             ];
-            ratios.with_label_values(&labels).set(budget.used_ratio);
+            ratios.with_label_values(&labels).set(budget.used_ratio());
         }
         let families = &self.families.accounts;
         families.state.reset();

@@ -1,9 +1,11 @@
 //! What an operator sees: metrics, one access line per request, and how the last reload went.
 pub mod access_log;
+pub mod alerted;
 pub mod metrics;
 pub mod recent;
 pub mod rejection;
 pub mod traces;
+pub mod unpriced;
 pub mod verdict;
 
 mod families;
@@ -27,10 +29,12 @@ use crate::config::{self, Config};
 use crate::fleet::Failure;
 use crate::outcome::{FailureClass, Outcome};
 use access_log::AccessLog;
+use alerted::Alerted;
 use metrics::{Live, Metrics};
 use recent::Recent;
 use rejection::Rejection;
 use traces::Traces;
+use unpriced::Unpriced;
 
 /// Metrics, access log and reload status of the process. Outlives every configuration.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub struct Telemetry {
     access_log: AccessLog,
     recent: Recent,
     traces: Traces,
+    unpriced: Unpriced,
     status: Mutex<ReloadStatus>,
 }
 
@@ -97,6 +102,7 @@ impl Telemetry {
             access_log,
             recent: Recent::new(config.console.recent),
             traces,
+            unpriced: Unpriced::default(),
             status: Mutex::new(status),
         })
     }
@@ -109,12 +115,32 @@ impl Telemetry {
             say_failed(&outcome);
         }
         self.traces.push(&outcome, now);
+        self.note_unpriced(&outcome, now);
         self.recent.push(outcome, now);
     }
 
     /// Those that wait to be exported.
     pub fn traces(&self) -> &Traces {
         &self.traces
+    }
+
+    /// Models that answered and have no price.
+    pub fn unpriced(&self) -> &Unpriced {
+        &self.unpriced
+    }
+
+    fn note_unpriced(&self, outcome: &Outcome, now: SystemTime) {
+        let Some(usage) = outcome.usage.filter(|usage| usage.total() > 0) else {
+            return;
+        };
+        let served = outcome.model_served.as_deref();
+        let model = served.or(outcome.model_asked.as_deref()).unwrap_or("");
+        if outcome.cost_usd.is_none() && self.unpriced.note(model, &usage, now) {
+            tracing::warn!(
+                model,
+                "a model has no price: what is used of it costs nothing in limits, the ledger and metrics; give it one under `prices`"
+            );
+        }
     }
 
     /// The last requests.
@@ -180,6 +206,11 @@ impl Telemetry {
     /// Where the ledger counts the writes that fail.
     pub fn ledger_failures(&self) -> IntCounter {
         self.metrics.ledger_failures()
+    }
+
+    /// An alert of a budget was sent, or will never be.
+    pub fn alerted(&self, what: Alerted) {
+        self.metrics.alerted(what);
     }
 
     /// The Prometheus of the configuration was polled: when, and whether it knows this process; or why it did not answer.

@@ -173,3 +173,71 @@ fn a_ledger_that_vanishes_fails_no_request() {
     // Its directory is back: so that the end does not wait for it.
     std::fs::create_dir(&home).expect("a directory");
 }
+
+#[test]
+fn a_prometheus_tells_what_a_fleet_used_by_day() {
+    let sample = |run: &str, metric: &str, kind: &str, value: &str| {
+        format!(
+            r#"{{"metric":{{"__name__":"{metric}","run_id":"{run}","scope":"key","name":"team","kind":"{kind}"}},"value":[1,"{value}"]}}"#
+        )
+    };
+    let samples = [
+        sample("a", "weir_window_tokens", "input", "10"),
+        sample("b", "weir_window_tokens", "input", "5"),
+        sample("b", "weir_window_tokens", "output", "3"),
+        sample("a", "weir_window_requests", "", "2"),
+        sample("b", "weir_window_cost_usd", "", "0.000000001"),
+        sample("b", "weir_window_tokens", "input", "7").replace("\"key\"", "\"group\""),
+    ];
+    let body = format!(
+        r#"{{"status":"success","data":{{"resultType":"vector","result":[{}]}}}}"#,
+        samples.join(",")
+    );
+    let prometheus = Upstream::start(move |request, wire| {
+        assert!(request.target.starts_with("/base/api/v1/query?query="));
+        assert_eq!(
+            request.headers.get("authorization"),
+            Some("Bearer of-the-test")
+        );
+        wire.json(200, &body);
+    });
+    let url = format!("{}/base", prometheus.url());
+    let usage = |more: &[&str]| {
+        let given = ["usage", "--prometheus", &url, "--token-env", "A_TOKEN"];
+        run(command(&[&given[..], more].concat()).env("A_TOKEN", "of-the-test"))
+    };
+    let ended = usage(&["--since", "2d", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    // Two days, of which each has the same.
+    let row = &told["rows"][0];
+    assert_eq!(
+        [
+            &row["key"],
+            &row["requests"],
+            &row["input"],
+            &row["output"],
+            &row["nano_usd"]
+        ],
+        [
+            &Value::from("team"),
+            &4.into(),
+            &30.into(),
+            &6.into(),
+            &2.into()
+        ],
+        "{told}"
+    );
+    let ended = usage(&["--since", "2d", "--by", "day,key", "--csv"]);
+    assert_eq!(ended.stdout.lines().count(), 3, "{}", ended.stdout);
+    let ended = usage(&["--by", "model"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("--ledger"), "{}", ended.stderr);
+    let ended = run(&mut command(&[
+        "usage",
+        "--prometheus",
+        "http://127.0.0.1:9",
+    ]));
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(run(&mut command(&["usage"])).code, Some(2));
+}

@@ -3,10 +3,12 @@
 mod rig;
 
 mod admin;
+mod alerts;
 mod authentication;
 mod bad_days;
 mod blame;
 mod bodies;
+mod books;
 mod capabilities;
 mod causes;
 mod clients;

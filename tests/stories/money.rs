@@ -392,3 +392,169 @@ fn a_budget_that_ends_soon_leads_to_another_pool() {
         assert_eq!(answer.account(), expected);
     }
 }
+
+/// A response of this state, with its use once it is done.
+fn response(state: &str) -> String {
+    let usage = match state {
+        "completed" | "incomplete" => {
+            r#"{"input_tokens":13,"input_tokens_details":{"cached_tokens":3},"output_tokens":5,"total_tokens":18}"#
+        }
+        _ => "null",
+    };
+    format!(
+        r#"{{"id":"resp_1","object":"response","created_at":1,"status":"{state}","background":true,"error":null,"model":"gpt-5","output":[],"usage":{usage}}}"#
+    )
+}
+
+/// Makes responses in the background that are in these states each time that they are asked for, the last one for ever.
+fn in_the_background(states: &'static [&'static str]) -> (Upstream, Weir) {
+    let lines = sample(Dialect::OpenaiResponses);
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let upstream = Upstream::start(move |request, wire| {
+        if request.method == "POST" && request.target == "/v1/responses" {
+            return wire.json(200, response("queued"));
+        }
+        let number = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        match states[number.min(states.len() - 1)] {
+            "gone" => wire.json(404, "{}"),
+            state => wire.json(200, response(state)),
+        }
+    });
+    let entry = account("a", &lines, &upstream, "");
+    let weir = Weir::start(&yaml(&[entry]));
+    let ask = lines.ask.replacen('{', r#"{"background":true,"#, 1);
+    weir.post(lines.path, ask).send().is(200);
+    (upstream, weir)
+}
+
+/// Tokens of the key today.
+fn today(weir: &Weir) -> u64 {
+    let usage: Value = weir.get("/v1/usage").send().is(200).json();
+    usage["key"]["today"]["total_tokens"]
+        .as_u64()
+        .expect("a number")
+}
+
+#[test]
+fn a_response_of_the_background_is_booked_once_when_it_is_done() {
+    let states = &["in_progress", "completed"];
+    let (_upstream, weir) = in_the_background(states);
+    assert_eq!(today(&weir), 0);
+    let get = || weir.get("/v1/responses/resp_1").send().is(200);
+    assert!(get().text().contains("in_progress"));
+    assert_eq!(today(&weir), 0);
+    for _ in 0..3 {
+        assert!(get().text().contains("completed"));
+        assert_eq!(today(&weir), 18);
+    }
+    let (prompt, output, source) = booked(&weir);
+    assert_eq!((prompt, output, source.as_str()), (13, 5, "reported"));
+    let line = weir.line(|line| line["usage_source"] == "reported");
+    assert_eq!(line["model_served"], "gpt-5", "{line}");
+}
+
+#[test]
+fn a_response_of_the_background_that_fails_costs_nothing() {
+    let (_upstream, weir) = in_the_background(&["failed", "completed"]);
+    weir.get("/v1/responses/resp_1").send().is(200);
+    // Whatever is said afterwards, it was not waited for any more.
+    weir.get("/v1/responses/resp_1").send().is(200);
+    assert_eq!(today(&weir), 0);
+}
+
+#[test]
+fn a_response_of_the_background_that_nobody_fetches_is_asked_for() {
+    let (upstream, weir) = in_the_background(&["completed"]);
+    let line = (0..900).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let mut lines = weir.lines().into_iter();
+        lines.find(|line| line["via"] == "background")
+    });
+    let line = line.expect("it asks after a minute");
+    assert_eq!(
+        (&line["key"], &line["account"]),
+        (&"team".into(), &"a".into())
+    );
+    let (prompt, output, source) = booked(&weir);
+    assert_eq!((prompt, output, source.as_str()), (13, 5, "reported"));
+    // It asked with the account's own key, and a client that comes later pays nothing more.
+    let asked = upstream.requests();
+    assert_eq!(
+        asked.last().expect("a request").target,
+        "/v1/responses/resp_1"
+    );
+    weir.get("/v1/responses/resp_1").send().is(200);
+    assert_eq!(today(&weir), 18);
+}
+
+/// An upstream with an answer of its own for what is beside generation.
+fn beside(path: &'static str, ask: &str, answer: &'static str) -> Weir {
+    let lines = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::start(move |request, wire| {
+        assert_eq!(request.target, path);
+        if answer.starts_with('{') {
+            return wire.json(200, answer);
+        }
+        wire.stream();
+        answer
+            .split_inclusive("\n\n")
+            .for_each(|event| wire.chunk(event));
+        wire.end();
+    });
+    let weir = before(&lines, &upstream, "");
+    let got = weir.post(path, ask).send().is(200);
+    assert_eq!(got.text(), answer, "the bytes pass untouched");
+    // What plays the upstream ends only after the figures are read.
+    let line = weir.line(|line| line["path"] == path);
+    assert_eq!(line["status"], 200);
+    weir
+}
+
+#[test]
+fn what_is_beside_generation_is_booked_by_the_usage_that_it_states() {
+    let image = r#"{"model":"gpt-image-1","prompt":"a fox"}"#;
+    for (path, ask, answer, expected) in [
+        (
+            "/v1/images/generations",
+            image,
+            r#"{"created":1,"data":[{"b64_json":"AAAA"}],"usage":{"total_tokens":4210,"input_tokens":50,"output_tokens":4160,"input_tokens_details":{"text_tokens":10,"image_tokens":40}}}"#,
+            (50, 4160),
+        ),
+        (
+            "/v1/images/generations",
+            r#"{"model":"gpt-image-1","prompt":"a fox","stream":true}"#,
+            "event: image_generation.partial_image\ndata: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"AAAA\"}\n\nevent: image_generation.completed\ndata: {\"type\":\"image_generation.completed\",\"b64_json\":\"AAAA\",\"usage\":{\"total_tokens\":100,\"input_tokens\":50,\"output_tokens\":50}}\n\n",
+            (50, 50),
+        ),
+        (
+            "/v1/embeddings",
+            r#"{"model":"text-embedding-3-small","input":"Hi"}"#,
+            r#"{"object":"list","data":[],"model":"m","usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+            (8, 0),
+        ),
+        (
+            "/v1/rerank",
+            r#"{"model":"jina-reranker","query":"a","documents":["b"]}"#,
+            r#"{"model":"m","results":[],"usage":{"total_tokens":15}}"#,
+            (15, 0),
+        ),
+    ] {
+        let weir = beside(path, ask, answer);
+        let (prompt, output, source) = booked(&weir);
+        assert_eq!((prompt, output), expected, "{answer}");
+        assert_eq!(source, "reported");
+    }
+}
+
+#[test]
+fn what_is_beside_generation_and_states_nothing_costs_nothing() {
+    for answer in [
+        r#"{"object":"list","data":[]}"#,
+        r#"{"object":"list","data":[],"usage":{"prompt_tokens":0,"total_tokens":0}}"#,
+        r#"{"object":"list","data":[],"usage":null}"#,
+    ] {
+        let ask = r#"{"model":"text-embedding-3-small","input":"Hi"}"#;
+        let weir = beside("/v1/embeddings", ask, answer);
+        assert_eq!(today(&weir), 0, "{answer}");
+    }
+}

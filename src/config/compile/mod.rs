@@ -4,6 +4,7 @@
 //! complained about a second time.
 mod accounts;
 mod admin;
+mod alerts;
 mod capabilities;
 mod endpoints;
 mod expand;
@@ -14,6 +15,7 @@ mod limits;
 mod names;
 mod oauth2;
 mod pools;
+mod prices;
 mod prometheus;
 mod rewrites;
 mod routes;
@@ -35,6 +37,8 @@ use crate::config::{Account, ClientKey, ClientLimits, Config, Fingerprint, Glob,
 use files::Files;
 use names::Names;
 use routes::Known;
+
+pub use urls::base_url;
 
 /// What a configuration is read from, besides its text.
 pub struct World<'a> {
@@ -122,6 +126,7 @@ impl Compiler<'_, '_> {
         let websocket = service::websocket(&raw.websocket);
         let limits = self.limits(&raw.limits);
         let ledger = Self::ledger(&raw.ledger);
+        let alerts = self.alerts(raw);
         let prometheus = self.prometheus(raw);
         let trace = self.trace(raw);
 
@@ -143,6 +148,7 @@ impl Compiler<'_, '_> {
             limits,
             timezone: raw.timezone.value(),
             ledger,
+            alerts,
             rewrites: rewrites?,
             prometheus,
             trace,

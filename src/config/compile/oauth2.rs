@@ -1,6 +1,4 @@
 //! `accounts[].auth.oauth2`: the token endpoint, the client and the grant.
-use std::net::IpAddr;
-
 use super::{Compiler, items, urls};
 use crate::config::Endpoint;
 use crate::config::diagnostic::quote;
@@ -75,7 +73,7 @@ impl Compiler<'_, '_> {
     fn url(&mut self, at: &At, text: &str) -> Option<Endpoint> {
         match urls::token_url(text) {
             Ok(endpoint) => {
-                if !endpoint.tls && !is_local(&endpoint.host) {
+                if !endpoint.tls && !urls::is_local(&endpoint.host) {
                     let message =
                         "found `http`, expected `https`: the credentials travel in the clear";
                     self.faults.warn(at, message, None);
@@ -221,21 +219,13 @@ impl Compiler<'_, '_> {
         params
     }
 
-    fn text_or_secret(&mut self, field: &Field<RawValue>) -> Option<Secret> {
+    /// As it stands, or from where it is kept.
+    pub(super) fn text_or_secret(&mut self, field: &Field<RawValue>) -> Option<Secret> {
         match field.get()? {
             RawValue::Text(text) => Some(Secret::new(text.as_str())),
             RawValue::Secret(raw) => self.files.read_secret(raw, field.at(), self.faults),
         }
     }
-}
-
-fn is_local(host: &str) -> bool {
-    // Clouds serve tokens to their machines from a link-local address.
-    let local = |address: IpAddr| match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback(),
-    };
-    host == "localhost" || host.parse().is_ok_and(local)
 }
 
 /// What a service account's token is good for, unless it is told: every API of Google Cloud that its roles allow.

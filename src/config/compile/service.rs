@@ -1,16 +1,15 @@
-//! `listen`, `server`, `retry`, `keepalive`, `log` and `prices`: what concerns the process as a whole.
+//! `listen`, `server`, `retry`, `keepalive` and `log`: what concerns the process as a whole.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::files::check_pem;
 use super::{Compiler, items};
-use crate::config::diagnostic::quote;
-use crate::config::raw::values::{FilePath, Number};
+use crate::config::raw::values::FilePath;
 use crate::config::raw::{self, Raw};
 use crate::config::yaml::decode::{Field, Needed, Section};
 use crate::config::{
-    ClientTimeouts, ConnectionLimits, Cors, Glob, Keepalive, Listener, Log, Price, ResponseStore,
-    Retry, Server, TlsFiles, WebSocket,
+    ClientTimeouts, ConnectionLimits, Cors, Keepalive, Listener, Log, ResponseStore, Retry, Server,
+    TlsFiles, WebSocket,
 };
 
 impl Compiler<'_, '_> {
@@ -156,32 +155,6 @@ impl Compiler<'_, '_> {
         })
     }
 
-    pub(super) fn prices(&mut self, raw: &Raw) -> Option<Vec<Price>> {
-        if raw.prices.is_wrong() {
-            return None;
-        }
-        let mut prices: Vec<Price> = Vec::new();
-        let mut complete = true;
-        for item in items(&raw.prices) {
-            let price = item.get().and_then(price);
-            complete &= price.is_some();
-            if let Some(price) = &price
-                && let Some(earlier) = prices
-                    .iter()
-                    .find(|earlier| hides(&earlier.model, &price.model))
-            {
-                let message = format!(
-                    "found a price that never counts: the entry for {} before it takes every model that it matches",
-                    quote(earlier.model.pattern())
-                );
-                let hint = "the first match wins: put the more general one last".to_owned();
-                self.faults.warn(item.at(), message, Some(hint));
-            }
-            prices.extend(price);
-        }
-        complete.then_some(prices)
-    }
-
     /// Nobody may call: that is never what is meant.
     pub(super) fn require_callers(&mut self, raw: &Raw) {
         let anonymous = raw.anonymous.value();
@@ -237,31 +210,6 @@ pub(super) fn websocket(section: &Section<raw::WebSocket>) -> Option<WebSocket> 
     Some(WebSocket { max_age })
 }
 
-/// Whether `first` surely matches all that `second` does. Patterns are compared only as far as that is plain.
-fn hides(first: &Glob, second: &Glob) -> bool {
-    let is_plain = |text: &str| !text.contains(['*', '?', '[', '{', '\\']);
-    let (one, other) = (first.pattern(), second.pattern());
-    if one == other || is_plain(other) {
-        return one == other || first.is_match(other);
-    }
-    match one.strip_suffix('*') {
-        Some(prefix) => is_plain(prefix) && other.starts_with(prefix),
-        None => false,
-    }
-}
-
-fn price(raw: &raw::Price) -> Option<Price> {
-    let usd = |field: &Field<Number>| field.get().map(|usd| usd.0);
-    Some(Price {
-        model: raw.model.get()?.0.clone(),
-        input: usd(&raw.input)?,
-        output: usd(&raw.output)?,
-        cache_read: usd(&raw.cache_read),
-        cache_write_5m: usd(&raw.cache_write_5m),
-        cache_write_1h: usd(&raw.cache_write_1h),
-    })
-}
-
 /// Whether two listeners cannot both have their address.
 pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
@@ -273,30 +221,3 @@ pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const PRIVATE_KEYS: &[&str] = &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_price_that_never_counts_is_found() {
-        let glob = |text: &str| Glob::new(text).expect("a pattern");
-        for (first, second, hidden) in [
-            ("*", "gpt-5", true),
-            ("gpt-*", "gpt-5*", true),
-            ("gpt-5", "gpt-5", true),
-            ("gpt-5*", "gpt-5*", true),
-            ("{a,b}", "a", true),
-            ("gpt-5", "gpt-*", false),
-            ("gpt-5*", "gpt-*", false),
-            ("gpt-?", "gpt-*", false),
-            ("gpt-4*", "gpt-5", false),
-        ] {
-            assert_eq!(
-                hides(&glob(first), &glob(second)),
-                hidden,
-                "{first} {second}"
-            );
-        }
-    }
-}

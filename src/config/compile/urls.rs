@@ -103,6 +103,16 @@ pub fn odd_base(endpoint: &Endpoint, dialect: Dialect) -> Option<String> {
     }
 }
 
+/// Whether what is sent to this host stays on the machine, or in the hands of its cloud.
+pub fn is_local(host: &str) -> bool {
+    // Clouds serve tokens to their machines from a link-local address.
+    let local = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback(),
+    };
+    host == "localhost" || host.parse().is_ok_and(local)
+}
+
 /// An egress proxy. The text may hold a password, so no part of it is ever shown.
 pub fn egress(text: &str) -> Result<Egress, Refusal> {
     let expected = "`http://host:port` or `socks5://user:password@host:port`";

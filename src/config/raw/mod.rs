@@ -3,12 +3,14 @@
 //! A setting is declared once, here, with its default and its range; references and everything that one member alone
 //! cannot show are `compile`'s.
 pub mod account;
+pub mod alerts;
 pub mod capabilities;
 pub mod limits;
 pub mod listening;
 mod mapping;
 mod measures;
 pub mod oauth2;
+pub mod prices;
 pub mod prometheus;
 pub mod responses;
 pub mod rewrite;
@@ -26,19 +28,21 @@ use jiff::tz::TimeZone;
 use crate::config::yaml::decode::{Field, Map, Needed, Section};
 use crate::config::{AccessLog, AdminAddr, LogFormat, Role};
 use account::Account;
+use alerts::Alerts;
 use capabilities::Capabilities;
 use limits::{ClientLimits, Ledger};
 use listening::Listener;
 use mapping::mapping;
+use prices::Prices;
 use prometheus::Prometheus;
 use responses::Responses;
 use rewrite::Rewrite;
 use routing::{ClientKey, Group, Pool, Project, Route};
 use secret::RawSecret;
-use setting::{Measure as _, Otherwise, Rule, Setting, hours, minutes, seconds};
+use setting::{Measure as _, Setting, hours, minutes, seconds};
 use values::{
     AccessTarget, AdminAddress, Boolean, HostName, Name, Network, Number, Origin, OutputPath,
-    Patience, Pattern, Sha256, Size, Span, Text, Version, Whole, Word, Words, Zone,
+    Patience, Sha256, Size, Span, Text, Version, Whole, Word, Words, Zone,
 };
 
 mapping!("a configuration: a mapping that begins with `version: 1`"
@@ -81,10 +85,12 @@ Raw {
     timezone: Setting<Zone> = Zone::or(TimeZone::UTC),
     /// A file that remembers what clients used, over restarts. Absent = a restart forgets. A change needs a restart.
     ledger: Field<Ledger>,
+    /// Who is told when a budget in USD comes near its end. Absent = nobody.
+    alerts: Field<Alerts>,
     /// Client adapters: changes to requests and streams; every match applies, in order.
     rewrites: Field<Vec<Field<Rewrite>>>,
-    /// Prices that override the built-in table; the first match wins.
-    prices: Field<Vec<Field<Price>>>,
+    /// Prices that override the built-in table; the first match wins. A list, or a mapping with `list` and what its currencies are worth.
+    prices: Field<Prices>,
     /// What models accept, where the built-in table is wrong or silent. Of several entries that match, the first that
     /// gives a field decides it.
     capabilities: Field<Vec<Field<Capabilities>>>,
@@ -183,23 +189,6 @@ Cors {
     allow_origins: Needed<Vec<Field<Origin>>>,
 });
 
-mapping!("a price: `{ model: PATTERN, input: USD, output: USD }`"
-/// USD per million tokens.
-Price {
-    /// Which models.
-    model: Needed<Pattern>,
-    /// Input tokens that were neither read from nor written to a cache.
-    input: Needed<Number> = usd(),
-    /// Output tokens, reasoning included.
-    output: Needed<Number> = usd(),
-    /// Input tokens read from a cache. Default: as input.
-    cache_read: Field<Number> = usd(),
-    /// Input tokens written to a cache for five minutes. Default: as input.
-    cache_write_5m: Field<Number> = usd(),
-    /// Input tokens written to a cache for one hour. Default: as input.
-    cache_write_1h: Field<Number> = usd(),
-});
-
 mapping!("the settings of failover"
 /// Failover.
 Retry {
@@ -274,13 +263,6 @@ impl Level {
 impl Words for LogFormat {
     const EXPECTED: &'static str = "a log format";
     const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("text", Self::Text)];
-}
-
-/// USD per million tokens; the dearest model costs 600.
-fn usd() -> Rule<Number, Otherwise> {
-    Number::otherwise("prices are USD per million tokens")
-        .from(0.0)
-        .up_to(1_000_000.0)
 }
 
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);

@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::rewrite::Rewrite;
 use super::{
-    Account, Admin, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener, Log,
-    ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
+    Account, Admin, Alerts, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener,
+    Log, ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
     Trace, WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
@@ -37,6 +37,8 @@ pub struct Config {
     /// Where days and months begin.
     pub timezone: TimeZone,
     pub ledger: Option<Ledger>,
+    /// Who is told of budgets that come near their end.
+    pub alerts: Option<Alerts>,
     pub rewrites: Vec<Rewrite>,
     pub prometheus: Option<Prometheus>,
     /// Where traces are exported to; `None` = nowhere.

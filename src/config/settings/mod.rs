@@ -1,5 +1,6 @@
 //! What the program uses: plain values, valid, with every default filled in. Nothing here reads or writes YAML.
 mod account;
+mod alerts;
 mod clients;
 mod config;
 mod egress;
@@ -18,6 +19,7 @@ pub mod providers;
 pub mod rewrite;
 
 pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, StreamUsage, Timeouts};
+pub use alerts::{Alerts, Webhook};
 pub use clients::{ClientKey, ClientLimits, Group, Ledger, Project};
 pub use config::{Config, Fingerprint, Shown};
 pub use egress::{Egress, EgressKind};

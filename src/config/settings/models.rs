@@ -12,6 +12,8 @@ pub struct Price {
     pub cache_read: Option<f64>,
     pub cache_write_5m: Option<f64>,
     pub cache_write_1h: Option<f64>,
+    /// Whether these are dollars: `false` = nobody says what their currency is worth, and the models have no price.
+    pub is_known: bool,
 }
 
 /// What some models accept, where the built-in table says otherwise.

@@ -2,7 +2,7 @@
 use std::rc::Rc;
 
 use super::at::At;
-use super::document::{Kind, Node};
+use super::document::{Key, Kind, Node, Place};
 use super::faults::Faults;
 use crate::config::diagnostic::{did_you_mean, one_of, quote};
 
@@ -61,6 +61,13 @@ pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<No
             entries.push((key.clone(), Rc::clone(value)));
             continue;
         };
+        // A mapping that holds such a list.
+        if let Kind::Mapping(members) = &own.kind
+            && &*key.text == "prices"
+        {
+            *own = with_list(own.place, members, value, items);
+            continue;
+        }
         let before = match &own.kind {
             Kind::List(before) => before.as_slice(),
             Kind::Scalar { .. } if own.is_null() => &[],
@@ -84,6 +91,38 @@ pub fn merge(root: &Rc<Node>, fragment: &Rc<Node>, faults: &mut Faults) -> Rc<No
     Rc::new(Node {
         place: root.place,
         kind: Kind::Mapping(entries),
+    })
+}
+
+/// The mapping with these items at the end of its `list`. What is no list there stays: the decoder says so.
+fn with_list(
+    place: Place,
+    members: &[(Key, Rc<Node>)],
+    value: &Rc<Node>,
+    items: &[Rc<Node>],
+) -> Rc<Node> {
+    let mut members = members.to_vec();
+    match members.iter_mut().find(|(key, _)| &*key.text == "list") {
+        Some((_, list)) => {
+            if let Kind::List(before) = &list.kind {
+                let all = before.iter().chain(items).cloned().collect();
+                *list = Rc::new(Node {
+                    place: list.place,
+                    kind: Kind::List(all),
+                });
+            }
+        }
+        None => members.push((
+            Key {
+                text: "list".into(),
+                place,
+            },
+            Rc::clone(value),
+        )),
+    }
+    Rc::new(Node {
+        place,
+        kind: Kind::Mapping(members),
     })
 }
 

@@ -117,6 +117,16 @@ pub struct ChatUsage {
     total_tokens: Option<u64>,
     prompt_tokens_details: Option<InputDetails>,
     completion_tokens_details: Option<OutputDetails>,
+    /// Pictures and transcriptions.
+    #[serde(default, deserialize_with = "count")]
+    input_tokens: Option<u64>,
+    /// Pictures and transcriptions.
+    #[serde(default, deserialize_with = "count")]
+    output_tokens: Option<u64>,
+    /// Pictures; transcriptions leave out the `s`.
+    #[serde(alias = "input_token_details")]
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
     /// `DeepSeek`.
     #[serde(default, deserialize_with = "count")]
     prompt_cache_hit_tokens: Option<u64>,
@@ -140,18 +150,25 @@ pub struct ChatUsage {
 
 impl From<ChatUsage> for Stated {
     fn from(stated: ChatUsage) -> Self {
-        let details = stated.prompt_tokens_details.unwrap_or_default();
+        let details = stated.prompt_tokens_details;
+        let details = details.or(stated.input_tokens_details).unwrap_or_default();
+        let output_details = stated.completion_tokens_details;
+        let output_details = output_details.or(stated.output_tokens_details);
         let read = details
             .cached_tokens
             .or(stated.prompt_cache_hit_tokens)
             .or(stated.cached_tokens)
             .unwrap_or(0);
-        let prompt = stated
-            .prompt_tokens
-            .unwrap_or_else(|| read.saturating_add(stated.prompt_cache_miss_tokens.unwrap_or(0)));
-        let completion = stated.completion_tokens.unwrap_or(0);
-        let reasoning = stated
-            .completion_tokens_details
+        let missed = stated.prompt_cache_miss_tokens;
+        let completion = stated.completion_tokens.or(stated.output_tokens);
+        let prompt = stated.prompt_tokens.or(stated.input_tokens);
+        let prompt = prompt.unwrap_or_else(|| match (completion, missed) {
+            // Jina and Voyage state the sum alone, and their models write nothing.
+            (None, None) => stated.total_tokens.unwrap_or(0),
+            _ => read.saturating_add(missed.unwrap_or(0)),
+        });
+        let completion = completion.unwrap_or(0);
+        let reasoning = output_details
             .and_then(|details| details.reasoning_tokens)
             .unwrap_or(0);
         // xAI counts reasoning beside the completion; only the total gives it away.
@@ -160,7 +177,7 @@ impl From<ChatUsage> for Stated {
             Some(total) if total == beside => completion.saturating_add(reasoning),
             _ => completion,
         };
-        let media = media(&details, stated.completion_tokens_details);
+        let media = media(&details, output_details);
         let usage = of_prompt(prompt, read, &details, output, reasoning);
         Self::checked(
             usage,

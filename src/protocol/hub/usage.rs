@@ -131,6 +131,13 @@ impl Stated {
         }
     }
 
+    /// Whether nothing is stated: zeros, and nothing beside them.
+    pub fn is_nothing(&self) -> bool {
+        self.usage == Usage::default()
+            && self.extras.nano_usd.is_none()
+            && self.extras.tools == Tools::default()
+    }
+
     /// Two requests that make one answer.
     #[must_use]
     pub fn and(self, more: Self) -> Self {

@@ -24,6 +24,8 @@ pub struct Answer {
     pub service_tier: Option<String>,
     /// The id of a response that a later request can continue (`previous_response_id`).
     pub response_id: Option<String>,
+    /// Whether the response is still being made, in the background.
+    pub pending: bool,
     /// Whether it is a whole answer: JSON that is no error.
     pub complete: bool,
 }
@@ -53,6 +55,11 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
             Dialect::OpenaiResponses => object.text("id"),
             Dialect::Anthropic | Dialect::Gemini | Dialect::OpenaiChat => None,
         },
+        pending: dialect == Dialect::OpenaiResponses
+            && matches!(
+                object.value("status"),
+                Some(b"\"queued\"" | b"\"in_progress\"")
+            ),
         ..match object.error() {
             Some(error) => Answer::failed(error),
             None => Answer {
@@ -117,6 +124,7 @@ fn read_array(body: &[u8]) -> Answer {
         model: tap.model().map(str::to_owned),
         service_tier: tap.service_tier().map(str::to_owned),
         response_id: None,
+        pending: false,
         complete: error.is_none(),
         error,
     }

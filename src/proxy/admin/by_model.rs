@@ -128,12 +128,14 @@ pub(super) fn unpriced(models: &[(&str, Totals)], prices: &PriceTable) -> Value 
         .iter()
         .filter(|(model, totals)| {
             totals.nano_usd == 0
-                && totals.usage.input + totals.usage.output > 0
+                && totals.usage.total() > 0
                 && !model.is_empty()
                 && prices.quote(model).is_none()
         })
         .take(MOST_UNPRICED)
-        .map(|(model, totals)| json!({ "model": model, "requests": totals.requests }))
+        .map(|(model, totals)| {
+            json!({ "model": model, "requests": totals.requests, "tokens": totals.usage.total() })
+        })
         .collect();
     json!(list)
 }
@@ -197,7 +199,7 @@ mod tests {
         assert!(saved(&models, &prices) > 0.2);
         assert_eq!(
             unpriced(&models, &prices),
-            json!([{ "model": "no-such-model", "requests": 1 }])
+            json!([{ "model": "no-such-model", "requests": 1, "tokens": 101_500 }])
         );
     }
 }

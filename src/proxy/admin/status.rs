@@ -10,6 +10,7 @@ use crate::pool::{AccountStatus, State};
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 use crate::telemetry::metrics::{AccountSample, Live};
+use crate::telemetry::unpriced::Unbilled;
 
 /// Everything at a glance.
 pub(super) fn overview(app: &App) -> Value {
@@ -18,7 +19,32 @@ pub(super) fn overview(app: &App) -> Value {
         "draining": app.is_draining(),
         "in_flight": app.in_flight(),
         "accounts": accounts(app),
+        "unpriced": unpriced(app),
     })
+}
+
+/// What was used of models without a price since the process began, the most tokens first; last, without a name, those that are
+/// not told apart.
+fn unpriced(app: &App) -> Value {
+    let (models, others) = app.telemetry.unpriced().list();
+    let others = (others.requests > 0).then_some((None, others));
+    let models = models.into_iter().map(|(model, sum)| (Some(model), sum));
+    let described = |(model, sum): (Option<Box<str>>, Unbilled)| {
+        let usage = &sum.usage;
+        json!({
+            "model": model,
+            "requests": sum.requests,
+            "tokens": {
+                "input": usage.input,
+                "output": usage.output,
+                "cache_read": usage.cache_read,
+                "cache_write_5m": usage.cache_write_5m,
+                "cache_write_1h": usage.cache_write_1h,
+            },
+            "total_tokens": usage.total(),
+        })
+    };
+    models.chain(others).map(described).collect()
 }
 
 /// The accounts and what stands in their way.
@@ -90,9 +116,9 @@ pub(super) fn metrics(app: &App) -> String {
         })
         .collect();
     let gateway = app.gateway();
-    let (now, wall) = (Instant::now(), SystemTime::now());
+    let wall = SystemTime::now();
     let used: Vec<Own> = gateway.limits.own(wall).collect();
-    let budgets: Vec<Budget> = gateway.limits.budgets(now, wall).collect();
+    let budgets: Vec<Budget> = gateway.limits.budgets(wall).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         buffered: app.buffered.bytes(),

@@ -2,6 +2,7 @@
 pub mod accounts;
 mod bind;
 mod connection;
+pub mod fleet;
 mod handover;
 mod inherited;
 mod listen;

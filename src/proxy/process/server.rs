@@ -28,9 +28,11 @@ use super::successor::{Means, Successor};
 use crate::config::{Config, Listener};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
+use crate::proxy::state::alerts;
 use crate::proxy::state::app::App;
 use crate::proxy::state::fleet;
 use crate::proxy::state::inside::{Conversation, Inside};
+use crate::proxy::state::later;
 pub use crate::proxy::state::log_level::SetLevel;
 use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
@@ -137,6 +139,8 @@ async fn serve(
 ) -> Result<(), StartError> {
     app.begin().await;
     fleet::begin(&app).await;
+    alerts::begin(&app);
+    later::begin(&app);
     traces::begin(&app);
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);

@@ -1,10 +1,12 @@
 //! What all requests of the process share, and what keeps it up to date: the configuration in force, certificates, the
 //! totals of other processes.
+pub(super) mod alerts;
 pub(super) mod app;
 pub(super) mod fleet;
 pub(super) mod history;
 pub(super) mod inside;
 pub(super) mod latch;
+pub(super) mod later;
 pub(super) mod log_level;
 pub(super) mod notify;
 pub(super) mod predecessor;

@@ -13,3 +13,4 @@ pub(super) mod probe;
 pub(super) mod prometheus;
 pub(super) mod tokens;
 pub(super) mod way;
+pub(super) mod webhook;

@@ -112,6 +112,20 @@ async fn ask(
     tokens: &AccessTokens,
     connections: &Connections,
 ) -> Result<(u16, Bytes), String> {
+    let dialect = account.dialects.first().copied();
+    let path = target::models(dialect.unwrap_or(Dialect::OpenaiChat));
+    get(account, upstreams, tokens, connections, path).await
+}
+
+/// Asks the first endpoint of `account` for what is at a path of its dialect, as Weir writes it: status and body, or why there is
+/// no answer.
+pub(crate) async fn get(
+    account: &Account,
+    upstreams: &Upstreams,
+    tokens: &AccessTokens,
+    connections: &Connections,
+    path: &str,
+) -> Result<(u16, Bytes), String> {
     let endpoint = account.endpoints.first().ok_or("it has no endpoint")?;
     let target = upstreams
         .target(account, 0)
@@ -131,7 +145,7 @@ async fn ask(
     }
     let ask = Ask {
         method: Method::GET,
-        path: &target::models(dialect, endpoint, account),
+        path: &target::vendor(dialect, path, endpoint, account),
         endpoint,
         headers: headers::to_account(&own, account, token.as_ref(), |_| {}),
         body: None,

@@ -1,0 +1,204 @@
+//! `prices`.
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
+
+use super::{Compiler, items};
+use crate::config::diagnostic::quote;
+use crate::config::raw::Raw;
+use crate::config::raw::prices as raw;
+use crate::config::raw::values::{Number, Text};
+use crate::config::yaml::decode::Field;
+use crate::config::{Glob, Price};
+
+/// USD for one unit, by code.
+type Rates = BTreeMap<String, f64>;
+
+impl Compiler<'_, '_> {
+    pub(super) fn prices(&mut self, root: &Raw) -> Option<Vec<Price>> {
+        if root.prices.is_wrong() {
+            return None;
+        }
+        let Some(raw) = root.prices.get() else {
+            return Some(Vec::new());
+        };
+        let rates = self.rates(raw);
+        let mut prices: Vec<Price> = Vec::new();
+        let mut complete = !raw.list.is_wrong() && rates.is_some();
+        let rates = rates.unwrap_or_default();
+        for item in items(&raw.list) {
+            let price = item.get().and_then(|price| self.price(price, &rates));
+            complete &= price.is_some();
+            if let Some(price) = &price
+                && let Some(earlier) = prices
+                    .iter()
+                    .find(|earlier| hides(&earlier.model, &price.model))
+            {
+                let message = format!(
+                    "found a price that never counts: the entry for {} before it takes every model that it matches",
+                    quote(earlier.model.pattern())
+                );
+                let hint = "the first match wins: put the more general one last".to_owned();
+                self.faults.warn(item.at(), message, Some(hint));
+            }
+            prices.extend(price);
+        }
+        complete.then_some(prices)
+    }
+
+    /// What the currencies are worth. `None` = there is a fault.
+    fn rates(&mut self, raw: &raw::Prices) -> Option<Rates> {
+        let mut rates = Rates::new();
+        let mut complete = !raw.currency.is_wrong();
+        for (at, code, rate) in raw.currency.get().map_or(&[][..], |map| map.0.as_slice()) {
+            if !is_code(code) || code == "USD" {
+                let message = format!(
+                    "found {}, expected the code of another currency than USD, such as `CNY`",
+                    quote(code)
+                );
+                let hint = "three capital letters, as ISO 4217 has them".to_owned();
+                self.faults.add_with(at, message, Some(hint));
+                complete = false;
+            }
+            let Some(Number(rate)) = rate.get() else {
+                complete = false;
+                continue;
+            };
+            if !(*rate > 0.0 && *rate <= MOST_RATE) {
+                let message =
+                    format!("found `{rate}`, expected a number above 0, at most {MOST_RATE}");
+                let hint = "it is what one unit costs in USD: CNY: 0.14".to_owned();
+                self.faults.add_with(at, message, Some(hint));
+                complete = false;
+            }
+            rates.insert(code.clone(), *rate);
+        }
+        if raw.as_of.is_given() {
+            self.as_of(&raw.as_of);
+        }
+        complete.then_some(rates)
+    }
+
+    /// Rates grow old.
+    fn as_of(&mut self, field: &Field<Text>) {
+        let Some(Text(text)) = field.get() else {
+            return;
+        };
+        let Ok(day) = text.parse::<Date>() else {
+            let message = format!("found {}, expected a day such as `2026-11-01`", quote(text));
+            let hint = "the day whose rates `currency` has".to_owned();
+            self.faults.add_with(field.at(), message, Some(hint));
+            return;
+        };
+        let age = today(self.now).and_then(|today| today.since((Unit::Day, day)).ok());
+        if age.is_some_and(|age| age.get_days() > OLD_DAYS) {
+            let message =
+                format!("found rates of `{day}`, expected ones of the last {OLD_DAYS} days");
+            let hint = "look up `currency` anew, and change the date".to_owned();
+            self.faults.warn(field.at(), message, Some(hint));
+        }
+    }
+
+    fn price(&mut self, raw: &raw::Price, rates: &Rates) -> Option<Price> {
+        let rate = self.rate(&raw.currency, rates)?;
+        let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate.unwrap_or(1.0));
+        Some(Price {
+            model: raw.model.get()?.0.clone(),
+            input: usd(&raw.input)?,
+            output: usd(&raw.output)?,
+            cache_read: usd(&raw.cache_read),
+            cache_write_5m: usd(&raw.cache_write_5m),
+            cache_write_1h: usd(&raw.cache_write_1h),
+            is_known: rate.is_some(),
+        })
+    }
+
+    /// USD for one unit of the currency; `None` inside = nobody says what it is worth.
+    #[expect(
+        clippy::option_option,
+        reason = "a fault is something else than a rate that is missing"
+    )]
+    fn rate(&mut self, field: &Field<Text>, rates: &Rates) -> Option<Option<f64>> {
+        if !field.is_given() {
+            return Some(Some(1.0));
+        }
+        let Text(code) = field.get()?;
+        if code == "USD" {
+            return Some(Some(1.0));
+        }
+        if !is_code(code) {
+            let message = format!("found {}, expected a currency such as `CNY`", quote(code));
+            let hint = "three capital letters, as ISO 4217 has them".to_owned();
+            self.faults.add_with(field.at(), message, Some(hint));
+            return None;
+        }
+        let rate = rates.get(code).copied();
+        if rate.is_none() {
+            let message = format!(
+                "found {} without a rate: these models count as unpriced",
+                quote(code)
+            );
+            let hint = format!("prices: {{ currency: {{ {code}: 0.14 }}, list: [ … ] }}");
+            self.faults.warn(field.at(), message, Some(hint));
+        }
+        Some(rate)
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+fn today(now: SystemTime) -> Option<Date> {
+    let now = Timestamp::try_from(now).ok()?;
+    Some(now.to_zoned(TimeZone::UTC).date())
+}
+
+/// Whether `first` surely matches all that `second` does. Patterns are compared only as far as that is plain.
+fn hides(first: &Glob, second: &Glob) -> bool {
+    let is_plain = |text: &str| !text.contains(['*', '?', '[', '{', '\\']);
+    let (one, other) = (first.pattern(), second.pattern());
+    if one == other || is_plain(other) {
+        return one == other || first.is_match(other);
+    }
+    match one.strip_suffix('*') {
+        Some(prefix) => is_plain(prefix) && other.starts_with(prefix),
+        None => false,
+    }
+}
+
+/// The dearest currency is worth less than four dollars.
+const MOST_RATE: f64 = 1_000.0;
+
+/// A quarter.
+const OLD_DAYS: i32 = 92;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_that_never_counts_is_found() {
+        let glob = |text: &str| Glob::new(text).expect("a pattern");
+        for (first, second, hidden) in [
+            ("*", "gpt-5", true),
+            ("gpt-*", "gpt-5*", true),
+            ("gpt-5", "gpt-5", true),
+            ("gpt-5*", "gpt-5*", true),
+            ("{a,b}", "a", true),
+            ("gpt-5", "gpt-*", false),
+            ("gpt-5*", "gpt-*", false),
+            ("gpt-?", "gpt-*", false),
+            ("gpt-4*", "gpt-5", false),
+        ] {
+            assert_eq!(
+                hides(&glob(first), &glob(second)),
+                hidden,
+                "{first} {second}"
+            );
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Responses that are made in the background: what they use is known when they are done, and is booked then, once.
+//!
+//! Whoever sees a finished one first books it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
+//! response, so nobody books it a second time; a claim that is dropped without a result gives the response back. Until then its
+//! estimate is reserved in the budgets of its key.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ahash::HashMap;
+
+use crate::limits::ledger::Attribution;
+use crate::limits::{Held, Whom};
+use crate::protocol::hub::usage::Usage;
+
+/// The responses that are waited for. Survives reloads.
+#[derive(Debug, Default)]
+pub struct Later {
+    waiting: Mutex<HashMap<String, State>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Box<Response>),
+    /// Somebody asks for it right now.
+    Claimed,
+}
+
+/// One response that is made in the background.
+#[derive(Debug)]
+pub struct Response {
+    pub id: String,
+    /// For whom and by whom it is made.
+    pub who: Attribution,
+    /// The position of its key may change with a reload; the name stands in `who`.
+    pub project: Option<Arc<str>>,
+    /// The model by the name that the client used.
+    pub asked: String,
+    /// What is booked if nobody ever learns what it used.
+    pub estimate: Usage,
+    /// Reserved until it is booked.
+    pub held: Held,
+    pub since: Instant,
+    /// How often Weir itself has asked for it, and when it asks next.
+    pub tries: u32,
+    pub next: Instant,
+}
+
+/// The right to book a response, and nobody else's.
+#[derive(Debug)]
+pub struct Claim {
+    later: Arc<Later>,
+    response: Option<Box<Response>>,
+}
+
+impl Later {
+    /// Waits for a response. One that is waited for already stays as it is.
+    pub(super) fn wait_for(&self, response: Response) {
+        let mut waiting = self.lock();
+        if waiting.len() < MOST && !waiting.contains_key(&response.id) {
+            let id = response.id.clone();
+            waiting.insert(id, State::Waiting(Box::new(response)));
+        }
+    }
+
+    /// Whether there are so many already that another is not waited for: then its estimate is booked at once.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().len() >= MOST
+    }
+
+    /// The right to book this response, for a request of this key.
+    pub(super) fn claim(self: &Arc<Self>, id: &str, key: &str) -> Option<Claim> {
+        let mut waiting = self.lock();
+        let state = waiting.get_mut(id)?;
+        match state {
+            State::Waiting(response) if &*response.who.key == key => Some(self.take(state)),
+            State::Waiting(_) | State::Claimed => None,
+        }
+    }
+
+    /// The responses that Weir itself has to ask for now, some of them.
+    pub fn due(self: &Arc<Self>, now: Instant) -> Vec<Claim> {
+        let mut waiting = self.lock();
+        let due = waiting
+            .values_mut()
+            .filter(|state| matches!(state, State::Waiting(response) if response.next <= now));
+        due.take(MOST_AT_ONCE)
+            .map(|state| self.take(state))
+            .collect()
+    }
+
+    /// How many are waited for.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn take(self: &Arc<Self>, state: &mut State) -> Claim {
+        let response = match std::mem::replace(state, State::Claimed) {
+            State::Waiting(response) => Some(response),
+            State::Claimed => None,
+        };
+        Claim {
+            later: Arc::clone(self),
+            response,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// The response.
+    pub fn response(&self) -> Option<&Response> {
+        self.response.as_deref()
+    }
+
+    /// It is booked, or there is nothing to book: nobody waits for it any more.
+    pub fn done(&mut self) {
+        if let Some(response) = self.response.take() {
+            self.later.lock().remove(&response.id);
+        }
+    }
+
+    /// Weir itself asked for it, and it is not done: it is asked for again after twice the time. `false` = it was asked for often
+    /// enough.
+    pub fn postpone(&mut self, now: Instant) -> bool {
+        let Some(response) = &mut self.response else {
+            return false;
+        };
+        response.tries = response.tries.saturating_add(1);
+        response.next = now + FIRST * (1 << response.tries.min(LONGEST_SHIFT));
+        now.saturating_duration_since(response.since) < LONGEST
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(response) = self.response.take() {
+            let id = response.id.clone();
+            self.later.lock().insert(id, State::Waiting(response));
+        }
+    }
+}
+
+impl Response {
+    /// Whose budgets it counts for, by the names of a configuration that may be another one by now.
+    pub fn whom(&self, limits: &crate::limits::Limits, key: usize) -> Whom {
+        limits.whom(key, self.project.as_deref())
+    }
+}
+
+/// Responses that are waited for: some MiB at most.
+const MOST: usize = 10_000;
+
+/// Responses that Weir asks for in one round.
+const MOST_AT_ONCE: usize = 32;
+
+/// When Weir asks first.
+pub(super) const FIRST: Duration = Duration::from_mins(1);
+
+/// Doublings of the wait: an hour at most.
+const LONGEST_SHIFT: u32 = 6;
+
+/// For how long a response is waited for.
+const LONGEST: Duration = Duration::from_hours(24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(id: &str, now: Instant) -> Response {
+        Response {
+            id: id.to_owned(),
+            who: Attribution {
+                key: "team".into(),
+                group: None,
+                project: None,
+                model: None,
+                account: None,
+            },
+            project: None,
+            asked: "gpt-5".to_owned(),
+            estimate: Usage::default(),
+            held: Held::default(),
+            since: now,
+            tries: 0,
+            next: now + FIRST,
+        }
+    }
+
+    #[test]
+    fn one_at_a_time_may_book_a_response_and_only_its_key() {
+        let (later, now) = (Arc::new(Later::default()), Instant::now());
+        later.wait_for(response("r", now));
+        later.wait_for(response("r", now));
+        assert!(later.claim("r", "another").is_none());
+        let claim = later.claim("r", "team").expect("it waits");
+        assert!(later.claim("r", "team").is_none());
+        drop(claim);
+        let mut claim = later.claim("r", "team").expect("it was given back");
+        claim.done();
+        drop(claim);
+        assert!(later.claim("r", "team").is_none() && later.is_empty());
+    }
+
+    #[test]
+    fn weir_asks_after_a_minute_then_ever_less_often_for_a_day() {
+        let (later, begin) = (Arc::new(Later::default()), Instant::now());
+        later.wait_for(response("r", begin));
+        let (mut now, mut waits) = (begin, Vec::new());
+        loop {
+            assert!(later.due(now).is_empty());
+            let mut due = Vec::new();
+            while due.is_empty() {
+                now += Duration::from_mins(1);
+                waits.push(now);
+                due = later.due(now);
+            }
+            assert!(later.due(now).is_empty(), "claimed");
+            if !due[0].postpone(now) {
+                due[0].done();
+                break;
+            }
+        }
+        assert!(later.is_empty());
+        let hours = now.duration_since(begin).as_secs() / 3600;
+        assert!((24..26).contains(&hours), "{hours}");
+    }
+
+    #[test]
+    fn they_are_bounded() {
+        let (later, now) = (Arc::new(Later::default()), Instant::now());
+        for number in 0..MOST {
+            assert!(!later.is_full());
+            later.wait_for(response(&number.to_string(), now));
+        }
+        assert!(later.is_full());
+        later.wait_for(response("one more", now));
+        assert_eq!(later.len(), MOST);
+        assert_eq!(later.due(now + FIRST).len(), MOST_AT_ONCE);
+        assert_eq!(later.len(), MOST);
+    }
+}

@@ -1,0 +1,264 @@
+//! Budgets that come near their end: who has to be told, once for each window and threshold.
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ahash::HashMap;
+use serde_json::json;
+
+use super::spend::begins;
+use super::{Budget, Limits};
+use crate::config::secret::hex;
+use crate::outcome::{Limit, Scope, Span};
+
+/// A budget that has reached a threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    scope: Scope,
+    name: Arc<str>,
+    limit: Limit,
+    /// The threshold, a share of the budget.
+    at: f64,
+    used_usd: f64,
+    cap_usd: f64,
+    /// When the day or the month of the budget began, in seconds since the epoch.
+    began: u64,
+}
+
+/// Remembers what was told of the windows that run.
+#[derive(Debug, Default)]
+pub struct Watch {
+    told: HashMap<(Scope, Arc<str>, Limit), Told>,
+}
+
+/// What was told of one budget.
+#[derive(Debug)]
+struct Told {
+    began: u64,
+    cap_usd: f64,
+    thresholds: Vec<f64>,
+}
+
+impl Watch {
+    /// What has to be told now. `at` are the thresholds.
+    pub fn look(&mut self, limits: &Limits, at: &[f64], wall: SystemTime) -> Vec<Alert> {
+        let Some((day, month)) = begins(wall, limits.zone()) else {
+            return Vec::new();
+        };
+        let mut due = Vec::new();
+        for budget in limits.budgets(wall) {
+            let began = match budget.limit.span() {
+                Span::Month => month,
+                Span::Now | Span::Minute | Span::Day => day,
+            };
+            self.compare(&budget, at, began, &mut due);
+        }
+        due
+    }
+
+    fn compare(&mut self, budget: &Budget, at: &[f64], began: u64, due: &mut Vec<Alert>) {
+        let reached = |at: &&f64| budget.used_usd >= budget.cap_usd * **at * (1.0 - NOISE);
+        let mut reached = at.iter().filter(reached).peekable();
+        if reached.peek().is_none() {
+            return;
+        }
+        let whose = (budget.scope, Arc::clone(&budget.name), budget.limit);
+        let told = self.told.entry(whose).or_insert_with(|| Told {
+            began,
+            cap_usd: budget.cap_usd,
+            thresholds: Vec::new(),
+        });
+        // Of another budget nothing has been told. A clock that is set back begins no window anew.
+        if told.began < began || told.cap_usd.to_bits() != budget.cap_usd.to_bits() {
+            *told = Told {
+                began,
+                cap_usd: budget.cap_usd,
+                thresholds: Vec::new(),
+            };
+        }
+        for at in reached {
+            if told.thresholds.contains(at) {
+                continue;
+            }
+            told.thresholds.push(*at);
+            due.push(Alert {
+                scope: budget.scope,
+                name: Arc::clone(&budget.name),
+                limit: budget.limit,
+                at: *at,
+                used_usd: budget.used_usd,
+                cap_usd: budget.cap_usd,
+                began: told.began,
+            });
+        }
+    }
+}
+
+impl Alert {
+    /// The same on all hosts of a fleet, whose configurations are equal: one alert is told apart from another by it.
+    pub fn id(&self) -> String {
+        let Self {
+            name,
+            at,
+            cap_usd,
+            began,
+            ..
+        } = self;
+        let (scope, limit) = (self.scope.as_str(), self.limit.as_str());
+        let text = format!("{scope}\n{name}\n{limit}\n{began}\n{at}\n{cap_usd}");
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let (id, _) = digest.as_ref().split_at(ID_BYTES);
+        hex(id)
+    }
+
+    /// When its window began, in seconds since the epoch.
+    pub fn began(&self) -> u64 {
+        self.began
+    }
+
+    /// What is posted. `instance` is the name of this host.
+    pub fn body(&self, instance: &str) -> String {
+        json!({
+            "scope": self.scope.as_str(),
+            "name": &*self.name,
+            "window": self.limit.span().as_str(),
+            "at": self.at,
+            "used": self.used_usd,
+            "limit": self.cap_usd,
+            "instance": instance,
+            "id": self.id(),
+        })
+        .to_string()
+    }
+}
+
+/// Of floats: a share far below what a token costs of any budget.
+const NOISE: f64 = 1e-12;
+
+/// 128 bits.
+const ID_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::limits::{Caps, Elsewhere, Estimate, Everybody, Subject, Totals, Used, Windows};
+    use crate::protocol::hub::usage::Usage;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// 2026-11-10T12:00:00Z.
+    fn noon() -> SystemTime {
+        SystemTime::UNIX_EPOCH + HOUR * 498_420
+    }
+
+    fn limits(dollars: u64, before: Option<&Limits>) -> Limits {
+        let key = Subject {
+            name: "team-a".into(),
+            caps: Caps::default()
+                .with(Limit::UsdPerDay, dollars * 1_000_000_000)
+                .with(Limit::UsdPerMonth, dollars * 10_000_000_000),
+            group: None,
+        };
+        let everybody = Everybody {
+            keys: vec![key],
+            ..Everybody::default()
+        };
+        Limits::new(&everybody, TimeZone::UTC, before)
+    }
+
+    fn spend(limits: &Limits, nano_usd: u64, wall: SystemTime) {
+        let now = Instant::now();
+        let admitted = limits.admit(limits.whom(0, None), Estimate::default(), now, wall);
+        let used = Used {
+            usage: Usage::default(),
+            nano_usd,
+        };
+        admitted.expect("it fits").settle(&used, now, wall);
+    }
+
+    fn told(alerts: &[Alert]) -> Vec<(f64, &'static str)> {
+        let told = |alert: &Alert| (alert.at, alert.limit.as_str());
+        alerts.iter().map(told).collect()
+    }
+
+    #[test]
+    fn each_threshold_is_told_once_a_window() {
+        let (limits, mut watch) = (limits(10, None), Watch::default());
+        let at = [0.8, 1.0];
+        let mut look = |wall| watch.look(&limits, &at, wall);
+        spend(&limits, 7_999_999_999, noon());
+        assert_eq!(told(&look(noon())), []);
+        spend(&limits, 1, noon());
+        assert_eq!(told(&look(noon())), [(0.8, "usd_per_day")]);
+        assert_eq!(told(&look(noon() + HOUR)), []);
+        spend(&limits, 5_000_000_000, noon());
+        assert_eq!(told(&look(noon())), [(1.0, "usd_per_day")]);
+        let tomorrow = noon() + HOUR * 24;
+        assert_eq!(told(&look(tomorrow)), []);
+        spend(&limits, 9_000_000_000, tomorrow);
+        assert_eq!(told(&look(tomorrow)), [(0.8, "usd_per_day")]);
+        // A clock that goes back tells nothing twice.
+        assert_eq!(told(&look(noon())), []);
+    }
+
+    #[test]
+    fn both_thresholds_at_once_and_the_month_beside_the_day() {
+        let (limits, mut watch) = (limits(10, None), Watch::default());
+        let elsewhere = Elsewhere {
+            others: Windows {
+                day: Totals {
+                    nano_usd: 20_000_000_000,
+                    ..Totals::default()
+                },
+                month: Totals {
+                    nano_usd: 85_000_000_000,
+                    ..Totals::default()
+                },
+            },
+            ..Elsewhere::default()
+        };
+        limits.learn(Scope::Key, "team-a", &elsewhere, noon(), Instant::now());
+        assert_eq!(
+            told(&watch.look(&limits, &[0.8, 1.0], noon())),
+            [
+                (0.8, "usd_per_day"),
+                (1.0, "usd_per_day"),
+                (0.8, "usd_per_month")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_budget_that_was_changed_is_another_one() {
+        let (first, mut watch) = (limits(10, None), Watch::default());
+        spend(&first, 8_000_000_000, noon());
+        let before = watch.look(&first, &[0.8], noon());
+        let raised = limits(20, Some(&first));
+        assert_eq!(told(&watch.look(&raised, &[0.8], noon())), []);
+        spend(&raised, 8_000_000_000, noon());
+        let after = watch.look(&raised, &[0.8], noon());
+        assert_eq!(told(&after), [(0.8, "usd_per_day")]);
+        assert_ne!(before[0].id(), after[0].id());
+    }
+
+    #[test]
+    fn every_host_says_the_same_of_one_alert_but_its_name() {
+        let (one, other) = (limits(10, None), limits(10, None));
+        spend(&one, 8_000_000_000, noon());
+        spend(&other, 9_000_000_000, noon() + HOUR);
+        let look = |limits: &Limits, wall| Watch::default().look(limits, &[0.8], wall);
+        let (one, other) = (look(&one, noon()), look(&other, noon() + HOUR));
+        assert_eq!(one[0].id(), other[0].id());
+        let body: serde_json::Value = serde_json::from_str(&one[0].body("edge-1")).expect("JSON");
+        assert_eq!(
+            body,
+            json!({
+                "scope": "key", "name": "team-a", "window": "day", "at": 0.8, "used": 8.0,
+                "limit": 10.0, "instance": "edge-1", "id": one[0].id(),
+            })
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! Asks for responses that were made in the background and that no client has fetched, and books them.
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::app::{App, Snapshot};
+use crate::exchange::later::{Claim, Response};
+use crate::limits::{Used, nano_usd};
+use crate::outcome::{End, Outcome, UsageSource};
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::{Extras, Stated};
+use crate::protocol::passthrough;
+use crate::proxy::upstream::probe;
+
+/// Starts asking, for as long as the process lives.
+pub(crate) fn begin(app: &Arc<App>) {
+    tokio::spawn(follow(Arc::clone(app)));
+}
+
+async fn follow(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let snapshot = app.snapshot();
+        for claim in snapshot.gateway.later.due(Instant::now()) {
+            look(&app, &snapshot, claim).await;
+        }
+    }
+}
+
+/// What the account says of a response.
+enum Said {
+    /// It is done, and used this; `None` = it does not say what.
+    Done(Option<Stated>, Option<String>),
+    /// Nobody knows it any more.
+    Gone,
+    NotYet,
+}
+
+async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
+    let Some(response) = claim.response() else {
+        return;
+    };
+    match ask(app, snapshot, response).await {
+        Said::Done(Some(stated), tier) => {
+            let said = (stated, UsageSource::Reported);
+            book(app, snapshot, response, said, tier.as_deref());
+            claim.done();
+        }
+        // It failed, and costs nothing.
+        Said::Done(None, _) => claim.done(),
+        Said::Gone => {
+            book(app, snapshot, response, estimated(response), None);
+            claim.done();
+        }
+        Said::NotYet => {
+            if !claim.postpone(Instant::now())
+                && let Some(response) = claim.response()
+            {
+                book(app, snapshot, response, estimated(response), None);
+                claim.done();
+            }
+        }
+    }
+}
+
+fn estimated(response: &Response) -> (Stated, UsageSource) {
+    let stated = Stated {
+        usage: response.estimate,
+        extras: Extras::default(),
+    };
+    (stated, UsageSource::Estimated)
+}
+
+async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> Said {
+    let mut accounts = snapshot.gateway.config.accounts.iter();
+    let account = response.who.account.as_deref();
+    let account = account.and_then(|name| accounts.find(|account| &*account.name == name));
+    let Some(account) = account else {
+        return Said::Gone;
+    };
+    let path = format!("/v1/responses/{}", response.id);
+    let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
+    let asking = probe::get(account, upstreams, tokens, &app.connections, &path);
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok((200..=299, body))) => read(&body),
+        Ok(Ok((404 | 410, _))) => Said::Gone,
+        _ => Said::NotYet,
+    }
+}
+
+fn read(body: &Bytes) -> Said {
+    let answer = passthrough::read_answer(Dialect::OpenaiResponses, body);
+    if answer.pending || answer.response_id.is_none() {
+        return Said::NotYet;
+    }
+    Said::Done(answer.usage, answer.service_tier)
+}
+
+/// Books it everywhere, as a request that nobody sent.
+fn book(
+    app: &App,
+    snapshot: &Snapshot,
+    response: &Response,
+    (stated, source): (Stated, UsageSource),
+    tier: Option<&str>,
+) {
+    let (gateway, wall) = (&snapshot.gateway, SystemTime::now());
+    let who = &response.who;
+    let price = |model: &str| {
+        let prices = &gateway.prices;
+        prices.bill(model, &stated.usage, tier, &stated.extras)
+    };
+    let usd = who.model.as_deref().and_then(price);
+    let usd = usd.or_else(|| price(&response.asked));
+    let used = Used {
+        usage: stated.usage,
+        nano_usd: usd.map_or(0, nano_usd),
+    };
+    let mut keys = gateway.config.keys.iter();
+    if let Some(key) = keys.find(|key| key.name == who.key) {
+        let whom = response.whom(&gateway.limits, key.index);
+        gateway.limits.book(whom, &used, Instant::now(), wall);
+    }
+    if let Some(ledger) = &app.ledger {
+        ledger.record(who.clone(), response.project.as_ref(), &used, wall);
+    }
+    let mut outcome = Outcome::new(End::Complete);
+    outcome.request_id = app.request_id();
+    outcome.key = Some(Arc::clone(&who.key));
+    outcome.project.clone_from(&who.project);
+    outcome.account.clone_from(&who.account);
+    outcome.client_dialect = Some(Dialect::OpenaiResponses);
+    outcome.upstream_dialect = Some(Dialect::OpenaiResponses);
+    "GET".clone_into(&mut outcome.method);
+    outcome.path = format!("/v1/responses/{}", response.id);
+    outcome.model_asked = Some(response.asked.clone());
+    outcome.model_served = who.model.as_ref().map(ToString::to_string);
+    outcome.status = 200;
+    outcome.usage = Some(stated.usage);
+    outcome.usage_source = Some(source);
+    outcome.usage_refused = stated.extras.refused;
+    outcome.cost_usd = usd.map(|usd| nano_usd(usd) as f64 / 1e9);
+    outcome.via = Some("background");
+    app.telemetry.settle(outcome, wall);
+}
+
+/// How often it is looked whether one is due.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// For one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(body: &'static str) -> &'static str {
+        match read(&Bytes::from_static(body.as_bytes())) {
+            Said::Done(Some(_), _) => "used",
+            Said::Done(None, _) => "nothing",
+            Said::Gone => "gone",
+            Said::NotYet => "not yet",
+        }
+    }
+
+    #[test]
+    fn only_a_response_that_is_done_says_what_it_used() {
+        for (body, expected) in [
+            (
+                r#"{"id":"r","object":"response","status":"queued","output":[],"usage":null}"#,
+                "not yet",
+            ),
+            (
+                r#"{"id":"r","object":"response","status":"in_progress","output":[]}"#,
+                "not yet",
+            ),
+            (
+                r#"{"id":"r","object":"response","status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":2}}"#,
+                "used",
+            ),
+            (
+                r#"{"id":"r","object":"response","status":"incomplete","output":[],"usage":{"input_tokens":1,"output_tokens":2}}"#,
+                "used",
+            ),
+            (
+                r#"{"id":"r","object":"response","status":"failed","error":{"code":"server_error","message":"x"},"output":[],"usage":null}"#,
+                "nothing",
+            ),
+            ("<html>", "not yet"),
+            ("", "not yet"),
+        ] {
+            assert_eq!(said(body), expected, "{body}");
+        }
+    }
+}
