@@ -57,6 +57,18 @@ impl Slot {
         }
     }
 
+    /// Takes what a fragment says of its name: all of it (some servers repeat it), more than before, or the next piece.
+    pub fn call(&mut self, name: &str) {
+        if !self.is_pending() || name.is_empty() || self.has_early() && !self.name.is_empty() {
+            return;
+        }
+        if name.starts_with(&*self.name) {
+            name.clone_into(&mut self.name);
+        } else if self.name.len() + name.len() <= LONGEST_NAME {
+            self.name.push_str(name);
+        }
+    }
+
     /// Whether the call has not begun yet.
     pub fn is_pending(&self) -> bool {
         matches!(self.phase, Phase::Pending { .. })
@@ -187,5 +199,7 @@ pub fn bad_arguments() -> Violation {
     )
 }
 
+/// Most bytes of a name that is put together: vendors allow 64 characters, and some 128.
+const LONGEST_NAME: usize = 1024;
 /// Most bytes of arguments that come before the name.
 const MOST_EARLY: usize = 1 << 20;

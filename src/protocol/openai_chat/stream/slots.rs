@@ -1,5 +1,5 @@
-//! The calls of one answer, in the order of their appearance. A slot begins when id and name are known (some servers send them
-//! apart), and ends when something else begins after its arguments are whole, or with the answer.
+//! The calls of one answer, in the order of their appearance. A slot begins when its arguments do and its name is known, or when something
+//! else begins: some servers send id and name apart, or the name in pieces. It ends when something else begins after its arguments are whole, or with the answer.
 use std::borrow::Cow;
 
 use super::super::response::{arguments, signature};
@@ -89,7 +89,10 @@ impl Slots {
         }
         let at = match self.place(fragment) {
             Some(at) => at,
-            None => self.begin(fragment)?,
+            None => {
+                self.start_named(on)?;
+                self.begin(fragment)?
+            }
         };
         let is_last = at + 1 == self.slots.len();
         let Some(slot) = self.slots.get_mut(at) else {
@@ -99,16 +102,14 @@ impl Slots {
         if slot.id.is_empty() {
             fragment.id.clone_into(&mut slot.id);
         }
-        if slot.name.is_empty() {
-            fragment.name.clone_into(&mut slot.name);
-        }
-        slot.wrapped |=
-            !fragment.name.is_empty() && self.wrapped.iter().any(|known| known == fragment.name);
+        slot.call(fragment.name);
+        slot.wrapped = self.wrapped.contains(&slot.name);
         if let Some(state) = &fragment.state {
             slot.sign(state.clone());
         }
         slot.feed(at, &fragment.args, on)?;
-        if slot.is_pending() && !slot.name.is_empty() && (!slot.id.is_empty() || slot.has_early()) {
+        // Until its arguments begin, more of its name may come.
+        if slot.is_pending() && !slot.name.is_empty() && slot.has_early() {
             slot.start(at, self.stamp, on)?;
         }
         if !is_last && slot.scanner.is_complete() {
@@ -122,9 +123,23 @@ impl Slots {
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
+        self.start_named(on)?;
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.scanner.is_complete() || slot.is_text() {
                 slot.end(at, on)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the calls of which id and name are known: no more of them will come.
+    fn start_named(
+        &mut self,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            if slot.is_pending() && !slot.name.is_empty() && !slot.id.is_empty() {
+                slot.start(at, self.stamp, on)?;
             }
         }
         Ok(())
