@@ -19,6 +19,8 @@ pub enum Rejection {
     ProxyProtocol,
     /// `server.client_limits.requests_per_connection`: the connection was closed after an answer.
     RequestsPerConnection,
+    /// `server.client_limits.streams_per_connection`: a stream of HTTP/2 was refused.
+    Streams,
     /// The TLS handshake failed.
     TlsFailed,
     /// `server.client_timeouts.tls`.
@@ -27,7 +29,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BodyRate,
         Self::Connections,
         Self::ConnectionsPerAddress,
@@ -36,6 +38,7 @@ impl Rejection {
         Self::Memory,
         Self::ProxyProtocol,
         Self::RequestsPerConnection,
+        Self::Streams,
         Self::TlsFailed,
         Self::TlsTimeout,
     ];
@@ -51,6 +54,7 @@ impl Rejection {
             Self::Memory => "memory",
             Self::ProxyProtocol => "proxy_protocol",
             Self::RequestsPerConnection => "requests_per_connection",
+            Self::Streams => "streams",
             Self::TlsFailed => "tls_failed",
             Self::TlsTimeout => "tls_timeout",
         }

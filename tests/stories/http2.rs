@@ -231,3 +231,60 @@ fn a_broken_stream_over_http_2_ends_in_the_dialects_error() {
         "{text}"
     );
 }
+
+/// Whoever opens more streams than a connection may have is refused stream by stream, and that is counted.
+#[test]
+fn a_stream_too_many_is_refused_and_counted() {
+    use std::io::{Read, Write};
+
+    let gate = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let open = gate.clone();
+    let upstream = Upstream::start(move |_, wire| {
+        crate::rig::eventually("the gate opens", || {
+            open.load(std::sync::atomic::Ordering::Relaxed)
+                .then_some(())
+        });
+        wire.json(200, lines().answer);
+    });
+    let weir = Weir::start(
+        &(accounts(&[account("a", &lines(), &upstream, "")])
+            + "server: { client_limits: { streams_per_connection: 2 } }\n"),
+    );
+    let mut stream = std::net::TcpStream::connect(weir.addr()).expect("weir listens");
+    // The preface, empty settings, and requests for `/nothing` whose bodies never end.
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    let mut block = vec![0x83, 0x86];
+    for (name, value) in [
+        (&b":path"[..], lines().path.as_bytes()),
+        (b":authority", b"weir"),
+        (b"x-api-key", KEY.as_bytes()),
+    ] {
+        block.extend([0, u8::try_from(name.len()).expect("short")]);
+        block.extend(name);
+        block.push(u8::try_from(value.len()).expect("short"));
+        block.extend(value);
+    }
+    for id in [1, 3, 5, 7] {
+        bytes.extend([
+            0,
+            0,
+            u8::try_from(block.len()).expect("short"),
+            1,
+            4,
+            0,
+            0,
+            0,
+            id,
+        ]);
+        bytes.extend(&block);
+    }
+    stream.write_all(&bytes).expect("weir reads");
+    weir.until_metric(
+        "weir_client_rejections_total",
+        &[("reason", "streams")],
+        2.0,
+    );
+    gate.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(stream.read(&mut [0; 16]));
+}

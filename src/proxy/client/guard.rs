@@ -20,6 +20,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::frames::Frames;
 use super::framing::{Framing, Malformed};
 use super::places::Place;
 use super::socket::PREFACE;
@@ -35,6 +36,8 @@ pub(crate) struct Guard {
     /// Nothing that follows can be read.
     malformed: bool,
     turn: Arc<Turn>,
+    /// What is written, under HTTP/2.
+    frames: Option<Frames>,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
 }
@@ -91,6 +94,7 @@ impl Guard {
             ahead: Vec::new(),
             malformed: false,
             turn: Arc::default(),
+            frames: is_h2.then(Frames::default),
             timer: None,
             place,
         }
@@ -151,6 +155,9 @@ impl Guard {
         if bytes.is_empty() {
             return;
         }
+        if matches!(self.phase, Phase::Between | Phase::Fresh(_)) && bytes.starts_with(PREFACE) {
+            self.frames = Some(Frames::default());
+        }
         self.phase = match self.phase {
             // Some clients end a body with a line end that belongs to nothing.
             same @ (Phase::Between | Phase::Fresh(_))
@@ -176,6 +183,14 @@ impl Guard {
         let is_h2 = matches!(self.phase, Phase::Preface(_) | Phase::Streams);
         if !is_h2 && !bytes.starts_with(b"HTTP/1.1 1") {
             self.phase = Phase::Between;
+        }
+    }
+
+    /// Takes note of what has gone out.
+    fn wrote(&mut self, bytes: &[u8]) {
+        let refused = self.frames.as_mut().map_or(0, |frames| frames.take(bytes));
+        for _ in 0..refused {
+            self.place.refused_stream();
         }
     }
 
@@ -279,7 +294,11 @@ impl AsyncWrite for Guard {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.said(buf);
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if let Poll::Ready(Ok(count)) = written {
+            self.wrote(&buf[..count]);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -298,7 +317,15 @@ impl AsyncWrite for Guard {
         if let Some(first) = bufs.first() {
             self.said(first);
         }
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(mut left)) = written {
+            for buf in bufs {
+                let here = left.min(buf.len());
+                self.wrote(&buf[..here]);
+                left -= here;
+            }
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

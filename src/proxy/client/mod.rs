@@ -2,6 +2,7 @@
 pub(super) mod answer;
 pub(super) mod body;
 pub(super) mod buffered;
+mod frames;
 mod framing;
 pub(super) mod guard;
 pub(super) mod pace;

@@ -117,6 +117,11 @@ impl Place {
         self.room.all.rejected(Rejection::Framing);
     }
 
+    /// A stream was one too many for its connection.
+    pub(crate) fn refused_stream(&self) {
+        self.room.all.rejected(Rejection::Streams);
+    }
+
     /// The head of a request took too long.
     pub(crate) fn slow_head(&self) {
         self.room.all.rejected(Rejection::HeadTimeout);
