@@ -62,6 +62,8 @@ pub struct Outcome {
     pub usage: Option<Usage>,
     /// Where `usage` comes from.
     pub usage_source: Option<UsageSource>,
+    /// What Weir had added to the request and the upstream refused, so that it was asked again without.
+    pub refused_addition: Option<&'static str>,
     /// Whether the upstream stated figures that cannot be, which were not believed.
     pub usage_refused: bool,
     /// USD; `None` when the model has no price or nothing was used.
@@ -117,6 +119,7 @@ impl Outcome {
             stream: false,
             usage: None,
             usage_source: None,
+            refused_addition: None,
             usage_refused: false,
             cost_usd: None,
             time_to_first_token: None,

@@ -135,7 +135,7 @@ impl Case {
             writeln!(text, "delivery: {}", format!("{delivery:?}").to_lowercase()).unwrap();
         }
         match self.prompt_cache {
-            PromptCache::Off => {}
+            PromptCache::Off | PromptCache::Refused => {}
             PromptCache::Auto => text.push_str("prompt_cache: auto\n"),
             PromptCache::Hour => text.push_str("prompt_cache: 1h\n"),
         }

@@ -10,12 +10,14 @@ use super::Gateway;
 use super::admit::Admitted;
 use super::counting::Counting;
 use super::dispatched::Dispatched;
+use super::echo;
 use super::estimate::{Estimate, Sample};
 use super::moment::Moment;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::served::Served;
 use super::side::Side;
+use super::things;
 use super::unsaid::Unsaid;
 use super::{headers, limits};
 use crate::outcome::{Attempt, End, FailureClass, Trace, UsageSource};
@@ -90,11 +92,16 @@ impl Dispatch {
     /// For a request with this query.
     pub fn new(
         gateway: Arc<Gateway>,
-        admitted: Admitted,
+        mut admitted: Admitted,
         query: Option<&str>,
         now: Instant,
     ) -> Self {
         gateway.pool.retry_budget().request(now);
+        if admitted.previous_response.is_none() {
+            let side = admitted.call.side.as_deref();
+            let names = things::named(side, &admitted.body);
+            admitted.previous_response = gateway.pool.held(names, now);
+        }
         Self {
             query: query.map(str::to_owned),
             unsaid: Unsaid::default(),
@@ -256,16 +263,17 @@ impl Dispatch {
     pub fn failed(
         &mut self,
         mut dispatched: Box<Dispatched>,
-        failed: Box<Failed>,
+        mut failed: Box<Failed>,
         moment: Moment,
     ) -> Sequel {
         let Moment { now, draw, .. } = moment;
         if self.counts() {
             return self.count_failed(&dispatched, *failed, now);
         }
-        let failure = failed.failure;
+        let failure = self.judged(failed.failure);
+        failed.failure = failure;
         self.note_attempt(&dispatched, Some(&failure), now);
-        let blamed = self.blamed(&failure, &dispatched);
+        let blamed = self.blamed(&failure);
         dispatched.pick.lease.failed(&blamed, now, draw);
         let next = failure.next();
         if next != Next::InPlaceOnce {
@@ -302,10 +310,18 @@ impl Dispatch {
         }
     }
 
+    /// What a failure is, now that it is known what the client wrote.
+    fn judged(&self, failure: Failure) -> Failure {
+        let admitted = &self.admitted;
+        failure.unless_said(|phrase| {
+            echo::says(&admitted.body, phrase) || echo::says(admitted.model.as_bytes(), phrase)
+        })
+    }
+
     /// What a failure says about the account.
-    fn blamed(&self, failure: &Failure, dispatched: &Dispatched) -> Failure {
+    fn blamed(&self, failure: &Failure) -> Failure {
         match self.admitted.call.side {
-            Some(_) => Side::blame(failure, dispatched.status),
+            Some(_) => Side::blame(failure),
             None => *failure,
         }
     }
@@ -350,16 +366,17 @@ impl Dispatch {
         moment: Moment,
     ) {
         let Moment { now, draw, .. } = moment;
-        match &ended.failure {
+        let failure = ended.failure.map(|failure| self.judged(failure));
+        match &failure {
             Some(failure) => {
-                let blamed = self.blamed(failure, &dispatched);
+                let blamed = self.blamed(failure);
                 dispatched.pick.lease.failed(&blamed, now, draw);
             }
             // Weir stopped: that says nothing about the account.
             None if ended.end == End::Drained => {}
             None => dispatched.pick.lease.completed(now),
         }
-        self.note_attempt(&dispatched, ended.failure.as_ref(), now);
+        self.note_attempt(&dispatched, failure.as_ref(), now);
         self.settle_tokens(&mut dispatched, now);
         self.note_response(&dispatched, relaying, now);
     }
@@ -371,6 +388,10 @@ impl Dispatch {
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
             let pool = &self.gateway.pool;
             pool.bind_response(id, &dispatched.pick.lease, now);
+        }
+        if let Some(name) = relaying.thing() {
+            let pool = &self.gateway.pool;
+            pool.bind_thing(name, &dispatched.pick.lease, now);
         }
     }
 

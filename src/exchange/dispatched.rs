@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::dispatch::{Dispatch, Step};
 use super::later::Claim;
+use super::markers::{self, Marked};
 use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
@@ -18,7 +19,7 @@ use super::side::Place;
 use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
-use super::{counting, headers, target};
+use super::{counting, headers, stream_usage, target};
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
@@ -48,6 +49,8 @@ pub struct Dispatched {
     /// What goes instead of `body` to an upstream that refuses to be asked for the usage of its stream; `None` = it was not asked
     /// by Weir.
     unasked: Option<Pieces>,
+    /// Whether Weir set cache markers in `body`.
+    marked: Option<Marked>,
     /// Whether all of it has been sent, on whichever connection.
     sent_whole: bool,
     /// What the upstream answered, once it has.
@@ -94,10 +97,12 @@ impl Dispatch {
                 Ok((call, body, translation)) => {
                     let asking = Asking::new(&self.gateway, &pick, now);
                     let sent = asking.translated(upstream, &self.admitted, body);
+                    let marked = Marked::of(&pick, upstream, &sent.body, moment);
                     return Some(Step::Go(Box::new(Dispatched {
                         stream: self.admitted.stream,
                         regroup: self.admitted.rewrites.regroup,
                         translation: Some(Box::new(translation)),
+                        marked,
                         ..Dispatched::new(pick, call, sent, now)
                     })));
                 }
@@ -136,19 +141,40 @@ impl Dispatch {
         }
     }
 
-    /// The upstream refused to be asked what its stream used: it is asked again without, which is no attempt of its own.
-    pub fn ask_less(&self, dispatched: &mut Dispatched, relaying: &Relaying, now: Instant) -> bool {
-        if !relaying.refuses_stream_options() {
-            return false;
+    /// The upstream refused something that Weir had added: it is asked again without, which is no attempt of its own.
+    pub fn ask_less(
+        &mut self,
+        dispatched: &mut Dispatched,
+        relaying: &Relaying,
+        now: Instant,
+    ) -> bool {
+        let (account, model) = (&dispatched.pick.account.name, &dispatched.pick.model);
+        if relaying.refuses_stream_options()
+            && let Some(unasked) = dispatched.unasked.take()
+        {
+            self.gateway.unwilling.note(account, model, now);
+            self.served.refused = Some(stream_usage::MEMBER);
+            dispatched.body = unasked;
+            return true;
         }
-        let Some(unasked) = dispatched.unasked.take() else {
-            return false;
-        };
-        let pick = &dispatched.pick;
-        let unwilling = &self.gateway.unwilling;
-        unwilling.note(&pick.account.name, &pick.model, now);
-        dispatched.body = unasked;
-        true
+        if relaying.refuses_markers()
+            && let Some(marked) = dispatched.marked.take()
+        {
+            self.gateway.unmarked.note(account, model, now);
+            let upstream = dispatched.call.dialect;
+            let Ok((_, encoded)) = self.encoded(&dispatched.pick, upstream, marked.moment()) else {
+                return false;
+            };
+            let body = Pieces::from(Bytes::from(encoded.body));
+            // The markers were the client's own.
+            if body.to_bytes() == dispatched.body.to_bytes() {
+                return false;
+            }
+            self.served.refused = Some(markers::MEMBER);
+            dispatched.body = body;
+            return true;
+        }
+        false
     }
 
     fn translated(
@@ -196,7 +222,7 @@ impl Dispatch {
             capabilities: &self.gateway.config.capabilities_of(&pick.model),
             quirks: pick.account.provider.quirks(),
             account: &pick.account.name,
-            prompt_cache: pick.account.prompt_cache,
+            prompt_cache: markers::wanted(&self.gateway, pick, self.began),
         };
         let created = moment
             .wall
@@ -287,6 +313,7 @@ impl Dispatched {
             stream: false,
             body: sent.body,
             unasked: sent.unasked,
+            marked: None,
             asked: None,
             began,
             sent: false,
@@ -370,7 +397,8 @@ impl Dispatched {
             return Relaying::counted(client, self.call.dialect, (status, headers), secret);
         }
         let translation = self.translation.as_mut();
-        let may_ask_less = self.unasked.is_some() && matches!(status.as_u16(), 400 | 422);
+        let may_ask_less = (self.unasked.is_some() || self.marked.is_some())
+            && matches!(status.as_u16(), 400 | 422);
         if (status == StatusCode::UNAUTHORIZED || may_ask_less) && translation.is_some() {
             // The same request may go once more, with another token: its translator waits for the answer to that.
             let mut refused = Relaying::new(self.call.dialect, false, status, headers, secret);
@@ -383,7 +411,10 @@ impl Dispatched {
                 let relaying =
                     Relaying::new(self.call.dialect, self.stream, status, headers, secret);
                 match self.call.side.as_deref() {
-                    Some(side) => relaying.aside(side.model != Place::Nowhere || self.books),
+                    Some(side) => {
+                        let tells = side.model != Place::Nowhere || self.books;
+                        relaying.aside(tells, side.makes())
+                    }
                     None => relaying,
                 }
             }

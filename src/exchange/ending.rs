@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use super::cover;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Body, Ended, Failed, Next, Relaying};
-use super::stream_usage;
+use super::{markers, stream_usage, things};
 use crate::outcome::{End, FailureClass};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::error;
@@ -122,7 +122,14 @@ impl Relaying {
             let failure = pool::classify(error.kind, &hints, &self.headers, wall);
             return Err(Failed::bare(failure));
         }
-        self.facts.read(self.dialect, &body, answer);
+        if self.may_tell() {
+            self.facts.read(self.dialect, &body, answer);
+        }
+        self.facts.note_thing(if self.aside {
+            things::made(self.dialect, &body)
+        } else {
+            things::container(self.dialect, &body)
+        });
         self.ready.push(body);
         self.committed = true;
         Ok(Ended::well())
@@ -130,7 +137,10 @@ impl Relaying {
 
     fn end_fault(&mut self, body: &[u8], wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let status = self.status.as_u16();
-        self.refuses_stream_options = stream_usage::is_refusal(status, body);
+        self.note_refusal(
+            stream_usage::is_refusal(status, body),
+            markers::is_refusal(status, body),
+        );
         let parsed = error::parse(self.dialect, status, body);
         let hints = Hints::of(self.dialect, &parsed);
         let failure = pool::classify(parsed.kind, &hints, &self.headers, wall);

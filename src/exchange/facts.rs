@@ -21,6 +21,8 @@ pub(super) struct Facts {
     response_id: Option<String>,
     /// Whether it is still being made, in the background; `None` = it does not say.
     pending: Option<bool>,
+    /// What lives at the account that answered.
+    thing: Option<String>,
 }
 
 impl Facts {
@@ -101,6 +103,15 @@ impl Facts {
 
     pub(super) fn pending(&self) -> Option<bool> {
         self.pending
+    }
+
+    /// The answer tells of something that lives at the account.
+    pub(super) fn note_thing(&mut self, name: Option<String>) {
+        self.thing = name;
+    }
+
+    pub(super) fn thing(&self) -> Option<&str> {
+        self.thing.as_deref()
     }
 
     pub(super) fn response_id(&self) -> Option<&str> {

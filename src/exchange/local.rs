@@ -1,14 +1,15 @@
 //! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters, usage.
 //!
-//! A list of models holds what can be named: the literal names in the configuration, and of the patterns those models
-//! of the built-in price table that they match. It is cut down to what the asking key may use.
+//! Which models there are for whom is the business of [`catalogue`].
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::Gateway;
+use super::catalogue::{self, Asker, Served};
 use super::codex;
 use super::me;
 use super::operation::Local;
@@ -16,8 +17,7 @@ use super::refusal::Refusal;
 use super::relaying::Answer;
 use super::rewrite;
 use super::usage;
-use crate::config::{Account, ClientKey, Glob};
-use crate::pricing;
+use crate::config::ClientKey;
 use crate::protocol::Dialect;
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
@@ -25,7 +25,8 @@ use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 /// Who asks, and for which project.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    pub key: &'a ClientKey,
+    pub key: &'a Arc<ClientKey>,
+    pub headers: &'a HeaderMap,
     pub project: Option<&'a str>,
     /// Of the URL.
     pub query: Option<&'a str>,
@@ -40,6 +41,12 @@ pub fn answer(
     wall: SystemTime,
 ) -> Result<Answer, Refusal> {
     let key = caller.key;
+    let asker = Asker {
+        gateway,
+        key,
+        headers: caller.headers,
+        wall,
+    };
     let body = match what {
         Local::OpenApi => return Ok(openapi()),
         Local::Me(file) => return Ok(me::file(*file)),
@@ -47,17 +54,17 @@ pub fn answer(
             json!({"status": "ok"})
         }
         Local::Adapters => rewrite::listing(&gateway.config, key),
-        Local::Capabilities => capabilities(gateway, key),
+        Local::Capabilities => capabilities(gateway, &asker.models(&Dialect::ALL)),
         Local::Model { dialect, id } => {
             let id = id.strip_prefix("models/").unwrap_or(id);
-            let models = models(gateway, key);
-            let owner = models.get(id).ok_or_else(|| Refusal::ModelUnknown {
+            let served = asker.served(catalogue::dialects_of(*dialect), id);
+            let served = served.ok_or_else(|| Refusal::ModelUnknown {
                 model: id.to_owned(),
             })?;
-            entry(*dialect, id, owner.provider)
+            served.entry(*dialect, id)
         }
         Local::Models { dialect } => {
-            let models = models(gateway, key);
+            let models = asker.models(catalogue::dialects_of(*dialect));
             let mut body = list(*dialect, &models);
             if *dialect == Dialect::OpenaiChat && codex::asks(caller.query) {
                 body["models"] = for_codex(gateway, &models);
@@ -128,124 +135,10 @@ pub fn openapi() -> Answer {
     Answer::json(200, include_str!("../../docs/openapi.json"))
 }
 
-/// Who serves a model.
-#[derive(Debug)]
-struct Served {
-    provider: &'static str,
-    dialects: Vec<Dialect>,
-    /// What the first account that serves it calls it.
-    upstream: String,
-}
-
-/// What `key` may use, by name.
-fn models(gateway: &Gateway, key: &ClientKey) -> BTreeMap<String, Served> {
-    let mut models = BTreeMap::new();
-    let allowed = |name: &str| {
-        key.models
-            .as_ref()
-            .is_none_or(|globs| globs.iter().any(|glob| glob.is_match(name)))
-    };
-    let pools = gateway.config.pools.iter().enumerate();
-    let pools =
-        pools.filter(|(index, _)| key.pools.as_ref().is_none_or(|pools| pools.contains(index)));
-    for account in pools
-        .flat_map(|(_, pool)| &pool.accounts)
-        .filter_map(|index| gateway.config.accounts.get(*index))
-    {
-        for name in names(account).filter(|name| allowed(name)) {
-            let upstream = account.models.upstream_name(&name).unwrap_or(&name);
-            let upstream = upstream.to_owned();
-            let served = models.entry(name).or_insert_with(|| Served {
-                provider: account.provider.name,
-                dialects: Vec::new(),
-                upstream,
-            });
-            for dialect in &account.dialects {
-                if !served.dialects.contains(dialect) {
-                    served.dialects.push(*dialect);
-                }
-            }
-        }
-    }
-    // A name that only a route knows, and leads to another model.
-    for route in &gateway.config.routes {
-        let reachable = key
-            .pools
-            .as_ref()
-            .is_none_or(|pools| pools.contains(&route.pool));
-        let Some(name) = route
-            .when
-            .model
-            .as_ref()
-            .map(Glob::pattern)
-            .filter(|name| is_literal(name))
-        else {
-            continue;
-        };
-        let first = gateway
-            .config
-            .pools
-            .get(route.pool)
-            .and_then(|pool| pool.accounts.first());
-        if let Some(account) = first.and_then(|index| gateway.config.accounts.get(*index))
-            && reachable
-            && allowed(name)
-        {
-            models.entry(name.to_owned()).or_insert_with(|| Served {
-                provider: account.provider.name,
-                dialects: account.dialects.clone(),
-                upstream: route.model.as_deref().unwrap_or(name).to_owned(),
-            });
-        }
-    }
-    models
-}
-
-/// The names under which an account serves.
-fn names(account: &Account) -> impl Iterator<Item = String> {
-    let known = pricing::ids().filter(move |id| {
-        if account.models.entries.is_empty() {
-            is_native(account, id)
-        } else {
-            account.models.upstream_name(id).is_some()
-        }
-    });
-    let literal = account
-        .models
-        .entries
-        .iter()
-        .map(|entry| entry.glob.pattern())
-        .filter(|name| is_literal(name));
-    known.map(str::to_owned).chain(literal.map(str::to_owned))
-}
-
-/// Whether an account without a list of models can be expected to serve this one.
-fn is_native(account: &Account, id: &str) -> bool {
-    let family = |prefixes: &[&str]| prefixes.iter().any(|prefix| id.starts_with(prefix));
-    match account.provider.name {
-        "anthropic" => family(&["claude-"]),
-        "openai" => family(&["gpt-", "o1", "o3", "o4"]),
-        "gemini" => family(&["gemini-"]),
-        "deepseek" => family(&["deepseek-"]),
-        "moonshot" => family(&["kimi-"]),
-        "bigmodel" => family(&["glm-"]),
-        "simulated" => account.dialects.iter().any(|dialect| match dialect {
-            Dialect::Anthropic => family(&["claude-"]),
-            Dialect::Gemini => family(&["gemini-"]),
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => family(&["gpt-"]),
-        }),
-        _ => false,
-    }
-}
-
-fn is_literal(pattern: &str) -> bool {
-    !pattern.contains(['*', '?', '[', '{', '\\'])
-}
-
 fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
     let entries: Vec<Value> = models
         .iter()
-        .map(|(id, served)| entry(dialect, id, served.provider))
+        .map(|(id, served)| served.entry(dialect, id))
         .collect();
     match dialect {
         Dialect::Anthropic => json!({
@@ -261,34 +154,12 @@ fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
     }
 }
 
-fn entry(dialect: Dialect, id: &str, provider: &str) -> Value {
-    match dialect {
-        Dialect::Anthropic => json!({
-            "type": "model",
-            "id": id,
-            "display_name": id,
-            "created_at": "1970-01-01T00:00:00Z",
-        }),
-        Dialect::Gemini => json!({
-            "name": format!("models/{id}"),
-            "displayName": id,
-            "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
-        }),
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({
-            "id": id,
-            "object": "model",
-            "created": 0,
-            "owned_by": provider,
-        }),
-    }
-}
-
 /// Models with their dialects, their prices and what they accept.
-fn capabilities(gateway: &Gateway, key: &ClientKey) -> Value {
-    let data: Vec<Value> = models(gateway, key)
-        .into_iter()
+fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
+    let data: Vec<Value> = models
+        .iter()
         .map(|(id, served)| {
-            let price = gateway.prices.quote(&id).map(|quote| {
+            let price = gateway.prices.quote(id).map(|quote| {
                 json!({
                     "unit": "USD per million tokens",
                     "input": quote.rates.input,

@@ -8,12 +8,14 @@
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
 mod bill;
+mod catalogue;
 mod codex;
 mod continuing;
 mod counting;
 mod cover;
 pub mod dispatch;
 pub mod dispatched;
+mod echo;
 mod ending;
 pub mod estimate;
 pub mod explain;
@@ -24,6 +26,7 @@ pub mod headers;
 pub mod later;
 pub mod limits;
 pub mod local;
+mod markers;
 pub mod me;
 mod misshapen;
 pub mod moment;
@@ -44,6 +47,7 @@ pub mod socket;
 pub mod store;
 mod stream_usage;
 pub mod target;
+mod things;
 mod translated;
 mod translation;
 mod unsaid;
@@ -77,7 +81,9 @@ pub struct Gateway {
     /// Survives reloads.
     pub tokens: Arc<Tokens>,
     /// Who will not say what a stream used.
-    pub unwilling: Unwilling,
+    pub unwilling: Arc<Unwilling>,
+    /// Who takes no cache markers.
+    pub unmarked: Arc<Unwilling>,
     /// Answers that clients may go on from. Survives reloads that do not turn it off.
     pub store: Arc<Store>,
     /// Responses that are made in the background. Survives reloads.
@@ -108,7 +114,8 @@ impl Gateway {
             tokens: before
                 .map(|before| Arc::clone(&before.tokens))
                 .unwrap_or_default(),
-            unwilling: Unwilling::default(),
+            unwilling: Arc::default(),
+            unmarked: Arc::default(),
             later: before
                 .map(|before| Arc::clone(&before.later))
                 .unwrap_or_default(),
@@ -128,7 +135,8 @@ impl Gateway {
             pool: self.pool.shadow(),
             // To estimate a prompt changes nothing for anybody.
             tokens: Arc::clone(&self.tokens),
-            unwilling: Unwilling::default(),
+            unwilling: Arc::clone(&self.unwilling),
+            unmarked: Arc::clone(&self.unmarked),
             store: Arc::clone(&self.store),
             later: Arc::default(),
         }

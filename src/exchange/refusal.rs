@@ -205,8 +205,11 @@ impl Refusal {
             Self::Draining | Self::MemoryFull | Self::Overloaded => wire.retry_after = Some(SOON),
             Self::Drained => wire.retry_after = Some(WHEN_DRAINED),
             Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
-            Self::Exhausted { retry_after, .. } | Self::UpstreamFailed { retry_after, .. } => {
-                wire.retry_after = *retry_after;
+            Self::Exhausted { class, retry_after }
+            | Self::UpstreamFailed { class, retry_after } => {
+                // A model that was too slow once may be quick the next time.
+                let soon = (*class == FailureClass::Slow).then_some(SOON);
+                wire.retry_after = retry_after.or(soon);
             }
             _ => {}
         }

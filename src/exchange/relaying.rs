@@ -54,6 +54,8 @@ pub struct Relaying {
     pub(super) facts: Facts,
     /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
     pub(super) aside: bool,
+    /// Whether the answer may tell what was used.
+    tells: bool,
     /// Whether the whole response is to be kept, and it, once it went by.
     pub(super) keeps: bool,
     pub(super) response: Option<Bytes>,
@@ -64,7 +66,9 @@ pub struct Relaying {
     /// The id of the request, which its last words name when it breaks off.
     pub(super) request_id: String,
     /// See [`Relaying::refuses_stream_options`].
-    pub(super) refuses_stream_options: bool,
+    refuses_stream_options: bool,
+    /// See [`Relaying::refuses_markers`].
+    refuses_markers: bool,
     /// Whether the client is not to see the usage of its stream.
     hides_usage: bool,
 }
@@ -141,6 +145,7 @@ impl Relaying {
             decoder,
             secret,
             aside: false,
+            tells: true,
             keeps: false,
             response: None,
             body,
@@ -151,6 +156,7 @@ impl Relaying {
             over: false,
             request_id: String::new(),
             refuses_stream_options: false,
+            refuses_markers: false,
             hides_usage: false,
         }
     }
@@ -162,12 +168,13 @@ impl Relaying {
         self
     }
 
-    /// The same, of an endpoint beside generation: only JSON is read, and only where it `tells` of use.
-    pub(super) fn aside(mut self, tells: bool) -> Self {
+    /// The same, of an endpoint beside generation: only JSON is read, and only where it `tells` of use, or `makes` a thing.
+    pub(super) fn aside(mut self, tells: bool, makes: bool) -> Self {
         self.aside = true;
+        self.tells = tells;
         let read = match self.body {
             Body::Fault(_) => true,
-            Body::Whole(_) => tells && has_media_type(&self.headers, "application/json"),
+            Body::Whole(_) => (tells || makes) && has_media_type(&self.headers, "application/json"),
             // Pictures and sound that come as events: they pass at once, and the end says what was used.
             Body::Stream(_) | Body::Misshapen(_)
                 if tells && has_media_type(&self.headers, "text/event-stream") =>
@@ -198,9 +205,30 @@ impl Relaying {
         self
     }
 
+    /// An error of the upstream's: whether it is about what Weir had added to the request.
+    pub(super) fn note_refusal(&mut self, stream_options: bool, markers: bool) {
+        self.refuses_stream_options = stream_options;
+        self.refuses_markers = markers;
+    }
+
+    /// Whether the answer may tell what was used.
+    pub(super) fn may_tell(&self) -> bool {
+        self.tells
+    }
+
     /// Whether the upstream refused because it was asked what its stream uses.
     pub(super) fn refuses_stream_options(&self) -> bool {
         self.refuses_stream_options
+    }
+
+    /// What the answer tells of that lives at the account.
+    pub(super) fn thing(&self) -> Option<&str> {
+        self.facts.thing()
+    }
+
+    /// Whether the upstream refused because of the cache markers in the request.
+    pub(super) fn refuses_markers(&self) -> bool {
+        self.refuses_markers
     }
 
     /// As [`Relaying::new`], of an answer that is to be translated.

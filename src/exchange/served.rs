@@ -34,6 +34,8 @@ pub(super) struct Served {
     pub claim: Option<Claim>,
     /// Whether the response that this request asked for is waited for.
     pub waits: bool,
+    /// What Weir had added to the request, and the upstream refused.
+    pub refused: Option<&'static str>,
 }
 
 impl Dispatch {
@@ -185,6 +187,7 @@ impl Dispatch {
         outcome.dropped = std::mem::take(&mut served.dropped);
         outcome.violations = std::mem::take(&mut served.violations);
         outcome.model_served = served.model.as_ref().map(ToString::to_string);
+        outcome.refused_addition = served.refused;
         outcome.usage_refused = self.served.bill.refused();
         if let Some((usage, source)) = self.served.bill.usage() {
             outcome.usage = Some(usage);

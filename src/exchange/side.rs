@@ -3,7 +3,7 @@
 //! Weir does not interpret what they say, but it knows where they name a model: such a request is routed, limited and
 //! failed over as one for an answer is, and obeys the models of its key. What names none goes by the client's key, so
 //! that a key finds its files and batches again.
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::path::Path;
 use crate::outcome::{Cause, FailureClass};
@@ -49,16 +49,18 @@ impl Side {
         }
     }
 
-    /// What a failure here says about the account: nothing about the models that answer, unless the credential is not
-    /// accepted at all or nobody can be reached.
-    pub(super) fn blame(failure: &Failure, status: Option<StatusCode>) -> Failure {
+    /// What a failure here says about the account: nothing about the models that answer, unless a code or words say that
+    /// the credential is not accepted at all, or nobody can be reached. A restricted key has a plain 401 here too.
+    pub(super) fn blame(failure: &Failure) -> Failure {
         let mut failure = *failure;
         match failure.class {
-            FailureClass::Auth if status == Some(StatusCode::UNAUTHORIZED) => {}
-            FailureClass::Auth
-            | FailureClass::Quota
-            | FailureClass::Throttled
-            | FailureClass::ThrottledBlind => failure.scope = Scope::AccountModel,
+            FailureClass::Auth if failure.scope == Scope::Account && !failure.is_named => {
+                failure.scope = Scope::AccountModel;
+            }
+            FailureClass::Auth => {}
+            FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
+                failure.scope = Scope::AccountModel
+            }
             FailureClass::Overloaded => {
                 failure.class = FailureClass::ThrottledBlind;
                 failure.scope = Scope::AccountModel;
@@ -97,6 +99,11 @@ impl Side {
         let family = self.path.get(from..).unwrap_or_default();
         let length = family.get(1..).and_then(|rest| rest.find('/'));
         length.map_or(family, |length| family.get(..=length).unwrap_or_default())
+    }
+
+    /// Whether it makes something that lives at the account.
+    pub(super) fn makes(&self) -> bool {
+        self.model == Place::Nowhere && self.method == Method::POST
     }
 
     /// Whether the same request may be sent again after a byte of it was sent: nothing is made twice.

@@ -15,7 +15,7 @@ use crate::pool::Pick;
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Edit, Members, Pieces};
 
-/// Accounts that refused to be asked, by the upstream's name of the model. Lives as long as a configuration.
+/// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a configuration.
 #[derive(Debug, Default)]
 pub struct Unwilling {
     since: Mutex<HashMap<(Arc<str>, Arc<str>), Instant>>,
@@ -33,7 +33,7 @@ impl Unwilling {
     }
 
     /// Whether it did, lately.
-    fn includes(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) -> bool {
+    pub(super) fn includes(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) -> bool {
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         !since.is_empty()
             && since
@@ -156,7 +156,7 @@ pub(super) fn is_refusal(status: u16, body: &[u8]) -> bool {
     matches!(status, 400 | 422) && (names(MEMBER) || names("include_usage"))
 }
 
-const MEMBER: &str = "stream_options";
+pub(super) const MEMBER: &str = "stream_options";
 
 /// How long a refusal is remembered.
 const FOR: Duration = Duration::from_hours(24);

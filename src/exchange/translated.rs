@@ -267,7 +267,7 @@ impl Relaying {
 
     /// What an error within the answer means to the pool.
     fn meaning(&self, said: &WireError, wall: SystemTime) -> Failure {
-        let hints = Hints::of_event(self.dialect, &said.message, said.retry_after);
+        let hints = Hints::of_event(self.dialect, said);
         pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
     }
 

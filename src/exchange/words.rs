@@ -31,6 +31,7 @@ pub(super) fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> S
         FailureClass::Overloaded => "every upstream that could serve this is overloaded",
         FailureClass::Slow => "no upstream that could serve this answered in time",
         FailureClass::Transport => "no upstream that could serve this can be reached",
+        FailureClass::ClientFault => return REPEATED.to_owned(),
         _ => "no upstream account that could serve this is available",
     };
     match retry_after {
@@ -50,9 +51,13 @@ pub(super) const fn upstream_failed(class: FailureClass) -> &'static str {
             "the upstream is rate limited; try again shortly"
         }
         FailureClass::Quota => "the upstream's quota is spent",
+        FailureClass::ClientFault => REPEATED,
         _ => "the upstream failed; try again",
     }
 }
+
+/// Nothing follows from an error whose words are the client's own, but that the request was refused.
+const REPEATED: &str = "the upstream refused the request with words of an account's trouble that stand in the request itself";
 
 /// `Retry-After` is in whole seconds; rounding down would call the client back too early.
 pub(super) fn whole_seconds(after: Duration) -> u64 {

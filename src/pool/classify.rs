@@ -12,7 +12,7 @@ use super::hints;
 use super::quota;
 use crate::outcome::{Cause, FailureClass};
 use crate::protocol::Dialect;
-use crate::protocol::error::{ErrorKind, ParsedError};
+use crate::protocol::error::{ErrorKind, ParsedError, Told, WireError};
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +26,22 @@ pub struct Failure {
     pub at_once: bool,
     /// What was behind it, where there is more to say than the class.
     pub cause: Option<Cause>,
+    /// Whether more than the status says so: a code, or words.
+    pub is_named: bool,
+    /// What it is if the client wrote the phrase that tells it.
+    pub doubt: Option<Doubt>,
+    /// Whether the client wrote that phrase.
+    pub is_echo: bool,
+}
+
+/// What a failure amounts to if the phrase that tells it is the client's own: vendors repeat what they were sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Doubt {
+    /// In lower case.
+    phrase: &'static str,
+    class: FailureClass,
+    scope: Scope,
+    retry_after: Option<Duration>,
 }
 
 /// What a failure puts out.
@@ -68,6 +84,7 @@ pub struct Hints<'a> {
     message: &'a str,
     retry_after: Option<Duration>,
     quota_ids: &'a [String],
+    told: Told,
     is_json: bool,
 }
 
@@ -80,6 +97,7 @@ impl<'a> Hints<'a> {
             message: &error.message,
             retry_after: error.retry_after,
             quota_ids: &error.quota_ids,
+            told: error.told,
             is_json: error.is_json,
         }
     }
@@ -92,22 +110,20 @@ impl<'a> Hints<'a> {
             message: "",
             retry_after: None,
             quota_ids: &[],
+            told: Told::Status,
             is_json: false,
         }
     }
 
     /// Of an error within an answer that is translated: its message, and the wait that it states.
-    pub const fn of_event(
-        dialect: Dialect,
-        message: &'a str,
-        retry_after: Option<Duration>,
-    ) -> Self {
+    pub fn of_event(dialect: Dialect, said: &'a WireError) -> Self {
         Self {
             dialect,
             status: 200,
-            message,
-            retry_after,
+            message: &said.message,
+            retry_after: said.retry_after,
             quota_ids: &[],
+            told: Told::of_event(said),
             is_json: true,
         }
     }
@@ -127,6 +143,8 @@ impl Failure {
     /// Where the request may go now.
     pub const fn next(&self) -> Next {
         match self.class {
+            // Only another account's word tells whether the client's words are repeated, or happen to be true.
+            FailureClass::ClientFault if self.is_echo => Next::ElsewhereOnce,
             FailureClass::ClientFault | FailureClass::ClientGone | FailureClass::Truncated => {
                 Next::Stop
             }
@@ -144,17 +162,46 @@ impl Failure {
     }
 
     /// Whether it is only soft evidence: it may have been chance, and nothing says how long it lasts.
-    pub(super) const fn is_soft(&self) -> bool {
+    pub(super) fn is_soft(&self) -> bool {
+        let by_phrase = self.doubt.is_some_and(|doubt| doubt.class != self.class);
         self.retry_after.is_none()
-            && matches!(
-                self.class,
-                FailureClass::Overloaded
-                    | FailureClass::ServerError
-                    | FailureClass::Slow
-                    | FailureClass::ThrottledBlind
-                    | FailureClass::Transport
-                    | FailureClass::Truncated
-            )
+            && (by_phrase
+                || matches!(
+                    self.class,
+                    FailureClass::Overloaded
+                        | FailureClass::ServerError
+                        | FailureClass::Slow
+                        | FailureClass::ThrottledBlind
+                        | FailureClass::Transport
+                        | FailureClass::Truncated
+                ))
+    }
+
+    /// What it amounts to, once it is known which phrases the client wrote.
+    #[must_use]
+    pub fn unless_said(self, says: impl FnOnce(&str) -> bool) -> Self {
+        match self.doubt {
+            Some(doubt) if says(doubt.phrase) => Self {
+                class: doubt.class,
+                scope: doubt.scope,
+                retry_after: doubt.retry_after,
+                is_named: false,
+                doubt: None,
+                is_echo: true,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// It instead of another, if the client wrote this phrase.
+    const fn as_doubt(&self, phrase: &'static str) -> Doubt {
+        Doubt {
+            phrase,
+            class: self.class,
+            scope: self.scope,
+            retry_after: self.retry_after,
+        }
     }
 
     /// What it says against what it puts out.
@@ -196,6 +243,9 @@ impl Failure {
             retry_after: None,
             at_once: false,
             cause: None,
+            is_named: false,
+            doubt: None,
+            is_echo: false,
         }
     }
 }
@@ -207,6 +257,22 @@ pub fn classify(
     headers: &HeaderMap,
     wall: SystemTime,
 ) -> Failure {
+    let failure = meaning(kind, hints, headers, wall);
+    let doubt = match hints.told {
+        Told::Status | Told::Code => None,
+        Told::Words(phrase) => Some(failure.as_doubt(phrase)),
+        Told::Phrase(phrase, otherwise) => {
+            Some(meaning(otherwise, hints, headers, wall).as_doubt(phrase))
+        }
+    };
+    Failure {
+        is_named: hints.told != Told::Status,
+        doubt,
+        ..failure
+    }
+}
+
+fn meaning(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Failure {
     if kind == ErrorKind::NoAnswer {
         return Failure::of_the_model();
     }
@@ -253,12 +319,8 @@ fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
 
 /// What an error event in a stream means. No headers of its own; before the commit point it may go elsewhere.
 pub fn classify_event(dialect: Dialect, error: &ParsedError, wall: SystemTime) -> Failure {
-    classify(
-        error.kind,
-        &Hints::of(dialect, error),
-        &HeaderMap::new(),
-        wall,
-    )
+    let hints = Hints::of(dialect, error);
+    classify(error.kind, &hints, &HeaderMap::new(), wall)
 }
 
 /// What a broken connection or a passed deadline means.
@@ -294,7 +356,7 @@ fn class_of(
         ErrorKind::Overloaded => FailureClass::Overloaded,
         ErrorKind::RateLimit => too_many(hints, headers, wall),
         ErrorKind::ModelNotFound if matches!(hints.status, 401 | 403) => FailureClass::Auth,
-        ErrorKind::Permission if hints.status == 401 => FailureClass::Auth,
+        ErrorKind::Permission if matches!(hints.status, 401 | 402) => FailureClass::Auth,
         // A firewall in between.
         ErrorKind::Permission if !hints.is_json => FailureClass::ServerError,
         ErrorKind::Conflict

@@ -179,6 +179,17 @@ impl Gate {
 
     /// Benches for a stated time.
     pub fn bench(&mut self, evidence: impl Into<Evidence>, span: Duration, now: Instant) {
+        let until = self.bench_softly(evidence, span, now);
+        self.stated = self.stated.max(Some(until));
+    }
+
+    /// Benches for a time on soft evidence. Until when.
+    pub fn bench_softly(
+        &mut self,
+        evidence: impl Into<Evidence>,
+        span: Duration,
+        now: Instant,
+    ) -> Instant {
         let evidence = evidence.into();
         let then = match evidence.class {
             FailureClass::Auth => Recovery::Probe,
@@ -187,7 +198,7 @@ impl Gate {
         let until = now + span.min(LONGEST);
         self.bench_until(evidence, (until, then), now);
         self.imposed = Some(now);
-        self.stated = self.stated.max(Some(until));
+        until
     }
 
     /// Benches for a time that doubles with every failure in a row; for a class that says no end.

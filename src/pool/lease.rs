@@ -272,8 +272,15 @@ impl Lease {
         let current = self.account.is_of(self.generation);
         let mut state = self.account.state();
         if failure.class == FailureClass::Auth {
-            if current && failure.scope == Scope::Account {
-                state.bench_credential(failure.evidence(), AUTH_BENCH, now);
+            if current && failure.scope == Scope::AccountModel {
+                let gate = state.limit(Some(&*self.class), now);
+                gate.bench_softly(failure.evidence(), AUTH_ASIDE, now);
+            } else if current && failure.scope == Scope::Account {
+                if failure.is_soft() {
+                    state.doubt_credential(failure.evidence(), AUTH_BENCH, now);
+                } else {
+                    state.bench_credential(failure.evidence(), AUTH_BENCH, now);
+                }
             }
             return;
         }
@@ -286,6 +293,10 @@ impl Lease {
         match (failure.class, failure.retry_after) {
             (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
                 gate.back_off(failure.evidence(), self.began, now, draw);
+            }
+            // A phrase alone may be wrong: whoever has nobody else asks all the same, now and then.
+            (_, None) if failure.is_soft() => {
+                gate.bench_softly(failure.evidence(), QUOTA_UNSTATED, now);
             }
             (_, stated) => gate.bench(failure.evidence(), stated.unwrap_or(QUOTA_UNSTATED), now),
         }
@@ -326,6 +337,8 @@ impl Drop for Lease {
 
 /// A refused credential is tried again after that, in case it was mended without a reload.
 const AUTH_BENCH: Duration = Duration::from_mins(30);
+/// A kind of endpoint that does not take the credential, which other kinds may.
+const AUTH_ASIDE: Duration = Duration::from_mins(5);
 /// A spent quota that says no end.
 const QUOTA_UNSTATED: Duration = Duration::from_hours(1);
 /// However long an overloaded provider asks for: the wait shuts out every account behind it.

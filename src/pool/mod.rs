@@ -194,6 +194,18 @@ impl Pool {
         self.responses.recall(&memo.responses, now);
     }
 
+    /// Remembers that what has this name lives at the account of `lease`.
+    pub fn bind_thing(&self, name: &str, lease: &Lease, now: Instant) {
+        self.responses.bind_thing(name, lease.hash(), now);
+    }
+
+    /// The first of these names that is known to live at an account.
+    pub fn held(&self, names: impl Iterator<Item = String>, now: Instant) -> Option<String> {
+        let mut names = names;
+        let holds = |name: &String| self.responses.account(name, now).is_some();
+        self.responses.has_things().then(|| names.find(holds))?
+    }
+
     /// Notes what an active health check found. Positions as in the configuration.
     pub fn set_endpoint_health(&self, account: usize, endpoint: usize, healthy: bool) {
         if let Some(live) = self.endpoint(account, endpoint) {

@@ -1,4 +1,6 @@
 //! Which account made a response: `previous_response_id` refers to state that lives there.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::affinity;
@@ -8,12 +10,15 @@ use super::memory::Memory;
 #[derive(Clone, Debug)]
 pub struct Responses {
     made: Memory<(u64, Instant)>,
+    /// Whether anything but responses is among it: only then is a request searched for names.
+    things: Arc<AtomicBool>,
 }
 
 impl Default for Responses {
     fn default() -> Self {
         Self {
             made: Memory::new(CAPACITY),
+            things: Arc::default(),
         }
     }
 }
@@ -37,7 +42,20 @@ impl Responses {
         for (id, account, ago) in memos.iter().take(CAPACITY) {
             let at = now.checked_sub(*ago).unwrap_or(now);
             self.made.insert(*id, (*account, at));
+            // Of what, is not told.
+            self.things.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The same of a file, a batch, a container or their like.
+    pub(super) fn bind_thing(&self, name: &str, account: u64, now: Instant) {
+        self.things.store(true, Ordering::Relaxed);
+        self.bind(name, account, now);
+    }
+
+    /// Whether there are such things.
+    pub(super) fn has_things(&self) -> bool {
+        self.things.load(Ordering::Relaxed)
     }
 
     /// Remembers that the account (its hash) made the response.

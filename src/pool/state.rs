@@ -160,6 +160,11 @@ impl AccountState {
         self.credential.bench(evidence, wait, now);
     }
 
+    /// Only words say that the credential was refused.
+    pub(super) fn doubt_credential(&mut self, evidence: Evidence, wait: Duration, now: Instant) {
+        self.credential.bench_softly(evidence, wait, now);
+    }
+
     /// A request that began then got through with the credential.
     pub(super) fn credential_works(&mut self, began: Instant) {
         self.credential.head(began);

@@ -17,6 +17,7 @@ mod parse;
 mod table;
 mod window;
 mod words_table;
+pub use kinds::Told;
 pub use mask::mask;
 pub use parse::{ParsedError, parse, parse_event};
 pub use table::{Row, row};

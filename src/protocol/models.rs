@@ -137,6 +137,14 @@ pub fn capabilities(model: &str) -> Capabilities {
         .map_or(table::PLAIN, |(_, capabilities)| *capabilities)
 }
 
+/// Whether a row of the table is about this model.
+pub fn is_known(model: &str) -> bool {
+    let name = family(model);
+    table::ROWS
+        .iter()
+        .any(|(prefix, _)| name.starts_with(prefix))
+}
+
 /// The name without what does not matter to what the model is: a provider's prefix, a region, a date, the spelling of the
 /// version (`claude-opus-4.5` is `claude-opus-4-5`).
 pub fn family(model: &str) -> String {

@@ -129,6 +129,7 @@ impl Edge {
                 let (now, wall) = (Instant::now(), SystemTime::now());
                 let caller = local::Caller {
                     key: &key,
+                    headers: &head.headers,
                     project: exchange.record.outcome.project.as_deref(),
                     query: head.uri.query(),
                 };

@@ -172,6 +172,7 @@ pub(super) struct Consumption {
     pub unpriced_tokens: IntCounterVec,
     pub usage_source: IntCounterVec,
     pub usage_refused: IntCounterVec,
+    pub additions_refused: IntCounterVec,
 }
 
 impl Consumption {
@@ -248,6 +249,12 @@ impl Consumption {
                 "answers",
                 "Answers that stated figures which cannot be, and which were not believed.",
                 &["account"],
+            ),
+            additions_refused: to.counters(
+                "weir_additions_refused_total",
+                "requests",
+                "Requests that were sent again without a member that Weir had added and the upstream refused.",
+                &["account", "member"],
             ),
         }
     }

@@ -122,6 +122,19 @@ impl Handles {
         families.usage.usage_refused.with_label_values(&[name])
     }
 
+    /// The series of requests of this account that went again without what Weir had added: once a day and model.
+    pub(super) fn again_without(
+        &self,
+        families: &Families,
+        outcome: &Outcome,
+        member: &str,
+    ) -> IntCounter {
+        let account = self.names.accounts.find(outcome.account.as_deref());
+        let name = self.names.accounts.name(account);
+        let family = &families.usage.additions_refused;
+        family.with_label_values(&[name, member])
+    }
+
     /// Counts every attempt, and every one after the first as a failover from the failure before it.
     pub(super) fn attempts(&self, families: &Families, outcome: &Outcome) {
         let pool = self.names.pools().find(outcome.pool.as_deref());

@@ -232,6 +232,9 @@ impl Metrics {
         if outcome.usage_refused {
             handles.refused(families, outcome).inc();
         }
+        if let Some(member) = outcome.refused_addition {
+            handles.again_without(families, outcome, member).inc();
+        }
         // Rare, and from fixed sets of names: the look-up may cost something.
         if let (Some(client), Some(upstream)) = (outcome.client_dialect, outcome.upstream_dialect)
             && client != upstream

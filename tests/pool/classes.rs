@@ -107,6 +107,9 @@ fn check(
         retry_after: seconds.map(Duration::from_secs_f64),
         at_once: false,
         cause: failure.cause,
+        is_named: failure.is_named,
+        doubt: failure.doubt,
+        is_echo: false,
     };
     assert_eq!(failure, expected, "{status} {pairs:?} {facts:?}");
 }

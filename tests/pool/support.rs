@@ -167,6 +167,9 @@ pub fn failure(class: FailureClass, scope: Scope, retry_after: Option<u64>) -> F
         retry_after: retry_after.map(Duration::from_secs),
         at_once: false,
         cause: None,
+        is_named: false,
+        doubt: None,
+        is_echo: false,
     }
 }
 

@@ -367,6 +367,7 @@ fn a_slow_account_without_an_alternative_says_so() {
     let weir = Weir::start(&accounts(&[account("a", &lines(), &silent, slow)]));
     let answer = weir.ask(&lines()).send().is(504);
     assert!(answer.text().contains("in time"), "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
     let line = weir.line(|line| line["status"] == 504);
     assert_eq!(
         (&line["outcome"], &line["end"]),

@@ -191,3 +191,141 @@ fn codex_gets_its_own_list_beside_the_usual_one() {
         "{slugs:?}"
     );
 }
+
+/// What is listed for a key can be asked with it, and what can be asked can be looked up: no more, no less.
+#[test]
+fn the_lists_agree_with_what_a_request_would_get() {
+    let lines = sample(weir::protocol::Dialect::OpenaiChat);
+    let upstream = Upstream::json(200, lines.answer);
+    let entries = [
+        account("a", &lines, &upstream, ", models: [alpha, \"gpt-4o*\"]"),
+        account(
+            "b",
+            &lines,
+            &upstream,
+            ", models: { beta: beta, gamma: upstream-gamma }",
+        ),
+        account("c", &lines, &upstream, ""),
+        account("d", &lines, &upstream, ", weight: 0, models: [delta]"),
+    ];
+    let weir = Weir::start(
+        &(accounts(&entries)
+            + &format!(
+                r#"
+pools:
+  - {{ name: default, accounts: [a, d] }}
+  - {{ name: second, accounts: [b] }}
+  - {{ name: open, accounts: [c] }}
+routes:
+  - {{ when: {{ model: short }}, pool: second, model: beta }}
+  - {{ when: {{ model: "beta" }}, pool: second }}
+  - {{ when: {{ model: "gamma", group: inner }}, pool: second }}
+  - {{ when: {{ model: "wild-*" }}, pool: open }}
+  - {{ when: {{ model: lost }}, pool: second }}
+groups:
+  - {{ name: inner }}
+keys:
+  - {{ name: all, key: {KEY} }}
+  - {{ name: some, key: some-key-0123456789abcdef, models: ["alpha", "short", "wild-1"] }}
+  - {{ name: one, key: one-key-0123456789abcdef, pools: [default] }}
+  - {{ name: inner, key: inner-key-0123456789abcdef, group: inner }}
+"#
+            )),
+    );
+    let names = [
+        "alpha",
+        "gpt-4o",
+        "gpt-4o-new",
+        "beta",
+        "gamma",
+        "upstream-gamma",
+        "short",
+        "wild-1",
+        "wild-2",
+        "lost",
+        "delta",
+        "unheard-of",
+    ];
+    let mut lengths = Vec::new();
+    for key in [
+        KEY,
+        "some-key-0123456789abcdef",
+        "one-key-0123456789abcdef",
+        "inner-key-0123456789abcdef",
+    ] {
+        let list = weir.get("/v1/models").key(key).send().is(200).json();
+        let listed: Vec<String> = list["data"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|entry| entry["id"].as_str().expect("an id").to_owned())
+            .collect();
+        lengths.push(listed.len());
+        let asked = |model: &str| {
+            let body =
+                format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"a"}}]}}"#);
+            weir.post(lines.path, body).key(key).send().status == 200
+        };
+        for model in &listed {
+            assert!(asked(model), "{key}: {model} is listed");
+        }
+        for model in names {
+            let answer = weir.get(&format!("/v1/models/{model}")).key(key).send();
+            let told = asked(model);
+            assert_eq!(answer.status == 200, told, "{key}: {model}");
+            if told && !model.contains("new") && !model.starts_with("wild") {
+                assert!(
+                    listed.iter().any(|it| it == model),
+                    "{key}: {model} in {listed:?}"
+                );
+            }
+        }
+    }
+    assert!(lengths.iter().all(|length| *length > 1), "{lengths:?}");
+    // The key's own name is listed although a pattern serves it.
+    let list = weir
+        .get("/v1/models")
+        .key("some-key-0123456789abcdef")
+        .send();
+    assert!(list.text().contains("wild-1"), "{}", list.text());
+}
+
+#[test]
+fn a_listed_model_says_when_it_came_and_how_much_it_takes() {
+    let lines = sample(weir::protocol::Dialect::OpenaiChat);
+    let upstream = Upstream::start(|_, _| panic!("nothing goes upstream"));
+    let dated = "claude-opus-4-5-20251101";
+    let models = format!(", models: [\"{dated}\", own, unknown]");
+    let weir = Weir::start(
+        &(accounts(&[account("a", &lines, &upstream, &models)])
+            + "capabilities:\n  - { model: own, context_window: 5000, max_output_tokens: 700 }\n"),
+    );
+    let openai = weir
+        .get(&format!("/v1/models/{dated}"))
+        .send()
+        .is(200)
+        .json();
+    assert_eq!(openai["created"], 1_761_955_200);
+    assert_eq!(
+        (&openai["context_length"], &openai["max_completion_tokens"]),
+        (&200_000.into(), &64_000.into())
+    );
+    let call = weir.get(&format!("/v1/models/{dated}"));
+    let anthropic = call.header("anthropic-version", "2023-06-01").send().json();
+    assert_eq!(anthropic["created_at"], "2025-11-01T00:00:00Z");
+    assert_eq!(
+        (&anthropic["max_input_tokens"], &anthropic["max_tokens"]),
+        (&200_000.into(), &64_000.into())
+    );
+    let gemini = weir.get("/v1beta/models/own").send().is(200).json();
+    assert_eq!(
+        (&gemini["inputTokenLimit"], &gemini["outputTokenLimit"]),
+        (&5000.into(), &700.into())
+    );
+    // Nothing is invented.
+    let unknown = weir.get("/v1/models/unknown").send().is(200).json();
+    assert_eq!(
+        (&unknown["created"], &unknown["context_length"]),
+        (&0.into(), &serde_json::Value::Null)
+    );
+}

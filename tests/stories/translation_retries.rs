@@ -1,5 +1,5 @@
 //! When the first foreign account will not do: another dialect that can say it, and a second try of a model that failed.
-use crate::rig::{Upstream, Weir, accounts, sample};
+use crate::rig::{KEY, Upstream, Weir, accounts, sample};
 use crate::translation::{answering, before, only};
 use weir::protocol::Dialect;
 
@@ -118,4 +118,57 @@ fn a_malformed_call_is_tried_once_more_in_place() {
         assert_eq!(weir.account("a")["state"], "usable");
         weir.until_metric("weir_tokens_total", &[("kind", "input")], 8.0 * 9.0);
     }
+}
+
+/// A compatible server that knows no cache markers: it is asked once more without, and from then on without.
+#[test]
+fn who_refuses_cache_markers_is_asked_without_them() {
+    const REFUSALS: [&str; 3] = [
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"system.0.cache_control: Extra inputs are not permitted"}}"#,
+        r#"{"message":"This model doesn't support prompt caching."}"#,
+        r##"{"message":"Malformed input request: #: extraneous key [cache_control] is not permitted, please reformat your input and try again."}"##,
+    ];
+    let (client, anthropic) = (sample(Dialect::OpenaiChat), sample(Dialect::Anthropic));
+    let long = "word ".repeat(9_000);
+    let body = |stream: bool| {
+        format!(
+            r#"{{"model":"gpt-5","stream":{stream},"messages":[{{"role":"system","content":"{long}"}},{{"role":"user","content":"Hi"}}],"tools":[{{"type":"function","function":{{"name":"f","parameters":{{"type":"object"}}}}}}]}}"#
+        )
+    };
+    for refusal in REFUSALS {
+        let there = Upstream::start(move |request, wire| {
+            let body = String::from_utf8_lossy(&request.body);
+            if body.contains("cache_control") {
+                wire.json(400, refusal);
+            } else if body.contains("\"stream\":true") {
+                wire.events(&sample(Dialect::Anthropic).events());
+            } else {
+                wire.json(200, sample(Dialect::Anthropic).answer);
+            }
+        });
+        let weir = Weir::start(&accounts(&[only("a", &anthropic, &there, "")]));
+        weir.post(client.path, body(true)).send().is(200);
+        assert_eq!(there.count(), 2, "{refusal}");
+        weir.post(client.path, body(false)).send().is(200);
+        assert_eq!(there.count(), 3, "{refusal}");
+        let labels = [("account", "a"), ("member", "cache_control")];
+        weir.until_metric("weir_additions_refused_total", &labels, 1.0);
+        let question = format!(
+            r#"{{"path":"{}","headers":{{"authorization":"Bearer {KEY}"}},"body":{}}}"#,
+            client.path,
+            body(false)
+        );
+        let told = weir.admin("POST", "/admin/explain").body(question).send();
+        let told = told.is(200).json();
+        let dropped = told["upstream"]["dropped"].to_string();
+        assert!(dropped.contains("cache_control"), "{dropped}");
+    }
+    // A 400 about something else is the client's.
+    let there = Upstream::json(
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"tools.0: bad"}}"#,
+    );
+    let weir = Weir::start(&accounts(&[only("a", &anthropic, &there, "")]));
+    weir.post(client.path, body(false)).send().is(400);
+    assert_eq!(there.count(), 1);
 }

@@ -520,3 +520,117 @@ fn files_do_not_bring_a_failing_server_back() {
         (weir.account("a")["state"] == "benched").then_some(())
     });
 }
+
+/// A restricted key is refused at some endpoints with a plain 401: it may well be good for answers.
+#[test]
+fn a_plain_401_beside_generation_counts_for_that_kind_of_endpoint_alone() {
+    const PLAIN: &str = r#"{"error":{"message":"You must use another kind of key here.","type":"invalid_request_error","code":null}}"#;
+    const TYPED: &str = r#"{"type":"error","error":{"type":"authentication_error","message":"This endpoint is not enabled."}}"#;
+    for said in [PLAIN, TYPED] {
+        let upstream = Upstream::start(move |request, wire| {
+            if request.target.starts_with("/v1/embeddings") {
+                wire.json(401, said);
+            } else {
+                wire.json(200, chat().answer);
+            }
+        });
+        let spare = Upstream::json(200, chat().answer);
+        let weir = Weir::start(&accounts(&[
+            account("a", &chat(), &upstream, ""),
+            account("b", &chat(), &spare, ", priority: 1"),
+        ]));
+        for _ in 0..3 {
+            let answer = weir
+                .post("/v1/embeddings", "{\"model\":\"m\",\"input\":\"x\"}")
+                .send()
+                .is(200);
+            assert_eq!(answer.account(), "b");
+        }
+        // It is not asked each time anew, but it is for all else.
+        assert_eq!(upstream.count(), 1, "{said}");
+        assert_eq!(weir.ask(&chat()).send().is(200).account(), "a");
+        let image = weir.post("/v1/images/generations", "{\"model\":\"m\"}");
+        assert_eq!(image.send().is(200).account(), "a");
+    }
+}
+
+/// What is said about the credential as a whole counts for everything, wherever it is said.
+#[test]
+fn a_dead_credential_is_out_wherever_that_is_told() {
+    for said in [
+        r#"{"error":{"message":"No.","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+        r#"{"error":{"message":"Incorrect API key provided: sk-x.","type":"invalid_request_error","code":null}}"#,
+        r#"{"error":{"message":"gone","code":"account_deactivated"}}"#,
+    ] {
+        let upstream = Upstream::json(401, said);
+        let weir = weir(&upstream);
+        weir.post("/v1/embeddings", "{\"model\":\"m\",\"input\":\"x\"}")
+            .send();
+        assert_eq!(weir.account("a")["state"], "benched", "{said}");
+    }
+    // But not where the client wrote it.
+    let upstream = Upstream::json(
+        401,
+        r#"{"error":{"message":"Unsupported input: incorrect api key","type":"invalid_request_error"}}"#,
+    );
+    let weir = weir(&upstream);
+    weir.post(
+        "/v1/embeddings",
+        "{\"model\":\"m\",\"input\":\"Incorrect API key\"}",
+    )
+    .send();
+    assert_eq!(weir.account("a")["state"], "usable");
+}
+
+/// A file lives at one account: whatever names it goes there, also for an answer.
+#[test]
+fn what_lives_at_an_account_is_asked_for_there() {
+    let upstreams = ["file-of-a", "file-of-b"].map(|id| {
+        Upstream::start(move |request, wire| {
+            let body = String::from_utf8_lossy(&request.body);
+            if request.method == "POST" && request.target == "/v1/files" {
+                wire.json(
+                    200,
+                    format!(r#"{{"id":"{id}","object":"file","filename":"file-of-c"}}"#),
+                );
+            } else if body.contains("\"file-of-") && !body.contains(id)
+                || request.target.contains("file-of-") && !request.target.contains(id)
+            {
+                wire.json(404, r#"{"error":{"message":"No such File object"}}"#);
+            } else {
+                wire.json(200, chat().answer);
+            }
+        })
+    });
+    let entries = [
+        account("a", &chat(), &upstreams[0], ""),
+        account("b", &chat(), &upstreams[1], ""),
+    ];
+    let keys: Vec<String> = (0..6)
+        .map(|at| format!("key-{at}-0123456789abcdef"))
+        .collect();
+    let list: String = keys
+        .iter()
+        .enumerate()
+        .map(|(at, key)| format!("  - {{ name: k{at}, key: {key} }}\n"))
+        .collect();
+    let weir = Weir::start(&(accounts(&entries) + "keys:\n" + &list));
+    let mut seen = std::collections::BTreeSet::new();
+    for key in &keys {
+        let made = weir.post("/v1/files", "x").key(key).send().is(200).json();
+        let id = made["id"].as_str().expect("an id").to_owned();
+        // Whoever asks, in whatever session.
+        for other in &keys {
+            let body = format!(
+                r#"{{"model":"m","user":"{other}","messages":[{{"role":"user","content":[{{"type":"file","file":{{"file_id":"{id}"}}}}]}}]}}"#
+            );
+            weir.post(chat().path, body).key(other).send().is(200);
+            weir.get(&format!("/v1/files/{id}/content"))
+                .key(other)
+                .send()
+                .is(200);
+        }
+        seen.insert(id);
+    }
+    assert_eq!(seen.len(), 2, "both accounts made files");
+}

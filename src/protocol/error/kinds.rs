@@ -1,7 +1,20 @@
 //! From what an upstream says to the kind of error it is: decided here, once, for the client and for the pool.
-use super::ErrorKind;
 use super::words_table::{NUMBERS, PHRASES, WORDS};
+use super::{ErrorKind, WireError};
 use crate::protocol::Dialect;
+
+/// By what an error that blames an account or a provider is known for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// By its status, or by a type that says no more; also what blames nobody.
+    Status,
+    /// By a code or type of its own.
+    Code,
+    /// By its status, and by this phrase of its message, in lower case.
+    Words(&'static str),
+    /// By this phrase of its message alone, in lower case. Without it, it would be an error of that kind.
+    Phrase(&'static str, ErrorKind),
+}
 
 /// What is known of an error; empty texts where nothing is.
 #[derive(Debug)]
@@ -34,6 +47,8 @@ impl Facts<'_> {
                 Some(kind @ (ErrorKind::ModelNotFound | ErrorKind::Permission)) => kind,
                 _ => self.worded(&DENIED).unwrap_or(general),
             },
+            // Who asks for less may well be served.
+            402 => self.worded(&[ErrorKind::Permission]).unwrap_or(general),
             403 => match named {
                 Some(
                     kind @ (ErrorKind::Quota
@@ -68,6 +83,30 @@ impl Facts<'_> {
                 }
                 Some(kind) => kind,
             },
+        }
+    }
+
+    /// By what it is known to blame an account or a provider.
+    pub(super) fn told(&self) -> Told {
+        let kind = self.kind();
+        if !is_blame(kind) {
+            return Told::Status;
+        }
+        let silent = Facts {
+            message: "",
+            ..*self
+        };
+        let silent = silent.kind();
+        let phrase = phrase_of(kind, self.message);
+        let says = |told| is_same(kind, told);
+        let is_coded = by_word(self.code)
+            .or_else(|| self.by_number())
+            .is_some_and(says);
+        match phrase {
+            Some(phrase) if silent != kind => Told::Phrase(phrase, silent),
+            _ if is_coded => Told::Code,
+            Some(phrase) => Told::Words(phrase),
+            None => Told::Status,
         }
     }
 
@@ -146,6 +185,33 @@ impl Facts<'_> {
             Dialect::OpenaiChat | Dialect::OpenaiResponses => {
                 lower.contains("model") && lower.contains("not exist")
             }
+        }
+    }
+}
+
+/// The phrase of a message that tells an error of this kind, if it takes an account or an endpoint out.
+pub(super) fn phrase_of(kind: ErrorKind, message: &str) -> Option<&'static str> {
+    if !is_blame(kind) {
+        return None;
+    }
+    let head = unquoted(head_of(message)).to_ascii_lowercase();
+    PHRASES
+        .iter()
+        .find(|(phrase, told)| is_same(kind, *told) && head.contains(phrase))
+        .map(|(phrase, _)| *phrase)
+}
+
+/// Whether a word or a phrase of this kind tells that one: a limit of money is told as a spent quota.
+fn is_same(kind: ErrorKind, told: ErrorKind) -> bool {
+    told == kind || (told == ErrorKind::Billing && kind == ErrorKind::Quota)
+}
+
+impl Told {
+    /// Of an error within a translated answer, which has no status.
+    pub fn of_event(said: &WireError) -> Self {
+        match phrase_of(said.kind, &said.message) {
+            Some(phrase) if said.code.is_none() => Self::Phrase(phrase, ErrorKind::Api),
+            _ => Self::Code,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ErrorKind, WireError, delay, details, kinds};
+use super::kinds::{self, Told};
+use super::{ErrorKind, WireError, delay, details};
 use crate::protocol::Dialect;
 
 /// What an upstream's error says.
@@ -16,6 +17,8 @@ pub struct ParsedError {
     pub status: u16,
     /// What it amounts to.
     pub kind: ErrorKind,
+    /// By what it is known.
+    pub told: Told,
     /// `error.type`; for Gemini `error.status`.
     pub type_: Option<String>,
     /// `error.code`, `error.details.error_code`, the reason of an `ErrorInfo`: numbers as text.
@@ -63,6 +66,7 @@ impl ParsedError {
         Self {
             status: 200,
             kind,
+            told: Told::Code,
             type_: None,
             code: Some(code.to_owned()),
             message: message.to_owned(),
@@ -235,7 +239,7 @@ impl<'a> Found<'a> {
             message: &self.message,
             per_day: quota_ids.iter().any(|id| id.contains("PerDay")),
         };
-        let kind = facts.kind();
+        let (kind, told) = (facts.kind(), facts.told());
         let retry_after = self
             .error
             .and_then(delay::stated)
@@ -243,6 +247,7 @@ impl<'a> Found<'a> {
         ParsedError {
             status,
             kind,
+            told,
             type_: self.type_.map(str::to_owned),
             retry_after,
             resets_at: self

@@ -227,6 +227,8 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
     ("insufficient credits", ErrorKind::Billing),
     ("spend limit", ErrorKind::Billing),
     ("spending limit", ErrorKind::Billing),
+    // OpenRouter, in a 403: what a key may spend
+    ("key limit exceeded", ErrorKind::Billing),
     // The credential may not use this model, or lacks the scope for this operation: it is not dead.
     ("have access to model", ErrorKind::ModelNotFound),
     ("have access to the model", ErrorKind::ModelNotFound),
@@ -240,6 +242,13 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
         "insufficient permissions for this operation",
         ErrorKind::ModelNotFound,
     ),
+    // Anthropic: what a subscription's token may not ask for
+    (
+        "oauth authentication is currently not",
+        ErrorKind::ModelNotFound,
+    ),
+    // OpenRouter, in a 402: the request is too dear, smaller ones are not
+    ("can only afford", ErrorKind::Permission),
     ("location is not supported", ErrorKind::Permission),
     // The credential itself is refused.
     ("api key not valid", ErrorKind::Authentication),

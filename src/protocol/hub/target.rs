@@ -26,6 +26,8 @@ pub enum PromptCache {
     Hour,
     /// Left as they are.
     Off,
+    /// Left as they are, because the provider refused markers for this model.
+    Refused,
 }
 
 impl Target<'_> {

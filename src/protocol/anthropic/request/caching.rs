@@ -7,6 +7,7 @@
 use super::super::wire::{BlockOut, CacheOut, RequestOut, ToolOut};
 use super::messages::mark;
 use crate::protocol::hub::block::{Block, Ttl};
+use crate::protocol::hub::error::Losses;
 use crate::protocol::hub::estimate;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{Request, Role, Tool};
@@ -14,16 +15,25 @@ use crate::protocol::hub::target::{PromptCache, Target};
 use crate::protocol::models;
 
 /// Marks `out`, where that is wanted and worth it.
-pub fn mark_all(request: &Request, target: &Target<'_>, out: &mut RequestOut<'_>) {
+pub fn mark_all(
+    request: &Request,
+    target: &Target<'_>,
+    losses: &mut Losses,
+    out: &mut RequestOut<'_>,
+) {
     let ttl = match target.prompt_cache {
         PromptCache::Off => return,
-        PromptCache::Auto => Ttl::Default,
+        PromptCache::Auto | PromptCache::Refused => Ttl::Default,
         PromptCache::Hour => Ttl::Long,
     };
     if has_marker(request)
         || !is_conversation(request)
         || estimate::prompt(request) < least(target.model)
     {
+        return;
+    }
+    if target.prompt_cache == PromptCache::Refused {
+        losses.omit("cache_control");
         return;
     }
     let marker = CacheOut::of(ttl);

@@ -55,7 +55,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     sampling(request, target, &mut losses, &mut out);
     let stops = stops(request, target, &mut losses, &mut out);
     identity(request, &mut losses, &mut out);
-    caching::mark_all(request, target, &mut out);
+    caching::mark_all(request, target, &mut losses, &mut out);
     keep_last_breakpoints(&mut out);
     let version = version(target, &out);
     let body = write::to_sized_vec(&out, estimate::bytes(request)).map_err(|error| {

@@ -1,0 +1,316 @@
+//! Which models a key may name: those that a POST would be served with, and no others.
+//!
+//! A name is tried as a request for it would be: its rewrites, the models of the key, the routes and the pools decide.
+//! A list holds what is known by name: the literal names in the configuration, and of the patterns those models of the
+//! built-in price table that they match.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::Gateway;
+use super::admit::{self, Admitted};
+use super::operation::{Endpoint, ModelCall};
+use super::received::Arrived;
+use crate::config::{Account, ClientKey, Glob};
+use crate::pricing;
+use crate::protocol::Dialect;
+use crate::protocol::models;
+
+/// Who asks, in which dialect, and with which headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub gateway: &'a Gateway,
+    pub key: &'a Arc<ClientKey>,
+    pub headers: &'a HeaderMap,
+    pub wall: SystemTime,
+}
+
+/// Who serves a model.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub provider: &'static str,
+    /// What the accounts speak that may serve it.
+    pub dialects: Vec<Dialect>,
+    /// What the first account that serves it calls it.
+    pub upstream: String,
+    limits: Option<Limits>,
+    /// Whether an account lists it, or is expected to have it.
+    is_known: bool,
+}
+
+/// In tokens.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    context: u64,
+    output: u64,
+}
+
+impl Asker<'_> {
+    /// What can be asked for in one of these dialects, by name.
+    pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, Served> {
+        let written = self.written();
+        let priced = pricing::ids().filter(|id| !written.contains(*id));
+        let all = written
+            .iter()
+            .map(|name| (&**name, true))
+            .chain(priced.map(|id| (id, false)));
+        all.filter_map(|(name, is_written)| {
+            let served = self.served(dialects, name)?;
+            (is_written || served.is_known).then(|| (name.to_owned(), served))
+        })
+        .collect()
+    }
+
+    /// Who would serve a request for this model in one of these dialects.
+    pub(super) fn served(&self, dialects: &[Dialect], name: &str) -> Option<Served> {
+        let mut found: Option<Served> = None;
+        for dialect in dialects {
+            let Some(served) = self.try_out(*dialect, name) else {
+                continue;
+            };
+            match &mut found {
+                None => found = Some(served),
+                Some(found) => {
+                    found.is_known |= served.is_known;
+                    add(&mut found.dialects, &served.dialects);
+                }
+            }
+        }
+        found
+    }
+
+    fn try_out(&self, dialect: Dialect, name: &str) -> Option<Served> {
+        let mut call = ModelCall::new(dialect, Endpoint::Generate);
+        if dialect == Dialect::Gemini {
+            call.path_model = Some(name.to_owned());
+            call.path_stream = Some(false);
+        }
+        let body = Bytes::from(question(dialect, name));
+        let key = Arc::clone(self.key);
+        let arrived = Arrived {
+            call,
+            headers: self.headers,
+            body,
+        };
+        let admitted = admit::admit(self.gateway, key, arrived, self.wall).ok()?;
+        let wanted = admitted.wanted_model();
+        let mut accounts = self
+            .accounts(&admitted)
+            .filter_map(|account| Some((account, account.models.upstream_name(wanted)?)));
+        let (first, upstream) = accounts.next()?;
+        let mut served = Served {
+            provider: first.provider.name,
+            dialects: first.dialects.clone(),
+            upstream: upstream.to_owned(),
+            limits: self.limits(upstream),
+            is_known: is_known(first, upstream),
+        };
+        for (account, upstream) in accounts {
+            served.is_known |= is_known(account, upstream);
+            add(&mut served.dialects, &account.dialects);
+        }
+        served.is_known |= admitted.renamed.is_some() || *admitted.model != *name;
+        Some(served)
+    }
+
+    /// The accounts that an admitted request may come to, the fallbacks' included.
+    fn accounts<'a>(&'a self, admitted: &'a Admitted) -> impl Iterator<Item = &'a Account> {
+        let config = &self.gateway.config;
+        let next = |pool: &usize| config.pools.get(*pool)?.fallback;
+        let allowed = self.key.pools.as_ref();
+        std::iter::successors(Some(admitted.pool), next)
+            .take_while(move |pool| {
+                *pool == admitted.pool || allowed.is_none_or(|allowed| allowed.contains(pool))
+            })
+            .filter_map(|pool| config.pools.get(pool))
+            .flat_map(|pool| &pool.accounts)
+            .filter_map(|index| config.accounts.get(*index))
+            .map(|account| &**account)
+            .filter(|account| match &admitted.account {
+                Some(named) => account.name == *named,
+                None => account.weight > 0,
+            })
+    }
+
+    fn limits(&self, upstream: &str) -> Option<Limits> {
+        let config = &self.gateway.config;
+        let entries = config.capabilities.iter();
+        let mut entries = entries.filter(|entry| entry.model.is_match(upstream));
+        let is_stated = entries.any(|entry| entry.overrides.context.is_some());
+        let capabilities = config.capabilities_of(upstream);
+        (is_stated || models::is_known(upstream)).then_some(Limits {
+            context: capabilities.context,
+            output: capabilities.max_output,
+        })
+    }
+
+    /// The names that stand in the configuration.
+    fn written(&self) -> BTreeSet<String> {
+        let config = &self.gateway.config;
+        let accounts = config.accounts.iter();
+        let literal = accounts
+            .flat_map(|account| &account.models.entries)
+            .map(|entry| &entry.glob);
+        let routes = config.routes.iter();
+        let routed = routes.filter_map(|route| route.when.model.as_ref());
+        let own = self.key.models.iter().flatten();
+        literal
+            .chain(routed)
+            .chain(own)
+            .map(Glob::pattern)
+            .filter(|name| is_literal(name))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Served {
+    /// As a list of this dialect has it.
+    pub(super) fn entry(&self, dialect: Dialect, id: &str) -> Value {
+        let released = released(id).or_else(|| released(&self.upstream));
+        let mut entry = match dialect {
+            Dialect::Anthropic => json!({
+                "type": "model",
+                "id": id,
+                "display_name": id,
+                // The vendor's own word for a date that is not known is the epoch.
+                "created_at": released.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string(),
+            }),
+            Dialect::Gemini => json!({
+                "name": format!("models/{id}"),
+                "displayName": id,
+                "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+            }),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => json!({
+                "id": id,
+                "object": "model",
+                "created": released.map_or(0, jiff::Timestamp::as_second),
+                "owned_by": self.provider,
+            }),
+        };
+        if let Some(limits) = self.limits {
+            let (context, output) = match dialect {
+                Dialect::Anthropic => ("max_input_tokens", "max_tokens"),
+                Dialect::Gemini => ("inputTokenLimit", "outputTokenLimit"),
+                Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+                    // OpenAI says nothing of it; these are the words of OpenRouter, and of Groq.
+                    entry["context_length"] = json!(limits.context);
+                    ("context_window", "max_completion_tokens")
+                }
+            };
+            entry[context] = json!(limits.context);
+            entry[output] = json!(limits.output);
+        }
+        entry
+    }
+}
+
+/// The dialects in which a caller of this one may ask.
+pub(super) const fn dialects_of(caller: Dialect) -> &'static [Dialect] {
+    match caller {
+        Dialect::Anthropic => &[Dialect::Anthropic],
+        Dialect::Gemini => &[Dialect::Gemini],
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => {
+            &[Dialect::OpenaiChat, Dialect::OpenaiResponses]
+        }
+    }
+}
+
+/// The least that asks for an answer of this model.
+fn question(dialect: Dialect, model: &str) -> Vec<u8> {
+    let body = match dialect {
+        Dialect::Anthropic => json!({
+            "model": model,
+            "max_tokens": 1,
+            "messages": [{ "role": "user", "content": "a" }],
+        }),
+        Dialect::OpenaiChat => {
+            json!({ "model": model, "messages": [{ "role": "user", "content": "a" }] })
+        }
+        Dialect::OpenaiResponses => json!({ "model": model, "input": "a", "store": false }),
+        Dialect::Gemini => {
+            json!({ "contents": [{ "role": "user", "parts": [{ "text": "a" }] }] })
+        }
+    };
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+fn add(all: &mut Vec<Dialect>, more: &[Dialect]) {
+    for dialect in more {
+        if !all.contains(dialect) {
+            all.push(*dialect);
+        }
+    }
+}
+
+/// Whether an account lists a model, or can be expected to serve it although it lists none.
+fn is_known(account: &Account, upstream: &str) -> bool {
+    if !account.models.entries.is_empty() {
+        return true;
+    }
+    let family = |prefixes: &[&str]| prefixes.iter().any(|prefix| upstream.starts_with(prefix));
+    match account.provider.name {
+        "anthropic" => family(&["claude-"]),
+        "openai" => family(&["gpt-", "o1", "o3", "o4"]),
+        "gemini" => family(&["gemini-"]),
+        "deepseek" => family(&["deepseek-"]),
+        "moonshot" => family(&["kimi-"]),
+        "bigmodel" => family(&["glm-"]),
+        "simulated" => account.dialects.iter().any(|dialect| match dialect {
+            Dialect::Anthropic => family(&["claude-"]),
+            Dialect::Gemini => family(&["gemini-"]),
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => family(&["gpt-"]),
+        }),
+        _ => false,
+    }
+}
+
+fn is_literal(pattern: &str) -> bool {
+    !pattern.contains(['*', '?', '[', '{', '\\'])
+}
+
+/// When a model was released, as far as its name says: `claude-opus-4-5-20251101`, `gpt-4o-2024-08-06`.
+fn released(id: &str) -> Option<jiff::Timestamp> {
+    let name = id.split(['@', ':']).next().unwrap_or(id);
+    let after_at = id.split_once('@').map(|(_, date)| date);
+    let tail = |length: usize| name.get(name.len().checked_sub(length)?..);
+    let compact = after_at.or_else(|| tail(8)).and_then(|date| {
+        let digits = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| jiff::civil::Date::strptime("%Y%m%d", date).ok())?
+    });
+    let dashed = || jiff::civil::Date::strptime("%Y-%m-%d", tail(10)?).ok();
+    let date = compact.or_else(dashed)?;
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    (date.year() >= 2018).then(|| midnight.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_in_the_name_is_when_it_was_released() {
+        let day = |id: &str| released(id).map(|at| at.to_string());
+        for (id, date) in [
+            ("claude-opus-4-5-20251101", "2025-11-01T00:00:00Z"),
+            ("claude-opus-4-5@20251101", "2025-11-01T00:00:00Z"),
+            ("gpt-4o-2024-08-06", "2024-08-06T00:00:00Z"),
+        ] {
+            assert_eq!(day(id).as_deref(), Some(date), "{id}");
+        }
+        for id in [
+            "gpt-4o",
+            "m",
+            "",
+            "model-12345678",
+            "model-20251399",
+            "é-2024-08-0é",
+        ] {
+            assert_eq!(day(id), None, "{id}");
+        }
+    }
+}
