@@ -94,6 +94,7 @@ impl Asker<'_> {
         let arrived = Arrived {
             call,
             headers: self.headers,
+            query: None,
             body,
         };
         let admitted = admit::admit(self.gateway, key, arrived, self.wall).ok()?;
