@@ -98,8 +98,7 @@ impl Dispatch {
     ) -> Self {
         gateway.pool.retry_budget().request(now);
         if admitted.previous_response.is_none() {
-            let side = admitted.call.side.as_deref();
-            let names = things::named(side, &admitted.body);
+            let names = things::named(&admitted.call, &admitted.body);
             admitted.previous_response = gateway.pool.held(names, now);
         }
         Self {
@@ -385,13 +384,12 @@ impl Dispatch {
     pub fn note_response(&mut self, dispatched: &Dispatched, relaying: &Relaying, now: Instant) {
         self.note_pending(relaying, now);
         let kept = self.keep(relaying);
+        let (pool, lease) = (&self.gateway.pool, &dispatched.pick.lease);
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
-            let pool = &self.gateway.pool;
-            pool.bind_response(id, &dispatched.pick.lease, now);
+            pool.bind_response(id, lease, now);
         }
         if let Some(name) = relaying.thing() {
-            let pool = &self.gateway.pool;
-            pool.bind_thing(name, &dispatched.pick.lease, now);
+            pool.bind_thing(name, lease, now);
         }
     }
 

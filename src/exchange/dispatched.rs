@@ -15,7 +15,6 @@ use super::markers::{self, Marked};
 use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::relaying::Relaying;
-use super::side::Place;
 use super::stream_usage::{Asking, Sent};
 use super::translated::Translated;
 use super::translation::Translation;
@@ -157,24 +156,20 @@ impl Dispatch {
             dispatched.body = unasked;
             return true;
         }
-        if relaying.refuses_markers()
-            && let Some(marked) = dispatched.marked.take()
-        {
-            self.gateway.unmarked.note(account, model, now);
-            let upstream = dispatched.call.dialect;
-            let Ok((_, encoded)) = self.encoded(&dispatched.pick, upstream, marked.moment()) else {
-                return false;
-            };
-            let body = Pieces::from(Bytes::from(encoded.body));
-            // The markers were the client's own.
-            if body.to_bytes() == dispatched.body.to_bytes() {
-                return false;
-            }
+        let marked = dispatched.marked.take();
+        let Some(marked) = marked.filter(|_| relaying.refuses_markers()) else {
+            return false;
+        };
+        self.gateway.unmarked.note(account, model, now);
+        let again = self.encoded(&dispatched.pick, dispatched.call.dialect, marked.moment());
+        let body = again.map(|(_, encoded)| encoded.body).unwrap_or_default();
+        // Else the markers were the client's own.
+        let is_other = !body.is_empty() && *body != *dispatched.body.to_bytes();
+        if is_other {
             self.served.refused = Some(markers::MEMBER);
-            dispatched.body = body;
-            return true;
+            dispatched.body = Pieces::from(Bytes::from(body));
         }
-        false
+        is_other
     }
 
     fn translated(
@@ -411,10 +406,7 @@ impl Dispatched {
                 let relaying =
                     Relaying::new(self.call.dialect, self.stream, status, headers, secret);
                 match self.call.side.as_deref() {
-                    Some(side) => {
-                        let tells = side.model != Place::Nowhere || self.books;
-                        relaying.aside(tells, side.makes())
-                    }
+                    Some(side) => relaying.aside(side.tells() || self.books, side.makes()),
                     None => relaying,
                 }
             }

@@ -101,6 +101,11 @@ impl Side {
         length.map_or(family, |length| family.get(..=length).unwrap_or_default())
     }
 
+    /// Whether its answer may tell what was used.
+    pub(super) fn tells(&self) -> bool {
+        self.model != Place::Nowhere
+    }
+
     /// Whether it makes something that lives at the account.
     pub(super) fn makes(&self) -> bool {
         self.model == Place::Nowhere && self.method == Method::POST

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::side::Side;
+use super::operation::ModelCall;
 use crate::protocol::Dialect;
 use crate::protocol::json;
 
@@ -36,10 +36,8 @@ pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
 }
 
 /// Names in a request that may be those of such things, the path's first.
-pub(super) fn named<'a>(
-    side: Option<&'a Side>,
-    body: &'a [u8],
-) -> impl Iterator<Item = String> + 'a {
+pub(super) fn named<'a>(call: &'a ModelCall, body: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+    let side = call.side.as_deref();
     let path = side.map(|side| side.path.as_str()).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let of_path: Vec<String> = segments
@@ -97,6 +95,8 @@ const MOST: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use super::super::operation::Endpoint;
+    use super::super::side::{Place, Side};
     use super::*;
 
     #[test]
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_request_names_things_in_its_path_and_its_body() {
-        let named = |body: &str| named(None, body.as_bytes()).collect::<Vec<_>>();
+        let call = ModelCall::new(Dialect::OpenaiChat, Endpoint::Generate);
+        let named = |body: &str| named(&call, body.as_bytes()).collect::<Vec<_>>();
         assert_eq!(
             named(r#"{"content":[{"file_id":"file-abc"},{"id":"file_x"}]}"#),
             ["file-abc", "file_x"]
@@ -138,9 +139,13 @@ mod tests {
         let side = Side {
             method: http::Method::GET,
             path: "/v1beta/files/abc".to_owned(),
-            model: super::super::side::Place::Nowhere,
+            model: Place::Nowhere,
         };
-        let all: Vec<String> = super::named(Some(&side), b"").collect();
+        let call = ModelCall {
+            side: Some(Box::new(side)),
+            ..ModelCall::new(Dialect::Gemini, Endpoint::Side)
+        };
+        let all: Vec<String> = super::named(&call, b"").collect();
         assert!(all.contains(&"files/abc".to_owned()), "{all:?}");
     }
 }

@@ -129,8 +129,8 @@ impl Handles {
         outcome: &Outcome,
         member: &str,
     ) -> IntCounter {
-        let account = self.names.accounts.find(outcome.account.as_deref());
-        let name = self.names.accounts.name(account);
+        let account = self.names.accounts().find(outcome.account.as_deref());
+        let name = self.names.accounts().name(account);
         let family = &families.usage.additions_refused;
         family.with_label_values(&[name, member])
     }
