@@ -16,12 +16,13 @@ const OTHER: &str = "sk-weir-another-key-of-the-same-project-0000";
 /// A dollar a token; two keys in one group and one project.
 fn yaml(ledger: &Path, limits: &str, entries: &[String]) -> String {
     format!(
-        "ledger: {{ path: {ledger:?} }}\n\
+        "ledger: {{ path: \"{}\" }}\n\
          keys:\n  - {{ name: team, key: \"{KEY}\", group: g, project: moon, limits: {{ usd_per_month: 100000000 }} }}\n  \
          - {{ name: second, key: \"{OTHER}\", group: g, project: moon }}\n\
          groups: [{{ name: g }}]\n\
          projects: [{{ name: moon, limits: {{ {limits} }} }}]\n\
          prices: [{{ model: \"*\", input: 1000000, output: 1000000 }}]\n{}",
+        ledger.display(),
         accounts(entries)
     )
 }
@@ -239,7 +240,7 @@ fn fifty_at_once_do_not_race_past_the_budget_of_their_project() {
         let ask = |number: usize| {
             let call = weir
                 .ask(&lines)
-                .key(if number % 2 == 0 { KEY } else { OTHER });
+                .key(if number.is_multiple_of(2) { KEY } else { OTHER });
             scope.spawn(move || call.send().status)
         };
         let asked: Vec<_> = (0..50).map(ask).collect();
@@ -339,9 +340,9 @@ fn figures_of_any_kind_are_booked_or_refused_but_never_wrong() {
         ),
         (r#"{"prompt_tokens":13,"completion_tokens":1e400}"#, None),
         (r#"{"prompt_tokens":null,"completion_tokens":null}"#, None),
-        (r#"[]"#, None),
+        ("[]", None),
         (r#""13""#, None),
-        (r#"null"#, None),
+        ("null", None),
     ] {
         let body = stated(usage);
         let upstream = Upstream::start(move |_, wire| wire.json(200, &body));

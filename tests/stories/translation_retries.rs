@@ -126,7 +126,7 @@ fn who_refuses_cache_markers_is_asked_without_them() {
     const REFUSALS: [&str; 3] = [
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"system.0.cache_control: Extra inputs are not permitted"}}"#,
         r#"{"message":"This model doesn't support prompt caching."}"#,
-        r##"{"message":"Malformed input request: #: extraneous key [cache_control] is not permitted, please reformat your input and try again."}"##,
+        r#"{"message":"Malformed input request: #: extraneous key [cache_control] is not permitted, please reformat your input and try again."}"#,
     ];
     let (client, anthropic) = (sample(Dialect::OpenaiChat), sample(Dialect::Anthropic));
     let long = "word ".repeat(9_000);
