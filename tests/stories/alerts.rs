@@ -101,7 +101,12 @@ fn a_webhook_that_never_answers_holds_nobody_up_and_one_that_refuses_is_left_alo
 #[test]
 fn with_a_ledger_a_restart_tells_nothing_twice() {
     let directory = tempfile::tempdir().expect("a directory");
-    let ledger = |path: &Path| format!("ledger: {{ path: {:?} }}\n", path.join("ledger"));
+    let ledger = |path: &Path| {
+        format!(
+            "ledger: {{ path: \"{}\" }}\n",
+            path.join("ledger").display()
+        )
+    };
     let more = ledger(directory.path());
     let upstream = Upstream::json(200, lines().answer);
     let hook = Upstream::start(|_, wire| wire.answer(200, &[], "ok"));

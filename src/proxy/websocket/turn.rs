@@ -145,6 +145,9 @@ impl Caller {
             return tell.send(Told::Event(event)).await.ok();
         }
         let mut frames = Frames::new();
+        // The last event waits for the end of the answer: by then the turn has given its place back, and a client that
+        // goes on at once is not in its own way.
+        let mut last = Vec::new();
         while let Ok(Some(chunk)) = http.read_body_bytes().await {
             let mut events = Vec::new();
             let cut = frames.push(&chunk, |frame| {
@@ -157,12 +160,18 @@ impl Caller {
                     events.push(said::routed(&task.lane, data));
                 }
             });
+            if answer.has_ended() {
+                last.append(&mut events);
+            }
             for event in events {
                 tell.send(Told::Event(event)).await.ok()?;
             }
             if cut.is_err() {
                 break;
             }
+        }
+        for event in last {
+            tell.send(Told::Event(event)).await.ok()?;
         }
         Some(())
     }
