@@ -85,6 +85,8 @@ pub struct WireError {
     pub retry_after: Option<Duration>,
     /// The id that the client sees in `x-request-id`.
     pub request_id: Option<String>,
+    /// By what its kind is known, if an upstream said it.
+    pub told: Option<Told>,
 }
 
 impl ErrorKind {
@@ -134,6 +136,7 @@ impl WireError {
             code: None,
             retry_after: None,
             request_id: None,
+            told: None,
         }
     }
 
@@ -148,6 +151,13 @@ impl WireError {
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// Says by what its kind is known.
+    #[must_use]
+    pub fn told(mut self, told: Told) -> Self {
+        self.told = Some(told);
         self
     }
 

@@ -53,7 +53,9 @@ mod stops;
 
 /// An upstream's error, for a client of another dialect.
 pub fn error(client: Dialect, said: &ParsedError) -> WireError {
-    let said = WireError::new(said.kind, said.message.as_str()).retry_after(said.retry_after);
+    let said = WireError::new(said.kind, said.message.as_str())
+        .told(said.told)
+        .retry_after(said.retry_after);
     for_client(client, said)
 }
 

@@ -209,6 +209,9 @@ fn is_same(kind: ErrorKind, told: ErrorKind) -> bool {
 impl Told {
     /// Of an error within a translated answer, which has no status.
     pub fn of_event(said: &WireError) -> Self {
+        if let Some(told) = said.told {
+            return told;
+        }
         match phrase_of(said.kind, &said.message) {
             Some(phrase) if said.code.is_none() => Self::Phrase(phrase, ErrorKind::Api),
             _ => Self::Code,

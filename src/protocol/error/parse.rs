@@ -99,6 +99,7 @@ impl ParsedError {
             code: self.code.clone(),
             retry_after: self.retry_after,
             request_id: self.request_id.clone(),
+            told: Some(self.told),
         }
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     } else {
         error.message
     };
-    WireError::new(error.kind, message).retry_after(error.retry_after)
+    WireError::new(error.kind, message)
+        .told(error.told)
+        .retry_after(error.retry_after)
 }
 
 /// The model failed, by the reason that it gives for its end.

@@ -13,7 +13,9 @@ pub(super) fn of_upstream(error: Option<ParsedError>) -> WireError {
     } else {
         error.message
     };
-    WireError::new(error.kind, message).retry_after(error.retry_after)
+    WireError::new(error.kind, message)
+        .told(error.told)
+        .retry_after(error.retry_after)
 }
 
 /// What `response.failed` says went wrong: its error stands within the answer.

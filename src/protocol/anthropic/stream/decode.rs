@@ -356,7 +356,9 @@ fn repair(rule: &'static str, what: &str) -> Event<'static> {
 
 fn upstream_error(data: &[u8]) -> WireError {
     match error::parse_event(Dialect::Anthropic, data) {
-        Some(parsed) => WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
+        Some(parsed) => WireError::new(parsed.kind, parsed.message)
+            .told(parsed.told)
+            .retry_after(parsed.retry_after),
         None => WireError::new(
             error::ErrorKind::Api,
             "the upstream failed without saying why",

@@ -83,7 +83,9 @@ impl Decoder {
         {
             self.state = State::Ended;
             return on(Event::Error(
-                WireError::new(parsed.kind, parsed.message).retry_after(parsed.retry_after),
+                WireError::new(parsed.kind, parsed.message)
+                    .told(parsed.told)
+                    .retry_after(parsed.retry_after),
             ));
         }
         if self.state == State::Fresh {
