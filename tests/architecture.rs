@@ -87,6 +87,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "route",
             "form",
             "reading",
+            "extent",
             "moment",
             "origin",
             "relaying",

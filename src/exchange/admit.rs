@@ -2,13 +2,14 @@
 //!
 //! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Gateway;
+use super::extent::Extent;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
 use super::reading::{Prompt, Reading};
@@ -61,6 +62,8 @@ pub struct Admitted {
     pub form: Option<Range<usize>>,
     array: bool,
     reading: Reading,
+    /// The measure of the prompt, once somebody asked for it.
+    extent: OnceLock<Extent>,
     /// What is kept with the answer, if that is to be kept here.
     pub question: Option<Question>,
     /// The only account that may serve it: the route or the client asked for it by name.
@@ -68,6 +71,12 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// The measure of the prompt. It is taken once: limits, the bill and what is learnt from the answer ask for it.
+    pub(super) fn extent(&self) -> &Extent {
+        self.extent
+            .get_or_init(|| Extent::of(&self.body, self.call.dialect))
+    }
+
     /// Whose limits it is under.
     pub fn whom(&self, limits: &Limits) -> Whom {
         limits.whom(self.key.index, self.project.as_deref())
@@ -240,6 +249,7 @@ pub fn admit(
         form,
         array,
         reading,
+        extent: OnceLock::new(),
         question,
         account,
     })

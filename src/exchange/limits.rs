@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use memchr::memmem;
 
 use super::Gateway;
 use super::admit::Admitted;
@@ -19,7 +18,7 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 use crate::protocol::json;
 use crate::protocol::translate;
-use crate::tokens::{Direction, Measure};
+use crate::tokens::Direction;
 
 /// Admits a call of a model, if the limits of its key allow it. `None` = it counts for none.
 pub fn admit(
@@ -91,34 +90,19 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
 /// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
 /// no text.
 pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
+    let prompt = admitted.extent();
     if admitted.call.side.is_none()
-        && holds_media(admitted)
+        && prompt.holds_media()
         && let Ok(request) = admitted.request()
     {
         return translate::estimate(request);
     }
-    let (text, bytes) = sample(&admitted.body);
     let model = admitted.wanted_model();
-    let tokens = gateway.tokens.measured(Direction::Prompt, model, &text, 0);
+    let tokens = gateway
+        .tokens
+        .measured(Direction::Prompt, model, prompt.text(), 0);
     // What lies between the pieces is like them.
-    tokens.saturating_mul(admitted.body.len() as u64) / bytes.max(1)
-}
-
-/// A long body is measured in pieces, from everywhere in it: how many bytes they have in all, and their text.
-fn sample(body: &[u8]) -> (Measure, u64) {
-    if body.len() <= MEASURED {
-        let mut text = Measure::default();
-        text.json(body);
-        return (text, body.len() as u64);
-    }
-    let all = body
-        .chunks(body.len().div_ceil(PIECES))
-        .filter_map(|part| part.get(..MEASURED / PIECES));
-    all.fold((Measure::default(), 0), |(text, bytes), piece| {
-        let mut next = Measure::default();
-        next.json(piece);
-        (text.and(next), bytes + piece.len() as u64)
-    })
+    tokens.saturating_mul(admitted.body.len() as u64) / prompt.bytes().max(1)
 }
 
 /// Learns how many tokens the prompt really was, if it is one of which estimates are made.
@@ -127,21 +111,17 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u
     let model = admitted.wanted_model();
     let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits))
         || gateway.tokens.wants(Direction::Prompt, model, draw);
-    let is_prompt = || admitted.call.side.is_none() && !holds_media(admitted);
+    let is_prompt = || admitted.call.side.is_none() && !admitted.extent().holds_media();
     if !needed || !is_prompt() {
         return;
     }
-    let (text, bytes) = sample(&admitted.body);
-    let part = u128::from(actual) * u128::from(bytes) / (admitted.body.len() as u128).max(1);
+    let prompt = admitted.extent();
+    let part =
+        u128::from(actual) * u128::from(prompt.bytes()) / (admitted.body.len() as u128).max(1);
     let part = u64::try_from(part).unwrap_or(u64::MAX);
     gateway
         .tokens
-        .learn(Direction::Prompt, model, &text, 0, part);
-}
-
-fn holds_media(admitted: &Admitted) -> bool {
-    let holds = |what: &str| memmem::find(&admitted.body, what.as_bytes()).is_some();
-    MEDIA.iter().any(|what| holds(what))
+        .learn(Direction::Prompt, model, prompt.text(), 0, part);
 }
 
 /// The longest answer that the client asks for.
@@ -273,15 +253,6 @@ pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
-/// Bytes of a body that are measured, at most: 128 KiB would cost more than all else that is done for it.
-const MEASURED: usize = 8 << 10;
-
-/// Pieces in which they lie.
-const PIECES: usize = 16;
-
-/// What a body that carries a picture or a document as data has in it, in one dialect or another.
-const MEDIA: [&str; 3] = ["base64", "inlineData", "inline_data"];
-
 const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-weir-budget-remaining-usd");
 const BUDGET_RESET: HeaderName = HeaderName::from_static("x-weir-budget-reset");
 
@@ -346,26 +317,6 @@ mod tests {
                 ],
             );
         }
-    }
-
-    #[test]
-    fn a_long_body_is_measured_by_pieces_of_all_of_it() {
-        let line = br#"{"type":"text","text":"let answer = 42; // said the machine, and nobody asked it why\n"},"#;
-        let whole = line.repeat(3_000);
-        let mut all = Measure::default();
-        all.json(&whole);
-        let (text, bytes) = sample(&whole);
-        assert!(bytes <= MEASURED as u64);
-        let guess = text.tokens() * whole.len() as u64 / bytes;
-        let real = all.tokens();
-        assert!(guess.abs_diff(real) * 20 < real, "{guess} {real}");
-        // What is at the end counts as much as what is at the beginning.
-        let halves = [line.repeat(1_500), vec![b' '; line.len() * 1_500]].concat();
-        let (text, bytes) = sample(&halves);
-        let guess = text.tokens() * halves.len() as u64 / bytes;
-        assert!(guess.abs_diff(real / 2) * 10 < real, "{guess} {real}");
-        // A short one is measured whole.
-        assert_eq!(sample(&whole[..MEASURED]).1, MEASURED as u64);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod echo;
 mod ending;
 pub mod estimate;
 pub mod explain;
+mod extent;
 mod facts;
 mod form;
 pub mod framing;

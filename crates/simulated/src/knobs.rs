@@ -10,7 +10,7 @@ use memchr::memmem;
 use super::fault::Fault;
 
 /// How one answer is made. The default is a quick, short, faultless one. Who reads a knob reads it as a field of
-/// [`Positions`]; only [`Knobs::set`] turns one.
+/// `Positions`; only [`Knobs::set`] turns one.
 #[derive(Clone, Debug, Default)]
 pub struct Knobs(Positions);
 

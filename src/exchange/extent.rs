@@ -1,0 +1,118 @@
+//! How large a prompt is, told from a sample of its bytes: one look for the limits, the bill and what is learnt of it.
+use memchr::memmem;
+
+use crate::protocol::Dialect;
+use crate::protocol::measure::Measure;
+
+/// How large a prompt is.
+#[derive(Debug)]
+pub(super) struct Extent {
+    text: Measure,
+    bytes: u64,
+    holds_media: bool,
+}
+
+impl Extent {
+    /// Of the body of a request in this dialect.
+    pub(super) fn of(body: &[u8], dialect: Dialect) -> Self {
+        let (text, bytes) = sample(body);
+        let holds_media = match dialect {
+            Dialect::Gemini => memmem::find_iter(body, INLINE).any(|at| {
+                let after = body.get(at + INLINE.len()..).unwrap_or_default();
+                after.starts_with(b"Data") || after.starts_with(b"_data")
+            }),
+            _ => memmem::find(body, b"base64").is_some(),
+        };
+        Self {
+            text,
+            bytes,
+            holds_media,
+        }
+    }
+
+    /// The measure of the text that was looked at.
+    pub(super) fn text(&self) -> &Measure {
+        &self.text
+    }
+
+    /// How many bytes of it were looked at.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether it may carry pictures or documents as data, of which the text says nothing.
+    pub(super) fn holds_media(&self) -> bool {
+        self.holds_media
+    }
+}
+
+/// A long body is measured in pieces, from everywhere in it: how many bytes they have in all, and their text.
+fn sample(body: &[u8]) -> (Measure, u64) {
+    if body.len() <= MEASURED {
+        let mut text = Measure::default();
+        text.json(body);
+        return (text, body.len() as u64);
+    }
+    let all = body
+        .chunks(body.len().div_ceil(PIECES))
+        .filter_map(|part| part.get(..MEASURED / PIECES));
+    all.fold((Measure::default(), 0), |(text, bytes), piece| {
+        let mut next = Measure::default();
+        next.json(piece);
+        (text.and(next), bytes + piece.len() as u64)
+    })
+}
+
+/// What Gemini's member for a picture or a document as data begins with; in the other dialects a word says `base64`.
+const INLINE: &[u8] = b"inline";
+
+/// Bytes of a body that are measured, at most: 128 KiB would cost more than all else that is done for it.
+const MEASURED: usize = 8 << 10;
+
+/// Pieces in which they lie.
+const PIECES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_body_is_measured_by_pieces_of_all_of_it() {
+        let line = br#"{"type":"text","text":"let answer = 42; // said the machine, and nobody asked it why\n"},"#;
+        let whole = line.repeat(3_000);
+        let mut all = Measure::default();
+        all.json(&whole);
+        let (text, bytes) = sample(&whole);
+        assert!(bytes <= MEASURED as u64);
+        let guess = text.tokens() * whole.len() as u64 / bytes;
+        let real = all.tokens();
+        assert!(guess.abs_diff(real) * 20 < real, "{guess} {real}");
+        // What is at the end counts as much as what is at the beginning.
+        let halves = [line.repeat(1_500), vec![b' '; line.len() * 1_500]].concat();
+        let (text, bytes) = sample(&halves);
+        let guess = text.tokens() * halves.len() as u64 / bytes;
+        assert!(guess.abs_diff(real / 2) * 10 < real, "{guess} {real}");
+        // A short one is measured whole.
+        assert_eq!(sample(&whole[..MEASURED]).1, MEASURED as u64);
+    }
+
+    #[test]
+    fn data_is_seen_in_every_dialect() {
+        let holds = |dialect, body: &str| Extent::of(body.as_bytes(), dialect).holds_media();
+        for body in [
+            r#"{"inlineData":{"data":"AAAA"}}"#,
+            r#"{"a":"inline","b":{"inline_data":{}}}"#,
+        ] {
+            assert!(holds(Dialect::Gemini, body), "{body}");
+        }
+        assert!(!holds(Dialect::Gemini, r#"{"text":"inline"}"#));
+        for dialect in [
+            Dialect::Anthropic,
+            Dialect::OpenaiChat,
+            Dialect::OpenaiResponses,
+        ] {
+            assert!(holds(dialect, r#"{"url":"data:image/png;base64,AAAA"}"#));
+            assert!(!holds(dialect, r#"{"text":"hello"}"#));
+        }
+    }
+}
