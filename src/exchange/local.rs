@@ -1,6 +1,6 @@
 //! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters, usage.
 //!
-//! Which models there are for whom is the business of [`catalogue`].
+//! Which models there are for whom is the business of `catalogue`.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
