@@ -5,8 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print, print_faults};
-use crate::config;
+use super::{ConfigFile, WRONG_USAGE, failure, print};
 use crate::exchange::Gateway;
 use crate::exchange::explain::{self, Ask};
 use crate::exchange::moment::Moment;
@@ -37,13 +36,9 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> ExitCode {
-        let Some(path) = self.file.find() else {
-            eprintln!("weir: no configuration found; name one with `-c FILE`");
-            return ExitCode::from(BAD_CONFIGURATION);
-        };
-        let config = match config::load(&path) {
+        let config = match self.file.load() {
             Ok(config) => config,
-            Err(faults) => return print_faults(&faults),
+            Err(end) => return end,
         };
         let body = match request(config.server.max_body) {
             Ok(body) => body,

@@ -115,16 +115,9 @@ fn add(sum: &mut Totals, labels: &Labels<'_>, value: f64) {
         sum.nano_usd = sum.nano_usd.saturating_add(nano_usd(value));
     } else if labels.metric == Family::Reasoning.name() {
         sum.usage.reasoning = sum.usage.reasoning.saturating_add(count);
-    } else if labels.metric == Family::Tokens.name() {
-        let usage = &mut sum.usage;
-        let tokens = match &*labels.kind {
-            "input" => &mut usage.input,
-            "output" => &mut usage.output,
-            "cache_read" => &mut usage.cache_read,
-            "cache_write_5m" => &mut usage.cache_write_5m,
-            "cache_write_1h" => &mut usage.cache_write_1h,
-            _ => return,
-        };
+    } else if labels.metric == Family::Tokens.name()
+        && let Some(tokens) = sum.usage.of_kind(&labels.kind)
+    {
         *tokens = tokens.saturating_add(count);
     }
 }

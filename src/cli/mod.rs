@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::diagnostic::Diagnostic;
+use crate::config::{self, Config};
 
 /// An edge proxy for LLM traffic: one binary, one YAML file, every dialect.
 #[derive(Debug, Parser)]
@@ -115,6 +116,15 @@ impl ConfigFile {
             .map(Path::new)
             .find(|place| place.exists())
             .map(Path::to_owned)
+    }
+
+    /// The configuration; `Err` is how the command ends, once standard error says why.
+    fn load(&self) -> Result<Config, ExitCode> {
+        let Some(path) = self.find() else {
+            eprintln!("weir: no configuration found; name one with `-c FILE`");
+            return Err(ExitCode::from(BAD_CONFIGURATION));
+        };
+        config::load(&path).map_err(|faults| print_faults(&faults))
     }
 }
 

@@ -2,8 +2,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{BAD_CONFIGURATION, ConfigFile, WRONG_USAGE, failure, print, print_faults};
-use crate::config;
+use super::{ConfigFile, WRONG_USAGE, failure, print};
 use crate::proxy::accounts::{self, Probed};
 
 /// Ask accounts whether they would serve: for their list of models, which costs nothing.
@@ -24,13 +23,9 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) fn run(self) -> ExitCode {
-        let Some(path) = self.file.find() else {
-            eprintln!("weir: no configuration found; name one with `-c FILE`");
-            return ExitCode::from(BAD_CONFIGURATION);
-        };
-        let config = match config::load(&path) {
+        let config = match self.file.load() {
             Ok(config) => config,
-            Err(faults) => return print_faults(&faults),
+            Err(end) => return end,
         };
         let is_known = |name: &&String| {
             config

@@ -2,7 +2,7 @@
 //!
 //! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Request;
 use crate::protocol::json::{self, Members, Pieces};
+use crate::protocol::measure::Measure;
 
 /// A request that may be served, and where.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub struct Admitted {
     array: bool,
     reading: Reading,
     /// The measure of the prompt, once somebody asked for it.
-    extent: OnceLock<Extent>,
+    extent: Extent,
     /// What is kept with the answer, if that is to be kept here.
     pub question: Option<Question>,
     /// The only account that may serve it: the route or the client asked for it by name.
@@ -71,10 +72,15 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// The measure of the prompt. It is taken once: limits, the bill and what is learnt from the answer ask for it.
-    pub(super) fn extent(&self) -> &Extent {
-        self.extent
-            .get_or_init(|| Extent::of(&self.body, self.call.dialect))
+    /// The measure of a sample of the prompt, and how many bytes that has. Limits, the bill and what is learnt from the answer
+    /// ask for it.
+    pub(super) fn measured(&self) -> &(Measure, u64) {
+        self.extent.measured(&self.body)
+    }
+
+    /// Whether the prompt may carry pictures or documents as data; what is beside generation has no prompt.
+    pub(super) fn holds_media(&self) -> bool {
+        self.call.side.is_none() && self.extent.holds_media(&self.body, self.call.dialect)
     }
 
     /// Whose limits it is under.
@@ -249,7 +255,7 @@ pub fn admit(
         form,
         array,
         reading,
-        extent: OnceLock::new(),
+        extent: Extent::default(),
         question,
         account,
     })

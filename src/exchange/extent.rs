@@ -1,48 +1,37 @@
 //! How large a prompt is, told from a sample of its bytes: one look for the limits, the bill and what is learnt of it.
+use std::sync::OnceLock;
+
 use memchr::memmem;
 
 use crate::protocol::Dialect;
 use crate::protocol::measure::Measure;
 
 /// How large a prompt is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Extent {
-    text: Measure,
-    bytes: u64,
-    holds_media: bool,
+    measured: OnceLock<(Measure, u64)>,
+    media: OnceLock<bool>,
 }
 
 impl Extent {
-    /// Of the body of a request in this dialect.
-    pub(super) fn of(body: &[u8], dialect: Dialect) -> Self {
-        let (text, bytes) = sample(body);
-        let holds_media = match dialect {
-            Dialect::Gemini => memmem::find_iter(body, INLINE).any(|at| {
-                let after = body.get(at + INLINE.len()..).unwrap_or_default();
-                after.starts_with(b"Data") || after.starts_with(b"_data")
-            }),
-            _ => memmem::find(body, b"base64").is_some(),
-        };
-        Self {
-            text,
-            bytes,
-            holds_media,
-        }
-    }
-
-    /// The measure of the text that was looked at.
-    pub(super) fn text(&self) -> &Measure {
-        &self.text
-    }
-
-    /// How many bytes of it were looked at.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// The measure of the text that was looked at, and how many bytes that were.
+    pub(super) fn measured(&self, body: &[u8]) -> &(Measure, u64) {
+        self.measured.get_or_init(|| sample(body))
     }
 
     /// Whether it may carry pictures or documents as data, of which the text says nothing.
-    pub(super) fn holds_media(&self) -> bool {
-        self.holds_media
+    pub(super) fn holds_media(&self, body: &[u8], dialect: Dialect) -> bool {
+        *self.media.get_or_init(|| holds_media(body, dialect))
+    }
+}
+
+fn holds_media(body: &[u8], dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Gemini => memmem::find_iter(body, INLINE).any(|at| {
+            let after = body.get(at + INLINE.len()..).unwrap_or_default();
+            after.starts_with(b"Data") || after.starts_with(b"_data")
+        }),
+        _ => memmem::find(body, b"base64").is_some(),
     }
 }
 
@@ -98,7 +87,7 @@ mod tests {
 
     #[test]
     fn data_is_seen_in_every_dialect() {
-        let holds = |dialect, body: &str| Extent::of(body.as_bytes(), dialect).holds_media();
+        let holds = |dialect, body: &str| holds_media(body.as_bytes(), dialect);
         for body in [
             r#"{"inlineData":{"data":"AAAA"}}"#,
             r#"{"a":"inline","b":{"inline_data":{}}}"#,

@@ -90,19 +90,16 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64>
 /// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
 /// no text.
 pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
-    let prompt = admitted.extent();
-    if admitted.call.side.is_none()
-        && prompt.holds_media()
+    if admitted.holds_media()
         && let Ok(request) = admitted.request()
     {
         return translate::estimate(request);
     }
+    let (text, bytes) = admitted.measured();
     let model = admitted.wanted_model();
-    let tokens = gateway
-        .tokens
-        .measured(Direction::Prompt, model, prompt.text(), 0);
+    let tokens = gateway.tokens.measured(Direction::Prompt, model, text, 0);
     // What lies between the pieces is like them.
-    tokens.saturating_mul(admitted.body.len() as u64) / prompt.bytes().max(1)
+    tokens.saturating_mul(admitted.body.len() as u64) / (*bytes).max(1)
 }
 
 /// Learns how many tokens the prompt really was, if it is one of which estimates are made.
@@ -111,17 +108,15 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u
     let model = admitted.wanted_model();
     let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits))
         || gateway.tokens.wants(Direction::Prompt, model, draw);
-    let is_prompt = || admitted.call.side.is_none() && !admitted.extent().holds_media();
-    if !needed || !is_prompt() {
+    if !needed || admitted.call.side.is_some() || admitted.holds_media() {
         return;
     }
-    let prompt = admitted.extent();
-    let part =
-        u128::from(actual) * u128::from(prompt.bytes()) / (admitted.body.len() as u128).max(1);
+    let (text, bytes) = admitted.measured();
+    let part = u128::from(actual) * u128::from(*bytes) / (admitted.body.len() as u128).max(1);
     let part = u64::try_from(part).unwrap_or(u64::MAX);
     gateway
         .tokens
-        .learn(Direction::Prompt, model, prompt.text(), 0, part);
+        .learn(Direction::Prompt, model, text, 0, part);
 }
 
 /// The longest answer that the client asks for.

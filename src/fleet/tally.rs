@@ -245,16 +245,9 @@ impl Known {
             Family::Reasoning => used.usage.reasoning = count(*value),
             Family::Requests => used.requests = count(*value),
             Family::Tokens => {
-                let usage = &mut used.usage;
-                let tokens = match &*labels.kind {
-                    "input" => &mut usage.input,
-                    "output" => &mut usage.output,
-                    "cache_read" => &mut usage.cache_read,
-                    "cache_write_5m" => &mut usage.cache_write_5m,
-                    "cache_write_1h" => &mut usage.cache_write_1h,
-                    _ => return Ok(()),
-                };
-                *tokens = count(*value);
+                if let Some(tokens) = used.usage.of_kind(&labels.kind) {
+                    *tokens = count(*value);
+                }
             }
         }
         Ok(())

@@ -107,7 +107,11 @@ impl Edge {
             return Ok(Received::Answer(preflight));
         }
         let limit = config.server.max_concurrent_requests;
-        exchange.in_flight = Some(self.app.enter(limit).ok_or(Refusal::Overloaded)?);
+        exchange.in_flight = Some(
+            self.app
+                .enter(limit, exchange.arrived)
+                .ok_or(Refusal::Overloaded)?,
+        );
         let (gateway, wall) = (&exchange.snapshot.gateway, SystemTime::now());
         let key = match &self.acting_as {
             None => admit::authenticate(gateway, &head.headers, head.uri.query(), wall)?,

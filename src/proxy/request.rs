@@ -14,7 +14,6 @@ use super::client::buffered::Held;
 use super::client::pace::Pace;
 use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
-use super::state::running::Seen;
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
 use crate::exchange::dispatch::Dispatch;
@@ -160,26 +159,27 @@ impl Exchange {
             .map(|pool| pool.name.clone());
         outcome.client_dialect = Some(admitted.call.dialect);
         outcome.session = admitted.session.map(|session| session.0);
-        self.show();
+        let outcome = &self.record.outcome;
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.run().learn(|seen| {
+                seen.model.clone_from(&outcome.model_asked);
+                seen.stream = outcome.stream;
+                seen.session = outcome.session;
+                seen.pool.clone_from(&outcome.pool);
+            });
+        }
     }
 
-    /// Shows to whoever looks at the requests that run what is known of this one.
+    /// Shows to whoever looks at the requests that run whose this one is.
     pub(super) fn show(&self) {
         let (Some(in_flight), outcome) = (&self.in_flight, &self.record.outcome) else {
             return;
         };
         in_flight.run().learn(|seen| {
-            *seen = Seen {
-                request_id: outcome.request_id.clone(),
-                path: outcome.path.clone(),
-                key: outcome.key.clone(),
-                project: outcome.project.clone(),
-                model: outcome.model_asked.clone(),
-                stream: outcome.stream,
-                session: outcome.session,
-                pool: outcome.pool.clone(),
-                ..Seen::default()
-            };
+            seen.request_id.clone_from(&outcome.request_id);
+            seen.path.clone_from(&outcome.path);
+            seen.key.clone_from(&outcome.key);
+            seen.project.clone_from(&outcome.project);
         });
     }
 

@@ -1,7 +1,7 @@
 //! Connections to upstreams: every address of a name, stale ones, what a probe and traffic say about each other.
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::rig::{Lines, Upstream, Weir, account, accounts, network, sample};
@@ -108,9 +108,11 @@ fn a_name_without_an_address_is_told_and_works_as_soon_as_it_has_one() {
     });
 }
 
-/// An upstream whose connections serve one request each, and at the next one do as `last` says.
-fn fickle(last: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static) -> Upstream {
+/// An upstream of which `count` connections serve one request each, and at the next one do as `last` says.
+fn fickle(count: usize, last: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static) -> Upstream {
     let served = Mutex::new(HashMap::<usize, usize>::new());
+    // All of the first requests are under way at once, so that each has its connection.
+    let together = Barrier::new(count);
     Upstream::start(move |request, wire| {
         let before = {
             let mut served = served.lock().expect("no panic");
@@ -118,8 +120,9 @@ fn fickle(last: impl Fn(&mut crate::rig::Wire) + Send + Sync + 'static) -> Upstr
             std::mem::replace(count, *count + 1)
         };
         if before == 0 {
-            // All of the first requests are under way at once, so that each has its connection.
-            std::thread::sleep(Duration::from_millis(300));
+            if request.number < count {
+                together.wait();
+            }
             wire.json(200, lines().answer);
         } else {
             last(wire);
@@ -140,10 +143,13 @@ fn warm(weir: &Weir, count: usize) {
 #[test]
 fn stale_connections_cost_no_request_however_many_there_are() {
     for reset in [false, true] {
-        let upstream = fickle(move |wire| if reset { wire.reset() } else { wire.close() });
+        let upstream = fickle(
+            8,
+            move |wire| if reset { wire.reset() } else { wire.close() },
+        );
         let weir = Weir::before(&upstream, &lines());
         warm(&weir, 8);
-        assert!(upstream.connections() >= 6, "{}", upstream.connections());
+        assert_eq!(upstream.connections(), 8);
         for _ in 0..4 {
             let answer = weir.ask(&lines()).send().is(200);
             assert_eq!(answer.header("x-weir-attempts"), Some("1"));
@@ -154,7 +160,7 @@ fn stale_connections_cost_no_request_however_many_there_are() {
 
 #[test]
 fn a_request_of_which_a_byte_of_an_answer_came_is_never_repeated() {
-    let upstream = fickle(|wire| {
+    let upstream = fickle(1, |wire| {
         wire.raw("HTTP/1.1 2");
         wire.close();
     });
@@ -182,17 +188,12 @@ fn a_probe_does_not_put_out_what_traffic_proves_to_work() {
         &upstream,
         ", health_check: { path: /health, interval: 1s }",
     )]));
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(4) {
+    crate::rig::eventually("three probes have failed beside traffic that works", || {
         assert_eq!(weir.ask(&lines()).send().is(200).account(), "a");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let probes = upstream
-        .requests()
-        .iter()
-        .filter(|request| request.method == "GET")
-        .count();
-    assert!(probes >= 3, "{probes}");
+        let requests = upstream.requests();
+        let probes = requests.iter().filter(|request| request.method == "GET");
+        (probes.count() >= 3).then_some(())
+    });
     // Without traffic they count.
     crate::rig::eventually("the probes put it out", || {
         (weir.account("a")["state"] != "usable").then_some(())

@@ -26,12 +26,17 @@ impl Tokens {
         self.input + self.cache_read + self.output
     }
 
-    /// Whether this is what may be booked of an answer that was cut: of what was stated and what an estimate of the
-    /// relayed part says, the larger. An estimate of a part is at most twice what the whole would have been.
+    /// Whether this is what may be booked of an answer that was cut: the prompt as it was stated, and of the answer what
+    /// was stated or what an estimate of the relayed part says, the larger. What nobody stated is estimated, and an
+    /// estimate is at most twice what the whole would have been.
     fn is_part_of(self, stated: Self, whole: Self) -> bool {
         let prompt = |tokens: Self| tokens.input + tokens.cache_read;
-        prompt(self) <= prompt(stated).max(2 * prompt(whole))
-            && self.output <= stated.output.max(2 * whole.output)
+        let prompt_fits = if prompt(stated) > 0 {
+            self.input <= stated.input && self.cache_read <= stated.cache_read
+        } else {
+            prompt(self) <= 2 * prompt(whole)
+        };
+        prompt_fits && self.output <= stated.output.max(2 * whole.output)
     }
 }
 

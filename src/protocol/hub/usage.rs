@@ -18,6 +18,18 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The tokens of the kind that metrics call so; reasoning is a part of the output and no kind of its own.
+    pub fn of_kind(&mut self, kind: &str) -> Option<&mut u64> {
+        Some(match kind {
+            "input" => &mut self.input,
+            "output" => &mut self.output,
+            "cache_read" => &mut self.cache_read,
+            "cache_write_5m" => &mut self.cache_write_5m,
+            "cache_write_1h" => &mut self.cache_write_1h,
+            _ => return None,
+        })
+    }
+
     /// The whole prompt, however it was served: what a context window and a price threshold count.
     pub const fn prompt(&self) -> u64 {
         self.input

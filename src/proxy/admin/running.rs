@@ -11,13 +11,13 @@ use crate::proxy::state::app::App;
 
 /// The requests that are served at this moment, the oldest first.
 pub(super) fn requests(app: &App) -> Value {
-    let (all, now) = (app.running().all(), Instant::now());
+    let (all, now, wall) = (app.running().all(), Instant::now(), SystemTime::now());
     let shown = all.iter().take(SHOWN).map(|run| {
-        let (seen, since) = (run.seen(), now.saturating_duration_since(run.began()));
+        let (seen, age) = (run.seen(), run.age(now));
         json!({
             "request_id": seen.request_id,
-            "started_at": precise(run.came()),
-            "for_ms": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            "started_at": precise(wall - age),
+            "for_ms": u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             "key": seen.key,
             "project": seen.project,
             "path": seen.path,
@@ -92,13 +92,13 @@ pub(super) fn sessions(app: &App) -> Value {
         session.tokens += outcome.usage.as_ref().map_or(0, |usage| usage.total());
         session.cost_usd += outcome.cost_usd.unwrap_or_default();
     }
-    let wall = SystemTime::now();
+    let (now, wall) = (Instant::now(), SystemTime::now());
     for run in app.running().all() {
         let seen = run.seen();
         let Some(id) = seen.session else { continue };
         let new = || Session::new(seen.key.clone(), wall);
         let session = sessions.entry(id).or_insert_with(new);
-        session.at(run.came(), wall);
+        session.at(wall - run.age(now), wall);
         session.with(seen.account.as_ref(), seen.model.as_ref());
         session.running += 1;
     }

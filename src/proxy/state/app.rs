@@ -272,15 +272,15 @@ impl App {
         certificates.filter_map(|one| one.expiry()).collect()
     }
 
-    /// Counts a request in, unless there are `limit` already.
-    pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Option<InFlight> {
+    /// Counts a request in that began then, unless there are `limit` already.
+    pub(crate) fn enter(self: &Arc<Self>, limit: usize, began: Instant) -> Option<InFlight> {
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limit {
             self.leave();
             return None;
         }
         Some(InFlight {
             app: self.clone(),
-            run: self.running.enter(),
+            run: self.running.enter(began),
         })
     }
 

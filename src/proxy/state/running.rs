@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -17,7 +17,6 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) struct Run {
     number: u64,
-    came: SystemTime,
     began: Instant,
     seen: Mutex<Seen>,
 }
@@ -40,13 +39,12 @@ pub(crate) struct Seen {
 }
 
 impl Running {
-    /// A request has come.
-    pub(crate) fn enter(&self) -> Arc<Run> {
+    /// A request has come, at that time.
+    pub(crate) fn enter(&self, began: Instant) -> Arc<Run> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let run = Arc::new(Run {
             number,
-            came: SystemTime::now(),
-            began: Instant::now(),
+            began,
             seen: Mutex::default(),
         });
         self.shard(number).lock().insert(number, run.clone());
@@ -75,14 +73,9 @@ impl Running {
 }
 
 impl Run {
-    /// When it came.
-    pub(crate) fn came(&self) -> SystemTime {
-        self.came
-    }
-
-    /// When that was by the other clock.
-    pub(crate) fn began(&self) -> Instant {
-        self.began
+    /// How long it has run.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
     /// What is known of it.
@@ -106,7 +99,7 @@ mod tests {
     #[test]
     fn who_has_left_is_not_shown_and_the_oldest_stand_first() {
         let running = Running::default();
-        let runs: Vec<Arc<Run>> = (0..40).map(|_| running.enter()).collect();
+        let runs: Vec<Arc<Run>> = (0..40).map(|_| running.enter(Instant::now())).collect();
         for run in runs.iter().step_by(2) {
             running.leave(run);
         }
