@@ -37,7 +37,7 @@ async function load() {
     part(); return;
   }
   if (!$("#rows")) page();
-  $("#rows").innerHTML = ""; part(); insert(rows.slice(0, SHOWN), true); drawer();
+  waiting = []; $("#rows").innerHTML = ""; part(); insert(rows.slice(0, SHOWN), true); drawer();
   const last = rows[0]?.seq || 0;
   stream = follow(() => `requests?follow&f=${param()}${last ? `&since=${last + 1}` : ""}`, {
     on(name, data) {
@@ -48,11 +48,24 @@ async function load() {
         const fresh = data.rows.reverse();
         rows.unshift(...fresh); rows.length = Math.min(rows.length, KEPT);
         if (paused) { newer += fresh.length + data.skipped; held(); }
-        else insert(fresh, false);
+        else arrive(fresh);
       }
     },
     lost: (wait) => connection({ since: since || now(), next: now() + wait * 1000, again: () => stream.again() }),
   });
+}
+
+/** Rows that wait to be written. Nobody reads hundreds a second: the first come at once, then the newest twice a second. */
+let waiting = [], timer = 0, written = 0;
+function arrive(fresh) {
+  waiting = [...fresh, ...waiting].slice(0, SHOWN);
+  timer ||= setTimeout(write, Math.max(0, written + 500 - performance.now()));
+}
+function write() {
+  const fresh = waiting;
+  waiting = []; timer = 0; written = performance.now();
+  // Who pauses sees all rows anew when following again.
+  if (!paused && fresh.length) insert(fresh, false);
 }
 
 /** Only what is new is written: writing all rows anew costs many times that. */
@@ -61,13 +74,13 @@ function insert(fresh, whole) {
   if (!body) return;
   $("#none")?.remove();
   body.insertAdjacentHTML("afterbegin", String(html`${fresh.slice(0, SHOWN).map(row)}`));
-  while (body.rows.length > SHOWN) body.rows[SHOWN].remove();
+  for (const old of [...body.rows].slice(SHOWN)) old.remove();
   if (!body.rows.length) body.innerHTML = String(html`<tr class="split" id="none"><td colspan="11">Nothing fits in the ${int(ring?.held || 0)} requests held${ring?.since ? ` since ${clock(at(ring.since))}` : ""}. Older ones are in the access log.</td></tr>`);
   if (whole) spans();
 }
 function pause(on) {
   paused = on;
-  if (!on) { newer = 0; $("#rows").innerHTML = ""; insert(rows.slice(0, SHOWN), true); }
+  if (!on) { newer = 0; waiting = []; $("#rows").innerHTML = ""; insert(rows.slice(0, SHOWN), true); }
   part();
 }
 function set(next) {
