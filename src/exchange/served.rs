@@ -53,6 +53,8 @@ impl Dispatch {
         }
         // What is made in the background is booked when it is done.
         if relaying.pending() == Some(true) && (self.is_aside() || !self.gateway.later.is_full()) {
+            // The right to book it is free for the client's next look, which may come at once.
+            self.served.claim = None;
             return;
         }
         let stated = relaying.usage();

@@ -131,11 +131,17 @@ impl Pump<'_, '_> {
                     }
                     match self.take_in(&chunk).await {
                         Next::Hold => {}
-                        Next::Forward => match self.flush().await {
-                            Ok(true) => last_write = last_read,
-                            Ok(false) => {}
-                            Err(Gone) => return PumpEnd::Gone,
-                        },
+                        Next::Forward => {
+                            // Whoever reads the last event may go on at once.
+                            if self.relaying.is_complete() && !self.relaying.is_paused() {
+                                self.relay.settle_early(&mut self.relaying);
+                            }
+                            match self.flush().await {
+                                Ok(true) => last_write = last_read,
+                                Ok(false) => {}
+                                Err(Gone) => return PumpEnd::Gone,
+                            }
+                        }
                         Next::Failed(failed) => {
                             return PumpEnd::Failed {
                                 failed,
@@ -272,7 +278,7 @@ impl Pump<'_, '_> {
     async fn finish(&mut self, ended: Result<Ended, Box<Failed>>, read_to_end: bool) -> PumpEnd {
         match ended {
             Ok(ended) => {
-                if !self.head_written && !self.relaying.is_paused() {
+                if !self.relaying.is_paused() {
                     self.relay.settle_early(&mut self.relaying);
                 }
                 // A whole answer that paused has nothing to show yet.

@@ -302,7 +302,7 @@ impl Relay<'_> {
         }
     }
 
-    /// As [`Relay::settle_charge`], for an answer that goes out in one piece.
+    /// As [`Relay::settle_charge`], before the last bytes of an answer go out.
     pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
         self.dispatch.note_usage(relaying);
         self.settle_charge();

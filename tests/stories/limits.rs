@@ -216,6 +216,42 @@ fn a_stream_holds_its_place_to_the_last_byte_and_a_client_that_leaves_frees_it()
     );
 }
 
+/// An upstream that says everything at once, and closes the stream only when it is told to.
+fn slow_to_close(lines: &Lines) -> (Upstream, Sender<()>) {
+    let (go, told) = channel();
+    let told = Mutex::new(told);
+    let events = lines.events();
+    let upstream = Upstream::start(move |_, wire| {
+        wire.stream();
+        events.iter().for_each(|event| wire.chunk(event));
+        let _ = told.lock().expect("one at a time").recv();
+        wire.end();
+    });
+    (upstream, go)
+}
+
+#[test]
+fn whoever_reads_the_last_event_finds_the_place_free_and_the_tokens_booked() {
+    for dialect in [
+        Dialect::Anthropic,
+        Dialect::OpenaiChat,
+        Dialect::OpenaiResponses,
+    ] {
+        let lines = sample(dialect);
+        let (upstream, go) = slow_to_close(&lines);
+        let weir = Weir::start(&limited(&lines, &upstream, "limits: { concurrency: 1 }", ""));
+        let mut open = weir.ask_stream(&lines).open();
+        for _ in lines.events() {
+            open.event().expect("an event");
+        }
+        let usage = usage(&weir);
+        assert_eq!(usage["key"]["limits"]["concurrency"]["used"], 0, "{usage}");
+        assert_eq!(usage["key"]["today"]["total_tokens"], 18, "{usage}");
+        go.send(()).expect("the upstream waits");
+        assert!(open.rest().whole);
+    }
+}
+
 #[test]
 fn tokens_are_settled_with_what_was_really_used() {
     let (_upstream, weir) = start("{ tpm: 2000 }");
