@@ -247,6 +247,11 @@ impl FailureClass {
         Self::Truncated,
     ];
 
+    /// Whether the client can mend it, and nobody else: it sees the upstream's own words.
+    pub const fn is_the_clients(self) -> bool {
+        matches!(self, Self::ClientFault | Self::ContextLength)
+    }
+
     /// The name in metrics, logs and docs.
     pub const fn as_str(self) -> &'static str {
         match self {

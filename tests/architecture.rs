@@ -58,20 +58,19 @@ const SCATTERED: &[&str] = &[
 const SUB_ROOMS: &[(&str, &[&str])] = &[
     (
         "exchange",
-        // `dispatch` stands for those that still form a circle with it, `relaying` for `translated`.
+        // `dispatch` stands for those that still form a circle with it.
         &[
             "socket",
-            "outlet",
             "local",
             "catalogue",
             "usage",
             "framing",
             "explain",
-            "ending",
             "continuing",
             "dispatch",
             "unsaid",
             "estimate",
+            "relaying",
             "translation",
             "target",
             "stream_usage",
@@ -90,12 +89,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "extent",
             "moment",
             "origin",
-            "relaying",
-            "whole",
-            "misshapen",
             "headers",
-            "facts",
-            "cover",
             "refusal",
             "words",
             "verdict",
@@ -169,17 +163,12 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
 const STILL_SCATTERED: &[&str] = &[
     "exchange::continuing Dispatch",
     "exchange::continuing Dispatched",
-    "exchange::continuing Relaying",
     "exchange::counting Dispatch",
-    "exchange::counting Relaying",
     "exchange::dispatched Dispatch",
-    "exchange::ending Relaying",
     "exchange::explain Report",
     "exchange::explain::attempts Explainer",
     "exchange::explain::figures Explainer",
-    "exchange::outlet Relaying",
     "exchange::served Dispatch",
-    "exchange::translated Relaying",
     "protocol::openai_responses::request::parts Writer",
     "protocol::translate::pauses Translator",
     "protocol::translate::seen Translator",
@@ -188,7 +177,6 @@ const STILL_SCATTERED: &[&str] = &[
 ];
 const STILL_IN_CIRCLES: &[&str] = &[
     "exchange::counting, exchange::dispatch, exchange::dispatched, exchange::served",
-    "exchange::relaying, exchange::translated",
     "protocol::gemini::response, protocol::gemini::stream::decoder, protocol::gemini::stream::grounding",
     "protocol::hub::block, protocol::hub::error, protocol::hub::names, protocol::hub::opaque, protocol::hub::request, protocol::hub::response, protocol::hub::target",
     "proxy::pump, proxy::relay, proxy::rounds",

@@ -6,8 +6,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::dispatch::Dispatch;
 use super::dispatched::Dispatched;
-use super::headers::has_media_type;
-use super::relaying::{Body, Relaying};
+use super::relaying::Relaying;
 use crate::protocol::json::{self, Edit, Pieces};
 
 impl Dispatch {
@@ -22,10 +21,8 @@ impl Dispatch {
             .asked
             .get_or_insert_with(|| dispatched.body.to_bytes())
             .clone();
-        let Body::Translated(translated) = &mut relaying.body else {
-            return false;
-        };
-        let Some(body) = with_turn(&asked, &translated.translator.resume()) else {
+        let turn = relaying.resume();
+        let Some(body) = turn.and_then(|turn| with_turn(&asked, &turn)) else {
             return false;
         };
         self.note_attempt(dispatched, None, now);
@@ -45,44 +42,7 @@ impl Dispatched {
         wall: SystemTime,
     ) -> bool {
         self.pick.lease.observe(headers, now, wall);
-        status.is_success() && relaying.is_streamed_by(headers)
-    }
-}
-
-impl Relaying {
-    /// Whether a body with this head is of the kind that is translated here.
-    fn is_streamed_by(&self, headers: &HeaderMap) -> bool {
-        match &self.body {
-            Body::Translated(translated) => {
-                translated.is_stream() == has_media_type(headers, "text/event-stream")
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the upstream waits to be asked for the rest.
-    pub fn is_paused(&self) -> bool {
-        match &self.body {
-            Body::Translated(translated) => translated.is_paused(),
-            _ => false,
-        }
-    }
-
-    /// Whether an answer that failed has a beginning, for which the upstream has already been paid.
-    pub fn holds_rounds(&self) -> bool {
-        match &self.body {
-            Body::Translated(translated) => translated.translator.holds_rounds(),
-            _ => false,
-        }
-    }
-
-    /// There is no rest to be had: the client gets what there is.
-    pub fn give_up(&mut self) {
-        if let Body::Translated(translated) = &mut self.body {
-            self.ready.extend(translated.give_up());
-            self.committed = true;
-            self.over = true;
-        }
+        status.is_success() && relaying.goes_on_with(headers)
     }
 }
 

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -21,12 +21,10 @@ use super::estimate::Estimate;
 use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
 use super::refusal::Refusal;
-use super::relaying::{Body, Ended, Failed, Relaying};
-use super::whole::Whole;
+use super::relaying::Failed;
 use crate::config::Account;
-use crate::config::secret::Secret;
 use crate::outcome::FailureClass;
-use crate::pool::{self, Fault, Pick, Want};
+use crate::pool::{Pick, Want};
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Pieces};
 use crate::protocol::translate::{self, count};
@@ -133,10 +131,7 @@ impl Dispatch {
             let tokens = &self.gateway.tokens;
             tokens.note_missing(&pick.account.name, &pick.model, now);
         }
-        let theirs = matches!(
-            failure.class,
-            FailureClass::ClientFault | FailureClass::ContextLength
-        );
+        let theirs = failure.class.is_the_clients();
         let told = failed
             .answer
             .filter(|_| theirs && !missing && !dispatched.is_translated());
@@ -162,41 +157,6 @@ impl Dispatch {
             // It would get the request as it is, and may know more of its dialect than Weir does.
             account.dialects.contains(&self.dialect()),
         )
-    }
-}
-
-impl Relaying {
-    /// As [`Relaying::new`], of a count.
-    pub(super) fn counted(
-        client: Dialect,
-        upstream: Dialect,
-        (status, headers): (StatusCode, &HeaderMap),
-        secret: Option<Secret>,
-    ) -> Self {
-        let mut relaying = Self::new(upstream, false, status, headers, secret);
-        relaying.client = client;
-        if status.is_success() {
-            relaying.body = Body::Counted(BytesMut::new());
-        }
-        relaying
-    }
-
-    /// A count is whole: as it came for a client of the same dialect, said anew for others.
-    pub(super) fn end_counted(&mut self, body: Bytes) -> Result<Ended, Box<Failed>> {
-        let Some(tokens) = count::read(self.dialect, &body) else {
-            return Err(Failed::bare(pool::classify_transport(Fault::Eof, false)));
-        };
-        if self.client == self.dialect {
-            self.ready.push(body);
-        } else {
-            self.ready.push(count::answer(self.client, tokens).into());
-            self.headers = HeaderMap::with_capacity(4);
-            let json = HeaderValue::from_static("application/json");
-            self.headers.insert(CONTENT_TYPE, json);
-        }
-        self.body = Body::Whole(Whole::default());
-        self.committed = true;
-        Ok(Ended::well())
     }
 }
 

@@ -14,9 +14,8 @@ use super::later::Claim;
 use super::markers::{self, Marked};
 use super::moment::Moment;
 use super::operation::{Endpoint, ModelCall};
-use super::relaying::Relaying;
+use super::relaying::{Asked, Kind, Relaying, Translated};
 use super::stream_usage::{Asking, Sent};
-use super::translated::Translated;
 use super::translation::Translation;
 use super::{counting, headers, stream_usage, target};
 use crate::config::secret::Secret;
@@ -273,15 +272,15 @@ impl Dispatch {
         head.written(endpoint, h2)
     }
 
-    /// The head of the answer for the client.
-    pub fn client_head(&self, relaying: &mut Relaying) -> (StatusCode, HeaderMap) {
-        let (status, mut headers) = relaying.client_head();
+    /// The head of the answer for the client, the first time.
+    pub fn client_head(&self, relaying: &mut Relaying) -> Option<(StatusCode, HeaderMap)> {
+        let (status, mut headers) = relaying.client_head()?;
         headers::hide_limits(&mut headers);
         self.add_decision(&mut headers);
         if self.counts() {
             counting::mark(&mut headers, counting::PROVIDER);
         }
-        (status, headers)
+        Some((status, headers))
     }
 }
 
@@ -387,43 +386,36 @@ impl Dispatched {
     ) -> Relaying {
         self.pick.lease.observe(headers, now, wall);
         self.status = Some(status);
-        let secret = self.secret();
-        if self.call.endpoint == Endpoint::Count {
-            return Relaying::counted(client, self.call.dialect, (status, headers), secret);
-        }
         let translation = self.translation.as_mut();
         let may_ask_less = (self.unasked.is_some() || self.marked.is_some())
             && matches!(status.as_u16(), 400 | 422);
-        if (status == StatusCode::UNAUTHORIZED || may_ask_less) && translation.is_some() {
-            // The same request may go once more, with another token: its translator waits for the answer to that.
-            let mut refused = Relaying::new(self.call.dialect, false, status, headers, secret);
-            refused.client = client;
-            return refused;
-        }
-        let translator = translation.and_then(|translation| translation.take());
-        let relaying = match translator {
-            None => {
-                let relaying =
-                    Relaying::new(self.call.dialect, self.stream, status, headers, secret);
-                match self.call.side.as_deref() {
-                    Some(side) => relaying.aside(side.tells() || self.books, side.makes()),
-                    None => relaying,
-                }
-            }
-            Some((translator, media, keeps)) => Relaying::translated(
-                client,
-                self.call.dialect,
-                Translated::new(translator, self.stream, media),
-                (status, headers),
-                secret,
-            )
-            .keeping(keeps),
+        // Then the same request may go once more: its translator waits for the answer to that.
+        let may_repeat = status == StatusCode::UNAUTHORIZED || may_ask_less;
+        let translator = translation.filter(|_| !may_repeat);
+        let kind = match translator.and_then(|translation| translation.take()) {
+            _ if self.call.endpoint == Endpoint::Count => Kind::Count,
+            Some((translator, media, keeps)) => Kind::Translated {
+                translated: Box::new(Translated::new(translator, self.stream, media)),
+                keeps,
+            },
+            None => match self.call.side.as_deref() {
+                Some(side) => Kind::Aside {
+                    tells: side.tells() || self.books,
+                    makes: side.makes(),
+                },
+                None => Kind::Same,
+            },
         };
-        if self.unasked.is_some() {
-            relaying.hiding_usage().regrouped(self.regroup)
-        } else {
-            relaying.regrouped(self.regroup)
-        }
+        let asked = Asked {
+            client,
+            upstream: self.call.dialect,
+            stream: self.stream,
+            kind,
+            hides_usage: self.unasked.is_some(),
+            secret: self.secret(),
+            regroup: self.regroup,
+        };
+        Relaying::new(asked, status, headers)
     }
 
     /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.

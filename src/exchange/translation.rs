@@ -1,5 +1,4 @@
 //! A request in another dialect than its client's: what its head needs, and what will translate its answer.
-use super::translated::{EVENTS, JSON};
 use crate::protocol::hub::error::Dropped;
 use crate::protocol::translate::Translator;
 
@@ -63,3 +62,9 @@ impl Translation {
             .map_or_else(Vec::new, Translator::dropped)
     }
 }
+
+/// The media type of plain answers, and of a Gemini stream without server-sent events.
+pub(super) const JSON: &str = "application/json";
+
+/// The media type of streams.
+pub(super) const EVENTS: &str = "text/event-stream; charset=utf-8";

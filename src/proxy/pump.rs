@@ -72,18 +72,16 @@ pub(super) struct Pump<'a, 'b> {
     idle: Duration,
     /// When the answer has to be whole.
     deadline: Option<Instant>,
-    head_written: bool,
     /// What was read ahead and has not been acted on: how the upstream ended.
     ahead: Option<Event>,
 }
 
 impl<'a, 'b> Pump<'a, 'b> {
-    /// Of an answer, with whether its head has gone out, that comes from `upstream`; it may be silent for so long, and
-    /// has to be whole by then.
+    /// Of an answer that comes from `upstream`; it may be silent for so long, and has to be whole by then.
     pub(super) fn new(
         relay: &'a mut Relay<'b>,
         dispatched: &'a mut Dispatched,
-        (relaying, head_written): (Relaying, bool),
+        relaying: Relaying,
         upstream: HttpSession,
         (idle, deadline): (Duration, Option<Instant>),
     ) -> Self {
@@ -94,14 +92,13 @@ impl<'a, 'b> Pump<'a, 'b> {
             upstream,
             idle,
             deadline,
-            head_written,
             ahead: None,
         }
     }
 
-    /// The answer, with whether its head has gone out, and where it came from.
-    pub(super) fn into_parts(self) -> ((Relaying, bool), HttpSession) {
-        ((self.relaying, self.head_written), self.upstream)
+    /// The answer, and where it came from.
+    pub(super) fn into_parts(self) -> (Relaying, HttpSession) {
+        (self.relaying, self.upstream)
     }
 }
 
@@ -221,7 +218,7 @@ impl Pump<'_, '_> {
             return event;
         }
         let began = Instant::now();
-        let bridged = !self.head_written && self.relaying.is_bridgeable();
+        let bridged = !self.relaying.is_begun() && self.relaying.is_bridgeable();
         let event = tokio::select! {
             biased;
             read = self.upstream.read_response_body() => Event::of(read),
@@ -295,9 +292,7 @@ impl Pump<'_, '_> {
     }
 
     async fn flush(&mut self) -> Result<bool, Gone> {
-        self.relay
-            .flush(self.dispatched, &mut self.relaying, &mut self.head_written)
-            .await
+        self.relay.flush(self.dispatched, &mut self.relaying).await
     }
 
     async fn ping(&mut self) -> Result<(), Gone> {
@@ -315,12 +310,11 @@ impl Relay<'_> {
         &mut self,
         dispatched: &mut Dispatched,
         relaying: &mut Relaying,
-        head_written: &mut bool,
     ) -> Result<bool, Gone> {
-        let mut written = !std::mem::replace(head_written, true);
-        if written {
+        let mut written = false;
+        if let Some((status, headers)) = self.dispatch.client_head(relaying) {
+            written = true;
             dispatched.committed(Instant::now());
-            let (status, headers) = self.dispatch.client_head(relaying);
             self.outcome.status = status.as_u16();
             let length = relaying.known_length();
             if !self.bridge.has_begun() {

@@ -227,16 +227,16 @@ impl Relay<'_> {
         if !status.is_server_error() {
             target.proved(now);
         }
-        let (relaying, head_written) = match paused.take_if(|answer| {
+        let relaying = match paused.take_if(|answer| {
             // Else it stays there, to be given up.
-            dispatched.continues(&answer.0, (status, headers), now, wall)
+            dispatched.continues(answer, (status, headers), now, wall)
         }) {
             Some(answer) => *answer,
             None if paused.is_some() => return Ok(Ok(Reached::failed(Fault::Eof))),
             None => {
                 let client = self.dispatch.dialect();
                 let relaying = dispatched.relaying(client, status, headers, now, wall);
-                (relaying.called(self.request_id), false)
+                relaying.called(self.request_id)
             }
         };
         if relaying.is_bridgeable() {
@@ -245,8 +245,7 @@ impl Relay<'_> {
             return Ok(Ok(Reached::failed(Fault::NotAStream)));
         }
         let until = (timeouts.idle, deadline);
-        let answer = (relaying, head_written);
-        let mut pump = Pump::new(self, dispatched, answer, upstream, until);
+        let mut pump = Pump::new(self, dispatched, relaying, upstream, until);
         let end = pump.run().await;
         let (answer, upstream) = pump.into_parts();
         if end.read_to_end() {

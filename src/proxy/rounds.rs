@@ -10,8 +10,8 @@ use crate::exchange::relaying::{Ended, Failed, Relaying};
 use crate::outcome::End;
 use crate::pool::{Fault, classify_transport};
 
-/// An answer in rounds, and whether its head has gone out.
-pub(super) type Paused = Option<Box<(Relaying, bool)>>;
+/// An answer in rounds.
+pub(super) type Paused = Option<Box<Relaying>>;
 
 impl Relay<'_> {
     /// One attempt, up to its failure or to the end of the answer, in as many rounds as the upstream takes for it.
@@ -26,7 +26,7 @@ impl Relay<'_> {
                 (Ok(Reached::Paused), Some(mut answer)) => {
                     if !self
                         .dispatch
-                        .go_on(&mut dispatched, &mut answer.0, Instant::now())
+                        .go_on(&mut dispatched, &mut answer, Instant::now())
                     {
                         return self.give_up(dispatched, *answer).await;
                     }
@@ -42,7 +42,7 @@ impl Relay<'_> {
                 }
                 (Err(Gone), answer) => {
                     if let Some(mut answer) = answer {
-                        self.dispatch.note(&mut answer.0);
+                        self.dispatch.note(&mut answer);
                     }
                     self.dispatch.client_gone(dispatched, Instant::now());
                     self.outcome.end = End::ClientGone;
@@ -56,36 +56,36 @@ impl Relay<'_> {
     pub(super) fn reached(
         &mut self,
         dispatched: &mut Dispatched,
-        mut answer: Box<(Relaying, bool)>,
+        mut answer: Box<Relaying>,
         end: PumpEnd,
         unauthorized: bool,
         paused: &mut Paused,
     ) -> Reached {
         match end {
-            PumpEnd::Failed { failed, .. } if answer.0.holds_rounds() => {
+            PumpEnd::Failed { failed, .. } if answer.holds_rounds() => {
                 // It stays there, to be given up.
                 *paused = Some(answer);
                 Reached::Failed(failed)
             }
             PumpEnd::Failed { failed, .. } => {
                 let (failure, now) = (failed.failure, Instant::now());
-                if self.dispatch.ask_less(dispatched, &answer.0, now) {
+                if self.dispatch.ask_less(dispatched, &answer, now) {
                     return Reached::Again;
                 }
                 self.dispatch
-                    .note_failed(dispatched, &mut answer.0, &failure, now);
+                    .note_failed(dispatched, &mut answer, &failure, now);
                 if unauthorized {
                     Reached::Unauthorized(failed)
                 } else {
                     Reached::Failed(failed)
                 }
             }
-            PumpEnd::Ended { .. } if answer.0.is_paused() => {
+            PumpEnd::Ended { .. } if answer.is_paused() => {
                 *paused = Some(answer);
                 Reached::Paused
             }
-            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((answer.0, Some(ended)))),
-            PumpEnd::Gone => Reached::Answered(Box::new((answer.0, None))),
+            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((*answer, Some(ended)))),
+            PumpEnd::Gone => Reached::Answered(Box::new((*answer, None))),
         }
     }
 
@@ -93,13 +93,13 @@ impl Relay<'_> {
     async fn give_up(
         &mut self,
         mut dispatched: Box<Dispatched>,
-        (mut relaying, mut head_written): (Relaying, bool),
+        mut relaying: Relaying,
     ) -> Attempt {
         relaying.give_up();
-        if !head_written {
+        if !relaying.is_begun() {
             self.settle_early(&mut relaying);
         }
-        let flushed = self.flush(&mut dispatched, &mut relaying, &mut head_written);
+        let flushed = self.flush(&mut dispatched, &mut relaying);
         let ended = flushed.await.is_ok().then(Ended::well);
         self.conclude(dispatched, Box::new((relaying, ended))).await
     }

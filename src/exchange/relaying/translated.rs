@@ -1,18 +1,21 @@
-//! An answer of another dialect on its way to the client: what `relaying` and `ending` do for bytes that pass, done
-//! through a translator.
+//! An answer of another dialect: a translator reads it and writes what the client gets.
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::carried::Carried;
 use super::facts::Facts;
-use super::headers;
-use super::refusal::Refusal;
-use super::relaying::{Answer, Body, Ended, Failed, MAX_HELD, Next, Relaying};
-use crate::outcome::{End, FailureClass, UsageSource};
+use super::tapped::MAX_HELD;
+use crate::exchange::headers;
+use crate::exchange::refusal::Refusal;
+use crate::exchange::translation::JSON;
+use crate::exchange::verdict::{Answer, Ended, Failed, Next};
+use crate::outcome::{End, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
-use crate::protocol::error::{self, ErrorKind, ParsedError, WireError};
+use crate::protocol::Dialect;
+use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::translate::{self, Terminal, Translator};
@@ -20,8 +23,8 @@ use crate::protocol::written::Written;
 
 /// A translator and what it has written or still collects.
 #[derive(Debug)]
-pub(super) struct Translated {
-    pub(super) translator: Translator,
+pub(in crate::exchange) struct Translated {
+    translator: Translator,
     /// Written, and not yet ready for the client.
     out: BytesMut,
     /// A plain answer is translated when it is whole.
@@ -31,7 +34,12 @@ pub(super) struct Translated {
 }
 
 impl Translated {
-    pub(super) fn new(translator: Translator, stream: bool, media: &'static str) -> Self {
+    /// Of an upstream that was asked for a stream, or not; `media` is the type of the client's answer.
+    pub(in crate::exchange) fn new(
+        translator: Translator,
+        stream: bool,
+        media: &'static str,
+    ) -> Self {
         Self {
             translator,
             out: BytesMut::new(),
@@ -133,93 +141,94 @@ impl Translated {
         (dropped.collect(), violations.collect())
     }
 
-    fn written(&mut self) -> Option<Bytes> {
-        (!self.out.is_empty()).then(|| self.out.split().freeze())
+    /// What the rest of a paused answer is asked for with.
+    pub(super) fn resume(&mut self) -> Vec<u8> {
+        self.translator.resume()
     }
-}
 
-impl Relaying {
-    pub(super) fn push_translated(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
-        let Body::Translated(translated) = &mut self.body else {
-            return Next::Hold;
-        };
-        if let Some(whole) = &mut translated.whole {
+    /// Whether an answer that failed has a beginning, for which the upstream has already been paid.
+    pub(super) fn holds_rounds(&self) -> bool {
+        self.translator.holds_rounds()
+    }
+
+    /// The next bytes.
+    pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried, wall: SystemTime) -> Next {
+        if let Some(whole) = &mut self.whole {
             if whole.len() + chunk.len() > MAX_ANSWER {
                 return Next::Failed(Failed::bare(pool::classify_transport(Fault::Eof, false)));
             }
             whole.extend_from_slice(chunk);
             return Next::Hold;
         }
-        translated.translator.push(chunk, &mut translated.out);
-        if self.committed {
-            self.ready.extend(translated.written());
-            return if self.ready.is_empty() {
-                Next::Hold
-            } else {
-                Next::Forward
-            };
+        self.translator.push(chunk, &mut self.out);
+        if carried.outlet.is_committed() {
+            carried.outlet.extend(self.written());
+            return carried.outlet.forward();
         }
-        if let Some(Terminal::Failed(said)) = translated.translator.terminal()
-            && !translated.translator.committed()
+        if let Some(Terminal::Failed(said)) = self.translator.terminal()
+            && !self.translator.committed()
         {
-            let said = said.clone();
-            return Next::Failed(self.failed_by(&said, wall));
+            return Next::Failed(failed_by(said, carried, wall));
         }
-        let ended = translated.translator.terminal().is_some();
-        if !ended && !translated.translator.committed() && translated.out.len() <= MAX_HELD {
+        let ended = self.translator.terminal().is_some();
+        if !ended && !self.translator.committed() && self.out.len() <= MAX_HELD {
             return Next::Hold;
         }
-        self.ready.extend(translated.written());
-        self.commit()
+        carried.outlet.extend(self.written());
+        carried.outlet.commit()
     }
 
-    pub(super) fn translated_hold_expired(&mut self) -> Next {
-        match &mut self.body {
-            Body::Translated(translated) if translated.is_stream() && !self.committed => {
-                self.ready.extend(translated.written());
-                self.commit()
-            }
-            _ => Next::Hold,
+    /// The first byte came long enough ago: what there is goes out.
+    pub(super) fn hold_expired(&mut self, carried: &mut Carried) -> Next {
+        if !self.is_stream() || carried.outlet.is_committed() {
+            return Next::Hold;
         }
+        carried.outlet.extend(self.written());
+        carried.outlet.commit()
     }
 
-    pub(super) fn end_translated(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
-        let Body::Translated(translated) = &mut self.body else {
-            return Ok(Ended::well());
-        };
-        if let Some(whole) = &mut translated.whole {
+    /// The upstream closed it in good order.
+    pub(super) fn end(
+        &mut self,
+        carried: &mut Carried,
+        wall: SystemTime,
+    ) -> Result<Ended, Box<Failed>> {
+        if let Some(whole) = &mut self.whole {
             let body = std::mem::take(whole);
-            return match translated.translator.response(&body) {
+            return match self.translator.response(&body) {
                 // It paused: nothing goes out before the rest is here.
                 Ok(answer) if answer.is_empty() => Ok(Ended::well()),
                 Ok(answer) => {
-                    self.ready.push(answer.into());
-                    self.committed = true;
+                    carried.outlet.push(answer.into());
+                    carried.outlet.commit();
                     Ok(Ended::well())
                 }
                 Err(said) => {
-                    let said = self.reworded(&body, said);
-                    Err(self.failed_by(&said, wall))
+                    let head = &carried.head;
+                    // With all that a body says which came with a 200.
+                    let said = error::parse_event(head.upstream, &body)
+                        .map_or(said, |parsed| translate::error(head.client, &parsed));
+                    Err(failed_by(&said, carried, wall))
                 }
             };
         }
-        translated.translator.finish(&mut translated.out);
-        let terminal = translated.translator.terminal().cloned();
-        let committed = self.committed || translated.translator.committed();
-        let written = translated.written();
+        self.translator.finish(&mut self.out);
+        let terminal = self.translator.terminal().cloned();
+        let committed = carried.outlet.is_committed() || self.translator.committed();
+        let written = self.written();
         match terminal {
-            Some(Terminal::Failed(said)) if !committed => Err(self.failed_by(&said, wall)),
+            Some(Terminal::Failed(said)) if !committed => Err(failed_by(&said, carried, wall)),
             Some(Terminal::Truncated) | None if !committed => {
                 Err(Failed::bare(pool::classify_transport(Fault::Eof, false)))
             }
             terminal => {
-                self.committed = true;
-                self.ready.extend(written);
+                carried.outlet.extend(written);
+                carried.outlet.commit();
                 Ok(match terminal {
                     Some(Terminal::Complete | Terminal::Paused) => Ended::well(),
                     Some(Terminal::Failed(said)) => Ended {
                         end: End::UpstreamError,
-                        failure: Some(self.meaning(&said, wall)),
+                        failure: Some(meaning(carried.head.upstream, &said, wall)),
                         abort: false,
                     },
                     Some(Terminal::Truncated) | None => Ended {
@@ -232,71 +241,50 @@ impl Relaying {
         }
     }
 
-    /// A committed stream broke off: the client is told in its own dialect.
-    pub(super) fn break_translated(&mut self, end: End, fault: Fault) -> Ended {
-        let Body::Translated(translated) = &mut self.body else {
-            return Ended::well();
-        };
-        if translated.translator.stopped() {
+    /// A committed answer broke off: the client is told in its own dialect.
+    pub(super) fn broke(&mut self, end: End, fault: Fault, carried: &mut Carried) -> Ended {
+        if self.translator.stopped() {
             // All was said before it broke: at most usage and the terminal marker are missing.
-            translated.translator.finish(&mut translated.out);
-            self.ready.extend(translated.written());
+            self.translator.finish(&mut self.out);
+            carried.outlet.extend(self.written());
         }
-        let terminal = translated.translator.terminal();
+        let terminal = self.translator.terminal();
         if matches!(terminal, Some(Terminal::Complete | Terminal::Paused)) {
             return Ended::well();
         }
-        let last_words = Refusal::last_words(end, self.client, &self.request_id);
-        translated
-            .translator
-            .terminal_error(&last_words, &mut translated.out);
-        self.ready.extend(translated.written());
+        let head = &carried.head;
+        let last_words = Refusal::last_words(end, head.client, &head.request_id);
+        self.translator.terminal_error(&last_words, &mut self.out);
+        carried.outlet.extend(self.written());
         Ended::broken(end, fault)
     }
 
-    /// The upstream's own error in the client's dialect, if it is the client's business.
-    pub(super) fn translated_error(&self, failure: Failure, said: &ParsedError) -> Option<Answer> {
-        self.shown(failure, &translate::error(self.client, said))
-    }
-
-    fn failed_by(&self, said: &WireError, wall: SystemTime) -> Box<Failed> {
-        let failure = self.meaning(said, wall);
-        let answer = self.shown(failure, said);
-        Box::new(Failed { failure, answer })
-    }
-
-    /// What an error within the answer means to the pool.
-    fn meaning(&self, said: &WireError, wall: SystemTime) -> Failure {
-        let hints = Hints::of_event(self.dialect, said);
-        pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
-    }
-
-    fn shown(&self, failure: Failure, said: &WireError) -> Option<Answer> {
-        let theirs = matches!(
-            failure.class,
-            FailureClass::ClientFault | FailureClass::ContextLength
-        );
-        if !theirs && said.kind != ErrorKind::NoAnswer {
-            return None;
-        }
-        let status = error::status(self.client, said.kind);
-        Some(Answer::json(status, error::encode(self.client, said)))
-    }
-
-    /// The error of a body that came with a 200, with all that the body says.
-    fn reworded(&self, body: &[u8], said: WireError) -> WireError {
-        match error::parse_event(self.dialect, body) {
-            Some(parsed) => translate::error(self.client, &parsed),
-            None => said,
-        }
+    fn written(&mut self) -> Option<Bytes> {
+        (!self.out.is_empty()).then(|| self.out.split().freeze())
     }
 }
 
-/// The media type of plain answers, and of a Gemini stream without server-sent events.
-pub(super) const JSON: &str = "application/json";
+/// By an error within the answer, before anything of it went out.
+fn failed_by(said: &WireError, carried: &Carried, wall: SystemTime) -> Box<Failed> {
+    let failure = meaning(carried.head.upstream, said, wall);
+    let answer = shown(carried.head.client, failure, said);
+    Box::new(Failed { failure, answer })
+}
 
-/// The media type of streams.
-pub(super) const EVENTS: &str = "text/event-stream; charset=utf-8";
+/// What an error within the answer means to the pool.
+fn meaning(upstream: Dialect, said: &WireError, wall: SystemTime) -> Failure {
+    let hints = Hints::of_event(upstream, said);
+    pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
+}
+
+/// The upstream's own error in the client's dialect, if it is the client's business.
+pub(super) fn shown(client: Dialect, failure: Failure, said: &WireError) -> Option<Answer> {
+    if !failure.class.is_the_clients() && said.kind != ErrorKind::NoAnswer {
+        return None;
+    }
+    let status = error::status(client, said.kind);
+    Some(Answer::json(status, error::encode(client, said)))
+}
 
 /// Longest plain answer that is translated, bytes.
 const MAX_ANSWER: usize = 32 << 20;

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
 
-use super::verdict::Failed;
 use crate::config::secret::Secret;
+use crate::exchange::verdict::Failed;
 
 /// Covers one credential in bytes that come in pieces.
 #[derive(Debug)]

@@ -1,0 +1,47 @@
+//! What was asked of an upstream, as far as it decides how its answer is read and told.
+use super::translated::Translated;
+use crate::config::secret::Secret;
+use crate::protocol::Dialect;
+use crate::protocol::regroup::Unit;
+
+/// What was asked.
+#[derive(Debug)]
+pub(in crate::exchange) struct Asked {
+    /// What the client speaks.
+    pub client: Dialect,
+    /// What the upstream speaks.
+    pub upstream: Dialect,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    pub kind: Kind,
+    /// Whether the client is not to see the usage of its stream, because only Weir asked for it.
+    pub hides_usage: bool,
+    /// The account's credential, which is covered wherever it stands in the answer.
+    pub secret: Option<Secret>,
+    /// How the text of a stream is regrouped.
+    pub regroup: Option<Unit>,
+}
+
+/// What kind of question it was.
+#[derive(Debug)]
+pub(in crate::exchange) enum Kind {
+    /// In the client's own dialect, whose bytes pass.
+    Same,
+    /// In another dialect.
+    Translated {
+        translated: Box<Translated>,
+        /// Whether the whole response is kept for a later request.
+        keeps: bool,
+    },
+    /// For a count of tokens.
+    Count,
+    /// At an endpoint beside generation: only JSON is read, and only where it `tells` of use, or `makes` a thing.
+    Aside { tells: bool, makes: bool },
+}
+
+impl Kind {
+    /// Whether the whole response is kept for a later request.
+    pub(super) fn keeps(&self) -> bool {
+        matches!(self, Self::Translated { keeps: true, .. })
+    }
+}

@@ -1,0 +1,119 @@
+//! Answers that are read whole before anybody decides what they are: errors, and counts of tokens.
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+
+use super::carried::{Carried, Head};
+use super::cover;
+use super::translated;
+use super::whole::MAX_WHOLE;
+use crate::exchange::verdict::{Answer, Failed, Next};
+use crate::exchange::{markers, stream_usage};
+use crate::outcome::FailureClass;
+use crate::pool::{self, Fault, Hints};
+use crate::protocol::error;
+use crate::protocol::translate::{self, count};
+
+/// What came so far. What is kept of an endless error suffices to class it.
+#[derive(Debug, Default)]
+struct Held(BytesMut);
+
+impl Held {
+    fn push(&mut self, chunk: &Bytes) -> Next {
+        let room = MAX_WHOLE.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        Next::Hold
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.0.split().freeze()
+    }
+}
+
+/// The body of an answer whose status is no success.
+#[derive(Debug, Default)]
+pub(super) struct ErrorBody {
+    held: Held,
+    refuses_stream_options: bool,
+    refuses_markers: bool,
+}
+
+impl ErrorBody {
+    pub(super) fn push(&mut self, chunk: &Bytes) -> Next {
+        self.held.push(chunk)
+    }
+
+    /// Whether the upstream refused because it was asked what its stream uses.
+    pub(super) fn refuses_stream_options(&self) -> bool {
+        self.refuses_stream_options
+    }
+
+    /// Whether the upstream refused because of the cache markers in the request.
+    pub(super) fn refuses_markers(&self) -> bool {
+        self.refuses_markers
+    }
+
+    /// All of it is here: what it says to the pool, and what the client sees of it.
+    pub(super) fn end(&mut self, head: &Head, wall: SystemTime) -> Box<Failed> {
+        let body = self.held.take();
+        let status = head.status.as_u16();
+        self.refuses_stream_options = stream_usage::is_refusal(status, &body);
+        self.refuses_markers = markers::is_refusal(status, &body);
+        let parsed = error::parse(head.upstream, status, &body);
+        let hints = Hints::of(head.upstream, &parsed);
+        let failure = pool::classify(parsed.kind, &hints, &head.headers, wall);
+        if head.client != head.upstream {
+            let said = translate::error(head.client, &parsed);
+            let answer = translated::shown(head.client, failure, &said);
+            return Box::new(Failed { failure, answer });
+        }
+        let theirs = failure.class.is_the_clients();
+        let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
+        // Clients mend themselves by the wording of these, so it passes as it came.
+        let body = cover::cover(&body, head.secret.as_ref());
+        let body = if theirs {
+            body
+        } else {
+            Bytes::from(error::mask(&body, "").into_owned())
+        };
+        let answer = (theirs || broken).then(|| Answer {
+            status: if theirs { status } else { 502 },
+            headers: head.headers.clone(),
+            body,
+        });
+        Box::new(Failed { failure, answer })
+    }
+}
+
+/// A count of tokens, which is checked before it is believed.
+#[derive(Debug, Default)]
+pub(super) struct CountBody {
+    held: Held,
+}
+
+impl CountBody {
+    pub(super) fn push(&mut self, chunk: &Bytes) -> Next {
+        self.held.push(chunk)
+    }
+
+    /// It is whole: as it came for a client of the same dialect, said anew for others.
+    pub(super) fn end(&mut self, carried: &mut Carried) -> Result<(), Box<Failed>> {
+        let (body, head) = (self.held.take(), &mut carried.head);
+        let Some(tokens) = count::read(head.upstream, &body) else {
+            return Err(Failed::bare(pool::classify_transport(Fault::Eof, false)));
+        };
+        let body = if head.client == head.upstream {
+            body
+        } else {
+            head.headers = HeaderMap::with_capacity(4);
+            let json = HeaderValue::from_static("application/json");
+            head.headers.insert(CONTENT_TYPE, json);
+            count::answer(head.client, tokens).into()
+        };
+        carried.outlet.push(body);
+        carried.outlet.commit();
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! What an answer is, by its head and its first bytes. Each phase is a type of its own; here is what is asked of any of them.
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::asked::Kind;
+use super::facts::Facts;
+use super::held::{CountBody, ErrorBody};
+use super::misshapen::Misshapen;
+use super::tapped::Tapped;
+use super::translated::Translated;
+use super::whole::Whole;
+use super::{is_event_stream, is_json};
+use crate::protocol::Dialect;
+use crate::protocol::passthrough;
+use crate::protocol::written::Written;
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Counted(CountBody),
+    /// Compressed in a way that cannot be read, although asked not to: forwarded as it came.
+    Opaque,
+    Error(ErrorBody),
+    /// An event stream that the tap reads along.
+    Tapped(Box<Tapped>),
+    /// Not what was asked for, as far as the head says.
+    Misshapen(Box<Misshapen<Box<Translated>>>),
+    /// Whatever another dialect answers.
+    Translated(Box<Translated>),
+    /// Anything else that succeeded: held while it is small; of what went by the end is kept, where usage stands.
+    Whole(Whole),
+}
+
+impl Phase {
+    /// Of a success with these headers, to a question of this kind.
+    pub(super) fn of(
+        kind: Kind,
+        (upstream, stream, hides_usage): (Dialect, bool, bool),
+        headers: &HeaderMap,
+        readable: bool,
+    ) -> Self {
+        let (json, events) = (is_json(headers), is_event_stream(headers));
+        match kind {
+            Kind::Count => Self::Counted(CountBody::default()),
+            Kind::Translated { translated, .. } => {
+                if stream == events {
+                    Self::Translated(translated)
+                } else {
+                    Self::Misshapen(Box::new(Misshapen::new(stream, Some(translated))))
+                }
+            }
+            _ if !readable => Self::Opaque,
+            // Pictures and sound that come as events: they pass at once, and the end says what was used.
+            Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
+            Kind::Aside { tells, makes } => {
+                if (tells || makes) && json && !stream {
+                    Self::Whole(Whole::default())
+                } else {
+                    Self::Opaque
+                }
+            }
+            Kind::Same if stream && events => {
+                Self::Tapped(Box::new(Tapped::new(upstream, hides_usage)))
+            }
+            // Without `alt=sse` Gemini streams one JSON array.
+            Kind::Same if stream && json && upstream == Dialect::Gemini => {
+                Self::Tapped(Box::new(Tapped::json_array()))
+            }
+            Kind::Same if stream || events => {
+                Self::Misshapen(Box::new(Misshapen::new(stream, None)))
+            }
+            Kind::Same => Self::Whole(Whole::default()),
+        }
+    }
+
+    pub(super) fn translated(&self) -> Option<&Translated> {
+        match self {
+            Self::Translated(translated) => Some(translated),
+            _ => None,
+        }
+    }
+
+    pub(super) fn translated_mut(&mut self) -> Option<&mut Translated> {
+        match self {
+            Self::Translated(translated) => Some(translated),
+            _ => None,
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&ErrorBody> {
+        match self {
+            Self::Error(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether a stream reaches the client, and then whether it is one JSON array.
+    pub(super) fn stream(&self) -> Option<bool> {
+        match self {
+            Self::Tapped(tapped) => Some(tapped.is_array()),
+            Self::Translated(translated) => translated.is_stream().then(|| translated.is_array()),
+            Self::Misshapen(misshapen) => misshapen
+                .wants_stream()
+                .then(|| misshapen.then().is_some_and(|then| then.is_array())),
+            Self::Counted(_) | Self::Error(_) | Self::Opaque | Self::Whole(_) => None,
+        }
+    }
+
+    /// Whether the whole answer has been said although the upstream has not closed it yet.
+    pub(super) fn is_complete(&self) -> bool {
+        match self {
+            Self::Tapped(tapped) => tapped.is_complete(),
+            Self::Translated(translated) => translated.is_complete(),
+            _ => false,
+        }
+    }
+
+    /// Whether the upstream waits to be asked for the rest.
+    pub(super) fn is_paused(&self) -> bool {
+        self.translated().is_some_and(Translated::is_paused)
+    }
+
+    /// How long the upstream may still keep the answer open, once all of it that matters has been said.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        // Usage may follow the last word, and is worth a wait; some servers never send it.
+        let said = match self {
+            Self::Tapped(tapped) => tapped.is_complete() || tapped.has_stopped(),
+            Self::Translated(translated) => translated.is_complete() || translated.has_stopped(),
+            _ => false,
+        };
+        said.then_some(LINGER)
+    }
+
+    /// What the model wrote, where this phase knows it better than what is known of the answer in all.
+    pub(super) fn written(&self, upstream: Dialect, committed: bool) -> Option<Written> {
+        match self {
+            Self::Tapped(tapped) => Some(tapped.written()),
+            Self::Translated(translated) => Some(translated.written_by_model()),
+            Self::Whole(whole) if !committed && !whole.is_empty() => {
+                Some(passthrough::written_in(upstream, whole.held()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells what it knows by now of what was used.
+    pub(super) fn teach(&self, facts: &mut Facts) {
+        match self {
+            Self::Tapped(tapped) => tapped.teach(facts),
+            Self::Translated(translated) => translated.teach(facts),
+            _ => {}
+        }
+    }
+
+    /// A keep-alive between two events.
+    pub(super) fn ping(&mut self) -> Bytes {
+        match self {
+            Self::Tapped(tapped) => tapped.ping(),
+            Self::Translated(translated) => translated.ping(),
+            _ => Bytes::new(),
+        }
+    }
+}
+
+/// How long an upstream may keep an answer open after its last word.
+const LINGER: Duration = Duration::from_secs(1);

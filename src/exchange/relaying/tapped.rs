@@ -1,0 +1,158 @@
+//! An event stream in the client's own dialect: its bytes pass, and a tap reads along.
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+
+use super::carried::{Carried, Head};
+use super::facts::Facts;
+use crate::exchange::refusal::Refusal;
+use crate::exchange::verdict::{Answer, Ended, Failed, Next};
+use crate::outcome::End;
+use crate::pool::{self, Failure, Fault};
+use crate::protocol::Dialect;
+use crate::protocol::error;
+use crate::protocol::passthrough::{Ending, Tap};
+use crate::protocol::written::Written;
+
+/// The reader of one stream.
+#[derive(Debug)]
+pub(super) struct Tapped {
+    tap: Tap,
+}
+
+impl Tapped {
+    /// Of server-sent events in this dialect; the client is not to see their usage if it `hides` that.
+    pub(super) fn new(dialect: Dialect, hides: bool) -> Self {
+        let tap = Tap::new(dialect);
+        Self {
+            tap: if hides { tap.hiding_usage() } else { tap },
+        }
+    }
+
+    /// Of one JSON array.
+    pub(super) fn json_array() -> Self {
+        Self {
+            tap: Tap::json_array(),
+        }
+    }
+
+    pub(super) fn is_array(&self) -> bool {
+        self.tap.is_array()
+    }
+
+    /// Whether all was said, although the upstream has not closed yet.
+    pub(super) fn is_complete(&self) -> bool {
+        self.tap.terminal().is_some()
+    }
+
+    /// Whether the model has stopped, and at most usage and the terminal marker are missing.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.tap.finished()
+    }
+
+    pub(super) fn written(&self) -> Written {
+        self.tap.written()
+    }
+
+    pub(super) fn ping(&self) -> Bytes {
+        Bytes::from_static(self.tap.ping())
+    }
+
+    pub(super) fn teach(&self, facts: &mut Facts) {
+        facts.learn(&self.tap);
+    }
+
+    /// The next bytes.
+    pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried, wall: SystemTime) -> Next {
+        let Ok(pieces) = self.tap.relay(chunk) else {
+            return carried.unreadable();
+        };
+        let outlet = &mut carried.outlet;
+        outlet.extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
+        if outlet.is_committed() {
+            return outlet.forward();
+        }
+        if let Some(error) = self.tap.error()
+            && !self.tap.committed()
+        {
+            let failure = pool::classify_event(carried.head.upstream, error, wall);
+            return Next::Failed(self.failed_by(failure, &carried.head));
+        }
+        if self.tap.committed() || outlet.held() > MAX_HELD {
+            outlet.commit()
+        } else {
+            Next::Hold
+        }
+    }
+
+    /// The upstream closed it in good order.
+    pub(super) fn end(
+        &mut self,
+        carried: &mut Carried,
+        wall: SystemTime,
+    ) -> Result<Ended, Box<Failed>> {
+        let finish = self.tap.finish();
+        if !finish.rest.is_empty() {
+            carried.outlet.push(finish.rest);
+        }
+        let upstream = carried.head.upstream;
+        let event = self
+            .tap
+            .error()
+            .map(|error| pool::classify_event(upstream, error, wall));
+        self.teach(&mut carried.facts);
+        let committed = carried.outlet.is_committed();
+        match finish.ending {
+            Ending::Complete => {
+                carried.outlet.commit();
+                Ok(Ended::well())
+            }
+            Ending::Failed if committed => Ok(Ended {
+                end: End::UpstreamError,
+                failure: event,
+                abort: false,
+            }),
+            Ending::Failed => {
+                let failure = event.unwrap_or_else(|| pool::classify_transport(Fault::Eof, false));
+                Err(self.failed_by(failure, &carried.head))
+            }
+            Ending::Truncated if committed => Ok(self.broke(End::UpstreamEof, Fault::Eof, carried)),
+            Ending::Truncated => Err(Failed::bare(pool::classify_transport(Fault::Eof, false))),
+        }
+    }
+
+    /// A committed stream broke off: unless all had been said, the client is told.
+    pub(super) fn broke(&mut self, end: End, fault: Fault, carried: &mut Carried) -> Ended {
+        let finish = self.tap.finish();
+        self.teach(&mut carried.facts);
+        if finish.ending == Ending::Complete {
+            carried.outlet.push(finish.rest);
+            return Ended::well();
+        }
+        let head = &carried.head;
+        let last_words = Refusal::last_words(end, head.client, &head.request_id);
+        carried.outlet.push(self.tap.terminal_error(&last_words));
+        Ended::broken(end, fault)
+    }
+
+    /// By an error event before the commit. The client may see only its own faults, as the HTTP error that stands for them.
+    fn failed_by(&self, failure: Failure, head: &Head) -> Box<Failed> {
+        let said = self.tap.error().filter(|_| failure.class.is_the_clients());
+        let answer = said.map(|said| {
+            let wire = said.to_wire();
+            let mut headers = head.headers.clone();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Answer {
+                status: error::status(head.upstream, wire.kind),
+                headers,
+                body: error::encode(head.upstream, &wire),
+            }
+        });
+        Box::new(Failed { failure, answer })
+    }
+}
+
+/// Frames held before the commit, bytes: an opening event is a few hundred.
+pub(super) const MAX_HELD: usize = 64 << 10;

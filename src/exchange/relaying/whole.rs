@@ -1,0 +1,136 @@
+//! A plain answer that succeeded: held while it is small, so that a failure in it can still go elsewhere. Of a larger one
+//! the end is kept as it goes by, where usage stands.
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+
+use super::carried::Carried;
+use crate::exchange::things;
+use crate::exchange::verdict::{Ended, Failed, Next};
+use crate::pool::{self, Hints};
+use crate::protocol::passthrough;
+
+/// What is held of it.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    held: BytesMut,
+    /// It is too large to be held, and goes by.
+    is_passing: bool,
+}
+
+impl Whole {
+    /// One of which nothing is held back.
+    pub(super) fn passing() -> Self {
+        Self {
+            held: BytesMut::new(),
+            is_passing: true,
+        }
+    }
+
+    /// The next bytes.
+    pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried) -> Next {
+        let Some(ready) = self.pass(chunk) else {
+            return Next::Hold;
+        };
+        let Carried {
+            head,
+            outlet,
+            facts,
+        } = carried;
+        if outlet.is_committed() {
+            facts.pass(ready.len());
+        } else {
+            facts.begin(head.upstream, &ready);
+        }
+        outlet.push(ready);
+        outlet.commit()
+    }
+
+    /// The upstream closed it in good order. An error in it is a failure, as long as nothing has gone out.
+    pub(super) fn end(
+        &mut self,
+        carried: &mut Carried,
+        wall: SystemTime,
+    ) -> Result<Ended, Box<Failed>> {
+        let Some(body) = self.rest(carried) else {
+            return Ok(Ended::well());
+        };
+        let head = &carried.head;
+        let answer = passthrough::read_answer(head.upstream, &body);
+        if let Some(error) = &answer.error {
+            let hints = Hints::of(head.upstream, error);
+            let failure = pool::classify(error.kind, &hints, &head.headers, wall);
+            return Err(Failed::bare(failure));
+        }
+        let thing = things::container(head.upstream, &body);
+        carried.facts.read(head.upstream, &body, answer);
+        carried.facts.note_thing(thing);
+        carried.outlet.push(body);
+        carried.outlet.commit();
+        Ok(Ended::well())
+    }
+
+    /// The same for an endpoint beside generation, whose answers hold what they hold; it may tell what was used.
+    pub(super) fn end_aside(&mut self, carried: &mut Carried, tells: bool) {
+        let Some(body) = self.rest(carried) else {
+            return;
+        };
+        let upstream = carried.head.upstream;
+        if tells {
+            let answer = passthrough::read_answer(upstream, &body);
+            carried.facts.read(upstream, &body, answer);
+        }
+        carried.facts.note_thing(things::made(upstream, &body));
+        carried.outlet.push(body);
+        carried.outlet.commit();
+    }
+
+    /// All of it, if it was held; the end of what went by is only read.
+    fn rest(&mut self, carried: &mut Carried) -> Option<Bytes> {
+        let body = self.held.split().freeze();
+        if carried.outlet.is_committed() {
+            carried.facts.end(carried.head.upstream, &body);
+            return None;
+        }
+        Some(body)
+    }
+
+    /// What may go to the client now, if anything.
+    fn pass(&mut self, chunk: &Bytes) -> Option<Bytes> {
+        self.held.extend_from_slice(chunk);
+        if self.is_passing {
+            self.keep_end();
+            return Some(chunk.clone());
+        }
+        if self.held.len() <= MAX_WHOLE {
+            return None;
+        }
+        self.is_passing = true;
+        let so_far = self.held.split().freeze();
+        self.held
+            .extend_from_slice(&so_far[so_far.len() - KEPT_END..]);
+        Some(so_far)
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Whether nothing is held (any more).
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn keep_end(&mut self) {
+        if self.held.len() > 2 * KEPT_END {
+            self.held = BytesMut::from(&self.held[self.held.len() - KEPT_END..]);
+        }
+    }
+}
+
+/// A plain answer is held up to this many bytes.
+pub(super) const MAX_WHOLE: usize = 1 << 20;
+
+/// Bytes kept of the end of a larger answer: usage is among the last members.
+const KEPT_END: usize = 64 << 10;
