@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
-use weir::outcome::{Affinity, Attempt, End, FailureClass, Outcome, UsageSource};
+use weir::outcome::{Affinity, AttemptRecord, End, FailureClass, Outcome, UsageSource};
 use weir::pricing::PriceTable;
 use weir::protocol::Dialect;
 use weir::protocol::hub::usage::Usage;
@@ -74,7 +74,7 @@ fn usage() -> Usage {
 
 /// A stream with one failover. Without a configuration its names are all `other`, which costs what finding them does.
 fn outcome() -> Outcome {
-    let attempt = |failure| Attempt {
+    let attempt = |failure| AttemptRecord {
         account: "claude-a".into(),
         failure,
         cause: None,

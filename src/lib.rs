@@ -25,7 +25,7 @@
 //! | `cli` | the commands |
 //! | `proxy` | sockets in, sockets out: the hooks, the relay, connections, reload, the admin plane |
 //! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
-//! | [`exchange`] | one request as a chain of types: received, admitted, dispatched, relaying; every refusal |
+//! | [`exchange`] | one request as a chain of types: received, admitted, attempted, relaying; every refusal |
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
 //! | [`fleet`] | what other processes used, as a Prometheus knows it: questions, answers and their sum |
 //! | [`limits`] | what keys, groups and everyone may use and have used; the ledger that remembers it |

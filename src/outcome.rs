@@ -49,7 +49,7 @@ pub struct Outcome {
     /// The account that answered, or failed last.
     pub account: Option<Arc<str>>,
     /// One entry per attempt, in order.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptRecord>,
     /// What affinity did for the account that answered; `None` when the request has no session.
     pub affinity: Option<Affinity>,
     /// The HTTP status that the client got; 499 when it left before a head was written.
@@ -139,7 +139,7 @@ impl Outcome {
 
 /// One try at one account.
 #[derive(Clone, Debug)]
-pub struct Attempt {
+pub struct AttemptRecord {
     /// The account tried.
     pub account: Arc<str>,
     /// `None` when it succeeded.

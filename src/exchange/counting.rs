@@ -15,13 +15,18 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::dispatch::{Dispatch, Sequel, Step};
-use super::dispatched::Dispatched;
+use super::admit::Admitted;
+use super::attempt::{Attempt, Plan};
 use super::estimate::Estimate;
 use super::moment::Moment;
-use super::operation::{Endpoint, ModelCall};
+use super::operation::ModelCall;
+use super::order::Order;
 use super::refusal::Refusal;
-use super::relaying::Failed;
+use super::served::Served;
+use super::step::Step;
+use super::stream_usage::Sent;
+use super::translation::{self, Translation};
+use super::verdict::{Answer, Failed};
 use crate::config::Account;
 use crate::outcome::FailureClass;
 use crate::pool::{Pick, Want};
@@ -38,126 +43,132 @@ pub(super) struct Counting {
     serves: Option<(Arc<Account>, Arc<str>)>,
 }
 
-impl Dispatch {
-    /// Whether tokens are to be counted and nothing else.
-    pub(super) fn counts(&self) -> bool {
-        self.admitted.call.endpoint == Endpoint::Count
-    }
-
+impl Counting {
     /// The next account to be asked, or the estimate. Never a wait, and no refusal but for a model that nobody serves.
-    pub(super) fn next_count(&mut self, moment: Moment) -> Step {
+    pub(super) fn next(
+        &mut self,
+        order: &Order,
+        want: Want<'_>,
+        served: &mut Served,
+        moment: Moment,
+    ) -> Step {
+        let pool = &order.gateway.pool;
         let want = Want {
             without: &[],
             insist: true,
-            ..self.want(moment.draw)
+            ..want
         };
-        let pick = if self.counting.given_up {
+        let pick = if self.given_up {
             None
         } else {
-            self.gateway.pool.pick_unbooked(&want, moment.now)
+            pool.pick_unbooked(&want, moment.now)
         };
-        if self.counting.serves.is_none() {
-            self.counting.serves = match &pick {
+        if self.serves.is_none() {
+            self.serves = match &pick {
                 Some(pick) => Some((Arc::clone(&pick.account), Arc::clone(&pick.model))),
-                None => self.gateway.pool.serves(&want),
+                None => pool.serves(&want),
             };
         }
-        let asking = pick.and_then(|pick| self.asking(pick, moment));
-        match (asking, &self.counting.serves) {
-            (Some(dispatched), _) => Step::Go(Box::new(dispatched)),
+        let asking = pick.and_then(|pick| asking(order, served, pick, moment));
+        match (asking, &self.serves) {
+            (Some(attempt), _) => Step::Go(Box::new(attempt)),
             (None, Some((account, model))) => {
-                self.served.model = Some(Arc::clone(model));
-                Step::Estimate(Box::new(self.estimate(account, model)))
+                served.note_model(model);
+                Step::Estimate(Box::new(estimate(order, served, account, model)))
             }
             (None, None) => Step::Refuse(Refusal::ModelUnknown {
-                model: self.admitted.model.clone(),
+                model: order.admitted.model.clone(),
             }),
         }
     }
 
-    /// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
-    fn asking(&mut self, pick: Pick, moment: Moment) -> Option<Dispatched> {
-        let now = moment.now;
-        let upstream = counting_dialect(&pick.account, self.dialect())?;
-        let tokens = &self.gateway.tokens;
-        if tokens.is_missing(&pick.account.name, &pick.model, now) {
-            return None;
-        }
-        let foreign = self.gateway.mixed && translate::holds_envelope(&self.admitted.body);
-        let (body, headers) = if upstream == self.dialect() && !foreign {
-            (self.as_asked(&pick), None)
-        } else {
-            let (_, encoded) = self.encoded(&pick, upstream, moment).ok()?;
-            let body = count::request(upstream, &pick.model, &encoded.body)?;
-            (Pieces::from(Bytes::from(body)), Some(encoded.headers))
-        };
-        self.served.account = Some(Arc::clone(&pick.account));
-        self.served.pool = Some(pick.pool);
-        self.served.model = Some(Arc::clone(&pick.model));
-        self.served.dialect = Some(upstream);
-        let call = ModelCall {
-            dialect: upstream,
-            ..self.admitted.call.clone()
-        };
-        Some(Dispatched::counting(pick, call, body, headers, now))
-    }
-
-    /// The client's own bytes, but for the model's name.
-    fn as_asked(&self, pick: &Pick) -> Pieces {
-        let admitted = &self.admitted;
-        let as_it_is = || Pieces::from(admitted.body.clone());
-        if *pick.model == *admitted.model {
-            as_it_is()
-        } else if admitted.call.path_model.is_some() {
-            count::renamed(&admitted.body, &pick.model).unwrap_or_else(as_it_is)
-        } else {
-            json::rename(&admitted.body, &admitted.members, &pick.model)
-        }
-    }
-
-    /// An account would not count: what is wrong with the prompt is told, anything else leads to another account or to
-    /// an estimate.
-    pub(super) fn count_failed(
+    /// An account would not count. What is wrong with the prompt is told; whoever cannot count is not asked for a while.
+    pub(super) fn failed(
         &mut self,
-        dispatched: &Dispatched,
+        order: &Order,
+        attempt: &Attempt,
         failed: Failed,
         now: Instant,
-    ) -> Sequel {
-        let failure = failed.failure;
-        self.note_attempt(dispatched, Some(&failure), now);
-        let missing = dispatched.status.is_some_and(is_missing);
+    ) -> Option<Answer> {
+        let class = failed.failure.class;
+        let missing = attempt.status().is_some_and(is_missing);
         if missing {
-            let pick = &dispatched.pick;
-            let tokens = &self.gateway.tokens;
+            let pick = attempt.pick();
+            let tokens = &order.gateway.tokens;
             tokens.note_missing(&pick.account.name, &pick.model, now);
         }
-        let theirs = failure.class.is_the_clients();
-        let told = failed
+        let theirs = class.is_the_clients();
+        self.given_up = theirs || missing || class == FailureClass::Slow;
+        failed
             .answer
-            .filter(|_| theirs && !missing && !dispatched.is_translated());
-        if let Some(answer) = told {
-            return Sequel::Answer(self.decided(answer));
-        }
-        self.tried.push(dispatched.pick.tried(&failure));
-        let slow = failure.class == FailureClass::Slow;
-        self.counting.given_up = theirs || missing || slow || !self.may_retry(now);
-        Sequel::Again
+            .filter(|_| theirs && !missing && !attempt.is_translated())
     }
 
-    fn estimate(&self, account: &Account, model: &Arc<str>) -> Estimate {
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        mark(&mut headers, ESTIMATED);
-        self.add_decision(&mut headers);
-        Estimate::new(
-            Arc::clone(&self.gateway.tokens),
-            self.admitted.prompt().later(),
-            Arc::clone(model),
-            headers,
-            // It would get the request as it is, and may know more of its dialect than Weir does.
-            account.dialects.contains(&self.dialect()),
-        )
+    /// Whether no provider is to be asked any more.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up
     }
+
+    /// No provider is to be asked any more.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+}
+
+/// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
+fn asking(order: &Order, served: &mut Served, pick: Pick, moment: Moment) -> Option<Attempt> {
+    let (now, own) = (moment.now, order.dialect());
+    let upstream = counting_dialect(&pick.account, own)?;
+    let tokens = &order.gateway.tokens;
+    if tokens.is_missing(&pick.account.name, &pick.model, now) {
+        return None;
+    }
+    let foreign = order.gateway.mixed && translate::holds_envelope(&order.admitted.body);
+    let (body, headers) = if upstream == own && !foreign {
+        (as_asked(&order.admitted, &pick), None)
+    } else {
+        let (_, encoded) = translation::encoded(order, &pick, upstream, moment).ok()?;
+        let body = count::request(upstream, &pick.model, &encoded.body)?;
+        (Pieces::from(Bytes::from(body)), Some(encoded.headers))
+    };
+    served.note_pick(&pick);
+    served.note_dialect(upstream);
+    let call = ModelCall {
+        dialect: upstream,
+        ..order.admitted.call.clone()
+    };
+    let plan = Plan {
+        translation: headers.map(|headers| Box::new(Translation::of_count(headers))),
+        ..Plan::of(call, Sent::as_it_is(body))
+    };
+    Some(Attempt::new(pick, plan, now))
+}
+
+/// The client's own bytes, but for the model's name.
+fn as_asked(admitted: &Admitted, pick: &Pick) -> Pieces {
+    let as_it_is = || Pieces::from(admitted.body.clone());
+    if *pick.model == *admitted.model {
+        as_it_is()
+    } else if admitted.call.path_model.is_some() {
+        count::renamed(&admitted.body, &pick.model).unwrap_or_else(as_it_is)
+    } else {
+        json::rename(&admitted.body, &admitted.members, &pick.model)
+    }
+}
+
+fn estimate(order: &Order, served: &Served, account: &Account, model: &Arc<str>) -> Estimate {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    mark(&mut headers, ESTIMATED);
+    served.add_decision(order, &mut headers);
+    Estimate::new(
+        Arc::clone(&order.gateway.tokens),
+        order.admitted.prompt().later(),
+        Arc::clone(model),
+        headers,
+        // It would get the request as it is, and may know more of its dialect than Weir does.
+        account.dialects.contains(&order.dialect()),
+    )
 }
 
 /// Tells where a count comes from.

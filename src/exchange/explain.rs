@@ -1,7 +1,7 @@
 //! What would happen to a request, and why: `weir explain` and `POST /admin/explain`.
 //!
 //! Nothing here decides anything. The request goes through the steps of the live path themselves ([`admit`],
-//! [`Dispatch`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
+//! [`Attempts`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
 //! there the attempt is said to have failed, to see who would be next. What is left is to write down what was decided.
 mod accounts;
 mod attempts;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 
 use super::admit::{self, Admitted, Arrived};
-use super::dispatch::Dispatch;
+use super::attempts::Attempts;
 use super::moment::Moment;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
@@ -26,10 +26,11 @@ use super::relaying::Answer;
 use super::session::Said;
 use super::{Gateway, limits, origin, received, rewrite};
 use crate::config::ClientKey;
+use crate::outcome::Affinity;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
 pub use report::Report;
-use report::{AnswerPart, ClientPart, RequestPart, SessionPart, UntranslatablePart};
+use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
 
 /// A request to be explained.
 #[derive(Clone, Debug)]
@@ -167,9 +168,18 @@ impl Explainer<'_> {
             Operation::Model(call) => Some(call.dialect.as_str()),
             _ => None,
         };
-        self.server_limit()?;
+        let server = figures::server_limit(&self.gateway, self.ask);
+        self.report.limits.push(server);
+        let most = self.gateway.config.server.max_concurrent_requests;
+        if self.ask.in_flight.is_some_and(|count| count >= most) {
+            return Err(Refusal::Overloaded);
+        }
         let key = self.authenticate(named)?;
-        self.client_limits(&key);
+        let client = self.report.client.as_ref();
+        let project = client.and_then(|client| client.project.as_deref());
+        let whom = self.gateway.limits.whom(key.index, project);
+        let limits = figures::client_limits(&self.gateway, self.ask, whom, self.moment);
+        self.report.limits.extend(limits);
         match operation {
             Operation::Model(call) => self.model_call(key, call),
             Operation::Local(_) => Ok(()),
@@ -233,7 +243,7 @@ impl Explainer<'_> {
             body: self.ask.body.clone(),
         };
         let admitted = admit::admit(&gateway, key, arrived, self.moment.wall)?;
-        self.report.request.reserved = Some(self.reserved(&admitted));
+        self.report.request.reserved = Some(figures::reserved(&gateway, &admitted));
         self.report.pool = accounts::pool(&gateway.config, &admitted.key, admitted.pool);
         self.report.session = self.session(&admitted);
         let spread = admitted.call.side.is_some() && !admitted.model.is_empty();
@@ -244,18 +254,18 @@ impl Explainer<'_> {
         let (now, wall) = (self.moment.now, self.moment.wall);
         let permit = limits::admit(&gateway, &admitted, now, wall)?;
         let before = gateway.pool.shadow();
-        let mut dispatch = Dispatch::new(Arc::clone(&gateway), admitted, self.uri.query(), now);
-        let refused = self.attempts(&mut dispatch);
+        let mut made = Attempts::new(Arc::clone(&gateway), admitted, self.uri.query(), now);
+        let refused = self.make(&mut made);
         let want = Want {
-            pool: dispatch.admitted.pool,
+            pool: made.admitted().pool,
             tried: &[],
-            ..dispatch.want(self.moment.draw)
+            ..made.want(self.moment.draw)
         };
         let considered = before.explain(&want, now);
         let order = self.report.attempts.as_ref();
         let order = order.map_or(&[][..], |attempts| &attempts.order);
         self.report.candidates = accounts::candidates(&gateway, &considered, order);
-        let unsaid = &dispatch.unsaid;
+        let unsaid = made.unsaid();
         self.report.untranslatable = unsaid.fault().map(|fault| UntranslatablePart {
             dialects: unsaid
                 .mutes()
@@ -266,11 +276,32 @@ impl Explainer<'_> {
             why: fault.message.clone(),
         });
         drop(permit);
-        let admitted = &dispatch.admitted;
+        let admitted = made.admitted();
         if admitted.call.endpoint != Endpoint::Count && !admitted.model.is_empty() {
-            self.report.price = Some(self.price(&dispatch.admitted.model));
+            self.report.price = Some(figures::price(&gateway, &self.report, &admitted.model));
         }
         refused
+    }
+
+    /// Makes every attempt on the copy, and takes over what that shows.
+    fn make(&mut self, made: &mut Attempts) -> Result<(), Refusal> {
+        let tried = attempts::make(&self.gateway, self.ask, self.moment, made);
+        if let Some(first) = tried.first {
+            let used = self.used.get(first.account.index).copied().flatten();
+            let used = used.filter(|_| self.ask.in_flight.is_some());
+            let limits = figures::own_limits(&first.account, used);
+            self.report.limits.extend(limits);
+            if let Some(session) = &mut self.report.session {
+                session.affinity = first.affinity.map(Affinity::as_str);
+            }
+            self.report.upstream = first.upstream;
+        }
+        self.report.attempts = Some(tried.part);
+        let answer = tried.answer.transpose()?;
+        if let Some(answer) = answer {
+            self.answered(&answer, None);
+        }
+        Ok(())
     }
 
     /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
@@ -348,38 +379,6 @@ impl Explainer<'_> {
                 Some("no account of the pool has it among its `models`".into())
             }
             _ => None,
-        }
-    }
-}
-
-impl Report {
-    fn new(path: &str, body_bytes: usize, notes: Vec<String>) -> Self {
-        Self {
-            served: false,
-            notes,
-            request: RequestPart {
-                method: Method::POST.to_string(),
-                path: path.to_owned(),
-                operation: "none",
-                dialect: None,
-                model: None,
-                stream: None,
-                body_bytes,
-                input_tokens: None,
-                reserved: None,
-            },
-            client: None,
-            rewrites: Vec::new(),
-            route: None,
-            pool: None,
-            session: None,
-            candidates: Vec::new(),
-            attempts: None,
-            untranslatable: None,
-            upstream: None,
-            answer: None,
-            limits: Vec::new(),
-            price: None,
         }
     }
 }

@@ -237,3 +237,11 @@ pub(super) fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
         .and_then(|value| value.split(';').next())
         .is_some_and(|value| value.trim().eq_ignore_ascii_case(media))
 }
+
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    has_media_type(headers, "application/json")
+}
+
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    has_media_type(headers, "text/event-stream")
+}

@@ -1,19 +1,18 @@
 //! One request, pure: a chain of types, each of which can only be made by the step before.
 //!
 //! ```text
-//! Received ──admit──► Admitted ──dispatch──► Dispatched ──relaying──► Relaying ──► Outcome
-//!     └─────────────────────┴────── Refusal ──────┴─────────────────────┘
+//! Received ──admit──► Admitted ──attempts──► Attempt ──relaying──► Relaying ──► Outcome
+//!     └─────────────────────┴────── Refusal ───┴───────────────────┘
 //! ```
 //!
 //! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
 pub mod admit;
+pub mod attempt;
+pub mod attempts;
 mod bill;
 mod catalogue;
 mod codex;
-mod continuing;
 mod counting;
-pub mod dispatch;
-pub mod dispatched;
 mod echo;
 pub mod estimate;
 pub mod explain;
@@ -28,6 +27,7 @@ mod markers;
 pub mod me;
 pub mod moment;
 pub mod operation;
+mod order;
 pub mod origin;
 pub mod path;
 mod reading;
@@ -36,13 +36,16 @@ pub mod refusal;
 pub mod relaying;
 pub mod rewrite;
 mod route;
+mod search;
 mod served;
 mod session;
 pub mod side;
 pub mod socket;
+mod step;
 pub mod store;
 mod stream_usage;
 pub mod target;
+mod telling;
 mod things;
 mod translation;
 mod unsaid;

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::exchange::admit::{self, Arrived};
-    use crate::exchange::dispatch::{Dispatch, Step};
+    use crate::exchange::attempts::{Attempts, Step};
     use crate::exchange::moment::Moment;
     use crate::exchange::operation::{Operation, operation};
     use crate::exchange::{Gateway, limits};
@@ -158,7 +158,7 @@ keys: [{{ name: k, key: a-secret-key, limits: {{ tpm: 1000000 }} }}]
         };
         let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
         let permit = limits::admit(&gateway, &admitted, now, wall).expect("room");
-        let mut dispatch = Dispatch::new(gateway, admitted, None, now);
+        let mut dispatch = Attempts::new(gateway, admitted, None, now);
         match dispatch.next(Moment { now, wall, draw: 1 }) {
             Step::Go(_) => {}
             Step::Estimate(estimate) => drop(estimate.run().expect("a count")),

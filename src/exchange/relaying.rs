@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::headers::{self, has_media_type};
+use super::headers::{self, is_event_stream, is_json};
 use super::translation::{EVENTS, JSON};
 pub use super::verdict::{Answer, Ended, Failed, Next};
 use crate::outcome::{End, UsageSource};
@@ -30,7 +30,7 @@ use crate::protocol::written::Written;
 pub(super) use asked::{Asked, Kind};
 use carried::{Carried, Head};
 use cover::Cover;
-use facts::Facts;
+pub(super) use facts::Facts;
 use held::ErrorBody;
 use misshapen::Look;
 use outlet::Outlet;
@@ -409,14 +409,9 @@ impl Relaying {
         written.unwrap_or_else(|| self.carried.facts.written())
     }
 
-    /// Whether the answer is a response that is still being made, in the background; `None` = it does not say.
-    pub(super) fn pending(&self) -> Option<bool> {
-        self.carried.facts.pending()
-    }
-
-    /// What the answer tells of that lives at the account.
-    pub(super) fn thing(&self) -> Option<&str> {
-        self.carried.facts.thing()
+    /// What is known of it beside its bytes.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.carried.facts
     }
 
     /// The id of the response, where a later request may continue it.
@@ -430,11 +425,6 @@ impl Relaying {
     /// The whole response, where it was to be kept and has gone out.
     pub(super) fn response(&self) -> Option<&Bytes> {
         self.carried.outlet.response()
-    }
-
-    /// The service tier that the upstream says it used, which decides the price.
-    pub fn service_tier(&self) -> Option<&str> {
-        self.carried.facts.service_tier()
     }
 
     /// What translation left out of request and answer, and the rules that the answer broke.
@@ -454,12 +444,4 @@ impl Relaying {
     pub(super) fn refuses_markers(&self) -> bool {
         self.phase.error().is_some_and(ErrorBody::refuses_markers)
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    has_media_type(headers, "application/json")
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    has_media_type(headers, "text/event-stream")
 }

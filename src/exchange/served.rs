@@ -5,63 +5,145 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue};
 
 use super::bill::{self, Bill, Evidence};
-use super::dispatch::Dispatch;
-use super::dispatched::Dispatched;
+use super::estimate::Sample;
 use super::later::{self, Claim, Response};
-use super::operation::Endpoint;
+use super::limits;
+use super::order::Order;
 use super::relaying::Relaying;
 use crate::config::Account;
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
-use crate::outcome::{Affinity, Attempt, Outcome, UsageSource};
-use crate::pool::{Failure, Next};
+use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
+use crate::pool::{Failure, Next, Pick};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
+use crate::tokens::Direction;
 
 /// What is known of the account that answered, or failed last.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    pub account: Option<Arc<Account>>,
-    pub pool: Option<usize>,
-    pub model: Option<Arc<str>>,
-    pub affinity: Option<Affinity>,
-    pub bill: Bill,
-    pub dialect: Option<Dialect>,
-    pub dropped: Vec<&'static str>,
-    pub violations: Vec<&'static str>,
+    account: Option<Arc<Account>>,
+    pool: Option<usize>,
+    model: Option<Arc<str>>,
+    affinity: Option<Affinity>,
+    bill: Bill,
+    dialect: Option<Dialect>,
+    dropped: Vec<&'static str>,
+    violations: Vec<&'static str>,
+    /// Every attempt that ended.
+    attempts: Vec<AttemptRecord>,
+    /// Requests that went to upstreams.
+    sent: u32,
     /// The right to book the response that this request fetches.
-    pub claim: Option<Claim>,
+    claim: Option<Claim>,
     /// Whether the response that this request asked for is waited for.
-    pub waits: bool,
+    waits: bool,
     /// What Weir had added to the request, and the upstream refused.
-    pub refused: Option<&'static str>,
+    refused: Option<&'static str>,
 }
 
-impl Dispatch {
-    /// What the answer says of itself, so far.
-    pub fn note(&mut self, relaying: &mut Relaying) {
-        self.note_losses(relaying);
-        self.note_usage(relaying);
+impl Served {
+    /// This account is to serve it.
+    pub(super) fn begin(&mut self, order: &Order, pick: &Pick) {
+        self.note_pick(pick);
+        self.affinity = pick.affinity;
+        self.claim_response(order);
+        self.dropped.clear();
+    }
+
+    /// This account is asked.
+    pub(super) fn note_pick(&mut self, pick: &Pick) {
+        self.account = Some(Arc::clone(&pick.account));
+        self.pool = Some(pick.pool);
+        self.note_model(&pick.model);
+    }
+
+    /// The upstream's name of the model.
+    pub(super) fn note_model(&mut self, model: &Arc<str>) {
+        self.model = Some(Arc::clone(model)).filter(|model| !model.is_empty());
+    }
+
+    /// In this dialect.
+    pub(super) fn note_dialect(&mut self, upstream: Dialect) {
+        self.dialect = Some(upstream);
+    }
+
+    /// In which dialect it is asked.
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    /// These members of the request are not sent.
+    pub(super) fn note_dropped(&mut self, dropped: Vec<&'static str>) {
+        self.dropped = dropped;
+    }
+
+    /// A request went to an upstream.
+    pub(super) fn note_sent(&mut self) {
+        self.sent += 1;
+    }
+
+    /// The upstream refused this, which Weir had added.
+    pub(super) fn note_refused(&mut self, member: &'static str) {
+        self.refused = Some(member);
+    }
+
+    /// Whether the response that it fetches is to be booked.
+    pub(super) fn books(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// An attempt ended.
+    pub(super) fn note_attempt(&mut self, attempt: AttemptRecord) {
+        self.attempts.push(attempt);
+    }
+
+    /// How many attempts have ended.
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// Tokens that the answer took.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        self.bill.answer().map(|(usage, _)| usage.total())
+    }
+
+    /// A response that was made in the background may be done now: this request is to book it, by its model.
+    fn claim_response(&mut self, order: &Order) {
+        let Some(side) = order.side() else {
+            return;
+        };
+        if self.claim.is_none()
+            && let Some(id) = side.fetched()
+        {
+            let later = &order.gateway.later;
+            self.claim = later.claim(id, &order.admitted.key.name);
+        }
+        if let Some(response) = self.claim.as_ref().and_then(Claim::response) {
+            self.model.clone_from(&response.who.model);
+        }
     }
 
     /// What was used so far.
-    pub fn note_usage(&mut self, relaying: &mut Relaying) {
+    pub(super) fn note_usage(&mut self, order: &Order, relaying: &mut Relaying) {
         // Counting tokens uses none.
-        if self.counts() {
+        if order.is_count() {
             return;
         }
         // What is made in the background is booked when it is done.
-        if relaying.pending() == Some(true) && (self.is_aside() || !self.gateway.later.is_full()) {
+        if relaying.facts().pending() == Some(true)
+            && (order.is_aside() || !order.gateway.later.is_full())
+        {
             // The right to book it is free for the client's next look, which may come at once.
-            self.served.claim = None;
+            self.claim = None;
             return;
         }
         let stated = relaying.usage();
         // What is no text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
-        if self.is_aside() && stated.is_none_or(none) {
-            if let (Some(claim), Some(false)) = (&mut self.served.claim, relaying.pending()) {
+        if order.is_aside() && stated.is_none_or(none) {
+            if let (Some(claim), Some(false)) = (&mut self.claim, relaying.facts().pending()) {
                 // It failed, and costs nothing.
                 claim.done();
             }
@@ -70,85 +152,68 @@ impl Dispatch {
         let evidence = Evidence {
             stated,
             written: relaying.written(),
-            service_tier: relaying.service_tier(),
+            service_tier: relaying.facts().service_tier(),
         };
-        let Served { bill, model, .. } = &mut self.served;
-        let (gateway, admitted) = (&self.gateway, &self.admitted);
+        let Self { bill, model, .. } = self;
+        let (gateway, admitted) = (&order.gateway, &order.admitted);
         bill.note(evidence, |written| {
             bill::estimate(gateway, admitted, model.as_deref(), written)
         });
-        if let Some(claim) = &mut self.served.claim {
+        if let Some(claim) = &mut self.claim {
             claim.done();
         }
     }
 
-    fn is_aside(&self) -> bool {
-        self.admitted.call.endpoint == Endpoint::Side
-    }
-
     /// The client left: if its request had been sent whole, its prompt is paid for.
-    pub(super) fn note_left(&mut self, dispatched: &Dispatched) {
-        if self.counts() || self.is_aside() || !dispatched.is_sent_whole() {
+    pub(super) fn note_left(&mut self, order: &Order) {
+        if order.is_count() || order.is_aside() {
             return;
         }
-        let Served { bill, model, .. } = &mut self.served;
-        let (gateway, admitted) = (&self.gateway, &self.admitted);
+        let Self { bill, model, .. } = self;
+        let (gateway, admitted) = (&order.gateway, &order.admitted);
         bill.leave(|written| bill::estimate(gateway, admitted, model.as_deref(), written));
     }
 
     /// What was used is booked now: it stays as it is.
-    pub fn close_bill(&mut self) {
-        self.served.bill.close();
+    pub(super) fn close_bill(&mut self) {
+        self.bill.close();
     }
 
-    /// What is to be remembered of an attempt that failed.
-    pub fn note_failed(
+    /// What is to be remembered of an attempt that failed; the tokens that it took, if its answer was thrown away.
+    pub(super) fn note_failed(
         &mut self,
-        dispatched: &mut Dispatched,
+        order: &Order,
         relaying: &mut Relaying,
         failure: &Failure,
-        now: Instant,
-    ) {
+    ) -> Option<u64> {
         self.note_losses(relaying);
         if failure.next() != Next::InPlaceOnce {
-            return;
+            return None;
         }
-        let Some((stated, _)) = relaying.usage() else {
-            return;
-        };
-        let usd = self.cost(&stated.usage, relaying.service_tier(), &stated.extras);
-        self.served.bill.spoil(stated, usd);
-        dispatched.pick.lease.settle(stated.usage.total(), now);
+        let (stated, _) = relaying.usage()?;
+        let usd = self.cost(
+            order,
+            &stated.usage,
+            relaying.facts().service_tier(),
+            &stated.extras,
+        );
+        self.bill.spoil(stated, usd);
+        Some(stated.usage.total())
     }
 
     /// What translation lost and what the upstream broke, also when this attempt failed.
-    fn note_losses(&mut self, relaying: &Relaying) {
+    pub(super) fn note_losses(&mut self, relaying: &Relaying) {
         let (dropped, violations) = relaying.losses();
         // An answer that was no translation knows nothing of what the request lost.
         if !dropped.is_empty() {
-            self.served.dropped = dropped;
+            self.dropped = dropped;
         }
-        self.served.violations.extend(violations);
-    }
-
-    pub(super) fn note_attempt(
-        &mut self,
-        dispatched: &Dispatched,
-        failure: Option<&Failure>,
-        now: Instant,
-    ) {
-        self.attempts.push(Attempt {
-            account: dispatched.pick.account.name.clone(),
-            failure: failure.map(|failure| failure.class),
-            cause: failure.and_then(|failure| failure.cause),
-            after: dispatched.began.saturating_duration_since(self.began),
-            took: now.saturating_duration_since(dispatched.began),
-        });
+        self.violations.extend(violations);
     }
 
     /// Tells a debugging client how it was decided.
-    pub(super) fn add_decision(&self, headers: &mut HeaderMap) {
-        if !self.admitted.key.debug {
+    pub(super) fn add_decision(&self, order: &Order, headers: &mut HeaderMap) {
+        if !order.admitted.key.debug {
             return;
         }
         let mut add = |name: &'static str, value: String| {
@@ -156,16 +221,17 @@ impl Dispatch {
                 headers.insert(name, value);
             }
         };
-        if let Some(account) = &self.served.account {
+        if let Some(account) = &self.account {
             add("x-weir-account", account.name.to_string());
         }
         add(
             "x-weir-route",
-            self.admitted
+            order
+                .admitted
                 .route
                 .map_or_else(|| "default".to_owned(), |route| route.to_string()),
         );
-        let rewrites = self.admitted.rewrites.names(&self.gateway.config);
+        let rewrites = order.admitted.rewrites.names(&order.gateway.config);
         if !rewrites.is_empty() {
             add("x-weir-rewrites", rewrites.join(", "));
         }
@@ -173,10 +239,10 @@ impl Dispatch {
     }
 
     /// Takes what is known over into the record of the request.
-    pub fn describe(&mut self, outcome: &mut Outcome) {
-        let pools = &self.gateway.config.pools;
-        let served = &mut self.served;
-        outcome.attempts = std::mem::take(&mut self.attempts);
+    pub(super) fn describe(&mut self, order: &Order, outcome: &mut Outcome) {
+        let pools = &order.gateway.config.pools;
+        let served = self;
+        outcome.attempts = std::mem::take(&mut served.attempts);
         outcome.affinity = served.affinity;
         if let Some(pool) = served.pool.and_then(|pool| pools.get(pool)) {
             outcome.pool = Some(pool.name.clone());
@@ -190,46 +256,46 @@ impl Dispatch {
         outcome.violations = std::mem::take(&mut served.violations);
         outcome.model_served = served.model.as_ref().map(ToString::to_string);
         outcome.refused_addition = served.refused;
-        outcome.usage_refused = self.served.bill.refused();
-        if let Some((usage, source)) = self.served.bill.usage() {
+        outcome.usage_refused = served.bill.refused();
+        if let Some((usage, source)) = served.bill.usage() {
             outcome.usage = Some(usage);
             outcome.usage_source = Some(source);
-            outcome.cost_usd = self.usd();
+            outcome.cost_usd = served.usd(order);
         }
     }
 
     /// For whom and by whom it was used, for the ledger.
-    pub fn attribution(&self) -> Attribution {
-        let (key, account) = (&self.admitted.key, self.served.account.as_ref());
+    pub(super) fn attribution(&self, order: &Order) -> Attribution {
+        let (key, account) = (&order.admitted.key, self.account.as_ref());
         let own = account.and_then(|account| account.project.as_ref());
         Attribution {
             key: Arc::clone(&key.name),
             group: key.group.clone(),
-            project: self.admitted.project.as_ref().or(own).cloned(),
-            model: self.served.model.clone(),
+            project: order.admitted.project.as_ref().or(own).cloned(),
+            model: self.model.clone(),
             account: account.map(|account| Arc::clone(&account.name)),
         }
     }
 
     /// The response is made in the background: it is waited for.
-    pub(super) fn note_pending(&mut self, relaying: &Relaying, now: Instant) {
-        let (Some(id), Some(true)) = (relaying.response_id(), relaying.pending()) else {
+    pub(super) fn note_pending(&mut self, order: &Order, relaying: &Relaying, now: Instant) {
+        let (Some(id), Some(true)) = (relaying.response_id(), relaying.facts().pending()) else {
             return;
         };
         // Once: it may be done, and booked, by the time that this request is over.
-        if self.is_aside() || std::mem::replace(&mut self.served.waits, true) {
+        if order.is_aside() || std::mem::replace(&mut self.waits, true) {
             return;
         }
-        let (gateway, admitted) = (&self.gateway, &self.admitted);
-        let model = self.served.model.as_deref();
+        let (gateway, admitted) = (&order.gateway, &order.admitted);
+        let model = self.model.as_deref();
         let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
         let response = Response {
             id: id.to_owned(),
-            who: self.attribution(),
+            who: self.attribution(order),
             project: admitted.project.clone(),
             asked: admitted.model.clone(),
             estimate: bill::estimate(gateway, admitted, model, &Written::default()),
-            held: limits.hold(whom, super::limits::estimate(gateway, admitted).nano_usd),
+            held: limits.hold(whom, self::limits::estimate(gateway, admitted).nano_usd),
             since: now,
             tries: 0,
             next: now + later::FIRST,
@@ -237,28 +303,65 @@ impl Dispatch {
         gateway.later.wait_for(response);
     }
 
+    /// What can be learnt from the answer that has just been settled, if it is one to learn from. `draw` is randomness.
+    pub(super) fn sample(&self, order: &Order, draw: u64) -> Option<Sample> {
+        let (gateway, admitted) = (&order.gateway, &order.admitted);
+        let bill = &self.bill;
+        let Some((usage, UsageSource::Reported)) = bill.answer() else {
+            return None;
+        };
+        let model = self.model.as_ref()?;
+        if let Some((written, actual)) = bill.lesson() {
+            let tokens = &gateway.tokens;
+            tokens.learn(Direction::Answer, model, written.text(), 0, actual);
+        }
+        // A part of the prompt lies at the vendor.
+        let kept = ["previous_response_id", "conversation", "cachedContent"];
+        if kept
+            .iter()
+            .any(|name| admitted.members.has(&admitted.body, name))
+        {
+            return None;
+        }
+        limits::learn(gateway, admitted, usage.prompt(), draw);
+        let sampling = gateway.tokens.sample(model, &admitted.model, draw)?;
+        Some(Sample::new(
+            sampling,
+            admitted.prompt().later(),
+            Arc::clone(model),
+            usage.prompt(),
+        ))
+    }
+
     /// What is known to have been used, for limits.
-    pub fn used(&self) -> Used {
-        let usage = self.served.bill.usage();
+    pub(super) fn used(&self, order: &Order) -> Used {
+        let usage = self.bill.usage();
         Used {
             usage: usage.map_or_else(Usage::default, |(usage, _)| usage),
-            nano_usd: self.usd().map_or(0, nano_usd),
+            nano_usd: self.usd(order).map_or(0, nano_usd),
         }
     }
 
     /// What that costs, to the billionth of a dollar: everybody books the same.
-    fn usd(&self) -> Option<f64> {
-        let price =
-            |usage: &Usage, tier: Option<&str>, extras: &Extras| self.cost(usage, tier, extras);
-        let usd = self.served.bill.usd(price)?;
+    fn usd(&self, order: &Order) -> Option<f64> {
+        let price = |usage: &Usage, tier: Option<&str>, extras: &Extras| {
+            self.cost(order, usage, tier, extras)
+        };
+        let usd = self.bill.usd(price)?;
         Some(nano_usd(usd) as f64 / 1e9)
     }
 
-    fn cost(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> Option<f64> {
-        let prices = &self.gateway.prices;
+    fn cost(
+        &self,
+        order: &Order,
+        usage: &Usage,
+        tier: Option<&str>,
+        extras: &Extras,
+    ) -> Option<f64> {
+        let prices = &order.gateway.prices;
         let price = |model: &str| prices.bill(model, usage, tier, extras);
         // A deployment's own name has no price; the name that the client knows may have one.
-        let upstream = self.served.model.as_deref().and_then(price);
-        upstream.or_else(|| price(&self.admitted.model))
+        let upstream = self.model.as_deref().and_then(price);
+        upstream.or_else(|| price(&order.admitted.model))
     }
 }

@@ -1,5 +1,14 @@
 //! A request in another dialect than its client's: what its head needs, and what will translate its answer.
-use crate::protocol::hub::error::Dropped;
+use std::time::UNIX_EPOCH;
+
+use super::markers;
+use super::moment::Moment;
+use super::order::Order;
+use crate::pool::Pick;
+use crate::protocol::Dialect;
+use crate::protocol::hub::context::Stamp;
+use crate::protocol::hub::error::{Dropped, RequestFault};
+use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::translate::Translator;
 
 /// What the translation of one request left to be done.
@@ -61,6 +70,34 @@ impl Translation {
             .as_ref()
             .map_or_else(Vec::new, Translator::dropped)
     }
+}
+
+/// The request as this account is to get it, and what will translate its answer.
+pub(super) fn encoded(
+    order: &Order,
+    pick: &Pick,
+    upstream: Dialect,
+    moment: Moment,
+) -> Result<(Translator, Encoded), RequestFault> {
+    let (gateway, admitted) = (&order.gateway, &order.admitted);
+    let request = admitted.request().map_err(RequestFault::clone)?;
+    let target = Target {
+        model: &pick.model,
+        capabilities: &gateway.config.capabilities_of(&pick.model),
+        quirks: pick.account.provider.quirks(),
+        account: &pick.account.name,
+        prompt_cache: markers::wanted(gateway, pick, order.began),
+    };
+    let created = moment
+        .wall
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let stamp = Stamp {
+        created,
+        seed: moment.draw,
+        stored: admitted.question.is_some(),
+    };
+    Translator::new(request, upstream, &target, stamp)
 }
 
 /// The media type of plain answers, and of a Gemini stream without server-sent events.

@@ -22,11 +22,12 @@ use super::own;
 use super::reached::Left;
 use super::relay::Relay;
 use super::request::{Exchange, Stage};
+use super::serving::Serving;
 use super::state::app::App;
 use super::websocket;
 use crate::config::ClientKey;
 use crate::exchange::admit::{self, Arrived};
-use crate::exchange::dispatch::Dispatch;
+use crate::exchange::attempts::Attempts;
 use crate::exchange::operation::{self, Local, ModelCall, Operation};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
@@ -187,9 +188,9 @@ impl Edge {
             None => exchange.state_limits(),
         }
         let query = session.req_header().uri.query();
-        let dispatch = Dispatch::new(gateway, admitted, query, exchange.arrived)
+        let attempts = Attempts::new(gateway, admitted, query, exchange.arrived)
             .in_trace(exchange.record.outcome.trace);
-        exchange.stage = Stage::Relay(Box::new(dispatch));
+        exchange.stage = Stage::Relay(Box::new(attempts));
         Ok(Received::Forward)
     }
 
@@ -269,26 +270,20 @@ impl ProxyHttp for Edge {
         session: &mut Session,
         exchange: &mut Self::CTX,
     ) -> Result<bool> {
-        let Stage::Relay(dispatch) = &mut exchange.stage else {
+        let Stage::Relay(attempts) = &mut exchange.stage else {
             return Ok(true);
         };
         let request_id = exchange.record.outcome.request_id.clone();
-        let waits = (dispatch.dialect(), dispatch.wants_stream());
-        let mut relay = Relay {
+        let waits = (attempts.dialect(), attempts.wants_stream());
+        let serving = Serving {
             app: &self.app,
-            upstreams: &exchange.snapshot.upstreams,
-            tokens: &exchange.snapshot.tokens,
             client: &mut session.downstream_session,
-            dispatch,
+            attempts,
             outcome: &mut exchange.record.outcome,
             arrived: exchange.arrived,
             waited: exchange.waited,
             request_id: &request_id,
             own_headers: &exchange.own_headers,
-            run: exchange
-                .in_flight
-                .as_ref()
-                .map(|in_flight| &**in_flight.run()),
             bridge: Bridge::new(
                 waits,
                 exchange.arrived,
@@ -297,6 +292,15 @@ impl ProxyHttp for Edge {
             ),
             charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
+        };
+        let mut relay = Relay {
+            serving,
+            upstreams: &exchange.snapshot.upstreams,
+            tokens: &exchange.snapshot.tokens,
+            run: exchange
+                .in_flight
+                .as_ref()
+                .map(|in_flight| &**in_flight.run()),
             secret: None,
         };
         let left = tokio::select! {
@@ -305,11 +309,13 @@ impl ProxyHttp for Edge {
             () = self.app.until_well_cut() => None,
         };
         let left = match left {
-            None if relay.bridge.has_begun() => Some(relay.refuse(&Refusal::Draining).await),
+            None if relay.serving.bridge.has_begun() => {
+                Some(relay.serving.refuse(&Refusal::Draining).await)
+            }
             left => left,
         };
-        exchange.waited = relay.waited;
-        if let Some(sent) = &relay.sent {
+        exchange.waited = relay.serving.waited;
+        if let Some(sent) = &relay.serving.sent {
             let body = shown::shown(sent, relay.secret.as_ref());
             tracing::info!(%request_id, %body, "answer body");
         }

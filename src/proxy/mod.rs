@@ -24,7 +24,7 @@ mod random;
 mod reached;
 mod relay;
 mod request;
-mod rounds;
+mod serving;
 pub mod setup;
 pub mod simulator;
 mod state;

@@ -5,16 +5,14 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pingora::protocols::http::client::HttpSession;
 use tokio::time::{Sleep, sleep_until};
 
 use super::bridge::{Gone, PING_EVERY};
-use super::client::answer::client_head;
-use super::client::shown;
-use super::relay::{Relay, timed};
-use crate::exchange::dispatched::Dispatched;
-use crate::exchange::relaying::{Ended, Failed, Next, Ready, Relaying};
+use super::serving::{AT_ONCE, Serving, timed};
+use crate::exchange::attempt::Attempt;
+use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
 use crate::outcome::End;
 use crate::pool::Fault;
 
@@ -65,8 +63,8 @@ impl PumpEnd {
 
 /// The answer of one attempt on its way to the client.
 pub(super) struct Pump<'a, 'b> {
-    relay: &'a mut Relay<'b>,
-    dispatched: &'a mut Dispatched,
+    serving: &'a mut Serving<'b>,
+    attempt: &'a mut Attempt,
     relaying: Relaying,
     upstream: HttpSession,
     idle: Duration,
@@ -79,15 +77,15 @@ pub(super) struct Pump<'a, 'b> {
 impl<'a, 'b> Pump<'a, 'b> {
     /// Of an answer that comes from `upstream`; it may be silent for so long, and has to be whole by then.
     pub(super) fn new(
-        relay: &'a mut Relay<'b>,
-        dispatched: &'a mut Dispatched,
+        serving: &'a mut Serving<'b>,
+        attempt: &'a mut Attempt,
         relaying: Relaying,
         upstream: HttpSession,
         (idle, deadline): (Duration, Option<Instant>),
     ) -> Self {
         Self {
-            relay,
-            dispatched,
+            serving,
+            attempt,
             relaying,
             upstream,
             idle,
@@ -111,7 +109,7 @@ impl Pump<'_, '_> {
         let deadline = self.deadline;
         let soonest = move |at: Instant| deadline.map_or(at, |deadline| at.min(deadline));
         let timer = sleep_until(soonest(last_read + self.idle.min(HOLD_FOR)).into());
-        let cut = self.relay.app.until_cut();
+        let cut = self.serving.app.until_cut();
         tokio::pin!(timer, cut);
         loop {
             match self.next(timer.as_mut(), cut.as_mut()).await {
@@ -131,7 +129,7 @@ impl Pump<'_, '_> {
                         Next::Forward => {
                             // Whoever reads the last event may go on at once.
                             if self.relaying.is_complete() && !self.relaying.is_paused() {
-                                self.relay.settle_early(&mut self.relaying);
+                                self.serving.settle_early(&mut self.relaying);
                             }
                             match self.flush().await {
                                 Ok(true) => last_write = last_read,
@@ -168,7 +166,7 @@ impl Pump<'_, '_> {
                 Event::Gone if self.relaying.is_complete() => return self.end_early().await,
                 Event::Gone => return PumpEnd::Gone,
                 Event::Silent => {
-                    if self.relay.bridge.ping(self.relay.client).await.is_err() {
+                    if self.serving.bridge.ping(self.serving.client).await.is_err() {
                         return PumpEnd::Gone;
                     }
                 }
@@ -222,12 +220,12 @@ impl Pump<'_, '_> {
         let event = tokio::select! {
             biased;
             read = self.upstream.read_response_body() => Event::of(read),
-            _ = self.relay.client.read_body_or_idle(true) => Event::Gone,
+            _ = self.serving.client.read_body_or_idle(true) => Event::Gone,
             () = cut => Event::Cut,
             () = timer => Event::Tick,
-            () = self.relay.bridge.due(), if bridged => Event::Silent,
+            () = self.serving.bridge.due(), if bridged => Event::Silent,
         };
-        self.relay.waited += began.elapsed();
+        self.serving.waited += began.elapsed();
         event
     }
 
@@ -276,7 +274,7 @@ impl Pump<'_, '_> {
         match ended {
             Ok(ended) => {
                 if !self.relaying.is_paused() {
-                    self.relay.settle_early(&mut self.relaying);
+                    self.serving.settle_early(&mut self.relaying);
                 }
                 // A whole answer that paused has nothing to show yet.
                 if self.relaying.is_committed() && self.flush().await.is_err() {
@@ -292,72 +290,17 @@ impl Pump<'_, '_> {
     }
 
     async fn flush(&mut self) -> Result<bool, Gone> {
-        self.relay.flush(self.dispatched, &mut self.relaying).await
+        self.serving.flush(self.attempt, &mut self.relaying).await
     }
 
     async fn ping(&mut self) -> Result<(), Gone> {
         let ping = self.relaying.ping();
-        let writing = self.relay.client.write_response_body(ping, false);
-        timed(&mut self.relay.waited, writing)
+        let writing = self.serving.client.write_response_body(ping, false);
+        timed(&mut self.serving.waited, writing)
             .await
             .map_err(|_| Gone)
     }
 }
-
-impl Relay<'_> {
-    /// Writes what is ready, after the head. Whether there was anything.
-    pub(super) async fn flush(
-        &mut self,
-        dispatched: &mut Dispatched,
-        relaying: &mut Relaying,
-    ) -> Result<bool, Gone> {
-        let mut written = false;
-        if let Some((status, headers)) = self.dispatch.client_head(relaying) {
-            written = true;
-            dispatched.committed(Instant::now());
-            self.outcome.status = status.as_u16();
-            let length = relaying.known_length();
-            if !self.bridge.has_begun() {
-                let head = client_head(self.client, status, headers, self.own_headers, length);
-                let writing = self.client.write_response_header(head);
-                timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
-            }
-            self.bridge.end();
-            self.outcome.time_to_first_token = Some(self.arrived.elapsed());
-        }
-        let ready = relaying.take();
-        if written || relaying.is_complete() {
-            self.dispatch
-                .note_response(dispatched, relaying, Instant::now());
-        }
-        for bytes in together(ready) {
-            self.outcome.bytes_out += bytes.len() as u64;
-            if let Some(sent) = &mut self.sent {
-                shown::keep(sent, &bytes);
-            }
-            let writing = self.client.write_response_body(bytes, false);
-            timed(&mut self.waited, writing).await.map_err(|_| Gone)?;
-            written = true;
-        }
-        Ok(written)
-    }
-}
-
-/// Small pieces as one: each is a write, and often a chunk, of its own.
-fn together(ready: Ready) -> Ready {
-    let whole: usize = ready.iter().map(Bytes::len).sum();
-    if ready.len() < 2 || whole > 2 * AT_ONCE {
-        return ready;
-    }
-    let mut joined = BytesMut::with_capacity(whole);
-    for bytes in &ready {
-        joined.extend_from_slice(bytes);
-    }
-    Ready::from_iter([joined.freeze()])
-}
-
-/// Bytes after which what has come goes out, although more may be there.
-const AT_ONCE: usize = 64 << 10;
 
 /// What is held of a stream goes out this long after its first byte, committed or not.
 const HOLD_FOR: Duration = Duration::from_secs(2);

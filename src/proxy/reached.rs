@@ -1,5 +1,5 @@
 //! What comes of reaching an upstream, of an attempt, and of a whole request.
-use crate::exchange::dispatched::Dispatched;
+use crate::exchange::attempt::Attempt;
 use crate::exchange::relaying::{Ended, Failed, Relaying};
 use crate::pool::{Fault, classify_transport};
 
@@ -15,9 +15,9 @@ pub(super) enum Left {
 }
 
 /// What came of one attempt.
-pub(super) enum Attempt {
+pub(super) enum AttemptEnd {
     Done(Left),
-    Failed(Box<Dispatched>, Box<Failed>),
+    Failed(Box<Attempt>, Box<Failed>),
 }
 
 /// What came of reaching an upstream.

@@ -1,7 +1,7 @@
 //! Drives one exchange: attempt, failover, settlement. The pump carries the answer.
 //!
 //! Dialect-blind: what the bytes mean is `exchange::relaying`'s business, which account is next is
-//! `exchange::dispatch`'s. Here is only when to wait for whom:
+//! `exchange::attempts`'s. Here is only when to wait for whom:
 //!
 //! ```text
 //! attempt ─ connect ─ send ─ head ─ pump ─┬─ complete ─► upstream session back to its pool
@@ -9,107 +9,84 @@
 //!    └────────┴─────────┴──────┴─────┘    └─ client gone, at any point ─► upstream dropped at once
 //!       failed before the commit
 //! ```
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use pingora::http::RequestHeader;
-use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession;
 
-use super::bridge::{Bridge, Gone};
-use super::charge::Charge;
-use super::client::answer::write_answer;
-use super::client::shown;
-use super::counting;
-use super::pump::Pump;
-use super::reached::{Attempt, Left, Reached};
-use super::rounds::Paused;
-use super::state::app::App;
+use super::bridge::Gone;
+use super::pump::{Pump, PumpEnd};
+use super::reached::{AttemptEnd, Left, Reached};
+use super::serving::Serving;
 use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
 use super::upstream::http::{Broke, read_head, send};
 use super::upstream::tokens::AccessTokens;
 use super::upstream::way::Target;
 use crate::config::secret::Secret;
-use crate::exchange::dispatch::{Dispatch, Sequel, Step};
-use crate::exchange::dispatched::Dispatched;
-use crate::exchange::estimate::Estimate;
-use crate::exchange::refusal::Refusal;
-use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
-use crate::outcome::{End, Outcome};
-use crate::pool::Fault;
-use crate::protocol::error::WireError;
-use crate::protocol::passthrough::Tap;
+use crate::exchange::attempt::Attempt;
+use crate::exchange::attempts::{Sequel, Step};
+use crate::exchange::relaying::{Ended, Failed, Relaying};
+use crate::pool::{Fault, classify_transport};
 
 /// One request being relayed.
 pub(super) struct Relay<'a> {
-    pub(super) app: &'a App,
+    pub(super) serving: Serving<'a>,
     /// Those of the configuration that the request began with.
     pub(super) upstreams: &'a Upstreams,
     pub(super) tokens: &'a AccessTokens,
-    pub(super) client: &'a mut ServerSession,
-    pub(super) dispatch: &'a mut Dispatch,
-    pub(super) outcome: &'a mut Outcome,
-    /// When the request arrived.
-    pub(super) arrived: Instant,
-    /// Time spent waiting for the client or an upstream.
-    pub(super) waited: Duration,
-    pub(super) request_id: &'a str,
-    /// Headers of Weir's own on every answer: the request id, CORS, limits.
-    pub(super) own_headers: &'a HeaderMap,
     /// What is shown of the request while it runs.
-    pub run: Option<&'a Run>,
-    /// What keeps the client's connection alive before there is anything of an answer.
-    pub(super) bridge: Bridge<'a>,
-    /// What the request holds of its key's limits.
-    pub(super) charge: &'a mut Option<Charge>,
-    /// What went to the client, kept for the log when `log.bodies` asks for it.
-    pub(super) sent: Option<Vec<u8>>,
-    /// The credential of the last attempt, which that log may not show.
+    pub(super) run: Option<&'a Run>,
+    /// The credential of the last attempt, which the log of bodies may not show.
     pub(super) secret: Option<Secret>,
 }
+
+/// An answer that comes in rounds: its upstream is to be asked for the rest of it.
+type Paused = Option<Box<Relaying>>;
 
 impl Relay<'_> {
     /// Until the client has its answer, whichever it is.
     pub(super) async fn run(&mut self) -> Left {
         let left = self.serve().await;
-        if self.bridge.has_begun() {
-            self.outcome.status = StatusCode::OK.as_u16();
+        if self.serving.bridge.has_begun() {
+            self.serving.outcome.status = StatusCode::OK.as_u16();
         }
         left
     }
 
     async fn serve(&mut self) -> Left {
         loop {
-            let dispatched = match self.dispatch.next(self.app.moment()) {
-                Step::Go(dispatched) => dispatched,
+            let attempt = match self.serving.attempts.next(self.serving.app.moment()) {
+                Step::Go(attempt) => attempt,
                 Step::Wait(time) => {
                     let waiting = tokio::time::sleep(time);
-                    if self.wait(waiting).await.is_err() {
-                        self.outcome.end = End::ClientGone;
-                        return Left::Abort;
+                    if self.serving.wait(waiting).await.is_err() {
+                        return self.serving.gone();
                     }
                     continue;
                 }
-                Step::Answer(answer) => return self.pass_on(answer).await,
-                Step::Estimate(estimate) => return self.count(estimate).await,
-                Step::Refuse(refusal) => return self.refuse(&refusal).await,
+                Step::Answer(answer) => return self.serving.pass_on(answer).await,
+                Step::Estimate(estimate) => return self.serving.count(estimate).await,
+                Step::Refuse(refusal) => return self.serving.refuse(&refusal).await,
             };
             if let Some(run) = self.run {
                 run.learn(|seen| {
-                    seen.account = Some(dispatched.account().name.clone());
+                    seen.account = Some(attempt.account().name.clone());
                     seen.attempts += 1;
                 });
             }
-            match self.attempt(dispatched).await {
-                Attempt::Done(left) => return left,
-                Attempt::Failed(dispatched, failed) => {
-                    match self.dispatch.failed(dispatched, failed, self.app.moment()) {
+            match self.attempt(attempt).await {
+                AttemptEnd::Done(left) => return left,
+                AttemptEnd::Failed(attempt, failed) => {
+                    match self
+                        .serving
+                        .attempts
+                        .failed(attempt, failed, self.serving.app.moment())
+                    {
                         Sequel::Again => {}
-                        Sequel::Answer(answer) => return self.pass_on(answer).await,
-                        Sequel::Refuse(refusal) => return self.refuse(&refusal).await,
+                        Sequel::Answer(answer) => return self.serving.pass_on(answer).await,
+                        Sequel::Refuse(refusal) => return self.serving.refuse(&refusal).await,
                     }
                 }
             }
@@ -117,30 +94,24 @@ impl Relay<'_> {
     }
 
     /// Finds a connection that takes the request and answers it.
-    pub(super) async fn reach(
-        &mut self,
-        dispatched: &mut Dispatched,
-        paused: &mut Paused,
-    ) -> Result<Reached, Gone> {
+    async fn reach(&mut self, attempt: &mut Attempt, paused: &mut Paused) -> Result<Reached, Gone> {
         let mut renewed = false;
-        let timeout = dispatched.account().timeouts.connect;
-        if let Some(failed) = self.authorize(dispatched).await? {
+        let timeout = attempt.account().timeouts.connect;
+        if let Some(failed) = self.authorize(attempt).await? {
             return Ok(failed);
         }
-        let target = self
-            .upstreams
-            .target(dispatched.account(), dispatched.endpoint());
+        let target = self.upstreams.target(attempt.account(), attempt.endpoint());
         let Some(mut target) = target else {
             return Ok(Reached::failed(Fault::Dns));
         };
         loop {
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
-            let connecting = Box::pin(self.app.connections.session(&target, timeout));
-            let (upstream, reused) = match self.wait(connecting).await? {
+            let connecting = Box::pin(self.serving.app.connections.session(&target, timeout));
+            let (upstream, reused) = match self.serving.wait(connecting).await? {
                 Ok(session) => session,
                 Err(fault) => return Ok(Reached::failed(fault.into())),
             };
-            match self.exchange(dispatched, &target, upstream, paused).await? {
+            match self.exchange(attempt, &target, upstream, paused).await? {
                 // The upstream closed an idle connection just as it was taken: that says nothing about anybody, and
                 // the other idle ones will be no better.
                 Err(Broke::Silent) if reused => target = target.alone(),
@@ -148,9 +119,9 @@ impl Relay<'_> {
                 Err(Broke::NotHttp) => return Ok(Reached::failed(Fault::NotHttp)),
                 Err(_) => return Ok(Reached::failed(Fault::Reset)),
                 // A token may be withdrawn before it expires: once more with another.
-                Ok(Reached::Unauthorized(_)) if !renewed && self.may_renew(dispatched) => {
+                Ok(Reached::Unauthorized(_)) if !renewed && self.may_renew(attempt) => {
                     renewed = true;
-                    if let Some(failed) = self.authorize(dispatched).await? {
+                    if let Some(failed) = self.authorize(attempt).await? {
                         return Ok(failed);
                     }
                 }
@@ -161,48 +132,47 @@ impl Relay<'_> {
     }
 
     /// Gives the attempt its access token, if its account has one; or says why there is none.
-    async fn authorize(&mut self, dispatched: &mut Dispatched) -> Result<Option<Reached>, Gone> {
-        let token = self.tokens.token(dispatched.account());
-        Ok(match self.wait(token).await? {
+    async fn authorize(&mut self, attempt: &mut Attempt) -> Result<Option<Reached>, Gone> {
+        let token = self.tokens.token(attempt.account());
+        Ok(match self.serving.wait(token).await? {
             Ok(token) => {
-                dispatched.authorize(token);
+                attempt.authorize(token);
                 None
             }
             Err(failure) => Some(Reached::Failed(Failed::bare(failure))),
         })
     }
 
-    fn may_renew(&self, dispatched: &Dispatched) -> bool {
-        self.tokens
-            .rejected(dispatched.account(), dispatched.token())
+    fn may_renew(&self, attempt: &Attempt) -> bool {
+        self.tokens.rejected(attempt.account(), attempt.token())
     }
 
     /// One request on one upstream connection, or how the connection broke before there was the head of an answer.
     async fn exchange(
         &mut self,
-        dispatched: &mut Dispatched,
+        attempt: &mut Attempt,
         target: &Target,
         mut upstream: HttpSession,
         paused: &mut Paused,
     ) -> Result<Result<Reached, Broke>, Gone> {
-        self.secret = dispatched.secret();
-        let timeouts = dispatched.timeouts();
+        self.secret = attempt.secret();
+        let timeouts = attempt.timeouts();
         upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
-        let client = &self.client.req_header().headers;
-        let Some(head) = self.dispatch.head(dispatched, client, h2) else {
+        let client = &self.serving.client.req_header().headers;
+        let Some(head) = self.serving.attempts.head(attempt, client, h2) else {
             return Ok(Ok(Reached::failed(Fault::Connect)));
         };
-        self.dispatch.note_sent(dispatched);
+        self.serving.attempts.note_sent(attempt);
         let deadline = timeouts.total.map(|total| Instant::now() + total);
         let sending = send(
             &mut upstream,
             Box::new(RequestHeader::from(head)),
-            dispatched.body(),
+            attempt.body(),
         );
-        let sent = self.wait(sending).await?;
+        let sent = self.serving.wait(sending).await?;
         if sent {
-            dispatched.note_sent_whole();
+            attempt.note_sent_whole();
         }
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
         let patience = if sent {
@@ -212,7 +182,7 @@ impl Relay<'_> {
             AFTER_WRITE_ERROR
         };
         let reading = tokio::time::timeout(patience, read_head(&mut upstream));
-        match self.wait(reading).await? {
+        match self.serving.wait(reading).await? {
             Ok(Ok(())) => {}
             Err(_) if sent => return Ok(Ok(Reached::failed(Fault::FirstByte))),
             Ok(Err(broke)) => return Ok(Err(broke)),
@@ -229,196 +199,120 @@ impl Relay<'_> {
         }
         let relaying = match paused.take_if(|answer| {
             // Else it stays there, to be given up.
-            dispatched.continues(answer, (status, headers), now, wall)
+            attempt.continues(answer, (status, headers), now, wall)
         }) {
             Some(answer) => *answer,
             None if paused.is_some() => return Ok(Ok(Reached::failed(Fault::Eof))),
             None => {
-                let client = self.dispatch.dialect();
-                let relaying = dispatched.relaying(client, status, headers, now, wall);
-                relaying.called(self.request_id)
+                let client = self.serving.attempts.dialect();
+                let relaying = attempt.relaying(client, status, headers, now, wall);
+                relaying.called(self.serving.request_id)
             }
         };
         if relaying.is_bridgeable() {
-            self.bridge.stream_began(now);
-        } else if self.bridge.has_begun() {
+            self.serving.bridge.stream_began(now);
+        } else if self.serving.bridge.has_begun() {
             return Ok(Ok(Reached::failed(Fault::NotAStream)));
         }
         let until = (timeouts.idle, deadline);
-        let mut pump = Pump::new(self, dispatched, relaying, upstream, until);
+        let mut pump = Pump::new(&mut self.serving, attempt, relaying, upstream, until);
         let end = pump.run().await;
         let (answer, upstream) = pump.into_parts();
         if end.read_to_end() {
-            self.app.connections.release(upstream, target).await;
+            self.serving.app.connections.release(upstream, target).await;
         }
         let answer = Box::new(answer);
-        Ok(Ok(self.reached(
-            dispatched,
-            answer,
-            end,
-            unauthorized,
-            paused,
-        )))
+        Ok(Ok(self.reached(attempt, answer, end, unauthorized, paused)))
     }
 
-    /// After the last byte of the upstream: what is left to say to the client and to the pool.
-    pub(super) async fn conclude(
+    /// One attempt, up to its failure or to the end of the answer, in as many rounds as the upstream takes for it.
+    async fn attempt(&mut self, mut attempt: Box<Attempt>) -> AttemptEnd {
+        let mut paused: Paused = None;
+        loop {
+            let reached = self.reach(&mut attempt, &mut paused).await;
+            match (reached, paused.take()) {
+                (Ok(Reached::Answered(pumped)), _) => {
+                    return self.serving.conclude(attempt, pumped).await;
+                }
+                (Ok(Reached::Paused), Some(mut answer)) => {
+                    if !self
+                        .serving
+                        .attempts
+                        .go_on(&mut attempt, &mut answer, Instant::now())
+                    {
+                        return self.give_up(attempt, *answer).await;
+                    }
+                    paused = Some(answer);
+                }
+                (Ok(_), Some(answer)) => return self.give_up(attempt, *answer).await,
+                (Ok(Reached::Failed(failed) | Reached::Unauthorized(failed)), None) => {
+                    return AttemptEnd::Failed(attempt, failed);
+                }
+                (Ok(Reached::Paused | Reached::Again), None) => {
+                    let failed = Failed::bare(classify_transport(Fault::Eof, false));
+                    return AttemptEnd::Failed(attempt, failed);
+                }
+                (Err(Gone), answer) => {
+                    if let Some(mut answer) = answer {
+                        self.serving.attempts.note(&mut answer);
+                    }
+                    self.serving.attempts.client_gone(attempt, Instant::now());
+                    return AttemptEnd::Done(self.serving.gone());
+                }
+            }
+        }
+    }
+
+    /// What came of one round.
+    fn reached(
         &mut self,
-        dispatched: Box<Dispatched>,
-        pumped: Box<(Relaying, Option<Ended>)>,
-    ) -> Attempt {
-        let (mut relaying, ended) = *pumped;
-        self.dispatch.note(&mut relaying);
-        let now = Instant::now();
-        self.settle_charge();
-        let Some(ended) = ended else {
-            self.dispatch.client_gone(dispatched, now);
-            self.outcome.end = End::ClientGone;
-            return Attempt::Done(Left::Abort);
-        };
-        self.outcome.end = ended.end;
-        let whole = ended.end == End::Complete;
-        self.dispatch
-            .settle(dispatched, &relaying, &ended, self.app.moment());
-        self.learn();
-        if ended.abort {
-            return Attempt::Done(Left::Abort);
-        }
-        let closing = self.client.write_response_body(Bytes::new(), true);
-        // A client that has all of its answer may leave before it is closed: that changes nothing about its end.
-        if timed(&mut self.waited, closing).await.is_err() {
-            return Attempt::Done(Left::Abort);
-        }
-        Attempt::Done(if whole { Left::Intact } else { Left::Close })
-    }
-
-    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
-    pub(super) fn settle_charge(&mut self) {
-        if let Some(charge) = self.charge.take() {
-            self.dispatch.close_bill();
-            let who = self.dispatch.attribution();
-            charge.settle(&self.dispatch.used(), who);
-        }
-    }
-
-    /// As [`Relay::settle_charge`], before the last bytes of an answer go out.
-    pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
-        self.dispatch.note_usage(relaying);
-        self.settle_charge();
-    }
-
-    /// Answers with Weir's own count.
-    async fn count(&mut self, estimate: Box<Estimate>) -> Left {
-        let counted = if estimate.is_heavy() {
-            let work = counting::counted(Arc::clone(&self.app.counting), Arc::new(*estimate));
-            // This is Weir's own time, and so it is reported.
-            let waited = self.waited;
-            let counted = self.wait(work).await;
-            self.waited = waited;
-            let Ok(counted) = counted else {
-                self.outcome.end = End::ClientGone;
-                return Left::Abort;
-            };
-            counted
-        } else {
-            estimate.run()
-        };
-        match counted {
-            Ok(answer) => self.pass_on(answer).await,
-            Err(refusal) => self.refuse(&refusal).await,
-        }
-    }
-
-    /// Learns from the answer that has just been settled, if it is one to learn from.
-    fn learn(&self) {
-        if let Some(sample) = self.dispatch.sample(self.app.draw()) {
-            counting::learn(sample);
-        }
-    }
-
-    pub(super) async fn refuse(&mut self, refusal: &Refusal) -> Left {
-        self.outcome.end = refusal.end();
-        self.outcome.detail = Some(refusal.wire().message);
-        if self.bridge.has_begun() {
-            let said = refusal.in_stream(self.dispatch.dialect(), self.request_id);
-            return self.end_in_error(&said).await;
-        }
-        let answer = refusal.answer(self.dispatch.dialect(), self.request_id);
-        self.answer(answer).await
-    }
-
-    /// The upstream's own error, which is the client's business.
-    pub(super) async fn pass_on(&mut self, answer: Answer) -> Left {
-        self.outcome.end = if answer.status < 500 {
-            End::Complete
-        } else {
-            End::UpstreamError
-        };
-        if self.bridge.has_begun() {
-            let said = answer.in_stream(self.dispatch.dialect(), self.request_id);
-            return self.end_in_error(&said).await;
-        }
-        self.answer(answer).await
-    }
-
-    /// The head is out, so that the failure is the last event of the stream.
-    async fn end_in_error(&mut self, said: &WireError) -> Left {
-        let event = Tap::new(self.dispatch.dialect()).terminal_error(said);
-        if let Some(sent) = &mut self.sent {
-            shown::keep(sent, &event);
-        }
-        self.settle_charge();
-        self.outcome.bytes_out += event.len() as u64;
-        let written = self.client.write_response_body(event, true);
-        if timed(&mut self.waited, written).await.is_ok() {
-            Left::Close
-        } else {
-            self.outcome.end = End::ClientGone;
-            Left::Abort
-        }
-    }
-
-    /// Waits for `work`, unless the client closes first, and tells it now and then that it is waited for.
-    pub(super) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
-        let began = Instant::now();
-        let mut work = std::pin::pin!(work);
-        let result = loop {
-            tokio::select! {
-                biased;
-                result = &mut work => break Ok(result),
-                _ = self.client.read_body_or_idle(true) => break Err(Gone),
-                () = self.bridge.due() => {}
+        attempt: &mut Attempt,
+        mut answer: Box<Relaying>,
+        end: PumpEnd,
+        unauthorized: bool,
+        paused: &mut Paused,
+    ) -> Reached {
+        match end {
+            PumpEnd::Failed { failed, .. } if answer.holds_rounds() => {
+                // It stays there, to be given up.
+                *paused = Some(answer);
+                Reached::Failed(failed)
             }
-            if self.bridge.ping(self.client).await.is_err() {
-                break Err(Gone);
+            PumpEnd::Failed { failed, .. } => {
+                let (failure, now) = (failed.failure, Instant::now());
+                if self.serving.attempts.ask_less(attempt, &answer, now) {
+                    return Reached::Again;
+                }
+                self.serving
+                    .attempts
+                    .note_failed(attempt, &mut answer, &failure, now);
+                if unauthorized {
+                    Reached::Unauthorized(failed)
+                } else {
+                    Reached::Failed(failed)
+                }
             }
-        };
-        self.waited += began.elapsed();
-        result
-    }
-
-    async fn answer(&mut self, answer: Answer) -> Left {
-        if let Some(sent) = &mut self.sent {
-            shown::keep(sent, &answer.body);
-        }
-        self.outcome.status = answer.status;
-        self.settle_charge();
-        let written = write_answer(self.client, &answer, self.own_headers);
-        if let Some(bytes) = timed(&mut self.waited, written).await {
-            self.outcome.bytes_out += bytes;
-            Left::Intact
-        } else {
-            self.outcome.end = End::ClientGone;
-            Left::Abort
+            PumpEnd::Ended { .. } if answer.is_paused() => {
+                *paused = Some(answer);
+                Reached::Paused
+            }
+            PumpEnd::Ended { ended, .. } => Reached::Answered(Box::new((*answer, Some(ended)))),
+            PumpEnd::Gone => Reached::Answered(Box::new((*answer, None))),
         }
     }
-}
 
-pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T>) -> T {
-    let began = Instant::now();
-    let result = work.await;
-    *waited += began.elapsed();
-    result
+    /// The rest of a paused answer is not to be had: what there is, is the answer.
+    async fn give_up(&mut self, mut attempt: Box<Attempt>, mut relaying: Relaying) -> AttemptEnd {
+        relaying.give_up();
+        if !relaying.is_begun() {
+            self.serving.settle_early(&mut relaying);
+        }
+        let flushed = self.serving.flush(&mut attempt, &mut relaying);
+        let ended = flushed.await.is_ok().then(Ended::well);
+        self.serving
+            .conclude(attempt, Box::new((relaying, ended)))
+            .await
+    }
 }
 
 /// How long one write may take, to either side.

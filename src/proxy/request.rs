@@ -16,7 +16,7 @@ use super::relay::WRITE_TIMEOUT;
 use super::state::app::{App, InFlight, Snapshot};
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
-use crate::exchange::dispatch::Dispatch;
+use crate::exchange::attempts::Attempts;
 use crate::exchange::limits;
 use crate::exchange::operation;
 use crate::exchange::origin;
@@ -51,7 +51,7 @@ pub(super) struct Exchange {
 }
 
 pub(super) enum Stage {
-    Relay(Box<Dispatch>),
+    Relay(Box<Attempts>),
     /// Nothing admitted (yet, or any more).
     Idle,
 }
@@ -284,18 +284,18 @@ impl Exchange {
     fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
             let (used, who) = match &self.stage {
-                Stage::Relay(dispatch) => (dispatch.used(), dispatch.attribution()),
+                Stage::Relay(attempts) => (attempts.used(), attempts.attribution()),
                 Stage::Idle => (Used::default(), charge.of_key()),
             };
             charge.settle(&used, who);
         }
     }
 
-    /// Takes what the dispatch knows over into the outcome and fixes the times.
+    /// Takes what the attempts know over into the outcome and fixes the times.
     fn close(&mut self) {
         self.settle_charge();
-        if let Stage::Relay(dispatch) = &mut self.stage {
-            dispatch.describe(&mut self.record.outcome);
+        if let Stage::Relay(attempts) = &mut self.stage {
+            attempts.describe(&mut self.record.outcome);
         }
         let outcome = &mut self.record.outcome;
         outcome.duration = self.arrived.elapsed();

@@ -10,7 +10,7 @@ use prometheus::{Counter, IntCounter};
 use super::families::Families;
 use super::names::LabelNames;
 use super::verdict::Verdict;
-use crate::outcome::{Attempt, FailureClass, Outcome};
+use crate::outcome::{AttemptRecord, FailureClass, Outcome};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
@@ -139,7 +139,7 @@ impl Handles {
     pub(super) fn attempts(&self, families: &Families, outcome: &Outcome) {
         let pool = self.names.pools().find(outcome.pool.as_deref());
         let mut cause = None;
-        for Attempt {
+        for AttemptRecord {
             account, failure, ..
         } in &outcome.attempts
         {

@@ -355,7 +355,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outcome::{Attempt, FailureClass};
+    use crate::outcome::{AttemptRecord, FailureClass};
     use crate::protocol::hub::usage::Usage;
     use crate::telemetry::samples::{answered, refused};
 
@@ -546,7 +546,7 @@ mod tests {
     #[test]
     fn a_repeated_failover_counts_each_cause() {
         let metrics = metrics();
-        let attempt = |failure| Attempt {
+        let attempt = |failure| AttemptRecord {
             account: "claude-a".into(),
             failure,
             cause: None,

@@ -1,13 +1,13 @@
 //! Outcomes for tests.
 use std::time::Duration;
 
-use crate::outcome::{Affinity, Attempt, Cause, End, FailureClass, Outcome, UsageSource};
+use crate::outcome::{Affinity, AttemptRecord, Cause, End, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
 /// A stream of `team-a` that `claude-a` served at the second attempt.
 pub(super) fn answered() -> Outcome {
-    let attempt = |failure, seconds| Attempt {
+    let attempt = |failure, seconds| AttemptRecord {
         account: "claude-a".into(),
         failure,
         cause: failure.map(|_| Cause::Html),

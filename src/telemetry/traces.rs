@@ -9,7 +9,7 @@ use prometheus::IntCounter;
 use serde_json::{Value, json};
 
 use super::verdict::Verdict;
-use crate::outcome::{Attempt, FailureClass, Outcome, Trace};
+use crate::outcome::{AttemptRecord, FailureClass, Outcome, Trace};
 use crate::protocol::Dialect;
 
 /// What waits to be exported.
@@ -148,7 +148,7 @@ fn of_request(outcome: &Outcome, verdict: &str) -> Vec<Value> {
     ])
 }
 
-fn of_attempt(outcome: &Outcome, attempt: &Attempt, served: bool) -> Vec<Value> {
+fn of_attempt(outcome: &Outcome, attempt: &AttemptRecord, served: bool) -> Vec<Value> {
     let usage = outcome.usage.as_ref().filter(|_| served);
     let first = outcome.time_to_first_token.filter(|_| served);
     let input = usage.map(|usage| usage.total().saturating_sub(usage.output));

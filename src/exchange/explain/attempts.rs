@@ -1,117 +1,122 @@
 //! The attempts of a report: each made on the copy, and said to have failed, until the live path would give up.
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Explainer;
-use super::report::{AttemptPart, AttemptsPart};
+use super::Ask;
+use super::report::{AttemptPart, AttemptsPart, UpstreamPart};
 use super::upstream::{self, Change};
+use crate::config::Account;
 use crate::credentials::Token;
-use crate::exchange::dispatch::{Dispatch, Sequel, Step};
-use crate::exchange::dispatched::Dispatched;
+use crate::exchange::Gateway;
+use crate::exchange::attempt::Attempt;
+use crate::exchange::attempts::{Attempts, Sequel, Step};
+use crate::exchange::moment::Moment;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::relaying::Failed;
+use crate::exchange::relaying::{Answer, Failed};
 use crate::outcome::Affinity;
-use crate::pool::{Fault, Pick, classify_transport};
-use crate::protocol::Dialect;
+use crate::pool::{Fault, classify_transport};
 
-impl Explainer<'_> {
-    /// Makes every attempt on the copy, and lets each fail to reach its upstream.
-    pub(super) fn attempts(&mut self, dispatch: &mut Dispatch) -> Result<(), Refusal> {
-        let retry = self.gateway.config.retry;
-        let mut moment = self.moment;
-        let mut part = AttemptsPart {
-            max: retry.max_attempts,
-            deadline_seconds: retry.deadline.as_secs_f64(),
-            budget: retry.budget,
-            order: Vec::new(),
-            wait_seconds: 0.0,
+/// What came of the attempts.
+pub(super) struct Tried {
+    pub part: AttemptsPart,
+    /// The one that the live path would begin with.
+    pub first: Option<First>,
+    /// What Weir itself answers, where nobody is asked.
+    pub answer: Option<Result<Answer, Refusal>>,
+}
+
+/// The first attempt.
+pub(super) struct First {
+    pub account: Arc<Account>,
+    pub affinity: Option<Affinity>,
+    pub upstream: Option<UpstreamPart>,
+}
+
+/// Makes every attempt on the copy, and lets each fail to reach its upstream.
+pub(super) fn make(
+    gateway: &Gateway,
+    ask: &Ask<'_>,
+    mut moment: Moment,
+    made: &mut Attempts,
+) -> Tried {
+    let retry = gateway.config.retry;
+    let mut part = AttemptsPart {
+        max: retry.max_attempts,
+        deadline_seconds: retry.deadline.as_secs_f64(),
+        budget: retry.budget,
+        order: Vec::new(),
+        wait_seconds: 0.0,
+    };
+    let mut first = None;
+    let mut answer = None;
+    for _ in 0..MOST_STEPS {
+        let said = match made.next(moment) {
+            Step::Go(mut attempt) => {
+                attempt.authorize(Token::stand_in(attempt.account()));
+                first.get_or_insert_with(|| begun(ask, made, &attempt));
+                part.order.push(attempted(gateway, ask, made, &attempt));
+                let failed = Failed::bare(classify_transport(Fault::Reset, false));
+                if !matches!(made.failed(attempt, failed, moment), Sequel::Again) {
+                    break;
+                }
+                continue;
+            }
+            Step::Wait(time) => {
+                if part.order.is_empty() {
+                    part.wait_seconds += time.as_secs_f64();
+                }
+                moment.now += time.max(Duration::from_millis(1));
+                continue;
+            }
+            Step::Estimate(_) if !part.order.is_empty() => break,
+            Step::Estimate(estimate) => estimate.run(),
+            Step::Answer(answer) => Ok(answer),
+            Step::Refuse(refusal) => Err(refusal),
         };
-        let mut outcome = Ok(());
-        for _ in 0..MOST_STEPS {
-            match dispatch.next(moment) {
-                Step::Go(mut dispatched) => {
-                    dispatched.authorize(Token::stand_in(dispatched.account()));
-                    let first = part.order.is_empty();
-                    part.order.push(self.attempt(dispatch, &dispatched, first));
-                    let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                    let sequel = dispatch.failed(dispatched, failed, moment);
-                    if !matches!(sequel, Sequel::Again) {
-                        break;
-                    }
-                }
-                Step::Wait(time) => {
-                    if part.order.is_empty() {
-                        part.wait_seconds += time.as_secs_f64();
-                    }
-                    moment.now += time.max(Duration::from_millis(1));
-                }
-                Step::Estimate(estimate) => {
-                    if part.order.is_empty() {
-                        match estimate.run() {
-                            Ok(answer) => self.answered(&answer, None),
-                            Err(refusal) => outcome = Err(refusal),
-                        }
-                    }
-                    break;
-                }
-                Step::Answer(answer) => {
-                    if part.order.is_empty() {
-                        self.answered(&answer, None);
-                    }
-                    break;
-                }
-                Step::Refuse(refusal) => {
-                    if part.order.is_empty() {
-                        outcome = Err(refusal);
-                    }
-                    break;
-                }
-            }
-        }
-        self.report.attempts = Some(part);
-        outcome
+        answer = Some(said).filter(|_| part.order.is_empty());
+        break;
     }
-
-    fn attempt(
-        &mut self,
-        dispatch: &Dispatch,
-        dispatched: &Dispatched,
-        first: bool,
-    ) -> AttemptPart {
-        let pick = &dispatched.pick;
-        let dialect = dispatch.served.dialect.unwrap_or(dispatch.dialect());
-        let head = dispatch.head(dispatched, self.ask.headers, false);
-        let url = head
-            .as_ref()
-            .map(|head| upstream::url(&pick.account, pick.endpoint, head));
-        if first {
-            self.own_limits(pick);
-            if let Some(session) = &mut self.report.session {
-                session.affinity = pick.affinity.map(Affinity::as_str);
-            }
-        }
-        if first && let Some(head) = &head {
-            let body = dispatched.body().to_bytes();
-            let change = match dispatched.losses() {
-                Some(dropped) => Change::Translated(dropped),
-                None if body == self.ask.body => Change::None,
-                None if dispatch.admitted.body != self.ask.body => Change::Rewritten,
-                None => Change::Model,
-            };
-            let upstream = upstream::upstream(pick, dialect, head, &body, change);
-            self.report.upstream = Some(upstream);
-        }
-        self.attempt_part(pick, dialect, url)
+    Tried {
+        part,
+        first,
+        answer,
     }
+}
 
-    fn attempt_part(&self, pick: &Pick, dialect: Dialect, url: Option<String>) -> AttemptPart {
-        let pool = self.gateway.config.pools.get(pick.pool);
-        AttemptPart {
-            pool: pool.map(|pool| pool.name.to_string()).unwrap_or_default(),
-            account: pick.account.name.to_string(),
-            dialect: dialect.as_str(),
-            model: pick.model.to_string(),
-            url: url.unwrap_or_default(),
-        }
+fn begun(ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> First {
+    let pick = attempt.pick();
+    let head = made.head(attempt, ask.headers, false);
+    let upstream = head.map(|head| {
+        let body = attempt.body().to_bytes();
+        let change = match attempt.losses() {
+            Some(dropped) => Change::Translated(dropped),
+            None if body == ask.body => Change::None,
+            None if made.admitted().body != ask.body => Change::Rewritten,
+            None => Change::Model,
+        };
+        let dialect = made.upstream_dialect().unwrap_or(made.dialect());
+        upstream::upstream(pick, dialect, &head, &body, change)
+    });
+    First {
+        account: Arc::clone(&pick.account),
+        affinity: pick.affinity,
+        upstream,
+    }
+}
+
+fn attempted(gateway: &Gateway, ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> AttemptPart {
+    let pick = attempt.pick();
+    let pool = gateway.config.pools.get(pick.pool);
+    let dialect = made.upstream_dialect().unwrap_or(made.dialect());
+    let url = made
+        .head(attempt, ask.headers, false)
+        .map(|head| upstream::url(&pick.account, pick.endpoint, &head));
+    AttemptPart {
+        pool: pool.map(|pool| pool.name.to_string()).unwrap_or_default(),
+        account: pick.account.name.to_string(),
+        dialect: dialect.as_str(),
+        model: pick.model.to_string(),
+        url: url.unwrap_or_default(),
     }
 }
 

@@ -30,6 +30,39 @@ pub struct Report {
     pub price: Option<PricePart>,
 }
 
+impl Report {
+    /// Of a request that nothing is known of but this.
+    pub(super) fn new(path: &str, body_bytes: usize, notes: Vec<String>) -> Self {
+        Self {
+            served: false,
+            notes,
+            request: RequestPart {
+                method: http::Method::POST.to_string(),
+                path: path.to_owned(),
+                operation: "none",
+                dialect: None,
+                model: None,
+                stream: None,
+                body_bytes,
+                input_tokens: None,
+                reserved: None,
+            },
+            client: None,
+            rewrites: Vec::new(),
+            route: None,
+            pool: None,
+            session: None,
+            candidates: Vec::new(),
+            attempts: None,
+            untranslatable: None,
+            upstream: None,
+            answer: None,
+            limits: Vec::new(),
+            price: None,
+        }
+    }
+}
+
 /// The request as Weir reads it.
 #[derive(Debug, Serialize)]
 pub struct RequestPart {

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::config;
-use crate::exchange::dispatch::Step;
+use crate::exchange::attempts::Step;
 use crate::outcome::FailureClass;
 use crate::pool::{Failure, Pool, affinity};
 

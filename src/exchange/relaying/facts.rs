@@ -9,7 +9,7 @@ use crate::protocol::written::Written;
 
 /// What is known of one answer.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(in crate::exchange) struct Facts {
     used: Option<(Stated, UsageSource)>,
     written: Written,
     /// Of a whole answer that is too large to hold: bytes so far, and how many of them were looked at.
@@ -97,11 +97,11 @@ impl Facts {
         self.written.extended(self.looked_at, self.passed)
     }
 
-    pub(super) fn service_tier(&self) -> Option<&str> {
+    pub(in crate::exchange) fn service_tier(&self) -> Option<&str> {
         self.service_tier.as_deref().or(self.tier_of_head)
     }
 
-    pub(super) fn pending(&self) -> Option<bool> {
+    pub(in crate::exchange) fn pending(&self) -> Option<bool> {
         self.pending
     }
 
@@ -110,7 +110,7 @@ impl Facts {
         self.thing = name;
     }
 
-    pub(super) fn thing(&self) -> Option<&str> {
+    pub(in crate::exchange) fn thing(&self) -> Option<&str> {
         self.thing.as_deref()
     }
 

@@ -11,7 +11,7 @@ use super::misshapen::Misshapen;
 use super::tapped::Tapped;
 use super::translated::Translated;
 use super::whole::Whole;
-use super::{is_event_stream, is_json};
+use crate::exchange::headers::{is_event_stream, is_json};
 use crate::protocol::Dialect;
 use crate::protocol::passthrough;
 use crate::protocol::written::Written;

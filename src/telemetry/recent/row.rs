@@ -1,7 +1,7 @@
 //! A request that is over, as the ring keeps it.
 use std::time::SystemTime;
 
-use crate::outcome::{Attempt, Outcome};
+use crate::outcome::{AttemptRecord, Outcome};
 use crate::telemetry::access_log::line;
 use crate::telemetry::verdict::Verdict;
 
@@ -71,7 +71,7 @@ impl Row {
             + outcome.request_id.capacity()
             + outcome.path.capacity()
             + outcome.method.capacity()
-            + outcome.attempts.capacity() * size_of::<Attempt>()
+            + outcome.attempts.capacity() * size_of::<AttemptRecord>()
             + (outcome.rewrites.capacity()
                 + outcome.dropped.capacity()
                 + outcome.violations.capacity())

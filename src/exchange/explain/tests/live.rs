@@ -97,22 +97,23 @@ fn live(
         body,
     };
     let admitted = admit::admit(gateway, key, arrived, moment.wall).expect("admitted");
-    let mut dispatch = Dispatch::new(Arc::clone(gateway), admitted, None, moment.now);
+    let mut attempts = Attempts::new(Arc::clone(gateway), admitted, None, moment.now);
     let mut now = moment.now;
     loop {
-        match dispatch.next(Moment { now, ..moment }) {
-            Step::Go(mut dispatched) => {
-                let head = dispatch.head(&dispatched, &headers, false).expect("a head");
-                let pick = &mut dispatched.pick;
+        match attempts.next(Moment { now, ..moment }) {
+            Step::Go(mut attempt) => {
+                let head = attempts.head(&attempt, &headers, false).expect("a head");
+                let pick = attempt.pick();
                 let made = (
                     pick.account.name.to_string(),
                     upstream::url(&pick.account, pick.endpoint, &head),
                 );
+                let lease = attempt.lease_mut();
                 match failure {
-                    Some(failure) => pick.lease.failed(failure, now, moment.draw),
-                    None => pick.lease.completed(now),
+                    Some(failure) => lease.failed(failure, now, moment.draw),
+                    None => lease.completed(now),
                 }
-                let body = dispatched.body().to_bytes();
+                let body = attempt.body().to_bytes();
                 let body = String::from_utf8(body.to_vec()).expect("text");
                 return Ok((made.0, made.1, body));
             }

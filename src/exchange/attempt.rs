@@ -1,0 +1,362 @@
+//! One attempt: the account, and the request as that account gets it.
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::markers::{self, Marked};
+use super::operation::{Endpoint, ModelCall};
+use super::order::Order;
+use super::relaying::{Asked, Kind, Relaying, Translated};
+use super::stream_usage::{self, Sent};
+use super::translation::{self, Translation};
+use super::{headers, target};
+use crate::config::secret::Secret;
+use crate::config::{Account, Timeouts};
+use crate::credentials::Token;
+use crate::outcome::AttemptRecord;
+use crate::pool::{Failure, Lease, Pick};
+use crate::protocol::Dialect;
+use crate::protocol::hub::error::Dropped;
+use crate::protocol::json::{self, Edit, Pieces};
+use crate::protocol::regroup::Unit;
+
+/// What is sent in one attempt, and how its answer is to be read.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What the upstream is called for.
+    pub call: ModelCall,
+    pub stream: bool,
+    pub sent: Sent,
+    /// Whether Weir set cache markers in the body.
+    pub marked: Option<Marked>,
+    /// Whether it fetches a response whose use is to be booked.
+    pub books: bool,
+    /// How the text of a stream is regrouped.
+    pub regroup: Option<Unit>,
+    /// What the translation needs in the head, and what will translate the answer.
+    pub translation: Option<Box<Translation>>,
+}
+
+impl Plan {
+    /// Whole, in the client's own dialect.
+    pub(super) fn of(call: ModelCall, sent: Sent) -> Self {
+        Self {
+            call,
+            stream: false,
+            sent,
+            marked: None,
+            books: false,
+            regroup: None,
+            translation: None,
+        }
+    }
+}
+
+/// One attempt, about to be made.
+#[derive(Debug)]
+pub struct Attempt {
+    pick: Pick,
+    plan: Plan,
+    /// What was asked first, where an answer comes in rounds.
+    asked: Option<Bytes>,
+    began: Instant,
+    /// Whether anything of it has gone to the upstream.
+    is_sent: bool,
+    /// Whether all of it has been sent, on whichever connection.
+    is_sent_whole: bool,
+    /// What the upstream answered, once it has.
+    status: Option<StatusCode>,
+    /// The credential, where the account has no key of its own.
+    token: Option<Token>,
+}
+
+impl Attempt {
+    pub(super) fn new(pick: Pick, plan: Plan, began: Instant) -> Self {
+        Self {
+            pick,
+            plan,
+            asked: None,
+            began,
+            is_sent: false,
+            is_sent_whole: false,
+            status: None,
+            token: None,
+        }
+    }
+
+    /// The choice that it is made on.
+    pub(super) fn pick(&self) -> &Pick {
+        &self.pick
+    }
+
+    /// The right to use the account, which is told what comes of it.
+    pub(super) fn lease_mut(&mut self) -> &mut Lease {
+        &mut self.pick.lease
+    }
+
+    /// Whether the upstream is asked in another dialect than the client's.
+    pub(super) fn is_translated(&self) -> bool {
+        self.plan.translation.is_some()
+    }
+
+    /// What the upstream answered, once it has.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// It goes to its upstream; whether for the first time.
+    pub(super) fn note_sent(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_sent, true)
+    }
+
+    /// All of the request is on its way.
+    pub fn note_sent_whole(&mut self) {
+        self.is_sent_whole = true;
+    }
+
+    pub(super) fn is_sent_whole(&self) -> bool {
+        self.is_sent_whole
+    }
+
+    /// What is to be remembered of it, for a request that began then.
+    pub(super) fn record(
+        &self,
+        request_began: Instant,
+        failure: Option<&Failure>,
+        now: Instant,
+    ) -> AttemptRecord {
+        AttemptRecord {
+            account: self.pick.account.name.clone(),
+            failure: failure.map(|failure| failure.class),
+            cause: failure.and_then(|failure| failure.cause),
+            after: self.began.saturating_duration_since(request_began),
+            took: now.saturating_duration_since(self.began),
+        }
+    }
+
+    /// The account to be tried.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.pick.account
+    }
+
+    /// Which of its endpoints.
+    pub fn endpoint(&self) -> usize {
+        self.pick.endpoint
+    }
+
+    /// The access token that it goes with; `None` = the account's key.
+    pub fn authorize(&mut self, token: Option<Token>) {
+        self.token = token;
+    }
+
+    /// See [`Attempt::authorize`].
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The credential that the upstream gets to see.
+    pub fn secret(&self) -> Option<Secret> {
+        let token = self.token.as_ref().map(|token| &token.secret);
+        token.or(self.pick.account.key.as_ref()).cloned()
+    }
+
+    /// The body to be sent.
+    pub fn body(&self) -> &Pieces {
+        &self.plan.sent.body
+    }
+
+    /// What the translation of the request left out; `None` when nothing was translated.
+    pub(super) fn losses(&self) -> Option<Vec<Dropped>> {
+        Some(self.plan.translation.as_ref()?.losses())
+    }
+
+    /// The head of its request. `client` are the client's headers, `trace` is what the upstream is told of its trace.
+    pub(super) fn head(
+        &self,
+        order: &Order,
+        client: &HeaderMap,
+        trace: Option<String>,
+        h2: bool,
+    ) -> Option<Parts> {
+        let (plan, account) = (&self.plan, &self.pick.account);
+        let endpoint = account.endpoints.get(self.pick.endpoint)?;
+        let own;
+        let (client, query) = match &plan.translation {
+            None => (client, order.query.as_deref()),
+            Some(translation) => {
+                own = headers::of_translation(translation.headers(), plan.stream);
+                let events = plan.call.dialect == Dialect::Gemini && plan.stream;
+                (&own, events.then_some("alt=sse"))
+            }
+        };
+        let path = target::call(&plan.call, endpoint, &self.pick.model, query, account);
+        let headers = headers::to_account(client, account, self.token.as_ref(), |headers| {
+            let rewrites = &order.admitted.rewrites;
+            rewrites.edit_headers(&order.gateway.config, headers);
+            if let Some(Ok(value)) = trace.map(HeaderValue::try_from) {
+                headers.insert(HeaderName::from_static("traceparent"), value);
+            }
+        });
+        let length = plan.sent.body.len();
+        let method = plan.call.method();
+        // Only what makes something says that it sends nothing.
+        let length = (length > 0 || *method == Method::POST).then_some(length);
+        let head = target::Head {
+            method,
+            path: &path,
+            headers,
+            length,
+        };
+        head.written(endpoint, h2)
+    }
+
+    /// A response head is here.
+    pub fn relaying(
+        &mut self,
+        client: Dialect,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: Instant,
+        wall: SystemTime,
+    ) -> Relaying {
+        self.pick.lease.observe(headers, now, wall);
+        self.status = Some(status);
+        let translation = self.plan.translation.as_mut();
+        let may_ask_less = (self.plan.sent.unasked.is_some() || self.plan.marked.is_some())
+            && matches!(status.as_u16(), 400 | 422);
+        // Then the same request may go once more: its translator waits for the answer to that.
+        let may_repeat = status == StatusCode::UNAUTHORIZED || may_ask_less;
+        let translator = translation.filter(|_| !may_repeat);
+        let kind = match translator.and_then(|translation| translation.take()) {
+            _ if self.plan.call.endpoint == Endpoint::Count => Kind::Count,
+            Some((translator, media, keeps)) => Kind::Translated {
+                translated: Box::new(Translated::new(translator, self.plan.stream, media)),
+                keeps,
+            },
+            None => match self.plan.call.side.as_deref() {
+                Some(side) => Kind::Aside {
+                    tells: side.tells() || self.plan.books,
+                    makes: side.makes(),
+                },
+                None => Kind::Same,
+            },
+        };
+        let asked = Asked {
+            client,
+            upstream: self.plan.call.dialect,
+            stream: self.plan.stream,
+            kind,
+            hides_usage: self.plan.sent.unasked.is_some(),
+            secret: self.secret(),
+            regroup: self.plan.regroup,
+        };
+        Relaying::new(asked, status, headers)
+    }
+
+    /// The upstream refused something that Weir had added: the request is made anew without it, if it can be. What it was.
+    pub(super) fn ask_less(
+        &mut self,
+        order: &Order,
+        relaying: &Relaying,
+        now: Instant,
+    ) -> Option<&'static str> {
+        let (account, model) = (&self.pick.account.name, &self.pick.model);
+        let plan = &mut self.plan;
+        if relaying.refuses_stream_options()
+            && let Some(unasked) = plan.sent.unasked.take()
+        {
+            order.gateway.unwilling.note(account, model, now);
+            plan.sent.body = unasked;
+            return Some(stream_usage::MEMBER);
+        }
+        let marked = plan.marked.take();
+        let marked = marked.filter(|_| relaying.refuses_markers())?;
+        order.gateway.unmarked.note(account, model, now);
+        let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.moment());
+        let body = again.map(|(_, encoded)| encoded.body).unwrap_or_default();
+        // Else the markers were the client's own.
+        let is_other = !body.is_empty() && *body != *plan.sent.body.to_bytes();
+        is_other.then(|| {
+            plan.sent.body = Pieces::from(Bytes::from(body));
+            markers::MEMBER
+        })
+    }
+
+    /// Becomes the request for the rest of a paused answer: the same account gets the request again, with what it said so
+    /// far. `false` when there is none.
+    pub(super) fn go_on(&mut self, relaying: &mut Relaying, now: Instant) -> bool {
+        let body = &mut self.plan.sent.body;
+        let asked = self.asked.get_or_insert_with(|| body.to_bytes());
+        let turn = relaying.resume();
+        let Some(rest) = turn.and_then(|turn| with_turn(asked, &turn)) else {
+            return false;
+        };
+        *body = rest;
+        self.began = now;
+        true
+    }
+
+    /// The head of the rest is here. Whether it continues the answer.
+    pub fn continues(
+        &self,
+        relaying: &Relaying,
+        (status, headers): (StatusCode, &HeaderMap),
+        now: Instant,
+        wall: SystemTime,
+    ) -> bool {
+        self.pick.lease.observe(headers, now, wall);
+        status.is_success() && relaying.goes_on_with(headers)
+    }
+
+    /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
+    pub fn timeouts(&self) -> Timeouts {
+        let timeouts = self.account().timeouts;
+        if self.plan.call.endpoint != Endpoint::Count {
+            return timeouts;
+        }
+        Timeouts {
+            first_byte: timeouts.first_byte.min(LONGEST_COUNT),
+            idle: timeouts.idle.min(LONGEST_COUNT),
+            ..timeouts
+        }
+    }
+
+    /// The answer is good and begins.
+    pub fn committed(&mut self, now: Instant) {
+        self.pick.lease.committed(now);
+    }
+}
+
+/// The request with the assistant's turn so far as its last message.
+fn with_turn(body: &Bytes, content: &[u8]) -> Option<Pieces> {
+    let members = json::scan(body).ok()?;
+    let messages = members.value(body, "messages")?.strip_suffix(b"]")?;
+    let turn = [
+        messages,
+        br#",{"role":"assistant","content":"#,
+        content,
+        b"}]",
+    ]
+    .concat();
+    let edit = [("messages", Edit::Set(Bytes::from(turn)))];
+    Some(json::set(body, &members, &edit))
+}
+
+/// How long a provider may take to count.
+const LONGEST_COUNT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_turn_so_far_is_the_last_message() {
+        let body = Bytes::from_static(br#"{"messages":[{"role":"user"}],"stream":true}"#);
+        let continued = with_turn(&body, br#"[{"type":"text"}]"#).expect("a request");
+        let expected = r#"{"messages":[{"role":"user"},{"role":"assistant","content":[{"type":"text"}]}],"stream":true}"#;
+        assert_eq!(continued.to_bytes(), expected);
+    }
+}

@@ -1,0 +1,438 @@
+//! Admitted → Attempt: an account, and the request as it goes there; after a failure the next one, or the end.
+//!
+//! How often: at most `retry.max_attempts`, inside `retry.deadline`, and retries add at most `retry.budget` to the
+//! traffic. Where: `pool` decides. The body is the same for every attempt but for the model's name, which is edited in
+//! place; several MiB of it are shared, never copied.
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+
+use super::Gateway;
+use super::admit::Admitted;
+use super::attempt::Attempt;
+use super::counting::{self, Counting};
+use super::echo;
+use super::estimate::Sample;
+use super::headers;
+use super::moment::Moment;
+use super::order::Order;
+use super::refusal::Refusal;
+use super::relaying::{Answer, Ended, Failed, Relaying};
+use super::search::{self, Left, Search};
+use super::served::Served;
+use super::side::Side;
+pub use super::step::{Sequel, Step};
+use super::telling::Telling;
+use super::unsaid::Unsaid;
+use crate::limits::Used;
+use crate::limits::ledger::Attribution;
+use crate::outcome::{End, Outcome, Trace};
+use crate::pool::{Failure, Pool, Want};
+use crate::protocol::Dialect;
+use crate::protocol::hub::error::RequestFault;
+
+/// The attempts of one request, until one serves it or none is left.
+#[derive(Debug)]
+pub struct Attempts {
+    order: Order,
+    search: Search,
+    telling: Telling,
+    counting: Counting,
+    served: Served,
+}
+
+impl Attempts {
+    /// For a request with this query.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        admitted: Admitted,
+        query: Option<&str>,
+        now: Instant,
+    ) -> Self {
+        gateway.pool.retry_budget().request(now);
+        Self {
+            search: Search::new(admitted.pool),
+            order: Order::new(gateway, admitted, query, now),
+            telling: Telling::default(),
+            counting: Counting::default(),
+            served: Served::default(),
+        }
+    }
+
+    /// Belongs to this trace.
+    #[must_use]
+    pub fn in_trace(mut self, trace: Option<Trace>) -> Self {
+        self.order.trace = trace;
+        self
+    }
+
+    /// The dialect of the client.
+    pub fn dialect(&self) -> Dialect {
+        self.order.dialect()
+    }
+
+    /// Whether the client wants its answer as a stream.
+    pub fn wants_stream(&self) -> bool {
+        self.order.admitted.stream
+    }
+
+    /// The accounts.
+    pub fn pool(&self) -> &Pool {
+        &self.order.gateway.pool
+    }
+
+    /// What is served.
+    pub(super) fn admitted(&self) -> &Admitted {
+        &self.order.admitted
+    }
+
+    /// In which dialects it could not be said so far.
+    pub(super) fn unsaid(&self) -> &Unsaid {
+        self.telling.unsaid()
+    }
+
+    /// What the account that is asked now speaks.
+    pub(super) fn upstream_dialect(&self) -> Option<Dialect> {
+        self.served.dialect()
+    }
+
+    /// What the next attempt needs of an account.
+    pub(super) fn want(&self, draw: u64) -> Want<'_> {
+        let mutes = self.telling.unsaid().mutes();
+        self.search.want(&self.order, mutes, draw)
+    }
+
+    /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
+    pub fn next(&mut self, moment: Moment) -> Step {
+        if self.order.is_count() {
+            let want = self.search.want(&self.order, &[], moment.draw);
+            return self
+                .counting
+                .next(&self.order, want, &mut self.served, moment);
+        }
+        loop {
+            let left = match self.pool().pick(&self.want(moment.draw), moment.now) {
+                // An account that cannot express the request is excluded from then on.
+                Ok(pick) => {
+                    let served = &mut self.served;
+                    match self.telling.attempt(&self.order, served, pick, moment) {
+                        Some(attempt) => return Step::Go(attempt),
+                        None => continue,
+                    }
+                }
+                Err(exhausted) => self.search.exhausted(&self.order, &exhausted),
+            };
+            return match left {
+                Left::Again => continue,
+                Left::Wait(time) => Step::Wait(time),
+                Left::Answer(answer) => Step::Answer(self.decided(answer)),
+                Left::Refuse(refusal) => Step::Refuse(refusal),
+                Left::Unsaid(refusal) => Step::Refuse(match self.telling.take_fault() {
+                    Some(RequestFault { param, message, .. }) => {
+                        Refusal::Untranslatable { param, message }
+                    }
+                    None => refusal,
+                }),
+            };
+        }
+    }
+
+    /// The request of an attempt goes to its upstream. However often it takes, it is one.
+    pub fn note_sent(&mut self, attempt: &mut Attempt) {
+        if attempt.note_sent() {
+            self.served.note_sent();
+        }
+    }
+
+    /// An attempt failed before anything reached the client.
+    pub fn failed(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        mut failed: Box<Failed>,
+        moment: Moment,
+    ) -> Sequel {
+        let Moment { now, draw, .. } = moment;
+        if self.order.is_count() {
+            return self.count_failed(&attempt, *failed, now);
+        }
+        let failure = self.judged(failed.failure);
+        failed.failure = failure;
+        self.note_attempt(&attempt, Some(&failure), now);
+        let blamed = self.blamed(&failure);
+        attempt.lease_mut().failed(&blamed, now, draw);
+        let movable = self.search.failed(&self.order, attempt.pick(), &failure);
+        // Its place is free again before another is looked for.
+        drop(attempt);
+        if movable && self.may_retry(now) {
+            self.search.go_on_after(failed);
+            return Sequel::Again;
+        }
+        match failed.answer {
+            Some(answer) => Sequel::Answer(self.decided(answer)),
+            None => Sequel::Refuse(Refusal::UpstreamFailed {
+                class: failure.class,
+                retry_after: failure.retry_after,
+            }),
+        }
+    }
+
+    /// An account would not count: what is wrong with the prompt is told, anything else leads to another account or to
+    /// an estimate.
+    fn count_failed(&mut self, attempt: &Attempt, failed: Failed, now: Instant) -> Sequel {
+        let failure = failed.failure;
+        self.note_attempt(attempt, Some(&failure), now);
+        if let Some(answer) = self.counting.failed(&self.order, attempt, failed, now) {
+            return Sequel::Answer(self.decided(answer));
+        }
+        self.search.count_failed(attempt.pick(), &failure);
+        if !self.counting.has_given_up() && !self.may_retry(now) {
+            self.counting.give_up();
+        }
+        Sequel::Again
+    }
+
+    /// What a failure is, now that it is known what the client wrote.
+    fn judged(&self, failure: Failure) -> Failure {
+        let admitted = &self.order.admitted;
+        failure.unless_said(|phrase| {
+            echo::says(&admitted.body, phrase) || echo::says(admitted.model.as_bytes(), phrase)
+        })
+    }
+
+    /// What a failure says about the account.
+    fn blamed(&self, failure: &Failure) -> Failure {
+        match self.order.side() {
+            Some(_) => Side::blame(failure),
+            None => *failure,
+        }
+    }
+
+    fn decided(&self, mut answer: Answer) -> Answer {
+        headers::hide_limits(&mut answer.headers);
+        self.served.add_decision(&self.order, &mut answer.headers);
+        answer
+    }
+
+    fn may_retry(&self, now: Instant) -> bool {
+        search::may_retry(&self.order, self.served.attempts(), now)
+    }
+
+    fn note_attempt(&mut self, attempt: &Attempt, failure: Option<&Failure>, now: Instant) {
+        let record = attempt.record(self.order.began, failure, now);
+        self.served.note_attempt(record);
+    }
+
+    /// The client closed during this attempt.
+    pub fn client_gone(&mut self, mut attempt: Box<Attempt>, now: Instant) {
+        self.note_attempt(&attempt, Some(&Failure::client_gone()), now);
+        if attempt.is_sent_whole() {
+            self.served.note_left(&self.order);
+        }
+        self.settle_tokens(&mut attempt, now);
+        // The lease goes without a verdict: this says nothing about the account.
+    }
+
+    /// A committed answer ended.
+    pub fn settle(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        relaying: &Relaying,
+        ended: &Ended,
+        moment: Moment,
+    ) {
+        let Moment { now, draw, .. } = moment;
+        let failure = ended.failure.map(|failure| self.judged(failure));
+        match &failure {
+            Some(failure) => {
+                let blamed = self.blamed(failure);
+                attempt.lease_mut().failed(&blamed, now, draw);
+            }
+            // Weir stopped: that says nothing about the account.
+            None if ended.end == End::Drained => {}
+            None => attempt.lease_mut().completed(now),
+        }
+        self.note_attempt(&attempt, failure.as_ref(), now);
+        self.settle_tokens(&mut attempt, now);
+        self.note_response(&attempt, relaying, now);
+    }
+
+    fn settle_tokens(&self, attempt: &mut Attempt, now: Instant) {
+        if let Some(tokens) = self.served.tokens() {
+            attempt.lease_mut().settle(tokens, now);
+        }
+    }
+
+    /// Remembers where the response can be continued: before its client can know its id.
+    pub fn note_response(&mut self, attempt: &Attempt, relaying: &Relaying, now: Instant) {
+        self.served.note_pending(&self.order, relaying, now);
+        let response = relaying.response();
+        let kept = response.and_then(|response| self.order.keep(response));
+        let (pool, lease) = (self.pool(), &attempt.pick().lease);
+        if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
+            pool.bind_response(id, lease, now);
+        }
+        if let Some(name) = relaying.facts().thing() {
+            pool.bind_thing(name, lease, now);
+        }
+    }
+
+    /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
+    /// are asked for. `draw` is randomness.
+    pub fn sample(&self, draw: u64) -> Option<Sample> {
+        self.served.sample(&self.order, draw)
+    }
+
+    /// The upstream refused something that Weir had added: it is asked again without, which is no attempt of its own.
+    pub fn ask_less(&mut self, attempt: &mut Attempt, relaying: &Relaying, now: Instant) -> bool {
+        let refused = attempt.ask_less(&self.order, relaying, now);
+        refused
+            .inspect(|name| self.served.note_refused(name))
+            .is_some()
+    }
+
+    /// Makes the request for the rest of a paused answer. `false` when there is none.
+    pub fn go_on(&mut self, attempt: &mut Attempt, relaying: &mut Relaying, now: Instant) -> bool {
+        let record = attempt.record(self.order.began, None, now);
+        let goes_on = attempt.go_on(relaying, now);
+        if goes_on {
+            self.served.note_attempt(record);
+        }
+        goes_on
+    }
+
+    /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
+    /// `client` are the client's headers.
+    pub fn head(&self, attempt: &Attempt, client: &HeaderMap, h2: bool) -> Option<Parts> {
+        let trace = self.order.trace;
+        let trace = trace.map(|trace| trace.header(self.served.attempts()));
+        attempt.head(&self.order, client, trace, h2)
+    }
+
+    /// The head of the answer for the client, the first time.
+    pub fn client_head(&self, relaying: &mut Relaying) -> Option<(StatusCode, HeaderMap)> {
+        let (status, mut headers) = relaying.client_head()?;
+        headers::hide_limits(&mut headers);
+        self.served.add_decision(&self.order, &mut headers);
+        if self.order.is_count() {
+            counting::mark(&mut headers, counting::PROVIDER);
+        }
+        Some((status, headers))
+    }
+
+    /// What the answer says of itself, so far.
+    pub fn note(&mut self, relaying: &mut Relaying) {
+        self.served.note_losses(relaying);
+        self.note_usage(relaying);
+    }
+
+    /// What was used so far.
+    pub fn note_usage(&mut self, relaying: &mut Relaying) {
+        self.served.note_usage(&self.order, relaying);
+    }
+
+    /// What is to be remembered of an attempt that failed.
+    pub fn note_failed(
+        &mut self,
+        attempt: &mut Attempt,
+        relaying: &mut Relaying,
+        failure: &Failure,
+        now: Instant,
+    ) {
+        let spoilt = self.served.note_failed(&self.order, relaying, failure);
+        if let Some(tokens) = spoilt {
+            attempt.lease_mut().settle(tokens, now);
+        }
+    }
+
+    /// What was used is booked now: it stays as it is.
+    pub fn close_bill(&mut self) {
+        self.served.close_bill();
+    }
+
+    /// For whom and by whom it was used, for the ledger.
+    pub fn attribution(&self) -> Attribution {
+        self.served.attribution(&self.order)
+    }
+
+    /// What is known to have been used, for limits.
+    pub fn used(&self) -> Used {
+        self.served.used(&self.order)
+    }
+
+    /// Takes what is known over into the record of the request.
+    pub fn describe(&mut self, outcome: &mut Outcome) {
+        self.served.describe(&self.order, outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Method;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::config;
+    use crate::exchange::Gateway;
+    use crate::exchange::admit::{self, Arrived};
+    use crate::exchange::operation::{Operation, operation};
+
+    /// The body that goes upstream for a request of an Anthropic client.
+    fn sent(accounts: &[&str], body: &str) -> Vec<u8> {
+        let accounts: Vec<String> = accounts
+            .iter()
+            .map(|dialect| {
+                format!(
+                    "  - {{ name: {dialect}, provider: simulated, dialect: {dialect}, base_url: \"http://127.0.0.1:9/v1\" }}\n"
+                )
+            })
+            .collect();
+        let accounts = accounts.concat();
+        let text = format!("version: 1\nanonymous: true\naccounts:\n{accounts}");
+        let config = config::parse("test", &text, &|_| None).expect("a configuration");
+        let gateway = Arc::new(Gateway::build(config, None));
+        let headers = HeaderMap::new();
+        let wall = SystemTime::now();
+        let Operation::Model(call) = operation(&Method::POST, "/v1/messages", &headers) else {
+            panic!("not a model call");
+        };
+        let key = admit::authenticate(&gateway, &headers, None, wall).expect("anybody");
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let arrived = Arrived {
+            call,
+            headers: &headers,
+            query: None,
+            body,
+        };
+        let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
+        let now = Instant::now();
+        let mut attempts = Attempts::new(gateway, admitted, None, now);
+        match attempts.next(Moment { now, wall, draw: 1 }) {
+            Step::Go(attempt) => attempt.body().to_bytes().to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn conversation(signature: &str) -> String {
+        format!(
+            r#"{{"model":"claude-sonnet-5",  "max_tokens":9,"messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":[{{"type":"thinking","thinking":"hm","signature":"{signature}"}},{{"type":"text","text":"b"}}]}},{{"role":"user","content":"c"}}]}}"#
+        )
+    }
+
+    #[test]
+    fn the_clients_own_dialect_gets_the_clients_bytes() {
+        let body = conversation("EqQBCkYIARgC");
+        assert_eq!(sent(&["anthropic"], &body), body.as_bytes());
+        assert_eq!(sent(&["openai-chat", "anthropic"], &body), body.as_bytes());
+    }
+
+    #[test]
+    fn state_that_weir_wrapped_never_reaches_a_vendor() {
+        let body = conversation("weir1.AQECAwQF");
+        let sent = String::from_utf8(sent(&["anthropic", "openai-chat"], &body)).expect("text");
+        assert!(!sent.contains("weir1."), "{sent}");
+        assert!(sent.contains(r#""text":"b""#), "{sent}");
+    }
+}

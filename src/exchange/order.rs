@@ -1,0 +1,75 @@
+//! What is to be served: a request that was admitted, with the configuration that it began with. Every attempt looks at it.
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Gateway;
+use super::admit::Admitted;
+use super::operation::Endpoint;
+use super::side::Side;
+use super::things;
+use crate::outcome::Trace;
+use crate::protocol::Dialect;
+
+/// What is to be served. Only [`Order::keep`] changes it once it stands.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub gateway: Arc<Gateway>,
+    pub admitted: Admitted,
+    pub query: Option<String>,
+    /// When the request began.
+    pub began: Instant,
+    /// What upstreams are told of the trace that it belongs to.
+    pub trace: Option<Trace>,
+}
+
+impl Order {
+    /// For a request with this query.
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        mut admitted: Admitted,
+        query: Option<&str>,
+        now: Instant,
+    ) -> Self {
+        if admitted.previous_response.is_none() {
+            let names = things::named(&admitted.call, &admitted.body);
+            admitted.previous_response = gateway.pool.held(names, now);
+        }
+        Self {
+            gateway,
+            admitted,
+            query: query.map(str::to_owned),
+            began: now,
+            trace: None,
+        }
+    }
+
+    /// The dialect of the client.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.admitted.call.dialect
+    }
+
+    /// Whether tokens are to be counted and nothing else.
+    pub(super) fn is_count(&self) -> bool {
+        self.admitted.call.endpoint == Endpoint::Count
+    }
+
+    /// Whether it is for an endpoint beside generation.
+    pub(super) fn is_aside(&self) -> bool {
+        self.admitted.call.endpoint == Endpoint::Side
+    }
+
+    /// What it asks for beside generation.
+    pub(super) fn side(&self) -> Option<&Side> {
+        self.admitted.call.side.as_deref()
+    }
+
+    /// Keeps a translated response, if the client may go on from it; its id.
+    pub(super) fn keep(&mut self, response: &Bytes) -> Option<String> {
+        let bounds = self.gateway.config.responses?;
+        let question = self.admitted.question.take()?;
+        let (store, key) = (&self.gateway.store, &self.admitted.key.name);
+        store.keep(bounds, key, question, response)
+    }
+}

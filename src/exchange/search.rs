@@ -1,0 +1,212 @@
+//! Where a request is tried next: what was tried, what may happen only once, how long was waited.
+use std::time::{Duration, Instant};
+
+use super::order::Order;
+use super::refusal::Refusal;
+use super::side::Side;
+use super::verdict::{Answer, Failed};
+use crate::outcome::FailureClass;
+use crate::pool::{Exhausted, Failure, Mute, Next, Pick, Tried, Verdict, Want};
+
+/// The search for an account that serves one request.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Where to look; moves to the fallback on failures that only it can mend.
+    pool: usize,
+    tried: Vec<Tried>,
+    /// The last failed attempt, which speaks when nothing else is left.
+    last: Option<Box<Failed>>,
+    moved: Moved,
+    /// Time spent waiting for a ramp.
+    eased: Duration,
+}
+
+/// What may happen only once in a request, and has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    by_slowness: bool,
+    in_place: bool,
+    /// After the backoff nobody else was left there, so the same account is asked again.
+    again: bool,
+    /// The model made an answer that is none.
+    by_misanswer: bool,
+}
+
+/// What is left when nobody can be asked now.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// To look once more, at once.
+    Again,
+    /// The last account's own error.
+    Answer(Answer),
+    Refuse(Refusal),
+    /// No account speaks a dialect in which the request can be said.
+    Unsaid(Refusal),
+    /// To look once more after this time.
+    Wait(Duration),
+}
+
+impl Search {
+    /// In this pool first.
+    pub(super) fn new(pool: usize) -> Self {
+        Self {
+            pool,
+            tried: Vec::new(),
+            last: None,
+            moved: Moved::default(),
+            eased: Duration::ZERO,
+        }
+    }
+
+    /// What the next attempt needs of an account. `mutes` are the dialects in which the request cannot be said.
+    pub(super) fn want<'a>(&'a self, order: &'a Order, mutes: &'a [Mute], draw: u64) -> Want<'a> {
+        let admitted = &order.admitted;
+        Want {
+            pool: self.pool,
+            pools: admitted.key.pools.as_deref(),
+            model: admitted.wanted_model(),
+            aside: order.side().map(Side::family),
+            dialect: admitted.call.is_bound().then_some(order.dialect()),
+            without: mutes,
+            prefers: Some(order.dialect()),
+            account: admitted.account.as_deref(),
+            session: admitted.session,
+            previous_response: admitted.previous_response.as_deref(),
+            tried: &self.tried,
+            prices: Some(&order.gateway.prices),
+            tokens: admitted.estimated_tokens(),
+            draw,
+            insist: self.eased >= LONGEST_EASE,
+        }
+    }
+
+    /// What is to be done when the pool has nobody now.
+    pub(super) fn exhausted(&mut self, order: &Order, exhausted: &Exhausted) -> Left {
+        if let Some(wait) = exhausted.easing
+            && self.eased < LONGEST_EASE
+        {
+            let wait = wait.clamp(SHORTEST_EASE, LONGEST_EASE);
+            self.eased += wait;
+            return Left::Wait(wait);
+        }
+        let overloaded = self
+            .last
+            .as_ref()
+            .is_some_and(|failed| failed.failure.class == FailureClass::Overloaded);
+        if overloaded
+            && !self.moved.in_place
+            && let Some(wait) = exhausted.soonest.filter(|wait| *wait <= LONGEST_BACKOFF)
+        {
+            // No other provider: after the backoff another account there, or once more the same.
+            self.moved.in_place = true;
+            return Left::Wait(wait);
+        }
+        if overloaded && self.moved.in_place && !std::mem::replace(&mut self.moved.again, true) {
+            self.tried.pop();
+            return Left::Again;
+        }
+        if matches!(exhausted.verdict, Verdict::Tried | Verdict::Down)
+            && let Some(answer) = self.last.as_mut().and_then(|failed| failed.answer.take())
+        {
+            return Left::Answer(answer);
+        }
+        let refusal = self.refusal(order, exhausted);
+        if exhausted.verdict == Verdict::Dialect {
+            Left::Unsaid(refusal)
+        } else {
+            Left::Refuse(refusal)
+        }
+    }
+
+    fn refusal(&self, order: &Order, exhausted: &Exhausted) -> Refusal {
+        let mut retry_after = exhausted.soonest;
+        let last = self.last.as_ref().map(|failed| &failed.failure);
+        let class = match exhausted.verdict {
+            Verdict::Model => {
+                return Refusal::ModelUnknown {
+                    model: order.admitted.model.clone(),
+                };
+            }
+            Verdict::Dialect if order.admitted.call.is_bound() => {
+                return Refusal::VendorUnserved {
+                    dialect: order.dialect(),
+                };
+            }
+            Verdict::Tried | Verdict::Down => match last {
+                Some(failure) => {
+                    // What the upstream asked for is not shortened.
+                    retry_after = retry_after.max(failure.retry_after);
+                    failure.class
+                }
+                None => exhausted.cause.unwrap_or(FailureClass::ServerError),
+            },
+            Verdict::Drained => return Refusal::Drained,
+            Verdict::Overloaded => {
+                retry_after = retry_after.max(last.and_then(|failure| failure.retry_after));
+                FailureClass::Overloaded
+            }
+            verdict => verdict.class(),
+        };
+        Refusal::Exhausted { class, retry_after }
+    }
+
+    /// An attempt at `pick` failed. Whether another one may do better.
+    pub(super) fn failed(&mut self, order: &Order, pick: &Pick, failure: &Failure) -> bool {
+        let next = failure.next();
+        if next != Next::InPlaceOnce {
+            self.tried.push(pick.tried(failure));
+        }
+        let movable = match next {
+            Next::Stop => false,
+            Next::Fallback => match fallback(order, pick.pool) {
+                Some(fallback) => {
+                    self.pool = fallback;
+                    true
+                }
+                None => false,
+            },
+            Next::InPlaceOnce => !std::mem::replace(&mut self.moved.by_misanswer, true),
+            Next::ElsewhereOnce => !std::mem::replace(&mut self.moved.by_slowness, true),
+            Next::Elsewhere | Next::ElsewhereOrInPlace => true,
+        };
+        // What makes something is not sent twice: it may have been made, and the next account would not know it.
+        movable && order.side().is_none_or(Side::is_repeatable)
+    }
+
+    /// A failed count: the account is not asked again.
+    pub(super) fn count_failed(&mut self, pick: &Pick, failure: &Failure) {
+        self.tried.push(pick.tried(failure));
+    }
+
+    /// It goes on after this failure, which speaks when nothing else is left.
+    pub(super) fn go_on_after(&mut self, failed: Box<Failed>) {
+        self.last = Some(failed);
+    }
+}
+
+/// The fallback of a pool, if the key may use it.
+fn fallback(order: &Order, pool: usize) -> Option<usize> {
+    let fallback = order.gateway.config.pools.get(pool)?.fallback?;
+    let allowed = order.admitted.key.pools.as_ref();
+    allowed
+        .is_none_or(|allowed| allowed.contains(&fallback))
+        .then_some(fallback)
+}
+
+/// Whether the request may be sent once more after so many attempts, which takes from the budget of retries.
+pub(super) fn may_retry(order: &Order, attempts: usize, now: Instant) -> bool {
+    let retry = &order.gateway.config.retry;
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    attempts < retry.max_attempts
+        && now.saturating_duration_since(order.began) < retry.deadline
+        && order.gateway.pool.retry_budget().retry(retry.budget, now)
+}
+
+/// How long a request waits for a ramp in all before it insists.
+const LONGEST_EASE: Duration = Duration::from_secs(2);
+
+/// The shortest wait for a ramp.
+const SHORTEST_EASE: Duration = Duration::from_millis(10);
+
+/// How long a request waits for an overloaded provider without an alternative; a longer backoff is told to the client.
+const LONGEST_BACKOFF: Duration = Duration::from_millis(2500);

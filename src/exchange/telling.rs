@@ -1,0 +1,133 @@
+//! How a request is told to an account: as it came, or in another dialect, or not at all.
+//!
+//! An account that speaks the client's dialect gets the client's bytes, with at most the model's name replaced. Another
+//! gets a translation, and its answer is translated back.
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::attempt::{Attempt, Plan};
+use super::markers::Marked;
+use super::moment::Moment;
+use super::operation::{Endpoint, ModelCall};
+use super::order::Order;
+use super::served::Served;
+use super::stream_usage::Asking;
+use super::translation::{self, Translation};
+use super::unsaid::Unsaid;
+use crate::pool::Pick;
+use crate::protocol::Dialect;
+use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::request::Tool;
+use crate::protocol::json::Pieces;
+use crate::protocol::translate;
+
+/// What is known of the dialects in which one request can be told.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    unsaid: Unsaid,
+    /// Whether the body holds state that Weir wrapped, once that was looked for.
+    enveloped: Option<bool>,
+}
+
+impl Telling {
+    /// In which dialects it cannot be told.
+    pub(super) fn unsaid(&self) -> &Unsaid {
+        &self.unsaid
+    }
+
+    /// Why it could not be told in the first of them.
+    pub(super) fn take_fault(&mut self) -> Option<RequestFault> {
+        self.unsaid.take_fault()
+    }
+
+    /// The attempt at this account; `None` when it cannot be told the request.
+    pub(super) fn attempt(
+        &mut self,
+        order: &Order,
+        served: &mut Served,
+        pick: Pick,
+        moment: Moment,
+    ) -> Option<Box<Attempt>> {
+        let (now, own) = (moment.now, order.dialect());
+        served.begin(order, &pick);
+        if order.admitted.call.is_bound() {
+            served.note_dialect(own);
+            return Some(as_it_came(order, served.books(), pick, now));
+        }
+        // A conversation that comes back from another dialect carries state that only a translation can leave out.
+        let holds = || translate::holds_envelope(&order.admitted.body);
+        let foreign = order.gateway.mixed && *self.enveloped.get_or_insert_with(holds);
+        for upstream in self.unsaid.left(&pick, own) {
+            served.note_dialect(upstream);
+            if upstream == own && !foreign {
+                return Some(as_it_came(order, served.books(), pick, now));
+            }
+            if let Some(fault) = order.admitted.request().err().cloned() {
+                self.unsaid.in_all_but((!foreign).then_some(own), fault);
+                break;
+            }
+            match translated(order, served, &pick, upstream, moment) {
+                Ok((body, translation)) => {
+                    let asking = Asking::new(&order.gateway, &pick, now);
+                    let sent = asking.translated(upstream, &order.admitted, body);
+                    let marked = Marked::of(&pick, upstream, &sent.body, moment);
+                    let call = ModelCall {
+                        path_stream: Some(order.admitted.stream),
+                        ..ModelCall::new(upstream, Endpoint::Generate)
+                    };
+                    let plan = Plan {
+                        stream: order.admitted.stream,
+                        regroup: order.admitted.rewrites.regroup,
+                        translation: Some(Box::new(translation)),
+                        marked,
+                        ..Plan::of(call, sent)
+                    };
+                    return Some(Box::new(Attempt::new(pick, plan, now)));
+                }
+                Err(fault) => self.unsaid.to(upstream, &pick.model, fault),
+            }
+        }
+        None
+    }
+}
+
+fn as_it_came(order: &Order, books: bool, pick: Pick, now: Instant) -> Box<Attempt> {
+    let admitted = &order.admitted;
+    let sent = Asking::new(&order.gateway, &pick, now).as_it_came(admitted);
+    let plan = Plan {
+        stream: admitted.stream,
+        regroup: admitted.rewrites.regroup,
+        books,
+        ..Plan::of(admitted.call.clone(), sent)
+    };
+    Box::new(Attempt::new(pick, plan, now))
+}
+
+fn translated(
+    order: &Order,
+    served: &mut Served,
+    pick: &Pick,
+    upstream: Dialect,
+    moment: Moment,
+) -> Result<(Pieces, Translation), RequestFault> {
+    let (mut translator, encoded) = translation::encoded(order, pick, upstream, moment)?;
+    let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
+    if upstream == Dialect::Anthropic
+        && order.dialect() != Dialect::Anthropic
+        && let Ok(request) = order.admitted.request()
+        && request.tools.iter().any(hosted)
+    {
+        // Its own tools may take long, and only its own clients know how to go on.
+        translator.may_pause();
+    }
+    // Also when this attempt fails: what the upstream was asked differs by so much from what the client asked.
+    let notable = encoded.dropped.as_slice().iter();
+    let notable = notable.filter(|dropped| dropped.notable);
+    served.note_dropped(notable.map(|dropped| dropped.field).collect());
+    let admitted = &order.admitted;
+    let events = admitted.stream && !admitted.wants_array();
+    let keeps = admitted.question.is_some();
+    let translation = Translation::new(encoded.headers, translator, events).keeping(keeps);
+    Ok((Pieces::from(Bytes::from(encoded.body)), translation))
+}
