@@ -15,17 +15,18 @@ use bytes::BytesMut;
 use super::Dialect;
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
-use super::hub::error::{Dropped, Losses, NoAnswer, RequestFault, Violation};
+use super::hub::error::{Dropped, Losses, RequestFault, Violation};
 use super::hub::event::Event;
 use super::hub::grammar::Grammar;
 use super::hub::history;
 use super::hub::names::Names;
 use super::hub::opaque;
 use super::hub::request::Request;
-use super::hub::response::{Response, Spent};
+use super::hub::response::{NoAnswer, Response, Spent, Stop};
 use super::hub::target::{Encoded, Target, ToolIds};
 use super::json::surrogates;
 use super::sse::{Frame, Frames};
+use super::written::Written;
 use coders::Encoder;
 use halves::Halves;
 use ids::Ids;
@@ -277,6 +278,55 @@ impl Translator {
     /// The rules that the upstream broke.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// What the model wrote so far.
+    pub const fn written(&self) -> Written {
+        self.seen.written
+    }
+
+    /// Continues answers that the upstream pauses: [`Terminal::Paused`].
+    pub fn may_pause(&mut self) {
+        self.pauses = Some(Box::default());
+    }
+
+    /// After [`Terminal::Paused`]: the content of the assistant's turn so far, a JSON array for the upstream. What follows is
+    /// the answer to the request with that turn.
+    pub fn resume(&mut self) -> Vec<u8> {
+        let Some(pauses) = &mut self.pauses else {
+            return Vec::new();
+        };
+        self.seen.terminal = None;
+        self.seen.stopped = false;
+        self.frames = Frames::new();
+        self.reader.restart();
+        pauses.resume()
+    }
+
+    /// After [`Terminal::Paused`] of a stream: the client gets what there is.
+    pub fn give_up(&mut self, out: &mut BytesMut) {
+        self.pauses = None;
+        self.seen.terminal = None;
+        for event in [Event::Stop(Stop::Pause), Event::End] {
+            if let Err(violation) = self.pump(out, |_, on| on(event)) {
+                self.fail(violation, out);
+            }
+        }
+    }
+
+    /// Whether there are earlier rounds of a whole answer, so that [`Translator::give_up_whole`] has something to say.
+    pub fn holds_rounds(&self) -> bool {
+        let pauses = self.pauses.as_ref();
+        pauses.is_some_and(|pauses| pauses.holds_rounds())
+    }
+
+    /// The same for a whole answer.
+    pub fn give_up_whole(&mut self) -> Vec<u8> {
+        match self.pauses.take().and_then(|pauses| pauses.give_up()) {
+            // What paused had stopped, and its calls were whole.
+            Some(answer) => self.answer(answer).unwrap_or_default(),
+            None => Vec::new(),
+        }
     }
 
     fn frame(&mut self, frame: &Frame<'_>, out: &mut BytesMut) {

@@ -239,7 +239,12 @@ fn whoever_reads_the_last_event_finds_the_place_free_and_the_tokens_booked() {
     ] {
         let lines = sample(dialect);
         let (upstream, go) = slow_to_close(&lines);
-        let weir = Weir::start(&limited(&lines, &upstream, "limits: { concurrency: 1 }", ""));
+        let weir = Weir::start(&limited(
+            &lines,
+            &upstream,
+            "limits: { concurrency: 1 }",
+            "",
+        ));
         let mut open = weir.ask_stream(&lines).open();
         for _ in lines.events() {
             open.event().expect("an event");

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::protocol::hub::block::{CallKind, Hosted, ServerToolResult, ToolCall};
 use crate::protocol::hub::context::Context;
-use crate::protocol::hub::{names, opaque};
+use crate::protocol::hub::digest::digest;
+use crate::protocol::hub::opaque;
 
 /// A page that was found.
 #[derive(Debug, Serialize)]
@@ -25,7 +26,7 @@ pub fn is_search(call: &ToolCall) -> bool {
 
 /// The id under which the call and its result are told: the dialect has a form for it.
 pub fn id(id: &str) -> String {
-    format!("srvtoolu_{}", names::digest(id, ID_DIGITS))
+    format!("srvtoolu_{}", digest(id, ID_DIGITS))
 }
 
 /// What was searched for, as an object.

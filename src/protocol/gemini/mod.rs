@@ -6,6 +6,7 @@
 //! `docs/dialects/gemini.md`.
 pub mod request;
 pub mod response;
+mod said;
 pub mod stream;
 
 pub mod error;

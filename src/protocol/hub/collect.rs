@@ -1,8 +1,9 @@
 //! Puts the events of a stream together to a whole answer: for dialects in which an answer is a stream of one piece.
 use super::args::Args;
 use super::block::{Block, Reasoning, Segment, SegmentKind, Text, ToolCall};
-use super::error::{NoAnswer, Violation};
+use super::error::Violation;
 use super::event::Event;
+use super::response::NoAnswer;
 use super::response::{Response, Spent, Stop};
 use crate::protocol::error::WireError;
 

@@ -1,5 +1,5 @@
 //! What an encoder of answers knows beside the answer.
-use super::names;
+use super::digest;
 use super::opaque::{Opaque, OpaqueKind, Vendor};
 use super::request::Reply;
 use super::response::Spent;
@@ -74,7 +74,7 @@ pub struct Stamp {
 impl Stamp {
     /// The `index`th id of that kind in this answer: the prefix and 24 characters.
     pub fn id(&self, prefix: &str, index: usize) -> String {
-        let digest = names::digest(
+        let digest = digest::digest(
             &format!("{prefix}{index}:{}:{}", self.created, self.seed),
             24,
         );

@@ -1,7 +1,6 @@
 //! What translation cannot carry, and what it cannot accept.
 use std::fmt;
 
-use super::response::Spent;
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, WireError};
 
@@ -136,21 +135,6 @@ pub struct Violation {
     pub rule: &'static str,
     /// What happened, for the log and the client.
     pub message: String,
-}
-
-/// Why a whole answer is none.
-#[derive(Clone, Debug)]
-pub enum NoAnswer {
-    /// The upstream says so, and what it took.
-    Failed(Box<WireError>, Option<Spent>),
-    /// It cannot be read.
-    Violation(Violation),
-}
-
-impl From<Violation> for NoAnswer {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
 }
 
 impl Violation {

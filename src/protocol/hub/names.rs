@@ -4,11 +4,9 @@
 //! choices, calls and results. What conforms is not touched.
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
 
 use super::block::{Block, CallKind};
+use super::digest::digest;
 use super::error::RequestFault;
 use super::request::{Request, Tool};
 use super::target::ToolIds;
@@ -128,16 +126,6 @@ pub fn tool_id(id: &str, rule: ToolIds) -> Cow<'_, str> {
             }
         }
     }
-}
-
-/// The first `digits` hex digits of the SHA-256 of `text`.
-pub fn digest(text: &str, digits: usize) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        write!(hex, "{byte:02x}").expect("invariant: writing to a String cannot fail");
-    }
-    hex.truncate(digits);
-    hex
 }
 
 /// `text` where it conforms; else its clean beginning, `_`, and eight digits of its hash.

@@ -11,8 +11,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::names;
+use super::digest::digest;
 use super::target::Target;
+pub use super::vendor::Vendor;
 use crate::protocol::models::{self, Traits};
 
 /// State that only its vendor can read.
@@ -28,16 +29,6 @@ pub struct Opaque {
     pub item_id: String,
     /// The bytes as the vendor spelt them.
     pub payload: String,
-}
-
-/// Who mints opaque state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Vendor {
-    Anthropic,
-    Gemini,
-    Openai,
-    /// Somebody whose reasoning has no opaque part.
-    Other,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,7 +89,7 @@ pub fn account_mark(account: &str) -> String {
     if account.is_empty() {
         String::new()
     } else {
-        names::digest(account, 16)
+        digest(account, 16)
     }
 }
 

@@ -3,6 +3,7 @@ use super::block::{Block, CallKind};
 use super::error::Violation;
 use super::request::Tier;
 use super::usage::{Extras, Usage};
+use crate::protocol::error::WireError;
 
 /// What the model answered.
 #[derive(Clone, Debug)]
@@ -121,5 +122,20 @@ impl Spent {
             tier: more.tier.or(self.tier),
             extras: self.extras.and(more.extras),
         }
+    }
+}
+
+/// Why a whole answer is none.
+#[derive(Clone, Debug)]
+pub enum NoAnswer {
+    /// The upstream says so, and what it took.
+    Failed(Box<WireError>, Option<Spent>),
+    /// It cannot be read.
+    Violation(Violation),
+}
+
+impl From<Violation> for NoAnswer {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
     }
 }

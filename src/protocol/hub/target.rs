@@ -1,6 +1,6 @@
 //! Whom a request is translated for: the model's capabilities and the habits of the account's provider.
 use super::error::Losses;
-use super::opaque::Vendor;
+use super::vendor::Vendor;
 use crate::protocol::models::{self, Capabilities, Traits};
 
 /// One candidate upstream for a request.

@@ -2,9 +2,10 @@
 use bytes::BytesMut;
 
 use crate::protocol::hub::context::{Context, Stamp};
-use crate::protocol::hub::error::{Losses, NoAnswer, RequestFault, Violation};
+use crate::protocol::hub::error::{Losses, RequestFault, Violation};
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::request::Request;
+use crate::protocol::hub::response::NoAnswer;
 use crate::protocol::hub::response::Response;
 use crate::protocol::hub::target::{Encoded, Quirks, Target};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};

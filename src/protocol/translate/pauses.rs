@@ -5,14 +5,10 @@
 //!  answer ─ … ─ Stop(Pause) ─► paused ─ resume ─► answer ─ … ─ Stop(End)        one answer for the client, usage summed
 //!                                 └──── give up ─► Stop(Pause), as far as the client's dialect can say it
 //! ```
-use bytes::BytesMut;
-
-use super::Translator;
 use crate::protocol::anthropic::stream::Recorder;
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::Event;
 use crate::protocol::hub::response::{Response, Spent, Stop};
-use crate::protocol::sse::Frames;
 
 /// One answer in rounds.
 #[derive(Debug, Default)]
@@ -31,52 +27,6 @@ pub struct Pauses {
     seen: usize,
     /// What the earlier rounds said, where answers are whole.
     whole: Option<Response>,
-}
-
-impl Translator {
-    /// Continues answers that the upstream pauses: [`Terminal::Paused`](super::Terminal::Paused).
-    pub fn may_pause(&mut self) {
-        self.pauses = Some(Box::default());
-    }
-
-    /// After [`Terminal::Paused`](super::Terminal::Paused): the content of the assistant's turn so far, a JSON array for the upstream. What follows is
-    /// the answer to the request with that turn.
-    pub fn resume(&mut self) -> Vec<u8> {
-        let Some(pauses) = &mut self.pauses else {
-            return Vec::new();
-        };
-        self.seen.terminal = None;
-        self.seen.stopped = false;
-        self.frames = Frames::new();
-        self.reader.restart();
-        pauses.resume()
-    }
-
-    /// After [`Terminal::Paused`](super::Terminal::Paused) of a stream: the client gets what there is.
-    pub fn give_up(&mut self, out: &mut BytesMut) {
-        self.pauses = None;
-        self.seen.terminal = None;
-        for event in [Event::Stop(Stop::Pause), Event::End] {
-            if let Err(violation) = self.pump(out, |_, on| on(event)) {
-                self.fail(violation, out);
-            }
-        }
-    }
-
-    /// Whether there are earlier rounds of a whole answer, so that [`Translator::give_up_whole`] has something to say.
-    pub fn holds_rounds(&self) -> bool {
-        let pauses = self.pauses.as_ref();
-        pauses.is_some_and(|pauses| pauses.whole.is_some())
-    }
-
-    /// The same for a whole answer.
-    pub fn give_up_whole(&mut self) -> Vec<u8> {
-        match self.pauses.take().and_then(|pauses| pauses.give_up()) {
-            // What paused had stopped, and its calls were whole.
-            Some(answer) => self.answer(answer).unwrap_or_default(),
-            None => Vec::new(),
-        }
-    }
 }
 
 impl Pauses {
@@ -177,6 +127,11 @@ impl Pauses {
         self.round = None;
         self.slots = self.seen;
         serde_json::to_vec(&self.recorder.content()).unwrap_or_default()
+    }
+
+    /// Whether there are earlier rounds of a whole answer.
+    pub const fn holds_rounds(&self) -> bool {
+        self.whole.is_some()
     }
 
     /// There is no next round: the whole answer as far as it came.

@@ -1,5 +1,4 @@
 //! What the relay will ask about an answer, noted as its events pass.
-use super::Translator;
 use crate::protocol::error::{ErrorKind, WireError};
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::event::Event;
@@ -26,17 +25,10 @@ pub enum Terminal {
     Complete,
     /// The upstream said an error, or something that cannot be translated; the client has an error event.
     Failed(WireError),
-    /// The upstream paused: [`Translator::resume`] or [`Translator::give_up`].
+    /// The upstream paused: [`resume`](super::Translator::resume) or [`give_up`](super::Translator::give_up).
     Paused,
     /// The upstream's bytes ended before its answer did; the client has an error event.
     Truncated,
-}
-
-impl Translator {
-    /// What the model wrote so far.
-    pub const fn written(&self) -> Written {
-        self.seen.written
-    }
 }
 
 impl Seen {
@@ -67,9 +59,7 @@ impl Seen {
             event => event,
         }
     }
-}
 
-impl Seen {
     fn read(&mut self, event: &Event<'_>) {
         match event {
             Event::TextDelta(text)

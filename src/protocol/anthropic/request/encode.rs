@@ -10,8 +10,8 @@ use super::reasoning::thinking;
 use super::tools::{tool_choice, tools};
 use super::{caching, messages};
 use crate::protocol::hub::block::Text;
+use crate::protocol::hub::digest::digest;
 use crate::protocol::hub::error::{Losses, RequestFault};
-use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::request::{Format, Request, Tier};
 use crate::protocol::hub::schema;
@@ -203,7 +203,7 @@ fn identity<'a>(request: &'a Request, losses: &mut Losses, out: &mut RequestOut<
     out.metadata = request.identity.user.as_deref().map(|user| MetadataOut {
         // No names of people: an address becomes its hash.
         user_id: if user.contains('@') {
-            Cow::Owned(names::digest(user, 64))
+            Cow::Owned(digest(user, 64))
         } else {
             Cow::Borrowed(user)
         },

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::response::made_id;
+use super::super::said::made_id;
 use super::super::wire::{BlobIn, CallIn, ContentIn, FileIn, PartIn, ResultIn};
 use crate::protocol::Dialect;
 use crate::protocol::hub::args::Args;

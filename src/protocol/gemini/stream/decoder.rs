@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::super::error;
-use super::super::response;
+use super::super::said::{self, foreign};
 use super::super::wire::{CallIn, CandidateIn, ChunkIn, FeedbackIn, PartIn};
 use super::grounding;
 use crate::protocol::Dialect;
 use crate::protocol::error::parse_event;
-use crate::protocol::hub::block::{CallKind, Foreign, SegmentKind};
+use crate::protocol::hub::block::{CallKind, SegmentKind};
 use crate::protocol::hub::error::Violation;
 use crate::protocol::hub::event::{Event, Start};
 use crate::protocol::hub::opaque::{Opaque, OpaqueKind, Vendor};
@@ -162,7 +162,7 @@ impl Answer {
         let Some(reason) = candidate.finish_reason else {
             return Ok(State::Open(self));
         };
-        let Some(end) = response::stop(&reason, candidate.finish_message.as_deref()) else {
+        let Some(end) = said::stop(&reason, candidate.finish_message.as_deref()) else {
             return Ok(State::Open(self));
         };
         match end {
@@ -289,7 +289,7 @@ impl Answer {
         }
         let id = match &call.id {
             Some(id) if !id.is_empty() => Cow::Borrowed(&**id),
-            _ => Cow::Owned(response::made_id(
+            _ => Cow::Owned(said::made_id(
                 &format!("{}:{slot}", self.salt),
                 &call.name,
                 args,
@@ -325,7 +325,7 @@ fn tell_usage(
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
-        Some(usage) => on(Event::Usage(response::spent(usage, searches))),
+        Some(usage) => on(Event::Usage(said::spent(usage, searches))),
         None => Ok(()),
     }
 }
@@ -339,12 +339,4 @@ fn blocked(feedback: &FeedbackIn<'_>) -> Option<Refusal> {
             .as_ref()
             .map(crate::protocol::hub::read::Str::to_owned),
     })
-}
-
-pub(super) fn foreign(kind: &str, raw: &RawValue) -> Foreign {
-    Foreign {
-        dialect: Dialect::Gemini,
-        kind: kind.to_owned(),
-        raw: raw.to_owned(),
-    }
 }

@@ -1,9 +1,8 @@
 //! What an answer rests on: searches that the model made, and the pages that it cites.
 use serde_json::value::RawValue;
 
-use super::super::response;
+use super::super::said::{self, foreign};
 use super::super::wire::GroundingIn;
-use super::decoder::foreign;
 use crate::protocol::hub::args::Args;
 use crate::protocol::hub::block::{CallKind, Citation, Hosted, Page, ServerToolResult, ToolCall};
 use crate::protocol::hub::error::Violation;
@@ -29,7 +28,7 @@ pub fn searched(
         .collect();
     for (index, query) in grounding.web_search_queries.iter().enumerate() {
         let args = serde_json::json!({ "query": **query }).to_string();
-        let id = response::made_id(&format!("{salt}:s{index}"), NAME, &args);
+        let id = said::made_id(&format!("{salt}:s{index}"), NAME, &args);
         let is_last = index + 1 == grounding.web_search_queries.len();
         on(Event::ServerCall(ToolCall {
             id: id.clone(),

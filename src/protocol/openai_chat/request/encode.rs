@@ -4,8 +4,8 @@ use super::super::wire::{
 };
 use super::{messages, tools};
 use crate::protocol::hub::carry;
+use crate::protocol::hub::digest::digest;
 use crate::protocol::hub::error::{Losses, RequestFault};
-use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, OutputLimit, ReasoningSwitch, Target, Vintage};
@@ -200,12 +200,12 @@ fn vendor_fields<'a>(
     out.safety_identifier = identity
         .user
         .as_deref()
-        .map(|user| names::digest(user, LONGEST_KEY));
+        .map(|user| digest(user, LONGEST_KEY));
     out.prompt_cache_key = key.map(|key| {
         if key.len() <= LONGEST_KEY {
             key.clone()
         } else {
-            names::digest(key, LONGEST_KEY)
+            digest(key, LONGEST_KEY)
         }
     });
     out.verbosity = request.output.verbosity.as_deref();

@@ -3,12 +3,12 @@ use std::borrow::Cow;
 
 use super::super::wire::{CacheOptionsOut, FormatOut, ReasoningOut, RequestOut, TextOut};
 use super::parts::CACHE_TTL;
-use super::write::takes_breakpoints;
+use super::parts::takes_breakpoints;
 use super::{tools, write};
 use crate::protocol::hub::carry;
+use crate::protocol::hub::digest::digest;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::estimate;
-use crate::protocol::hub::names;
 use crate::protocol::hub::request::{Format, ReasoningMode, Request, Show, Tier};
 use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
@@ -206,13 +206,13 @@ fn vendor_fields<'a>(
     out.safety_identifier = identity
         .user
         .as_deref()
-        .map(|user| names::digest(user, LONGEST_KEY));
+        .map(|user| digest(user, LONGEST_KEY));
     let key = request.cache.key.as_deref().or(identity.session.as_deref());
     out.prompt_cache_key = key.map(|key| {
         if key.len() <= LONGEST_KEY {
             Cow::Borrowed(key)
         } else {
-            Cow::Owned(names::digest(key, LONGEST_KEY))
+            Cow::Owned(digest(key, LONGEST_KEY))
         }
     });
     out.service_tier = request.tier.map(|tier| match tier {

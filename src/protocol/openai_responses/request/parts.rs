@@ -3,17 +3,24 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::super::wire::{AudioOut, BreakpointOut, OutputOut, PartOut, Place};
-use super::write::{Writer, input_text, takes_breakpoints};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{
     Block, Document, DocumentSource, Image, Source, Text, ToolResult, Ttl,
 };
-use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::names;
 use crate::protocol::hub::opaque::Vendor;
 use crate::protocol::hub::plain;
+use crate::protocol::hub::target::Target;
+use crate::protocol::models::Traits;
 
-impl<'a> Writer<'a, '_> {
+/// Writes the parts of one conversation.
+pub struct Parts<'a, 'w> {
+    pub target: &'w Target<'a>,
+    pub losses: &'w mut Losses,
+}
+
+impl<'a> Parts<'a, '_> {
     /// One string, unless there is something to be seen in it.
     pub fn output(&mut self, result: &'a ToolResult) -> Result<OutputOut<'a>, RequestFault> {
         if !result.blocks.iter().any(is_media) {
@@ -202,3 +209,16 @@ fn unsupported(what: &str) -> RequestFault {
 
 /// A marker of any length becomes the shorter one: the longer costs twice as much, which is for an account to want.
 pub const CACHE_TTL: &str = "30m";
+
+/// A part of plain text.
+pub const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
+    PartOut::InputText {
+        text,
+        prompt_cache_breakpoint: None,
+    }
+}
+
+/// Whether the target understands cache breakpoints.
+pub fn takes_breakpoints(target: &Target<'_>) -> bool {
+    target.capabilities.traits.has(Traits::BREAKPOINTS) && target.quirks.openai_fields
+}

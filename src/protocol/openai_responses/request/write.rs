@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 
 use super::super::wire::{ItemOut, OutputOut, PartOut};
+use super::parts::{Parts, input_text, takes_breakpoints};
 use crate::protocol::hub::block::{Block, CallKind, Reasoning, Text, ToolCall};
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
@@ -10,7 +11,6 @@ use crate::protocol::hub::opaque::{Opaque, Vendor};
 use crate::protocol::hub::plain;
 use crate::protocol::hub::request::Request;
 use crate::protocol::hub::target::Target;
-use crate::protocol::models::Traits;
 
 /// Writes the turns of `request`, behind its system text where that cannot be `instructions`.
 pub fn items<'a>(
@@ -19,8 +19,7 @@ pub fn items<'a>(
     losses: &mut Losses,
 ) -> Result<Vec<ItemOut<'a>>, RequestFault> {
     let mut writer = Writer {
-        target,
-        losses,
+        parts: Parts { target, losses },
         items: Vec::with_capacity(request.turns.len() + 1),
     };
     if has_breakpoints(request, target) {
@@ -79,8 +78,7 @@ enum Part<'a> {
 
 /// Writes one conversation.
 pub struct Writer<'a, 'w> {
-    pub target: &'w Target<'a>,
-    pub losses: &'w mut Losses,
+    parts: Parts<'a, 'w>,
     items: Vec<ItemOut<'a>>,
 }
 
@@ -93,8 +91,8 @@ impl<'a> Writer<'a, '_> {
         let mut content = Vec::new();
         for part in from {
             match part {
-                Part::Text(text) => content.push(self.text(text)),
-                Part::Block(block) => self.part(block, &mut content)?,
+                Part::Text(text) => content.push(self.parts.text(text)),
+                Part::Block(block) => self.parts.part(block, &mut content)?,
                 Part::Note(block) => content.push(input_text(plain::note(block))),
             }
         }
@@ -103,7 +101,7 @@ impl<'a> Writer<'a, '_> {
             content: said,
         }) = self.items.last_mut()
             && role == "user"
-            && !self.target.takes_system_anywhere()
+            && !self.parts.target.takes_system_anywhere()
         {
             // Templates want the roles to alternate.
             said.append(&mut content);
@@ -120,7 +118,7 @@ impl<'a> Writer<'a, '_> {
             match block {
                 Block::Text(text) => {
                     if text.cache.is_some() {
-                        self.losses.omit("cache_control");
+                        self.parts.losses.omit("cache_control");
                     }
                     content.push(PartOut::OutputText {
                         text: Cow::Borrowed(&text.text),
@@ -141,16 +139,16 @@ impl<'a> Writer<'a, '_> {
                     self.items.push(item);
                 }
                 Block::ToolCall(_) | Block::ServerToolResult(_) => {
-                    self.losses.name("server_tool_use");
+                    self.parts.losses.name("server_tool_use");
                 }
                 Block::Foreign(foreign) => match plain::compaction(foreign) {
                     Some(note) => content.push(PartOut::OutputText {
                         text: Cow::Owned(note),
                         annotations: &[],
                     }),
-                    None => self.losses.name("assistant_content"),
+                    None => self.parts.losses.name("assistant_content"),
                 },
-                _ => self.losses.name("assistant_content"),
+                _ => self.parts.losses.name("assistant_content"),
             }
         }
         self.said(&mut content);
@@ -170,10 +168,10 @@ impl<'a> Writer<'a, '_> {
     fn reasoning(&mut self, reasoning: &'a Reasoning, followed: bool) {
         let opaque = reasoning.opaque.as_ref();
         let ours = |opaque: &&Opaque| {
-            followed && opaque.vendor == Vendor::Openai && opaque.is_for(self.target)
+            followed && opaque.vendor == Vendor::Openai && opaque.is_for(self.parts.target)
         };
         let Some(opaque) = opaque.filter(ours) else {
-            self.losses.omit("thinking");
+            self.parts.losses.omit("thinking");
             return;
         };
         self.items.push(ItemOut::Reasoning {
@@ -191,10 +189,10 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn call(&self, call: &'a ToolCall) -> ItemOut<'a> {
-        let call_id = names::tool_id(&call.id, self.target.quirks.tool_ids);
+        let call_id = names::tool_id(&call.id, self.parts.target.quirks.tool_ids);
         let name = names::tool_name(call.namespace.as_deref(), &call.name);
         match call.kind {
-            CallKind::Freeform if self.target.takes_freeform() => ItemOut::CustomToolCall {
+            CallKind::Freeform if self.parts.target.takes_freeform() => ItemOut::CustomToolCall {
                 call_id,
                 name,
                 input: &call.args.raw,
@@ -215,12 +213,13 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn result(&mut self, answer: &Answer<'a>) -> Result<(), RequestFault> {
-        let call_id = names::tool_id(&answer.call.id, self.target.quirks.tool_ids);
+        let call_id = names::tool_id(&answer.call.id, self.parts.target.quirks.tool_ids);
         let output = match answer.result {
-            Some(result) => self.output(result)?,
+            Some(result) => self.parts.output(result)?,
             None => OutputOut::Text(INTERRUPTED.to_owned()),
         };
-        let is_freeform = answer.call.kind == CallKind::Freeform && self.target.takes_freeform();
+        let is_freeform =
+            answer.call.kind == CallKind::Freeform && self.parts.target.takes_freeform();
         self.items.push(if is_freeform {
             ItemOut::CustomToolCallOutput { call_id, output }
         } else {
@@ -277,16 +276,3 @@ fn keep_last_breakpoints(items: &mut [ItemOut<'_>]) {
 
 /// Breakpoints that OpenAI takes.
 const MOST_BREAKPOINTS: usize = 4;
-
-/// A part of plain text.
-pub const fn input_text(text: Cow<'_, str>) -> PartOut<'_> {
-    PartOut::InputText {
-        text,
-        prompt_cache_breakpoint: None,
-    }
-}
-
-/// Whether the target understands cache breakpoints.
-pub fn takes_breakpoints(target: &Target<'_>) -> bool {
-    target.capabilities.traits.has(Traits::BREAKPOINTS) && target.quirks.openai_fields
-}

@@ -1,0 +1,75 @@
+//! What answers of Gemini say, whole or streamed: why the model stopped, what was used, calls without an id.
+use serde_json::value::RawValue;
+
+use super::error;
+use crate::protocol::Dialect;
+use crate::protocol::error::WireError;
+use crate::protocol::hub::block::Foreign;
+use crate::protocol::hub::digest::digest;
+use crate::protocol::hub::response::{Refusal, Spent, Stop};
+use crate::protocol::hub::stated::GeminiUsage;
+use crate::protocol::hub::usage::Stated;
+
+/// Why the model stopped: a reason, a failure, or `None` while it has not.
+pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, WireError>> {
+    let word = reason.to_ascii_uppercase();
+    Some(match word.as_str() {
+        "" | "NULL" | "FINISH_REASON_UNSPECIFIED" => return None,
+        "MAX_TOKENS" | "LENGTH" | "CONTINUATION" => Ok(Stop::MaxTokens),
+        "SAFETY"
+        | "PROHIBITED_CONTENT"
+        | "BLOCKLIST"
+        | "SPII"
+        | "RECITATION"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "LANGUAGE"
+        | "MODEL_ARMOR"
+        | "ESCALATION"
+        | "PUP_LIMITED_DISABLED" => Ok(Stop::Refusal(Refusal {
+            category: Some(reason.to_ascii_lowercase()),
+            explanation: message.map(str::to_owned),
+        })),
+        "TOO_MANY_TOOL_CALLS" => Ok(Stop::Pause),
+        "MALFORMED_FUNCTION_CALL"
+        | "MALFORMED_RESPONSE"
+        | "UNEXPECTED_TOOL_CALL"
+        | "MISSING_THOUGHT_SIGNATURE"
+        | "OTHER"
+        | "NO_IMAGE"
+        | "IMAGE_OTHER" => Err(error::of_finish(reason, message)),
+        // `STOP`, and whatever is invented next: the content is there.
+        _ => Ok(Stop::End),
+    })
+}
+
+/// What was used.
+pub(super) fn spent(usage: GeminiUsage, searches: u64) -> Spent {
+    let stated = Stated::from(usage);
+    Spent {
+        usage: stated.usage,
+        extras: stated.extras,
+        web_searches: searches,
+        tier: None,
+    }
+}
+
+/// An id for a call that has none: the same for the same call, wherever the conversation goes on.
+pub(super) fn made_id(place: &str, name: &str, args: &str) -> String {
+    format!(
+        "call_{}",
+        digest(&format!("{place}:{name}:{args}"), ID_DIGITS)
+    )
+}
+
+const ID_DIGITS: usize = 24;
+
+/// What only Gemini knows.
+pub(super) fn foreign(kind: &str, raw: &RawValue) -> Foreign {
+    Foreign {
+        dialect: Dialect::Gemini,
+        kind: kind.to_owned(),
+        raw: raw.to_owned(),
+    }
+}
