@@ -1,5 +1,6 @@
 //! A plain record of what happened to one request; telemetry, pool and limits read it.
 mod cause;
+mod failure;
 mod limit;
 mod trace;
 
@@ -10,6 +11,7 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
 
 pub use cause::Cause;
+pub use failure::{Aside, Effect, FailureClass, Next};
 pub use limit::{Limit, Scope, Span, Unit};
 pub use trace::Trace;
 
@@ -197,76 +199,6 @@ impl End {
             Self::Refused => "refused",
             Self::Drained => "drained",
             Self::Timeout => "timeout",
-        }
-    }
-}
-
-/// Why an attempt failed: decides what is benched, for how long, and whether another account may be tried.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum FailureClass {
-    /// The account's credential was refused.
-    Auth,
-    /// The client closed.
-    ClientGone,
-    /// The request itself is at fault.
-    ClientFault,
-    /// The request does not fit the model's context window.
-    ContextLength,
-    /// The provider is overloaded, whoever asks.
-    Overloaded,
-    /// A spent quota or budget at the provider.
-    Quota,
-    /// The provider failed.
-    ServerError,
-    /// No response head in time.
-    Slow,
-    /// A rate limit that says when it ends.
-    Throttled,
-    /// A rate limit that says nothing.
-    ThrottledBlind,
-    /// No connection, or it broke before a response head.
-    Transport,
-    /// The answer broke off.
-    Truncated,
-}
-
-impl FailureClass {
-    /// Every class, for registering metrics.
-    pub const ALL: [Self; 12] = [
-        Self::Auth,
-        Self::ClientGone,
-        Self::ClientFault,
-        Self::ContextLength,
-        Self::Overloaded,
-        Self::Quota,
-        Self::ServerError,
-        Self::Slow,
-        Self::Throttled,
-        Self::ThrottledBlind,
-        Self::Transport,
-        Self::Truncated,
-    ];
-
-    /// Whether the client can mend it, and nobody else: it sees the upstream's own words.
-    pub const fn is_the_clients(self) -> bool {
-        matches!(self, Self::ClientFault | Self::ContextLength)
-    }
-
-    /// The name in metrics, logs and docs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::ClientGone => "client_gone",
-            Self::ClientFault => "client_fault",
-            Self::ContextLength => "context_length",
-            Self::Overloaded => "overloaded",
-            Self::Quota => "quota",
-            Self::ServerError => "server_error",
-            Self::Slow => "slow",
-            Self::Throttled => "throttled",
-            Self::ThrottledBlind => "throttled_blind",
-            Self::Transport => "transport",
-            Self::Truncated => "truncated",
         }
     }
 }

@@ -9,7 +9,6 @@ use http::header::{ALLOW, RETRY_AFTER};
 
 use super::path;
 use super::verdict::{self, Answer};
-pub use super::words::failure_kind;
 use super::words::{exhausted, upstream_failed, whole_seconds};
 use crate::limits;
 use crate::outcome::{End, FailureClass, Limit, Scope};
@@ -243,9 +242,7 @@ impl Refusal {
             }
             Self::Draining | Self::MemoryFull | Self::Overloaded => ErrorKind::Overloaded,
             Self::Drained => ErrorKind::Unavailable,
-            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => {
-                failure_kind(*class)
-            }
+            Self::Exhausted { class, .. } | Self::UpstreamFailed { class, .. } => class.kind(),
         }
     }
 

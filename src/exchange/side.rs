@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::path::Path;
-use crate::outcome::{Cause, FailureClass};
+use crate::outcome::{Aside, Cause, FailureClass};
 use crate::pool::{Failure, Scope};
 use crate::protocol::Dialect;
 
@@ -57,18 +57,6 @@ impl Side {
             FailureClass::Auth if failure.scope == Scope::Account && !failure.is_named => {
                 failure.scope = Scope::AccountModel;
             }
-            FailureClass::Auth => {}
-            FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
-                failure.scope = Scope::AccountModel
-            }
-            FailureClass::Overloaded => {
-                failure.class = FailureClass::ThrottledBlind;
-                failure.scope = Scope::AccountModel;
-            }
-            FailureClass::ServerError | FailureClass::Slow | FailureClass::Truncated => {
-                failure.class = FailureClass::ServerError;
-                failure.scope = Scope::Nothing;
-            }
             // A connection that came about and broke may have broken over what was sent.
             FailureClass::Transport
                 if matches!(failure.cause, Some(Cause::Reset | Cause::BrokeOff)) =>
@@ -76,10 +64,18 @@ impl Side {
                 failure.class = FailureClass::ServerError;
                 failure.scope = Scope::Nothing;
             }
-            FailureClass::ClientFault
-            | FailureClass::ClientGone
-            | FailureClass::ContextLength
-            | FailureClass::Transport => {}
+            class => match class.aside() {
+                Aside::Same => {}
+                Aside::Limited => failure.scope = Scope::AccountModel,
+                Aside::LimitedBlind => {
+                    failure.class = FailureClass::ThrottledBlind;
+                    failure.scope = Scope::AccountModel;
+                }
+                Aside::Nobody => {
+                    failure.class = FailureClass::ServerError;
+                    failure.scope = Scope::Nothing;
+                }
+            },
         }
         failure
     }

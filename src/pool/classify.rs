@@ -10,7 +10,7 @@ use super::evidence::Evidence;
 use super::fault::Fault;
 use super::hints;
 use super::quota;
-use crate::outcome::{Cause, FailureClass};
+use crate::outcome::{Cause, FailureClass, Next};
 use crate::protocol::Dialect;
 use crate::protocol::error::{ErrorKind, ParsedError, Told, WireError};
 
@@ -57,23 +57,6 @@ pub enum Scope {
     Endpoint,
     /// Nothing: the request is at fault, or the client left.
     Nothing,
-}
-
-/// Where the request may go after a failure, as long as nothing has been sent to the client.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Next {
-    /// Another account, at once.
-    Elsewhere,
-    /// Another account, but only once for this class in one request.
-    ElsewhereOnce,
-    /// Another provider; when there is none, one more try in place after the backoff.
-    ElsewhereOrInPlace,
-    /// Anywhere, the same account included, but only once in one request: the model failed by chance, nobody is out.
-    InPlaceOnce,
-    /// Only the pool's declared fallback: every account here would say the same.
-    Fallback,
-    /// Nowhere.
-    Stop,
 }
 
 /// What an upstream said beside the kind of its error.
@@ -145,36 +128,20 @@ impl Failure {
         match self.class {
             // Only another account's word tells whether the client's words are repeated, or happen to be true.
             FailureClass::ClientFault if self.is_echo => Next::ElsewhereOnce,
-            FailureClass::ClientFault | FailureClass::ClientGone | FailureClass::Truncated => {
-                Next::Stop
-            }
-            FailureClass::ContextLength => Next::Fallback,
-            FailureClass::Overloaded => Next::ElsewhereOrInPlace,
-            FailureClass::Slow => Next::ElsewhereOnce,
-            FailureClass::ServerError if matches!(self.scope, Scope::Nothing) => Next::InPlaceOnce,
-            FailureClass::Auth
-            | FailureClass::Quota
-            | FailureClass::ServerError
-            | FailureClass::Throttled
-            | FailureClass::ThrottledBlind
-            | FailureClass::Transport => Next::Elsewhere,
+            _ if self.is_the_models() => Next::InPlaceOnce,
+            class => class.next(),
         }
+    }
+
+    /// Whether the model failed by chance, and the server is well.
+    pub(super) const fn is_the_models(&self) -> bool {
+        matches!(self.class, FailureClass::ServerError) && matches!(self.scope, Scope::Nothing)
     }
 
     /// Whether it is only soft evidence: it may have been chance, and nothing says how long it lasts.
     pub(super) fn is_soft(&self) -> bool {
         let by_phrase = self.doubt.is_some_and(|doubt| doubt.class != self.class);
-        self.retry_after.is_none()
-            && (by_phrase
-                || matches!(
-                    self.class,
-                    FailureClass::Overloaded
-                        | FailureClass::ServerError
-                        | FailureClass::Slow
-                        | FailureClass::ThrottledBlind
-                        | FailureClass::Transport
-                        | FailureClass::Truncated
-                ))
+        self.retry_after.is_none() && (by_phrase || self.class.is_soft())
     }
 
     /// What it amounts to, once it is known which phrases the client wrote.

@@ -19,38 +19,12 @@ impl Evidence {
         if let Some(cause) = self.cause {
             return cause.hint();
         }
-        match self.class {
-            FailureClass::Auth => {
-                "the upstream refuses the credential; check the account's key and what it may use"
-            }
-            FailureClass::Quota => {
-                "the upstream says that the quota is spent; look at the plan and the balance there"
-            }
-            FailureClass::Throttled | FailureClass::ThrottledBlind => {
-                "the upstream limits the rate; lower the account's `limits` or add accounts"
-            }
-            FailureClass::Overloaded => "the upstream is overloaded; add another provider",
-            FailureClass::ClientFault
-            | FailureClass::ClientGone
-            | FailureClass::ContextLength
-            | FailureClass::ServerError
-            | FailureClass::Slow
-            | FailureClass::Transport
-            | FailureClass::Truncated => "the upstream failed; look at its own status",
-        }
+        self.class.hint()
     }
 
     /// Whether an operator has to mend it: limits and overload pass by themselves, and come often.
     const fn is_alarming(self) -> bool {
-        !matches!(
-            self.class,
-            FailureClass::ClientFault
-                | FailureClass::ClientGone
-                | FailureClass::ContextLength
-                | FailureClass::Overloaded
-                | FailureClass::Throttled
-                | FailureClass::ThrottledBlind
-        )
+        self.class.is_alarming()
     }
 }
 

@@ -10,7 +10,7 @@ use super::live::{AccountLive, EndpointLive};
 use super::passage::Pass;
 use super::quota;
 use super::state::Passes;
-use crate::outcome::{Cause, FailureClass};
+use crate::outcome::{Cause, Effect, FailureClass};
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
 ///
@@ -143,36 +143,30 @@ impl Lease {
             return;
         }
         self.tell(failure, now);
-        match failure.class {
+        match failure.class.effect() {
             // What is known already must not last longer for having been asked about.
             _ if self.spared && failure.is_soft() && failure.scope != Scope::Nothing => {}
             _ if failure.scope == Scope::Credential => self.bench_credential(failure, now),
-            FailureClass::ClientGone => {}
-            FailureClass::ClientFault | FailureClass::ContextLength => self.is_well(),
+            Effect::Nothing => {}
+            Effect::Well => self.is_well(),
             // The model spoilt its answer.
-            FailureClass::ServerError if failure.scope == Scope::Nothing => self.is_well(),
-            FailureClass::Auth
-            | FailureClass::Quota
-            | FailureClass::Throttled
-            | FailureClass::ThrottledBlind => {
+            Effect::Strike if failure.is_the_models() => self.is_well(),
+            Effect::Bench => {
                 self.endpoint_is_well();
                 self.bench_account(failure, now, draw);
             }
             // It had begun to answer: one cut, not the end of every request to the endpoint.
-            FailureClass::Overloaded if !self.waits && failure.retry_after.is_none() => {
+            Effect::BackOff if !self.waits && failure.retry_after.is_none() => {
                 self.strike(failure, now, draw);
             }
-            FailureClass::Overloaded => {
+            Effect::BackOff => {
                 let mut gate = self.endpoint.gate();
                 gate.back_off(failure.evidence(), self.began, now, draw);
                 if let Some(wait) = failure.retry_after {
                     gate.bench(failure.evidence(), wait.min(OVERLOADED_LONGEST), now);
                 }
             }
-            FailureClass::ServerError
-            | FailureClass::Slow
-            | FailureClass::Transport
-            | FailureClass::Truncated => self.strike(failure, now, draw),
+            Effect::Strike => self.strike(failure, now, draw),
         }
         self.arrive();
     }

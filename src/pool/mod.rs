@@ -45,7 +45,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use classify::{Failure, Hints, Next, Scope, classify, classify_event, classify_transport};
+pub use crate::outcome::Next;
+pub use classify::{Failure, Hints, Scope, classify, classify_event, classify_transport};
 pub use exhausted::{AccountLimit, Excluded, Exhausted, Verdict};
 pub use explain::{Considered, Used};
 pub use fault::Fault;
