@@ -170,6 +170,14 @@ const MAX_PARAMETERS: usize = 5;
 /// Fields that other files of their room may touch. A type's state is private to its file; this number only shrinks.
 const SHARED_FIELDS: usize = 79;
 
+/// Rooms whose public fields each have a comment.
+const SAYING_FIELDS: &[&str] = &[
+    "src/config/settings",
+    "src/limits",
+    "src/outcome",
+    "src/pricing",
+];
+
 /// What a finished file does not contain. Compared token by token, so spacing does not matter.
 const UNFINISHED: &[&str] = &[
     "todo!",
@@ -223,6 +231,17 @@ fn state_is_private_to_its_file() {
         SHARED_FIELDS < shared + 10,
         "only {shared} fields are open to other files: take the number down"
     );
+}
+
+/// What an operator or another room reads off a field stands there: unit, bounds, default, the setting that it comes from.
+#[test]
+fn public_fields_say_what_they_hold() {
+    let mut files: Vec<PathBuf> = SAYING_FIELDS
+        .iter()
+        .flat_map(|place| rust_files(place))
+        .collect();
+    files.push("src/outcome.rs".into());
+    verdict(&over(&files, |_, text| unsaid_fields(text)));
 }
 
 #[test]
@@ -324,6 +343,28 @@ fn imports(module: &[String], text: &str) -> Vec<String> {
         }
     }
     faults.dedup();
+    faults
+}
+
+/// Public fields without a comment.
+fn unsaid_fields(text: &str) -> Vec<String> {
+    let code = &text[..text.len() - tests_of(Path::new("src/x.rs"), text).len()];
+    let mut faults = Vec::new();
+    let mut before = "";
+    for line in code.lines() {
+        let field = line
+            .strip_prefix("    pub ")
+            .and_then(|rest| rest.split_once(": "))
+            .map(|(name, _)| name);
+        if let Some(name) = field.filter(|name| !name.contains(['(', ' ']))
+            && !before.starts_with("    ///")
+        {
+            faults.push(format!("`{name}` does not say what it holds"));
+        }
+        if !line.trim_start().starts_with("#[") {
+            before = line;
+        }
+    }
     faults
 }
 
@@ -704,6 +745,16 @@ mod rules_can_fail {
             budget(Path::new("src/pricing/prices.rs"), &long),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn fields_without_a_comment_are_faults() {
+        let bare =
+            "pub struct A {\n    /// Bytes.\n    pub a: u8,\n    pub b: u8,\n    c: u8,\n}\n";
+        assert_eq!(unsaid_fields(bare).len(), 1);
+        let said =
+            "    /// Seconds.\n    #[serde(default)]\n    pub a: u8,\n    pub fn f(a: u8) {}\n";
+        assert_eq!(unsaid_fields(said), Vec::<String>::new());
     }
 
     #[test]

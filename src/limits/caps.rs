@@ -66,15 +66,20 @@ impl From<&ClientLimits> for Caps {
 /// Whose limits a request is under: the position of its key, and that of its project if it has one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Whom {
+    /// Position of the key in the configuration.
     pub key: usize,
+    /// Position of the project in the configuration; `None` = it is for none.
     pub project: Option<usize>,
 }
 
 /// Everybody who has limits of their own, by position.
 #[derive(Clone, Debug, Default)]
 pub struct Everybody {
+    /// In the order of the configuration; callers without a key come last.
     pub keys: Vec<Subject>,
+    /// In the order of the configuration.
     pub groups: Vec<Subject>,
+    /// In the order of the configuration.
     pub projects: Vec<Subject>,
     /// Of all together.
     pub global: Caps,
@@ -83,7 +88,9 @@ pub struct Everybody {
 /// A key, a group or a project with its caps.
 #[derive(Clone, Debug)]
 pub struct Subject {
+    /// As in the configuration.
     pub name: Arc<str>,
+    /// How far its limits go.
     pub caps: Caps,
     /// For a key: the position of its group.
     pub group: Option<usize>,
@@ -112,6 +119,7 @@ impl Estimate {
 /// What a request has used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Used {
+    /// Tokens, by kind.
     pub usage: Usage,
     /// Billionths of a dollar.
     pub nano_usd: u64,

@@ -12,15 +12,19 @@ use super::{Limits, Scope, Totals};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Handed {
+    /// The word of [`Scope`](crate::outcome::Scope).
     pub scope: String,
+    /// Of the key, group or project.
     pub name: Arc<str>,
     /// As [`Totals::figures`].
     pub day: [u64; 8],
+    /// The same of this month.
     pub month: [u64; 8],
     /// Requests and tokens of the last minute; in the first message only.
     pub minute: (u64, u64),
     /// Requests that the ending process still serves, and what is set aside for them by unit.
     pub in_flight: u32,
+    /// What running requests have reserved: requests, tokens, billionths of a dollar.
     pub reserved: [u64; 3],
 }
 

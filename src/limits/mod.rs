@@ -52,21 +52,30 @@ pub struct Limits {
 /// What a key or a group has used and what is left, for `GET /v1/usage`.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// Whose limits they are.
     pub scope: Scope,
+    /// Of the key, group or project.
     pub name: Arc<str>,
+    /// What was used today, in `timezone`.
     pub day: Totals,
+    /// What was used this month, in `timezone`.
     pub month: Totals,
+    /// How each configured limit stands.
     pub standings: Vec<Standing>,
 }
 
 /// How much of one budget in USD is used, wherever.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
+    /// Whose budget it is.
     pub scope: Scope,
     /// Of the key, group or project; empty for everyone's.
     pub name: Arc<str>,
+    /// Per day or per month.
     pub limit: Limit,
+    /// US dollars spent in it so far.
     pub used_usd: f64,
+    /// US dollars that may be spent in it.
     pub cap_usd: f64,
 }
 

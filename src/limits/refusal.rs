@@ -10,10 +10,13 @@ pub use crate::outcome::{Limit, Scope};
 /// A request that a limit keeps out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
+    /// Whose limit it is.
     pub scope: Scope,
     /// Of the key or group; empty for everyone's.
     pub name: Arc<str>,
+    /// Which limit it is.
     pub limit: Limit,
+    /// How far it goes: requests, tokens or US dollars.
     pub cap: f64,
     /// What is left of it beside what is reserved for requests in flight.
     pub left: f64,
@@ -60,9 +63,13 @@ impl fmt::Display for Refusal {
 /// How one limit stands, for `GET /v1/usage` and rate-limit headers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
+    /// Which limit it is.
     pub limit: Limit,
+    /// How far it goes: requests, tokens or US dollars.
     pub cap: f64,
+    /// What counts against it now, in the same unit.
     pub used: f64,
+    /// What is left of it, in the same unit; 0 = nothing.
     pub remaining: f64,
     /// When nothing of `used` counts any more.
     pub resets_in: Duration,

@@ -24,8 +24,11 @@ pub struct Elsewhere {
 /// What this process used, for other processes to learn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Own {
+    /// Whose use it is.
     pub scope: Scope,
+    /// Of the key, group or project.
     pub name: Arc<str>,
+    /// What it used today and this month.
     pub windows: Windows,
     /// Since the process began: a figure that is 0 here was never anything else.
     pub ever: Totals,

@@ -14,7 +14,9 @@ use crate::protocol::hub::usage::Usage;
 /// Requests, tokens by kind and money.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Totals {
+    /// Requests that are over.
     pub requests: u64,
+    /// Tokens, by kind.
     pub usage: Usage,
     /// In billionths of a dollar: sums of small amounts stay exact.
     pub nano_usd: u64,
@@ -113,7 +115,9 @@ impl Totals {
 /// The totals of the current day and month.
 #[derive(Clone, Debug, Default)]
 pub struct Spend {
+    /// Since midnight of the time zone.
     pub day: Totals,
+    /// Since the first of the month.
     pub month: Totals,
     /// When they end; `None` before the first use.
     ends: Option<Ends>,
@@ -219,7 +223,9 @@ const NANO: f64 = 1e9;
 /// The totals of the current day and of the current month.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Windows {
+    /// Since midnight of the time zone.
     pub day: Totals,
+    /// Since the first of the month.
     pub month: Totals,
 }
 

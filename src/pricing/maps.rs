@@ -18,9 +18,11 @@ pub enum Map {
 /// How a price differs from the one that is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
+    /// The name in the map.
     pub model: String,
     /// `None` = no price was known.
     pub known: Option<Rates>,
+    /// US dollars per million tokens, as the map says.
     pub listed: Rates,
 }
 

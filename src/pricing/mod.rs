@@ -36,11 +36,13 @@ pub struct PriceTable {
 pub struct Quote<'a> {
     /// The id in the built-in table, or the pattern in the configuration.
     pub model: &'a str,
+    /// US dollars per million tokens.
     pub rates: Rates,
     /// What a request with a longer prompt pays instead.
     pub long: Option<Long>,
     /// What sound and pictures cost.
     pub media: MediaRates,
+    /// What else its vendor bills, and how.
     pub terms: &'static Terms,
     /// Where the price comes from, for people.
     pub source: &'static str,

@@ -91,7 +91,9 @@ pub struct Terms {
 /// USD for each call of a tool that the vendor runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fees {
+    /// For a search of the web.
     pub web_search: f64,
+    /// For a search of files.
     pub file_search: f64,
     /// For a container in which code runs.
     pub code_session: f64,
@@ -273,8 +275,11 @@ impl Terms {
 pub struct MediaRates {
     /// `None` = as text.
     pub audio_input: Option<f64>,
+    /// US dollars per million tokens of pictures in the prompt; `None` = as text.
     pub image_input: Option<f64>,
+    /// US dollars per million tokens of sound in the answer; `None` = as text.
     pub audio_output: Option<f64>,
+    /// US dollars per million tokens of pictures in the answer; `None` = as text.
     pub image_output: Option<f64>,
 }
 
@@ -332,11 +337,17 @@ impl MediaRates {
 /// One price and the models that have it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
+    /// Its names, exactly.
     pub ids: &'static [&'static str],
+    /// US dollars per million tokens.
     pub rates: Rates,
+    /// What prompts above a length cost; `None` = the same.
     pub long: Option<Long>,
+    /// What is no text costs.
     pub media: MediaRates,
+    /// What else its vendor bills, and how.
     pub terms: &'static Terms,
+    /// The page that says so.
     pub source: &'static str,
 }
 

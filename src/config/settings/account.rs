@@ -15,15 +15,19 @@ use crate::protocol::hub::target::PromptCache;
 /// A credential at an upstream, and where that is.
 #[derive(Debug)]
 pub struct Account {
+    /// `accounts[].name`: unique, the label in metrics and logs.
     pub name: Arc<str>,
     /// Position in [`Config::accounts`](super::Config::accounts).
     pub index: usize,
+    /// `accounts[].provider`: the preset that the rest of the account starts from.
     pub provider: &'static Provider,
     /// What it speaks, preferred first; never empty. `openai` speaks Responses and Chat.
     pub dialects: Vec<Dialect>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
+    /// How requests carry the credential; default: as the provider wants it.
     pub auth: Auth,
+    /// `accounts[].key`; `None` = the upstream wants none, or gets access tokens.
     pub key: Option<Secret>,
     /// Where access tokens come from; then there is no `key`.
     pub oauth2: Option<OAuth2>,
@@ -35,15 +39,21 @@ pub struct Account {
     pub weight: u32,
     /// Lower is preferred.
     pub priority: i32,
+    /// `accounts[].models`: what it serves, and under which names; default: everything.
     pub models: Models,
+    /// `accounts[].limits`: what is asked of it at most; default: no limits.
     pub limits: AccountLimits,
+    /// `accounts[].egress`: the proxy on the way to it; `None` = a direct connection.
     pub egress: Option<Egress>,
+    /// `accounts[].timeouts`, with the defaults of each.
     pub timeouts: Timeouts,
+    /// `accounts[].health_check`; `None` = only requests show whether it is well.
     pub health_check: Option<HealthCheck>,
     /// Whether conversations without a cache marker get their own when they are translated for Anthropic.
     pub prompt_cache: PromptCache,
     /// Whether Chat streams are asked for their usage where the client did not ask.
     pub stream_usage: StreamUsage,
+    /// `accounts[].project`: the project of requests that name none; `None` = no label.
     pub project: Option<Arc<str>>,
 }
 
@@ -65,6 +75,7 @@ pub struct Models {
 
 #[derive(Clone, Debug)]
 pub struct ModelEntry {
+    /// The client's names that it is for.
     pub glob: Glob,
     /// The upstream's name for it; `None` = as asked.
     pub upstream: Option<Arc<str>>,
@@ -86,15 +97,21 @@ impl Models {
 /// `None` = no limit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AccountLimits {
+    /// Requests at once, 1 to 1,000,000; `None` = no limit.
     pub concurrency: Option<u32>,
+    /// Requests in any 60 s, at least 1; `None` = no limit.
     pub rpm: Option<u32>,
+    /// Tokens in any 60 s, input and output, 1 to 10^12; `None` = no limit.
     pub tpm: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Timeouts {
+    /// Until a connection stands, TLS included; up to 5 min, default 5 s.
     pub connect: Duration,
+    /// From the request being sent to the head of the answer; up to 1 h, default 120 s.
     pub first_byte: Duration,
+    /// Silence within an answer; up to 1 h, default 90 s.
     pub idle: Duration,
     /// From the request being sent to the end of the answer. `None` = as long as it goes on.
     pub total: Option<Duration>,
@@ -102,6 +119,8 @@ pub struct Timeouts {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthCheck {
+    /// What is asked for with `GET`, from the root of the host; 2xx is well.
     pub path: String,
+    /// From one question to the next, 100 ms to 1 h; default 5 s.
     pub interval: Duration,
 }

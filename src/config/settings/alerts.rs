@@ -14,6 +14,7 @@ pub struct Webhook {
 /// The `alerts` section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alerts {
+    /// `alerts.webhook`: where they are posted.
     pub webhook: Webhook,
     /// Shares of a budget, ascending, each once; default 0.8 and 1.
     pub at: Vec<f64>,

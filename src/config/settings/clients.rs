@@ -8,16 +8,19 @@ use super::Glob;
 
 /// Who may call.
 pub struct ClientKey {
+    /// `keys[].name`: unique, the label in metrics and logs.
     pub name: Arc<str>,
     /// Position in [`Config::keys`](super::Config::keys).
     pub index: usize,
     /// SHA-256 of the key.
     pub digest: [u8; 32],
+    /// `keys[].group`: whose limits it shares; `None` = only its own.
     pub group: Option<Arc<str>>,
     /// Positions in [`Config::pools`](super::Config::pools); `None` = all.
     pub pools: Option<Vec<usize>>,
     /// `None` = all.
     pub models: Option<Vec<Glob>>,
+    /// `keys[].expires`: from then on it is refused; `None` = never.
     pub expires: Option<SystemTime>,
     /// Whether it gets the `x-weir-*` decision headers.
     pub debug: bool,
@@ -27,6 +30,7 @@ pub struct ClientKey {
     pub project: Option<Arc<str>>,
     /// What its requests may name; `None` = all of the configuration.
     pub projects: Option<Vec<Arc<str>>>,
+    /// `keys[].limits`: of this key alone.
     pub limits: ClientLimits,
 }
 
@@ -51,6 +55,7 @@ impl Debug for ClientKey {
 /// A group of keys.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// `groups[].name`: unique among groups.
     pub name: Arc<str>,
     /// Of its keys together.
     pub limits: ClientLimits,
@@ -59,6 +64,7 @@ pub struct Group {
 /// What requests are for, whoever makes them.
 #[derive(Clone, Debug)]
 pub struct Project {
+    /// `projects[].name`: unique among projects, the label in metrics and logs.
     pub name: Arc<str>,
     /// Of its requests together.
     pub limits: ClientLimits,
@@ -73,13 +79,16 @@ pub struct ClientLimits {
     pub tpm: Option<u64>,
     /// Requests at once.
     pub concurrency: Option<u32>,
+    /// US dollars per day of `timezone`, above 0, at most 10^9.
     pub usd_per_day: Option<f64>,
+    /// US dollars per calendar month of `timezone`, above 0, at most 10^9.
     pub usd_per_month: Option<f64>,
 }
 
 /// The file that remembers what clients used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ledger {
+    /// `ledger.path`: the file; made where it does not exist.
     pub path: PathBuf,
     /// Bytes above which it is written anew, shorter.
     pub max_size: u64,

@@ -21,25 +21,35 @@ pub struct Config {
     pub hash: String,
     /// Things that work but deserve a word: inline secrets, say. Printed by `weir check` and logged at load.
     pub warnings: Vec<Diagnostic>,
+    /// `listen`: where clients connect; at least one.
     pub listen: Vec<Listener>,
+    /// `admin`; `None` = there is no admin plane.
     pub admin: Option<Admin>,
+    /// `admin.console`: on where there is an admin plane.
     pub console: Console,
+    /// `server`, with the defaults of each field.
     pub server: Server,
     /// In the order of the file; [`Account::index`] is the position here.
     pub accounts: Vec<Arc<Account>>,
     /// In the order of the file; never empty: without `pools` there is one named `default` with every account.
     pub pools: Vec<Pool>,
+    /// `routes`, in the order of the file: the first that matches decides.
     pub routes: Vec<Route>,
+    /// `keys`, in the order of the file; [`ClientKey::index`] is the position here.
     pub keys: Vec<Arc<ClientKey>>,
+    /// `groups`, in the order of the file.
     pub groups: Vec<Group>,
     /// Of all clients together.
     pub limits: ClientLimits,
     /// Where days and months begin.
     pub timezone: TimeZone,
+    /// `ledger`; `None` = what was used is forgotten at the end of the process.
     pub ledger: Option<Ledger>,
     /// Who is told of budgets that come near their end.
     pub alerts: Option<Alerts>,
+    /// `rewrites`, in the order in which they apply.
     pub rewrites: Vec<Rewrite>,
+    /// `prometheus`: where the use of other hosts is read; `None` = each host counts by itself.
     pub prometheus: Option<Prometheus>,
     /// Where traces are exported to; `None` = nowhere.
     pub trace: Option<Trace>,
@@ -47,13 +57,19 @@ pub struct Config {
     pub anonymous: bool,
     /// Whether the holder of a key has a page of its own, at `/me`.
     pub me: bool,
+    /// `prices`: before the built-in table, in the order of the file.
     pub prices: Vec<Price>,
+    /// `capabilities`: before the built-in table, in the order of the file.
     pub capabilities: Vec<ModelCapabilities>,
+    /// `retry`, with the defaults of each field.
     pub retry: Retry,
+    /// `keepalive`, with the defaults of each field.
     pub keepalive: Keepalive,
     /// What is kept of translated answers; `None` = nothing.
     pub responses: Option<ResponseStore>,
+    /// `log`, with the defaults of each field.
     pub log: Log,
+    /// `websocket`, with the defaults of each field.
     pub websocket: WebSocket,
     /// The declared projects, then those whose name occurs in the configuration (accounts, keys and routes), which have no
     /// limits: the only values of that label.
@@ -64,12 +80,14 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The texts that it was made from, with their secrets masked; empty without an admin plane, which shows them.
     pub shown: Arc<[Shown]>,
+    /// What [`Config::is_same_as`] compares.
     pub fingerprint: Fingerprint,
 }
 
 /// A file as it may be shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shown {
+    /// The path, as the configuration names it.
     pub file: String,
     /// With its secrets masked; `None` = it is no YAML, so that nobody knows where they are.
     pub text: Option<String>,

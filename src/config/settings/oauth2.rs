@@ -11,8 +11,11 @@ use crate::config::secret::Secret;
 pub struct OAuth2 {
     /// The token endpoint. Its `path` is all that follows the authority: path and query, as given.
     pub token_url: Endpoint,
+    /// What is shown for a token.
     pub grant: Grant,
+    /// What the token is to be good for; may be empty.
     pub scopes: Vec<String>,
+    /// Whom the token is for; `None` = it is not said.
     pub audience: Option<String>,
     /// Further members of the form, in the order of the file.
     pub params: Vec<(String, Secret)>,
@@ -32,7 +35,9 @@ pub enum Grant {
 /// A service account of Google's, out of the JSON file that its key comes in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceAccount {
+    /// Who signs: `client_email` of the file.
     pub email: String,
+    /// Which of its keys signs: `private_key_id` of the file.
     pub key_id: Option<String>,
     /// The private key, PEM.
     pub key: Secret,
@@ -60,9 +65,11 @@ impl ServiceAccount {
 /// How the client tells the token endpoint who it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Client {
+    /// `client_id`.
     pub id: Secret,
     /// `None` = a public client.
     pub secret: Option<Secret>,
+    /// How id and secret are shown; default: in the header.
     pub auth: ClientAuth,
 }
 

@@ -4,10 +4,13 @@ use std::sync::Arc;
 /// A set of accounts and how to choose among them.
 #[derive(Clone, Debug)]
 pub struct Pool {
+    /// `pools[].name`: unique, the label in metrics and logs.
     pub name: Arc<str>,
     /// Positions in [`Config::accounts`](super::Config::accounts), in declared order.
     pub accounts: Vec<usize>,
+    /// `pools[].select`: how one of its accounts is chosen; default by weight.
     pub select: Select,
+    /// `pools[].affinity`: what keeps a conversation at one account; default its session.
     pub affinity: AffinityBy,
     /// Position in [`Config::pools`](super::Config::pools); `compile` refuses cycles.
     pub fallback: Option<usize>,

@@ -26,8 +26,11 @@ pub struct Provider {
 /// Another dialect of a vendor, on another base URL.
 #[derive(Debug)]
 pub struct Other {
+    /// What is spoken there.
     pub dialect: Dialect,
+    /// Where it is, without the path of the API's calls.
     pub base_url: &'static str,
+    /// How requests carry the credential.
     pub auth: Auth,
 }
 

@@ -13,15 +13,19 @@ use crate::protocol::system::Addition;
 /// One rewrite: when it matches, and what it changes.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
+    /// `rewrites[].name`: unique, shown in `x-weir-rewrites` and the access log.
     pub name: Arc<str>,
     /// Any of them must hold; none = always.
     pub when: Vec<Condition>,
+    /// What is put before and behind the system text.
     pub system: Addition,
     /// Values are raw JSON.
     pub set: Vec<(Pointer, Bytes)>,
     /// Only where there is nothing.
     pub default: Vec<(Pointer, Bytes)>,
+    /// Numbers that are held between two bounds.
     pub clamp: Vec<(Pointer, Range)>,
+    /// Members of the body that are taken out.
     pub remove: Vec<Pointer>,
     /// Removed before others are set. No credential, nothing of the connection or of the body's framing.
     pub headers_removed: Vec<HeaderName>,
@@ -29,12 +33,14 @@ pub struct Rewrite {
     pub headers_set: Vec<(HeaderName, HeaderValue)>,
     /// How often the session id of a key changes.
     pub rotate: Option<Duration>,
+    /// In which pieces the text of a stream goes out; `None` = as it comes.
     pub regroup: Option<Unit>,
 }
 
 /// When a rewrite applies.
 #[derive(Clone, Debug)]
 pub struct Condition {
+    /// What has to hold of the request.
     pub when: When,
     /// A further condition: this leads to something in the body.
     pub body_has: Option<Pointer>,
@@ -43,7 +49,9 @@ pub struct Condition {
 /// The numbers that are let through, and how the bounds are written.
 #[derive(Clone, Debug)]
 pub struct Range {
+    /// The smallest value that passes, in the unit of the member.
     pub low: serde_json::Number,
+    /// The largest value that passes, in the unit of the member.
     pub high: serde_json::Number,
 }
 

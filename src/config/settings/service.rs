@@ -10,7 +10,9 @@ use crate::config::secret::Secret;
 /// One `listen` entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listener {
+    /// Where it listens: address and TCP port.
     pub addr: SocketAddr,
+    /// `None` = plain HTTP.
     pub tls: Option<TlsFiles>,
     /// What connections from `server.trusted_proxies` begin with.
     pub proxy_protocol: Option<ProxyProtocol>,
@@ -37,7 +39,9 @@ pub enum TlsVersion {
 /// Certificate chain and key, PEM, on disk.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFiles {
+    /// The chain of certificates, PEM, the server's own first.
     pub cert: PathBuf,
+    /// The private key, PEM.
     pub key: PathBuf,
     /// The oldest version that is spoken; default 1.2.
     pub min_version: TlsVersion,
@@ -70,10 +74,13 @@ pub struct ConnectionLimits {
 /// The `admin` section.
 #[derive(Clone, Debug)]
 pub struct Admin {
+    /// `admin.addr`: an address, or a socket in the file system; default a port of loopback.
     pub addr: AdminAddr,
+    /// `admin.token`: may do everything; `None` = only `tokens` do, and on loopback whoever reads needs none.
     pub token: Option<Secret>,
     /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
     pub hosts: Vec<String>,
+    /// `admin.tokens`: further tokens, each with a role.
     pub tokens: Vec<AdminToken>,
     /// Where changes are written down.
     pub audit: Option<PathBuf>,
@@ -84,9 +91,11 @@ pub struct Admin {
 /// Who may use the admin plane.
 #[derive(Clone)]
 pub struct AdminToken {
+    /// Unique; who did what, in the audit log.
     pub name: Arc<str>,
     /// Of the token.
     pub sha256: [u8; 32],
+    /// What it may do.
     pub role: Role,
 }
 
@@ -122,6 +131,7 @@ impl Role {
 /// The `console` section.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Console {
+    /// Whether pages are served; default true.
     pub enabled: bool,
     /// Requests kept in memory.
     pub recent: usize,
@@ -138,16 +148,23 @@ pub enum AdminAddr {
 pub struct Server {
     /// 0 = one per core.
     pub threads: usize,
+    /// Bytes of one request's body, 1 KiB to 1 GiB; default 32 MiB.
     pub max_body: usize,
     /// Bytes of request bodies held at once, in all. `None` = a quarter of the memory that the process may use.
     pub max_buffered: Option<usize>,
+    /// Requests at once, 1 to 1,000,000; default 10,000.
     pub max_concurrent_requests: usize,
     /// How long requests are still taken after `SIGTERM`, while `/readyz` says 503 already.
     pub drain_delay: Duration,
+    /// How long requests may still take after `drain_delay`, up to 24 h; default 10 min.
     pub drain_timeout: Duration,
+    /// Whose `x-forwarded-for` is believed; default nobody's.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How long clients may take, with the defaults of each field.
     pub client_timeouts: ClientTimeouts,
+    /// What one connection or address may take, with the defaults of each field.
     pub client_limits: ConnectionLimits,
+    /// Which pages of browsers may ask; `None` = none.
     pub cors: Option<Cors>,
 }
 
@@ -182,6 +199,7 @@ pub struct Retry {
     pub max_attempts: u32,
     /// Retries may add at most this share of the traffic of the last 10 s.
     pub budget: f64,
+    /// After this time of a request no further attempt is begun; up to 1 h, default 1 min.
     pub deadline: Duration,
 }
 
@@ -202,10 +220,13 @@ pub struct WebSocket {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Log {
+    /// Of Weir's own log; default JSON.
     pub format: LogFormat,
     /// error, warn, info, debug or trace.
     pub level: String,
+    /// Where access lines go; default standard output.
     pub access: AccessLog,
+    /// Whether bodies are logged, with credentials masked; default false.
     pub bodies: bool,
 }
 

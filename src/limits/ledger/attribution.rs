@@ -4,11 +4,15 @@ use std::sync::Arc;
 /// Who asked, for what, and who served. `None` where there is none or it is not known.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Attribution {
+    /// The name of the key.
     pub key: Arc<str>,
+    /// The group of the key, if it has one.
     pub group: Option<Arc<str>>,
+    /// What the request was for, if that is said.
     pub project: Option<Arc<str>>,
     /// The upstream's name.
     pub model: Option<Arc<str>>,
+    /// The account that served it; `None` = nobody did.
     pub account: Option<Arc<str>>,
 }
 

@@ -151,6 +151,7 @@ impl History {
 pub struct Row {
     /// One value for each dimension asked for; what has none is empty.
     pub names: Vec<String>,
+    /// What was used.
     pub totals: Totals,
 }
 

@@ -21,16 +21,22 @@ use crate::protocol::hub::usage::Usage;
 /// Whose a line is: the key, the group that it was in, and the project whose limits it was under.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Whose {
+    /// The name of the key.
     pub key: Arc<str>,
+    /// The group of the key, if it has one.
     pub group: Option<Arc<str>>,
+    /// The name of the project, if there is one.
     pub project: Option<Arc<str>>,
 }
 
 /// What `whose` used until `time`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
+    /// Whose use it is.
     pub whose: Whose,
+    /// Seconds since the epoch.
     pub time: u64,
+    /// What was used until `time`.
     pub totals: Totals,
 }
 
