@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke soak attack attack-smoke dist deb install test-clis test-clis-smoke
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -130,6 +130,9 @@ loadtest-smoke: ## the load test and the fault soak for a few seconds
 	PROFILE=dev loadtest/run.sh --smoke
 	$(CARGO) build --locked --workspace
 	target/debug/faults --weir target/debug/weir --duration 20s --warm-up 4s
+
+pgo: ## target/pgo/weir, optimised by a profile of the load test (a quarter of an hour)
+	scripts/pgo.sh
 
 soak: ## 20 minutes of failing upstreams under mixed load: is every answer whole, every token counted?
 	scripts/prerequisites.sh build

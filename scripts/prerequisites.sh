@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
 #
-#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz]      default: build
+#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz] [pgo]   default: build
 #
 # cmake (Pingora builds zlib-ng with it), Python, nginx and wrk come from apt-get, as root or through `sudo -n`; cmake
 # else from pip, into target/tools. Node comes from PyPI into target/tools where the machine has none or an older one than
@@ -21,7 +21,8 @@ main() {
       prometheus) need_prometheus ;;
       loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
       fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
-      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest or fuzz" >&2; exit 2 ;;
+      pgo) need_profdata ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest, fuzz or pgo" >&2; exit 2 ;;
     esac
   done
 }
@@ -115,6 +116,15 @@ need_prometheus() {
     [ -z "${CI:-}" ] || missing "Prometheus" "sudo apt-get install prometheus"
     say "no Prometheus: the stories that need a real one will be left out"
   }
+}
+
+# Profiles are read by the LLVM that wrote them: that of this rustc.
+need_profdata() {
+  local llvm
+  llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  PATH="$PATH:/usr/lib/llvm-$llvm/bin"
+  has llvm-profdata-"$llvm" || has llvm-profdata && llvm-profdata --version 2>/dev/null | grep -q "version $llvm\." ||
+    install_package "llvm-$llvm" || missing "llvm-profdata of LLVM $llvm" "sudo apt-get install llvm-$llvm"
 }
 
 # Debian's package, without what its installation would start.

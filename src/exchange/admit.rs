@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::extent::Extent;
+use super::landmarks::Landmarks;
 use super::operation::{Endpoint, ModelCall};
 use super::origin;
 use super::reading::{Prompt, Reading};
@@ -81,6 +82,11 @@ impl Admitted {
     /// Whether the prompt may carry pictures or documents as data; what is beside generation has no prompt.
     pub(super) fn holds_media(&self) -> bool {
         self.call.side.is_none() && self.extent.holds_media(&self.body, self.call.dialect)
+    }
+
+    /// What lies in its body.
+    pub(super) fn landmarks(&self) -> &Landmarks {
+        self.extent.landmarks(&self.body)
     }
 
     /// Whose limits it is under.

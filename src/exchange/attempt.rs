@@ -197,7 +197,7 @@ impl Attempt {
             let rewrites = &order.admitted.rewrites;
             rewrites.edit_headers(&order.gateway.config, headers);
             if let Some(Ok(value)) = trace.map(HeaderValue::try_from) {
-                headers.insert(HeaderName::from_static("traceparent"), value);
+                headers.insert(const { HeaderName::from_static("traceparent") }, value);
             }
         });
         let length = plan.sent.body.len();

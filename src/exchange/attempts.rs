@@ -280,8 +280,8 @@ impl Attempts {
 
     /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
     /// are asked for. `draw` is randomness.
-    pub fn sample(&self, draw: u64) -> Option<Sample> {
-        self.served.sample(&self.order, draw)
+    pub fn sample(&self, relaying: &Relaying, draw: u64) -> Option<Sample> {
+        self.served.sample(&self.order, relaying, draw)
     }
 
     /// The upstream refused something that Weir had added: it is asked again without, which is no attempt of its own.

@@ -13,7 +13,6 @@ pub(super) struct Bill {
     usage: Option<(Usage, UsageSource)>,
     extras: Extras,
     service_tier: Option<String>,
-    written: Written,
     /// What answers took that were thrown away, because the model spoilt them: the provider bills them all the same.
     spoilt: Option<Usage>,
     spoilt_usd: Option<f64>,
@@ -26,7 +25,8 @@ pub(super) struct Bill {
 /// What an answer says and shows of its use.
 pub(super) struct Evidence<'a> {
     pub stated: Option<(Stated, UsageSource)>,
-    pub written: Written,
+    /// What the model wrote, for where that is asked.
+    pub written: &'a dyn Fn() -> Written,
     pub service_tier: Option<&'a str>,
 }
 
@@ -41,20 +41,19 @@ impl Bill {
             written,
             service_tier,
         } = evidence;
-        self.written = written;
         self.service_tier = service_tier.map(str::to_owned);
         self.extras = stated.map_or_else(Extras::default, |(stated, _)| stated.extras);
         self.refused |= self.extras.refused;
         let stated = stated.map(|(stated, source)| (stated.usage, source));
         self.usage = Some(match stated {
             Some((usage, UsageSource::Reported))
-                if usage.output > 0 || written.is_empty() && usage.total() > 0 =>
+                if usage.output > 0 || written().is_empty() && usage.total() > 0 =>
             {
                 (usage, UsageSource::Reported)
             }
             // Some servers state zeros, or only what the prompt took, until they know.
             Some((usage, source)) if usage.prompt() > 0 => {
-                let guess = estimate(&written);
+                let guess = estimate(&written());
                 let source = match source {
                     UsageSource::Reported => UsageSource::Estimated,
                     other => other,
@@ -71,7 +70,7 @@ impl Bill {
                 };
                 (usage, source)
             }
-            _ => (estimate(&written), UsageSource::Estimated),
+            _ => (estimate(&written()), UsageSource::Estimated),
         });
     }
 
@@ -131,14 +130,14 @@ impl Bill {
         sum(usd, self.spoilt_usd)
     }
 
-    /// A text that the model wrote, and how many tokens it was; `None` where not all of it was seen.
-    pub(super) fn lesson(&self) -> Option<(Written, u64)> {
+    /// How many tokens this text was that the model wrote; `None` where not all of it was seen.
+    pub(super) fn lesson(&self, written: &Written) -> Option<u64> {
         let (usage, UsageSource::Reported) = self.usage? else {
             return None;
         };
-        let hidden = !self.written.reasoning().is_empty() && usage.reasoning == 0;
-        let all = !hidden && self.written.media() == 0 && !self.written.text().is_empty();
-        all.then_some((self.written, usage.output.saturating_sub(usage.reasoning)))
+        let hidden = !written.reasoning().is_empty() && usage.reasoning == 0;
+        let all = !hidden && written.media() == 0 && !written.text().is_empty();
+        all.then_some(usage.output.saturating_sub(usage.reasoning))
     }
 }
 
@@ -206,7 +205,7 @@ mod tests {
         let mut bill = Bill::default();
         let evidence = Evidence {
             stated,
-            written,
+            written: &|| written,
             service_tier: None,
         };
         bill.note(evidence, |_| GUESS);
@@ -240,7 +239,7 @@ mod tests {
         bill.close();
         let evidence = Evidence {
             stated: Some((stated(1, 1), UsageSource::Reported)),
-            written: Written::default(),
+            written: &Written::default,
             service_tier: None,
         };
         bill.note(evidence, |_| GUESS);
@@ -263,11 +262,11 @@ mod tests {
                     },
                     UsageSource::Reported,
                 )),
-                written,
+                written: &|| written,
                 service_tier: None,
             };
             bill.note(evidence, |_| GUESS);
-            bill.lesson().map(|(_, tokens)| tokens)
+            bill.lesson(&written)
         };
         assert_eq!(note(written, GUESS), Some(35));
         written.think("a thought");

@@ -32,7 +32,7 @@ use crate::outcome::FailureClass;
 use crate::pool::{Pick, Want};
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Pieces};
-use crate::protocol::translate::{self, count};
+use crate::protocol::translate::count;
 
 /// What is known of a count so far.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ fn asking(order: &Order, served: &mut Served, pick: Pick, moment: Moment) -> Opt
     if tokens.is_missing(&pick.account.name, &pick.model, now) {
         return None;
     }
-    let foreign = order.gateway.mixed && translate::holds_envelope(&order.admitted.body);
+    let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
     let (body, headers) = if upstream == own && !foreign {
         (as_asked(&order.admitted, &pick), None)
     } else {
@@ -173,7 +173,7 @@ fn estimate(order: &Order, served: &Served, account: &Account, model: &Arc<str>)
 
 /// Tells where a count comes from.
 pub(super) fn mark(headers: &mut HeaderMap, source: &'static str) {
-    let name = HeaderName::from_static("x-weir-token-count");
+    let name = const { HeaderName::from_static("x-weir-token-count") };
     headers.insert(name, HeaderValue::from_static(source));
 }
 

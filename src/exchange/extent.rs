@@ -1,16 +1,16 @@
-//! How large a prompt is, told from a sample of its bytes: one look for the limits, the bill and what is learnt of it.
+//! What is known of a body without reading it: how large its prompt is, told from a sample of its bytes, and what lies in it. One
+//! look for routes, limits, the bill and what is learnt of it.
 use std::sync::OnceLock;
 
-use memchr::memmem;
-
+use super::landmarks::Landmarks;
 use crate::protocol::Dialect;
 use crate::protocol::measure::Measure;
 
-/// How large a prompt is.
+/// What is known of one body.
 #[derive(Debug, Default)]
 pub(super) struct Extent {
     measured: OnceLock<(Measure, u64)>,
-    media: OnceLock<bool>,
+    landmarks: OnceLock<Landmarks>,
 }
 
 impl Extent {
@@ -21,17 +21,16 @@ impl Extent {
 
     /// Whether it may carry pictures or documents as data, of which the text says nothing.
     pub(super) fn holds_media(&self, body: &[u8], dialect: Dialect) -> bool {
-        *self.media.get_or_init(|| holds_media(body, dialect))
+        let landmarks = self.landmarks(body);
+        match dialect {
+            Dialect::Gemini => landmarks.has_inline(),
+            _ => landmarks.has_base64(),
+        }
     }
-}
 
-fn holds_media(body: &[u8], dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::Gemini => memmem::find_iter(body, INLINE).any(|at| {
-            let after = body.get(at + INLINE.len()..).unwrap_or_default();
-            after.starts_with(b"Data") || after.starts_with(b"_data")
-        }),
-        _ => memmem::find(body, b"base64").is_some(),
+    /// What lies in it.
+    pub(super) fn landmarks(&self, body: &[u8]) -> &Landmarks {
+        self.landmarks.get_or_init(|| Landmarks::of(body))
     }
 }
 
@@ -51,9 +50,6 @@ fn sample(body: &[u8]) -> (Measure, u64) {
         (text.and(next), bytes + piece.len() as u64)
     })
 }
-
-/// What Gemini's member for a picture or a document as data begins with; in the other dialects a word says `base64`.
-const INLINE: &[u8] = b"inline";
 
 /// Bytes of a body that are measured, at most: 128 KiB would cost more than all else that is done for it.
 const MEASURED: usize = 8 << 10;
@@ -87,7 +83,7 @@ mod tests {
 
     #[test]
     fn data_is_seen_in_every_dialect() {
-        let holds = |dialect, body: &str| holds_media(body.as_bytes(), dialect);
+        let holds = |dialect, body: &str| Extent::default().holds_media(body.as_bytes(), dialect);
         for body in [
             r#"{"inlineData":{"data":"AAAA"}}"#,
             r#"{"a":"inline","b":{"inline_data":{}}}"#,

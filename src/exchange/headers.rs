@@ -84,7 +84,7 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
         // OpenAI's own id travels in the header that carries ours.
         if name == "x-request-id" {
             headers.append(
-                HeaderName::from_static("x-upstream-request-id"),
+                const { HeaderName::from_static("x-upstream-request-id") },
                 value.clone(),
             );
         } else {
@@ -96,7 +96,7 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
 
 /// Tells an nginx in front not to gather the events of a stream.
 pub fn unbuffered(headers: &mut HeaderMap) {
-    let name = HeaderName::from_static("x-accel-buffering");
+    let name = const { HeaderName::from_static("x-accel-buffering") };
     headers.insert(name, HeaderValue::from_static("no"));
 }
 
@@ -121,10 +121,16 @@ pub fn credential(account: &Account, token: Option<&Token>) -> Option<(HeaderNam
     };
     let (name, text) = match account.auth {
         Auth::None => return None,
-        Auth::ApiKey => (HeaderName::from_static("api-key"), key.to_owned()),
+        Auth::ApiKey => (const { HeaderName::from_static("api-key") }, key.to_owned()),
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
-        Auth::XApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
-        Auth::XGoogApiKey => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
+        Auth::XApiKey => (
+            const { HeaderName::from_static("x-api-key") },
+            key.to_owned(),
+        ),
+        Auth::XGoogApiKey => (
+            const { HeaderName::from_static("x-goog-api-key") },
+            key.to_owned(),
+        ),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);

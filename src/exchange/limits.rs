@@ -102,13 +102,14 @@ pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
     tokens.saturating_mul(admitted.body.len() as u64) / (*bytes).max(1)
 }
 
-/// Learns how many tokens the prompt really was, if it is one of which estimates are made.
-/// Where nobody's limits need estimates, some suffice: they are only for answers that do not state their use.
+/// Learns how many tokens the prompt really was, if it is one of which estimates are made: of every one while little is known
+/// of the model, then of some. `draw` is randomness.
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u64) {
     let model = admitted.wanted_model();
-    let needed = gateway.limits.need_estimate(admitted.whom(&gateway.limits))
-        || gateway.tokens.wants(Direction::Prompt, model, draw);
-    if !needed || admitted.call.side.is_some() || admitted.holds_media() {
+    if !gateway.tokens.wants(Direction::Prompt, model, draw)
+        || admitted.call.side.is_some()
+        || admitted.holds_media()
+    {
         return;
     }
     let (text, bytes) = admitted.measured();
@@ -181,40 +182,45 @@ fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut He
         Dialect::Anthropic => moment(wall + Duration::from_secs(resets_in)),
         Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => span(resets_in),
     };
-    let values = [
-        format!("{:.0}", standing.cap),
-        format!("{:.0}", standing.remaining),
-        reset,
-    ];
-    for (name, value) in names(dialect, standing.limit).into_iter().zip(values) {
-        insert(headers, name, value);
-    }
+    let [limit, remaining, resets] = names(dialect, standing.limit);
+    headers.insert(limit, HeaderValue::from(whole(standing.cap)));
+    headers.insert(remaining, HeaderValue::from(whole(standing.remaining)));
+    insert(headers, resets, reset);
 }
 
 /// Limit, remaining and reset, for requests or tokens.
 const fn names(dialect: Dialect, limit: Limit) -> [HeaderName; 3] {
     match (dialect, limit) {
         (Dialect::Anthropic, Limit::Tokens) => [
-            HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
-            HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
-            HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+            const { HeaderName::from_static("anthropic-ratelimit-tokens-limit") },
+            const { HeaderName::from_static("anthropic-ratelimit-tokens-remaining") },
+            const { HeaderName::from_static("anthropic-ratelimit-tokens-reset") },
         ],
         (Dialect::Anthropic, _) => [
-            HeaderName::from_static("anthropic-ratelimit-requests-limit"),
-            HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
-            HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+            const { HeaderName::from_static("anthropic-ratelimit-requests-limit") },
+            const { HeaderName::from_static("anthropic-ratelimit-requests-remaining") },
+            const { HeaderName::from_static("anthropic-ratelimit-requests-reset") },
         ],
         (_, Limit::Tokens) => [
-            HeaderName::from_static("x-ratelimit-limit-tokens"),
-            HeaderName::from_static("x-ratelimit-remaining-tokens"),
-            HeaderName::from_static("x-ratelimit-reset-tokens"),
+            const { HeaderName::from_static("x-ratelimit-limit-tokens") },
+            const { HeaderName::from_static("x-ratelimit-remaining-tokens") },
+            const { HeaderName::from_static("x-ratelimit-reset-tokens") },
         ],
         (_, _) => [
-            HeaderName::from_static("x-ratelimit-limit-requests"),
-            HeaderName::from_static("x-ratelimit-remaining-requests"),
-            HeaderName::from_static("x-ratelimit-reset-requests"),
+            const { HeaderName::from_static("x-ratelimit-limit-requests") },
+            const { HeaderName::from_static("x-ratelimit-remaining-requests") },
+            const { HeaderName::from_static("x-ratelimit-reset-requests") },
         ],
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates, and none here is negative"
+)]
+fn whole(count: f64) -> u64 {
+    count.round() as u64
 }
 
 /// RFC 3339, to the second.

@@ -20,6 +20,7 @@ mod extent;
 mod form;
 pub mod framing;
 pub mod headers;
+mod landmarks;
 pub mod later;
 pub mod limits;
 pub mod local;

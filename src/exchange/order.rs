@@ -33,7 +33,7 @@ impl Order {
         now: Instant,
     ) -> Self {
         if admitted.previous_response.is_none() {
-            let names = things::named(&admitted.call, &admitted.body);
+            let names = things::named(&admitted.call, &admitted.body, admitted.landmarks());
             admitted.previous_response = gateway.pool.held(names, now);
         }
         Self {

@@ -151,7 +151,7 @@ impl Served {
         }
         let evidence = Evidence {
             stated,
-            written: relaying.written(),
+            written: &|| relaying.written(),
             service_tier: relaying.facts().service_tier(),
         };
         let Self { bill, model, .. } = self;
@@ -304,16 +304,19 @@ impl Served {
     }
 
     /// What can be learnt from the answer that has just been settled, if it is one to learn from. `draw` is randomness.
-    pub(super) fn sample(&self, order: &Order, draw: u64) -> Option<Sample> {
+    pub(super) fn sample(&self, order: &Order, relaying: &Relaying, draw: u64) -> Option<Sample> {
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         let bill = &self.bill;
         let Some((usage, UsageSource::Reported)) = bill.answer() else {
             return None;
         };
         let model = self.model.as_ref()?;
-        if let Some((written, actual)) = bill.lesson() {
-            let tokens = &gateway.tokens;
-            tokens.learn(Direction::Answer, model, written.text(), 0, actual);
+        let tokens = &gateway.tokens;
+        if tokens.wants(Direction::Answer, model, draw) {
+            let written = relaying.written();
+            if let Some(actual) = bill.lesson(&written) {
+                tokens.learn(Direction::Answer, model, written.text(), 0, actual);
+            }
         }
         // A part of the prompt lies at the vendor.
         let kept = ["previous_response_id", "conversation", "cachedContent"];
@@ -324,7 +327,7 @@ impl Served {
             return None;
         }
         limits::learn(gateway, admitted, usage.prompt(), draw);
-        let sampling = gateway.tokens.sample(model, &admitted.model, draw)?;
+        let sampling = tokens.sample(model, &admitted.model, draw)?;
         Some(Sample::new(
             sampling,
             admitted.prompt().later(),

@@ -89,34 +89,37 @@ pub(super) fn derived(
     let turns = turns?;
     let spans = json::first_elements(&turns, MOST_TURNS).unwrap_or_default();
     let mut first = None;
+    let mut before = Vec::new();
     let mut answered = false;
-    let mut digest = Sha256::new()
-        .chain_update(b"weir conversation\0")
-        .chain_update(key)
-        .chain_update(b"\0")
-        .chain_update(text_of(system.as_deref().unwrap_or_default()));
     for turn in spans.into_iter().filter_map(|span| turns.get(span)) {
         let Some(parts) = json::object(turn) else {
             continue;
         };
         let role = parts.string(turn, "role");
-        let said = || {
-            text_of(
-                parts
-                    .value(turn, "content")
-                    .or(parts.value(turn, "parts"))
-                    .unwrap_or_default(),
-            )
-        };
+        let said = parts
+            .value(turn, "content")
+            .or(parts.value(turn, "parts"))
+            .unwrap_or_default();
         match role.as_deref() {
-            Some("system" | "developer") if first.is_none() => digest.update(said()),
-            Some("user") if first.is_none() => first = Some(said()),
+            Some("system" | "developer") if first.is_none() => before.push(said),
+            Some("user") if first.is_none() => first = Some(said),
             Some("assistant" | "model") => answered = true,
             _ => {}
         }
     }
     let tools = member("tools").is_some_and(|tools| tools.len() > "[ ]".len());
-    let first = first.filter(|first| !first.is_empty() && (answered || tools))?;
+    let first = first.filter(|_| answered || tools).map(text_of)?;
+    if first.is_empty() {
+        return None;
+    }
+    let mut digest = Sha256::new()
+        .chain_update(b"weir conversation\0")
+        .chain_update(key)
+        .chain_update(b"\0")
+        .chain_update(text_of(system.as_deref().unwrap_or_default()));
+    for said in before {
+        digest.update(text_of(said));
+    }
     let digest = digest.chain_update(b"\0").chain_update(first).finalize();
     Some(format!("{digest:x}"))
 }

@@ -20,14 +20,11 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Tool;
 use crate::protocol::json::Pieces;
-use crate::protocol::translate;
 
 /// What is known of the dialects in which one request can be told.
 #[derive(Debug, Default)]
 pub(super) struct Telling {
     unsaid: Unsaid,
-    /// Whether the body holds state that Weir wrapped, once that was looked for.
-    enveloped: Option<bool>,
 }
 
 impl Telling {
@@ -56,8 +53,7 @@ impl Telling {
             return Some(as_it_came(order, served.books(), pick, now));
         }
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
-        let holds = || translate::holds_envelope(&order.admitted.body);
-        let foreign = order.gateway.mixed && *self.enveloped.get_or_insert_with(holds);
+        let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
         for upstream in self.unsaid.left(&pick, own) {
             served.note_dialect(upstream);
             if upstream == own && !foreign {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+use super::landmarks::Landmarks;
 use super::operation::ModelCall;
 use crate::protocol::Dialect;
 use crate::protocol::json;
@@ -35,24 +36,20 @@ pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
     Some(name.into_owned())
 }
 
-/// Names in a request that may be those of such things, the path's first.
-pub(super) fn named<'a>(call: &'a ModelCall, body: &'a [u8]) -> impl Iterator<Item = String> + 'a {
+/// Names in a request that may be those of such things, the path's first. `landmarks` are the body's.
+pub(super) fn named<'a>(
+    call: &'a ModelCall,
+    body: &'a [u8],
+    landmarks: &'a Landmarks,
+) -> impl Iterator<Item = String> + 'a {
     let side = call.side.as_deref();
     let path = side.map(|side| side.path.as_str()).unwrap_or_default();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let of_path: Vec<String> = segments
-        .iter()
-        .zip(segments.iter().skip(1))
-        .flat_map(|(kind, name)| [(*name).to_owned(), format!("{kind}/{name}")])
-        .collect();
-    let of_body = BEGINNINGS
-        .iter()
-        .flat_map(move |beginning| {
-            memmem::find_iter(body, beginning.as_bytes())
-                .filter_map(move |at| name_at(body.get(at..)?))
-        })
-        .take(MOST);
-    of_path.into_iter().chain(of_body)
+    let kinds = path.split('/').skip(1);
+    let of_path = kinds
+        .zip(path.split('/').skip(2))
+        .flat_map(|(kind, name)| [name.to_owned(), format!("{kind}/{name}")]);
+    let of_body = landmarks.names().iter();
+    of_path.chain(of_body.filter_map(|at| name_at(body.get(*at..)?)))
 }
 
 /// The name at the start of this, behind its quotation mark or the slash of a URL.
@@ -76,7 +73,7 @@ fn is_name(name: &[u8]) -> bool {
 
 /// How the vendors' names begin, with what stands in front of them: OpenAI's and Anthropic's files, containers, vector stores,
 /// conversations, skills; Gemini's collections, also at the end of a URI.
-const BEGINNINGS: [&str; 10] = [
+pub(super) const BEGINNINGS: [&str; 10] = [
     "\"file-",
     "\"file_",
     "\"cntr_",
@@ -90,8 +87,6 @@ const BEGINNINGS: [&str; 10] = [
 ];
 /// Bytes of a name.
 const LONGEST: usize = 200;
-/// Names that are looked up per request.
-const MOST: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +118,10 @@ mod tests {
     #[test]
     fn a_request_names_things_in_its_path_and_its_body() {
         let call = ModelCall::new(Dialect::OpenaiChat, Endpoint::Generate);
-        let named = |body: &str| named(&call, body.as_bytes()).collect::<Vec<_>>();
+        let named = |body: &str| {
+            let body = body.as_bytes();
+            named(&call, body, &Landmarks::of(body)).collect::<Vec<_>>()
+        };
         assert_eq!(
             named(r#"{"content":[{"file_id":"file-abc"},{"id":"file_x"}]}"#),
             ["file-abc", "file_x"]
@@ -145,7 +143,7 @@ mod tests {
             side: Some(Box::new(side)),
             ..ModelCall::new(Dialect::Gemini, Endpoint::Side)
         };
-        let all: Vec<String> = super::named(&call, b"").collect();
+        let all: Vec<String> = super::named(&call, b"", &Landmarks::default()).collect();
         assert!(all.contains(&"files/abc".to_owned()), "{all:?}");
     }
 }

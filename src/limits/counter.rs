@@ -256,29 +256,39 @@ impl Counter {
         wall: SystemTime,
         zone: &TimeZone,
     ) -> impl Iterator<Item = Standing> + use<> {
-        let windows = self.windows(wall, zone);
-        let standing = |limit: Limit| {
-            let (unit, span) = (limit.unit(), limit.span());
-            let (used, resets_in) = match span {
-                Span::Now => (self.at_once(), Duration::ZERO),
-                Span::Minute => {
-                    let minute = self.minutes.get_mut(unit as usize)?;
-                    (minute.sum(now), minute.until_empty(now))
-                }
-                Span::Day | Span::Month => {
-                    (windows.of(span).of(unit), self.spend.until_end(span, wall))
-                }
-            };
-            let most = caps.of(limit)?;
-            Some(Standing {
-                limit,
-                cap: most as f64 / unit.scale(),
-                used: used as f64 / unit.scale(),
-                remaining: most.saturating_sub(used) as f64 / unit.scale(),
-                resets_in,
-            })
-        };
+        let standing = |limit| self.standing(limit, caps, now, wall, zone);
         Limit::ALL.map(standing).into_iter().flatten()
+    }
+
+    /// How one limit stands; `None` = there is none.
+    pub fn standing(
+        &mut self,
+        limit: Limit,
+        caps: &Caps,
+        now: Instant,
+        wall: SystemTime,
+        zone: &TimeZone,
+    ) -> Option<Standing> {
+        let most = caps.of(limit)?;
+        let (unit, span) = (limit.unit(), limit.span());
+        let (used, resets_in) = match span {
+            Span::Now => (self.at_once(), Duration::ZERO),
+            Span::Minute => {
+                let minute = self.minutes.get_mut(unit as usize)?;
+                (minute.sum(now), minute.until_empty(now))
+            }
+            Span::Day | Span::Month => {
+                let windows = self.windows(wall, zone);
+                (windows.of(span).of(unit), self.spend.until_end(span, wall))
+            }
+        };
+        Some(Standing {
+            limit,
+            cap: most as f64 / unit.scale(),
+            used: used as f64 / unit.scale(),
+            remaining: most.saturating_sub(used) as f64 / unit.scale(),
+            resets_in,
+        })
     }
 }
 

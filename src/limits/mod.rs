@@ -145,8 +145,7 @@ impl Limits {
                 counter.in_the_way(caps, &reserved, now, wall, &self.zone)
             {
                 let left = counter
-                    .standings(caps, now, wall, &self.zone)
-                    .find(|standing| standing.limit == limit)
+                    .standing(limit, caps, now, wall, &self.zone)
                     .map_or(0.0, |standing| standing.remaining);
                 return Err(limited.refusal(limit, left, &reserved, retry_after));
             }
@@ -215,9 +214,7 @@ impl Limits {
             .filter(|limited| limited.caps().of(limit).is_some())
             .filter_map(|limited| {
                 let mut counter = limited.lock();
-                counter
-                    .standings(limited.caps(), now, wall, &self.zone)
-                    .find(|standing| standing.limit == limit)
+                counter.standing(limit, limited.caps(), now, wall, &self.zone)
             })
             .min_by(|a, b| a.remaining.total_cmp(&b.remaining))
     }

@@ -211,10 +211,13 @@ impl Member {
         let Some(raw) = body.get(self.key.clone()) else {
             return false;
         };
-        if memchr(b'\\', raw).is_none() {
-            return raw == name.as_bytes();
+        if raw == name.as_bytes() {
+            return memchr(b'\\', raw).is_none();
         }
-        unescape(raw).is_some_and(|key| key == name)
+        // An escape takes more bytes than what it means.
+        raw.len() > name.len()
+            && memchr(b'\\', raw).is_some()
+            && unescape(raw).is_some_and(|key| key == name)
     }
 
     fn is_folded(&self, body: &[u8], name: &str) -> bool {

@@ -139,33 +139,76 @@ impl Measure {
         }
     }
 
+    #[inline]
     fn byte(&mut self, byte: u8) {
-        let next = match CLASSES[usize::from(byte)] {
-            // The rest of a character is of its first byte's class.
-            Class::None => self.class,
-            class => class,
-        };
-        let (class, goes_on) = match (self.class, next) {
-            // A word may begin with a capital; a space belongs to what follows it.
-            (Class::Upper, Class::Lower)
-            | (Class::Space, Class::Upper | Class::Lower | Class::Mark) => (next, true),
-            (Class::Space | Class::Indent, Class::Space | Class::Indent) => (Class::Indent, true),
-            (before, next) => (next, before == next),
-        };
-        if goes_on {
-            // A capital that has begun a word is part of it, a word in capitals is weighed by itself.
-            self.run = if self.class == Class::Space && class != Class::Indent {
-                1
-            } else {
-                self.run.saturating_add(1)
-            };
-        } else {
-            self.milli = self.milli.saturating_add(weight(self.class, self.run));
-            self.run = 1;
+        let class = CLASSES[usize::from(byte)];
+        let (class, run) = STEPS[self.class as usize][class as usize];
+        match run {
+            Run::GoesOn => self.run = self.run.saturating_add(1),
+            Run::Joined => self.run = 1,
+            Run::Ended => {
+                self.milli = self.milli.saturating_add(weight(self.class, self.run));
+                self.run = 1;
+            }
         }
         self.class = class;
     }
 }
+
+/// What a byte does to the run before it.
+#[derive(Clone, Copy)]
+enum Run {
+    GoesOn,
+    /// It takes it over and begins anew.
+    Joined,
+    Ended,
+}
+
+/// By the class before and the class of the byte: the class from then on.
+const STEPS: [[(Class, Run); 10]; 10] = {
+    let mut steps = [[(Class::None, Run::Ended); 10]; 10];
+    let mut before = 0;
+    while before < ALL.len() {
+        let mut next = 0;
+        while next < ALL.len() {
+            steps[before][next] = step(ALL[before], ALL[next]);
+            next += 1;
+        }
+        before += 1;
+    }
+    steps
+};
+
+const fn step(before: Class, next: Class) -> (Class, Run) {
+    match (before, next) {
+        (Class::Space, Class::None) => (before, Run::Joined),
+        // The rest of a character is of its first byte's class.
+        (_, Class::None) => (before, Run::GoesOn),
+        // A capital that has begun a word is part of it, a word in capitals is weighed by itself.
+        (Class::Upper, Class::Lower) => (next, Run::GoesOn),
+        // A space belongs to what follows it.
+        (Class::Space, Class::Upper | Class::Lower | Class::Mark) => (next, Run::Joined),
+        (Class::Space | Class::Indent, Class::Space | Class::Indent) => {
+            (Class::Indent, Run::GoesOn)
+        }
+        (before, next) if before as u8 == next as u8 => (next, Run::GoesOn),
+        (_, next) => (next, Run::Ended),
+    }
+}
+
+/// In the order of their numbers.
+const ALL: [Class; 10] = [
+    Class::None,
+    Class::Upper,
+    Class::Lower,
+    Class::Digit,
+    Class::Mark,
+    Class::Space,
+    Class::Indent,
+    Class::Narrow,
+    Class::Wide,
+    Class::Rare,
+];
 
 /// Thousandths of tokens of a run, fitted to `o200k_base`.
 fn weight(class: Class, run: u32) -> u64 {

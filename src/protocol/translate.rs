@@ -34,7 +34,7 @@ use pauses::Pauses;
 use reader::Reader;
 #[cfg(test)]
 pub(crate) use requests::decodes;
-pub use requests::{decode, decode_gemini, decode_scanned, estimate, holds_envelope};
+pub use requests::{decode, decode_gemini, decode_scanned, estimate};
 use restore::Restore;
 pub use seen::Terminal;
 use seen::{Seen, for_client};

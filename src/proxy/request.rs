@@ -112,7 +112,7 @@ impl Exchange {
             origin::sane_request_id(&head.headers).map_or_else(|| app.request_id(), str::to_owned);
         if let Ok(value) = HeaderValue::from_str(&id) {
             self.own_headers
-                .insert(HeaderName::from_static("x-request-id"), value);
+                .insert(const { HeaderName::from_static("x-request-id") }, value);
         }
         origin::add_cors(
             self.snapshot.gateway.config.server.cors.as_ref(),

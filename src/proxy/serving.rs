@@ -105,7 +105,7 @@ impl Serving<'_> {
         let whole = ended.end == End::Complete;
         self.attempts
             .settle(attempt, &relaying, &ended, self.app.moment());
-        self.learn();
+        self.learn(&relaying);
         if ended.abort {
             return AttemptEnd::Done(Left::Abort);
         }
@@ -154,8 +154,8 @@ impl Serving<'_> {
     }
 
     /// Learns from the answer that has just been settled, if it is one to learn from.
-    fn learn(&self) {
-        if let Some(sample) = self.attempts.sample(self.app.draw()) {
+    fn learn(&self, relaying: &Relaying) {
+        if let Some(sample) = self.attempts.sample(relaying, self.app.draw()) {
             counting::learn(sample);
         }
     }

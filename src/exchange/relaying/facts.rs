@@ -1,4 +1,5 @@
 //! What an upstream says of its own answer, and what is seen of it.
+use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::outcome::UsageSource;
@@ -12,6 +13,8 @@ use crate::protocol::written::Written;
 pub(in crate::exchange) struct Facts {
     used: Option<(Stated, UsageSource)>,
     written: Written,
+    /// A whole answer, which is searched for what the model wrote only if somebody asks.
+    whole: Option<(Dialect, Bytes)>,
     /// Of a whole answer that is too large to hold: bytes so far, and how many of them were looked at.
     passed: u64,
     looked_at: u64,
@@ -63,12 +66,12 @@ impl Facts {
     }
 
     /// A whole answer.
-    pub(super) fn read(&mut self, dialect: Dialect, body: &[u8], answer: Answer) {
+    pub(super) fn read(&mut self, dialect: Dialect, body: &Bytes, answer: Answer) {
         self.used = answer.usage.map(|stated| (stated, UsageSource::Reported));
         self.service_tier = answer.service_tier;
         self.pending = answer.response_id.is_some().then_some(answer.pending);
         self.response_id = answer.response_id;
-        self.written = passthrough::written_in(dialect, body);
+        self.whole = Some((dialect, body.clone()));
     }
 
     /// The beginning of an answer that is too large to hold.
@@ -94,6 +97,9 @@ impl Facts {
     }
 
     pub(super) fn written(&self) -> Written {
+        if let Some((dialect, body)) = &self.whole {
+            return passthrough::written_in(*dialect, body);
+        }
         self.written.extended(self.looked_at, self.passed)
     }
 

@@ -93,7 +93,10 @@ impl Translated {
             .get("request-id")
             .or_else(|| upstream.get("x-request-id"));
         if let Some(id) = id {
-            headers.insert(HeaderName::from_static("x-upstream-request-id"), id.clone());
+            headers.insert(
+                const { HeaderName::from_static("x-upstream-request-id") },
+                id.clone(),
+            );
         }
         headers
     }

@@ -62,20 +62,39 @@ impl<'a> Blocks<'a> {
     /// The end of the string whose opening quote lies just before `from`: where its closing quote is, or where it is wrong,
     /// and how.
     pub(super) fn string_end(&mut self, from: usize) -> Result<usize, Wrong> {
-        let mut at = self.plain_end(from);
+        let mut from = from;
         loop {
-            match self.body.get(at) {
-                Some(b'"') => return Ok(at),
-                Some(b'\\') => {}
-                Some(_) => return Err(Wrong::Control(at)),
-                None => return Err(Wrong::Unended),
+            let mut at = self.plain_end(from);
+            // Of a block that has been looked at, all escapes at once: text has one every other line.
+            loop {
+                match self.body.get(at) {
+                    Some(b'"') => return Ok(at),
+                    Some(b'\\') => {}
+                    Some(_) => return Err(Wrong::Control(at)),
+                    None => return Err(Wrong::Unended),
+                }
+                from = at + self.escape(at)?;
+                let after = from - self.start;
+                if after >= BLOCK {
+                    break;
+                }
+                let ends = self.ends & (u64::MAX << after);
+                if ends == 0 {
+                    from = self.start + BLOCK;
+                    break;
+                }
+                at = self.start + ends.trailing_zeros() as usize;
             }
-            at += match self.body.get(at + 1) {
-                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                Some(b'u') if self.is_hex4(at + 2) => 6,
-                _ => return Err(Wrong::Escape(at)),
-            };
-            at = self.plain_end(at);
+        }
+    }
+
+    /// How long the escape is that begins there.
+    #[inline]
+    fn escape(&self, at: usize) -> Result<usize, Wrong> {
+        match self.body.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+            Some(b'u') if self.is_hex4(at + 2) => Ok(6),
+            _ => Err(Wrong::Escape(at)),
         }
     }
 

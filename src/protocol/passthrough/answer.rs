@@ -1,8 +1,10 @@
 //! Reads an answer that came as one body.
+use std::borrow::Cow;
+
 use memchr::memmem;
 use serde::Deserialize;
 
-use super::peek::{Text, lenient, type_of};
+use super::peek::type_of;
 use super::{Ending, Tap, content};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
@@ -240,12 +242,9 @@ pub(super) fn tools_in(output: &[u8]) -> Tools {
 
 /// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.
 pub(super) fn tier(usage: &[u8]) -> Option<String> {
-    let stated = serde_json::from_slice::<Tier<'_>>(usage).ok()?;
-    Some(stated.service_tier?.0.into_owned())
-}
-
-#[derive(Deserialize)]
-struct Tier<'a> {
-    #[serde(alias = "trafficType", borrow, default, deserialize_with = "lenient")]
-    service_tier: Option<Text<'a>>,
+    let members = json::object(usage)?;
+    let stated = ["service_tier", "trafficType"]
+        .iter()
+        .find_map(|name| members.string(usage, name));
+    stated.map(Cow::into_owned)
 }

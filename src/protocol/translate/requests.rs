@@ -1,12 +1,10 @@
 //! What can be asked of a request before anybody is chosen to serve it.
 use std::borrow::Cow;
 
-use memchr::memmem;
-
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::{Request, Role};
-use crate::protocol::hub::{estimate as hub_estimate, history, opaque};
+use crate::protocol::hub::{estimate as hub_estimate, history};
 use crate::protocol::json::{Document, Members, surrogates};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
 
@@ -95,11 +93,6 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
     }
     history::tell_apart(&mut request.turns);
     Ok(request)
-}
-
-/// Whether a request holds opaque state that Weir wrapped for a client of another dialect: no vendor knows what that is.
-pub fn holds_envelope(body: &[u8]) -> bool {
-    memmem::find(body, opaque::MAGIC.as_bytes()).is_some()
 }
 
 /// A guess at the tokens of a prompt.

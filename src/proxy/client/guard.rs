@@ -4,6 +4,7 @@
 //! HTTP/2 only the preface is a head. Of idle connections only those that have not asked anything yet are its business.
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use memchr::memchr;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
@@ -138,8 +140,8 @@ impl Guard {
     /// While a request is answered: sees whether the client leaves, whatever it has sent before.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.ahead.len() < MOST_AHEAD {
-            let mut space = [0; 4096];
-            let mut read = ReadBuf::new(&mut space);
+            let mut space = [MaybeUninit::uninit(); 4096];
+            let mut read = ReadBuf::uninit(&mut space);
             match Pin::new(&mut self.inner).poll_read(cx, &mut read) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -248,13 +250,23 @@ impl Phase {
 impl Blank {
     /// After these bytes; `None` when the blank line is among them.
     fn after(mut self, bytes: &[u8]) -> Option<Self> {
-        for byte in bytes {
+        let mut rest = bytes;
+        while let [byte, tail @ ..] = rest {
+            if self == Self::No {
+                // Only the end of the line matters.
+                let Some(end) = memchr(b'\n', rest) else {
+                    break;
+                };
+                rest = &rest[end + 1..];
+                self = Self::Line;
+                continue;
+            }
             self = match (byte, self) {
-                (b'\n', Self::Line | Self::Return) => return None,
-                (b'\n', Self::No) => Self::Line,
+                (b'\n', _) => return None,
                 (b'\r', Self::Line) => Self::Return,
                 _ => Self::No,
             };
+            rest = tail;
         }
         Some(self)
     }

@@ -8,62 +8,75 @@ use crate::outcome::{Affinity, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::telemetry::verdict::Verdict;
 
+/// The name of a member as it stands in a line, after another one.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// Appends the line for `outcome`, `\n` included. Allocates nothing but the growth of `out`.
 ///
 /// Texts that a client controls are escaped, control characters of every kind included, and cut off where they are
 /// longer than any honest one.
 pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    object.time("time", now);
-    object.text("request_id", Some(&outcome.request_id));
-    object.text("key", outcome.key.as_deref());
-    object.text("project", outcome.project.as_deref());
-    object.display("client_ip", outcome.client_ip);
-    object.text("method", Some(&outcome.method));
-    object.text("path", Some(&outcome.path));
+    object.time(name!("time"), now);
+    object.text(name!("request_id"), Some(&outcome.request_id));
+    object.text(name!("key"), outcome.key.as_deref());
+    object.text(name!("project"), outcome.project.as_deref());
+    object.display(name!("client_ip"), outcome.client_ip);
+    object.text(name!("method"), Some(&outcome.method));
+    object.text(name!("path"), Some(&outcome.path));
     object.text(
-        "client_dialect",
+        name!("client_dialect"),
         outcome.client_dialect.map(Dialect::as_str),
     );
     object.text(
-        "upstream_dialect",
+        name!("upstream_dialect"),
         outcome.upstream_dialect.map(Dialect::as_str),
     );
-    object.text("model", outcome.model_asked.as_deref());
-    object.text("model_served", outcome.model_served.as_deref());
-    object.number("route", outcome.route);
-    object.names("rewrites", &outcome.rewrites);
-    object.text("pool", outcome.pool.as_deref());
-    object.text("account", outcome.account.as_deref());
-    object.attempts("attempts", outcome);
-    object.text("affinity", outcome.affinity.map(Affinity::as_str));
-    object.number("status", Some(outcome.status));
-    object.text("outcome", Some(Verdict::of(outcome).as_str()));
-    object.text("end", Some(outcome.end.as_str()));
-    object.text("limit", outcome.limit.map(|(_, limit)| limit.as_str()));
+    object.text(name!("model"), outcome.model_asked.as_deref());
+    object.text(name!("model_served"), outcome.model_served.as_deref());
+    object.number(name!("route"), outcome.route);
+    object.names(name!("rewrites"), &outcome.rewrites);
+    object.text(name!("pool"), outcome.pool.as_deref());
+    object.text(name!("account"), outcome.account.as_deref());
+    object.attempts(name!("attempts"), outcome);
+    object.text(name!("affinity"), outcome.affinity.map(Affinity::as_str));
+    object.number(name!("status"), Some(outcome.status));
+    object.text(name!("outcome"), Some(Verdict::of(outcome).as_str()));
+    object.text(name!("end"), Some(outcome.end.as_str()));
     object.text(
-        "limit_scope",
+        name!("limit"),
+        outcome.limit.map(|(_, limit)| limit.as_str()),
+    );
+    object.text(
+        name!("limit_scope"),
         outcome.limit.map(|(scope, _)| scope.as_str()),
     );
-    object.text("detail", outcome.detail.as_deref());
-    object.flag("stream", outcome.stream);
-    object.tokens("tokens", outcome);
+    object.text(name!("detail"), outcome.detail.as_deref());
+    object.flag(name!("stream"), outcome.stream);
+    object.tokens(name!("tokens"), outcome);
     object.text(
-        "usage_source",
+        name!("usage_source"),
         outcome.usage_source.map(UsageSource::as_str),
     );
-    object.money("cost_usd", outcome.cost_usd);
-    object.number("ttft_ms", outcome.time_to_first_token.map(milliseconds));
-    object.number("duration_ms", Some(milliseconds(outcome.duration)));
-    object.number("overhead_us", Some(outcome.overhead.as_micros()));
-    object.names("dropped", &outcome.dropped);
-    object.names("violations", &outcome.violations);
-    object.number("bytes_in", Some(outcome.bytes_in));
-    object.number("bytes_out", Some(outcome.bytes_out));
-    object.text("via", outcome.via);
-    object.text("user_agent", outcome.user_agent.as_deref());
-    object.hex("session", outcome.session);
-    object.number("tokens_per_s", tokens_per_second(outcome));
+    object.money(name!("cost_usd"), outcome.cost_usd);
+    object.number(
+        name!("ttft_ms"),
+        outcome.time_to_first_token.map(milliseconds),
+    );
+    object.number(name!("duration_ms"), Some(milliseconds(outcome.duration)));
+    object.number(name!("overhead_us"), Some(outcome.overhead.as_micros()));
+    object.names(name!("dropped"), &outcome.dropped);
+    object.names(name!("violations"), &outcome.violations);
+    object.number(name!("bytes_in"), Some(outcome.bytes_in));
+    object.number(name!("bytes_out"), Some(outcome.bytes_out));
+    object.text(name!("via"), outcome.via);
+    object.text(name!("user_agent"), outcome.user_agent.as_deref());
+    object.hex(name!("session"), outcome.session);
+    object.number(name!("tokens_per_s"), tokens_per_second(outcome));
     object.end();
 }
 
@@ -79,14 +92,15 @@ fn tokens_per_second(outcome: &Outcome) -> Option<u64> {
 /// Writes the members of one object. Member names are ours and need no escaping.
 struct Object<'a> {
     out: &'a mut Vec<u8>,
-    separator: &'static [u8],
+    is_empty: bool,
 }
 
 impl<'a> Object<'a> {
     fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
         Self {
             out,
-            separator: b"{\"",
+            is_empty: true,
         }
     }
 
@@ -94,18 +108,18 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(b"}\n");
     }
 
-    fn name(&mut self, name: &str) {
-        self.out.extend_from_slice(self.separator);
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        self.separator = b",\"";
+    fn name(&mut self, name: &'static str) {
+        let name = name.as_bytes();
+        let separated = usize::from(std::mem::take(&mut self.is_empty));
+        self.out
+            .extend_from_slice(name.get(separated..).unwrap_or_default());
     }
 
     fn null(&mut self) {
         self.out.extend_from_slice(b"null");
     }
 
-    fn text(&mut self, name: &str, value: Option<&str>) {
+    fn text(&mut self, name: &'static str, value: Option<&str>) {
         self.name(name);
         match value {
             Some(value) => string(value, self.out),
@@ -113,7 +127,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn number(&mut self, name: &str, value: Option<impl itoa::Integer>) {
+    fn number(&mut self, name: &'static str, value: Option<impl itoa::Integer>) {
         self.name(name);
         match value {
             Some(value) => digits(value, self.out),
@@ -122,7 +136,7 @@ impl<'a> Object<'a> {
     }
 
     /// In 16 digits.
-    fn hex(&mut self, name: &str, value: Option<u64>) {
+    fn hex(&mut self, name: &'static str, value: Option<u64>) {
         self.name(name);
         match value {
             Some(value) => print(self.out, format_args!("\"{value:016x}\"")),
@@ -130,14 +144,14 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn flag(&mut self, name: &str, value: bool) {
+    fn flag(&mut self, name: &'static str, value: bool) {
         self.name(name);
         let value: &[u8] = if value { b"true" } else { b"false" };
         self.out.extend_from_slice(value);
     }
 
     /// To the billionth of a dollar, as limits and ledger count: sums of floats end in noise.
-    fn money(&mut self, name: &str, value: Option<f64>) {
+    fn money(&mut self, name: &'static str, value: Option<f64>) {
         self.name(name);
         let Some(value) = value.filter(|value| value.is_finite()) else {
             return self.null();
@@ -170,7 +184,7 @@ impl<'a> Object<'a> {
     }
 
     /// As text, of characters that need no escaping.
-    fn display(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+    fn display(&mut self, name: &'static str, value: Option<impl std::fmt::Display>) {
         self.name(name);
         match value {
             Some(value) => print(self.out, format_args!("\"{value}\"")),
@@ -178,7 +192,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn time(&mut self, name: &str, time: SystemTime) {
+    fn time(&mut self, name: &'static str, time: SystemTime) {
         self.name(name);
         match jiff::Timestamp::try_from(time) {
             Ok(time) => print(self.out, format_args!("\"{time:.3}\"")),
@@ -186,7 +200,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn attempts(&mut self, name: &str, outcome: &Outcome) {
+    fn attempts(&mut self, name: &'static str, outcome: &Outcome) {
         self.name(name);
         self.out.push(b'[');
         for (position, attempt) in outcome.attempts.iter().enumerate() {
@@ -194,33 +208,33 @@ impl<'a> Object<'a> {
                 self.out.push(b',');
             }
             let mut object = Object::begin(self.out);
-            object.text("account", Some(&attempt.account));
-            object.text("class", attempt.failure.map(FailureClass::as_str));
+            object.text(name!("account"), Some(&attempt.account));
+            object.text(name!("class"), attempt.failure.map(FailureClass::as_str));
             if let Some(cause) = attempt.cause {
-                object.text("cause", Some(cause.as_str()));
+                object.text(name!("cause"), Some(cause.as_str()));
             }
-            object.number("ms", Some(milliseconds(attempt.took)));
+            object.number(name!("ms"), Some(milliseconds(attempt.took)));
             self.out.push(b'}');
         }
         self.out.push(b']');
     }
 
-    fn tokens(&mut self, name: &str, outcome: &Outcome) {
+    fn tokens(&mut self, name: &'static str, outcome: &Outcome) {
         self.name(name);
         let Some(usage) = &outcome.usage else {
             return self.null();
         };
         let mut object = Object::begin(self.out);
-        object.number("input", Some(usage.input));
-        object.number("output", Some(usage.output));
-        object.number("cache_read", Some(usage.cache_read));
-        object.number("cache_write_5m", Some(usage.cache_write_5m));
-        object.number("cache_write_1h", Some(usage.cache_write_1h));
-        object.number("reasoning", Some(usage.reasoning));
+        object.number(name!("input"), Some(usage.input));
+        object.number(name!("output"), Some(usage.output));
+        object.number(name!("cache_read"), Some(usage.cache_read));
+        object.number(name!("cache_write_5m"), Some(usage.cache_write_5m));
+        object.number(name!("cache_write_1h"), Some(usage.cache_write_1h));
+        object.number(name!("reasoning"), Some(usage.reasoning));
         self.out.push(b'}');
     }
 
-    fn names(&mut self, name: &str, names: &[impl AsRef<str>]) {
+    fn names(&mut self, name: &'static str, names: &[impl AsRef<str>]) {
         self.name(name);
         self.out.push(b'[');
         for (position, name) in names.iter().take(MAX_NAMES).enumerate() {

@@ -1,0 +1,160 @@
+//! What a body holds that decides where it may go: names of things that live at one account, data that is no text, state that
+//! Weir wrapped. All of it is looked for in one pass, once somebody asks: a search for each took a tenth of what a request of
+//! 300 KB costs.
+use std::sync::LazyLock;
+
+use aho_corasick::packed::{Config, MatchKind, Searcher};
+use memchr::memmem;
+use smallvec::SmallVec;
+
+use super::things;
+use crate::protocol::hub::opaque;
+
+/// What was found in one body.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Landmarks {
+    /// Where names may begin of things that live at one account: the first ones.
+    names: SmallVec<[usize; 4]>,
+    /// Whether data is written into the text by a word that OpenAI and Anthropic have for it.
+    has_base64: bool,
+    /// Whether data is written into the text in a member of Gemini's.
+    has_inline: bool,
+    has_envelope: bool,
+}
+
+impl Landmarks {
+    pub(super) fn of(body: &[u8]) -> Self {
+        let mut found = Self::default();
+        match &*SEARCHER {
+            Some(searcher) => searcher
+                .find_iter(body)
+                .for_each(|hit| found.note(hit.pattern().as_usize(), hit.start())),
+            None => found.search(body),
+        }
+        found
+    }
+
+    /// Without the vector instructions that the one pass takes.
+    fn search(&mut self, body: &[u8]) {
+        for (number, pattern) in patterns().enumerate() {
+            memmem::find_iter(body, pattern).for_each(|at| self.note(number, at));
+        }
+        self.names.sort_unstable();
+    }
+
+    fn note(&mut self, pattern: usize, at: usize) {
+        match pattern {
+            BASE64 => self.has_base64 = true,
+            INLINE | INLINE_SNAKE => self.has_inline = true,
+            ENVELOPE => self.has_envelope = true,
+            _ if self.names.len() < MOST => self.names.push(at),
+            _ => {}
+        }
+    }
+
+    /// Where names may begin of things that live at one account.
+    pub(super) fn names(&self) -> &[usize] {
+        &self.names
+    }
+
+    pub(super) fn has_base64(&self) -> bool {
+        self.has_base64
+    }
+
+    pub(super) fn has_inline(&self) -> bool {
+        self.has_inline
+    }
+
+    /// Whether there is opaque state that Weir wrapped for a client of another dialect.
+    pub(super) fn has_envelope(&self) -> bool {
+        self.has_envelope
+    }
+}
+
+fn patterns() -> impl Iterator<Item = &'static [u8]> {
+    let others = ["base64", "inlineData", "inline_data", opaque::MAGIC];
+    let all = others.into_iter().chain(things::BEGINNINGS);
+    all.map(str::as_bytes)
+}
+
+static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    let mut config = Config::new();
+    let mut builder = config.match_kind(MatchKind::LeftmostFirst).builder();
+    builder.extend(patterns());
+    builder.build()
+});
+
+/// The positions of the patterns that are no names.
+const BASE64: usize = 0;
+const INLINE: usize = 1;
+const INLINE_SNAKE: usize = 2;
+const ENVELOPE: usize = 3;
+
+/// Names that are looked up per request.
+const MOST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_found_wherever_it_is() {
+        let long = "x".repeat(100);
+        for (text, names, base64, inline, envelope) in [
+            ("", 0, false, false, false),
+            (r#"{"id":"file-abc"}"#, 1, false, false, false),
+            (
+                r#"{"a":"file_1","b":"/files/x","c":"files/y"}"#,
+                3,
+                false,
+                false,
+                false,
+            ),
+            (r#"{"inlineData":{}}"#, 0, false, true, false),
+            (r#"{"inline_data":{"id":"vs_1"}}"#, 1, false, true, false),
+            ("data:image/png;base64,AA", 0, true, false, false),
+            (
+                r#"{"signature":"weir1.x","f":"file-weir1.y"}"#,
+                1,
+                false,
+                false,
+                true,
+            ),
+        ] {
+            for text in [
+                text.to_owned(),
+                format!("{long}{text}"),
+                format!("{text}{long}"),
+            ] {
+                let found = Landmarks::of(text.as_bytes());
+                assert_eq!(found.names().len(), names, "{text}");
+                assert_eq!(found.has_base64(), base64, "{text}");
+                assert_eq!(found.has_inline(), inline, "{text}");
+                assert_eq!(found.has_envelope(), envelope, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_names_is_bounded() {
+        let text = "\"file-1\"".repeat(1000);
+        assert_eq!(Landmarks::of(text.as_bytes()).names().len(), MOST);
+    }
+
+    proptest! {
+        #[test]
+        fn one_pass_finds_what_many_find(
+            pieces in prop::collection::vec(prop_oneof![
+                prop::sample::select(patterns().collect::<Vec<_>>()).prop_map(<[u8]>::to_vec),
+                prop::collection::vec(any::<u8>(), 0..40),
+            ], 0..30),
+        ) {
+            let body = pieces.concat();
+            let mut many = Landmarks::default();
+            many.search(&body);
+            prop_assert_eq!(Landmarks::of(&body), many);
+        }
+    }
+}
