@@ -16,6 +16,7 @@ mod commands;
 mod connections;
 mod console;
 mod counting;
+mod crew;
 mod documents;
 mod early;
 mod echoes;

@@ -112,6 +112,7 @@ impl Compiler<'_, '_> {
         });
         Some(Server {
             threads: raw.threads.small() as usize,
+            runtime: raw.runtime.value(),
             max_body: raw.max_body.value(),
             client_timeouts: ClientTimeouts {
                 head: timeouts.head.value(),

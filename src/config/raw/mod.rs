@@ -26,7 +26,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::config::yaml::decode::{Field, Map, Needed, Section};
-use crate::config::{AccessLog, AdminAddr, LogFormat, Role};
+use crate::config::{AccessLog, AdminAddr, LogFormat, Role, Runtime};
 use account::Account;
 use alerts::Alerts;
 use capabilities::Capabilities;
@@ -157,11 +157,19 @@ Console {
     recent: Setting<Whole> = Whole::or(5_000).from(0).up_to(100_000),
 });
 
+impl Words for Runtime {
+    const EXPECTED: &'static str = "a runtime";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("shared", Self::Shared), ("per-core", Self::PerCore)];
+}
+
 mapping!("the settings of the process"
 /// Settings of the process as a whole.
 Server {
     /// Worker threads; 0 = one per core. A change needs a restart.
     threads: Setting<Whole> = Whole::or(0).from(0).up_to(1_024),
+    /// shared = the threads take work from each other; per-core = each has connections of its own, which suits many cores under an even load. A change needs a restart.
+    runtime: Setting<Word<Runtime>> = Word::or(Runtime::Shared),
     /// Longest request body.
     max_body: Setting<Size> = Size::or(32 << 20).from(1 << 10).up_to(1 << 30),
     /// Bytes of request bodies held at once, in all; above it 529 or 503 with Retry-After. Default a quarter of the memory limit of the control group, else of the machine's memory.

@@ -143,11 +143,22 @@ pub enum AdminAddr {
     Unix(PathBuf),
 }
 
+/// What the threads of the data plane share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Runtime {
+    /// One runtime, whose threads take work from each other.
+    Shared,
+    /// A runtime, and connections, for each.
+    PerCore,
+}
+
 /// The `server` section.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// 0 = one per core.
     pub threads: usize,
+    /// What its threads share; default `shared`.
+    pub runtime: Runtime,
     /// Bytes of one request's body, 1 KiB to 1 GiB; default 32 MiB.
     pub max_body: usize,
     /// Bytes of request bodies held at once, in all. `None` = a quarter of the memory that the process may use.

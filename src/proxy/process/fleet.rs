@@ -14,7 +14,7 @@ pub fn ask(server: &Prometheus, questions: &[Question]) -> Result<Vec<Bytes>, St
         .build()
         .map_err(|error| error.to_string())?;
     let answers = runtime.block_on(async {
-        let connections = Connections::new(KEEPALIVE);
+        let connections = Connections::new(KEEPALIVE, 0);
         let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             let answered = prometheus::ask(&connections, server, question).await;

@@ -25,8 +25,8 @@ use crate::telemetry::rejection::Rejection;
 
 /// A listener, and how it treats clients.
 pub(super) struct Door {
-    socket: TcpListener,
-    hall: Hall,
+    socket: std::net::TcpListener,
+    hall: Arc<Hall>,
 }
 
 /// What a connection needs of its listener. It does not hold the socket: that closes when a drain begins, whoever is still in.
@@ -40,22 +40,29 @@ struct Hall {
 }
 
 impl Door {
-    /// Must be called inside the runtime.
     pub(super) fn new(
         app: &Arc<App>,
         socket: std::net::TcpListener,
         listener: &Listener,
         tls: Option<Acceptor>,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
-            socket: TcpListener::from_std(socket)?,
-            hall: Hall {
+    ) -> Self {
+        Self {
+            socket,
+            hall: Arc::new(Hall {
                 app: app.clone(),
                 tls,
                 proxy_protocol: listener.proxy_protocol,
                 room: app.places.room(listener.max_connections),
                 starved: AtomicBool::new(false),
-            },
+            }),
+        }
+    }
+
+    /// The same listener for another thread.
+    pub(super) fn another(&self) -> std::io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.try_clone()?,
+            hall: self.hall.clone(),
         })
     }
 
@@ -66,7 +73,12 @@ impl Door {
         mut shutdown: watch::Receiver<bool>,
     ) {
         let Self { socket, hall } = self;
-        let hall = Arc::new(hall);
+        let socket = match TcpListener::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                return tracing::error!(%error, "a listener cannot be served: is the limit of open files too low?");
+            }
+        };
         loop {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,

@@ -2,6 +2,7 @@
 pub mod accounts;
 mod bind;
 mod connection;
+mod crew;
 pub mod fleet;
 mod handover;
 mod inherited;

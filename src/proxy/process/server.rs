@@ -20,12 +20,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::bind::{AdminListener, Bound, Heirlooms};
+use super::crew::Crew;
 pub use super::inherited::Inherited;
 use super::listen::Door;
 use super::signals;
 pub use super::signals::Stop;
 use super::successor::{Means, Successor};
-use crate::config::{Config, Listener};
+use crate::config::{Config, Listener, Runtime};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
 use crate::proxy::state::alerts;
@@ -39,6 +40,7 @@ use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
 use crate::proxy::state::tls::Certificate;
 use crate::proxy::state::traces;
+use crate::proxy::upstream::connect;
 use crate::proxy::websocket;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
@@ -75,7 +77,12 @@ impl Server {
         set_level: SetLevel,
         mut inherited: Option<Inherited>,
     ) -> Result<Self, StartError> {
-        let runtime = runtime(config.server.threads).map_err(StartError::Runtime)?;
+        let threads = match config.server.runtime {
+            Runtime::Shared => config.server.threads,
+            // What is left beside the data plane.
+            Runtime::PerCore => 1,
+        };
+        let runtime = runtime(threads).map_err(StartError::Runtime)?;
         let bound = Bound::of(&config, &mut inherited)?;
         let app = {
             let _inside = runtime.enter();
@@ -233,7 +240,7 @@ async fn serve(
             tracing::warn!("some clients have not taken the last bytes of their answers");
         }
     }
-    data.abort();
+    data.end().await;
     let _ = admin_stop.send(true);
     if let Some(control) = control {
         control.abort();
@@ -313,11 +320,27 @@ impl Next {
     }
 }
 
+/// The data plane at work.
+struct DataPlane {
+    /// Tells connections that wait for a request when to end.
+    cleaner: tokio::task::JoinHandle<()>,
+    crew: Crew,
+}
+
+impl DataPlane {
+    async fn end(self) {
+        self.cleaner.abort();
+        let crew = self.crew;
+        // It waits for threads. An error: it panicked, and has said so.
+        let _ = tokio::task::spawn_blocking(move || crew.end()).await;
+    }
+}
+
 fn data_plane(
     app: &Arc<App>,
     listeners: Vec<(TcpListener, Listener)>,
     shutdown: watch::Receiver<bool>,
-) -> Result<tokio::task::JoinHandle<()>, StartError> {
+) -> Result<DataPlane, StartError> {
     let edge = Edge::new(app.clone(), Some(sockets(app)));
     let mut proxy = http_proxy(&Arc::new(ServerConf::default()), edge);
     let mut options = HttpServerOptions::default();
@@ -329,25 +352,44 @@ fn data_plane(
     proxy.h2_options = Some(h2);
     let proxy = Arc::new(proxy);
     let mut certificates = app.certificates.iter();
-    let mut doors = JoinSet::new();
-    for (socket, listener) in listeners {
-        let certificate = listener.tls.as_ref().and_then(|_| certificates.next());
-        let tls = certificate.map(Certificate::acceptor);
-        let door = Door::new(app, socket, &listener, tls).map_err(|error| StartError::Bind {
-            addr: listener.addr.to_string(),
-            error,
-        })?;
-        doors.spawn(door.serve(proxy.clone(), shutdown.clone()));
+    let doors: Vec<Door> = listeners
+        .into_iter()
+        .map(|(socket, listener)| {
+            let certificate = listener.tls.as_ref().and_then(|_| certificates.next());
+            let tls = certificate.map(Certificate::acceptor);
+            Door::new(app, socket, &listener, tls)
+        })
+        .collect();
+    let mut crew = Crew::new();
+    let lanes = connect::lanes(&app.gateway().config.server);
+    for _ in 0..lanes {
+        let doors: std::io::Result<Vec<Door>> = doors.iter().map(Door::another).collect();
+        let doors = doors.map_err(StartError::Runtime)?;
+        let (proxy, shutdown) = (proxy.clone(), shutdown.clone());
+        let joined = crew.join(move || serve_all(doors, proxy, shutdown));
+        joined.map_err(StartError::Runtime)?;
     }
-    // What the connections hold is told when the last of them is closed: this one must not be among them.
-    drop(shutdown);
+    if lanes == 0 {
+        tokio::spawn(serve_all(doors, proxy.clone(), shutdown));
+    }
     let app = app.clone();
-    Ok(tokio::spawn(async move {
-        doors.join_all().await;
+    let cleaner = tokio::spawn(async move {
         app.quiet().wait().await;
         // Connections that wait for a request end now.
         proxy.cleanup().await;
-    }))
+    });
+    Ok(DataPlane { cleaner, crew })
+}
+
+/// Until all doors are shut. What the connections hold of `shutdown` is told when the last of them is closed: nobody else may
+/// hold one then.
+async fn serve_all(doors: Vec<Door>, proxy: Arc<HttpProxy<Edge>>, shutdown: watch::Receiver<bool>) {
+    let serving = doors
+        .into_iter()
+        .map(|door| door.serve(proxy.clone(), shutdown.clone()));
+    let serving: JoinSet<()> = serving.collect();
+    drop(shutdown);
+    serving.join_all().await;
 }
 
 /// Serves connections that never leave this process: those of WebSockets.

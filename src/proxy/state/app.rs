@@ -22,7 +22,7 @@ use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
 use crate::proxy::random::{Random, seed};
 use crate::proxy::upstream::accounts::Upstreams;
-use crate::proxy::upstream::connect::Connections;
+use crate::proxy::upstream::connect::{Connections, lanes};
 use crate::proxy::upstream::health_check::OnHealth;
 use crate::proxy::upstream::probe::{Probed, probe};
 use crate::proxy::upstream::tokens::{AccessTokens, Means};
@@ -105,6 +105,7 @@ impl App {
         });
         let history = History::default();
         history.keep(config, telemetry.status().generation, SystemTime::now());
+        let connections = Connections::new(KEEPALIVE, lanes(&config.server));
         let mut certificates = Vec::new();
         for listener in &config.listen {
             if let Some(files) = &listener.tls {
@@ -124,7 +125,7 @@ impl App {
                 upstreams: Upstreams::default(),
                 tokens: AccessTokens::default(),
             }),
-            connections: Arc::new(Connections::new(KEEPALIVE)),
+            connections: Arc::new(connections),
             counting: turns_at_counting(),
             in_flight: AtomicUsize::new(0),
             running: Running::default(),

@@ -229,6 +229,9 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     if old.server.threads != new.server.threads {
         changed.push("server.threads");
     }
+    if old.server.runtime != new.server.runtime {
+        changed.push("server.runtime");
+    }
     let streams = |config: &Config| config.server.client_limits.streams_per_connection;
     if streams(old) != streams(new) {
         changed.push("server.client_limits.streams_per_connection");

@@ -1,4 +1,6 @@
-//! Sessions with upstreams, pooled or new. The pooled connections of the process belong to one `Connector`.
+//! Sessions with upstreams, pooled or new. The pooled connections of the process belong to one `Connector`, or to one for each
+//! thread that shares nothing.
+use std::cell::Cell;
 use std::time::Duration;
 
 use pingora::connectors::ConnectorOptions;
@@ -10,10 +12,31 @@ use super::dial::NO_ADDRESS;
 use super::egress::PROXY_AUTH;
 use super::gathered::gathered;
 use super::way::{IDLE_FOR, Target};
+use crate::config::{Runtime, Server};
 use crate::pool::Fault;
 
-/// The pooled connections of the process.
-pub(crate) struct Connections(Connector);
+/// The pooled connections of the process: of each lane its own.
+pub(crate) struct Connections(Vec<Connector>);
+
+thread_local! {
+    /// The lane of this thread. Who has taken none shares the first one.
+    static LANE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many threads have connections of their own.
+pub(crate) fn lanes(server: &Server) -> usize {
+    match (server.runtime, server.threads) {
+        (Runtime::Shared, _) => 0,
+        (Runtime::PerCore, 0) => std::thread::available_parallelism().map_or(1, usize::from),
+        (Runtime::PerCore, threads) => threads,
+    }
+}
+
+/// This thread has connections of its own from now on. A connection lives in the runtime that made it, so a lane is of one
+/// runtime.
+pub(crate) fn take_lane(number: usize) {
+    LANE.set(number);
+}
 
 /// Why no connection came about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,9 +63,15 @@ pub(crate) enum ConnectFault {
 }
 
 impl Connections {
-    /// `keepalive` idle ones are kept in all.
-    pub(crate) fn new(keepalive: usize) -> Self {
-        Self(Connector::new(Some(ConnectorOptions::new(keepalive))))
+    /// `keepalive` idle ones are kept in all, by the threads that share and by so many `lanes` beside them.
+    pub(crate) fn new(keepalive: usize, lanes: usize) -> Self {
+        let each = keepalive.div_ceil(lanes.max(1));
+        let connector = |_| Connector::new(Some(ConnectorOptions::new(each)));
+        Self((0..=lanes).map(connector).collect())
+    }
+
+    fn here(&self) -> &Connector {
+        self.0.get(LANE.get()).unwrap_or(&self.0[0])
     }
 
     /// A session with `target`: pooled (`true`) or fresh, within `timeout`.
@@ -51,7 +80,7 @@ impl Connections {
         target: &Target,
         timeout: Duration,
     ) -> Result<(HttpSession, bool), ConnectFault> {
-        match tokio::time::timeout(timeout, self.0.get_http_session(target)).await {
+        match tokio::time::timeout(timeout, self.here().get_http_session(target)).await {
             Ok(Ok((session, true))) => Ok((session, true)),
             Ok(Ok((session, false))) => Ok((gathered(session), false)),
             Ok(Err(error)) => Err(ConnectFault::of(&error)),
@@ -61,7 +90,7 @@ impl Connections {
 
     /// Puts a session back whose answer was read to its end.
     pub(crate) async fn release(&self, session: HttpSession, target: &Target) {
-        self.0
+        self.here()
             .release_http_session(session, &target.shared(), Some(IDLE_FOR))
             .await;
     }
