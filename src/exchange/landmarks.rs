@@ -7,7 +7,6 @@ use aho_corasick::packed::{Config, MatchKind, Searcher};
 use memchr::memmem;
 use smallvec::SmallVec;
 
-use super::things;
 use crate::protocol::hub::opaque;
 
 /// What was found in one body.
@@ -73,7 +72,7 @@ impl Landmarks {
 
 fn patterns() -> impl Iterator<Item = &'static [u8]> {
     let others = ["base64", "inlineData", "inline_data", opaque::MAGIC];
-    let all = others.into_iter().chain(things::BEGINNINGS);
+    let all = others.into_iter().chain(BEGINNINGS);
     all.map(str::as_bytes)
 }
 
@@ -83,6 +82,21 @@ static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
     builder.extend(patterns());
     builder.build()
 });
+
+/// How the vendors' names begin, with what stands in front of them: OpenAI's and Anthropic's files, containers, vector stores,
+/// conversations, skills; Gemini's collections, also at the end of a URI.
+const BEGINNINGS: [&str; 10] = [
+    "\"file-",
+    "\"file_",
+    "\"cntr_",
+    "\"container_",
+    "\"vs_",
+    "\"conv_",
+    "\"skill_",
+    "\"files/",
+    "/files/",
+    "\"cachedContents/",
+];
 
 /// The positions of the patterns that are no names.
 const BASE64: usize = 0;

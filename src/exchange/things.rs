@@ -71,20 +71,6 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(fits)
 }
 
-/// How the vendors' names begin, with what stands in front of them: OpenAI's and Anthropic's files, containers, vector stores,
-/// conversations, skills; Gemini's collections, also at the end of a URI.
-pub(super) const BEGINNINGS: [&str; 10] = [
-    "\"file-",
-    "\"file_",
-    "\"cntr_",
-    "\"container_",
-    "\"vs_",
-    "\"conv_",
-    "\"skill_",
-    "\"files/",
-    "/files/",
-    "\"cachedContents/",
-];
 /// Bytes of a name.
 const LONGEST: usize = 200;
 

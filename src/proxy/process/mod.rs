@@ -3,6 +3,7 @@ pub mod accounts;
 mod bind;
 mod connection;
 mod crew;
+mod data_plane;
 pub mod fleet;
 mod handover;
 mod inherited;

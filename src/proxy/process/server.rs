@@ -3,30 +3,26 @@
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
 //! that a test that binds port 0 learns the port.
 use std::fs::Permissions;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp as _};
-use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::default_h2_options;
+use pingora::apps::ServerApp as _;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Fds, ListenFds};
 use pingora::services::Service as _;
-use pingora_proxy::{HttpProxy, http_proxy};
+use pingora_proxy::http_proxy;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 
 use super::bind::{AdminListener, Bound, Heirlooms};
-use super::crew::Crew;
+use super::data_plane::DataPlane;
 pub use super::inherited::Inherited;
-use super::listen::Door;
 use super::signals;
 pub use super::signals::Stop;
 use super::successor::{Means, Successor};
-use crate::config::{Config, Listener, Runtime};
+use crate::config::{Config, Runtime};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
 use crate::proxy::state::alerts;
@@ -38,10 +34,7 @@ pub use crate::proxy::state::log_level::SetLevel;
 use crate::proxy::state::notify;
 use crate::proxy::state::reload::{self, Source};
 pub use crate::proxy::state::start_error::StartError;
-use crate::proxy::state::tls::Certificate;
 use crate::proxy::state::traces;
-use crate::proxy::upstream::connect;
-use crate::proxy::websocket;
 
 /// A process about to serve: everything is bound, nothing is accepted yet.
 #[derive(Debug)]
@@ -158,7 +151,7 @@ async fn serve(
         None => None,
     };
     let Bound { listeners, admin } = bound;
-    let data = data_plane(&app, listeners, data_watch)?;
+    let data = DataPlane::begin(&app, listeners, data_watch)?;
     let mut socket = admin.as_ref().and_then(AdminListener::socket_file);
     let control =
         admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
@@ -318,96 +311,6 @@ impl Next {
             }
         }
     }
-}
-
-/// The data plane at work.
-struct DataPlane {
-    /// Tells connections that wait for a request when to end.
-    cleaner: tokio::task::JoinHandle<()>,
-    crew: Crew,
-}
-
-impl DataPlane {
-    async fn end(self) {
-        self.cleaner.abort();
-        let crew = self.crew;
-        // It waits for threads. An error: it panicked, and has said so.
-        let _ = tokio::task::spawn_blocking(move || crew.end()).await;
-    }
-}
-
-fn data_plane(
-    app: &Arc<App>,
-    listeners: Vec<(TcpListener, Listener)>,
-    shutdown: watch::Receiver<bool>,
-) -> Result<DataPlane, StartError> {
-    let edge = Edge::new(app.clone(), Some(sockets(app)));
-    let mut proxy = http_proxy(&Arc::new(ServerConf::default()), edge);
-    let mut options = HttpServerOptions::default();
-    options.h2c = true;
-    proxy.server_options = Some(options);
-    let limits = app.gateway().config.server.client_limits;
-    let mut h2 = default_h2_options();
-    h2.max_concurrent_streams(limits.streams_per_connection);
-    proxy.h2_options = Some(h2);
-    let proxy = Arc::new(proxy);
-    let mut certificates = app.certificates.iter();
-    let doors: Vec<Door> = listeners
-        .into_iter()
-        .map(|(socket, listener)| {
-            let certificate = listener.tls.as_ref().and_then(|_| certificates.next());
-            let tls = certificate.map(Certificate::acceptor);
-            Door::new(app, socket, &listener, tls)
-        })
-        .collect();
-    let mut crew = Crew::new();
-    let lanes = connect::lanes(&app.gateway().config.server);
-    for _ in 0..lanes {
-        let doors: std::io::Result<Vec<Door>> = doors.iter().map(Door::another).collect();
-        let doors = doors.map_err(StartError::Runtime)?;
-        let (proxy, shutdown) = (proxy.clone(), shutdown.clone());
-        let joined = crew.join(move || serve_all(doors, proxy, shutdown));
-        joined.map_err(StartError::Runtime)?;
-    }
-    if lanes == 0 {
-        tokio::spawn(serve_all(doors, proxy.clone(), shutdown));
-    }
-    let app = app.clone();
-    let cleaner = tokio::spawn(async move {
-        app.quiet().wait().await;
-        // Connections that wait for a request end now.
-        proxy.cleanup().await;
-    });
-    Ok(DataPlane { cleaner, crew })
-}
-
-/// Until all doors are shut. What the connections hold of `shutdown` is told when the last of them is closed: nobody else may
-/// hold one then.
-async fn serve_all(doors: Vec<Door>, proxy: Arc<HttpProxy<Edge>>, shutdown: watch::Receiver<bool>) {
-    let serving = doors
-        .into_iter()
-        .map(|door| door.serve(proxy.clone(), shutdown.clone()));
-    let serving: JoinSet<()> = serving.collect();
-    drop(shutdown);
-    serving.join_all().await;
-}
-
-/// Serves connections that never leave this process: those of WebSockets.
-fn sockets(app: &Arc<App>) -> websocket::Serve {
-    let conf = Arc::new(ServerConf::default());
-    let mut proxy = HttpProxy::new(Edge::new(app.clone(), None), conf);
-    proxy.handle_init_modules();
-    let proxy = Arc::new(proxy);
-    // Each has one request, so nobody has to be told of a shutdown.
-    let (never, shutdown) = watch::channel(false);
-    Arc::new(move |stream| {
-        let _open = &never;
-        let (proxy, shutdown) = (proxy.clone(), shutdown.clone());
-        Box::pin(async move {
-            let session = ServerSession::new_http1(stream);
-            proxy.process_new_http(session, &shutdown).await;
-        })
-    })
 }
 
 fn admin_plane(
