@@ -206,6 +206,7 @@ admin:
   addr: 127.0.0.1:{admin}
 server:
   max_concurrent_requests: 100000
+  drain_delay: 0s
 accounts:
 {lists["accounts"]}keys:
 {lists["keys"]}log:
