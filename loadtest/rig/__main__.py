@@ -54,7 +54,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="loadtest/run.sh", description=sys.modules[__package__].__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few seconds of everything: does it work, not how fast is it")
     parser.add_argument("--bin-dir", type=pathlib.Path, default=ROOT / "target/release", help="where the binaries are")
-    parser.add_argument("--proxies", default="nginx,bare-pingora,weir,weir-quiet", help="which to measure (default: %(default)s)")
+    parser.add_argument("--proxies", default="nginx,bare-pingora,weir,weir-quiet", help="which to measure, weir-per-core too (default: %(default)s)")
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH",
                         help="one more weir or bare-pingora binary (told apart by the file's name), an allocator variant say")
     parser.add_argument("--upstream", choices=("weir", "nginx"), default="weir", help="nginx: no streams (default: %(default)s)")
@@ -134,6 +134,7 @@ class Session:
             "bare-pingora": lambda: self._start(servers.start_bare_pingora, self._binary("bare-pingora"), upstream),
             "weir": lambda: self._weir("weir", self._binary("weir"), upstream),
             "weir-quiet": lambda: self._weir("weir-quiet", self._binary("weir"), upstream, "off"),
+            "weir-per-core": lambda: self._weir("weir-per-core", self._binary("weir"), upstream, runtime="per-core"),
         }
         wanted = self.options.proxies.split(",")
         unknown = [name for name in wanted if name not in start]

@@ -176,7 +176,7 @@ def start_bare_pingora(binary, upstream, scratch, tls=None):
     return Server(name, [binary, f"127.0.0.1:{port}", upstream.addr, *(str(file) for file in tls or ())], port, scratch)
 
 
-def start_weir(name, binary, upstream, scratch, access="stdout", dialect="anthropic", accounts=1, keys=1, tls=None):
+def start_weir(name, binary, upstream, scratch, access="stdout", dialect="anthropic", accounts=1, keys=1, tls=None, runtime="shared"):
     """Weir with authentication, limits, metrics and its access log (into a file here: standard output is one).
 
     `dialect` is what the upstream speaks; of `accounts` and `keys` all serve and none but the first is used.
@@ -207,6 +207,7 @@ admin:
 server:
   max_concurrent_requests: 100000
   drain_delay: 0s
+  runtime: {runtime}
 accounts:
 {lists["accounts"]}keys:
 {lists["keys"]}log:

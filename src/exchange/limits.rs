@@ -183,8 +183,8 @@ fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut He
         Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => span(resets_in),
     };
     let [limit, remaining, resets] = names(dialect, standing.limit);
-    headers.insert(limit, HeaderValue::from(whole(standing.cap)));
-    headers.insert(remaining, HeaderValue::from(whole(standing.remaining)));
+    insert(headers, limit, whole(standing.cap).to_string());
+    insert(headers, remaining, whole(standing.remaining).to_string());
     insert(headers, resets, reset);
 }
 

@@ -218,6 +218,13 @@ pub fn caller(headers: &HeaderMap) -> Dialect {
 
 /// The dialect in which an error on this path is said.
 pub fn error_dialect(raw: &str, headers: &HeaderMap) -> Dialect {
+    // Nearly every request, and what is below would say the same.
+    match raw {
+        "/v1/messages" => return Dialect::Anthropic,
+        "/v1/chat/completions" => return Dialect::OpenaiChat,
+        "/v1/responses" => return Dialect::OpenaiResponses,
+        _ => {}
+    }
     let path = Path::read(raw).map(|path| path.joined());
     let path = path.as_deref().unwrap_or(raw);
     let segments: smallvec::SmallVec<[&str; 6]> = path.split('/').skip(1).collect();

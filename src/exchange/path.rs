@@ -95,7 +95,8 @@ impl<'a> Path<'a> {
 
     /// The decoded path; an encoded slash is a slash.
     pub fn joined(&self) -> String {
-        let mut out = String::new();
+        let length = self.segments.iter().map(|segment| segment.len() + 1).sum();
+        let mut out = String::with_capacity(length);
         for segment in &self.segments {
             out.push('/');
             out.push_str(segment);

@@ -139,12 +139,17 @@ impl Framing {
         let end = memchr(b'\n', bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
         let room = LONGEST_LINE.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        let part = &part[..part.len().min(room)];
+        if end.is_none() || !self.line.is_empty() {
+            self.line.extend_from_slice(part);
+        }
         let Some(end) = end else {
             return bytes.len();
         };
-        let line = std::mem::take(&mut self.line);
-        let text = line.strip_suffix(b"\r").unwrap_or(&line);
+        let before = std::mem::take(&mut self.line);
+        // Nearly always the whole line has come at once.
+        let line = if before.is_empty() { part } else { &before };
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
         self.state = match (text.is_empty(), self.framed_by(text)) {
             (true, _) if self.chunked => State::Size(0, 0),
             (true, _) if self.length > 0 => State::Length(self.length),
