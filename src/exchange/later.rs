@@ -1,6 +1,6 @@
 //! Responses that are made in the background: what they use is known when they are done, and is booked then, once.
 //!
-//! Whoever sees a finished one first books it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
+//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
 //! response, so nobody books it a second time; a claim that is dropped without a result gives the response back. Until then its
 //! estimate is reserved in the budgets of its key.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -87,7 +87,7 @@ impl Telling {
             });
         }
         let was_busy = std::mem::replace(&mut self.busy, in_flight);
-        // Who was busy and is no longer has to be told once more: nothing is in flight there.
+        // A key that was busy and is no longer is told once more, so that its requests in flight become none.
         news.retain(|handed| was_busy || !handed.is_empty());
         news
     }

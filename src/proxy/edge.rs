@@ -305,7 +305,7 @@ impl ProxyHttp for Edge {
         };
         let left = tokio::select! {
             left = relay.run() => Some(left),
-            // Who has begun to answer says the last words itself, at once.
+            // A relay that has begun to answer says the last words itself, at once.
             () = self.app.until_well_cut() => None,
         };
         let left = match left {

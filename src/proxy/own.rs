@@ -17,7 +17,7 @@ pub(super) fn recent(app: &App, key: &ClientKey) -> Answer {
         .rev()
         .filter(|row| row.outcome().key.as_ref() == Some(&key.name))
         .filter(|row| !matches!(row.verdict(), Verdict::Ok | Verdict::ClientGone))
-        // Whoever has no key shares a name with everybody else.
+        // Callers without a key share one name.
         .filter(|_| &*key.name != ANONYMOUS)
         .take(SHOWN)
         .map(|row| {

@@ -127,7 +127,7 @@ impl Pump<'_, '_> {
                     match self.take_in(&chunk).await {
                         Next::Hold => {}
                         Next::Forward => {
-                            // Whoever reads the last event may go on at once.
+                            // A client that reads the last event may send its next request at once.
                             if self.relaying.is_complete() && !self.relaying.is_paused() {
                                 self.serving.settle_early(&mut self.relaying);
                             }

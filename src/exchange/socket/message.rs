@@ -132,7 +132,7 @@ impl Create {
             return Bytes::copy_from_slice(inner.trim().as_bytes());
         }
         if !text.starts_with('"') {
-            // Whoever reads the whole body says what is wrong with it.
+            // The reader of the whole body says what is wrong with it.
             return Bytes::copy_from_slice(text.as_bytes());
         }
         Bytes::from(format!(

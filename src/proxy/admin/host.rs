@@ -162,7 +162,7 @@ mod tests {
             assert_eq!(on(host), "host", "{host}");
         }
         assert_eq!(ask("[::1]:9090", &[], Some("evil.example"), None), "host");
-        // Who is too old to say a host is no browser.
+        // A client of HTTP/1.0 that names no host is not a browser.
         assert_eq!(ask("127.0.0.1:9090", &[], None, None), "answered");
     }
 

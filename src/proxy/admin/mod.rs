@@ -181,7 +181,7 @@ impl Plane {
             return self.ready();
         }
         let need = match path {
-            // Who works with what is nobody's business but the operators', wherever it is asked from.
+            // These name keys and sessions, so they need a viewer at least, wherever the question comes from.
             RUNNING | SESSIONS if reads => Need::Viewer,
             _ if reads => Need::Status,
             _ => Need::Operator,

@@ -65,7 +65,7 @@ pub(crate) async fn read(
 /// nothing for long.
 pub(crate) async fn discard(session: &mut ServerSession) {
     let expects = session.req_header().headers.contains_key(EXPECT);
-    // Who was never told to continue does not send; what was broken cannot be read on.
+    // A client that was never told to continue does not send, and a broken body cannot be read further.
     if session.is_body_done() || expects {
         return;
     }

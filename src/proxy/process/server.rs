@@ -180,7 +180,7 @@ async fn serve(
         end = Some((over, tokio::spawn(successor.follow(app.clone(), told))));
         app.closing().set();
         let _ = data_stop.send(true);
-        // Who sends a request just now on a connection that was idle is answered, and told to close it.
+        // A request that comes just now on an idle connection is answered, and its client is told to close the connection.
         let grace = app.gateway().config.server.drain_delay;
         tracing::info!(in_flight = app.in_flight(), "handed over");
         tokio::select! {

@@ -31,7 +31,7 @@ async fn follow(app: Arc<App>, first: oneshot::Sender<()>) {
         if let Some(poller) = &mut poller {
             poller.poll(&app, &gateway).await;
         }
-        // Whoever waits for it may have lost patience.
+        // The caller may have stopped waiting.
         let _ = first.take().map(|first| first.send(()));
         drop(gateway);
         match &poller {

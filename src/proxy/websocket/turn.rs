@@ -183,7 +183,7 @@ impl Caller {
         }
         head.insert_header(CONTENT_LENGTH, body.len())?;
         http.write_request_header(Box::new(head)).await?;
-        // Who is refused is answered before all of it is read.
+        // A refused client is answered before all of its body is read.
         if http.write_body(body).await.is_ok() {
             let _ = http.finish_body().await;
         }

@@ -1,4 +1,4 @@
-//! Who is out, and what is said of it.
+//! Which accounts are excluded, and what the report says of them.
 use super::*;
 
 fn ask_at(gateway: &Gateway, moment: Moment) -> Report {
