@@ -1247,3 +1247,80 @@ fn time_on_a_core() -> Duration {
     let worked = text.split(' ').next().and_then(|text| text.parse().ok());
     Duration::from_nanos(worked.expect("nanoseconds"))
 }
+
+/// A configuration in a directory of its own, with a file of prices beside it.
+fn with_price_file(prices: &str, file: Option<&str>) -> Result<Config, Vec<Diagnostic>> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("weir.yaml");
+    let text = format!(
+        "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\nprices: {prices}\n"
+    );
+    fs::write(&path, text).expect("a writable file");
+    if let Some(file) = file {
+        fs::write(directory.path().join("prices.yaml"), file).expect("a writable file");
+    }
+    config::load(&path)
+}
+
+#[test]
+fn a_file_of_prices_comes_after_the_list() {
+    let entries = "[{ model: gpt-5, input: 2, output: 4 }, { model: \"kimi*\", input: 10, output: 20, currency: CNY }]";
+    for file in [
+        entries.to_owned(),
+        format!("prices: {entries}"),
+        format!("currency: {{ CNY: 0.2 }}\nlist: {entries}"),
+        format!("prices: {{ currency: {{ CNY: 0.2 }}, list: {entries} }}"),
+    ] {
+        let prices = "{ file: prices.yaml, currency: { CNY: 0.1 }, list: [{ model: gpt-5, input: 1, output: 2 }] }";
+        let config = with_price_file(prices, Some(&file)).expect("a configuration");
+        let found: Vec<(&str, f64)> = config
+            .prices
+            .iter()
+            .map(|price| (price.model.pattern(), price.input))
+            .collect();
+        let rate = if file.contains("0.2") { 2.0 } else { 1.0 };
+        assert_eq!(found, [("gpt-5", 1.0), ("gpt-5", 2.0), ("kimi*", rate)]);
+        assert!(
+            config
+                .files
+                .iter()
+                .any(|path| path.ends_with("prices.yaml"))
+        );
+        assert_eq!(config.warnings.len(), 1, "{}", lines(&config.warnings));
+        let warned = &config.warnings[0];
+        assert!(warned.file.ends_with("prices.yaml") && warned.message.contains("never counts"));
+    }
+}
+
+#[test]
+fn a_file_of_prices_that_cannot_be_taken_is_a_fault_at_its_place() {
+    for (file, expected) in [
+        (None, "no such file"),
+        (Some(""), "found nothing, expected prices"),
+        (Some("# later\n"), "found nothing, expected prices"),
+        (Some("prices:\n  file: more.yaml\n"), "a file within a file"),
+        (Some("- { model: a, input: 1 }"), "prices.yaml:1:3"),
+        (Some("accounts: []"), "found an unknown key"),
+        (Some("42"), "found `42`"),
+        (Some("- { model: a"), "prices.yaml"),
+    ] {
+        let faults = with_price_file("{ file: prices.yaml }", file).expect_err("a fault");
+        let said = lines(&faults);
+        assert!(
+            said.to_lowercase().contains(expected),
+            "{file:?}: {said}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn the_hash_covers_the_file_of_prices() {
+    let hash = |file: &str| {
+        let config = with_price_file("{ file: prices.yaml }", Some(file)).expect("valid");
+        (config.hash, config.fingerprint)
+    };
+    assert_ne!(
+        hash("[{ model: a, input: 1, output: 2 }]").1,
+        hash("[{ model: a, input: 1, output: 3 }]").1
+    );
+}

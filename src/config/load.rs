@@ -10,6 +10,7 @@ use http::HeaderValue;
 use super::compile::{Missing, World, base_url, compile};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
+use super::raw::prices::PriceFile;
 use super::secret::hex;
 use super::shown::masked;
 use super::sources::{self, Sources};
@@ -111,8 +112,9 @@ fn shown(file_name: &str, sources: &Sources) -> Vec<Shown> {
         file,
         text: masked(text),
     };
-    let fragments = sources.fragments.iter();
-    let fragments = fragments.map(|own| one(own.path.display().to_string(), &own.text));
+    let fragments = sources
+        .others()
+        .map(|own| one(own.path.display().to_string(), &own.text));
     let own = one(file_name.to_owned(), &sources.text);
     std::iter::once(own).chain(fragments).collect()
 }
@@ -259,7 +261,16 @@ fn compile_sources(sources: &Sources, world: &World<'_>, faults: &mut Faults) ->
         );
         return None;
     }
-    let raw = Raw::decode(&cursor, faults)?;
+    let mut raw = Raw::decode(&cursor, faults)?;
+    if let Some(prices) = &sources.prices {
+        let file = faults.add_file(prices.path.display().to_string());
+        let filed = tree(&prices.text, file, faults)
+            .and_then(|root| PriceFile::decode(&Cursor::root(&root), faults));
+        let PriceFile(filed) = filed?;
+        if let Some(prices) = raw.prices.get_mut() {
+            prices.filed = Some(Box::new(filed));
+        }
+    }
     compile(raw, &sources.digest(), world, faults)
 }
 

@@ -19,12 +19,25 @@ pub struct Sources {
     pub text: String,
     /// In the order of `include`, of one pattern by name.
     pub fragments: Vec<Fragment>,
+    /// What `prices.file` names.
+    pub prices: Option<Fragment>,
     /// Every file and directory whose change asks for a reload, but the file itself.
     pub watched: Vec<PathBuf>,
     /// The directory of the fragments that the admin plane writes.
     pub kept: Option<PathBuf>,
-    /// Place, what was found and expected, what to do.
-    faults: Vec<(Place, String, &'static str)>,
+    faults: Vec<Fault>,
+}
+
+/// What is wrong with a file that is asked for.
+#[derive(Debug, Eq, PartialEq)]
+struct Fault {
+    place: Place,
+    /// The setting that asks for it, from the outside in.
+    path: &'static [&'static str],
+    /// What was found and expected.
+    message: String,
+    /// What to do.
+    hint: &'static str,
 }
 
 /// A file with a part of the lists.
@@ -64,7 +77,7 @@ impl Sources {
         };
         let state = env("STATE_DIRECTORY").filter(|_| sources.text.contains("admin"));
         // Most configurations include nothing, and are not read twice for that.
-        let words = ["include", "fragments"];
+        let words = ["include", "fragments", "file"];
         if (state.is_some() || words.iter().any(|word| sources.text.contains(word)))
             && let Ok((root, _)) = document::read(plain(&sources.text), 0)
         {
@@ -77,6 +90,11 @@ impl Sources {
             }
             if let Some((place, admin)) = member(&root, "admin") {
                 sources.keep(place, admin, directory, state.as_deref());
+            }
+            if let Some((_, prices)) = member(&root, "prices")
+                && let Some((_, file)) = member(prices, "file")
+            {
+                sources.take_prices(file, directory);
             }
         }
         sources
@@ -110,10 +128,35 @@ impl Sources {
                     "found a directory that cannot be read ({why}), expected fragments in it"
                 );
                 let hint = "whoever runs weir must be able to read `admin.fragments`";
-                self.faults.push((place, found, hint));
+                self.fault(place, found, hint);
             }
         }
         self.kept = Some(kept);
+    }
+
+    fn take_prices(&mut self, node: &Node, directory: &Path) {
+        let Kind::Scalar { text, .. } = &node.kind else {
+            return; // The decoder says so.
+        };
+        if node.is_null() || text.is_empty() {
+            return; // As above.
+        }
+        let path = directory.join(&**text);
+        self.watched.push(path.clone());
+        match text_of(&path) {
+            Ok(text) => self.prices = Some(Fragment { path, text }),
+            Err((_, why)) => self.faults.push(Fault {
+                place: node.place,
+                path: &["prices", "file"],
+                message: format!("{}: {why}", path.display()),
+                hint: "a path begins at the directory of this file",
+            }),
+        }
+    }
+
+    /// Every text beside that of the file itself.
+    pub fn others(&self) -> impl Iterator<Item = &Fragment> {
+        self.fragments.iter().chain(&self.prices)
     }
 
     /// As if `path`, in the directory that the admin plane writes to, held `text`.
@@ -132,12 +175,12 @@ impl Sources {
     /// SHA-256 of the file; with fragments over all of them.
     pub fn digest(&self) -> [u8; 32] {
         let own = Sha256::digest(self.text.as_bytes());
-        if self.fragments.is_empty() {
+        if self.others().next().is_none() {
             return own.into();
         }
         let mut digest = Sha256::new();
         digest.update(own);
-        for fragment in &self.fragments {
+        for fragment in self.others() {
             let name = fragment.path.to_string_lossy();
             for part in [&*name, &fragment.text] {
                 digest.update((part.len() as u64).to_le_bytes());
@@ -147,15 +190,22 @@ impl Sources {
         digest.finalize().into()
     }
 
-    /// What was wrong with `include`.
+    /// What was wrong with the files that are asked for.
     pub fn report(&self, faults: &mut Faults) {
-        for (place, message, hint) in &self.faults {
-            faults.add_with(
-                &At::text(*place).member("include"),
-                message.clone(),
-                Some((*hint).to_owned()),
-            );
+        for fault in &self.faults {
+            let path = fault.path.iter();
+            let at = path.fold(At::text(fault.place), |at, name| at.member(name));
+            faults.add_with(&at, fault.message.clone(), Some(fault.hint.to_owned()));
         }
+    }
+
+    fn fault(&mut self, place: Place, message: String, hint: &'static str) {
+        self.faults.push(Fault {
+            place,
+            path: &["include"],
+            message,
+            hint,
+        });
     }
 
     fn include(&mut self, node: &Node, directory: &Path) {
@@ -173,7 +223,7 @@ impl Sources {
         {
             let found = "found a pattern for a directory, expected one for the name of a file only";
             let hint = "name each directory: include: [a/*.yaml, b/*.yaml]";
-            self.faults.push((node.place, found.to_owned(), hint));
+            self.fault(node.place, found.to_owned(), hint);
             return;
         }
         let paths = if is_pattern(&name) {
@@ -188,11 +238,11 @@ impl Sources {
                 let found = format!(
                     "found a directory that cannot be read ({why}), expected fragments in it"
                 );
-                self.faults.push((
+                self.fault(
                     node.place,
                     found,
                     "make the directory, or leave the entry out",
-                ));
+                );
                 return;
             }
         };
@@ -216,8 +266,7 @@ impl Sources {
                 "found more than {MOST_FRAGMENTS} fragments or {} bytes of them, expected fewer",
                 document::MAX_BYTES
             );
-            self.faults
-                .push((place, found, "put more into one fragment"));
+            self.fault(place, found, "put more into one fragment");
             return;
         }
         match text_of(&path) {
@@ -226,7 +275,7 @@ impl Sources {
                 let found = format!("{}: {why}", path.display());
                 let hint =
                     "a path begins at the directory of this file; `*` in it may match nothing";
-                self.faults.push((place, found, hint));
+                self.fault(place, found, hint);
             }
         }
     }

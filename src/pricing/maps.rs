@@ -252,7 +252,7 @@ mod tests {
                 output: 8.0
             }
         );
-        assert_eq!(table.quote("kimi-new2"), None);
+        assert!(table.quote("kimi-new2").is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! without a price costs `None`, never zero. An entry of `prices` in the configuration replaces the rates of the models
 //! it matches; the service tiers, regions and the threshold for long prompts that the table has for such a model go on
 //! to apply to the new rates.
+mod conditions;
 pub mod maps;
 mod prices;
 mod spelling;
@@ -17,6 +18,7 @@ use crate::config::Price;
 use crate::protocol::hub::usage::{Extras, Usage};
 use prices::Row;
 
+pub use conditions::Conditions;
 pub use prices::{Long, MediaRates, Rates, Terms};
 pub use spelling::spellings;
 
@@ -32,7 +34,7 @@ pub struct PriceTable {
 }
 
 /// The price of one model, or of all models that a pattern of the configuration matches.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Quote<'a> {
     /// The id in the built-in table, or the pattern in the configuration.
     pub model: &'a str,
@@ -43,9 +45,9 @@ pub struct Quote<'a> {
     /// What sound and pictures cost.
     pub media: MediaRates,
     /// What else its vendor bills, and how.
-    pub terms: &'static Terms,
+    pub terms: Conditions<'a>,
     /// Where the price comes from, for people.
-    pub source: &'static str,
+    pub source: &'a str,
 }
 
 impl Quote<'_> {
@@ -77,7 +79,7 @@ impl Quote<'_> {
         let beyond = self.media.beyond(&extras.media, self.rates_of(usage))
             * self.terms.tier(tier)
             * self.terms.region(extras.region);
-        self.cost(usage, tier, extras.region) + beyond + self.terms.tools.cost(&extras.tools)
+        self.cost(usage, tier, extras.region) + beyond + self.terms.fees().cost(&extras.tools)
     }
 }
 
@@ -206,10 +208,20 @@ impl Override {
         self.price.is_known.then(|| Quote {
             model: self.price.model.pattern(),
             rates: self.rates,
-            long: row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
-            media: MediaRates::TEXT,
-            terms: row.map_or(&Terms::NONE, |row| row.terms),
-            source: "configuration",
+            long: match &self.price.terms.long {
+                Some(long) => Some(Long::of_entry(long, &self.rates)),
+                None => row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
+            },
+            media: conditions::media(
+                &self.price.terms,
+                row.map(|row| (&row.media, &row.rates)),
+                &self.rates,
+            ),
+            terms: Conditions::of_entry(
+                row.map_or(&Terms::NONE, |row| row.terms),
+                &self.price.terms,
+            ),
+            source: self.price.terms.source.as_deref().unwrap_or(CONFIGURED),
         })
     }
 }
@@ -233,10 +245,13 @@ fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
         rates: row.rates,
         long: row.long,
         media: row.media,
-        terms: row.terms,
+        terms: Conditions::of_table(row.terms),
         source: row.source,
     }
 }
+
+/// The source of an entry that names none.
+const CONFIGURED: &str = "configuration";
 
 /// The longest name remembered. Real ones stay under 64 bytes.
 const MAX_MEMO_NAME: usize = 128;
@@ -247,7 +262,7 @@ const MAX_MEMO: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Glob;
+    use crate::config::{Glob, LongPrice, MediaPrices, PriceTerms, ToolPrices};
 
     fn usage(input: u64, cache_read: u64, write: u64, long_write: u64, output: u64) -> Usage {
         Usage {
@@ -269,6 +284,7 @@ mod tests {
             cache_write_5m: None,
             cache_write_1h: None,
             is_known: true,
+            terms: PriceTerms::default(),
         }
     }
 
@@ -520,7 +536,7 @@ mod tests {
             "deepseek-ai/DeepSeek-V3",
             "llama3",
         ] {
-            assert_eq!(prices.quote(model), None, "{model}");
+            assert!(prices.quote(model).is_none(), "{model}");
             assert_eq!(prices.cost(model, &usage(1, 0, 0, 0, 1), None), None);
         }
     }
@@ -573,6 +589,126 @@ mod tests {
         // 200001×5 + 1000000×15: the threshold's ratios, two and one and a half, are those of the table.
         assert!((paid.expect("a price") - 16.000_005).abs() < 1e-9);
         assert_eq!(cost("mine", Some("flex"), Some("us")), Some(10.0));
+    }
+
+    #[test]
+    fn an_entry_may_say_what_the_table_says_and_the_rest_stays() {
+        use crate::protocol::hub::usage::{Media, Tools};
+        let terms = PriceTerms {
+            long: Some(LongPrice {
+                above: 1_000,
+                input: 20.0,
+                output: 30.0,
+                cache_read: None,
+                cache_write_5m: None,
+                cache_write_1h: Some(50.0),
+            }),
+            tiers: vec![("flex".to_owned(), 0.25)],
+            regions: vec![("mars".to_owned(), 3.0)],
+            tools: ToolPrices {
+                web_search: Some(5.0),
+                ..ToolPrices::default()
+            },
+            media: MediaPrices {
+                audio_input: Some(100.0),
+                ..MediaPrices::default()
+            },
+            source: Some("a contract".into()),
+        };
+        let entry = |model| Price {
+            cache_read: Some(1.0),
+            terms: terms.clone(),
+            ..price(model, 10.0, 20.0)
+        };
+        let prices = PriceTable::new(&[entry("gpt-5"), entry("mine")]);
+        let short = usage(1_000, 0, 0, 0, 0);
+        let cost = |model, usage: &Usage, tier, region| {
+            prices.cost_in(model, usage, tier, region).expect("a price")
+        };
+        let near = |found: f64, expected: f64| {
+            assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
+        };
+        for model in ["gpt-5", "mine"] {
+            near(cost(model, &short, None, None), 0.01);
+            near(cost(model, &short, Some("FLEX"), None), 0.0025);
+            near(cost(model, &short, None, Some("mars")), 0.03);
+            // Twice the input, so twice the cache that is read; an hour's cache as it says.
+            let long = usage(0, 1_000, 0, 1, 0);
+            near(cost(model, &long, None, None), (2_000.0 + 50.0) / 1e6);
+            assert_eq!(
+                prices.quote(model).map(|quote| quote.source),
+                Some("a contract")
+            );
+        }
+        // What the entry does not name, the row goes on to decide.
+        near(cost("gpt-5", &short, Some("priority"), Some("us")), 0.022);
+        near(cost("mine", &short, Some("priority"), Some("us")), 0.01);
+        let extras = Extras {
+            tools: Tools {
+                web_searches: 2,
+                file_searches: 4,
+                ..Tools::default()
+            },
+            media: Media {
+                audio_input: 1_000,
+                ..Media::default()
+            },
+            ..Extras::default()
+        };
+        let bill = |model| prices.bill(model, &short, None, &extras).expect("a price");
+        near(bill("gpt-5"), 0.1 + 0.01 + 0.01);
+        near(bill("mine"), 0.1 + 0.01);
+    }
+
+    #[test]
+    fn an_override_keeps_what_sound_costs_beside_text() {
+        use crate::protocol::hub::usage::Media;
+        let prices = PriceTable::new(&[price("gemini-2.5-flash", 0.6, 5.0)]);
+        let extras = Extras {
+            media: Media {
+                audio_input: 1_000_000,
+                ..Media::default()
+            },
+            ..Extras::default()
+        };
+        let used = usage(1_000_000, 0, 0, 0, 0);
+        let bill = prices.bill("gemini-2.5-flash", &used, None, &extras);
+        assert!((bill.expect("a price") - 2.0).abs() < 1e-9, "twice 1.00");
+    }
+
+    #[test]
+    fn searches_and_maps_cost_what_their_generation_and_kind_cost() {
+        use crate::protocol::hub::usage::Tools;
+        let prices = PriceTable::new(&[]);
+        let bill = |model, tools| {
+            let extras = Extras {
+                tools,
+                ..Extras::default()
+            };
+            let bill = prices.bill(model, &Usage::default(), None, &extras);
+            (bill.expect("a price") * 1e6).round() / 1e6
+        };
+        let grounded = Tools {
+            web_searches: 3,
+            maps: 2,
+            ..Tools::default()
+        };
+        // Of the generation of 2 a prompt is paid for, from then on every query.
+        assert!((bill("gemini-2.5-flash", grounded) - 0.06).abs() < 1e-9);
+        assert!((bill("gemini-3.5-flash", grounded) - 0.07).abs() < 1e-9);
+        let preview = Tools {
+            web_search_previews: 2,
+            ..Tools::default()
+        };
+        for (model, usd) in [
+            ("gpt-4o", 0.05),
+            ("gpt-4.1-nano", 0.05),
+            ("o3", 0.02),
+            ("gpt-5", 0.02),
+            ("claude-opus-5", 0.0),
+        ] {
+            assert!((bill(model, preview) - usd).abs() < 1e-9, "{model}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A row says where its figures come from. Prices change: an entry of `prices` in the configuration overrides a row
 //! without a new release. What is not here has no price, and its requests are counted as unpriced; prices that
 //! vendors state in CNY only (SiliconFlow, BigModel's own platform) must be entered by the operator.
+use crate::config::LongPrice;
 use crate::protocol::hub::usage::{Media, Tools, Usage};
 
 /// USD per million tokens of each exclusive bucket.
@@ -56,6 +57,26 @@ pub struct Long {
 }
 
 impl Long {
+    /// As an entry of the configuration says it, beside its ordinary rates.
+    pub(super) fn of_entry(long: &LongPrice, ordinary: &Rates) -> Self {
+        let factor = if ordinary.input > 0.0 {
+            long.input / ordinary.input
+        } else {
+            1.0
+        };
+        let rate = |said: Option<f64>, ordinary: f64| said.unwrap_or(ordinary * factor);
+        Self {
+            above: long.above,
+            rates: Rates {
+                input: long.input,
+                cache_write_5m: rate(long.cache_write_5m, ordinary.cache_write_5m),
+                cache_write_1h: rate(long.cache_write_1h, ordinary.cache_write_1h),
+                cache_read: rate(long.cache_read, ordinary.cache_read),
+                output: long.output,
+            },
+        }
+    }
+
     /// These rates for a model whose ordinary rates are `new` instead of `old`: each kind of token keeps the ratio
     /// between its two rates.
     pub(super) fn scaled(&self, old: &Rates, new: &Rates) -> Self {
@@ -93,17 +114,26 @@ pub struct Terms {
 pub struct Fees {
     /// For a search of the web.
     pub web_search: f64,
+    /// Of the older tool of this name, which costs more on models that do not reason.
+    pub web_search_preview: f64,
     /// For a search of files.
     pub file_search: f64,
     /// For a container in which code runs.
     pub code_session: f64,
+    /// For grounding with a map.
+    pub maps: f64,
+    /// Whether a search or a map is paid for once a request, however often it was asked.
+    pub once: bool,
 }
 
 impl Fees {
     const NONE: Self = Self {
         web_search: 0.0,
+        web_search_preview: 0.0,
         file_search: 0.0,
         code_session: 0.0,
+        maps: 0.0,
+        once: false,
     };
 
     /// platform.claude.com, web search tool: 10 USD per 1,000 searches; code beside it is free.
@@ -113,29 +143,45 @@ impl Fees {
     };
 
     /// platform.openai.com pricing, built-in tools: web search 10 USD and file search 2.50 USD per 1,000 calls, a container of
-    /// 1 GB 0.03 USD.
+    /// 1 GB 0.03 USD; the preview of web search costs the same on models that reason.
     const OPENAI: Self = Self {
         web_search: 0.01,
+        web_search_preview: 0.01,
         file_search: 0.0025,
         code_session: 0.03,
-    };
-
-    /// ai.google.dev pricing, grounding with Google Search from Gemini 3 on: 14 USD per 1,000 queries, after those that are free.
-    const GEMINI: Self = Self {
-        web_search: 0.014,
         ..Self::NONE
     };
 
-    /// The generation of 2: 35 USD per 1,000 prompts that were grounded, after those that are free.
+    /// The same page: the preview of web search on models that do not reason, 25 USD per 1,000 calls. What it finds is free of
+    /// charge then; the vendor's counts leave it out.
+    const OPENAI_QUICK: Self = Self {
+        web_search_preview: 0.025,
+        ..Self::OPENAI
+    };
+
+    /// ai.google.dev pricing, grounding with Google Search and with Google Maps from Gemini 3 on: 14 USD per 1,000 queries, after
+    /// those that are free.
+    const GEMINI: Self = Self {
+        web_search: 0.014,
+        maps: 0.014,
+        ..Self::NONE
+    };
+
+    /// The generation of 2: 35 USD per 1,000 prompts that were grounded with Search, 25 USD with Maps, after those that are free.
     const GEMINI_2: Self = Self {
         web_search: 0.035,
+        maps: 0.025,
+        once: true,
         ..Self::NONE
     };
 
     pub(super) fn cost(&self, tools: &Tools) -> f64 {
-        tools.web_searches as f64 * self.web_search
+        let asked = |count: u64| if self.once { count.min(1) } else { count } as f64;
+        asked(tools.web_searches) * self.web_search
+            + tools.web_search_previews as f64 * self.web_search_preview
             + tools.file_searches as f64 * self.file_search
             + tools.code_sessions as f64 * self.code_session
+            + asked(tools.maps) * self.maps
     }
 }
 
@@ -211,19 +257,32 @@ impl Terms {
 
     /// The generation of 4 sells priority at one and three quarters.
     const OPENAI_4: Self = Self {
+        tools: Fees::OPENAI_QUICK,
+        ..Self::OPENAI_O3
+    };
+
+    const OPENAI_O3: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.75)],
+        ..Self::OPENAI
+    };
+
+    /// Models that do not reason, without a price of their own for priority.
+    const OPENAI_QUICK: Self = Self {
+        tools: Fees::OPENAI_QUICK,
         ..Self::OPENAI
     };
 
     /// developers.openai.com pricing, priority processing: 4.25 for 2.50.
     const OPENAI_4O: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 1.7)],
+        tools: Fees::OPENAI_QUICK,
         ..Self::OPENAI
     };
 
     /// 0.25 for 0.15.
     const OPENAI_4O_MINI: Self = Self {
         tiers: &[("batch", 0.5), ("flex", 0.5), ("priority", 5.0 / 3.0)],
+        tools: Fees::OPENAI_QUICK,
         ..Self::OPENAI
     };
 
@@ -253,15 +312,6 @@ impl Terms {
     /// The factor of a service tier; 1 when it has none.
     pub fn tier(&self, name: Option<&str>) -> f64 {
         factor(self.tiers, name)
-    }
-
-    /// What is read from a cache on this tier costs so much of its ordinary price beyond the tier's factor.
-    pub(super) fn cache_beyond(&self, name: Option<&str>) -> f64 {
-        if self.dear_cache {
-            (1.0 - self.tier(name)).max(0.0)
-        } else {
-            0.0
-        }
     }
 
     /// The factor of a region; 1 when it has none.
@@ -460,7 +510,7 @@ pub(super) const TABLE: &[Row] = &[
     // Its context of a million tokens is sold at one price; the rule for long prompts came with gpt-5.4.
     row(&["gpt-4.1"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
     row(&["gpt-4.1-mini"], uncached_writes(0.4, 0.1, 1.6), &Terms::OPENAI_4, OPENAI),
-    row(&["gpt-4.1-nano"], uncached_writes(0.1, 0.025, 0.4), &Terms::OPENAI, OPENAI),
+    row(&["gpt-4.1-nano"], uncached_writes(0.1, 0.025, 0.4), &Terms::OPENAI_QUICK, OPENAI),
     row(&["gpt-4o-2024-05-13"], uncached_writes(5.0, 5.0, 15.0), &Terms::OPENAI_4, OPENAI),
     row(&["gpt-4-turbo", "gpt-4-turbo-preview", "gpt-4-1106-preview", "gpt-4-0125-preview"], uncached_writes(10.0, 10.0, 30.0), &Terms::OPENAI, OPENAI),
     row(&["gpt-4"], uncached_writes(30.0, 30.0, 60.0), &Terms::OPENAI, OPENAI),
@@ -472,7 +522,7 @@ pub(super) const TABLE: &[Row] = &[
     row(&["o3-mini"], uncached_writes(1.1, 0.55, 4.4), &Terms::OPENAI, OPENAI),
     row(&["o3-deep-research"], uncached_writes(10.0, 2.5, 40.0), &Terms::OPENAI, OPENAI),
     row(&["o4-mini-deep-research"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI, OPENAI),
-    row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_4, OPENAI),
+    row(&["o3"], uncached_writes(2.0, 0.5, 8.0), &Terms::OPENAI_O3, OPENAI),
     row(&["o4-mini"], uncached_writes(1.1, 0.275, 4.4), &Terms::OPENAI_O4_MINI, OPENAI),
     // Gemini. Thoughts are billed as output.
     row(&["gemini-4-argon"], uncached_writes(2.0, 0.1, 10.0), &Terms::GEMINI, GEMINI),

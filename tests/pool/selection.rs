@@ -627,6 +627,7 @@ fn the_cheapest_is_taken_and_a_session_stays_with_it() {
         cache_write_5m: None,
         cache_write_1h: None,
         is_known: true,
+        terms: weir::config::PriceTerms::default(),
     };
     let prices = PriceTable::new(&[price("dear", 9.0), price("cheap", 1.0)]);
     let serves = |name: &str, model: &str| {

@@ -149,6 +149,42 @@ fn fragments_come_go_and_are_swapped_as_one() {
     assert_eq!(serving(&weir), "second");
 }
 
+/// A file of prices is taken when it changes, and refused as a whole when it is wrong.
+#[test]
+fn a_changed_file_of_prices_is_noticed() {
+    let upstream = Upstream::json(200, lines().answer);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token"), TOKEN).expect("a file");
+    let prices = dir.path().join("prices.yaml");
+    let costs = |usd: &str| {
+        let text = format!("[{{ model: \"*\", input: {usd}, output: {usd} }}]\n");
+        std::fs::write(&prices, text).expect("a file");
+    };
+    costs("1000000");
+    let text = configuration(dir.path(), "prices: { file: prices.yaml }\naccounts:\n");
+    let file = dir.path().join("weir.yaml");
+    std::fs::write(&file, text + &named("a", &upstream)).expect("a file");
+    let weir = Weir::on(dir, &file).expect("weir starts");
+    let cost = || {
+        let answer = weir.ask(&lines()).send().is(200);
+        let id = answer.header("x-request-id").expect("an id");
+        let line = weir.line(|line| line["request_id"] == id);
+        line["cost_usd"].as_f64().expect("a price")
+    };
+    let first = cost();
+    assert!(first > 1.0, "{first}");
+    costs("500000");
+    weir.until_metric("weir_config_generation", &[], 2.0);
+    assert!((cost() - first / 2.0).abs() < 1e-9);
+    // Above what a price may be: what was stays.
+    costs("2000000");
+    eventually("the fault is told", || {
+        let error = weir.status("/status/config")["last_error"].to_string();
+        error.contains("prices.yaml:1").then_some(())
+    });
+    assert!((cost() - first / 2.0).abs() < 1e-9);
+}
+
 #[test]
 fn a_changed_secret_file_is_noticed() {
     let upstream = Upstream::json(200, lines().answer);

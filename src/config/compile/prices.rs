@@ -11,8 +11,8 @@ use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::prices as raw;
 use crate::config::raw::values::{Number, Text};
-use crate::config::yaml::decode::Field;
-use crate::config::{Glob, Price};
+use crate::config::yaml::decode::{Field, Map};
+use crate::config::{Glob, LongPrice, MediaPrices, Price, PriceTerms, ToolPrices};
 
 /// USD for one unit, by code.
 type Rates = BTreeMap<String, f64>;
@@ -25,12 +25,26 @@ impl Compiler<'_, '_> {
         let Some(raw) = root.prices.get() else {
             return Some(Vec::new());
         };
-        let rates = self.rates(raw);
         let mut prices: Vec<Price> = Vec::new();
-        let mut complete = !raw.list.is_wrong() && rates.is_some();
-        let rates = rates.unwrap_or_default();
+        let rates = self.rates(raw);
+        let mut complete = rates.is_some();
+        let mut rates = rates.unwrap_or_default();
+        complete &= self.add_prices(raw, &rates, &mut prices);
+        // After the list: the first match wins.
+        if let Some(filed) = &raw.filed {
+            let own = self.rates(filed);
+            complete &= own.is_some();
+            rates.extend(own.unwrap_or_default());
+            complete &= self.add_prices(filed, &rates, &mut prices);
+        }
+        (complete && !raw.file.is_wrong()).then_some(prices)
+    }
+
+    /// Adds the prices of one list. `false` = there is a fault.
+    fn add_prices(&mut self, raw: &raw::Prices, rates: &Rates, prices: &mut Vec<Price>) -> bool {
+        let mut complete = !raw.list.is_wrong();
         for item in items(&raw.list) {
-            let price = item.get().and_then(|price| self.price(price, &rates));
+            let price = item.get().and_then(|price| self.price(price, rates));
             complete &= price.is_some();
             if let Some(price) = &price
                 && let Some(earlier) = prices
@@ -46,7 +60,7 @@ impl Compiler<'_, '_> {
             }
             prices.extend(price);
         }
-        complete.then_some(prices)
+        complete
     }
 
     /// What the currencies are worth. `None` = there is a fault.
@@ -82,15 +96,20 @@ impl Compiler<'_, '_> {
         complete.then_some(rates)
     }
 
+    fn day(&mut self, field: &Field<Text>) -> Option<Date> {
+        let Text(text) = field.get()?;
+        let day = text.parse().ok();
+        if day.is_none() {
+            let message = format!("found {}, expected a day such as `2026-11-01`", quote(text));
+            let hint = "the day of these figures".to_owned();
+            self.faults.add_with(field.at(), message, Some(hint));
+        }
+        day
+    }
+
     /// Rates grow old.
     fn as_of(&mut self, field: &Field<Text>) {
-        let Some(Text(text)) = field.get() else {
-            return;
-        };
-        let Ok(day) = text.parse::<Date>() else {
-            let message = format!("found {}, expected a day such as `2026-11-01`", quote(text));
-            let hint = "the day whose rates `currency` has".to_owned();
-            self.faults.add_with(field.at(), message, Some(hint));
+        let Some(day) = self.day(field) else {
             return;
         };
         let age = today(self.now).and_then(|today| today.since((Unit::Day, day)).ok());
@@ -105,6 +124,7 @@ impl Compiler<'_, '_> {
     fn price(&mut self, raw: &raw::Price, rates: &Rates) -> Option<Price> {
         let rate = self.rate(&raw.currency, rates)?;
         let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate.unwrap_or(1.0));
+        let terms = self.terms(raw, rate.unwrap_or(1.0))?;
         Some(Price {
             model: raw.model.get()?.0.clone(),
             input: usd(&raw.input)?,
@@ -113,7 +133,75 @@ impl Compiler<'_, '_> {
             cache_write_5m: usd(&raw.cache_write_5m),
             cache_write_1h: usd(&raw.cache_write_1h),
             is_known: rate.is_some(),
+            terms,
         })
+    }
+
+    /// What an entry says beside its rates, in dollars by `rate`.
+    fn terms(&mut self, raw: &raw::Price, rate: f64) -> Option<PriceTerms> {
+        let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate);
+        let long = match raw.long.get() {
+            Some(long) => Some(LongPrice {
+                above: long.above.get()?.0,
+                input: usd(&long.input)?,
+                output: usd(&long.output)?,
+                cache_read: usd(&long.cache_read),
+                cache_write_5m: usd(&long.cache_write_5m),
+                cache_write_1h: usd(&long.cache_write_1h),
+            }),
+            None => None,
+        };
+        let tools = raw.tools.get().map(|tools| ToolPrices {
+            web_search: usd(&tools.web_search),
+            web_search_preview: usd(&tools.web_search_preview),
+            file_search: usd(&tools.file_search),
+            code_session: usd(&tools.code_session),
+            maps: usd(&tools.maps),
+        });
+        let media = raw.media.get().map(|media| MediaPrices {
+            audio_input: usd(&media.audio_input),
+            image_input: usd(&media.image_input),
+            audio_output: usd(&media.audio_output),
+            image_output: usd(&media.image_output),
+        });
+        let (tiers, regions) = (self.factors(&raw.tiers), self.factors(&raw.regions));
+        let is_day = !raw.as_of.is_given() || self.day(&raw.as_of).is_some();
+        let source = raw.source.get().map(|Text(text)| text.as_str().into());
+        let wrong = raw.long.is_wrong()
+            || raw.tools.is_wrong()
+            || raw.media.is_wrong()
+            || raw.source.is_wrong()
+            || !is_day;
+        (!wrong).then_some(PriceTerms {
+            long,
+            tiers: tiers?,
+            regions: regions?,
+            tools: tools.unwrap_or_default(),
+            media: media.unwrap_or_default(),
+            source,
+        })
+    }
+
+    /// Names and their factors. `None` = there is a fault.
+    fn factors(&mut self, field: &Field<Map<Number>>) -> Option<Vec<(String, f64)>> {
+        let mut factors = Vec::new();
+        let mut complete = !field.is_wrong();
+        for (at, name, factor) in field.get().map_or(&[][..], |map| map.0.as_slice()) {
+            match factor.get() {
+                Some(Number(factor)) if (0.0..=MOST_FACTOR).contains(factor) => {
+                    factors.push((name.clone(), *factor));
+                }
+                Some(Number(factor)) => {
+                    let message =
+                        format!("found `{factor}`, expected a factor from 0 to {MOST_FACTOR}");
+                    let hint = "half the price is 0.5".to_owned();
+                    self.faults.add_with(at, message, Some(hint));
+                    complete = false;
+                }
+                None => complete = false,
+            }
+        }
+        complete.then_some(factors)
     }
 
     /// USD for one unit of the currency; `None` inside = nobody says what it is worth.
@@ -169,6 +257,9 @@ fn hides(first: &Glob, second: &Glob) -> bool {
         None => false,
     }
 }
+
+/// The dearest tier costs six times the ordinary.
+const MOST_FACTOR: f64 = 100.0;
 
 /// The dearest currency is worth less than four dollars.
 const MOST_RATE: f64 = 1_000.0;

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::mapping::mapping;
 use super::setting::{Measure as _, Otherwise, Rule};
-use super::values::{Number, Pattern, Text};
+use super::values::{FilePath, Number, Pattern, Text, Whole};
 use crate::config::yaml::cursor::Cursor;
 use crate::config::yaml::decode::{Decode, Field, Map, Needed};
 use crate::config::yaml::document::Kind;
@@ -17,7 +17,14 @@ pub struct Prices {
     pub list: Field<Vec<Field<Price>>>,
     pub currency: Field<Map<Number>>,
     pub as_of: Field<Text>,
+    pub file: Field<FilePath>,
+    /// What stands in that file.
+    pub filed: Option<Box<Prices>>,
 }
+
+/// A file of prices: a list, a mapping of such, or either of them as `prices`.
+#[derive(Clone, Debug)]
+pub struct PriceFile(pub Prices);
 
 mapping!("prices: a list, or `{ currency: { CNY: 0.14 }, list: [ … ] }`"
 /// Prices in several currencies.
@@ -28,6 +35,8 @@ PriceMapping {
     currency: Field<Map<Number>>,
     /// The day of these rates, such as 2026-11-01.
     as_of: Field<Text>,
+    /// A file with more prices, which come after those of the list. A relative path begins at the directory of this file.
+    file: Field<FilePath>,
 });
 
 mapping!("a price: `{ model: PATTERN, input: USD, output: USD }`"
@@ -47,6 +56,65 @@ Price {
     cache_write_1h: Field<Number> = per_million(),
     /// Of the figures, by its ISO code, such as CNY. Default: USD.
     currency: Field<Text>,
+    /// What a request with a longer prompt costs. Default: in the ratio of the built-in table.
+    long: Field<Long>,
+    /// The factor of each service tier. Default: as in the built-in table, tier by tier.
+    tiers: Field<Map<Number>>,
+    /// The factor of each region of inference. Default: as in the built-in table, region by region.
+    regions: Field<Map<Number>>,
+    /// USD for a thousand calls of tools that the vendor runs. Default: as in the built-in table, tool by tool.
+    tools: Field<Tools>,
+    /// What sound and pictures cost. Default: in the ratio of the built-in table.
+    media: Field<Media>,
+    /// Where the price is from, for people.
+    source: Field<Text>,
+    /// The day on which it was looked up, such as 2026-11-01.
+    as_of: Field<Text>,
+});
+
+mapping!("what long prompts cost: `{ above: 200000, input: 4, output: 12 }`"
+/// USD per million tokens, or units of `currency`, of every token of a request with a longer prompt.
+Long {
+    /// Tokens of the whole prompt, cached or not.
+    above: Needed<Whole> = tokens(),
+    /// Input tokens that were neither read from nor written to a cache.
+    input: Needed<Number> = per_million(),
+    /// Output tokens, reasoning included.
+    output: Needed<Number> = per_million(),
+    /// Input tokens read from a cache. Default: in the ratio to `input` that the ordinary price has; so for the next two.
+    cache_read: Field<Number> = per_million(),
+    /// Input tokens written to a cache for five minutes.
+    cache_write_5m: Field<Number> = per_million(),
+    /// Input tokens written to a cache for one hour.
+    cache_write_1h: Field<Number> = per_million(),
+});
+
+mapping!("what tools cost: `{ web_search: 10 }`"
+/// USD, or units of `currency`, for a thousand calls.
+Tools {
+    /// Searches in the web.
+    web_search: Field<Number> = per_thousand(),
+    /// Searches by OpenAI's older tool of this name.
+    web_search_preview: Field<Number> = per_thousand(),
+    /// Searches in files.
+    file_search: Field<Number> = per_thousand(),
+    /// Containers in which code runs.
+    code_session: Field<Number> = per_thousand(),
+    /// Questions to a map.
+    maps: Field<Number> = per_thousand(),
+});
+
+mapping!("what sound and pictures cost: `{ audio_input: 1.0 }`"
+/// USD per million tokens, or units of `currency`.
+Media {
+    /// Sound in the prompt.
+    audio_input: Field<Number> = per_million(),
+    /// Pictures in the prompt.
+    image_input: Field<Number> = per_million(),
+    /// Sound in the answer.
+    audio_output: Field<Number> = per_million(),
+    /// Pictures in the answer.
+    image_output: Field<Number> = per_million(),
 });
 
 impl Decode for Prices {
@@ -59,11 +127,14 @@ impl Decode for Prices {
                 list,
                 currency,
                 as_of,
+                file,
             } = PriceMapping::decode(cursor, faults)?;
             return Some(Self {
                 list,
                 currency,
                 as_of,
+                file,
+                filed: None,
             });
         }
         let list = Vec::decode(cursor, faults)?;
@@ -71,7 +142,38 @@ impl Decode for Prices {
             list: Field::of(at, Some(list)),
             currency: Field::absent(&at.member("currency")),
             as_of: Field::absent(&at.member("as_of")),
+            file: Field::absent(&at.member("file")),
+            filed: None,
         })
+    }
+}
+
+impl Decode for PriceFile {
+    const EXPECTED: &'static str = PriceMapping::EXPECTED;
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        if cursor.node.is_null() {
+            // Whoever writes a file in two steps has not written it yet.
+            let hint = "a file of no prices has `[]` in it".to_owned();
+            cursor.mismatch("prices", Some(hint), faults);
+            return None;
+        }
+        let prices = match &cursor.node.kind {
+            Kind::Mapping(entries) => match entries.as_slice() {
+                [(key, node)] if &*key.text == "prices" => {
+                    Prices::decode(&cursor.member(key, node), faults)?
+                }
+                _ => Prices::decode(cursor, faults)?,
+            },
+            Kind::List(_) | Kind::Scalar { .. } => Prices::decode(cursor, faults)?,
+        };
+        if prices.file.is_given() {
+            let hint = "a file of prices names no other one".to_owned();
+            let message = "found a file within a file, expected its prices";
+            faults.add_with(prices.file.at(), message, Some(hint));
+            return None;
+        }
+        Some(Self(prices))
     }
 }
 
@@ -85,6 +187,19 @@ impl JsonSchema for Prices {
         let mapping = generator.subschema_for::<PriceMapping>();
         json_schema!({ "anyOf": [list, mapping] })
     }
+}
+
+/// A context of more does not exist.
+fn tokens() -> Rule<Whole, Otherwise> {
+    Whole::otherwise("it is the longest prompt that pays the ordinary price, in tokens")
+        .from(1)
+        .up_to(1_000_000_000)
+}
+
+fn per_thousand() -> Rule<Number, Otherwise> {
+    Number::otherwise("tools are priced in USD for a thousand calls, or units of `currency`")
+        .from(0.0)
+        .up_to(1_000_000.0)
 }
 
 /// The dearest model costs 600 USD per million tokens.

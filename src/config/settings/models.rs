@@ -1,4 +1,6 @@
 //! What the configuration says about models: prices and capabilities.
+use std::sync::Arc;
+
 use super::Glob;
 use crate::protocol::models::Overrides;
 
@@ -19,6 +21,53 @@ pub struct Price {
     pub cache_write_1h: Option<f64>,
     /// Whether these are dollars: `false` = nobody says what their currency is worth, and the models have no price.
     pub is_known: bool,
+    pub terms: PriceTerms,
+}
+
+/// What an entry says beside its rates. What is absent stays as the built-in table has it for the model.
+#[derive(Clone, Debug, Default)]
+pub struct PriceTerms {
+    /// What a request with a longer prompt costs.
+    pub long: Option<LongPrice>,
+    /// Service tiers, and the factor of each.
+    pub tiers: Vec<(String, f64)>,
+    /// Regions of inference, and the factor of each.
+    pub regions: Vec<(String, f64)>,
+    pub tools: ToolPrices,
+    pub media: MediaPrices,
+    /// Where the price is from, for people.
+    pub source: Option<Arc<str>>,
+}
+
+/// USD per million tokens of a request whose prompt is longer than `above` tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct LongPrice {
+    pub above: u64,
+    pub input: f64,
+    pub output: f64,
+    /// `None` = in the ratio to `input` that the ordinary price has.
+    pub cache_read: Option<f64>,
+    pub cache_write_5m: Option<f64>,
+    pub cache_write_1h: Option<f64>,
+}
+
+/// USD for a thousand calls of tools that the vendor runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ToolPrices {
+    pub web_search: Option<f64>,
+    pub web_search_preview: Option<f64>,
+    pub file_search: Option<f64>,
+    pub code_session: Option<f64>,
+    pub maps: Option<f64>,
+}
+
+/// USD per million tokens of sound and of pictures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MediaPrices {
+    pub audio_input: Option<f64>,
+    pub image_input: Option<f64>,
+    pub audio_output: Option<f64>,
+    pub image_output: Option<f64>,
 }
 
 /// What some models accept, where the built-in table says otherwise.

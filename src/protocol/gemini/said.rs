@@ -45,8 +45,9 @@ pub(super) fn stop(reason: &str, message: Option<&str>) -> Option<Result<Stop, W
 }
 
 /// What was used.
-pub(super) fn spent(usage: GeminiUsage, searches: u64) -> Spent {
-    let stated = Stated::from(usage);
+pub(super) fn spent(usage: GeminiUsage, searches: u64, maps: u64) -> Spent {
+    let mut stated = Stated::from(usage);
+    stated.extras.tools.maps = maps;
     Spent {
         usage: stated.usage,
         extras: stated.extras,

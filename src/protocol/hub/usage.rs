@@ -96,9 +96,13 @@ pub struct Extras {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tools {
     pub web_searches: u64,
+    /// By OpenAI's older tool, which has a price of its own.
+    pub web_search_previews: u64,
     pub file_searches: u64,
     /// Containers in which code ran.
     pub code_sessions: u64,
+    /// Questions to a map.
+    pub maps: u64,
 }
 
 /// Shares of the prompt and of the answer that are no text and have prices of their own, in tokens.
@@ -172,8 +176,12 @@ impl Extras {
             region: more.region.or(self.region),
             tools: Tools {
                 web_searches: tools.web_searches.saturating_add(more.tools.web_searches),
+                web_search_previews: tools
+                    .web_search_previews
+                    .saturating_add(more.tools.web_search_previews),
                 file_searches: tools.file_searches.saturating_add(more.tools.file_searches),
                 code_sessions: tools.code_sessions.saturating_add(more.tools.code_sessions),
+                maps: tools.maps.saturating_add(more.tools.maps),
             },
             media: Media {
                 audio_input: media.audio_input.saturating_add(more.media.audio_input),

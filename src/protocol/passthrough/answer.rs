@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::peek::type_of;
 use super::{Ending, Tap, content};
@@ -187,12 +188,18 @@ impl Object<'_> {
     fn usage(&self) -> Option<Stated> {
         match self.dialect {
             Dialect::Anthropic => self.read::<AnthropicUsage>("usage").map(Stated::from),
-            Dialect::Gemini => self.read::<GeminiUsage>("usageMetadata").map(Stated::from),
+            Dialect::Gemini => {
+                let mut stated = Stated::from(self.read::<GeminiUsage>("usageMetadata")?);
+                if let Some(candidates) = self.value("candidates") {
+                    stated.extras.tools = grounded(candidates);
+                }
+                Some(stated)
+            }
             Dialect::OpenaiChat => self.read::<ChatUsage>("usage").map(Stated::from),
             Dialect::OpenaiResponses => {
                 let mut stated = Stated::from(self.read::<ResponsesUsage>("usage")?);
                 if let Some(output) = self.value("output") {
-                    stated.extras.tools = tools_in(output);
+                    stated.extras.tools = tools_in(output, self.value("tools"));
                 }
                 Some(stated)
             }
@@ -223,8 +230,8 @@ impl Object<'_> {
     }
 }
 
-/// The calls of the provider's own tools among the items of a response.
-pub(super) fn tools_in(output: &[u8]) -> Tools {
+/// The calls of the provider's own tools among the items of a response, which repeats the tools that it was given.
+pub(super) fn tools_in(output: &[u8], given: Option<&[u8]>) -> Tools {
     let mut tools = Tools::default();
     for item in json::elements(output).unwrap_or_default() {
         let item = output.get(item).unwrap_or_default();
@@ -237,7 +244,88 @@ pub(super) fn tools_in(output: &[u8]) -> Tools {
     }
     // Calls in one container are one session.
     tools.code_sessions = tools.code_sessions.min(1);
+    // A call does not say which of the two tools it is of; a response has one of them.
+    if tools.web_searches > 0 && given.is_some_and(has_preview) {
+        tools.web_search_previews = std::mem::take(&mut tools.web_searches);
+    }
     tools
+}
+
+/// Whether the older tool for searches is among these: `web_search_preview`, or with a date behind it.
+fn has_preview(given: &[u8]) -> bool {
+    let items = json::elements(given).unwrap_or_default();
+    items.into_iter().any(|item| {
+        let item = given.get(item).unwrap_or_default();
+        type_of(item).is_some_and(|kind| kind.starts_with("web_search_preview"))
+    })
+}
+
+/// What the candidates of a Gemini answer, or of an event of one, rest on: every query to Google Search, and one question where
+/// there are places of Google Maps, since those are not listed.
+pub(super) fn grounded(candidates: &[u8]) -> Tools {
+    let mut tools = Tools::default();
+    if memmem::find(candidates, b"roundingMetadata").is_none()
+        && memmem::find(candidates, b"rounding_metadata").is_none()
+    {
+        return tools;
+    }
+    for candidate in serde_json::from_slice::<Vec<Grounded<'_>>>(candidates).unwrap_or_default() {
+        let Some(found) = candidate.metadata else {
+            continue;
+        };
+        let chunks = found.chunks.unwrap_or_default();
+        let has = |kind: fn(&Chunk) -> bool| chunks.iter().any(kind);
+        let (web, maps) = (
+            has(|chunk| chunk.web.is_some()),
+            has(|chunk| chunk.maps.is_some()),
+        );
+        let queries = found.queries.map_or(0, |queries| queries.len()) as u64;
+        tools.maps = tools.maps.max(u64::from(maps));
+        // Queries beside places alone are those of the map.
+        if web || !maps {
+            tools.web_searches = tools.web_searches.max(queries);
+        } else {
+            tools.maps = tools.maps.max(queries);
+        }
+    }
+    tools
+}
+
+#[derive(Deserialize)]
+struct Grounded<'a> {
+    #[serde(
+        alias = "grounding_metadata",
+        borrow,
+        default,
+        deserialize_with = "lenient",
+        rename = "groundingMetadata"
+    )]
+    metadata: Option<Grounding<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Grounding<'a> {
+    #[serde(
+        alias = "web_search_queries",
+        borrow,
+        default,
+        deserialize_with = "lenient",
+        rename = "webSearchQueries"
+    )]
+    queries: Option<Vec<Text<'a>>>,
+    #[serde(
+        alias = "grounding_chunks",
+        default,
+        deserialize_with = "lenient",
+        rename = "groundingChunks"
+    )]
+    chunks: Option<Vec<Chunk>>,
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    web: Option<IgnoredAny>,
+    maps: Option<IgnoredAny>,
 }
 
 /// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.

@@ -3,13 +3,13 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::answer::tier;
+use super::answer::{grounded, tier};
 use super::peek::{self, Choices, Needle, Text, lenient};
 use super::{Facts, Phase};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::stated::GeminiUsage;
-use crate::protocol::hub::usage::Stated;
+use crate::protocol::hub::usage::{Stated, Tools};
 use crate::protocol::json::{self, Members};
 use crate::protocol::sse::{self, Frame};
 
@@ -19,6 +19,8 @@ pub(super) struct Reader {
     /// The last object with a `usageMetadata`, raw. Every frame has one and only the last counts: only that is parsed.
     stated: Vec<u8>,
     candidates: Choices,
+    /// What the answer rests on, as far as it was said.
+    tools: Tools,
     needles: Needles,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct Reader {
 struct Needles {
     error: Needle,
     finish_reason: Needle,
+    grounding: Needle,
     index: Needle,
     usage: Needle,
 }
@@ -36,9 +39,11 @@ impl Reader {
         Self {
             stated: Vec::new(),
             candidates: Choices::default(),
+            tools: Tools::default(),
             needles: Needles {
                 error: Needle::new("\"error\""),
                 finish_reason: Needle::new("\"finishReason\""),
+                grounding: Needle::new("\"groundingMetadata\""),
                 index: Needle::new("\"index\""),
                 usage: Needle::new("\"usageMetadata\""),
             },
@@ -61,7 +66,9 @@ impl Reader {
         let members = json::scan(&self.stated).ok()?;
         let stated: GeminiUsage =
             serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;
-        Some(stated.into())
+        let mut stated = Stated::from(stated);
+        stated.extras.tools = self.tools;
+        Some(stated)
     }
 
     /// The arguments of a function call are raw JSON here, with any member names, so that only the members of the top
@@ -89,6 +96,10 @@ impl Reader {
     }
 
     fn on_candidates(&mut self, raw: &[u8], facts: &mut Facts) {
+        // Later events repeat what earlier ones had.
+        let tools = grounded(raw);
+        self.tools.web_searches = self.tools.web_searches.max(tools.web_searches);
+        self.tools.maps = self.tools.maps.max(tools.maps);
         let Ok(candidates) = serde_json::from_slice::<Vec<Candidate<'_>>>(raw) else {
             return;
         };
@@ -117,6 +128,7 @@ impl Reader {
 impl Needles {
     fn ask_for(&self, data: &[u8]) -> bool {
         self.finish_reason.states(data)
+            || self.grounding.is_in(data)
             || self.index.is_beyond_zero(data)
             || self.error.states(data)
     }

@@ -146,7 +146,8 @@ impl Reader {
         );
         self.usage = response.usage.or(self.usage);
         if let Some(output) = response.output {
-            self.tools = tools_in(output.get().as_bytes());
+            let given = response.tools.map(|given| given.get().as_bytes());
+            self.tools = tools_in(output.get().as_bytes(), given);
         }
         if let (None, Some(id)) = (&self.created, response.id) {
             self.created = Some((id.0.into_owned(), response.created_at));
@@ -207,4 +208,6 @@ struct Response<'a> {
     usage: Option<ResponsesUsage>,
     #[serde(borrow)]
     output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
 }

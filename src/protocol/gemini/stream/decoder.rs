@@ -29,8 +29,15 @@ enum State {
     Before,
     Ended,
     Open(Answer),
-    /// Usage may still follow. Searches that the provider ran.
-    Stopped(u64),
+    /// Usage may still follow.
+    Stopped(Asked),
+}
+
+/// How often the provider asked others for the answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    searches: u64,
+    maps: u64,
 }
 
 /// What is known of the answer so far.
@@ -40,7 +47,7 @@ struct Answer {
     /// Tells the calls of this answer from those of others, where they have no ids.
     salt: String,
     calls: usize,
-    searches: u64,
+    asked: Asked,
 }
 
 /// What the model did last.
@@ -73,9 +80,9 @@ impl Decoder {
         self.state = match std::mem::take(&mut self.state) {
             State::Before => Answer::begin(&chunk, on)?.on(chunk, on)?,
             State::Open(answer) => answer.on(chunk, on)?,
-            State::Stopped(searches) => {
-                tell_usage(chunk.usage_metadata, searches, on)?;
-                State::Stopped(searches)
+            State::Stopped(asked) => {
+                tell_usage(chunk.usage_metadata, asked, on)?;
+                State::Stopped(asked)
             }
             State::Ended => State::Ended,
         };
@@ -114,7 +121,7 @@ impl Answer {
             stretch: Stretch::Silent,
             salt: chunk.response_id.as_deref().unwrap_or_default().to_owned(),
             calls: 0,
-            searches: 0,
+            asked: Asked::default(),
         })
     }
 
@@ -129,11 +136,11 @@ impl Answer {
             .into_iter()
             .find(|candidate| candidate.index == 0)
         else {
-            tell_usage(chunk.usage_metadata, self.searches, on)?;
+            tell_usage(chunk.usage_metadata, self.asked, on)?;
             return match chunk.prompt_feedback.as_ref().and_then(blocked) {
                 Some(refusal) => {
                     on(Event::Stop(Stop::Refusal(refusal)))?;
-                    Ok(State::Stopped(self.searches))
+                    Ok(State::Stopped(self.asked))
                 }
                 None => Ok(State::Open(self)),
             };
@@ -152,13 +159,17 @@ impl Answer {
         }
         if let Some(grounding) = &candidate.grounding_metadata {
             grounding::cite(grounding, on)?;
-            if self.searches == 0 && !grounding.web_search_queries.is_empty() {
-                self.searches = grounding.web_search_queries.len() as u64;
+            self.asked.maps = self.asked.maps.max(grounding.maps());
+            if self.asked.searches == 0
+                && !grounding.is_of_a_map()
+                && !grounding.web_search_queries.is_empty()
+            {
+                self.asked.searches = grounding.web_search_queries.len() as u64;
                 self.end_thought(on)?;
                 grounding::searched(grounding, &self.salt, on)?;
             }
         }
-        tell_usage(usage, self.searches, on)?;
+        tell_usage(usage, self.asked, on)?;
         let Some(reason) = candidate.finish_reason else {
             return Ok(State::Open(self));
         };
@@ -174,7 +185,7 @@ impl Answer {
                     Calls::None
                 };
                 on(Event::Stop(stop.given(calls)))?;
-                Ok(State::Stopped(self.searches))
+                Ok(State::Stopped(self.asked))
             }
             Err(error) => {
                 on(Event::Error(error))?;
@@ -321,11 +332,15 @@ impl Answer {
 
 fn tell_usage(
     usage: Option<GeminiUsage>,
-    searches: u64,
+    asked: Asked,
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
-        Some(usage) => on(Event::Usage(said::spent(usage, searches))),
+        Some(usage) => on(Event::Usage(said::spent(
+            usage,
+            asked.searches,
+            asked.maps,
+        ))),
         None => Ok(()),
     }
 }

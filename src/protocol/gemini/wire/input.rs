@@ -1,6 +1,7 @@
 //! What is read: a client's request and an upstream's answer. All of it borrows from the bytes. The servers of this dialect take
 //! every name in camel case and in snake case, so clients send both.
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -60,10 +61,33 @@ pub struct GroundingIn<'a> {
     pub grounding_supports: Vec<GroundingSupportIn<'a>>,
 }
 
+impl GroundingIn<'_> {
+    /// How often a map was asked, as far as that is said: its places are listed, its queries only where no page stands beside them.
+    pub fn maps(&self) -> u64 {
+        let chunks = &self.grounding_chunks;
+        if !chunks.iter().any(|chunk| chunk.maps.is_some()) {
+            0
+        } else if self.is_of_a_map() {
+            (self.web_search_queries.len() as u64).max(1)
+        } else {
+            1
+        }
+    }
+
+    /// Whether it has places and no pages.
+    pub fn is_of_a_map(&self) -> bool {
+        let chunks = &self.grounding_chunks;
+        chunks.iter().any(|chunk| chunk.maps.is_some())
+            && !chunks.iter().any(|chunk| chunk.web.is_some())
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub struct GroundingChunkIn<'a> {
     #[serde(borrow)]
     pub web: Option<WebIn<'a>>,
+    /// A place of Google Maps.
+    pub maps: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]

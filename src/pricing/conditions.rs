@@ -1,0 +1,101 @@
+//! What service tiers, regions and tools do to a price: the table's terms, and before them what an entry of the configuration says.
+use super::prices::{Fees, MediaRates, Rates, Terms};
+use crate::config::PriceTerms;
+
+/// The terms of one price. What the configuration does not name stays as the table has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions<'a> {
+    table: &'static Terms,
+    own: Option<&'a PriceTerms>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(super) const fn of_table(table: &'static Terms) -> Self {
+        Self { table, own: None }
+    }
+
+    pub(super) const fn of_entry(table: &'static Terms, own: &'a PriceTerms) -> Self {
+        Self {
+            table,
+            own: Some(own),
+        }
+    }
+
+    /// The factor of a service tier; 1 when it has none.
+    pub fn tier(&self, name: Option<&str>) -> f64 {
+        let own = self.own.and_then(|own| named(&own.tiers, name));
+        own.unwrap_or_else(|| self.table.tier(name))
+    }
+
+    /// The factor of a region; 1 when it has none.
+    pub fn region(&self, name: Option<&str>) -> f64 {
+        let own = self.own.and_then(|own| named(&own.regions, name));
+        own.unwrap_or_else(|| self.table.region(name))
+    }
+
+    /// What is read from a cache on this tier costs so much of its ordinary price beyond the tier's factor.
+    pub(super) fn cache_beyond(&self, name: Option<&str>) -> f64 {
+        if self.table.dear_cache {
+            (1.0 - self.tier(name)).max(0.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// What the tools cost that the vendor runs.
+    pub(super) fn fees(&self) -> Fees {
+        let table = self.table.tools;
+        let Some(own) = self.own.map(|own| &own.tools) else {
+            return table;
+        };
+        let per_call = |own: Option<f64>, table: f64| own.map_or(table, |usd| usd / 1e3);
+        Fees {
+            web_search: per_call(own.web_search, table.web_search),
+            web_search_preview: per_call(own.web_search_preview, table.web_search_preview),
+            file_search: per_call(own.file_search, table.file_search),
+            code_session: per_call(own.code_session, table.code_session),
+            maps: per_call(own.maps, table.maps),
+            ..table
+        }
+    }
+}
+
+/// What sound and pictures cost: as the entry says; else in the ratio to text that the table's row has.
+pub(super) fn media(
+    own: &PriceTerms,
+    old: Option<(&MediaRates, &Rates)>,
+    new: &Rates,
+) -> MediaRates {
+    let scaled = |rate: fn(&MediaRates) -> Option<f64>, text: fn(&Rates) -> f64| {
+        let (media, rates) = old?;
+        let (rate, was) = (rate(media)?, text(rates));
+        Some(if was > 0.0 {
+            text(new) * (rate / was)
+        } else {
+            rate
+        })
+    };
+    let (input, output) = (|rates: &Rates| rates.input, |rates: &Rates| rates.output);
+    let own = &own.media;
+    MediaRates {
+        audio_input: own
+            .audio_input
+            .or_else(|| scaled(|media| media.audio_input, input)),
+        image_input: own
+            .image_input
+            .or_else(|| scaled(|media| media.image_input, input)),
+        audio_output: own
+            .audio_output
+            .or_else(|| scaled(|media| media.audio_output, output)),
+        image_output: own
+            .image_output
+            .or_else(|| scaled(|media| media.image_output, output)),
+    }
+}
+
+fn named(factors: &[(String, f64)], name: Option<&str>) -> Option<f64> {
+    let name = name?;
+    let mut factors = factors.iter();
+    let found = factors.find(|(known, _)| name.eq_ignore_ascii_case(known))?;
+    Some(found.1)
+}
