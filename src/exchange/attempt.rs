@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use super::batches::Reader;
 use super::markers::{self, Marked};
 use super::operation::{Endpoint, ModelCall};
 use super::order::Order;
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub marked: Option<Marked>,
     /// Whether it fetches a response whose use is to be booked.
     pub books: bool,
+    /// What reads the results of a batch along that it fetches.
+    pub results: Option<Box<Reader>>,
     /// How the text of a stream is regrouped.
     pub regroup: Option<Unit>,
     /// What the translation needs in the head, and what will translate the answer.
@@ -49,6 +52,7 @@ impl Plan {
             sent,
             marked: None,
             books: false,
+            results: None,
             regroup: None,
             translation: None,
         }
@@ -252,6 +256,7 @@ impl Attempt {
             hides_usage: self.plan.sent.unasked.is_some(),
             secret: self.secret(),
             regroup: self.plan.regroup,
+            results: self.plan.results.take(),
         };
         Relaying::new(asked, status, headers)
     }

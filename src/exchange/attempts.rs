@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use super::Gateway;
 use super::admit::Admitted;
 use super::attempt::Attempt;
+use super::batches::Results;
 use super::counting::{self, Counting};
 use super::echo;
 use super::estimate::Sample;
@@ -41,6 +42,8 @@ pub struct Attempts {
     telling: Telling,
     counting: Counting,
     served: Served,
+    /// What the results of a batch tell, by model.
+    results: Vec<Results>,
 }
 
 impl Attempts {
@@ -58,6 +61,7 @@ impl Attempts {
             telling: Telling::default(),
             counting: Counting::default(),
             served: Served::default(),
+            results: Vec::new(),
         }
     }
 
@@ -273,9 +277,8 @@ impl Attempts {
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
             pool.bind_response(id, lease, now);
         }
-        if let Some(name) = relaying.facts().thing() {
-            pool.bind_thing(name, lease, now);
-        }
+        self.served
+            .note_made(&self.order, lease, relaying.facts(), now);
     }
 
     /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
@@ -325,6 +328,14 @@ impl Attempts {
     pub fn note(&mut self, relaying: &mut Relaying) {
         self.served.note_losses(relaying);
         self.note_usage(relaying);
+        if let Some(reader) = relaying.take_results() {
+            self.results.extend(reader.finish());
+        }
+    }
+
+    /// What is to be booked beside this request: the results of a batch that went by.
+    pub fn take_results(&mut self) -> Vec<Results> {
+        std::mem::take(&mut self.results)
     }
 
     /// What was used so far.

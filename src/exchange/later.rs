@@ -2,20 +2,26 @@
 //!
 //! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
 //! response, so nobody books it a second time; a claim that is dropped without a result gives the response back. Until then its
-//! estimate is reserved in the budgets of its key.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+//! estimate is reserved in the budgets of its key. Where there is a ledger, all of it is written down there, too, so that a restart
+//! forgets nothing; the same holds for batches ([`super::batches`]).
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use ahash::HashMap;
 
-use crate::limits::ledger::Attribution;
-use crate::limits::{Held, Whom};
+use super::batches::{Batch, Batches};
+use super::moment::Moment;
+use crate::limits::Held;
+use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::protocol::hub::usage::Usage;
 
 /// The responses that are waited for. Survives reloads.
 #[derive(Debug, Default)]
 pub struct Later {
     waiting: Mutex<HashMap<String, State>>,
+    batches: Batches,
+    /// Where it is written down.
+    ledger: OnceLock<Arc<Ledger>>,
 }
 
 #[derive(Debug)]
@@ -39,6 +45,7 @@ pub struct Response {
     pub estimate: Usage,
     /// Reserved until it is booked.
     pub held: Held,
+    pub held_nano_usd: u64,
     pub since: Instant,
     /// How often Weir itself has asked for it, and when it asks next.
     pub tries: u32,
@@ -58,7 +65,61 @@ impl Later {
         let mut waiting = self.lock();
         if waiting.len() < MOST && !waiting.contains_key(&response.id) {
             let id = response.id.clone();
+            self.note(|| response.note());
             waiting.insert(id, State::Waiting(Box::new(response)));
+        }
+    }
+
+    /// From now on it is written down there, too.
+    pub fn keep_in(&self, ledger: Arc<Ledger>) {
+        let _ = self.ledger.set(ledger);
+    }
+
+    /// The batches whose results are to be booked.
+    pub(super) fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// Writes down what is known of a batch.
+    pub(super) fn note_batch(&self, batch: &Batch) {
+        self.note(|| batch.note());
+    }
+
+    /// Writes down at which account something of a client is.
+    pub(super) fn note_place(&self, id: &str, who: &Attribution) {
+        self.note(|| Note::new(id, Kind::Place, who));
+    }
+
+    fn note(&self, note: impl FnOnce() -> Note) {
+        if let Some(ledger) = self.ledger.get() {
+            ledger.note(note());
+        }
+    }
+
+    /// Takes over what a process wrote down, this one before it was started anew or another, and lets go of what that has booked.
+    /// `hold` reserves money for a key by its name, in the project whose limits it is under.
+    pub fn recall(
+        &self,
+        notes: &Notes,
+        moment: Moment,
+        hold: impl Fn(&str, Option<&str>, u64) -> Held,
+    ) {
+        let mut waiting = self.lock();
+        for id in notes.done.keys() {
+            if let Some(State::Waiting(_)) = waiting.get(id) {
+                waiting.remove(id);
+            }
+        }
+        for note in notes.open.values() {
+            match note.kind {
+                Kind::Response if waiting.len() < MOST && !waiting.contains_key(&note.id) => {
+                    let held = hold(&note.key, note.limited.as_deref(), note.held_nano_usd);
+                    let response = Response::of_note(note, held, moment);
+                    waiting.insert(note.id.clone(), State::Waiting(Box::new(response)));
+                }
+                Kind::Batch => self.batches.recall(note),
+                Kind::Response | Kind::Place => {}
+            }
         }
     }
 
@@ -124,6 +185,11 @@ impl Claim {
     pub fn done(&mut self) {
         if let Some(response) = self.response.take() {
             self.later.lock().remove(&response.id);
+            if let Some(ledger) = self.later.ledger.get() {
+                ledger.done(&response.id);
+                // Its account keeps it.
+                self.later.note_place(&response.id, &response.who);
+            }
         }
     }
 
@@ -149,9 +215,31 @@ impl Drop for Claim {
 }
 
 impl Response {
-    /// Whose budgets it counts for, by the names of a configuration that may be another one by now.
-    pub fn whom(&self, limits: &crate::limits::Limits, key: usize) -> Whom {
-        limits.whom(key, self.project.as_deref())
+    fn note(&self) -> Note {
+        Note {
+            limited: self.project.clone(),
+            asked: self.asked.clone(),
+            estimate: self.estimate.prompt(),
+            held_nano_usd: self.held_nano_usd,
+            ..Note::new(&self.id, Kind::Response, &self.who)
+        }
+    }
+
+    fn of_note(note: &Note, held: Held, moment: Moment) -> Self {
+        let ago = moment.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ago = Duration::from_secs(ago.as_secs().saturating_sub(note.since));
+        Self {
+            id: note.id.clone(),
+            who: note.who(),
+            project: note.limited.clone(),
+            asked: note.asked.clone(),
+            estimate: note.estimated(),
+            held,
+            held_nano_usd: note.held_nano_usd,
+            since: moment.now.checked_sub(ago).unwrap_or(moment.now),
+            tries: 0,
+            next: moment.now + FIRST,
+        }
     }
 }
 
@@ -188,6 +276,7 @@ mod tests {
             asked: "gpt-5".to_owned(),
             estimate: Usage::default(),
             held: Held::default(),
+            held_nano_usd: 0,
             since: now,
             tries: 0,
             next: now + FIRST,
@@ -231,6 +320,35 @@ mod tests {
         assert!(later.is_empty());
         let hours = now.duration_since(begin).as_secs() / 3600;
         assert!((24..26).contains(&hours), "{hours}");
+    }
+
+    #[test]
+    fn what_another_process_wrote_down_is_waited_for_and_what_it_booked_is_not() {
+        use std::collections::HashMap;
+        use std::time::SystemTime;
+        let (later, now) = (Arc::new(Later::default()), Instant::now());
+        later.wait_for(response("mine", now));
+        later.wait_for(response("theirs", now));
+        let mut note = response("old", now).note();
+        let wall = SystemTime::now();
+        let seconds = wall.duration_since(UNIX_EPOCH).expect("after 1970");
+        note.since = seconds.as_secs() - 3600;
+        let notes = Notes {
+            open: HashMap::from([("old".to_owned(), note)]),
+            done: HashMap::from([("theirs".to_owned(), 1)]),
+        };
+        let moment = Moment { now, wall, draw: 0 };
+        for _ in 0..2 {
+            later.recall(&notes, moment, |_, _, _| Held::default());
+        }
+        assert_eq!(later.len(), 2);
+        assert!(later.claim("theirs", "team").is_none());
+        assert!(later.claim("old", "another").is_none());
+        let claim = later.claim("old", "team").expect("it is waited for");
+        let since = claim.response().expect("a response").since;
+        let ago = now.saturating_duration_since(since).as_secs();
+        // A machine that has just been started has no earlier instant.
+        assert!(ago == 0 || ago == 3600, "{ago}");
     }
 
     #[test]

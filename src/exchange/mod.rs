@@ -9,6 +9,7 @@
 pub mod admit;
 pub mod attempt;
 pub mod attempts;
+pub mod batches;
 mod bill;
 mod catalogue;
 mod codex;

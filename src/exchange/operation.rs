@@ -234,7 +234,9 @@ pub fn error_dialect(raw: &str, headers: &HeaderMap) -> Dialect {
     match segments.as_slice() {
         ["v1", "messages", ..] => Dialect::Anthropic,
         ["v1", "responses", ..] => Dialect::OpenaiResponses,
-        ["v1beta" | "v1alpha", ..] | ["upload", "v1beta" | "v1alpha", ..] => Dialect::Gemini,
+        ["v1beta" | "v1alpha", ..] | ["upload" | "download", "v1beta" | "v1alpha", ..] => {
+            Dialect::Gemini
+        }
         _ => caller(headers),
     }
 }

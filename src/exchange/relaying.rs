@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::batches::Reader;
 use super::headers::{self, is_event_stream, is_json};
 use super::translation::{EVENTS, JSON};
 pub use super::verdict::{Answer, Ended, Failed, Next};
@@ -67,6 +68,8 @@ pub struct Relaying {
     tells: bool,
     /// Whether the client is not to see the usage of its stream.
     hides_usage: bool,
+    /// What reads the results of a batch along.
+    results: Option<Box<Reader>>,
 }
 
 impl Relaying {
@@ -80,6 +83,7 @@ impl Relaying {
             hides_usage,
             secret,
             regroup,
+            results,
         } = asked;
         let coding = Coding::of(headers);
         let readable = !matches!(coding, Coding::Unknown);
@@ -137,7 +141,13 @@ impl Relaying {
             aside,
             tells,
             hides_usage,
+            results: results.filter(|_| status.is_success()),
         }
+    }
+
+    /// What read the results of a batch along.
+    pub(super) fn take_results(&mut self) -> Option<Box<Reader>> {
+        self.results.take()
     }
 
     /// The same, of the request with this id.
@@ -223,6 +233,9 @@ impl Relaying {
     }
 
     fn push_plain(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
+        if let Some(results) = &mut self.results {
+            results.push(chunk);
+        }
         match &mut self.phase {
             Phase::Opaque => {
                 self.carried.outlet.push(chunk.clone());

@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 
+use super::batches::{Batch, Reader};
 use super::bill::{self, Bill, Evidence};
 use super::estimate::Sample;
 use super::later::{self, Claim, Response};
 use super::limits;
 use super::order::Order;
-use super::relaying::Relaying;
+use super::relaying::{Facts, Relaying};
 use crate::config::Account;
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
-use crate::pool::{Failure, Next, Pick};
+use crate::pool::{Failure, Lease, Next, Pick};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
@@ -122,6 +123,49 @@ impl Served {
         }
         if let Some(response) = self.claim.as_ref().and_then(Claim::response) {
             self.model.clone_from(&response.who.model);
+        }
+    }
+
+    /// What reads the results of a batch along, where this request fetches them.
+    pub(super) fn results(&self, order: &Order) -> Option<Box<Reader>> {
+        let (id, form) = order.side()?.results()?;
+        let batches = order.gateway.later.batches();
+        let batch = batches.named(&id).unwrap_or_else(|| {
+            // Nobody knows who made it: then whoever fetches it did.
+            let project = order.admitted.project.as_ref();
+            Arc::new(Batch::new(&id, &self.attribution(order), project))
+        });
+        let gateway = Arc::clone(&order.gateway);
+        Some(Box::new(Reader::new(gateway, batch, form)))
+    }
+
+    /// Remembers where a thing is that the answer tells of, and whose a batch or a file is.
+    pub(super) fn note_made(&self, order: &Order, lease: &Lease, facts: &Facts, now: Instant) {
+        let pool = &order.gateway.pool;
+        if let Some(name) = facts.thing() {
+            pool.bind_thing(name, lease, now);
+        }
+        let Some(side) = order.side() else {
+            return;
+        };
+        let (later, project) = (&order.gateway.later, order.admitted.project.as_ref());
+        if let Some(name) = facts.thing() {
+            if side.makes_batch() {
+                let batch = later
+                    .batches()
+                    .keep(name, &self.attribution(order), project);
+                if let Some(batch) = batch {
+                    later.note_batch(&batch);
+                }
+            } else if side.makes_file() {
+                later.note_place(name, &self.attribution(order));
+            }
+        }
+        for (batch, file) in facts.files() {
+            pool.bind_thing(file, lease, now);
+            if let Some(file) = later.batches().results_in(batch, file) {
+                later.note_batch(&file);
+            }
         }
     }
 
@@ -289,13 +333,15 @@ impl Served {
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         let model = self.model.as_deref();
         let (limits, whom) = (&gateway.limits, admitted.whom(&gateway.limits));
+        let held_nano_usd = self::limits::estimate(gateway, admitted).nano_usd;
         let response = Response {
             id: id.to_owned(),
             who: self.attribution(order),
             project: admitted.project.clone(),
             asked: admitted.model.clone(),
             estimate: bill::estimate(gateway, admitted, model, &Written::default()),
-            held: limits.hold(whom, self::limits::estimate(gateway, admitted).nano_usd),
+            held: limits.hold(whom, held_nano_usd),
+            held_nano_usd,
             since: now,
             tries: 0,
             next: now + later::FIRST,

@@ -5,6 +5,7 @@
 //! that a key finds its files and batches again.
 use http::Method;
 
+use super::batches::Form;
 use super::path::Path;
 use crate::outcome::{Aside, Cause, FailureClass};
 use crate::pool::{Failure, Scope};
@@ -89,7 +90,7 @@ impl Side {
         let versioned = |at: &usize| {
             let rest = self.path.get(*at + 1..).unwrap_or_default();
             let segment = rest.split('/').next().unwrap_or_default();
-            !matches!(segment, "v1" | "v1beta" | "v1alpha" | "upload")
+            !matches!(segment, "v1" | "v1beta" | "v1alpha" | "upload" | "download")
         };
         let from = starts.find(versioned).unwrap_or(self.path.len());
         let family = self.path.get(from..).unwrap_or_default();
@@ -102,9 +103,41 @@ impl Side {
         self.model != Place::Nowhere
     }
 
-    /// Whether it makes something that lives at the account.
+    /// Whether its answer may tell of something that lives at the account: it makes that, or it says which files a batch has.
     pub(super) fn makes(&self) -> bool {
-        self.model == Place::Nowhere && self.method == Method::POST
+        let made = self.model == Place::Nowhere && self.method == Method::POST;
+        made || self.makes_batch() || self.path.split('/').nth(2) == Some("batches")
+    }
+
+    /// Whether it makes a batch.
+    pub(super) fn makes_batch(&self) -> bool {
+        let is_verb = matches!(&self.model, Place::Path { verb } if verb.starts_with("batch") || verb.starts_with("asyncBatch"));
+        let is_path = matches!(&*self.path, "/v1/batches" | "/v1/messages/batches");
+        self.method == Method::POST && (is_verb || is_path)
+    }
+
+    /// Whether it makes a file.
+    pub(super) fn makes_file(&self) -> bool {
+        self.method == Method::POST && self.path.ends_with("/files")
+    }
+
+    /// The batch, or the file of results, whose content this request fetches, and the form of it.
+    pub(super) fn results(&self) -> Option<(String, Form)> {
+        if self.method != Method::GET {
+            return None;
+        }
+        let segments: Vec<&str> = self.path.split('/').skip(1).collect();
+        Some(match segments.as_slice() {
+            ["v1", "messages", "batches", id, "results"] => ((*id).to_owned(), Form::Anthropic),
+            ["v1", "files", id, "content"] => ((*id).to_owned(), Form::OpenAi),
+            ["v1beta" | "v1alpha", "batches", id] => (format!("batches/{id}"), Form::Gemini),
+            ["download", "v1beta" | "v1alpha", "files", file]
+            | ["v1beta" | "v1alpha", "files", file] => {
+                let id = file.strip_suffix(":download")?;
+                (format!("files/{id}"), Form::GeminiLines)
+            }
+            _ => return None,
+        })
     }
 
     /// Whether the same request may be sent again after a byte of it was sent: nothing is made twice.
@@ -202,7 +235,7 @@ fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
         | ["v1", "chat", "completions", _, ..] => chat(Nowhere, THINGS),
         ["v1", "models", _, ..] => chat(Nowhere, "GET, HEAD, DELETE"),
         ["v1beta" | "v1alpha", "interactions"] => row(Dialect::Gemini, BodyOrDefault, "POST"),
-        ["v1beta" | "v1alpha", _, ..] | ["upload", "v1beta" | "v1alpha", _, ..] => {
+        ["v1beta" | "v1alpha", _, ..] | ["upload" | "download", "v1beta" | "v1alpha", _, ..] => {
             row(Dialect::Gemini, Nowhere, "GET, POST, PATCH, DELETE")
         }
         _ => None,

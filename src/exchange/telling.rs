@@ -50,14 +50,14 @@ impl Telling {
         served.begin(order, &pick);
         if order.admitted.call.is_bound() {
             served.note_dialect(own);
-            return Some(as_it_came(order, served.books(), pick, now));
+            return Some(as_it_came(order, served, pick, now));
         }
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
         let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
         for upstream in self.unsaid.left(&pick, own) {
             served.note_dialect(upstream);
             if upstream == own && !foreign {
-                return Some(as_it_came(order, served.books(), pick, now));
+                return Some(as_it_came(order, served, pick, now));
             }
             if let Some(fault) = order.admitted.request().err().cloned() {
                 self.unsaid.in_all_but((!foreign).then_some(own), fault);
@@ -88,13 +88,14 @@ impl Telling {
     }
 }
 
-fn as_it_came(order: &Order, books: bool, pick: Pick, now: Instant) -> Box<Attempt> {
+fn as_it_came(order: &Order, served: &Served, pick: Pick, now: Instant) -> Box<Attempt> {
     let admitted = &order.admitted;
     let sent = Asking::new(&order.gateway, &pick, now).as_it_came(admitted);
     let plan = Plan {
         stream: admitted.stream,
         regroup: admitted.rewrites.regroup,
-        books,
+        books: served.books(),
+        results: served.results(order),
         ..Plan::of(admitted.call.clone(), sent)
     };
     Box::new(Attempt::new(pick, plan, now))

@@ -25,6 +25,39 @@ pub(super) fn made(dialect: Dialect, answer: &Bytes) -> Option<String> {
     own.filter(|name| name.len() <= LONGEST && is_name(name.as_bytes()))
 }
 
+/// The files that batches have, by what an answer of OpenAI's says of one batch or of several: the batch, and a file of it.
+pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String, String)> {
+    if dialect == Dialect::Gemini || memmem::find(answer, b"_file_id\"").is_none() {
+        return Vec::new();
+    }
+    let Ok(members) = json::scan(answer) else {
+        return Vec::new();
+    };
+    let batches: Vec<&[u8]> = match members.value(answer, "data") {
+        Some(list) => {
+            let items = json::elements(list).unwrap_or_default().into_iter();
+            items.filter_map(|item| list.get(item)).collect()
+        }
+        None => vec![answer],
+    };
+    let files = batches.into_iter().flat_map(|batch| {
+        let members = json::object(batch);
+        let text = |name: &str| {
+            let text = members.as_ref()?.string(batch, name)?.into_owned();
+            (text.len() <= LONGEST && is_name(text.as_bytes())).then_some(text)
+        };
+        let is_batch = text("object").as_deref() == Some("batch");
+        let id = text("id").filter(|_| is_batch);
+        let files = [text("output_file_id"), text("error_file_id")];
+        files
+            .into_iter()
+            .flatten()
+            .filter_map(move |file| Some((id.clone()?, file)))
+            .collect::<Vec<_>>()
+    });
+    files.take(2 * MOST).collect()
+}
+
 /// The container that an answer of Anthropic's ran its tools in.
 pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
     if dialect != Dialect::Anthropic || memmem::find(answer, b"\"container\"").is_none() {
@@ -47,6 +80,7 @@ pub(super) fn named<'a>(
     let kinds = path.split('/').skip(1);
     let of_path = kinds
         .zip(path.split('/').skip(2))
+        .map(|(kind, name)| (kind, name.split(':').next().unwrap_or_default()))
         .flat_map(|(kind, name)| [name.to_owned(), format!("{kind}/{name}")]);
     let of_body = landmarks.names().iter();
     of_path.chain(of_body.filter_map(|at| name_at(body.get(*at..)?)))

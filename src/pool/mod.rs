@@ -200,6 +200,12 @@ impl Pool {
         self.responses.bind_thing(name, lease.hash(), now);
     }
 
+    /// The same, of an account by its name: what was written down.
+    pub fn recall_thing(&self, name: &str, account: &str, now: Instant) {
+        self.responses
+            .bind_thing(name, affinity::hash(account.as_bytes()), now);
+    }
+
     /// The first of these names that is known to live at an account.
     pub fn held(&self, names: impl Iterator<Item = String>, now: Instant) -> Option<String> {
         let mut names = names;

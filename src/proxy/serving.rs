@@ -13,6 +13,7 @@ use super::client::shown;
 use super::counting;
 use super::reached::{AttemptEnd, Left};
 use super::state::app::App;
+use super::state::later;
 use crate::exchange::attempt::Attempt;
 use crate::exchange::attempts::Attempts;
 use crate::exchange::estimate::Estimate;
@@ -97,6 +98,10 @@ impl Serving<'_> {
         self.attempts.note(&mut relaying);
         let now = Instant::now();
         self.settle_charge();
+        let results = self.attempts.take_results();
+        if !results.is_empty() {
+            later::book_results(self.app, results, &self.outcome.path);
+        }
         let Some(ended) = ended else {
             self.attempts.client_gone(attempt, now);
             return AttemptEnd::Done(self.gone());

@@ -6,6 +6,7 @@ mod admin;
 mod alerts;
 mod authentication;
 mod bad_days;
+mod batches;
 mod blame;
 mod bodies;
 mod books;

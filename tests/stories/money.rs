@@ -487,6 +487,53 @@ fn a_response_of_the_background_that_nobody_fetches_is_asked_for() {
     assert_eq!(today(&weir), 18);
 }
 
+#[test]
+fn a_response_of_the_background_outlives_a_restart() {
+    let lines = sample(Dialect::OpenaiResponses);
+    let upstream = Upstream::start(move |request, wire| {
+        let state = if request.method == "POST" {
+            "queued"
+        } else {
+            "completed"
+        };
+        wire.json(200, response(state));
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    // Two accounts: only the one that makes it knows it.
+    let other = Upstream::json(404, "{}");
+    let yaml = format!(
+        "ledger: {{ path: \"{}\" }}\n{}",
+        directory.path().join("ledger").display(),
+        yaml(&[
+            account("a", &lines, &upstream, "priority: 1"),
+            account("b", &lines, &other, "priority: 2"),
+        ])
+    );
+    let mut weir = Weir::start(&yaml);
+    let ask = lines.ask.replacen('{', r#"{"background":true,"#, 1);
+    weir.post(lines.path, ask).send().is(200);
+    weir.drain();
+    weir.join().expect("it served");
+
+    let mut weir = Weir::start(&yaml);
+    assert_eq!(today(&weir), 0);
+    for _ in 0..2 {
+        let fetched = weir.get("/v1/responses/resp_1").send().is(200);
+        assert!(fetched.text().contains("completed"));
+        assert_eq!(today(&weir), 18);
+    }
+    let line = weir.line(|line| line["usage_source"] == "reported");
+    assert_eq!(line["model_served"], "gpt-5", "{line}");
+    weir.drain();
+    weir.join().expect("it served");
+
+    // It is booked for good.
+    let weir = Weir::start(&yaml);
+    assert_eq!(today(&weir), 18);
+    weir.get("/v1/responses/resp_1").send();
+    assert_eq!(today(&weir), 18);
+}
+
 /// An upstream with an answer of its own for what is beside generation.
 fn beside(path: &'static str, ask: &str, answer: &'static str) -> Weir {
     let lines = sample(Dialect::OpenaiChat);
@@ -556,5 +603,89 @@ fn what_is_beside_generation_and_states_nothing_costs_nothing() {
         let ask = r#"{"model":"text-embedding-3-small","input":"Hi"}"#;
         let weir = beside("/v1/embeddings", ask, answer);
         assert_eq!(today(&weir), 0, "{answer}");
+    }
+}
+
+/// Gemini's answer, and the same as a stream: what it rests on stands in an event before the last.
+#[test]
+fn what_an_answer_of_gemini_rests_on_is_paid_whole_streamed_and_translated() {
+    let gemini = sample(Dialect::Gemini);
+    let usage =
+        r#""usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":3,"totalTokenCount":10}"#;
+    let answer = |grounding: &str, rest: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"role":"model","parts":[{{"text":"Hello"}}]}},"index":0{grounding}{rest}}}],{usage},"modelVersion":"gemini-2.5-flash"}}"#
+        )
+    };
+    for (grounding, usd) in [
+        ("", 0.0),
+        (
+            r#","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"https://a.example","title":"a"}}]}"#,
+            0.002,
+        ),
+        (
+            r#","groundingMetadata":{"groundingChunks":[{"maps":{"uri":"https://maps.example","title":"m","placeId":"p"}}]}"#,
+            0.03,
+        ),
+        (
+            r#","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"maps":{"title":"m"}},{"web":{"uri":"https://a.example"}}]}"#,
+            0.032,
+        ),
+    ] {
+        let whole = answer(grounding, r#","finishReason":"STOP""#);
+        let first = format!("data: {}\r\n\r\n", answer(grounding, ""));
+        let last = format!("data: {}\r\n\r\n", answer("", r#","finishReason":"STOP""#));
+        let upstream = Upstream::start(move |request, wire| {
+            if request.target.contains("stream") {
+                wire.events(&[&first, &first, &last]);
+            } else {
+                wire.json(200, &whole);
+            }
+        });
+        let yaml = format!(
+            "keys: [{{ name: team, key: \"{KEY}\" }}]\n\
+             prices: [{{ model: \"*\", input: 0, output: 0, tools: {{ web_search: 1, maps: 30 }} }}]\n{}",
+            accounts(&[account("a", &gemini, &upstream, "")])
+        );
+        for how in ["whole", "streamed", "translated"] {
+            let weir = Weir::start(&yaml);
+            match how {
+                "whole" => weir.ask(&gemini).send().is(200),
+                "streamed" => weir.ask_stream(&gemini).send().is(200),
+                _ => weir.ask(&sample(Dialect::Anthropic)).send().is(200),
+            };
+            let line = weir.line(|line| !line["usage_source"].is_null());
+            let cost = line["cost_usd"].as_f64().unwrap_or_default();
+            assert!((cost - usd).abs() < 1e-9, "{how} {grounding}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_search_by_the_older_tool_has_its_own_price() {
+    let lines = sample(Dialect::OpenaiResponses);
+    for (tool, usd) in [
+        ("web_search_preview", 0.05),
+        ("web_search_preview_2025_03_11", 0.05),
+        ("web_search", 0.002),
+    ] {
+        let call = r#"{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}}"#;
+        let mut body: Value = serde_json::from_str(lines.answer).expect("JSON");
+        body["tools"] = serde_json::json!([{ "type": tool }]);
+        let output = body["output"].as_array_mut().expect("items");
+        for _ in 0..2 {
+            output.insert(0, serde_json::from_str(call).expect("JSON"));
+        }
+        let body = body.to_string();
+        let upstream = Upstream::start(move |_, wire| wire.json(200, &body));
+        let weir = Weir::start(&format!(
+            "keys: [{{ name: team, key: \"{KEY}\" }}]\n\
+             prices: [{{ model: \"*\", input: 0, output: 0, tools: {{ web_search: 1, web_search_preview: 25 }} }}]\n{}",
+            accounts(&[account("a", &lines, &upstream, "")])
+        ));
+        weir.ask(&lines).send().is(200);
+        let line = weir.line(|line| !line["usage_source"].is_null());
+        let cost = line["cost_usd"].as_f64().unwrap_or_default();
+        assert!((cost - usd).abs() < 1e-9, "{tool}: {line}");
     }
 }

@@ -21,6 +21,7 @@ pub struct Price {
     pub cache_write_1h: Option<f64>,
     /// Whether these are dollars: `false` = nobody says what their currency is worth, and the models have no price.
     pub is_known: bool,
+    /// What it says beside its rates.
     pub terms: PriceTerms,
 }
 
@@ -33,7 +34,9 @@ pub struct PriceTerms {
     pub tiers: Vec<(String, f64)>,
     /// Regions of inference, and the factor of each.
     pub regions: Vec<(String, f64)>,
+    /// Fees of the tools that the vendor runs.
     pub tools: ToolPrices,
+    /// Prices of sound and of pictures.
     pub media: MediaPrices,
     /// Where the price is from, for people.
     pub source: Option<Arc<str>>,
@@ -42,31 +45,45 @@ pub struct PriceTerms {
 /// USD per million tokens of a request whose prompt is longer than `above` tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct LongPrice {
+    /// Tokens of the whole prompt.
     pub above: u64,
+    /// Input tokens outside every cache.
     pub input: f64,
+    /// Output tokens, reasoning included.
     pub output: f64,
     /// `None` = in the ratio to `input` that the ordinary price has.
     pub cache_read: Option<f64>,
+    /// Input tokens written to a cache for five minutes; `None` as above.
     pub cache_write_5m: Option<f64>,
+    /// Input tokens written to a cache for an hour; `None` as above.
     pub cache_write_1h: Option<f64>,
 }
 
 /// USD for a thousand calls of tools that the vendor runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ToolPrices {
+    /// For searches of the web.
     pub web_search: Option<f64>,
+    /// For searches by OpenAI's older tool of this name.
     pub web_search_preview: Option<f64>,
+    /// For searches of files.
     pub file_search: Option<f64>,
+    /// For containers in which code runs.
     pub code_session: Option<f64>,
+    /// For questions to a map.
     pub maps: Option<f64>,
 }
 
 /// USD per million tokens of sound and of pictures.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MediaPrices {
+    /// Of sound in the prompt.
     pub audio_input: Option<f64>,
+    /// Of pictures in the prompt.
     pub image_input: Option<f64>,
+    /// Of sound in the answer.
     pub audio_output: Option<f64>,
+    /// Of pictures in the answer.
     pub image_output: Option<f64>,
 }
 

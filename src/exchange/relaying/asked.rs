@@ -1,6 +1,7 @@
 //! What was asked of an upstream, as far as it decides how its answer is read and told.
 use super::translated::Translated;
 use crate::config::secret::Secret;
+use crate::exchange::batches::Reader;
 use crate::protocol::Dialect;
 use crate::protocol::regroup::Unit;
 
@@ -20,6 +21,8 @@ pub(in crate::exchange) struct Asked {
     pub secret: Option<Secret>,
     /// How the text of a stream is regrouped.
     pub regroup: Option<Unit>,
+    /// What reads the results of a batch along.
+    pub results: Option<Box<Reader>>,
 }
 
 /// What kind of question it was.

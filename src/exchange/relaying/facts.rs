@@ -26,6 +26,8 @@ pub(in crate::exchange) struct Facts {
     pending: Option<bool>,
     /// What lives at the account that answered.
     thing: Option<String>,
+    /// Batches, and a file of each.
+    files: Vec<(String, String)>,
 }
 
 impl Facts {
@@ -114,6 +116,15 @@ impl Facts {
     /// The answer tells of something that lives at the account.
     pub(super) fn note_thing(&mut self, name: Option<String>) {
         self.thing = name;
+    }
+
+    /// The answer tells which files batches have: the batch, and a file of it.
+    pub(super) fn note_files(&mut self, files: Vec<(String, String)>) {
+        self.files = files;
+    }
+
+    pub(in crate::exchange) fn files(&self) -> &[(String, String)] {
+        &self.files
     }
 
     pub(in crate::exchange) fn thing(&self) -> Option<&str> {

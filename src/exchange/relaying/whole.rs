@@ -80,6 +80,9 @@ impl Whole {
             let answer = passthrough::read_answer(upstream, &body);
             carried.facts.read(upstream, &body, answer);
         }
+        carried
+            .facts
+            .note_files(things::files_of_batches(upstream, &body));
         carried.facts.note_thing(things::made(upstream, &body));
         carried.outlet.push(body);
         carried.outlet.commit();

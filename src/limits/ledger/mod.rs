@@ -10,6 +10,7 @@ mod file;
 mod history;
 mod lines;
 mod month;
+mod notes;
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,10 +26,12 @@ use crate::config;
 use file::LedgerFile;
 use history::{Bounds, Days, History};
 use lines::{Began, Entry, QUARTER, Whose, quarter, seconds};
+use notes::{Line, NotesFile};
 
 pub use attribution::{Attribution, Dimension};
 pub use csv::{csv, figures};
 pub use history::{Row, directory, first_day, report};
+pub use notes::{Kind, Note, Notes, mark};
 
 /// A handle to the ledger. Dropping it writes what is pending, within reason, and ends the thread.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ struct State {
     pending: HashMap<(Whose, u64), Entry>,
     /// The same use for the history, which tells more of whose it was.
     history: HashMap<(Attribution, u64), Totals>,
+    /// What is to be booked later, and what no more.
+    notes: Vec<Line>,
     /// Requests that ever came into `pending`.
     accepted: u64,
     /// Requests of those that are written.
@@ -95,6 +100,7 @@ impl Ledger {
                     max_size: settings.max_history,
                 },
             ),
+            notes: NotesFile::open(&settings.path, seconds(wall))?,
             zone,
             is_failing: false,
         };
@@ -137,6 +143,31 @@ impl Ledger {
         if first {
             self.shared.work.notify_one();
         }
+    }
+
+    /// Remembers that something is to be booked later, or anew what is known of it. Never waits for I/O.
+    pub fn note(&self, note: Note) {
+        self.write_down(Line::Note {
+            note: Box::new(note),
+        });
+    }
+
+    /// Nothing is to be booked for it any more.
+    pub fn done(&self, id: &str) {
+        self.write_down(Line::Done {
+            done: id.to_owned(),
+            time: 0,
+        });
+    }
+
+    fn write_down(&self, line: Line) {
+        let mut state = self.shared.state();
+        if state.notes.len() < MAX_PENDING {
+            state.notes.push(line);
+            state.accepted += 1;
+        }
+        drop(state);
+        self.shared.work.notify_one();
     }
 
     /// Waits until everything recorded so far is written; `false` if that takes longer than `patience`.
@@ -202,6 +233,7 @@ impl State {
 struct Batch {
     entries: Vec<Entry>,
     history: HashMap<(Attribution, u64), Totals>,
+    notes: Vec<Line>,
     /// Requests that had been accepted by then.
     accepted: u64,
     closed: bool,
@@ -212,6 +244,7 @@ struct Writer {
     shared: Arc<Shared>,
     file: LedgerFile,
     history: History,
+    notes: NotesFile,
     zone: TimeZone,
     /// Whether the last write failed, and that was said.
     is_failing: bool,
@@ -224,8 +257,9 @@ impl Writer {
             let batch = self.collect(last_write);
             let complete = batch.entries.is_empty() || self.write(batch.entries);
             let remembered = self.remember(batch.history);
+            let noted = self.write_notes(batch.notes);
             last_write = Some(Instant::now());
-            if complete && remembered {
+            if complete && remembered && noted {
                 self.shared.state().written = batch.accepted;
             }
             self.shared.done.notify_all();
@@ -240,7 +274,7 @@ impl Writer {
         let Shared { work, .. } = &*self.shared;
         let nothing = |state: &mut State| {
             let idle = state.pending.is_empty() && state.history.is_empty();
-            idle && !state.closed && !state.urgent
+            idle && state.notes.is_empty() && !state.closed && !state.urgent
         };
         let mut state = work
             .wait_while(self.shared.state(), nothing)
@@ -254,9 +288,22 @@ impl Writer {
         Batch {
             entries: std::mem::take(&mut state.pending).into_values().collect(),
             history: std::mem::take(&mut state.history),
+            notes: std::mem::take(&mut state.notes),
             accepted: state.accepted,
             closed: state.closed,
         }
+    }
+
+    /// `false` = not all of it went.
+    fn write_notes(&mut self, lines: Vec<Line>) -> bool {
+        let Err(error) = self.notes.append(lines, seconds(SystemTime::now())) else {
+            return true;
+        };
+        self.shared.failures.inc();
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "what is to be booked later cannot be written down: it is kept in memory and tried again");
+        }
+        false
     }
 
     /// Adds to the history; what cannot be written is kept for the next time. `false` = not all of it went.

@@ -1,12 +1,15 @@
-//! Asks for responses that were made in the background and that no client has fetched, and books them.
+//! Books what is done later: responses that were made in the background and that no client has fetched, and the results of batches.
+//! What is waited for stands beside the ledger, from where a restart and other processes on the same file know of it.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
 use super::app::{App, Snapshot};
+use crate::exchange::batches::Results;
 use crate::exchange::later::{Claim, Response};
-use crate::limits::{Used, nano_usd};
+use crate::limits::ledger::{self, Attribution, Notes};
+use crate::limits::{Held, Used, nano_usd};
 use crate::outcome::{End, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated};
@@ -15,17 +18,104 @@ use crate::proxy::upstream::probe;
 
 /// Starts asking, for as long as the process lives.
 pub(crate) fn begin(app: &Arc<App>) {
-    tokio::spawn(follow(Arc::clone(app)));
+    let mut known = None;
+    if let Some(ledger) = &app.ledger {
+        app.snapshot().gateway.later.keep_in(Arc::clone(ledger));
+        tokio::task::block_in_place(|| recall(app, &mut known));
+    }
+    tokio::spawn(follow(Arc::clone(app), known));
 }
 
-async fn follow(app: Arc<App>) {
+async fn follow(app: Arc<App>, mut known: Option<(u64, u64)>) {
     loop {
         tokio::time::sleep(EVERY).await;
+        // Whoever took over asks from then on.
+        if app.is_draining() {
+            continue;
+        }
+        if app.ledger.is_some() {
+            tokio::task::block_in_place(|| recall(&app, &mut known));
+        }
         let snapshot = app.snapshot();
         for claim in snapshot.gateway.later.due(Instant::now()) {
             look(&app, &snapshot, claim).await;
         }
     }
+}
+
+/// Takes over what stands beside the ledger, if anything was written there since `known`.
+fn recall(app: &App, known: &mut Option<(u64, u64)>) {
+    let snapshot = app.snapshot();
+    let gateway = &snapshot.gateway;
+    let Some(settings) = &gateway.config.ledger else {
+        return;
+    };
+    let mark = ledger::mark(&settings.path);
+    if mark == *known {
+        return;
+    }
+    *known = mark;
+    let moment = app.moment();
+    let seconds = moment.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let notes = match Notes::read(&settings.path, seconds.as_secs()) {
+        Ok(notes) => notes,
+        Err(error) => {
+            tracing::warn!(%error, "what is to be booked later cannot be read");
+            return;
+        }
+    };
+    for note in notes.open.values() {
+        if let Some(account) = &note.account {
+            gateway.pool.recall_thing(&note.id, account, moment.now);
+        }
+    }
+    gateway
+        .later
+        .recall(&notes, moment, |key, project, nano_usd| {
+            let mut keys = gateway.config.keys.iter();
+            let key = keys.find(|known| &*known.name == key);
+            key.map_or_else(Held::default, |key| {
+                let whom = gateway.limits.whom(key.index, project);
+                gateway.limits.hold(whom, nano_usd)
+            })
+        });
+}
+
+/// Books what the results of a batch told.
+pub(crate) fn book_results(app: &App, results: Vec<Results>, path: &str) {
+    let snapshot = app.snapshot();
+    for result in results {
+        let booking = Booking {
+            who: &result.who,
+            limited: result.project.as_ref(),
+            used: Used {
+                usage: result.usage,
+                nano_usd: result.nano_usd.unwrap_or_default(),
+            },
+            is_priced: result.nano_usd.is_some(),
+            source: UsageSource::Reported,
+            refused: result.refused,
+        };
+        let mut outcome = Outcome::new(End::Complete);
+        outcome.client_dialect = Some(result.dialect);
+        outcome.upstream_dialect = Some(result.dialect);
+        path.clone_into(&mut outcome.path);
+        outcome.model_asked = result.who.model.as_ref().map(ToString::to_string);
+        outcome.via = Some("batch");
+        settle(app, &snapshot, &booking, outcome);
+    }
+}
+
+/// What is booked, and to whom.
+struct Booking<'a> {
+    who: &'a Attribution,
+    /// The project whose limits it is under.
+    limited: Option<&'a Arc<str>>,
+    used: Used,
+    is_priced: bool,
+    source: UsageSource,
+    /// Whether figures were refused because they cannot be.
+    refused: bool,
 }
 
 /// What the account says of a response.
@@ -105,7 +195,7 @@ fn book(
     (stated, source): (Stated, UsageSource),
     tier: Option<&str>,
 ) {
-    let (gateway, wall) = (&snapshot.gateway, SystemTime::now());
+    let gateway = &snapshot.gateway;
     let who = &response.who;
     let price = |model: &str| {
         let prices = &gateway.prices;
@@ -113,35 +203,50 @@ fn book(
     };
     let usd = who.model.as_deref().and_then(price);
     let usd = usd.or_else(|| price(&response.asked));
-    let used = Used {
-        usage: stated.usage,
-        nano_usd: usd.map_or(0, nano_usd),
+    let booking = Booking {
+        who,
+        limited: response.project.as_ref(),
+        used: Used {
+            usage: stated.usage,
+            nano_usd: usd.map_or(0, nano_usd),
+        },
+        is_priced: usd.is_some(),
+        source,
+        refused: stated.extras.refused,
     };
+    let mut outcome = Outcome::new(End::Complete);
+    outcome.client_dialect = Some(Dialect::OpenaiResponses);
+    outcome.upstream_dialect = Some(Dialect::OpenaiResponses);
+    outcome.path = format!("/v1/responses/{}", response.id);
+    outcome.model_asked = Some(response.asked.clone());
+    outcome.via = Some("background");
+    settle(app, snapshot, &booking, outcome);
+}
+
+/// Books it in limits, ledger, metrics and access log. `outcome` has the rest of what the latter show.
+fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Outcome) {
+    let (gateway, wall) = (&snapshot.gateway, SystemTime::now());
+    let (who, used) = (booking.who, &booking.used);
     let mut keys = gateway.config.keys.iter();
     if let Some(key) = keys.find(|key| key.name == who.key) {
-        let whom = response.whom(&gateway.limits, key.index);
-        gateway.limits.book(whom, &used, Instant::now(), wall);
+        let project = booking.limited.map(|project| &**project);
+        let whom = gateway.limits.whom(key.index, project);
+        gateway.limits.book(whom, used, Instant::now(), wall);
     }
     if let Some(ledger) = &app.ledger {
-        ledger.record(who.clone(), response.project.as_ref(), &used, wall);
+        ledger.record(who.clone(), booking.limited, used, wall);
     }
-    let mut outcome = Outcome::new(End::Complete);
     outcome.request_id = app.request_id();
     outcome.key = Some(Arc::clone(&who.key));
     outcome.project.clone_from(&who.project);
     outcome.account.clone_from(&who.account);
-    outcome.client_dialect = Some(Dialect::OpenaiResponses);
-    outcome.upstream_dialect = Some(Dialect::OpenaiResponses);
     "GET".clone_into(&mut outcome.method);
-    outcome.path = format!("/v1/responses/{}", response.id);
-    outcome.model_asked = Some(response.asked.clone());
     outcome.model_served = who.model.as_ref().map(ToString::to_string);
     outcome.status = 200;
-    outcome.usage = Some(stated.usage);
-    outcome.usage_source = Some(source);
-    outcome.usage_refused = stated.extras.refused;
-    outcome.cost_usd = usd.map(|usd| nano_usd(usd) as f64 / 1e9);
-    outcome.via = Some("background");
+    outcome.usage = Some(used.usage);
+    outcome.usage_source = Some(booking.source);
+    outcome.usage_refused = booking.refused;
+    outcome.cost_usd = booking.is_priced.then(|| used.nano_usd as f64 / 1e9);
     app.telemetry.settle(outcome, wall);
 }
 

@@ -336,11 +336,7 @@ fn tell_usage(
     on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
     match usage {
-        Some(usage) => on(Event::Usage(said::spent(
-            usage,
-            asked.searches,
-            asked.maps,
-        ))),
+        Some(usage) => on(Event::Usage(said::spent(usage, asked.searches, asked.maps))),
         None => Ok(()),
     }
 }

@@ -1,0 +1,590 @@
+//! Batches: requests that a vendor answers within a day, at the price of its batch tier. What they used stands in their results,
+//! which are files, and is booked to the key that made the batch as those are fetched: each line once, however often and by whomever.
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ahash::HashMap;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Gateway;
+use crate::limits::ledger::{Attribution, Kind, Note};
+use crate::limits::nano_usd;
+use crate::protocol::Dialect;
+use crate::protocol::hub::usage::{Extras, Stated, Usage};
+use crate::protocol::passthrough;
+
+/// Who made which batch. Survives reloads.
+#[derive(Debug, Default)]
+pub struct Batches {
+    made: Mutex<Made>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    by_id: HashMap<String, Arc<Batch>>,
+    /// The oldest first.
+    order: VecDeque<String>,
+}
+
+/// One batch, or one file with results of it.
+#[derive(Debug)]
+pub struct Batch {
+    id: String,
+    /// For whom and by whom.
+    who: Attribution,
+    /// The project whose limits it is under.
+    project: Option<Arc<str>>,
+    /// Lines of its results that are booked.
+    booked: AtomicU64,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// A line for each: `{"custom_id":…,"result":{"type":"succeeded","message":{…}}}`.
+    Anthropic,
+    /// A line for each: `{"custom_id":…,"response":{"status_code":200,"body":{…}}}`.
+    OpenAi,
+    /// Among the elements of a list within the answer: `{"response":{…}}`.
+    Gemini,
+    /// A line for each: `{"key":…,"response":{…}}`.
+    GeminiLines,
+}
+
+/// What one model used in results that went by.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// For whom and by whom.
+    pub who: Attribution,
+    /// The project whose limits it is under.
+    pub project: Option<Arc<str>>,
+    pub dialect: Dialect,
+    /// Answers.
+    pub answers: u64,
+    pub usage: Usage,
+    /// `None` = the model has no price.
+    pub nano_usd: Option<u64>,
+    /// Whether figures were refused because they cannot be.
+    pub refused: bool,
+}
+
+impl Batches {
+    /// Remembers who made a batch. `None` = it is known already.
+    pub(super) fn keep(
+        &self,
+        id: &str,
+        who: &Attribution,
+        project: Option<&Arc<str>>,
+    ) -> Option<Arc<Batch>> {
+        self.insert(Arc::new(Batch::new(id, who, project)))
+    }
+
+    /// Remembers that results of a batch stand in this file. `None` = the batch is not known, or the file is.
+    pub(super) fn results_in(&self, batch: &str, file: &str) -> Option<Arc<Batch>> {
+        let batch = self.named(batch)?;
+        self.keep(file, &batch.who, batch.project.as_ref())
+    }
+
+    /// The batch, or the file with results, of this id.
+    pub(super) fn named(&self, id: &str) -> Option<Arc<Batch>> {
+        self.lock().by_id.get(id).cloned()
+    }
+
+    /// Takes over what was written down.
+    pub(super) fn recall(&self, note: &Note) {
+        let known = self.named(&note.id).or_else(|| {
+            let batch = Batch::new(&note.id, &note.who(), note.limited.as_ref());
+            let batch = Arc::new(batch);
+            self.insert(Arc::clone(&batch));
+            Some(batch)
+        });
+        if let Some(batch) = known {
+            batch.booked.fetch_max(note.booked, Ordering::Relaxed);
+        }
+    }
+
+    /// The one that is known by the id of this, from now on this.
+    fn adopt(&self, batch: &Arc<Batch>) -> Arc<Batch> {
+        let known = self.named(&batch.id);
+        known.unwrap_or_else(|| {
+            self.insert(Arc::clone(batch));
+            Arc::clone(batch)
+        })
+    }
+
+    fn insert(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+        let mut made = self.lock();
+        if made.by_id.contains_key(&batch.id) {
+            return None;
+        }
+        while made.order.len() >= MOST
+            && let Some(oldest) = made.order.pop_front()
+        {
+            made.by_id.remove(&oldest);
+        }
+        made.order.push_back(batch.id.clone());
+        made.by_id.insert(batch.id.clone(), Arc::clone(&batch));
+        Some(batch)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    /// Nothing of it is booked.
+    pub(super) fn new(id: &str, who: &Attribution, project: Option<&Arc<str>>) -> Self {
+        Self {
+            id: id.to_owned(),
+            who: who.clone(),
+            project: project.cloned(),
+            booked: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn note(&self) -> Note {
+        Note {
+            limited: self.project.clone(),
+            booked: self.booked.load(Ordering::Relaxed),
+            ..Note::new(&self.id, Kind::Batch, &self.who)
+        }
+    }
+
+    /// Whether this line, counted from 0, has to be booked: nobody else books it then.
+    fn take(&self, line: u64) -> bool {
+        self.booked.fetch_max(line + 1, Ordering::Relaxed) <= line
+    }
+}
+
+/// Reads results as they go by.
+#[derive(Debug)]
+pub struct Reader {
+    gateway: Arc<Gateway>,
+    batch: Arc<Batch>,
+    form: Form,
+    split: Split,
+    /// Lines that were read.
+    lines: u64,
+    sums: Vec<Results>,
+}
+
+impl Reader {
+    pub(super) fn new(gateway: Arc<Gateway>, batch: Arc<Batch>, form: Form) -> Self {
+        Self {
+            gateway,
+            batch,
+            form,
+            split: Split::of(form),
+            lines: 0,
+            sums: Vec::new(),
+        }
+    }
+
+    /// The next bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((item, after)) = self.split.next(rest) {
+            self.read(&item);
+            rest = after;
+        }
+    }
+
+    /// Nothing more comes: what is to be booked, by model.
+    pub(super) fn finish(mut self) -> Vec<Results> {
+        // The last line may lack its end.
+        let last = self.split.rest();
+        self.read(&last);
+        if !self.sums.is_empty() {
+            self.gateway.later.note_batch(&self.batch);
+        }
+        self.sums
+    }
+
+    fn read(&mut self, item: &[u8]) {
+        if item.trim_ascii().is_empty() {
+            return;
+        }
+        let line = self.lines;
+        self.lines += 1;
+        let Some((dialect, answer)) = answer_in(self.form, item) else {
+            return;
+        };
+        let answer = passthrough::read_answer(dialect, answer.get().as_bytes());
+        let Some(stated) = answer.usage.filter(|stated| !stated.is_nothing()) else {
+            return;
+        };
+        self.batch = self.gateway.later.batches().adopt(&self.batch);
+        if self.batch.take(line) {
+            self.add(dialect, answer.model, &stated);
+        }
+    }
+
+    fn add(&mut self, dialect: Dialect, model: Option<String>, stated: &Stated) {
+        let model = model
+            .map(Arc::from)
+            .or_else(|| self.batch.who.model.clone());
+        let extras = Extras {
+            tier: Some(TIER),
+            ..stated.extras
+        };
+        let prices = &self.gateway.prices;
+        let price = |model: &str| prices.bill(model, &stated.usage, Some(TIER), &extras);
+        let usd = model.as_deref().and_then(price).map(nano_usd);
+        let known = self.sums.iter().position(|sum| sum.who.model == model);
+        // Real batches are of one model; of this many, the others count for the last.
+        let at = known.or_else(|| {
+            self.sums
+                .len()
+                .checked_sub(1)
+                .filter(|at| *at + 1 >= MOST_MODELS)
+        });
+        if at.is_none() {
+            let who = Attribution {
+                model,
+                ..self.batch.who.clone()
+            };
+            self.sums.push(Results {
+                who: who.bounded(),
+                project: self.batch.project.clone(),
+                dialect,
+                answers: 0,
+                usage: Usage::default(),
+                nano_usd: None,
+                refused: false,
+            });
+        }
+        let at = at.unwrap_or(self.sums.len().saturating_sub(1));
+        let Some(sum) = self.sums.get_mut(at) else {
+            return;
+        };
+        sum.answers += 1;
+        sum.usage = sum.usage.and(stated.usage);
+        sum.nano_usd = match (sum.nano_usd, usd) {
+            (Some(sum), Some(usd)) => Some(sum.saturating_add(usd)),
+            (sum, usd) => sum.or(usd),
+        };
+        sum.refused |= stated.extras.refused;
+    }
+}
+
+/// The answer in one of the results, and what it is written in. `None` = it failed, or it is none.
+fn answer_in(form: Form, item: &[u8]) -> Option<(Dialect, Box<RawValue>)> {
+    let item: Item = serde_json::from_slice(item).ok()?;
+    match form {
+        Form::Anthropic => Some((Dialect::Anthropic, item.result?.message?)),
+        Form::Gemini | Form::GeminiLines => Some((Dialect::Gemini, item.response?)),
+        Form::OpenAi => {
+            // A file of the client's own may hold anything.
+            item.custom_id?;
+            let response: OpenAiResponse = serde_json::from_str(item.response?.get()).ok()?;
+            let body = response.body?;
+            let kind: Object = serde_json::from_str(body.get()).ok()?;
+            let is_response = kind.object.as_deref() == Some("response");
+            let dialect = if is_response {
+                Dialect::OpenaiResponses
+            } else {
+                Dialect::OpenaiChat
+            };
+            Some((dialect, body))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Item {
+    custom_id: Option<String>,
+    result: Option<AnthropicResult>,
+    response: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct AnthropicResult {
+    message: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct OpenAiResponse {
+    body: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    object: Option<String>,
+}
+
+/// Cuts what goes by into lines, or into the objects that stand at one depth.
+#[derive(Debug, Default)]
+struct Split {
+    held: Vec<u8>,
+    /// The item is too long to be held: its rest goes by.
+    is_skipping: bool,
+    /// At which depth of brackets the objects stand; 0 = lines.
+    depth: usize,
+    /// Open brackets by now.
+    open: usize,
+    is_text: bool,
+    is_escaped: bool,
+}
+
+impl Split {
+    fn of(form: Form) -> Self {
+        Self {
+            depth: match form {
+                // {"response":{"inlinedResponses":{"inlinedResponses":[{…
+                Form::Gemini => 5,
+                Form::Anthropic | Form::OpenAi | Form::GeminiLines => 0,
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The next whole item, and what comes after it. `None` = all was taken in.
+    fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
+        if self.depth > 0 {
+            return self.next_object(bytes);
+        }
+        let end = memchr::memchr(b'\n', bytes);
+        let (line, after) = bytes.split_at(end.unwrap_or(bytes.len()));
+        self.hold(line);
+        let after = after.get(1..)?;
+        Some((self.rest(), after))
+    }
+
+    fn next_object<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
+        let mut began = (self.open >= self.depth).then_some(0);
+        for (at, byte) in bytes.iter().enumerate() {
+            if self.is_text {
+                match byte {
+                    _ if self.is_escaped => self.is_escaped = false,
+                    b'\\' => self.is_escaped = true,
+                    b'"' => self.is_text = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => self.is_text = true,
+                b'{' | b'[' => {
+                    self.open += 1;
+                    if self.open == self.depth {
+                        began = Some(at);
+                    }
+                }
+                b'}' | b']' => {
+                    self.open = self.open.saturating_sub(1);
+                    if self.open + 1 == self.depth
+                        && let Some(began) = began
+                    {
+                        let (item, after) = bytes.split_at(at + 1);
+                        self.hold(item.get(began..).unwrap_or_default());
+                        return Some((self.rest(), after));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(began) = began {
+            self.hold(bytes.get(began..).unwrap_or_default());
+        }
+        None
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.held.len() + bytes.len() > LONGEST {
+            self.held.clear();
+            self.is_skipping = true;
+        }
+        if !self.is_skipping {
+            self.held.extend_from_slice(bytes);
+        }
+    }
+
+    /// What is held. One that was too long counts, and says nothing.
+    fn rest(&mut self) -> Vec<u8> {
+        if std::mem::take(&mut self.is_skipping) {
+            return b"{}".to_vec();
+        }
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// What batches are priced at.
+const TIER: &str = "batch";
+/// Batches, and files of them, that are remembered: some MiB.
+const MOST: usize = 10_000;
+/// Models of one batch.
+const MOST_MODELS: usize = 32;
+/// Bytes of one of the results.
+const LONGEST: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn gateway() -> Arc<Gateway> {
+        let text = "version: 1\nanonymous: true\naccounts: [{ name: a, provider: ollama }]\n";
+        let config = config::parse("test", text, &|_| None).expect("a configuration");
+        Arc::new(Gateway::build(config, None))
+    }
+
+    fn who() -> Attribution {
+        Attribution {
+            key: "team".into(),
+            group: None,
+            project: None,
+            model: None,
+            account: Some("a".into()),
+        }
+    }
+
+    /// What is booked for results that come in pieces of this length: key, model, answers, input, output, nano-USD.
+    fn booked(
+        gateway: &Arc<Gateway>,
+        form: Form,
+        text: &str,
+        piece: usize,
+    ) -> Vec<(String, u64, u64, u64, u64)> {
+        let batches = gateway.later.batches();
+        let batch = batches
+            .named("b")
+            .unwrap_or_else(|| Arc::new(Batch::new("b", &who(), None)));
+        let mut reader = Reader::new(Arc::clone(gateway), batch, form);
+        for piece in text.as_bytes().chunks(piece) {
+            reader.push(piece);
+        }
+        let results = reader.finish().into_iter().map(|sum| {
+            assert_eq!(&*sum.who.key, "team");
+            (
+                sum.who.model.as_deref().unwrap_or_default().to_owned(),
+                sum.answers,
+                sum.usage.input,
+                sum.usage.output,
+                sum.nano_usd.unwrap_or_default(),
+            )
+        });
+        results.collect()
+    }
+
+    const ANTHROPIC: &str = concat!(
+        r#"{"custom_id":"1","result":{"type":"succeeded","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5-20251001","content":[{"type":"text","text":"a\n{"}],"stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":100,"service_tier":"batch"}}}}"#,
+        "\n",
+        r#"{"custom_id":"2","result":{"type":"errored","error":{"type":"error","error":{"type":"invalid_request","message":"usage"}}}}"#,
+        "\n\n",
+        r#"{"custom_id":"3","result":{"type":"succeeded","message":{"id":"msg_3","type":"message","role":"assistant","model":"claude-haiku-4-5-20251001","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":100,"service_tier":"batch"}}}}"#,
+    );
+
+    #[test]
+    fn every_line_is_booked_once_at_half_the_price_however_it_comes() {
+        for piece in [1, 7, 100_000] {
+            let gateway = gateway();
+            // 2000×0.50 + 200×2.50 millionths of a dollar.
+            let expected = (
+                "claude-haiku-4-5-20251001".to_owned(),
+                2,
+                2000,
+                200,
+                1_500_000,
+            );
+            let found = booked(&gateway, Form::Anthropic, ANTHROPIC, piece);
+            assert_eq!(found, [expected]);
+            assert_eq!(booked(&gateway, Form::Anthropic, ANTHROPIC, piece), []);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_is_booked_the_next_time() {
+        let gateway = gateway();
+        let half = &ANTHROPIC[..ANTHROPIC.len() - 40];
+        let first = booked(&gateway, Form::Anthropic, half, 64);
+        assert_eq!(first.iter().map(|sum| sum.1).sum::<u64>(), 1);
+        let rest = booked(&gateway, Form::Anthropic, ANTHROPIC, 64);
+        assert_eq!(rest.iter().map(|sum| sum.1).sum::<u64>(), 1);
+        assert_eq!(booked(&gateway, Form::Anthropic, ANTHROPIC, 64), []);
+    }
+
+    #[test]
+    fn the_answers_of_openai_are_of_several_kinds() {
+        let text = concat!(
+            r#"{"id":"1","custom_id":"a","response":{"status_code":200,"body":{"id":"chatcmpl","object":"chat.completion","model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}},"error":null}"#,
+            "\n",
+            r#"{"id":"2","custom_id":"b","response":{"status_code":200,"body":{"id":"resp","object":"response","status":"completed","model":"gpt-5","output":[],"usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15}}},"error":null}"#,
+            "\n",
+            r#"{"id":"3","custom_id":"c","response":{"status_code":200,"body":{"object":"list","model":"text-embedding-3-small","data":[],"usage":{"prompt_tokens":100,"total_tokens":100}}},"error":null}"#,
+            "\n",
+            r#"{"id":"4","custom_id":"d","response":null,"error":{"code":"batch_expired","message":"x"}}"#,
+            "\n",
+            r#"{"response":{"body":{"object":"chat.completion","model":"gpt-4o-mini","usage":{"prompt_tokens":10,"completion_tokens":5}}}}"#,
+            "\n",
+        );
+        let found = booked(&gateway(), Form::OpenAi, text, 11);
+        let found: Vec<(&str, u64, u64, u64)> = found
+            .iter()
+            .map(|(model, answers, input, _, nano)| (model.as_str(), *answers, *input, *nano))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("gpt-4o-mini", 1, 10, 2_250),
+                ("gpt-5", 1, 10, 31_250),
+                ("text-embedding-3-small", 1, 100, 1_000),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_answers_of_gemini_stand_in_a_list_or_in_lines() {
+        let one = r#"{"response":{"candidates":[{"content":{"parts":[{"text":"} ] \" {"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":4,"totalTokenCount":14},"modelVersion":"gemini-2.5-flash"},"metadata":{"key":"k"}}"#;
+        let inline = format!(
+            r#"{{"name":"batches/b","metadata":{{"x":[{{"y":{{"z":[{{}}]}}}}]}},"done":true,"response":{{"@type":"t","inlinedResponses":{{"inlinedResponses":[{one},{{"error":{{"code":3}}}},{one}]}}}}}}"#
+        );
+        for piece in [1, 13, 10_000] {
+            let found = booked(&gateway(), Form::Gemini, &inline, piece);
+            // 20×0.15 + 8×1.25 millionths.
+            assert_eq!(found, [("gemini-2.5-flash".to_owned(), 2, 20, 8, 13_000)]);
+        }
+        let lines = format!("{one}\n{one}\n");
+        let found = booked(&gateway(), Form::GeminiLines, &lines, 50);
+        assert_eq!(found.first().map(|sum| sum.1), Some(2));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_and_what_is_no_result_do_no_harm() {
+        let gateway = gateway();
+        let long = format!("{{\"a\":\"{}\"}}\n{ANTHROPIC}", "x".repeat(LONGEST + 10));
+        let found = booked(&gateway, Form::Anthropic, &long, 1 << 20);
+        assert_eq!(found.iter().map(|sum| sum.1).sum::<u64>(), 2);
+        for text in [
+            "\0\n\u{fffd}".to_owned(),
+            "[]\n{}\n\"x\"\n".to_owned(),
+            "]]]]}}}}".to_owned(),
+        ] {
+            for form in [
+                Form::Anthropic,
+                Form::OpenAi,
+                Form::Gemini,
+                Form::GeminiLines,
+            ] {
+                assert_eq!(booked(&gateway, form, &text, 3), []);
+            }
+        }
+    }
+
+    #[test]
+    fn batches_and_their_files_are_known_by_who_made_them_and_are_bounded() {
+        let batches = Batches::default();
+        batches.keep("batch_1", &who(), None).expect("new");
+        assert!(batches.keep("batch_1", &who(), None).is_none());
+        assert!(batches.results_in("batch_2", "file-1").is_none());
+        let file = batches.results_in("batch_1", "file-1").expect("new");
+        assert_eq!(&*file.who.key, "team");
+        for number in 0..MOST {
+            batches.keep(&number.to_string(), &who(), None);
+        }
+        assert!(batches.named("batch_1").is_none());
+        assert_eq!(batches.lock().by_id.len(), MOST);
+    }
+}

@@ -1,0 +1,384 @@
+//! What is to be booked later, over restarts: a file beside the ledger with a line for each thing that an account keeps for a key.
+//!
+//! ```text
+//! {"note":{"id":"resp_1","kind":"response","key":"team-a","account":"a","model":"gpt-5",…}}
+//! {"done":"resp_1","time":1794312000}
+//! ```
+//!
+//! A later line about an id replaces an earlier one. Another process on the same file sees it, too.
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::attribution::Attribution;
+use super::file::AppendFile;
+use crate::protocol::hub::usage::Usage;
+
+/// One thing that lives at an account: whose it is, and what is still to be booked for it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Note {
+    /// By the vendor's own name.
+    pub id: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// The key that made it.
+    pub key: Arc<str>,
+    /// The group of that key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
+    /// The project that it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Arc<str>>,
+    /// The upstream's name of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Arc<str>>,
+    /// The account that keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Arc<str>>,
+    /// The project whose limits it is under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<Arc<str>>,
+    /// The model by the name that the client used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+    /// What is booked if nobody ever learns what it used, tokens.
+    #[serde(default)]
+    pub estimate: u64,
+    /// Reserved until it is booked.
+    #[serde(default)]
+    pub held_nano_usd: u64,
+    /// Lines of its results that are booked.
+    #[serde(default)]
+    pub booked: u64,
+    /// Seconds since the epoch; 0 = when it is written down.
+    pub since: u64,
+}
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A response that is made in the background.
+    Response,
+    /// A batch, or a file with the results of one.
+    Batch,
+    /// Something of which only matters where it is: a file of a client, a response that is booked.
+    Place,
+}
+
+impl Kind {
+    /// How long a note is worth keeping, in seconds. Results of batches are kept by the vendors for a month.
+    const fn life(self) -> u64 {
+        match self {
+            Self::Response => 48 * 3600,
+            Self::Batch | Self::Place => 31 * 24 * 3600,
+        }
+    }
+}
+
+impl Note {
+    /// For whom and by whom.
+    pub fn who(&self) -> Attribution {
+        Attribution {
+            key: Arc::clone(&self.key),
+            group: self.group.clone(),
+            project: self.project.clone(),
+            model: self.model.clone(),
+            account: self.account.clone(),
+        }
+    }
+
+    /// About something new of `who`.
+    pub fn new(id: &str, kind: Kind, who: &Attribution) -> Self {
+        let who = who.clone();
+        Self {
+            id: id.to_owned(),
+            kind,
+            key: who.key,
+            group: who.group,
+            project: who.project,
+            model: who.model,
+            account: who.account,
+            limited: None,
+            asked: String::new(),
+            estimate: 0,
+            held_nano_usd: 0,
+            booked: 0,
+            since: 0,
+        }
+    }
+
+    /// What is booked if nobody ever learns what it used.
+    pub fn estimated(&self) -> Usage {
+        Usage {
+            input: self.estimate,
+            ..Usage::default()
+        }
+    }
+}
+
+/// A line of the file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Line {
+    Note { note: Box<Note> },
+    Done { done: String, time: u64 },
+}
+
+impl Line {
+    /// Gives a line that has no time its own.
+    fn stamp(&mut self, now: u64) {
+        let time = match self {
+            Self::Note { note } => &mut note.since,
+            Self::Done { time, .. } => time,
+        };
+        if *time == 0 {
+            *time = now;
+        }
+    }
+}
+
+/// What stands in the file by now.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// By id.
+    pub open: HashMap<String, Note>,
+    /// What was booked lately, and when.
+    pub done: HashMap<String, u64>,
+}
+
+impl Notes {
+    /// Reads the file of the ledger at `ledger`; none is an empty one.
+    pub fn read(ledger: &Path, now: u64) -> io::Result<Self> {
+        match File::open(beside(ledger)) {
+            Ok(file) => Self::of(BufReader::new(file), now),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What no line can be made of is left out.
+    fn of(mut from: impl BufRead, now: u64) -> io::Result<Self> {
+        let mut notes = Self::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if from
+                .by_ref()
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut line)?
+                == 0
+            {
+                break;
+            }
+            match serde_json::from_slice(&line) {
+                Ok(Line::Note { note }) if now < note.since.saturating_add(note.kind.life()) => {
+                    if note.kind != Kind::Place {
+                        notes.done.remove(&note.id);
+                    }
+                    notes.open.insert(note.id.clone(), *note);
+                }
+                Ok(Line::Done { done, time }) => {
+                    notes.open.remove(&done);
+                    if now < time.saturating_add(REMEMBERED) {
+                        notes.done.insert(done, time);
+                    }
+                }
+                Ok(Line::Note { .. }) | Err(_) => {}
+            }
+        }
+        notes.bound();
+        Ok(notes)
+    }
+
+    /// The newest are kept.
+    fn bound(&mut self) {
+        if self.open.len() > MOST {
+            let mut times: Vec<u64> = self.open.values().map(|note| note.since).collect();
+            times.sort_unstable_by(|one, other| other.cmp(one));
+            let oldest = times.get(MOST - 1).copied().unwrap_or_default();
+            self.open.retain(|_, note| note.since > oldest);
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Line> {
+        let done = self.done.iter().map(|(id, time)| Line::Done {
+            done: id.clone(),
+            time: *time,
+        });
+        let open = self.open.values().map(|note| Line::Note {
+            note: Box::new(note.clone()),
+        });
+        done.chain(open)
+    }
+}
+
+/// The file, open for the ledger's thread.
+#[derive(Debug)]
+pub(super) struct NotesFile {
+    file: AppendFile,
+    /// Lines that wait for the disk.
+    rest: Vec<u8>,
+}
+
+impl NotesFile {
+    /// Opens the file of the ledger at `ledger`, or makes it, and writes what matters of it anew.
+    pub fn open(ledger: &Path, now: u64) -> io::Result<Self> {
+        let mut file = Self {
+            file: AppendFile::open(&beside(ledger))?,
+            rest: Vec::new(),
+        };
+        file.shorten(now)?;
+        Ok(file)
+    }
+
+    fn shorten(&mut self, now: u64) -> io::Result<()> {
+        let (_, fault) = self.file.rewrite(
+            |lines| Notes::of(lines, now),
+            |notes, to| {
+                for line in notes.lines() {
+                    let mut text = serde_json::to_vec(&line)?;
+                    text.push(b'\n');
+                    to.write_all(&text)?;
+                }
+                Ok(())
+            },
+        )?;
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Appends lines; what cannot be written waits for the next time.
+    pub fn append(&mut self, lines: Vec<Line>, now: u64) -> io::Result<()> {
+        for mut line in lines {
+            line.stamp(now);
+            if self.rest.len() < MOST_WAITING {
+                self.rest.append(&mut serde_json::to_vec(&line)?);
+                self.rest.push(b'\n');
+            }
+        }
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        let (written, fault) = self.file.append(&self.rest);
+        // A line that was cut off is written again, whole.
+        let whole = self.rest.get(..written).unwrap_or_default();
+        let ended = whole.iter().rposition(|byte| *byte == b'\n');
+        self.rest.drain(..ended.map_or(0, |end| end + 1));
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        if self.file.is_long(LONG) {
+            self.shorten(now)?;
+        }
+        Ok(())
+    }
+}
+
+/// How long the file is, and which one: whether somebody wrote to it. `None` = there is none.
+pub fn mark(ledger: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(beside(ledger)).ok()?;
+    Some((found.len(), found.ino()))
+}
+
+fn beside(ledger: &Path) -> PathBuf {
+    let mut name: OsString = ledger.as_os_str().to_owned();
+    name.push(".later");
+    name.into()
+}
+
+/// Notes at most: some MiB.
+const MOST: usize = 20_000;
+/// Bytes of a line at most; real ones have about 250.
+const LONGEST_LINE: u64 = 4096;
+/// Bytes that wait for a disk that takes nothing.
+const MOST_WAITING: usize = 8 << 20;
+/// Bytes above which the file is written anew.
+const LONG: u64 = 1 << 20;
+/// How long it is known what was booked: another process may have waited for it, too. Seconds.
+const REMEMBERED: u64 = 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_794_312_000;
+
+    fn note(id: &str, kind: Kind, since: u64) -> Note {
+        let who = Attribution {
+            key: "team".into(),
+            group: None,
+            project: Some("p".into()),
+            model: Some("gpt-5".into()),
+            account: Some("a".into()),
+        };
+        Note {
+            since,
+            ..Note::new(id, kind, &who)
+        }
+    }
+
+    fn line(note: Note) -> Line {
+        Line::Note {
+            note: Box::new(note),
+        }
+    }
+
+    #[test]
+    fn what_is_not_done_comes_back_until_it_is_old() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ledger = directory.path().join("ledger");
+        let mut file = NotesFile::open(&ledger, NOW).expect("a file");
+        let batch = Note {
+            booked: 3,
+            ..note("batch", Kind::Batch, NOW)
+        };
+        let lines = vec![
+            line(note("r1", Kind::Response, NOW)),
+            line(note("r2", Kind::Response, NOW)),
+            line(note("batch", Kind::Batch, NOW)),
+            Line::Done {
+                done: "r1".to_owned(),
+                time: NOW,
+            },
+            line(batch.clone()),
+        ];
+        file.append(lines, NOW).expect("written");
+        let open = |now| {
+            let notes = Notes::read(&ledger, now).expect("readable");
+            let mut ids: Vec<String> = notes.open.into_keys().collect();
+            ids.sort();
+            (ids, notes.done.contains_key("r1"))
+        };
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        assert_eq!(open(NOW + 1), (ids(&["batch", "r2"]), true));
+        assert_eq!(open(NOW + 49 * 3600), (ids(&["batch"]), false));
+        assert_eq!(open(NOW + 32 * 24 * 3600), (ids(&[]), false));
+        // Written anew, it says the same.
+        drop(NotesFile::open(&ledger, NOW + 1).expect("a file"));
+        assert_eq!(open(NOW + 1), (ids(&["batch", "r2"]), true));
+        let notes = Notes::read(&ledger, NOW).expect("readable");
+        assert_eq!(notes.open["batch"], batch);
+    }
+
+    #[test]
+    fn lines_that_are_none_and_too_many_do_no_harm() {
+        let mut text =
+            b"{\"note\":{\"id\":\"half\n\xff\xfe\n[]\n{\"done\":\"x\",\"time\":1}\n".to_vec();
+        text.extend(vec![b'x'; 3 * 4096]);
+        text.push(b'\n');
+        for number in 0..MOST as u64 + 10 {
+            let note = line(note(&format!("r{number}"), Kind::Response, NOW + number));
+            text.append(&mut serde_json::to_vec(&note).expect("a line"));
+            text.push(b'\n');
+        }
+        let notes = Notes::of(text.as_slice(), NOW).expect("readable");
+        assert!(notes.open.len() <= MOST && notes.open.len() > MOST - 10);
+        assert!(!notes.open.contains_key("r0") && notes.done.is_empty());
+    }
+}
