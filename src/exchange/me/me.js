@@ -43,7 +43,7 @@ async function show() {
 }
 
 const row = (...cells) => el("tr", {}, cells.map(([text, className = ""]) => el("td", { className }, text)));
-const table = (heads, rows) => el("div", { className: "wide", tabIndex: 0 }, el("table", {}, el("thead", {}, el("tr", {}, heads.map(([text, className = ""]) => el("th", { className, scope: "col" }, text)))), el("tbody", {}, rows)));
+const table = (heads, rows) => el("div", { className: "wide", tabIndex: 0 }, el("table", {}, el("thead", {}, el("tr", {}, heads.map(([text, className = ""]) => text ? el("th", { className, scope: "col" }, text) : el("td", { className })))), el("tbody", {}, rows)));
 
 function draw(usage, recent) {
   const own = usage.key, sets = ["key", "group", "project"].filter((k) => usage[k]).map((k) => [k, usage[k]]);
