@@ -11,7 +11,7 @@ fn yaml(lines: &Lines, upstreams: [&Upstream; 2], ledger: &Path) -> String {
     let [first, second] = upstreams;
     format!(
         "ledger: {{ path: \"{}\" }}\n\
-         keys:\n  - {{ name: maker, key: \"{KEY}\", group: g }}\n  - {{ name: other, key: sk-the-other-key-of-the-story }}\n\
+         keys:\n  - {{ name: maker, key: \"{KEY}\", group: g }}\n  - {{ name: second, key: sk-the-other-key-of-the-story }}\n\
          prices: [{{ model: \"*\", input: 1000, output: 2000, tiers: {{ batch: 0.5 }} }}]\n{}",
         ledger.display(),
         accounts(&[
@@ -275,7 +275,7 @@ fn a_batch_of_gemini_is_booked_by_its_answers() {
         }
     });
     let weir = Weir::start(&format!(
-        "keys:\n  - {{ name: maker, key: \"{KEY}\" }}\n  - {{ name: other, key: {OTHER} }}\n\
+        "keys:\n  - {{ name: maker, key: \"{KEY}\" }}\n  - {{ name: second, key: {OTHER} }}\n\
          prices: [{{ model: \"*\", input: 1000, output: 2000 }}]\n{}",
         accounts(&[account("a", &lines, &upstream, "")])
     ));

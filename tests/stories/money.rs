@@ -505,8 +505,8 @@ fn a_response_of_the_background_outlives_a_restart() {
         "ledger: {{ path: \"{}\" }}\n{}",
         directory.path().join("ledger").display(),
         yaml(&[
-            account("a", &lines, &upstream, "priority: 1"),
-            account("b", &lines, &other, "priority: 2"),
+            account("a", &lines, &upstream, ", priority: 1"),
+            account("b", &lines, &other, ", priority: 2"),
         ])
     );
     let mut weir = Weir::start(&yaml);
@@ -621,7 +621,8 @@ fn what_an_answer_of_gemini_rests_on_is_paid_whole_streamed_and_translated() {
         ("", 0.0),
         (
             r#","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"https://a.example","title":"a"}}]}"#,
-            0.002,
+            // Of this generation a prompt is paid for, however many queries it takes.
+            0.001,
         ),
         (
             r#","groundingMetadata":{"groundingChunks":[{"maps":{"uri":"https://maps.example","title":"m","placeId":"p"}}]}"#,
@@ -629,7 +630,7 @@ fn what_an_answer_of_gemini_rests_on_is_paid_whole_streamed_and_translated() {
         ),
         (
             r#","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"maps":{"title":"m"}},{"web":{"uri":"https://a.example"}}]}"#,
-            0.032,
+            0.031,
         ),
     ] {
         let whole = answer(grounding, r#","finishReason":"STOP""#);

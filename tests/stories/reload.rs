@@ -161,9 +161,9 @@ fn a_changed_file_of_prices_is_noticed() {
         std::fs::write(&prices, text).expect("a file");
     };
     costs("1000000");
-    let text = configuration(dir.path(), "prices: { file: prices.yaml }\naccounts:\n");
+    let yaml = format!("prices: {{ file: prices.yaml }}\n{}", named("a", &upstream));
     let file = dir.path().join("weir.yaml");
-    std::fs::write(&file, text + &named("a", &upstream)).expect("a file");
+    std::fs::write(&file, configuration(dir.path(), &yaml)).expect("a file");
     let weir = Weir::on(dir, &file).expect("weir starts");
     let cost = || {
         let answer = weir.ask(&lines()).send().is(200);
