@@ -8,7 +8,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::config::Prometheus;
-use crate::fleet::answer::Labels;
 use crate::fleet::{Family, Question, answer};
 use crate::limits::Totals;
 use crate::limits::ledger::{Dimension, Row};
@@ -22,27 +21,33 @@ pub(super) fn report(
     first: Date,
     by: &[Dimension],
 ) -> Result<Vec<Row>, String> {
-    let scope = scope(by)?;
+    let asked = Asked::of(by)?;
     let now = SystemTime::now();
     let days = days(zone, first, now)?;
-    let questions: Vec<Question> = days
-        .iter()
-        .map(|day| Question::of_everyone(day.last, day.length))
-        .collect();
+    let questions: Vec<Question> = days.iter().flat_map(|day| asked.questions(day)).collect();
+    let each = questions.len() / days.len().max(1);
     let answers = fleet::ask(server, &questions)?;
     let mut sums: BTreeMap<Vec<String>, Totals> = BTreeMap::new();
-    for (day, body) in days.iter().zip(answers) {
-        let samples = answer::parse(&body).map_err(|fault| fault.to_string())?;
+    for (at, body) in answers.iter().enumerate() {
+        let Some(day) = days.get(at / each.max(1)) else {
+            continue;
+        };
+        let samples = answer::parse(body).map_err(|fault| fault.to_string())?;
         for (labels, value) in samples {
-            if labels.scope != scope {
-                continue;
-            }
+            let metric = match &asked {
+                Asked::Scope(scope) if labels.scope != *scope => continue,
+                Asked::Scope(_) => &*labels.metric,
+                Asked::Counters(_) => COUNTERS.get(at % each.max(1)).map_or("", |(_, is)| *is),
+            };
             let named = by.iter().map(|dimension| match dimension {
                 Dimension::Day => day.date.to_string(),
-                _ => labels.name.to_string(),
+                Dimension::Model => labels.model.to_string(),
+                Dimension::Account => labels.account.to_string(),
+                Dimension::Key if matches!(asked, Asked::Counters(_)) => labels.key.to_string(),
+                Dimension::Key | Dimension::Group | Dimension::Project => labels.name.to_string(),
             });
             let sum = sums.entry(named.collect()).or_default();
-            add(sum, &labels, value);
+            add(sum, metric, &labels.kind, value);
         }
     }
     let rows = sums.into_iter();
@@ -50,26 +55,56 @@ pub(super) fn report(
     Ok(rows.filter(|row| row.totals != Totals::default()).collect())
 }
 
-/// Whose figures are asked for: those of keys, groups or projects.
-fn scope(by: &[Dimension]) -> Result<&'static str, String> {
-    let mut scopes = by.iter().filter(|dimension| **dimension != Dimension::Day);
-    let scope = match scopes.next().unwrap_or(&Dimension::Key) {
-        Dimension::Key => "key",
-        Dimension::Group => "group",
-        Dimension::Project => "project",
-        Dimension::Model | Dimension::Account | Dimension::Day => {
-            return Err(
-                "Prometheus knows days and one of key, group and project: models and accounts stand in the history of a ledger (`--ledger`)"
+/// What is asked for: what each process says that it used on a day, of keys, groups or projects; or its counters, which know models
+/// and accounts, too, but no requests.
+#[derive(Debug, Eq, PartialEq)]
+enum Asked {
+    Scope(&'static str),
+    /// By these labels.
+    Counters(Vec<&'static str>),
+}
+
+impl Asked {
+    fn of(by: &[Dimension]) -> Result<Self, String> {
+        let named: Vec<Dimension> = by
+            .iter()
+            .copied()
+            .filter(|dimension| *dimension != Dimension::Day)
+            .collect();
+        let is_counter = |dimension: &Dimension| {
+            matches!(
+                dimension,
+                Dimension::Key | Dimension::Model | Dimension::Account
+            )
+        };
+        match named.as_slice() {
+            [] | [Dimension::Key] => Ok(Self::Scope("key")),
+            [Dimension::Group] => Ok(Self::Scope("group")),
+            [Dimension::Project] => Ok(Self::Scope("project")),
+            several if several.iter().all(is_counter) => Ok(Self::Counters(
+                several.iter().map(|dimension| dimension.as_str()).collect(),
+            )),
+            _ => Err(
+                "Prometheus knows group and project each alone, and key, model and account together: `--by key,model,day`, say; the history of a ledger (`--ledger`) knows all of them together"
                     .to_owned(),
-            );
+            ),
         }
-    };
-    match scopes.next() {
-        None => Ok(scope),
-        Some(_) => Err(
-            "Prometheus knows only one of key, group and project at a time: `--by key,day`, say"
-                .to_owned(),
-        ),
+    }
+
+    fn questions(&self, day: &Day) -> Vec<Question> {
+        match self {
+            Self::Scope(_) => vec![Question::of_everyone(day.last, day.length)],
+            Self::Counters(by) => COUNTERS
+                .iter()
+                .map(|(metric, _)| {
+                    let mut by = by.clone();
+                    if *metric == TOKENS {
+                        by.push("kind");
+                    }
+                    Question::growth(metric, &by, day.last, day.length)
+                })
+                .collect(),
+        }
     }
 }
 
@@ -107,16 +142,16 @@ fn days(zone: &TimeZone, first: Date, now: SystemTime) -> Result<Vec<Day>, Strin
     Ok(days)
 }
 
-fn add(sum: &mut Totals, labels: &Labels<'_>, value: f64) {
+fn add(sum: &mut Totals, metric: &str, kind: &str, value: f64) {
     let count = whole(value);
-    if labels.metric == Family::Requests.name() {
+    if metric == Family::Requests.name() {
         sum.requests = sum.requests.saturating_add(count);
-    } else if labels.metric == Family::Cost.name() {
+    } else if metric == Family::Cost.name() {
         sum.nano_usd = sum.nano_usd.saturating_add(nano_usd(value));
-    } else if labels.metric == Family::Reasoning.name() {
+    } else if metric == Family::Reasoning.name() {
         sum.usage.reasoning = sum.usage.reasoning.saturating_add(count);
-    } else if labels.metric == Family::Tokens.name()
-        && let Some(tokens) = sum.usage.of_kind(&labels.kind)
+    } else if metric == Family::Tokens.name()
+        && let Some(tokens) = sum.usage.of_kind(kind)
     {
         *tokens = tokens.saturating_add(count);
     }
@@ -131,6 +166,15 @@ fn whole(value: f64) -> u64 {
     value.round() as u64
 }
 
+const TOKENS: &str = "weir_tokens_total";
+
+/// The counters, and the families whose figures they have.
+const COUNTERS: [(&str, &str); 3] = [
+    (TOKENS, Family::Tokens.name()),
+    ("weir_reasoning_tokens_total", Family::Reasoning.name()),
+    ("weir_cost_usd_total", Family::Cost.name()),
+];
+
 /// A question each: a year and a leap day.
 const MOST_DAYS: usize = 366;
 
@@ -140,11 +184,13 @@ mod tests {
 
     #[test]
     fn only_what_prometheus_knows_may_be_asked_for() {
-        use Dimension::{Day, Group, Key, Model};
-        assert_eq!(scope(&[Key, Day]), Ok("key"));
-        assert_eq!(scope(&[Day, Group]), Ok("group"));
-        assert_eq!(scope(&[Day]), Ok("key"));
-        assert!(scope(&[Key, Model]).is_err() && scope(&[Key, Group]).is_err());
+        use Dimension::{Account, Day, Group, Key, Model, Project};
+        assert_eq!(Asked::of(&[Key, Day]), Ok(Asked::Scope("key")));
+        assert_eq!(Asked::of(&[Day, Group]), Ok(Asked::Scope("group")));
+        assert_eq!(Asked::of(&[Day]), Ok(Asked::Scope("key")));
+        let several = Asked::of(&[Model, Day, Account]);
+        assert_eq!(several, Ok(Asked::Counters(vec!["model", "account"])));
+        assert!(Asked::of(&[Key, Group]).is_err() && Asked::of(&[Project, Model]).is_err());
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub struct Labels<'a> {
     pub name: Cow<'a, str>,
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    #[serde(borrow)]
+    pub model: Cow<'a, str>,
+    #[serde(borrow)]
+    pub account: Cow<'a, str>,
 }
 
 /// The labels and the value of one series.

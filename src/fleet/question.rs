@@ -69,6 +69,23 @@ impl Question {
         Self::used(Window::Day, "", &Matchers::default(), at, range)
     }
 
+    /// By how much a counter of everybody grew within `range` before `at`, by these labels. Where no process began anew, that is
+    /// the difference of two values; elsewhere it is what Prometheus makes of it, which is about right.
+    pub fn growth(metric: &str, by: &[&str], at: u64, range: Duration) -> Self {
+        let (millis, by) = (range.as_millis().max(1), by.join(","));
+        let last = format!("last_over_time({metric}[{millis}ms])");
+        let before = format!("last_over_time({metric}[1h] offset {millis}ms)");
+        let grown = format!("clamp_min({last} - ({before} or {last} * 0), 0)");
+        let restarted = format!("resets({metric}[{millis}ms]) > 0");
+        Self {
+            about: About::Used(Window::Day),
+            query: format!(
+                "sum by ({by}) (({grown} unless ({restarted})) or increase({metric}[{millis}ms]))"
+            ),
+            at,
+        }
+    }
+
     /// Tokens that other runs used in the minute before `at`: their last value less that of a minute ago, which a run
     /// that is younger does not have. A run that was silent for longer than an hour seems to be young.
     pub(super) fn last_minute(run_id: &str, matchers: &Matchers, at: u64) -> Self {

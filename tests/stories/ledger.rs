@@ -230,7 +230,7 @@ fn a_prometheus_tells_what_a_fleet_used_by_day() {
     );
     let ended = usage(&["--since", "2d", "--by", "day,key", "--csv"]);
     assert_eq!(ended.stdout.lines().count(), 3, "{}", ended.stdout);
-    let ended = usage(&["--by", "model"]);
+    let ended = usage(&["--by", "project,model"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("--ledger"), "{}", ended.stderr);
     let ended = run(&mut command(&[

@@ -50,6 +50,7 @@ def main(weir, prometheus):
                 empty = [query for query in empty if not answered(prom, query)]
                 if not empty:
                     break
+            reports = compared(weir, front, prom)
         finally:
             for process in started:
                 process.terminate()
@@ -59,7 +60,29 @@ def main(weir, prometheus):
         for dashboard, title, expr in empty:
             print(f"panels: {dashboard}: `{title}` shows nothing: {expr}", file=sys.stderr)
         sys.exit(1)
-    print(f"panels: {len(queries)} queries answered, none empty")
+    print(f"panels: {len(queries)} queries answered, none empty; {reports} reports of `weir usage --prometheus` agree with the process")
+
+
+def compared(weir, front, prom):
+    """`weir usage --prometheus` against what the process itself says, once it was scraped for the last time."""
+    request = urllib.request.Request(f"http://127.0.0.1:{front}/v1/usage", headers={"x-api-key": "team-key"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        today = json.load(answer)["key"]["today"]
+    wanted = (today["total_tokens"], round(today["usd"], 9))
+    groupings = ("key", "key,day", "key,model", "key,account", "key,model,account,day")
+    for by in groupings:
+        for _ in range(SCRAPES):
+            said = subprocess.run([weir, "usage", "--prometheus", f"http://127.0.0.1:{prom}", "--since", "today", "--by", by, "--json"],
+                                  capture_output=True, text=True, check=True).stdout
+            rows = [row for row in json.loads(said)["rows"] if row["key"] == "team"]
+            kinds = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+            found = (sum(row[kind] for row in rows for kind in kinds), round(sum(row["nano_usd"] for row in rows) / 1e9, 9))
+            if found == wanted:
+                break
+            time.sleep(1)  # the scrape interval
+        else:
+            sys.exit(f"panels: `weir usage --prometheus --by {by}` says {found}, the process {wanted}: {said}")
+    return len(groupings)
 
 
 def panels():

@@ -115,6 +115,7 @@ impl Prometheus {
                     scope: "key".into(),
                     name: name.into(),
                     kind: "output".into(),
+                    ..Labels::default()
                 };
                 (labels, value)
             });
