@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use super::compile::{Missing, World, base_url, compile};
+use super::compile::{Missing, World, base_url, compile, token_url};
 use super::diagnostic::Diagnostic;
 use super::raw::Raw;
 use super::raw::prices::PriceFile;
@@ -20,7 +20,7 @@ use super::yaml::decode::Decode;
 use super::yaml::document::{self, Node};
 use super::yaml::faults::Faults;
 use super::yaml::fragments;
-use super::{Config, Prometheus, Shown};
+use super::{Config, Endpoint, Prometheus, Shown};
 
 /// Reads, resolves and validates a file; the one door for starting, checking and reloading. Every fault at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
@@ -92,6 +92,11 @@ pub fn prometheus_at(url: &str, token: Option<&str>) -> Result<Prometheus, Strin
         matchers: Vec::new(),
         authorization,
     })
+}
+
+/// What is found at this URL, whose path and query stay as they are; or what is wrong with it.
+pub fn endpoint_at(url: &str) -> Result<Endpoint, String> {
+    token_url(url).map_err(|(expected, _)| format!("expected {expected}"))
 }
 
 /// What [`Config::hash`] would be of what is on disk now; `None` = it cannot be read.

@@ -23,8 +23,8 @@ mod sources;
 mod yaml;
 
 pub use load::{
-    check_fragment, check_text, check_without_secrets, demo, from_environment, has_vendor_key,
-    hash_on_disk, load, parse, prometheus_at, shown_on_disk,
+    check_fragment, check_text, check_without_secrets, demo, endpoint_at, from_environment,
+    has_vendor_key, hash_on_disk, load, parse, prometheus_at, shown_on_disk,
 };
 pub use raw::schema::schema;
 pub use raw::values::{valid_admin_address, valid_name};

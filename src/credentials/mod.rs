@@ -1,7 +1,10 @@
 //! Access tokens of accounts (RFC 6749, RFC 7523): when to fetch one, how to ask for it, what the answer means.
 //!
+//! Whether an ID token is believed is [`identity`]'s.
+//!
 //! Pure: the time and the random draws are arguments. `proxy` does the asking.
 pub mod assertion;
+pub mod identity;
 pub mod lifecycle;
 pub mod request;
 

@@ -55,7 +55,7 @@ pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String,
             .filter_map(move |file| Some((id.clone()?, file)))
             .collect::<Vec<_>>()
     });
-    files.take(2 * MOST).collect()
+    files.take(MOST).collect()
 }
 
 /// The container that an answer of Anthropic's ran its tools in.
@@ -107,6 +107,8 @@ fn is_name(name: &[u8]) -> bool {
 
 /// Bytes of a name.
 const LONGEST: usize = 200;
+/// Files of batches that one answer tells of.
+const MOST: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -169,7 +169,9 @@ impl Edge {
         exchange.record.outcome.bytes_in = body.len() as u64;
         if exchange.snapshot.gateway.config.log.bodies {
             let id = &exchange.record.outcome.request_id;
-            tracing::info!(request_id = %id, body = %shown::shown(&body, None), "request body");
+            let body = shown::shown(&body, None);
+            tracing::info!(request_id = %id, %body, "request body");
+            self.app.telemetry.bodies().asked(id, body);
         }
         let headers = &session.req_header().headers;
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -318,6 +320,7 @@ impl ProxyHttp for Edge {
         if let Some(sent) = &relay.serving.sent {
             let body = shown::shown(sent, relay.secret.as_ref());
             tracing::info!(%request_id, %body, "answer body");
+            self.app.telemetry.bodies().answered(&request_id, body);
         }
         let Some(left) = left else {
             exchange.record.outcome.end = End::Drained;

@@ -1,6 +1,7 @@
 //! What an operator sees: metrics, one access line per request, and how the last reload went.
 pub mod access_log;
 pub mod alerted;
+pub mod bodies;
 pub mod metrics;
 pub mod recent;
 pub mod rejection;
@@ -30,6 +31,7 @@ use crate::fleet::Failure;
 use crate::outcome::{FailureClass, Outcome};
 use access_log::AccessLog;
 use alerted::Alerted;
+use bodies::Bodies;
 use metrics::{Live, Metrics};
 use recent::Recent;
 use rejection::Rejection;
@@ -42,6 +44,7 @@ pub struct Telemetry {
     metrics: Metrics,
     access_log: AccessLog,
     recent: Recent,
+    bodies: Bodies,
     traces: Traces,
     unpriced: Unpriced,
     status: Mutex<ReloadStatus>,
@@ -101,6 +104,7 @@ impl Telemetry {
             metrics,
             access_log,
             recent: Recent::new(config.console.recent),
+            bodies: Bodies::default(),
             traces,
             unpriced: Unpriced::default(),
             status: Mutex::new(status),
@@ -143,6 +147,11 @@ impl Telemetry {
         }
     }
 
+    /// Bodies of the last requests, while they are logged.
+    pub fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
     /// The last requests.
     pub fn recent(&self) -> &Recent {
         &self.recent
@@ -157,6 +166,9 @@ impl Telemetry {
             .map_err(|error| (path(target), error))?;
         self.metrics.configure(config);
         self.recent.resize(config.console.recent);
+        if !config.log.bodies {
+            self.bodies.clear();
+        }
         Ok(())
     }
 

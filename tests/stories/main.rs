@@ -37,6 +37,8 @@ mod logs;
 mod manager;
 mod money;
 mod oauth2;
+mod openid;
+mod own_file;
 mod passthrough;
 mod pauses;
 mod regrouping;

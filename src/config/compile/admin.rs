@@ -25,6 +25,7 @@ impl Compiler<'_, '_> {
             if !tcp.ip().to_canonical().is_loopback()
                 && !admin.token.is_given()
                 && !admin.tokens.is_given()
+                && !admin.oidc.is_given()
                 && !admin.addr.is_wrong()
             {
                 let hint = "add `token: { env: WEIR_ADMIN_TOKEN }`, or listen on 127.0.0.1";
@@ -60,12 +61,14 @@ impl Compiler<'_, '_> {
             .map(|host| host.0.clone())
             .collect();
         let tokens = self.tokens(&admin.tokens)?;
+        let oidc = self.oidc(&admin.oidc)?;
         let audit = admin.audit.get().map(|path| path.0.clone());
         Some(Some(Admin {
             addr,
             token,
             hosts,
             tokens,
+            oidc,
             audit,
             // Found when the files were read, and put in there.
             fragments: None,
@@ -108,6 +111,7 @@ pub(super) fn console(section: &Section<raw::Console>) -> Option<Console> {
     Some(Console {
         enabled: raw.enabled.value(),
         recent: usize::try_from(raw.recent.value()).unwrap_or(0),
+        edit: raw.edit.value(),
     })
 }
 

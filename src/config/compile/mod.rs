@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod names;
 mod oauth2;
+mod oidc;
 mod pools;
 mod prices;
 mod prometheus;
@@ -38,7 +39,7 @@ use files::Files;
 use names::Names;
 use routes::Known;
 
-pub use urls::base_url;
+pub use urls::{base_url, token_url};
 
 /// What a configuration is read from, besides its text.
 pub struct World<'a> {

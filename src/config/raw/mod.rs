@@ -10,6 +10,7 @@ pub mod listening;
 mod mapping;
 mod measures;
 pub mod oauth2;
+pub mod oidc;
 pub mod prices;
 pub mod prometheus;
 pub mod responses;
@@ -33,6 +34,7 @@ use capabilities::Capabilities;
 use limits::{ClientLimits, Ledger};
 use listening::Listener;
 use mapping::mapping;
+use oidc::Oidc;
 use prices::Prices;
 use prometheus::Prometheus;
 use responses::Responses;
@@ -121,6 +123,8 @@ Admin {
     hosts: Field<Vec<Field<HostName>>>,
     /// Who may use the admin plane, and for what, at most 1000. Default none.
     tokens: Field<Vec<Field<AdminToken>>>,
+    /// An OpenID provider at which people sign in to the console. Default none.
+    oidc: Field<Oidc>,
     /// A file that every change made through the plane is written to, one JSON object a line. Default none.
     audit: Field<OutputPath>,
     /// A directory of fragments that the plane itself writes, read after `include`: accounts, keys, groups and projects. Default `conf.d` in $STATE_DIRECTORY (systemd's), else none.
@@ -155,6 +159,8 @@ Console {
     enabled: Setting<Boolean> = Boolean::or(true),
     /// Requests that are over and kept in memory, in at most 8 MiB; 0 = none.
     recent: Setting<Whole> = Whole::or(5_000).from(0).up_to(100_000),
+    /// Whether an admin may read and write the configuration itself through the admin plane.
+    edit: Setting<Boolean> = Boolean::or(false),
 });
 
 impl Words for Runtime {

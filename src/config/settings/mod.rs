@@ -31,7 +31,7 @@ pub use prometheus::Prometheus;
 pub use route::{Route, When};
 pub use service::{
     AccessLog, Admin, AdminAddr, AdminToken, ClientTimeouts, ConnectionLimits, Console, Cors,
-    Keepalive, Listener, Log, LogFormat, ProxyProtocol, ResponseStore, Retry, Role, Runtime,
+    Keepalive, Listener, Log, LogFormat, Oidc, ProxyProtocol, ResponseStore, Retry, Role, Runtime,
     Server, TlsFiles, TlsVersion, WebSocket,
 };
 pub use trace::Trace;

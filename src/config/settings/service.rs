@@ -82,10 +82,40 @@ pub struct Admin {
     pub hosts: Vec<String>,
     /// `admin.tokens`: further tokens, each with a role.
     pub tokens: Vec<AdminToken>,
+    /// Where people sign in, beside the tokens.
+    pub oidc: Option<Oidc>,
     /// Where changes are written down.
     pub audit: Option<PathBuf>,
     /// Where accounts, keys, groups and projects that are made through the plane are written; `None` = nowhere.
     pub fragments: Option<PathBuf>,
+}
+
+/// An OpenID provider at which people sign in to the console.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// Exactly as the provider calls itself.
+    pub issuer: Arc<str>,
+    pub client_id: String,
+    /// `None` = a public client.
+    pub client_secret: Option<Secret>,
+    /// The claim that decides about the role.
+    pub role_claim: String,
+    /// Values of that claim; `*` = any, or none.
+    pub roles: Vec<(String, Role)>,
+    /// The claim that names somebody; `None` = what providers usually have.
+    pub name_claim: Option<String>,
+    /// With spaces between them.
+    pub scopes: String,
+    /// `None` = at the address under which the console was asked.
+    pub redirect: Option<String>,
+}
+
+impl Oidc {
+    /// The highest role of somebody with these values of the claim.
+    pub fn role(&self, values: &[String]) -> Option<Role> {
+        let fits = |(value, _): &&(String, Role)| value == "*" || values.contains(value);
+        self.roles.iter().filter(fits).map(|(_, role)| *role).max()
+    }
 }
 
 /// Who may use the admin plane.
@@ -135,6 +165,8 @@ pub struct Console {
     pub enabled: bool,
     /// Requests kept in memory.
     pub recent: usize,
+    /// Whether the operator's own file may be written.
+    pub edit: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

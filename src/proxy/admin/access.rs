@@ -99,6 +99,7 @@ mod tests {
             hosts: Vec::new(),
             audit: None,
             fragments: None,
+            oidc: None,
         }
     }
 

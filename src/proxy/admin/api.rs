@@ -1,5 +1,6 @@
 //! `/admin/api/v1`: JSON, for the console and for anybody else. `docs/API.md` describes it.
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Method;
 use pingora::protocols::http::ServerSession;
@@ -14,7 +15,8 @@ use super::stream::{Followed, Place, Streams};
 use super::trial::Trial;
 use super::turns::Turns;
 use super::{
-    access, explain, fleet, levers, lists, now, read_body, requests, signing, spend, status, texts,
+    access, doors, explain, fleet, levers, lists, now, oidc, own_file, ranges, read_body, requests,
+    signing, spend, status, texts,
 };
 use crate::config;
 use crate::proxy::client::body;
@@ -29,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub reloads: &'a Handle,
     pub source: &'a Source,
     pub guard: &'a Guard,
+    pub doors: &'a doors::Doors,
     pub streams: &'a Arc<Streams>,
     pub turns: &'a Arc<Turns>,
     pub writes: &'a Writes,
@@ -54,6 +57,18 @@ pub(super) async fn serve(
     let reads = method == Method::GET || method == Method::HEAD;
     if reads {
         let _ = session.drain_request_body().await;
+        // Whoever signs in is not known yet.
+        let door = match segments.as_slice() {
+            ["sign-in"] => Some(oidc::offered(parts.app)),
+            ["oidc", "begin"] => Some(oidc::begin(parts.app, parts.doors, session).await),
+            ["oidc", "callback"] => {
+                Some(oidc::end(parts.app, parts.doors, parts.guard, session, &query).await)
+            }
+            _ => None,
+        };
+        if let Some(answer) = door {
+            return Served::Whole(answer);
+        }
         return read(parts, session, &segments, &query).await;
     }
     if segments == ["session"] {
@@ -73,7 +88,7 @@ pub(super) async fn serve(
         return Served::Whole(write(parts, session, change, (&segments, &query)).await);
     }
     let (expected, allowed) = match segments.as_slice() {
-        ["log-level"] => (Method::PUT, "GET, PUT"),
+        ["log-level"] | ["config"] => (Method::PUT, "GET, PUT"),
         _ => (Method::POST, "GET, POST"),
     };
     if *method != expected {
@@ -82,7 +97,7 @@ pub(super) async fn serve(
     let need = match segments.as_slice() {
         ["reload" | "explain" | "try" | "log-level"] | ["accounts", _, _] => Need::Operator,
         // What a text would mean tells what files are there.
-        ["config", "check"] => Need::Admin,
+        ["config"] | ["config", "check"] => Need::Admin,
         _ => return Served::Whole(refused(session, Answer::nothing_here()).await),
     };
     // Nobody unknown makes this read a long body.
@@ -93,6 +108,7 @@ pub(super) async fn serve(
     };
     let limit = match segments.as_slice() {
         ["explain"] => explain::limit(parts.app),
+        ["config"] | ["config", "check"] => MAX_TEXT,
         _ => MAX_BODY,
     };
     let body = match read_body(parts.app, session, limit).await {
@@ -104,6 +120,10 @@ pub(super) async fn serve(
         ["explain"] => Done::nothing(explain::answer(parts.app, body).await),
         ["accounts", name, verb] => account(parts.app, &decoded(name), verb).await,
         ["config", "check"] => Done::nothing(check(parts.source, &body)),
+        ["config"] => {
+            let with = (&**parts.app, parts.reloads, parts.source);
+            own_file::write(with, parts.writes, &body, seen(session)).await
+        }
         ["log-level"] => levers::log_level(parts.app, &body),
         ["try"] => {
             let of = of(session, &who);
@@ -141,8 +161,6 @@ async fn write(
         Err(refusal) => return refusal,
     };
     let is_set = |name: &str| query.get(name).is_some_and(|value| value != "false");
-    let seen = session.req_header().headers.get(http::header::IF_MATCH);
-    let seen = seen.and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = Asked {
         list,
         verb,
@@ -151,9 +169,7 @@ async fn write(
             .map(|name| decoded(name))
             .unwrap_or_default(),
         body: &body,
-        revision: seen
-            .filter(|tag| *tag != "*")
-            .map(|tag| tag.trim_matches('"').to_owned()),
+        revision: seen(session),
         dry_run: is_set("dry_run"),
         test: query.get("test").is_none_or(|value| value != "false"),
         who: &who.name,
@@ -162,6 +178,13 @@ async fn write(
     let done = fragments::change(with, parts.writes, &asked).await;
     parts.guard.note(session, &who, &done);
     done.answer
+}
+
+/// The revision that a change was thought out on: that of `If-Match`.
+fn seen(session: &ServerSession) -> Option<String> {
+    let seen = session.req_header().headers.get(http::header::IF_MATCH)?;
+    let tag = seen.to_str().ok()?.trim();
+    (tag != "*").then(|| tag.trim_matches('"').to_owned())
 }
 
 /// What is left of the body stands where the next request would be read.
@@ -182,7 +205,8 @@ async fn read(
     segments: &[&str],
     query: &Query,
 ) -> Served {
-    let need = if segments == ["audit"] {
+    let is_body = matches!(segments, ["requests", _, "bodies"]);
+    let need = if is_body || segments == ["audit"] || segments == ["config", "file"] {
         Need::Admin
     } else {
         Need::Viewer
@@ -227,13 +251,17 @@ async fn read(
             tokio::task::block_in_place(|| fragments::one(app, parts.source, list, &decoded(name)))
         }
         ["config"] => Answer::json(200, &status::config(app, parts.source)),
+        ["config", "file"] => tokio::task::block_in_place(|| own_file::read(app, parts.source)),
         ["config", "text"] => tokio::task::block_in_place(|| texts::text(app, parts.source, query)),
         ["requests"] => tokio::task::block_in_place(|| requests::list(app, query)),
         ["requests", id] => requests::one(app, &decoded(id)),
+        ["requests", id, "bodies"] => requests::bodies(app, &decoded(id)),
         ["keys"] => tokio::task::block_in_place(|| lists::keys(app, query)),
         ["groups"] => tokio::task::block_in_place(|| lists::groups(app)),
+        ["pools"] => tokio::task::block_in_place(|| lists::pools(app)),
         ["projects"] => tokio::task::block_in_place(|| lists::projects(app)),
         ["usage"] => tokio::task::block_in_place(|| spend::usage(app, query)),
+        ["usage", "range"] => ranges::range(app, query, millis(SystemTime::now())).await,
         ["log-level"] => Answer::json(
             200,
             &json!({
@@ -296,6 +324,12 @@ fn check(source: &Source, body: &[u8]) -> Answer {
     )
 }
 
+/// Since the epoch.
+fn millis(wall: SystemTime) -> u64 {
+    let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Where a stream goes on after a break.
 fn resume(session: &ServerSession, query: &Query) -> Option<u64> {
     let header = session.req_header().headers.get("last-event-id");
@@ -342,6 +376,8 @@ pub(super) const PREFIX: &str = "/admin/api/v1/";
 
 /// Bytes of the longest body, but for that of `explain`.
 const MAX_BODY: usize = 1 << 20;
+/// A configuration, as JSON.
+const MAX_TEXT: usize = 17 << 20;
 
 /// Bytes of a token and what stands around it.
 const MAX_SIGN_IN: usize = 4 << 10;

@@ -59,6 +59,11 @@ impl Done {
         }
     }
 
+    /// What is answered.
+    pub(super) fn into_answer(self) -> Answer {
+        self.answer
+    }
+
     /// From what to what.
     pub(super) fn from_to(mut self, from: Option<&str>, to: Option<&str>) -> Self {
         if let Some(change) = &mut self.change {
@@ -146,7 +151,7 @@ impl Guard {
                 role: found.1,
                 via: Via::Session,
             }
-        } else if admin.token.is_none() && admin.tokens.is_empty() {
+        } else if admin.token.is_none() && admin.tokens.is_empty() && admin.oidc.is_none() {
             return Err(Answer::fault(
                 403,
                 "this needs a token and none is configured: set `admin.tokens` or `admin.token`",

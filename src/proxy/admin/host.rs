@@ -119,6 +119,7 @@ mod tests {
             audit: None,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             fragments: None,
+            oidc: None,
         };
         let mut headers = HeaderMap::new();
         for (name, value) in [(HOST, host), (ORIGIN, origin)] {
@@ -214,6 +215,7 @@ mod tests {
             token: None,
             hosts: Vec::new(),
             fragments: None,
+            oidc: None,
             tokens: Vec::new(),
             audit: None,
         };

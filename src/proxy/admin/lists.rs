@@ -9,6 +9,7 @@ use super::requests::Query;
 use super::times::{timestamp, timestamp_in};
 use crate::config::ClientKey;
 use crate::limits::{Report, Scope};
+use crate::pool::State;
 use crate::proxy::state::app::App;
 
 /// Keys in the order of the configuration, those whose name or group holds `q`.
@@ -76,6 +77,34 @@ pub(super) fn groups(app: &App) -> Answer {
 /// Projects in the order of the configuration.
 pub(super) fn projects(app: &App) -> Answer {
     sets(app, Scope::Project, |key| key.project.as_deref())
+}
+
+/// Pools in the order of the configuration, with how many of their accounts take requests now.
+pub(super) fn pools(app: &App) -> Answer {
+    let gateway = app.gateway();
+    let (config, statuses) = (&gateway.config, gateway.pool.snapshot(Instant::now()));
+    let name = |at: &usize| config.accounts.get(*at).map(|account| &*account.name);
+    let takes = |name: &&str| {
+        let mut found = statuses.iter().filter(|status| &*status.name == *name);
+        found.any(|status| !matches!(status.state, State::Benched | State::Drained))
+    };
+    let rows: Vec<Value> = config
+        .pools
+        .iter()
+        .map(|pool| {
+            let accounts: Vec<&str> = pool.accounts.iter().filter_map(name).collect();
+            let fallback = pool.fallback.and_then(|at| config.pools.get(at));
+            json!({
+                "name": &*pool.name,
+                "usable": accounts.iter().filter(|name| takes(*name)).count(),
+                "accounts": accounts,
+                "select": pool.select.as_str(),
+                "affinity": pool.affinity.as_str(),
+                "fallback": fallback.map(|pool| &*pool.name),
+            })
+        })
+        .collect();
+    page(&rows, rows.len(), 0)
 }
 
 fn sets(app: &App, scope: Scope, of: impl Fn(&ClientKey) -> Option<&str>) -> Answer {

@@ -10,6 +10,7 @@ mod attempts;
 mod audit;
 mod by_model;
 mod console;
+mod doors;
 mod explain;
 mod fleet;
 mod fragments;
@@ -19,6 +20,9 @@ mod levers;
 mod lists;
 mod needs;
 mod now;
+mod oidc;
+mod own_file;
+mod ranges;
 mod requests;
 mod running;
 mod sessions;
@@ -76,6 +80,7 @@ pub(super) fn service(
         streams: Arc::default(),
         turns: Arc::default(),
         writes: fragments::Writes::default(),
+        doors: doors::Doors::default(),
         fleet: fleet::Seen::default(),
         inside,
     };
@@ -90,6 +95,7 @@ pub(super) struct Plane {
     streams: Arc<Streams>,
     turns: Arc<Turns>,
     writes: fragments::Writes,
+    doors: doors::Doors,
     fleet: fleet::Seen,
     inside: Inside,
 }
@@ -263,6 +269,7 @@ impl Plane {
             streams: &self.streams,
             turns: &self.turns,
             writes: &self.writes,
+            doors: &self.doors,
             fleet: &self.fleet,
             inside: &self.inside,
         };

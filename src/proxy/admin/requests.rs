@@ -74,6 +74,21 @@ pub(super) fn one(app: &App, id: &str) -> Answer {
     }
 }
 
+/// What a request and its answer had in them, masked: kept only while `log.bodies` is on.
+pub(super) fn bodies(app: &App, id: &str) -> Answer {
+    if !app.gateway().config.log.bodies {
+        let why = "bodies are kept only with `log: { bodies: true }`";
+        return Answer::fault(409, why);
+    }
+    match app.telemetry.bodies().find(id) {
+        Some(kept) => Answer::json(
+            200,
+            &json!({ "request_id": id, "request": kept.asked, "answer": kept.answered }),
+        ),
+        None => Answer::fault(404, "no longer in memory, or from before bodies were kept"),
+    }
+}
+
 /// What the ring holds under `filter` from number `seq` on, oldest first.
 pub(super) fn fitting(app: &App, filter: &Filter, seq: u64) -> Vec<Arc<Row>> {
     let mut rows = app.telemetry.recent().from(seq);

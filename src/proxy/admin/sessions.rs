@@ -32,6 +32,8 @@ enum Grant {
     Token([u8; 32]),
     /// A code that the process itself printed.
     Code,
+    /// What this provider said: the name, and the values of the claim that decides about the role.
+    Provider(Arc<str>, Arc<str>, Vec<String>),
 }
 
 impl Sessions {
@@ -59,6 +61,18 @@ impl Sessions {
         })
     }
 
+    /// Begins a session for somebody of this name and these values of the claim, as the provider said.
+    pub(super) fn begin_at(
+        &self,
+        issuer: &Arc<str>,
+        (name, values): (Arc<str>, Vec<String>),
+        cookie: &str,
+        now: Instant,
+    ) {
+        let grant = Grant::Provider(Arc::clone(issuer), name, values);
+        self.insert(grant, cookie, now);
+    }
+
     /// Lets `code` begin one session within [`CODE_LIVES`].
     pub(super) fn allow_once(&self, code: &[u8], now: Instant) {
         self.lock().codes.insert(sha256(code), now + CODE_LIVES);
@@ -80,6 +94,13 @@ impl Sessions {
             match &session.grant {
                 Grant::Token(digest) => access::holder(admin, digest),
                 Grant::Code => Some(by_code()),
+                // With the roles of now: taken out of the configuration, it ends the session.
+                Grant::Provider(issuer, name, values) => {
+                    let oidc = admin.oidc.as_ref();
+                    let oidc = oidc.filter(|oidc| oidc.issuer == *issuer);
+                    let role = oidc.and_then(|oidc| oidc.role(values));
+                    role.map(|role| (Arc::clone(name), role))
+                }
             }
         };
         match &holder {
@@ -163,6 +184,7 @@ mod tests {
             hosts: Vec::new(),
             audit: None,
             fragments: None,
+            oidc: None,
             tokens: tokens
                 .iter()
                 .map(|token| AdminToken {

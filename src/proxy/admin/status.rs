@@ -82,6 +82,7 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
         "disk_hash": disk_hash,
         "generation": status.generation,
         "last_error": last_error,
+        "edit": app.gateway().config.console.edit,
     })
 }
 

@@ -9,6 +9,7 @@ mod egress;
 mod gathered;
 pub(super) mod health_check;
 pub(super) mod http;
+pub(super) mod identity;
 pub(super) mod probe;
 pub(super) mod prometheus;
 pub(super) mod tokens;

@@ -6,16 +6,17 @@ import { failed } from "./shell.js";
 import { diff } from "./diff.js";
 import { t } from "./words.js";
 
-const TITLES = { keys: ["New key", "Change key"], groups: ["New group", "Change group"], projects: ["New project", "Change project"], accounts: ["New account", "Change account"] };
+const TITLES = { keys: ["New key", "Change key"], groups: ["New group", "Change group"], projects: ["New project", "Change project"], accounts: ["New account", "Change account"], pools: ["New pool", "Change pool"] };
 const LIMITS = [["limits.rpm", "rpm", "n"], ["limits.tpm", "tpm", "n"], ["limits.concurrency", "concurrency", "n"], ["limits.usd_per_day", "usd_per_day", "n"], ["limits.usd_per_month", "usd_per_month", "n"]];
 const PROVIDERS = ["anthropic", "openai", "gemini", "azure-openai", "openrouter", "deepseek", "moonshot", "bigmodel", "siliconflow", "openai-compatible", "anthropic-compatible", "openai-legacy", "vllm", "ollama"];
 // Path of the setting, its word (that of the YAML), kind: s text, n number, l list, b truth, t time, p secret.
 const FIELDS = {
   keys: [["group", "group", "s", "groups"], ["pools", "pools", "l", "pools"], ["models", "models", "l"], ["project", "project", "s", "projects"], ["expires", "expires", "t"], ...LIMITS, ["debug", "debug", "b"]],
   groups: LIMITS, projects: LIMITS,
+  pools: [["accounts", "accounts", "l", "accounts"], ["select", "select", "s"], ["affinity", "affinity", "s"], ["fallback", "fallback", "s", "pools"]],
   accounts: [["provider", "provider", "o"], ["key", "key", "p"], ["base_url", "base_url", "s"], ["models", "models", "l"], ["weight", "weight", "n"], ["priority", "priority", "n"], ["egress", "egress", "p"], ["limits.concurrency", "concurrency", "n"], ["limits.rpm", "rpm", "n"], ["limits.tpm", "tpm", "n"]],
 };
-const HINTS = { models: "claude-*, gpt-5*", pools: "claude, gpt", expires: "2027-01-01T00:00:00Z", base_url: "https://…", egress: "socks5://user:password@host:1080" };
+const HINTS = { models: "claude-*, gpt-5*", accounts: "claude-a, claude-b", select: "weighted", affinity: "session", fallback: "gpt", pools: "claude, gpt", expires: "2027-01-01T00:00:00Z", base_url: "https://…", egress: "socks5://user:password@host:1080" };
 const reach = (o, path) => path.split(".").reduce((v, k) => v?.[k], o);
 function set(o, path, value) {
   const [head, rest] = path.split(".");

@@ -6,7 +6,7 @@ import { failed } from "./shell.js";
 import { handOver, open as edit } from "./edit.js";
 import { t } from "./words.js";
 
-export const LISTS = { keys: "Keys", groups: "Groups", projects: "Projects", accounts: "Accounts" };
+export const LISTS = { keys: "Keys", groups: "Groups", projects: "Projects", accounts: "Accounts", pools: "Pools" };
 const dash = html`<span class="faint">–</span>`;
 const limit = (l) => { const used = l.cap ? l.used / l.cap : 0; return html`<div class="lim-row"><span class="mono small cut">${l.limit}</span>${bar(used, { tone: used >= .9 ? "warn" : "", label: `${l.limit}: ${Math.round(used * 100)} % used` })}<span class="num small nowrap">${l.limit.startsWith("usd") ? usd(l.remaining) : si(l.remaining)} <span class="faint">left of ${l.limit.startsWith("usd") ? usd(l.cap) : si(l.cap)}</span></span></div>`; };
 const limits = (row) => row.use?.limits.length ? row.use.limits.map(limit) : html`<span class="faint">${t("no limit")}</span>`;
@@ -26,6 +26,7 @@ export function open(main, { who, query, detail, go }) {
     groups: { head: html`<th>${t("Group")}</th><th class="num h-s">${t("Keys")}</th><th class="num">${t("Today")}</th><th class="num">${t("This month")}</th><th class="num h-s">${t("Requests")}</th><th>${t("Limits")}</th>`, cols: html`<col width="180"><col class="h-s" width="64"><col width="84"><col width="84"><col class="h-s" width="84"><col>`, row: (k) => html`<td class="cut"><a class="b" href="/console/live?f=${list === "groups" ? "group" : "project"}:${k.name}">${k.name}</a></td><td class="num h-s">${int(k.keys)}</td>${use(k)}` },
     accounts: { head: html`<th>${t("Account")}</th><th>${t("State")}</th><th class="num">${t("In flight")}</th><th class="num h-s">${t("First byte")}</th><th class="h-s">${t("Last failure")}</th>`, cols: html`<col width="220"><col width="180"><col width="84"><col class="h-s" width="104"><col class="h-s">`, row: (a) => html`<td class="cut"><a class="b" href="/console/live?f=account:${a.name}">${a.name}</a></td><td class="cut ${a.state === "benched" ? "warn" : "dim"}">${a.state} <span class="small">${a.reason || ""}</span></td><td class="num">${int(a.in_flight)}</td><td class="num h-s">${a.first_byte_ms == null ? dash : `${int(a.first_byte_ms)} ms`}</td><td class="h-s small cut">${a.last_failure ? html`${a.last_failure.class} <span class="faint">${when(Date.parse(a.last_failure.at))}</span>` : dash}</td>` },
   };
+  TABLES.pools = { head: html`<th>${t("Pool")}</th><th>${t("Accounts")}</th><th class="num">${t("usable")}</th><th class="h-s">${t("Chosen")}</th><th class="h-s">${t("Fallback")}</th>`, cols: html`<col width="180"><col><col width="84"><col class="h-s" width="120"><col class="h-s" width="120">`, row: (p) => html`<td class="cut"><b>${p.name}</b></td><td class="cut">${p.accounts.join(", ")}</td><td class="num ${p.usable ? "" : "warn"}">${int(p.usable)} / ${int(p.accounts.length)}</td><td class="h-s small">${p.select}</td><td class="h-s cut">${p.fallback || dash}</td>` };
   TABLES.projects = { ...TABLES.groups, head: html`<th>${t("Project")}</th><th class="num h-s">${t("Keys")}</th><th class="num">${t("Today")}</th><th class="num">${t("This month")}</th><th class="num h-s">${t("Requests")}</th><th>${t("Limits")}</th>` };
   const table = TABLES[list];
   const draw = () => {

@@ -1,6 +1,6 @@
 // Config and Audit: each with one question.
 import { $, ask, dur, glyph, html, int, put, say, when } from "./ui.js";
-import { get, now, post } from "./api.js";
+import { change, get, now, post } from "./api.js";
 import { configuration, failed } from "./shell.js";
 import { texts as compare } from "./diff.js";
 import { t } from "./words.js";
@@ -8,7 +8,7 @@ import { t } from "./words.js";
 /** What is applied, and why not what is on disk? */
 export const config = {
   open(main, { who, query }) {
-    let over = false, state = null, shown = null, asked = "", of = query.get("of") || "";
+    let over = false, state = null, shown = null, asked = "", of = query.get("of") || "", own = null;
     const draw = (c) => {
       state = c;
       configuration(c);
@@ -17,12 +17,14 @@ export const config = {
 <dl class="kv"><dt>${t("Applied")}</dt><dd class="mono cut">${c.applied_hash}</dd><dt>${t("On disk")}</dt><dd class="mono cut">${c.disk_hash || "–"}</dd></dl>
 ${bad ? html`<h3>Found ${when(Date.parse(bad.at))}</h3><pre class="code" tabindex="0">${bad.message}</pre>` : ""}</section>
 <section data-key="text"><div class="sec"><h2>${t("Text")}</h2><span class="note hide-s">${t("secrets read ***")}</span><div class="right"><label class="small dim" for="of">${t("compared with")}</label><select class="field" id="of"><option value="">${t("nothing")}</option>${c.disk_hash ? html`<option value="disk" ${of === "disk" ? html`selected` : ""}>${t("what is on disk")}</option>` : ""}${(shown?.generations || []).slice(1).map((g) => html`<option value="${g.generation}" ${of === String(g.generation) ? html`selected` : ""}>${t("generation {n}", { n: g.generation })}, ${when(Date.parse(g.applied_at))}</option>`)}</select></div></div><div id="texts">${shown ? files() : ""}</div></section>
-${who.role === "admin" && c.disk_hash ? html`<section data-key="check"><div class="sec"><h2>Would this text start?</h2><span class="note">checked as you type by the checker that starts Weir; nothing is written</span></div><textarea class="field check" id="text" aria-label="Configuration to check" spellcheck="false" placeholder="version: 1"></textarea><div id="faults" role="status"></div></section>` : ""}`);
+${who.role === "admin" && c.disk_hash ? html`<section data-key="check"><div class="sec"><h2>${c.edit ? t("The file") : "Would this text start?"}</h2><span class="note">${c.edit ? html`checked as you type; ${t("written only when you save")}` : "checked as you type by the checker that starts Weir; nothing is written"}</span>${c.edit ? html`<div class="right"><button class="btn" id="take">${t("Read it")}</button><button class="btn primary" id="save" disabled>${t("Save")} …</button></div>` : ""}</div><textarea class="field check" id="text" aria-label="Configuration to check" spellcheck="false" placeholder="version: 1"></textarea><div id="faults" role="status"></div></section>` : ""}`);
       const reload = $("#reload");
       if (reload) reload.onclick = () => reloading(reload);
       $("#of").onchange = (e) => { of = e.target.value; history.replaceState(null, "", "/console/config" + (of ? "?of=" + of : "")); texts(); };
       const text = $("#text");
       if (text && !text.oninput) check(text);
+      const take = $("#take"), save = $("#save");
+      if (take) { take.onclick = () => taking(text, save); save.onclick = () => saving(text, save); save.disabled = !own; }
       texts();
     };
     /** @returns {any} Whatever of the files is not the same, and files that only one of both has. */
@@ -54,6 +56,22 @@ ${who.role === "admin" && c.disk_hash ? html`<section data-key="check"><div clas
       try { const done = await post("reload"); say(`${t("Reload")}: ${done.result}${done.needs_restart?.length ? `; ${done.needs_restart.join(", ")}: ${t("needs a restart")}` : ""}`); }
       catch (fault) { say(fault.status === 422 ? t("Reload: rejected, see below") : fault.message, "bad"); }
       load();
+    }
+    /** The file as it is, secrets and all: only where `console.edit` allows it. */
+    async function taking(text, save) {
+      try { own = await get("config/file"); text.value = own.text; text.dispatchEvent(new Event("input")); save.disabled = false; }
+      catch (fault) { say(fault.message, "bad"); }
+    }
+    async function saving(text, save) {
+      const body = own.text === text.value ? html`<p>${t("Nothing is changed.")}</p>` : html`<p class="mono small">${own.file}</p><div class="tall-d">${compare(own.text, text.value)}</div>`;
+      if (!await ask({ title: t("Save") + "?", body, foot: html`<button class="btn" value="">${t("Cancel")}</button><button class="btn primary" value="yes" autofocus>${t("Save")}</button>` })) return;
+      save.disabled = true;
+      try {
+        const done = await change("PUT", "config", { text: text.value }, { "if-match": `"${own.revision}"` });
+        own = { ...own, text: text.value, revision: done.revision };
+        say(`${t("Save")}: ${t("applied as generation {n}", { n: done.generation })}${done.needs_restart?.length ? `; ${done.needs_restart.join(", ")}: ${t("needs a restart")}` : ""}`);
+      } catch (fault) { say(fault.message, "bad"); }
+      save.disabled = false; load();
     }
     function check(text) {
       let timer = 0, last = 0;

@@ -186,6 +186,13 @@ async function drawer() {
     catch (refused) { put(el, html`<aside class="drawer" aria-label="Request ${openId}"><div class="row"><span class="b grow cut">${openId}</span><button class="btn quiet sm" data-close aria-label="Close">✕</button></div><p>${refused.message}</p><p class="dim small">The access log may have it:</p><pre class="code">grep ${openId} access.log</pre></aside>`); return; }
   }
   put(el, detail(r));
+  const bodies = $("[data-bodies]", el);
+  if (bodies) bodies.ontoggle = async () => {
+    const into = $("#bodies-now", el);
+    if (!bodies.open || !into) return;
+    try { const b = await get(`requests/${encodeURIComponent(r.request_id)}/bodies`); put(into, html`<h3 class="small">${t("Asked")}</h3><pre class="code tall" tabindex="0">${b.request ?? "–"}</pre><h3 class="small">${t("Answered")}</h3><pre class="code tall" tabindex="0">${b.answer ?? "–"}</pre>`); }
+    catch (fault) { put(into, html`<p class="small dim">${fault.message}</p>`); }
+  };
   const more = $("[data-why]", el);
   if (more) {
     more.ontoggle = () => { why.open = more.open; if (more.open && why.of !== r.request_id) explainAgain(el, r); };
@@ -222,6 +229,7 @@ ${r.detail ? html`<p class="${tone}">${r.detail}</p>` : ""}
 <h2>${t("Where the time went")} <span class="note">${ms(r.duration_ms)} in all, ${int(r.overhead_us)}\u202fµs of it Weir's own; came ${clock(at(r.started_at), true)}</span></h2>
 <div class="fall">${tries}${streamed > 0 ? html`<span>stream</span>${seg("s", r.ttft_ms, streamed)}<span class="num">${ms(streamed)}</span><span class="why">${k.output && streamed > 50 ? `${int(k.output / streamed * 1000)} tokens/s, ` : ""}ended <b>${r.end}</b></span>` : ""}</div>
 <h2>${t("Why it went there")}</h2><dl class="kv"><dt>route</dt><dd>${r.route == null ? html`<span class="faint">no route: default pool</span>` : html`<b>${r.route}</b>`}</dd><dt>pool</dt><dd>${val(r.pool)}</dd><dt>affinity</dt><dd>${val(r.affinity)}</dd><dt>dialects</dt><dd>${val(r.client_dialect)} → ${val(r.upstream_dialect)} <span class="faint">${r.client_dialect && r.client_dialect === r.upstream_dialect ? "same, bytes as sent" : r.upstream_dialect ? "translated" : ""}</span></dd>${r.limit ? html`<dt>limit</dt><dd class="warn">${r.limit} <span class="faint">of the ${r.limit_scope}</span></dd>` : ""}</dl>
+${role === "admin" ? html`<details class="again" data-bodies><summary class="small">${t("Bodies")}</summary><div id="bodies-now"></div></details>` : ""}
 ${sample(r) && r.key && role !== "viewer" ? html`<details class="again" data-why="${r.request_id}" ${why.open ? html`open` : ""}><summary class="small">${t("Why this account, and why not another?")}</summary><div id="why-now">${why.of === r.request_id ? again(why, r) : ""}</div></details>` : ""}
 ${kinds.length ? html`<h2>${t("Tokens")} <span class="note">${r.usage_source || ""}</span></h2><table class="tok"><thead><tr><th>Kind</th><th class="num">Tokens</th></tr></thead><tbody>${kinds.map(([name, n]) => html`<tr><td>${name}${name === "output" && k.reasoning ? html` <span class="faint">${int(k.reasoning)} reasoning</span>` : ""}</td><td class="num">${int(n)}</td></tr>`)}</tbody><tfoot><tr><td>${prompt(k) ? `${pct((k.cache_read || 0) / prompt(k))} of the prompt from cache` : ""}</td><td class="num">${r.cost_usd == null ? "no price" : usd4(r.cost_usd)}</td></tr></tfoot></table>` : ""}
 <h2>${t("Translation")}</h2><dl class="kv"><dt>${t("dropped")}</dt><dd>${list(r.dropped)}</dd><dt>${t("violations")}</dt><dd>${list(r.violations)}</dd><dt>rewrites</dt><dd>${list(r.rewrites)}</dd></dl>

@@ -101,10 +101,12 @@ export const signIn = {
     const none = fault instanceof Fault && fault.status === 403;
     put($("#app"), html`<main id="main" class="sign-in" data-key="sign-in"><form><h1><svg viewBox="0 0 18 18" aria-hidden="true"><path d="M2 3v9M9 3v6M16 3v9" stroke="currentColor" stroke-width="2" stroke-linecap="round"/><path d="M1 15c2-2 3.3-2 5.3 0s3.4 2 5.4 0 3.3-2 5.3 0" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg> weir</h1>
 ${none ? html`<p>No token is configured, so nobody can sign in. Add one to the configuration; <code>weir key new</code> prints a token and its SHA-256:</p><pre class="code">admin:
-  tokens: [{ name: ops, sha256: "…", role: admin }]</pre>` : html`<label for="token">${t("Token")}</label><input class="field" id="token" type="password" autocomplete="current-password" required autofocus><button class="btn primary">${t("Sign in")}</button>`}
+  tokens: [{ name: ops, sha256: "…", role: admin }]</pre>` : html`<label for="token">${t("Token")}</label><input class="field" id="token" type="password" autocomplete="current-password" required autofocus><button class="btn primary">${t("Sign in")}</button><p id="door"></p>`}
 <p id="why" class="bad small" role="alert">${fault?.status === 0 ? "No answer from the admin plane." : ""}</p></form></main>`);
     const form = $("form");
     $("#token")?.focus();
+    // A provider is offered where one is configured; nobody is known yet.
+    get("sign-in").then((offered) => { if (offered?.oidc && $("#door")) put($("#door"), html`<a class="btn" href="/admin/api/v1/oidc/begin">${t("Sign in at")} ${new URL(offered.oidc).host}</a>`); }).catch(() => {});
     form.onsubmit = async (e) => {
       e.preventDefault();
       const button = $("button", form), why = $("#why");

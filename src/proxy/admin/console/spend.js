@@ -14,7 +14,7 @@ const month = (d) => d.toLocaleString(document.documentElement.lang === "en" ? "
 const day = (text) => { const d = date(text); return text.length < 10 ? month(d) : `${d.getDate()} ${d.toLocaleString("en", { month: "short" })}`; };
 
 export function open(main, { query }) {
-  let over = false, data = null, before = null, find = query.get("q") || "", timer = 0, wait = 0;
+  let over = false, data = null, before = null, fleet = null, find = query.get("q") || "", timer = 0, wait = 0;
   const state = { range: query.get("range") || "month", at: query.get("at") || "", to: query.get("to") || "", by: query.get("by") || "key" };
   const today = () => date(data?.today || iso(new Date(now())));
   /** First and last day of what is shown, and of the span before it. */
@@ -34,6 +34,9 @@ export function open(main, { query }) {
       const got = await Promise.all([get(`usage?from=${from}&to=${to}&by=${by}&q=${encodeURIComponent(find)}`), get(`usage?from=${pf}&to=${pt}&by=${by}`)]);
       if (over) return;
       [data, before] = got; draw();
+      const of = ["model", "key", "account"].includes(by) ? by : "model";
+      fleet = await get(`usage/range?from=${from}&to=${to}&by=${of}`).catch(() => null);
+      if (!over) ranges();
     } catch (fault) { if (!over && !data) put(main, failed("Spend", fault)); }
   }
   const move = (by) => {
@@ -52,8 +55,28 @@ export function open(main, { query }) {
 <div class="strip">${fig(state.range === "month" && running ? t("Month so far") : t("In this span"), money(data.total.usd), change == null ? html`${int(data.total.requests)} ${t("requests")}` : html`${change < 0 ? "−" : "+"}${pct(Math.abs(change))} ${t("to the span before")}`)}${fig(t("At this pace, month's end"), data.projection_usd == null ? "–" : money(data.projection_usd), budget ? html`${t("of")} ${money(budget.cap_usd)} ${t("for everyone")}` : t("no budget for everyone"))}${fig(t("Today"), running ? money(todays) : "–", running ? html`${t("since midnight")}, ${data.timezone || "UTC"}` : " ")}${fig(t("Saved by prompt caches"), html`<span class="${data.saved_by_cache_usd < 0 ? "warn" : ""}">${data.saved_by_cache_usd < 0 ? "−" : ""}${money(Math.abs(data.saved_by_cache_usd))}</span>`, prompt ? html`${pct(data.total.cache_read / prompt)} ${t("of prompts from cache")}` : " ")}${fig(t("Tokens"), si(prompt + data.total.output), html`${si(prompt)} ${t("in")}, ${si(data.total.output)} ${t("out")}`)}${fig(t("Without a price"), unpriced ? html`<span class="warn">${int(unpriced)}</span> <small>${t("requests")}</small>` : "0", unpriced ? html`${data.unpriced[0].model}: ${t("add it to `prices`")}` : t("every model has one"), unpriced ? `/console/live?f=${encodeURIComponent("model:" + data.unpriced[0].model)}` : null)}</div>
 <div class="spend"><section aria-labelledby="s1"><div class="sec"><h2 id="s1">${state.range === "year" ? t("Per month, by model") : t("Per day, by model")}</h2><div class="right legend">${data.series.names.map((m, i) => html`<span><i class="sw f${Math.min(i + 1, 5)}"></i>${m || t("unknown")} <span class="faint">${money(byDay.reduce((a, d) => a + (d.usd[i] || 0), 0))}</span></span>`)}</div></div><div class="cw" data-key="chart"></div></section>
 <section aria-labelledby="s2"><div class="sec"><h2 id="s2">${budget ? t("Month against the budget") : t("Sum over the span")}</h2></div><div class="pw" data-key="pace"></div><div class="sec"><h2>${t("By kind of token")}</h2></div>${kinds(data.kinds)}</section></div>
+<section id="range" data-key="range" hidden aria-labelledby="s4"></section>
 <section aria-labelledby="s3"><div class="sec"><h2 id="s3">${t("By " + state.by)}</h2><span class="note">${data.matched > data.rows.length ? t("the dearest {n} of {m}; the CSV has them all", { n: int(data.rows.length), m: int(data.matched) }) : t("{n} used something", { n: int(rows.length) })}</span><div class="right">${state.by === "kind" ? "" : html`<div class="find"><input data-find aria-label="${t("Find")}" placeholder="${t("Find")}" value="${find}"><kbd class="hide-s">/</kbd></div>`}</div></div>${rows.length ? table(rows) : html`<div class="blank"><h2>${find ? t("Nothing holds “{q}”", { q: find }) : t("Nothing was used in this span")}</h2><p class="dim">${data.source === "memory" ? t("Without a ledger, a restart forgets. Two lines of the configuration keep it:") : ""}</p>${data.source === "memory" ? html`<pre class="code">ledger:\n  path: /var/lib/weir/ledger</pre>` : ""}</div>`}</section>`);
-    charts();
+    charts(); ranges();
+  }
+  /** Over time, of the whole fleet: what Prometheus has scraped. */
+  function ranges() {
+    const box = $("#range");
+    if (!box) return;
+    box.hidden = !fleet?.source;
+    if (box.hidden) return;
+    const all = fleet.series, head = html`<div class="sec"><h2 id="s4">${t("Over time, whole fleet")}</h2><span class="note">${t("by the Prometheus at")} <span class="mono">${fleet.source}</span>${fleet.step_s ? html`, ${t("every {n} min", { n: fleet.step_s / 60 })}` : ""}</span><div class="right legend">${all.map((m, i) => html`<span><i class="sw f${Math.min(i + 1, 5)}"></i>${m.name || t("unknown")} <span class="faint">${money(m.usd)}</span></span>`)}</div></div>`;
+    if (!all.length) { put(box, html`${head}<p class="small dim pad-s">${fleet.why || t("Nothing was used in this span")}</p>`); return; }
+    put(box, html`${head}<div class="rw"></div>`);
+    const rw = $(".rw", box), W = rw.clientWidth || 600, H = 150, L = 48, B = 18, { from_ms: a, to_ms: b, step_s: step } = fleet, n = Math.max(1, Math.ceil((b - a) / 1000 / step)), sums = Array.from({ length: n }, () => all.map(() => 0));
+    all.forEach((m, k) => m.points.forEach(([at, v]) => { const i = Math.min(n - 1, Math.max(0, Math.floor((at * 1000 - a) / 1000 / step - 1e-9))); sums[i][k] += v; }));
+    const top = nice(Math.max(...sums.map((s) => s.reduce((x, y) => x + y, 0)), 1e-6)), y = (v) => (H - B) * (1 - v / top * .96), bw = (W - L) / n;
+    let s = "";
+    for (const k of [0, .5, 1]) s += `<path class="grid" d="M${L} ${y(top * k).toFixed(1)}H${W}"/><text x="${L - 8}" y="${(y(top * k) + 3.5).toFixed(1)}" text-anchor="end">${axis(top * k, top)}</text>`;
+    sums.forEach((one, i) => { let up = 0; one.forEach((v, k) => { if (v > 0) s += `<rect class="f${Math.min(k + 1, 5)}" x="${(L + i * bw + .5).toFixed(1)}" y="${y(up + v).toFixed(1)}" width="${Math.max(.5, bw - 1).toFixed(1)}" height="${Math.max(.5, y(up) - y(up + v)).toFixed(1)}"/>`; up += v; }); });
+    const label = (ms) => new Date(ms).toLocaleString(document.documentElement.lang === "en" ? "en-GB" : "zh", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+    s += `<text x="${L}" y="${H - 3}">${label(a)}</text><text x="${W}" y="${H - 3}" text-anchor="end">${label(b)}</text>`;
+    put(rw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="spend over time, ${usd(all.reduce((x, m) => x + m.usd, 0))} in all">${s}</svg>`));
   }
   function table(rows) {
     const kind = state.by === "kind", total = kind ? rows.reduce((a, r) => a + r.usd, 0) : data.total.usd, most = Math.max(...rows.map((r) => r.usd), 1e-9);
@@ -116,7 +139,7 @@ export function open(main, { query }) {
     if (e.target.matches("[data-find]")) { clearTimeout(wait); wait = setTimeout(() => { find = e.target.value.trim(); address(false); load(); }, 150); }
     if (e.target.id === "from" || e.target.id === "to") { const a = $("#from").value, b = $("#to").value; if (a && b && a <= b) { state.at = a; state.to = b; address(false); load(); } }
   };
-  const resized = () => { if (data) charts(); };
+  const resized = () => { if (data) { charts(); ranges(); } };
   addEventListener("resize", resized);
   load();
   timer = setInterval(() => { if (!document.hidden && data && span()[1] === data.today) load(); }, 15000);

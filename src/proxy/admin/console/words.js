@@ -1,7 +1,7 @@
 // The words of the pages in two languages. Values (key names, classes, paths of the YAML) are never translated.
 const ZH = {
   "Now": "现况", "Live": "实时", "Try": "试用", "Keys": "密钥", "Config": "配置", "Audit": "审计", "More": "更多",
-  "Skip to content": "跳到内容", "Pages": "页面", "Keyboard": "键盘", "Sign out": "退出", "Sign in": "登录", "Token": "令牌", "Language": "语言",
+  "Skip to content": "跳到内容", "Pages": "页面", "Keyboard": "键盘", "Sign out": "退出", "Sign in at": "登录方式：", "Pools": "账号池", "Chosen": "选择方式", "Fallback": "后备", "New pool": "新建账号池", "Change pool": "修改账号池", "Asked": "请求", "Answered": "回复", "Over time, whole fleet": "随时间变化（整个集群）", "by the Prometheus at": "数据来自 Prometheus", "every {n} min": "每 {n} 分钟", "The file": "配置文件", "written only when you save": "仅在保存时写入", "Read it": "读取", "Nothing is changed.": "没有改动。", "applied as generation {n}": "已作为第 {n} 代生效", "Sign in": "登录", "Token": "令牌", "Language": "语言",
   "usable": "可用", "part": "部分可用", "easing": "恢复中", "probing": "试探中", "throttled": "限速", "quota": "额度用尽", "unreachable": "无法连接", "refused": "密钥被拒", "drained": "已停用",
   "until": "至", "resets in": "后重置", "Requests": "请求", "Tokens": "词元", "Errors": "错误", "First token": "首字", "In flight": "进行中", "Spend today": "今日花费",
   "Accounts": "账号", "Account": "账号", "State": "状态", "Windows": "额度窗口", "Requests/s, 1 h": "每秒请求，1 小时", "First byte": "首字节", "Errors, 5 min": "错误，5 分钟", "Cache": "缓存命中", "Last hour": "近一小时",

@@ -1,7 +1,7 @@
 //! The files: read whole, written beside their place and renamed, one backup each.
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::secret::hex;
@@ -10,7 +10,7 @@ use crate::proxy::admin::access::sha256;
 use super::secrets::Fresh;
 
 /// The text of a fragment; `None` = there is no such file.
-pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+pub(in crate::proxy::admin) fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 }
 
 /// By which somebody tells whether a file is the one that they have seen.
-pub(super) fn revision(text: Option<&str>) -> String {
+pub(in crate::proxy::admin) fn revision(text: Option<&str>) -> String {
     text.map_or_else(
         || "none".to_owned(),
         |text| hex(&sha256(text.as_bytes())).chars().take(16).collect(),
@@ -36,6 +36,11 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
 
 /// Puts `text` in the place of what is there, which stays beside it as a backup.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    replace_as(path, text, OWN)
+}
+
+/// The same, of a file that has this mode.
+pub(in crate::proxy::admin) fn replace_as(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let beside = |end: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
@@ -43,10 +48,10 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     };
     let fresh = beside(".new");
     if let Some(before) = read(path)? {
-        write(&fresh, &before)?;
+        write(&fresh, &before, mode)?;
         fs::rename(&fresh, beside(BACKUP))?;
     }
-    let written = write(&fresh, text).and_then(|()| fs::rename(&fresh, path));
+    let written = write(&fresh, text, mode).and_then(|()| fs::rename(&fresh, path));
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
     }
@@ -56,14 +61,16 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
         .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     // One that a broken attempt left behind has perhaps another mode.
     let _ = fs::remove_file(path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(path)?;
+    // What the umask took away.
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -77,7 +84,7 @@ impl Written {
         let mut written = Self::default();
         for secret in fresh {
             written.0.push(secret.path.clone());
-            write(&secret.path, &secret.text)?;
+            write(&secret.path, &secret.text, OWN)?;
         }
         Ok(written)
     }
@@ -125,13 +132,16 @@ pub(super) fn writable(directory: &Path) -> Result<(), String> {
         there = there.parent().ok_or("there is no such directory")?;
     }
     let trial = there.join(".weir-can-write");
-    let tried = write(&trial, "");
+    let tried = write(&trial, "", OWN);
     let _ = fs::remove_file(&trial);
     tried.map_err(|error| format!("{} cannot be written to: {error}", there.display()))
 }
 
 /// What the backup of a fragment ends with: no `.yaml`, so that it is not read.
 pub(super) const BACKUP: &str = ".bak";
+
+/// For whoever runs Weir alone.
+const OWN: u32 = 0o600;
 
 const SECRETS: &str = "secrets";
 
@@ -141,7 +151,6 @@ const DIGITS: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_file_is_replaced_whole_and_the_one_before_stays_once() {

@@ -1,9 +1,9 @@
-//! Accounts, groups, keys and projects that are made through the admin plane: read, and written into
+//! Accounts, groups, keys, pools and projects that are made through the admin plane: read, and written into
 //! [`Admin::fragments`](crate::config::Admin), never into a file that somebody else has made.
 //!
 //! A change is worked out whole (`plan`), checked as `weir check` would check it, tested where it is an account, and only then
 //! written, in one rename; the reload that follows says whether it is in force.
-mod disk;
+pub(super) mod disk;
 mod plan;
 mod secrets;
 mod show;
@@ -28,6 +28,13 @@ pub(super) use text::List;
 /// One change at a time.
 #[derive(Debug, Default)]
 pub(super) struct Writes(Mutex<()>);
+
+impl Writes {
+    /// Whoever has it may write.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.lock().await
+    }
+}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -127,7 +134,7 @@ async fn make(
     asked: &Asked<'_>,
 ) -> Result<Done, Answer> {
     let place = Place::of(app, source).map_err(|why| Answer::fault(409, &why))?;
-    let _turn = writes.0.lock().await;
+    let _turn = writes.turn().await;
     let plan = tokio::task::block_in_place(|| plan::plan(app, &place, asked))?;
     let told = told(app, plan, asked).await;
     let (plan, mut told) = told?;
@@ -202,7 +209,7 @@ async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan
 }
 
 /// The faults that a change would bring.
-fn refused(faults: &[Diagnostic]) -> Answer {
+pub(super) fn refused(faults: &[Diagnostic]) -> Answer {
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let first = faults.first().map_or("", String::as_str);
     let first = first.lines().next().unwrap_or_default();
@@ -222,7 +229,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Answer {
     )
 }
 
-fn tag(revision: &str) -> HeaderValue {
+pub(super) fn tag(revision: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
@@ -248,6 +255,9 @@ const fn action(list: List, verb: Verb) -> &'static str {
         (List::Keys, Verb::Replace | Verb::Patch) => "key.change",
         (List::Keys, Verb::Rotate) => "key.rotate",
         (List::Keys, Verb::Delete) => "key.revoke",
+        (List::Pools, Verb::Create) => "pool.create",
+        (List::Pools, Verb::Delete) => "pool.delete",
+        (List::Pools, _) => "pool.change",
         (List::Projects, Verb::Create) => "project.create",
         (List::Projects, Verb::Delete) => "project.delete",
         (List::Projects, _) => "project.change",

@@ -284,6 +284,7 @@ pub(super) fn is_configured(config: &Config, list: List, name: &str) -> bool {
         List::Accounts => config.accounts.iter().any(|one| &*one.name == name),
         List::Groups => config.groups.iter().any(|one| &*one.name == name),
         List::Keys => config.keys.iter().any(|one| &*one.name == name),
+        List::Pools => config.pools.iter().any(|one| &*one.name == name),
         List::Projects => config.projects.iter().any(|one| &*one.name == name),
     }
 }

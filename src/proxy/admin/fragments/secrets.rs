@@ -60,7 +60,7 @@ pub(super) fn kept(
     match list {
         List::Keys => client_key(given, old),
         List::Accounts => account(given, old, path),
-        List::Groups | List::Projects => Ok(Kept {
+        List::Groups | List::Pools | List::Projects => Ok(Kept {
             settings: given,
             fresh: Vec::new(),
         }),

@@ -10,12 +10,18 @@ pub(in crate::proxy::admin) enum List {
     Accounts,
     Groups,
     Keys,
+    Pools,
     Projects,
 }
 
 impl List {
-    pub(in crate::proxy::admin) const ALL: [Self; 4] =
-        [Self::Accounts, Self::Groups, Self::Keys, Self::Projects];
+    pub(in crate::proxy::admin) const ALL: [Self; 5] = [
+        Self::Accounts,
+        Self::Groups,
+        Self::Keys,
+        Self::Pools,
+        Self::Projects,
+    ];
 
     pub(in crate::proxy::admin) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|list| list.as_str() == word)
@@ -27,6 +33,7 @@ impl List {
             Self::Accounts => "accounts",
             Self::Groups => "groups",
             Self::Keys => "keys",
+            Self::Pools => "pools",
             Self::Projects => "projects",
         }
     }
@@ -37,6 +44,7 @@ impl List {
             Self::Accounts => "account",
             Self::Groups => "group",
             Self::Keys => "key",
+            Self::Pools => "pool",
             Self::Projects => "project",
         }
     }

@@ -1,0 +1,240 @@
+//! `GET /admin/api/v1/usage/range`: what was spent over time, by the Prometheus that scrapes every weir of a fleet.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::requests::Query;
+use crate::fleet::Question;
+use crate::fleet::question::About;
+use crate::proxy::state::app::App;
+use crate::proxy::upstream::prometheus;
+
+/// A span, and how it is cut.
+#[derive(Debug, PartialEq)]
+struct Ask {
+    /// Milliseconds since the epoch.
+    from: u64,
+    to: u64,
+    step: Duration,
+    by: &'static str,
+}
+
+pub(super) async fn range(app: &App, query: &Query, now_ms: u64) -> Answer {
+    let gateway = app.gateway();
+    let Some(server) = &gateway.config.prometheus else {
+        let why = "no Prometheus is configured: `prometheus: { url: … }` names the one that scrapes every weir";
+        return Answer::json(200, &json!({ "source": null, "why": why, "series": [] }));
+    };
+    let zone = gateway.limits.zone().clone();
+    let ask = match Ask::read(query, &zone, now_ms) {
+        Ok(ask) => ask,
+        Err(why) => return Answer::fault(400, &why),
+    };
+    let question = Question {
+        about: About::Myself,
+        query: ask.query(&server.matchers),
+        at: ask.to,
+    };
+    let source = server.endpoint.origin.to_string();
+    let asked = prometheus::ask(&app.connections, server, &question).await;
+    let read = match &asked {
+        Ok(body) => {
+            series(body, ask.by).ok_or_else(|| "it answers what no Prometheus would".to_owned())
+        }
+        Err(unanswered) => Err(unanswered.to_string()),
+    };
+    Answer::json(
+        200,
+        &match read {
+            Ok(series) => json!({
+                "source": source,
+                "by": ask.by,
+                "from_ms": ask.from,
+                "to_ms": ask.to,
+                "step_s": ask.step.as_secs(),
+                "series": series,
+            }),
+            Err(why) => json!({ "source": source, "why": why, "series": [] }),
+        },
+    )
+}
+
+impl Ask {
+    fn read(query: &Query, zone: &TimeZone, now_ms: u64) -> Result<Self, String> {
+        let date = |name: &str| {
+            let text = query.get(name).map_or("", String::as_str);
+            text.parse::<Date>()
+                .map_err(|_| format!("`{name}` wants a date such as 2026-11-01"))
+        };
+        let (from, last) = (date("from")?, date("to")?);
+        let begin = |date: Date| {
+            let begin = date.to_zoned(zone.clone()).ok()?.timestamp();
+            u64::try_from(begin.as_millisecond()).ok()
+        };
+        let ends = last.tomorrow().ok().and_then(begin);
+        let (Some(from), Some(to)) = (begin(from), ends) else {
+            return Err("these days are none of this calendar".to_owned());
+        };
+        let to = to.min(now_ms);
+        if to <= from {
+            return Err("`to` comes before `from`, or the span has not begun".to_owned());
+        }
+        let by = query.get("by").map_or("model", String::as_str);
+        let known = ["model", "key", "account"];
+        let by = known
+            .into_iter()
+            .find(|known| *known == by)
+            .ok_or_else(|| {
+                "Prometheus knows model, key and account: `by` wants one of them".to_owned()
+            })?;
+        // Whole minutes, so that the same span is cut in the same way each time.
+        let step = ((to - from) / POINTS / 60_000).max(1) * 60;
+        Ok(Self {
+            from,
+            to,
+            step: Duration::from_secs(step),
+            by,
+        })
+    }
+
+    fn query(&self, matchers: &[(String, String)]) -> String {
+        let all: Vec<String> = matchers
+            .iter()
+            // PromQL quotes as JSON does.
+            .map(|(name, value)| format!("{name}={}", Value::from(value.as_str())))
+            .collect();
+        let (by, step, all) = (self.by, self.step.as_secs(), all.join(","));
+        let span = (self.to - self.from).div_ceil(1000);
+        format!("sum by ({by}) (increase(weir_cost_usd_total{{{all}}}[{step}s]))[{span}s:{step}s]")
+    }
+}
+
+/// The dearest series with their points; what is beyond them together.
+fn series(body: &[u8], by: &str) -> Option<Vec<Value>> {
+    #[derive(Deserialize)]
+    struct Said {
+        status: String,
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        result: Vec<Series>,
+    }
+    #[derive(Deserialize)]
+    struct Series {
+        metric: BTreeMap<String, String>,
+        values: Vec<(f64, String)>,
+    }
+    let said: Said = serde_json::from_slice(body).ok()?;
+    if said.status != "success" {
+        return None;
+    }
+    let mut all: Vec<(f64, String, Vec<(f64, f64)>)> = said
+        .data
+        .result
+        .into_iter()
+        .map(|mut series| {
+            let points: Vec<(f64, f64)> = series
+                .values
+                .iter()
+                .take(MOST_POINTS)
+                .filter_map(|(at, value)| Some((*at, value.parse().ok()?)))
+                .filter(|(_, value): &(f64, f64)| value.is_finite())
+                .collect();
+            let sum = points.iter().map(|(_, value)| value).sum();
+            (sum, series.metric.remove(by).unwrap_or_default(), points)
+        })
+        .filter(|(sum, _, _)| *sum > 0.0)
+        .collect();
+    all.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let rest = all.split_off(all.len().min(SHOWN));
+    if !rest.is_empty() {
+        let mut points: BTreeMap<u64, f64> = BTreeMap::new();
+        for (at, value) in rest.iter().flat_map(|(_, _, points)| points) {
+            *points.entry(at.max(0.0) as u64).or_default() += value;
+        }
+        let sum = rest.iter().map(|(sum, _, _)| sum).sum();
+        let points = points.into_iter().map(|(at, value)| (at as f64, value));
+        all.push((sum, "other".to_owned(), points.collect()));
+    }
+    let shown = all
+        .into_iter()
+        .map(|(sum, name, points)| json!({ "name": name, "usd": sum, "points": points }));
+    Some(shown.collect())
+}
+
+/// Points of a span, about.
+const POINTS: u64 = 96;
+/// Points of one series at most.
+const MOST_POINTS: usize = 1_000;
+/// Series that are shown by their names.
+const SHOWN: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(pairs: &[(&str, &str)]) -> Result<Ask, String> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        // 2026-11-10T12:00:00Z.
+        Ask::read(&pairs.collect(), &TimeZone::UTC, 1_794_312_000_000)
+    }
+
+    #[test]
+    fn a_span_is_cut_into_about_a_hundred_points_and_ends_now() {
+        let ask = asked(&[("from", "2026-11-10"), ("to", "2026-11-10"), ("by", "key")]);
+        let ask = ask.expect("a span");
+        assert_eq!((ask.to, ask.step.as_secs()), (1_794_312_000_000, 420));
+        let query = ask.query(&[("job".to_owned(), "we\"ir".to_owned())]);
+        assert_eq!(
+            query,
+            "sum by (key) (increase(weir_cost_usd_total{job=\"we\\\"ir\"}[420s]))[43200s:420s]"
+        );
+        for wrong in [
+            &[("from", "x"), ("to", "2026-11-10")][..],
+            &[("from", "2026-11-11"), ("to", "2026-11-10")],
+            &[("from", "2027-01-01"), ("to", "2027-01-02")],
+            &[
+                ("from", "2026-11-10"),
+                ("to", "2026-11-10"),
+                ("by", "group"),
+            ],
+        ] {
+            assert!(asked(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_dearest_have_names_and_the_rest_is_together() {
+        let one = |name: &str, usd: &str| {
+            format!(
+                r#"{{"metric":{{"model":"{name}"}},"values":[[60,"{usd}"],[120,"0"],[180,"NaN"]]}}"#
+            )
+        };
+        let all: Vec<String> = ["1", "6", "2", "3", "4", "5", "0"]
+            .iter()
+            .map(|usd| one(&format!("m{usd}"), usd))
+            .collect();
+        let body = format!(
+            r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}]}}}}"#,
+            all.join(",")
+        );
+        let found = series(body.as_bytes(), "model").expect("series");
+        let names: Vec<&str> = found
+            .iter()
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        assert_eq!(names, ["m6", "m5", "m4", "m3", "other"]);
+        assert_eq!(found[4]["points"], json!([[60.0, 3.0], [120.0, 0.0]]));
+        assert!(series(b"<html>", "model").is_none());
+        let refused = br#"{"status":"error","data":{"result":[]}}"#;
+        assert!(series(refused, "model").is_none());
+    }
+}
