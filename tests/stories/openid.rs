@@ -205,12 +205,9 @@ fn somebody_is_let_in_with_the_role_that_the_provider_says() {
         begun.challenge.replace("%2D", "-").replace("%5F", "_")
     );
     // It is written down, and cannot be done a second time.
-    let audit = weir
-        .admin("GET", "/admin/api/v1/audit")
-        .key(TOKEN)
-        .send()
-        .is(200)
-        .text();
+    let audit = weir.admin("GET", "/admin/api/v1/audit").key(TOKEN);
+    let audit = audit.send().is(200);
+    let audit = audit.text();
     assert!(
         audit.contains("ada@example.com") && audit.contains("sign_in"),
         "{audit}"

@@ -70,7 +70,8 @@ fn the_operators_file_is_checked_written_and_loaded() {
     assert_eq!(mode & 0o777, 0o640);
     let status = weir.status("/status/config");
     assert_eq!(status["applied_hash"], status["disk_hash"]);
-    let audit = api(&weir, "GET", "audit").send().is(200).text();
+    let audit = api(&weir, "GET", "audit").send().is(200);
+    let audit = audit.text();
     assert!(
         audit.contains("config.write") && audit.contains(revision),
         "{audit}"

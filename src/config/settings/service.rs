@@ -95,6 +95,7 @@ pub struct Admin {
 pub struct Oidc {
     /// Exactly as the provider calls itself.
     pub issuer: Arc<str>,
+    /// What the provider knows Weir as.
     pub client_id: String,
     /// `None` = a public client.
     pub client_secret: Option<Secret>,
