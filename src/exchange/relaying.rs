@@ -1,11 +1,5 @@
 //! Upstream bytes → client bytes: what is held, when it commits, how it ends.
 //!
-//! ```text
-//!            head 2xx, event stream      Tapped: hold frames ── first content event, 64 KiB or 2 s ──► committed: forward
-//!  upstream ─ head 2xx, anything else ─► Whole:  hold all     ── end, or more than 1 MiB ────────────► committed: forward
-//!            head not 2xx                Error:  hold all     ── end ──► the client's own fault, or the attempt failed
-//! ```
-//!
 //! Until the commit nothing has reached the client and another account may still serve. After it nothing is retried,
 //! and an answer that breaks off ends in the dialect's terminal error event, never in silence.
 //!
@@ -60,15 +54,12 @@ pub struct Relaying {
     carried: Carried,
     /// Where it came compressed: what follows reads it plain, and so does the client.
     decoder: Option<Decoder>,
-    /// Whether its head has been handed out.
     is_begun: bool,
     /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
     aside: bool,
-    /// Whether the answer may tell what was used.
     tells: bool,
     /// Whether the client is not to see the usage of its stream.
     hides_usage: bool,
-    /// What reads the results of a batch along.
     results: Option<Box<Reader>>,
 }
 
@@ -145,7 +136,6 @@ impl Relaying {
         }
     }
 
-    /// What read the results of a batch along.
     pub(super) fn take_results(&mut self) -> Option<Box<Reader>> {
         self.results.take()
     }

@@ -1,4 +1,10 @@
 //! What an answer is, by its head and its first bytes. Each phase is a type of its own; here is what is asked of any of them.
+//!
+//! ```text
+//!            head 2xx, event stream      Tapped: hold frames ── first content event, 64 KiB or 2 s ──► committed: forward
+//!  upstream ─ head 2xx, anything else ─► Whole:  hold all     ── end, or more than 1 MiB ────────────► committed: forward
+//!            head not 2xx                Error:  hold all     ── end ──► the client's own fault, or the attempt failed
+//! ```
 use std::time::Duration;
 
 use bytes::Bytes;
