@@ -60,7 +60,7 @@ test("a stranger is not", async () => {
   const page = await signIn("mallory");
   await page.waitForURL(/oidc\/callback/);
   assert.match(await page.textContent("body"), /mallory has no role here/);
-  const answer = await page.evaluate(() => fetch("/admin/api/v1/session").then((r) => r.status));
-  assert.equal(answer, 401);
+  const answer = await page.context().request.get(`${weir.admin}/admin/api/v1/session`);
+  assert.equal(answer.status(), 401);
   await page.context().close();
 });

@@ -1,6 +1,6 @@
 //! What the admin plane answers: a status, headers and a body.
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -76,7 +76,12 @@ impl Answer {
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            // One answer may set several cookies; of everything else the last word counts.
+            if name == SET_COOKIE {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         let nosniff = HeaderValue::from_static("nosniff");
         headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, nosniff);
