@@ -173,7 +173,7 @@ fn a_batch_of_openai_is_booked_by_the_file_of_its_results() {
     );
     let mut weir = Weir::start(&yaml);
     let said = |answer: crate::rig::Answer| -> Value { answer.is(200).json() };
-    let file = said(weir.post("/v1/files", "x").send())["id"]
+    let file = said(weir.post("/v1/files", "{}").send())["id"]
         .as_str()
         .expect("an id")
         .to_owned();
