@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke test-written service-test readme-walk
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -63,6 +63,11 @@ test-clis-smoke: ## two of them, one question each
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh --smoke
 
+test-written: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code and aider, each set up by `weir client --write` alone
+	scripts/prerequisites.sh test
+	$(CARGO) build --locked
+	PATH="$$PWD/target/tools/node:$$PATH" python3 tests/clients/cli/written.py target/debug/weir
+
 fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it (10 to 20 minutes)
 	scripts/fresh.sh
 
@@ -89,6 +94,17 @@ watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana, on
 
 service-check: ## the systemd unit: its syntax and its exposure
 	scripts/service-check.sh
+
+# Not a word in a container that may make no namespaces: it says what it could not do.
+service-test: ## as root: unit and package under Debian's own systemd in a clean root: start, reload, upgrade, stop; says what it could not do
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked
+	scripts/service-test.sh target/debug/weir
+
+readme-walk: ## every command of README.md and README.zh-CN.md, letter by letter
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked
+	python3 tests/walk/readme.py target/debug/weir
 
 behind-check: ## Weir behind nginx with conf/behind/nginx.conf
 	scripts/prerequisites.sh build loadtest

@@ -101,5 +101,5 @@ EOF
 chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 deb=target/dist/weir_${version}_$arch.deb
-dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >/dev/null
+dpkg-deb --root-owner-group "-Z${DEB_COMPRESSION:-xz}" --build "$root" "$deb" >/dev/null
 echo "package-deb: $deb"
