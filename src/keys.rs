@@ -19,12 +19,14 @@ use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::config::secret::hex;
-use crate::config::{ClientKey, ClientLimits, Config};
+use crate::config::{ClientKey, ClientLimits, Config, NO_DIGEST};
 
 /// The configured keys by digest.
 #[derive(Debug)]
 pub struct KeyIndex {
     by_digest: HashMap<[u8; 32], Arc<ClientKey>>,
+    /// Those that a certificate alone opens, by a name of it.
+    by_san: HashMap<Arc<str>, Arc<ClientKey>>,
     /// Compared with when nothing was found, so that a miss costs what a hit costs.
     decoy: Arc<ClientKey>,
     /// Who callers without a key are, when the configuration allows them.
@@ -34,6 +36,8 @@ pub struct KeyIndex {
 /// Why no client was found. All are 401, and differ only in the words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyFault {
+    /// A key that is good only with a certificate that was not shown.
+    Certificate,
     /// A configured key, after its `expires`.
     Expired,
     /// No credential at all.
@@ -52,21 +56,31 @@ impl KeyIndex {
     }
 
     fn of(keys: &[Arc<ClientKey>], anonymous: bool) -> Self {
-        let mut by_digest = HashMap::default();
+        let (mut by_digest, mut by_san) = (HashMap::default(), HashMap::default());
         for key in keys {
+            if key.digest == NO_DIGEST {
+                let san = key.san.iter().map(|san| (Arc::clone(san), Arc::clone(key)));
+                by_san.extend(san);
+                continue;
+            }
             by_digest
                 .entry(key.digest)
                 .or_insert_with(|| Arc::clone(key));
         }
         Self {
             by_digest,
+            by_san,
             decoy: Arc::new(nobody("decoy", usize::MAX)),
             // After all others: so it is in `limits`, too.
             anonymous: anonymous.then(|| Arc::new(nobody(ANONYMOUS, keys.len()))),
         }
     }
 
-    /// The client who sent `headers` and `query`.
+    /// The client who sent `headers` and `query` over a connection whose certificate, verified, has these names in lower
+    /// case.
+    ///
+    /// A certificate that opens a key by itself counts when no key is presented that is good: every SDK insists on sending
+    /// something.
     ///
     /// With `anonymous: true`, a request without a credential is served as the key `anonymous`; where no keys are
     /// configured at all, so is one with any credential, because every SDK insists on sending something.
@@ -74,10 +88,13 @@ impl KeyIndex {
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
+        certificate: &[String],
         now: SystemTime,
     ) -> Result<Arc<ClientKey>, KeyFault> {
         let presented = presented(headers, query);
+        let certified = self.certified(certificate, now);
         if let Some(anonymous) = &self.anonymous
+            && certified.is_none()
             && (presented.is_empty() || self.by_digest.is_empty())
         {
             return Ok(Arc::clone(anonymous));
@@ -85,17 +102,42 @@ impl KeyIndex {
         if presented.is_empty() {
             // For the time that it takes, whatever comes of it.
             let _ = self.authenticate(b"", now);
-            return Err(KeyFault::Missing);
+            return certified.unwrap_or(Err(KeyFault::Missing));
         }
         let mut verdict = Err(KeyFault::Unknown);
         // All of them, also after a valid one: how many are tried is the caller's choice alone.
         for credential in &presented {
-            let next = self.authenticate(credential, now);
+            let next = self.authenticate(credential, now).and_then(|key| {
+                let is_shown = |san: &Arc<str>| certificate.iter().any(|name| **name == **san);
+                if key.san.as_ref().is_none_or(is_shown) {
+                    Ok(key)
+                } else {
+                    Err(KeyFault::Certificate)
+                }
+            });
             if verdict.is_err() && !matches!(next, Err(KeyFault::Unknown)) {
                 verdict = next;
             }
         }
-        verdict
+        match (verdict, certified) {
+            (Err(_), Some(Ok(key))) => Ok(key),
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// The client whom a certificate with these names is enough for.
+    fn certified(
+        &self,
+        names: &[String],
+        now: SystemTime,
+    ) -> Option<Result<Arc<ClientKey>, KeyFault>> {
+        let key = names.iter().find_map(|name| self.by_san.get(&**name))?;
+        let expired = key.expires.is_some_and(|expires| expires <= now);
+        Some(if expired {
+            Err(KeyFault::Expired)
+        } else {
+            Ok(Arc::clone(key))
+        })
     }
 
     /// Who callers without a key are, when the configuration allows them.
@@ -193,7 +235,8 @@ fn nobody(name: &str, index: usize) -> ClientKey {
     ClientKey {
         name: name.into(),
         index,
-        digest: [0; 32],
+        digest: NO_DIGEST,
+        san: None,
         group: None,
         pools: None,
         models: None,
@@ -294,7 +337,7 @@ mod tests {
 
     #[track_caller]
     fn check(pairs: &[(&str, &str)], query: Option<&str>, expected: Result<&str, KeyFault>) {
-        let found = index(false).identify(&headers(pairs), query, NOW);
+        let found = index(false).identify(&headers(pairs), query, &[], NOW);
         let found = found.map(|key| key.name.to_string());
         assert_eq!(
             found.as_deref().map_err(|fault| *fault),
@@ -312,6 +355,54 @@ mod tests {
         check(&[("api-key", "secret-b")], None, Ok("b"));
         check(&[], Some("alt=sse&key=secret-a"), Ok("a"));
         check(&[], Some("key=secret%2Da"), Ok("a"));
+    }
+
+    #[test]
+    fn a_certificate_is_enough_or_is_wanted_beside_the_key() {
+        let key = |name: &str, digest, san: &str, expires| {
+            Arc::new(ClientKey {
+                digest,
+                san: Some(san.into()),
+                expires,
+                ..nobody(name, 0)
+            })
+        };
+        let keys = [
+            key("alone", NO_DIGEST, "ci.example.com", None),
+            key("both", digest(b"secret"), "spiffe://x/agent", None),
+            key("past", NO_DIGEST, "old.example.com", Some(NOW)),
+        ];
+        let check = |anonymous, pairs: &[(&str, &str)], names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let index = KeyIndex::of(&keys, anonymous);
+            let found = index.identify(&headers(pairs), None, &names, NOW);
+            found.map(|key| key.name.to_string())
+        };
+        let is = |name: &str| Ok(name.to_owned());
+        let secret = [("x-api-key", "secret")];
+        let dummy = [("x-api-key", "sk-dummy")];
+        assert_eq!(check(false, &[], &["other", "ci.example.com"]), is("alone"));
+        assert_eq!(check(true, &[], &["ci.example.com"]), is("alone"));
+        assert_eq!(check(true, &[], &["other"]), is("anonymous"));
+        assert_eq!(check(false, &dummy, &["ci.example.com"]), is("alone"));
+        assert_eq!(check(false, &dummy, &["other"]), Err(KeyFault::Unknown));
+        assert_eq!(check(false, &[], &[]), Err(KeyFault::Missing));
+        assert_eq!(check(false, &secret, &["spiffe://x/agent"]), is("both"));
+        assert_eq!(check(false, &secret, &[]), Err(KeyFault::Certificate));
+        assert_eq!(
+            check(false, &secret, &["other"]),
+            Err(KeyFault::Certificate)
+        );
+        assert_eq!(
+            check(false, &[], &["spiffe://x/agent"]),
+            Err(KeyFault::Missing)
+        );
+        assert_eq!(
+            check(false, &[], &["old.example.com"]),
+            Err(KeyFault::Expired)
+        );
+        // What stands in for the digest is nobody's key.
+        assert!(KeyIndex::of(&keys, false).authenticate(b"", NOW).is_err());
     }
 
     #[test]
@@ -376,7 +467,7 @@ mod tests {
     fn anonymous_callers() {
         let name = |index: &KeyIndex, pairs: &[(&str, &str)]| {
             index
-                .identify(&headers(pairs), None, NOW)
+                .identify(&headers(pairs), None, &[], NOW)
                 .map(|key| key.name.to_string())
         };
         assert_eq!(name(&index(true), &[]).as_deref(), Ok(ANONYMOUS));

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub client_ip: Option<std::net::IpAddr>,
     /// What the client says that it is, in at most 256 bytes.
     pub user_agent: Option<String>,
+    /// Messages of the conversation in the request, the new one included; `None` where there is no conversation.
+    pub messages: Option<u32>,
     /// What affinity goes by, hashed; `None` = the request has no session.
     pub session: Option<u64>,
     /// The model that the client asked for.
@@ -107,6 +109,7 @@ impl Outcome {
             path: String::new(),
             client_ip: None,
             user_agent: None,
+            messages: None,
             session: None,
             model_asked: None,
             model_served: None,

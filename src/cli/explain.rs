@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{ConfigFile, WRONG_USAGE, failure, print};
+use crate::config::name;
 use crate::exchange::Gateway;
 use crate::exchange::explain::{self, Ask};
 use crate::exchange::moment::Moment;
@@ -45,10 +46,11 @@ impl Explain {
             Err(error) => return failure(&format!("cannot read standard input: {error}")),
         };
         let headers: HeaderMap = self.headers.into_iter().collect();
+        let key = self.key.as_deref().map(name::normal);
         let ask = Ask {
             path: self.path.as_deref(),
             headers: &headers,
-            key: self.key.as_deref(),
+            key: key.as_deref(),
             body: body.into(),
             in_flight: None,
         };

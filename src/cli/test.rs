@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::{ConfigFile, WRONG_USAGE, failure, print};
+use crate::config::name;
 use crate::proxy::accounts::{self, Probed};
 
 /// Ask accounts whether they would serve: for their list of models, which costs nothing.
@@ -22,7 +23,10 @@ pub(super) struct Test {
 }
 
 impl Test {
-    pub(super) fn run(self) -> ExitCode {
+    pub(super) fn run(mut self) -> ExitCode {
+        for account in &mut self.accounts {
+            *account = name::normal(account).into_owned();
+        }
         let config = match self.file.load() {
             Ok(config) => config,
             Err(end) => return end,

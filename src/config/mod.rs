@@ -10,8 +10,9 @@
 //! | `yaml` | text to a tree with places, and the decoder |
 //! | `settings` | what the program uses; [`Config`] has no serde |
 //!
-//! A room uses only those below it; `diagnostic` and `secret` stand below all.
+//! A room uses only those below it; `diagnostic`, `name` and `secret` stand below all.
 pub mod diagnostic;
+pub mod name;
 pub mod secret;
 
 mod compile;

@@ -89,6 +89,18 @@ impl Admitted {
         self.extent.landmarks(&self.body)
     }
 
+    /// How many messages its conversation has; `None` for what is no conversation.
+    pub fn messages(&self) -> Option<u32> {
+        let name = match self.call.dialect {
+            _ if self.call.side.is_some() => return None,
+            Dialect::Anthropic | Dialect::OpenaiChat => "messages",
+            Dialect::OpenaiResponses => "input",
+            Dialect::Gemini => "contents",
+        };
+        let text = || self.members.string(&self.body, name).map(|_| 1);
+        self.members.elements(&self.body, name).or_else(text)
+    }
+
     /// Whose limits it is under.
     pub fn whom(&self, limits: &Limits) -> Whom {
         limits.whom(self.key.index, self.project.as_deref())
@@ -146,17 +158,29 @@ impl Admitted {
     }
 }
 
-/// Finds the client of a request.
+/// Finds the client of a request that shows no certificate.
 pub fn authenticate(
     gateway: &Gateway,
     headers: &HeaderMap,
     query: Option<&str>,
     now: SystemTime,
 ) -> Result<Arc<ClientKey>, Refusal> {
+    recognise(gateway, headers, query, &[], now)
+}
+
+/// Finds the client of a request. `certificate`: the names of that of its connection, which was verified.
+pub fn recognise(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    certificate: &[String],
+    now: SystemTime,
+) -> Result<Arc<ClientKey>, Refusal> {
     gateway
         .keys
-        .identify(headers, query, now)
+        .identify(headers, query, certificate, now)
         .map_err(|fault| match fault {
+            KeyFault::Certificate => Refusal::KeyCertificate,
             KeyFault::Expired => Refusal::KeyExpired,
             KeyFault::Missing => Refusal::KeyMissing,
             KeyFault::Unknown => Refusal::KeyUnknown,

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::Gateway;
 use super::refusal::Refusal;
 use super::relaying::Answer;
-use crate::config::{ClientKey, Config, Cors};
+use crate::config::{ClientKey, Config, Cors, name};
 
 /// The client's `x-request-id`, if it is one that may go into logs and headers as it is.
 pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
@@ -32,14 +32,16 @@ pub fn project(
     let Some(said) = said.filter(|said| !said.is_empty()) else {
         return Ok(key.project.clone());
     };
+    let said = name::from_header(said);
     if let Some(own) = &key.projects
-        && !own.iter().any(|project| project.as_bytes() == said)
+        && !own.iter().any(|project| **project == said)
     {
-        let project = String::from_utf8_lossy(said).into_owned();
-        return Err(Refusal::ProjectForbidden { project });
+        return Err(Refusal::ProjectForbidden {
+            project: said.into_owned(),
+        });
     }
     let mut known = config.projects.iter();
-    let found = known.find(|project| project.name.as_bytes() == said);
+    let found = known.find(|project| *project.name == said);
     Ok(found
         .map(|project| project.name.clone())
         .or_else(|| key.project.clone()))

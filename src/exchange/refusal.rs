@@ -39,6 +39,7 @@ pub enum Refusal {
     },
     /// The body is not what can be read safely.
     Json(json::Fault),
+    KeyCertificate,
     KeyExpired,
     KeyMissing,
     KeyUnknown,
@@ -227,7 +228,9 @@ impl Refusal {
             }
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
-            Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => ErrorKind::Authentication,
+            Self::KeyCertificate | Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => {
+                ErrorKind::Authentication
+            }
             Self::AccountUnknown { .. } => ErrorKind::InvalidRequest,
             Self::ModelForbidden { .. }
             | Self::OriginForbidden
@@ -260,6 +263,9 @@ impl Refusal {
             Self::BodyUnreadable { why } => format!("the request body cannot be read: {why}"),
             Self::Framing { why } => format!("this request is not framed as it must be: {why}"),
             Self::Json(fault) => fault.to_string(),
+            Self::KeyCertificate => {
+                "this API key is only good with its client certificate; connect to the listener that asks for one, and show it".into()
+            }
             Self::KeyExpired | Self::KeyUnknown => {
                 "this API key is not valid here; ask the operator of this proxy for one".into()
             }
@@ -359,6 +365,7 @@ impl Refusal {
             Self::AccountUnknown { .. }
             | Self::BodyTooLarge { .. }
             | Self::Json(_)
+            | Self::KeyCertificate
             | Self::KeyExpired
             | Self::KeyMissing
             | Self::KeyUnknown
@@ -407,6 +414,7 @@ mod tests {
     fn what_a_retry_cannot_mend_says_so() {
         for refusal in [
             Refusal::KeyUnknown,
+            Refusal::KeyCertificate,
             Refusal::KeyExpired,
             Refusal::KeyMissing,
             Refusal::BodyTooLarge { limit: 1 },

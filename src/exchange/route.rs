@@ -1,4 +1,5 @@
 //! Which route a request takes, and to which pool it leads.
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use super::Gateway;
 use super::operation::ModelCall;
 use super::reading::Prompt;
 use super::refusal::Refusal;
-use crate::config::{ClientKey, Glob, Route, When};
+use crate::config::{ClientKey, Glob, Route, When, name};
 use crate::limits::Limits;
 use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
@@ -177,15 +178,20 @@ pub(super) fn unmet(when: &When, facts: &Facts<'_>) -> Option<Condition> {
         .or_else(|| {
             stands(
                 Condition::UserAgent,
-                glob(&when.user_agent, facts.header("user-agent")),
+                glob(&when.user_agent, facts.header("user-agent").as_deref()),
             )
         })
-        .or_else(|| stands(Condition::Project, glob(&when.project, facts.project())))
+        .or_else(|| {
+            stands(
+                Condition::Project,
+                glob(&when.project, facts.project().as_deref()),
+            )
+        })
         .or_else(|| {
             let unmet = when.header.iter().position(|(name, glob)| {
                 !facts
                     .header(name.as_str())
-                    .is_some_and(|value| glob.is_match(value))
+                    .is_some_and(|value| glob.is_match(&value))
             });
             unmet.map(Condition::Header)
         })
@@ -234,19 +240,23 @@ pub(super) struct Needs {
 }
 
 impl Facts<'_> {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let value = self.headers.get(name);
-        value.and_then(|value| value.to_str().ok())
+    /// Weir's own headers name things; they are decoded.
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let value = self.headers.get(name)?;
+        if name.starts_with("x-weir-") {
+            return Some(name::from_header(value.as_bytes()));
+        }
+        value.to_str().ok().map(Cow::Borrowed)
     }
 
-    pub(super) fn project(&self) -> Option<&str> {
+    pub(super) fn project(&self) -> Option<Cow<'_, str>> {
         self.header("x-weir-project")
-            .or(self.key.project.as_deref())
+            .or(self.key.project.as_deref().map(Cow::Borrowed))
     }
 
     /// The share that is used of the fullest budget which the request is under.
     pub(super) fn budget_used(&self) -> Option<f64> {
-        let whom = self.limits.whom(self.key.index, self.project());
+        let whom = self.limits.whom(self.key.index, self.project().as_deref());
         self.limits.fullest_budget(whom, self.wall)
     }
 

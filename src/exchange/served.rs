@@ -11,7 +11,7 @@ use super::later::{self, Claim, Response};
 use super::limits;
 use super::order::Order;
 use super::relaying::{Facts, Relaying};
-use crate::config::Account;
+use crate::config::{Account, name};
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
@@ -266,7 +266,10 @@ impl Served {
             }
         };
         if let Some(account) = &self.account {
-            add("x-weir-account", account.name.to_string());
+            add(
+                "x-weir-account",
+                name::for_header(&account.name).into_owned(),
+            );
         }
         add(
             "x-weir-route",

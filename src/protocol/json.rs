@@ -37,6 +37,8 @@ pub struct Member {
     pub key: Range<usize>,
     /// The value, without the white space around it.
     pub value: Range<usize>,
+    /// How many elements the value has, if it is an array; else 0.
+    elements: u32,
 }
 
 /// The members of the top-level object, in their order.
@@ -145,6 +147,14 @@ impl Members {
             .rev()
             .find(|member| member.is_named(body, name))
             .map(|member| member.value.clone())
+    }
+
+    /// How many elements the array `name` has; `None` when there is no such member, or it is no array.
+    pub fn elements(&self, body: &[u8], name: &str) -> Option<u32> {
+        let mut newest_first = self.members.iter().rev();
+        let member = newest_first.find(|member| member.is_named(body, name))?;
+        let is_array = body.get(member.value.start) == Some(&b'[');
+        is_array.then_some(member.elements)
     }
 
     /// The raw value of `name`.

@@ -17,7 +17,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::bridge::Bridge;
-use super::client::shown;
+use super::client::{certified, shown};
 use super::own;
 use super::reached::Left;
 use super::relay::Relay;
@@ -115,7 +115,10 @@ impl Edge {
         );
         let (gateway, wall) = (&exchange.snapshot.gateway, SystemTime::now());
         let key = match &self.acting_as {
-            None => admit::authenticate(gateway, &head.headers, head.uri.query(), wall)?,
+            None => {
+                let names = certified::names(session.digest());
+                admit::recognise(gateway, &head.headers, head.uri.query(), &names, wall)?
+            }
             Some(name) => admit::stand_in(gateway, name, wall)?,
         };
         origin::check(gateway, &key, &head.headers)?;

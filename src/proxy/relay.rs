@@ -9,9 +9,11 @@
 //!    └────────┴─────────┴──────┴─────┘    └─ client gone, at any point ─► upstream dropped at once
 //!       failed before the commit
 //! ```
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
+use http::request::Parts;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 
@@ -22,6 +24,8 @@ use super::serving::Serving;
 use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
 use super::upstream::http::{Broke, read_head, send};
+use super::upstream::socket;
+use super::upstream::socket::links::Turn;
 use super::upstream::tokens::AccessTokens;
 use super::upstream::way::Target;
 use crate::config::secret::Secret;
@@ -95,7 +99,7 @@ impl Relay<'_> {
 
     /// Finds a connection that takes the request and answers it.
     async fn reach(&mut self, attempt: &mut Attempt, paused: &mut Paused) -> Result<Reached, Gone> {
-        let mut renewed = false;
+        let (app, mut renewed) = (self.serving.app, false);
         let timeout = attempt.account().timeouts.connect;
         if let Some(failed) = self.authorize(attempt).await? {
             return Ok(failed);
@@ -106,8 +110,9 @@ impl Relay<'_> {
         };
         loop {
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
-            let connecting = Box::pin(self.serving.app.connections.session(&target, timeout));
-            let (upstream, reused) = match self.serving.wait(connecting).await? {
+            let by_socket = self.by_socket(attempt);
+            let connecting = socket::connect(&app.connections, &target, by_socket, timeout);
+            let (upstream, reused) = match self.serving.wait(Box::pin(connecting)).await? {
                 Ok(session) => session,
                 Err(fault) => return Ok(Reached::failed(fault.into())),
             };
@@ -129,6 +134,21 @@ impl Relay<'_> {
                 Ok(reached) => return Ok(reached),
             }
         }
+    }
+
+    /// What it takes to go by a WebSocket, when the client is on one and the account has them.
+    fn by_socket(&self, attempt: &Attempt) -> Option<(Arc<Turn>, Parts)> {
+        if !attempt.account().websocket {
+            return None;
+        }
+        let turn = Turn::of(self.serving.client.digest())?;
+        let client = &self.serving.client.req_header().headers;
+        let head = self.serving.attempts.head(attempt, client, false)?;
+        // Of all that such an account may be asked for, this is what its sockets are for.
+        head.uri
+            .path()
+            .ends_with("/responses")
+            .then_some((turn, head))
     }
 
     /// Gives the attempt its access token, if its account has one; or says why there is none.

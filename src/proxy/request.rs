@@ -148,6 +148,7 @@ impl Exchange {
         let outcome = &mut self.record.outcome;
         outcome.model_asked = Some(admitted.model.clone()).filter(|model| !model.is_empty());
         outcome.stream = admitted.stream;
+        outcome.messages = admitted.messages();
         outcome.route = admitted.route;
         outcome.rewrites = admitted.rewrites.names(&self.snapshot.gateway.config);
         outcome.pool = self

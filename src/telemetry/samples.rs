@@ -24,6 +24,7 @@ pub(super) fn answered() -> Outcome {
         path: "/v1/messages".to_owned(),
         client_ip: Some([192, 0, 2, 1].into()),
         user_agent: Some("claude-cli/2.1".to_owned()),
+        messages: Some(7),
         session: Some(0x0123_4567_89ab_cdef),
         model_asked: Some("sonnet".to_owned()),
         model_served: Some("claude-sonnet-4-5-20250929".to_owned()),

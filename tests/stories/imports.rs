@@ -5,6 +5,7 @@ use std::path::Path;
 use weir::protocol::Dialect;
 
 use crate::rig::process::{command, run};
+use crate::rig::proxies::Proxy;
 use crate::rig::{Call, Process, Upstream, sample};
 
 /// Kinds, with their files in `tests/goldens/import`.
@@ -114,6 +115,14 @@ fn what_was_imported_serves() {
             Some("Bearer ollama"),
         ),
         (
+            "claude-relay-service",
+            Dialect::Anthropic,
+            "claude-sonnet-4-5",
+            "the-key",
+            "claude-sonnet-4-5",
+            Some("sk-ant-console"),
+        ),
+        (
             "claude-proxy",
             Dialect::Anthropic,
             "claude-sonnet-5",
@@ -138,9 +147,17 @@ fn what_was_imported_serves() {
         );
         let ended = run(&mut command(&["import", kind, &source]));
         assert_eq!(ended.code, Some(0), "{ended:?}");
+        // The proxy on the way has a port of its own here.
+        let proxy = Proxy::socks5(true);
+        let way = format!("\"socks5://user:p%40ss@{}\"", proxy.addr);
+        let named = "\"socks5://u:p%40ss@127.0.0.1:1080\"";
+        assert_eq!(
+            ended.stdout.contains(named),
+            *kind == *"claude-relay-service"
+        );
+        let text = ended.stdout.replace(named, &way);
         // Its own address would be taken on a machine that runs the other gateway, too.
-        let yaml: String = ended
-            .stdout
+        let yaml: String = text
             .lines()
             .filter(|line| !line.starts_with("listen:"))
             .fold(String::new(), |text, line| text + line + "\n");

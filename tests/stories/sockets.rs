@@ -11,7 +11,7 @@ use weir::protocol::Dialect;
 use crate::rig::{KEY, PATIENCE, Upstream, Weir, Wire, account, accounts, eventually, sample};
 
 /// An open socket of a client.
-struct Client(WebSocket<TcpStream>);
+pub struct Client(WebSocket<TcpStream>);
 
 /// The answer to an upgrade, and the connection.
 fn upgrade(addr: SocketAddr, headers: &[(&str, &str)]) -> (u16, String, TcpStream) {
@@ -47,11 +47,11 @@ const UPGRADE: [(&str, &str); 4] = [
 ];
 
 impl Client {
-    fn open(weir: &Weir) -> Self {
+    pub fn open(weir: &Weir) -> Self {
         Self::open_as(weir, KEY)
     }
 
-    fn open_as(weir: &Weir, key: &str) -> Self {
+    pub fn open_as(weir: &Weir, key: &str) -> Self {
         let bearer = format!("Bearer {key}");
         let mut headers = UPGRADE.to_vec();
         headers.push(("authorization", &bearer));
@@ -71,13 +71,13 @@ impl Client {
         ))
     }
 
-    fn send(&mut self, message: &Value) {
+    pub fn send(&mut self, message: &Value) {
         self.0
             .send(Message::text(message.to_string()))
             .expect("sent");
     }
 
-    fn create(&mut self, more: Value) {
+    pub fn create(&mut self, more: Value) {
         let mut message = json!({"type": "response.create", "model": "gpt-5.5"});
         let members = message.as_object_mut().expect("an object");
         members.extend(more.as_object().expect("an object").clone());
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// The next event; `None` when the socket was closed in good order.
-    fn event(&mut self) -> Option<Value> {
+    pub fn event(&mut self) -> Option<Value> {
         loop {
             match self.0.read().expect("the socket lives") {
                 Message::Text(text) => return Some(serde_json::from_str(&text).expect("JSON")),
@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// Events up to one that ends a turn, which is the last.
-    fn turn(&mut self) -> Vec<Value> {
+    pub fn turn(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
             events.push(self.event().expect("an event"));
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    fn end(&mut self) -> Value {
+    pub fn end(&mut self) -> Value {
         self.turn().pop().expect("an event")
     }
 }

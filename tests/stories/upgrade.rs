@@ -307,6 +307,53 @@ fn a_service_manager_hears_whom_to_look_after_and_a_unix_socket_stays() {
 }
 
 #[test]
+fn one_that_is_stopped_waits_for_the_one_before_which_can_be_asked_meanwhile() {
+    let (upstream, go) = patient();
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("admin.sock");
+    let admin = format!("admin: {{ addr: \"unix:{}\" }}\n", socket.display());
+    let process = Process::start(&yaml(&upstream, &admin));
+    let mut stream = process
+        .call("POST", lines().path)
+        .body(lines().ask_stream)
+        .open();
+    stream.event().expect("the stream begins");
+    let follower = Follower::of(&process);
+    let old = eventually("the old one has a socket of its own", || {
+        let files = std::fs::read_dir(dir.path()).expect("a directory");
+        let names = files.map(|file| file.expect("an entry").path());
+        let is_old = |path: &std::path::PathBuf| path.to_string_lossy().contains("/old-");
+        names.into_iter().find(is_old)
+    });
+    let metrics = eventually("it answers there", || {
+        let mut stream = std::os::unix::net::UnixStream::connect(&old).ok()?;
+        let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(ask).ok()?;
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).ok()?;
+        Some(answer)
+    });
+    assert!(
+        metrics.contains("\nweir_inflight_requests 1\n"),
+        "{metrics}"
+    );
+    let told = Command::new("kill")
+        .args(["-s", "TERM", &follower.0])
+        .status();
+    assert!(told.expect("kill exists").success());
+    process.says("waiting for the process before this one");
+    assert!(!process.log().contains("\"stopped\""), "{}", process.log());
+    go.send(()).expect("the upstream waits");
+    let answer = stream.rest();
+    assert!(answer.whole && answer.text().ends_with(lines().closing[3]));
+    assert_eq!(process.ends().code(), Some(0));
+    eventually("both have ended", || {
+        (process.log().matches("\"stopped\"").count() == 2).then_some(())
+    });
+    eventually("its socket is gone", || (!old.exists()).then_some(()));
+}
+
+#[test]
 fn upgrade_by_hand_says_what_to_do() {
     let ended = run(&mut command(&["run", "--upgrade"]));
     assert_eq!(ended.code, Some(2));

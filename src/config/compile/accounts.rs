@@ -58,6 +58,7 @@ impl Compiler<'_, '_> {
         let timeouts = raw.timeouts.get().map(timeouts);
         let health_check = raw.health_check.get().and_then(health_check);
         let weight = raw.weight.small();
+        let websocket = self.websocket(raw, dialects.as_deref());
         // The declared range fits.
         let priority = i32::try_from(raw.priority.value()).unwrap_or_default();
         Some(Account {
@@ -80,8 +81,22 @@ impl Compiler<'_, '_> {
             health_check,
             prompt_cache: raw.prompt_cache.value(),
             stream_usage: stream_usage(raw, provider?),
+            websocket,
             project: label(&raw.project),
         })
+    }
+
+    /// Only the Responses API is spoken on WebSockets.
+    fn websocket(&mut self, raw: &raw::Account, dialects: Option<&[Dialect]>) -> bool {
+        let wanted = raw.websocket.value();
+        if wanted && dialects.is_some_and(|spoken| !spoken.contains(&Dialect::OpenaiResponses)) {
+            self.faults.add_with(
+                raw.websocket.at(),
+                "found `true`, expected `false`: this account does not speak the Responses API",
+                Some("`dialect: openai-responses` says that it does".to_owned()),
+            );
+        }
+        wanted
     }
 
     fn dialects(&mut self, raw: &raw::Account, provider: &Provider) -> Option<Vec<Dialect>> {

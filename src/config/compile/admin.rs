@@ -21,6 +21,16 @@ impl Compiler<'_, '_> {
         let admin = raw.admin.get()?;
         let token = self.files.secret_kept_elsewhere(&admin.token, self.faults);
         let addr = admin.addr.value();
+        let tls = self.tls(&admin.tls);
+        if admin.tls.is_given() && tls.is_none() {
+            return None;
+        }
+        if tls.is_some() && matches!(addr, AdminAddr::Unix(_)) {
+            self.faults.add(
+                admin.tls.at(),
+                "found TLS for a Unix socket, expected an IP address and port in `addr`",
+            );
+        }
         if let AdminAddr::Tcp(tcp) = &addr {
             if !tcp.ip().to_canonical().is_loopback()
                 && !admin.token.is_given()
@@ -65,6 +75,7 @@ impl Compiler<'_, '_> {
         let audit = admin.audit.get().map(|path| path.0.clone());
         Some(Some(Admin {
             addr,
+            tls,
             token,
             hosts,
             tokens,

@@ -12,7 +12,7 @@ use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::raw::values::Pattern;
 use crate::config::yaml::decode::Field;
-use crate::config::{ClientKey, ClientLimits, Glob, Group, Project};
+use crate::config::{ClientKey, ClientLimits, Glob, Group, NO_DIGEST, Project};
 
 impl Compiler<'_, '_> {
     pub(super) fn keys(&mut self, raw: &Raw, pools: &Names) -> Option<Vec<Arc<ClientKey>>> {
@@ -27,6 +27,7 @@ impl Compiler<'_, '_> {
         let mut keys = Vec::new();
         let mut complete = !raw.keys.is_wrong();
         let mut digests: HashMap<[u8; 32], Arc<str>> = HashMap::new();
+        let mut names: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for item in items(&raw.keys) {
             let key = item.get().and_then(|key| {
                 // Without the section every group is declared by being used.
@@ -42,6 +43,22 @@ impl Compiler<'_, '_> {
                 self.key(key, keys.len(), pools)
             });
             if let (Some(raw_key), Some(key)) = (item.get(), &key)
+                && let Some(san) = &key.san
+            {
+                self.certificate(raw, raw_key);
+                // One who shows only a certificate is one key.
+                if key.digest == NO_DIGEST
+                    && let Some(other) = names.insert(Arc::clone(san), Arc::clone(&key.name))
+                {
+                    let message = format!(
+                        "found the same certificate as that of {}, expected another",
+                        quote(&other)
+                    );
+                    self.faults.add(raw_key.certificate.at(), message);
+                }
+            }
+            if let (Some(raw_key), Some(key)) = (item.get(), &key)
+                && key.digest != NO_DIGEST
                 && let Some(other) = digests.insert(key.digest, Arc::clone(&key.name))
             {
                 let at = if raw_key.sha256.is_given() {
@@ -61,6 +78,24 @@ impl Compiler<'_, '_> {
             keys.extend(key.map(Arc::new));
         }
         complete.then_some(keys)
+    }
+
+    /// Nobody can show one where no listener asks for it.
+    fn certificate(&mut self, raw: &Raw, key: &raw::ClientKey) {
+        let asks = items(&raw.listen)
+            .iter()
+            .filter_map(Field::get)
+            .filter_map(|listener| listener.tls.get())
+            .any(|tls| tls.client_ca.is_given());
+        if !asks && !raw.listen.is_wrong() {
+            self.faults.add_with(
+                key.certificate.at(),
+                "found a certificate that no listener asks for, expected `tls.client_ca` at one",
+                Some(
+                    "`listen: [{ addr: …, tls: { cert: …, key: …, client_ca: FILE } }]`".to_owned(),
+                ),
+            );
+        }
     }
 
     fn key(&mut self, raw: &raw::ClientKey, index: usize, pools: &Names) -> Option<ClientKey> {
@@ -91,6 +126,7 @@ impl Compiler<'_, '_> {
             raw.models.is_wrong(),
             raw.projects.is_wrong() || items(&raw.projects).iter().any(Field::is_wrong),
             raw.expires.is_wrong(),
+            raw.certificate.is_wrong(),
         ];
         if wrong.contains(&true) {
             return None;
@@ -99,6 +135,10 @@ impl Compiler<'_, '_> {
             name: label(&raw.name)?,
             index,
             digest: digest?,
+            san: match raw.certificate.get() {
+                Some(certificate) => Some(certificate.san.get()?.0.to_lowercase().into()),
+                None => None,
+            },
             group: label(&raw.group),
             pools,
             models: key_models(&raw.models),
@@ -163,11 +203,12 @@ impl Compiler<'_, '_> {
                 self.faults.add(raw.key.at(), message);
                 None
             }
+            (false, false) if raw.certificate.is_given() => Some(NO_DIGEST),
             (false, false) => {
                 let hint = "`weir key new` prints a key and its `sha256`".to_owned();
                 self.faults.add_with(
                     raw.sha256.at(),
-                    "found nothing, expected `sha256` or `key`",
+                    "found nothing, expected `sha256`, `key` or `certificate`",
                     Some(hint),
                 );
                 None

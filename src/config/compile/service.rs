@@ -1,11 +1,12 @@
 //! `listen`, `server`, `retry`, `keepalive` and `log`: what concerns the process as a whole.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::files::check_pem;
 use super::{Compiler, items};
 use crate::config::raw::values::FilePath;
 use crate::config::raw::{self, Raw};
+use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Needed, Section};
 use crate::config::{
     ClientTimeouts, ConnectionLimits, Cors, Keepalive, Listener, Log, ResponseStore, Retry, Server,
@@ -54,30 +55,46 @@ impl Compiler<'_, '_> {
         complete.then_some(listeners)
     }
 
-    fn tls(&mut self, field: &Field<raw::listening::Tls>) -> Option<TlsFiles> {
+    pub(super) fn tls(&mut self, field: &Field<raw::listening::Tls>) -> Option<TlsFiles> {
         let tls = field.get()?;
         let cert = self.pem(&tls.cert, "a certificate", &["CERTIFICATE"]);
         let key = self.pem(&tls.key, "an unencrypted private key", PRIVATE_KEYS);
+        let client_ca = tls.client_ca.get().map(|path| {
+            let at = tls.client_ca.at();
+            self.pem_at(
+                at,
+                path,
+                ("the certificate of an authority", &["CERTIFICATE"]),
+            )
+        });
+        if client_ca == Some(None) || tls.client_ca.is_wrong() {
+            return None;
+        }
         Some(TlsFiles {
+            client_ca: client_ca.flatten(),
             cert: cert?,
             key: key?,
             min_version: tls.min_version.value(),
         })
     }
 
-    fn pem(
+    fn pem(&mut self, field: &Needed<FilePath>, what: &str, labels: &[&str]) -> Option<PathBuf> {
+        self.pem_at(field.at(), field.get()?, (what, labels))
+    }
+
+    fn pem_at(
         &mut self,
-        field: &Needed<FilePath>,
-        what: &str,
-        labels: &[&str],
-    ) -> Option<std::path::PathBuf> {
-        let path: &Path = &field.get()?.0;
+        at: &At,
+        path: &FilePath,
+        (what, labels): (&str, &[&str]),
+    ) -> Option<PathBuf> {
+        let path: &Path = &path.0;
         let checked = match self.files.read(path) {
             Ok(text) => check_pem(&text, labels),
             Err(reason) if self.files.tolerates_missing() => {
                 let message =
                     format!("found a file that cannot be read ({reason}), expected {what} in PEM");
-                self.faults.warn(field.at(), message, None);
+                self.faults.warn(at, message, None);
                 Ok(())
             }
             Err(reason) => Err(format!("a file that cannot be read ({reason})")),
@@ -87,7 +104,7 @@ impl Compiler<'_, '_> {
             let swapped = found.contains("PRIVATE KEY`") != labels.contains(&"PRIVATE KEY")
                 && found.starts_with("PEM");
             self.faults.add_with(
-                field.at(),
+                at,
                 format!("found {found}, expected {what} in PEM"),
                 Some(hint).filter(|_| swapped),
             );

@@ -11,7 +11,9 @@ use super::oauth2::OAuth2;
 use super::secret::{RawSecret, RawValue};
 use super::setting::{Measure as _, Or, Rule, Setting, hours, minutes, seconds};
 use crate::config::diagnostic::{did_you_mean, one_of};
-use crate::config::raw::values::{Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words};
+use crate::config::raw::values::{
+    Boolean, Name, Pattern, Signed, Span, Text, UrlPath, Whole, Word, Words,
+};
 use crate::config::settings::StreamUsage;
 use crate::config::settings::providers::{Auth, PROVIDERS, Provider};
 use crate::config::yaml::cursor::Cursor;
@@ -63,6 +65,8 @@ Account {
     prompt_cache: Setting<Word<PromptCache>> = Word::or(PromptCache::Auto),
     /// Whether Chat streams are asked for their usage where the client did not ask. Default: `ask`, for `openai-legacy` `as-sent`.
     stream_usage: Field<Word<StreamUsage>>,
+    /// Whether its Responses API is also spoken on WebSockets. A client's WebSocket then goes on as one to the account.
+    websocket: Setting<Boolean> = Boolean::or(false),
     /// A free label for reports.
     project: Field<Name>,
 });

@@ -29,6 +29,8 @@ Tls {
     key: Needed<FilePath>,
     /// The oldest version of TLS that is spoken.
     min_version: Setting<Word<TlsVersion>> = Word::or(TlsVersion::V12),
+    /// The authorities, PEM, whose client certificates are accepted. For clients one is asked for, not demanded: `keys[].certificate` says whom it makes of them. The admin plane then answers nobody without one but on /livez and /readyz. Absent = none is asked for.
+    client_ca: Field<FilePath>,
 });
 
 mapping!("how long clients may take: `{ head: 30s }`"

@@ -117,6 +117,8 @@ mapping!("the settings of the admin plane"
 Admin {
     /// IP address and port, or `unix:/path`.
     addr: Setting<AdminAddress> = AdminAddress::or(AdminAddr::Tcp(DEFAULT_ADMIN)),
+    /// Certificate and key, for an IP address and port; absent = plain text.
+    tls: Field<listening::Tls>,
     /// Needed for anything that changes state, and for everything when the address is not loopback.
     token: Field<RawSecret>,
     /// Names under which the plane may be asked, beside those of loopback. On a loopback address any other is refused; elsewhere any other is refused once there is one here. Default none.

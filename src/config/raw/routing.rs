@@ -71,7 +71,7 @@ When {
 });
 
 mapping!("a key: `{ name: NAME, sha256: DIGEST }`"
-/// Who may call. Either `sha256` or `key`.
+/// Who may call. Either `sha256` or `key`, or `certificate`, or it and one of them.
 ClientKey {
     /// Unique. A label of metrics.
     name: Needed<Name>,
@@ -79,6 +79,8 @@ ClientKey {
     sha256: Field<Sha256>,
     /// The key itself.
     key: Field<RawSecret>,
+    /// The client certificate that it is presented with, on a listener with `tls.client_ca`. Without `sha256` and `key` the certificate is all that it takes; with one of them it takes both.
+    certificate: Field<ClientCertificate>,
     /// A label for reports, and for limits shared by a group.
     group: Field<Name>,
     /// The pools it may use. Default: all.
@@ -97,6 +99,13 @@ ClientKey {
     projects: Field<Vec<Field<Name>>>,
     /// What it may ask for at most.
     limits: Field<ClientLimits>,
+});
+
+mapping!("a client certificate: `{ san: NAME }`"
+/// A client certificate.
+ClientCertificate {
+    /// A subject alternative name of the certificate, as it stands there: a DNS name, an e-mail address, a URI or an IP address. Names of hosts in any case.
+    san: Needed<Text>,
 });
 
 mapping!("a project: `{ name: NAME }`"

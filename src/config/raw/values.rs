@@ -64,7 +64,7 @@ value!(
     /// The name of an account, pool, key, group or project. It becomes a label of metrics and a part of paths.
     Name(String),
     "a name",
-    { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,63}$" },
+    { "type": "string", "pattern": "^[^\\u0000-/:-@\\[-`{-\\u00a9][^\\u0000-*,/;-?\\[-^`{-\\u00a9]{0,63}$" },
     scalar,
     name
 );

@@ -53,6 +53,8 @@ pub struct Account {
     pub prompt_cache: PromptCache,
     /// Whether Chat streams are asked for their usage where the client did not ask.
     pub stream_usage: StreamUsage,
+    /// Whether clients on a WebSocket are served by one to the account.
+    pub websocket: bool,
     /// `accounts[].project`: the project of requests that name none; `None` = no label.
     pub project: Option<Arc<str>>,
 }

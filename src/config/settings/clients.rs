@@ -12,8 +12,10 @@ pub struct ClientKey {
     pub name: Arc<str>,
     /// Position in [`Config::keys`](super::Config::keys).
     pub index: usize,
-    /// SHA-256 of the key.
+    /// SHA-256 of the key; [`NO_DIGEST`] when a certificate is all that it takes.
     pub digest: [u8; 32],
+    /// The name that the client's certificate has to have, in lower case.
+    pub san: Option<Arc<str>>,
     /// `keys[].group`: whose limits it shares; `None` = only its own.
     pub group: Option<Arc<str>>,
     /// Positions in [`Config::pools`](super::Config::pools); `None` = all.
@@ -51,6 +53,9 @@ impl Debug for ClientKey {
             .finish_non_exhaustive()
     }
 }
+
+/// Not the SHA-256 of anything that anybody could know.
+pub const NO_DIGEST: [u8; 32] = [0; 32];
 
 /// A group of keys.
 #[derive(Clone, Debug)]

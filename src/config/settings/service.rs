@@ -45,6 +45,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The oldest version that is spoken; default 1.2.
     pub min_version: TlsVersion,
+    /// Authorities of clients, PEM. `None` = no certificate is asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How long clients may take.
@@ -76,6 +78,8 @@ pub struct ConnectionLimits {
 pub struct Admin {
     /// `admin.addr`: an address, or a socket in the file system; default a port of loopback.
     pub addr: AdminAddr,
+    /// Only for an address of TCP.
+    pub tls: Option<TlsFiles>,
     /// `admin.token`: may do everything; `None` = only `tokens` do, and on loopback whoever reads needs none.
     pub token: Option<Secret>,
     /// Names under which it may be asked, in lower case, without ports; those of loopback are not among them.
@@ -116,6 +120,16 @@ impl Oidc {
     pub fn role(&self, values: &[String]) -> Option<Role> {
         let fits = |(value, _): &&(String, Role)| value == "*" || values.contains(value);
         self.roles.iter().filter(fits).map(|(_, role)| *role).max()
+    }
+}
+
+impl Admin {
+    /// Where it speaks TLS, and with what.
+    pub fn tls_at(&self) -> Option<(SocketAddr, &TlsFiles)> {
+        match (&self.addr, &self.tls) {
+            (AdminAddr::Tcp(addr), Some(files)) => Some((*addr, files)),
+            _ => None,
+        }
     }
 }
 

@@ -68,7 +68,11 @@ fn passed(route: usize, condition: Condition, when: &When, facts: &Facts<'_>) ->
         ),
         Condition::Key => ("key", glob(&when.key), own(Some(&facts.key.name))),
         Condition::Model => ("model", glob(&when.model), own(Some(facts.model))),
-        Condition::Project => ("project", glob(&when.project), own(facts.project())),
+        Condition::Project => (
+            "project",
+            glob(&when.project),
+            own(facts.project().as_deref()),
+        ),
         Condition::Stream => ("stream", flag(when.stream), flag(Some(facts.stream))),
         Condition::Thinking => (
             "thinking",
@@ -78,7 +82,7 @@ fn passed(route: usize, condition: Condition, when: &When, facts: &Facts<'_>) ->
         Condition::UserAgent => (
             "user_agent",
             glob(&when.user_agent),
-            own(facts.header("user-agent")),
+            own(facts.header("user-agent").as_deref()),
         ),
         Condition::WebSearch => (
             "web_search",

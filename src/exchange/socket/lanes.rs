@@ -55,6 +55,15 @@ impl Lanes {
         Some(create)
     }
 
+    /// Takes a lane for what begins by itself; `false` when something runs there, or as much as may.
+    pub fn claim(&mut self, lane: &Lane) -> bool {
+        let is_free = self.running.len() < MOST_RUNNING && !self.running.contains(lane);
+        if is_free {
+            self.running.push(lane.clone());
+        }
+        is_free
+    }
+
     /// What ran there is over.
     pub fn ended(&mut self, lane: &Lane) {
         self.running.retain(|running| running != lane);

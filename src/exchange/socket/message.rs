@@ -122,33 +122,31 @@ impl Create {
 
     /// The new items as a list without its brackets.
     pub fn items(&self) -> Bytes {
-        let Some(text) = self.input.as_ref().map(|input| input.get()) else {
-            return Bytes::new();
-        };
-        if let Some(inner) = text
-            .strip_prefix('[')
-            .and_then(|text| text.strip_suffix(']'))
-        {
-            return Bytes::copy_from_slice(inner.trim().as_bytes());
-        }
-        if !text.starts_with('"') {
-            // The reader of the whole body says what is wrong with it.
-            return Bytes::copy_from_slice(text.as_bytes());
-        }
-        Bytes::from(format!(
-            r#"{{"type":"message","role":"user","content":{text}}}"#
-        ))
+        self.input.as_deref().map_or_else(Bytes::new, items_of)
     }
 
-    /// The body of the `POST` that it stands for. `history` is what this socket knows of the response that it continues;
-    /// without it that response is left for others to know.
-    pub fn body(&self, history: Option<&[Bytes]>) -> Vec<u8> {
+    /// What an upstream makes of steering: the response after `previous`, with the settings of this one.
+    pub fn successor(self, previous: String, steered: &[Bytes]) -> Self {
+        let list = std::str::from_utf8(&steered.join(&b',')).map(|items| format!("[{items}]"));
+        let input = list.ok().and_then(|list| RawValue::from_string(list).ok());
+        Self {
+            previous: Some(previous),
+            generates: true,
+            input,
+            ..self
+        }
+    }
+
+    /// The body of the `POST` that it stands for, and `input` in it where that is a whole conversation. `history` is what this
+    /// socket knows of the response that it continues; without it that response is left for others to know.
+    pub fn body(&self, history: Option<&[Bytes]>) -> (Bytes, Option<Bytes>) {
         let known: usize = history
             .unwrap_or_default()
             .iter()
             .map(|items| items.len() + 1)
             .sum();
         let mut body = Vec::with_capacity(self.weight() + known + 128);
+        let mut input = None;
         body.extend_from_slice(br#"{"stream":true"#);
         for (name, value) in &self.members {
             body.push(b',');
@@ -159,7 +157,9 @@ impl Create {
         match history {
             Some(history) => {
                 let new = self.items();
-                body.extend_from_slice(br#","input":["#);
+                body.extend_from_slice(br#","input":"#);
+                input = Some(body.len());
+                body.push(b'[');
                 let parts = history
                     .iter()
                     .chain([&new])
@@ -184,11 +184,45 @@ impl Create {
             }
         }
         body.push(b'}');
-        body
+        let body = Bytes::from(body);
+        let input = input.map(|from| body.slice(from..body.len() - 1));
+        (body, input)
     }
 }
 
+/// An `input` as a list without its brackets.
+fn items_of(input: &RawValue) -> Bytes {
+    let text = input.get();
+    if let Some(inner) = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+    {
+        return Bytes::copy_from_slice(inner.trim().as_bytes());
+    }
+    if !text.starts_with('"') {
+        // The reader of the whole body says what is wrong with it.
+        return Bytes::copy_from_slice(text.as_bytes());
+    }
+    Bytes::from(format!(
+        r#"{{"type":"message","role":"user","content":{text}}}"#
+    ))
+}
+
 impl Steer {
+    /// As it goes to an upstream: a socket there has one lane.
+    pub fn message(&self) -> String {
+        let previous = serde_json::Value::from(self.previous.as_str());
+        format!(
+            r#"{{"type":"response.steer","previous_response_id":{previous},"input":{}}}"#,
+            self.input.get()
+        )
+    }
+
+    /// Its input as a list without its brackets.
+    pub fn items(&self) -> Bytes {
+        items_of(&self.input)
+    }
+
     fn of(lane: Lane, mut members: BTreeMap<String, Box<RawValue>>) -> Result<Self, Fault> {
         let previous = members
             .remove("previous_response_id")
@@ -250,7 +284,7 @@ mod tests {
     }
 
     fn body(create: &Create, history: Option<&[Bytes]>) -> serde_json::Value {
-        serde_json::from_slice(&create.body(history)).expect("JSON")
+        serde_json::from_slice(&create.body(history).0).expect("JSON")
     }
 
     #[test]
@@ -260,7 +294,9 @@ mod tests {
         );
         assert!(create.generates() && !create.is_stored() && create.previous().is_none());
         assert_eq!(create.model().as_deref(), Some("m"));
-        let body = String::from_utf8(create.body(None)).expect("text");
+        let (body, input) = create.body(None);
+        assert_eq!(input, None);
+        let body = std::str::from_utf8(&body).expect("text");
         assert_eq!(
             body,
             r#"{"stream":true,"model":"m","store":false,"x":1.50,"input":"Hi"}"#
@@ -278,6 +314,8 @@ mod tests {
             body(&create, Some(&history)),
             serde_json::json!({"stream": true, "input": [{"a": 1}, {"b": 2}]})
         );
+        let (_, input) = create.body(Some(&history));
+        assert_eq!(input.as_deref(), Some(&br#"[{"a":1},{"b":2}]"#[..]));
         assert_eq!(
             body(&create, None),
             serde_json::json!({"stream": true, "input": [{"b": 2}], "previous_response_id": "r1"})
@@ -286,6 +324,32 @@ mod tests {
             body(&create, Some(&[]))["input"],
             serde_json::json!([{"b": 2}])
         );
+    }
+
+    #[test]
+    fn what_was_steered_goes_on_with_the_same_settings() {
+        let create = create(
+            r#"{"type":"response.create","model":"m","store":false,"stream_id":"s","input":"one"}"#,
+        );
+        let Ok(Message::Steer(steer)) = read(
+            r#"{"type":"response.steer","previous_response_id":"r\"1","stream_id":"s","input":"two"}"#,
+        ) else {
+            panic!("it steers")
+        };
+        let message: serde_json::Value = serde_json::from_str(&steer.message()).expect("JSON");
+        assert_eq!(
+            message,
+            serde_json::json!({"type": "response.steer", "previous_response_id": "r\"1", "input": "two"})
+        );
+        let next = create.successor("r1".to_owned(), &[steer.items(), steer.items()]);
+        assert_eq!(
+            (next.previous(), next.lane().as_deref()),
+            (Some("r1"), Some("s"))
+        );
+        let said = body(&next, Some(&[Bytes::from_static(b"{\"a\":1}")]));
+        let two = serde_json::json!({"type": "message", "role": "user", "content": "two"});
+        assert_eq!(said["input"], serde_json::json!([{"a": 1}, two, two]));
+        assert_eq!(said["model"], "m");
     }
 
     #[test]

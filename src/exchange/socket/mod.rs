@@ -8,3 +8,4 @@ pub mod chain;
 pub mod lanes;
 pub mod message;
 pub mod said;
+pub mod upstream;

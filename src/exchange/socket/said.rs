@@ -145,7 +145,7 @@ pub fn warmed(lane: &Lane, id: &str, model: Option<&str>, created_at: u64) -> [S
     ]
 }
 
-/// Steering is refused: the client gets its input back.
+/// Steering is refused: the client gets its input back, for its next `response.create`.
 pub fn not_steered(lane: &Lane, previous: &str, input: &RawValue) -> String {
     let input: Value = serde_json::from_str(input.get()).unwrap_or_default();
     on_lane(
@@ -157,10 +157,23 @@ pub fn not_steered(lane: &Lane, previous: &str, input: &RawValue) -> String {
             "error": {
                 "type": "invalid_request_error",
                 "code": "steering_not_supported",
-                "message": "steering is not supported here; send the input with the next response.create",
+                "message": "nothing that can be steered runs here; send the input with the next response.create",
             },
         }),
     )
+}
+
+/// Steering, as it would have gone to an upstream, that is refused because its response has ended meanwhile.
+pub fn too_late(lane: &Lane, message: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Steer<'a> {
+        previous_response_id: String,
+        #[serde(borrow)]
+        input: &'a RawValue,
+    }
+    serde_json::from_str::<Steer<'_>>(message)
+        .map(|steer| not_steered(lane, &steer.previous_response_id, steer.input))
+        .unwrap_or_default()
 }
 
 /// An upstream's event, with the lane that the client gave it.

@@ -16,6 +16,8 @@ pub(super) struct Scanner<'a> {
     blocks: Blocks<'a>,
     /// Where the values end, for whoever reads them afterwards.
     ends: Option<Ends>,
+    /// Commas of the array that the value now read is.
+    commas: u32,
 }
 
 impl<'a> Scanner<'a> {
@@ -45,6 +47,7 @@ impl<'a> Scanner<'a> {
             nest,
             blocks: Blocks::new(body),
             ends: None,
+            commas: 0,
         }
     }
 
@@ -73,10 +76,13 @@ impl<'a> Scanner<'a> {
             let key = self.key()?;
             self.at = skip_space(self.body, self.at);
             let start = self.at;
+            self.commas = 0;
             self.value()?;
+            let value = start..self.at;
             found.members.push(Member {
                 key,
-                value: start..self.at,
+                elements: self.elements_of(&value),
+                value,
             });
             if self.eat_after_space(b'}') {
                 return Ok(found);
@@ -84,6 +90,18 @@ impl<'a> Scanner<'a> {
             if !self.eat_after_space(b',') {
                 return Err(self.fault("expected , or } after a member"));
             }
+        }
+    }
+
+    /// How many elements the value has that has just been read.
+    fn elements_of(&self, value: &Range<usize>) -> u32 {
+        let is_array = self.body.get(value.start) == Some(&b'[');
+        let first = skip_space(self.body, value.start + 1);
+        let is_empty = first + 1 >= value.end;
+        if is_array && !is_empty {
+            self.commas + 1
+        } else {
+            0
         }
     }
 
@@ -164,6 +182,9 @@ impl<'a> Scanner<'a> {
             match (self.peek(), self.nest.top()) {
                 (Some(b','), Bracket::Array) => {
                     self.at += 1;
+                    self.commas = self
+                        .commas
+                        .saturating_add(u32::from(self.nest.depth == base + 1));
                     return Ok(true);
                 }
                 (Some(b','), Bracket::Object) => {

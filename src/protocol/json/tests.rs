@@ -418,3 +418,14 @@ proptest! {
         prop_assert_eq!(reread.as_deref(), Some(text.as_str()));
     }
 }
+
+#[test]
+fn the_elements_of_an_array_are_counted() {
+    let body = br#"{"a":[],"b":[ ],"c":[1],"d":[[1,2],{"x":[3,4]},"5,6"],"e":"[1,2]","f":{"g":[1,2]},"a":[7 , 8]}"#;
+    let members = scan(body).expect("valid");
+    let counts = ["a", "b", "c", "d", "e", "f", "g"].map(|name| members.elements(body, name));
+    assert_eq!(
+        counts,
+        [Some(2), Some(0), Some(1), Some(3), None, None, None]
+    );
+}

@@ -89,6 +89,7 @@ mod tests {
 
     fn admin() -> Admin {
         Admin {
+            tls: None,
             addr: AdminAddr::Unix("/run/w.sock".into()),
             token: Some(Secret::new("the one of before")),
             tokens: vec![AdminToken {

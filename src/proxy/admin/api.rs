@@ -118,7 +118,7 @@ pub(super) async fn serve(
     let done = match segments.as_slice() {
         ["reload"] => reload(parts.app, parts.reloads).await,
         ["explain"] => Done::nothing(explain::answer(parts.app, body).await),
-        ["accounts", name, verb] => account(parts.app, &decoded(name), verb).await,
+        ["accounts", name, verb] => account(parts.app, &named(name), verb).await,
         ["config", "check"] => Done::nothing(check(parts.source, &body)),
         ["config"] => {
             let with = (&**parts.app, parts.reloads, parts.source);
@@ -164,10 +164,7 @@ async fn write(
     let asked = Asked {
         list,
         verb,
-        name: segments
-            .get(1)
-            .map(|name| decoded(name))
-            .unwrap_or_default(),
+        name: segments.get(1).map(|name| named(name)).unwrap_or_default(),
         body: &body,
         revision: seen(session),
         dry_run: is_set("dry_run"),
@@ -248,7 +245,7 @@ async fn read(
         ["fragments"] => tokio::task::block_in_place(|| fragments::overview(app, parts.source)),
         [list, name] if List::parse(list).is_some() => {
             let list = List::parse(list).unwrap_or(List::Keys);
-            tokio::task::block_in_place(|| fragments::one(app, parts.source, list, &decoded(name)))
+            tokio::task::block_in_place(|| fragments::one(app, parts.source, list, &named(name)))
         }
         ["config"] => Answer::json(200, &status::config(app, parts.source)),
         ["config", "file"] => tokio::task::block_in_place(|| own_file::read(app, parts.source)),
@@ -350,6 +347,11 @@ fn query(text: &str) -> Query {
         .collect()
 }
 
+/// The name that a segment of a path stands for, in its one spelling.
+pub(super) fn named(segment: &str) -> String {
+    config::name::normal(&decoded(segment)).into_owned()
+}
+
 /// Percent-decoded; what is not valid stays as it is.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -394,5 +396,6 @@ mod tests {
         assert_eq!(query["f2"], "a+b");
         assert!(query.contains_key("follow"));
         assert_eq!(decoded("%ff"), "%ff");
+        assert_eq!(named("Ame%CC%81lie"), "Amélie");
     }
 }

@@ -42,6 +42,14 @@ pub(super) struct Done {
     change: Option<(&'static str, String, Option<String>, Option<String>)>,
 }
 
+/// Whether the connection has shown a client certificate that was verified.
+fn shows_certificate(session: &ServerSession) -> bool {
+    let tls = session
+        .digest()
+        .and_then(|digest| digest.ssl_digest.as_ref());
+    tls.is_some_and(|tls| !tls.cert_digest.is_empty())
+}
+
 impl Done {
     /// Nothing was changed.
     pub(super) fn nothing(answer: Answer) -> Self {
@@ -94,6 +102,20 @@ impl Guard {
 
     pub(super) fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// Whether whoever asks has shown a certificate, where the configuration names who makes them.
+    pub(super) fn is_certified(&self, session: &ServerSession) -> Result<(), Answer> {
+        let config = self.app.gateway().config.clone();
+        let tls = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        let asks = tls.is_some_and(|tls| tls.client_ca.is_some());
+        if !asks || shows_certificate(session) {
+            return Ok(());
+        }
+        Err(Answer::fault(
+            401,
+            "this admin plane answers only clients with a certificate of `admin.tls.client_ca`",
+        ))
     }
 
     /// Refuses what a page of another site made a browser send.

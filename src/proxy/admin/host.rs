@@ -113,6 +113,7 @@ mod tests {
             None => AdminAddr::Tcp(addr.parse().expect("an address")),
         };
         let admin = Admin {
+            tls: None,
             addr,
             token: None,
             tokens: Vec::new(),
@@ -211,6 +212,7 @@ mod tests {
     #[test]
     fn the_target_of_the_request_line_counts_as_the_host_does_and_probes_are_not_asked() {
         let admin = Admin {
+            tls: None,
             addr: AdminAddr::Tcp(([127, 0, 0, 1], 9090).into()),
             token: None,
             hosts: Vec::new(),

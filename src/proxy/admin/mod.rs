@@ -65,14 +65,14 @@ pub(super) fn metrics(app: &App) -> String {
 }
 
 /// The admin plane as a service, without its listener.
-pub(super) fn service(
-    app: Arc<App>,
-    reloads: Handle,
-    source: Source,
-    inside: Inside,
-) -> Service<Plane> {
+pub(super) fn service(plane: Plane) -> Service<Plane> {
+    Service::new("admin".to_owned(), plane)
+}
+
+/// The admin plane.
+pub(super) fn plane(app: Arc<App>, reloads: Handle, source: Source, inside: Inside) -> Plane {
     let guard = Guard::new(app.clone());
-    let plane = Plane {
+    Plane {
         app,
         reloads,
         source,
@@ -83,8 +83,7 @@ pub(super) fn service(
         doors: doors::Doors::default(),
         fleet: fleet::Seen::default(),
         inside,
-    };
-    Service::new("admin".to_owned(), plane)
+    }
 }
 
 pub(super) struct Plane {
@@ -155,6 +154,12 @@ impl Plane {
         }
         let head = session.req_header();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        if !matches!(path.as_str(), "/livez" | "/readyz")
+            && let Err(refusal) = self.guard.is_certified(session)
+        {
+            body::discard(session).await;
+            return Reply::Whole(refusal);
+        }
         if let Some(rest) = path.strip_prefix(api::PREFIX) {
             return self.api(session, &method, rest).await;
         }
@@ -239,7 +244,7 @@ impl Plane {
                 .strip_prefix("/admin/accounts/")
                 .and_then(|rest| rest.rsplit_once('/'))
             {
-                Some((account, verb)) => api::account(&self.app, account, verb).await,
+                Some((account, verb)) => api::account(&self.app, &api::named(account), verb).await,
                 None => guard::Done::nothing(Answer::fault(
                     404,
                     "nothing here; try /admin/reload, /admin/explain or /admin/accounts/NAME/{drain,enable,reset,test}",

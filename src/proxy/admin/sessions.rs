@@ -179,6 +179,7 @@ mod tests {
 
     fn admin(tokens: &[&str]) -> Admin {
         Admin {
+            tls: None,
             addr: AdminAddr::Unix("/run/w.sock".into()),
             token: None,
             hosts: Vec::new(),

@@ -22,6 +22,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::certified;
 use super::frames::Frames;
 use super::framing::{Framing, Malformed};
 use super::places::Place;
@@ -42,6 +43,8 @@ pub(crate) struct Guard {
     frames: Option<Frames>,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
+    /// Whose certificate it has shown.
+    known: Option<Arc<ProxyDigest>>,
 }
 
 /// How long it waits.
@@ -85,6 +88,7 @@ impl Guard {
     pub(crate) fn new(inner: Stream, patience: Patience, place: Place) -> Self {
         let is_h2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
         Self {
+            known: certified::known(&inner),
             inner,
             patience,
             phase: if is_h2 {
@@ -380,7 +384,7 @@ impl GetTimingDigest for Guard {
 
 impl GetProxyDigest for Guard {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
+        self.known.clone()
     }
 }
 

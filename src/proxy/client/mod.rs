@@ -2,6 +2,7 @@
 pub(super) mod answer;
 pub(super) mod body;
 pub(super) mod buffered;
+pub(super) mod certified;
 mod frames;
 mod framing;
 pub(super) mod guard;

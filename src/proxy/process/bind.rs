@@ -74,6 +74,28 @@ impl Bound {
 }
 
 impl AdminListener {
+    /// Where a process can be asked that has handed over its own: `old-PID.sock` in the directory that systemd gives it, else
+    /// beside the socket of the admin plane. `None` when there is no such place.
+    pub(super) fn of_an_old_process(config: &Config) -> Option<Self> {
+        let admin = config.admin.as_ref()?;
+        let given = std::env::var_os("RUNTIME_DIRECTORY");
+        let given = given
+            .as_ref()
+            .and_then(|list| std::env::split_paths(list).next());
+        let directory = given.or_else(|| match &admin.addr {
+            AdminAddr::Unix(path) => path.parent().map(Path::to_owned),
+            AdminAddr::Tcp(_) => None,
+        })?;
+        let path = directory.join(format!("old-{}.sock", std::process::id()));
+        match unix(&path, None) {
+            Ok(socket) => Some(Self::Unix(socket, path)),
+            Err(error) => {
+                tracing::warn!(%error, "this process can be asked only by way of the one that follows");
+                None
+            }
+        }
+    }
+
     pub(super) fn socket_file(&self) -> Option<SocketFile> {
         match self {
             Self::Tcp(..) => None,

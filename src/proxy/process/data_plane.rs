@@ -16,7 +16,6 @@ use crate::config::Listener;
 use crate::proxy::edge::Edge;
 use crate::proxy::state::app::App;
 use crate::proxy::state::start_error::StartError;
-use crate::proxy::state::tls::Certificate;
 use crate::proxy::upstream::connect;
 use crate::proxy::websocket;
 
@@ -57,7 +56,7 @@ impl DataPlane {
             .into_iter()
             .map(|(socket, listener)| {
                 let certificate = listener.tls.as_ref().and_then(|_| certificates.next());
-                let tls = certificate.map(Certificate::acceptor);
+                let tls = certificate.cloned();
                 Door::new(app, socket, &listener, tls)
             })
             .collect();

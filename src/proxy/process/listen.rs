@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pingora::listeners::tls::Acceptor;
 use pingora::protocols::Stream;
 use pingora_proxy::HttpProxy;
 use socket2::{SockRef, TcpKeepalive};
@@ -21,6 +20,7 @@ use crate::proxy::client::places::Room;
 use crate::proxy::client::socket::Socket;
 use crate::proxy::edge::Edge;
 use crate::proxy::state::app::App;
+use crate::proxy::state::tls::Certificate;
 use crate::telemetry::rejection::Rejection;
 
 /// A listener, and how it treats clients.
@@ -32,7 +32,7 @@ pub(super) struct Door {
 /// What a connection needs of its listener. It does not hold the socket: that closes when a drain begins, whoever is still in.
 struct Hall {
     app: Arc<App>,
-    tls: Option<Acceptor>,
+    tls: Option<Arc<Certificate>>,
     proxy_protocol: Option<ProxyProtocol>,
     room: Arc<Room>,
     /// Said once until a connection is accepted again.
@@ -44,7 +44,7 @@ impl Door {
         app: &Arc<App>,
         socket: std::net::TcpListener,
         listener: &Listener,
-        tls: Option<Acceptor>,
+        tls: Option<Arc<Certificate>>,
     ) -> Self {
         Self {
             socket,
@@ -186,8 +186,8 @@ impl Hall {
         socket: Socket,
         timeouts: ClientTimeouts,
     ) -> Result<Option<Stream>, Rejection> {
-        if let Some(acceptor) = &self.tls {
-            return match timeout(timeouts.tls, acceptor.tls_handshake(socket)).await {
+        if let Some(certificate) = &self.tls {
+            return match timeout(timeouts.tls, certificate.handshake(socket)).await {
                 Ok(Ok(stream)) => Ok(Some(Box::new(stream))),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "a TLS handshake failed");

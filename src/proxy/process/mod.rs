@@ -1,5 +1,6 @@
 //! The process around the data plane: listeners, threads, signals, drain.
 pub mod accounts;
+mod admin_door;
 mod bind;
 mod connection;
 mod crew;

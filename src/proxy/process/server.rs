@@ -2,20 +2,16 @@
 //!
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
 //! that a test that binds port 0 learns the port.
-use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::ServerApp as _;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{Fds, ListenFds};
-use pingora::services::Service as _;
 use pingora_proxy::http_proxy;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::admin_door;
 use super::bind::{AdminListener, Bound, Heirlooms};
 use super::data_plane::DataPlane;
 pub use super::inherited::Inherited;
@@ -144,6 +140,7 @@ async fn serve(
     traces::begin(&app);
     let (data_stop, data_watch) = watch::channel(false);
     let (admin_stop, admin_watch) = watch::channel(false);
+    let (old_stop, old_watch) = watch::channel(false);
     let mut next = Next::of(&source, &bound);
     let reloads = reload::spawn(app.clone(), source.clone());
     let heir = match inherited {
@@ -153,12 +150,15 @@ async fn serve(
     let Bound { listeners, admin } = bound;
     let data = DataPlane::begin(&app, listeners, data_watch)?;
     let mut socket = admin.as_ref().and_then(AdminListener::socket_file);
-    let control =
-        admin.map(|listener| admin_plane(&app, listener, (reloads.clone(), source), admin_watch));
+    let door = |listener, shutdown| {
+        let plane = admin::plane(app.clone(), reloads.clone(), source.clone(), inside(&app));
+        admin_door::open(plane, listener, app.admin_certificate.clone(), shutdown)
+    };
+    let control = admin.map(|listener| door(listener, admin_watch));
     let mut stop = match until {
         Until::Told(stop) => stop,
         Until::Signalled => {
-            signals::listen(reloads, app.telemetry.clone()).map_err(StartError::Runtime)?
+            signals::listen(reloads.clone(), app.telemetry.clone()).map_err(StartError::Runtime)?
         }
     };
     if let Some(heir) = heir {
@@ -174,8 +174,10 @@ async fn serve(
     let mut end = None;
     if let Some(successor) = successor {
         // The admin plane is the other process's from now on, and so is the file of its socket.
-        socket = None;
         let _ = admin_stop.send(true);
+        let own = AdminListener::of_an_old_process(&app.gateway().config);
+        socket = own.as_ref().and_then(AdminListener::socket_file);
+        drop(own.map(|listener| door(listener, old_watch)));
         let (over, told) = oneshot::channel();
         end = Some((over, tokio::spawn(successor.follow(app.clone(), told))));
         app.closing().set();
@@ -233,8 +235,18 @@ async fn serve(
             tracing::warn!("some clients have not taken the last bytes of their answers");
         }
     }
+    if last == Stop::Drain && app.predecessor().is_one() {
+        // A service manager ends whatever is left when this process has ended.
+        tracing::info!("waiting for the process before this one to end what it began");
+        let limit = app.gateway().config.server.drain_timeout;
+        tokio::select! {
+            () = app.predecessor().gone() => {}
+            () = tokio::time::sleep(limit) => {}
+            _ = asked(&mut stop) => {}
+        }
+    }
     data.end().await;
-    let _ = admin_stop.send(true);
+    let _ = (admin_stop.send(true), old_stop.send(true));
     if let Some(control) = control {
         control.abort();
     }
@@ -311,33 +323,6 @@ impl Next {
             }
         }
     }
-}
-
-fn admin_plane(
-    app: &Arc<App>,
-    listener: AdminListener,
-    (reloads, source): (reload::Handle, Source),
-    shutdown: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<()> {
-    let mut service = admin::service(app.clone(), reloads, source, inside(app));
-    let mut fds = Fds::new();
-    match listener {
-        AdminListener::Tcp(socket, addr) => {
-            let name = socket.local_addr().unwrap_or(addr).to_string();
-            service.add_tcp(&name);
-            fds.add(name, socket.into_raw_fd());
-        }
-        AdminListener::Unix(socket, path) => {
-            let name = path.to_string_lossy();
-            let private = Permissions::from_mode(0o660);
-            service.add_uds(&name, Some(private));
-            fds.add(name.into_owned(), socket.into_raw_fd());
-        }
-    }
-    let fds: ListenFds = Arc::new(parking_lot::Mutex::new(fds));
-    tokio::spawn(async move {
-        service.start_service(Some(fds), shutdown, 1).await;
-    })
 }
 
 /// A proxy of its own for each request: it knows whose key it acts for, and no header could say so on a socket.

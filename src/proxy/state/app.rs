@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) connections: Arc<Connections>,
     /// Of the TLS listeners, in their order.
     pub(crate) certificates: Vec<Arc<Certificate>>,
+    /// Of the admin plane, if it speaks TLS.
+    pub(crate) admin_certificate: Option<Arc<Certificate>>,
     pub(crate) telemetry: Arc<Telemetry>,
     /// Where it is remembered what clients used.
     pub(crate) ledger: Option<Arc<Ledger>>,
@@ -116,8 +118,13 @@ impl App {
                 })?);
             }
         }
+        let admin = config.admin.as_ref().and_then(|admin| admin.tls_at());
+        let admin_certificate = admin.map(|(addr, files)| {
+            Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
+        });
         Ok(Arc::new(Self {
             certificates,
+            admin_certificate: admin_certificate.transpose()?,
             ledger: ledger.transpose()?,
             log_level: LogLevel::new(&config.log.level, set_level),
             current: ArcSwap::from_pointee(Snapshot {
@@ -256,12 +263,13 @@ impl App {
                 Certificate::load(listener.addr, files)?;
             }
         }
-        let renewed: Result<Vec<_>, _> = self
-            .certificates
-            .iter()
-            .map(|certificate| certificate.read_again())
-            .collect();
-        for (certificate, renewed) in self.certificates.iter().zip(renewed?) {
+        if let Some((addr, files)) = config.admin.as_ref().and_then(|admin| admin.tls_at()) {
+            Certificate::load(addr, files)?;
+        }
+        let all = || self.certificates.iter().chain(&self.admin_certificate);
+        let renewed: Result<Vec<_>, _> =
+            all().map(|certificate| certificate.read_again()).collect();
+        for (certificate, renewed) in all().zip(renewed?) {
             certificate.renew(renewed);
         }
         Ok(())
@@ -269,7 +277,7 @@ impl App {
 
     /// Listeners and when their certificates expire.
     pub(crate) fn certificate_expiries(&self) -> Vec<(String, i64)> {
-        let certificates = self.certificates.iter();
+        let certificates = self.certificates.iter().chain(&self.admin_certificate);
         certificates.filter_map(|one| one.expiry()).collect()
     }
 

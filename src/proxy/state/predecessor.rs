@@ -20,6 +20,19 @@ impl Predecessor {
         *self.0.lock() = None;
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_one(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    /// Waits until there is none any more.
+    pub(crate) async fn gone(&self) {
+        let asked = self.0.lock().clone();
+        if let Some(asked) = asked {
+            asked.closed().await;
+        }
+    }
+
     /// Its metrics; `None` when there is none any more.
     pub(crate) async fn metrics(&self) -> Option<String> {
         let ask = self.0.lock().clone()?;

@@ -226,6 +226,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     if admin(old) != admin(new) {
         changed.push("admin.addr");
     }
+    let tls = |config: &Config| config.admin.as_ref().and_then(|admin| admin.tls.clone());
+    if tls(old) != tls(new) {
+        changed.push("admin.tls");
+    }
     if old.server.threads != new.server.threads {
         changed.push("server.threads");
     }

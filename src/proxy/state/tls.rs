@@ -2,15 +2,19 @@
 //!
 //! Every reload reads them again, also when the configuration itself has not changed; with one that cannot be used it is
 //! refused as a whole.
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pingora::listeners::tls::Acceptor;
+use pingora::protocols::IO;
+use pingora::protocols::tls::TlsStream;
 use pingora::tls::sign::CertifiedKey;
 use pingora::tls::{
-    CryptoProvider, ResolvesServerCert, ServerConfig, install_default_crypto_provider,
-    load_certs_and_key_files, version,
+    CryptoProvider, ResolvesServerCert, RootCertStore, ServerConfig, WebPkiClientVerifier,
+    install_default_crypto_provider, load_ca_file_into_store, load_certs_and_key_files, version,
 };
 
 use crate::config::{TlsFiles, TlsVersion};
@@ -21,36 +25,43 @@ pub(crate) struct Certificate {
     /// Of the listener.
     addr: SocketAddr,
     files: TlsFiles,
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwap<Loaded>,
+}
+
+/// What was read, ready for handshakes.
+struct Loaded {
+    key: Arc<CertifiedKey>,
+    acceptor: Acceptor,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").finish_non_exhaustive()
+    }
 }
 
 impl Certificate {
-    /// Reads chain and key, and checks that they belong together.
+    /// Reads chain and key, checks that they belong together, and reads the authorities of clients if there are any.
     pub(crate) fn load(addr: SocketAddr, files: &TlsFiles) -> Result<Arc<Self>, String> {
         Ok(Arc::new(Self {
             addr,
-            current: ArcSwap::new(read(files)?),
+            current: ArcSwap::from_pointee(read(files)?),
             files: files.clone(),
         }))
     }
 
-    /// Handshakes with this certificate, also after it is renewed.
-    pub(crate) fn acceptor(self: &Arc<Self>) -> Acceptor {
-        install_default_crypto_provider();
-        let versions: &[_] = match self.files.min_version {
-            TlsVersion::V12 => &[&version::TLS12, &version::TLS13],
-            TlsVersion::V13 => &[&version::TLS13],
-        };
-        let mut config = ServerConfig::builder_with_protocol_versions(versions)
-            .with_no_client_auth()
-            .with_cert_resolver(self.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Acceptor::from_server_config(Arc::new(config))
+    /// A handshake with the certificate as it is now.
+    pub(crate) async fn handshake<S: IO + 'static>(
+        &self,
+        stream: S,
+    ) -> pingora::Result<TlsStream<S>> {
+        let loaded = self.current.load_full();
+        loaded.acceptor.tls_handshake(stream).await
     }
 
     /// Reads them again, without using them yet.
     pub(crate) fn read_again(&self) -> Result<Renewed, String> {
-        read(&self.files).map(Renewed)
+        read(&self.files).map(Arc::new).map(Renewed)
     }
 
     /// Handshakes with this from now on.
@@ -60,23 +71,63 @@ impl Certificate {
 
     /// Where it is shown, and when it expires in seconds of Unix time; `None` when that cannot be read.
     pub(crate) fn expiry(&self) -> Option<(String, i64)> {
-        let key = self.current.load();
-        let (_, leaf) = x509_parser::parse_x509_certificate(key.cert.first()?).ok()?;
+        let loaded = self.current.load();
+        let (_, leaf) = x509_parser::parse_x509_certificate(loaded.key.cert.first()?).ok()?;
         Some((self.addr.to_string(), leaf.validity().not_after.timestamp()))
     }
 }
 
 /// What was read again.
 #[derive(Debug)]
-pub(crate) struct Renewed(Arc<CertifiedKey>);
+pub(crate) struct Renewed(Arc<Loaded>);
 
-impl ResolvesServerCert for Certificate {
+/// Shows one certificate, whatever name is asked for.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Always {
     fn resolve(&self, _hello: pingora::tls::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        Some(self.0.clone())
     }
 }
 
-fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, String> {
+fn read(files: &TlsFiles) -> Result<Loaded, String> {
+    let key = pair(files)?;
+    let versions: &[_] = match files.min_version {
+        TlsVersion::V12 => &[&version::TLS12, &version::TLS13],
+        TlsVersion::V13 => &[&version::TLS13],
+    };
+    let builder = ServerConfig::builder_with_protocol_versions(versions);
+    let builder = match &files.client_ca {
+        // Who has none may have a key; what it takes is decided when it is known who asks for what.
+        Some(path) => builder.with_client_cert_verifier(
+            WebPkiClientVerifier::builder(Arc::new(authorities(path)?))
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| format!("{}: {error}", path.display()))?,
+        ),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(Always(key.clone())));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Loaded {
+        key,
+        acceptor: Acceptor::from_server_config(Arc::new(config)),
+    })
+}
+
+/// Whose client certificates are accepted.
+fn authorities(path: &Path) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    load_ca_file_into_store(path, &mut store)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    if store.is_empty() {
+        return Err(format!("{} holds no certificate", path.display()));
+    }
+    Ok(store)
+}
+
+fn pair(files: &TlsFiles) -> Result<Arc<CertifiedKey>, String> {
     let (cert, key) = (files.cert.to_string_lossy(), files.key.to_string_lossy());
     let pair = load_certs_and_key_files(&cert, &key).map_err(|error| error.to_string())?;
     let (chain, key) = pair.ok_or_else(|| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora::{Error, ErrorType};
 
 use super::dial::NO_ADDRESS;
@@ -83,6 +84,22 @@ impl Connections {
         match tokio::time::timeout(timeout, self.here().get_http_session(target)).await {
             Ok(Ok((session, true))) => Ok((session, true)),
             Ok(Ok((session, false))) => Ok((gathered(session), false)),
+            Ok(Err(error)) => Err(ConnectFault::of(&error)),
+            Err(_) => Err(ConnectFault::Timeout),
+        }
+    }
+
+    /// A connection for one socket, which is never pooled, within `timeout`.
+    pub(super) async fn alone(
+        &self,
+        target: &Target,
+        timeout: Duration,
+    ) -> Result<Http1Session, ConnectFault> {
+        let target = target.for_a_socket();
+        match tokio::time::timeout(timeout, self.0.get_http_session(&target)).await {
+            Ok(Ok((HttpSession::H1(session), _))) => Ok(session),
+            // It was not asked to speak anything else.
+            Ok(Ok(_)) => Err(ConnectFault::Unreachable),
             Ok(Err(error)) => Err(ConnectFault::of(&error)),
             Err(_) => Err(ConnectFault::Timeout),
         }

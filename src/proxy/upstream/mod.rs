@@ -12,6 +12,7 @@ pub(super) mod http;
 pub(super) mod identity;
 pub(super) mod probe;
 pub(super) mod prometheus;
+pub(super) mod socket;
 pub(super) mod tokens;
 pub(super) mod way;
 pub(super) mod webhook;

@@ -26,6 +26,8 @@ pub(crate) struct Way {
     shared: PeerOptions,
     /// As `shared`, for a connection that nobody else is to find while it is in use.
     alone: PeerOptions,
+    /// As `shared`, for a connection that switches protocols, which HTTP/1 only can.
+    socket: PeerOptions,
     dialer: Arc<Dialer>,
     since: Instant,
     /// Milliseconds from `since` to the last answer that proved the endpoint to work; 0 before the first.
@@ -36,8 +38,17 @@ pub(crate) struct Way {
 #[derive(Clone)]
 pub(crate) struct Target {
     way: Arc<Way>,
-    /// Not by a pooled connection.
-    alone: bool,
+    share: Share,
+}
+
+/// Who may use the connection of a target.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Share {
+    Everybody,
+    /// Nobody else, until it is free.
+    Alone,
+    /// Nobody else ever: it will switch protocols.
+    Socket,
 }
 
 impl Way {
@@ -86,6 +97,8 @@ impl Way {
         shared.custom_l4 = Some(dialer.clone());
         let mut alone = shared.clone();
         alone.max_h2_streams = 1;
+        let mut socket = shared.clone();
+        socket.alpn = ALPN::H1;
         Self {
             endpoint: index,
             // One through a proxy, through another or with another login there is another connection: nobody rides on
@@ -95,6 +108,7 @@ impl Way {
             host: endpoint.host.clone(),
             shared,
             alone,
+            socket,
             dialer,
             since: Instant::now(),
             proved: AtomicU64::new(0),
@@ -116,19 +130,30 @@ impl Way {
 
 impl Target {
     pub(super) fn new(way: Arc<Way>) -> Self {
-        Self { way, alone: false }
+        Self {
+            way,
+            share: Share::Everybody,
+        }
     }
 
     /// The same way by a connection of its own, which is shared only afterwards.
     pub(crate) fn alone(&self) -> Self {
         Self {
             way: self.way.clone(),
-            alone: true,
+            share: Share::Alone,
+        }
+    }
+
+    /// The same way for a connection that is to switch protocols.
+    pub(super) fn for_a_socket(&self) -> Self {
+        Self {
+            way: self.way.clone(),
+            share: Share::Socket,
         }
     }
 
     pub(crate) fn is_alone(&self) -> bool {
-        self.alone
+        self.share == Share::Alone
     }
 
     /// The same way for everybody.
@@ -159,15 +184,15 @@ impl Peer for Target {
     }
 
     fn reuse_hash(&self) -> u64 {
-        // Nothing is ever pooled under the other key: see `Connections::release` and `Way::alone`.
-        self.way.key.wrapping_add(self.alone.into())
+        // Nothing is ever pooled under the other keys: see `Connections::release` and `Way::alone`.
+        self.way.key.wrapping_add(self.share as u64)
     }
 
     fn get_peer_options(&self) -> Option<&PeerOptions> {
-        Some(if self.alone {
-            &self.way.alone
-        } else {
-            &self.way.shared
+        Some(match self.share {
+            Share::Everybody => &self.way.shared,
+            Share::Alone => &self.way.alone,
+            Share::Socket => &self.way.socket,
         })
     }
 

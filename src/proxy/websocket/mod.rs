@@ -3,10 +3,10 @@
 //! A socket is a client of this same process: every `response.create` is sent as a `POST /v1/responses` over a connection
 //! in memory, with the headers of the upgrade. So it is authenticated, limited, routed, failed over and logged as any
 //! other request is, and there is one relay. What is left for this room is framing, whose turn it is, and memory.
-mod frames;
-mod local;
+//! Where the account has sockets, too, `upstream::socket` carries the turn on one; this room keeps them for the client.
 mod turn;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,9 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use self::frames::{Frames, Said};
 use self::turn::{Caller, Ended, Remembered, Task, Told};
 use super::client::buffered::Held;
+use super::client::certified::{self, Names};
 use super::request::Exchange;
 use super::state::app::App;
 use crate::exchange::admit;
@@ -29,7 +29,10 @@ use crate::exchange::refusal::Refusal;
 use crate::exchange::socket::chain::Chain;
 use crate::exchange::socket::lanes::Lanes;
 use crate::exchange::socket::message::{self, Create, Message};
-use crate::exchange::socket::said::{self, Fault};
+use crate::exchange::socket::said::{self, Fault, Lane};
+use crate::exchange::socket::upstream::Continuing;
+use crate::proxy::upstream::socket::frames::{self, Frames, Said};
+use crate::proxy::upstream::socket::links::{Between, Links, Turn};
 
 pub(super) use self::turn::Serve;
 
@@ -64,6 +67,7 @@ pub(super) async fn serve(
     let digest = session
         .digest()
         .and_then(|digest| digest.socket_digest.clone());
+    let certificate = certified::names(session.digest());
     let caller = Caller::new(session.req_header(), digest, serve.clone(), most);
     // What it carries is counted and logged, one by one; the socket itself is no request.
     exchange.leave_unsettled();
@@ -72,6 +76,7 @@ pub(super) async fn serve(
         return Ok(());
     }
     let (tell, told) = mpsc::channel(EVENTS_ON_THE_WAY);
+    let (between, heard) = mpsc::channel(EVENTS_ON_THE_WAY);
     let socket = Socket {
         app: app.clone(),
         caller: Arc::new(caller),
@@ -81,10 +86,14 @@ pub(super) async fn serve(
         held: None,
         turns: JoinSet::new(),
         tell,
+        links: Links::new(between),
+        certificate,
+        latest: HashMap::new(),
+        successors: Vec::new(),
         unread: 0,
         ending: None,
     };
-    socket.run(client, told, max_age).await;
+    socket.run(client, (told, heard), max_age).await;
     Ok(())
 }
 
@@ -111,10 +120,27 @@ struct Socket {
     /// Dropped with the socket, and with them their requests.
     turns: JoinSet<()>,
     tell: mpsc::Sender<Told>,
+    /// Its sockets to upstreams.
+    links: Arc<Links>,
+    /// The names of the client's certificate.
+    certificate: Names,
+    /// What ran last on each lane, as far as it runs or was steered.
+    latest: HashMap<Lane, Latest>,
+    /// Lanes on which an upstream has begun by itself.
+    successors: Vec<Lane>,
     /// Bytes since the last whole message.
     unread: usize,
     /// Why nothing begins any more: it ends as soon as nothing runs.
     ending: Option<Ending>,
+}
+
+/// What ran last on a lane.
+struct Latest {
+    create: Box<Create>,
+    /// Items of steering that was passed on.
+    steered: Vec<Bytes>,
+    /// The response that came of it.
+    ended: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -130,7 +156,7 @@ impl Socket {
     async fn run(
         mut self,
         client: &mut ServerSession,
-        mut told: mpsc::Receiver<Told>,
+        (mut told, mut heard): (mpsc::Receiver<Told>, mpsc::Receiver<Between>),
         max_age: Duration,
     ) {
         let app = self.app.clone();
@@ -150,6 +176,13 @@ impl Socket {
                     for _ in 1..EVENTS_ON_THE_WAY {
                         let Ok(more) = told.try_recv() else { break };
                         self.tell_client(more);
+                    }
+                    Ok(())
+                }
+                Some(between) = heard.recv() => {
+                    match between {
+                        Between::Event(event) => self.frames.say(event),
+                        Between::Successor(lane) => self.successors.push(lane),
                     }
                     Ok(())
                 }
@@ -207,8 +240,15 @@ impl Socket {
         let offered = message::read(text).and_then(|message| match message {
             Message::Create(create) => self.lanes.offer(create),
             Message::Steer(steer) => {
-                let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
-                self.frames.say(event);
+                let latest = self.latest.get_mut(&steer.lane);
+                let latest = latest.filter(|latest| latest.steered.len() < MOST_STEERED);
+                match latest.filter(|_| self.links.steer(&steer.lane, steer.message())) {
+                    Some(latest) => latest.steered.push(steer.items()),
+                    None => {
+                        let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
+                        self.frames.say(event);
+                    }
+                }
                 Ok(())
             }
         });
@@ -222,6 +262,14 @@ impl Socket {
             Told::Event(event) => self.frames.say(event),
             Told::End(Ended { lane, remembered }) => {
                 self.lanes.ended(&lane);
+                let id = remembered.as_ref().map(|remembered| remembered.id.clone());
+                if let Some(latest) = self.latest.get_mut(&lane)
+                    && !latest.steered.is_empty()
+                {
+                    latest.ended = id;
+                } else {
+                    self.latest.remove(&lane);
+                }
                 if let Some(remembered) = remembered {
                     self.remember(remembered);
                 }
@@ -249,13 +297,31 @@ impl Socket {
             }
             return Err(Over);
         }
+        for lane in std::mem::take(&mut self.successors) {
+            if self.lanes.claim(&lane) {
+                self.succeed(&lane);
+            } else {
+                self.successors.push(lane);
+            }
+        }
         while let Some(create) = self.lanes.next() {
-            self.begin(&create);
+            self.begin(create, false);
         }
         Ok(())
     }
 
-    fn begin(&mut self, create: &Create) {
+    /// Follows what an upstream has made of steering: an ordinary turn, of which the answer has begun.
+    fn succeed(&mut self, lane: &Lane) {
+        let latest = self.latest.remove(lane);
+        match latest.and_then(|latest| Some((latest.ended?, latest.create, latest.steered))) {
+            Some((ended, create, steered)) => {
+                self.begin(Box::new(create.successor(ended, &steered)), true)
+            }
+            None => self.lanes.ended(lane),
+        }
+    }
+
+    fn begin(&mut self, create: Box<Create>, is_successor: bool) {
         let lane = create.lane().clone();
         let history = match create.previous() {
             None => None,
@@ -272,16 +338,39 @@ impl Socket {
             },
         };
         if !create.generates() {
-            self.warm(create);
+            self.warm(&create);
             self.lanes.ended(&lane);
             return;
         }
-        let task = Task {
-            body: create.body(history),
-            previous: create.previous().map(str::to_owned),
-            input: create.items(),
-            lane,
+        let (body, whole) = create.body(history);
+        let (previous, input) = (create.previous().map(str::to_owned), create.items());
+        let turn = Turn {
+            lane: lane.clone(),
+            links: self.links.clone(),
+            continuing: previous
+                .clone()
+                .zip(whole)
+                .map(|(previous, whole)| Continuing {
+                    previous,
+                    whole,
+                    new: input.clone(),
+                }),
+            certificate: self.certificate.clone(),
+            is_successor,
         };
+        let task = Task {
+            lane: lane.clone(),
+            body,
+            previous,
+            input,
+            turn: Arc::new(turn),
+        };
+        let latest = Latest {
+            create,
+            steered: Vec::new(),
+            ended: None,
+        };
+        self.latest.insert(lane, latest);
         self.turns
             .spawn(self.caller.clone().run(task, self.tell.clone()));
     }
@@ -289,10 +378,11 @@ impl Socket {
     /// Nothing is generated: what was sent is remembered under an id of Weir's own.
     fn warm(&mut self, create: &Create) {
         let headers = self.caller.headers();
-        let known = admit::authenticate(
+        let known = admit::recognise(
             &self.app.gateway(),
             headers,
             self.caller.query(),
+            &self.certificate,
             SystemTime::now(),
         );
         if let Err(refusal) = known {
@@ -333,7 +423,12 @@ impl Socket {
     fn hold(&mut self) -> bool {
         self.held = None;
         let mut held = self.app.hold();
-        let has_room = held.grow(self.chain.bytes() + self.lanes.bytes() + self.unread);
+        let running: usize = self
+            .latest
+            .values()
+            .map(|latest| latest.create.weight())
+            .sum();
+        let has_room = held.grow(self.chain.bytes() + self.lanes.bytes() + running + self.unread);
         self.held = Some(held);
         has_room
     }
@@ -344,6 +439,9 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Events of all turns that the client has not taken yet.
 const EVENTS_ON_THE_WAY: usize = 64;
+
+/// Messages of steering that one response takes.
+const MOST_STEERED: usize = 16;
 
 /// Messages up to this size are not counted while they arrive.
 const SMALL: usize = 64 << 10;

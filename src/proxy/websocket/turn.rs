@@ -11,10 +11,11 @@ use pingora::protocols::http::v1::client::HttpSession;
 use pingora::protocols::{SocketDigest, Stream};
 use tokio::sync::mpsc;
 
-use super::local::Local;
 use crate::exchange::socket::answer::Answer;
 use crate::exchange::socket::said::{self, Lane};
 use crate::protocol::sse::Frames;
+use crate::proxy::upstream::socket::links::Turn;
+use crate::proxy::upstream::socket::local::Local;
 
 /// Serves a connection of the data plane to its end.
 pub(crate) type Serve =
@@ -55,10 +56,12 @@ pub(super) struct Remembered {
 /// What a turn is to do.
 pub(super) struct Task {
     pub lane: Lane,
-    pub body: Vec<u8>,
+    pub body: Bytes,
     pub previous: Option<String>,
     /// New items.
     pub input: Bytes,
+    /// What of it the upstream's side may know.
+    pub turn: Arc<Turn>,
 }
 
 impl Caller {
@@ -128,7 +131,7 @@ impl Caller {
 
     /// `None` when there is nobody to tell any more.
     async fn ask(&self, task: &Task, answer: &mut Answer, tell: &mpsc::Sender<Told>) -> Option<()> {
-        let (server, client) = Local::pair(self.client.clone());
+        let (server, client) = Local::pair(self.client.clone(), Some(Arc::clone(&task.turn)));
         // It ends when the other end is closed, which is when this is over, or dropped with the socket.
         tokio::spawn((self.serve)(Box::new(server)));
         let mut http = HttpSession::new(Box::new(client));

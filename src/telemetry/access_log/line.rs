@@ -77,6 +77,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.text(name!("user_agent"), outcome.user_agent.as_deref());
     object.hex(name!("session"), outcome.session);
     object.number(name!("tokens_per_s"), tokens_per_second(outcome));
+    object.number(name!("messages"), outcome.messages);
     object.end();
 }
 
@@ -346,7 +347,7 @@ mod tests {
             r#""tokens":{"input":10,"output":20,"cache_read":30,"cache_write_5m":40,"cache_write_1h":50,"reasoning":5},"#,
             r#""usage_source":"reported","cost_usd":0.25,"ttft_ms":2100,"duration_ms":12500,"overhead_us":80,"#,
             r#""dropped":[],"violations":[],"bytes_in":1000,"bytes_out":2000,"via":null,"#,
-            r#""user_agent":"claude-cli/2.1","session":"0123456789abcdef","tokens_per_s":1}"#,
+            r#""user_agent":"claude-cli/2.1","session":"0123456789abcdef","tokens_per_s":1,"messages":7}"#,
             "\n",
         );
         assert_eq!(text(&answered()), expected);

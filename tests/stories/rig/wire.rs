@@ -4,6 +4,8 @@ use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use base64::Engine as _;
+
 /// The answering side of one connection. Writing to a peer that has left is no error: scripts go on to their end.
 pub struct Wire {
     stream: TcpStream,
@@ -26,6 +28,21 @@ impl Wire {
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
         let _ = self.stream.flush();
+    }
+
+    /// Switches to a WebSocket, as the request with these headers asked for.
+    pub fn socket(&mut self, headers: &super::Headers) -> tungstenite::WebSocket<TcpStream> {
+        self.over = true;
+        let key = headers.get("sec-websocket-key").expect("an upgrade");
+        let joined = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        let sha1 = &ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
+        let accept = base64::engine::general_purpose::STANDARD
+            .encode(ring::digest::digest(sha1, joined.as_bytes()));
+        self.raw(format!(
+            "HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        ));
+        let stream = self.stream.try_clone().expect("a living socket");
+        tungstenite::WebSocket::from_raw_socket(stream, tungstenite::protocol::Role::Server, None)
     }
 
     /// A whole answer with a length.

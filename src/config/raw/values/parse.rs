@@ -11,24 +11,7 @@ use crate::config::{AccessLog, AdminAddr, Glob};
 pub(super) type Parsed<T> = Result<T, Option<String>>;
 
 pub(super) fn name(text: &str) -> Parsed<String> {
-    let fine = |byte: u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b':' | b'+')
-    };
-    let rule =
-        "a name has 1 to 64 letters, digits or `. _ - @ : +`, and begins with a letter or digit";
-    if text.is_empty()
-        || text.len() > 64
-        || !text.bytes().all(fine)
-        || !text.starts_with(|first: char| first.is_ascii_alphanumeric())
-    {
-        return Err(Some(rule.to_owned()));
-    }
-    if text == "other" {
-        return Err(Some(
-            "`other` is what metrics call everything that is not configured".to_owned(),
-        ));
-    }
-    Ok(text.to_owned())
+    crate::config::name::read(text).map_err(Some)
 }
 
 pub(super) fn duration(text: &str) -> Parsed<Duration> {
@@ -428,8 +411,9 @@ mod tests {
             &[
                 ("claude-a", "claude-a".to_owned()),
                 ("alice@example.com", "alice@example.com".to_owned()),
+                ("Ame\u{301}lie", "Amélie".to_owned()),
             ],
-            &["", "a b", "-a", "a/b", "é", "other", &"a".repeat(65)],
+            &["", "a b", "-a", "a/b", "é!", "other", &"a".repeat(65)],
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::secrets::{self, masked};
 use super::text::{Fragment, Item, List};
 use super::{Asked, Place, Verb, disk, refused, unwritable};
-use crate::config::{self, Config};
+use crate::config::{self, Config, name};
 use crate::keys;
 use crate::proxy::admin::answer::Answer;
 use crate::proxy::admin::times::timestamp;
@@ -206,10 +206,12 @@ fn has_secret(body: &[u8]) -> bool {
 fn named(asked: &Asked<'_>, given: &mut Map<String, Value>) -> Result<(), Answer> {
     let name = given.shift_remove("name");
     let name = match (asked.verb, name) {
-        (Verb::Create, Some(Value::String(name))) if !name.is_empty() => name,
+        (Verb::Create, Some(Value::String(name))) if !name.is_empty() => {
+            name::normal(&name).into_owned()
+        }
         (Verb::Create, _) => return Err(Answer::fault(400, "expected a `name`")),
         (_, None) => asked.name.clone(),
-        (_, Some(Value::String(name))) if name == asked.name => name,
+        (_, Some(Value::String(name))) if name::normal(&name) == asked.name => asked.name.clone(),
         _ => {
             return Err(Answer::fault(
                 400,

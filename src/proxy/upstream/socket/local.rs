@@ -1,9 +1,11 @@
-//! A connection of this process with itself, in memory: how a message of a socket becomes an ordinary request.
+//! A connection of this process with itself, in memory: how a message of a client's socket becomes an ordinary request, and
+//! the events of an upstream's socket an ordinary answer.
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -11,18 +13,37 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
+use super::links::Turn;
+
 /// The server's end. To whom it asks it is a connection of the client whose socket it serves.
 #[derive(Debug)]
-pub(super) struct Local {
+pub(crate) struct Local {
     stream: DuplexStream,
     client: Option<Arc<SocketDigest>>,
+    /// Pingora's place for what whoever connects wants to be known.
+    known: Option<Arc<ProxyDigest>>,
 }
 
 impl Local {
-    /// The server's end, and the other one.
-    pub(super) fn pair(client: Option<Arc<SocketDigest>>) -> (Self, DuplexStream) {
+    /// The server's end, and the other one. The server's side finds `turn` by [`Turn::of`].
+    pub(crate) fn pair(
+        client: Option<Arc<SocketDigest>>,
+        turn: Option<Arc<Turn>>,
+    ) -> (Self, DuplexStream) {
         let (stream, other) = tokio::io::duplex(ROOM);
-        (Self { stream, client }, other)
+        let known = turn.and_then(|turn| {
+            let head = ResponseHeader::build(200, None).ok()?;
+            Some(Arc::new(ProxyDigest::new(
+                Box::new(head),
+                Some(Box::new(turn)),
+            )))
+        });
+        let server = Self {
+            stream,
+            client,
+            known,
+        };
+        (server, other)
     }
 }
 
@@ -78,7 +99,7 @@ impl GetTimingDigest for Local {
 
 impl GetProxyDigest for Local {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
+        self.known.clone()
     }
 }
 

@@ -9,8 +9,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-/// The server's end.
-pub(super) struct Frames {
+/// One end.
+pub(crate) struct Frames {
     context: WebSocketContext,
     wire: Wire,
 }
@@ -22,35 +22,44 @@ struct Wire {
     to_go: Vec<u8>,
 }
 
-/// What the client said.
+/// What the other end said.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Text(String),
     /// It ended the socket, or broke the rules: what is still to go is the last of it.
     End,
 }
 
 impl Frames {
-    /// Messages may have at most so many bytes.
-    pub(super) fn new(most: usize) -> Self {
+    /// The server's end. Messages may have at most so many bytes.
+    pub(crate) fn new(most: usize) -> Self {
+        Self::of(Role::Server, most)
+    }
+
+    /// The client's end.
+    pub(crate) fn client(most: usize) -> Self {
+        Self::of(Role::Client, most)
+    }
+
+    fn of(role: Role, most: usize) -> Self {
         let config = WebSocketConfig::default()
             .max_message_size(Some(most))
             .max_frame_size(Some(most))
             .read_buffer_size(READ_AT_ONCE)
             .write_buffer_size(0);
         Self {
-            context: WebSocketContext::new(Role::Server, Some(config)),
+            context: WebSocketContext::new(role, Some(config)),
             wire: Wire::default(),
         }
     }
 
-    /// Takes bytes of the client.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes bytes of the other end.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.wire.came.extend_from_slice(bytes);
     }
 
     /// The next message that is whole. Pings are answered on the way.
-    pub(super) fn next(&mut self) -> Option<Said> {
+    pub(crate) fn next(&mut self) -> Option<Said> {
         loop {
             match self.context.read(&mut self.wire) {
                 Ok(Message::Text(text)) => return Some(Said::Text(text.as_str().to_owned())),
@@ -81,20 +90,20 @@ impl Frames {
     }
 
     /// Says something.
-    pub(super) fn say(&mut self, text: String) {
+    pub(crate) fn say(&mut self, text: String) {
         // It is written to memory, and what ends a socket is said last.
         let _ = self.context.write(&mut self.wire, Message::text(text));
     }
 
-    /// Asks whether the client is there.
-    pub(super) fn ping(&mut self) {
+    /// Asks whether the other end is there.
+    pub(crate) fn ping(&mut self) {
         let _ = self
             .context
             .write(&mut self.wire, Message::Ping(Bytes::new()));
     }
 
     /// Ends the socket.
-    pub(super) fn close(&mut self, code: CloseCode, reason: &str) {
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
         let reason = reason.into();
         let _ = self
             .context
@@ -102,8 +111,8 @@ impl Frames {
         self.flush();
     }
 
-    /// What is to go to the client now.
-    pub(super) fn take(&mut self) -> Bytes {
+    /// What is to go to the other end now.
+    pub(crate) fn take(&mut self) -> Bytes {
         self.flush();
         Bytes::from(std::mem::take(&mut self.wire.to_go))
     }
@@ -141,7 +150,7 @@ impl Write for Wire {
 }
 
 /// `Sec-WebSocket-Accept` for the client's `Sec-WebSocket-Key`; `None` when that is none.
-pub(super) fn accept(key: &str) -> Option<String> {
+pub(crate) fn accept(key: &str) -> Option<String> {
     let key = key.trim();
     STANDARD
         .decode(key)
@@ -203,6 +212,22 @@ mod tests {
             assert_eq!(said[0], Said::Text("one two".to_owned()));
             assert_eq!(&frames.take()[..], b"\x8a\x04ping");
         }
+    }
+
+    #[test]
+    fn both_ends_understand_each_other() {
+        let (mut server, mut client) = (Frames::new(1 << 20), Frames::client(1 << 20));
+        client.say("ä".repeat(40_000));
+        let sent = client.take();
+        assert_eq!(sent[1] & 0x80, 0x80, "a client masks");
+        server.push(&sent);
+        assert_eq!(server.next(), Some(Said::Text("ä".repeat(40_000))));
+        server.say("back".to_owned());
+        client.push(&server.take());
+        assert_eq!(client.next(), Some(Said::Text("back".to_owned())));
+        server.close(CloseCode::Normal, "");
+        client.push(&server.take());
+        assert_eq!(client.next(), Some(Said::End));
     }
 
     #[test]

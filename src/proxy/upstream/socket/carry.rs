@@ -1,0 +1,248 @@
+//! One turn: a request of the relay is said on a socket, and the socket's events are the relay's answer.
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::ResponseHeader;
+use pingora::protocols::Stream;
+use pingora::protocols::http::v1::server::HttpSession as Asker;
+use tokio::sync::mpsc::Receiver;
+
+use super::link::Link;
+use super::links::{Between, Turn};
+use super::open::{Answer, Opened, Opening};
+use crate::exchange::socket::said;
+use crate::exchange::socket::upstream::{Asking, Heard, Refused, as_sse, heard};
+
+/// What a turn begins with.
+pub(super) enum Began {
+    New(Box<Link>),
+    /// A socket that has carried others.
+    Again(Box<Link>),
+    /// A socket on which its answer has begun, with the first event.
+    Successor(Box<Link>, String),
+    /// No socket came about, and this is why.
+    Other(Answer),
+}
+
+/// The answer to the request was begun by the socket with this event.
+struct Begun {
+    link: Box<Link>,
+    first: String,
+}
+
+/// Whoever asked is gone, or nothing can be said: the connection in memory ends without an answer.
+struct Silent;
+
+/// Serves one request of the relay.
+pub(super) async fn carry(stream: Stream, turn: Arc<Turn>, opening: Opening, began: Began) {
+    let mut asker = Asker::new(stream);
+    let Some(asking) = read(&mut asker).await else {
+        return;
+    };
+    let begun = match began {
+        Began::Other(answer) => {
+            let _ = write(&mut asker, answer).await;
+            return;
+        }
+        Began::Successor(link, first) => Ok(Begun { link, first }),
+        Began::New(link) => ask(&mut asker, &asking, &turn, (link, None)).await,
+        Began::Again(link) => ask(&mut asker, &asking, &turn, (link, Some(&opening))).await,
+    };
+    let Ok(Begun { mut link, first }) = begun else {
+        return;
+    };
+    if let Heard::Error(refused) = heard(&first) {
+        link.made(None);
+        turn.links.put(link);
+        let _ = write(&mut asker, Answer::from(refused)).await;
+        return;
+    }
+    let mut steering = turn.links.listen(&turn.lane);
+    let relayed = relay(&mut asker, &mut link, first, &mut steering).await;
+    turn.links.deaf(&turn.lane);
+    steering.close();
+    while let Some(message) = steering.recv().await {
+        not_steered(&turn, &message).await;
+    }
+    if let Some(owed) = relayed {
+        let _ = asker.finish_body().await;
+        drop(asker);
+        settle(&turn, link, owed).await;
+    }
+}
+
+/// The request, read.
+async fn read(asker: &mut Asker) -> Option<Asking> {
+    asker.read_request().await.ok()??;
+    let mut body = Vec::new();
+    while let Some(chunk) = asker.read_body_bytes().await.ok()? {
+        body.extend_from_slice(&chunk);
+    }
+    Asking::of(&body)
+}
+
+/// Says the request, and waits for the first event. `opening`: the socket has stood idle, and another is opened if it turns out
+/// to be dead.
+async fn ask(
+    asker: &mut Asker,
+    asking: &Asking,
+    turn: &Turn,
+    (mut link, mut opening): (Box<Link>, Option<&Opening>),
+) -> Result<Begun, Silent> {
+    let mut continuing = turn.continuing.as_ref();
+    loop {
+        let known = continuing.filter(|continuing| link.last() == Some(&continuing.previous));
+        let new_only = known.and_then(|continuing| asking.new_only(continuing));
+        let is_short = new_only.is_some();
+        let message = new_only.unwrap_or_else(|| asking.whole());
+        let first = match link.say(message).await {
+            Ok(()) => next(asker, &mut link).await?,
+            Err(_) => None,
+        };
+        let code = first.as_deref().map(heard).and_then(|heard| match heard {
+            Heard::Error(refused) => refused.code,
+            _ => None,
+        });
+        match (code.as_deref(), first) {
+            // It has forgotten what Weir remembers.
+            (Some("previous_response_not_found"), Some(_)) if is_short => continuing = None,
+            // Its time is up, or was up before anything was said: one more, and everything from the start.
+            (Some("websocket_connection_limit_reached"), _) | (None, None) if opening.is_some() => {
+                let opened = match opening.take() {
+                    Some(opening) => opening.open().await,
+                    None => return Err(Silent),
+                };
+                match opened {
+                    Ok(Opened::Link(new)) => link = new,
+                    _ => return Err(Silent),
+                }
+            }
+            (_, Some(first)) => return Ok(Begun { link, first }),
+            (_, None) => return Err(Silent),
+        }
+    }
+}
+
+/// The next event; `None` when the socket is gone.
+async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Silent> {
+    tokio::select! {
+        biased;
+        event = link.event() => Ok(event.ok()),
+        _ = asker.idle() => Err(Silent),
+    }
+}
+
+/// Passes events on up to the last of the response. How many of the client's steering messages are still owed an answer; `None`
+/// when the socket or whoever asked is gone before.
+async fn relay(
+    asker: &mut Asker,
+    link: &mut Link,
+    first: String,
+    steering: &mut Receiver<String>,
+) -> Option<usize> {
+    let mut head = ResponseHeader::build(200, Some(3)).ok()?;
+    head.insert_header(CONTENT_TYPE, "text/event-stream").ok()?;
+    head.insert_header(TRANSFER_ENCODING, "chunked").ok()?;
+    // Nobody else may come by this connection.
+    head.insert_header(CONNECTION, "close").ok()?;
+    asker.write_response_header(Box::new(head)).await.ok()?;
+    let (mut event, mut owed) = (first, 0_usize);
+    loop {
+        asker.write_body(as_sse(&event).as_bytes()).await.ok()?;
+        match heard(&event) {
+            Heard::Ended(response) => {
+                link.made(response);
+                return Some(owed);
+            }
+            Heard::Error(_) => {
+                link.made(None);
+                return Some(0);
+            }
+            Heard::SteerAccepted => owed += 1,
+            Heard::SteerSettled => owed = owed.saturating_sub(1),
+            Heard::Created | Heard::Other => {}
+        }
+        event = loop {
+            tokio::select! {
+                biased;
+                event = link.event() => break event.ok()?,
+                Some(message) = steering.recv() => link.say(message).await.ok()?,
+                _ = asker.idle() => return None,
+            }
+        };
+    }
+}
+
+/// After the turn: what the upstream still says about steering, or the response that it makes of it.
+async fn settle(turn: &Arc<Turn>, mut link: Box<Link>, mut owed: usize) {
+    while owed > 0 {
+        let Ok(Ok(event)) = tokio::time::timeout(SUCCESSOR_WITHIN, link.event()).await else {
+            return;
+        };
+        match heard(&event) {
+            Heard::Created => {
+                let lane = turn.lane.clone();
+                turn.links.put_successor(lane.clone(), link, event);
+                turn.links.tell(Between::Successor(lane)).await;
+                return;
+            }
+            Heard::SteerSettled => owed -= 1,
+            _ => {}
+        }
+        let event = said::routed(&turn.lane, &event);
+        turn.links.tell(Between::Event(event)).await;
+    }
+    turn.links.put(link);
+}
+
+/// Steering that came too late for what it was about.
+async fn not_steered(turn: &Turn, message: &str) {
+    let event = said::too_late(&turn.lane, message);
+    turn.links.tell(Between::Event(event)).await;
+}
+
+/// An answer that is no stream.
+async fn write(asker: &mut Asker, answer: Answer) -> Option<()> {
+    let mut head = ResponseHeader::build(answer.status, Some(answer.headers.len() + 2)).ok()?;
+    for (name, value) in &answer.headers {
+        if !FRAMING.contains(name) {
+            head.append_header(name.clone(), value.clone()).ok()?;
+        }
+    }
+    head.insert_header(CONTENT_LENGTH, answer.body.len()).ok()?;
+    head.insert_header(CONNECTION, "close").ok()?;
+    asker.write_response_header(Box::new(head)).await.ok()?;
+    asker.write_body(&answer.body).await.ok()?;
+    asker.finish_body().await.ok().map(drop)
+}
+
+impl From<Refused> for Answer {
+    fn from(refused: Refused) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &refused.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                headers.append(name, value);
+            }
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self {
+            status: refused.status,
+            headers,
+            body: refused.body.into_bytes(),
+        }
+    }
+}
+
+/// Headers that say how the upstream framed its answer.
+const FRAMING: [HeaderName; 4] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    http::header::UPGRADE,
+];
+
+/// How long after a response what was steered may take to become another.
+const SUCCESSOR_WITHIN: Duration = Duration::from_secs(30);
