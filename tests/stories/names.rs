@@ -59,7 +59,7 @@ fn a_name_is_one_in_the_file_in_headers_and_in_paths() {
         "/admin/accounts/%E8%B4%A6%E6%88%B7-%E4%B8%80/drain",
         "/admin/api/v1/accounts/%E8%B4%A6%E6%88%B7-%E4%B8%80/enable",
     ] {
-        weir.admin("POST", path).send().is(200);
+        weir.tell(path).is(200);
     }
     let projects = weir.get("/v1/projects").send().is(200).json();
     assert!(projects.to_string().contains("研究"), "{projects}");
