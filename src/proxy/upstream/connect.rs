@@ -96,7 +96,7 @@ impl Connections {
         timeout: Duration,
     ) -> Result<Http1Session, ConnectFault> {
         let target = target.for_a_socket();
-        match tokio::time::timeout(timeout, self.0.get_http_session(&target)).await {
+        match tokio::time::timeout(timeout, self.here().get_http_session(&target)).await {
             Ok(Ok((HttpSession::H1(session), _))) => Ok(session),
             // It was not asked to speak anything else.
             Ok(Ok(_)) => Err(ConnectFault::Unreachable),
