@@ -127,10 +127,19 @@ async fn ask(
 
 /// The next event; `None` when the socket is gone.
 async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Silent> {
-    tokio::select! {
-        biased;
-        event = link.event() => Ok(event.ok()),
-        _ = asker.idle() => Err(Silent),
+    loop {
+        if link.flush().await.is_err() {
+            return Ok(None);
+        }
+        tokio::select! {
+            biased;
+            step = link.step() => match step {
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) => {}
+                Err(_) => return Ok(None),
+            },
+            _ = asker.idle() => return Err(Silent),
+        }
     }
 }
 
@@ -165,12 +174,17 @@ async fn relay(
             Heard::Created | Heard::Other => {}
         }
         event = loop {
-            tokio::select! {
+            link.flush().await.ok()?;
+            let message = tokio::select! {
                 biased;
-                event = link.event() => break event.ok()?,
-                Some(message) = steering.recv() => link.say(message).await.ok()?,
+                step = link.step() => match step.ok()? {
+                    Some(event) => break event,
+                    None => continue,
+                },
+                Some(message) = steering.recv() => message,
                 _ = asker.idle() => return None,
-            }
+            };
+            link.say(message).await.ok()?;
         };
     }
 }

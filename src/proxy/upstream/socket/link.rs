@@ -51,27 +51,34 @@ impl Link {
         self.flush().await
     }
 
-    /// The next event. May be dropped and begun again.
+    /// The next event.
     pub(super) async fn event(&mut self) -> Result<String, Gone> {
         loop {
-            let said = self.frames.next();
             self.flush().await?;
-            match said {
-                Some(Said::Text(text)) => return Ok(text),
-                Some(Said::End) => return Err(Gone),
-                None => {}
-            }
-            match self.http.read_body_bytes().await {
-                Ok(Some(bytes)) => self.frames.push(&bytes),
-                _ => return Err(Gone),
+            if let Some(event) = self.step().await? {
+                return Ok(event);
             }
         }
     }
 
-    /// Asks whether the upstream is there.
-    pub(super) async fn ping(&mut self) -> Result<(), Gone> {
+    /// An event, or `None` when something else has come, to which [`Link::flush`] may send an answer. May be dropped and begun
+    /// again, which a write may not.
+    pub(super) async fn step(&mut self) -> Result<Option<String>, Gone> {
+        match self.frames.next() {
+            Some(Said::Text(text)) => return Ok(Some(text)),
+            Some(Said::End) => return Err(Gone),
+            None => {}
+        }
+        match self.http.read_body_bytes().await {
+            Ok(Some(bytes)) => self.frames.push(&bytes),
+            _ => return Err(Gone),
+        }
+        Ok(None)
+    }
+
+    /// Asks whether the upstream is there, with the next [`Link::flush`].
+    pub(super) fn ask(&mut self) {
         self.frames.ping();
-        self.flush().await
     }
 
     /// Ends it in good order.
@@ -81,7 +88,8 @@ impl Link {
         self.http.shutdown().await;
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
+    /// Sends what is to go: pongs, mostly.
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         let bytes = self.frames.take();
         if bytes.is_empty() {
             return Ok(());

@@ -118,6 +118,7 @@ impl Links {
             let mut pings = tokio::time::interval(PING_EVERY);
             pings.reset();
             loop {
+                link.flush().await.ok()?;
                 tokio::select! {
                     asked = &mut want => {
                         if asked.is_ok() {
@@ -127,8 +128,8 @@ impl Links {
                         return None;
                     }
                     // What is said between turns and is not about steering is about nothing.
-                    event = link.event() => event.ok().map(drop)?,
-                    _ = pings.tick() => link.ping().await.ok()?,
+                    step = link.step() => drop(step.ok()?),
+                    _ = pings.tick() => link.ask(),
                 }
             }
         });
