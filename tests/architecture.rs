@@ -125,6 +125,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "exhausted",
             "health",
             "classify",
+            "failure",
             "quota",
         ],
     ),

@@ -308,7 +308,7 @@ fn written_out(
     if let Some(body) = read.body {
         let limit = gateway.config.server.max_body;
         if body.len() > limit {
-            return Err(Refusal::BodyTooLarge { limit });
+            return Err(Refusal::too_large(limit));
         }
         received.replace(body)?;
     }

@@ -12,6 +12,7 @@ use super::operation::{Endpoint, ModelCall};
 use super::order::Order;
 use super::relaying::{Asked, Kind, Relaying, Translated};
 use super::stream_usage::{self, Sent};
+use super::target::Length;
 use super::translation::{self, Translation};
 use super::{headers, target};
 use crate::config::secret::Secret;
@@ -121,7 +122,8 @@ impl Attempt {
         self.is_sent_whole = true;
     }
 
-    pub(super) fn is_sent_whole(&self) -> bool {
+    /// See [`Attempt::note_sent_whole`].
+    pub fn is_sent_whole(&self) -> bool {
         self.is_sent_whole
     }
 
@@ -204,10 +206,13 @@ impl Attempt {
                 headers.insert(const { HeaderName::from_static("traceparent") }, value);
             }
         });
-        let length = plan.sent.body.len();
         let method = plan.call.method();
-        // Only what makes something says that it sends nothing.
-        let length = (length > 0 || *method == Method::POST).then_some(length);
+        let length = match (order.upload(), plan.sent.body.len() as u64) {
+            (Some(upload), _) => upload.length.map_or(Length::Unknown, Length::Bytes),
+            // Only what makes something says that it sends nothing.
+            (None, 0) if *method != Method::POST => Length::Nothing,
+            (None, length) => Length::Bytes(length),
+        };
         let head = target::Head {
             method,
             path: &path,

@@ -23,7 +23,7 @@ use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::search::{self, Left, Search};
 use super::served::Served;
-use super::side::Side;
+use super::side::{Side, Upload};
 pub use super::step::{Sequel, Step};
 use super::telling::Telling;
 use super::unsaid::Unsaid;
@@ -311,6 +311,11 @@ impl Attempts {
         let trace = self.order.trace;
         let trace = trace.map(|trace| trace.header(self.served.attempts()));
         attempt.head(&self.order, client, trace, h2)
+    }
+
+    /// What goes to the upstream as it comes from the client.
+    pub fn upload(&self) -> Option<Upload> {
+        self.order.upload()
     }
 
     /// The head of the answer for the client, the first time.

@@ -232,7 +232,7 @@ impl Explainer<'_> {
     fn model_call(&mut self, key: Arc<ClientKey>, call: ModelCall) -> Result<(), Refusal> {
         let limit = self.gateway.config.server.max_body;
         if self.ask.body.len() > limit {
-            return Err(Refusal::BodyTooLarge { limit });
+            return Err(Refusal::too_large(limit));
         }
         self.read(&key, &call);
         let (gateway, headers) = (Arc::clone(&self.gateway), self.ask.headers);

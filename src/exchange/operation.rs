@@ -196,7 +196,7 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
                 path_model: found.model,
                 path_stream: Some(false),
                 deployment: path.deployment().map(str::to_owned),
-                side: Some(Box::new(found.side)),
+                side: Some(Box::new(found.side.bringing(headers))),
                 ..ModelCall::new(found.dialect, Endpoint::Side)
             }),
             Err(Missed::Method(allowed)) => Operation::WrongMethod { allowed },

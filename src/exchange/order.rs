@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Gateway;
 use super::admit::Admitted;
 use super::operation::Endpoint;
-use super::side::Side;
+use super::side::{Side, Upload};
 use super::things;
 use crate::outcome::Trace;
 use crate::protocol::Dialect;
@@ -48,6 +48,11 @@ impl Order {
     /// The dialect of the client.
     pub(super) fn dialect(&self) -> Dialect {
         self.admitted.call.dialect
+    }
+
+    /// What goes to the upstream as it comes from the client, in place of a body that was read before.
+    pub(super) fn upload(&self) -> Option<Upload> {
+        self.admitted.call.side.as_deref()?.upload
     }
 
     /// Whether tokens are to be counted and nothing else.

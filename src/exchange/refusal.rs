@@ -23,9 +23,10 @@ pub enum Refusal {
     AccountUnknown {
         account: String,
     },
-    /// The body is larger than `server.max_body`.
+    /// The body is larger than this setting allows.
     BodyTooLarge {
         limit: usize,
+        setting: &'static str,
     },
     /// The client was too slow in sending its body.
     BodyTimeout,
@@ -142,6 +143,14 @@ impl Refusal {
         answer
     }
 
+    /// A body that is read whole is too large.
+    pub const fn too_large(limit: usize) -> Self {
+        Self::BodyTooLarge {
+            limit,
+            setting: "server.max_body",
+        }
+    }
+
     /// Nothing is there. A path that is shown is cut to a length that a log can hold.
     pub fn not_found(path: &str) -> Self {
         Self::NotFound {
@@ -254,9 +263,9 @@ impl Refusal {
             Self::AccountUnknown { account } => format!(
                 "no account of the pools that this API key may use is named {account:?} (`x-weir-account`)"
             ),
-            Self::BodyTooLarge { limit } => {
+            Self::BodyTooLarge { limit, setting } => {
                 format!(
-                    "the request body is larger than {limit} bytes, which is what this proxy accepts (`server.max_body`)"
+                    "the request body is larger than {limit} bytes, which is what this proxy accepts (`{setting}`)"
                 )
             }
             Self::BodyTimeout => "the request body did not arrive in time; send it again".into(),
@@ -417,7 +426,7 @@ mod tests {
             Refusal::KeyCertificate,
             Refusal::KeyExpired,
             Refusal::KeyMissing,
-            Refusal::BodyTooLarge { limit: 1 },
+            Refusal::too_large(1),
             Refusal::ModelForbidden { model: "m".into() },
             Refusal::UpstreamFailed {
                 class: FailureClass::Auth,

@@ -77,7 +77,6 @@ impl Relaying {
             results,
         } = asked;
         let coding = Coding::of(headers);
-        let readable = !matches!(coding, Coding::Unknown);
         let (aside, tells) = match &kind {
             Kind::Aside { tells, .. } => (true, *tells),
             _ => (false, true),
@@ -85,7 +84,7 @@ impl Relaying {
         let keeps = kind.keeps();
         // A file, a sound or a picture is not searched for the credential.
         let text = !aside || is_json(headers) || is_event_stream(headers);
-        let covers = !status.is_success() || readable && text;
+        let covers = !status.is_success() || text;
         let cover = covers.then(|| Cover::of(secret.as_ref())).flatten();
         let mut clean = headers::to_client(headers);
         cover::cover_headers(&mut clean, secret.as_ref());
@@ -94,10 +93,12 @@ impl Relaying {
                 clean.remove(CONTENT_ENCODING);
                 Some(decoder)
             }
+            // Weir asked for none, and passes on nothing that it could not look into.
+            Coding::Unknown if covers => Some(Decoder::unknown()),
             Coding::Plain | Coding::Unknown => None,
         };
         let phase = if status.is_success() {
-            Phase::of(kind, (upstream, stream, hides_usage), headers, readable)
+            Phase::of(kind, (upstream, stream, hides_usage), headers)
         } else {
             Phase::Error(ErrorBody::default())
         };
@@ -213,7 +214,9 @@ impl Relaying {
             Some(decoder) => match decoder.push(chunk) {
                 Ok(plain) if plain.is_empty() => Next::Hold,
                 Ok(plain) => self.push_plain(&plain, wall),
-                Err(_) => self.carried.unreadable(),
+                // The status of an error says enough.
+                Err(_) if self.phase.error().is_some() => Next::Hold,
+                Err(_) => self.carried.unreadable(Fault::Undecodable),
             },
         };
         match pushed {
@@ -296,7 +299,7 @@ impl Relaying {
                 self.phase = Phase::Whole(Whole::default());
                 Ok(Ended::well())
             }
-            Phase::Error(error) => Err(error.end(&self.carried.head, wall)),
+            Phase::Error(error) => Err(error.end(&self.carried.head, self.decoder.as_ref(), wall)),
             Phase::Misshapen(_) => self.end_misshapen(wall),
             Phase::Tapped(tapped) => tapped.end(&mut self.carried, wall),
             Phase::Translated(translated) => translated.end(&mut self.carried, wall),

@@ -3,7 +3,8 @@
 //! Weir does not interpret what they say, but it knows where they name a model: such a request is routed, limited and
 //! failed over as one for an answer is, and obeys the models of its key. What names none goes by the client's key, so
 //! that a key finds its files and batches again.
-use http::Method;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::batches::Form;
 use super::path::Path;
@@ -18,6 +19,15 @@ pub struct Side {
     /// Below the vendor's host, as Weir writes it: `/v1/files/file-1`.
     pub path: String,
     pub model: Place,
+    /// What is sent, if that passes as it comes.
+    pub upload: Option<Upload>,
+}
+
+/// The body of a request that only brings something: nothing in it decides, so that it need not be held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Upload {
+    /// Bytes that the client says it sends; `None` = it does not say.
+    pub length: Option<u64>,
 }
 
 /// Where a request names its model.
@@ -34,6 +44,22 @@ pub enum Place {
 }
 
 impl Side {
+    /// The same, for a request with these headers: what brings a file passes as it comes.
+    #[must_use]
+    pub(super) fn bringing(mut self, headers: &HeaderMap) -> Self {
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let length = text(CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+        let is_sent = length != Some(0) && (length.is_some() || text(TRANSFER_ENCODING).is_some());
+        // Metadata is read: it may name something that lives at one of the accounts.
+        let is_file = text(CONTENT_TYPE).is_some_and(|media| {
+            let media = media.split(';').next().unwrap_or_default().trim();
+            !media.is_empty() && !media.eq_ignore_ascii_case("application/json")
+        });
+        let brings = self.makes() && is_file && is_sent && !headers.contains_key(CONTENT_ENCODING);
+        self.upload = brings.then_some(Upload { length });
+        self
+    }
+
     /// The stored response that the path names: it lives on the account that made it.
     pub(super) fn response(&self) -> Option<&str> {
         let rest = self.path.strip_prefix("/v1/responses/")?;
@@ -187,6 +213,7 @@ pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<
             method: method.clone(),
             path: path.write(),
             model,
+            upload: None,
         },
     })
 }
@@ -272,6 +299,7 @@ mod tests {
                 method,
                 path,
                 model,
+                upload: None,
             }
             .family()
             .to_owned()

@@ -1,5 +1,5 @@
 //! Where at an upstream a request goes, and its head.
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -85,8 +85,16 @@ pub struct Head<'a> {
     /// With its query.
     pub path: &'a str,
     pub headers: HeaderMap,
-    /// Of the body, bytes; `None` sends none.
-    pub length: Option<usize>,
+    pub length: Length,
+}
+
+/// How much of a body follows a head.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Length {
+    Nothing,
+    Bytes(u64),
+    /// As much as comes.
+    Unknown,
 }
 
 impl Head<'_> {
@@ -108,8 +116,15 @@ impl Head<'_> {
             headers.insert(HOST, authority);
             builder.version(http::Version::HTTP_11).uri(path)
         };
-        if let Some(length) = length {
-            headers.insert(CONTENT_LENGTH, length.into());
+        match length {
+            Length::Nothing => {}
+            Length::Bytes(length) => {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            Length::Unknown if h2 => {}
+            Length::Unknown => {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
         let (mut parts, ()) = request.body(()).ok()?.into_parts();
         parts.headers = headers;

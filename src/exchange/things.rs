@@ -160,6 +160,7 @@ mod tests {
             method: http::Method::GET,
             path: "/v1beta/files/abc".to_owned(),
             model: Place::Nowhere,
+            upload: None,
         };
         let call = ModelCall {
             side: Some(Box::new(side)),

@@ -85,6 +85,16 @@ impl Failed {
     }
 }
 
+impl Failed {
+    /// The client did not send its request as it must: it gets to read this, and nobody is blamed.
+    pub fn of_client(answer: Answer) -> Box<Self> {
+        Box::new(Self {
+            failure: Failure::client_gone(),
+            answer: Some(answer),
+        })
+    }
+}
+
 impl Ended {
     /// Before all was said, of which the client has been told. That Weir stops is not held against the upstream.
     pub const fn broken(end: End, fault: Fault) -> Self {

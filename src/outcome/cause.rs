@@ -39,13 +39,15 @@ pub enum Cause {
     TlsUnknownCa,
     /// A stream came where a whole answer was asked for.
     UnaskedStream,
+    /// The answer is compressed in a way that cannot be read here, or is not what its head says.
+    Undecodable,
     /// No address of the host can be reached.
     Unreachable,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BrokeOff,
         Self::ConnectTimeout,
         Self::Dns,
@@ -64,6 +66,7 @@ impl Cause {
         Self::TlsName,
         Self::TlsUnknownCa,
         Self::UnaskedStream,
+        Self::Undecodable,
         Self::Unreachable,
     ];
 
@@ -88,6 +91,7 @@ impl Cause {
             Self::TlsName => "tls_name",
             Self::TlsUnknownCa => "tls_unknown_ca",
             Self::UnaskedStream => "unasked_stream",
+            Self::Undecodable => "undecodable",
             Self::Unreachable => "unreachable",
         }
     }
@@ -138,6 +142,9 @@ impl Cause {
             }
             Self::UnaskedStream => {
                 "a stream came where a whole answer was asked for; look at what stands between"
+            }
+            Self::Undecodable => {
+                "the answer is compressed although it was asked not to be, in a way that cannot be read; look at what stands between"
             }
             Self::Unreachable => {
                 "no address of the host can be reached; check routes and firewalls"

@@ -6,58 +6,13 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use super::evidence::Evidence;
+use super::failure::{Failure, Scope, Worded};
 use super::fault::Fault;
 use super::hints;
 use super::quota;
-use crate::outcome::{Cause, FailureClass, Next};
+use crate::outcome::{Cause, FailureClass};
 use crate::protocol::Dialect;
-use crate::protocol::error::{ErrorKind, ParsedError, Told, WireError};
-
-/// What a failure means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Failure {
-    pub class: FailureClass,
-    /// What is out because of it.
-    pub scope: Scope,
-    /// When it will serve again, as the upstream stated; `None` when it said nothing that concerns this class.
-    pub retry_after: Option<Duration>,
-    /// Whether it counts at once where others count only three in a row: a refused connection.
-    pub at_once: bool,
-    /// What was behind it, where there is more to say than the class.
-    pub cause: Option<Cause>,
-    /// Whether more than the status says so: a code, or words.
-    pub is_named: bool,
-    /// What it is if the client wrote the phrase that tells it.
-    pub doubt: Option<Doubt>,
-    /// Whether the client wrote that phrase.
-    pub is_echo: bool,
-}
-
-/// What a failure amounts to if the phrase that tells it is the client's own: vendors repeat what they were sent.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Doubt {
-    /// In lower case.
-    phrase: &'static str,
-    class: FailureClass,
-    scope: Scope,
-    retry_after: Option<Duration>,
-}
-
-/// What a failure puts out.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Scope {
-    /// The account, for every model.
-    Account,
-    /// The account, for models of the class of the one asked for.
-    AccountModel,
-    /// The account, for every model, because no credential for it could be had.
-    Credential,
-    /// The endpoint, for every account behind it.
-    Endpoint,
-    /// Nothing: the request is at fault, or the client left.
-    Nothing,
-}
+use crate::protocol::error::{self, ErrorKind, ParsedError, Told, WireError};
 
 /// What an upstream said beside the kind of its error.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +21,13 @@ pub struct Hints<'a> {
     status: u16,
     message: &'a str,
     retry_after: Option<Duration>,
+    /// In Unix seconds.
+    resets_at: Option<u64>,
     quota_ids: &'a [String],
     told: Told,
     is_json: bool,
+    /// Whether a date in the message counts.
+    has_date: bool,
 }
 
 impl<'a> Hints<'a> {
@@ -79,9 +38,11 @@ impl<'a> Hints<'a> {
             status: error.status,
             message: &error.message,
             retry_after: error.retry_after,
+            resets_at: error.resets_at,
             quota_ids: &error.quota_ids,
             told: error.told,
             is_json: error.is_json,
+            has_date: true,
         }
     }
 
@@ -92,9 +53,11 @@ impl<'a> Hints<'a> {
             status,
             message: "",
             retry_after: None,
+            resets_at: None,
             quota_ids: &[],
             told: Told::Status,
             is_json: false,
+            has_date: true,
         }
     }
 
@@ -105,9 +68,11 @@ impl<'a> Hints<'a> {
             status: 200,
             message: &said.message,
             retry_after: said.retry_after,
+            resets_at: None,
             quota_ids: &[],
             told: Told::of_event(said),
             is_json: true,
+            has_date: true,
         }
     }
 
@@ -116,104 +81,27 @@ impl<'a> Hints<'a> {
         self.quota_ids.iter().any(|id| id.contains("PerDay"))
     }
 
+    /// The words that state the wait, where nothing but words does.
+    fn wait_words(&self) -> Option<&'a str> {
+        match error::wait_in_words(self.message) {
+            Some((wait, words)) if self.retry_after == Some(wait) => Some(words),
+            _ => hints::regain_words(self.message),
+        }
+    }
+
+    /// Without the waits that words state.
+    fn unworded(self) -> Self {
+        let worded = error::wait_in_words(self.message).map(|(wait, _)| wait);
+        Self {
+            retry_after: self.retry_after.filter(|wait| Some(*wait) != worded),
+            has_date: false,
+            ..self
+        }
+    }
+
     /// Whether the message names the model it is for, as Anthropic's and OpenAI's do for limits per model.
     fn names_a_model(&self) -> bool {
         self.message.contains("Rate limit reached for ") || self.message.contains("model: ")
-    }
-}
-
-impl Failure {
-    /// Where the request may go now.
-    pub const fn next(&self) -> Next {
-        match self.class {
-            // Only another account's word tells whether the client's words are repeated, or happen to be true.
-            FailureClass::ClientFault if self.is_echo => Next::ElsewhereOnce,
-            _ if self.is_the_models() => Next::InPlaceOnce,
-            class => class.next(),
-        }
-    }
-
-    /// Whether the model failed by chance, and the server is well.
-    pub(super) const fn is_the_models(&self) -> bool {
-        matches!(self.class, FailureClass::ServerError) && matches!(self.scope, Scope::Nothing)
-    }
-
-    /// Whether it is only soft evidence: it may have been chance, and nothing says how long it lasts.
-    pub(super) fn is_soft(&self) -> bool {
-        let by_phrase = self.doubt.is_some_and(|doubt| doubt.class != self.class);
-        self.retry_after.is_none() && (by_phrase || self.class.is_soft())
-    }
-
-    /// What it amounts to, once it is known which phrases the client wrote.
-    #[must_use]
-    pub fn unless_said(self, says: impl FnOnce(&str) -> bool) -> Self {
-        match self.doubt {
-            Some(doubt) if says(doubt.phrase) => Self {
-                class: doubt.class,
-                scope: doubt.scope,
-                retry_after: doubt.retry_after,
-                is_named: false,
-                doubt: None,
-                is_echo: true,
-                ..self
-            },
-            _ => self,
-        }
-    }
-
-    /// It instead of another, if the client wrote this phrase.
-    const fn as_doubt(&self, phrase: &'static str) -> Doubt {
-        Doubt {
-            phrase,
-            class: self.class,
-            scope: self.scope,
-            retry_after: self.retry_after,
-        }
-    }
-
-    /// What it says against what it puts out.
-    pub(super) const fn evidence(&self) -> Evidence {
-        Evidence {
-            class: self.class,
-            cause: self.cause,
-        }
-    }
-
-    /// The model made an answer that is none (a call that cannot be parsed, say): the server is well.
-    pub const fn of_the_model() -> Self {
-        Self::new(FailureClass::ServerError, Scope::Nothing)
-    }
-
-    /// The client closed first: nobody's failure.
-    pub const fn client_gone() -> Self {
-        Self::new(FailureClass::ClientGone, Scope::Nothing)
-    }
-
-    /// There is no access token for the account, and none will come before `wait`. `refused`: the token endpoint does
-    /// not accept its credentials.
-    pub const fn no_token(refused: bool, wait: Duration) -> Self {
-        let class = if refused {
-            FailureClass::Auth
-        } else {
-            FailureClass::Transport
-        };
-        Self {
-            retry_after: Some(wait),
-            ..Self::new(class, Scope::Credential)
-        }
-    }
-
-    const fn new(class: FailureClass, scope: Scope) -> Self {
-        Self {
-            class,
-            scope,
-            retry_after: None,
-            at_once: false,
-            cause: None,
-            is_named: false,
-            doubt: None,
-            is_echo: false,
-        }
     }
 }
 
@@ -224,6 +112,15 @@ pub fn classify(
     headers: &HeaderMap,
     wall: SystemTime,
 ) -> Failure {
+    let failure = as_told(kind, hints, headers, wall);
+    let worded = hints.wait_words().map(|words| {
+        let unworded = as_told(kind, &hints.unworded(), headers, wall);
+        Worded::new(words, &unworded)
+    });
+    Failure { worded, ..failure }
+}
+
+fn as_told(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Failure {
     let failure = meaning(kind, hints, headers, wall);
     let doubt = match hints.told {
         Told::Status | Told::Code => None,
@@ -248,6 +145,8 @@ fn meaning(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: System
         // Any client can ask for a model or an operation that is not for everyone: that must bench nothing.
         FailureClass::Auth if kind != ErrorKind::Authentication => Scope::Nothing,
         FailureClass::Auth => Scope::Account,
+        // Smaller requests are not too dear.
+        FailureClass::Quota if kind == ErrorKind::TooDear => Scope::Nothing,
         FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
             limit_scope(class, hints, headers)
         }
@@ -318,7 +217,7 @@ fn class_of(
 ) -> FailureClass {
     match kind {
         ErrorKind::Authentication => FailureClass::Auth,
-        ErrorKind::Billing | ErrorKind::Quota => FailureClass::Quota,
+        ErrorKind::Billing | ErrorKind::Quota | ErrorKind::TooDear => FailureClass::Quota,
         ErrorKind::ContextLength => FailureClass::ContextLength,
         ErrorKind::Overloaded => FailureClass::Overloaded,
         ErrorKind::RateLimit => too_many(hints, headers, wall),
@@ -390,7 +289,8 @@ fn stated(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Du
     let body = hints
         .retry_after
         .and_then(|wait| hints::positive(wait.as_secs_f64()));
-    hints::retry_after(headers, wall).max(body)
+    let reset = hints.resets_at.and_then(|at| hints::until_unix(at, wall));
+    hints::retry_after(headers, wall).max(body).max(reset)
 }
 
 fn throttle_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
@@ -401,7 +301,12 @@ fn throttle_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> O
 fn quota_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     stated(hints, headers, wall)
         .max(quota::rejected_until(headers, wall))
-        .max(hints::regained(hints.message, wall))
+        .max(
+            hints
+                .has_date
+                .then(|| hints::regained(hints.message, wall))
+                .flatten(),
+        )
         .max(
             hints
                 .is_daily()

@@ -33,6 +33,8 @@ pub enum Fault {
     TlsUnknownCa,
     /// A stream came where a whole answer was asked for.
     UnaskedStream,
+    /// The answer is coded in a way that cannot be read here, or is not what it says.
+    Undecodable,
     /// No address of the host can be reached.
     Unreachable,
 }
@@ -57,6 +59,7 @@ impl Fault {
             Self::TlsName => Cause::TlsName,
             Self::TlsUnknownCa => Cause::TlsUnknownCa,
             Self::UnaskedStream => Cause::UnaskedStream,
+            Self::Undecodable => Cause::Undecodable,
             Self::Unreachable => Cause::Unreachable,
         }
     }

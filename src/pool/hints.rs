@@ -74,6 +74,17 @@ pub fn until_midnight_pacific(wall: SystemTime) -> Option<Duration> {
     from_now(unix(midnight.timestamp())?, wall)
 }
 
+/// Until this Unix time, in seconds.
+pub fn until_unix(seconds: u64, wall: SystemTime) -> Option<Duration> {
+    from_now(Duration::from_secs(seconds), wall)
+}
+
+/// The words of [`regained`].
+pub fn regain_words(message: &str) -> Option<&str> {
+    let said = message.get(message.find(REGAIN)?..)?;
+    said.get(..said.find(" UTC")?)
+}
+
 /// The date in `You will regain access on 2026-01-01 at 00:00 UTC.`, as Anthropic words a spent budget.
 pub fn regained(message: &str, wall: SystemTime) -> Option<Duration> {
     let at = message.find(REGAIN)? + REGAIN.len();

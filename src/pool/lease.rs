@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
 
-use super::classify::{Failure, Scope};
 use super::evidence::Strike;
+use super::failure::{Failure, Scope};
 use super::live::{AccountLive, EndpointLive};
 use super::passage::Pass;
 use super::quota;
@@ -151,6 +151,8 @@ impl Lease {
             Effect::Well => self.is_well(),
             // The model spoilt its answer.
             Effect::Strike if failure.is_the_models() => self.is_well(),
+            // Smaller requests are not too dear.
+            Effect::Bench if failure.is_too_dear() => self.is_well(),
             Effect::Bench => {
                 self.endpoint_is_well();
                 self.bench_account(failure, now, draw);

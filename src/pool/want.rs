@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::affinity::Session;
-use super::classify::{Failure, Scope};
+use super::failure::{Failure, Scope};
 use super::lease::Lease;
 use super::state::model_class;
 use crate::config::Account;

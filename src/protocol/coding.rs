@@ -25,6 +25,7 @@ pub enum Coding {
 pub struct Decoder {
     /// The outermost coding, which was applied last, comes first.
     stages: Vec<Stage>,
+    has_failed: bool,
 }
 
 /// The body is not what its head says, or grows beyond all bounds.
@@ -37,6 +38,8 @@ enum Stage {
     Deflate(Vec<u8>),
     Gzip(Box<MultiGzDecoder<Sink>>),
     Raw(Box<DeflateDecoder<Sink>>),
+    /// Nothing that is known here.
+    Unknown,
     Zlib(Box<ZlibDecoder<Sink>>),
     Zstd(Box<ZstdDecoder<'static, Sink>>),
 }
@@ -76,13 +79,35 @@ impl Coding {
         stages.reverse();
         match stages.len() {
             0 => Self::Plain,
-            1..=MOST_STAGES => Self::Known(Decoder { stages }),
+            1..=MOST_STAGES => Self::Known(Decoder::new(stages)),
             _ => Self::Unknown,
         }
     }
 }
 
 impl Decoder {
+    fn new(stages: Vec<Stage>) -> Self {
+        Self {
+            stages,
+            has_failed: false,
+        }
+    }
+
+    /// For a body in a coding that cannot be read: it fails at the first byte.
+    pub fn unknown() -> Self {
+        Self::new(vec![Stage::Unknown])
+    }
+
+    /// Whether the coding of the body is none that can be read.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.stages.as_slice(), [Stage::Unknown])
+    }
+
+    /// Whether the body was not what its head says.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// The next bytes of the body, decoded as far as they can be.
     pub fn push(&mut self, chunk: &Bytes) -> Result<Bytes, Undecodable> {
         let mut bytes = chunk.clone();
@@ -90,7 +115,9 @@ impl Decoder {
             if bytes.is_empty() {
                 break;
             }
-            bytes = stage.push(&bytes).map_err(|_| Undecodable)?.into();
+            let pushed = stage.push(&bytes);
+            self.has_failed |= pushed.is_err();
+            bytes = pushed.map_err(|_| Undecodable)?.into();
         }
         Ok(bytes)
     }
@@ -119,6 +146,7 @@ impl Stage {
                 decoder.get_mut()
             }
             Self::Deflate(_) => return Ok(Vec::new()),
+            Self::Unknown => return Err(io::ErrorKind::Unsupported.into()),
             Self::Gzip(decoder) => {
                 fed(decoder, chunk)?;
                 decoder.get_mut()

@@ -17,6 +17,7 @@ mod parse;
 mod table;
 mod window;
 mod words_table;
+pub use delay::wait_in_words;
 pub use kinds::Told;
 pub use mask::mask;
 pub use parse::{ParsedError, parse, parse_event};
@@ -62,6 +63,8 @@ pub enum ErrorKind {
     RequestTimeout,
     /// An upstream did not answer in time.
     Timeout,
+    /// The request costs more than what is left to be spent; a smaller one may be served.
+    TooDear,
     /// The request body is too large.
     TooLarge,
     /// Nobody can serve this now, though nothing is overloaded.
@@ -91,7 +94,7 @@ pub struct WireError {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Api,
         Self::Authentication,
         Self::BadGateway,
@@ -110,6 +113,7 @@ impl ErrorKind {
         Self::RateLimit,
         Self::RequestTimeout,
         Self::Timeout,
+        Self::TooDear,
         Self::TooLarge,
         Self::Unavailable,
         Self::Unsupported,
@@ -122,7 +126,7 @@ impl ErrorKind {
 
     /// Whether an SDK that retries 408, 409, 429 and 5xx by itself must be told not to: `x-should-retry: false`.
     pub const fn forbids_retry(self) -> bool {
-        matches!(self, Self::Billing | Self::Quota)
+        matches!(self, Self::Billing | Self::Quota | Self::TooDear)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::Method;
 use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
@@ -24,6 +25,7 @@ use super::relay::Relay;
 use super::request::{Exchange, Stage};
 use super::serving::Serving;
 use super::state::app::App;
+use super::uploading::Uploading;
 use super::websocket;
 use crate::config::ClientKey;
 use crate::exchange::admit::{self, Arrived};
@@ -164,10 +166,16 @@ impl Edge {
         session: &mut Session,
         exchange: &mut Exchange,
         key: Arc<ClientKey>,
-        call: ModelCall,
+        mut call: ModelCall,
     ) -> Result<Received, Refusal> {
-        let Some(body) = exchange.read_body(&self.app, session).await? else {
-            return Ok(Received::Gone);
+        let server = &exchange.snapshot.gateway.config.server;
+        let body = if Uploading::is_wanted(&mut call, server)? {
+            Bytes::new()
+        } else {
+            match exchange.read_body(&self.app, session).await? {
+                Some(body) => body,
+                None => return Ok(Received::Gone),
+            }
         };
         exchange.record.outcome.bytes_in = body.len() as u64;
         if exchange.snapshot.gateway.config.log.bodies {
@@ -280,6 +288,8 @@ impl ProxyHttp for Edge {
         };
         let request_id = exchange.record.outcome.request_id.clone();
         let waits = (attempts.dialect(), attempts.wants_stream());
+        let server = &exchange.snapshot.gateway.config.server;
+        let upload = Uploading::new(server, attempts.upload());
         let serving = Serving {
             app: &self.app,
             client: &mut session.downstream_session,
@@ -297,6 +307,7 @@ impl ProxyHttp for Edge {
             ),
             charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
+            upload,
         };
         let mut relay = Relay {
             serving,

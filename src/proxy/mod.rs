@@ -28,6 +28,7 @@ mod serving;
 pub mod setup;
 pub mod simulator;
 mod state;
+mod uploading;
 mod upstream;
 mod websocket;
 

@@ -11,6 +11,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::bridge::{Gone, PING_EVERY};
 use super::serving::{AT_ONCE, Serving, timed};
+use super::upstream::http::is_enough;
 use crate::exchange::attempt::Attempt;
 use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
 use crate::outcome::End;
@@ -42,10 +43,12 @@ pub(super) enum PumpEnd {
 }
 
 impl Event {
-    fn of(read: pingora::Result<Option<Bytes>>) -> Self {
+    /// `cut`: the upstream answered before it had the whole request.
+    fn of(read: pingora::Result<Option<Bytes>>, cut: bool) -> Self {
         match read {
             Ok(Some(chunk)) => Self::Chunk(chunk),
             Ok(None) => Self::End,
+            Err(error) if cut && is_enough(&error) => Self::End,
             Err(_) => Self::Broke,
         }
     }
@@ -217,10 +220,12 @@ impl Pump<'_, '_> {
         }
         let began = Instant::now();
         let bridged = !self.relaying.is_begun() && self.relaying.is_bridgeable();
+        let cut_off = !self.attempt.is_sent_whole();
+        let receiving = self.serving.upload.is_awaited();
         let event = tokio::select! {
             biased;
-            read = self.upstream.read_response_body() => Event::of(read),
-            _ = self.serving.client.read_body_or_idle(true) => Event::Gone,
+            read = self.upstream.read_response_body() => Event::of(read, cut_off),
+            _ = self.serving.client.read_body_or_idle(true), if !receiving => Event::Gone,
             () = cut => Event::Cut,
             () = timer => Event::Tick,
             () = self.serving.bridge.due(), if bridged => Event::Silent,
@@ -235,10 +240,11 @@ impl Pump<'_, '_> {
         let wall = SystemTime::now();
         let mut next = self.relaying.push(chunk, wall);
         let mut taken = chunk.len();
+        let cut_off = !self.attempt.is_sent_whole();
         while matches!(next, Next::Forward) && taken < AT_ONCE {
             let event = tokio::select! {
                 biased;
-                read = self.upstream.read_response_body() => Event::of(read),
+                read = self.upstream.read_response_body() => Event::of(read, cut_off),
                 () = std::future::ready(()) => break,
             };
             let Event::Chunk(chunk) = event else {

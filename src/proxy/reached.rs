@@ -1,6 +1,6 @@
 //! What comes of reaching an upstream, of an attempt, and of a whole request.
 use crate::exchange::attempt::Attempt;
-use crate::exchange::relaying::{Ended, Failed, Relaying};
+use crate::exchange::relaying::{Answer, Ended, Failed, Relaying};
 use crate::pool::{Fault, classify_transport};
 
 /// How the client's connection is to be left.
@@ -34,6 +34,11 @@ pub(super) enum Reached {
 }
 
 impl Reached {
+    /// The client did not send its request as it must, and gets to read this.
+    pub(super) fn of_client(answer: Answer) -> Self {
+        Self::Failed(Failed::of_client(answer))
+    }
+
     /// It failed before there was the head of an answer.
     pub(super) fn failed(fault: Fault) -> Self {
         Self::Failed(Failed::bare(classify_transport(fault, false)))

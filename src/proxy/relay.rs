@@ -23,7 +23,7 @@ use super::reached::{AttemptEnd, Left, Reached};
 use super::serving::Serving;
 use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
-use super::upstream::http::{Broke, read_head, send};
+use super::upstream::http::{Broke, WRITE_TIMEOUT, read_head, send};
 use super::upstream::socket;
 use super::upstream::socket::links::Turn;
 use super::upstream::tokens::AccessTokens;
@@ -55,6 +55,9 @@ impl Relay<'_> {
         let left = self.serve().await;
         if self.serving.bridge.has_begun() {
             self.serving.outcome.status = StatusCode::OK.as_u16();
+        }
+        if left != Left::Abort && !self.serving.hear_out().await {
+            return Left::Close;
         }
         left
     }
@@ -108,6 +111,9 @@ impl Relay<'_> {
         let Some(mut target) = target else {
             return Ok(Reached::failed(Fault::Dns));
         };
+        if self.serving.upload.passes() {
+            target = target.alone();
+        }
         loop {
             // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
             let by_socket = self.by_socket(attempt);
@@ -119,12 +125,22 @@ impl Relay<'_> {
             match self.exchange(attempt, &target, upstream, paused).await? {
                 // The upstream closed an idle connection just as it was taken: that says nothing about anybody, and
                 // the other idle ones will be no better.
-                Err(Broke::Silent) if reused => target = target.alone(),
-                Err(Broke::Unprocessed) if !target.is_alone() => target = target.alone(),
+                Err(Broke::Silent) if reused && self.serving.upload.is_repeatable() => {
+                    target = target.alone();
+                }
+                Err(Broke::Unprocessed)
+                    if !target.is_alone() && self.serving.upload.is_repeatable() =>
+                {
+                    target = target.alone();
+                }
                 Err(Broke::NotHttp) => return Ok(Reached::failed(Fault::NotHttp)),
                 Err(_) => return Ok(Reached::failed(Fault::Reset)),
                 // A token may be withdrawn before it expires: once more with another.
-                Ok(Reached::Unauthorized(_)) if !renewed && self.may_renew(attempt) => {
+                Ok(Reached::Unauthorized(_))
+                    if !renewed
+                        && self.serving.upload.is_repeatable()
+                        && self.may_renew(attempt) =>
+                {
                     renewed = true;
                     if let Some(failed) = self.authorize(attempt).await? {
                         return Ok(failed);
@@ -185,26 +201,31 @@ impl Relay<'_> {
         };
         self.serving.attempts.note_sent(attempt);
         let deadline = timeouts.total.map(|total| Instant::now() + total);
-        let sending = send(
-            &mut upstream,
-            Box::new(RequestHeader::from(head)),
-            attempt.body(),
-        );
-        let sent = self.serving.wait(sending).await?;
-        if sent {
+        let head = Box::new(RequestHeader::from(head));
+        let sent = if self.serving.upload.passes() {
+            match self.serving.upload(&mut upstream, head).await? {
+                Ok(sent) => sent,
+                Err(answer) => return Ok(Ok(Reached::of_client(answer))),
+            }
+        } else {
+            let sending = send(&mut upstream, head, attempt.body());
+            self.serving.wait(sending).await?
+        };
+        if sent.whole {
             attempt.note_sent_whole();
         }
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
-        let patience = if sent {
-            let most = timeouts.total.unwrap_or(timeouts.first_byte);
-            timeouts.first_byte.min(most)
-        } else {
-            AFTER_WRITE_ERROR
+        let read = match sent.head {
+            Some(read) => Ok(read),
+            None => {
+                let patience = sent.patience(&timeouts);
+                let reading = tokio::time::timeout(patience, read_head(&mut upstream));
+                self.serving.wait(reading).await?
+            }
         };
-        let reading = tokio::time::timeout(patience, read_head(&mut upstream));
-        match self.serving.wait(reading).await? {
+        match read {
             Ok(Ok(())) => {}
-            Err(_) if sent => return Ok(Ok(Reached::failed(Fault::FirstByte))),
+            Err(_) if sent.whole => return Ok(Ok(Reached::failed(Fault::FirstByte))),
             Ok(Err(broke)) => return Ok(Err(broke)),
             Err(_) => return Ok(Err(Broke::Silent)),
         }
@@ -238,7 +259,8 @@ impl Relay<'_> {
         let mut pump = Pump::new(&mut self.serving, attempt, relaying, upstream, until);
         let end = pump.run().await;
         let (answer, upstream) = pump.into_parts();
-        if end.read_to_end() {
+        // On HTTP/1 the rest of a request that was answered early would be taken for the next one.
+        if end.read_to_end() && (h2 || sent.whole) {
             self.serving.app.connections.release(upstream, target).await;
         }
         let answer = Box::new(answer);
@@ -334,9 +356,3 @@ impl Relay<'_> {
             .await
     }
 }
-
-/// How long one write may take, to either side.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// How long an answer is waited for from an upstream that would not take the whole request.
-const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);

@@ -4,16 +4,21 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::client::HttpSession;
 
 use super::bridge::{Bridge, Gone};
 use super::charge::Charge;
 use super::client::answer::{client_head, write_answer};
+use super::client::body::{self, BodyFault};
 use super::client::shown;
 use super::counting;
 use super::reached::{AttemptEnd, Left};
 use super::state::app::App;
 use super::state::later;
+use super::uploading::Uploading;
+use super::upstream::http::Sent;
 use crate::exchange::attempt::Attempt;
 use crate::exchange::attempts::Attempts;
 use crate::exchange::estimate::Estimate;
@@ -42,6 +47,8 @@ pub(super) struct Serving<'a> {
     pub(super) charge: &'a mut Option<Charge>,
     /// What went to the client, kept for the log when `log.bodies` asks for it.
     pub(super) sent: Option<Vec<u8>>,
+    /// What passes from the client to the upstream as it comes.
+    pub(super) upload: Uploading,
 }
 
 impl Serving<'_> {
@@ -208,6 +215,10 @@ impl Serving<'_> {
 
     /// Waits for `work`, unless the client closes first, and tells it now and then that it is waited for.
     pub(super) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
+        if self.upload.is_awaited() {
+            // What the client sends must not be taken for its leaving.
+            return Ok(timed(&mut self.waited, work).await);
+        }
         let began = Instant::now();
         let mut work = std::pin::pin!(work);
         let result = loop {
@@ -223,6 +234,34 @@ impl Serving<'_> {
         };
         self.waited += began.elapsed();
         result
+    }
+
+    /// Sends a request with this head and what comes from the client; `Err` = the client did not send it as it must, and
+    /// gets to read this.
+    pub(super) async fn upload(
+        &mut self,
+        upstream: &mut HttpSession,
+        head: Box<RequestHeader>,
+    ) -> Result<Result<Sent, Answer>, Gone> {
+        let passing = self.upload.pass(self.client, upstream, head);
+        let passed = timed(&mut self.waited, passing).await;
+        self.outcome.bytes_in = self.upload.taken();
+        match passed {
+            Ok(sent) => Ok(Ok(sent)),
+            Err(BodyFault::Gone) => Err(Gone),
+            Err(BodyFault::Refused(refusal)) => {
+                Ok(Err(refusal.answer(self.attempts.dialect(), self.request_id)))
+            }
+        }
+    }
+
+    /// Lets a client that is still sending come to its answer. Whether its connection can go on being used.
+    pub(super) async fn hear_out(&mut self) -> bool {
+        let is_awaited = self.upload.is_awaited();
+        if is_awaited {
+            body::discard(self.client).await;
+        }
+        !is_awaited
     }
 
     async fn answer(&mut self, answer: Answer) -> Left {

@@ -170,6 +170,7 @@ pub fn failure(class: FailureClass, scope: Scope, retry_after: Option<u64>) -> F
         is_named: false,
         doubt: None,
         is_echo: false,
+        worded: None,
     }
 }
 

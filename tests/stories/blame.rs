@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::rig::{Answer, Lines, Upstream, Weir, account, accounts, eventually, sample};
+use crate::translation::only;
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -171,7 +172,13 @@ fn a_request_that_is_too_dear_takes_nobody_out() {
         }
     });
     let weir = Weir::before(&upstream, &chat);
-    weir.ask(&chat).send().is(502);
+    let dear = weir.ask(&chat).send().is(402);
+    assert!(
+        dear.text().contains("can only afford 3221"),
+        "{}",
+        dear.text()
+    );
+    assert_eq!(dear.header("x-should-retry"), Some("false"));
     assert_eq!(weir.account("a")["state"], "usable");
     weir.ask(&chat).send().is(200);
     // A key that may spend no more is another matter.
@@ -182,4 +189,124 @@ fn a_request_that_is_too_dear_takes_nobody_out() {
     let weir = Weir::before(&upstream, &chat);
     weir.ask(&chat).send().is(429);
     assert_eq!(weir.account("a")["state"], "benched");
+}
+
+/// Whatever the client speaks, and wherever the upstream says it, a request that is too dear reads as one.
+#[test]
+fn a_request_that_is_too_dear_says_so_to_every_client() {
+    const DEAR: &str = r#"{"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 64000 tokens, but can only afford 3221.","code":402}}"#;
+    for (client, kind) in [
+        (Dialect::Anthropic, "billing_error"),
+        (Dialect::OpenaiResponses, "invalid_request_error"),
+        (Dialect::Gemini, "FAILED_PRECONDITION"),
+    ] {
+        let client = sample(client);
+        for status in [402, 200] {
+            let upstream = Upstream::json(status, DEAR);
+            let chat = sample(Dialect::OpenaiChat);
+            let weir = Weir::start(&accounts(&[only("a", &chat, &upstream, "")]));
+            let answer = weir.ask(&client).send().is(402);
+            assert_eq!(client.error(&answer.json()).0, kind, "{}", answer.text());
+            assert!(
+                answer.text().contains("fewer max_tokens"),
+                "{}",
+                answer.text()
+            );
+            assert_eq!(answer.header("x-should-retry"), Some("false"));
+            assert_eq!(weir.account("a")["state"], "usable");
+        }
+    }
+    // As the first event of a stream, and where another account can afford it.
+    let chat = sample(Dialect::OpenaiChat);
+    let poor = Upstream::start(|_, wire| wire.events(&[&format!("data: {DEAR}\n\n")]));
+    let weir = Weir::start(&accounts(&[account("a", &chat, &poor, "")]));
+    weir.ask_stream(&chat).send().is(402);
+    let rich = Upstream::json(200, chat.answer);
+    let weir = Weir::start(&accounts(&[
+        account("a", &chat, &poor, ""),
+        account("b", &chat, &rich, ", priority: 1"),
+    ]));
+    assert_eq!(weir.ask(&chat).send().is(200).account(), "b");
+    assert_eq!(weir.account("a")["state"], "usable");
+}
+
+/// A plain 402 is a spent account: no gateway's fault.
+#[test]
+fn a_spent_account_that_stands_alone_is_no_bad_gateway() {
+    let chat = sample(Dialect::OpenaiChat);
+    for (dialect, status) in [(Dialect::OpenaiChat, 429), (Dialect::Anthropic, 429)] {
+        let upstream = Upstream::json(
+            402,
+            r#"{"error":{"message":"Insufficient credits. Add more using https://openrouter.ai/settings/credits","code":402}}"#,
+        );
+        let weir = Weir::start(&accounts(&[only("a", &chat, &upstream, "")]));
+        let answer = weir.ask(&sample(dialect)).send().is(status);
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        assert_eq!(weir.account("a")["reason"], "quota");
+    }
+}
+
+/// What an aggregator repeats of the vendor's headers says how long it lasts.
+#[test]
+fn a_reset_within_the_body_of_an_error_is_heard() {
+    let chat = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::start(|_, wire| {
+        let at = std::time::SystemTime::now() + Duration::from_secs(7200);
+        let at = at
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("a clock")
+            .as_millis();
+        wire.json(
+            429,
+            format!(r#"{{"error":{{"message":"Rate limit exceeded: free-models-per-day","code":429,"metadata":{{"headers":{{"X-RateLimit-Limit":"50","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"{at}"}},"provider_name":null}}}}}}"#),
+        );
+    });
+    let weir = Weir::before(&upstream, &chat);
+    let answer = weir.ask(&chat).send().is(429);
+    let after: u64 = answer
+        .header("retry-after")
+        .expect("a wait")
+        .parse()
+        .expect("seconds");
+    assert!((7100..=7200).contains(&after), "{after}");
+    assert_eq!(weir.account("a")["reason"], "throttled");
+}
+
+/// Words that state a wait bench for it, unless the client wrote them: a vendor may repeat those.
+#[test]
+fn a_wait_that_the_client_itself_wrote_benches_nobody_for_it() {
+    let lines = lines();
+    let words = "Please try again in 9h0m3s.";
+    let date = "You will regain access on 2199-01-01 at 00:00 UTC";
+    for (kind, said) in [
+        ("rate_limit_error", words.to_owned()),
+        ("overloaded_error", words.to_owned()),
+        (
+            "rate_limit_error",
+            format!("You have reached your specified API usage limits. {date}."),
+        ),
+    ] {
+        let body = format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{said}"}}}}"#);
+        let body: &'static str = body.leak();
+        let retry_after = |ask: &str| {
+            let upstream = Upstream::json(if kind == "overloaded_error" { 529 } else { 429 }, body);
+            let weir = Weir::before(&upstream, &lines);
+            let ask = lines.ask.replace("Hi", ask);
+            let answer = weir.post(lines.path, ask).send();
+            assert!(answer.status >= 429, "{}", answer.text());
+            let after = answer.header("retry-after");
+            after.map_or(0, |after| after.parse::<u64>().expect("seconds"))
+        };
+        // Told by the vendor alone it is believed.
+        assert!(retry_after("Hi") >= 32_403, "{said}");
+        for ask in [
+            "The log says: please TRY AGAIN in 9h 0m 3s!".to_owned(),
+            format!("x {}", said.replace(' ', "\\u0020")),
+        ] {
+            let echoes_all = ask.contains("u0020") || !said.contains(date);
+            if echoes_all {
+                assert!(retry_after(&ask) < 3600, "{said}: {ask}");
+            }
+        }
+    }
 }

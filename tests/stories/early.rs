@@ -1,6 +1,7 @@
 //! Answers that are there before the request is: who still sends must get to read them.
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::http2::curl;
 use crate::rig::client::Open;
@@ -91,4 +92,43 @@ fn a_refused_client_that_never_stops_sending_is_hung_up_on() {
             "it is still open"
         );
     });
+}
+
+/// An upstream that refuses a request whose body it does not read: it is heard at once, and asked again for the next.
+#[test]
+fn an_upstream_that_answers_before_it_has_read_is_heard_at_once() {
+    for (theirs, ours) in [(413, 413), (429, 429), (400, 400)] {
+        let (told, wait) = std::sync::mpsc::channel::<()>();
+        let wait = std::sync::Mutex::new(wait);
+        let upstream = Upstream::hasty(move |_, wire| {
+            let kind = match theirs {
+                413 => "request_too_large",
+                429 => "rate_limit_error",
+                _ => "invalid_request_error",
+            };
+            // An interim answer is none.
+            wire.raw("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n");
+            let body =
+                format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"unread"}}}}"#);
+            wire.answer(theirs, &[("content-type", "application/json")], body);
+            // It neither reads nor hangs up before the test is over.
+            let _ = wait.lock().expect("no panic").recv();
+            wire.close();
+        });
+        let weir = Weir::before(&upstream, &lines());
+        let body = lines().ask.replace("Hi", &"x".repeat(20 << 20));
+        let began = Instant::now();
+        let answer = weir.post(lines().path, body).send().is(ours);
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+        if theirs != 429 {
+            assert!(answer.text().contains("unread"), "{}", answer.text());
+        }
+        drop(told);
+        // The half-sent request is not taken for the beginning of the next one.
+        assert_eq!(upstream.connections(), 1);
+    }
 }

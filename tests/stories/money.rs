@@ -303,7 +303,7 @@ fn an_upstream_that_refuses_to_be_asked_is_asked_again_without_and_remembered() 
     weir.ask_stream(&sample(Dialect::Anthropic)).send().is(200);
 }
 
-fn gzip(plain: &[u8]) -> Vec<u8> {
+pub fn gzip(plain: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(plain).expect("memory");

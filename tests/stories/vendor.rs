@@ -1,4 +1,8 @@
 //! Endpoints beside generation: routed by the model that they name, with the credential swapped.
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
+use crate::rig::client::Open;
 use crate::rig::{KEY, Lines, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
 
@@ -633,4 +637,155 @@ fn what_lives_at_an_account_is_asked_for_there() {
         seen.insert(id);
     }
     assert_eq!(seen.len(), 2, "both accounts made files");
+}
+
+/// Of a file of this length.
+fn file(length: usize) -> Vec<u8> {
+    let line = b"{\"custom_id\":\"r\",\"method\":\"POST\"}\n";
+    line.iter().copied().cycle().take(length).collect()
+}
+
+/// A file passes while it comes: nothing of it is held, whatever memory there is, and not a byte changes.
+#[test]
+fn a_large_file_passes_as_it_comes() {
+    let upstream = Upstream::start(|request, wire| {
+        let length = request.headers.get("content-length").map(str::to_owned);
+        let coded = request.headers.get("transfer-encoding").map(str::to_owned);
+        wire.json(
+            200,
+            format!(
+                "{{\"id\":\"file-1\",\"bytes\":{},\"length\":{length:?},\"coding\":{coded:?}}}",
+                request.body.len()
+            )
+            .replace("Some(", "[")
+            .replace(')', "]")
+            .replace("None", "null"),
+        );
+    });
+    let weir = Weir::start(&format!(
+        "{}server: {{ max_body: 1MiB, max_buffered: 2MiB, max_upload: 16MiB }}\n",
+        accounts(&[account("a", &chat(), &upstream, "")])
+    ));
+    let body = file(12 << 20);
+    let call = || {
+        weir.call("POST", "/v1/files")
+            .header("content-type", "multipart/form-data; boundary=x")
+    };
+    let answer = call().body(&body).send().is(200).json();
+    assert_eq!(answer["bytes"], body.len(), "{answer}");
+    assert_eq!(answer["length"][0], body.len().to_string(), "{answer}");
+    let chunks: Vec<&[u8]> = body.chunks(100_000).collect();
+    let answer = call().chunks(&chunks).send().is(200).json();
+    assert_eq!(answer["bytes"], body.len(), "{answer}");
+    assert_eq!(answer["coding"][0], "chunked", "{answer}");
+    assert!(
+        upstream
+            .requests()
+            .iter()
+            .all(|request| request.body == body)
+    );
+    // A client that asks first is told to go on once there is somebody to send to.
+    let asking = call().header("expect", "100-continue");
+    let mut stream = asking
+        .header("content-length", &body.len().to_string())
+        .start();
+    let mut leave = [0; 25];
+    stream.read_exact(&mut leave).expect("leave to send");
+    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body).expect("weir reads");
+    let answer = Open::read(stream).expect("an answer").rest().is(200);
+    assert_eq!(answer.json()["bytes"], body.len());
+    weir.until_metric("weir_buffered_bytes", &[], 0.0);
+    // Declared or not, what is too large is refused and names the setting.
+    let large = file(17 << 20);
+    let refused = call().body(&large).send().is(413);
+    assert!(
+        refused.text().contains("server.max_upload"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(upstream.count(), 3);
+    let chunks: Vec<&[u8]> = large.chunks(1 << 20).collect();
+    let refused = call().chunks(&chunks).send().is(413);
+    assert!(
+        refused.text().contains("server.max_upload"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(weir.account("a")["state"], "usable");
+    weir.is_well();
+}
+
+/// What has begun to pass is sent to nobody else; what an upstream says of it reaches the client at once.
+#[test]
+fn a_file_that_is_refused_half_way_is_sent_once() {
+    let upstream = Upstream::hasty(|request, wire| {
+        if request.target == "/v1/files" {
+            let body = r#"{"error":{"message":"no more files","type":"invalid_request_error"}}"#;
+            wire.answer(
+                413,
+                &[
+                    ("content-type", "application/json"),
+                    ("connection", "close"),
+                ],
+                body,
+            );
+            wire.closes_within(Duration::from_secs(20));
+        } else {
+            wire.reset();
+        }
+    });
+    let spare = Upstream::start(|_, _| panic!("nothing is sent twice"));
+    let weir = Weir::start(&accounts(&[
+        account("a", &chat(), &upstream, ""),
+        account("b", &chat(), &spare, ", priority: 9"),
+    ]));
+    let body = file(8 << 20);
+    let call = |path| {
+        weir.call("POST", path)
+            .header("content-type", "application/octet-stream")
+            .body(&body)
+    };
+    let refused = call("/v1/files").send().is(413);
+    assert!(
+        refused.text().contains("no more files"),
+        "{}",
+        refused.text()
+    );
+    call("/v1/uploads/upload_1/parts").send().is(502);
+    assert_eq!(weir.account("a")["state"], "usable");
+    weir.is_well();
+}
+
+/// A client that leaves in the middle of a file leaves an upstream that knows that it has not all of it.
+#[test]
+fn a_file_that_breaks_off_is_never_whole() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let upstream = Upstream::hasty(move |request, wire| {
+        let declared: usize = request
+            .headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().expect("a length"));
+        let missing = declared - wire.swallow();
+        tell.lock()
+            .expect("no panic")
+            .send(missing)
+            .expect("the story waits");
+    });
+    let weir = Weir::before(&upstream, &chat());
+    let body = file(4 << 20);
+    let mut stream = weir
+        .call("POST", "/v1/files")
+        .header("content-type", "application/octet-stream")
+        .header("content-length", &body.len().to_string())
+        .start();
+    stream.write_all(&body[..2 << 20]).expect("weir reads");
+    drop(stream);
+    let missing = told
+        .recv_timeout(Duration::from_secs(20))
+        .expect("the upstream notices");
+    assert!(missing >= 2 << 20, "{missing}");
+    weir.until_metric("weir_inflight_requests", &[], 0.0);
+    assert_eq!(weir.account("a")["state"], "usable");
 }

@@ -29,6 +29,8 @@ pub struct Asked {
     pub pace: u64,
     /// Leaves after so many events, or bytes of a plain answer.
     pub leaves: Option<u64>,
+    /// What else it says: a vendor's own words for trouble, now and then.
+    pub says: &'static str,
     /// Not a part of the soak: fills what Weir remembers.
     pub fills: bool,
 }
@@ -83,8 +85,10 @@ impl Clients {
             let outcome = outcome.unwrap_or(Outcome::Broken("no end within a minute"));
             let calm = matches!(outcome, Outcome::Complete { .. } | Outcome::Left);
             self.ledger.settle(asked.id, outcome);
-            // Who is refused does not ask again at once.
-            let pause = if calm {
+            // Who is refused does not ask again at once, and one of four asks seldom.
+            let pause = if seed.is_multiple_of(4) {
+                random.between(500, 3000)
+            } else if calm {
                 random.between(0, 20)
             } else {
                 random.between(50, 250)
@@ -114,6 +118,7 @@ impl Clients {
                 },
                 pace: 0,
                 leaves: None,
+                says: "",
                 fills: true,
             };
             self.ledger.ask(asked);
@@ -122,7 +127,7 @@ impl Clients {
         }
     }
 
-    fn think(&self, random: &Random) -> Asked {
+    pub fn think(&self, random: &Random) -> Asked {
         let stream = random.percent(80);
         Asked {
             id: self.ids.fetch_add(1, Ordering::Relaxed),
@@ -141,6 +146,11 @@ impl Clients {
             },
             pace: random.between(0, 12),
             leaves: random.percent(8).then(|| random.between(0, 12)),
+            says: if random.percent(20) {
+                random.pick(&PHRASES)
+            } else {
+                ""
+            },
             fills: false,
         }
     }
@@ -197,7 +207,7 @@ impl Clients {
     }
 }
 
-fn question(asked: &Asked) -> (String, String) {
+pub fn question(asked: &Asked) -> (String, String) {
     let model = asked.pool.map_or("any", Dialect::word);
     let Tokens {
         input,
@@ -206,8 +216,8 @@ fn question(asked: &Asked) -> (String, String) {
     } = asked.tokens;
     // The simulated upstream does as it is told in the prompt; the number is for the ledger.
     let prompt = format!(
-        "soak-{}; [[sim input-tokens={input} cache-read={cache_read} output-tokens={output} reasoning=0 chunk-delay={}]] go on",
-        asked.id, asked.pace
+        "soak-{}; [[sim input-tokens={input} cache-read={cache_read} output-tokens={output} reasoning=0 chunk-delay={}]] go on{}",
+        asked.id, asked.pace, asked.says
     );
     let (path, body) =
         asked
@@ -229,7 +239,12 @@ async fn read_plain(
     let Ok(body) = body else {
         return Outcome::Broken("a plain answer that broke off");
     };
-    let Ok(json) = serde_json::from_slice::<Value>(&body) else {
+    judge_plain(asked, status, &body)
+}
+
+/// What a whole answer is.
+pub fn judge_plain(asked: Asked, status: u16, body: &[u8]) -> Outcome {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else {
         return Outcome::Broken("a plain answer that is not JSON");
     };
     if status == 200 {
@@ -266,41 +281,87 @@ async fn read_stream(
     let Ok(mut body) = answer.body(false) else {
         return Outcome::Broken("a stream without framing");
     };
-    let mut seen = Reading::new(asked.dialect);
-    let mut held = Vec::new();
+    let mut listening = Listening::new(asked.dialect);
     loop {
         match body.next(connection).await {
-            Ok(Some(piece)) => held.extend(piece),
-            Ok(None) => break,
-            // After the error event the connection may close as it likes.
-            Err(_) if seen.end == Some(StreamEnd::Error) => break,
-            Err(_) => return Outcome::Broken("a stream that broke off without a word"),
-        }
-        while let Some(end) = memchr::memmem::find(&held, b"\n\n") {
-            let event: Vec<u8> = held.drain(..end + 2).collect();
-            let Ok(event) = std::str::from_utf8(&event) else {
-                return Outcome::Broken("an event that is not text");
-            };
-            if let Err(why) = seen.event(event) {
-                return Outcome::Broken(why);
+            Ok(Some(piece)) => {
+                if let Err(why) = listening.push(&piece) {
+                    return Outcome::Broken(why);
+                }
             }
+            Ok(None) => return listening.end(),
+            Err(_) => return listening.broke(),
         }
-        if asked.leaves.is_some_and(|leaves| seen.events >= leaves) && seen.end.is_none() {
+        if asked
+            .leaves
+            .is_some_and(|leaves| listening.has_heard(leaves))
+        {
             return Outcome::Left;
         }
     }
-    if !held.is_empty() {
-        return Outcome::Broken("half an event at the end");
+}
+
+/// A stream that is being read.
+#[derive(Debug)]
+pub struct Listening {
+    seen: Reading,
+    held: Vec<u8>,
+}
+
+impl Listening {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            seen: Reading::new(dialect),
+            held: Vec::new(),
+        }
     }
-    match seen.finish() {
-        Some(StreamEnd::Complete) => Outcome::Complete {
-            text: seen.text as u64,
-            usage: seen.usage,
-        },
-        Some(StreamEnd::Error) => Outcome::Failed,
-        None => Outcome::Broken("a stream without its terminal event"),
+
+    /// The next bytes; or what is wrong with them.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), &'static str> {
+        self.held.extend_from_slice(piece);
+        while let Some(end) = memchr::memmem::find(&self.held, b"\n\n") {
+            let event: Vec<u8> = self.held.drain(..end + 2).collect();
+            let event = std::str::from_utf8(&event).map_err(|_| "an event that is not text")?;
+            self.seen.event(event)?;
+        }
+        Ok(())
+    }
+
+    /// Whether so many events came, and not the last.
+    fn has_heard(&self, events: u64) -> bool {
+        self.seen.events >= events && self.seen.end.is_none()
+    }
+
+    /// The connection broke.
+    pub fn broke(self) -> Outcome {
+        // After the error event it may close as it likes.
+        if self.seen.end == Some(StreamEnd::Error) {
+            return self.end();
+        }
+        Outcome::Broken("a stream that broke off without a word")
+    }
+
+    /// That was all.
+    pub fn end(self) -> Outcome {
+        if !self.held.is_empty() {
+            return Outcome::Broken("half an event at the end");
+        }
+        let (text, usage) = (self.seen.text as u64, self.seen.usage);
+        match self.seen.finish() {
+            Some(StreamEnd::Complete) => Outcome::Complete { text, usage },
+            Some(StreamEnd::Error) => Outcome::Failed,
+            None => Outcome::Broken("a stream without its terminal event"),
+        }
     }
 }
+
+/// What vendors say of an account in trouble: nobody's business when a client says it.
+const PHRASES: [&str; 4] = [
+    ". Your credit balance is too low",
+    ". Please try again in 9h0m0s",
+    ". You exceeded your current quota; insufficient balance",
+    ". Incorrect API key provided; the account has been disabled; overloaded",
+];
 
 /// However slow an upstream is: Weir's own patience with it is much shorter.
 const PATIENCE: Duration = Duration::from_mins(1);

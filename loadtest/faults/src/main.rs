@@ -12,6 +12,7 @@ mod proxy;
 mod random;
 mod report;
 mod setup;
+mod slow;
 mod tokens;
 mod upstream;
 mod weather;
@@ -149,8 +150,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 async fn soak(options: &Options) -> Result<Report, String> {
     let ledger = Arc::new(Ledger::default());
     let setup = Setup::new(&ledger, options.seed).await?;
-    let mut proxy =
-        Proxy::start(&options.binary, &setup.file, ledger.clone(), setup::SECRETS).await?;
+    let mut proxy = Proxy::start(&options.binary, &setup, ledger.clone(), setup::SECRETS).await?;
     tokio::time::sleep(CALM).await;
     let start = proxy.resources()?;
     eprintln!(
@@ -264,6 +264,10 @@ impl Soak<'_> {
                     .run(options.seed.wrapping_mul(0x1000) + ids.load(Ordering::Relaxed) + number),
             );
         }
+        for number in 0..SLOW_READERS.min(options.clients) {
+            let seed = options.seed.wrapping_mul(0x2000) + number;
+            asking.spawn(slow::run(clients.clone(), seed));
+        }
         tokio::time::sleep(time).await;
         clients.stop.store(true, Ordering::Relaxed);
         running.store(false, Ordering::Relaxed);
@@ -297,6 +301,9 @@ async fn descriptors_return(proxy: &Proxy, start: Resources) -> Result<Resources
 
 /// Responses whose account Weir remembers, for `previous_response_id`, and some more.
 const REMEMBERED: u64 = 70_000;
+
+/// Clients over HTTP/2 of which two streams of three are read slowly.
+const SLOW_READERS: u64 = 4;
 
 /// How long the last access lines and descriptors may take.
 const SETTLING: Duration = Duration::from_secs(15);

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::http::Head;
 use crate::ledger::Ledger;
+use crate::setup::Setup;
 
 /// The running proxy; dropping it kills it.
 #[derive(Debug)]
@@ -38,17 +39,31 @@ pub struct Resources {
     pub descriptors: usize,
 }
 
+/// The binary, with a hosts file of its own if there is one. The process stays the same.
+fn command(binary: &Path, hosts: Option<&Path>) -> Command {
+    let Some(hosts) = hosts else {
+        return Command::new(binary);
+    };
+    let mut command = Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c"])
+        .arg("mount --bind \"$0\" /etc/hosts && exec \"$@\"")
+        .arg(hosts)
+        .arg(binary);
+    command
+}
+
 impl Proxy {
-    /// Starts it with this configuration file. `secrets` must not occur in anything that it writes.
+    /// Starts it with the configuration of this setup. `secrets` must not occur in anything that it writes.
     pub async fn start(
         binary: &Path,
-        config: &Path,
+        setup: &Setup,
         ledger: Arc<Ledger>,
         secrets: &'static [&'static str],
     ) -> Result<Self, String> {
-        let mut child = Command::new(binary)
+        let mut child = command(binary, setup.hosts.as_deref())
             .args(["run", "-c"])
-            .arg(config)
+            .arg(&setup.file)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! What the soak found, as a table, and what of it is a violation.
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -22,6 +22,8 @@ pub struct Figures {
     reload_ok: bool,
     refreshes: (u64, u64),
     violations: u64,
+    /// When the account that is benched the longest may be asked again, in Unix seconds.
+    benched_until: f64,
     leaks: bool,
     /// What `GET /v1/usage` tells the key: requests, tokens, and permits that are taken.
     usage: (u64, Tokens, u64),
@@ -84,6 +86,11 @@ impl Figures {
             reload_ok: whole("weir_config_last_reload_successful", &[]) == 1,
             refreshes: (refreshes("ok"), refreshes("failed")),
             violations: whole("weir_translation_violations_total", &[]),
+            benched_until: text
+                .lines()
+                .filter(|line| line.starts_with("weir_account_cooldown_until_seconds{"))
+                .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+                .fold(0.0, f64::max),
             usage: (number(&used["requests"]), spent, permits),
             leaks: SECRETS
                 .iter()
@@ -217,6 +224,15 @@ impl Report {
                 "weir_requests_total says {}, the clients asked {}",
                 figures.requests,
                 sums.requests + sums.filled
+            )
+        });
+        // Hours are what clients said, in words that an upstream repeated; nothing else here lasts that long.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let latest = now.map_or(f64::MAX, |now| now.as_secs_f64() + 2.0 * 3600.0);
+        self.check(figures.benched_until < latest, || {
+            format!(
+                "an account is benched until {}, as a client wrote",
+                figures.benched_until
             )
         });
         self.check(figures.violations == 0, || {

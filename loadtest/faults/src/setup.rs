@@ -2,6 +2,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Setup {
     pub endpoint: Arc<TokenEndpoint>,
     pub text: String,
     pub file: PathBuf,
+    /// What the proxy is to see in place of `/etc/hosts`.
+    pub hosts: Option<PathBuf>,
     stop: watch::Sender<bool>,
     _directory: tempfile::TempDir,
 }
@@ -57,13 +60,17 @@ impl Setup {
         }
         let directory = tempfile::tempdir().map_err(text)?;
         let file = directory.path().join("weir.yaml");
-        let configuration = configuration(&upstreams, &endpoint);
+        let hosts = directory.path().join("hosts");
+        std::fs::write(&hosts, HOSTS).map_err(text)?;
+        let hosts = can_replace_hosts().then_some(hosts);
+        let configuration = configuration(&upstreams, &endpoint, hosts.is_some());
         std::fs::write(&file, &configuration).map_err(text)?;
         Ok(Self {
             upstreams,
             endpoint,
             text: configuration,
             file,
+            hosts,
             stop,
             _directory: directory,
         })
@@ -75,7 +82,16 @@ impl Setup {
     }
 }
 
-fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint) -> String {
+/// How the configuration names an upstream. Where it can be arranged, its name has dead addresses beside the good one.
+fn host(addr: SocketAddr, dual: bool) -> String {
+    if dual {
+        format!("{DUAL}:{}", addr.port())
+    } else {
+        addr.to_string()
+    }
+}
+
+fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint, dual: bool) -> String {
     let mut text = format!(
         "version: 1\nlisten: [{{ addr: \"127.0.0.1:0\" }}]\nadmin: {{ addr: \"127.0.0.1:0\", token: {ADMIN_TOKEN} }}\n\
          server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nkeys: [{{ name: soak, key: {KEY}, limits: {{ concurrency: 10000, tpm: 1000000000 }} }}]\n\
@@ -101,7 +117,7 @@ fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint) -> Strin
              timeouts: {{ connect: 1s, first_byte: 2s, idle: 2s }} }}",
             upstream.name,
             upstream.dialect.word(),
-            upstream.addr,
+            host(upstream.addr, dual),
         );
     }
     text.push_str("pools:\n  - { name: any }\n");
@@ -169,6 +185,22 @@ pub async fn reloads(text: String, file: PathBuf, running: Arc<AtomicBool>) {
         }
     }
 }
+
+/// Whether a process can be given a hosts file of its own.
+fn can_replace_hosts() -> bool {
+    let tried = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success())
+}
+
+/// A name with three addresses, of which one is alive: no route leads to the first (RFC 6666), nobody answers at the second
+/// (RFC 5737).
+const DUAL: &str = "dual.soak.test";
+const HOSTS: &str =
+    "100::1 dual.soak.test\n192.0.2.1 dual.soak.test\n127.0.0.1 dual.soak.test localhost\n";
 
 /// Of the clients.
 pub const KEY: &str = "soak-client-key-4711";

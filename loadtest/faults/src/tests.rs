@@ -113,6 +113,7 @@ fn judged(outcome: Outcome, lines: &[Value]) -> Vec<String> {
         tokens: TOKENS,
         pace: 0,
         leaves: None,
+        says: "",
         fills: false,
     });
     ledger.attempt(7, "a");

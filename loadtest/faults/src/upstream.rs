@@ -64,12 +64,19 @@ impl Upstream {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
         let mut stream = BufReader::new(stream);
+        let mut served = 0_u64;
         loop {
             let read = tokio::select! {
                 read = read(&mut stream) => read,
                 _ = stop.changed() => return,
             };
             let Some((head, body)) = read else { return };
+            // Given up just as it is used again: that must cost the request nothing.
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            if served > 0 && Random::new(number ^ STALE).percent(5) {
+                return;
+            }
+            served += 1;
             if self.weather.day().refuses() || !self.answer(&head, &body, &mut stream).await {
                 return;
             }
@@ -118,6 +125,9 @@ impl Upstream {
             headers: &headers,
             body,
         };
+        if faulty && day.repeats_the_client() {
+            return repeat(body, stream).await;
+        }
         let script = self.simulated.answer(request, number, 1_800_000_000);
         let id = marker(body);
         if let Some(id) = id {
@@ -239,6 +249,21 @@ impl Play<'_> {
     }
 }
 
+/// An error that repeats what the client said, as vendors do. Whether the connection may be used again.
+async fn repeat(body: &[u8], stream: &mut BufReader<TcpStream>) -> bool {
+    let said = String::from_utf8_lossy(body);
+    let from = said.find("go on").unwrap_or(said.len());
+    let said = said.get(from..).unwrap_or_default();
+    let said = said.split(['"', '\\']).next().unwrap_or_default();
+    let error = serde_json::json!({"error": {"message": format!("Slow down: {said}"), "type": "rate_limit_error", "code": 429}});
+    let error = error.to_string();
+    let answer = format!(
+        "HTTP/1.1 429 X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{error}",
+        error.len()
+    );
+    stream.write_all(answer.as_bytes()).await.is_ok()
+}
+
 /// Until the peer closes; nothing else comes while an answer is on its way.
 async fn gone(stream: &mut BufReader<TcpStream>) {
     use tokio::io::AsyncBufReadExt;
@@ -264,6 +289,9 @@ fn marker(body: &[u8]) -> Option<u64> {
 pub fn simulated() -> Arc<Simulated> {
     Arc::new(Simulated::new(Settings::default()))
 }
+
+/// Makes chance of what closes kept connections another than that of the weather.
+const STALE: u64 = 0x5741_4c45;
 
 /// How often the weather is looked at where nobody connects.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

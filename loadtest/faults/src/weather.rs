@@ -45,11 +45,19 @@ impl Day {
         self.name == REFUSING
     }
 
+    /// Errors repeat what the client said.
+    pub fn repeats_the_client(&self) -> bool {
+        self.name == REPEATING
+    }
+
     /// The credential is refused: this account comes back only when somebody says so.
     pub fn is_refusal_of_the_key(&self) -> bool {
         self.name == "401"
     }
 }
+
+/// A 429 in the client's own words.
+const REPEATING: &str = "429 with the client's words";
 
 const REFUSING: &str = "refusing";
 
@@ -57,11 +65,12 @@ const fn day(name: &'static str, knobs: &'static [(&'static str, &'static str)])
     Day { name, knobs }
 }
 
-static DAYS: [Day; 19] = [
+static DAYS: [Day; 20] = [
     day("fine", &[]),
     day("401", &[("error", "auth")]),
     day("429", &[("error", "rate-limit"), ("retry-after", "1")]),
     day("429 without a hint", &[("error", "rate-limit")]),
+    day(REPEATING, &[]),
     day("overloaded", &[("error", "overloaded")]),
     day("500", &[("status", "500")]),
     day("html", &[("html", "on")]),

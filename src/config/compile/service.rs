@@ -131,6 +131,7 @@ impl Compiler<'_, '_> {
             threads: raw.threads.small() as usize,
             runtime: raw.runtime.value(),
             max_body: raw.max_body.value(),
+            max_upload: raw.max_upload.value(),
             client_timeouts: ClientTimeouts {
                 head: timeouts.head.value(),
                 keepalive: timeouts.keepalive.value(),

@@ -180,6 +180,8 @@ Server {
     runtime: Setting<Word<Runtime>> = Word::or(Runtime::Shared),
     /// Longest request body.
     max_body: Setting<Size> = Size::or(32 << 20).from(1 << 10).up_to(1 << 30),
+    /// Longest file that passes to a vendor's endpoint for files; a longer one gets 413.
+    max_upload: Setting<Size> = Size::or(512 << 20).from(1 << 10).up_to(1 << 40),
     /// Bytes of request bodies held at once, in all; above it 529 or 503 with Retry-After. Default a quarter of the memory limit of the control group, else of the machine's memory.
     max_buffered: Field<Size> = Size::otherwise("leave it out for a quarter of the memory").from(1 << 20),
     /// Requests served at once; above it 529 or 503 with Retry-After.

@@ -208,6 +208,8 @@ pub struct Server {
     pub runtime: Runtime,
     /// Bytes of one request's body, 1 KiB to 1 GiB; default 32 MiB.
     pub max_body: usize,
+    /// Of what passes to an upstream as it comes, bytes.
+    pub max_upload: usize,
     /// Bytes of request bodies held at once, in all. `None` = a quarter of the memory that the process may use.
     pub max_buffered: Option<usize>,
     /// Requests at once, 1 to 1,000,000; default 10,000.

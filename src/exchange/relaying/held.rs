@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::carried::{Carried, Head};
+use super::carried::{Carried, Head, forbidding, is_theirs};
 use super::cover;
 use super::translated;
 use super::whole::MAX_WHOLE;
@@ -13,6 +13,7 @@ use crate::exchange::verdict::{Answer, Failed, Next};
 use crate::exchange::{markers, stream_usage};
 use crate::outcome::FailureClass;
 use crate::pool::{self, Fault, Hints};
+use crate::protocol::coding::Decoder;
 use crate::protocol::error;
 use crate::protocol::translate::{self, count};
 
@@ -56,20 +57,30 @@ impl ErrorBody {
     }
 
     /// All of it is here: what it says to the pool, and what the client sees of it.
-    pub(super) fn end(&mut self, head: &Head, wall: SystemTime) -> Box<Failed> {
+    /// `decoder` is what read it.
+    pub(super) fn end(
+        &mut self,
+        head: &Head,
+        decoder: Option<&Decoder>,
+        wall: SystemTime,
+    ) -> Box<Failed> {
+        let undecodable = decoder.is_some_and(Decoder::has_failed);
         let body = self.held.take();
         let status = head.status.as_u16();
         self.refuses_stream_options = stream_usage::is_refusal(status, &body);
         self.refuses_markers = markers::is_refusal(status, &body);
-        let parsed = error::parse(head.upstream, status, &body);
+        let mut parsed = error::parse(head.upstream, status, &body);
         let hints = Hints::of(head.upstream, &parsed);
         let failure = pool::classify(parsed.kind, &hints, &head.headers, wall);
-        if head.client != head.upstream {
+        if undecodable {
+            UNDECODABLE.clone_into(&mut parsed.message);
+        }
+        if head.client != head.upstream || undecodable {
             let said = translate::error(head.client, &parsed);
             let answer = translated::shown(head.client, failure, &said);
             return Box::new(Failed { failure, answer });
         }
-        let theirs = failure.class.is_the_clients();
+        let theirs = is_theirs(failure, parsed.kind);
         let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
         // Clients mend themselves by the wording of these, so it passes as it came.
         let body = cover::cover(&body, head.secret.as_ref());
@@ -80,12 +91,15 @@ impl ErrorBody {
         };
         let answer = (theirs || broken).then(|| Answer {
             status: if theirs { status } else { 502 },
-            headers: head.headers.clone(),
+            headers: forbidding(head.headers.clone(), parsed.kind),
             body,
         });
         Box::new(Failed { failure, answer })
     }
 }
+
+/// What stands for the words of an error that cannot be read.
+const UNDECODABLE: &str = "the upstream refused the request in an answer that is compressed in a way that cannot be read here";
 
 /// A count of tokens, which is checked before it is believed.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@ use crate::protocol::written::Written;
 #[derive(Debug)]
 pub(super) enum Phase {
     Counted(CountBody),
-    /// Compressed in a way that cannot be read, although asked not to: forwarded as it came.
+    /// Of no concern here: forwarded as it came.
     Opaque,
     Error(ErrorBody),
     /// An event stream that the tap reads along.
@@ -44,7 +44,6 @@ impl Phase {
         kind: Kind,
         (upstream, stream, hides_usage): (Dialect, bool, bool),
         headers: &HeaderMap,
-        readable: bool,
     ) -> Self {
         let (json, events) = (is_json(headers), is_event_stream(headers));
         match kind {
@@ -56,7 +55,6 @@ impl Phase {
                     Self::Misshapen(Box::new(Misshapen::new(stream, Some(translated))))
                 }
             }
-            _ if !readable => Self::Opaque,
             // Pictures and sound that come as events: they pass at once, and the end says what was used.
             Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
             Kind::Aside { tells, makes } => {

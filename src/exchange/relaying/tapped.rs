@@ -2,17 +2,14 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
 
-use super::carried::{Carried, Head};
+use super::carried::{self, Carried, Head};
 use super::facts::Facts;
 use crate::exchange::refusal::Refusal;
-use crate::exchange::verdict::{Answer, Ended, Failed, Next};
+use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::outcome::End;
 use crate::pool::{self, Failure, Fault};
 use crate::protocol::Dialect;
-use crate::protocol::error;
 use crate::protocol::passthrough::{Ending, Tap};
 use crate::protocol::written::Written;
 
@@ -67,7 +64,7 @@ impl Tapped {
     /// The next bytes.
     pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried, wall: SystemTime) -> Next {
         let Ok(pieces) = self.tap.relay(chunk) else {
-            return carried.unreadable();
+            return carried.unreadable(Fault::Eof);
         };
         let outlet = &mut carried.outlet;
         outlet.extend(pieces.iter().filter(|piece| !piece.is_empty()).cloned());
@@ -139,17 +136,8 @@ impl Tapped {
 
     /// By an error event before the commit. The client may see only its own faults, as the HTTP error that stands for them.
     fn failed_by(&self, failure: Failure, head: &Head) -> Box<Failed> {
-        let said = self.tap.error().filter(|_| failure.class.is_the_clients());
-        let answer = said.map(|said| {
-            let wire = said.to_wire();
-            let mut headers = head.headers.clone();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Answer {
-                status: error::status(head.upstream, wire.kind),
-                headers,
-                body: error::encode(head.upstream, &wire),
-            }
-        });
+        let said = self.tap.error();
+        let answer = said.and_then(|said| carried::as_answer(failure, said, head));
         Box::new(Failed { failure, answer })
     }
 }

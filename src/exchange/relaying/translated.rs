@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::carried::Carried;
+use super::carried::{self, Carried};
 use super::facts::Facts;
 use super::tapped::MAX_HELD;
 use crate::exchange::headers;
@@ -282,11 +282,13 @@ fn meaning(upstream: Dialect, said: &WireError, wall: SystemTime) -> Failure {
 
 /// The upstream's own error in the client's dialect, if it is the client's business.
 pub(super) fn shown(client: Dialect, failure: Failure, said: &WireError) -> Option<Answer> {
-    if !failure.class.is_the_clients() && said.kind != ErrorKind::NoAnswer {
+    if !carried::is_theirs(failure, said.kind) && said.kind != ErrorKind::NoAnswer {
         return None;
     }
     let status = error::status(client, said.kind);
-    Some(Answer::json(status, error::encode(client, said)))
+    let mut answer = Answer::json(status, error::encode(client, said));
+    answer.headers = carried::forbidding(answer.headers, said.kind);
+    Some(answer)
 }
 
 /// Longest plain answer that is translated, bytes.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 
-use super::carried::Carried;
+use super::carried::{self, Carried};
 use crate::exchange::things;
 use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::pool::{self, Hints};
@@ -60,7 +60,8 @@ impl Whole {
         if let Some(error) = &answer.error {
             let hints = Hints::of(head.upstream, error);
             let failure = pool::classify(error.kind, &hints, &head.headers, wall);
-            return Err(Failed::bare(failure));
+            let answer = carried::as_answer(failure, error, head);
+            return Err(Box::new(Failed { failure, answer }));
         }
         let thing = things::container(head.upstream, &body);
         carried.facts.read(head.upstream, &body, answer);

@@ -8,7 +8,7 @@ use super::details;
 /// A delay that stands in a field of its own.
 pub(super) fn stated(error: &Value) -> Option<Duration> {
     let retry_info = details(error).find_map(|detail| match detail.get("retryDelay")? {
-        Value::String(text) => delay(text),
+        Value::String(text) => delay(text).map(|(wait, _)| wait),
         object => object.get("seconds")?.as_f64().and_then(positive),
     });
     let plain = ["resets_in_seconds", "retry_after", "retry_after_seconds"]
@@ -17,19 +17,63 @@ pub(super) fn stated(error: &Value) -> Option<Duration> {
     retry_info.or_else(|| positive(plain?))
 }
 
-/// "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds".
-pub(super) fn in_words(message: &str) -> Option<Duration> {
+/// "Please try again in 1.5s", "Please retry in 37.2s", "Please retry after 20 seconds": how long, and the words that
+/// say so.
+pub fn wait_in_words(message: &str) -> Option<(Duration, &str)> {
     let lower = message.to_ascii_lowercase();
     DELAY_PHRASES.iter().find_map(|phrase| {
-        let at = lower.find(phrase)? + phrase.len();
-        delay(lower.get(at..)?)
+        let at = lower.find(phrase)?;
+        let (wait, rest) = delay(lower.get(at + phrase.len()..)?)?;
+        Some((wait, message.get(at..lower.len() - rest.len())?))
     })
 }
 
-/// `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units, up to the first thing that is neither.
-fn delay(text: &str) -> Option<Duration> {
+/// What an aggregator repeats of the headers of the vendor behind it: `metadata.headers` of `OpenRouter`. Seconds from now,
+/// or Unix time in seconds or milliseconds.
+///
+/// Source: <https://openrouter.ai/docs/api/reference/limits>, and its answers to spent free requests.
+pub(super) fn in_headers(error: &Value) -> Option<Stated> {
+    let headers = error.get("metadata")?.get("headers")?.as_object()?;
+    let waits = headers.iter().take(MAX_HEADERS).filter(|(name, _)| {
+        let known = |known: &&str| name.eq_ignore_ascii_case(known);
+        RESET_HEADERS.iter().any(known)
+    });
+    let stated = waits.filter_map(|(_, value)| match value {
+        Value::Number(number) => Stated::of(number.as_f64()?),
+        Value::String(text) => match text.trim().parse::<f64>() {
+            Ok(number) => Stated::of(number),
+            Err(_) => delay(text).map(|(wait, _)| Stated::In(wait)),
+        },
+        _ => None,
+    });
+    stated.last()
+}
+
+/// When to come back, as a number says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stated {
+    In(Duration),
+    /// Unix time in seconds.
+    At(u64),
+}
+
+impl Stated {
+    fn of(number: f64) -> Option<Self> {
+        match number {
+            n if n >= UNIX_MILLIS_FROM => Some(Self::At((n / 1e3) as u64)),
+            n if n >= UNIX_SECONDS_FROM => Some(Self::At(n as u64)),
+            n if n > 0.0 => positive(n).map(Self::In),
+            _ => None,
+        }
+    }
+}
+
+/// `6m0s`, `120ms`, `1.5s`, `20 seconds`: a sequence of numbers with units, up to the first thing that is neither. What
+/// follows it.
+fn delay(text: &str) -> Option<(Duration, &str)> {
     let mut total = None;
     let mut rest = text.trim_start();
+    let mut end = rest;
     loop {
         let digits = rest
             .find(|char: char| !char.is_ascii_digit() && char != '.')
@@ -45,9 +89,10 @@ fn delay(text: &str) -> Option<Duration> {
             break;
         };
         total = Some(total.unwrap_or(0.0) + number * unit);
-        rest = after.get(letters..)?.trim_start();
+        end = after.get(letters..)?;
+        rest = end.trim_start();
     }
-    positive(total?)
+    Some((positive(total?)?, end))
 }
 
 /// How many seconds a unit has.
@@ -73,6 +118,16 @@ const DELAY_PHRASES: [&str; 4] = [
     "retry after ",
     "try again after ",
 ];
+
+/// The headers that say when, in lower case.
+const RESET_HEADERS: [&str; 2] = ["retry-after", "x-ratelimit-reset"];
+
+/// Headers that are looked at.
+const MAX_HEADERS: usize = 64;
+
+/// A number from here on is Unix time (2001), in seconds or in milliseconds.
+const UNIX_SECONDS_FROM: f64 = 1e9;
+const UNIX_MILLIS_FROM: f64 = 1e12;
 
 /// Longest delay believed, in seconds: a year.
 const MAX_DELAY: f64 = 31_536_000.0;

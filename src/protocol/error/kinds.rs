@@ -48,7 +48,9 @@ impl Facts<'_> {
                 _ => self.worded(&DENIED).unwrap_or(general),
             },
             // Who asks for less may well be served.
-            402 => self.worded(&[ErrorKind::Permission]).unwrap_or(general),
+            402 => self
+                .worded(&[ErrorKind::TooDear, ErrorKind::Permission])
+                .unwrap_or(general),
             403 => match named {
                 Some(
                     kind @ (ErrorKind::Quota
@@ -320,11 +322,12 @@ const FORBIDDEN: [ErrorKind; 4] = [
 /// In a failure of the server.
 const FAILED: [ErrorKind; 2] = [ErrorKind::ContextLength, ErrorKind::Overloaded];
 /// In an error without a status.
-const ANY: [ErrorKind; 5] = [
+const ANY: [ErrorKind; 6] = [
     ErrorKind::ContextLength,
     ErrorKind::Billing,
     ErrorKind::Authentication,
     ErrorKind::Permission,
+    ErrorKind::TooDear,
     ErrorKind::Overloaded,
 ];
 

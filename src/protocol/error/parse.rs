@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::delay::{self, Stated};
 use super::kinds::{self, Told};
-use super::{ErrorKind, WireError, delay, details};
+use super::{ErrorKind, WireError, details};
 use crate::protocol::Dialect;
 
 /// What an upstream's error says.
@@ -241,10 +242,18 @@ impl<'a> Found<'a> {
             per_day: quota_ids.iter().any(|id| id.contains("PerDay")),
         };
         let (kind, told) = (facts.kind(), facts.told());
+        let repeated = self.error.and_then(delay::in_headers);
+        let (repeated_in, repeated_at) = match repeated {
+            Some(Stated::In(wait)) => (Some(wait), None),
+            Some(Stated::At(at)) => (None, Some(at)),
+            None => (None, None),
+        };
+        let message = clip(self.message);
         let retry_after = self
             .error
             .and_then(delay::stated)
-            .or_else(|| delay::in_words(&self.message));
+            .or(repeated_in)
+            .or_else(|| Some(delay::wait_in_words(&message)?.0));
         ParsedError {
             status,
             kind,
@@ -253,12 +262,13 @@ impl<'a> Found<'a> {
             retry_after,
             resets_at: self
                 .error
-                .and_then(|error| error.get("resets_at")?.as_u64()),
+                .and_then(|error| error.get("resets_at")?.as_u64())
+                .or(repeated_at),
             quota_ids,
             param: self.param.map(str::to_owned),
             request_id: self.request_id.map(str::to_owned),
             code: self.code,
-            message: clip(self.message),
+            message,
             is_json,
         }
     }

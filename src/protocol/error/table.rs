@@ -83,6 +83,10 @@ const fn rows(kind: ErrorKind) -> [Row; 3] {
             is(504, "timeout_error"), with(504, "server_error", "upstream_timeout"),
             is(504, "DEADLINE_EXCEEDED"),
         ],
+        ErrorKind::TooDear => [
+            is(402, "billing_error"), with(402, "invalid_request_error", "insufficient_credits"),
+            is(402, "FAILED_PRECONDITION"),
+        ],
         ErrorKind::TooLarge => [
             is(413, "request_too_large"), with(413, "invalid_request_error", "request_too_large"),
             is(413, "INVALID_ARGUMENT"),

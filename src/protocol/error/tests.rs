@@ -99,7 +99,7 @@ fn what_is_encoded_is_understood_again() {
     let blurred = |kind| match kind {
         Kind::MethodNotAllowed | Kind::Unsupported => Kind::InvalidRequest,
         Kind::ModelNotFound => Kind::NotFound,
-        Kind::Billing | Kind::Quota => Kind::RateLimit,
+        Kind::Billing | Kind::Quota | Kind::TooDear => Kind::RateLimit,
         Kind::Overloaded => Kind::Unavailable,
         Kind::NoAnswer => Kind::Api,
         other => other,
@@ -548,6 +548,7 @@ fn every_phrase_can_decide_and_none_hides_behind_another() {
             Kind::ModelNotFound => (403, Kind::ModelNotFound),
             Kind::Permission => (400, Kind::Permission),
             Kind::Overloaded => (500, Kind::Overloaded),
+            Kind::TooDear => (402, Kind::TooDear),
             _ => (400, *kind),
         };
         let body = serde_json::json!({ "error": { "message": phrase, "type": "" } }).to_string();
@@ -577,4 +578,52 @@ fn vendors_wordings_of_a_full_context_are_one_kind() {
         let bare = serde_json::json!({ "error": message });
         reads(400, &bare.to_string(), Kind::ContextLength);
     }
+}
+
+/// What OpenRouter repeats of the vendor's headers in the body of its own error.
+#[test]
+fn a_reset_in_repeated_headers_is_read() {
+    let parsed = |headers: &str| {
+        let body = format!(
+            r#"{{"error":{{"message":"slow","code":429,"metadata":{{"headers":{headers}}}}}}}"#
+        );
+        let parsed = parse(Dialect::OpenaiChat, 429, body.as_bytes());
+        (
+            parsed.retry_after.map(|wait| wait.as_millis()),
+            parsed.resets_at,
+        )
+    };
+    for (headers, expected) in [
+        (
+            r#"{"X-RateLimit-Reset":"1763640000000"}"#,
+            (None, Some(1_763_640_000)),
+        ),
+        (
+            r#"{"x-ratelimit-reset":1763640000}"#,
+            (None, Some(1_763_640_000)),
+        ),
+        (r#"{"X-RateLimit-Reset":"1m30s"}"#, (Some(90_000), None)),
+        (r#"{"Retry-After":"7"}"#, (Some(7_000), None)),
+        (r#"{"X-RateLimit-Remaining":"9"}"#, (None, None)),
+        (r#"{"X-RateLimit-Reset":"soon"}"#, (None, None)),
+        (r#"{"X-RateLimit-Reset":-5}"#, (None, None)),
+        ("[]", (None, None)),
+        ("null", (None, None)),
+    ] {
+        assert_eq!(parsed(headers), expected, "{headers}");
+    }
+}
+
+#[test]
+fn the_words_of_a_wait_are_found() {
+    let found = |message| wait_in_words(message).map(|(wait, words)| (wait.as_secs(), words));
+    assert_eq!(
+        found("Slow down. Please Try Again in 9h 0m 3s. Bye"),
+        Some((32_403, "Try Again in 9h 0m 3s"))
+    );
+    assert_eq!(
+        found("é: retry after 20 seconds"),
+        Some((20, "retry after 20 seconds"))
+    );
+    assert_eq!(found("try again in a while"), None);
 }

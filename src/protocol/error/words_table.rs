@@ -248,7 +248,7 @@ pub(super) const PHRASES: &[(&str, ErrorKind)] = &[
         ErrorKind::ModelNotFound,
     ),
     // OpenRouter, in a 402: the request is too dear, smaller ones are not
-    ("can only afford", ErrorKind::Permission),
+    ("can only afford", ErrorKind::TooDear),
     ("location is not supported", ErrorKind::Permission),
     // The credential itself is refused.
     ("api key not valid", ErrorKind::Authentication),

@@ -30,7 +30,7 @@ pub(crate) async fn read(
     let headers = &session.req_header().headers;
     let declared = content_length(headers);
     if declared.is_some_and(|length| length > limit as u64) {
-        return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+        return Err(BodyFault::Refused(Refusal::too_large(limit)));
     }
     if declared.is_some_and(|length| !held.has_room(length)) {
         return Err(BodyFault::Refused(Refusal::MemoryFull));
@@ -78,35 +78,41 @@ pub(crate) async fn discard(session: &mut ServerSession) {
     }
 }
 
+/// The next bytes of the body, which must keep `pace`; `None` at its end.
+pub(crate) async fn chunk(
+    session: &mut ServerSession,
+    pace: &mut Pace,
+) -> Result<Option<Bytes>, BodyFault> {
+    let read = session.read_request_body();
+    tokio::pin!(read);
+    let read = loop {
+        match tokio::time::timeout(pace.left(Instant::now()), &mut read).await {
+            Ok(read) => break read,
+            Err(_) if pace.keeps_up(0, Instant::now()) => {}
+            Err(_) => return Err(BodyFault::Refused(Refusal::BodyTimeout)),
+        }
+    };
+    match read {
+        Ok(Some(chunk)) if !pace.keeps_up(chunk.len(), Instant::now()) => {
+            Err(BodyFault::Refused(Refusal::BodyTimeout))
+        }
+        Ok(chunk) => Ok(chunk),
+        Err(error) if is_closed(&error) && !is_malformed(&error) => Err(BodyFault::Gone),
+        Err(_) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
+            why: "its framing is broken".into(),
+        })),
+    }
+}
+
 async fn read_raw(
     session: &mut ServerSession,
     (declared, limit): (Option<u64>, usize),
     mut pace: Pace,
     held: &mut Held,
 ) -> Result<Bytes, BodyFault> {
-    let mut next = async |session: &mut ServerSession| {
-        let read = session.read_request_body();
-        tokio::pin!(read);
-        let read = loop {
-            match tokio::time::timeout(pace.left(Instant::now()), &mut read).await {
-                Ok(read) => break read,
-                Err(_) if pace.keeps_up(0, Instant::now()) => {}
-                Err(_) => return Err(BodyFault::Refused(Refusal::BodyTimeout)),
-            }
-        };
-        match read {
-            Ok(Some(chunk)) if !pace.keeps_up(chunk.len(), Instant::now()) => {
-                Err(BodyFault::Refused(Refusal::BodyTimeout))
-            }
-            Ok(Some(chunk)) if !held.grow(chunk.len()) => {
-                Err(BodyFault::Refused(Refusal::MemoryFull))
-            }
-            Ok(chunk) => Ok(chunk),
-            Err(error) if is_closed(&error) && !is_malformed(&error) => Err(BodyFault::Gone),
-            Err(_) => Err(BodyFault::Refused(Refusal::BodyUnreadable {
-                why: "its framing is broken".into(),
-            })),
-        }
+    let mut next = async |session: &mut ServerSession| match chunk(session, &mut pace).await? {
+        Some(chunk) if !held.grow(chunk.len()) => Err(BodyFault::Refused(Refusal::MemoryFull)),
+        chunk => Ok(chunk),
     };
     let Some(first) = next(session).await? else {
         return Ok(Bytes::new());
@@ -123,12 +129,12 @@ async fn read_raw(
     body.extend_from_slice(&first);
     while let Some(chunk) = next(session).await? {
         if body.len() + chunk.len() > limit {
-            return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+            return Err(BodyFault::Refused(Refusal::too_large(limit)));
         }
         body.extend_from_slice(&chunk);
     }
     if body.len() > limit {
-        return Err(BodyFault::Refused(Refusal::BodyTooLarge { limit }));
+        return Err(BodyFault::Refused(Refusal::too_large(limit)));
     }
     Ok(body.freeze())
 }
@@ -201,7 +207,7 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
     }
     .map_err(fault)?;
     if out.len() > limit {
-        return Err(Refusal::BodyTooLarge { limit });
+        return Err(Refusal::too_large(limit));
     }
     Ok(out.into())
 }
@@ -246,7 +252,7 @@ mod tests {
         let bomb = gzip(&vec![b'x'; 1 << 20]);
         assert_eq!(
             unpack(&bomb, Coding::Gzip, 1000),
-            Err(Refusal::BodyTooLarge { limit: 1000 })
+            Err(Refusal::too_large(1000))
         );
     }
 

@@ -78,15 +78,21 @@ impl Ask<'_> {
             method: &self.method,
             path: self.path,
             headers: self.headers.clone(),
-            length: self.body.as_ref().map(Bytes::len),
+            length: match &self.body {
+                Some(body) => target::Length::Bytes(body.len() as u64),
+                None => target::Length::Nothing,
+            },
         };
         let head = head.written(self.endpoint, h2);
         let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
         let body = Pieces::from(self.body.clone().unwrap_or_default());
         session.set_write_timeout(Some(WRITE_TIMEOUT));
         // Also when writing failed: an answer may be waiting to be read.
-        send(&mut session, head, &body).await;
-        read_head(&mut session).await.map_err(AskFault::Broke)?;
+        let read = match send(&mut session, head, &body).await.head {
+            Some(read) => read,
+            None => read_head(&mut session).await,
+        };
+        read.map_err(AskFault::Broke)?;
         let head = session
             .response_header()
             .ok_or(AskFault::Broke(Broke::Silent))?;

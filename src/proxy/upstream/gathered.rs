@@ -2,6 +2,9 @@
 //!
 //! Pingora writes the head and flushes it before the body can follow, and each send ends in a wake-up of the upstream. So
 //! the first write after an answer, which is the head, is held until the body comes, or until an answer is read for.
+//! An upstream that refuses a request before it has all of it, and reads no more, is heard at once: while a write waits,
+//! what comes is read and kept, and an answer that makes the rest needless ends the write.
+//!
 //! It saves one system call of six per small request; figures: `docs/PERFORMANCE.md`.
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -28,6 +31,8 @@ pub(super) struct Gathered {
     held: Vec<u8>,
     sent: usize,
     phase: Phase,
+    /// What came while a write waited.
+    early: Vec<u8>,
 }
 
 /// How far a request has come.
@@ -58,7 +63,30 @@ impl Gathered {
             held: Vec::new(),
             sent: 0,
             phase: Phase::Fresh,
+            early: Vec::new(),
         }
+    }
+
+    /// A write has to wait: is there an answer already? An error if there is one that makes the rest needless, or if none
+    /// can come any more.
+    fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        // What Pingora holds of a head has not gone out: nothing can have answered it.
+        while self.early.len() < MOST_EARLY && self.phase != Phase::Fresh {
+            let mut room = [0; 1 << 10];
+            let mut buffer = ReadBuf::new(&mut room);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                Poll::Ready(Ok(())) => self.early.extend_from_slice(buffer.filled()),
+            }
+            if refuses(&self.early) {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        Ok(())
     }
 
     fn rest(&self) -> &[u8] {
@@ -105,6 +133,9 @@ impl AsyncWrite for Gathered {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if refuses(&self.early) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let fresh = self.phase == Phase::Fresh;
         if fresh {
             self.phase = Phase::Head;
@@ -114,11 +145,16 @@ impl AsyncWrite for Gathered {
             self.held.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        let beyond = ready!(self.poll_held(cx, bytes))?;
-        if beyond > 0 || bytes.is_empty() {
-            return Poll::Ready(Ok(beyond));
+        let written = match self.poll_held(cx, bytes) {
+            Poll::Ready(Ok(0)) if !bytes.is_empty() => {
+                Pin::new(&mut self.stream).poll_write(cx, bytes)
+            }
+            other => other,
+        };
+        if written.is_pending() {
+            self.listen(cx)?;
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        written
     }
 
     /// All but a head that nothing has followed yet: it waits for the body.
@@ -148,6 +184,13 @@ impl AsyncRead for Gathered {
         if !self.held.is_empty() {
             ready!(self.poll_held(cx, &[]))?;
             ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        }
+        if !self.early.is_empty() {
+            let most = self.early.len().min(buffer.remaining());
+            buffer.put_slice(self.early.get(..most).unwrap_or_default());
+            self.early.drain(..most);
+            self.phase = Phase::Fresh;
+            return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -225,6 +268,36 @@ impl Peek for Gathered {
         self.stream.try_peek(buffer).await
     }
 }
+
+/// Whether these bytes begin with an answer after which the rest of the request is of no use. Interim ones are passed over.
+fn refuses(mut bytes: &[u8]) -> bool {
+    loop {
+        match bytes {
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                _,
+                b' ',
+                b'3'..=b'5',
+                ..,
+            ] => return true,
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', ..] => {}
+            _ => return false,
+        }
+        let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+            return false;
+        };
+        bytes = bytes.get(end + 4..).unwrap_or_default();
+    }
+}
+
+/// Bytes of an answer that are read while a write waits.
+const MOST_EARLY: usize = 16 << 10;
 
 /// Bytes that are held before they go out: what follows a head in small pieces is worth a copy.
 const COPIED: usize = 16 << 10;

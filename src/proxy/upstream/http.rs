@@ -1,9 +1,17 @@
 //! HTTP on an open connection to an upstream: the request goes out, the head of the answer comes in.
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
 use http::StatusCode;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v2::client::Http2Session;
 use pingora::{ErrorType, RetryType};
 
+use crate::config::Timeouts;
 use crate::protocol::json::Pieces;
 
 /// How far an upstream had come when no head of an answer could be read.
@@ -34,6 +42,63 @@ impl Broke {
             None => Self::Silent,
         }
     }
+
+    /// As Pingora tells it.
+    fn of_h2(error: &h2::Error) -> Self {
+        let reason = error.reason();
+        let is_going = error.is_go_away() && error.is_remote() && reason == Some(Reason::NO_ERROR);
+        let is_refused =
+            error.is_reset() && error.is_remote() && reason == Some(Reason::REFUSED_STREAM);
+        if is_going || is_refused {
+            Self::Unprocessed
+        } else {
+            Self::Silent
+        }
+    }
+}
+
+/// How far a request went out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Sent {
+    /// All of it did.
+    pub whole: bool,
+    /// The head of the answer came meanwhile and has been read, or none will come.
+    pub head: Option<Result<(), Broke>>,
+}
+
+impl Sent {
+    const WHOLE: Self = Self {
+        whole: true,
+        head: None,
+    };
+    /// The upstream would not take it all.
+    const CUT: Self = Self {
+        whole: false,
+        head: None,
+    };
+
+    /// How long the head of the answer is waited for.
+    pub(crate) fn patience(&self, timeouts: &Timeouts) -> Duration {
+        let most = timeouts.total.unwrap_or(timeouts.first_byte);
+        if self.whole {
+            timeouts.first_byte.min(most)
+        } else {
+            AFTER_WRITE_ERROR
+        }
+    }
+}
+
+/// Whether what an upstream answers before it has the whole request makes the rest of it needless.
+fn is_final(status: StatusCode) -> bool {
+    !status.is_success() && !status.is_informational()
+}
+
+/// Whether a read failed only because the upstream, which had said all, wants no more of the request: RFC 9113, section 8.1.
+pub(crate) fn is_enough(error: &pingora::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<h2::Error>();
+    cause.is_some_and(|error| {
+        error.is_reset() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+    })
 }
 
 /// Reads the head of the answer. Interim ones (100, 103) are passed over; a switch of protocols was not asked for.
@@ -56,27 +121,133 @@ pub(crate) async fn read_head(upstream: &mut HttpSession) -> Result<(), Broke> {
     }
 }
 
-/// Sends head and body. `false` when the upstream would not take them all.
+/// Sends head and body, and listens meanwhile.
 pub(crate) async fn send(
     upstream: &mut HttpSession,
     head: Box<RequestHeader>,
     body: &Pieces,
-) -> bool {
-    if upstream.write_request_header(head).await.is_err() {
-        return false;
-    }
+) -> Sent {
+    let mut sending = match Sending::begin(upstream, head).await {
+        Ok(sending) => sending,
+        Err(sent) => return sent,
+    };
     for piece in body {
-        let mut rest = piece.clone();
-        while !rest.is_empty() {
-            // In pieces, each under the write timeout: a slow but moving upstream is not a stuck one.
-            let next = rest.split_to(rest.len().min(WRITE_AT_ONCE));
-            if upstream.write_request_body(next, false).await.is_err() {
-                return false;
-            }
+        if let Err(sent) = sending.write(piece.clone()).await {
+            return sent;
         }
     }
-    upstream.finish_request_body().await.is_ok()
+    sending.finish().await
 }
+
+/// A request whose body goes out piece by piece. An upstream that refuses it before it has all of it is heard at once: on
+/// HTTP/1 by the stream below (see [`super::gathered`]), on HTTP/2 here.
+pub(crate) struct Sending<'a> {
+    upstream: &'a mut HttpSession,
+    /// Of HTTP/2.
+    writer: Option<SendStream<Bytes>>,
+}
+
+impl<'a> Sending<'a> {
+    /// Sends the head.
+    pub(crate) async fn begin(
+        upstream: &'a mut HttpSession,
+        head: Box<RequestHeader>,
+    ) -> Result<Self, Sent> {
+        if upstream.write_request_header(head).await.is_err() {
+            return Err(Sent::CUT);
+        }
+        let writer = match upstream {
+            HttpSession::H2(session) => session.take_request_body_writer(),
+            _ => None,
+        };
+        Ok(Self { upstream, writer })
+    }
+
+    /// Sends more of the body; or says how far the request came, when it goes no further.
+    pub(crate) async fn write(&mut self, mut rest: Bytes) -> Result<(), Sent> {
+        while !rest.is_empty() {
+            // In pieces, each under the write timeout: a slow but moving upstream is not a stuck one.
+            let most = rest.len().min(WRITE_AT_ONCE);
+            match (&mut *self.upstream, &mut self.writer) {
+                (HttpSession::H2(session), Some(writer)) => {
+                    writer.reserve_capacity(most);
+                    let room = tokio::time::timeout(WRITE_TIMEOUT, room(session, writer)).await;
+                    let head = session.response_header().map(|_| Ok(()));
+                    let (head, room) = match room {
+                        Ok(Room::For(bytes)) => (head, bytes),
+                        Ok(Room::Broke(broke)) => (Some(Err(broke)), 0),
+                        Ok(Room::Answered | Room::Shut) | Err(_) => (head, 0),
+                    };
+                    let next = rest.split_to(most.min(room));
+                    if next.is_empty() || writer.send_data(next, false).is_err() {
+                        return Err(Sent { whole: false, head });
+                    }
+                }
+                (upstream, _) => {
+                    let next = rest.split_to(most);
+                    if upstream.write_request_body(next, false).await.is_err() {
+                        return Err(Sent::CUT);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// That was all.
+    pub(crate) async fn finish(self) -> Sent {
+        match (self.upstream, self.writer) {
+            (HttpSession::H2(session), Some(mut writer)) => Sent {
+                whole: writer.send_data(Bytes::new(), true).is_ok(),
+                head: session.response_header().map(|_| Ok(())),
+            },
+            (upstream, _) => match upstream.finish_request_body().await {
+                Ok(()) => Sent::WHOLE,
+                Err(_) => Sent::CUT,
+            },
+        }
+    }
+}
+
+/// What there is to go by while a body goes out over HTTP/2.
+enum Room {
+    For(usize),
+    /// An answer came that makes the rest needless.
+    Answered,
+    /// None will come.
+    Broke(Broke),
+    /// Nothing more can be sent.
+    Shut,
+}
+
+/// Waits until more can be sent, or nothing more needs to be.
+async fn room(session: &mut Http2Session, writer: &mut SendStream<Bytes>) -> Room {
+    poll_fn(|cx| {
+        if session.response_header().is_none() {
+            match session.poll_read_response_header(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Room::Broke(Broke::of_h2(&error))),
+                Poll::Pending => {}
+            }
+        }
+        let status = session.response_header().map(|head| head.status);
+        if status.is_some_and(is_final) {
+            return Poll::Ready(Room::Answered);
+        }
+        match writer.poll_capacity(cx) {
+            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Room::For(bytes)),
+            Poll::Ready(_) => Poll::Ready(Room::Shut),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// How long an answer is waited for from an upstream that would not take the whole request.
+const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);
+
+/// How long one write may take.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Bytes given to one write under the write timeout.
 const WRITE_AT_ONCE: usize = 1 << 20;
@@ -109,8 +280,96 @@ mod tests {
                 &Pieces::from(bytes::Bytes::new())
             )
             .await
+            .whole
         );
         read_head(&mut session).await
+    }
+
+    type Answer = h2::server::SendResponse<Bytes>;
+
+    /// What comes of 4 MiB for an HTTP/2 upstream that reads nothing of them and plays this.
+    async fn early<F>(play: fn(Answer, h2::RecvStream) -> F) -> (Sent, HttpSession)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        use pingora::connectors::http::v2::{H2HandshakeSettings, handshake};
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let server = tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.expect("a preface");
+            let (request, answer) = connection
+                .accept()
+                .await
+                .expect("a request")
+                .expect("whole");
+            tokio::spawn(play(answer, request.into_body()));
+            while connection.accept().await.is_some() {}
+        });
+        let mut settings = H2HandshakeSettings::new();
+        settings.max_streams = 1;
+        let connection = handshake(Box::new(near), settings);
+        let connection = connection.await.expect("HTTP/2");
+        let stream = connection
+            .spawn_stream()
+            .await
+            .expect("well")
+            .expect("room");
+        let mut session = HttpSession::H2(stream);
+        let mut head = RequestHeader::build("POST", b"/", None).expect("a head");
+        head.insert_header("host", "a").expect("a name");
+        let body = Pieces::from(Bytes::from(vec![b'x'; 4 << 20]));
+        let sending = send(&mut session, Box::new(head), &body);
+        let sent = tokio::time::timeout(Duration::from_secs(20), sending).await;
+        server.abort();
+        (sent.expect("at once"), session)
+    }
+
+    #[tokio::test]
+    async fn an_http_2_upstream_that_refuses_early_is_heard_at_once() {
+        let (sent, session) = early(|mut answer: Answer, _body| async move {
+            let head = http::Response::builder()
+                .status(429)
+                .body(())
+                .expect("a head");
+            let mut stream = answer.send_response(head, false).expect("open");
+            stream
+                .send_data(Bytes::from_static(b"slow"), true)
+                .expect("open");
+            std::future::pending().await
+        })
+        .await;
+        let read = Sent {
+            whole: false,
+            head: Some(Ok(())),
+        };
+        assert_eq!(sent, read);
+        let status = session.response_header().map(|head| head.status.as_u16());
+        assert_eq!(status, Some(429));
+    }
+
+    #[tokio::test]
+    async fn one_that_begins_to_answer_gets_the_whole_request() {
+        let (sent, _session) = early(|mut answer: Answer, mut body| async move {
+            let head = http::Response::new(());
+            let _stream = answer.send_response(head, false).expect("open");
+            while let Some(Ok(data)) = body.data().await {
+                body.flow_control()
+                    .release_capacity(data.len())
+                    .expect("open");
+            }
+            std::future::pending().await
+        })
+        .await;
+        assert!(sent.whole, "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_refuses_the_stream_has_processed_nothing() {
+        let (sent, _session) = early(|mut answer: Answer, _body| async move {
+            answer.send_reset(Reason::REFUSED_STREAM);
+            std::future::pending().await
+        })
+        .await;
+        assert_eq!(sent.head, Some(Err(Broke::Unprocessed)));
     }
 
     #[tokio::test]

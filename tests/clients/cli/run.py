@@ -2,6 +2,7 @@
 
     python3 tests/clients/cli/run.py target/release/weir           all clients that are installed, each before each upstream
     python3 tests/clients/cli/run.py --smoke target/release/weir   Claude Code and Codex, each before one upstream of another dialect
+    python3 tests/clients/cli/run.py --only codex,opencode target/release/weir
 
 The clients are installed below target/clients/cli with npm, in the versions below. A case: the client reads a file by its own tool and says what is in
 it; a second turn of the same conversation refers to it; a stream that breaks off is told. Prints a table; the exit status is 0 only if every
@@ -24,6 +25,7 @@ PACKAGES = {
     "claude-code": "@anthropic-ai/claude-code@2.1.197",
     "codex": "@openai/codex@0.171.0",
     "gemini-cli": "@google/gemini-cli@0.61.0",
+    "opencode": "opencode-ai@1.18.33",
 }
 DIALECTS = ["anthropic", "openai-chat", "openai-responses", "gemini"]
 SMOKE = [("claude-code", "openai-chat"), ("codex", "anthropic")]
@@ -36,7 +38,8 @@ def main():
     smoke = "--smoke" in sys.argv
     weir = pathlib.Path(sys.argv[-1]).resolve()
     root = pathlib.Path(__file__).resolve().parents[3] / "target" / "clients" / "cli"
-    cases = SMOKE if smoke else [(client, dialect) for client in CLIENTS for dialect in DIALECTS]
+    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else list(CLIENTS)
+    cases = SMOKE if smoke else [(client, dialect) for client in only for dialect in DIALECTS]
     install(root, sorted({PACKAGES[client] for client, _ in cases}))
     failed = 0
     print(f"| client | upstream | reads a file | second turn | broken stream |\n| --- | --- | --- | --- | --- |")
@@ -157,7 +160,22 @@ def gemini_cli(root, home, url):
     return run
 
 
-CLIENTS = {"claude-code": claude_code, "codex": codex, "gemini-cli": gemini_cli}
+def opencode(root, home, url):
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Weir", "options": {"baseURL": f"{url}/v1", "apiKey": KEY}, "models": {"gpt-5.5": {"name": "gpt-5.5"}}}
+    settings = {"provider": {"weir": provider}, "model": "weir/gpt-5.5", "small_model": "weir/gpt-5.5", "autoupdate": False, "share": "disabled", "permission": "allow"}
+    (folder / "opencode.json").write_text(json.dumps(settings))
+    turns = iter([[], ["--continue"], ["--continue"]])
+
+    def run(prompt):
+        environ = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"}
+        return command([root / "node_modules/.bin/opencode", "run", "-m", "weir/gpt-5.5", *next(turns), prompt], home, environ)
+
+    return run
+
+
+CLIENTS = {"claude-code": claude_code, "codex": codex, "gemini-cli": gemini_cli, "opencode": opencode}
 
 
 def command(line, home, environ):

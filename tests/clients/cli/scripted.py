@@ -91,10 +91,12 @@ class Upstream:
             return (f"Again: {self.word}." if self.word in told else "I do not remember."), None
         if self.is_cut(body):
             return "This answer is going to break off somewhere in the middle.", None
-        if ASK not in told or not tools:
+        if ASK not in told:
             return "ok", None
         if self.word in told:
             return f"The file says {self.word}.", None
+        if not tools:
+            return "ok", None
         call = reading(tools, self.path)
         return ("Let me look. ", call) if call else ("I have no tool that reads files.", None)
 

@@ -107,6 +107,16 @@ impl Wire {
             .expect("a living socket");
     }
 
+    /// Reads until the peer closes, or breaks off; how many bytes came.
+    pub fn swallow(&mut self) -> usize {
+        self.over = true;
+        let (mut came, mut rest) = (0, vec![0; 1 << 16]);
+        while let Ok(bytes @ 1..) = self.stream.read(&mut rest) {
+            came += bytes;
+        }
+        came
+    }
+
     /// Waits until the peer closes; whether it did in time.
     pub fn closes_within(&mut self, patience: Duration) -> bool {
         self.over = true;

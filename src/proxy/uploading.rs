@@ -1,0 +1,132 @@
+//! A file on its way from a client to an upstream: it passes as it comes, and is never held whole.
+//!
+//! Nothing of it can be sent again, so that whatever fails after its first byte fails for the client too. A client that
+//! waits for leave to send (`Expect: 100-continue`) gets it when the upstream is there.
+use std::time::Instant;
+
+use http::header::EXPECT;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::client::HttpSession;
+
+use super::client::body::{self, BodyFault};
+use super::client::pace::Pace;
+use super::upstream::http::{Sending, Sent};
+use crate::config::Server;
+use crate::exchange::operation::ModelCall;
+use crate::exchange::refusal::Refusal;
+use crate::exchange::side::Upload;
+
+/// A body that passes.
+pub(super) struct Uploading {
+    /// Bytes that may pass.
+    limit: usize,
+    /// Bytes per second that must come.
+    rate: usize,
+    /// Bytes that have come.
+    taken: u64,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Nothing passes: the body is there.
+    Held,
+    Waiting,
+    Passing,
+    /// All of it has come.
+    Over,
+}
+
+impl Uploading {
+    /// Within the limits of the configuration; of a request without `upload` the body is there.
+    pub(super) fn new(server: &Server, upload: Option<Upload>) -> Self {
+        Self {
+            limit: server.max_upload,
+            rate: server.client_timeouts.body_rate,
+            taken: 0,
+            phase: match upload {
+                Some(_) => Phase::Waiting,
+                None => Phase::Held,
+            },
+        }
+    }
+
+    /// Whether the body of a call is to pass. A small one is held like any other, so that it can be sent again.
+    pub(super) fn is_wanted(call: &mut ModelCall, server: &Server) -> Result<bool, Refusal> {
+        let Some(side) = call.side.as_deref_mut() else {
+            return Ok(false);
+        };
+        let most = HELD.min(server.max_body as u64);
+        side.upload = side
+            .upload
+            .filter(|upload| upload.length.is_none_or(|length| length > most));
+        match side.upload {
+            Some(Upload {
+                length: Some(length),
+            }) if length > server.max_upload as u64 => Err(too_large(server.max_upload)),
+            upload => Ok(upload.is_some()),
+        }
+    }
+
+    /// Whether there is anything that passes.
+    pub(super) fn passes(&self) -> bool {
+        self.phase != Phase::Held
+    }
+
+    /// Whether the request can be sent again.
+    pub(super) fn is_repeatable(&self) -> bool {
+        matches!(self.phase, Phase::Held | Phase::Waiting)
+    }
+
+    /// Whether the client is still to send.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Passing)
+    }
+
+    /// Bytes that have come.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Sends `head`, and after it what comes from the client.
+    pub(super) async fn pass(
+        &mut self,
+        client: &mut ServerSession,
+        upstream: &mut HttpSession,
+        head: Box<RequestHeader>,
+    ) -> Result<Sent, BodyFault> {
+        let mut sending = match Sending::begin(upstream, head).await {
+            Ok(sending) => sending,
+            Err(sent) => return Ok(sent),
+        };
+        self.phase = Phase::Passing;
+        let expects = client.req_header().headers.contains_key(EXPECT);
+        if expects && client.as_http1().is_some() && client.write_continue_response().await.is_err()
+        {
+            return Err(BodyFault::Gone);
+        }
+        let mut pace = Pace::new(self.rate, Instant::now());
+        while let Some(chunk) = body::chunk(client, &mut pace).await? {
+            self.taken += chunk.len() as u64;
+            if self.taken > self.limit as u64 {
+                return Err(BodyFault::Refused(too_large(self.limit)));
+            }
+            if let Err(sent) = sending.write(chunk).await {
+                return Ok(sent);
+            }
+        }
+        self.phase = Phase::Over;
+        Ok(sending.finish().await)
+    }
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::BodyTooLarge {
+        limit,
+        setting: "server.max_upload",
+    }
+}
+
+/// Bytes of a file that is held whole.
+const HELD: u64 = 1 << 20;
