@@ -10,7 +10,7 @@
 //!       failed before the commit
 //! ```
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 use http::request::Parts;

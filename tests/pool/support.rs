@@ -42,6 +42,7 @@ pub fn account(name: &str) -> Account {
         health_check: None,
         prompt_cache: PromptCache::Auto,
         stream_usage: StreamUsage::AsSent,
+        websocket: false,
         project: None,
     }
 }

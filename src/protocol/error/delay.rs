@@ -38,7 +38,7 @@ pub(super) fn in_headers(error: &Value) -> Option<Stated> {
         let known = |known: &&str| name.eq_ignore_ascii_case(known);
         RESET_HEADERS.iter().any(known)
     });
-    let stated = waits.filter_map(|(_, value)| match value {
+    let mut stated = waits.filter_map(|(_, value)| match value {
         Value::Number(number) => Stated::of(number.as_f64()?),
         Value::String(text) => match text.trim().parse::<f64>() {
             Ok(number) => Stated::of(number),
@@ -46,7 +46,7 @@ pub(super) fn in_headers(error: &Value) -> Option<Stated> {
         },
         _ => None,
     });
-    stated.last()
+    stated.next_back()
 }
 
 /// When to come back, as a number says it.

@@ -5,7 +5,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::peek::type_of;
+use super::peek::{Text, lenient, type_of};
 use super::{Ending, Tap, content};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};

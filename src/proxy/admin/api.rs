@@ -88,7 +88,7 @@ pub(super) async fn serve(
         return Served::Whole(write(parts, session, change, (&segments, &query)).await);
     }
     let (expected, allowed) = match segments.as_slice() {
-        ["log-level"] | ["config"] => (Method::PUT, "GET, PUT"),
+        ["log-level" | "config"] => (Method::PUT, "GET, PUT"),
         _ => (Method::POST, "GET, POST"),
     };
     if *method != expected {

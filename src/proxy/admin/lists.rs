@@ -96,7 +96,7 @@ pub(super) fn pools(app: &App) -> Answer {
             let fallback = pool.fallback.and_then(|at| config.pools.get(at));
             json!({
                 "name": &*pool.name,
-                "usable": accounts.iter().filter(|name| takes(*name)).count(),
+                "usable": accounts.iter().filter(|name| takes(name)).count(),
                 "accounts": accounts,
                 "select": pool.select.as_str(),
                 "affinity": pool.affinity.as_str(),

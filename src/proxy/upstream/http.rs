@@ -78,7 +78,7 @@ impl Sent {
     };
 
     /// How long the head of the answer is waited for.
-    pub(crate) fn patience(&self, timeouts: &Timeouts) -> Duration {
+    pub(crate) fn patience(self, timeouts: &Timeouts) -> Duration {
         let most = timeouts.total.unwrap_or(timeouts.first_byte);
         if self.whole {
             timeouts.first_byte.min(most)
