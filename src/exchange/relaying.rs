@@ -77,11 +77,7 @@ impl Relaying {
             results,
         } = asked;
         let coding = Coding::of(headers);
-        let (aside, tells) = match &kind {
-            Kind::Aside { tells, .. } => (true, *tells),
-            _ => (false, true),
-        };
-        let keeps = kind.keeps();
+        let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
         // A file, a sound or a picture is not searched for the credential.
         let text = !aside || is_json(headers) || is_event_stream(headers);
         let covers = !status.is_success() || text;

@@ -110,7 +110,7 @@ fn check(
         is_named: failure.is_named,
         doubt: failure.doubt,
         is_echo: false,
-        worded: None,
+        worded: failure.worded,
     };
     assert_eq!(failure, expected, "{status} {pairs:?} {facts:?}");
 }

@@ -43,6 +43,16 @@ pub(in crate::exchange) enum Kind {
 }
 
 impl Kind {
+    /// Whether it is at an endpoint beside generation.
+    pub(super) fn is_aside(&self) -> bool {
+        matches!(self, Self::Aside { .. })
+    }
+
+    /// Whether the answer may tell what was used.
+    pub(super) fn tells(&self) -> bool {
+        !matches!(self, Self::Aside { tells: false, .. })
+    }
+
     /// Whether the whole response is kept for a later request.
     pub(super) fn keeps(&self) -> bool {
         matches!(self, Self::Translated { keeps: true, .. })

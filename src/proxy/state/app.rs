@@ -108,22 +108,19 @@ impl App {
         let history = History::default();
         history.keep(config, telemetry.status().generation, SystemTime::now());
         let connections = Connections::new(KEEPALIVE, lanes(&config.server));
-        let mut certificates = Vec::new();
-        for listener in &config.listen {
-            if let Some(files) = &listener.tls {
-                let certificate = Certificate::load(listener.addr, files);
-                certificates.push(certificate.map_err(|why| StartError::Tls {
-                    addr: listener.addr,
-                    why,
-                })?);
-            }
-        }
+        let listeners = config.listen.iter();
+        let listeners = listeners.filter_map(|one| Some((one.addr, one.tls.as_ref()?)));
+        let certificates: Result<Vec<_>, _> = listeners
+            .map(|(addr, files)| {
+                Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
+            })
+            .collect();
         let admin = config.admin.as_ref().and_then(|admin| admin.tls_at());
         let admin_certificate = admin.map(|(addr, files)| {
             Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
         });
         Ok(Arc::new(Self {
-            certificates,
+            certificates: certificates?,
             admin_certificate: admin_certificate.transpose()?,
             ledger: ledger.transpose()?,
             log_level: LogLevel::new(&config.log.level, set_level),
