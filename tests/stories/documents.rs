@@ -103,6 +103,8 @@ fn whole(block: &str) -> String {
 fn every_configuration_in_the_documents_passes_the_check() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("weir.yaml");
+    let prices = "- { model: some, input: 1, output: 2 }\n";
+    fs::write(dir.path().join("prices.yaml"), prices).expect("a file");
     let (mut checked, mut faults) = (0, String::new());
     for block in blocks("yaml") {
         // That of a Prometheus.

@@ -653,7 +653,11 @@ fn what_an_answer_of_gemini_rests_on_is_paid_whole_streamed_and_translated() {
             match how {
                 "whole" => weir.ask(&gemini).send().is(200),
                 "streamed" => weir.ask_stream(&gemini).send().is(200),
-                _ => weir.ask(&sample(Dialect::Anthropic)).send().is(200),
+                _ => {
+                    let lines = sample(Dialect::Anthropic);
+                    let ask = lines.ask.replace("claude-sonnet-4-5", "gemini-2.5-flash");
+                    weir.post(lines.path, ask).send().is(200)
+                }
             };
             let line = weir.line(|line| !line["usage_source"].is_null());
             let cost = line["cost_usd"].as_f64().unwrap_or_default();

@@ -28,7 +28,7 @@ use crate::proxy::state::inside::{Conversation, Inside};
 use crate::proxy::state::later;
 pub use crate::proxy::state::log_level::SetLevel;
 use crate::proxy::state::notify;
-use crate::proxy::state::reload::{self, Source};
+use crate::proxy::state::reload::{self, Seen, Source};
 pub use crate::proxy::state::start_error::StartError;
 use crate::proxy::state::traces;
 
@@ -37,6 +37,7 @@ use crate::proxy::state::traces;
 pub struct Server {
     app: Arc<App>,
     source: Source,
+    seen: Seen,
     bound: Bound,
     inherited: Option<Inherited>,
     runtime: tokio::runtime::Runtime,
@@ -71,6 +72,7 @@ impl Server {
             // What is left beside the data plane.
             Runtime::PerCore => 1,
         };
+        let seen = Seen::now(&source, &config);
         let runtime = runtime(threads).map_err(StartError::Runtime)?;
         let bound = Bound::of(&config, &mut inherited)?;
         let app = {
@@ -80,6 +82,7 @@ impl Server {
         Ok(Self {
             app,
             source,
+            seen,
             bound,
             inherited,
             runtime,
@@ -115,11 +118,12 @@ impl Server {
         let Self {
             app,
             source,
+            seen,
             bound,
             inherited,
             runtime,
         } = self;
-        let result = runtime.block_on(serve(app, source, bound, inherited, until));
+        let result = runtime.block_on(serve(app, (source, seen), bound, inherited, until));
         // What still runs had its time: the drain is over.
         runtime.shutdown_timeout(Duration::from_millis(500));
         result
@@ -128,7 +132,7 @@ impl Server {
 
 async fn serve(
     app: Arc<App>,
-    source: Source,
+    (source, seen): (Source, Seen),
     bound: Bound,
     inherited: Option<Inherited>,
     until: Until,
@@ -142,7 +146,7 @@ async fn serve(
     let (admin_stop, admin_watch) = watch::channel(false);
     let (old_stop, old_watch) = watch::channel(false);
     let mut next = Next::of(&source, &bound);
-    let reloads = reload::spawn(app.clone(), source.clone());
+    let reloads = reload::spawn(app.clone(), source.clone(), seen);
     let heir = match inherited {
         Some(inherited) => Some(inherited.succeed(&app).await?),
         None => None,

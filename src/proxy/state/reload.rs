@@ -52,21 +52,26 @@ impl Handle {
     }
 }
 
-/// Starts the task that watches and reloads.
-pub(crate) fn spawn(app: Arc<App>, source: Source) -> Handle {
+/// Starts the task that watches and reloads. `seen` is how the files were when they were read.
+pub(crate) fn spawn(app: Arc<App>, source: Source, seen: Seen) -> Handle {
     let (requests, inbox) = mpsc::channel(8);
-    tokio::spawn(watch(app, source, inbox));
+    tokio::spawn(watch(app, source, seen, inbox));
     Handle { requests }
 }
 
-async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot::Sender<Verdict>>) {
+async fn watch(
+    app: Arc<App>,
+    source: Source,
+    seen: Seen,
+    mut inbox: mpsc::Receiver<oneshot::Sender<Verdict>>,
+) {
     let Source::File(path) = source else {
         while let Some(answer) = inbox.recv().await {
             let _ = answer.send(Verdict::NoFile);
         }
         return;
     };
-    let mut seen = look(&app, &path).await;
+    let mut seen = seen.0;
     let mut settling = None;
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -74,8 +79,9 @@ async fn watch(app: Arc<App>, source: Source, mut inbox: mpsc::Receiver<oneshot:
         tokio::select! {
             request = inbox.recv() => {
                 let Some(answer) = request else { return };
-                let verdict = reload(&app, &path).await;
+                // Before they are read: what changes meanwhile is read again.
                 seen = look(&app, &path).await;
+                let verdict = reload(&app, &path).await;
                 let _ = answer.send(verdict);
             }
             // A process that is about to end keeps to what it has: another one reads the file.
@@ -251,10 +257,32 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 
 /// What the file system says of the configuration and of every file that it refers to.
 async fn look(app: &App, path: &Path) -> Vec<Option<Stat>> {
-    let mut files = vec![path.to_owned()];
-    files.extend(app.gateway().config.files.iter().cloned());
+    let files = files(&app.gateway().config, path);
     let stats = tokio::task::spawn_blocking(move || files.iter().map(|file| stat(file)).collect());
     stats.await.unwrap_or_default()
+}
+
+fn files(config: &Config, path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    files.extend(config.files.iter().cloned());
+    files
+}
+
+/// How the files of a configuration were at some time.
+#[derive(Debug)]
+pub(crate) struct Seen(Vec<Option<Stat>>);
+
+impl Seen {
+    /// As they are now, just after they were read.
+    pub(crate) fn now(source: &Source, config: &Config) -> Self {
+        match source {
+            Source::File(path) => {
+                let files = files(config, path);
+                Self(files.iter().map(|file| stat(file)).collect())
+            }
+            Source::Fixed => Self(Vec::new()),
+        }
+    }
 }
 
 #[derive(Debug, Eq, PartialEq)]
