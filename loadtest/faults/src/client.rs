@@ -147,7 +147,7 @@ impl Clients {
             pace: random.between(0, 12),
             leaves: random.percent(8).then(|| random.between(0, 12)),
             says: if random.percent(20) {
-                random.pick(&PHRASES)
+                random.pick::<&str>(&PHRASES)
             } else {
                 ""
             },
