@@ -31,7 +31,7 @@ deb=$(ls -t target/dist/weir_*.deb | head -1)
 say "packaged: $deb"
 
 archive=target/service/root.tar
-[ -s "$archive" ] || timeout 200 mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,curl,iproute2,python3-minimal "${SERVICE_SUITE:-bookworm}" "$archive" || {
+[ -s "$archive" ] || timeout 200 mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,curl,iproute2,python3 "${SERVICE_SUITE:-bookworm}" "$archive" || {
   rm -f "$archive"
   miss "package, boot, upgrade, image: no Debian root could be made"
   finish

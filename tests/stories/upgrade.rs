@@ -342,6 +342,8 @@ fn one_that_is_stopped_waits_for_the_one_before_which_can_be_asked_meanwhile() {
         .status();
     assert!(told.expect("kill exists").success());
     process.says("waiting for the process before this one");
+    // systemd tells every process of the service; the old one does it already.
+    process.signal("TERM");
     assert!(!process.log().contains("\"stopped\""), "{}", process.log());
     go.send(()).expect("the upstream waits");
     let answer = stream.rest();

@@ -176,6 +176,8 @@ async fn serve(
     drop(next);
     app.begin_drain();
     let mut end = None;
+    // Whoever has handed over: a service manager that tells every process of the service to end says nothing new to it.
+    let mut drains_already = false;
     if let Some(successor) = successor {
         // The admin plane is the other process's from now on, and so is the file of its socket.
         let _ = admin_stop.send(true);
@@ -190,7 +192,7 @@ async fn serve(
         let grace = app.gateway().config.server.drain_delay;
         tracing::info!(in_flight = app.in_flight(), "handed over");
         tokio::select! {
-            () = tokio::time::sleep(grace) => {}
+            () = tokio::time::sleep(grace) => drains_already = true,
             told = asked(&mut stop) => last = told,
         }
         if last == Stop::Retire {
@@ -220,14 +222,24 @@ async fn serve(
             limit_s = limit.as_secs(),
             "draining"
         );
-        tokio::select! {
-            () = app.idle() => {}
-            () = tokio::time::sleep(limit) => {
-                tracing::warn!(in_flight = app.in_flight(), "the drain took too long: ending what is left");
-                app.cut();
-                let _ = tokio::time::timeout(LAST_WORDS, app.idle()).await;
+        let over = tokio::time::sleep(limit);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = app.idle() => {}
+                () = &mut over => {
+                    tracing::warn!(in_flight = app.in_flight(), "the drain took too long: ending what is left");
+                    app.cut();
+                    let _ = tokio::time::timeout(LAST_WORDS, app.idle()).await;
+                }
+                told = asked(&mut stop) => {
+                    if std::mem::take(&mut drains_already) && told == Stop::Retire {
+                        continue;
+                    }
+                    last = Stop::Now;
+                }
             }
-            _ = asked(&mut stop) => last = Stop::Now,
+            break;
         }
     }
     if last == Stop::Now {
