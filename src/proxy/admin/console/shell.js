@@ -69,9 +69,10 @@ export function configuration(config) {
   const bad = !!config.last_error;
   put(el, html`<a href="/console/config" title="Generation ${config.generation}, applied ${clock(Date.parse(config.applied_at))}">${bad ? glyph("tri", "warn") : glyph("ok")} config ${config.generation}${bad ? ", disk not applied" : ""}</a>`);
 }
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 function tick() {
   const el = $("#link");
-  if (el) put(el, link ? html`${glyph("cross", "bad")}<span>no answer since ${clock(link.since)}</span>` : html`${glyph("ring", "live")}<time title="The server's clock, in your zone (${Intl.DateTimeFormat().resolvedOptions().timeZone})${Math.abs(skew()) > 2000 ? `; yours differs by ${dur(Math.abs(skew()) / 1000)}` : ""}">${clock(now())}</time>`);
+  if (el) put(el, link ? html`${glyph("cross", "bad")}<span>no answer since ${clock(link.since)}</span>` : html`${glyph("ring", "live")}<time title="The server's clock, in your zone (${ZONE})${Math.abs(skew()) > 2000 ? `; yours differs by ${dur(Math.abs(skew()) / 1000)}` : ""}">${clock(now())}</time>`);
   for (const u of $$("[data-until]")) { const text = dur((+u.dataset.until - now()) / 1000); if (u.textContent !== text) u.textContent = text; }
 }
 setInterval(tick, 1000);
