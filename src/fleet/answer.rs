@@ -1,8 +1,10 @@
 //! What Prometheus answers to an instant query, read strictly: half an answer is none.
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// One series of an answer. Labels that a series does not have are empty.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -83,6 +85,32 @@ pub fn parse(body: &[u8]) -> Result<Vec<Sample<'_>>, Fault> {
         }
     }
     Ok(samples)
+}
+
+/// The series of an answer with all their labels, whatever was asked: `T` is `(f64, String)` for one value each, a list of those
+/// for a range. `None` = it is no answer of that kind.
+pub fn labelled<T: DeserializeOwned>(body: &[u8]) -> Option<Vec<(BTreeMap<String, String>, T)>> {
+    #[derive(Deserialize)]
+    struct Said<T> {
+        status: Status,
+        data: Data<T>,
+    }
+    #[derive(Deserialize)]
+    struct Data<T> {
+        result: Vec<Series<T>>,
+    }
+    #[derive(Deserialize)]
+    struct Series<T> {
+        metric: BTreeMap<String, String>,
+        #[serde(alias = "values")]
+        value: T,
+    }
+    let said: Said<T> = serde_json::from_slice(body).ok()?;
+    let Status::Success = said.status else {
+        return None;
+    };
+    let series = said.data.result.into_iter();
+    Some(series.map(|one| (one.metric, one.value)).collect())
 }
 
 #[derive(Deserialize)]

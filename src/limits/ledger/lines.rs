@@ -159,17 +159,30 @@ struct Sum {
     today: (Totals, u64),
 }
 
+/// Reads the next line, its end included; `false` = there is none. Of one that has more bytes than `longest` the rest is passed
+/// over.
+pub(super) fn next(
+    from: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    longest: usize,
+) -> io::Result<bool> {
+    line.clear();
+    let most = longest as u64;
+    if from.by_ref().take(most).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.len() == longest && line.last() != Some(&b'\n') {
+        from.skip_until(b'\n')?;
+    }
+    Ok(true)
+}
+
 impl Sums {
     /// Reads lines to their end. A last line that was cut off is left out, as is whatever else is no line.
     pub fn read(mut from: impl BufRead, began: Began) -> io::Result<Self> {
         let mut sums = Self::default();
         let mut line = Vec::new();
-        loop {
-            line.clear();
-            let limit = LONGEST_LINE as u64;
-            if from.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
-                return Ok(sums);
-            }
+        while next(&mut from, &mut line, LONGEST_LINE)? {
             let whole = line.last() == Some(&b'\n');
             match Entry::read(line.trim_ascii_end()) {
                 Some(entry) => sums.add(entry, began),
@@ -178,10 +191,8 @@ impl Sums {
                 None if !whole && line.len() < LONGEST_LINE => {}
                 None => sums.corrupt += 1,
             }
-            if !whole && line.len() == LONGEST_LINE {
-                from.skip_until(b'\n')?;
-            }
         }
+        Ok(sums)
     }
 
     fn add(&mut self, entry: Entry, began: Began) {

@@ -9,13 +9,14 @@
 //! by kind (`input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`) and billionths of a dollar. It
 //! has at most 80 bytes. An attribution is found by a hash of it, so that several processes may write one file.
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read as _, Write};
+use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use ahash::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 
 use super::attribution::Attribution;
+use super::lines;
 use crate::limits::Totals;
 use crate::protocol::hub::usage::Usage;
 
@@ -32,21 +33,13 @@ impl Month {
     pub fn read(mut from: impl BufRead) -> io::Result<Self> {
         let mut month = Self::default();
         let mut line = Vec::new();
-        loop {
-            line.clear();
-            if from
-                .by_ref()
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut line)?
-                == 0
-            {
-                return Ok(month);
-            }
+        while lines::next(&mut from, &mut line, LONGEST_LINE)? {
             let text = line.trim_ascii();
             if !text.is_empty() && month.take_in(text).is_none() {
                 month.corrupt += 1;
             }
         }
+        Ok(month)
     }
 
     fn take_in(&mut self, line: &[u8]) -> Option<()> {
@@ -218,7 +211,7 @@ fn base36(number: u64) -> String {
 const MOST_NAMES: usize = 20_000;
 
 /// Bytes; a longer line is none.
-const LONGEST_LINE: u64 = 8192;
+const LONGEST_LINE: usize = 8192;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution::Attribution;
 use super::file::AppendFile;
+use super::lines;
 use crate::protocol::hub::usage::Usage;
 
 /// One thing that lives at an account: whose it is, and what is still to be booked for it.
@@ -166,16 +167,7 @@ impl Notes {
     fn of(mut from: impl BufRead, now: u64) -> io::Result<Self> {
         let mut notes = Self::default();
         let mut line = Vec::new();
-        loop {
-            line.clear();
-            if from
-                .by_ref()
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut line)?
-                == 0
-            {
-                break;
-            }
+        while lines::next(&mut from, &mut line, LONGEST_LINE)? {
             match serde_json::from_slice(&line) {
                 Ok(Line::Note { note }) if now < note.since.saturating_add(note.kind.life()) => {
                     if note.kind != Kind::Place {
@@ -295,7 +287,7 @@ fn beside(ledger: &Path) -> PathBuf {
 /// Notes at most: some MiB.
 const MOST: usize = 20_000;
 /// Bytes of a line at most; real ones have about 250.
-const LONGEST_LINE: u64 = 4096;
+const LONGEST_LINE: usize = 4096;
 /// Bytes that wait for a disk that takes nothing.
 const MOST_WAITING: usize = 8 << 20;
 /// Bytes above which the file is written anew.

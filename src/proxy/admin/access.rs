@@ -62,13 +62,18 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The value of the console's cookie.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    named_cookie(headers, COOKIE_NAME)
+}
+
+/// The value of the cookie of this name.
+pub(super) fn named_cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 

@@ -15,8 +15,8 @@ use super::stream::{Followed, Place, Streams};
 use super::trial::Trial;
 use super::turns::Turns;
 use super::{
-    access, doors, explain, fleet, levers, lists, now, oidc, own_file, ranges, read_body, requests,
-    signing, spend, status, texts,
+    access, explain, fleet, levers, lists, now, oidc, own_file, ranges, read_body, requests,
+    sign_ins, signing, spend, status, texts,
 };
 use crate::config;
 use crate::proxy::client::body;
@@ -31,7 +31,7 @@ pub(super) struct Parts<'a> {
     pub reloads: &'a Handle,
     pub source: &'a Source,
     pub guard: &'a Guard,
-    pub doors: &'a doors::Doors,
+    pub sign_ins: &'a sign_ins::SignIns,
     pub streams: &'a Arc<Streams>,
     pub turns: &'a Arc<Turns>,
     pub writes: &'a Writes,
@@ -60,9 +60,9 @@ pub(super) async fn serve(
         // Whoever signs in is not known yet.
         let door = match segments.as_slice() {
             ["sign-in"] => Some(oidc::offered(parts.app)),
-            ["oidc", "begin"] => Some(oidc::begin(parts.app, parts.doors, session).await),
+            ["oidc", "begin"] => Some(oidc::begin(parts.app, parts.sign_ins, session).await),
             ["oidc", "callback"] => {
-                Some(oidc::end(parts.app, parts.doors, parts.guard, session, &query).await)
+                Some(oidc::end(parts.app, parts.sign_ins, parts.guard, session, &query).await)
             }
             _ => None,
         };

@@ -2,14 +2,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::answer::Answer;
 use super::times::timestamp;
-use crate::fleet::Question;
 use crate::fleet::question::About;
+use crate::fleet::{Question, answer};
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::prometheus;
 
@@ -80,33 +79,15 @@ struct Host {
 
 /// By the name that Prometheus has for each.
 fn hosts(body: &[u8]) -> Option<BTreeMap<String, Host>> {
-    #[derive(Deserialize)]
-    struct Said {
-        status: String,
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        result: Vec<Series>,
-    }
-    #[derive(Deserialize)]
-    struct Series {
-        metric: BTreeMap<String, String>,
-        value: (f64, String),
-    }
-    let said: Said = serde_json::from_slice(body).ok()?;
-    if said.status != "success" {
-        return None;
-    }
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
-    for mut series in said.data.result {
-        let instance = series.metric.remove("instance").unwrap_or_default();
+    for (mut labels, (_, value)) in answer::labelled::<(f64, String)>(body)? {
+        let instance = labels.remove("instance").unwrap_or_default();
         if hosts.len() >= MOST && !hosts.contains_key(&instance) {
             continue;
         }
         let host = hosts.entry(instance).or_default();
-        let name = series.metric.remove("__name__").unwrap_or_default();
-        let mut label = |label: &str| series.metric.remove(label);
+        let name = labels.remove("__name__").unwrap_or_default();
+        let mut label = |label: &str| labels.remove(label);
         match name.as_str() {
             "weir_build_info" => {
                 host.version = label("version");
@@ -116,7 +97,7 @@ fn hosts(body: &[u8]) -> Option<BTreeMap<String, Host>> {
             "weir_run_info" => host.run_id = label("run_id"),
             name => {
                 let known = METRICS.iter().find(|metric| **metric == name);
-                if let (Some(metric), Ok(value)) = (known, series.value.1.parse::<f64>()) {
+                if let (Some(metric), Ok(value)) = (known, value.parse::<f64>()) {
                     host.figures.insert(metric, value);
                 }
             }

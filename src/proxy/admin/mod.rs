@@ -10,7 +10,6 @@ mod attempts;
 mod audit;
 mod by_model;
 mod console;
-mod doors;
 mod explain;
 mod fleet;
 mod fragments;
@@ -26,6 +25,7 @@ mod ranges;
 mod requests;
 mod running;
 mod sessions;
+mod sign_ins;
 mod signing;
 mod spend;
 mod status;
@@ -80,7 +80,7 @@ pub(super) fn plane(app: Arc<App>, reloads: Handle, source: Source, inside: Insi
         streams: Arc::default(),
         turns: Arc::default(),
         writes: fragments::Writes::default(),
-        doors: doors::Doors::default(),
+        sign_ins: sign_ins::SignIns::default(),
         fleet: fleet::Seen::default(),
         inside,
     }
@@ -94,7 +94,7 @@ pub(super) struct Plane {
     streams: Arc<Streams>,
     turns: Arc<Turns>,
     writes: fragments::Writes,
-    doors: doors::Doors,
+    sign_ins: sign_ins::SignIns,
     fleet: fleet::Seen,
     inside: Inside,
 }
@@ -274,7 +274,7 @@ impl Plane {
             streams: &self.streams,
             turns: &self.turns,
             writes: &self.writes,
-            doors: &self.doors,
+            sign_ins: &self.sign_ins,
             fleet: &self.fleet,
             inside: &self.inside,
         };

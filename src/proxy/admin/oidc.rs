@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::header::{CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::header::{CONTENT_SECURITY_POLICY, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pingora::protocols::http::ServerSession;
@@ -16,10 +16,10 @@ use serde_json::json;
 
 use super::access::{self, Via, Who, sha256};
 use super::answer::Answer;
-use super::doors::{Doors, PATIENCE, Pending, Provider};
 use super::guard::{Done, Guard};
 use super::requests::Query;
 use super::sessions;
+use super::sign_ins::{PATIENCE, Pending, Provider, SignIns};
 use crate::config::{Oidc, Role};
 use crate::credentials::identity::{self, Expected, Wrong};
 use crate::proxy::state::app::App;
@@ -39,13 +39,13 @@ pub(super) fn offered(app: &App) -> Answer {
 }
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(app: &App, doors: &Doors, session: &ServerSession) -> Answer {
+pub(super) async fn begin(app: &App, sign_ins: &SignIns, session: &ServerSession) -> Answer {
     let headers = &session.req_header().headers;
     let gateway = app.gateway();
     let Some(oidc) = settings(&gateway.config.admin) else {
         return Answer::nothing_here();
     };
-    let provider = match doors.provider(app, oidc).await {
+    let provider = match sign_ins.provider(app, oidc).await {
         Ok(provider) => provider,
         Err(why) => return page(502, &why),
     };
@@ -81,7 +81,7 @@ pub(super) async fn begin(app: &App, doors: &Doors, session: &ServerSession) -> 
         redirect,
         begun: Instant::now(),
     };
-    doors.expect(&state, pending);
+    sign_ins.await_return(&state, pending);
     let secure = if is_secure(headers) { "; Secure" } else { "" };
     // Lax: the provider sends the browser back here from another site.
     let cookie = format!(
@@ -99,12 +99,12 @@ pub(super) async fn begin(app: &App, doors: &Doors, session: &ServerSession) -> 
 /// The browser comes back.
 pub(super) async fn end(
     app: &App,
-    doors: &Doors,
+    sign_ins: &SignIns,
     guard: &Guard,
     session: &ServerSession,
     query: &Query,
 ) -> Answer {
-    match sign_in(app, doors, session, query).await {
+    match sign_in(app, sign_ins, session, query).await {
         Ok((name, role, values, issuer)) => {
             let Some(cookie) = random_text() else {
                 return page(500, "there is no randomness");
@@ -169,7 +169,7 @@ type SignedIn = (String, Role, Vec<String>, Arc<str>);
 
 async fn sign_in(
     app: &App,
-    doors: &Doors,
+    sign_ins: &SignIns,
     session: &ServerSession,
     query: &Query,
 ) -> Result<SignedIn, Refused> {
@@ -178,14 +178,14 @@ async fn sign_in(
         settings(&gateway.config.admin).ok_or_else(|| refused(404, "there is no `admin.oidc`"))?;
     let get = |name: &str| query.get(name).map(String::as_str);
     let state = get("state").unwrap_or_default();
-    let cookie = own_cookie(&session.req_header().headers);
+    let cookie = access::named_cookie(&session.req_header().headers, COOKIE_NAME);
     if state.is_empty() || cookie != Some(state) {
         return Err(refused(
             401,
             "this sign-in did not begin in this browser, or took too long: begin again",
         ));
     }
-    let pending = doors
+    let pending = sign_ins
         .take(state)
         .filter(|pending| pending.issuer == oidc.issuer)
         .ok_or_else(|| refused(401, "this sign-in is over or took too long: begin again"))?;
@@ -205,7 +205,7 @@ async fn sign_in(
         ));
     }
     let code = get("code").ok_or_else(|| refused(401, "the provider sent no code"))?;
-    let provider = doors
+    let provider = sign_ins
         .provider(app, oidc)
         .await
         .map_err(|why| refused(502, why))?;
@@ -221,7 +221,7 @@ async fn sign_in(
     let mut verified = identity::verify(&token, &provider.keys, &expected, wall);
     if matches!(verified, Err(Wrong::Key | Wrong::Signature)) {
         // The provider may have new keys.
-        let renewed = doors
+        let renewed = sign_ins
             .renew(app, &provider)
             .await
             .map_err(|why| refused(502, why))?;
@@ -316,17 +316,6 @@ fn is_secure(headers: &HeaderMap) -> bool {
     headers
         .get("x-forwarded-proto")
         .is_some_and(|proto| proto == "https")
-}
-
-fn own_cookie(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, value)| value)
 }
 
 fn form(parameters: &[(&str, &str)]) -> String {

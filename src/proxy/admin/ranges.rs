@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::requests::Query;
-use crate::fleet::Question;
 use crate::fleet::question::About;
+use crate::fleet::{Question, answer};
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::prometheus;
 
@@ -116,38 +115,18 @@ impl Ask {
 
 /// The dearest series with their points; what is beyond them together.
 fn series(body: &[u8], by: &str) -> Option<Vec<Value>> {
-    #[derive(Deserialize)]
-    struct Said {
-        status: String,
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        result: Vec<Series>,
-    }
-    #[derive(Deserialize)]
-    struct Series {
-        metric: BTreeMap<String, String>,
-        values: Vec<(f64, String)>,
-    }
-    let said: Said = serde_json::from_slice(body).ok()?;
-    if said.status != "success" {
-        return None;
-    }
-    let mut all: Vec<(f64, String, Vec<(f64, f64)>)> = said
-        .data
-        .result
+    let found = answer::labelled::<Vec<(f64, String)>>(body)?;
+    let mut all: Vec<(f64, String, Vec<(f64, f64)>)> = found
         .into_iter()
-        .map(|mut series| {
-            let points: Vec<(f64, f64)> = series
-                .values
+        .map(|(mut labels, values)| {
+            let points: Vec<(f64, f64)> = values
                 .iter()
                 .take(MOST_POINTS)
                 .filter_map(|(at, value)| Some((*at, value.parse().ok()?)))
                 .filter(|(_, value): &(f64, f64)| value.is_finite())
                 .collect();
             let sum = points.iter().map(|(_, value)| value).sum();
-            (sum, series.metric.remove(by).unwrap_or_default(), points)
+            (sum, labels.remove(by).unwrap_or_default(), points)
         })
         .filter(|(sum, _, _)| *sum > 0.0)
         .collect();

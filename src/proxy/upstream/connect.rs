@@ -66,7 +66,7 @@ pub(crate) enum ConnectFault {
 impl Connections {
     /// `keepalive` idle ones are kept in all, by the threads that share and by so many `lanes` beside them.
     pub(crate) fn new(keepalive: usize, lanes: usize) -> Self {
-        let each = keepalive.div_ceil(lanes.max(1));
+        let each = keepalive.div_ceil(lanes + 1);
         let connector = |_| Connector::new(Some(ConnectorOptions::new(each)));
         Self((0..=lanes).map(connector).collect())
     }

@@ -13,7 +13,7 @@ use crate::proxy::upstream::identity as ask;
 
 /// Who is on the way to a provider, and what is known of it.
 #[derive(Debug, Default)]
-pub(super) struct Doors {
+pub(super) struct SignIns {
     inner: Mutex<Inner>,
 }
 
@@ -54,9 +54,9 @@ pub(super) struct Description {
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
-impl Doors {
+impl SignIns {
     /// Remembers a sign-in; the oldest are forgotten when there are many.
-    pub(super) fn expect(&self, state: &str, pending: Pending) {
+    pub(super) fn await_return(&self, state: &str, pending: Pending) {
         let mut inner = self.lock();
         let now = pending.begun;
         let open = |pending: &Pending| now.saturating_duration_since(pending.begun) < PATIENCE;
@@ -169,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_sign_in_can_end_once_and_they_are_bounded() {
-        let doors = Doors::default();
-        doors.expect("one", pending());
-        assert!(doors.take("two").is_none());
-        assert!(doors.take("one").is_some());
-        assert!(doors.take("one").is_none());
+        let sign_ins = SignIns::default();
+        sign_ins.await_return("one", pending());
+        assert!(sign_ins.take("two").is_none());
+        assert!(sign_ins.take("one").is_some());
+        assert!(sign_ins.take("one").is_none());
         for number in 0..=MOST {
-            doors.expect(&number.to_string(), pending());
+            sign_ins.await_return(&number.to_string(), pending());
         }
-        assert!(doors.take("0").is_none() && doors.take("1").is_some());
+        assert!(sign_ins.take("0").is_none() && sign_ins.take("1").is_some());
     }
 }
