@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::rig::process::Process;
 use crate::rig::proxies::Proxy;
-use crate::rig::{Lines, Upstream, Weir, Wire, account, accounts, sample};
+use crate::rig::{Lines, Refusing, Upstream, Weir, Wire, account, accounts, sample};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -46,10 +46,8 @@ fn pair(class: &str, cause: &str) -> (String, String) {
 
 #[test]
 fn no_connection() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port");
-    let refusing = at(&format!("http://{port}"), "");
+    let nobody = Refusing::start();
+    let refusing = at(&nobody.url(), "");
     assert_eq!(cause(&refusing, 502), pair("transport", "refused"));
     let nameless = at("http://nowhere.invalid", ", timeouts: { connect: 20s }");
     assert_eq!(cause(&nameless, 502), pair("transport", "dns"));

@@ -3,7 +3,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use crate::rig::client::Open;
-use crate::rig::{KEY, Lines, Upstream, Weir, account, accounts, sample};
+use crate::rig::{KEY, Lines, Refusing, Upstream, Weir, account, accounts, sample};
 use weir::protocol::Dialect;
 
 const FILE: &[u8] = b"\x00\xffbinary\r\n\r\n--boundary";
@@ -166,9 +166,10 @@ fn the_vendors_own_refusals_pass_but_for_those_about_the_account() {
 
 #[test]
 fn a_vendor_that_cannot_be_reached_is_a_502_and_a_body_too_large_a_413() {
-    let gone = Upstream::json(200, "{}").url();
+    let gone = Refusing::start();
     let weir = Weir::start(&format!(
-        "accounts:\n  - {{ name: a, provider: openai-compatible, base_url: \"{gone}/v1\", key: x }}\nserver: {{ max_body: 1KiB }}\n"
+        "accounts:\n  - {{ name: a, provider: openai-compatible, base_url: \"{}/v1\", key: x }}\nserver: {{ max_body: 1KiB }}\n",
+        gone.url()
     ));
     let answer = weir.get("/v1/files").send().is(502);
     assert_eq!(chat().error(&answer.json()).0, "server_error");
