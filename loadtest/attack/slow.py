@@ -1,9 +1,10 @@
 """Clients that are slow on purpose, and clients that leave: others notice nothing, and nothing of them stays."""
 
 import json
+import threading
 import time
 
-from .ground import KEY, OPENING, Upstream, Victim, Weir, check, echo, recv_all
+from .ground import KEY, OPENING, Upstream, Victim, Weir, answer, check, echo, parse, recv_all, whole
 
 HEAD = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\nanthropic-version: 2023-06-01\r\n".encode()
 BODY = json.dumps({"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -152,10 +153,72 @@ def parked_bodies(binary, scratch, smoke):
     return f"24 bodies of 8 MiB, bound 64 MiB: {refused} refused, {grown:.0f} MiB more"
 
 
+class Reluctant(Upstream):
+    """Takes a MiB of each file, and the rest only when it is told to; says how long it was."""
+
+    def __init__(self):
+        self.goes_on = threading.Event()
+        super().__init__(lambda head, body, conn: answer(conn, 200, {"bytes": int(body)}) if "/v1/files" in head["line"] else echo(head, body, conn))
+
+    def _body(self, reader, head):
+        if "/v1/files" not in head["line"]:
+            return super()._body(reader, head)
+        length = int(dict(head["headers"])[b"content-length"])
+        whole(reader, 1 << 20)
+        self.goes_on.wait()
+        left = length - (1 << 20)
+        while left:
+            left -= len(whole(reader, min(left, 1 << 20)))
+        return b"%d" % length
+
+
+def files_that_pass(binary, scratch, smoke):
+    """Files for an upstream that takes nothing for a while: they wait in the sockets, not in memory, and arrive whole."""
+    count, size = (8, 16 << 20) if smoke else (24, 64 << 20)
+    upstream = Reluctant()
+    weir = Weir(binary, scratch, [upstream])
+    answers = []
+
+    def upload():
+        with weir.connect() as stream:
+            stream.settimeout(None)
+            stream.sendall(HEAD.replace(b"/v1/messages", b"/v1/files") + b"content-type: application/octet-stream\r\ncontent-length: %d\r\n\r\n" % size)
+            piece = b"x" * (1 << 20)
+            for _ in range(size >> 20):
+                stream.sendall(piece)
+            answers.append(parse(recv_all(stream, most=300)[0]))
+
+    try:
+        weir.is_well()
+        before = weir.memory_mib()
+        clients = [threading.Thread(target=upload, daemon=True) for _ in range(count)]
+        for client in clients:
+            client.start()
+        with Victim(weir):
+            time.sleep(2 if smoke else 5)
+            waiting = weir.memory_mib() - before
+            upstream.goes_on.set()
+            for client in clients:
+                client.join(120)
+        check([status for status, _, _ in answers] == [200] * count, f"{len(answers)} answers: {answers[:2]}")
+        check(all(b"%d" % size in body for _, _, body in answers), answers[:2])
+        check(waiting < 16 + count, f"{waiting:.0f} MiB for {count} files that wait")
+        weir.is_well()
+        weir.settles()
+        after = weir.memory_mib() - before
+        check(after < 16 + count, f"{after:.0f} MiB after {count} files")
+    finally:
+        upstream.goes_on.set()
+        weir.stop()
+        upstream.close()
+    return f"{count} files of {size >> 20} MiB at once, nothing taken for a while: {max(waiting, 0) * 1024 / count:.0f} KiB each, all whole"
+
+
 ROOM = [
     ("Slow heads (slowloris)", "one byte a second", slow_heads),
     ("Slow bodies", "one byte a second", slow_bodies),
     ("Clients that never read", "streams without an end, unread", never_reading),
     ("Clients that leave", "at every byte of a request, half of them with a reset", leaving),
     ("Parked bodies", "large bodies that never end", parked_bodies),
+    ("Files that pass", "uploads to an upstream that stops reading", files_that_pass),
 ]

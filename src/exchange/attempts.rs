@@ -14,7 +14,6 @@ use super::admit::Admitted;
 use super::attempt::Attempt;
 use super::batches::Results;
 use super::counting::{self, Counting};
-use super::echo;
 use super::estimate::Sample;
 use super::headers;
 use super::moment::Moment;
@@ -156,12 +155,13 @@ impl Attempts {
         mut attempt: Box<Attempt>,
         mut failed: Box<Failed>,
         moment: Moment,
+        client: &HeaderMap,
     ) -> Sequel {
         let Moment { now, draw, .. } = moment;
         if self.order.is_count() {
             return self.count_failed(&attempt, *failed, now);
         }
-        let failure = self.judged(failed.failure);
+        let failure = self.judged(failed.failure, client);
         failed.failure = failure;
         self.note_attempt(&attempt, Some(&failure), now);
         let blamed = self.blamed(&failure);
@@ -197,12 +197,9 @@ impl Attempts {
         Sequel::Again
     }
 
-    /// What a failure is, now that it is known what the client wrote.
-    fn judged(&self, failure: Failure) -> Failure {
-        let admitted = &self.order.admitted;
-        failure.unless_said(|phrase| {
-            echo::says(&admitted.body, phrase) || echo::says(admitted.model.as_bytes(), phrase)
-        })
+    /// What a failure is, now that it is known what the client wrote, with these headers among it.
+    fn judged(&self, failure: Failure, client: &HeaderMap) -> Failure {
+        failure.unless_said(|phrase| self.order.says(client, phrase))
     }
 
     /// What a failure says about the account.
@@ -245,9 +242,10 @@ impl Attempts {
         relaying: &Relaying,
         ended: &Ended,
         moment: Moment,
+        client: &HeaderMap,
     ) {
         let Moment { now, draw, .. } = moment;
-        let failure = ended.failure.map(|failure| self.judged(failure));
+        let failure = ended.failure.map(|failure| self.judged(failure, client));
         match &failure {
             Some(failure) => {
                 let blamed = self.blamed(failure);

@@ -4,13 +4,22 @@ use memchr::memmem;
 /// Whether a text says this, however it is written: only letters and digits count, in any case, and JSON's escapes are
 /// read.
 pub(super) fn says(text: &[u8], phrase: &str) -> bool {
+    is_in(letters(text), phrase)
+}
+
+/// Whether the texts of a JSON body say this, one after the other: what stands apart in a request, as parts of one message
+/// do, servers join.
+pub(super) fn joins(body: &[u8], phrase: &str) -> bool {
+    is_in(texts(body).flat_map(letters), phrase)
+}
+
+fn is_in(mut rest: impl Iterator<Item = u8>, phrase: &str) -> bool {
     let wanted: Vec<u8> = letters(phrase.as_bytes()).collect();
     if wanted.is_empty() {
         return false;
     }
     let finder = memmem::Finder::new(&wanted);
-    let mut seen = Vec::with_capacity(WINDOW.min(text.len()) + wanted.len());
-    let mut rest = letters(text);
+    let mut seen = Vec::new();
     loop {
         let before = seen.len();
         seen.extend(rest.by_ref().take(WINDOW));
@@ -24,6 +33,38 @@ pub(super) fn says(text: &[u8], phrase: &str) -> bool {
         let kept = seen.len() - (wanted.len() - 1);
         seen.drain(..kept);
     }
+}
+
+/// The strings of a JSON body but for the names of members, and for those of `type` and `role`, which nobody repeats.
+fn texts(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = body;
+    let mut name: &[u8] = b"";
+    std::iter::from_fn(move || {
+        loop {
+            let start = memchr::memchr(b'"', rest)? + 1;
+            let inner = rest.get(start..)?;
+            let text = inner.get(..length(inner))?;
+            rest = inner.get(text.len() + 1..).unwrap_or_default();
+            let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
+            if next == Some(&b':') {
+                name = text;
+            } else if !matches!(std::mem::take(&mut name), b"type" | b"role") {
+                return Some(text);
+            }
+        }
+    })
+}
+
+/// The length of a string of JSON, of which this is what follows its quotation mark.
+fn length(inner: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', inner.get(at..).unwrap_or_default()) {
+        if inner.get(at + found) == Some(&b'"') {
+            return at + found;
+        }
+        at += found + 2;
+    }
+    inner.len()
 }
 
 /// The letters and digits of a text, in lower case.
@@ -87,6 +128,27 @@ mod tests {
             "",
         ] {
             assert!(!says(text.as_bytes(), PHRASE), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_found_across_the_parts_of_a_message() {
+        for text in [
+            r#"[{"type":"text","text":"your credit balance"},{"type":"text","text":"is too low"}]"#,
+            r#"{"a":"credit ", "b":[1, {"text": "bal\u0061nce \"is\" \\"}], "role":"user", "c" : "too low"}"#,
+        ] {
+            assert!(joins(text.as_bytes(), PHRASE), "{text}");
+            assert!(!says(text.as_bytes(), PHRASE), "{text}");
+        }
+        for text in [
+            r#"{"credit balance":"is too low"}"#,
+            r#"["credit balance","is","now","too low"]"#,
+            r#"["credit balance is too l"#,
+            r#"["credit balance is too lo\"#,
+            "\"",
+            "",
+        ] {
+            assert!(!joins(text.as_bytes(), PHRASE), "{text}");
         }
     }
 

@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::Gateway;
 use super::admit::Admitted;
-use super::operation::Endpoint;
+use super::echo;
+use super::operation::{Endpoint, percent_decode};
 use super::side::{Side, Upload};
 use super::things;
 use crate::outcome::Trace;
@@ -48,6 +50,24 @@ impl Order {
     /// The dialect of the client.
     pub(super) fn dialect(&self) -> Dialect {
         self.admitted.call.dialect
+    }
+
+    /// Whether the client wrote this phrase anywhere in its request, which had these headers. What passes is not held: it
+    /// may hold anything.
+    pub(super) fn says(&self, headers: &HeaderMap, phrase: &str) -> bool {
+        let admitted = &self.admitted;
+        let target = [self.side().map(|side| &side.path), self.query.as_ref()];
+        self.upload().is_some()
+            || echo::says(&admitted.body, phrase)
+            || echo::joins(&admitted.body, phrase)
+            || echo::says(admitted.model.as_bytes(), phrase)
+            || target
+                .into_iter()
+                .flatten()
+                .any(|text| echo::says(percent_decode(text).as_bytes(), phrase))
+            || headers
+                .values()
+                .any(|value| echo::says(value.as_bytes(), phrase))
     }
 
     /// What goes to the upstream as it comes from the client, in place of a body that was read before.

@@ -261,6 +261,8 @@ fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
         ]
         | ["v1", "chat", "completions", _, ..] => chat(Nowhere, THINGS),
         ["v1", "models", _, ..] => chat(Nowhere, "GET, HEAD, DELETE"),
+        // A verb without a model, or with a verb that none can be: a vendor might still make something of it.
+        ["v1beta" | "v1alpha", "models" | "tunedModels", .., last] if last.contains(':') => None,
         ["v1beta" | "v1alpha", "interactions"] => row(Dialect::Gemini, BodyOrDefault, "POST"),
         ["v1beta" | "v1alpha", _, ..] | ["upload" | "download", "v1beta" | "v1alpha", _, ..] => {
             row(Dialect::Gemini, Nowhere, "GET, POST, PATCH, DELETE")

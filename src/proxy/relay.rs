@@ -86,10 +86,12 @@ impl Relay<'_> {
             match self.attempt(attempt).await {
                 AttemptEnd::Done(left) => return left,
                 AttemptEnd::Failed(attempt, failed) => {
+                    let moment = self.serving.app.moment();
+                    let client = &self.serving.client.req_header().headers;
                     match self
                         .serving
                         .attempts
-                        .failed(attempt, failed, self.serving.app.moment())
+                        .failed(attempt, failed, moment, client)
                     {
                         Sequel::Again => {}
                         Sequel::Answer(answer) => return self.serving.pass_on(answer).await,

@@ -115,8 +115,9 @@ impl Serving<'_> {
         };
         self.outcome.end = ended.end;
         let whole = ended.end == End::Complete;
+        let client = &self.client.req_header().headers;
         self.attempts
-            .settle(attempt, &relaying, &ended, self.app.moment());
+            .settle(attempt, &relaying, &ended, self.app.moment(), client);
         self.learn(&relaying);
         if ended.abort {
             return AttemptEnd::Done(Left::Abort);

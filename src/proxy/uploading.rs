@@ -107,7 +107,14 @@ impl Uploading {
             return Err(BodyFault::Gone);
         }
         let mut pace = Pace::new(self.rate, Instant::now());
-        while let Some(chunk) = body::chunk(client, &mut pace).await? {
+        loop {
+            // A client that pauses is no reason not to hear what the upstream says meanwhile.
+            let chunk = tokio::select! {
+                biased;
+                sent = sending.refused() => return Ok(sent),
+                chunk = body::chunk(client, &mut pace) => chunk?,
+            };
+            let Some(chunk) = chunk else { break };
             self.taken += chunk.len() as u64;
             if self.taken > self.limit as u64 {
                 return Err(BodyFault::Refused(too_large(self.limit)));

@@ -111,6 +111,13 @@ fn a_phrase_that_stands_in_the_request_itself_benches_nobody() {
         weir.post(lines().path, body).send().is(400);
         assert_eq!(weir.account("a")["state"], "usable", "{phrase:.60}");
     }
+    // In two parts of one message, which the vendor joins.
+    let parts =
+        r#"[{"type":"text","text":"Your credit"},{"type":"text","text":"balance is too low"}]"#;
+    let body = lines().ask.replace("\"Hi\"", parts);
+    assert!(body.contains(parts), "{body}");
+    weir.post(lines().path, body).send().is(400);
+    assert_eq!(weir.account("a")["state"], "usable");
     weir.post(lines().path, lines().ask.replace("Hi", "pong"))
         .send()
         .is(200);
@@ -121,6 +128,92 @@ fn a_phrase_that_stands_in_the_request_itself_benches_nobody() {
         let call = weir.post(lines().path, lines().ask.replace("Hi", "pong"));
         (call.send().status == 200).then_some(())
     });
+}
+
+/// The same where the client's words stand beside the body: in a header, in the query, in the path, in a file that passes.
+#[test]
+fn a_phrase_that_stands_beside_the_body_benches_nobody() {
+    let upstream = Upstream::json(
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low: what is that?"}}"#,
+    );
+    let weir = Weir::before(&upstream, &lines());
+    let words = "your%20credit%20balance%20is%20too%20low";
+    let beta = "Your-Credit-Balance-is-too-low";
+    let file = "your credit balance is too low\n".repeat(100_000);
+    for call in [
+        weir.ask(&lines()).header("anthropic-beta", beta),
+        weir.post(&format!("{}?beta={words}", lines().path), lines().ask),
+        weir.get(&format!("/v1/files/{words}")),
+        weir.get(&format!("/v1/files?after_id={words}")),
+        weir.call("POST", "/v1/files")
+            .header("content-type", "application/octet-stream")
+            .body(&file),
+    ] {
+        call.header("anthropic-version", "2023-06-01")
+            .send()
+            .is(400);
+        let account = weir.account("a");
+        assert_eq!(account["state"], "usable", "{account}");
+    }
+    assert_eq!(upstream.count(), 5);
+}
+
+/// A credential that may not do this is not dead, in whichever words its vendor says so; one that is refused is.
+#[test]
+fn a_restricted_credential_is_not_a_dead_one() {
+    for (status, message, state) in [
+        (
+            401,
+            "You have insufficient permissions for this operation. Missing scopes: model.request.",
+            "usable",
+        ),
+        (
+            401,
+            "This API key does not have the required scope: api.responses.write",
+            "usable",
+        ),
+        (
+            401,
+            "OAuth token does not meet scope requirement user:inference",
+            "usable",
+        ),
+        (
+            401,
+            "Request had insufficient authentication scopes.",
+            "usable",
+        ),
+        (
+            401,
+            "The principal lacks the required data action to perform this operation",
+            "usable",
+        ),
+        (
+            403,
+            "OAuth token does not meet scope requirement user:profile",
+            "usable",
+        ),
+        (
+            400,
+            "This was blocked by a policy. The owner of the account has been notified.",
+            "usable",
+        ),
+        (
+            401,
+            "Invalid API key: it does not have permission to call this",
+            "benched",
+        ),
+        (401, "No such credential", "benched"),
+        (403, "Your account has been suspended", "benched"),
+    ] {
+        let body = format!(
+            r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"{message}"}}}}"#
+        );
+        let upstream = Upstream::start(move |_, wire| wire.json(status, &body));
+        let weir = Weir::before(&upstream, &lines());
+        weir.ask(&lines()).send();
+        assert_eq!(weir.account("a")["state"], state, "{message}");
+    }
 }
 
 /// Who only talks about such an error is served by the next account, and told the truth when there is none.

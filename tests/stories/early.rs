@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::http2::curl;
 use crate::rig::client::Open;
-use crate::rig::{Call, Lines, Upstream, Weir, account, accounts, sample};
+use crate::rig::{
+    Call, Http2Upstream, Lines, Process, Say, Upstream, Weir, account, accounts, sample,
+};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -131,4 +133,122 @@ fn an_upstream_that_answers_before_it_has_read_is_heard_at_once() {
         // The half-sent request is not taken for the beginning of the next one.
         assert_eq!(upstream.connections(), 1);
     }
+}
+
+/// A process before an upstream that speaks HTTP/2 behind TLS, which it trusts.
+fn before_http_2(
+    lines: &Lines,
+    play: impl Fn(usize) -> Say + Send + Sync + 'static,
+) -> (Http2Upstream, Process) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let upstream = Http2Upstream::start(dir.path(), play);
+    let (provider, base) = match lines.dialect {
+        Dialect::Anthropic => ("anthropic", ""),
+        _ => ("openai", "/v1"),
+    };
+    let yaml = format!(
+        "accounts:\n  - {{ name: a, provider: {provider}, base_url: \"{}{base}\", key: x }}\n",
+        upstream.url()
+    );
+    let trusted = dir.path().join("ca.pem").display().to_string();
+    let weir = Process::start_with(&yaml, [("SSL_CERT_FILE", &*trusted)]);
+    (upstream, weir)
+}
+
+/// The state of the one account.
+fn state(weir: &Process) -> String {
+    let accounts = weir.admin("GET", "/status/accounts").send().json();
+    accounts[0]["state"].as_str().unwrap_or_default().to_owned()
+}
+
+const TOO_LARGE: &str =
+    r#"{"type":"error","error":{"type":"request_too_large","message":"unread"}}"#;
+const SLOW_DOWN: &str =
+    r#"{"type":"error","error":{"type":"rate_limit_error","message":"unread"}}"#;
+
+/// Over HTTP/2 too: the window of the stream stays shut, and so nothing more could ever be sent.
+#[test]
+fn an_http_2_upstream_that_answers_before_it_has_read_is_heard_at_once() {
+    for (say, ours) in [
+        (Say::AtOnce(413, TOO_LARGE), 413),
+        (Say::AtOnce(429, SLOW_DOWN), 429),
+    ] {
+        let lines = lines();
+        let (upstream, weir) = before_http_2(&lines, move |number| match number {
+            0 => say,
+            _ => Say::AfterAll(200, sample(Dialect::Anthropic).answer),
+        });
+        let body = lines.ask.replace("Hi", &"x".repeat(20 << 20));
+        let ask = |body: &str| weir.call("POST", lines.path).body(body).send();
+        let answer = ask(&body).is(ours);
+        if ours == 413 {
+            assert!(answer.text().contains("unread"), "{}", answer.text());
+            assert_eq!(state(&weir), "usable");
+            // The connection goes on, and the whole of the next request passes.
+            ask(&body).is(200);
+            assert_eq!((upstream.connections(), upstream.requests()), (1, 2));
+            assert_eq!(upstream.bodies(), [body.len()]);
+        }
+    }
+}
+
+/// A stream that an HTTP/2 upstream refuses unseen, and an answer that begins before the request has ended, cost nothing.
+#[test]
+fn an_http_2_upstream_that_refuses_a_stream_or_begins_early_gets_the_whole_request() {
+    let lines = lines();
+    let (upstream, weir) = before_http_2(&lines, |number| match number {
+        0 => Say::Refused,
+        _ => Say::Meanwhile(sample(Dialect::Anthropic).answer),
+    });
+    let body = lines.ask.replace("Hi", &"x".repeat(3 << 20));
+    weir.call("POST", lines.path).body(&body).send().is(200);
+    assert_eq!(upstream.requests(), 2);
+    assert_eq!(upstream.bodies(), [body.len()]);
+    assert_eq!(state(&weir), "usable");
+}
+
+const FULL: &str = r#"{"error":{"message":"no more files","type":"invalid_request_error"}}"#;
+
+/// Sends half of a file and then nothing; what comes of that.
+fn paused(call: Call) -> crate::rig::Answer {
+    let call = call.header("content-type", "application/octet-stream");
+    let mut stream = call.header("content-length", "4194304").start();
+    stream.write_all(&vec![b'x'; 2 << 20]).expect("weir reads");
+    Open::read(stream).expect("an answer").rest()
+}
+
+/// A client that pauses in the middle of a file hears what the upstream says meanwhile, although nothing more is sent to it.
+#[test]
+fn an_upstream_is_heard_while_the_client_of_an_upload_pauses() {
+    let chat = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::hasty(|_, wire| {
+        // So that it is the pause in which it speaks.
+        wire.swallow_some(1 << 20);
+        wire.raw("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n");
+        wire.answer(413, &[("content-type", "application/json")], FULL);
+        wire.closes_within(Duration::from_secs(20));
+    });
+    let weir = Weir::before(&upstream, &chat);
+    let answer = paused(weir.call("POST", "/v1/files")).is(413);
+    assert!(answer.text().contains("no more files"), "{}", answer.text());
+    assert_eq!(weir.account("a")["state"], "usable");
+    weir.is_well();
+    let (upstream, weir) = before_http_2(&chat, |_| Say::AtOnce(413, FULL));
+    let answer = paused(weir.call("POST", "/v1/files")).is(413);
+    assert!(answer.text().contains("no more files"), "{}", answer.text());
+    assert_eq!((upstream.requests(), state(&weir).as_str()), (1, "usable"));
+}
+
+/// The same when the upstream hangs up: nobody waits for bytes that nobody wants.
+#[test]
+fn an_upstream_that_hangs_up_while_the_client_of_an_upload_pauses_is_told() {
+    let chat = sample(Dialect::OpenaiChat);
+    let upstream = Upstream::hasty(|_, wire| {
+        wire.swallow_some(1 << 20);
+        wire.close();
+    });
+    let weir = Weir::before(&upstream, &chat);
+    paused(weir.call("POST", "/v1/files")).is(502);
+    assert_eq!(weir.account("a")["state"], "usable");
+    weir.until_metric("weir_inflight_requests", &[], 0.0);
 }

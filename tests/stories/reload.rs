@@ -421,12 +421,26 @@ fn what_needs_a_restart_is_named() {
         (serving(&weir) == "new").then_some(())
     });
     let process = Process::start(&named("old", &upstream));
-    let text = configuration(
-        process.dir(),
-        &format!("server: {{ threads: 3 }}\n{}", named("new", &upstream)),
-    );
-    std::fs::write(process.dir().join("weir.yaml"), text).expect("a file");
-    assert!(process.says("need a restart").contains("server.threads"));
+    // It is named with every change until it is done, and not once it is no longer wanted.
+    let threads = "server: { threads: 3 }\n";
+    for (name, more, told) in [
+        ("a", threads, 1),
+        ("b", threads, 2),
+        ("c", "", 2),
+        ("d", threads, 3),
+    ] {
+        let yaml = format!("{more}{}", named(name, &upstream));
+        let text = configuration(process.dir(), &yaml);
+        std::fs::write(process.dir().join("weir.yaml"), text).expect("a file");
+        eventually("it is applied and told", || {
+            let answer = process.call("POST", lines().path).body(lines().ask).send();
+            let log = process.log();
+            let lines = log.lines().filter(|line| line.contains("need a restart"));
+            let count = lines.filter(|line| line.contains("server.threads")).count();
+            assert!(count <= told, "{name}: {log}");
+            (answer.is(200).account() == name && count == told).then_some(())
+        });
+    }
 }
 
 #[test]

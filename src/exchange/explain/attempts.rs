@@ -56,7 +56,8 @@ pub(super) fn make(
                 first.get_or_insert_with(|| begun(ask, made, &attempt));
                 part.order.push(attempted(gateway, ask, made, &attempt));
                 let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                if !matches!(made.failed(attempt, failed, moment), Sequel::Again) {
+                let sequel = made.failed(attempt, failed, moment, ask.headers);
+                if !matches!(sequel, Sequel::Again) {
                     break;
                 }
                 continue;

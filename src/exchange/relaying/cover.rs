@@ -1,5 +1,7 @@
 //! An account's own credential out of whatever its upstream says, by as many bytes as it takes: whoever reads the answer
 //! counts on its lengths.
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
@@ -34,7 +36,7 @@ impl Cover {
             self.held.extend_from_slice(&bytes);
             self.held.split().freeze()
         };
-        if memmem::find(&bytes, secret).is_some() {
+        if places(&bytes, secret).next().is_some() {
             bytes = covered(&bytes, secret);
         }
         let open = open_end(&bytes, secret);
@@ -76,7 +78,7 @@ pub(super) fn cover_headers(headers: &mut HeaderMap, secret: Option<&Secret>) {
         return;
     }
     for value in headers.values_mut() {
-        if memmem::find(value.as_bytes(), secret).is_some()
+        if places(value.as_bytes(), secret).next().is_some()
             && let Ok(clean) = HeaderValue::from_bytes(&covered(value.as_bytes(), secret))
         {
             *value = clean;
@@ -86,24 +88,101 @@ pub(super) fn cover_headers(headers: &mut HeaderMap, secret: Option<&Secret>) {
 
 fn covered(bytes: &[u8], secret: &[u8]) -> Bytes {
     let mut out = BytesMut::from(bytes);
-    for at in memmem::find_iter(bytes, secret) {
-        if let Some(place) = out.get_mut(at..at + secret.len()) {
+    for place in places(bytes, secret) {
+        if let Some(place) = out.get_mut(place) {
             place.fill(b'*');
         }
     }
     out.freeze()
 }
 
+/// Where `secret` stands, as it is or with characters that a JSON writer or a URL escapes.
+fn places<'a>(bytes: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    let starts = memmem::find_iter(bytes, anchor(secret));
+    starts.filter_map(move |at| {
+        // Two cannot lie on one another.
+        let rest = bytes.get(at..).filter(|_| at >= from)?;
+        match read(rest, secret) {
+            Read::Whole(length) => {
+                from = at + length;
+                Some(at..from)
+            }
+            Read::Open | Read::Other => None,
+        }
+    })
+}
+
+/// The beginning of `secret` that nobody escapes.
+fn anchor(secret: &[u8]) -> &[u8] {
+    let plain = secret
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric());
+    secret.get(..plain.count().max(1)).unwrap_or(secret)
+}
+
+/// How bytes go together with a credential.
+enum Read {
+    /// They begin with it, and it takes so many of them.
+    Whole(usize),
+    /// They are the beginning of it.
+    Open,
+    Other,
+}
+
+fn read(bytes: &[u8], secret: &[u8]) -> Read {
+    let mut rest = bytes;
+    for &byte in secret {
+        let length = match rest {
+            [] => return Read::Open,
+            [first, ..] if *first == byte => 1,
+            [b'\\', b'u', digits @ ..] => match is_hex_of(byte, digits, 4) {
+                Some(true) => 6,
+                Some(false) => return Read::Other,
+                None => return Read::Open,
+            },
+            [b'\\', second, ..] if *second == byte => 2,
+            [b'%', digits @ ..] => match is_hex_of(byte, digits, 2) {
+                Some(true) => 3,
+                Some(false) => return Read::Other,
+                None => return Read::Open,
+            },
+            [b'\\'] => return Read::Open,
+            _ => return Read::Other,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Read::Whole(bytes.len() - rest.len())
+}
+
+/// Whether so many digits are those of `byte`; `None` = not all of them have come.
+fn is_hex_of(byte: u8, digits: &[u8], count: usize) -> Option<bool> {
+    let digits = digits.get(..count.min(digits.len())).unwrap_or_default();
+    let wanted = format!("{byte:0count$x}");
+    let begins = digits
+        .iter()
+        .zip(wanted.bytes())
+        .all(|(digit, wanted)| digit.eq_ignore_ascii_case(&wanted));
+    match (begins, digits.len() == count) {
+        (false, _) => Some(false),
+        (true, true) => Some(true),
+        (true, false) => None,
+    }
+}
+
 /// How many bytes at the end of `bytes` may be the beginning of `secret`.
 fn open_end(bytes: &[u8], secret: &[u8]) -> usize {
-    let longest = bytes.len().min(secret.len() - 1);
+    let longest = bytes.len().min(secret.len() * LONGEST_ESCAPE - 1);
     let end = bytes.get(bytes.len() - longest..).unwrap_or_default();
     let first = secret.first().copied().unwrap_or_default();
     memchr::memchr_iter(first, end)
         .map(|at| end.get(at..).unwrap_or_default())
-        .find(|open| secret.starts_with(open))
+        .find(|open| matches!(read(open, secret), Read::Open))
         .map_or(0, <[u8]>::len)
 }
+
+/// Bytes of `\u002f`.
+const LONGEST_ESCAPE: usize = 6;
 
 /// Bytes of the shortest credential that is covered.
 const SHORTEST: usize = 8;
@@ -133,6 +212,41 @@ mod tests {
                 out.extend_from_slice(&cover.finish());
                 assert_eq!(String::from_utf8_lossy(&out), clean, "{one} {other}");
             }
+        }
+    }
+
+    /// A key with characters that writers of JSON and URLs escape is covered in any of their forms, however it is cut.
+    #[test]
+    fn it_is_covered_when_it_is_escaped() {
+        const KEY: &str = "ab/cd+e=-f";
+        let forms = [
+            KEY,
+            r"ab\/cd+e=-f",
+            r"ab/cd\u002Be\u003d\u002df",
+            r"ab\u002fcd\u002be=-f",
+            "ab%2Fcd%2be%3D-f",
+        ];
+        for form in forms {
+            let text = format!("a ab/c {form}, ab\\u00, ab/cd%2g{form}ab%2");
+            let clean = text.replace(form, &"*".repeat(form.len()));
+            for cut in 0..=text.len() {
+                let secret = Secret::new(KEY);
+                let mut cover = Cover::of(Some(&secret)).expect("a secret");
+                let mut out = Vec::new();
+                for piece in [&text[..cut], &text[cut..]] {
+                    out.extend_from_slice(&cover.push(Bytes::copy_from_slice(piece.as_bytes())));
+                }
+                out.extend_from_slice(&cover.finish());
+                assert_eq!(String::from_utf8_lossy(&out), clean, "{form} {cut}");
+            }
+        }
+        for other in [
+            "ab/cd+e=-",
+            r"ab\u002ecd+e=-f",
+            "ab%2fcd%20e=-f",
+            "AB/cd+e=-f",
+        ] {
+            assert_eq!(cover(other.as_bytes(), Some(&Secret::new(KEY))), other);
         }
     }
 

@@ -310,8 +310,12 @@ const BAD_REQUEST: [ErrorKind; 4] = [
     ErrorKind::Authentication,
     ErrorKind::Permission,
 ];
-/// In a 401, beside the dead credential.
-const DENIED: [ErrorKind; 2] = [ErrorKind::ModelNotFound, ErrorKind::Permission];
+/// In a 401: what tells the dead credential from a restricted one.
+const DENIED: [ErrorKind; 3] = [
+    ErrorKind::ModelNotFound,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+];
 /// In a 403, which may mean the credential, the plan, the model or the request.
 const FORBIDDEN: [ErrorKind; 4] = [
     ErrorKind::Billing,

@@ -73,7 +73,7 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
         "server_time": precise(wall),
         "version": env!("CARGO_PKG_VERSION"),
         "instance": app.instance(),
-        "started_at": timestamp(app.started_at()),
+        "started_at": timestamp(app.started().0),
         "draining": app.is_draining(),
         "config": config,
         "serving": { "usable": usable, "total": statuses.len() },

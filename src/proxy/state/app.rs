@@ -67,7 +67,7 @@ pub(crate) struct App {
     /// The name of the host.
     host: String,
     pub(crate) history: History,
-    started_at: SystemTime,
+    started: (SystemTime, Arc<Config>),
     /// Lets the person who started the process sign in at the console, once.
     first_sign_in: OnceLock<String>,
     random: Arc<Random>,
@@ -95,7 +95,7 @@ impl App {
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
         let telemetry = Arc::new(telemetry);
         let gateway = Gateway::build(config, None);
-        let config = &gateway.config;
+        let config = gateway.config.clone();
         let ledger = config.ledger.as_ref().map(|settings| {
             let (failures, wall) = (telemetry.ledger_failures(), SystemTime::now());
             Ledger::open(settings, &gateway.limits, failures, wall)
@@ -106,7 +106,7 @@ impl App {
                 })
         });
         let history = History::default();
-        history.keep(config, telemetry.status().generation, SystemTime::now());
+        history.keep(&config, telemetry.status().generation, SystemTime::now());
         let connections = Connections::new(KEEPALIVE, lanes(&config.server));
         let listeners = config.listen.iter();
         let listeners = listeners.filter_map(|one| Some((one.addr, one.tls.as_ref()?)));
@@ -146,7 +146,7 @@ impl App {
             reloads: Notify::new(),
             host: host(),
             history,
-            started_at: SystemTime::now(),
+            started: (SystemTime::now(), config),
             first_sign_in: OnceLock::new(),
             run_id: format!("{:016x}", seed()),
             random: Arc::new(Random::new()),
@@ -166,8 +166,8 @@ impl App {
         label.unwrap_or(&self.host).to_owned()
     }
 
-    pub(crate) fn started_at(&self) -> SystemTime {
-        self.started_at
+    pub(crate) fn started(&self) -> &(SystemTime, Arc<Config>) {
+        &self.started
     }
 
     /// The code for the first sign-in, if one was made.

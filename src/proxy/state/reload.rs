@@ -130,7 +130,7 @@ async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
     if is_same {
         return Ok(Verdict::Unchanged);
     }
-    let restart = needs_restart(&current.config, &config);
+    let restart = needs_restart(&app.started().1, &config);
     drop(current);
     let configured = app.telemetry.configure(&config);
     configured.map_err(|(file, error)| {
@@ -222,7 +222,7 @@ fn status(app: &App, verdict: &Verdict) -> String {
     }
 }
 
-/// Settings that are read once, at start.
+/// Settings that are read once, at start, and are not as they were then.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let admin = |config: &Config| config.admin.as_ref().map(|admin| admin.addr.clone());
     let mut changed = Vec::new();

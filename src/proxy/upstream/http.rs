@@ -67,10 +67,6 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    const WHOLE: Self = Self {
-        whole: true,
-        head: None,
-    };
     /// The upstream would not take it all.
     const CUT: Self = Self {
         whole: false,
@@ -145,6 +141,8 @@ pub(crate) struct Sending<'a> {
     upstream: &'a mut HttpSession,
     /// Of HTTP/2.
     writer: Option<SendStream<Bytes>>,
+    /// What came of listening while nothing was there to send.
+    read: Option<Result<(), Broke>>,
 }
 
 impl<'a> Sending<'a> {
@@ -160,7 +158,33 @@ impl<'a> Sending<'a> {
             HttpSession::H2(session) => session.take_request_body_writer(),
             _ => None,
         };
-        Ok(Self { upstream, writer })
+        Ok(Self {
+            upstream,
+            writer,
+            read: None,
+        })
+    }
+
+    /// Whether there is an answer already.
+    fn heard(&self) -> Option<Result<(), Broke>> {
+        self.read.or_else(|| match &*self.upstream {
+            HttpSession::H2(session) => session.response_header().map(|_| Ok(())),
+            // What is there may be an interim one.
+            _ => None,
+        })
+    }
+
+    /// Until the upstream has said what makes the rest needless, or can say nothing any more. It may be given up at any
+    /// time: nothing of what came is lost by that.
+    pub(crate) async fn refused(&mut self) -> Sent {
+        if self.heard().is_none() {
+            self.read = Some(read_head(self.upstream).await);
+        }
+        let status = self.upstream.response_header().map(|head| head.status);
+        match self.heard() {
+            Some(Ok(())) if !status.is_some_and(is_final) => std::future::pending().await,
+            head => Sent { whole: false, head },
+        }
     }
 
     /// Sends more of the body; or says how far the request came, when it goes no further.
@@ -186,7 +210,8 @@ impl<'a> Sending<'a> {
                 (upstream, _) => {
                     let next = rest.split_to(most);
                     if upstream.write_request_body(next, false).await.is_err() {
-                        return Err(Sent::CUT);
+                        let head = self.read;
+                        return Err(Sent { whole: false, head });
                     }
                 }
             }
@@ -195,17 +220,13 @@ impl<'a> Sending<'a> {
     }
 
     /// That was all.
-    pub(crate) async fn finish(self) -> Sent {
-        match (self.upstream, self.writer) {
-            (HttpSession::H2(session), Some(mut writer)) => Sent {
-                whole: writer.send_data(Bytes::new(), true).is_ok(),
-                head: session.response_header().map(|_| Ok(())),
-            },
-            (upstream, _) => match upstream.finish_request_body().await {
-                Ok(()) => Sent::WHOLE,
-                Err(_) => Sent::CUT,
-            },
-        }
+    pub(crate) async fn finish(mut self) -> Sent {
+        let whole = match self.writer.as_mut() {
+            Some(writer) => writer.send_data(Bytes::new(), true).is_ok(),
+            None => self.upstream.finish_request_body().await.is_ok(),
+        };
+        let head = self.heard();
+        Sent { whole, head }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here waits for time to pass: [`eventually`] polls something observable, with a generous deadline.
 pub mod client;
 pub mod dialects;
+pub mod http2;
 pub mod network;
 pub mod process;
 pub mod prometheus;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Answer, Call};
 pub use dialects::{ALL, Lines, sample};
+pub use http2::{Http2Upstream, Say};
 pub use process::Process;
 pub use refusing::Refusing;
 pub use upstream::Upstream;

@@ -117,6 +117,12 @@ impl Wire {
         came
     }
 
+    /// Reads so many bytes, in a play that begins before the body is read.
+    pub fn swallow_some(&mut self, bytes: usize) {
+        let mut some = vec![0; bytes];
+        self.stream.read_exact(&mut some).expect("so much comes");
+    }
+
     /// Waits until the peer closes; whether it did in time.
     pub fn closes_within(&mut self, patience: Duration) -> bool {
         self.over = true;
