@@ -166,7 +166,13 @@ impl Attempts {
         self.note_attempt(&attempt, Some(&failure), now);
         let blamed = self.blamed(&failure);
         attempt.lease_mut().failed(&blamed, now, draw);
-        let movable = self.search.failed(&self.order, attempt.pick(), &failure);
+        let missed = self.order.missed(&failed);
+        let (order, pick) = (&self.order, attempt.pick());
+        let movable = if missed.is_empty() {
+            self.search.failed(order, pick, &failure)
+        } else {
+            self.search.missing(order, pick, &failure, missed)
+        };
         // Its place is free again before another is looked for.
         drop(attempt);
         if movable && self.may_retry(now) {
@@ -274,6 +280,9 @@ impl Attempts {
         let (pool, lease) = (self.pool(), &attempt.pick().lease);
         if let Some(id) = kept.as_deref().or_else(|| relaying.response_id()) {
             pool.bind_response(id, lease, now);
+        }
+        for name in self.search.missed() {
+            pool.bind_thing(name, lease, now);
         }
         self.served
             .note_made(&self.order, lease, relaying.facts(), now);

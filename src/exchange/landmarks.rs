@@ -12,8 +12,10 @@ use crate::protocol::hub::opaque;
 /// What was found in one body.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Landmarks {
-    /// Where names may begin of things that live at one account: the first ones.
+    /// Where names may begin of things that live at one account: the last ones.
     names: SmallVec<[usize; 4]>,
+    /// How many there were.
+    named: usize,
     /// Whether data is written into the text by a word that OpenAI and Anthropic have for it.
     has_base64: bool,
     /// Whether data is written into the text in a member of Gemini's.
@@ -30,6 +32,7 @@ impl Landmarks {
                 .for_each(|hit| found.note(hit.pattern().as_usize(), hit.start())),
             None => found.search(body),
         }
+        found.names.sort_unstable();
         found
     }
 
@@ -46,8 +49,13 @@ impl Landmarks {
             BASE64 => self.has_base64 = true,
             INLINE | INLINE_SNAKE => self.has_inline = true,
             ENVELOPE => self.has_envelope = true,
-            _ if self.names.len() < MOST => self.names.push(at),
-            _ => {}
+            _ => {
+                match self.names.get_mut(self.named % MOST) {
+                    Some(oldest) => *oldest = at,
+                    None => self.names.push(at),
+                }
+                self.named += 1;
+            }
         }
     }
 
@@ -84,8 +92,8 @@ static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
 });
 
 /// How the vendors' names begin, with what stands in front of them: OpenAI's and Anthropic's files, containers, vector stores,
-/// conversations, skills; Gemini's collections, also at the end of a URI.
-const BEGINNINGS: [&str; 10] = [
+/// conversations, skills, items of responses and sealed reasoning; Gemini's collections, also at the end of a URI.
+const BEGINNINGS: [&str; 14] = [
     "\"file-",
     "\"file_",
     "\"cntr_",
@@ -96,6 +104,10 @@ const BEGINNINGS: [&str; 10] = [
     "\"files/",
     "/files/",
     "\"cachedContents/",
+    "\"rs_",
+    "\"msg_",
+    "\"fc_",
+    "\"encrypted_content\"",
 ];
 
 /// The positions of the patterns that are no names.
@@ -154,7 +166,9 @@ mod tests {
     #[test]
     fn what_is_kept_of_names_is_bounded() {
         let text = "\"file-1\"".repeat(1000);
-        assert_eq!(Landmarks::of(text.as_bytes()).names().len(), MOST);
+        let found = Landmarks::of(text.as_bytes());
+        assert_eq!(found.names().len(), MOST);
+        assert_eq!(found.names().last(), Some(&(text.len() - 8)));
     }
 
     proptest! {

@@ -11,7 +11,8 @@ use super::echo;
 use super::operation::{Endpoint, percent_decode};
 use super::side::{Side, Upload};
 use super::things;
-use crate::outcome::Trace;
+use super::verdict::Failed;
+use crate::outcome::{FailureClass, Trace};
 use crate::protocol::Dialect;
 
 /// What is to be served. Only [`Order::keep`] changes it once it stands.
@@ -83,6 +84,21 @@ impl Order {
     /// Whether it is for an endpoint beside generation.
     pub(super) fn is_aside(&self) -> bool {
         self.admitted.call.endpoint == Endpoint::Side
+    }
+
+    /// What the client names that an error says is not known where it was asked for.
+    pub(super) fn missed(&self, failed: &Failed) -> Vec<String> {
+        let Some(answer) = failed
+            .answer
+            .as_ref()
+            .filter(|_| failed.failure.class == FailureClass::ClientFault)
+        else {
+            return Vec::new();
+        };
+        let admitted = &self.admitted;
+        let named = things::named(&admitted.call, &admitted.body, admitted.landmarks());
+        let names = admitted.previous_response.iter().cloned().chain(named);
+        things::missed(answer.status, &answer.body, names)
     }
 
     /// What it asks for beside generation.

@@ -19,6 +19,8 @@ pub(super) struct Search {
     moved: Moved,
     /// Time spent waiting for a ramp.
     eased: Duration,
+    /// What the client names and those who were asked do not know.
+    missed: Vec<String>,
 }
 
 /// What may happen only once in a request, and has.
@@ -30,6 +32,8 @@ struct Moved {
     again: bool,
     /// The model made an answer that is none.
     by_misanswer: bool,
+    /// How often it went on in search of what the client names.
+    in_search: u8,
 }
 
 /// What is left when nobody can be asked now.
@@ -55,6 +59,7 @@ impl Search {
             last: None,
             moved: Moved::default(),
             eased: Duration::ZERO,
+            missed: Vec::new(),
         }
     }
 
@@ -150,6 +155,25 @@ impl Search {
         Refusal::Exhausted { class, retry_after }
     }
 
+    /// What the client names, if it had to be searched for.
+    pub(super) fn missed(&self) -> &[String] {
+        &self.missed
+    }
+
+    /// What the client names is not known at `pick`. Whether another account may know it: nothing has been done with it yet.
+    pub(super) fn missing(
+        &mut self,
+        order: &Order,
+        pick: &Pick,
+        failure: &Failure,
+        names: Vec<String>,
+    ) -> bool {
+        self.tried.push(pick.tried(failure));
+        self.missed = names;
+        self.moved.in_search += 1;
+        self.moved.in_search <= MOST_IN_SEARCH && order.upload().is_none()
+    }
+
     /// An attempt at `pick` failed. Whether another one may do better.
     pub(super) fn failed(&mut self, order: &Order, pick: &Pick, failure: &Failure) -> bool {
         let next = failure.next();
@@ -201,6 +225,9 @@ pub(super) fn may_retry(order: &Order, attempts: usize, now: Instant) -> bool {
         && now.saturating_duration_since(order.began) < retry.deadline
         && order.gateway.pool.retry_budget().retry(retry.budget, now)
 }
+
+/// Accounts that are asked in search of what the client names, beside the first.
+const MOST_IN_SEARCH: u8 = 2;
 
 /// How long a request waits for a ramp in all before it insists.
 const LONGEST_EASE: Duration = Duration::from_secs(2);

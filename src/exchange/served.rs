@@ -145,6 +145,11 @@ impl Served {
         if let Some(name) = facts.thing() {
             pool.bind_thing(name, lease, now);
         }
+        if order.gateway.config.accounts.len() > 1 {
+            for name in facts.state() {
+                pool.bind_thing(name, lease, now);
+            }
+        }
         let Some(side) = order.side() else {
             return;
         };

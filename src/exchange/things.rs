@@ -7,6 +7,7 @@ use super::landmarks::Landmarks;
 use super::operation::ModelCall;
 use crate::protocol::Dialect;
 use crate::protocol::json;
+use crate::protocol::passthrough;
 
 /// The thing that an answer beside generation tells of, by the name that the vendor gave it. What the client may have written
 /// is not looked at.
@@ -69,7 +70,8 @@ pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
     Some(name.into_owned())
 }
 
-/// Names in a request that may be those of such things, the path's first. `landmarks` are the body's.
+/// Names in a request that may be those of such things: the path's first, then the body's, the latest first. `landmarks` are
+/// the body's.
 pub(super) fn named<'a>(
     call: &'a ModelCall,
     body: &'a [u8],
@@ -82,12 +84,52 @@ pub(super) fn named<'a>(
         .zip(path.split('/').skip(2))
         .map(|(kind, name)| (kind, name.split(':').next().unwrap_or_default()))
         .flat_map(|(kind, name)| [name.to_owned(), format!("{kind}/{name}")]);
-    let of_body = landmarks.names().iter();
+    let of_body = landmarks.names().iter().rev();
     of_path.chain(of_body.filter_map(|at| name_at(body.get(*at..)?)))
+}
+
+/// Those of these names that an error is about: something is not known where it was asked for, and may be elsewhere. That it
+/// is named tells it from all else that is not found.
+pub(super) fn missed(
+    status: u16,
+    error: &[u8],
+    names: impl Iterator<Item = String>,
+) -> Vec<String> {
+    if !matches!(status, 400 | 404) {
+        return Vec::new();
+    }
+    // Sealed reasoning is not repeated whole.
+    let unsealed = memmem::find(error, UNREADABLE).is_some();
+    names
+        .filter(|name| {
+            let is_named = memmem::find(error, name.as_bytes()).is_some();
+            is_named && is_id(name) || unsealed && name.len() == passthrough::MARK
+        })
+        .take(MOST_MISSED)
+        .collect()
+}
+
+/// Whether this can be nothing but a name that a vendor gave.
+fn is_id(name: &str) -> bool {
+    let own = name.rsplit('/').next().unwrap_or_default();
+    own.len() >= SHORTEST && own.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The mark of the sealed reasoning behind the name of its member.
+fn mark_at(text: &[u8]) -> Option<String> {
+    let text = text.strip_prefix(SEALED)?.trim_ascii_start();
+    let text = text.strip_prefix(b":")?.trim_ascii_start();
+    let sealed = text.strip_prefix(b"\"")?;
+    let end = memchr::memchr(b'"', sealed)?;
+    let sealed = std::str::from_utf8(sealed.get(..end)?).ok()?;
+    passthrough::mark(sealed).map(str::to_owned)
 }
 
 /// The name at the start of this, behind its quotation mark or the slash of a URL.
 fn name_at(text: &[u8]) -> Option<String> {
+    if text.starts_with(SEALED) {
+        return mark_at(text);
+    }
     let text = text.get(1..)?;
     let end = text
         .iter()
@@ -105,6 +147,14 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(fits)
 }
 
+/// The member that holds reasoning which only the account that made it can read.
+const SEALED: &[u8] = b"\"encrypted_content\"";
+/// OpenAI's code for reasoning that another organisation has made.
+const UNREADABLE: &[u8] = b"invalid_encrypted_content";
+/// Names that one error is about.
+const MOST_MISSED: usize = 8;
+/// Bytes of the shortest name of which an error can be said to be about it.
+const SHORTEST: usize = 6;
 /// Bytes of a name.
 const LONGEST: usize = 200;
 /// Files of batches that one answer tells of.
@@ -138,6 +188,56 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_names_what_it_misses_is_told_from_others() {
+        let names = || {
+            ["files", "v1/files", "file-abc123", "rs_1234"]
+                .map(str::to_owned)
+                .into_iter()
+        };
+        let missing = |status, error: &str| missed(status, error.as_bytes(), names());
+        assert_eq!(
+            missing(404, "No such File object: file-abc123"),
+            ["file-abc123"]
+        );
+        assert_eq!(
+            missing(400, "Item with id 'rs_1234' not found."),
+            ["rs_1234"]
+        );
+        for (status, error) in [
+            (403, "file-abc123"),
+            (404, "nothing at /v1/files"),
+            (400, "invalid_encrypted_content"),
+        ] {
+            assert_eq!(missing(status, error), [""; 0], "{error}");
+        }
+        let mark = "m".repeat(passthrough::MARK);
+        let error = r#"{"error":{"code":"invalid_encrypted_content","message":"The encrypted content gAAA... could not be verified."}}"#;
+        let sealed = names().chain([mark.clone()]);
+        assert_eq!(missed(400, error.as_bytes(), sealed), [mark]);
+    }
+
+    #[test]
+    fn sealed_reasoning_is_known_by_its_end() {
+        let call = ModelCall::new(Dialect::OpenaiResponses, Endpoint::Generate);
+        let sealed = format!("gAAAA{}", "x".repeat(900));
+        for colon in [":", ": ", " :\n"] {
+            let body = format!(r#"{{"id":"rs_1","encrypted_content"{colon}"{sealed}"}}"#);
+            let landmarks = Landmarks::of(body.as_bytes());
+            let named = named(&call, body.as_bytes(), &landmarks);
+            assert_eq!(
+                named.collect::<Vec<_>>(),
+                [&"x".repeat(passthrough::MARK), "rs_1"]
+            );
+        }
+        let include =
+            br#"{"include":["reasoning.encrypted_content"],"a":{"encrypted_content":null}}"#;
+        assert_eq!(
+            super::named(&call, include, &Landmarks::of(include)).count(),
+            0
+        );
+    }
+
+    #[test]
     fn a_request_names_things_in_its_path_and_its_body() {
         let call = ModelCall::new(Dialect::OpenaiChat, Endpoint::Generate);
         let named = |body: &str| {
@@ -146,7 +246,7 @@ mod tests {
         };
         assert_eq!(
             named(r#"{"content":[{"file_id":"file-abc"},{"id":"file_x"}]}"#),
-            ["file-abc", "file_x"]
+            ["file_x", "file-abc"]
         );
         assert_eq!(
             named(r#"{"cachedContent":"cachedContents/q"}"#),

@@ -29,10 +29,12 @@ mod openai_chat;
 mod openai_responses;
 mod peek;
 mod phase;
+mod state;
 mod unasked;
 pub use answer::{Answer, read_answer, usage_near_end, written_in};
 pub(in crate::protocol) use elements::Elements;
 use phase::Phase;
+pub use state::{MARK, mark};
 
 /// Reads a stream that passes through, without changing it.
 #[derive(Debug)]
@@ -237,6 +239,14 @@ impl Tap {
         match &self.reader {
             Reader::Responses(reader) => reader.id(),
             Reader::Anthropic(_) | Reader::Chat(_) | Reader::Gemini(_) => None,
+        }
+    }
+
+    /// What else of it lives at the account that made it, once it is whole.
+    pub fn state(&self) -> &[String] {
+        match &self.reader {
+            Reader::Responses(reader) => reader.state(),
+            Reader::Anthropic(_) | Reader::Chat(_) | Reader::Gemini(_) => &[],
         }
     }
 

@@ -287,6 +287,150 @@ fn a_response_is_continued_where_it_was_made() {
     }
 }
 
+/// Items that are named in place of being sent, and reasoning that is sealed, are understood only where they were made.
+#[test]
+fn what_a_response_holds_leads_to_the_account_that_made_it() {
+    let lines = sample(Dialect::OpenaiResponses);
+    let seal = |number: usize| format!("gAAAAA{}{number:04}", "x".repeat(200));
+    let upstream = Upstream::start(move |request, wire| {
+        let number = request.number;
+        let sealed = seal(number);
+        let response = format!(
+            r#"{{"id":"resp_{number}","object":"response","created_at":1,"status":"completed","model":"m","output":[{{"type":"reasoning","id":"rs_{number}","summary":[],"encrypted_content":"{sealed}"}},{{"type":"message","id":"msg_{number}","role":"assistant","status":"completed","content":[{{"type":"output_text","text":"pong","annotations":[]}}]}}],"usage":{{"input_tokens":1,"output_tokens":1,"total_tokens":2}}}}"#
+        );
+        if String::from_utf8_lossy(&request.body).contains("\"stream\":true") {
+            let created = response.replace("completed", "in_progress");
+            wire.events(&[
+                &format!("event: response.created\ndata: {{\"type\":\"response.created\",\"sequence_number\":0,\"response\":{created}}}\n\n"),
+                &format!("event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"output_index\":1,\"content_index\":0,\"item_id\":\"msg_{number}\",\"delta\":\"pong\"}}\n\n"),
+                &format!("event: response.completed\ndata: {{\"type\":\"response.completed\",\"sequence_number\":2,\"response\":{response}}}\n\n"),
+            ]);
+        } else {
+            wire.json(200, response);
+        }
+    });
+    let entries = ["a", "b", "c", "d"].map(|name| account(name, &lines, &upstream, ""));
+    let weir = Weir::start(&accounts(&entries));
+    for round in 0..12 {
+        let stream = round % 2 == 1;
+        let made = weir
+            .post(
+                lines.path,
+                format!(r#"{{"model":"m","stream":{stream},"input":"Hi"}}"#),
+            )
+            .send()
+            .is(200);
+        let number = upstream.count() - 1;
+        let sealed = seal(number);
+        let item = match round % 3 {
+            0 => format!(r#"{{"type":"item_reference","id":"msg_{number}"}}"#),
+            1 => format!(r#"{{"type":"item_reference","id":"rs_{number}"}}"#),
+            _ => format!(r#"{{"type":"reasoning","summary":[],"encrypted_content":"{sealed}"}}"#),
+        };
+        let next =
+            format!(r#"{{"model":"m","input":[{item},{{"role":"user","content":"go on"}}]}}"#);
+        let continued = weir.post(lines.path, next).send().is(200);
+        assert_eq!(continued.account(), made.account(), "{item}");
+    }
+}
+
+/// What nobody remembers is searched for, at two more accounts at most, and then remembered.
+#[test]
+fn what_is_not_known_at_one_account_is_asked_of_two_more() {
+    let lines = sample(Dialect::OpenaiResponses);
+    let upstream = Upstream::start(move |request, wire| {
+        let text = format!(
+            "{} {}",
+            request.target,
+            String::from_utf8_lossy(&request.body)
+        );
+        let owns = request.headers.get("authorization") == Some("Bearer secret-of-c");
+        let missing = |what: &str, code: &str| {
+            format!(
+                r#"{{"error":{{"message":"{what} not found.","type":"invalid_request_error","param":"input","code":{code}}}}}"#
+            )
+        };
+        if text.contains("nowhere") {
+            wire.json(
+                404,
+                missing("The model `m` at item_1234567 was", "\"model_not_found\""),
+            );
+        } else if text.contains("file-777000") {
+            wire.json(404, missing("No such File object: file-777000", "null"));
+        } else if owns {
+            wire.json(200, lines.answer);
+        } else if text.contains("encrypted_content") {
+            wire.json(
+                400,
+                missing(
+                    "The encrypted content gAAA... could not be verified; it was",
+                    "\"invalid_encrypted_content\"",
+                ),
+            );
+        } else if text.contains("rs_123456") {
+            wire.json(400, missing("Item with id 'rs_123456'", "null"));
+        } else if text.contains("resp_123456") {
+            wire.json(
+                400,
+                missing(
+                    "Previous response with id 'resp_123456'",
+                    "\"previous_response_not_found\"",
+                ),
+            );
+        } else if text.contains("file-654321") {
+            wire.json(404, missing("No such File object: file-654321", "null"));
+        } else {
+            wire.json(404, missing("No such File object: file-123456", "null"));
+        }
+    });
+    let entries = [("a", 0), ("b", 1), ("c", 2)]
+        .map(|(name, at)| account(name, &lines, &upstream, &format!(", priority: {at}")));
+    let weir = Weir::start(&format!("retry: {{ budget: 1 }}\n{}", accounts(&entries)));
+    let post = |body: String| weir.post(lines.path, body);
+    let sealed = "gAAAAA".to_owned() + &"y".repeat(100);
+    let of_input = |item: &str| {
+        post(format!(
+            r#"{{"model":"m","input":[{item},{{"role":"user","content":"Hi"}}]}}"#
+        ))
+    };
+    let file = r#"{"role":"user","content":[{"type":"input_file","file_id":"file-123456"}]}"#;
+    let reasoning =
+        format!(r#"{{"type":"reasoning","summary":[],"encrypted_content":"{sealed}"}}"#);
+    let asks: [&dyn Fn() -> Call; 5] = [
+        &|| of_input(r#"{"type":"item_reference","id":"rs_123456"}"#),
+        &|| of_input(&reasoning),
+        &|| of_input(file),
+        &|| post(r#"{"model":"m","previous_response_id":"resp_123456","input":"Hi"}"#.to_owned()),
+        &|| weir.call("DELETE", "/v1/files/file-654321"),
+    ];
+    for ask in asks {
+        let before = upstream.count();
+        let found = ask().send().is(200);
+        assert_eq!(upstream.count(), before + 3, "{}", found.text());
+        // The second time it is known where.
+        ask().send().is(200);
+        assert_eq!(upstream.count(), before + 4, "{}", found.text());
+    }
+    let before = upstream.count();
+    for _ in 0..2 {
+        of_input(file).send().is(200);
+    }
+    // What is not about anything that the client names is no reason to ask another.
+    of_input(r#"{"role":"user","content":"nowhere"}"#)
+        .send()
+        .is(404);
+    assert_eq!(upstream.count(), before + 3);
+    // Nobody knows this one, and nobody is asked twice; the client reads what they say.
+    let before = upstream.count();
+    let missing = of_input(&file.replace("123456", "777000")).send().is(404);
+    assert!(missing.text().contains("file-777000"), "{}", missing.text());
+    assert_eq!(upstream.count(), before + 3);
+    for name in ["a", "b", "c"] {
+        let account = weir.account(name);
+        assert_eq!(account["state"], "usable", "{account}");
+    }
+}
+
 #[test]
 fn by_key_every_request_of_a_key_keeps_its_account_and_none_means_none() {
     let pools = |affinity: &str| format!("pools:\n  - {{ name: default, affinity: {affinity} }}\n");

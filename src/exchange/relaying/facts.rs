@@ -26,6 +26,8 @@ pub(in crate::exchange) struct Facts {
     pending: Option<bool>,
     /// What lives at the account that answered.
     thing: Option<String>,
+    /// What else of a response lives there.
+    state: Vec<String>,
     /// Batches, and a file of each.
     files: Vec<(String, String)>,
 }
@@ -53,6 +55,9 @@ impl Facts {
         self.written = tap.written();
         self.service_tier = tap.service_tier().map(str::to_owned);
         self.response_id = tap.response_id().map(str::to_owned);
+        if self.state.is_empty() {
+            self.state = tap.state().to_vec();
+        }
     }
 
     /// What the translator of an answer knows by now.
@@ -73,6 +78,7 @@ impl Facts {
         self.service_tier = answer.service_tier;
         self.pending = answer.response_id.is_some().then_some(answer.pending);
         self.response_id = answer.response_id;
+        self.state = answer.state;
         self.whole = Some((dialect, body.clone()));
     }
 
@@ -129,6 +135,10 @@ impl Facts {
 
     pub(in crate::exchange) fn thing(&self) -> Option<&str> {
         self.thing.as_deref()
+    }
+
+    pub(in crate::exchange) fn state(&self) -> &[String] {
+        &self.state
     }
 
     pub(super) fn response_id(&self) -> Option<&str> {

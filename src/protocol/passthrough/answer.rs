@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::peek::{Text, lenient, type_of};
+use super::state::state_of;
 use super::{Ending, Tap, content};
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
@@ -27,6 +28,8 @@ pub struct Answer {
     pub service_tier: Option<String>,
     /// The id of a response that a later request can continue (`previous_response_id`).
     pub response_id: Option<String>,
+    /// What else of it lives at the account that made it.
+    pub state: Vec<String>,
     /// Whether the response is still being made, in the background.
     pub pending: bool,
     /// Whether it is a whole answer: JSON that is no error.
@@ -57,6 +60,12 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
         response_id: match dialect {
             Dialect::OpenaiResponses => object.text("id"),
             Dialect::Anthropic | Dialect::Gemini | Dialect::OpenaiChat => None,
+        },
+        state: match object.value("output") {
+            Some(output) if dialect == Dialect::OpenaiResponses => {
+                state_of(output, object.value("store") != Some(b"false"))
+            }
+            _ => Vec::new(),
         },
         pending: dialect == Dialect::OpenaiResponses
             && matches!(
@@ -127,6 +136,7 @@ fn read_array(body: &[u8]) -> Answer {
         model: tap.model().map(str::to_owned),
         service_tier: tap.service_tier().map(str::to_owned),
         response_id: None,
+        state: Vec::new(),
         pending: false,
         complete: error.is_none(),
         error,

@@ -7,6 +7,7 @@ use serde_json::{Number, json};
 use super::Facts;
 use super::answer::tools_in;
 use super::peek::{self, Needle, Text, lenient};
+use super::state::state_of;
 use crate::protocol::Dialect;
 use crate::protocol::error::{self, WireError};
 use crate::protocol::hub::stated::ResponsesUsage;
@@ -23,6 +24,8 @@ pub(super) struct Reader {
     /// The `sequence_number` that comes next.
     next: u64,
     sequence: Needle,
+    /// What of it lives at the account that made it.
+    state: Vec<String>,
 }
 
 impl Reader {
@@ -33,6 +36,7 @@ impl Reader {
             created: None,
             next: 0,
             sequence: Needle::new("\"sequence_number\""),
+            state: Vec::new(),
         }
     }
 
@@ -76,6 +80,10 @@ impl Reader {
     /// The id in `response.created`.
     pub(super) fn id(&self) -> Option<&str> {
         self.created.as_ref().map(|(id, _)| id.as_str())
+    }
+
+    pub(super) fn state(&self) -> &[String] {
+        &self.state
     }
 
     /// `response.failed` with the id that the client knows and the next number; before `response.created`, when there
@@ -148,6 +156,7 @@ impl Reader {
         if let Some(output) = response.output {
             let given = response.tools.map(|given| given.get().as_bytes());
             self.tools = tools_in(output.get().as_bytes(), given);
+            self.state = state_of(output.get().as_bytes(), response.store != Some(false));
         }
         if let (None, Some(id)) = (&self.created, response.id) {
             self.created = Some((id.0.into_owned(), response.created_at));
@@ -204,6 +213,8 @@ struct Response<'a> {
     model: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     service_tier: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "lenient")]
+    store: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<ResponsesUsage>,
     #[serde(borrow)]
