@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke test-written service-test readme-walk
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke test-written service-test readme-walk
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -97,7 +97,7 @@ service-check: ## the systemd unit: its syntax and its exposure
 
 # Not a word in a container that may make no namespaces: it says what it could not do.
 service-test: ## as root: unit and package under Debian's own systemd in a clean root: start, reload, upgrade, stop; says what it could not do
-	scripts/prerequisites.sh build
+	scripts/prerequisites.sh build service
 	$(CARGO) build --locked
 	scripts/service-test.sh target/debug/weir
 
@@ -146,6 +146,14 @@ loadtest-smoke: ## the load test and the fault soak for a few seconds
 	PROFILE=dev loadtest/run.sh --smoke
 	$(CARGO) build --locked --workspace
 	target/debug/faults --weir target/debug/weir --duration 20s --warm-up 4s
+	target/debug/handover drain --weir target/debug/weir --streams 300 --at-once 150
+	target/debug/handover upgrade --weir target/debug/weir --rate 200 --streams 20 --seconds 8
+
+handover: ## 10,000 streams drained, and an upgrade under 2,000 requests a second with 200 streams: what is lost? (10 minutes)
+	scripts/prerequisites.sh build
+	$(CARGO) build --locked --release -p weir -p handover
+	ulimit -n "$$(ulimit -Hn)" && target/release/handover drain
+	ulimit -n "$$(ulimit -Hn)" && target/release/handover upgrade
 
 pgo: ## target/pgo/weir, optimised by a profile of the load test (a quarter of an hour)
 	scripts/pgo.sh

@@ -28,7 +28,7 @@ put 644 systemd/low-ports.conf usr/share/doc/weir/examples/low-ports.conf
 # In a package the binary is not in /usr/local.
 sed 's,/usr/local/bin/weir,/usr/bin/weir,' systemd/weir.service >target/dist/weir.service
 put 644 target/dist/weir.service usr/lib/systemd/system/weir.service
-scripts/manual.sh "$binary" target/dist/manual
+scripts/manual.sh target/dist/manual "$binary"
 for page in target/dist/manual/man/*.1; do
     install -d "$root/usr/share/man/man1"
     gzip -n9 <"$page" >"$root/usr/share/man/man1/$(basename "$page").gz"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
 #
-#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz] [pgo]   default: build
+#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz] [pgo] [service]   default: build
 #
 # cmake (Pingora builds zlib-ng with it), Python, nginx and wrk come from apt-get, as root or through `sudo -n`; cmake
 # else from pip, into target/tools. Node comes from PyPI into target/tools where the machine has none or an older one than
@@ -22,7 +22,8 @@ main() {
       loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
       fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
       pgo) need_profdata ;;
-      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest, fuzz or pgo" >&2; exit 2 ;;
+      service) has mmdebstrap || install_package mmdebstrap || say "no mmdebstrap: no service is started in a clean root (sudo apt-get install mmdebstrap)" ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest, fuzz, pgo or service" >&2; exit 2 ;;
     esac
   done
 }

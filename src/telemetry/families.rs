@@ -89,7 +89,7 @@ impl Requests {
                 "Requests that are not over.",
             ),
             certificates: to.gauges(
-                "weir_certificate_expiry_seconds",
+                "weir_tls_certificate_expiry_timestamp_seconds",
                 "unix seconds",
                 "When the certificate of a listener expires.",
                 &["listener"],
@@ -267,6 +267,7 @@ pub(super) struct Accounts {
     pub cooldown: GaugeVec,
     pub inflight: IntGaugeVec,
     pub window: GaugeVec,
+    pub cache_hits: GaugeVec,
     pub spared: IntCounterVec,
     pub token_refreshes: IntCounterVec,
 }
@@ -292,6 +293,12 @@ impl Accounts {
                 "Requests that an account is serving.",
                 &["account"],
             ),
+            cache_hits: to.float_gauges(
+                "weir_prompt_cache_hit_ratio",
+                "ratio",
+                "Share of the prompt tokens of an account's last hour that came from a cache.",
+                &["account"],
+            ),
             window: to.float_gauges(
                 "weir_account_window_utilization",
                 "ratio",
@@ -314,11 +321,15 @@ impl Accounts {
     }
 }
 
+/// Values of `target`.
+pub(super) const ACCESS_LINES: &str = "access";
+pub(super) const TRACES: &str = "traces";
+
 /// Weir itself.
 #[derive(Debug)]
 pub(super) struct Weir {
-    pub access_log_dropped: IntCounter,
-    pub traces_dropped: IntCounter,
+    /// By what was lost: [`ACCESS_LINES`], [`TRACES`].
+    pub dropped: IntCounterVec,
     pub ledger_failures: IntCounter,
     pub config_generation: IntGauge,
     pub config_successful: IntGauge,
@@ -330,15 +341,11 @@ pub(super) struct Weir {
 impl Weir {
     fn register(to: &mut Registrar<'_>) -> Self {
         Self {
-            access_log_dropped: to.counter(
-                "weir_access_log_dropped_total",
-                "lines",
-                "Access lines lost because the log could not take them.",
-            ),
-            traces_dropped: to.counter(
-                "weir_traces_dropped_total",
+            dropped: to.counters(
+                "weir_log_dropped_total",
                 "requests",
-                "Requests whose traces were lost because no collector took them.",
+                "Requests of which the access log lost the line, or the collector the traces, because they were too slow.",
+                &["target"],
             ),
             ledger_failures: to.counter(
                 "weir_ledger_failures_total",

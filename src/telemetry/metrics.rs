@@ -56,6 +56,8 @@ pub struct AccountSample<'a> {
     pub in_flight: u64,
     /// Quota windows by name (from a fixed set), and the share of each that is used.
     pub windows: &'a [(&'a str, f64)],
+    /// The share of the last hour's prompt tokens that came from a cache; `None` without any.
+    pub cache_hits: Option<f64>,
 }
 
 /// What is true only at the time of a scrape.
@@ -256,12 +258,14 @@ impl Metrics {
 
     /// Where requests are counted whose traces are lost.
     pub fn traces_dropped(&self) -> IntCounter {
-        self.families.weir.traces_dropped.clone()
+        let dropped = &self.families.weir.dropped;
+        dropped.with_label_values(&[families::TRACES])
     }
 
     /// Where an access log counts the lines that it loses.
     pub fn access_log_dropped(&self) -> IntCounter {
-        self.families.weir.access_log_dropped.clone()
+        let dropped = &self.families.weir.dropped;
+        dropped.with_label_values(&[families::ACCESS_LINES])
     }
 
     /// Where the ledger counts the writes that fail.
@@ -320,6 +324,7 @@ impl Metrics {
         families.cooldown.reset();
         families.inflight.reset();
         families.window.reset();
+        families.cache_hits.reset();
         families.spared.reset();
         for (pool, count) in live.spared {
             families.spared.with_label_values(&[*pool]).inc_by(*count);
@@ -336,6 +341,9 @@ impl Metrics {
                 .inflight
                 .with_label_values(&[account])
                 .set(signed(sample.in_flight));
+            if let Some(share) = sample.cache_hits {
+                families.cache_hits.with_label_values(&[account]).set(share);
+            }
             for (window, utilization) in sample.windows {
                 families
                     .window
@@ -587,6 +595,7 @@ mod tests {
             cooldown_until: Some(1_700_000_000.0),
             in_flight: 3,
             windows: &[("5h", 0.75)],
+            cache_hits: Some(0.5),
         };
         let text = metrics.render(&Live {
             in_flight: 7,
@@ -601,6 +610,7 @@ mod tests {
             r#"weir_account_cooldown_until_seconds{account="claude-a"} 1700000000"#,
             r#"weir_account_inflight_requests{account="claude-a"} 3"#,
             r#"weir_account_window_utilization{account="claude-a",window="5h"} 0.75"#,
+            r#"weir_prompt_cache_hit_ratio{account="claude-a"} 0.5"#,
             "weir_inflight_requests 7",
             "weir_buffered_bytes 9",
             "weir_connections{side=\"client\",state=\"open\"} 11",

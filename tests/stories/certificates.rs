@@ -207,7 +207,7 @@ fn the_admin_plane_under_tls_wants_a_certificate_of_everybody_but_probes() {
     assert_eq!(get("/metrics", &operator), Some(200));
     let metrics = curl(dir, port, "/metrics", &operator).expect("an answer").1;
     assert!(
-        metrics.contains("weir_certificate_expiry_seconds{listener="),
+        metrics.contains("weir_tls_certificate_expiry_timestamp_seconds{listener="),
         "{metrics}"
     );
     // A certificate opens the door; what may be changed is a matter of tokens, as ever.

@@ -174,7 +174,7 @@ fn a_certificate_of_another_key_leaves_everything_as_it_was() {
         )
     };
     let weir = Weir::start(&yaml("old"));
-    let expiry = weir.metric("weir_certificate_expiry_seconds", &[]);
+    let expiry = weir.metric("weir_tls_certificate_expiry_timestamp_seconds", &[]);
     assert!(expiry > 1_800_000_000.0, "{expiry}");
     let port = weir.addr().port();
     let url = format!("https://localhost:{port}{}", lines().path);

@@ -218,7 +218,7 @@ fn a_full_disk_under_the_access_log_costs_lines_and_nothing_else() {
         weir.ask(&lines()).send().is(200);
     }
     crate::rig::eventually("the loss is counted", || {
-        (weir.metric("weir_access_log_dropped_total", &[]) >= 3.0).then_some(())
+        (weir.metric("weir_log_dropped_total", &[("target", "access")]) >= 3.0).then_some(())
     });
     weir.ask(&lines()).send().is(200);
     weir.is_well();

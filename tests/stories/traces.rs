@@ -126,7 +126,7 @@ fn a_collector_that_refuses_harms_nobody_and_is_counted() {
     for _ in 0..3 {
         weir.ask(&lines()).send().is(200);
     }
-    weir.until_metric("weir_traces_dropped_total", &[], 3.0);
+    weir.until_metric("weir_log_dropped_total", &[("target", "traces")], 3.0);
     weir.tell("/admin/reload");
     weir.admin("GET", "/status/requests")
         .key(TOKEN)

@@ -152,15 +152,7 @@ fn account(app: &App, status: &AccountStatus, minutes: &Minutes, wall: SystemTim
         .accounts
         .iter()
         .find(|account| account.name == status.name);
-    let of = |count: usize| {
-        let mut sums = Sums::default();
-        for minute in minutes.last(count, wall).flatten() {
-            if let Some(own) = minute.accounts.get(&status.name) {
-                sums.add(own);
-            }
-        }
-        sums
-    };
+    let of = |count: usize| minutes.of_account(&status.name, count, wall);
     let (one, two, five, hour) = (of(1), of(2), of(5), of(60));
     let errors: serde_json::Map<String, Value> = FailureClass::ALL
         .iter()
@@ -219,7 +211,7 @@ fn account(app: &App, status: &AccountStatus, minutes: &Minutes, wall: SystemTim
         "requests_per_s": rate(one.requests, two.requests, wall),
         "minutes": lines,
         "errors_5m": errors,
-        "prompt_cache_hit_ratio": (hour.prompt > 0).then(|| hour.cached as f64 / hour.prompt as f64),
+        "prompt_cache_hit_ratio": hour.cache_hits(),
         "cost_hour_usd": hour.cost_usd,
     })
 }

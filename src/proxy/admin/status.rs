@@ -92,6 +92,8 @@ pub(super) fn metrics(app: &App) -> String {
     let gateway = app.gateway();
     let statuses = gateway.pool.snapshot(now);
     let spared: Vec<(&str, u64)> = gateway.pool.spared().collect();
+    let wall = SystemTime::now();
+    let minutes = app.telemetry.recent().minutes();
     let windows: Vec<Vec<(&str, f64)>> = statuses
         .iter()
         .map(|status| {
@@ -114,10 +116,10 @@ pub(super) fn metrics(app: &App) -> String {
                 .map(unix_in),
             in_flight: u64::from(status.in_flight),
             windows,
+            cache_hits: minutes.of_account(&status.name, 60, wall).cache_hits(),
         })
         .collect();
     let gateway = app.gateway();
-    let wall = SystemTime::now();
     let used: Vec<Own> = gateway.limits.own(wall).collect();
     let budgets: Vec<Budget> = gateway.limits.budgets(wall).collect();
     app.telemetry.render(&Live {

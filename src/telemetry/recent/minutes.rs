@@ -94,6 +94,17 @@ impl Minutes {
         })
     }
 
+    /// Of the last `count` minutes, what is an account's.
+    pub fn of_account(&self, account: &str, count: usize, now: SystemTime) -> Sums {
+        let mut sums = Sums::default();
+        for minute in self.last(count, now).flatten() {
+            if let Some(own) = minute.accounts.get(account) {
+                sums.add(own);
+            }
+        }
+        sums
+    }
+
     /// When the first of the last `count` minutes begins.
     pub fn from(count: usize, now: SystemTime) -> SystemTime {
         let from = number(now).saturating_sub(count as u64 - 1);
@@ -176,6 +187,11 @@ impl Sums {
             self.cached += usage.cache_read;
             self.tokens += prompt + usage.output;
         }
+    }
+
+    /// The share of the prompt that came from a cache; `None` without any prompt.
+    pub fn cache_hits(&self) -> Option<f64> {
+        (self.prompt > 0).then(|| self.cached as f64 / self.prompt as f64)
     }
 
     /// Adds what another sum holds.
