@@ -16,6 +16,7 @@ command -v promtool >/dev/null || {
   exit 0
 }
 python3 tests/watch/panels.py "$1" "$(command -v prometheus)"
+python3 tests/watch/alerts.py "$1" "$(command -v prometheus)"
 venv=$PWD/target/watch
 cmp -s tests/watch/requirements.txt "$venv/installed.txt" || {
   python3 -m venv "$venv"

@@ -60,12 +60,14 @@ def idle_streams(server, binary, body_file, count):
     command += ["--ramp-ms", str(count), "--timeout-s", "600"]
     client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        time.sleep(count / 1000 + 3)
-        if client.poll() is not None:
-            raise Failed(f"{server.name}: the {count} streams did not stay open")
-        sockets = server.sockets()
-        if sockets < 2 * count:
-            raise Failed(f"{server.name}: {count} streams, but only {sockets} sockets")
+        deadline = time.monotonic() + count / 1000 + 60
+        while server.sockets() < 2 * count:
+            if client.poll() is not None:
+                raise Failed(f"{server.name}: the {count} streams did not stay open")
+            if time.monotonic() > deadline:
+                raise Failed(f"{server.name}: {count} streams, but only {server.sockets()} sockets")
+            time.sleep(0.2)
+        time.sleep(3)  # so that what the last ones need while they begin is given back
         return {"streams": count, "kib_each": (server.memory_mib() - before) * 1024 / count, "failed": 0}
     finally:
         client.kill()

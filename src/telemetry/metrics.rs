@@ -16,7 +16,7 @@ use super::rejection::Rejection;
 use crate::config::Config;
 use crate::fleet::Failure;
 use crate::limits::{Budget, Own};
-use crate::outcome::{Affinity, End, Limit, Outcome, Scope, UsageSource};
+use crate::outcome::{Affinity, End, FailureClass, Limit, Outcome, Scope, UsageSource};
 use crate::pool::State;
 
 pub use super::registrar::Family;
@@ -141,6 +141,11 @@ impl Metrics {
     pub fn configure(&self, config: &Config) {
         self.know(|names| names.extend(config));
         self.families.fleet.configure(config);
+        for account in &config.accounts {
+            // There before the first refusal, for a rate sees no step from nothing.
+            let attempts = &self.families.requests.attempts;
+            attempts.with_label_values(&[&*account.name, FailureClass::Auth.as_str()]);
+        }
     }
 
     fn know(&self, add: impl Fn(&mut LabelNames)) {
@@ -363,7 +368,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outcome::{AttemptRecord, FailureClass};
+    use crate::outcome::AttemptRecord;
     use crate::protocol::hub::usage::Usage;
     use crate::telemetry::samples::{answered, refused};
 
