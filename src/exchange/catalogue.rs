@@ -1,8 +1,8 @@
 //! Which models a key may name: those that a POST would be served with, and no others.
 //!
 //! A name is tried as a request for it would be: its rewrites, the models of the key, the routes and the pools decide.
-//! A list holds what is known by name: the literal names in the configuration, and of the patterns those models of the
-//! built-in price table that they match.
+//! A list holds what is known by name: the literal names in the configuration, of the patterns those models of the
+//! built-in price table that they match, and what the upstreams of accounts without `models` list themselves.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -53,16 +53,17 @@ impl Asker<'_> {
     /// What can be asked for in one of these dialects, by name.
     pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, Served> {
         let written = self.written();
-        let priced = pricing::ids().filter(|id| !written.contains(*id));
-        let all = written
-            .iter()
-            .map(|name| (&**name, true))
-            .chain(priced.map(|id| (id, false)));
-        all.filter_map(|(name, is_written)| {
-            let served = self.served(dialects, name)?;
-            (is_written || served.is_known).then(|| (name.to_owned(), served))
-        })
-        .collect()
+        let offered = self.offered();
+        let mut all: BTreeMap<&str, bool> = BTreeMap::new();
+        all.extend(pricing::ids().map(|id| (id, false)));
+        all.extend(offered.iter().map(|id| (&**id, false)));
+        all.extend(written.iter().map(|name| (&**name, true)));
+        all.into_iter()
+            .filter_map(|(name, is_written)| {
+                let served = self.served(dialects, name)?;
+                (is_written || served.is_known).then(|| (name.to_owned(), served))
+            })
+            .collect()
     }
 
     /// Who would serve a request for this model in one of these dialects.
@@ -108,10 +109,10 @@ impl Asker<'_> {
             dialects: first.dialects.clone(),
             upstream: upstream.to_owned(),
             limits: self.limits(upstream),
-            is_known: is_known(first, upstream),
+            is_known: self.is_known(first, upstream),
         };
         for (account, upstream) in accounts {
-            served.is_known |= is_known(account, upstream);
+            served.is_known |= self.is_known(account, upstream);
             add(&mut served.dialects, &account.dialects);
         }
         served.is_known |= admitted.renamed.is_some() || *admitted.model != *name;
@@ -147,6 +148,23 @@ impl Asker<'_> {
             context: capabilities.context,
             output: capabilities.max_output,
         })
+    }
+
+    /// Whether an account lists a model, or its upstream does, or can be expected to.
+    fn is_known(&self, account: &Account, upstream: &str) -> bool {
+        match self.gateway.offered.of(account) {
+            Some(list) => list.contains(upstream),
+            None => is_expected(account, upstream),
+        }
+    }
+
+    /// The names that upstreams list.
+    fn offered(&self) -> BTreeSet<String> {
+        let accounts = self.gateway.config.accounts.iter();
+        let lists = accounts.filter_map(|account| self.gateway.offered.of(account));
+        lists
+            .flat_map(|list| list.iter().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
     /// The names that stand in the configuration.
@@ -249,7 +267,7 @@ fn add(all: &mut Vec<Dialect>, more: &[Dialect]) {
 }
 
 /// Whether an account lists a model, or can be expected to serve it although it lists none.
-fn is_known(account: &Account, upstream: &str) -> bool {
+fn is_expected(account: &Account, upstream: &str) -> bool {
     if !account.models.entries.is_empty() {
         return true;
     }

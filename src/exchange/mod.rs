@@ -28,6 +28,7 @@ pub mod local;
 mod markers;
 pub mod me;
 pub mod moment;
+mod offered;
 pub mod operation;
 mod order;
 pub mod origin;
@@ -64,6 +65,7 @@ use crate::pool::Pool;
 use crate::pricing::PriceTable;
 use crate::tokens::Tokens;
 use later::Later;
+use offered::Offered;
 use store::Store;
 pub use stream_usage::Unwilling;
 
@@ -87,6 +89,8 @@ pub struct Gateway {
     pub store: Arc<Store>,
     /// Responses that are made in the background. Survives reloads.
     pub later: Arc<Later>,
+    /// What upstreams list whose accounts do not say which models they have. Survives reloads.
+    pub offered: Arc<Offered>,
 }
 
 impl Gateway {
@@ -118,6 +122,9 @@ impl Gateway {
             later: before
                 .map(|before| Arc::clone(&before.later))
                 .unwrap_or_default(),
+            offered: before
+                .map(|before| Arc::clone(&before.offered))
+                .unwrap_or_default(),
             config,
         }
     }
@@ -138,6 +145,7 @@ impl Gateway {
             unmarked: Arc::clone(&self.unmarked),
             store: Arc::clone(&self.store),
             later: Arc::default(),
+            offered: Arc::clone(&self.offered),
         }
     }
 }

@@ -124,6 +124,14 @@ pub enum MeFile {
 }
 
 impl Local {
+    /// Whether it tells which models there are.
+    pub const fn lists_models(&self) -> bool {
+        matches!(
+            self,
+            Self::Capabilities | Self::Model { .. } | Self::Models { .. }
+        )
+    }
+
     /// Whether it is answered without a key.
     pub const fn is_public(&self) -> bool {
         matches!(

@@ -43,19 +43,24 @@ pub fn call(
     with_query(join(&endpoint.path, upstream), query, account)
 }
 
-/// Where the list of models is, as Weir writes it.
+/// Where the list of models is, as Weir writes it. Two vendors give it page by page.
 pub const fn models(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::Gemini => "/v1beta/models",
-        _ => "/v1/models",
+        Dialect::Gemini => "/v1beta/models?pageSize=1000",
+        Dialect::Anthropic => "/v1/models?limit=1000",
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => "/v1/models",
     }
 }
 
 /// The path and query of something that a vendor has beside generation.
 pub fn vendor(dialect: Dialect, path: &str, endpoint: &Endpoint, account: &Account) -> String {
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    };
     with_query(
         join(&endpoint.path, Call::Vendor { dialect, path }),
-        None,
+        query,
         account,
     )
 }

@@ -19,6 +19,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::bridge::Bridge;
 use super::client::{certified, shown};
+use super::offered;
 use super::own;
 use super::reached::Left;
 use super::relay::Relay;
@@ -136,6 +137,9 @@ impl Edge {
             }
             Operation::Local(Local::MeRecent) => Err(Refusal::not_found(head.uri.path())),
             Operation::Local(local) => {
+                if local.lists_models() {
+                    offered::freshen(&self.app, &gateway).await;
+                }
                 let (now, wall) = (Instant::now(), SystemTime::now());
                 let caller = local::Caller {
                     key: &key,

@@ -17,6 +17,7 @@ mod charge;
 mod client;
 mod counting;
 mod edge;
+mod offered;
 mod own;
 mod process;
 mod pump;

@@ -171,7 +171,7 @@ fn without_cors_nothing_is_said_about_origins() {
 /// Codex asks for models with its version and wants a shape of its own.
 #[test]
 fn codex_gets_its_own_list_beside_the_usual_one() {
-    let upstream = Upstream::start(|_, _| panic!("nobody is called"));
+    let upstream = Upstream::json(404, r#"{"error":{"message":"no lists here"}}"#);
     let anthropic = account("a", &sample(Dialect::Anthropic), &upstream, "");
     let openai = account("o", &sample(Dialect::OpenaiResponses), &upstream, "");
     let weir = Weir::start(&accounts(&[anthropic, openai]));
@@ -288,6 +288,68 @@ keys:
         .key("some-key-0123456789abcdef")
         .send();
     assert!(list.text().contains("wild-1"), "{}", list.text());
+}
+
+/// An account that does not say which models it has lists what its upstream does, which is asked once in a while.
+#[test]
+fn an_account_without_models_lists_what_its_upstream_lists() {
+    let chat = sample(Dialect::OpenaiChat);
+    let listing = Upstream::json(
+        200,
+        r#"{"object":"list","data":[{"id":"house-7b"},{"id":"gpt-4o"}]}"#,
+    );
+    let silent = Upstream::json(500, r#"{"error":{"message":"no list today"}}"#);
+    let named = Upstream::start(|_, _| panic!("it says itself what it has"));
+    let gemini = Upstream::json(200, r#"{"models":[{"name":"models/house-flash"}]}"#);
+    let google = sample(Dialect::Gemini);
+    let weir = Weir::start(
+        &(accounts(&[
+            account("listing", &chat, &listing, ""),
+            account("silent", &chat, &silent, ""),
+            account("named", &chat, &named, ", models: [own]"),
+            account("google", &google, &gemini, ""),
+        ]) + &format!(
+            r#"
+keys:
+  - {{ name: all, key: {KEY} }}
+  - {{ name: some, key: some-key-0123456789abcdef, models: ["house-7*"] }}
+"#
+        )),
+    );
+    let listed = |key: &str| {
+        let list = weir.get("/v1/models").key(key).send().is(200).json();
+        let data = list["data"].as_array().expect("a list").clone();
+        let ids = data
+            .iter()
+            .map(|entry| entry["id"].as_str().expect("an id").to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        assert_eq!(listed(KEY), ["gpt-4o", "house-7b", "house-flash", "own"]);
+    }
+    assert_eq!(listed("some-key-0123456789abcdef"), ["house-7b"]);
+    for (upstream, path, header) in [
+        (&listing, "/v1/models", "authorization"),
+        (&silent, "/v1/models", "authorization"),
+        (&gemini, "/v1beta/models?pageSize=1000", "x-goog-api-key"),
+    ] {
+        let request = upstream.only();
+        assert_eq!(
+            (request.method.as_str(), request.target.as_str()),
+            ("GET", path)
+        );
+        assert!(
+            request
+                .headers
+                .get(header)
+                .is_some_and(|key| key.contains("secret-of-"))
+        );
+    }
+    // What it may be asked for has not changed: everything.
+    weir.get("/v1/models/unheard-of").send().is(200);
+    for name in ["listing", "silent", "google"] {
+        assert_eq!(weir.account(name)["state"], "usable");
+    }
 }
 
 #[test]

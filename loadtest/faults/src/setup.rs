@@ -94,7 +94,7 @@ fn host(addr: SocketAddr, dual: bool) -> String {
 fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint, dual: bool) -> String {
     let mut text = format!(
         "version: 1\nlisten: [{{ addr: \"127.0.0.1:0\" }}]\nadmin: {{ addr: \"127.0.0.1:0\", token: {ADMIN_TOKEN} }}\n\
-         server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nkeys: [{{ name: soak, key: {KEY}, limits: {{ concurrency: 10000, tpm: 1000000000 }} }}]\n\
+         server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nresponses: {{ store: {{ max_bytes: 1MiB }} }}\nkeys: [{{ name: soak, key: {KEY}, limits: {{ concurrency: 10000, tpm: 1000000000 }} }}]\n\
          retry: {{ max_attempts: 4, budget: 0.5, deadline: 20s }}\naccounts:\n"
     );
     for upstream in upstreams {

@@ -1,0 +1,40 @@
+//! Has upstreams asked which models they list, where a client wants to know and their accounts do not say.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::state::app::App;
+use super::upstream::probe::Verdict;
+use crate::exchange::Gateway;
+
+/// Has those asked whose lists are due. Only the first time somebody waits for it, and not for long: those who do not answer by then
+/// are known at the next request.
+pub(super) async fn freshen(app: &Arc<App>, gateway: &Gateway) {
+    let due = gateway.offered.due(&gateway.config, Instant::now());
+    if due.accounts.is_empty() {
+        return;
+    }
+    let (app, offered) = (Arc::clone(app), Arc::clone(&gateway.offered));
+    let asking = tokio::spawn(async move {
+        let mut asked = JoinSet::new();
+        for name in due.accounts {
+            let app = Arc::clone(&app);
+            asked.spawn(async move { app.probe(&name).await });
+        }
+        while let Some(probed) = asked.join_next().await {
+            if let Ok(Some(probed)) = probed
+                && probed.verdict == Verdict::Fine
+                && !probed.models.is_empty()
+            {
+                offered.note(&probed.account, probed.models);
+            }
+        }
+    });
+    if due.is_first {
+        let _ = tokio::time::timeout(PATIENCE, asking).await;
+    }
+}
+
+/// How long the first client waits.
+const PATIENCE: Duration = Duration::from_secs(2);
