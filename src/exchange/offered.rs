@@ -112,8 +112,8 @@ mod tests {
 
     fn of(url: &str) -> Config {
         let text = format!(
-            "version: 1\nanonymous: true\naccounts:\n  - {{ name: a, provider: simulated, base_url: \"{url}\" }}\n  \
-             - {{ name: b, provider: simulated, base_url: \"{url}\", models: [m] }}\n"
+            "version: 1\nanonymous: true\naccounts:\n  - {{ name: a, provider: simulated, dialect: gemini, base_url: \"{url}\" }}\n  \
+             - {{ name: b, provider: simulated, dialect: gemini, base_url: \"{url}\", models: [m] }}\n"
         );
         config::parse("test", &text, &|_| None).expect("a configuration")
     }
