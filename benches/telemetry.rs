@@ -10,6 +10,7 @@ use weir::protocol::Dialect;
 use weir::protocol::hub::usage::Usage;
 use weir::telemetry::access_log::line;
 use weir::telemetry::metrics::{Live, Metrics};
+use weir::telemetry::recent::Recent;
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -31,6 +32,22 @@ fn record_dated_model(bencher: Bencher<'_, '_>) {
     outcome.model_served = Some("claude-sonnet-4-5-20250929".to_owned());
     metrics.record(&outcome);
     bencher.bench(|| metrics.record(black_box(&outcome)));
+}
+
+/// A request that is over goes into the ring of the console, full as it is.
+#[divan::bench(threads = [1, 2])]
+fn ring(bencher: Bencher<'_, '_>) {
+    let recent = Recent::new(5_000);
+    let outcome = Outcome {
+        headers: Some("user-agent: claude-cli/2.1\n".repeat(20).into()),
+        ..outcome()
+    };
+    for _ in 0..5_000 {
+        recent.push(outcome.clone(), SystemTime::UNIX_EPOCH);
+    }
+    bencher
+        .with_inputs(|| outcome.clone())
+        .bench_values(|outcome| recent.push(outcome, SystemTime::UNIX_EPOCH));
 }
 
 #[divan::bench]

@@ -107,6 +107,9 @@ without() {
 need_browser() {
   has chromium || has chromium-browser || has google-chrome || install_package chromium ||
     without chromium "sudo apt-get install chromium" || return 0
+  # The pictures of the pages in Chinese need a font that has it; the tests do not.
+  fc-list :lang=zh 2>/dev/null | grep -q . || install_package fonts-wqy-microhei ||
+    say "no font with Chinese: the pictures in Chinese will show boxes"
 }
 
 # A real Prometheus scrapes in the stories. Where there is none to be had they leave that out and say so; not in CI, where

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub client_ip: Option<std::net::IpAddr>,
     /// What the client says that it is, in at most 256 bytes.
     pub user_agent: Option<String>,
+    /// The headers of the request, a line each, credentials masked and long ones cut; `None` where nobody can look.
+    pub headers: Option<Box<str>>,
     /// Messages of the conversation in the request, the new one included; `None` where there is no conversation.
     pub messages: Option<u32>,
     /// What affinity goes by, hashed; `None` = the request has no session.
@@ -109,6 +111,7 @@ impl Outcome {
             path: String::new(),
             client_ip: None,
             user_agent: None,
+            headers: None,
             messages: None,
             session: None,
             model_asked: None,

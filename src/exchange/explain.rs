@@ -31,6 +31,7 @@ use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
 pub use report::Report;
 use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
+pub(crate) use upstream::is_secret;
 
 /// A request to be explained.
 #[derive(Clone, Debug)]

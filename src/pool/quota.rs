@@ -158,6 +158,20 @@ pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     })
 }
 
+impl WindowStatus {
+    /// Time until it is empty at the present burn; `None` where it resets first, refills, or nobody knows the burn.
+    pub fn empty_in(&self) -> Option<Duration> {
+        let burn = self
+            .burn_per_second
+            .filter(|burn| *burn > 0.0 && !self.refills)?;
+        let left = (1.0 - self.utilization).max(0.0) / burn;
+        let left = Duration::try_from_secs_f64(left).ok()?;
+        // The share was that much when it was stated.
+        let left = left.saturating_sub(self.seen);
+        (left < self.resets_in).then_some(left)
+    }
+}
+
 impl Readings {
     /// Whether there is any that providers keep per model: all but shares.
     pub fn has_buckets(&self) -> bool {
@@ -462,6 +476,36 @@ mod tests {
 
     fn factor(windows: &Windows, now: Instant) -> f64 {
         windows.standing("sonnet", now, 0, (0, 0)).factor
+    }
+
+    #[test]
+    fn a_window_is_empty_in_time_or_resets_first() {
+        let status = |used: f64, burn: Option<f64>, resets: u64| WindowStatus {
+            window: "5h",
+            utilization: used,
+            resets_in: Duration::from_secs(resets),
+            length: Duration::from_hours(5),
+            refills: false,
+            burn_per_second: burn,
+            seen: Duration::from_secs(60),
+        };
+        let left = |used, burn, resets| status(used, burn, resets).empty_in();
+        assert_eq!(
+            left(0.5, Some(0.001), 9_000),
+            Some(Duration::from_secs(440))
+        );
+        // It resets first, nothing is burnt, nobody knows.
+        assert_eq!(left(0.5, Some(0.001), 400), None);
+        assert_eq!(left(0.5, Some(0.0), 9_000), None);
+        assert_eq!(left(0.5, None, 9_000), None);
+        assert_eq!(left(1.2, Some(0.001), 9_000), Some(Duration::ZERO));
+        // So little that no duration holds it.
+        assert_eq!(left(0.5, Some(1e-300), 9_000), None);
+        let refills = WindowStatus {
+            refills: true,
+            ..status(0.5, Some(0.001), 9_000)
+        };
+        assert_eq!(refills.empty_in(), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::client::answer::write_answer;
 use super::client::body::{self, BodyFault};
 use super::client::buffered::Held;
 use super::client::pace::Pace;
+use super::client::shown;
 use super::state::app::{App, InFlight, Snapshot};
 use super::upstream::http::WRITE_TIMEOUT;
 use crate::config::ClientKey;
@@ -134,6 +135,9 @@ impl Exchange {
         outcome.user_agent = agent
             .and_then(|agent| agent.to_str().ok())
             .map(|agent| agent[..agent.floor_char_boundary(LONGEST_AGENT)].to_owned());
+        if self.snapshot.gateway.config.console.recent > 0 {
+            outcome.headers = Some(shown::headers(&head.headers));
+        }
         self.arrived = Instant::now();
         self.record.begun = true;
     }

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const WEIR = process.env.WEIR ?? new URL("../../target/debug/weir", import.meta.url).pathname;
+export const WEIR = process.env.WEIR ?? new URL("../../target/debug/weir", import.meta.url).pathname;
 export const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 export const TOKENS = { viewer: "browser-tests-viewer-token", operator: "browser-tests-operator-token", admin: "browser-tests-admin-token" };

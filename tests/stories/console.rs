@@ -215,7 +215,26 @@ fn the_last_requests_are_found_by_what_they_were() {
             .text()
             .contains("there is no `kye:`")
     );
-    assert_eq!(ask(&format!("/{id}")).is(200).json()["account"], "a");
+    let one = ask(&format!("/{id}")).is(200).json();
+    assert_eq!(one["account"], "a");
+    let headers = one["headers"].as_str().expect("headers");
+    assert!(
+        headers.contains("x-api-key: ***") || headers.contains("authorization: ***"),
+        "{headers}"
+    );
+    assert!(
+        headers.contains("host: ") && all["rows"][0]["headers"].is_null(),
+        "{headers}"
+    );
+    let who = weir
+        .admin("GET", "/admin/api/v1/session")
+        .key("viewer")
+        .send();
+    let listen = &who.is(200).json()["listen"][0];
+    assert_eq!(
+        (&listen["host"], &listen["tls"]),
+        (&"127.0.0.1".into(), &false.into())
+    );
     assert!(
         ask("/req_gone")
             .is(404)

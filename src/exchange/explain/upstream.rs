@@ -116,7 +116,7 @@ fn egress(account: &Account) -> Option<String> {
 }
 
 /// Whether a header or a parameter of that name most likely holds a secret.
-fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // What Azure's functions and signed URLs call theirs.
     let whole = matches!(name.as_str(), "code" | "sig");

@@ -178,6 +178,11 @@ mod tests {
     fn the_whole_console_is_small() {
         let bytes: usize = ASSETS.iter().map(|asset| asset.packed.len()).sum();
         assert!(bytes < 200_000, "{bytes} bytes over the wire");
+        // One round trip for all modules: the page names them, so that none waits for the one that imports it.
+        let page = std::str::from_utf8(ASSETS[0].plain).expect("text");
+        for asset in ASSETS.iter().filter(|asset| asset.media == JS) {
+            assert!(page.contains(asset.name), "{}", asset.name);
+        }
     }
 
     #[test]

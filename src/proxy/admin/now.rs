@@ -178,6 +178,8 @@ fn account(app: &App, status: &AccountStatus, minutes: &Minutes, wall: SystemTim
                 "used_ratio": window.utilization,
                 "length_s": words::window_length(window.window).map(|length| length.as_secs()),
                 "resets_at": timestamp_in(wall, window.resets_in),
+                "burn_ratio_per_s": window.burn_per_second,
+                "empty_at": window.empty_in().map(|left| timestamp_in(wall, left)),
             })
         })
         .collect();

@@ -56,11 +56,7 @@ pub(super) fn list(app: &App, query: &Query) -> Answer {
 pub(super) fn one(app: &App, id: &str) -> Answer {
     let ring = app.telemetry.recent();
     match ring.find(id) {
-        Some(row) => Answer::new(
-            200,
-            "application/json",
-            format!("{}\n", row_json(&row)).into_bytes(),
-        ),
+        Some(row) => Answer::new(200, "application/json", whole(&row).into_bytes()),
         None => {
             let held = ring.held();
             Answer::json(
@@ -129,6 +125,14 @@ pub(super) fn row_json(row: &Row) -> String {
         precise(row.started()),
         row.members()
     )
+}
+
+/// A row and what only one row is asked for: the headers of the request, which lists leave out.
+fn whole(row: &Row) -> String {
+    let json = row_json(row);
+    let headers = json!(row.outcome().headers.as_deref());
+    let open = json.strip_suffix('}').unwrap_or(&json);
+    format!("{open},\"headers\":{headers}}}\n")
 }
 
 /// Rows of one answer at most.

@@ -14,6 +14,22 @@ use super::{access, sessions};
 use crate::proxy::state::app::App;
 use crate::proxy::state::sources::random_text;
 
+/// Where the data plane serves: what the set-up lines for clients begin with.
+fn listen(app: &App) -> Vec<serde_json::Value> {
+    let gateway = app.gateway();
+    let listeners = gateway.config.listen.iter();
+    listeners
+        .map(|listener| {
+            json!({
+                "host": listener.addr.ip().to_string(),
+                "everywhere": listener.addr.ip().is_unspecified(),
+                "port": listener.addr.port(),
+                "tls": listener.tls.is_some(),
+            })
+        })
+        .collect()
+}
+
 /// Who is signed in, and for how long.
 pub(super) fn session(
     app: &App,
@@ -30,6 +46,7 @@ pub(super) fn session(
             "role": who.role.as_str(),
             "instance": app.instance(),
             "version": env!("CARGO_PKG_VERSION"),
+            "listen": listen(app),
             "server_time": precise(SystemTime::now()),
             "idle_left_s": left.map(|left| left.0),
             "left_s": left.map(|left| left.1),

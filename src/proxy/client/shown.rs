@@ -1,6 +1,32 @@
-//! Bodies in the log, for debugging (`log.bodies`): bounded, and with everything masked that has the shape of a key.
+//! What of a request and its answer people are shown: bodies in the log, for debugging (`log.bodies`), and headers in the
+//! console. Bounded, and with everything masked that is a credential or has the shape of one.
+use http::HeaderMap;
+
 use crate::config::secret::Secret;
+use crate::exchange::explain;
 use crate::protocol::error;
+
+/// The headers of a request, a line each. What carries a credential reads `***`, and so does what looks like one.
+pub(crate) fn headers(headers: &HeaderMap) -> Box<str> {
+    let mut lines = Vec::with_capacity(MAX_HEADERS / 2);
+    for (name, value) in headers {
+        let value = value.as_bytes();
+        let value = if explain::is_secret(name.as_str()) {
+            b"***"
+        } else {
+            &value[..value.len().min(MAX_VALUE)]
+        };
+        if lines.len() + name.as_str().len() + value.len() > MAX_HEADERS {
+            lines.extend_from_slice(b"...\n");
+            break;
+        }
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value);
+        lines.push(b'\n');
+    }
+    String::from_utf8_lossy(&error::mask(&lines, "")).into()
+}
 
 /// Keeps the beginning of what is sent.
 pub(crate) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
@@ -16,11 +42,18 @@ pub(crate) fn shown(body: &[u8], secret: Option<&Secret>) -> String {
     String::from_utf8_lossy(&masked).into_owned()
 }
 
+/// Bytes of all headers that are kept.
+const MAX_HEADERS: usize = 1024;
+/// Bytes of one header that are kept.
+const MAX_VALUE: usize = 256;
+
 /// Bytes of a body that are logged.
 const MAX_LOGGED: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -32,6 +65,35 @@ mod tests {
         let secret = Secret::new("a key without a shape");
         let body = b"a key without a shape is no good";
         assert_eq!(super::shown(body, Some(&secret)), "*** is no good");
+    }
+
+    #[test]
+    fn headers_are_lines_without_credentials_and_without_end() {
+        let mut all = HeaderMap::new();
+        let mut add = |name: &'static str, value: &str| {
+            all.append(name, value.parse().expect("a value"));
+        };
+        add("user-agent", "claude-cli/2.1");
+        add("x-api-key", "weir-key-of-somebody");
+        add("proxy-authorization", "Basic c2VjcmV0");
+        add("cookie", "a=b");
+        add("anthropic-beta", "a");
+        add("anthropic-beta", "b");
+        add("x-note", "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        let shown = super::headers(&all);
+        let first = "user-agent: claude-cli/2.1\nx-api-key: ***\nproxy-authorization: ***\ncookie: ***\n\
+                     anthropic-beta: a\nanthropic-beta: b\nx-note: ";
+        assert!(shown.starts_with(first), "{shown}");
+        assert!(!shown.contains("AAAAAAAA"), "{shown}");
+        for _ in 0..100 {
+            let long = HeaderValue::from_bytes("é".repeat(2000).as_bytes());
+            all.append("x-long", long.expect("a value"));
+        }
+        let shown = super::headers(&all);
+        assert!(
+            shown.len() < 2 * MAX_HEADERS && shown.ends_with("...\n"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Row {
         let texts: usize = texts.into_iter().flatten().map(String::capacity).sum();
         size_of::<Self>()
             + texts
+            + outcome.headers.as_ref().map_or(0, |text| text.len())
             + outcome.request_id.capacity()
             + outcome.path.capacity()
             + outcome.method.capacity()

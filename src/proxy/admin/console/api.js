@@ -90,3 +90,15 @@ export function follow(path, { on, lost }) {
     close: () => { over = true; clearTimeout(timer); clearTimeout(hidden); source?.close(); document.removeEventListener("visibilitychange", seen); },
   };
 }
+
+let plane = "";
+/** Where clients connect: the first listener of the data plane, by the name that this page was found under where it serves everywhere. */
+export async function dataPlane() {
+  if (plane) return plane;
+  try {
+    const { listen } = await get("session"), first = listen[0];
+    const host = first.everywhere ? location.hostname : first.host.includes(":") ? `[${first.host}]` : first.host;
+    plane = `http${first.tls ? "s" : ""}://${host}:${first.port}`;
+  } catch { return `http://${location.hostname}:8080`; }
+  return plane;
+}

@@ -8,7 +8,7 @@ export const dialect = (name) => NAMES[name] || name || "–";
 const TWINS = [["max_tokens", "max_output_tokens", "max_completion_tokens", "maxOutputTokens"], ["system", "instructions", "systemInstruction"], ["messages", "input", "contents"], ["input_schema", "parameters", "function"], ["content", "parts"], ["thinking", "reasoning", "reasoning_effort", "thinkingConfig"], ["metadata", "user", "safety_identifier"], ["stop_sequences", "stop", "stopSequences"], ["temperature"], ["tools", "functionDeclarations"], ["tool_choice", "toolConfig"], ["text", "input_text"], ["model"], ["stream"]];
 const name = (line) => line.match(/^\s*"([^"]+)":/)?.[1];
 const twins = (a, b) => { const l = name(a), r = name(b); return l && r && (l === r || TWINS.some((set) => set.includes(l) && set.includes(r))); };
-const short = (v) => typeof v === "string" && v.length > 400 ? v.slice(0, /^[A-Za-z0-9+/=]+$/.test(v) ? 40 : 400) + `… ${v.length} characters` : v;
+const short = (v) => typeof v === "string" && v.length > 400 ? v.slice(0, /^[A-Za-z0-9+/=]+$/.test(v) ? 40 : 400) + t("… {n} characters", { n: v.length }) : v;
 /** Small objects stay on one line, as people write them. */
 function lines(value, indent = "") {
   const flat = JSON.stringify(value, (_, v) => short(v));
@@ -50,7 +50,7 @@ function aligned(a, b) {
 const SIGN = { "": ["", "same"], ren: ["~", "renamed"], drop: ["−", "dropped"], add: ["+", "added"] };
 export function diff(client, upstream, { left, right, renamed = "", dropped = [] }) {
   if (typeof upstream === "string") try { upstream = JSON.parse(upstream); } catch { /* shown as it is */ }
-  const cut = (list) => list.length > 400 ? [...list.slice(0, 400), `… ${list.length - 400} more lines`] : list;
+  const cut = (list) => list.length > 400 ? [...list.slice(0, 400), t("… {n} more lines", { n: list.length - 400 })] : list;
   const rows = aligned(cut(lines(client)), cut(lines(upstream)));
   const why = ([c, l]) => c === "ren" && name(l) === "model" ? renamed : c === "drop" && dropped.some((d) => d.field.split(/[.[]/)[0] === name(l)) ? t("its dialect has none; named in the access log") : "";
   return html`<div class="diff"><div class="hd"><span>${left}</span><span></span><span>${right}</span></div>${rows.map((x) => html`<div class="ln ${x[0]}"><pre>${x[1] || " "}</pre><span class="m" role="img" aria-label="${t(SIGN[x[0]][1])}">${SIGN[x[0]][0]}</span><pre>${x[2] || " "}${why(x) ? html`<span class="why">${why(x)}</span>` : ""}</pre></div>`)}</div>`;

@@ -1,7 +1,7 @@
 // Making and changing a key, a group, a project or an account: a form and the settings that it makes, what would change, and then
 // one rename on disk.
 import { $, $$, ask, glyph, html, int, put, say } from "./ui.js";
-import { change, get } from "./api.js";
+import { change, dataPlane, get } from "./api.js";
 import { failed } from "./shell.js";
 import { diff } from "./diff.js";
 import { t } from "./words.js";
@@ -47,7 +47,7 @@ ${list === "accounts" ? html`<label class="row small"><input type="checkbox" id=
 <div class="try-r" id="result" tabindex="-1" aria-live="polite"></div></div>`);
     bind(); result();
   };
-  const result = () => put($("#result"), html`${fault ? html`<p class="bad pad" role="alert">${glyph("cross", "bad")} ${fault.message}</p>${fault.value?.faults?.length ? html`<pre class="code" tabindex="0">${fault.value.faults.join("\n")}</pre>` : ""}` : ""}${plan ? html`<div class="sec"><h2>${t("What would change")}</h2><span class="note mono cut">${plan.file}</span></div>${diff(plan.before || {}, plan.after || {}, { left: t("Before"), right: t("After") })}${plan.test?.length ? html`<h3 class="pad-t">${t("Test at the upstream")}</h3><ul class="list">${plan.test.map((r) => html`<li>${glyph(r.result === "fine" || r.result === "no_list" ? "ok" : "cross", r.result === "fine" || r.result === "no_list" ? "" : "bad")}<span class="t"><b>${r.account}</b> ${r.result}${r.status ? `, ${r.status}` : ""}, ${int(r.latency_ms)} ms${r.models.length ? `, ${int(r.models.length)} models` : ""}${r.detail ? html` <span class="dim">${r.detail}</span>` : ""}</span></li>`)}</ul>` : ""}${plan.warnings?.length ? html`<h3 class="pad-t">${t("Warnings")}</h3><pre class="code" tabindex="0">${plan.warnings.join("\n")}</pre>` : ""}` : fault ? "" : html`<div class="blank"><p class="dim">${t("Nothing is written before you save. The checker that starts Weir reads it first; what it finds stands here.")}</p></div>`}`);
+  const result = () => put($("#result"), html`${fault ? html`<p class="bad pad" role="alert">${glyph("cross", "bad")} ${fault.message}</p>${fault.value?.faults?.length ? html`<pre class="code" tabindex="0">${fault.value.faults.join("\n")}</pre>` : ""}` : ""}${plan ? html`<div class="sec"><h2>${t("What would change")}</h2><span class="note mono cut">${plan.file}</span></div>${diff(plan.before || {}, plan.after || {}, { left: t("Before"), right: t("After") })}${plan.test?.length ? html`<h3 class="pad-t">${t("Test at the upstream")}</h3><ul class="list">${plan.test.map((r) => html`<li>${glyph(r.result === "fine" || r.result === "no_list" ? "ok" : "cross", r.result === "fine" || r.result === "no_list" ? "" : "bad")}<span class="t"><b>${r.account}</b> ${r.result}${r.status ? `, ${r.status}` : ""}, ${int(r.latency_ms)} ms${r.models.length ? `, ${t("{n} models", { n: int(r.models.length) })}` : ""}${r.detail ? html` <span class="dim">${r.detail}</span>` : ""}</span></li>`)}</ul>` : ""}${plan.warnings?.length ? html`<h3 class="pad-t">${t("Warnings")}</h3><pre class="code" tabindex="0">${plan.warnings.join("\n")}</pre>` : ""}` : fault ? "" : html`<div class="blank"><p class="dim">${t("Nothing is written before you save. The checker that starts Weir reads it first; what it finds stands here.")}</p></div>`}`);
   const forget = () => { plan = null; fault = null; $("#save").disabled = true; result(); };
   const query = (dry) => `${dry ? "?dry_run" : "?"}${untested ? "&test=false" : ""}`.replace(/\?$/, "").replace("?&", "?");
   const send = (dry) => change(fresh ? "POST" : "PUT", path + query(dry), settings, revision ? { "if-match": `"${revision}"` } : {});
@@ -104,7 +104,7 @@ ${list === "accounts" ? html`<label class="row small"><input type="checkbox" id=
 /** A key that was made: shown this once, with what each client wants to be told. */
 export async function handOver({ name, key }) {
   if (!key) return;
-  const at = `${location.protocol}//${location.hostname}:8080`;
+  const at = await dataPlane();
   const SETUP = { "Claude Code": `export ANTHROPIC_BASE_URL=${at}\nexport ANTHROPIC_AUTH_TOKEN=${key}`, Codex: `export OPENAI_BASE_URL=${at}/v1\nexport OPENAI_API_KEY=${key}`, "Gemini CLI": `export GOOGLE_GEMINI_BASE_URL=${at}\nexport GEMINI_API_KEY=${key}`, curl: `curl -s ${at}/v1/models -H "authorization: Bearer ${key}"` };
   const shown = ask({ title: t("The key of {name}", { name }), body: html`<p>${t("Copy it now: it is shown only this once, and only its digest is kept.")}</p><pre class="code" id="made" tabindex="0">${key}</pre><p class="small dim">${t("Set-up, with the address of your data plane:")}</p>${Object.entries(SETUP).map(([client, lines]) => html`<details><summary class="small">${client}</summary><pre class="code" tabindex="0">${lines}</pre></details>`)}`, foot: html`<button class="btn" type="button" id="copy">${t("Copy")}</button><button class="btn primary" value="yes" autofocus>${t("I have it")}</button>` });
   const copy = $("#copy");

@@ -2,6 +2,7 @@
 import { $ } from "./ui.js";
 import { get, onUnauthorized } from "./api.js";
 import { frame, signIn } from "./shell.js";
+import { t } from "./words.js";
 import * as nowPage from "./now.js";
 import * as live from "./live.js";
 import * as tryPage from "./try.js";
@@ -25,7 +26,7 @@ export async function show() {
   }
   const name = PAGES[page || "now"] ? page || "now" : null;
   const main = frame(name, who);
-  if (!name) { main.textContent = "Nothing here."; return; }
+  if (!name) { main.textContent = t("Nothing here."); return; }
   leave = PAGES[name].open(main, { who, detail: decodeURIComponent(detail), query: new URLSearchParams(location.search), go }) || null;
 }
 export function go(address, replace = false) {

@@ -1,7 +1,7 @@
 // The frame of every page: top bar, tabs, banners, keyboard, sign-in.
 import { $, $$, ask, clock, dur, glyph, html, menu, put } from "./ui.js";
 import { Fault, get, now, post, remove, skew } from "./api.js";
-import { choose, chinese, t } from "./words.js";
+import { choose, chinese, said, t } from "./words.js";
 
 const PAGES = [["now", "Now", "n"], ["live", "Live", "l"], ["try", "Try", "t"], ["spend", "Spend", "s"], ["keys", "Keys", "k"], ["config", "Config", "c"], ["fleet", "Fleet", "f"], ["audit", "Audit", "a"]];
 let me = null, version = null, current = null;
@@ -14,7 +14,7 @@ export function frame(page, who) {
   put(app, html`<a class="skip" href="#main">${t("Skip to content")}</a>
 <header class="top"><a class="brand" href="/console/now" aria-label="Weir, ${who.instance}"><svg viewBox="0 0 18 18" aria-hidden="true"><path d="M2 3v9M9 3v6M16 3v9" stroke="currentColor" stroke-width="2" stroke-linecap="round"/><path d="M1 15c2-2 3.3-2 5.3 0s3.4 2 5.4 0 3.3-2 5.3 0" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg><span class="host">${who.instance}</span></a>
 <nav class="nav" aria-label="${t("Pages")}">${PAGES.filter(([p]) => allowed(p)).map(([p, text]) => html`<a href="/console/${p}" ${p === page ? html`aria-current="page"` : ""}>${t(text)}<span class="bit-of-${p}"></span></a>`)}</nav>
-<div class="meta"><span id="cfg" class="opt"></span><span id="link"></span><button class="btn quiet sm" id="who" aria-haspopup="menu">${who.name}<span class="faint">${who.role}</span></button></div></header>
+<div class="meta"><span id="cfg" class="opt"></span><span id="link"></span><button class="btn quiet sm" id="who" aria-haspopup="menu">${who.name}<span class="faint">${t(who.role)}</span></button></div></header>
 <div id="banner" role="status"></div><main id="main" tabindex="-1" data-key="${page}"></main>
 <nav class="tabs" aria-label="${t("Pages")}">${PAGES.slice(0, 4).map(([p, text]) => html`<a href="/console/${p}" ${p === page ? html`aria-current="page"` : ""}>${t(text)}</a>`)}<button id="more" aria-haspopup="menu">${t("More")}</button></nav>`);
   title(0);
@@ -38,7 +38,7 @@ export function title(bad) {
   const name = PAGES.find(([p]) => p === current)?.[1] || "";
   document.title = `${bad ? `(${bad}) ` : ""}${t(name)} · ${me.instance} · weir`;
   const bit = $(".bit-of-now");
-  if (bit) put(bit, bad ? html`<span class="bit"><span class="sr">needs you: </span>${bad}</span>` : "");
+  if (bit) put(bit, bad ? html`<span class="bit"><span class="sr">${t("needs you")}: </span>${bad}</span>` : "");
 }
 /** Says how the connection stands. `null` = fine. */
 export function connection(lost) {
@@ -46,7 +46,7 @@ export function connection(lost) {
   link = lost;
   const b = $("#banner");
   if (!b) return;
-  put(b, lost ? html`<div class="banner is-bad">${glyph("cross", "bad")}<div class="grow"><b>No answer from ${me.instance} since ${clock(lost.since)}.</b> The figures below are of then; countdowns go on. Next try in <span data-until="${lost.next}"></span>.</div><button class="btn sm" id="again">Try now</button></div>` : "");
+  put(b, lost ? html`<div class="banner is-bad">${glyph("cross", "bad")}<div class="grow"><b>${t("No answer from {h} since {t}.", { h: me.instance, t: clock(lost.since) })}</b> ${t("The figures below are of then; countdowns go on.")} ${said("Next try in {t}.", { t: html`<span data-until="${lost.next}"></span>` })}</div><button class="btn sm" id="again">${t("Try now")}</button></div>` : "");
   if (lost) $("#again").onclick = lost.again;
   tick();
 }
@@ -58,7 +58,7 @@ export function versionIs(next) {
   else if (!$("#newer")) {
     const b = document.createElement("div");
     b.id = "newer"; b.className = "banner";
-    b.innerHTML = String(html`${glyph("tri", "warn")}<div class="grow">Weir was replaced by ${next}; this page is of ${version}.</div><button class="btn sm">Reload the page</button>`);
+    b.innerHTML = String(html`${glyph("tri", "warn")}<div class="grow">${t("Weir was replaced by {n}; this page is of {v}.", { n: next, v: version })}</div><button class="btn sm">${t("Reload the page")}</button>`);
     $("button", b).onclick = () => location.reload();
     $("#banner").after(b);
   }
@@ -67,12 +67,12 @@ export function configuration(config) {
   const el = $("#cfg");
   if (!el || !config) return;
   const bad = !!config.last_error;
-  put(el, html`<a href="/console/config" title="Generation ${config.generation}, applied ${clock(Date.parse(config.applied_at))}">${bad ? glyph("tri", "warn") : glyph("ok")} config ${config.generation}${bad ? ", disk not applied" : ""}</a>`);
+  put(el, html`<a href="/console/config" title="${t("generation {n}", { n: config.generation })}, ${t("applied {t}", { t: clock(Date.parse(config.applied_at)) })}">${bad ? glyph("tri", "warn") : glyph("ok")} ${t("config")} ${config.generation}${bad ? `, ${t("disk not applied")}` : ""}</a>`);
 }
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 function tick() {
   const el = $("#link");
-  if (el) put(el, link ? html`${glyph("cross", "bad")}<span>no answer since ${clock(link.since)}</span>` : html`${glyph("ring", "live")}<time title="The server's clock, in your zone (${ZONE})${Math.abs(skew()) > 2000 ? `; yours differs by ${dur(Math.abs(skew()) / 1000)}` : ""}">${clock(now())}</time>`);
+  if (el) put(el, link ? html`${glyph("cross", "bad")}<span>${t("no answer since {t}", { t: clock(link.since) })}</span>` : html`${glyph("ring", "live")}<time title="${t("The server's clock, in your zone ({z})", { z: ZONE })}${Math.abs(skew()) > 2000 ? `; ${t("yours differs by {d}", { d: dur(Math.abs(skew()) / 1000) })}` : ""}">${clock(now())}</time>`);
   for (const u of $$("[data-until]")) { const text = dur((+u.dataset.until - now()) / 1000); if (u.textContent !== text) u.textContent = text; }
 }
 setInterval(tick, 1000);
@@ -80,7 +80,7 @@ export const countdowns = tick;
 
 export function help() {
   const K = [["g n l t s k c f a", "pages"], ["/", "search or filter"], ["j k", "next, previous row"], ["Enter", "open the row"], ["Esc", "close, or clear"], ["Space", "pause or follow (Live)"], ["y", "copy the link"], ["?", "this list"]];
-  ask({ title: t("Keyboard"), body: html`<div class="keys">${K.map(([k, text]) => html`<div><span>${text}</span><span>${k.split(" ").map((x) => html`<kbd>${x}</kbd> `)}</span></div>`)}</div>`, foot: html`<button class="btn" autofocus>Close</button>` });
+  ask({ title: t("Keyboard"), body: html`<div class="keys">${K.map(([k, text]) => html`<div><span>${t(text)}</span><span>${k.split(" ").map((x) => html`<kbd>${x}</kbd> `)}</span></div>`)}</div>`, foot: html`<button class="btn" autofocus>${t("Close")}</button>` });
 }
 let g = 0;
 addEventListener("keydown", (e) => {
@@ -93,7 +93,7 @@ addEventListener("keydown", (e) => {
 });
 
 /** What stands where data would, when there is none to show. */
-export const failed = (what, fault) => html`<div class="blank"><h2>${glyph("cross", "bad")} ${what} cannot be shown</h2><p>${fault.status ? html`<b>${fault.status}</b>: <span class="dim">${fault.message}</span>` : html`No answer from the admin plane.`}</p><p class="dim">The data plane is not concerned. The page tries again by itself.</p></div>`;
+export const failed = (what, fault) => html`<div class="blank"><h2>${glyph("cross", "bad")} ${t("{w} cannot be shown", { w: what })}</h2><p>${fault.status ? html`<b>${fault.status}</b>: <span class="dim">${fault.message}</span>` : t("No answer from the admin plane.")}</p><p class="dim">${t("The data plane is not concerned. The page tries again by itself.")}</p></div>`;
 
 export const signIn = {
   exchange: (token) => post("session", { token }),
@@ -101,9 +101,9 @@ export const signIn = {
     me = null; document.title = "weir";
     const none = fault instanceof Fault && fault.status === 403;
     put($("#app"), html`<main id="main" class="sign-in" data-key="sign-in"><form><h1><svg viewBox="0 0 18 18" aria-hidden="true"><path d="M2 3v9M9 3v6M16 3v9" stroke="currentColor" stroke-width="2" stroke-linecap="round"/><path d="M1 15c2-2 3.3-2 5.3 0s3.4 2 5.4 0 3.3-2 5.3 0" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg> weir</h1>
-${none ? html`<p>No token is configured, so nobody can sign in. Add one to the configuration; <code>weir key new</code> prints a token and its SHA-256:</p><pre class="code">admin:
+${none ? html`<p>${t("No token is configured, so nobody can sign in. Add one to the configuration; `weir key new` prints a token and its SHA-256:")}</p><pre class="code">admin:
   tokens: [{ name: ops, sha256: "…", role: admin }]</pre>` : html`<label for="token">${t("Token")}</label><input class="field" id="token" type="password" autocomplete="current-password" required autofocus><button class="btn primary">${t("Sign in")}</button><p id="door"></p>`}
-<p id="why" class="bad small" role="alert">${fault?.status === 0 ? "No answer from the admin plane." : ""}</p></form></main>`);
+<p id="why" class="bad small" role="alert">${fault?.status === 0 ? t("No answer from the admin plane.") : ""}</p></form></main>`);
     const form = $("form");
     $("#token")?.focus();
     // A provider is offered where one is configured; nobody is known yet.
@@ -113,7 +113,7 @@ ${none ? html`<p>No token is configured, so nobody can sign in. Add one to the c
       const button = $("button", form), why = $("#why");
       button.disabled = true; why.textContent = "";
       try { await this.exchange($("#token").value); await then(); }
-      catch (refused) { why.textContent = refused.status === 429 ? `Too many wrong tokens. Try again in ${refused.wait}s.` : refused.message; button.disabled = false; $("#token").select(); }
+      catch (refused) { why.textContent = refused.status === 429 ? t("Too many wrong tokens. Try again in {n} s.", { n: refused.wait }) : refused.status === 0 ? t("No answer from the admin plane.") : refused.message; button.disabled = false; $("#token").select(); }
     };
   },
 };

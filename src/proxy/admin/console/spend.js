@@ -2,7 +2,7 @@
 import { $, bar, glyph, html, int, pct, put, si, svg, usd, usd2 } from "./ui.js";
 import { BASE, get, now } from "./api.js";
 import { failed } from "./shell.js";
-import { t } from "./words.js";
+import { chinese, t } from "./words.js";
 
 const RANGES = [["today", "Today"], ["month", "Month"], ["year", "Year"], ["range", "Range …"]];
 const BY = [["key", "Key"], ["group", "Group"], ["project", "Project"], ["model", "Model"], ["account", "Account"], ["kind", "Kind"]];
@@ -11,7 +11,7 @@ const iso = (d) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0
 const date = (text) => { const [y, m, d] = text.split("-").map(Number); return new Date(y, (m || 1) - 1, d || 1); };
 const money = (n) => n >= 1000 ? "$" + int(n) : usd2(n);
 const month = (d) => d.toLocaleString(document.documentElement.lang === "en" ? "en" : "zh", { month: "long", year: "numeric" });
-const day = (text) => { const d = date(text); return text.length < 10 ? month(d) : `${d.getDate()} ${d.toLocaleString("en", { month: "short" })}`; };
+const day = (text) => { const d = date(text); return text.length < 10 ? month(d) : chinese() ? `${d.getMonth() + 1}月${d.getDate()}日` : `${d.getDate()} ${d.toLocaleString("en", { month: "short" })}`; };
 
 export function open(main, { query }) {
   let over = false, data = null, before = null, fleet = null, find = query.get("q") || "", timer = 0, wait = 0;
@@ -37,7 +37,7 @@ export function open(main, { query }) {
       const of = ["model", "key", "account"].includes(by) ? by : "model";
       fleet = await get(`usage/range?from=${from}&to=${to}&by=${of}`).catch(() => null);
       if (!over) ranges();
-    } catch (fault) { if (!over && !data) put(main, failed("Spend", fault)); }
+    } catch (fault) { if (!over && !data) put(main, failed(t("Spend"), fault)); }
   }
   const move = (by) => {
     const d = state.at ? date(state.at) : today();
@@ -46,7 +46,7 @@ export function open(main, { query }) {
     address(true); load();
   };
   function draw() {
-    const [from, to] = span(), running = to === data.today, rows = state.by === "kind" ? data.kinds.map((k) => ({ name: KINDS[k.kind], usd: k.usd, tokens: k.tokens })).sort((a, b) => b.usd - a.usd) : data.rows;
+    const [from, to] = span(), running = to === data.today, rows = state.by === "kind" ? data.kinds.map((k) => ({ name: t(KINDS[k.kind]), usd: k.usd, tokens: k.tokens })).sort((a, b) => b.usd - a.usd) : data.rows;
     const title = state.range === "today" ? (running ? t("Today") : day(from)) : state.range === "year" ? from.slice(0, 4) : state.range === "range" ? "" : month(date(from));
     const change = before.total.usd > 0 ? data.total.usd / before.total.usd - 1 : null, byDay = data.series.days, todays = byDay.find((d) => d.day === data.today)?.usd.reduce((a, b) => a + b, 0) || 0;
     const fig = (k, v, n, to) => to ? html`<a class="fig plain" href="${to}"><span class="k">${k}</span><span class="v">${v}</span><span class="n">${n}</span></a>` : html`<div class="fig plain"><span class="k">${k}</span><span class="v">${v}</span><span class="n">${n}</span></div>`;
@@ -76,17 +76,17 @@ export function open(main, { query }) {
     sums.forEach((one, i) => { let up = 0; one.forEach((v, k) => { if (v > 0) s += `<rect class="f${Math.min(k + 1, 5)}" x="${(L + i * bw + .5).toFixed(1)}" y="${y(up + v).toFixed(1)}" width="${Math.max(.5, bw - 1).toFixed(1)}" height="${Math.max(.5, y(up) - y(up + v)).toFixed(1)}"/>`; up += v; }); });
     const label = (ms) => new Date(ms).toLocaleString(document.documentElement.lang === "en" ? "en-GB" : "zh", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
     s += `<text x="${L}" y="${H - 3}">${label(a)}</text><text x="${W}" y="${H - 3}" text-anchor="end">${label(b)}</text>`;
-    put(rw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="spend over time, ${usd(all.reduce((x, m) => x + m.usd, 0))} in all">${s}</svg>`));
+    put(rw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${t("Over time, whole fleet")}, ${usd(all.reduce((x, m) => x + m.usd, 0))}">${s}</svg>`));
   }
   function table(rows) {
     const kind = state.by === "kind", total = kind ? rows.reduce((a, r) => a + r.usd, 0) : data.total.usd, most = Math.max(...rows.map((r) => r.usd), 1e-9);
     const limited = ["key", "group", "project"].includes(state.by), T = today(), elapsed = (T.getDate() - 1 + .5) / new Date(T.getFullYear(), T.getMonth() + 1, 0).getDate();
     const prompt = (r) => r.input + r.cache_read + r.cache_write_5m + r.cache_write_1h, was = new Map(before.rows.map((r) => [r.name, r.usd]));
     const delta = (r) => { const p = was.get(r.name); if (!p) return html`<span class="faint">–</span>`; const d = r.usd / p - 1; return html`<span class="${d > .25 ? "" : "dim"}">${d < 0 ? "−" : "+"}${Math.abs(d * 100).toFixed(0)}\u202f%</span>`; };
-    const left = (r) => { const l = r.limit; if (!l) return html`<span class="faint">${t("no limit")}</span>`; const used = l.cap_usd ? l.used_usd / l.cap_usd : 1, pace = l.limit === "usd_per_month" ? elapsed : null; return html`<div class="row"><span class="grow">${bar(used, { pace, tone: used >= .9 || (pace && used > pace) ? "warn" : "", label: `${l.limit}: ${Math.round(used * 100)} % used` })}</span><span class="num nowrap dim lim">${money(Math.max(0, l.cap_usd - l.used_usd))} <span class="faint">${t("of")} ${money(l.cap_usd)}</span></span></div>`; };
+    const left = (r) => { const l = r.limit; if (!l) return html`<span class="faint">${t("no limit")}</span>`; const used = l.cap_usd ? l.used_usd / l.cap_usd : 1, pace = l.limit === "usd_per_month" ? elapsed : null; return html`<div class="row"><span class="grow">${bar(used, { pace, tone: used >= .9 || (pace && used > pace) ? "warn" : "", label: t("{w}: {n} % used", { w: l.limit, n: Math.round(used * 100) }) })}</span><span class="num nowrap dim lim">${money(Math.max(0, l.cap_usd - l.used_usd))} <span class="faint">${t("of")} ${money(l.cap_usd)}</span></span></div>`; };
     const name = (r) => kind || !r.name ? html`<b>${r.name || "–"}</b>` : html`<a class="b" href="/console/live?f=${encodeURIComponent(`${state.by}:${r.name}`)}">${r.name}</a>`;
     const head = [[t(BY.find(([b]) => b === state.by)[1]), 170], [t("Spend"), 90, 1], ["", 150, 0, "h-s"], ...(kind ? [[t("Tokens"), 0, 1]] : [[t("Requests"), 84, 1, "h-s"], [t("In"), 76, 1, "h-s"], [t("Out"), 70, 1, "h-s"], [t("From cache"), 84, 1, "h-s"], [t("Change"), 70, 1, "h-s"], [limited ? t("Left of its limit") : "", 0]])];
-    return html`<table class="sp"><colgroup>${head.map(([, w, , c]) => html`<col class="${c || ""}" ${w ? html`width="${w}"` : ""}>`)}</colgroup><thead><tr>${head.map(([text, , n, c], i) => html`<th class="${n ? "num" : ""} ${c || ""}" ${i === 1 ? html`aria-sort="descending"` : ""}>${i === 1 ? html`<span aria-hidden="true">↓ </span>` : ""}${text || html`<span class="sr">${t("Share")}</span>`}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr data-key="${r.name}"><td class="cut">${name(r)}</td><td class="num b">${usd2(r.usd)}</td><td class="h-s"><div class="row"><span class="grow">${bar(r.usd / most, { tone: "acc", label: pct(total ? r.usd / total : 0) + " of all" })}</span><span class="faint num">${pct(total ? r.usd / total : 0)}</span></div></td>${kind ? html`<td class="num">${si(r.tokens)}</td>` : html`<td class="num h-s">${int(r.requests)}</td><td class="num h-s">${si(prompt(r))}</td><td class="num h-s">${si(r.output)}</td><td class="num h-s">${prompt(r) ? pct(r.cache_read / prompt(r)) : "–"}</td><td class="num h-s">${delta(r)}</td><td>${limited ? left(r) : ""}</td>`}</tr>`)}</tbody><tfoot><tr><td class="b">${t("in all")}</td><td class="num b">${usd2(total)}</td><td class="h-s"></td>${kind ? html`<td></td>` : html`<td class="num h-s">${int(data.total.requests)}</td><td class="num h-s">${si(prompt(data.total))}</td><td class="num h-s">${si(data.total.output)}</td><td class="num h-s">${prompt(data.total) ? pct(data.total.cache_read / prompt(data.total)) : "–"}</td><td class="h-s"></td><td></td>`}</tr></tfoot></table>`;
+    return html`<table class="sp"><colgroup>${head.map(([, w, , c]) => html`<col class="${c || ""}" ${w ? html`width="${w}"` : ""}>`)}</colgroup><thead><tr>${head.map(([text, , n, c], i) => html`<th class="${n ? "num" : ""} ${c || ""}" ${i === 1 ? html`aria-sort="descending"` : ""}>${i === 1 ? html`<span aria-hidden="true">↓ </span>` : ""}${text || html`<span class="sr">${t("Share")}</span>`}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr data-key="${r.name}"><td class="cut">${name(r)}</td><td class="num b">${usd2(r.usd)}</td><td class="h-s"><div class="row"><span class="grow">${bar(r.usd / most, { tone: "acc", label: t("{n} of all", { n: pct(total ? r.usd / total : 0) }) })}</span><span class="faint num">${pct(total ? r.usd / total : 0)}</span></div></td>${kind ? html`<td class="num">${si(r.tokens)}</td>` : html`<td class="num h-s">${int(r.requests)}</td><td class="num h-s">${si(prompt(r))}</td><td class="num h-s">${si(r.output)}</td><td class="num h-s">${prompt(r) ? pct(r.cache_read / prompt(r)) : "–"}</td><td class="num h-s">${delta(r)}</td><td>${limited ? left(r) : ""}</td>`}</tr>`)}</tbody><tfoot><tr><td class="b">${t("in all")}</td><td class="num b">${usd2(total)}</td><td class="h-s"></td>${kind ? html`<td></td>` : html`<td class="num h-s">${int(data.total.requests)}</td><td class="num h-s">${si(prompt(data.total))}</td><td class="num h-s">${si(data.total.output)}</td><td class="num h-s">${prompt(data.total) ? pct(data.total.cache_read / prompt(data.total)) : "–"}</td><td class="h-s"></td><td></td>`}</tr></tfoot></table>`;
   }
   /** One bar a day (a month of the year), also where nothing was used. */
   function bars() {
@@ -108,10 +108,10 @@ export function open(main, { query }) {
       let a = 0;
       d.v.forEach((v, k) => { if (v > 0) s += `<rect class="f${Math.min(k + 1, 5)}" x="${(L + i * bw + gap).toFixed(1)}" y="${y(a + v).toFixed(1)}" width="${(bw - 2 * gap).toFixed(1)}" height="${Math.max(.5, y(a) - y(a + v) - .8).toFixed(1)}"/>`; a += v; });
       const step = Math.ceil(list.length / (W < 600 ? 4 : 9)), mark = d.day === data.today || d.day === data.today.slice(0, 7);
-      if (mark || (i % step === 0 && Math.abs(i - list.findIndex((x) => x.day === data.today)) >= step / 2)) s += `<text x="${(L + i * bw + bw / 2).toFixed(1)}" y="${H - 3}" text-anchor="middle">${mark && d.day.length === 10 ? t("today") : d.day.length === 7 ? date(d.day).toLocaleString("en", { month: "short" }) : day(d.day)}</text>`;
+      if (mark || (i % step === 0 && Math.abs(i - list.findIndex((x) => x.day === data.today)) >= step / 2)) s += `<text x="${(L + i * bw + bw / 2).toFixed(1)}" y="${H - 3}" text-anchor="middle">${mark && d.day.length === 10 ? t("today") : d.day.length === 7 ? date(d.day).toLocaleString(chinese() ? "zh" : "en", { month: "short" }) : day(d.day)}</text>`;
       if (!d.ahead) s += `<rect class="hit" data-d="${i}" x="${(L + i * bw).toFixed(1)}" y="0" width="${bw.toFixed(1)}" height="${H - B}"/>`;
     });
-    put(cw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="spend per ${list[0]?.day.length === 7 ? "month" : "day"} by model, ${usd(data.total.usd)} in all">${s}</svg>`));
+    put(cw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${list[0]?.day.length === 7 ? t("Per month, by model") : t("Per day, by model")}, ${usd(data.total.usd)}">${s}</svg>`));
     cw.onpointermove = (e) => {
       const i = e.target.dataset?.d; let tip = $(".tip", cw);
       if (i == null) { tip?.remove(); return; }
@@ -127,7 +127,7 @@ export function open(main, { query }) {
     const W = pw.clientWidth || 300, H = 104, L = 4, B = 18, budget = data.budget, n = list.length, whole = data.projection_usd, all = sums.reduce((a, b) => a + b, 0), top = Math.max(budget && state.range === "month" ? budget.cap_usd : 0, whole || 0, all, 1e-6) * 1.06, x = (i) => L + i / n * (W - L - 4), y = (v) => (H - B) * (1 - v / top);
     let a = 0, at = 0, d = `M${x(0)} ${y(0)}`;
     list.forEach((b, i) => { if (b.ahead) return; a += sums[i]; at = i + 1; d += `L${x(at).toFixed(1)} ${y(a).toFixed(1)}`; });
-    put(pw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="running sum, ${usd(a)}${budget ? `, budget ${usd(budget.cap_usd)}` : ""}"><path class="grid" d="M${L} ${y(0)}H${W}"/>${budget && state.range === "month" ? `<path class="lim" d="M${L} ${y(budget.cap_usd)}H${W - 4}"/><text x="${L}" y="${y(budget.cap_usd) + 13}">${t("budget")} ${money(budget.cap_usd)}</text>` : ""}<path class="sum" d="${d}"/>${whole != null && state.range === "month" ? `<path class="sum ahead" d="M${x(at)} ${y(a)}L${x(n)} ${y(whole)}"/>` : ""}<circle class="dot" cx="${x(at)}" cy="${y(a)}" r="3"/><text x="${L}" y="${H - 3}">${day(list[0].day)}</text><text x="${W - 4}" y="${H - 3}" text-anchor="end">${day(list.at(-1).day)}</text></svg>`));
+    put(pw, svg(`<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${t("Sum over the span")}, ${usd(a)}${budget ? `, ${t("budget")} ${usd(budget.cap_usd)}` : ""}"><path class="grid" d="M${L} ${y(0)}H${W}"/>${budget && state.range === "month" ? `<path class="lim" d="M${L} ${y(budget.cap_usd)}H${W - 4}"/><text x="${L}" y="${y(budget.cap_usd) + 13}">${t("budget")} ${money(budget.cap_usd)}</text>` : ""}<path class="sum" d="${d}"/>${whole != null && state.range === "month" ? `<path class="sum ahead" d="M${x(at)} ${y(a)}L${x(n)} ${y(whole)}"/>` : ""}<circle class="dot" cx="${x(at)}" cy="${y(a)}" r="3"/><text x="${L}" y="${H - 3}">${day(list[0].day)}</text><text x="${W - 4}" y="${H - 3}" text-anchor="end">${day(list.at(-1).day)}</text></svg>`));
   }
   main.onclick = (e) => {
     const r = e.target.closest("[data-range]"), b = e.target.closest("[data-by]"), m = e.target.closest("[data-move]");
@@ -150,5 +150,5 @@ const axis = (v, top) => "$" + (v === 0 ? "0" : top >= 8 ? int(v) : v.toFixed(Ma
 function kinds(list) {
   const all = list.reduce((a, k) => a + k.usd, 0), sorted = [...list].sort((a, b) => b.usd - a.usd); let x = 0;
   if (!list.length) return html`<p class="faint small">${t("nothing")}</p>`;
-  return html`${svg(`<svg class="stack" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="cost by kind of token">${sorted.map((k, i) => { const w = all ? k.usd / all * 100 : 0, r = `<rect class="f${i + 1}" x="${x.toFixed(2)}" width="${Math.max(.3, w - .4).toFixed(2)}" height="10"/>`; x += w; return r; }).join("")}</svg>`)}<div class="kinds">${sorted.map((k, i) => html`<span><i class="sw f${i + 1} legend-sw"></i>${t(KINDS[k.kind])}</span><span class="num">${money(k.usd)}</span><span class="num faint">${pct(all ? k.usd / all : 0)}</span>`)}</div>`;
+  return html`${svg(`<svg class="stack" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="${t("By kind of token")}">${sorted.map((k, i) => { const w = all ? k.usd / all * 100 : 0, r = `<rect class="f${i + 1}" x="${x.toFixed(2)}" width="${Math.max(.3, w - .4).toFixed(2)}" height="10"/>`; x += w; return r; }).join("")}</svg>`)}<div class="kinds">${sorted.map((k, i) => html`<span><i class="sw f${i + 1} legend-sw"></i>${t(KINDS[k.kind])}</span><span class="num">${money(k.usd)}</span><span class="num faint">${pct(all ? k.usd / all : 0)}</span>`)}</div>`;
 }

@@ -58,7 +58,7 @@ const two = (n, w = 2) => String(n).padStart(w, "0");
 export const clock = (t, frac) => { const d = new Date(t); return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}${frac ? "." + two(d.getMilliseconds(), 3) : ""}`; };
 export const hm = (t) => clock(t).slice(0, 5);
 /** Today the time alone, else the day too. */
-export const when = (t) => { const d = new Date(t), now = new Date(); return d.toDateString() === now.toDateString() ? clock(t) : `${d.getDate()} ${d.toLocaleString("en", { month: "short" })} ${hm(t)}`; };
+export const when = (t) => { const d = new Date(t), now = new Date(); return d.toDateString() === now.toDateString() ? clock(t) : document.documentElement.lang === "en" ? `${d.getDate()} ${d.toLocaleString("en", { month: "short" })} ${hm(t)}` : `${d.getMonth() + 1}月${d.getDate()}日 ${hm(t)}`; };
 
 // The shape says it, the colour only repeats it.
 const G = {

@@ -19,9 +19,10 @@ impl Ask {
     pub(super) fn read(query: &Query, today: Date) -> Result<Self, String> {
         let date = |name: &str, default: Date| match query.get(name) {
             None => Ok(default),
+            Some(text) if text == "today" => Ok(today),
             Some(text) => text
                 .parse::<Date>()
-                .map_err(|_| format!("`{name}` wants a date such as 2026-11-01")),
+                .map_err(|_| format!("`{name}` wants a date such as 2026-11-01, or `today`")),
         };
         let from = date("from", today.first_of_month())?;
         let to = date("to", today)?;
