@@ -231,8 +231,17 @@ impl Attempts {
         self.served.note_attempt(record);
     }
 
-    /// The client closed during this attempt.
-    pub fn client_gone(&mut self, mut attempt: Box<Attempt>, now: Instant) {
+    /// The client closed during this attempt, and so much of an answer was there.
+    pub fn client_gone(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        answer: Option<&Relaying>,
+        now: Instant,
+    ) {
+        // What goes on without its client can be fetched from the account that makes it.
+        if let Some(answer) = answer {
+            self.note_response(&attempt, answer, now);
+        }
         self.note_attempt(&attempt, Some(&Failure::client_gone()), now);
         if attempt.is_sent_whole() {
             self.served.note_left(&self.order);
@@ -274,7 +283,6 @@ impl Attempts {
 
     /// Remembers where the response can be continued: before its client can know its id.
     pub fn note_response(&mut self, attempt: &Attempt, relaying: &Relaying, now: Instant) {
-        self.served.note_pending(&self.order, relaying, now);
         let response = relaying.response();
         let kept = response.and_then(|response| self.order.keep(response));
         let (pool, lease) = (self.pool(), &attempt.pick().lease);
@@ -337,9 +345,9 @@ impl Attempts {
     }
 
     /// What the answer says of itself, so far.
-    pub fn note(&mut self, relaying: &mut Relaying) {
+    pub fn note(&mut self, relaying: &mut Relaying, now: Instant) {
         self.served.note_losses(relaying);
-        self.note_usage(relaying);
+        self.note_usage(relaying, now);
         if let Some(reader) = relaying.take_results() {
             self.results.extend(reader.finish());
         }
@@ -351,8 +359,8 @@ impl Attempts {
     }
 
     /// What was used so far.
-    pub fn note_usage(&mut self, relaying: &mut Relaying) {
-        self.served.note_usage(&self.order, relaying);
+    pub fn note_usage(&mut self, relaying: &mut Relaying, now: Instant) {
+        self.served.note_usage(&self.order, relaying, now);
     }
 
     /// What is to be remembered of an attempt that failed.

@@ -44,8 +44,22 @@ impl Bill {
         self.service_tier = service_tier.map(str::to_owned);
         self.extras = stated.map_or_else(Extras::default, |(stated, _)| stated.extras);
         self.refused |= self.extras.refused;
+        let charged = self.extras.nano_usd.is_some();
         let stated = stated.map(|(stated, source)| (stated.usage, source));
         self.usage = Some(match stated {
+            // Nobody asked for nothing: whoever states no prompt only left it out.
+            Some((usage, UsageSource::Reported))
+                if usage.prompt() == 0 && usage.output > 0 && !charged =>
+            {
+                let guess = estimate(&written());
+                let input = guess.prompt();
+                let source = if input > 0 {
+                    UsageSource::Estimated
+                } else {
+                    UsageSource::Reported
+                };
+                (Usage { input, ..usage }, source)
+            }
             Some((usage, UsageSource::Reported))
                 if usage.output > 0 || written().is_empty() && usage.total() > 0 =>
             {
@@ -219,6 +233,7 @@ mod tests {
         for (given, text, expected) in [
             (Some((stated(10, 20), Reported)), "text", (10, 20, Reported)),
             (Some((stated(10, 0), Reported)), "", (10, 0, Reported)),
+            (Some((stated(0, 20), Reported)), "text", (70, 20, Estimated)),
             (Some((stated(10, 0), Reported)), "text", (10, 40, Estimated)),
             (Some((stated(0, 0), Reported)), "text", (70, 40, Estimated)),
             (Some((stated(0, 0), Reported)), "", (70, 40, Estimated)),

@@ -60,14 +60,20 @@ pub struct Claim {
 }
 
 impl Later {
-    /// Waits for a response. One that is waited for already stays as it is.
-    pub(super) fn wait_for(&self, response: Response) {
+    /// Waits for a response. One that is waited for already stays as it is. `false` = there are too many: then its estimate is
+    /// to be booked at once.
+    pub(super) fn wait_for(&self, response: Response) -> bool {
         let mut waiting = self.lock();
-        if waiting.len() < MOST && !waiting.contains_key(&response.id) {
-            let id = response.id.clone();
-            self.note(|| response.note());
-            waiting.insert(id, State::Waiting(Box::new(response)));
+        if waiting.contains_key(&response.id) {
+            return true;
         }
+        if waiting.len() >= MOST {
+            return false;
+        }
+        let id = response.id.clone();
+        self.note(|| response.note());
+        waiting.insert(id, State::Waiting(Box::new(response)));
+        true
     }
 
     /// From now on it is written down there, too.
@@ -121,11 +127,6 @@ impl Later {
                 Kind::Response | Kind::Place => {}
             }
         }
-    }
-
-    /// Whether there are so many already that another is not waited for: then its estimate is booked at once.
-    pub(super) fn is_full(&self) -> bool {
-        self.lock().len() >= MOST
     }
 
     /// The right to book this response, for a request of this key.
@@ -355,11 +356,10 @@ mod tests {
     fn they_are_bounded() {
         let (later, now) = (Arc::new(Later::default()), Instant::now());
         for number in 0..MOST {
-            assert!(!later.is_full());
-            later.wait_for(response(&number.to_string(), now));
+            assert!(later.wait_for(response(&number.to_string(), now)));
         }
-        assert!(later.is_full());
-        later.wait_for(response("one more", now));
+        assert!(!later.wait_for(response("one more", now)));
+        assert!(later.wait_for(response("7", now)), "it is waited for");
         assert_eq!(later.len(), MOST);
         assert_eq!(later.due(now + FIRST).len(), MOST_AT_ONCE);
         assert_eq!(later.len(), MOST);

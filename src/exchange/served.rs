@@ -175,20 +175,20 @@ impl Served {
     }
 
     /// What was used so far.
-    pub(super) fn note_usage(&mut self, order: &Order, relaying: &mut Relaying) {
+    pub(super) fn note_usage(&mut self, order: &Order, relaying: &mut Relaying, now: Instant) {
         // Counting tokens uses none.
         if order.is_count() {
             return;
         }
-        // What is made in the background is booked when it is done.
+        let stated = relaying.usage();
+        // What is made in the background is booked when it is done, also where it comes as a stream that ends before.
         if relaying.facts().pending() == Some(true)
-            && (order.is_aside() || !order.gateway.later.is_full())
+            && (order.is_aside() || self.is_waited_for(order, relaying, now))
         {
             // The right to book it is free for the client's next look, which may come at once.
             self.claim = None;
             return;
         }
-        let stated = relaying.usage();
         // What is no text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
         if order.is_aside() && stated.is_none_or(none) {
@@ -215,7 +215,7 @@ impl Served {
 
     /// The client left: if its request had been sent whole, its prompt is paid for.
     pub(super) fn note_left(&mut self, order: &Order) {
-        if order.is_count() || order.is_aside() {
+        if order.is_count() || order.is_aside() || self.waits {
             return;
         }
         let Self { bill, model, .. } = self;
@@ -329,14 +329,13 @@ impl Served {
         }
     }
 
-    /// The response is made in the background: it is waited for.
-    pub(super) fn note_pending(&mut self, order: &Order, relaying: &Relaying, now: Instant) {
-        let (Some(id), Some(true)) = (relaying.response_id(), relaying.facts().pending()) else {
-            return;
+    /// The response is made in the background: it is waited for from now on, unless there are too many.
+    fn is_waited_for(&mut self, order: &Order, relaying: &Relaying, now: Instant) -> bool {
+        let Some(id) = relaying.response_id() else {
+            return false;
         };
-        // Once: it may be done, and booked, by the time that this request is over.
-        if order.is_aside() || std::mem::replace(&mut self.waits, true) {
-            return;
+        if self.waits {
+            return true;
         }
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         let model = self.model.as_deref();
@@ -354,7 +353,8 @@ impl Served {
             tries: 0,
             next: now + later::FIRST,
         };
-        gateway.later.wait_for(response);
+        self.waits = gateway.later.wait_for(response);
+        self.waits
     }
 
     /// What can be learnt from the answer that has just been settled, if it is one to learn from. `draw` is randomness.

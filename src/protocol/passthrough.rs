@@ -31,7 +31,7 @@ mod peek;
 mod phase;
 mod state;
 mod unasked;
-pub use answer::{Answer, read_answer, usage_near_end, written_in};
+pub use answer::{Answer, read_answer, tier_near_end, usage_near_end, written_in};
 pub(in crate::protocol) use elements::Elements;
 use phase::Phase;
 pub use state::{MARK, mark};
@@ -247,6 +247,14 @@ impl Tap {
         match &self.reader {
             Reader::Responses(reader) => reader.state(),
             Reader::Anthropic(_) | Reader::Chat(_) | Reader::Gemini(_) => &[],
+        }
+    }
+
+    /// Whether the response is still being made, in the background; `None` = the stream has not said so.
+    pub fn pending(&self) -> Option<bool> {
+        match &self.reader {
+            Reader::Responses(reader) => reader.pending(),
+            Reader::Anthropic(_) | Reader::Chat(_) | Reader::Gemini(_) => None,
         }
     }
 

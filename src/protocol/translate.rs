@@ -260,6 +260,11 @@ impl Translator {
         self.seen.spent
     }
 
+    /// Whether that is more than was stated as a stream began.
+    pub const fn is_settled(&self) -> bool {
+        self.seen.is_settled()
+    }
+
     /// The model as the upstream names it.
     pub fn model(&self) -> Option<&str> {
         self.seen.model.as_deref()

@@ -296,11 +296,12 @@ impl Relay<'_> {
                     let failed = Failed::bare(classify_transport(Fault::Eof, false));
                     return AttemptEnd::Failed(attempt, failed);
                 }
-                (Err(Gone), answer) => {
-                    if let Some(mut answer) = answer {
-                        self.serving.attempts.note(&mut answer);
+                (Err(Gone), mut answer) => {
+                    let (now, attempts) = (Instant::now(), &mut self.serving.attempts);
+                    if let Some(answer) = &mut answer {
+                        attempts.note(answer, now);
                     }
-                    self.serving.attempts.client_gone(attempt, Instant::now());
+                    attempts.client_gone(attempt, answer.as_deref(), now);
                     return AttemptEnd::Done(self.serving.gone());
                 }
             }

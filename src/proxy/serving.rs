@@ -102,15 +102,15 @@ impl Serving<'_> {
         pumped: Box<(Relaying, Option<Ended>)>,
     ) -> AttemptEnd {
         let (mut relaying, ended) = *pumped;
-        self.attempts.note(&mut relaying);
         let now = Instant::now();
+        self.attempts.note(&mut relaying, now);
         self.settle_charge();
         let results = self.attempts.take_results();
         if !results.is_empty() {
             later::book_results(self.app, results, &self.outcome.path);
         }
         let Some(ended) = ended else {
-            self.attempts.client_gone(attempt, now);
+            self.attempts.client_gone(attempt, Some(&relaying), now);
             return AttemptEnd::Done(self.gone());
         };
         self.outcome.end = ended.end;
@@ -141,7 +141,7 @@ impl Serving<'_> {
 
     /// As [`Serving::settle_charge`], before the last bytes of an answer go out.
     pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
-        self.attempts.note_usage(relaying);
+        self.attempts.note_usage(relaying, Instant::now());
         self.settle_charge();
     }
 

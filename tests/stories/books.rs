@@ -15,33 +15,39 @@ const OTHER: &str = "sk-weir-another-key-of-the-same-project-0000";
 
 /// A dollar a token; two keys in one group and one project.
 fn yaml(ledger: &Path, limits: &str, entries: &[String]) -> String {
+    let prices = "[{ model: \"*\", input: 1000000, output: 1000000 }]";
+    priced(ledger, prices, limits, entries)
+}
+
+/// At these prices.
+pub fn priced(ledger: &Path, prices: &str, limits: &str, entries: &[String]) -> String {
     format!(
         "ledger: {{ path: \"{}\" }}\n\
          keys:\n  - {{ name: team, key: \"{KEY}\", group: g, project: moon, limits: {{ usd_per_month: 100000000 }} }}\n  \
          - {{ name: second, key: \"{OTHER}\", group: g, project: moon }}\n\
          groups: [{{ name: g }}]\n\
          projects: [{{ name: moon, limits: {{ {limits} }} }}]\n\
-         prices: [{{ model: \"*\", input: 1000000, output: 1000000 }}]\n{}",
+         prices: {prices}\n{}",
         ledger.display(),
         accounts(entries)
     )
 }
 
 /// Tokens and billionths of a dollar.
-type Sum = (u64, u64);
+pub type Sum = (u64, u64);
 
 fn add(sum: &mut Sum, more: Sum) {
     sum.0 += more.0;
     sum.1 += more.1;
 }
 
-fn nano(usd: &Value) -> u64 {
+pub fn nano(usd: &Value) -> u64 {
     (usd.as_f64().unwrap_or(0.0) * 1e9).round() as u64
 }
 
 /// Waits until `requests` are in the access log, and compares everything. By key.
 #[track_caller]
-fn add_up(weir: &Weir, ledger: &Path, requests: usize) -> BTreeMap<String, Sum> {
+pub fn add_up(weir: &Weir, ledger: &Path, requests: usize) -> BTreeMap<String, Sum> {
     let lines = eventually("all lines", || {
         let lines: Vec<Value> = weir
             .lines()

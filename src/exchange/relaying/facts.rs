@@ -58,6 +58,7 @@ impl Facts {
         if self.state.is_empty() {
             self.state = tap.state().to_vec();
         }
+        self.pending = tap.pending();
     }
 
     /// What the translator of an answer knows by now.
@@ -98,6 +99,7 @@ impl Facts {
     pub(super) fn end(&mut self, dialect: Dialect, end: &[u8]) {
         let used = passthrough::usage_near_end(dialect, end);
         self.used = used.map(|stated| (stated, UsageSource::Reported));
+        self.service_tier = passthrough::tier_near_end(end);
     }
 
     pub(super) fn used(&self) -> Option<(Stated, UsageSource)> {

@@ -108,7 +108,7 @@ impl Translated {
 
     pub(super) fn teach(&self, facts: &mut Facts) {
         let whole = matches!(self.translator.terminal(), Some(Terminal::Complete));
-        let source = if whole {
+        let source = if whole && self.translator.is_settled() {
             UsageSource::Reported
         } else {
             UsageSource::Partial

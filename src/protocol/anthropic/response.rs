@@ -9,7 +9,7 @@ use super::request::Reader;
 use super::search;
 use super::wire::{
     BlockOut, CacheCreationOut, CitationOut, MessageOutIn, OutputDetailsOut, ServerToolUseOut,
-    StopDetails, TierIn, UsageIn, UsageOut,
+    StopDetails, UsageIn, UsageOut,
 };
 use crate::protocol::hub::block::{Block, CallKind, Citation, Hosted, Reasoning, Text};
 use crate::protocol::hub::context::Context;
@@ -156,14 +156,11 @@ pub(super) fn spent(usage: &UsageIn) -> Spent {
     Spent {
         usage: stated.usage,
         extras: stated.extras,
-        web_searches: usage
-            .server_tool_use
-            .and_then(|tools| tools.web_search_requests)
-            .unwrap_or(0),
+        web_searches: stated.extras.tools.web_searches,
         tier: match usage.service_tier {
-            Some(TierIn::Standard) => Some(Tier::Standard),
-            Some(TierIn::Priority) => Some(Tier::Priority),
-            Some(TierIn::Other) | None => None,
+            Some("standard") => Some(Tier::Standard),
+            Some("priority") => Some(Tier::Priority),
+            _ => None,
         },
     }
 }

@@ -3,11 +3,16 @@
 //! One odd member must not hide the others, so nothing here fails: what says nothing is not stated, and what cannot be becomes
 //! [`IMPOSSIBLE`], by which [`super::usage::Stated`] refuses the whole.
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::usage::{self, MOST, Usage};
+
+/// A word of a known set.
+type Known = &'static str;
 
 /// A count: a whole number, or a float, as some servers write it.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
@@ -52,6 +57,26 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     Ok(deserializer.deserialize_any(Word(nothing))?.is_some())
 }
 
+/// The service level that Anthropic says was given.
+pub(in crate::protocol) fn level<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'static str>, D::Error> {
+    let known = |word: &str| {
+        let mut levels = ["priority", "standard"].into_iter();
+        levels.find(|level| *level == word)
+    };
+    deserializer.deserialize_any(Word(known))
+}
+
+/// The kinds of tokens that have prices of their own, or are outside the sums.
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'static str>, D::Error> {
+    let known = |word: &str| {
+        let mut kinds = ["AUDIO", "IMAGE", "compaction"].into_iter();
+        kinds.find(|kind| *kind == word)
+    };
+    deserializer.deserialize_any(Word(known))
+}
+
 fn nothing(_: &str) -> Option<&'static str> {
     None
 }
@@ -60,7 +85,125 @@ fn nothing(_: &str) -> Option<&'static str> {
 pub(super) fn compactions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Usage>, D::Error> {
-    deserializer.deserialize_any(Iterations)
+    let add = |sum: &mut Option<Usage>, iteration: Iteration| {
+        if iteration.kind.is_some() {
+            *sum = Some(sum.unwrap_or_default().and(Usage {
+                input: iteration.input_tokens.unwrap_or(0),
+                cache_read: iteration.cache_read_input_tokens.unwrap_or(0),
+                cache_write_5m: iteration.cache_creation_input_tokens.unwrap_or(0),
+                output: iteration.output_tokens.unwrap_or(0),
+                ..Usage::default()
+            }));
+        }
+    };
+    deserializer.deserialize_any(Sum::new(None, add))
+}
+
+/// An object of further figures; whatever else stands there says nothing.
+pub(in crate::protocol) fn detail<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_any(Detail(PhantomData))
+}
+
+/// What is said by a value of a shape that nobody expected: nothing.
+macro_rules! otherwise {
+    ($nothing:expr) => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($nothing(self))
+        }
+    };
+}
+
+struct Detail<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Detail<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    otherwise!(|_| None);
+}
+
+/// An element of a list that may be something else.
+struct Element<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Element<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        detail(deserializer).map(Self)
+    }
+}
+
+/// A list of objects, which are added up one by one.
+struct Sum<S, F, T> {
+    sum: S,
+    add: F,
+    element: PhantomData<T>,
+}
+
+impl<S, F: FnMut(&mut S, T), T> Sum<S, F, T> {
+    fn new(sum: S, add: F) -> Self {
+        Self {
+            sum,
+            add,
+            element: PhantomData,
+        }
+    }
+}
+
+impl<'de, S, F: FnMut(&mut S, T), T: Deserialize<'de>> Visitor<'de> for Sum<S, F, T> {
+    type Value = S;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self::Value, A::Error> {
+        while let Some(Element(element)) = list.next_element()? {
+            if let Some(element) = element {
+                (self.add)(&mut self.sum, element);
+            }
+        }
+        Ok(self.sum)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self.sum)
+    }
+
+    otherwise!(|this: Self| this.sum);
 }
 
 /// Tokens by what they are of: Gemini's lists of `{ modality, tokenCount }`.
@@ -72,7 +215,15 @@ pub(super) struct Modalities {
 
 impl<'de> Deserialize<'de> for Modalities {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListOfModalities)
+        let add = |sums: &mut Self, modality: Modality| {
+            let tokens = modality.token_count.unwrap_or(0);
+            match modality.modality {
+                Some("AUDIO") => sums.audio = sums.audio.saturating_add(tokens),
+                Some("IMAGE") => sums.image = sums.image.saturating_add(tokens),
+                _ => {}
+            }
+        };
+        deserializer.deserialize_any(Sum::new(Self::default(), add))
     }
 }
 
@@ -231,12 +382,10 @@ impl<'de, F: Fn(&str) -> Option<&'static str>> Visitor<'de> for Word<F> {
     }
 }
 
-struct Iterations;
-
 #[derive(Deserialize)]
 struct Iteration {
-    #[serde(default, rename = "type")]
-    kind: Kind,
+    #[serde(default, rename = "type", deserialize_with = "kind")]
+    kind: Option<Known>,
     #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
@@ -247,81 +396,13 @@ struct Iteration {
     output_tokens: Option<u64>,
 }
 
-#[derive(Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Compaction,
-    #[default]
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> Visitor<'de> for Iterations {
-    type Value = Option<Usage>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of iterations")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut sum = Usage::default();
-        while let Some(iteration) = list.next_element::<Iteration>()? {
-            if iteration.kind == Kind::Compaction {
-                sum = sum.and(Usage {
-                    input: iteration.input_tokens.unwrap_or(0),
-                    cache_read: iteration.cache_read_input_tokens.unwrap_or(0),
-                    cache_write_5m: iteration.cache_creation_input_tokens.unwrap_or(0),
-                    output: iteration.output_tokens.unwrap_or(0),
-                    ..Usage::default()
-                });
-            }
-        }
-        Ok(Some(sum))
-    }
-}
-
-struct ListOfModalities;
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Modality {
-    #[serde(default)]
-    modality: Option<String>,
+    #[serde(default, deserialize_with = "kind")]
+    modality: Option<Known>,
     #[serde(default, deserialize_with = "count")]
     token_count: Option<u64>,
-}
-
-impl<'de> Visitor<'de> for ListOfModalities {
-    type Value = Modalities;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of modalities")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Modalities::default())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut sums = Modalities::default();
-        while let Some(Modality {
-            modality,
-            token_count,
-        }) = list.next_element()?
-        {
-            let tokens = token_count.unwrap_or(0);
-            match modality.as_deref() {
-                Some("AUDIO") => sums.audio = sums.audio.saturating_add(tokens),
-                Some("IMAGE") => sums.image = sums.image.saturating_add(tokens),
-                _ => {}
-            }
-        }
-        Ok(sums)
-    }
 }
 
 /// In place of a figure that cannot be.

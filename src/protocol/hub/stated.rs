@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::figures::{Modalities, compactions, count, dollars, flag, region, ticks, tier};
+pub(in crate::protocol) use super::figures::{detail, level};
 use super::usage::{Extras, Media, Stated, Tools, Usage};
 
 /// A name of the price table.
@@ -20,10 +21,13 @@ pub struct AnthropicUsage {
     cache_read_input_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
     cache_creation_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     cache_creation: Option<CacheCreation>,
     #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     output_tokens_details: Option<OutputDetails>,
+    #[serde(default, deserialize_with = "detail")]
     server_tool_use: Option<ServerToolUse>,
     #[serde(default, deserialize_with = "tier")]
     speed: Option<Known>,
@@ -49,22 +53,29 @@ struct CacheCreation {
 }
 
 impl AnthropicUsage {
-    /// Takes over what `later` states; the counts are cumulative.
+    /// Takes over what `later` states; the counts are cumulative. Zeros for the whole prompt are no statement.
     pub fn merge(&mut self, later: Self) {
-        self.input_tokens = later.input_tokens.or(self.input_tokens);
-        self.cache_read_input_tokens = later
-            .cache_read_input_tokens
-            .or(self.cache_read_input_tokens);
-        self.cache_creation_input_tokens = later
-            .cache_creation_input_tokens
-            .or(self.cache_creation_input_tokens);
-        self.cache_creation = later.cache_creation.or(self.cache_creation);
+        if self.prompt() == 0 || later.prompt() > 0 {
+            self.input_tokens = later.input_tokens.or(self.input_tokens);
+            self.cache_read_input_tokens = later
+                .cache_read_input_tokens
+                .or(self.cache_read_input_tokens);
+            self.cache_creation_input_tokens = later
+                .cache_creation_input_tokens
+                .or(self.cache_creation_input_tokens);
+            self.cache_creation = later.cache_creation.or(self.cache_creation);
+        }
         self.output_tokens = later.output_tokens.or(self.output_tokens);
         self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
         self.server_tool_use = later.server_tool_use.or(self.server_tool_use);
         self.speed = later.speed.or(self.speed);
         self.inference_geo = later.inference_geo.or(self.inference_geo);
         self.iterations = later.iterations.or(self.iterations);
+    }
+
+    /// All tokens of the prompt.
+    fn prompt(&self) -> u64 {
+        self.sums().prompt()
     }
 
     /// One request to the model.
@@ -115,7 +126,9 @@ pub struct ChatUsage {
     completion_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
     total_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     prompt_tokens_details: Option<InputDetails>,
+    #[serde(default, deserialize_with = "detail")]
     completion_tokens_details: Option<OutputDetails>,
     /// Pictures and transcriptions.
     #[serde(default, deserialize_with = "count")]
@@ -125,7 +138,9 @@ pub struct ChatUsage {
     output_tokens: Option<u64>,
     /// Pictures; transcriptions leave out the `s`.
     #[serde(alias = "input_token_details")]
+    #[serde(default, deserialize_with = "detail")]
     input_tokens_details: Option<InputDetails>,
+    #[serde(default, deserialize_with = "detail")]
     output_tokens_details: Option<OutputDetails>,
     /// `DeepSeek`.
     #[serde(default, deserialize_with = "count")]
@@ -139,6 +154,7 @@ pub struct ChatUsage {
     /// OpenRouter, in dollars; Perplexity: an object with the total. In billionths.
     #[serde(default, deserialize_with = "dollars")]
     cost: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     cost_details: Option<CostDetails>,
     /// xAI: in ten-billionths of a dollar; read as billionths.
     #[serde(default, deserialize_with = "ticks")]
@@ -146,6 +162,9 @@ pub struct ChatUsage {
     /// OpenRouter: whether the model was paid for with a key of the account's own, so that `cost` is only its fee.
     #[serde(default, deserialize_with = "flag")]
     is_byok: bool,
+    /// Where it stands here, and not beside the usage.
+    #[serde(default, deserialize_with = "tier")]
+    service_tier: Option<Known>,
 }
 
 impl From<ChatUsage> for Stated {
@@ -189,6 +208,7 @@ impl From<ChatUsage> for Stated {
                     stated.is_byok,
                 ),
                 media,
+                tier: stated.service_tier,
                 ..Extras::default()
             },
         )
@@ -202,11 +222,14 @@ pub struct ResponsesUsage {
     input_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     input_tokens_details: Option<InputDetails>,
+    #[serde(default, deserialize_with = "detail")]
     output_tokens_details: Option<OutputDetails>,
     /// OpenRouter, in dollars; Perplexity: an object with the total. In billionths.
     #[serde(default, deserialize_with = "dollars")]
     cost: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     cost_details: Option<CostDetails>,
     /// xAI: in ten-billionths of a dollar; read as billionths.
     #[serde(default, deserialize_with = "ticks")]
@@ -214,6 +237,9 @@ pub struct ResponsesUsage {
     /// OpenRouter: whether the model was paid for with a key of the account's own, so that `cost` is only its fee.
     #[serde(default, deserialize_with = "flag")]
     is_byok: bool,
+    /// Where it stands here, and not beside the usage.
+    #[serde(default, deserialize_with = "tier")]
+    service_tier: Option<Known>,
 }
 
 impl From<ResponsesUsage> for Stated {
@@ -241,6 +267,7 @@ impl From<ResponsesUsage> for Stated {
                     stated.is_byok,
                 ),
                 media,
+                tier: stated.service_tier,
                 ..Extras::default()
             },
         )
@@ -357,6 +384,7 @@ struct InputDetails {
     cached_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
     cache_write_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
     cache_write_tokens_details: Option<WriteDetails>,
     #[serde(default, deserialize_with = "count")]
     audio_tokens: Option<u64>,

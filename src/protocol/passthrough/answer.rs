@@ -100,6 +100,14 @@ pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
     }
 }
 
+/// The service tier that stands there, beside the usage or in it. What content quotes is escaped, and no member.
+pub fn tier_near_end(end: &[u8]) -> Option<String> {
+    const NAME: &[u8] = b"\"service_tier\"";
+    let rest = end.get(memmem::rfind(end, NAME)? + NAME.len()..)?;
+    let value = rest.trim_ascii_start().strip_prefix(b":")?;
+    first::<Text<'_>>(value).map(|tier| tier.0.into_owned())
+}
+
 /// What the model wrote in an answer, or in the beginning of one.
 pub fn written_in(dialect: Dialect, body: &[u8]) -> Written {
     let mut written = Written::default();

@@ -81,7 +81,8 @@ impl Reader {
             chunk.model.as_ref().map(|model| &*model.0),
             chunk.service_tier.as_ref().map(|tier| &*tier.0),
         );
-        self.usage = chunk.usage.or(self.usage);
+        let beside = chunk.x_groq.and_then(|beside| beside.usage);
+        self.usage = chunk.usage.or(beside).or(self.usage);
         for choice in &choices {
             self.on_choice(choice, facts);
         }
@@ -144,8 +145,17 @@ struct Chunk<'a> {
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<ChatUsage>,
+    #[serde(default, deserialize_with = "lenient")]
+    x_groq: Option<Groq>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+/// Groq states the usage of a stream here, also where nobody asked for it.
+#[derive(Deserialize)]
+struct Groq {
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<ChatUsage>,
 }
 
 #[derive(Deserialize)]

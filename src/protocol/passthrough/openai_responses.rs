@@ -21,6 +21,10 @@ pub(super) struct Reader {
     tools: Tools,
     /// The id and the time of `response.created`; a terminal event must repeat them.
     created: Option<(String, Option<Number>)>,
+    /// Whether it goes on being made when nobody reads the stream any more.
+    background: bool,
+    /// Whether the event was there that ends the response, well or not.
+    over: bool,
     /// The `sequence_number` that comes next.
     next: u64,
     sequence: Needle,
@@ -34,6 +38,8 @@ impl Reader {
             usage: None,
             tools: Tools::default(),
             created: None,
+            background: false,
+            over: false,
             next: 0,
             sequence: Needle::new("\"sequence_number\""),
             state: Vec::new(),
@@ -54,6 +60,7 @@ impl Reader {
         match event {
             Some(Event::Completed) => {
                 self.on_response(&frame.data, facts);
+                self.over = true;
                 facts.phase = facts.phase.complete();
             }
             Some(Event::Content) => facts.phase = facts.phase.content(),
@@ -84,6 +91,11 @@ impl Reader {
 
     pub(super) fn state(&self) -> &[String] {
         &self.state
+    }
+
+    /// Whether it is still being made, in the background; `None` = not known.
+    pub(super) fn pending(&self) -> Option<bool> {
+        (self.over || self.background).then_some(!self.over)
     }
 
     /// `response.failed` with the id that the client knows and the next number; before `response.created`, when there
@@ -153,6 +165,7 @@ impl Reader {
             response.service_tier.as_ref().map(|tier| &*tier.0),
         );
         self.usage = response.usage.or(self.usage);
+        self.background |= response.background == Some(true);
         if let Some(output) = response.output {
             let given = response.tools.map(|given| given.get().as_bytes());
             self.tools = tools_in(output.get().as_bytes(), given);
@@ -165,6 +178,7 @@ impl Reader {
 
     fn on_failed(&mut self, data: &[u8], facts: &mut Facts) {
         self.on_response(data, facts);
+        self.over = true;
         let response = serde_json::from_slice::<Envelope<'_>>(data).map(|event| event.response);
         let inner = response.map_or(data, |response| response.get().as_bytes());
         facts.fail(error::parse(Dialect::OpenaiResponses, 200, inner));
@@ -215,6 +229,8 @@ struct Response<'a> {
     service_tier: Option<Text<'a>>,
     #[serde(default, deserialize_with = "lenient")]
     store: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    background: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<ResponsesUsage>,
     #[serde(borrow)]

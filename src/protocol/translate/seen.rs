@@ -16,6 +16,8 @@ pub struct Seen {
     pub model: Option<String>,
     pub spent: Option<Spent>,
     pub terminal: Option<Terminal>,
+    /// Whether usage was stated only as the answer began.
+    at_start: bool,
 }
 
 /// How a stream ended.
@@ -40,10 +42,12 @@ impl Seen {
         match event {
             Event::Start(start) => {
                 self.model = start.model.as_deref().map(str::to_owned);
+                self.at_start = start.spent.is_some();
                 self.spent = start.spent.or(self.spent);
                 Event::Start(start)
             }
             Event::Usage(spent) => {
+                self.at_start = false;
                 self.spent = Some(spent);
                 Event::Usage(spent)
             }
@@ -58,6 +62,11 @@ impl Seen {
             }
             event => event,
         }
+    }
+
+    /// Whether what was spent is that of the whole answer, once it is complete.
+    pub const fn is_settled(&self) -> bool {
+        !self.at_start
     }
 
     fn read(&mut self, event: &Event<'_>) {

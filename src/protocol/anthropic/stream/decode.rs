@@ -369,7 +369,6 @@ fn upstream_error(data: &[u8]) -> WireError {
 /// What is stated later overwrites, field by field.
 fn merge(known: &mut UsageIn, stated: UsageIn) {
     known.counts.merge(stated.counts);
-    known.server_tool_use = stated.server_tool_use.or(known.server_tool_use);
     known.service_tier = stated.service_tier.or(known.service_tier);
 }
 

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, position};
-use crate::protocol::hub::stated::AnthropicUsage;
+use crate::protocol::hub::stated::{AnthropicUsage, detail, level};
 
 /// A block of content in any place, every field optional: the type decides which are needed.
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +149,7 @@ pub struct EventIn<'a> {
     pub content_block: Option<&'a RawValue>,
     #[serde(borrow)]
     pub delta: Option<DeltaIn<'a>>,
+    #[serde(default, deserialize_with = "detail")]
     pub usage: Option<UsageIn>,
 }
 
@@ -188,6 +189,7 @@ pub struct MessageOutIn<'a> {
     pub stop_sequence: Option<Str<'a>>,
     #[serde(borrow)]
     pub stop_details: Option<StopDetails<'a>>,
+    #[serde(default, deserialize_with = "detail")]
     pub usage: Option<UsageIn>,
 }
 
@@ -204,22 +206,10 @@ pub struct StopDetails<'a> {
 pub struct UsageIn {
     #[serde(flatten)]
     pub counts: AnthropicUsage,
-    pub server_tool_use: Option<ServerToolUseIn>,
-    pub service_tier: Option<TierIn>,
+    /// The service level that was given.
+    #[serde(default, deserialize_with = "level")]
+    pub service_tier: Option<Level>,
 }
 
-/// What the provider's own tools did.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct ServerToolUseIn {
-    pub web_search_requests: Option<u64>,
-}
-
-/// The service level that was given.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TierIn {
-    Priority,
-    Standard,
-    #[serde(other)]
-    Other,
-}
+/// A name of a service level.
+type Level = &'static str;

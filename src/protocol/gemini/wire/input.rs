@@ -6,7 +6,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, or_default, position_or_first};
-use crate::protocol::hub::stated::GeminiUsage;
+use crate::protocol::hub::stated::{GeminiUsage, detail};
 
 /// An answer, or a piece of one.
 #[derive(Debug, Deserialize)]
@@ -16,7 +16,7 @@ pub struct ChunkIn<'a> {
     pub candidates: Vec<CandidateIn<'a>>,
     #[serde(borrow, alias = "prompt_feedback")]
     pub prompt_feedback: Option<FeedbackIn<'a>>,
-    #[serde(alias = "usage_metadata")]
+    #[serde(default, alias = "usage_metadata", deserialize_with = "detail")]
     pub usage_metadata: Option<GeminiUsage>,
     #[serde(borrow, default, alias = "model_version", deserialize_with = "label")]
     pub model_version: Option<Str<'a>>,

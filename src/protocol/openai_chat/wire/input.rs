@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, label, position, position_or_first, some_of};
-use crate::protocol::hub::stated::ChatUsage;
+use crate::protocol::hub::stated::{ChatUsage, detail};
 
 /// A message of a request.
 #[derive(Debug, Deserialize)]
@@ -176,6 +176,7 @@ pub struct AnswerIn<'a> {
     pub model: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "some_of")]
     pub choices: Vec<ChoiceIn<'a>>,
+    #[serde(default, deserialize_with = "detail")]
     pub usage: Option<ChatUsage>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub service_tier: Option<Str<'a>>,
@@ -194,6 +195,7 @@ pub struct ChoiceIn<'a> {
     #[serde(borrow, default, deserialize_with = "label")]
     pub finish_reason: Option<Str<'a>>,
     /// Moonshot puts the usage of a stream here.
+    #[serde(default, deserialize_with = "detail")]
     pub usage: Option<ChatUsage>,
 }
 

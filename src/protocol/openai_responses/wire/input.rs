@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::hub::read::{Str, json_text, label, or_default, position};
-use crate::protocol::hub::stated::ResponsesUsage;
+use crate::protocol::hub::stated::{ResponsesUsage, detail};
 
 /// The type of an event or an item, and nothing else.
 #[derive(Debug, Deserialize)]
@@ -84,6 +84,7 @@ pub struct ResponseIn<'a> {
     pub error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub incomplete_details: Option<IncompleteIn<'a>>,
+    #[serde(default, deserialize_with = "detail")]
     pub usage: Option<ResponsesUsage>,
     #[serde(borrow)]
     pub service_tier: Option<Str<'a>>,

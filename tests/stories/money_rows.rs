@@ -1,0 +1,652 @@
+//! What every dialect and provider states, row by row of `docs/MONEY.md`: whole and streamed, for a client of the same dialect and of
+//! another one, and for one that leaves. What is booked is computed by hand, in billionths of a dollar, and is the same everywhere.
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::books::{add_up, nano, priced};
+use crate::rig::{Upstream, Weir, account, eventually, sample};
+use weir::protocol::Dialect;
+use weir::protocol::Dialect::{Anthropic, Gemini, OpenaiChat, OpenaiResponses};
+
+/// Billionths of a dollar for one token: input 1000, from the cache 100, written to it 1250 and 2000, output 5000.
+const PRICES: &str = r#"[{ model: "*", input: 1, cache_read: 0.1, cache_write_5m: 1.25, cache_write_1h: 2, output: 5,
+    tiers: { batch: 0.5, flex: 0.5, priority: 2, fast: 6 }, regions: { us: 1.1 },
+    tools: { web_search: 10, web_search_preview: 25, file_search: 2.5, code_session: 30, maps: 20 },
+    media: { audio_input: 4, image_input: 3, audio_output: 20, image_output: 30 } }]"#;
+
+/// One row.
+struct Row {
+    /// Members beside the usage, of the whole answer.
+    beside: &'static str,
+    usage: &'static str,
+    /// Input, from the cache, written to it for five minutes and for an hour, output.
+    tokens: [u64; 5],
+    nano: u64,
+}
+
+const fn row(usage: &'static str, tokens: [u64; 5], nano: u64) -> Row {
+    Row {
+        beside: "{}",
+        usage,
+        tokens,
+        nano,
+    }
+}
+
+const fn beside(beside: &'static str, usage: &'static str, tokens: [u64; 5], nano: u64) -> Row {
+    Row {
+        beside,
+        usage,
+        tokens,
+        nano,
+    }
+}
+
+const PLAIN: [u64; 5] = [10, 0, 0, 0, 4];
+const CACHED: [u64; 5] = [10, 100, 0, 0, 4];
+const WRITTEN: [u64; 5] = [10, 100, 30, 10, 4];
+
+const ANTHROPIC: [Row; 9] = [
+    row(r#"{"input_tokens":10,"output_tokens":4}"#, PLAIN, 30_000),
+    row(
+        r#"{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":40,"output_tokens":4}"#,
+        [10, 100, 40, 0, 4],
+        90_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":30,"ephemeral_1h_input_tokens":10},"output_tokens":4}"#,
+        WRITTEN,
+        97_500,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"service_tier":"priority"}"#,
+        PLAIN,
+        60_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"service_tier":"standard","speed":"fast"}"#,
+        PLAIN,
+        180_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"inference_geo":"us"}"#,
+        PLAIN,
+        33_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"server_tool_use":{"web_search_requests":3,"web_fetch_requests":9}}"#,
+        PLAIN,
+        30_030_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"iterations":[{"type":"compaction","input_tokens":100,"output_tokens":20},{"type":"message","input_tokens":10,"output_tokens":4}]}"#,
+        [110, 0, 0, 0, 24],
+        230_000,
+    ),
+    // A detail of another shape does not hide the sums.
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"cache_creation":[],"server_tool_use":"","output_tokens_details":7,"iterations":{}}"#,
+        PLAIN,
+        30_000,
+    ),
+];
+
+const CHAT: [Row; 16] = [
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14}"#,
+        PLAIN,
+        30_000,
+    ),
+    row(
+        r#"{"prompt_tokens":110,"completion_tokens":4,"total_tokens":114,"prompt_tokens_details":{"cached_tokens":100}}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"prompt_tokens":150,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":100,"cache_write_tokens":40,"cache_write_tokens_details":{"ttl_12h_tokens":10}}}"#,
+        WRITTEN,
+        97_500,
+    ),
+    // DeepSeek, Moonshot.
+    row(
+        r#"{"prompt_tokens":110,"completion_tokens":4,"prompt_cache_hit_tokens":100,"prompt_cache_miss_tokens":10}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"prompt_tokens":110,"completion_tokens":4,"cached_tokens":100}"#,
+        CACHED,
+        40_000,
+    ),
+    // xAI counts reasoning beside the answer, OpenAI in it.
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":6}}"#,
+        [10, 0, 0, 0, 10],
+        60_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"completion_tokens_details":{"reasoning_tokens":3}}"#,
+        PLAIN,
+        30_000,
+    ),
+    beside(
+        r#"{"service_tier":"flex"}"#,
+        r#"{"prompt_tokens":10,"completion_tokens":4}"#,
+        PLAIN,
+        15_000,
+    ),
+    beside(
+        r#"{"service_tier":"priority"}"#,
+        r#"{"prompt_tokens":10,"completion_tokens":4}"#,
+        PLAIN,
+        60_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"service_tier":"flex"}"#,
+        PLAIN,
+        15_000,
+    ),
+    // OpenRouter, with a key of one's own too; xAI; Perplexity.
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"cost":0.000123456,"cost_details":{"upstream_inference_cost":null}}"#,
+        PLAIN,
+        123_456,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"cost":1e-6,"is_byok":true,"cost_details":{"upstream_inference_cost":2e-6}}"#,
+        PLAIN,
+        3_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"cost_in_usd_ticks":12345670}"#,
+        PLAIN,
+        1_234_567,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"cost":{"total_cost":0.005}}"#,
+        PLAIN,
+        5_000_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"prompt_tokens_details":{"audio_tokens":6},"completion_tokens_details":{"audio_tokens":2}}"#,
+        PLAIN,
+        78_000,
+    ),
+    row(
+        r#"{"prompt_tokens":10,"completion_tokens":4,"prompt_tokens_details":[],"completion_tokens_details":"","cost_details":7}"#,
+        PLAIN,
+        30_000,
+    ),
+];
+
+const RESPONSES: [Row; 9] = [
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"total_tokens":14}"#,
+        PLAIN,
+        30_000,
+    ),
+    row(
+        r#"{"input_tokens":110,"input_tokens_details":{"cached_tokens":100},"output_tokens":4,"output_tokens_details":{"reasoning_tokens":3}}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"input_tokens":150,"input_tokens_details":{"cached_tokens":100,"cache_write_tokens":40,"cache_write_tokens_details":{"ttl_12h_tokens":10}},"output_tokens":4}"#,
+        WRITTEN,
+        97_500,
+    ),
+    beside(
+        r#"{"service_tier":"flex"}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        15_000,
+    ),
+    beside(
+        r#"{"output":[{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},{"type":"web_search_call","id":"ws_2","status":"completed","action":{"type":"search","query":"r"}}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        20_030_000,
+    ),
+    beside(
+        r#"{"tools":[{"type":"web_search_preview"}],"output":[{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        25_030_000,
+    ),
+    beside(
+        r#"{"output":[{"type":"file_search_call","id":"fs_1","status":"completed","queries":["q"],"results":null}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        2_530_000,
+    ),
+    beside(
+        r#"{"output":[{"type":"code_interpreter_call","id":"ci_1","status":"completed","container_id":"c_1","code":"1","outputs":null},{"type":"code_interpreter_call","id":"ci_2","status":"completed","container_id":"c_1","code":"2","outputs":null}]}"#,
+        r#"{"input_tokens":10,"output_tokens":4}"#,
+        PLAIN,
+        30_030_000,
+    ),
+    row(
+        r#"{"input_tokens":10,"output_tokens":4,"input_tokens_details":"","output_tokens_details":[]}"#,
+        PLAIN,
+        30_000,
+    ),
+];
+
+const GEMINI: [Row; 10] = [
+    row(
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4,"totalTokenCount":14}"#,
+        PLAIN,
+        30_000,
+    ),
+    row(
+        r#"{"promptTokenCount":110,"cachedContentTokenCount":100,"candidatesTokenCount":4}"#,
+        CACHED,
+        40_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4,"thoughtsTokenCount":6}"#,
+        [10, 0, 0, 0, 10],
+        60_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"toolUsePromptTokenCount":5,"candidatesTokenCount":4}"#,
+        [15, 0, 0, 0, 4],
+        35_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4,"serviceTier":"flex"}"#,
+        PLAIN,
+        15_000,
+    ),
+    // This model's cache costs the same on cheaper tiers.
+    row(
+        r#"{"promptTokenCount":110,"cachedContentTokenCount":100,"candidatesTokenCount":4,"trafficType":"ON_DEMAND_FLEX"}"#,
+        CACHED,
+        25_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"promptTokensDetails":[{"modality":"TEXT","tokenCount":4},{"modality":"AUDIO","tokenCount":6}],"candidatesTokenCount":4}"#,
+        PLAIN,
+        48_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4,"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":3}]}"#,
+        PLAIN,
+        105_000,
+    ),
+    // Of this generation a grounded prompt is paid for once.
+    beside(
+        r#"{"groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"https://a.example","title":"a"}}]}}"#,
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4}"#,
+        PLAIN,
+        10_030_000,
+    ),
+    row(
+        r#"{"promptTokenCount":10,"candidatesTokenCount":4,"promptTokensDetails":"","candidatesTokensDetails":{"a":1}}"#,
+        PLAIN,
+        30_000,
+    ),
+];
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn merge(object: &mut Value, more: &Value) {
+    let members: Map<String, Value> = more.as_object().expect("an object").clone();
+    let object = object.as_object_mut().expect("an object");
+    for (name, value) in members {
+        match (object.get_mut(&name), value) {
+            (Some(Value::Array(list)), Value::Array(items)) => {
+                items
+                    .into_iter()
+                    .rev()
+                    .for_each(|item| list.insert(0, item));
+            }
+            (_, value) => {
+                object.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Puts what the row states into one body: a whole answer, or the event of a stream that has a usage.
+fn state(dialect: Dialect, row: &Row, body: &mut Value) {
+    let (mut usage, beside) = (parsed(row.usage), parsed(row.beside));
+    match dialect {
+        Anthropic if body.get("message").is_some() => {
+            // Only the last count of the answer is the whole one.
+            usage["output_tokens"] = json!(1);
+            usage
+                .as_object_mut()
+                .expect("an object")
+                .remove("iterations");
+            body["message"]["usage"] = usage;
+        }
+        Anthropic => {
+            if body.get("usage").is_some() {
+                body["usage"] = usage;
+            }
+        }
+        OpenaiChat => {
+            merge(body, &beside);
+            if body.get("usage").is_some() {
+                body["usage"] = usage;
+            }
+        }
+        OpenaiResponses => {
+            let response = match body.get("response") {
+                None => body,
+                Some(_) => &mut body["response"],
+            };
+            if response.get("usage").is_some() {
+                response["usage"] = usage;
+                merge(response, &beside);
+            }
+        }
+        Gemini => {
+            if body["usageMetadata"].get("candidatesTokenCount").is_some() {
+                merge(&mut body["candidates"][0], &beside);
+                body["usageMetadata"] = usage;
+            } else {
+                body["usageMetadata"]["promptTokenCount"] = usage["promptTokenCount"].clone();
+            }
+        }
+    }
+}
+
+fn stated(dialect: Dialect, row: &Row, event: &str) -> String {
+    let at = event.find("data: ").expect("data") + "data: ".len();
+    let Ok(mut body) = serde_json::from_str(event[at..].trim()) else {
+        return event.to_owned();
+    };
+    state(dialect, row, &mut body);
+    format!("{}{body}\n\n", &event[..at])
+}
+
+/// Whole, streamed, and streamed to a client that leaves.
+fn prove(upstream: Dialect, client: Dialect, row: &Row) {
+    let (server, client) = (sample(upstream), sample(client));
+    let mut whole = parsed(server.answer);
+    state(upstream, row, &mut whole);
+    let whole = whole.to_string();
+    let of = |events: &[&str]| -> Vec<String> {
+        let events = events.iter();
+        events.map(|event| stated(upstream, row, event)).collect()
+    };
+    let (opening, closing) = (of(server.opening), of(server.closing));
+    let played = Upstream::start(move |request, wire| {
+        if request.number == 0 {
+            return wire.json(200, &whole);
+        }
+        wire.stream();
+        opening.iter().for_each(|event| wire.chunk(event));
+        if request.number == 2 {
+            wire.closes_within(Duration::from_secs(20));
+            return;
+        }
+        closing.iter().for_each(|event| wire.chunk(event));
+        wire.end();
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let ledger = directory.path().join("ledger");
+    let entry = account("a", &server, &played, "");
+    let weir = Weir::start(&priced(&ledger, PRICES, "", &[entry]));
+    // The model is the upstream's own, whoever asks: its terms are those of the table.
+    let own = parsed(server.ask)["model"]
+        .as_str()
+        .unwrap_or("gemini-2.5-flash")
+        .to_owned();
+    let ask = |stream: bool| {
+        let (path, body) = if stream {
+            (client.stream_path, client.ask_stream)
+        } else {
+            (client.path, client.ask)
+        };
+        let mut body = parsed(body);
+        if body.get("model").is_some() {
+            body["model"] = json!(own);
+        }
+        weir.post(path, body.to_string())
+    };
+    let what = format!(
+        "{upstream} to {}: {} {}",
+        client.dialect, row.usage, row.beside
+    );
+
+    ask(false).send().is(200);
+    is_booked(&weir, 1, row, &what);
+    ask(true).send().is(200);
+    is_booked(&weir, 2, row, &what);
+    let mut open = ask(true).open();
+    while let Some(event) = open.event() {
+        if event.contains("Hel") {
+            break;
+        }
+    }
+    drop(open);
+    let left = line(&weir, 3);
+    let count = |kind: &str| left["tokens"][kind].as_u64().unwrap_or(0);
+    match upstream {
+        // The prompt was stated before the client left.
+        Anthropic => {
+            assert_eq!(left["usage_source"], "partial", "{what}");
+            assert_eq!(count("cache_read"), row.tokens[1], "{what}");
+        }
+        Gemini => assert_eq!(left["usage_source"], "partial", "{what}"),
+        OpenaiChat | OpenaiResponses => {
+            assert_eq!(left["usage_source"], "estimated", "{what}");
+        }
+    }
+    assert!((1..80).contains(&count("output")), "{what}: {left}");
+    add_up(&weir, &ledger, 3);
+}
+
+fn line(weir: &Weir, number: usize) -> Value {
+    eventually("its line", || {
+        let lines = weir.lines().into_iter();
+        let mut lines = lines.filter(|line| line["path"] != "/v1/usage");
+        lines.nth(number - 1)
+    })
+}
+
+fn is_booked(weir: &Weir, number: usize, row: &Row, what: &str) {
+    let line = line(weir, number);
+    let kinds = [
+        "input",
+        "cache_read",
+        "cache_write_5m",
+        "cache_write_1h",
+        "output",
+    ];
+    let tokens = kinds.map(|kind| line["tokens"][kind].as_u64().unwrap_or(0));
+    assert_eq!(line["usage_source"], "reported", "{what}: {line}");
+    assert_eq!(tokens, row.tokens, "{what}: {line}");
+    assert_eq!(nano(&line["cost_usd"]), row.nano, "{what}: {line}");
+}
+
+fn prove_all(upstream: Dialect, rows: &[Row], other: Dialect) {
+    for row in rows {
+        prove(upstream, upstream, row);
+        // A translated request brings no tool of the provider's but the newer search of the web.
+        let own = [
+            "web_search_preview",
+            "file_search_call",
+            "code_interpreter_call",
+        ];
+        if !own.iter().any(|tool| row.beside.contains(tool)) {
+            prove(upstream, other, row);
+        }
+    }
+}
+
+#[test]
+fn every_row_of_anthropic_is_booked() {
+    prove_all(Anthropic, &ANTHROPIC, OpenaiChat);
+}
+
+#[test]
+fn every_row_of_chat_is_booked() {
+    prove_all(OpenaiChat, &CHAT, Anthropic);
+}
+
+#[test]
+fn every_row_of_responses_is_booked() {
+    prove_all(OpenaiResponses, &RESPONSES, Anthropic);
+}
+
+#[test]
+fn every_row_of_gemini_is_booked() {
+    prove_all(Gemini, &GEMINI, OpenaiChat);
+}
+
+/// The document names the test of every row, and they exist.
+#[test]
+fn the_document_names_tests_that_exist() {
+    let document = include_str!("../../docs/MONEY.md");
+    let sources = concat!(
+        include_str!("money.rs"),
+        include_str!("money_rows.rs"),
+        include_str!("background.rs"),
+    );
+    let files = ["limits.rs", "ledger.rs", "batches.rs", "counting.rs"];
+    let mut rows = 0;
+    let (table, _) = document
+        .split_once("## Which members")
+        .expect("the first table");
+    for row in table.lines().filter(|row| row.starts_with("| ")) {
+        let Some(last) = row.trim_end_matches('|').rsplit('|').next() else {
+            continue;
+        };
+        for name in last.split('`').skip(1).step_by(2) {
+            let exists = sources.contains(&format!("fn {name}()"))
+                || files.contains(&name)
+                || name == "tests/stories/money.rs"
+                || name == "exchange::later";
+            let is_test = name.contains('_') && name.len() > 20 && !name.contains('.');
+            assert!(exists || !is_test, "{name}");
+            rows += usize::from(is_test);
+        }
+    }
+    assert!(rows > 15, "{rows}");
+}
+
+/// What states no prompt, or zeros after it was stated, and what a server states elsewhere.
+#[test]
+fn a_prompt_that_is_left_out_is_not_free() {
+    let anthropic = |start: &str, delta: &str| {
+        format!(
+            "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{start}}}}}\n\n\
+             event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}}}\n\n\
+             event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"Hello\"}}}}\n\n\
+             event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\n\
+             event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\",\"stop_sequence\":null}},\"usage\":{delta}}}\n\n\
+             event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
+        )
+    };
+    let chat = |usage: &str, more: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"Hello\"}},\"finish_reason\":null}}]}}\n\n\
+             data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]{more}}}\n\n\
+             data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{usage}}}\n\n\
+             data: [DONE]\n\n"
+        )
+    };
+    // The prompt that is booked; `None` = an estimate of some tokens.
+    let stated = r#"{"input_tokens":10,"cache_read_input_tokens":100,"output_tokens":1}"#;
+    for (dialect, other, stream, prompt) in [
+        (
+            Anthropic,
+            OpenaiChat,
+            anthropic(
+                stated,
+                r#"{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":4}"#,
+            ),
+            Some([10, 100]),
+        ),
+        (
+            Anthropic,
+            OpenaiChat,
+            anthropic(
+                stated,
+                r#"{"input_tokens":90,"cache_read_input_tokens":20,"output_tokens":4}"#,
+            ),
+            Some([90, 20]),
+        ),
+        // The end says nothing: the answer is estimated, and the prompt is known.
+        (
+            Anthropic,
+            OpenaiChat,
+            anthropic(stated, "\"?\""),
+            Some([10, 100]),
+        ),
+        (
+            Anthropic,
+            OpenaiChat,
+            anthropic("null", r#"{"output_tokens":4}"#),
+            None,
+        ),
+        (
+            OpenaiChat,
+            Anthropic,
+            chat(r#"{"completion_tokens":4}"#, ""),
+            None,
+        ),
+        (
+            OpenaiChat,
+            Anthropic,
+            chat(
+                r#"{"prompt_tokens":0,"completion_tokens":4,"total_tokens":4}"#,
+                "",
+            ),
+            None,
+        ),
+        (
+            OpenaiChat,
+            OpenaiChat,
+            chat(
+                "null",
+                r#","x_groq":{"id":"g","usage":{"prompt_tokens":10,"completion_tokens":4}}"#,
+            ),
+            Some([10, 0]),
+        ),
+    ] {
+        for client in [dialect, other] {
+            let (server, client) = (sample(dialect), sample(client));
+            let played = stream.clone();
+            let upstream = Upstream::start(move |_, wire| {
+                wire.stream();
+                wire.chunk(&played);
+                wire.end();
+            });
+            let directory = tempfile::tempdir().expect("a directory");
+            let ledger = directory.path().join("ledger");
+            let entry = account("a", &server, &upstream, ", stream_usage: as-sent");
+            let entry = if dialect == OpenaiChat {
+                entry
+            } else {
+                account("a", &server, &upstream, "")
+            };
+            let weir = Weir::start(&priced(&ledger, PRICES, "", &[entry]));
+            weir.ask_stream(&client).send().is(200);
+            let line = line(&weir, 1);
+            let count = |kind: &str| line["tokens"][kind].as_u64().unwrap_or(0);
+            let found = [count("input"), count("cache_read")];
+            let cut = stream.contains("\"?\"");
+            assert_eq!(count("output"), if cut { 2 } else { 4 }, "{stream}: {line}");
+            match prompt {
+                Some(expected) => {
+                    assert_eq!(found, expected, "{stream}: {line}");
+                    let source = if cut { "partial" } else { "reported" };
+                    assert_eq!(line["usage_source"], source, "{line}");
+                }
+                None => {
+                    assert!((5..80).contains(&found[0]), "{stream}: {line}");
+                    assert_eq!(line["usage_source"], "estimated", "{line}");
+                }
+            }
+            add_up(&weir, &ledger, 1);
+        }
+    }
+}
