@@ -4,21 +4,21 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{ConfigFile, failure, print, print_faults};
+use super::{failure, print, print_faults};
 use crate::config::{self, Glob};
-use crate::pricing::maps::{self, Change, Map};
+use crate::pricing::maps::{self, Change, Listed, Map};
 use crate::pricing::{PriceTable, Rates};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Prices {
     /// Print a fragment of a configuration with every price of a map that Weir does not know, or knows otherwise
-    Import(Listed),
+    Import(Chosen),
     /// Print how a map differs from the prices that Weir knows
-    Diff(Listed),
+    Diff(Chosen),
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Listed {
+pub(super) struct Chosen {
     /// Which map the file is: `litellm` (model_prices_and_context_window.json) or `models.dev` (api.json)
     #[arg(value_parser = map)]
     map: Map,
@@ -27,8 +27,9 @@ pub(super) struct Listed {
     /// Only models whose name matches, such as `claude-*`
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
-    #[command(flatten)]
-    config: ConfigFile,
+    /// The configuration whose `prices` count [default: none, only the built-in table]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 fn map(text: &str) -> Result<Map, String> {
@@ -38,20 +39,20 @@ fn map(text: &str) -> Result<Map, String> {
 
 impl Prices {
     pub(super) fn run(self) -> ExitCode {
-        let (listed, import) = match self {
-            Self::Import(listed) => (listed, true),
-            Self::Diff(listed) => (listed, false),
+        let (chosen, import) = match self {
+            Self::Import(chosen) => (chosen, true),
+            Self::Diff(chosen) => (chosen, false),
         };
-        let known = match &listed.config.config {
+        let known = match &chosen.config {
             None => PriceTable::new(&[]),
             Some(file) => match config::check_without_secrets(file) {
                 Ok(config) => PriceTable::new(&config.prices),
                 Err(faults) => return print_faults(&faults),
             },
         };
-        let changes = match listed.changes(&known) {
+        let changes = match chosen.changes(&known) {
             Ok(changes) => changes,
-            Err(why) => return failure(&format!("{}: {why}", listed.file.display())),
+            Err(why) => return failure(&format!("{}: {why}", chosen.file.display())),
         };
         let unknown = changes.iter().filter(|change| change.known.is_none());
         let unknown = unknown.count();
@@ -64,6 +65,9 @@ impl Prices {
             "{} cost something else than Weir knows, {unknown} have no price there",
             changes.len() - unknown
         );
+        if let Some(beyond) = beyond(&changes) {
+            eprintln!("{beyond}");
+        }
         match print(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failure(&error),
@@ -71,7 +75,7 @@ impl Prices {
     }
 }
 
-impl Listed {
+impl Chosen {
     fn changes(&self, known: &PriceTable) -> Result<Vec<Change>, String> {
         let only = self.only.as_deref().map(Glob::new).transpose();
         let only = only.map_err(|error| format!("--only: {error}"))?;
@@ -85,9 +89,20 @@ impl Listed {
     }
 }
 
-/// One model: what is known and what is listed, in the order of the price table.
+/// One model: what is known and what is listed, in the order of the price table, and what is said beside it.
 fn line(change: &Change) -> String {
-    let shown = |rates: &Rates| {
+    let known = change.known.as_ref().map_or_else(|| "-".to_owned(), shown);
+    let model: String = change
+        .model
+        .chars()
+        .map(|char| if char.is_control() { '?' } else { char })
+        .collect();
+    format!("{model}  {known}  {}\n", shown(&change.listed))
+}
+
+/// `5/5/5/0.5/30 >272000:10/10/10/1/45 batch:0.5`
+fn shown(listed: &Listed) -> String {
+    let kinds = |rates: &Rates| {
         let kinds = [
             rates.input,
             rates.cache_write_5m,
@@ -97,11 +112,35 @@ fn line(change: &Change) -> String {
         ];
         kinds.map(|usd| usd.to_string()).join("/")
     };
-    let known = change.known.as_ref().map_or_else(|| "-".to_owned(), shown);
-    let model: String = change
-        .model
-        .chars()
-        .map(|char| if char.is_control() { '?' } else { char })
-        .collect();
-    format!("{model}  {known}  {}\n", shown(&change.listed))
+    let mut said = vec![kinds(&listed.rates)];
+    if let Some(long) = &listed.long {
+        said.push(format!(">{}:{}", long.above, kinds(&long.rates)));
+    }
+    let tiers = listed.tiers.iter();
+    said.extend(tiers.map(|(name, factor)| format!("{name}:{factor}")));
+    let media = listed.media.all().into_iter();
+    said.extend(media.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?))));
+    said.join(" ")
 }
+
+/// Models of which a map says more than an entry can hold.
+fn beyond(changes: &[Change]) -> Option<String> {
+    let more = changes.iter().filter(|change| change.listed.is_more);
+    let names: Vec<&str> = more.map(|change| change.model.as_str()).collect();
+    let first = names.get(..SHOWN).unwrap_or(&names).join(", ");
+    let rest = if names.len() > SHOWN {
+        ", \u{2026}"
+    } else {
+        ""
+    };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} have prices that an entry cannot say: the lowest of their thresholds and the highest factor of a tier were \
+             taken: {first}{rest}",
+            names.len()
+        )
+    })
+}
+
+/// Names that a remark holds.
+const SHOWN: usize = 20;

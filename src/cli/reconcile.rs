@@ -1,20 +1,22 @@
 //! `weir reconcile`: the ledger beside a vendor's own bill.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::LazyLock;
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::Value;
 
-use super::{failure, print};
-use crate::limits::ledger::{self, Dimension};
+use super::{failure, print, print_faults};
+use crate::config;
+use crate::limits::ledger::{self, Dimension, Row};
 use crate::pricing::PriceTable;
+use export::{Entry, Worth};
 
-/// Compare the ledger with a vendor's export of costs, per day and model
+mod csv;
+mod export;
+
+/// Compare the ledger with a vendor's export of costs or of usage, per day and model
 #[derive(Debug, Args)]
 pub(super) struct Reconcile {
     /// The ledger's file, as `ledger.path` of the configuration has it
@@ -23,7 +25,14 @@ pub(super) struct Reconcile {
     /// Whose export it is
     #[arg(long)]
     vendor: Vendor,
-    /// The answer of the vendor's cost API (JSON, one page or a list of pages), or CSV with columns for a day, a model and USD
+    /// Only what this account served; may be given again. Without it, every model of the vendor's counts, whoever served it
+    #[arg(long, value_name = "NAME")]
+    account: Vec<String>,
+    /// The configuration whose `prices` count [default: none, only the built-in table]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The answer of the vendor's cost or usage API (JSON, one page or a list of pages), or the CSV of its console. What only
+    /// states tokens is priced as Weir prices it, batches and other tiers at their own rates
     file: PathBuf,
 }
 
@@ -33,12 +42,28 @@ enum Vendor {
     Openai,
 }
 
-/// Dollars by day and model.
-type Bill = BTreeMap<(Date, String), f64>;
+/// By day and model.
+type Bill = BTreeMap<(Date, String), Sum>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sum {
+    usd: f64,
+    /// Of these, what batches cost, as far as it is said.
+    batches: f64,
+    /// Of all kinds; `None` = not said.
+    tokens: Option<u64>,
+}
 
 impl Reconcile {
     pub(super) fn run(self) -> ExitCode {
-        match self.text() {
+        let prices = match &self.config {
+            None => PriceTable::new(&[]),
+            Some(file) => match config::check_without_secrets(file) {
+                Ok(config) => PriceTable::new(&config.prices),
+                Err(faults) => return print_faults(&faults),
+            },
+        };
+        match self.text(&prices) {
             Ok(text) => match print(&text) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),
@@ -47,229 +72,176 @@ impl Reconcile {
         }
     }
 
-    fn text(&self) -> Result<String, String> {
+    fn text(&self, prices: &PriceTable) -> Result<String, String> {
         let at = |path: &PathBuf, why: String| format!("{}: {why}", path.display());
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| at(&self.file, error.to_string()))?;
-        let theirs = self.vendor.read(&text).map_err(|why| at(&self.file, why))?;
+        let entries =
+            export::read(self.vendor, prices, &text).map_err(|why| at(&self.file, why))?;
+        let (theirs, unpriced) = bill(prices, &entries);
         let days = || theirs.keys().map(|(day, _)| *day);
         let (Some(first), Some(last)) = (days().min(), days().max()) else {
-            return Err(at(&self.file, "there is no cost in it".to_owned()));
+            return Err(at(
+                &self.file,
+                "there is neither cost nor usage in it".to_owned(),
+            ));
         };
-        let by = [Dimension::Day, Dimension::Model];
+        if !unpriced.is_empty() {
+            let names: Vec<String> = unpriced.into_iter().map(clean).collect();
+            eprintln!("without a price: {}", names.join(", "));
+        }
+        let by = [Dimension::Day, Dimension::Model, Dimension::Account];
         let rows = ledger::report(&self.ledger, (first, last), &by)
             .map_err(|error| at(&self.ledger, error.to_string()))?;
+        Ok(table(&self.ours(prices, &rows), &theirs))
+    }
+
+    /// What the ledger says of the vendor.
+    fn ours(&self, prices: &PriceTable, rows: &[Row]) -> Bill {
         let mut ours = Bill::new();
         for row in rows {
-            if let [day, model] = row.names.as_slice()
-                && let Ok(day) = day.parse()
-                && self.vendor.makes(model)
+            let [day, model, account] = row.names.as_slice() else {
+                continue;
+            };
+            let model = own_name(prices, model);
+            let is_theirs = if self.account.is_empty() {
+                self.vendor.makes(&model)
+            } else {
+                self.account.contains(account)
+            };
+            if let Ok(day) = day.parse()
+                && is_theirs
             {
-                *ours.entry((day, own_name(model))).or_default() += row.totals.usd();
+                ours.entry((day, model)).or_default().add(Sum {
+                    usd: row.totals.usd(),
+                    batches: 0.0,
+                    tokens: Some(row.totals.usage.total()),
+                });
             }
         }
-        Ok(table(&ours, &theirs))
+        ours
     }
 }
 
 impl Vendor {
     /// Whether a model of that name is theirs: the ledger holds those of every vendor.
     fn makes(self, model: &str) -> bool {
-        let model = own_name(model);
         let prefixes: &[&str] = match self {
             Self::Anthropic => &["claude"],
             Self::Openai => &[
                 "gpt",
+                "ft:",
                 "o1",
                 "o3",
                 "o4",
                 "chatgpt",
                 "text-embedding",
+                "omni-moderation",
+                "computer-use",
                 "codex",
+                "whisper",
+                "tts",
+                "dall-e",
+                "sora",
             ],
         };
         prefixes.iter().any(|prefix| model.starts_with(prefix))
     }
+}
 
-    fn read(self, text: &str) -> Result<Bill, String> {
-        match serde_json::from_str::<Value>(text) {
-            Ok(document) => Ok(self.read_json(&document)),
-            Err(_) if text.trim_start().starts_with(['{', '[']) => {
-                Err("found JSON that is not whole, expected the answer of the cost API".to_owned())
-            }
-            Err(_) => read_csv(text),
+impl Sum {
+    fn add(&mut self, more: Self) {
+        self.usd += more.usd;
+        self.batches += more.batches;
+        if let Some(tokens) = more.tokens {
+            self.tokens = Some(self.tokens.unwrap_or(0).saturating_add(tokens));
         }
     }
+}
 
-    /// Anthropic: <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-cost-report>, amounts in cents as text.
-    /// OpenAI: <https://platform.openai.com/docs/api-reference/usage/costs>, amounts in dollars, the model in `line_item`.
-    fn read_json(self, document: &Value) -> Bill {
-        let pages = match document {
-            Value::Array(pages) => pages.as_slice(),
-            page => std::slice::from_ref(page),
+/// What the entries cost, and the models that have no price, although only tokens are said.
+fn bill<'a>(prices: &PriceTable, entries: &'a [Entry]) -> (Bill, BTreeSet<&'a str>) {
+    let (mut bill, mut unpriced) = (Bill::new(), BTreeSet::new());
+    for entry in entries {
+        let (usd, tokens) = match &entry.worth {
+            Worth::Usd(usd) => (*usd, None),
+            Worth::Used { usage, extras } => {
+                let quote = prices.quote(&entry.model);
+                let usd = quote.map(|quote| {
+                    let tier = entry.tier.as_deref();
+                    quote.bill_many(usage, tier, extras, entry.is_long)
+                });
+                if usd.is_none() && usage.total() > 0 {
+                    unpriced.insert(entry.model.as_str());
+                }
+                (usd.unwrap_or(0.0), Some(usage.total()))
+            }
         };
-        let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned();
-        let mut bill = Bill::new();
-        for bucket in pages
-            .iter()
-            .flat_map(|page| list(page, "data").unwrap_or_default())
-        {
-            let day = match self {
-                Self::Anthropic => bucket.get("starting_at").and_then(day_of),
-                Self::Openai => bucket.get("start_time").and_then(day_of),
-            };
-            for result in list(&bucket, "results").unwrap_or_default() {
-                let usd = match self {
-                    Self::Anthropic => result
-                        .get("amount")
-                        .and_then(number)
-                        .map(|cents| cents / 100.0),
-                    Self::Openai => result.pointer("/amount/value").and_then(number),
-                };
-                let name = match self {
-                    Self::Anthropic => result.get("model").or_else(|| result.get("description")),
-                    Self::Openai => result.get("line_item"),
-                };
-                let name = name.and_then(Value::as_str).unwrap_or_default();
-                if let (Some(day), Some(usd)) = (day, usd) {
-                    // OpenAI: "gpt-5-2025-08-07, input".
-                    let model = name.split([',', ' ']).next().unwrap_or_default();
-                    *bill.entry((day, own_name(model))).or_default() += usd;
-                }
-            }
-        }
-        bill
-    }
-}
-
-/// An export of a console: which columns it has is told by its first line.
-fn read_csv(text: &str) -> Result<Bill, String> {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let head = cells(lines.next().unwrap_or_default());
-    let column = |names: &[&str]| {
-        head.iter().position(|cell| {
-            let cell = cell.trim().to_ascii_lowercase();
-            names.contains(&cell.as_str())
-        })
-    };
-    let found = (
-        column(&[
-            "date",
-            "day",
-            "usage_date_utc",
-            "usage_date",
-            "start_time",
-            "start_time_iso",
-        ]),
-        column(&["model", "model_version", "line_item", "snapshot_id"]),
-        column(&[
-            "usd",
-            "cost",
-            "cost_usd",
-            "amount",
-            "amount_value",
-            "total_cost",
-        ]),
-    );
-    let (Some(day), Some(model), Some(usd)) = found else {
-        return Err("found no line of names with a day (`date`), a model (`model`) and dollars (`cost_usd`), expected one".to_owned());
-    };
-    let mut bill = Bill::new();
-    for (at, line) in lines.enumerate() {
-        let cells = cells(line);
-        let cell = |column: usize| cells.get(column).map(|cell| cell.trim());
-        let date = cell(day).and_then(|text| day_of(&Value::from(text)));
-        let dollars: Option<f64> =
-            cell(usd).and_then(|text| text.trim_start_matches('$').parse().ok());
-        let (Some(date), Some(dollars), Some(name)) = (date, dollars, cell(model)) else {
-            return Err(format!(
-                "line {}: found no day, model and dollars, expected them",
-                at + 2
-            ));
+        let batches = if entry.is_batch() { usd } else { 0.0 };
+        let key = (entry.day, own_name(prices, &entry.model));
+        let sum = Sum {
+            usd,
+            batches,
+            tokens,
         };
-        let name = name.split([',', ' ']).next().unwrap_or_default();
-        *bill.entry((date, own_name(name))).or_default() += dollars;
+        bill.entry(key).or_default().add(sum);
     }
-    Ok(bill)
-}
-
-/// One line of CSV (RFC 4180, without line ends in a value).
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                if let Some(cell) = cells.last_mut() {
-                    cell.push('"');
-                }
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            char => {
-                if let Some(cell) = cells.last_mut() {
-                    cell.push(char);
-                }
-            }
-        }
-    }
-    cells
-}
-
-/// A date, a moment, or seconds since the epoch; of a moment the day in UTC, by which both vendors bill.
-fn day_of(value: &Value) -> Option<Date> {
-    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    let utc = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).date();
-    if let Some(seconds) = seconds {
-        return Timestamp::from_second(seconds).ok().map(utc);
-    }
-    let text = value.as_str()?;
-    let moment = text.parse::<Timestamp>().ok().map(utc);
-    moment.or_else(|| text.get(..10)?.parse().ok())
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+    (bill, unpriced)
 }
 
 /// One name for the spellings of one model: its id in the price table, else the name as it is.
-fn own_name(model: &str) -> String {
-    static TABLE: LazyLock<PriceTable> = LazyLock::new(|| PriceTable::new(&[]));
-    let known = TABLE.quote(model).map(|quote| quote.model.to_owned());
-    known.unwrap_or_else(|| model.to_owned())
+fn own_name(prices: &PriceTable, model: &str) -> String {
+    let known = prices.id(model);
+    known.unwrap_or(model).to_owned()
+}
+
+/// A name as it can be printed.
+fn clean(name: &str) -> String {
+    let plain = |char: char| if char.is_control() { '?' } else { char };
+    name.chars().map(plain).collect()
 }
 
 /// A line for each day and model, and the sum of all.
 fn table(ours: &Bill, theirs: &Bill) -> String {
-    let mut text = String::from(
-        "day         model                               weir_usd    vendor_usd      drift\n",
+    let states_tokens = theirs.values().any(|sum| sum.tokens.is_some());
+    let mut text = format!("{:<10}  {:<30}", "day", "model");
+    if states_tokens {
+        text += &format!("  {:>14}  {:>14}", "weir_tokens", "vendor_tokens");
+    }
+    text += &format!(
+        "  {:>12}  {:>12}  {:>12}  {:>9}\n",
+        "weir_usd", "vendor_usd", "of_batches", "drift"
     );
-    let mut line = |day: &str, model: &str, ours: f64, theirs: f64| {
-        let drift = if theirs > 0.0 {
-            format!("{:+.2}%", (ours - theirs) / theirs * 100.0)
+    let mut line = |day: &str, model: &str, ours: Sum, theirs: Sum| {
+        let drift = if theirs.usd > 0.0 {
+            format!("{:+.2}%", (ours.usd - theirs.usd) / theirs.usd * 100.0)
         } else {
             "-".to_owned()
         };
-        let model: String = model
-            .chars()
-            .map(|c| if c.is_control() { '?' } else { c })
-            .collect();
         // Writing into a String cannot fail.
+        let _ = write!(text, "{day:<10}  {:<30}", clean(model));
+        if states_tokens {
+            let (ours, theirs) = (ours.tokens.unwrap_or(0), theirs.tokens.unwrap_or(0));
+            let _ = write!(text, "  {ours:>14}  {theirs:>14}");
+        }
         let _ = writeln!(
             text,
-            "{day:<10}  {model:<30}  {ours:>12.6}  {theirs:>12.6}  {drift:>9}"
+            "  {:>12.6}  {:>12.6}  {:>12.6}  {drift:>9}",
+            ours.usd, theirs.usd, theirs.batches
         );
     };
-    let keys: std::collections::BTreeSet<&(Date, String)> =
-        ours.keys().chain(theirs.keys()).collect();
+    let keys: BTreeSet<&(Date, String)> = ours.keys().chain(theirs.keys()).collect();
     for key in keys {
-        let of = |bill: &Bill| bill.get(key).copied().unwrap_or(0.0);
+        let of = |bill: &Bill| bill.get(key).copied().unwrap_or_default();
         let name = if key.1.is_empty() { "-" } else { &key.1 };
         line(&key.0.to_string(), name, of(ours), of(theirs));
     }
-    line("total", "", ours.values().sum(), theirs.values().sum());
+    let all = |bill: &Bill| {
+        let mut all = Sum::default();
+        bill.values().for_each(|sum| all.add(*sum));
+        all
+    };
+    line("total", "", all(ours), all(theirs));
     text
 }
 
@@ -277,54 +249,156 @@ fn table(ours: &Bill, theirs: &Bill) -> String {
 mod tests {
     use super::*;
 
-    fn bill(vendor: Vendor, text: &str) -> Vec<(String, String, String)> {
-        let bill = vendor.read(text).expect("a bill");
-        let line = |((day, model), usd): (&(Date, String), &f64)| {
-            (day.to_string(), model.clone(), format!("{usd:.4}"))
+    fn lines(vendor: Vendor, text: &str) -> Vec<(String, String, String, String)> {
+        let prices = PriceTable::new(&[]);
+        let entries =
+            export::read(vendor, &prices, text).unwrap_or_else(|why| panic!("{why}: {text}"));
+        let (bill, unpriced) = bill(&prices, &entries);
+        assert!(unpriced.is_empty(), "{unpriced:?}");
+        let line = |((day, model), sum): (&(Date, String), &Sum)| {
+            let (usd, batches) = (format!("{:.4}", sum.usd), format!("{:.4}", sum.batches));
+            (day.to_string(), model.clone(), usd, batches)
         };
         bill.iter().map(line).collect()
     }
 
-    fn line(day: &str, model: &str, usd: &str) -> (String, String, String) {
-        (day.to_owned(), model.to_owned(), usd.to_owned())
+    fn line(day: &str, model: &str, usd: &str, batches: &str) -> (String, String, String, String) {
+        (day.into(), model.into(), usd.into(), batches.into())
     }
 
     #[test]
     fn both_cost_apis_are_read() {
         let anthropic = r#"{"data":[{"starting_at":"2026-11-01T00:00:00Z","results":[
-            {"amount":"123.45","currency":"USD","model":"claude-sonnet-4-5-20250929"},
-            {"amount":"0.55","currency":"USD","model":"claude-sonnet-4-5-20250929"},
+            {"amount":"123.45","currency":"USD","model":"claude-sonnet-4-5-20250929","service_tier":"standard"},
+            {"amount":"0.55","currency":"USD","model":"claude-sonnet-4-5-20250929","service_tier":"batch"},
+            {"amount":"100","model":null,"description":"Claude Opus 4.5 Usage - Input Tokens, Batch"},
+            {"amount":"7","model":null,"description":"Web Search Usage"},
             {"amount":null,"model":"claude-opus-5"}]}],"has_more":false}"#;
         assert_eq!(
-            bill(Vendor::Anthropic, anthropic),
-            [line("2026-11-01", "claude-sonnet-4-5", "1.2400")]
+            lines(Vendor::Anthropic, anthropic),
+            [
+                line("2026-11-01", "", "0.0700", "0.0000"),
+                line("2026-11-01", "claude-opus-4-5", "1.0000", "1.0000"),
+                line("2026-11-01", "claude-sonnet-4-5", "1.2400", "0.0055"),
+            ]
+        );
+        let page = r#"{"data":[{"starting_at":"2026-11-02","results":[{"amount":"5","model":"claude-opus-5"}]}],"has_more":true}"#;
+        assert_eq!(
+            lines(Vendor::Anthropic, &format!("{page}\n{page}")),
+            [line("2026-11-02", "claude-opus-5", "0.1000", "0.0000")]
         );
         let openai = r#"[{"data":[{"start_time":1793491200,"results":[
             {"amount":{"value":0.06,"currency":"usd"},"line_item":"gpt-5-2025-08-07, input"},
+            {"amount":{"value":"0.25","currency":"usd"},"line_item":"Batch API | gpt-5-2025-08-07, output"},
+            {"amount":{"value":0.02,"currency":"usd"},"line_item":"web search tool calls"},
             {"amount":{"value":0.5,"currency":"usd"},"line_item":"gpt-5-2025-08-07, output"}]}]}]"#;
         assert_eq!(
-            bill(Vendor::Openai, openai),
-            [line("2026-11-01", "gpt-5", "0.5600")]
+            lines(Vendor::Openai, openai),
+            [
+                line("2026-11-01", "", "0.0200", "0.0000"),
+                line("2026-11-01", "gpt-5", "0.8100", "0.2500"),
+            ]
         );
     }
 
     #[test]
-    fn a_table_of_a_console_is_read_by_its_names() {
-        let csv = "usage_date_utc,Model,\"note, x\",cost_usd\r\n2026-11-02,claude-opus-5,\"a \"\"b\"\", c\",$1.5\r\n";
+    fn both_usage_apis_are_priced_on_the_tiers_that_they_name() {
+        // A million of each: 3 and 0.3, 3.75, 6 and 15, half of that in batches; two searches.
+        let of = |tier: &str, more: &str| {
+            format!(
+                r#"{{"uncached_input_tokens":1000000,"cache_creation":{{"ephemeral_1h_input_tokens":1000000,"ephemeral_5m_input_tokens":1000000}},
+                "cache_read_input_tokens":1000000,"output_tokens":1000000,"server_tool_use":{{"web_search_requests":2}},
+                "model":"claude-sonnet-4-5-20250929","service_tier":"{tier}"{more}}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"data":[{{"starting_at":"2026-11-01T00:00:00Z","results":[{},{},{}]}}]}}"#,
+            of(
+                "standard",
+                r#","context_window":"0-200k","inference_geo":"not_available""#
+            ),
+            of("batch", ""),
+            r#"{"output_tokens":1000000,"model":"claude-opus-4-6","service_tier":"standard","inference_geo":"us","speed":"fast"}"#,
+        );
         assert_eq!(
-            bill(Vendor::Anthropic, csv),
-            [line("2026-11-02", "claude-opus-5", "1.5000")]
+            lines(Vendor::Anthropic, &text),
+            [
+                line("2026-11-01", "claude-opus-4-6", "55.0000", "0.0000"),
+                line("2026-11-01", "claude-sonnet-4-5", "42.1150", "14.0450"),
+            ]
+        );
+        // 600 thousand of input, 400 of cache, a million of output, and the same in a batch, on flex and on priority.
+        let of = |more: &str| {
+            format!(
+                r#"{{"object":"organization.usage.completions.result","input_tokens":1000000,"input_cached_tokens":400000,
+                "output_tokens":1000000,"input_audio_tokens":0,"num_model_requests":5,"model":"gpt-5-2025-08-07"{more}}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"data":[{{"start_time":1793491200,"end_time":1793577600,"results":[{},{},{},{}]}}]}}"#,
+            of(r#","batch":false,"service_tier":"default""#),
+            of(r#","batch":true,"service_tier":null"#),
+            of(r#","service_tier":"flex""#),
+            of(r#","service_tier":"priority""#),
+        );
+        // 0.75 + 0.05 + 10 = 10.80; times 1, a half, a half, and two.
+        assert_eq!(
+            lines(Vendor::Openai, &text),
+            [line("2026-11-01", "gpt-5", "43.2000", "5.4000")]
+        );
+    }
+
+    #[test]
+    fn the_tables_of_the_consoles_are_read_by_their_names() {
+        let costs = "\u{feff}usage_date_utc,Model,\"note, x\",cost_usd,usage_type\r\n2026-11-02,claude-opus-5,\"a \"\"b\"\", c\",$1.5,batch\r\n2026-11-02,claude-opus-5,,\"1,000.25\",standard\r\n";
+        assert_eq!(
+            lines(Vendor::Anthropic, costs),
+            [line("2026-11-02", "claude-opus-5", "1001.7500", "1.5000")]
+        );
+        let usage = "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens,web_search_count,inference_geo,speed\n\
+            2026-11-02,claude-haiku-5-5,k,Default,standard,\u{2264} 200k,1000000,0,0,0,0,0,not_available,\n\
+            2026-11-02,claude-haiku-5-5,k,Default,batch,> 200k,1000000,0,0,0,0,0,not_available,\n";
+        assert_eq!(
+            lines(Vendor::Anthropic, usage),
+            [line("2026-11-02", "claude-haiku-5-5", "0.3500", "0.2500")]
+        );
+        let openai = "start_time,end_time,start_time_iso,model,batch,service_tier,input_tokens,output_tokens,input_cached_tokens\n\
+            1793491200,1793577600,2026-11-01T00:00:00+00:00,gpt-5-2025-08-07,True,,1000000,0,0\n\
+            1793491200,1793577600,2026-11-01T00:00:00+00:00,gpt-5-2025-08-07,False,default,1000000,0,1000000\n";
+        assert_eq!(
+            lines(Vendor::Openai, openai),
+            [line("2026-11-01", "gpt-5", "0.7500", "0.6250")]
         );
         for bad in ["", "a,b\n1,2\n", "date,model,usd\nx,y,z\n", "{\"data\":"] {
-            assert!(Vendor::Openai.read(bad).is_err(), "{bad}");
+            assert!(
+                export::read(Vendor::Openai, &PriceTable::new(&[]), bad).is_err(),
+                "{bad}"
+            );
         }
+    }
+
+    #[test]
+    fn what_has_no_price_is_told() {
+        let prices = PriceTable::new(&[]);
+        let text = r#"{"data":[{"start_time":1793491200,"results":[{"input_tokens":5,"output_tokens":5,"model":"gpt-secret"}]}]}"#;
+        let entries = export::read(Vendor::Openai, &prices, text).expect("usage");
+        let (bill, unpriced) = bill(&prices, &entries);
+        assert_eq!(unpriced.into_iter().collect::<Vec<_>>(), ["gpt-secret"]);
+        assert_eq!(bill.values().next().and_then(|sum| sum.tokens), Some(10));
     }
 
     #[test]
     fn the_drift_is_that_of_weir() {
         let day = jiff::civil::date(2026, 11, 1);
-        let ours = Bill::from([((day, "a".to_owned()), 1.1)]);
-        let theirs = Bill::from([((day, "a".to_owned()), 1.0), ((day, String::new()), 0.5)]);
+        let usd = |usd| Sum {
+            usd,
+            ..Sum::default()
+        };
+        let ours = Bill::from([((day, "a".to_owned()), usd(1.1))]);
+        let theirs = Bill::from([
+            ((day, "a".to_owned()), usd(1.0)),
+            ((day, String::new()), usd(0.5)),
+        ]);
         let text = table(&ours, &theirs);
         let lines: Vec<&str> = text.lines().collect();
         assert!(
@@ -336,6 +410,8 @@ mod tests {
             lines[3].starts_with("total") && lines[3].ends_with("-26.67%"),
             "{text}"
         );
-        assert!(Vendor::Openai.makes("openai/gpt-5") && !Vendor::Openai.makes("claude-opus-5"));
+        let prices = PriceTable::new(&[]);
+        let makes = |model| Vendor::Openai.makes(&own_name(&prices, model));
+        assert!(makes("openai/gpt-5") && makes("ft:gpt-4o:acme::x") && !makes("claude-opus-5"));
     }
 }

@@ -1,12 +1,16 @@
 //! Reads the two public maps of prices: LiteLLM's `model_prices_and_context_window.json` and models.dev's `api.json`.
 //!
-//! Only what a request of text costs is taken: USD per million tokens. Formats: <https://github.com/BerriAI/litellm>,
+//! What a request costs is taken: USD per million tokens, the rates of long prompts, service tiers, sound and pictures. Fees of
+//! tools are not: the maps do not tell one tool from its former version. Formats: <https://github.com/BerriAI/litellm>,
 //! <https://models.dev>.
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{PriceTable, Rates};
+use super::{Long, MediaRates, PriceTable, Quote, Rates};
+
+mod litellm;
+mod models_dev;
 
 /// Which map a file is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,15 +19,31 @@ pub enum Map {
     ModelsDev,
 }
 
+/// What is said of one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// US dollars per million tokens.
+    pub rates: Rates,
+    /// What a longer prompt costs.
+    pub long: Option<Long>,
+    /// Service tiers, and the factor of each.
+    pub tiers: Vec<(&'static str, f64)>,
+    /// What sound and pictures cost.
+    pub media: MediaRates,
+    /// Whether there is more to it than an entry can say: a second threshold, a tier that is not one factor. Then this is the
+    /// lowest threshold, and the highest of the factors.
+    pub is_more: bool,
+}
+
 /// How a price differs from the one that is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The name in the map.
     pub model: String,
-    /// `None` = no price was known.
-    pub known: Option<Rates>,
-    /// US dollars per million tokens, as the map says.
-    pub listed: Rates,
+    /// What is known of that of which the map speaks; `None` = no price was known.
+    pub known: Option<Listed>,
+    /// As the map says.
+    pub listed: Listed,
 }
 
 impl Map {
@@ -39,7 +59,7 @@ impl Map {
     }
 
     /// The prices in the text of a map, by the vendors' own names of the models. What is no price per token of text is left out.
-    pub fn read(self, text: &str) -> Result<BTreeMap<String, Rates>, String> {
+    pub fn read(self, text: &str) -> Result<BTreeMap<String, Listed>, String> {
         let document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let Value::Object(entries) = document else {
             return Err("found no JSON object, expected the map".to_owned());
@@ -48,15 +68,15 @@ impl Map {
         for (name, entry) in &entries {
             match self {
                 Self::LiteLlm => {
-                    if let Some(rates) = litellm(entry) {
-                        prices.insert(own_name(name).to_owned(), rates);
+                    if let Some(listed) = litellm::read(entry) {
+                        prices.insert(litellm::own_name(name).to_owned(), listed);
                     }
                 }
-                Self::ModelsDev if VENDORS.contains(&name.as_str()) => {
+                Self::ModelsDev if models_dev::VENDORS.contains(&name.as_str()) => {
                     let models = entry.get("models").and_then(Value::as_object);
                     for (model, entry) in models.into_iter().flatten() {
-                        if let Some(rates) = models_dev(entry) {
-                            prices.insert(model.clone(), rates);
+                        if let Some(listed) = models_dev::read(entry) {
+                            prices.insert(model.clone(), listed);
                         }
                     }
                 }
@@ -77,15 +97,95 @@ impl Map {
     }
 }
 
+impl Listed {
+    /// What is known of that of which `listed` speaks.
+    fn known(quote: &Quote<'_>, listed: &Self) -> Self {
+        let tier = |(name, _): &(&'static str, f64)| (*name, quote.terms.tier(Some(name)));
+        let (media, rates) = (&quote.media, &quote.rates);
+        let of =
+            |said: Option<f64>, known: Option<f64>, text: f64| said.map(|_| known.unwrap_or(text));
+        let said = &listed.media;
+        Self {
+            rates: quote.rates,
+            long: quote.long.filter(|_| listed.long.is_some()),
+            tiers: listed.tiers.iter().map(tier).collect(),
+            media: MediaRates {
+                audio_input: of(said.audio_input, media.audio_input, rates.input),
+                image_input: of(said.image_input, media.image_input, rates.input),
+                audio_output: of(said.audio_output, media.audio_output, rates.output),
+                image_output: of(said.image_output, media.image_output, rates.output),
+            },
+            is_more: false,
+        }
+    }
+
+    /// Whether both cost the same, but for what the maps round.
+    fn is_near(&self, other: &Self) -> bool {
+        let long = match (&self.long, &other.long) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.above == other.above && one.rates.is_near(&other.rates),
+            _ => false,
+        };
+        let tiers = self.tiers.iter().zip(&other.tiers);
+        let near = |one: f64, other: f64| (one - other).abs() <= ROUNDED * one.max(other);
+        let media = self.media.all().into_iter().zip(other.media.all());
+        long && self.rates.is_near(&other.rates)
+            && self.tiers.len() == other.tiers.len()
+            && tiers.into_iter().all(|(one, other)| near(one.1, other.1))
+            && media.into_iter().all(|pair| match pair {
+                ((_, Some(one)), (_, Some(other))) => near(one, other),
+                ((_, one), (_, other)) => one == other,
+            })
+    }
+
+    /// As the members of an entry of `prices`.
+    fn members(&self) -> String {
+        use std::fmt::Write as _;
+        let kinds = |rates: &Rates| {
+            format!(
+                "input: {}, output: {}, cache_read: {}, cache_write_5m: {}, cache_write_1h: {}",
+                rates.input,
+                rates.output,
+                rates.cache_read,
+                rates.cache_write_5m,
+                rates.cache_write_1h
+            )
+        };
+        let mut text = kinds(&self.rates);
+        // Writing into a String cannot fail.
+        if let Some(long) = &self.long {
+            let _ = write!(
+                text,
+                ", long: {{ above: {}, {} }}",
+                long.above,
+                kinds(&long.rates)
+            );
+        }
+        if !self.tiers.is_empty() {
+            let tiers = self.tiers.iter();
+            let tiers: Vec<String> = tiers.map(|(name, usd)| format!("{name}: {usd}")).collect();
+            let _ = write!(text, ", tiers: {{ {} }}", tiers.join(", "));
+        }
+        let media = self.media.all().into_iter();
+        let media = media.filter_map(|(name, usd)| Some(format!("{name}: {}", usd?)));
+        let media: Vec<String> = media.collect();
+        if !media.is_empty() {
+            let _ = write!(text, ", media: {{ {} }}", media.join(", "));
+        }
+        text
+    }
+}
+
 /// What a map says otherwise than the prices that are known, or beyond them.
-pub fn changes(known: &PriceTable, listed: &BTreeMap<String, Rates>) -> Vec<Change> {
+pub fn changes(known: &PriceTable, listed: &BTreeMap<String, Listed>) -> Vec<Change> {
     let changed = listed.iter().filter_map(|(model, listed)| {
-        let known = known.quote(model).map(|quote| quote.rates);
-        let same = known.is_some_and(|known| known.is_near(listed));
+        let known = known.quote(model);
+        let known = known.map(|quote| Listed::known(&quote, listed));
+        let same = known.as_ref().is_some_and(|known| known.is_near(listed));
         (!same).then(|| Change {
             model: model.clone(),
             known,
-            listed: *listed,
+            listed: listed.clone(),
         })
     });
     changed.collect()
@@ -96,17 +196,9 @@ pub fn fragment<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
     use std::fmt::Write as _;
     let mut text = "prices:\n".to_owned();
     for Change { model, listed, .. } in changes {
+        let model = Value::from(literal(model));
         // Writing into a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  - {{ model: {}, input: {}, output: {}, cache_read: {}, cache_write_5m: {}, cache_write_1h: {} }}",
-            Value::from(literal(model)),
-            listed.input,
-            listed.output,
-            listed.cache_read,
-            listed.cache_write_5m,
-            listed.cache_write_1h,
-        );
+        let _ = writeln!(text, "  - {{ model: {model}, {} }}", listed.members());
     }
     text
 }
@@ -123,101 +215,19 @@ fn literal(model: &str) -> String {
     pattern
 }
 
-fn litellm(entry: &Value) -> Option<Rates> {
-    let mode = entry.get("mode").and_then(Value::as_str);
-    if !matches!(
-        mode,
-        Some("chat" | "completion" | "responses" | "embedding" | "rerank")
-    ) {
-        return None;
-    }
-    let price = |name: &str| {
-        let usd = entry.get(name)?.as_f64()?;
-        (0.0..1.0).contains(&usd).then(|| rounded(usd * 1e6))
-    };
-    let input = price("input_cost_per_token")?;
-    let output = price("output_cost_per_token").unwrap_or(0.0);
-    let write = price("cache_creation_input_token_cost").unwrap_or(input);
-    let hour = [
-        "cache_creation_input_token_cost_above_1hr",
-        "cache_creation_input_token_cost_above_12hr",
-    ];
-    let rates = Rates {
-        input,
-        cache_write_5m: write,
-        cache_write_1h: hour.into_iter().find_map(price).unwrap_or(write),
-        cache_read: price("cache_read_input_token_cost").unwrap_or(input),
-        output,
-    };
-    (input > 0.0 || output > 0.0).then_some(rates)
-}
-
-fn models_dev(entry: &Value) -> Option<Rates> {
-    let cost = entry.get("cost")?;
-    let price = |name: &str| {
-        let usd = cost.get(name)?.as_f64()?;
-        (0.0..1e6).contains(&usd).then(|| rounded(usd))
-    };
-    let (input, output) = (price("input")?, price("output")?);
-    let write = price("cache_write").unwrap_or(input);
-    let rates = Rates {
-        input,
-        cache_write_5m: write,
-        cache_write_1h: write,
-        cache_read: price("cache_read").unwrap_or(input),
-        output,
-    };
-    (input > 0.0 || output > 0.0).then_some(rates)
-}
-
 /// Without the noise of floats.
 fn rounded(usd: f64) -> f64 {
     (usd * 1e6).round() / 1e6
 }
 
-/// The vendor's own name: LiteLLM prefixes those of the vendors that are not its first.
-fn own_name(name: &str) -> &str {
-    match name.split_once('/') {
-        Some((vendor, rest)) if LITELLM_VENDORS.contains(&vendor) && !rest.contains('/') => rest,
-        _ => name,
-    }
-}
-
-/// Vendors whose entries stand under their own names of the models, with a prefix.
-const LITELLM_VENDORS: [&str; 11] = [
-    "anthropic",
-    "dashscope",
-    "deepseek",
-    "gemini",
-    "minimax",
-    "mistral",
-    "moonshot",
-    "openai",
-    "volcengine",
-    "xai",
-    "zai",
-];
-
-/// Vendors of models.dev that sell their own models; resellers list the same names at other prices.
-const VENDORS: [&str; 12] = [
-    "alibaba",
-    "anthropic",
-    "cohere",
-    "deepseek",
-    "google",
-    "minimax",
-    "mistral",
-    "moonshotai",
-    "openai",
-    "xai",
-    "zai",
-    "zhipuai",
-];
+/// Factors are ratios of figures that the maps round.
+const ROUNDED: f64 = 0.01;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config;
+    use crate::protocol::hub::usage::Usage;
 
     const LITELLM: &str = r#"{
         "sample_spec": {"input_cost_per_token": 0.0, "mode": "one of: chat"},
@@ -263,7 +273,7 @@ mod tests {
         }"#;
         let prices = Map::ModelsDev.read(text).expect("a map");
         assert_eq!(prices.len(), 1);
-        assert!((prices["claude-new"].cache_write_5m - 2.5).abs() < 1e-9);
+        assert!((prices["claude-new"].rates.cache_write_5m - 2.5).abs() < 1e-9);
         for bad in [
             "",
             "[]",
@@ -281,5 +291,148 @@ mod tests {
         let glob = config::Glob::new(&literal("a*[b]{c}?")).expect("a pattern");
         assert!(glob.is_match("a*[b]{c}?"));
         assert!(!glob.is_match("ax[b]{c}?"));
+    }
+
+    /// What a configuration with the fragment of this map knows.
+    fn imported(map: Map, text: &str) -> PriceTable {
+        let listed = map.read(text).expect("a map");
+        let changes = changes(&PriceTable::new(&[]), &listed);
+        let text = format!(
+            "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\n{}",
+            fragment(changes.iter())
+        );
+        let config = config::parse("test", &text, &|_| None);
+        let table = PriceTable::new(&config.unwrap_or_else(|faults| panic!("{faults:?}")).prices);
+        let again = super::changes(&table, &listed);
+        assert_eq!(again, [], "what was imported is known");
+        table
+    }
+
+    #[test]
+    fn thresholds_tiers_and_media_are_imported_too() {
+        let litellm = r#"{
+            "gpt-5.5": {"mode": "chat", "input_cost_per_token": 6e-06, "output_cost_per_token": 3e-05, "cache_read_input_token_cost": 6e-07,
+                "input_cost_per_token_above_272k_tokens": 1.2e-05, "output_cost_per_token_above_272k_tokens": 4.5e-05,
+                "input_cost_per_token_flex": 3e-06, "output_cost_per_token_flex": 1.5e-05,
+                "input_cost_per_token_priority": 1.5e-05, "output_cost_per_token_priority": 7.5e-05,
+                "input_cost_per_token_batches": 3e-06, "output_cost_per_token_batches": 1.5e-05,
+                "input_cost_per_audio_token": 4e-05},
+            "dashscope/qwen-new": {"mode": "chat", "tiered_pricing": [
+                {"range": [0, 32000.0], "input_cost_per_token": 1e-06, "output_cost_per_token": 5e-06},
+                {"range": [32000.0, 128000.0], "input_cost_per_token": 2e-06, "output_cost_per_token": 9e-06}]}
+        }"#;
+        let models_dev = r#"{"xai": {"models": {"grok-new": {"cost": {"input": 1, "output": 5, "cache_read": 0.1,
+            "context_over_200k": {"input": 9, "output": 9}, "input_audio": 3,
+            "tiers": [{"input": 2, "output": 9, "cache_read": 0.2, "tier": {"type": "context", "size": 32000}}]}},
+            "grok-older": {"cost": {"input": 1, "output": 5, "context_over_200k": {"input": 2, "output": 9}}}}}}"#;
+        let used = |input| Usage {
+            input,
+            output: 1_000,
+            ..Usage::default()
+        };
+        for (map, text, model, cases) in [
+            (
+                Map::LiteLlm,
+                litellm,
+                "gpt-5.5",
+                &[
+                    (1_000, None, 6_000.0 + 30_000.0),
+                    (1_000, Some("flex"), 3_000.0 + 15_000.0),
+                    (1_000, Some("priority"), 15_000.0 + 75_000.0),
+                    (1_000, Some("batch"), 3_000.0 + 15_000.0),
+                    (272_001, None, 272_001.0 * 12.0 + 45_000.0),
+                ][..],
+            ),
+            (
+                Map::LiteLlm,
+                litellm,
+                "qwen-new",
+                &[
+                    (32_000, None, 32_000.0 + 5_000.0),
+                    (32_001, None, 64_002.0 + 9_000.0),
+                ],
+            ),
+            (
+                Map::ModelsDev,
+                models_dev,
+                "grok-new",
+                &[
+                    (32_000, None, 32_000.0 + 5_000.0),
+                    (32_001, None, 64_002.0 + 9_000.0),
+                ],
+            ),
+            (
+                Map::ModelsDev,
+                models_dev,
+                "grok-older",
+                &[(200_001, None, 400_002.0 + 9_000.0)],
+            ),
+        ] {
+            let table = imported(map, text);
+            for (input, tier, expected) in cases {
+                let usd = table.cost(model, &used(*input), *tier).expect("a price");
+                let differs = (usd * 1e6 - expected).abs();
+                assert!(differs < 1e-3, "{model} {input} {tier:?}: {usd}");
+            }
+        }
+        let table = imported(Map::LiteLlm, litellm);
+        let quote = table.quote("gpt-5.5").expect("a price");
+        assert_eq!(quote.media.audio_input, Some(40.0));
+        let table = imported(Map::ModelsDev, models_dev);
+        let quote = table.quote("grok-new").expect("a price");
+        assert_eq!(quote.media.audio_input, Some(3.0));
+    }
+
+    #[test]
+    fn a_tier_or_a_threshold_that_differs_is_a_change() {
+        let gpt = |more: &str| {
+            format!(
+                r#"{{"gpt-5.5": {{"mode": "chat", "input_cost_per_token": 5e-06, "output_cost_per_token": 3e-05, "cache_read_input_token_cost": 5e-07{more}}}}}"#
+            )
+        };
+        for (more, changed, is_more) in [
+            ("", false, false),
+            (
+                r#", "input_cost_per_token_flex": 2.5e-06, "output_cost_per_token_flex": 1.5e-05"#,
+                false,
+                false,
+            ),
+            (
+                r#", "input_cost_per_token_flex": 4e-06, "output_cost_per_token_flex": 2.4e-05"#,
+                true,
+                false,
+            ),
+            (
+                r#", "input_cost_per_token_flex": 2.5e-06, "output_cost_per_token_flex": 2.4e-05"#,
+                true,
+                true,
+            ),
+            (
+                r#", "input_cost_per_token_above_272k_tokens": 1e-05, "output_cost_per_token_above_272k_tokens": 4.5e-05"#,
+                false,
+                false,
+            ),
+            (
+                r#", "input_cost_per_token_above_200k_tokens": 1e-05, "output_cost_per_token_above_200k_tokens": 4.5e-05"#,
+                true,
+                false,
+            ),
+            (
+                r#", "input_cost_per_token_above_272k_tokens": 1e-05, "output_cost_per_token_above_272k_tokens": 4.5e-05,
+                    "input_cost_per_token_above_512k_tokens": 2e-05, "output_cost_per_token_above_512k_tokens": 9e-05"#,
+                false,
+                true,
+            ),
+            (
+                r#", "output_cost_per_token_above_272k_tokens": -1, "input_cost_per_token_priority": "1""#,
+                false,
+                false,
+            ),
+        ] {
+            let listed = Map::LiteLlm.read(&gpt(more)).expect("a map");
+            assert_eq!(listed["gpt-5.5"].is_more, is_more, "{more}");
+            let changes = changes(&PriceTable::new(&[]), &listed);
+            assert_eq!(!changes.is_empty(), changed, "{more}: {changes:?}");
+        }
     }
 }

@@ -55,7 +55,17 @@ impl Quote<'_> {
     ///
     /// The row is chosen for the whole request. A tier or region without a factor of its own is the standard one.
     pub fn cost(&self, usage: &Usage, tier: Option<&str>, region: Option<&str>) -> f64 {
-        let rates = self.rates_of(usage);
+        self.cost_at(self.rates_of(usage), usage, tier, region)
+    }
+
+    /// By these rates.
+    fn cost_at(
+        &self,
+        rates: &Rates,
+        usage: &Usage,
+        tier: Option<&str>,
+        region: Option<&str>,
+    ) -> f64 {
         let cached = Usage {
             cache_read: usage.cache_read,
             ..Usage::default()
@@ -75,11 +85,31 @@ impl Quote<'_> {
 
     /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier.
     fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
+        self.bill_at(self.rates_of(usage), usage, tier, extras)
+    }
+
+    /// USD for many answers together, of which only the sums are known, and whether their prompts were long ones.
+    pub fn bill_many(
+        &self,
+        usage: &Usage,
+        tier: Option<&str>,
+        extras: &Extras,
+        is_long: bool,
+    ) -> f64 {
+        let long = self.long.as_ref().filter(|_| is_long);
+        let rates = long.map_or(&self.rates, |long| &long.rates);
+        self.bill_at(rates, usage, tier, extras)
+    }
+
+    /// By these rates.
+    fn bill_at(&self, rates: &Rates, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
         let tier = extras.tier.or(tier);
-        let beyond = self.media.beyond(&extras.media, self.rates_of(usage))
+        let beyond = self.media.beyond(&extras.media, rates)
             * self.terms.tier(tier)
             * self.terms.region(extras.region);
-        self.cost(usage, tier, extras.region) + beyond + self.terms.fees().cost(&extras.tools)
+        self.cost_at(rates, usage, tier, extras.region)
+            + beyond
+            + self.terms.fees().cost(&extras.tools)
     }
 }
 
@@ -143,6 +173,11 @@ impl PriceTable {
             Found::BuiltIn(row, id) => quote(row, id),
             Found::Override(position, row) => self.overrides.get(position)?.quote(row)?,
         })
+    }
+
+    /// The id of the built-in table for a spelling of a model.
+    pub fn id(&self, model: &str) -> Option<&'static str> {
+        spellings(model, |spelling| Some(self.built_in.get(spelling)?.1))
     }
 
     /// Every price: the configuration's in the order of the file, then the built-in table.

@@ -372,6 +372,16 @@ impl MediaRates {
         }
     }
 
+    /// By the names of the configuration.
+    pub fn all(&self) -> [(&'static str, Option<f64>); 4] {
+        [
+            ("audio_input", self.audio_input),
+            ("image_input", self.image_input),
+            ("audio_output", self.audio_output),
+            ("image_output", self.image_output),
+        ]
+    }
+
     /// USD beyond what the same tokens would cost as text; below zero where they cost less.
     pub(super) fn beyond(&self, media: &Media, text: &Rates) -> f64 {
         let more = |tokens: u64, rate: Option<f64>, text: f64| {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The built-in prices beside the map of prices in PyPI's litellm: prints every difference of a model that Weir has a price for, and
+# fails on those that are not known. The package is fetched once into target/, only for the map in it.
+#
+#   scripts/prices-check.sh WEIR [VERSION]      # `latest` = whatever PyPI has: prints, and never fails for a difference
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=${2:-1.110.2}
+place=$PWD/target/tools/litellm-$version
+map=$place/model_prices_and_context_window.json
+if [ ! -s "$map" ] || [ "$version" = latest ]; then
+  rm -rf "$place"
+  mkdir -p "$place"
+  wanted=litellm
+  [ "$version" = latest ] || wanted="litellm==$version"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d "$place" "$wanted"
+  python3 - "$place" "$map" <<'PYTHON'
+import pathlib
+import sys
+import zipfile
+
+place, to = map(pathlib.Path, sys.argv[1:])
+wheel = next(place.glob("litellm-*.whl"))
+with zipfile.ZipFile(wheel) as files:
+    to.write_bytes(files.read("litellm/model_prices_and_context_window_backup.json"))
+wheel.unlink()
+PYTHON
+fi
+
+# Names under which others sell a model at prices of their own, and a snapshot that is sold for less.
+known='deepseek-v4-flash-0731 deepseek.v3.2 glm-5-2'
+found=$("$1" prices diff litellm "$map" 2>"$place/said" | awk '$2 != "-"')
+printf '%s\n' "$found"
+tail -n 1 "$place/said" >&2
+models=$(awk '$2 == "-"' <("$1" prices diff litellm "$map" 2>/dev/null) | wc -l)
+[ "$models" -gt 1000 ] || { echo "prices-check: only $models other models in the map: was it read?" >&2; exit 1; }
+[ "$version" != latest ] || exit 0
+names=$(awk '{ print $1 }' <<<"$found" | sort | xargs)
+[ "$names" = "$known" ] || { echo "prices-check: differences in '$names', expected those in '$known'" >&2; exit 1; }
+echo "prices-check: litellm $version agrees but for: $known"
