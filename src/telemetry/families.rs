@@ -335,6 +335,7 @@ pub(super) struct Weir {
     pub config_successful: IntGauge,
     pub config_timestamp: Gauge,
     pub config_hash: IntGaugeVec,
+    pub keys: IntGaugeVec,
     pub build: IntGaugeVec,
 }
 
@@ -372,6 +373,12 @@ impl Weir {
                 "1",
                 "1 for the SHA-256 of the configuration that is applied.",
                 &["hash"],
+            ),
+            keys: to.gauges(
+                "weir_key_info",
+                "1",
+                "1 for each key of the configuration that is in a group.",
+                &["key", "group"],
             ),
             build: to.gauges(
                 "weir_build_info",

@@ -146,6 +146,14 @@ impl Metrics {
             let attempts = &self.families.requests.attempts;
             attempts.with_label_values(&[&*account.name, FailureClass::Auth.as_str()]);
         }
+        let _whole = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = &self.families.weir.keys;
+        keys.reset();
+        for key in &config.keys {
+            if let Some(group) = &key.group {
+                keys.with_label_values(&[&*key.name, &**group]).set(1);
+            }
+        }
     }
 
     fn know(&self, add: impl Fn(&mut LabelNames)) {
@@ -626,6 +634,26 @@ mod tests {
             );
         }
         assert!(!metrics.render(&Live::default()).contains("benched"));
+    }
+
+    #[test]
+    fn keys_are_in_the_groups_of_the_last_configuration() {
+        let metrics = metrics();
+        let of = |group: &str| {
+            let text = format!(
+                "version: 1\naccounts: [{{ name: a, provider: ollama }}]\ngroups: [{{ name: g }}, {{ name: h }}]\n\
+                 keys:\n  - {{ name: one, key: {{ env: K }}, group: {group} }}\n  - {{ name: two, key: {{ env: L }} }}\n"
+            );
+            let secret = |name: &str| Some(format!("a secret of some length {name}"));
+            let config = crate::config::parse("test", &text, &secret);
+            config.unwrap_or_else(|faults| panic!("{faults:?}"))
+        };
+        metrics.configure(&of("g"));
+        check(&metrics, r#"weir_key_info{group="g",key="one"}"#, Some("1"));
+        metrics.configure(&of("h"));
+        check(&metrics, r#"weir_key_info{group="g",key="one"}"#, None);
+        check(&metrics, r#"weir_key_info{group="h",key="one"}"#, Some("1"));
+        assert!(!metrics.render(&Live::default()).contains(r#"key="two""#));
     }
 
     #[test]

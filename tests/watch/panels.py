@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every panel of conf/grafana against a real Prometheus that scraped a real Weir under mixed traffic: no query fails,
-no panel is empty.
+"""Every panel of conf/grafana and every rule of conf/prometheus/weir.usage.rules.yml against a real Prometheus that scraped a real Weir
+under mixed traffic: no query fails, none is empty.
 
     tests/watch/panels.py WEIR PROMETHEUS
 """
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -92,6 +93,12 @@ def panels():
             for target in panel["targets"]:
                 if panel["title"] not in MAY_BE_EMPTY:
                     yield path.name, panel["title"], target["expr"]
+    # What was used by key, group, account, model and project, as it is recorded for a day and for a month.
+    rules = (ROOT / "conf/prometheus/weir.usage.rules.yml").read_text()
+    recorded = re.findall(r"- record: (\S+)\n +expr: (.+)", rules)
+    assert len(recorded) == rules.count("record:") > 0
+    for name, expr in recorded:
+        yield "weir.usage.rules.yml", name, expr
 
 
 def answered(port, query):
@@ -127,8 +134,10 @@ def configuration(upstream, front, admin):
         "  - { when: { model: translated }, pool: gpt, model: gpt-5.5 }",
         "  - { pool: gpt }",
         "keys:",
-        "  - { name: team, key: team-key }",
+        "  - { name: team, key: team-key, group: crowd, project: demo }",
         "  - { name: held, key: held-key, limits: { rpm: 1 } }",
+        "groups: [{ name: crowd }]",
+        "projects: [{ name: demo }]",
         "limits: { usd_per_day: 1000 }",
         "log: { access: off }",
     ])

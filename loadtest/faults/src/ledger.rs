@@ -22,6 +22,11 @@ impl Tokens {
         self.output += other.output;
     }
 
+    /// Billionths of a dollar, by the prices of the soak's configuration.
+    pub fn nano_usd(self) -> u64 {
+        1_000 * self.input + 100 * self.cache_read + 5_000 * self.output
+    }
+
     pub fn sum(self) -> u64 {
         self.input + self.cache_read + self.output
     }
@@ -251,10 +256,17 @@ impl Sums {
         theirs.add(stated);
         self.logged.add(weir);
         let complete = matches!(outcome, Outcome::Complete { .. });
+        let cost = line["cost_usd"].as_f64().unwrap_or(0.0);
         let fault = match source {
+            _ if (cost * 1e9 - weir.nano_usd() as f64).abs() > 0.5 => {
+                Some("a cost that is not that of its tokens")
+            }
             "reported" if weir != stated => Some("tokens other than the upstream stated"),
             "partial" if !weir.is_part_of(stated, record.asked.tokens) => {
                 Some("more tokens than the answer could have had")
+            }
+            "estimated" if !weir.is_part_of(Tokens::default(), record.asked.tokens) => {
+                Some("an estimate of more than twice the answer")
             }
             "partial" | "none" if complete => Some("a complete answer without its usage"),
             "estimated" if complete && stated != Tokens::default() => {

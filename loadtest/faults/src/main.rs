@@ -2,7 +2,7 @@
 //! throttle, stall, refuse and reset; some clients leave in the middle.
 //!
 //! It checks that every request gets a complete answer or a well-formed error, that Weir's token counts are what the
-//! upstreams stated, that memory and file descriptors return to where they were, and that nothing panics. Prints a table;
+//! upstreams stated, that limits, ledger, metrics and access lines say the same to the billionth of a dollar, that memory and file descriptors return to where they were, and that nothing panics. Prints a table;
 //! ends with 1 when anything is violated. See docs/PERFORMANCE.md.
 mod client;
 mod dialect;
@@ -18,16 +18,17 @@ mod upstream;
 mod weather;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use client::Clients;
-use ledger::Ledger;
+use ledger::{Ledger, Tokens};
 use proxy::{Proxy, Resources};
 use random::Random;
 use report::{Figures, Report, Seen};
@@ -190,8 +191,27 @@ async fn soak(options: &Options) -> Result<Report, String> {
         took,
         proxy: &proxy,
         stopped,
+        booked: booked(&options.binary, &setup.books),
     };
     Ok(Report::new(options, seen))
+}
+
+/// What the ledger of a process that has ended tells: tokens, and billionths of a dollar.
+fn booked(binary: &Path, ledger: &Path) -> Result<(Tokens, u64), String> {
+    let ended = Command::new(binary)
+        .args(["usage", "--json", "--since", "2d", "--ledger"])
+        .arg(ledger)
+        .output();
+    let ended = ended.map_err(|error| format!("weir usage: {error}"))?;
+    let told: Value = serde_json::from_slice(&ended.stdout)
+        .map_err(|_| format!("weir usage: {}", String::from_utf8_lossy(&ended.stderr)))?;
+    let total = |name: &str| told["total"][name].as_u64().unwrap_or(u64::MAX);
+    let tokens = Tokens {
+        input: total("input"),
+        cache_read: total("cache_read"),
+        output: total("output"),
+    };
+    Ok((tokens, total("nano_usd")))
 }
 
 /// Fills what Weir remembers of responses, which is bounded: what grows after that is a leak.

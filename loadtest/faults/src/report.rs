@@ -27,6 +27,8 @@ pub struct Figures {
     leaks: bool,
     /// What `GET /v1/usage` tells the key: requests, tokens, and permits that are taken.
     usage: (u64, Tokens, u64),
+    /// Dollars there, and in the metrics.
+    usd: (f64, f64),
 }
 
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) proxy: &'a Proxy,
     /// Why Weir did not stop in good order, if it did not.
     pub(crate) stopped: Result<(), String>,
+    /// What its ledger tells afterwards: tokens, billionths of a dollar.
+    pub(crate) booked: Result<(Tokens, u64), String>,
 }
 
 impl Figures {
@@ -92,6 +96,10 @@ impl Figures {
                 .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
                 .fold(0.0, f64::max),
             usage: (number(&used["requests"]), spent, permits),
+            usd: (
+                used["usd"].as_f64().unwrap_or(f64::NAN),
+                sum(&text, "weir_cost_usd_total", &[]),
+            ),
             leaks: SECRETS
                 .iter()
                 .any(|secret| text.contains(secret) || status.contains(secret)),
@@ -109,6 +117,7 @@ impl Report {
             took,
             proxy,
             stopped,
+            booked,
         } = seen;
         let mut report = Self {
             rows: Vec::new(),
@@ -126,6 +135,7 @@ impl Report {
         );
         report.requests(sums, figures);
         report.tokens(sums, figures);
+        report.money(sums, figures, booked);
         let faults: u64 = setup
             .upstreams
             .iter()
@@ -287,6 +297,34 @@ impl Report {
                 )
             },
         );
+    }
+
+    /// The same billionths of a dollar in the limits, the metrics, the ledger and the access lines, whatever their source.
+    fn money(&mut self, sums: &Sums, figures: &Figures, booked: Result<(Tokens, u64), String>) {
+        let logged = sums.logged.nano_usd();
+        let (limits, metrics) = figures.usd;
+        self.row(
+            "USD in the access log",
+            format!("{:.9}", logged as f64 / 1e9),
+        );
+        for (whose, usd) in [("GET /v1/usage", limits), ("/metrics", metrics)] {
+            self.check((usd * 1e9 - logged as f64).abs() < 0.5, || {
+                format!("{whose} says {usd:.9} USD, the access log {logged} billionths")
+            });
+        }
+        match booked {
+            Err(why) => self.violations.push(why),
+            Ok((tokens, nano)) => {
+                self.row("tokens in the ledger", shown(tokens));
+                self.check((tokens, nano) == (sums.logged, logged), || {
+                    format!(
+                        "the ledger says {} and {nano} billionths, the access log {} and {logged}",
+                        shown(tokens),
+                        shown(sums.logged)
+                    )
+                });
+            }
+        }
     }
 
     fn memory(&mut self, options: &Options, warm: Resources, end: Resources) {

@@ -1,7 +1,7 @@
 //! What the proxy stands in front of: the upstreams, their weather, the configuration and its reloads.
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +24,8 @@ pub struct Setup {
     pub endpoint: Arc<TokenEndpoint>,
     pub text: String,
     pub file: PathBuf,
+    /// Weir's ledger.
+    pub books: PathBuf,
     /// What the proxy is to see in place of `/etc/hosts`.
     pub hosts: Option<PathBuf>,
     stop: watch::Sender<bool>,
@@ -63,13 +65,15 @@ impl Setup {
         let hosts = directory.path().join("hosts");
         std::fs::write(&hosts, HOSTS).map_err(text)?;
         let hosts = can_replace_hosts().then_some(hosts);
-        let configuration = configuration(&upstreams, &endpoint, hosts.is_some());
+        let books = directory.path().join("ledger");
+        let configuration = configuration(&upstreams, &endpoint, hosts.is_some(), &books);
         std::fs::write(&file, &configuration).map_err(text)?;
         Ok(Self {
             upstreams,
             endpoint,
             text: configuration,
             file,
+            books,
             hosts,
             stop,
             _directory: directory,
@@ -91,11 +95,19 @@ fn host(addr: SocketAddr, dual: bool) -> String {
     }
 }
 
-fn configuration(upstreams: &[Arc<Upstream>], endpoint: &TokenEndpoint, dual: bool) -> String {
+fn configuration(
+    upstreams: &[Arc<Upstream>],
+    endpoint: &TokenEndpoint,
+    dual: bool,
+    ledger: &Path,
+) -> String {
     let mut text = format!(
-        "version: 1\nlisten: [{{ addr: \"127.0.0.1:0\" }}]\nadmin: {{ addr: \"127.0.0.1:0\", token: {ADMIN_TOKEN} }}\n\
+        "version: 1\nledger: {{ path: \"{}\" }}\n\
+         prices: [{{ model: \"*\", input: 1, cache_read: 0.1, output: 5 }}]\n\
+         listen: [{{ addr: \"127.0.0.1:0\" }}]\nadmin: {{ addr: \"127.0.0.1:0\", token: {ADMIN_TOKEN} }}\n\
          server: {{ drain_timeout: 10s }}\nlog: {{ access: stdout }}\nresponses: {{ store: {{ max_bytes: 1MiB }} }}\nkeys: [{{ name: soak, key: {KEY}, limits: {{ concurrency: 10000, tpm: 1000000000 }} }}]\n\
-         retry: {{ max_attempts: 4, budget: 0.5, deadline: 20s }}\naccounts:\n"
+         retry: {{ max_attempts: 4, budget: 0.5, deadline: 20s }}\naccounts:\n",
+        ledger.display()
     );
     for upstream in upstreams {
         let base = match upstream.dialect.word() {

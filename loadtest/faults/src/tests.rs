@@ -89,7 +89,7 @@ const TOKENS: Tokens = Tokens {
 fn line(source: &str, output: u64) -> Value {
     json!({
         "request_id": "soak-7", "account": "a", "status": 200, "end": "complete", "usage_source": source,
-        "tokens": {"input": 10, "cache_read": 3, "output": output},
+        "tokens": {"input": 10, "cache_read": 3, "output": output}, "cost_usd": (10_300 + 5_000 * output) as f64 / 1e9,
         "client_dialect": "gemini", "upstream_dialect": "gemini", "attempts": [{}],
     })
 }
@@ -152,6 +152,20 @@ fn every_request_is_judged() {
             complete(20),
             vec![line("partial", 5)],
             "a complete answer without its usage",
+        ),
+        (
+            Outcome::Left,
+            vec![line("estimated", 11)],
+            "an estimate of more than twice the answer",
+        ),
+        (
+            complete(20),
+            vec![{
+                let mut line = line("reported", 5);
+                line["cost_usd"] = json!(0.000_035_301);
+                line
+            }],
+            "a cost that is not that of its tokens",
         ),
         (
             complete(20),
