@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::rig::{Lines, Upstream, Weir, account, accounts, network, sample};
+use crate::early::{before_http_2, before_streams};
+use crate::rig::{Lines, Say, Upstream, Weir, account, accounts, eventually, network, sample};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -237,4 +238,57 @@ fn a_client_that_vanished_is_noticed_by_tcp_keepalive() {
             (columns[1].ends_with(&port) && columns[3] == "01").then(|| columns[5][..2].to_owned())
         });
     assert_eq!(timer.as_deref(), Some("02"), "{table}");
+}
+
+/// Clients that do not read what they asked for hold up nobody else who is served over the same connection of HTTP/2.
+#[test]
+fn slow_readers_freeze_nobody_on_an_http_2_connection() {
+    let text = "x".repeat(16 << 10);
+    let mut opening = lines().opening.iter();
+    let delta = opening.find(|event| event.contains("Hel"));
+    let more = delta.expect("a delta").replace("Hel", &text);
+    let (opening, more) = (lines().opening.concat().leak(), more.leak());
+    let (upstream, weir) = before_http_2(&lines(), |number| match number {
+        1 | 2 => Say::Endless(opening, more),
+        _ => Say::AfterAll(200, lines().answer),
+    });
+    let ask = |body: &str| weir.call("POST", lines().path).body(body);
+    // The first opens the connection that all of them share.
+    ask(lines().ask).send().is(200);
+    let unread = [2, 3].map(|count| {
+        let stream = ask(lines().ask_stream).start();
+        eventually("it has come", || {
+            (upstream.requests() == count).then_some(())
+        });
+        stream
+    });
+    let mut before = 0;
+    eventually("what is not read is no longer sent", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let sent = upstream.sent();
+        let stands = sent > 1 << 20 && sent == before;
+        before = sent;
+        stands.then_some(())
+    });
+    for _ in 0..3 {
+        ask(lines().ask).send().is(200);
+    }
+    assert_eq!(upstream.connections(), 1);
+    drop(unread);
+}
+
+/// Where a connection of HTTP/2 takes no more streams, another one is opened before anybody has to wait.
+#[test]
+fn a_second_http_2_connection_is_opened_before_streams_wait() {
+    let (upstream, weir) = before_streams(&lines(), 1, |number| match number {
+        0 => Say::AfterAll(200, lines().answer),
+        _ => Say::Together(4, lines().answer),
+    });
+    let ask = || weir.call("POST", lines().path).body(lines().ask).send();
+    ask().is(200);
+    std::thread::scope(|scope| {
+        let all = [(); 3].map(|()| scope.spawn(|| ask().status));
+        assert_eq!(all.map(|one| one.join().expect("no panic")), [200; 3]);
+    });
+    assert!(upstream.connections() >= 3, "{}", upstream.connections());
 }

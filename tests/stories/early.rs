@@ -136,12 +136,21 @@ fn an_upstream_that_answers_before_it_has_read_is_heard_at_once() {
 }
 
 /// A process before an upstream that speaks HTTP/2 behind TLS, which it trusts.
-fn before_http_2(
+pub fn before_http_2(
     lines: &Lines,
     play: impl Fn(usize) -> Say + Send + Sync + 'static,
 ) -> (Http2Upstream, Process) {
+    before_streams(lines, 100, play)
+}
+
+/// The same, with so many streams on a connection at most.
+pub fn before_streams(
+    lines: &Lines,
+    streams: u32,
+    play: impl Fn(usize) -> Say + Send + Sync + 'static,
+) -> (Http2Upstream, Process) {
     let dir = tempfile::tempdir().expect("a directory");
-    let upstream = Http2Upstream::start(dir.path(), play);
+    let upstream = Http2Upstream::of_streams(dir.path(), streams, play);
     let (provider, base) = match lines.dialect {
         Dialect::Anthropic => ("anthropic", ""),
         _ => ("openai", "/v1"),

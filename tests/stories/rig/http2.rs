@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -22,6 +23,10 @@ pub enum Say {
     Refused,
     /// It begins an answer, reads the request, and ends the answer.
     Meanwhile(&'static str),
+    /// A stream of events: the first once, and the second again and again until nobody wants more.
+    Endless(&'static str, &'static str),
+    /// The same as `AfterAll`, once so many requests have come.
+    Together(usize, &'static str),
 }
 
 type Play = dyn Fn(usize) -> Say + Send + Sync;
@@ -38,11 +43,16 @@ struct Seen {
     connections: AtomicUsize,
     requests: AtomicUsize,
     bodies: Mutex<Vec<usize>>,
+    sent: AtomicUsize,
 }
 
 impl Http2Upstream {
-    /// Under a certificate for `localhost`, which is left in `dir/ca.pem`.
-    pub fn start(dir: &Path, play: impl Fn(usize) -> Say + Send + Sync + 'static) -> Self {
+    /// Under a certificate for `localhost`, which is left in `dir/ca.pem`; with so many streams on a connection at most.
+    pub fn of_streams(
+        dir: &Path,
+        streams: u32,
+        play: impl Fn(usize) -> Say + Send + Sync + 'static,
+    ) -> Self {
         let made =
             rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         std::fs::write(dir.join("ca.pem"), made.cert.pem()).expect("a file");
@@ -59,6 +69,7 @@ impl Http2Upstream {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             bodies: Mutex::default(),
+            sent: AtomicUsize::new(0),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -72,7 +83,7 @@ impl Http2Upstream {
         let theirs = seen.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, tls.clone(), theirs.clone()));
+                tokio::spawn(connection(stream, tls.clone(), streams, theirs.clone()));
             }
         });
         Self {
@@ -94,18 +105,26 @@ impl Http2Upstream {
         self.seen.requests.load(Ordering::SeqCst)
     }
 
+    /// Bytes of endless streams that have gone out.
+    pub fn sent(&self) -> usize {
+        self.seen.sent.load(Ordering::SeqCst)
+    }
+
     /// How long the bodies were that it read to their end.
     pub fn bodies(&self) -> Vec<usize> {
         self.seen.bodies.lock().expect("no panic").clone()
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, seen: Arc<Seen>) {
+async fn connection(stream: TcpStream, tls: TlsAcceptor, streams: u32, seen: Arc<Seen>) {
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
     seen.connections.fetch_add(1, Ordering::SeqCst);
-    let Ok(mut connection) = h2::server::handshake(stream).await else {
+    let handshake = h2::server::Builder::new()
+        .max_concurrent_streams(streams)
+        .handshake(stream);
+    let Ok(mut connection) = handshake.await else {
         return;
     };
     while let Some(Ok((request, answer))) = connection.accept().await {
@@ -140,6 +159,39 @@ async fn play(
             read(&mut request, &seen).await;
             if let Ok(mut stream) = answer.send_response(json(status), false) {
                 let _ = stream.send_data(body.into(), true);
+            }
+        }
+        Say::Together(count, body) => {
+            read(&mut request, &seen).await;
+            while seen.requests.load(Ordering::SeqCst) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if let Ok(mut stream) = answer.send_response(json(200), false) {
+                let _ = stream.send_data(body.into(), true);
+            }
+        }
+        Say::Endless(first, more) => {
+            read(&mut request, &seen).await;
+            let head = http::Response::builder().header("content-type", "text/event-stream");
+            let head = head.body(()).expect("a head");
+            let Ok(mut stream) = answer.send_response(head, false) else {
+                return;
+            };
+            let mut next = first;
+            loop {
+                stream.reserve_capacity(next.len());
+                let mut room = 0;
+                while room < next.len() {
+                    match std::future::poll_fn(|cx| stream.poll_capacity(cx)).await {
+                        Some(Ok(_)) => room = stream.capacity(),
+                        _ => return,
+                    }
+                }
+                if stream.send_data(next.into(), false).is_err() {
+                    return;
+                }
+                seen.sent.fetch_add(next.len(), Ordering::SeqCst);
+                next = more;
             }
         }
         Say::Meanwhile(body) => {
