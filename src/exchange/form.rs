@@ -6,25 +6,31 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-/// The boundary that a `content-type` names; `None` = it is no form.
+use super::operation::percent_decode;
+
+/// The boundary that a `content-type` names; `None` = it is no form, or it names several.
 pub fn boundary(content_type: &str) -> Option<&str> {
     let (media, parameters) = content_type.split_once(';')?;
     if !media.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let boundary = parameters.split(';').find_map(|parameter| {
+    let mut boundaries = parameters.split(';').filter_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim()
             .eq_ignore_ascii_case("boundary")
             .then(|| value.trim().trim_matches('"'))
-    })?;
+    });
+    let boundary = boundaries.next()?;
+    if boundaries.next().is_some() {
+        return None;
+    }
     (1..=MOST_BOUNDARY)
         .contains(&boundary.len())
         .then_some(boundary)
 }
 
-/// Where the value of the field of that name stands; `Err` when there are two, of which a vendor may take either.
-pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, Twice> {
+/// Where the value of the field of that name stands.
+pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, Unclear> {
     let delimiter = format!("--{boundary}");
     let finder = memmem::Finder::new(delimiter.as_bytes());
     let starts: Vec<usize> = finder
@@ -35,8 +41,11 @@ pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usi
                     .get(..*at)
                     .is_some_and(|before| before.ends_with(b"\n"))
         })
-        .take(MOST_PARTS)
+        .take(MOST_PARTS + 1)
         .collect();
+    if starts.len() > MOST_PARTS {
+        return Err(Unclear::TooLong);
+    }
     let mut found = None;
     for pair in starts.windows(2) {
         let &[start, end] = pair else { continue };
@@ -47,19 +56,37 @@ pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usi
         let Some((head, value)) = split(part) else {
             continue;
         };
+        if head.len() > MOST_HEAD {
+            return Err(Unclear::TooLong);
+        }
         if names(head, name) {
             let value = start + value.start..start + value.end;
             if found.replace(value).is_some() {
-                return Err(Twice);
+                return Err(Unclear::Twice);
             }
         }
     }
     Ok(found)
 }
 
-/// A field that stands twice.
+/// Why a vendor may find another field than is found here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Twice;
+pub enum Unclear {
+    /// It stands twice.
+    Twice,
+    /// There are more parts, or longer headers of one, than are looked at.
+    TooLong,
+}
+
+impl Unclear {
+    /// What is expected in its place.
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::Twice => "in the form only once",
+            Self::TooLong => "in a form of at most 1,024 parts with headers of at most 4 KiB each",
+        }
+    }
+}
 
 /// The headers of a part and where its value stands, the line break before the next delimiter left out.
 fn split(part: &[u8]) -> Option<(&[u8], Range<usize>)> {
@@ -75,11 +102,8 @@ fn split(part: &[u8]) -> Option<(&[u8], Range<usize>)> {
     Some((part.get(..at)?, at + gap..at + gap + value.len()))
 }
 
-/// Whether the headers of a part say that it is the field of that name.
+/// Whether the headers of a part say that it is the field of that name, in any way in which somebody reads it.
 fn names(head: &[u8], name: &str) -> bool {
-    if head.len() > MOST_HEAD {
-        return false;
-    }
     let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
     let disposition = lines.find_map(|line| {
@@ -92,7 +116,12 @@ fn names(head: &[u8], name: &str) -> bool {
     disposition.is_some_and(|value| {
         value.split(';').any(|parameter| {
             parameter.split_once('=').is_some_and(|(key, value)| {
-                key.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == name
+                let value = value.trim().trim_matches('"').replace('\\', "");
+                let key = key.trim();
+                // With its character set in front, and percent-encoded (RFC 8187).
+                let coded = || value.rsplit('\'').next().map(percent_decode);
+                key.eq_ignore_ascii_case("name") && value == name
+                    || key.eq_ignore_ascii_case("name*") && coded().as_deref() == Some(name)
             })
         })
     })
@@ -109,7 +138,7 @@ const MOST_HEAD: usize = 4096;
 mod tests {
     use super::*;
 
-    fn value(body: &str) -> Result<Option<&str>, Twice> {
+    fn value(body: &str) -> Result<Option<&str>, Unclear> {
         field(body.as_bytes(), "b", "model").map(|span| span.and_then(|span| body.get(span)))
     }
 
@@ -135,7 +164,37 @@ mod tests {
             assert_eq!(value(&body), Ok(Some("whisper-1")), "{body}");
         }
         assert_eq!(value(&format!("{file}--b--\r\n")), Ok(None));
-        assert_eq!(value(&format!("{model}{file}{model}--b--\r\n")), Err(Twice));
+        assert_eq!(
+            value(&format!("{model}{file}{model}--b--\r\n")),
+            Err(Unclear::Twice)
+        );
         assert_eq!(value("nothing"), Ok(None));
+    }
+
+    /// What somebody might read as the field is taken for it, so that there is never another behind it.
+    #[test]
+    fn a_field_that_is_hidden_from_some_readers_is_found() {
+        let part = |disposition: &str, more: &str| {
+            format!("--b\r\nContent-Disposition: form-data; {disposition}\r\n{more}\r\nhidden\r\n")
+        };
+        for disposition in [
+            "name*=UTF-8''model",
+            "name*=utf-8'en'mo%64el",
+            r#"name="mo\del""#,
+            "NAME = model",
+        ] {
+            let hidden = part(disposition, "");
+            assert_eq!(value(&format!("{hidden}--b--")), Ok(Some("hidden")));
+            let both = format!("{hidden}{}--b--", part("name=model", ""));
+            assert_eq!(value(&both), Err(Unclear::Twice), "{disposition}");
+        }
+        let long = part("name=model", &format!("x: {}\r\n", "y".repeat(MOST_HEAD)));
+        assert_eq!(value(&format!("{long}--b--")), Err(Unclear::TooLong));
+        let many = part("name=x", "").repeat(MOST_PARTS);
+        assert_eq!(value(&format!("{many}--b--")), Err(Unclear::TooLong));
+        assert_eq!(
+            boundary("multipart/form-data; boundary=a; boundary=b"),
+            None
+        );
     }
 }

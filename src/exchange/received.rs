@@ -77,11 +77,11 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
         // What there is of it is none of ours.
         Some(Place::Path { .. }) => json::scan(&body).unwrap_or_default(),
         Some(Place::Body | Place::BodyOrDefault) if let Some(boundary) = boundary(headers) => {
-            form =
-                form::field(&body, boundary, "model").map_err(|form::Twice| Refusal::Member {
-                    name: "model",
-                    expected: "in the form only once",
-                })?;
+            let found = form::field(&body, boundary, "model");
+            form = found.map_err(|unclear| Refusal::Member {
+                name: "model",
+                expected: unclear.expected(),
+            })?;
             Members::default()
         }
         _ => json::scan(&body).map_err(Refusal::Json)?,
@@ -118,7 +118,10 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
 }
 
 fn boundary(headers: &HeaderMap) -> Option<&str> {
-    form::boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    // Of two, a vendor might take the other.
+    let only = types.next().filter(|_| types.next().is_none())?;
+    form::boundary(only.to_str().ok()?)
 }
 
 impl Received {
@@ -261,6 +264,8 @@ impl Asked {
 fn others(body: &Bytes, members: &Members) -> Vec<String> {
     let mut models = Vec::new();
     for name in ["models", "fallbacks", "fallback_models"] {
+        // A list, or one of them alone.
+        models.extend(members.string(body, name).map(|name| name.into_owned()));
         for element in elements(body, members, name) {
             let named = json::object(&element).and_then(|inner| {
                 inner

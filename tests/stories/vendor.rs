@@ -379,10 +379,32 @@ fn a_key_that_is_bound_to_models_may_use_them_beside_generation_too() {
     let asks = |more: &str| format!("{{\"model\":\"gpt-4o\",\"messages\":[],{more}}}");
     for more in [
         "\"models\":[\"gpt-4o\",\"dear\"]",
+        "\"models\":\"dear\"",
+        "\"fallbacks\":[{\"model\":\"dear\"}]",
         "\"preset\":\"dear\"",
         "\"tools\":[{\"type\":\"x\",\"model\":\"dear\"}]",
     ] {
         weir.post("/v1/chat/completions", asks(more)).send().is(403);
+    }
+    // And so does what another reader of forms would find.
+    let open = form(&[("model", "text-1")]);
+    for (kind, hidden) in [
+        (
+            "form-data; boundary=b",
+            "--b\r\ncontent-disposition: form-data; name*=UTF-8''model\r\n\r\ndear\r\n",
+        ),
+        (
+            "form-data; boundary=b",
+            "--b\r\ncontent-disposition: form-data; name=\"mo\\del\"\r\n\r\ndear\r\n",
+        ),
+        ("form-data; boundary=b; boundary=c", ""),
+    ] {
+        let call = weir
+            .call("POST", "/v1/audio/transcriptions")
+            .body(format!("{hidden}{open}"));
+        call.header("content-type", &format!("multipart/{kind}"))
+            .send()
+            .is(400);
     }
     assert_eq!(upstream.count(), 2);
 }
