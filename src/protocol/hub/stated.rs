@@ -73,6 +73,11 @@ impl AnthropicUsage {
         self.iterations = later.iterations.or(self.iterations);
     }
 
+    /// Whether it says what the answer took.
+    pub const fn states_answer(&self) -> bool {
+        self.output_tokens.is_some()
+    }
+
     /// All tokens of the prompt.
     fn prompt(&self) -> u64 {
         self.sums().prompt()

@@ -62,17 +62,19 @@ impl Reader {
     fn on_message_delta(&mut self, data: &[u8], facts: &mut Facts) {
         facts.phase = facts.phase.content();
         if let Ok(MessageDelta { usage: Some(usage) }) = serde_json::from_slice(data) {
-            self.usage_final = true;
-            self.merge(Some(usage), facts);
+            self.usage_final |= self.merge(Some(usage), facts);
         }
     }
 
-    fn merge(&mut self, usage: Option<&RawValue>, facts: &mut Facts) {
-        let Some(usage) = usage else { return };
-        if let Ok(stated) = serde_json::from_str(usage.get()) {
-            self.usage.get_or_insert_default().merge(stated);
-        }
+    /// Whether it says what the answer took.
+    fn merge(&mut self, usage: Option<&RawValue>, facts: &mut Facts) -> bool {
+        let Some(usage) = usage else { return false };
         facts.name(None, tier(usage.get().as_bytes()).as_deref());
+        let Ok(stated) = serde_json::from_str::<AnthropicUsage>(usage.get()) else {
+            return false;
+        };
+        self.usage.get_or_insert_default().merge(stated);
+        stated.states_answer()
     }
 }
 
