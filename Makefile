@@ -63,7 +63,7 @@ test-clis-smoke: ## two of them, one question each
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh --smoke
 
-test-written: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code and aider, each set up by `weir client --write` alone
+test-written: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code, Cline, Continue and aider, each set up by `weir client --write` alone
 	scripts/prerequisites.sh test
 	$(CARGO) build --locked
 	PATH="$$PWD/target/tools/node:$$PATH" python3 tests/clients/cli/written.py target/debug/weir

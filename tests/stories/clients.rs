@@ -61,6 +61,14 @@ const FILES: &[(&str, &str)] = &[
     (".qwen/settings.json", "{}"),
     (".qwen/.env", ""),
     (
+        ".cline/data/settings/providers.json",
+        "{\"version\":1,\"lastUsedProvider\":\"cline\",\"providers\":{\"cline\":{\"settings\":{\"provider\":\"cline\"}}}}",
+    ),
+    (
+        ".continue/config.yaml",
+        "name: Mine\nversion: 0.0.1\nschema: v1\nmodels:\n  # the first\n  - name: Other\n    provider: openai # mine\nrules: []",
+    ),
+    (
         ".aider.conf.yml",
         "# aider\nmodel: gpt-5\r\nopenai-api-key: old\r\n",
     ),
@@ -95,6 +103,28 @@ const WRITTEN: &[(&str, &[(&str, &[&str])])] = &[
                 &["\"hasCompletedOnboarding\":", "\"numStartups\":3"],
             ),
         ],
+    ),
+    (
+        "cline",
+        &[(
+            ".cline/data/settings/providers.json",
+            &[
+                "\"baseUrl\": \"http://w:1/v1\"",
+                "\"apiKey\": \"weir_k\"",
+                "\"lastUsedProvider\":\"openai-compatible\"",
+            ],
+        )],
+    ),
+    (
+        "continue",
+        &[(
+            ".continue/config.yaml",
+            &[
+                "  - name: Weir\n    provider: openai\n",
+                "    apiBase: http://w:1/v1\n    apiKey: weir_k\n",
+                "  # the first\n  - name: Other\n    provider: openai # mine\n",
+            ],
+        )],
     ),
     (
         "codex",

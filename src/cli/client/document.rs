@@ -1,10 +1,10 @@
 //! Texts of settings, changed in place: order, comments and whatever else stands there stay as they are.
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
+use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
 
-use super::lines;
 use super::value::{Target, Value};
+use super::{items, lines};
 
 /// How a file of settings is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,13 +16,55 @@ pub enum Format {
     Toml,
     /// YAML of which only the outermost level is touched: `name: value`, a line each.
     Yaml,
+    /// YAML with a list at its outermost level, of which one entry is touched. The paths are the list and a name in the entry,
+    /// of which the first tells it from others; a path of one name is a line that a new file needs.
+    YamlItem,
 }
 
 type Path = [&'static str];
 type Change = (&'static Path, Value);
 
-/// The text with the changes; or why it cannot be changed.
+/// The text with the changes; or why it cannot be changed. A mark of the byte order and the ends of lines stay as they are.
 pub fn apply(
+    format: Format,
+    text: &str,
+    changes: &[Change],
+    target: &Target<'_>,
+) -> Result<String, String> {
+    let bare = text.strip_prefix(BYTE_ORDER).unwrap_or(text);
+    Ok(dressed(text, &changed(format, bare, changes, target)?))
+}
+
+/// The text with what it had at these places `before`; what was not there goes.
+pub fn restore(
+    format: Format,
+    text: &str,
+    before: &str,
+    changes: &[Change],
+) -> Result<String, String> {
+    let bare = text.strip_prefix(BYTE_ORDER).unwrap_or(text);
+    let before = before.strip_prefix(BYTE_ORDER).unwrap_or(before);
+    Ok(dressed(text, &restored(format, bare, before, changes)?))
+}
+
+/// What editors of some systems begin a text with.
+const BYTE_ORDER: char = '\u{feff}';
+
+/// `text` with what stands around the lines of `like`.
+fn dressed(like: &str, text: &str) -> String {
+    let ends = like.matches('\n').count();
+    let text = if ends > 0 && like.matches("\r\n").count() == ends {
+        text.replace("\r\n", "\n").replace('\n', "\r\n")
+    } else {
+        text.to_owned()
+    };
+    match like.starts_with(BYTE_ORDER) {
+        true => format!("{BYTE_ORDER}{text}"),
+        false => text,
+    }
+}
+
+fn changed(
     format: Format,
     text: &str,
     changes: &[Change],
@@ -32,6 +74,12 @@ pub fn apply(
         Format::Json => {
             let root = json(text)?;
             for (path, value) in changes {
+                if let Value::Unless(number) = value {
+                    if json_at(&root, path).is_none() {
+                        set_json(&root, path, CstInputValue::Number(number.to_string()))?;
+                    }
+                    continue;
+                }
                 set_json(&root, path, json_value(value.text(target)))?;
             }
             Ok(root.to_string())
@@ -52,15 +100,53 @@ pub fn apply(
             for (path, value) in changes {
                 let name = path.last().copied().unwrap_or_default();
                 let value = value.text(target).unwrap_or_else(|| "true".to_owned());
-                text = lines::set(format == Format::Env, &text, name, &value);
+                text = lines::set(format == Format::Env, &text, name, &value)?;
+                if format == Format::Yaml {
+                    says(&text, name, &value)?;
+                }
             }
             Ok(text)
+        }
+        Format::YamlItem => {
+            let (mut text, mut list, mut entry) = (text.to_owned(), "", Vec::new());
+            let is_new = text.trim().is_empty();
+            for (path, value) in changes {
+                let value = value.text(target).unwrap_or_else(|| "true".to_owned());
+                match path {
+                    [name] if is_new => text = lines::set(false, &text, name, &value)?,
+                    [of, name] => {
+                        list = of;
+                        entry.push(lines::yaml(name, &value));
+                    }
+                    _ => {}
+                }
+            }
+            let text = items::set(&text, list, &entry)?;
+            let read: Result<serde_yaml::Value, _> = serde_yaml::from_str(&text);
+            match read.ok().and_then(|root| root.get(list)?.get(0).cloned()) {
+                Some(first) if first.get("name").is_some() => Ok(text),
+                _ => Err(NO_LINES.to_owned()),
+            }
         }
     }
 }
 
-/// The text with what it had at these places `before`; what was not there goes.
-pub fn restore(
+/// Whether YAML says this at its outermost level: a line that was put there may be part of something else.
+fn says(text: &str, name: &str, value: &str) -> Result<(), String> {
+    let root: Result<serde_yaml::Value, _> = serde_yaml::from_str(text);
+    let found = root
+        .ok()
+        .and_then(|root| Some(root.get(name)?.as_str()? == value));
+    match found {
+        Some(true) => Ok(()),
+        _ => Err(NO_LINES.to_owned()),
+    }
+}
+
+const NO_LINES: &str =
+    "it is not YAML of lines such as `name: value`, so that this must be entered by hand";
+
+fn restored(
     format: Format,
     text: &str,
     before: &str,
@@ -92,6 +178,18 @@ pub fn restore(
             for (path, _) in changes {
                 let name = path.last().copied().unwrap_or_default();
                 text = lines::restore(format == Format::Env, &text, before, name);
+            }
+            Ok(text)
+        }
+        Format::YamlItem => {
+            let mut text = text.to_owned();
+            let inner = changes.iter().find(|(path, _)| path.len() == 2);
+            if let Some(([list, name], Value::Text(value))) = inner {
+                text = items::restore(&text, before, list, &lines::yaml(name, value));
+            }
+            let own = changes.iter().filter(|(path, _)| path.len() == 1);
+            for (path, _) in own.filter(|_| before.trim().is_empty()) {
+                text = lines::restore(false, &text, before, path[0]);
             }
             Ok(text)
         }
@@ -145,11 +243,12 @@ fn set_json(root: &CstRootNode, path: &Path, value: CstInputValue) -> Result<(),
         .object_value_or_create()
         .ok_or("it does not hold an object")?;
     for name in parents {
-        object = object
-            .object_value_or_create(name)
+        let known = member(&object, name).and_then(|member| member.object_value());
+        object = known
+            .or_else(|| object.object_value_or_create(name))
             .ok_or_else(|| format!("`{name}` in it is not an object"))?;
     }
-    match object.get(last) {
+    match member(&object, last) {
         Some(member) => member.set_value(value),
         None => {
             object.append(last, value);
@@ -160,13 +259,22 @@ fn set_json(root: &CstRootNode, path: &Path, value: CstInputValue) -> Result<(),
 
 fn json_object(root: &CstRootNode, path: &Path) -> Option<CstObject> {
     path.iter().try_fold(root.object_value()?, |object, name| {
-        object.object_value(name)
+        member(&object, name)?.object_value()
     })
+}
+
+/// The member of that name; of several the last, as it is the one that counts.
+fn member(object: &CstObject, name: &str) -> Option<CstObjectProp> {
+    let is_it = |member: &CstObjectProp| {
+        let found = member.name().and_then(|name| name.decoded_value().ok());
+        found.as_deref() == Some(name)
+    };
+    object.properties().into_iter().rfind(is_it)
 }
 
 fn json_at(root: &CstRootNode, path: &Path) -> Option<CstNode> {
     let (last, parents) = path.split_last()?;
-    json_object(root, parents)?.get(last)?.value()
+    member(&json_object(root, parents)?, last)?.value()
 }
 
 /// Removes a member, and with it the objects around it that are empty now and were not there before.
@@ -176,7 +284,7 @@ fn remove_json(root: &CstRootNode, before: &CstRootNode, path: &Path) {
         let Some(object) = json_object(root, parents) else {
             return;
         };
-        if let Some(member) = object.get(last) {
+        if let Some(member) = member(&object, last) {
             member.remove();
         }
         if !object.properties().is_empty() || json_object(before, parents).is_some() {
@@ -343,6 +451,68 @@ mod tests {
             "model_providers = { other = { name = \"o\" } }\n",
             changes,
         );
+    }
+
+    #[test]
+    fn what_editors_put_around_a_text_stays() {
+        let nested: &[Change] = &[(&["env", "URL"], Value::Url("")), (&["done"], Value::True)];
+        let flat: &[Change] = &[(&["url"], Value::Url(""))];
+        for (format, changes, before) in [
+            (Format::Json, nested, "{\r\n  \"a\": 1\r\n}\r\n"),
+            (Format::Toml, nested, "a = 1 # mine\r\n\r\n[b]\r\nc = 2\r\n"),
+            (Format::Yaml, flat, "a: 1 # mine\r\n"),
+            (Format::Env, flat, "A=1\r\n"),
+        ] {
+            for before in [before.to_owned(), format!("{BYTE_ORDER}{before}")] {
+                let written = round(format, &before, changes);
+                let ends = written.matches('\n').count();
+                assert_eq!(written.matches("\r\n").count(), ends, "{written:?}");
+                assert_eq!(
+                    written.matches(BYTE_ORDER).count(),
+                    before.matches(BYTE_ORDER).count()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_members_of_one_name_the_last_counts() {
+        let changes: &[Change] = &[(&["env", "URL"], Value::Url(""))];
+        let before = "{\"env\": {\"URL\": \"a\", \"URL\": \"b\"}}";
+        let written = round(Format::Json, before, changes);
+        assert_eq!(
+            written,
+            "{\"env\": {\"URL\": \"a\", \"URL\": \"http://w\"}}"
+        );
+    }
+
+    #[test]
+    fn a_number_is_put_where_there_is_none() {
+        let changes: &[Change] = &[(&["version"], Value::Unless(1)), (&["a"], Value::True)];
+        assert!(round(Format::Json, "", changes).contains("\"version\": 1"));
+        let written = round(Format::Json, "{\n  \"version\": 2\n}", changes);
+        assert!(written.contains("\"version\": 2"), "{written}");
+    }
+
+    #[test]
+    fn yaml_and_variables_that_are_no_plain_lines_are_left_alone() {
+        let changes: &[Change] = &[(&["url"], Value::Url(""))];
+        for text in [
+            "{ a: 1 }\n",
+            "a: 1\n...\n",
+            "- a\n",
+            "url: |\n  text\n",
+            "\"url\": a\n",
+            "a: [\n",
+        ] {
+            assert!(
+                apply(Format::Yaml, text, changes, &TARGET).is_err(),
+                "{text}"
+            );
+        }
+        let text = "url=\"a\nb\"\nB=1\n";
+        assert!(apply(Format::Env, text, changes, &TARGET).is_err());
+        assert!(apply(Format::Env, "url='a' # b\nB=\"x\ny\"\n", changes, &TARGET).is_ok());
     }
 
     #[test]

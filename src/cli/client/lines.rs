@@ -1,8 +1,27 @@
 //! Settings of one line each: `NAME=value` of a `.env`, and the outermost level of a YAML file.
 
 /// The text with this setting: in the place of the one that is there, else at the end.
-pub fn set(env: bool, text: &str, name: &str, value: &str) -> String {
-    put(env, text, name, &written(env, name, value))
+pub fn set(env: bool, text: &str, name: &str, value: &str) -> Result<String, String> {
+    let old = last(env, text, name).and_then(|position| text.lines().nth(position));
+    if env && old.is_some_and(goes_on) {
+        return Err(format!("`{name}` in it goes over several lines"));
+    }
+    Ok(put(env, text, name, &written(env, name, value)))
+}
+
+/// `name: value` of YAML.
+pub fn yaml(name: &str, value: &str) -> String {
+    written(false, name, value)
+}
+
+/// Whether a line of variables begins a value that ends on another.
+fn goes_on(line: &str) -> bool {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    let mut rest = value.chars();
+    match rest.next() {
+        Some(quote @ ('"' | '\'' | '`')) => !rest.any(|sign| sign == quote),
+        _ => false,
+    }
 }
 
 /// The text with the line that `before` has for the setting; without one when it has none.
@@ -92,18 +111,24 @@ mod tests {
 
     #[test]
     fn a_setting_is_replaced_where_it_stands_or_added_at_the_end() {
-        assert_eq!(set(true, "", "A", "1"), "A=1\n");
-        assert_eq!(set(true, "B=2", "A", "1"), "B=2\nA=1\n");
+        assert_eq!(set(true, "", "A", "1").expect("set"), "A=1\n");
+        assert_eq!(set(true, "B=2", "A", "1").expect("set"), "B=2\nA=1\n");
         assert_eq!(
-            set(true, "A=0\n# A=9\nexport A = 0\nB=2\n", "A", "1"),
+            set(true, "A=0\n# A=9\nexport A = 0\nB=2\n", "A", "1").expect("set"),
             "A=0\n# A=9\nA=1\nB=2\n"
         );
-        assert_eq!(set(true, "AB=0\r\n", "A", "1"), "AB=0\r\nA=1\r\n");
         assert_eq!(
-            set(false, "# a\nkey: old # x\n  key: inner\n", "key", "new"),
+            set(true, "AB=0\r\n", "A", "1").expect("set"),
+            "AB=0\r\nA=1\r\n"
+        );
+        assert_eq!(
+            set(false, "# a\nkey: old # x\n  key: inner\n", "key", "new").expect("set"),
             "# a\nkey: new\n  key: inner\n"
         );
-        assert_eq!(set(false, "", "key", "a#b c"), "key: \"a#b c\"\n");
+        assert_eq!(
+            set(false, "", "key", "a#b c").expect("set"),
+            "key: \"a#b c\"\n"
+        );
     }
 
     #[test]
@@ -116,7 +141,7 @@ mod tests {
             "export A=old\r\n",
             "A=1\nA=2",
         ] {
-            let written = set(true, before, "A", "new");
+            let written = set(true, before, "A", "new").expect("set");
             assert!(written.contains("A=new"));
             assert_eq!(restore(true, &written, before, "A"), before, "{before:?}");
         }

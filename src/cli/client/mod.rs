@@ -1,6 +1,7 @@
 //! `weir client`: what points a client at this Weir, printed or written into the client's own settings.
 mod document;
 mod file;
+mod items;
 mod lines;
 mod table;
 mod value;

@@ -3,7 +3,8 @@
 //! Sources, looked up in November 2026: Claude Code <https://code.claude.com/docs/en/settings>; Codex
 //! <https://developers.openai.com/codex/config-sample>; Gemini CLI
 //! <https://geminicli.com/docs/reference/configuration.md>; opencode <https://opencode.ai/docs/providers>; Qwen Code
-//! <https://qwenlm.github.io/qwen-code-docs/en/cli/openai-auth>; aider <https://aider.chat/docs/config/aider_conf.html>.
+//! <https://qwenlm.github.io/qwen-code-docs/en/cli/openai-auth>; aider <https://aider.chat/docs/config/aider_conf.html>; Continue
+//! <https://docs.continue.dev/reference>; Cline what its own `cline auth` writes.
 use std::path::PathBuf;
 
 use super::document::{Format, apply};
@@ -182,17 +183,37 @@ pub static CLIENTS: &[Client] = &[
     Client {
         name: "cline",
         title: "Cline",
-        fields: &[
-            (
-                "API Provider OpenAI Compatible; Base URL",
-                Value::Url("/v1"),
-            ),
-            (
-                "or API Provider Anthropic, Use custom base URL",
-                Value::Url(""),
-            ),
-            ("API Key", Value::Key),
-        ],
+        settings: &[Settings {
+            places: &[
+                ("CLINE_DATA_DIR", "settings"),
+                ("CLINE_DIR", "data/settings"),
+                ("HOME", ".cline/data/settings"),
+            ],
+            names: &["providers.json"],
+            format: Format::Json,
+            changes: &[
+                (&["version"], Value::Unless(1)),
+                (&["lastUsedProvider"], Value::Text("openai-compatible")),
+                (
+                    &["providers", "openai-compatible", "settings", "provider"],
+                    Value::Text("openai-compatible"),
+                ),
+                (
+                    &["providers", "openai-compatible", "settings", "apiKey"],
+                    Value::Key,
+                ),
+                (
+                    &["providers", "openai-compatible", "settings", "baseUrl"],
+                    Value::Url("/v1"),
+                ),
+                // Without a time the entry is not read.
+                (
+                    &["providers", "openai-compatible", "updatedAt"],
+                    Value::Text("2026-11-29T00:00:00.000Z"),
+                ),
+            ],
+        }],
+        remark: "That is the command line, with `cline --model NAME`. In the editor: API Provider OpenAI Compatible, and the same URL and key.",
         ..BLANK
     },
     Client {
@@ -226,13 +247,22 @@ pub static CLIENTS: &[Client] = &[
     Client {
         name: "continue",
         title: "Continue",
-        fields: &[
-            (
-                "~/.continue/config.yaml, an entry of `models` with provider: openai and apiBase",
-                Value::Url("/v1"),
-            ),
-            ("apiKey", Value::Key),
-        ],
+        settings: &[Settings {
+            places: &[("CONTINUE_GLOBAL_DIR", ""), ("HOME", ".continue")],
+            names: &["config.yaml"],
+            format: Format::YamlItem,
+            changes: &[
+                (&["name"], Value::Text("Main")),
+                (&["version"], Value::Text("1.0.0")),
+                (&["schema"], Value::Text("v1")),
+                (&["models", "name"], Value::Text("Weir")),
+                (&["models", "provider"], Value::Text("openai")),
+                (&["models", "model"], Value::Text("gpt-5.5")),
+                (&["models", "apiBase"], Value::Url("/v1")),
+                (&["models", "apiKey"], Value::Key),
+            ],
+        }],
+        remark: "`model` is any that the key may use.",
         ..BLANK
     },
     Client {

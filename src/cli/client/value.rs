@@ -15,6 +15,8 @@ pub enum Value {
     Url(&'static str),
     Key,
     Text(&'static str),
+    /// A number where there is none: a version that the client insists on.
+    Unless(u32),
     True,
 }
 
@@ -25,6 +27,7 @@ impl Value {
             Self::Url(path) => Some(format!("{}{path}", target.url)),
             Self::Key => Some(target.key.to_owned()),
             Self::Text(text) => Some(text.to_owned()),
+            Self::Unless(number) => Some(number.to_string()),
             Self::True => None,
         }
     }

@@ -129,6 +129,8 @@ def reading(tools, path):
             field = next((f for f in ("file_path", "filePath", "absolute_path", "path") if f in fields), None)
             if field:
                 return name, {field: path}
+        if name == "read_files" and "files" in fields:
+            return name, {"files": [{"path": path}]}
     for name, fields in tools:
         for field in ("cmd", "command"):
             if re.search(r"(?i)exec|shell|bash", name) and field in fields:

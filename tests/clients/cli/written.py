@@ -9,6 +9,7 @@ The exit status is 0 only if everything holds.
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ PACKAGES = {
     **run.PACKAGES,
     "opencode": "opencode-ai@1.18.33",
     "qwen-code": "@qwen-code/qwen-code@0.24.4",
+    "cline": "cline@3.0.65",
+    "continue": "@continuedev/cli@1.5.47",
 }
 AIDER = "aider-chat==0.86.2"
 
@@ -34,6 +37,8 @@ BEFORE = {
     # `$schema` and `$version` are what these two write themselves into a file that has none.
     "opencode": {".config/opencode/opencode.json": '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "autoupdate": false,\n  "share": "disabled"\n}\n'},
     "qwen-code": {".qwen/settings.json": '{\n  "privacy": {"usageStatisticsEnabled": false},\n  "$version": 4\n}\n'},
+    "cline": {".cline/data/settings/providers.json": json.dumps({"version": 1, "lastUsedProvider": "anthropic", "modes": {}, "providers": {"anthropic": {"settings": {"provider": "anthropic", "apiKey": "mine", "model": "claude-opus-5"}, "updatedAt": "2026-11-01T00:00:00.000Z", "tokenSource": "manual"}}}, indent=2)},
+    "continue": {".continue/config.yaml": "name: Mine\nversion: 0.0.1\nschema: v1\nmodels:\n  # the first\n  - name: Other\n    provider: openai # mine\n    model: o\n    apiBase: http://127.0.0.1:9/v1\n    apiKey: mine\n"},
     "aider": {".aider.conf.yml": "# mine\ndark-mode: true\ncheck-update: false\nanalytics: false\n"},
 }
 
@@ -44,10 +49,12 @@ COMMANDS = {
     "gemini-cli": lambda bin, ask: ([bin / "gemini", "--yolo", "-m", "gemini-3-pro", "-p", ask], {"GEMINI_CLI_TRUST_WORKSPACE": "true"}),
     "opencode": lambda bin, ask: ([bin / "opencode", "run", "-m", "openai/gpt-5.5", ask], {}),
     "qwen-code": lambda bin, ask: ([bin / "qwen", "--yolo", "--model", "gpt-5.5", "-p", ask], {}),
+    "cline": lambda bin, ask: ([bin / "cline", "--model", "gpt-5.5", "--auto-approve", "true", "--timeout", "120", ask], {}),
+    "continue": lambda bin, ask: ([bin / "cn", "-p", ask, "--auto"], {}),
     "aider": lambda bin, ask: ([bin / "aider", "--yes-always", "--no-git", "--no-show-model-warnings", "--no-stream", "--model", "openai/gpt-5.5", "--read", "note.txt", "--message", ask], {}),
 }
 # The dialect that the client does not speak itself, so that every answer is translated, but for one of them.
-UPSTREAM = {"claude-code": "openai-chat", "codex": "anthropic", "gemini-cli": "openai-responses", "opencode": "anthropic", "qwen-code": "anthropic", "aider": "anthropic"}
+UPSTREAM = {"claude-code": "openai-chat", "codex": "anthropic", "gemini-cli": "openai-responses", "opencode": "anthropic", "qwen-code": "anthropic", "cline": "anthropic", "continue": "anthropic", "aider": "anthropic"}
 
 
 def main():
@@ -79,7 +86,7 @@ def aider(venv):
 
 def case(weir, root, client):
     upstream = Upstream(run.WORD)
-    with tempfile.TemporaryDirectory(prefix="weir-written-") as home:
+    with tempfile.TemporaryDirectory(prefix="weir-written-", ignore_cleanup_errors=True) as home:
         home = pathlib.Path(home)
         (home / "work").mkdir()
         (home / "work/note.txt").write_text(f"The word is {run.WORD}.\n")
@@ -111,17 +118,31 @@ def case(weir, root, client):
         finally:
             process.terminate()
             process.wait(20)
+            leftover(home)
             upstream.server.shutdown()
 
 
+def leftover(home):
+    """Ends what a client has left running: whatever has the home of this run, which is nobody else's."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"HOME={home}".encode() in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGTERM)
+        except OSError:
+            continue  # It has ended, or is somebody else's.
+
+
 # Files that a client writes to whenever it runs: there it is enough that nothing of Weir's is left, and nothing of the user's is lost.
-BUSY = {("claude-code", ".claude.json")}
+BUSY = {("claude-code", ".claude.json"), ("cline", ".cline/data/settings/providers.json")}
 
 
 def same(client, name, before, after):
     if (client, name) not in BUSY:
         return before == after
     after = json.loads(after)
+    if client == "cline":
+        # It keeps the model of its last run.
+        return "127.0.0.1" not in json.dumps(after) and after["providers"]["anthropic"] == json.loads(before)["providers"]["anthropic"] and after["lastUsedProvider"] == "anthropic"
     return after.get("numStartups", 0) >= 3 and "127.0.0.1" not in json.dumps(after.get("env", {}))
 
 

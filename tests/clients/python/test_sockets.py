@@ -2,6 +2,8 @@
 import openai
 import pytest
 
+import tool_loop
+
 from test_openai import MODEL, TOOL
 
 
@@ -54,3 +56,8 @@ def test_an_error_leaves_the_socket_open(client):
         refused = turn(connection, input="hello [[sim status=400]]", store=False)
         assert refused.type == "error" and refused.status == 400
         assert turn(connection, input="hello", store=False).type == "response.completed"
+
+
+def test_the_loop_sends_far_less_than_over_sse(client):
+    found = tool_loop.measure(client, MODEL, rounds=1)
+    assert found["over_socket"][1] < found["over_sse"][1] / 2, found
