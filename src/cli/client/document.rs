@@ -58,9 +58,10 @@ fn dressed(like: &str, text: &str) -> String {
     } else {
         text.to_owned()
     };
-    match like.starts_with(BYTE_ORDER) {
-        true => format!("{BYTE_ORDER}{text}"),
-        false => text,
+    if like.starts_with(BYTE_ORDER) {
+        format!("{BYTE_ORDER}{text}")
+    } else {
+        text
     }
 }
 
