@@ -37,6 +37,7 @@ arm_compiler() {
         rm -rf "$tools"/*.deb "$tools/lists" "$tools/cache"
     fi
     export CC_aarch64_unknown_linux_musl=$tools/gcc
+    export CXX_aarch64_unknown_linux_musl=$tools/gcc
     export AR_aarch64_unknown_linux_musl=aarch64-linux-gnu-ar
     # Rust brings musl's own start files and library for the link.
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc
