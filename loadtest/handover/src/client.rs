@@ -109,14 +109,13 @@ impl Kept {
     }
 
     async fn call(&mut self, request: &str) -> Result<Vec<u8>, String> {
-        let mut socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => {
-                self.opened += 1;
-                let socket = TcpStream::connect(&self.addr).await.map_err(text)?;
-                socket.set_nodelay(true).map_err(text)?;
-                socket
-            }
+        let mut socket = if let Some(socket) = self.socket.take() {
+            socket
+        } else {
+            self.opened += 1;
+            let socket = TcpStream::connect(&self.addr).await.map_err(text)?;
+            socket.set_nodelay(true).map_err(text)?;
+            socket
         };
         socket.write_all(request.as_bytes()).await.map_err(text)?;
         let (head, mut body) = head(&mut socket).await?;
@@ -200,7 +199,7 @@ impl Shared {
         })
     }
 
-    /// A stream, which must end with END_STREAM; `begun` hears when its first bytes are there.
+    /// A stream, which must end with `END_STREAM`; `begun` hears when its first bytes are there.
     pub fn stream(
         &self,
         body: String,

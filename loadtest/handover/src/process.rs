@@ -152,4 +152,4 @@ log: {{ access: \"off\" }}
 pub const KEY: &str = "the-key-of-the-client";
 
 /// For a start, an end, a hand-over, on a machine that is kept busy.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);

@@ -56,19 +56,7 @@ pub async fn run(options: &mut Options) -> Result<bool, String> {
     let told_before = load.used();
     setup.weir.signal("QUIT")?;
     let handed = Instant::now();
-    let follower = setup
-        .weir
-        .says("another process serves", |said| {
-            (said.matches("\"serving\"").count() == 2).then_some(())?;
-            let line = said
-                .lines()
-                .rev()
-                .find(|line| line.contains("started the process that is to follow"))?;
-            let line: serde_json::Value = serde_json::from_str(line).ok()?;
-            Some(line["pid"].to_string())
-        })
-        .await?;
-    let follower = Follower(Some(follower));
+    let follower = Follower::of(&setup).await?;
     let took = handed.elapsed();
     for one in long {
         match one.await.map_err(|fault| fault.to_string())? {
@@ -178,10 +166,23 @@ impl Load {
 struct Follower(Option<String>);
 
 impl Follower {
+    /// Waits until it serves.
+    async fn of(setup: &Setup) -> Result<Self, String> {
+        let find = |said: &str| {
+            (said.matches("\"serving\"").count() == 2).then_some(())?;
+            let mut lines = said.lines().rev();
+            let line = lines.find(|line| line.contains("started the process that is to follow"))?;
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            Some(line["pid"].to_string())
+        };
+        let pid = setup.weir.says("another process serves", find).await?;
+        Ok(Self(Some(pid)))
+    }
+
     async fn stop(mut self) -> Result<(), String> {
         let pid = self.0.take().unwrap_or_default();
         signal(&pid, "TERM")?;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while std::path::Path::new(&format!("/proc/{pid}")).exists() {
             if Instant::now() > deadline {
                 return Err("the process that took over does not end".to_owned());
