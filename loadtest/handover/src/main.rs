@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
 }
 
 /// What the command line says, taken out one by one.
-pub struct Options(HashMap<String, String>);
+pub(crate) struct Options(HashMap<String, String>);
 
 impl Options {
     fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
@@ -49,14 +49,14 @@ impl Options {
         Ok(Self(given))
     }
 
-    pub fn binary(&mut self) -> PathBuf {
+    pub(crate) fn binary(&mut self) -> PathBuf {
         let given = self.0.remove("--weir");
         given
             .unwrap_or_else(|| "target/release/weir".to_owned())
             .into()
     }
 
-    pub fn number(&mut self, name: &str, default: u32) -> Result<u32, String> {
+    pub(crate) fn number(&mut self, name: &str, default: u32) -> Result<u32, String> {
         let Some(text) = self.0.remove(name) else {
             return Ok(default);
         };
@@ -65,7 +65,7 @@ impl Options {
     }
 
     /// After the last one that there is.
-    pub fn end(&self) -> Result<(), String> {
+    pub(crate) fn end(&self) -> Result<(), String> {
         let unknown = self.0.keys().next();
         unknown.map_or(Ok(()), |name| {
             Err(format!("{name}: no such option\n{USAGE}"))
