@@ -5,7 +5,7 @@ import { connection, failed, versionIs } from "./shell.js";
 import { sample } from "./try.js";
 import { t } from "./words.js";
 
-const KEPT = 2000, SHOWN = 120, SPAN = 30000;
+const KEPT = 2000, SHOWN = 120, FLOOD = 30, SPAN = 30000;
 let rows, filter, paused, newer, stats, ring, inFlight, openId, fault, stream, since, main, role = "viewer";
 const at = (time) => Date.parse(time);
 const param = () => encodeURIComponent(filter).replaceAll("%3A", ":").replaceAll("%20", "+");
@@ -73,7 +73,8 @@ function insert(fresh, whole) {
   const body = $("#rows");
   if (!body) return;
   $("#none")?.remove();
-  const text = String(html`${fresh.slice(0, SHOWN).map(row)}`);
+  // More than a page of new rows at a time: as many as a window shows, or the browser is held up by what nobody sees.
+  const text = String(html`${fresh.slice(0, whole || fresh.length < SHOWN ? SHOWN : FLOOD).map(row)}`);
   if (fresh.length >= SHOWN) body.innerHTML = text;
   else {
     body.insertAdjacentHTML("afterbegin", text);
@@ -82,8 +83,14 @@ function insert(fresh, whole) {
   if (!body.rows.length) body.innerHTML = String(html`<tr class="split" id="none"><td colspan="11">${ring?.since ? t("Nothing fits in the {n} requests held since {t}. Older ones are in the access log.", { n: int(ring.held), t: clock(at(ring.since)) }) : t("No request has ended yet.")}</td></tr>`);
   if (whole) spans();
 }
+/** What a flood left out below the rows that are shown: who pauses wants to read. */
+function rest() {
+  const body = $("#rows"), room = SHOWN - (body?.rows.length || SHOWN), from = rows.findIndex((r) => r.request_id === body?.lastElementChild?.dataset.id);
+  if (room > 0 && from >= 0) body.insertAdjacentHTML("beforeend", String(html`${rows.slice(from + 1, from + 1 + room).map(row)}`));
+}
 function pause(on) {
   paused = on;
+  if (on) rest();
   if (!on) { newer = 0; waiting = []; $("#rows").innerHTML = ""; insert(rows.slice(0, SHOWN), true); }
   part();
 }
