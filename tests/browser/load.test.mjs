@@ -122,7 +122,7 @@ test("the page comes in few bytes, and paints before it has heard anything", asy
     await page.unrouteAll({ behavior: "ignoreErrors" });
     await context.close();
   }
-  // Said, and not judged: how long it takes is the machine's. docs/PERFORMANCE.md has the figure of a quiet one.
+  // Said, and not judged: how long it takes is the machine's.
   console.log(`first paint after ${paints.map((ms) => ms.toFixed(0)).join(", ")} ms, ${bytes} bytes over the wire`);
   assert.ok(bytes > 20_000 && bytes < 200_000, `${bytes} bytes`);
 });
