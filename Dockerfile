@@ -16,7 +16,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     target="$(uname -m)-unknown-linux-musl" \
  && rustup target add "$target" \
  && CC=musl-gcc cargo build --locked --release --target "$target" --bin weir \
- && install -D "target/$target/release/weir" /out/usr/local/bin/weir \
+ && install -s -D "target/$target/release/weir" /out/usr/local/bin/weir \
  && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
  && install -d /out/etc/weir /state/var/lib/weir
 

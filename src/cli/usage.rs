@@ -15,7 +15,7 @@ use crate::config;
 use crate::limits::Totals;
 use crate::limits::ledger::{self, Dimension, Row, figures};
 
-/// Print what clients used, from the history of a ledger: requests, tokens by kind and USD
+/// Print what clients used, from the history of a ledger or from a Prometheus: requests, tokens by kind and USD
 #[derive(Debug, Args)]
 pub(super) struct Usage {
     /// The ledger's file, as `ledger.path` of the configuration has it
