@@ -55,7 +55,7 @@ async function replay(sample) {
 
 // What a fixed piece of a browser's work takes where the bounds below were set, in milliseconds. A machine that needs twice as long for
 // it, for whatever reason, needs twice as long for the page, too: the bounds are for one as fast as that.
-const REFERENCE = 20;
+const REFERENCE = 14;
 /** How many times as long this machine needs now. */
 async function slowness(context) {
   const page = await context.newPage();
