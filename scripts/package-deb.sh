@@ -49,7 +49,7 @@ EOF
 
 # A static binary needs nothing.
 depends=
-if ldd "$binary" 2>/dev/null | grep -q libc.so; then
+if [[ $(ldd "$binary" 2>/dev/null) == *libc.so* ]]; then
     glibc=$(objdump -T "$binary" | sed -n 's/.*(\{0,1\}GLIBC_\([0-9.]*\).*/\1/p' | sort -V | tail -1)
     depends="Depends: libc6 (>= $glibc), libgcc-s1"
 fi

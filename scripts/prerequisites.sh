@@ -108,7 +108,7 @@ need_browser() {
   has chromium || has chromium-browser || has google-chrome || install_package chromium ||
     without chromium "sudo apt-get install chromium" || return 0
   # The pictures of the pages in Chinese need a font that has it; the tests do not.
-  fc-list :lang=zh 2>/dev/null | grep -q . || install_package fonts-wqy-microhei ||
+  [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || install_package fonts-wqy-microhei ||
     say "no font with Chinese: the pictures in Chinese will show boxes"
 }
 
@@ -127,7 +127,7 @@ need_profdata() {
   local llvm
   llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
   PATH="$PATH:/usr/lib/llvm-$llvm/bin"
-  has llvm-profdata-"$llvm" || has llvm-profdata && llvm-profdata --version 2>/dev/null | grep -q "version $llvm\." ||
+  has llvm-profdata-"$llvm" || has llvm-profdata && [[ $(llvm-profdata --version 2>/dev/null) == *"version $llvm."* ]] ||
     install_package "llvm-$llvm" || missing "llvm-profdata of LLVM $llvm" "sudo apt-get install llvm-$llvm"
 }
 

@@ -98,7 +98,8 @@ if command -v buildah >/dev/null; then
 else
   miss "the image by buildah, which is missing here"
 fi
-if ldd "$weir" 2>&1 | grep -q 'not a dynamic executable\|statically linked'; then
+linked=$(ldd "$weir" 2>&1 || true)
+if [[ $linked == *"not a dynamic executable"* || $linked == *"statically linked"* ]]; then
   image=$(mktemp -d "$PWD/target/service/image.XXXXXX")
   install -D "$weir" "$image/usr/local/bin/weir"
   install -D -m644 conf/minimal.yaml "$image/etc/weir/weir.yaml"

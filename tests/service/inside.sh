@@ -7,6 +7,12 @@ fail() {
   journalctl --no-pager -u weir -n 40 >&2 || true
   exit 1
 }
+# Whether its input has such a line. It reads all of it: `grep -q` leaves at the first, and the writer fails for it.
+holds() {
+  local text
+  text=$(cat)
+  grep -q -- "$1" <<<"$text"
+}
 main() { systemctl show --property MainPID --value weir; }
 # Waits for what may take a moment.
 until_true() {
@@ -19,7 +25,7 @@ until_true() {
   fail "never: $what"
 }
 is_open() { curl -sf --max-time 5 -o /dev/null "http://127.0.0.1:9090/readyz"; }
-asked() { curl -sf --max-time 20 http://127.0.0.1:8080/v1/messages -H 'x-api-key: the-key-of-the-client' -d '{"model":"claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"Hello"}]}' | grep -q 'You said: Hello'; }
+asked() { curl -sf --max-time 20 http://127.0.0.1:8080/v1/messages -H 'x-api-key: the-key-of-the-client' -d '{"model":"claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"Hello"}]}' | holds 'You said: Hello'; }
 
 ip link set lo up
 dpkg -i /weir.deb >/dev/null 2>&1 || fail "the package does not install"
@@ -54,7 +60,7 @@ systemctl daemon-reload
 systemctl start weir || fail "it does not start"
 asked || fail "it does not answer"
 [ "$(stat -c %U /proc/"$(main)")" != root ] || fail "it runs as root"
-systemctl status --no-pager weir | grep -q 'Status: "serving generation 1"' || fail "systemd does not know that it serves"
+systemctl status --no-pager weir | holds 'Status: "serving generation 1"' || fail "systemd does not know that it serves"
 echo "service-test: started under the sandbox, as a user of its own"
 
 echo 'nonsense: true' >>/etc/weir/weir.yaml
@@ -73,7 +79,7 @@ systemctl kill --kill-whom=main --signal=SIGQUIT weir
 until_true "systemd looks after another process" bash -c "[ \$(systemctl show --property MainPID --value weir) != $old ]"
 [ -d "/proc/$old" ] || fail "the old process has ended, with streams open"
 until_true "the old process has a socket of its own" test -S "/run/weir/old-$old.sock"
-curl -sf --max-time 10 --unix-socket "/run/weir/old-$old.sock" http://localhost/metrics | grep -q '^weir_inflight_requests' || fail "the old process is not to be asked"
+curl -sf --max-time 10 --unix-socket "/run/weir/old-$old.sock" http://localhost/metrics | holds '^weir_inflight_requests' || fail "the old process is not to be asked"
 touch /tmp/load.finish
 wait $load || fail "the load has losses"
 until_true "the old process ends" bash -c "! [ -d /proc/$old ]"
