@@ -10,7 +10,7 @@ mod infer;
 mod report;
 mod routing;
 mod text;
-mod upstream;
+pub(crate) mod upstream;
 
 use std::sync::Arc;
 
@@ -31,7 +31,6 @@ use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
 pub use report::Report;
 use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
-pub(crate) use upstream::is_secret;
 
 /// A request to be explained.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ pub(crate) fn headers(headers: &HeaderMap) -> Box<str> {
     let mut lines = Vec::with_capacity(MAX_HEADERS / 2);
     for (name, value) in headers {
         let value = value.as_bytes();
-        let value = if explain::is_secret(name.as_str()) {
+        let value = if explain::upstream::is_secret(name.as_str()) {
             b"***"
         } else {
             &value[..value.len().min(MAX_VALUE)]
