@@ -39,7 +39,12 @@ fn record_dated_model(bencher: Bencher<'_, '_>) {
 fn ring(bencher: Bencher<'_, '_>) {
     let recent = Recent::new(5_000);
     let outcome = Outcome {
-        headers: Some("user-agent: claude-cli/2.1\n".repeat(20).into()),
+        headers: Some(
+            "user-agent: claude-cli/2.1\n"
+                .repeat(20)
+                .into_bytes()
+                .into(),
+        ),
         ..outcome()
     };
     for _ in 0..5_000 {

@@ -36,8 +36,9 @@ pub struct Outcome {
     pub client_ip: Option<std::net::IpAddr>,
     /// What the client says that it is, in at most 256 bytes.
     pub user_agent: Option<String>,
-    /// The headers of the request, a line each, credentials masked and long ones cut; `None` where nobody can look.
-    pub headers: Option<Box<str>>,
+    /// The headers of the request, a line each, without the values of those that carry credentials, long ones cut; `None` where
+    /// nobody can look. Whoever shows them masks what else looks like a credential.
+    pub headers: Option<Box<[u8]>>,
     /// Messages of the conversation in the request, the new one included; `None` where there is no conversation.
     pub messages: Option<u32>,
     /// What affinity goes by, hashed; `None` = the request has no session.

@@ -53,28 +53,6 @@ async function replay(sample) {
   return { url: `http://127.0.0.1:${server.address().port}`, sent: () => sent, close: () => { for (const timer of timers) clearInterval(timer); server.closeAllConnections(); server.close(); } };
 }
 
-// What a fixed piece of a browser's work takes where the bounds below were set, in milliseconds. A machine that needs twice as long for
-// it, for whatever reason, needs twice as long for the page, too: the bounds are for one as fast as that.
-const REFERENCE = 14;
-/** How many times as long this machine needs now. */
-async function slowness(context) {
-  const page = await context.newPage();
-  const took = await page.evaluate(() => {
-    const cell = (row, column) => `<td><span class="a">${row}</span> <b>${column}</b> <i>text of ${row * column}</i></td>`;
-    const table = (from) => `<table><tbody>${Array.from({ length: 100 }, (_, row) => `<tr>${Array.from({ length: 11 }, (_, column) => cell(from + row, column)).join("")}</tr>`).join("")}</tbody></table>`;
-    const times = [];
-    for (let turn = 0; turn < 12; turn++) {
-      const began = performance.now();
-      document.body.innerHTML = table(turn);
-      if (!document.body.offsetHeight) throw new Error("no layout");
-      times.push(performance.now() - began);
-    }
-    return times.sort((a, b) => a - b)[3];
-  });
-  await page.close();
-  return Math.max(1, took / REFERENCE);
-}
-
 test("2,000 rows a second cost little of the page's thread, and memory is bounded", async (t) => {
   await ask(weir, ...call(1));
   const { json } = await until("a row", async () => { const list = await weir.api("requests?limit=1"); return list.json.rows.length && list; });
@@ -95,8 +73,7 @@ test("2,000 rows a second cost little of the page's thread, and memory is bounde
   const cost = (to.TaskDuration - from.TaskDuration) / seconds * 1000, rate = (server.sent() - had) / seconds;
   console.log(`${Math.round(rate)} rows/s: ${Math.round(cost)} ms of the main thread a second, heap ${(to.JSHeapUsedSize / 1048576).toFixed(1)} MiB, ${to.Nodes} nodes`);
   assert.ok(rate > 1200, `the replay itself is too slow here: ${rate} rows/s`);
-  const slow = await slowness(context);
-  assert.ok(cost / slow < 300, `${cost} ms of the main thread a second, at ${slow.toFixed(1)} times what a reference takes`);
+  assert.ok(cost < 300, `${cost} ms of the main thread a second`);
   assert.ok(await page.locator("#rows tr").count() <= 121);
   assert.ok(to.JSHeapUsedSize < 64 * 1048576, `${to.JSHeapUsedSize} bytes of heap`);
   assert.deepEqual(faults, []);
@@ -113,7 +90,7 @@ test("no task of the page holds its thread for long, at 2,000 rows a second", as
   await page.locator("#token").fill(TOKENS.viewer);
   await page.keyboard.press("Enter");
   await until("rows to come", () => server.sent() > 4000, 30000);
-  // The cheapest of a few windows, at the pace of each: a busy machine only adds to what a task costs.
+  // The cheapest of a few windows: a busy machine only adds to what a task costs.
   const longest = [];
   for (let window = 0; window < 4 && !(Math.min(...longest) < 50); window++) {
     await chrome.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "__metadata"] });
@@ -122,10 +99,9 @@ test("no task of the page holds its thread for long, at 2,000 rows a second", as
     const threads = new Set(traceEvents.filter((e) => e.name === "thread_name" && e.args?.name === "CrRendererMain").map((e) => `${e.pid} ${e.tid}`));
     const tasks = traceEvents.filter((e) => e.ph === "X" && e.tdur != null && threads.has(`${e.pid} ${e.tid}`) && /RunTask/.test(e.name)).map((e) => e.tdur / 1000);
     assert.ok(tasks.length > 50, `${tasks.length} tasks`);
-    const slow = await slowness(context);
-    console.log(`longest task of the page's thread: ${Math.max(...tasks).toFixed(1)} ms, at ${slow.toFixed(2)} times what a reference takes`);
-    longest.push(Math.max(...tasks) / slow);
+    longest.push(Math.max(...tasks));
   }
+  console.log(`longest tasks of the page's thread: ${longest.map((ms) => ms.toFixed(1)).join(", ")} ms`);
   assert.ok(Math.min(...longest) < 50, `${longest} ms`);
   await context.close();
 });

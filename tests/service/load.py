@@ -63,17 +63,26 @@ def stream():
         add("cut", repr(error))
 
 
-threads = [threading.Thread(target=ask) for _ in range(ASKERS)]
-streams = [threading.Thread(target=stream) for _ in range(STREAMS)]
+deadline = time.monotonic() + 180
+
+
+def pause():
+    if time.monotonic() > deadline:
+        sys.exit("service-test: the load waits in vain")
+    time.sleep(0.05)
+
+
+threads = [threading.Thread(target=ask, daemon=True) for _ in range(ASKERS)]
+streams = [threading.Thread(target=stream, daemon=True) for _ in range(STREAMS)]
 for thread in threads + streams:
     thread.start()
 while count["open"] < STREAMS or ASKERS and count["requests"] < 100:
     if count["cut"]:
         break
-    time.sleep(0.05)
+    pause()
 open("/tmp/load.begun", "w").close()
 while not os.path.exists("/tmp/load.finish") and not count["cut"]:
-    time.sleep(0.05)
+    pause()
 for thread in streams:
     thread.join()
 finish.set()

@@ -115,23 +115,30 @@ fn egress(account: &Account) -> Option<String> {
     Some(format!("{scheme}://{}:{}", egress.host, egress.port))
 }
 
-/// Whether a header or a parameter of that name most likely holds a secret.
+/// Whether a header or a parameter of that name most likely holds a secret. Asked for every header of every request.
 pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
     // What Azure's functions and signed URLs call theirs.
-    let whole = matches!(name.as_str(), "code" | "sig");
-    whole
-        || [
-            "auth",
-            "cookie",
-            "key",
-            "passw",
-            "secret",
-            "signature",
-            "token",
-        ]
-        .iter()
-        .any(|part| name.contains(part))
+    let whole = ["code", "sig"];
+    if whole.iter().any(|whole| name.eq_ignore_ascii_case(whole)) {
+        return true;
+    }
+    let name = name.as_bytes();
+    (0..name.len()).any(|at| {
+        let rest = name.get(at..).unwrap_or_default();
+        let parts: &[&str] = match rest.first().map(u8::to_ascii_lowercase) {
+            Some(b'a') => &["auth"],
+            Some(b'c') => &["cookie"],
+            Some(b'k') => &["key"],
+            Some(b'p') => &["passw"],
+            Some(b's') => &["secret", "signature"],
+            Some(b't') => &["token"],
+            _ => return false,
+        };
+        parts.iter().any(|part| {
+            let begins = rest.get(..part.len());
+            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(part.as_bytes()))
+        })
+    })
 }
 
 /// What stands in for a secret.

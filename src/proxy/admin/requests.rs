@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::times::{precise, timestamp};
+use crate::proxy::client::shown;
 use crate::proxy::state::app::App;
 use crate::telemetry::recent::filter::{Filter, Subject};
 use crate::telemetry::recent::row::Row;
@@ -130,7 +131,8 @@ pub(super) fn row_json(row: &Row) -> String {
 /// A row and what only one row is asked for: the headers of the request, which lists leave out.
 fn whole(row: &Row) -> String {
     let json = row_json(row);
-    let headers = json!(row.outcome().headers.as_deref());
+    let headers = row.outcome().headers.as_deref();
+    let headers = json!(headers.map(shown::header_lines));
     let open = json.strip_suffix('}').unwrap_or(&json);
     format!("{open},\"headers\":{headers}}}\n")
 }

@@ -6,8 +6,9 @@ use crate::config::secret::Secret;
 use crate::exchange::explain;
 use crate::protocol::error;
 
-/// The headers of a request, a line each. What carries a credential reads `***`, and so does what looks like one.
-pub(crate) fn headers(headers: &HeaderMap) -> Box<str> {
+/// The headers of a request, a line each, for whoever may look at it later. What carries a credential reads `***`. Done for every
+/// request, so that the rest is done for those that somebody looks at.
+pub(crate) fn headers(headers: &HeaderMap) -> Box<[u8]> {
     let mut lines = Vec::with_capacity(MAX_HEADERS / 2);
     for (name, value) in headers {
         let value = value.as_bytes();
@@ -25,7 +26,12 @@ pub(crate) fn headers(headers: &HeaderMap) -> Box<str> {
         lines.extend_from_slice(value);
         lines.push(b'\n');
     }
-    String::from_utf8_lossy(&error::mask(&lines, "")).into()
+    lines.into()
+}
+
+/// The lines of headers as people are shown them: what looks like a credential is masked, too.
+pub(crate) fn header_lines(lines: &[u8]) -> String {
+    String::from_utf8_lossy(&error::mask(lines, "")).into_owned()
 }
 
 /// Keeps the beginning of what is sent.
@@ -80,7 +86,7 @@ mod tests {
         add("anthropic-beta", "a");
         add("anthropic-beta", "b");
         add("x-note", "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-        let shown = super::headers(&all);
+        let shown = header_lines(&super::headers(&all));
         let first = "user-agent: claude-cli/2.1\nx-api-key: ***\nproxy-authorization: ***\ncookie: ***\n\
                      anthropic-beta: a\nanthropic-beta: b\nx-note: ";
         assert!(shown.starts_with(first), "{shown}");
@@ -89,7 +95,7 @@ mod tests {
             let long = HeaderValue::from_bytes("é".repeat(2000).as_bytes());
             all.append("x-long", long.expect("a value"));
         }
-        let shown = super::headers(&all);
+        let shown = header_lines(&super::headers(&all));
         assert!(
             shown.len() < 2 * MAX_HEADERS && shown.ends_with("...\n"),
             "{shown}"

@@ -39,10 +39,12 @@ function morph(from, to) {
 }
 
 const NBSP = "\u202f";
-export const int = (n) => Math.round(n).toLocaleString("en-US");
+/** Made once: each call of toLocaleString makes one. */
+const INT = new Intl.NumberFormat("en-US"), CENTS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+export const int = (n) => INT.format(Math.round(n));
 export const si = (n) => n < 1e4 ? int(n) : n % 1e6 === 0 && n < 1e8 ? n / 1e6 + "M" : n % 1e3 === 0 && n < 1e6 ? n / 1e3 + "k" : n < 1e6 ? (n / 1e3).toFixed(n < 1e5 ? 1 : 0) + "k" : n < 1e9 ? (n / 1e6).toFixed(n < 1e7 ? 2 : n < 1e8 ? 1 : 0) + "M" : (n / 1e9).toFixed(2) + "G";
 export const usd = (n) => n == null ? "–" : n === 0 ? "$0" : "$" + (n >= 1000 ? int(n) : n >= 1 ? n.toFixed(2) : n >= 0.01 ? n.toFixed(3) : n.toFixed(4));
-export const usd2 = (n) => n === 0 ? "$0" : n < .005 ? "<$0.01" : "$" + n.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+export const usd2 = (n) => n === 0 ? "$0" : n < .005 ? "<$0.01" : "$" + CENTS.format(n);
 /** In columns: points stand under each other. */
 export const usd4 = (n) => n === 0 ? "$0" : "$" + n.toFixed(n >= 10 ? 2 : 4);
 export const pct = (x, d = 0) => (x * 100).toFixed(d) + NBSP + "%";
