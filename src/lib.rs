@@ -25,6 +25,7 @@
 //! | `cli` | the commands |
 //! | `proxy` | sockets in, sockets out: the hooks, the relay, connections, reload, the admin plane |
 //! | [`telemetry`] | metrics and the access log, both from one [`outcome::Outcome`] per request |
+//! | [`cases`] | exchanges as files that run again: the goldens of the tests, and what `weir run --record` writes |
 //! | [`exchange`] | one request as a chain of types: received, admitted, attempted, relaying; every refusal |
 //! | [`pool`] | accounts: selection, affinity, health, quota windows, leases |
 //! | [`fleet`] | what other processes used, as a Prometheus knows it: questions, answers and their sum |
@@ -47,6 +48,7 @@
 //! * Everything that grows is bounded by a named constant or a setting.
 //! * A request settles exactly once, also when its client vanishes. It keeps the configuration it began with.
 //! * Live state is keyed by name and outlives a reload; the configuration is one `Arc` behind one pointer.
+pub mod cases;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod config;

@@ -16,6 +16,7 @@ mod log;
 mod metered;
 mod prices;
 mod reconcile;
+mod replay;
 mod run;
 mod state;
 mod test;
@@ -58,6 +59,7 @@ enum Command {
     #[command(subcommand)]
     Prices(prices::Prices),
     Reconcile(reconcile::Reconcile),
+    Replay(replay::Replay),
     #[command(hide = true)]
     Manual(completions::Manual),
     /// Run the proxy
@@ -94,6 +96,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Key(key) => key.run(),
         Command::Prices(prices) => prices.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Manual(manual) => manual.run(),
         Command::Run(run) => run.run(),
         Command::Test(test) => test.run(),

@@ -1,6 +1,6 @@
 //! `weir run`.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::state::State;
@@ -24,6 +24,9 @@ pub(super) struct Run {
     /// Make a new client key, when there is no configuration; the one before is no longer valid
     #[arg(long)]
     new_key: bool,
+    /// Write every exchange down in this directory, as cases for `weir replay`: bodies whole, credentials masked, for debugging
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Take over from a running Weir, which starts this by itself when it gets SIGQUIT
     #[arg(long)]
     upgrade: bool,
@@ -38,6 +41,7 @@ impl Run {
                 return ExitCode::from(WRONG_USAGE);
             }
         };
+        let record = self.record.as_deref();
         if let Some(path) = self.file.find() {
             if self.addr.is_some() || self.admin.is_some() || self.new_key {
                 eprintln!(
@@ -47,7 +51,7 @@ impl Run {
                 return ExitCode::from(WRONG_USAGE);
             }
             return match config::load(&path) {
-                Ok(config) => serve(config, Source::File(path), inherited),
+                Ok(config) => serve(config, Source::File(path), inherited, record),
                 Err(faults) => print_faults(&faults),
             };
         }
@@ -69,7 +73,7 @@ impl Run {
         match config::from_environment(&env, &key.digest, listen, admin) {
             Some(Ok(config)) => {
                 announce(&config, &key);
-                serve(config, Source::Fixed, inherited)
+                serve(config, Source::Fixed, inherited, record)
             }
             Some(Err(faults)) => print_faults(&faults),
             None => ExitCode::from(BAD_CONFIGURATION),
@@ -154,7 +158,12 @@ fn announce(config: &Config, key: &Generated) {
 const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
-fn serve(config: Config, source: Source, inherited: Option<Inherited>) -> ExitCode {
+fn serve(
+    config: Config,
+    source: Source,
+    inherited: Option<Inherited>,
+    record: Option<&Path>,
+) -> ExitCode {
     let set_level = log::start(&config.log);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -163,6 +172,11 @@ fn serve(config: Config, source: Source, inherited: Option<Inherited>) -> ExitCo
         Ok(server) => server,
         Err(error) => return not_started(&error),
     };
+    if let Some(directory) = record
+        && let Err(error) = server.record(directory)
+    {
+        return not_started(&error);
+    }
     for addr in server.addrs() {
         tracing::info!(%addr, "listening");
     }

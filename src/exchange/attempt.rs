@@ -14,15 +14,17 @@ use super::relaying::{Asked, Kind, Relaying, Translated};
 use super::stream_usage::{self, Sent};
 use super::target::Length;
 use super::translation::{self, Translation};
-use super::{headers, target};
+use super::{headers, tape, target};
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
 use crate::outcome::AttemptRecord;
 use crate::pool::{Failure, Lease, Pick};
 use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::Dropped;
 use crate::protocol::json::{self, Edit, Pieces};
+use crate::protocol::models;
 use crate::protocol::regroup::Unit;
 
 /// What is sent in one attempt, and how its answer is to be read.
@@ -264,6 +266,51 @@ impl Attempt {
             results: self.plan.results.take(),
         };
         Relaying::new(asked, status, headers)
+    }
+
+    /// What there is to be recorded of it. `None` for what is no exchange of a conversation.
+    pub(super) fn taped(&self, order: &Order) -> Option<tape::Asked> {
+        let (plan, account, model) = (&self.plan, &self.pick.account, &self.pick.model);
+        let translated = match &plan.translation {
+            None => None,
+            Some(translation) => {
+                let (admitted, translator) = (&order.admitted, translation.translator()?);
+                let capabilities = order.gateway.config.capabilities_of(model);
+                let gemini = admitted.call.dialect == Dialect::Gemini;
+                let delivery = Delivery::of(admitted.stream, admitted.wants_array());
+                Some(Box::new(tape::Translated {
+                    path: gemini.then(|| (admitted.model.clone(), delivery)),
+                    prompt_cache: markers::wanted(&order.gateway, &self.pick, order.began),
+                    capabilities: Some(capabilities)
+                        .filter(|stated| *stated != models::capabilities(model)),
+                    stamp: translator.stamp(),
+                    asks_usage: plan.call.dialect != Dialect::OpenaiChat
+                        || !plan.stream
+                        || plan.sent.unasked.is_some(),
+                    pauses: translator.pauses(),
+                    regrouped: plan.regroup.is_some(),
+                    body: admitted.body.clone(),
+                    headers: translation.headers().to_vec(),
+                    sent: plan.sent.body.to_bytes(),
+                }))
+            }
+        };
+        let is_conversation = plan.call.side.is_none()
+            && matches!(
+                plan.call.endpoint,
+                Endpoint::Generate | Endpoint::LegacyCompletions
+            );
+        is_conversation.then(|| tape::Asked {
+            client: order.admitted.call.dialect,
+            upstream: plan.call.dialect,
+            provider: account.provider.name,
+            model: Arc::clone(model),
+            account: Arc::clone(&account.name),
+            secret: self.secret(),
+            stream: plan.stream,
+            array: plan.stream && order.admitted.wants_array(),
+            translated,
+        })
     }
 
     /// The upstream refused something that Weir had added: the request is made anew without it, if it can be. What it was.

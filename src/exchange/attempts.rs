@@ -24,6 +24,7 @@ use super::search::{self, Left, Search};
 use super::served::Served;
 use super::side::{Side, Upload};
 pub use super::step::{Sequel, Step};
+use super::tape::{Budget, Tape};
 use super::telling::Telling;
 use super::unsaid::Unsaid;
 use crate::limits::Used;
@@ -326,6 +327,18 @@ impl Attempts {
         let trace = self.order.trace;
         let trace = trace.map(|trace| trace.header(self.served.attempts()));
         attempt.head(&self.order, client, trace, h2)
+    }
+
+    /// What is recorded of this attempt, whose answer has this status, within the budget; `None` for what is no exchange of a
+    /// conversation.
+    pub fn tape(
+        &self,
+        attempt: &Attempt,
+        status: StatusCode,
+        budget: &Arc<Budget>,
+    ) -> Option<Box<Tape>> {
+        let asked = attempt.taped(&self.order)?;
+        Some(Box::new(Tape::new(asked, status.as_u16(), budget)))
     }
 
     /// What goes to the upstream as it comes from the client.

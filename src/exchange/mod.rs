@@ -47,6 +47,7 @@ pub mod socket;
 mod step;
 pub mod store;
 mod stream_usage;
+pub mod tape;
 pub mod target;
 mod telling;
 mod things;

@@ -7,26 +7,26 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::batches::Reader;
 use super::headers::{self, is_event_stream, is_json};
+use super::tape::Tape;
 use super::translation::{EVENTS, JSON};
 pub use super::verdict::{Answer, Ended, Failed, Next};
 use crate::outcome::{End, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::Dialect;
-use crate::protocol::coding::{Coding, Decoder};
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::passthrough;
-use crate::protocol::regroup::Regroup;
 use crate::protocol::written::Written;
 pub(super) use asked::{Asked, Kind};
 use carried::{Carried, Head};
 use cover::Cover;
 pub(super) use facts::Facts;
 use held::ErrorBody;
+use intake::Intake;
 use misshapen::Look;
 use outlet::Outlet;
 pub use outlet::Ready;
@@ -40,6 +40,7 @@ mod carried;
 mod cover;
 mod facts;
 mod held;
+mod intake;
 mod misshapen;
 mod outlet;
 mod phase;
@@ -52,8 +53,7 @@ mod whole;
 pub struct Relaying {
     phase: Phase,
     carried: Carried,
-    /// Where it came compressed: what follows reads it plain, and so does the client.
-    decoder: Option<Decoder>,
+    intake: Intake,
     is_begun: bool,
     /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
     aside: bool,
@@ -76,7 +76,6 @@ impl Relaying {
             regroup,
             results,
         } = asked;
-        let coding = Coding::of(headers);
         let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
         // A file, a sound or a picture is not searched for the credential.
         let text = !aside || is_json(headers) || is_event_stream(headers);
@@ -84,15 +83,7 @@ impl Relaying {
         let cover = covers.then(|| Cover::of(secret.as_ref())).flatten();
         let mut clean = headers::to_client(headers);
         cover::cover_headers(&mut clean, secret.as_ref());
-        let decoder = match coding {
-            Coding::Known(decoder) => {
-                clean.remove(CONTENT_ENCODING);
-                Some(decoder)
-            }
-            // Weir asked for none, and passes on nothing that it could not look into.
-            Coding::Unknown if covers => Some(Decoder::unknown()),
-            Coding::Plain | Coding::Unknown => None,
-        };
+        let intake = Intake::of(headers, &mut clean, covers);
         let phase = if status.is_success() {
             Phase::of(kind, (upstream, stream, hides_usage), headers)
         } else {
@@ -100,11 +91,7 @@ impl Relaying {
         };
         let mut outlet = Outlet::new(cover);
         if let (Some(unit), Some(array)) = (regroup, phase.stream()) {
-            outlet.regroup(if array {
-                Regroup::json_array(unit)
-            } else {
-                Regroup::new(client, unit)
-            });
+            outlet.regroup(unit, client, array);
         }
         if keeps && status.is_success() {
             outlet.keep(stream);
@@ -124,7 +111,7 @@ impl Relaying {
                 outlet,
                 facts: Facts::new(headers),
             },
-            decoder,
+            intake,
             is_begun: false,
             aside,
             tells,
@@ -133,13 +120,19 @@ impl Relaying {
         }
     }
 
+    /// What came and went so far, where it is kept.
+    pub fn take_tape(&mut self) -> Option<Box<Tape>> {
+        self.intake.take_tape()
+    }
+
     pub(super) fn take_results(&mut self) -> Option<Box<Reader>> {
         self.results.take()
     }
 
-    /// The same, of the request with this id.
+    /// The same, of the request with this id; what comes and goes is kept on the tape.
     #[must_use]
-    pub fn called(mut self, request_id: &str) -> Self {
+    pub fn called(mut self, request_id: &str, tape: Option<Box<Tape>>) -> Self {
+        self.intake.record(tape);
         request_id.clone_into(&mut self.carried.head.request_id);
         self
     }
@@ -205,15 +198,12 @@ impl Relaying {
 
     /// The next bytes of the answer.
     pub fn push(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
-        let pushed = match &mut self.decoder {
-            None => self.push_plain(chunk, wall),
-            Some(decoder) => match decoder.push(chunk) {
-                Ok(plain) if plain.is_empty() => Next::Hold,
-                Ok(plain) => self.push_plain(&plain, wall),
-                // The status of an error says enough.
-                Err(_) if self.phase.error().is_some() => Next::Hold,
-                Err(_) => self.carried.unreadable(Fault::Undecodable),
-            },
+        let pushed = match self.intake.read(chunk) {
+            Ok(plain) if plain.is_empty() => Next::Hold,
+            Ok(plain) => self.push_plain(&plain, wall),
+            // The status of an error says enough.
+            Err(_) if self.phase.error().is_some() => Next::Hold,
+            Err(_) => self.carried.unreadable(Fault::Undecodable),
         };
         match pushed {
             Next::Failed(failed) => Next::Failed(self.veiled(failed)),
@@ -295,7 +285,7 @@ impl Relaying {
                 self.phase = Phase::Whole(Whole::default());
                 Ok(Ended::well())
             }
-            Phase::Error(error) => Err(error.end(&self.carried.head, self.decoder.as_ref(), wall)),
+            Phase::Error(error) => Err(error.end(&self.carried.head, self.intake.decoder(), wall)),
             Phase::Misshapen(_) => self.end_misshapen(wall),
             Phase::Tapped(tapped) => tapped.end(&mut self.carried, wall),
             Phase::Translated(translated) => translated.end(&mut self.carried, wall),
@@ -320,6 +310,7 @@ impl Relaying {
             && let Some(reshaped) = misshapen.reshaped(head.upstream)
         {
             self.as_asked();
+            self.intake.was_told_again(&reshaped);
             if let Next::Failed(failed) = self.push_plain(&reshaped, wall) {
                 return Err(failed);
             }
@@ -338,6 +329,7 @@ impl Relaying {
 
     /// The upstream broke off, was silent for too long, or cannot be read.
     pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
+        self.intake.broke(end);
         self.carried.outlet.end(!self.is_paused());
         if !self.is_committed() {
             return Err(Failed::bare(pool::classify_transport(fault, false)));
@@ -364,6 +356,7 @@ impl Relaying {
 
     /// What the rest of a paused answer is asked for with: the turn so far.
     pub(super) fn resume(&mut self) -> Option<Vec<u8>> {
+        self.intake.goes_in_rounds();
         self.phase.translated_mut().map(Translated::resume)
     }
 
@@ -375,6 +368,7 @@ impl Relaying {
 
     /// There is no rest to be had: the client gets what there is.
     pub fn give_up(&mut self) {
+        self.intake.goes_in_rounds();
         if let Some(translated) = self.phase.translated_mut() {
             let outlet = &mut self.carried.outlet;
             outlet.extend(translated.give_up());
@@ -385,7 +379,9 @@ impl Relaying {
 
     /// What may go out now. Nothing, when all of it is text that waits for the rest of its unit.
     pub fn take(&mut self) -> Ready {
-        self.carried.outlet.take()
+        let ready = self.carried.outlet.take();
+        self.intake.goes_out(&ready);
+        ready
     }
 
     /// A keep-alive for a client that waits; empty where none can be put.

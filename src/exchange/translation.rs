@@ -64,6 +64,11 @@ impl Translation {
         Some((self.translator.take()?, self.media, self.keeps))
     }
 
+    /// What will translate the answer, unless it has been taken.
+    pub(super) fn translator(&self) -> Option<&Translator> {
+        self.translator.as_ref()
+    }
+
     /// What was left out of the request.
     pub(super) fn losses(&self) -> Vec<Dropped> {
         self.translator

@@ -4,6 +4,7 @@
 //! `docs/dialects/models.md`). A model that no row knows is taken for a plain one: no reasoning controls,
 //! everything else is forwarded, and the upstream may refuse.
 use effort::{Effort, Efforts};
+use serde::{Deserialize, Serialize};
 
 pub mod effort;
 mod overrides;
@@ -12,7 +13,7 @@ mod table;
 pub use overrides::Overrides;
 
 /// What one model accepts and needs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Capabilities {
     /// Tokens of prompt and answer together.
     pub context: u64,
@@ -26,7 +27,7 @@ pub struct Capabilities {
 }
 
 /// Which sampling parameters are accepted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Sampling {
     /// All of them.
     Any,
@@ -41,7 +42,7 @@ pub enum Sampling {
 }
 
 /// How reasoning is controlled.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Reasoning {
     pub modes: Modes,
     pub efforts: Efforts,
@@ -52,7 +53,7 @@ pub struct Reasoning {
 }
 
 /// The ways in which reasoning can be switched.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Modes(u8);
 
 impl Modes {
@@ -88,7 +89,7 @@ impl Modes {
 }
 
 /// What else a model can do or demands.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Traits(u8);
 
 impl Traits {

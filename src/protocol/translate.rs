@@ -139,6 +139,16 @@ impl Translator {
         Ok((translator, encoded))
     }
 
+    /// The time and the randomness that it was given.
+    pub const fn stamp(&self) -> Stamp {
+        self.context.stamp
+    }
+
+    /// Whether it continues answers that the upstream pauses.
+    pub const fn pauses(&self) -> bool {
+        self.pauses.is_some()
+    }
+
     /// Translates a whole answer; empty when it paused. `Err` is what to tell the client instead: an error that came with a 200, or an answer that
     /// is none.
     pub fn response(&mut self, body: &[u8]) -> Result<Vec<u8>, WireError> {

@@ -22,12 +22,14 @@ use super::client::{certified, shown};
 use super::offered;
 use super::own;
 use super::reached::Left;
+use super::recording::request::Recording;
 use super::relay::Relay;
 use super::request::{Exchange, Stage};
 use super::serving::Serving;
 use super::state::app::App;
 use super::uploading::Uploading;
 use super::websocket;
+use crate::cases::recorded::Skipped;
 use crate::config::ClientKey;
 use crate::exchange::admit::{self, Arrived};
 use crate::exchange::attempts::Attempts;
@@ -276,7 +278,12 @@ impl ProxyHttp for Edge {
                 exchange.record.outcome.end = End::Complete;
                 answer
             }
-            Err(refusal) => exchange.refuse(&refusal),
+            Err(refusal) => {
+                if let Some(recorder) = self.app.recorder() {
+                    recorder.skip(Skipped::Refused);
+                }
+                exchange.refuse(&refusal)
+            }
         };
         exchange.write(session, answer).await?;
         Ok(true)
@@ -294,6 +301,13 @@ impl ProxyHttp for Edge {
         let waits = (attempts.dialect(), attempts.wants_stream());
         let server = &exchange.snapshot.gateway.config.server;
         let upload = Uploading::new(server, attempts.upload());
+        let head = session.req_header();
+        let recording = Recording::new(
+            self.app.recorder(),
+            &exchange.snapshot.gateway.config,
+            (&head.headers, head.uri.query()),
+            &request_id,
+        );
         let serving = Serving {
             app: &self.app,
             client: &mut session.downstream_session,
@@ -311,6 +325,7 @@ impl ProxyHttp for Edge {
             ),
             charge: &mut exchange.charge,
             sent: exchange.snapshot.gateway.config.log.bodies.then(Vec::new),
+            recording,
             upload,
         };
         let mut relay = Relay {

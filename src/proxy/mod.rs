@@ -9,6 +9,7 @@
 //! request, relay, …  one request
 //! state             what all requests share: configuration in force, certificates, totals
 //! client, upstream  the two sides
+//! recording         exchanges on a disk, for `weir replay`
 //! random            draws and ids
 //! ```
 mod admin;
@@ -23,6 +24,7 @@ mod process;
 mod pump;
 mod random;
 mod reached;
+mod recording;
 mod relay;
 mod request;
 mod serving;

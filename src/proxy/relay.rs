@@ -248,8 +248,10 @@ impl Relay<'_> {
             None if paused.is_some() => return Ok(Ok(Reached::failed(Fault::Eof))),
             None => {
                 let client = self.serving.attempts.dialect();
+                let (attempts, recording) = (&self.serving.attempts, &self.serving.recording);
+                let tape = recording.tape(attempts, attempt, status);
                 let relaying = attempt.relaying(client, status, headers, now, wall);
-                relaying.called(self.serving.request_id)
+                relaying.called(self.serving.request_id, tape)
             }
         };
         if relaying.is_bridgeable() {
@@ -272,6 +274,7 @@ impl Relay<'_> {
     /// One attempt, up to its failure or to the end of the answer, in as many rounds as the upstream takes for it.
     async fn attempt(&mut self, mut attempt: Box<Attempt>) -> AttemptEnd {
         let mut paused: Paused = None;
+        self.serving.recording.begin();
         loop {
             let reached = self.reach(&mut attempt, &mut paused).await;
             match (reached, paused.take()) {
@@ -324,6 +327,7 @@ impl Relay<'_> {
                 Reached::Failed(failed)
             }
             PumpEnd::Failed { failed, .. } => {
+                self.serving.recording.failed(&mut answer);
                 let (failure, now) = (failed.failure, Instant::now());
                 if self.serving.attempts.ask_less(attempt, &answer, now) {
                     return Reached::Again;

@@ -15,6 +15,7 @@ use super::client::body::{self, BodyFault};
 use super::client::shown;
 use super::counting;
 use super::reached::{AttemptEnd, Left};
+use super::recording::request::Recording;
 use super::state::app::App;
 use super::state::later;
 use super::uploading::Uploading;
@@ -47,6 +48,8 @@ pub(super) struct Serving<'a> {
     pub(super) charge: &'a mut Option<Charge>,
     /// What went to the client, kept for the log when `log.bodies` asks for it.
     pub(super) sent: Option<Vec<u8>>,
+    /// What is written down of it, where exchanges are.
+    pub(super) recording: Recording,
     /// What passes from the client to the upstream as it comes.
     pub(super) upload: Uploading,
 }
@@ -54,6 +57,7 @@ pub(super) struct Serving<'a> {
 impl Serving<'_> {
     /// The client left: nobody waits for an answer any more.
     pub(super) fn gone(&mut self) -> Left {
+        self.recording.left();
         self.outcome.end = End::ClientGone;
         Left::Abort
     }
@@ -102,6 +106,7 @@ impl Serving<'_> {
         pumped: Box<(Relaying, Option<Ended>)>,
     ) -> AttemptEnd {
         let (mut relaying, ended) = *pumped;
+        self.recording.told(&mut relaying, ended.is_some());
         let now = Instant::now();
         self.attempts.note(&mut relaying, now);
         self.settle_charge();
@@ -147,6 +152,7 @@ impl Serving<'_> {
 
     /// Answers with Weir's own count.
     pub(super) async fn count(&mut self, estimate: Box<Estimate>) -> Left {
+        self.recording.beside();
         let counted = if estimate.is_heavy() {
             let work = counting::counted(Arc::clone(&self.app.counting), Arc::new(*estimate));
             // This is Weir's own time, and so it is reported.
@@ -174,6 +180,7 @@ impl Serving<'_> {
     }
 
     pub(super) async fn refuse(&mut self, refusal: &Refusal) -> Left {
+        self.recording.refused();
         self.outcome.end = refusal.end();
         self.outcome.detail = Some(refusal.wire().message);
         if self.bridge.has_begun() {
@@ -186,6 +193,7 @@ impl Serving<'_> {
 
     /// The upstream's own error, which is the client's business.
     pub(super) async fn pass_on(&mut self, answer: Answer) -> Left {
+        self.recording.told_failure(&answer);
         self.outcome.end = if answer.status < 500 {
             End::Complete
         } else {

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 use super::cover::Cover;
 use crate::exchange::store;
 use crate::exchange::verdict::Next;
-use crate::protocol::regroup::Regroup;
+use crate::protocol::Dialect;
+use crate::protocol::regroup::{Regroup, Unit};
 
 /// Bytes for the client, in order.
 pub type Ready = SmallVec<[Bytes; 4]>;
@@ -40,8 +41,13 @@ impl Outlet {
         }
     }
 
-    /// The text of the stream is regrouped on its way out.
-    pub(super) fn regroup(&mut self, regroup: Regroup) {
+    /// The text of the stream is regrouped on its way out to a client of this dialect, to which it may go as one JSON array.
+    pub(super) fn regroup(&mut self, unit: Unit, client: Dialect, array: bool) {
+        let regroup = if array {
+            Regroup::json_array(unit)
+        } else {
+            Regroup::new(client, unit)
+        };
         self.regroup = Some(Box::new(regroup));
     }
 

@@ -1,4 +1,5 @@
 //! How hard a model should think: levels, budgets, and from one to the other.
+use serde::{Deserialize, Serialize};
 
 /// A level of effort. "None" is not one of them: it is [`ReasoningMode::Off`](crate::protocol::hub::request::ReasoningMode::Off).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -64,7 +65,7 @@ impl Effort {
 }
 
 /// The levels that a model accepts.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Efforts(u8);
 
 impl Efforts {

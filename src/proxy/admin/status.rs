@@ -20,6 +20,7 @@ pub(super) fn overview(app: &App) -> Value {
         "in_flight": app.in_flight(),
         "accounts": accounts(app),
         "unpriced": unpriced(app),
+        "recording": app.recorder().map(|recorder| recorder.status()),
     })
 }
 

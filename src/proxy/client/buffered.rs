@@ -1,7 +1,7 @@
 //! How many bytes of requests are held in memory at once, in all.
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The account of it, for the whole process.
 #[derive(Debug, Default)]
@@ -60,6 +60,11 @@ impl Drop for Held {
 /// A quarter of the memory that this process may use: the least limit of its control groups (version 2), else what the
 /// machine has. Without either 1 GiB.
 pub(crate) fn quarter_of_memory() -> usize {
+    static QUARTER: OnceLock<usize> = OnceLock::new();
+    *QUARTER.get_or_init(measured_quarter)
+}
+
+fn measured_quarter() -> usize {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let group = own.lines().find_map(|line| line.strip_prefix("0::/"));

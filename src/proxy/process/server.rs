@@ -3,6 +3,7 @@
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
 //! that a test that binds port 0 learns the port.
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use super::successor::{Means, Successor};
 use crate::config::{Config, Runtime};
 use crate::proxy::admin;
 use crate::proxy::edge::Edge;
+use crate::proxy::recording::recorder::Recorder;
 use crate::proxy::state::alerts;
 use crate::proxy::state::app::App;
 use crate::proxy::state::fleet;
@@ -111,6 +113,17 @@ impl Server {
     pub fn invite(&self) -> Option<&str> {
         self.admin_addr()?;
         self.app.invite()
+    }
+
+    /// Writes exchanges down in this directory.
+    pub fn record(&self, directory: &Path) -> Result<(), StartError> {
+        let recorder = Recorder::start(directory, &self.app.run_id);
+        let recorder = recorder.map_err(|error| StartError::Record {
+            path: directory.to_owned(),
+            error,
+        })?;
+        self.app.record(recorder);
+        Ok(())
     }
 
     /// Serves until `until` says otherwise.
@@ -275,7 +288,14 @@ async fn serve(
     }
     traces::flush(&app).await;
     app.telemetry.flush();
-    app.flush_ledger();
+    if let Some(ledger) = &app.ledger
+        && !ledger.flush(LAST_LINES)
+    {
+        tracing::warn!("the ledger cannot be written: what clients used last is lost");
+    }
+    if let Some(recorder) = app.recorder() {
+        recorder.flush(LAST_LINES);
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -366,6 +386,9 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Bytes that wait between the console and the data plane.
 const INSIDE_BUFFER: usize = 64 << 10;
+
+/// How long the end of the process waits for the ledger, and for recorded exchanges.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// How long the connections have to close after the last request.
 const LAST_BYTES: Duration = Duration::from_secs(5);

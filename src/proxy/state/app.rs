@@ -21,6 +21,7 @@ use crate::limits::ledger::Ledger;
 use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
 use crate::proxy::random::{Random, seed};
+use crate::proxy::recording::recorder::Recorder;
 use crate::proxy::upstream::accounts::Upstreams;
 use crate::proxy::upstream::connect::{Connections, lanes};
 use crate::proxy::upstream::health_check::OnHealth;
@@ -46,9 +47,8 @@ pub(crate) struct App {
     running: Running,
     /// The connections of clients.
     pub(crate) places: Arc<Places>,
-    /// Bytes of requests that are held, and what they may be at most unless the configuration says it.
+    /// Bytes of requests that are held.
     pub(crate) buffered: Arc<Buffered>,
-    quarter_of_memory: usize,
     draining: AtomicBool,
     /// Told when the last request in flight ends.
     idle: Notify,
@@ -70,6 +70,8 @@ pub(crate) struct App {
     started: (SystemTime, Arc<Config>),
     /// Lets the person who started the process sign in at the console, once.
     first_sign_in: OnceLock<String>,
+    /// Writes exchanges down, if that was asked for.
+    recorder: OnceLock<Arc<Recorder>>,
     random: Arc<Random>,
 }
 
@@ -136,7 +138,6 @@ impl App {
             places: Places::new(descriptors(), telemetry.clone()),
             telemetry,
             buffered: Arc::default(),
-            quarter_of_memory: quarter_of_memory(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             closing: Latch::default(),
@@ -148,6 +149,7 @@ impl App {
             history,
             started: (SystemTime::now(), config),
             first_sign_in: OnceLock::new(),
+            recorder: OnceLock::new(),
             run_id: format!("{:016x}", seed()),
             random: Arc::new(Random::new()),
         }))
@@ -238,13 +240,14 @@ impl App {
         })
     }
 
-    /// Waits until the ledger is written, but not for ever: the process is about to end.
-    pub(crate) fn flush_ledger(&self) {
-        if let Some(ledger) = &self.ledger
-            && !ledger.flush(LAST_LINES)
-        {
-            tracing::warn!("the ledger cannot be written: what clients used last is lost");
-        }
+    /// Writes exchanges down from now on. To be called before anything is served.
+    pub(crate) fn record(&self, recorder: Recorder) {
+        self.recorder.get_or_init(|| Arc::new(recorder));
+    }
+
+    /// What writes exchanges down, if anything does.
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.get()
     }
 
     /// Tells what lives outside the data plane of the configuration now in force.
@@ -293,7 +296,7 @@ impl App {
     /// A share of the memory for the body of one request.
     pub(crate) fn hold(&self) -> Held {
         let most = self.current.load().gateway.config.server.max_buffered;
-        self.buffered.share(most.unwrap_or(self.quarter_of_memory))
+        self.buffered.share(most.unwrap_or_else(quarter_of_memory))
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -442,9 +445,6 @@ impl Drop for InFlight {
 
 /// How long a committed answer has to end itself when the drain is over, before whatever is left is ended for it.
 const OWN_WORDS: Duration = Duration::from_millis(500);
-
-/// How long the end of the process waits for the ledger.
-const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Idle upstream connections kept in all.
 const KEEPALIVE: usize = 4096;

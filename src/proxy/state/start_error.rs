@@ -22,6 +22,10 @@ pub enum StartError {
         path: PathBuf,
         error: std::io::Error,
     },
+    Record {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     /// The process that this one was to follow did not hand over.
     Handover(String),
 }
@@ -38,6 +42,9 @@ impl std::fmt::Display for StartError {
             Self::Tls { addr, why } => write!(f, "cannot serve TLS on {addr}: {why}"),
             Self::AccessLog { path, error } => {
                 write!(f, "cannot open the access log {}: {error}", path.display())
+            }
+            Self::Record { path, error } => {
+                write!(f, "cannot record exchanges in {}: {error}", path.display())
             }
             Self::Handover(why) => write!(f, "cannot take over: {why}"),
             Self::Ledger { path, error } => {

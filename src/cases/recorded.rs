@@ -1,0 +1,488 @@
+//! From what was taken of an exchange to a case, with every credential masked.
+//!
+//! What the client and the upstream said stands in the case as it was; what nobody sees on a wire (the outcome) is computed. Where
+//! something had to be masked, all that follows from it is computed, too, because lengths and digests follow from the texts.
+use super::Cuts;
+use super::masked::Mask;
+use super::passed::{self, Form};
+use super::translated::{self, Ended, Head, Section, pretty};
+use crate::config::secret::Secret;
+use crate::exchange::tape::{Tape, Torn, Translated};
+use crate::outcome::End;
+use crate::protocol::Dialect;
+use crate::protocol::hub::target::PromptCache;
+
+/// One exchange that is over.
+#[derive(Debug)]
+pub struct Taken {
+    pub tape: Box<Tape>,
+    pub told: Told,
+    /// What must not be shown, beside the credential that the upstream saw.
+    pub secrets: Vec<Secret>,
+    pub request_id: String,
+    /// When it was over, Unix seconds.
+    pub at: u64,
+}
+
+/// What the client got of it.
+#[derive(Debug)]
+pub enum Told {
+    /// The answer, as it came or translated.
+    Answer,
+    /// As much as had come when the client left.
+    Part,
+    /// The upstream's refusal, with this status and body.
+    Failure { status: u16, body: Vec<u8> },
+}
+
+/// A case, and what its file is called.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The folder of such cases.
+    pub folder: &'static str,
+    /// The beginning of the file's name.
+    pub name: String,
+    pub file: Vec<u8>,
+}
+
+/// Why an exchange is not recorded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Skipped {
+    /// No upstream answered it, or what the client got was not the upstream's.
+    Refused,
+    /// It is no conversation: a count, or an endpoint beside generation.
+    Vendor,
+    /// The client left before there was enough of the answer.
+    Left,
+    /// The upstream was asked more than once for one answer.
+    Rounds,
+    /// It is longer than a case may be.
+    TooLarge,
+    /// It cannot be written as a case, or not be run: bytes that are no text, an answer that is none.
+    Unwritable,
+    /// It holds a credential that cannot be masked, because it comes in pieces.
+    Credential,
+    /// The disk was too slow, or there were too many at once.
+    Dropped,
+}
+
+impl Skipped {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Refused,
+        Self::Vendor,
+        Self::Left,
+        Self::Rounds,
+        Self::TooLarge,
+        Self::Unwritable,
+        Self::Credential,
+        Self::Dropped,
+    ];
+
+    /// The name in `/status`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Vendor => "vendor",
+            Self::Left => "left",
+            Self::Rounds => "rounds",
+            Self::TooLarge => "too_large",
+            Self::Unwritable => "unwritable",
+            Self::Credential => "credential",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// The folders of cases, as the goldens lie.
+pub const TRANSLATE: &str = "translate";
+/// See [`TRANSLATE`].
+pub const PASSTHROUGH: &str = "passthrough";
+
+/// The case of an exchange.
+pub fn recorded(taken: &Taken) -> Result<Recorded, Skipped> {
+    let tape = &*taken.tape;
+    match tape.torn() {
+        Some(Torn::TooLarge) => return Err(Skipped::TooLarge),
+        Some(Torn::NoRoom) => return Err(Skipped::Dropped),
+        None => {}
+    }
+    if tape.is_in_rounds() {
+        return Err(Skipped::Rounds);
+    }
+    let is_part = matches!(taken.told, Told::Part);
+    if is_part && (!tape.asked().stream || tape.heard().is_empty()) {
+        return Err(Skipped::Left);
+    }
+    let mask = Mask::new(taken.secrets.iter().chain(&tape.asked().secret));
+    match &tape.asked().translated {
+        Some(translated) => translated_case(taken, translated, &mask),
+        None => passed_case(tape, &mask),
+    }
+}
+
+fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
+    let asked = tape.asked();
+    let form = match (asked.stream && is_success(tape), asked.array) {
+        (false, _) => Form::Answer,
+        (true, true) => Form::Array,
+        (true, false) => Form::Stream,
+    };
+    let bytes = mask.masked(tape.heard());
+    if mask.shows_in(&bytes) {
+        return Err(Skipped::Credential);
+    }
+    let case = passed::Case::new(asked.upstream, form, bytes.into_owned());
+    let facts = case.facts(Cuts::None).map_err(|_| Skipped::Unwritable)?;
+    let file = case.with_facts(&facts);
+    let read = passed::Case::read(&file).map_err(|_| Skipped::Unwritable)?;
+    if read.expected() != facts.as_bytes() {
+        return Err(Skipped::Unwritable);
+    }
+    Ok(Recorded {
+        folder: PASSTHROUGH,
+        name: format!("{}_{}", form.name(), short(asked.upstream)),
+        file,
+    })
+}
+
+fn translated_case(
+    taken: &Taken,
+    translated: &Translated,
+    mask: &Mask,
+) -> Result<Recorded, Skipped> {
+    let tape = &*taken.tape;
+    let asked = tape.asked();
+    let given = if !is_success(tape) {
+        Section::UpstreamError
+    } else if asked.stream {
+        Section::UpstreamStream
+    } else {
+        Section::UpstreamAnswer
+    };
+    let plain = as_it_was(taken, translated, given)?;
+    let text = plain.print();
+    let masked = mask.masked(text.as_bytes());
+    let was_masked = *masked != *text.as_bytes();
+    let masked = std::str::from_utf8(&masked).map_err(|_| Skipped::Unwritable)?;
+    // What is in the bodies must not be taken for something of the file's own.
+    let mut case = translated::Case::parse(masked).map_err(|_| Skipped::Unwritable)?;
+    if !plain.head().is_writable() || !case.is_like(&plain) {
+        return Err(Skipped::Unwritable);
+    }
+    let done = case.run(Cuts::None).map_err(|_| Skipped::Unwritable)?;
+    if was_masked {
+        case = done;
+    } else {
+        for section in Section::COMPUTED {
+            if let (None, Some(computed)) = (case.section(section), done.section(section)) {
+                case.put(section, computed.to_owned());
+            }
+        }
+    }
+    let file = case.print().into_bytes();
+    if mask.shows_in(&file) {
+        return Err(Skipped::Credential);
+    }
+    let kind = match given {
+        Section::UpstreamStream => "stream",
+        Section::UpstreamError => "error",
+        _ => "answer",
+    };
+    Ok(Recorded {
+        folder: TRANSLATE,
+        name: format!(
+            "{}_to_{}_{kind}",
+            short(asked.client),
+            short(asked.upstream)
+        ),
+        file,
+    })
+}
+
+/// What was asked and said, nothing computed. `given`: what the upstream's bytes are.
+fn as_it_was(
+    taken: &Taken,
+    translated: &Translated,
+    given: Section,
+) -> Result<translated::Case, Skipped> {
+    let tape = &*taken.tape;
+    let mut case = translated::Case::new(head(taken, translated));
+    case.put(Section::ClientRequest, line(text(&translated.body)?));
+    let mut sent = String::new();
+    for (name, value) in &translated.headers {
+        sent.push_str(&format!("{name}: {value}\n"));
+    }
+    sent.push_str(&pretty(&translated.sent).map_err(|_| Skipped::Unwritable)?);
+    case.put(Section::UpstreamRequest, sent);
+    let heard = text(tape.heard())?;
+    case.put(
+        given,
+        match given {
+            Section::UpstreamError => format!("{}\n{}", tape.status(), line(heard)),
+            Section::UpstreamAnswer => line(heard),
+            _ => heard.to_owned(),
+        },
+    );
+    match (&taken.told, given) {
+        // What is held back, or regrouped, is not what the translation wrote.
+        (Told::Answer, Section::UpstreamStream) if !translated.regrouped => {
+            case.put(Section::ClientStream, text(tape.said())?.to_owned());
+        }
+        (Told::Answer, Section::UpstreamAnswer) => {
+            let said = pretty(tape.said()).map_err(|_| Skipped::Unwritable)?;
+            case.put(Section::ClientAnswer, said);
+        }
+        (Told::Failure { status, body }, Section::UpstreamAnswer | Section::UpstreamError) => {
+            let said = pretty(body).map_err(|_| Skipped::Unwritable)?;
+            case.put(Section::ClientAnswer, format!("HTTP {status}\n{said}"));
+        }
+        _ => {}
+    }
+    Ok(case)
+}
+
+fn head(taken: &Taken, translated: &Translated) -> Head {
+    let tape = &*taken.tape;
+    let asked = tape.asked();
+    let mut head = Head::new(asked.client, asked.upstream, asked.provider, &asked.model);
+    let at = i64::try_from(taken.at).ok();
+    let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+    let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
+    head.title = format!("Recorded{at}, request {}.", taken.request_id);
+    if let Some((alias, delivery)) = &translated.path {
+        alias.clone_into(&mut head.alias);
+        head.delivery = Some(*delivery);
+    }
+    (*asked.account).clone_into(&mut head.account);
+    // None of the others reads it.
+    if asked.upstream == Dialect::Anthropic && translated.prompt_cache != PromptCache::Refused {
+        head.prompt_cache = translated.prompt_cache;
+    }
+    head.capabilities = translated.capabilities;
+    head.stamp = translated.stamp;
+    head.asks_usage = translated.asks_usage;
+    head.pauses = translated.pauses;
+    let end = match taken.told {
+        Told::Part => Some(End::ClientGone),
+        Told::Answer | Told::Failure { .. } => tape.broke(),
+    };
+    head.ended = end.map(|end| Ended {
+        end,
+        request_id: taken.request_id.clone(),
+    });
+    head
+}
+
+fn is_success(tape: &Tape) -> bool {
+    (200..300).contains(&tape.status())
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Skipped> {
+    std::str::from_utf8(bytes).map_err(|_| Skipped::Unwritable)
+}
+
+/// JSON with a line end of its own, so that the next ruler stands on a line; anything else as it is.
+fn line(text: &str) -> String {
+    let ended = text.ends_with('\n') || !text.trim_end().ends_with(['}', ']']);
+    format!("{text}{}", if ended { "" } else { "\n" })
+}
+
+fn short(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::OpenaiChat => "chat",
+        Dialect::OpenaiResponses => "responses",
+        other => other.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::cases::Case;
+    use crate::exchange::tape::tests::{passed, translated as tape_of};
+    use crate::exchange::tape::{Asked, Budget};
+    use crate::protocol::hub::context::Stamp;
+
+    const KEY: &str = "weir-client-key-0123456789";
+
+    fn taken(tape: Tape, told: Told) -> Taken {
+        Taken {
+            tape: Box::new(tape),
+            told,
+            secrets: vec![Secret::new(KEY)],
+            request_id: "req-1".to_owned(),
+            at: 1_790_000_123,
+        }
+    }
+
+    /// Of a Chat client whose text comes from an Anthropic upstream.
+    fn translation(prompt: &str, text: &str) -> Taken {
+        let body =
+            format!(r#"{{"model":"alias","messages":[{{"role":"user","content":"{prompt}"}}]}}"#);
+        let stamp = Stamp {
+            created: 1_790_000_100,
+            seed: 42,
+            stored: false,
+        };
+        let heard = format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-5","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":9,"output_tokens":2}}}}"#
+        );
+        let request = crate::protocol::translate::decode(Dialect::OpenaiChat, body.as_bytes())
+            .expect("a request");
+        let target = crate::protocol::hub::target::Target {
+            model: "claude-sonnet-5",
+            capabilities: &crate::protocol::models::capabilities("claude-sonnet-5"),
+            quirks: &crate::protocol::hub::target::Quirks::ANTHROPIC,
+            account: "main",
+            prompt_cache: PromptCache::Auto,
+        };
+        let (mut translator, encoded) = crate::protocol::translate::Translator::new(
+            &request,
+            Dialect::Anthropic,
+            &target,
+            stamp,
+        )
+        .expect("it translates");
+        let said = translator.response(heard.as_bytes()).expect("an answer");
+        let asked = Asked {
+            client: Dialect::OpenaiChat,
+            upstream: Dialect::Anthropic,
+            provider: "anthropic",
+            model: "claude-sonnet-5".into(),
+            account: "main".into(),
+            secret: Some(Secret::new("the-upstream's-own-key")),
+            stream: false,
+            array: false,
+            translated: Some(Box::new(Translated {
+                path: None,
+                prompt_cache: PromptCache::Auto,
+                capabilities: None,
+                stamp,
+                asks_usage: true,
+                pauses: false,
+                regrouped: false,
+                body: Bytes::from(body),
+                headers: encoded.headers,
+                sent: encoded.body.into(),
+            })),
+        };
+        taken(tape_of(asked, heard.as_bytes(), &said), Told::Answer)
+    }
+
+    #[test]
+    fn what_was_recorded_comes_out_the_same_when_it_is_run() {
+        let recorded = recorded(&translation("hi", "hello")).expect("a case");
+        assert_eq!(
+            (recorded.folder, &*recorded.name),
+            (TRANSLATE, "chat_to_anthropic_answer")
+        );
+        let text = String::from_utf8(recorded.file.clone()).expect("text");
+        assert!(text.starts_with("Recorded at 2026-09-21T"), "{text}");
+        assert!(
+            text.contains("\nseed: 42\n") && text.contains("\naccount: main\n"),
+            "{text}"
+        );
+        let run = Case::read(&recorded.file)
+            .expect("a case")
+            .run()
+            .expect("it runs");
+        assert_eq!(String::from_utf8_lossy(&run), text);
+        // It is what went over the wire, not what would be computed.
+        let other = text.replace("\"content\": \"hello\"", "\"content\": \"hullo\"");
+        assert_ne!(
+            Case::read(other.as_bytes())
+                .expect("a case")
+                .run()
+                .expect("it runs"),
+            other.into_bytes()
+        );
+    }
+
+    #[test]
+    fn credentials_are_masked_wherever_they_stand() {
+        let prompt = format!(
+            "my key is {KEY} and sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, is it good?"
+        );
+        let echo = format!("{KEY} and the-upstream's-own-key are good");
+        let recorded = recorded(&translation(&prompt, &echo)).expect("a case");
+        let text = String::from_utf8(recorded.file.clone()).expect("text");
+        for secret in [KEY, "AAAAAAAA", "upstream's-own-key"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(
+            text.contains("my key is *** and") && text.contains("*** and *** are good"),
+            "{text}"
+        );
+        let run = Case::read(&recorded.file)
+            .expect("a case")
+            .run()
+            .expect("it runs");
+        assert_eq!(String::from_utf8_lossy(&run), text);
+    }
+
+    #[test]
+    fn a_credential_that_cannot_be_masked_is_not_written() {
+        // In pieces, as a model says it token by token.
+        let mut stream = String::new();
+        for piece in [&KEY[..7], &KEY[7..15], &KEY[15..]] {
+            stream.push_str(&format!("event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{piece}\"}}}}\n\n"));
+        }
+        let tape = passed(&Budget::new(1 << 20), stream.as_bytes());
+        assert_eq!(
+            recorded(&taken(tape, Told::Answer)).expect_err("a credential"),
+            Skipped::Credential
+        );
+        // Escaped.
+        let escaped = KEY.replace('w', "\\u0077");
+        let got = recorded(&translation("hi", &escaped)).map(|case| String::from_utf8(case.file));
+        assert_eq!(got.expect_err("a credential"), Skipped::Credential);
+    }
+
+    #[test]
+    fn what_passed_is_a_case_of_its_own_kind() {
+        let stream = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"model\":\"claude\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+        let tape = passed(&Budget::new(1 << 20), stream);
+        let case = recorded(&taken(tape, Told::Part)).expect("a case");
+        assert_eq!(
+            (case.folder, &*case.name),
+            (PASSTHROUGH, "stream_anthropic")
+        );
+        assert_eq!(
+            Case::read(&case.file)
+                .expect("a case")
+                .run()
+                .expect("it runs"),
+            case.file
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_case_is_told_apart() {
+        let ruler = b"data: {}\n=== facts\n".to_vec();
+        let tape = passed(&Budget::new(1 << 20), &ruler);
+        assert_eq!(
+            recorded(&taken(tape, Told::Answer)).expect_err("a ruler"),
+            Skipped::Unwritable
+        );
+        let tape = passed(&Budget::new(1 << 20), b"");
+        assert_eq!(
+            recorded(&taken(tape, Told::Part)).expect_err("nothing"),
+            Skipped::Left
+        );
+        let tape = passed(&Budget::new(4), b"more than four");
+        assert_eq!(
+            recorded(&taken(tape, Told::Answer)).expect_err("no room"),
+            Skipped::Dropped
+        );
+        // A request whose model would be another line of the head.
+        let mut odd = translation("hi", "hello");
+        odd.request_id = "a\nseed: 7".to_owned();
+        assert_eq!(
+            recorded(&odd).map(|case| case.name).expect_err("a line"),
+            Skipped::Unwritable
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! What an attempt took in and gave out, kept for whoever records exchanges. Bounded: one tape has an end, and all of them
+//! together hold no more than their budget has.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::config::secret::Secret;
+use crate::outcome::End;
+use crate::protocol::Dialect;
+use crate::protocol::gemini::Delivery;
+use crate::protocol::hub::context::Stamp;
+use crate::protocol::hub::target::PromptCache;
+use crate::protocol::models::Capabilities;
+
+/// What all tapes together may hold.
+#[derive(Debug)]
+pub struct Budget {
+    most: usize,
+    held: AtomicUsize,
+}
+
+impl Budget {
+    /// Of so many bytes.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            held: AtomicUsize::new(0),
+        })
+    }
+
+    /// Bytes that are held now.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= self.most);
+        let taken = self
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok()
+    }
+}
+
+/// What was asked, and what the translation was given beside it.
+#[derive(Debug)]
+pub struct Asked {
+    pub client: Dialect,
+    pub upstream: Dialect,
+    pub provider: &'static str,
+    /// The upstream's name for the model.
+    pub model: Arc<str>,
+    pub account: Arc<str>,
+    /// The credential that the upstream saw.
+    pub secret: Option<Secret>,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// Whether the client's stream is one JSON array.
+    pub array: bool,
+    /// `None` = the answer passes in the client's own dialect.
+    pub translated: Option<Box<Translated>>,
+}
+
+/// What a translation depends on.
+#[derive(Debug)]
+pub struct Translated {
+    /// The model in a Gemini client's path, and how it wants its answer.
+    pub path: Option<(String, Delivery)>,
+    pub prompt_cache: PromptCache,
+    /// Where the configuration says something else than what is known of the model.
+    pub capabilities: Option<Capabilities>,
+    pub stamp: Stamp,
+    /// Whether a Chat upstream is asked what its stream uses.
+    pub asks_usage: bool,
+    /// Whether answers that the upstream pauses are continued.
+    pub pauses: bool,
+    /// Whether the client's text is regrouped after the translation.
+    pub regrouped: bool,
+    /// What the client asks, after the rewrites.
+    pub body: Bytes,
+    /// What the upstream was asked.
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub sent: Bytes,
+}
+
+/// One attempt, as far as it has come.
+#[derive(Debug)]
+pub struct Tape {
+    asked: Asked,
+    status: u16,
+    heard: Vec<u8>,
+    said: Vec<u8>,
+    /// How the upstream broke off.
+    broke: Option<End>,
+    /// Whether the upstream was asked more than once for this answer, or ought to have been.
+    in_rounds: bool,
+    torn: Option<Torn>,
+    budget: Arc<Budget>,
+    held: usize,
+}
+
+/// Why a tape does not hold everything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Torn {
+    /// It would be too long by itself.
+    TooLarge,
+    /// All tapes together would.
+    NoRoom,
+}
+
+impl Tape {
+    /// Of an attempt whose answer has this status.
+    pub(super) fn new(asked: Asked, status: u16, budget: &Arc<Budget>) -> Self {
+        let bodies = asked.translated.as_ref();
+        let bodies = bodies.map_or(0, |asked| asked.body.len() + asked.sent.len());
+        let mut tape = Self {
+            asked,
+            status,
+            heard: Vec::new(),
+            said: Vec::new(),
+            broke: None,
+            in_rounds: false,
+            torn: None,
+            budget: Arc::clone(budget),
+            held: 0,
+        };
+        tape.fits(bodies);
+        tape
+    }
+
+    /// What was asked.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The status of the upstream's answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the upstream answered, uncompressed.
+    pub fn heard(&self) -> &[u8] {
+        &self.heard
+    }
+
+    /// What went to the client of a translated answer.
+    pub fn said(&self) -> &[u8] {
+        &self.said
+    }
+
+    /// How the upstream broke off, if it did.
+    pub fn broke(&self) -> Option<End> {
+        self.broke
+    }
+
+    /// Whether the upstream was asked more than once for this answer, or ought to have been.
+    pub fn is_in_rounds(&self) -> bool {
+        self.in_rounds
+    }
+
+    /// Why it does not hold everything, if it does not.
+    pub fn torn(&self) -> Option<Torn> {
+        self.torn
+    }
+
+    /// The next bytes of the upstream.
+    pub(super) fn hear(&mut self, bytes: &[u8]) {
+        if self.fits(bytes.len()) {
+            self.heard.extend_from_slice(bytes);
+        }
+    }
+
+    /// What the upstream answered was told again in another shape, and that was read.
+    pub(super) fn hear_instead(&mut self, bytes: &[u8]) {
+        self.heard.clear();
+        self.hear(bytes);
+    }
+
+    /// The next bytes for the client.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        if self.asked.translated.is_some() && self.fits(bytes.len()) {
+            self.said.extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn break_off(&mut self, end: End) {
+        self.broke = Some(end);
+    }
+
+    pub(super) fn go_in_rounds(&mut self) {
+        self.in_rounds = true;
+    }
+
+    /// Whether so many bytes more are held; else nothing is held any more.
+    fn fits(&mut self, bytes: usize) -> bool {
+        if self.torn.is_some() {
+            return false;
+        }
+        let torn = if self.held + bytes > LONGEST {
+            Torn::TooLarge
+        } else if self.budget.take(bytes) {
+            self.held += bytes;
+            return true;
+        } else {
+            Torn::NoRoom
+        };
+        self.torn = Some(torn);
+        (self.heard, self.said) = (Vec::new(), Vec::new());
+        self.asked.translated = None;
+        self.give_back();
+        false
+    }
+
+    fn give_back(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.budget.held.fetch_sub(held, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// Bytes of one tape, bodies of both sides together.
+const LONGEST: usize = 16 << 20;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A tape of an answer in the client's own dialect.
+    pub(crate) fn passed(budget: &Arc<Budget>, heard: &[u8]) -> Tape {
+        let asked = Asked {
+            client: Dialect::Anthropic,
+            upstream: Dialect::Anthropic,
+            provider: "anthropic",
+            model: "m".into(),
+            account: "a".into(),
+            secret: None,
+            stream: true,
+            array: false,
+            translated: None,
+        };
+        let mut tape = Tape::new(asked, 200, budget);
+        tape.hear(heard);
+        tape
+    }
+
+    /// A tape of a translation.
+    pub(crate) fn translated(asked: Asked, heard: &[u8], said: &[u8]) -> Tape {
+        let mut tape = Tape::new(asked, 200, &Budget::new(1 << 20));
+        tape.hear(heard);
+        tape.say(said);
+        tape
+    }
+
+    #[test]
+    fn all_tapes_together_hold_no_more_than_their_budget() {
+        let budget = Budget::new(100);
+        let mut first = passed(&budget, &[b'x'; 60]);
+        let mut second = passed(&budget, &[b'x'; 30]);
+        assert_eq!(budget.held(), 90);
+        second.hear(&[b'x'; 20]);
+        assert_eq!(second.torn(), Some(Torn::NoRoom));
+        assert!(second.heard().is_empty());
+        assert_eq!(budget.held(), 60);
+        // There is room again, but not for what has lost its beginning.
+        second.hear(b"more");
+        assert!(second.heard().is_empty());
+        first.hear(b"more");
+        assert_eq!((first.torn(), first.heard().len()), (None, 64));
+        drop(first);
+        drop(second);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn one_tape_has_an_end() {
+        let budget = Budget::new(usize::MAX);
+        let mut tape = passed(&budget, &vec![b'x'; LONGEST]);
+        assert_eq!(tape.torn(), None);
+        tape.hear(b"x");
+        assert_eq!(tape.torn(), Some(Torn::TooLarge));
+        assert_eq!(budget.held(), 0);
+    }
+}

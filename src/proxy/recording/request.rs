@@ -1,0 +1,127 @@
+//! One request that is recorded: the tape of the attempt whose answer its client gets.
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode};
+
+use super::recorder::Recorder;
+use crate::cases::recorded::{Skipped, Taken, Told};
+use crate::config::Config;
+use crate::config::secret::Secret;
+use crate::exchange::attempt::Attempt;
+use crate::exchange::attempts::Attempts;
+use crate::exchange::relaying::{Answer, Relaying};
+use crate::exchange::tape::Tape;
+use crate::keys;
+
+/// What is recorded of a request; nothing, where nothing is.
+#[derive(Debug)]
+pub(in crate::proxy) struct Recording {
+    to: Option<To>,
+    /// Of the last attempt, which has failed.
+    failed: Option<Box<Tape>>,
+}
+
+#[derive(Debug)]
+struct To {
+    recorder: Arc<Recorder>,
+    secrets: Vec<Secret>,
+    request_id: String,
+}
+
+impl Recording {
+    /// Of a request that presents these credentials.
+    pub(in crate::proxy) fn new(
+        recorder: Option<&Arc<Recorder>>,
+        config: &Config,
+        (headers, query): (&HeaderMap, Option<&str>),
+        request_id: &str,
+    ) -> Self {
+        let recorder = recorder.filter(|recorder| recorder.budget().is_some());
+        let to = recorder.map(|recorder| {
+            let presented = keys::presented(headers, query);
+            let presented = presented
+                .iter()
+                .map(|presented| Secret::new(String::from_utf8_lossy(presented)));
+            let accounts = config.accounts.iter();
+            let accounts = accounts.filter_map(|account| account.key.clone());
+            To {
+                recorder: Arc::clone(recorder),
+                secrets: presented.chain(accounts).collect(),
+                request_id: request_id.to_owned(),
+            }
+        });
+        Self { to, failed: None }
+    }
+
+    /// A tape for the answer to this attempt.
+    pub(in crate::proxy) fn tape(
+        &self,
+        attempts: &Attempts,
+        attempt: &Attempt,
+        status: StatusCode,
+    ) -> Option<Box<Tape>> {
+        let budget = self.to.as_ref()?.recorder.budget()?;
+        attempts.tape(attempt, status, budget)
+    }
+
+    /// An attempt begins: what the one before said counts no more.
+    pub(in crate::proxy) fn begin(&mut self) {
+        self.failed = None;
+    }
+
+    /// An attempt failed, with so much of an answer.
+    pub(in crate::proxy) fn failed(&mut self, answer: &mut Relaying) {
+        self.failed = answer.take_tape();
+    }
+
+    /// The client got the answer, or the part of it that had come when it left.
+    pub(in crate::proxy) fn told(&mut self, answer: &mut Relaying, whole: bool) {
+        let told = if whole { Told::Answer } else { Told::Part };
+        let tape = answer.take_tape();
+        self.give(tape, told, Skipped::Vendor);
+    }
+
+    /// The client gets this, which is what the last attempt failed with.
+    pub(in crate::proxy) fn told_failure(&mut self, answer: &Answer) {
+        let tape = self.failed.take();
+        if self.to.is_some() {
+            let told = Told::Failure {
+                status: answer.status,
+                body: answer.body.to_vec(),
+            };
+            self.give(tape, told, Skipped::Refused);
+        }
+    }
+
+    /// The client gets words of Weir's own.
+    pub(in crate::proxy) fn refused(&mut self) {
+        self.give(None, Told::Answer, Skipped::Refused);
+    }
+
+    /// It is no exchange of a conversation.
+    pub(in crate::proxy) fn beside(&mut self) {
+        self.give(None, Told::Answer, Skipped::Vendor);
+    }
+
+    /// The client left before anything of an answer was there.
+    pub(in crate::proxy) fn left(&mut self) {
+        self.give(None, Told::Part, Skipped::Left);
+    }
+
+    /// Once a request: what comes after that is not of an exchange.
+    fn give(&mut self, tape: Option<Box<Tape>>, told: Told, otherwise: Skipped) {
+        let Some(to) = self.to.take() else { return };
+        let Some(tape) = tape else {
+            return to.recorder.skip(otherwise);
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        to.recorder.take(Taken {
+            tape,
+            told,
+            secrets: to.secrets,
+            request_id: to.request_id,
+            at: since.map_or(0, |since| since.as_secs()),
+        });
+    }
+}
