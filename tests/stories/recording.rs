@@ -296,12 +296,12 @@ fn a_directory_with_cases_keeps_them_and_a_killed_process_leaves_none_half_writt
         let own = tempfile::tempdir().expect("a directory");
         let weir = Process::spawn(recorder(own.path(), &yaml(&upstream), &directory), own);
         for _ in 0..5 {
-            messages(&weir, "hello", true).send().is(200);
+            messages(&weir, "hello", false).send().is(200);
         }
         until_cases(&weir, 5 * count);
         // Some of these are being written when it is killed.
         for _ in 0..5 {
-            messages(&weir, "hello", true).send().is(200);
+            messages(&weir, "hello", false).send().is(200);
         }
         weir.signal("KILL");
         weir.ends();
