@@ -105,10 +105,11 @@ service-test: ## as root: unit and package under Debian's own systemd in a clean
 	$(CARGO) build --locked
 	scripts/service-test.sh target/debug/weir
 
-readme-walk: ## every command of README.md and README.zh-CN.md, letter by letter
+readme-walk: ## every command of README.md and README.zh-CN.md, letter by letter, and the shell blocks of docs/
 	scripts/prerequisites.sh build
 	$(CARGO) build --locked
 	python3 tests/walk/readme.py target/debug/weir
+	python3 tests/walk/documents.py target/debug/weir
 
 behind-check: ## Weir behind nginx with conf/behind/nginx.conf
 	scripts/prerequisites.sh build loadtest

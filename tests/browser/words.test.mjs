@@ -12,3 +12,11 @@ test("no word of the pages lacks a translation", () => {
   assert.ok(said.size > 100, "the words were found");
   assert.deepEqual([...said].filter((word) => !known.has(word)), []);
 });
+
+test("every reason why an account is out has its words", () => {
+  const report = readFileSync(new URL("../../src/exchange/explain/accounts.rs", import.meta.url), "utf8");
+  const reasons = [...report.matchAll(/Excluded::\w+(?: \{[^}]*\})? => \("(\w+)",/g)].map((found) => found[1]);
+  const words = readFileSync(new URL("../../src/proxy/admin/console/words.js", import.meta.url), "utf8").split("export function excluded")[1];
+  assert.ok(reasons.length >= 12, `${reasons}`);
+  assert.deepEqual(reasons.filter((reason) => !new RegExp(`\\b${reason}: \\(\\) =>`).test(words)), []);
+});

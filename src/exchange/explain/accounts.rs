@@ -100,6 +100,10 @@ fn exclusion(excluded: &Excluded) -> Exclusion {
     Exclusion {
         reason,
         class: class.map(FailureClass::as_str),
+        limit: match excluded {
+            Excluded::Limit { limit, .. } => Some(limit_name(*limit)),
+            _ => None,
+        },
         wait_seconds: wait.map(|wait| wait.as_secs_f64()),
         why: why(excluded, wait),
     }
@@ -116,12 +120,7 @@ fn why(excluded: &Excluded, wait: Option<Duration>) -> String {
             format!("every endpoint is benched: {}{left}", class.as_str())
         }
         Excluded::Limit { limit, .. } => {
-            let limit = match limit {
-                AccountLimit::Concurrency => "concurrency",
-                AccountLimit::Requests => "rpm",
-                AccountLimit::Tokens => "tpm",
-            };
-            format!("its own limit is reached: {limit}{left}")
+            format!("its own limit is reached: {}{left}", limit_name(*limit))
         }
         Excluded::Model => "does not serve the model".into(),
         Excluded::Probing { class, .. } => {
@@ -131,6 +130,14 @@ fn why(excluded: &Excluded, wait: Option<Duration>) -> String {
         Excluded::Tried => "tried already".into(),
         Excluded::Unasked => "weight 0: only when asked by name".into(),
         Excluded::Unhealthy => "every endpoint is down, says the health check".into(),
+    }
+}
+
+const fn limit_name(limit: AccountLimit) -> &'static str {
+    match limit {
+        AccountLimit::Concurrency => "concurrency",
+        AccountLimit::Requests => "rpm",
+        AccountLimit::Tokens => "tpm",
     }
 }
 

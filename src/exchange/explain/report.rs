@@ -174,6 +174,8 @@ pub struct Exclusion {
     pub reason: &'static str,
     /// The class of the failure that put it out.
     pub class: Option<&'static str>,
+    /// Its own limit that is reached, as it is named in `accounts[].limits`.
+    pub limit: Option<&'static str>,
     /// Until it is back, as far as that is known.
     pub wait_seconds: Option<f64>,
     /// In words.

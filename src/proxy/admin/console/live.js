@@ -3,7 +3,7 @@ import { $, $$, bar, bytes, clock, glyph, html, int, ms, OUT, pct, put, si, svg,
 import { follow, get, now, post } from "./api.js";
 import { connection, failed, versionIs } from "./shell.js";
 import { sample } from "./try.js";
-import { t } from "./words.js";
+import { excluded, t } from "./words.js";
 
 const KEPT = 2000, SHOWN = 120, FLOOD = 30, SPAN = 30000;
 let rows, filter, paused, newer, stats, ring, inFlight, openId, fault, stream, since, main, role = "viewer";
@@ -229,7 +229,7 @@ function again(why, r) {
   const e = why.report;
   if (!e) return "";
   const tried = new Map(r.attempts.map((a) => [a.account, a]));
-  return html`<p class="small dim">${t("As things are at {t}, for a small request of the same key and model.", { t: clock(why.at) })}</p>${e.route?.passed_over?.length ? html`<p class="small">${e.route.passed_over.map((p, i) => html`${i ? "; " : ""}${t("route")} ${p.route ?? i} ${t("passed over")}: <span class="mono">${p.condition}</span> ${t("is")} <span class="mono">${typeof p.found === "string" ? p.found : JSON.stringify(p.found)}</span>`)}</p>` : ""}<table class="tok"><thead><tr><th>${t("Account")}</th><th>${t("Now")}</th><th>${t("Then")}</th></tr></thead><tbody>${e.candidates.map((c) => html`<tr><td class="cut">${c.account} <span class="faint">${c.pool}</span></td><td class="${c.excluded ? "warn" : ""}">${c.excluded ? html`<b>${c.excluded.reason}</b> <span class="small">${c.excluded.why || ""}</span>` : c.attempt != null ? t("asked as number {n}", { n: c.attempt }) : t("in reserve")}</td><td class="small">${tried.has(c.account) ? tried.get(c.account).class || t("it answered") : html`<span class="faint">–</span>`}</td></tr>`)}</tbody></table>${e.answer ? html`<p class="small warn">${e.answer.status}: ${e.answer.hint || ""}</p>` : ""}`;
+  return html`<p class="small dim">${t("As things are at {t}, for a small request of the same key and model.", { t: clock(why.at) })}</p>${e.route?.passed_over?.length ? html`<p class="small">${e.route.passed_over.map((p, i) => html`${i ? "; " : ""}${t("route")} ${p.route ?? i} ${t("passed over")}: <span class="mono">${p.condition}</span> ${t("is")} <span class="mono">${typeof p.found === "string" ? p.found : JSON.stringify(p.found)}</span>`)}</p>` : ""}<table class="tok"><thead><tr><th>${t("Account")}</th><th>${t("Now")}</th><th>${t("Then")}</th></tr></thead><tbody>${e.candidates.map((c) => html`<tr><td class="cut">${c.account} <span class="faint">${c.pool}</span></td><td class="${c.excluded ? "warn" : ""}">${c.excluded ? html`<b>${c.excluded.reason}</b> <span class="small">${excluded(c.excluded)}</span>` : c.attempt != null ? t("asked as number {n}", { n: c.attempt }) : t("in reserve")}</td><td class="small">${tried.has(c.account) ? tried.get(c.account).class || t("it answered") : html`<span class="faint">–</span>`}</td></tr>`)}</tbody></table>${e.answer ? html`<p class="small warn">${e.answer.status}: ${e.answer.hint || ""}</p>` : ""}`;
 }
 async function explainAgain(el, r) {
   const asked = sample(r);

@@ -2,7 +2,7 @@
 import { $, bytes, clock, glyph, html, int, ms, put, si, svg, usd, usd4 } from "./ui.js";
 import { get, now, post, stream } from "./api.js";
 import { diff, dialect } from "./diff.js";
-import { t } from "./words.js";
+import { excluded, t } from "./words.js";
 
 const PATHS = { "/v1/messages": "Anthropic Messages", "/v1/chat/completions": "OpenAI Chat", "/v1/responses": "OpenAI Responses", gemini: "Gemini" };
 const ASK = "Why does src/pool/mod.rs hold two locks?";
@@ -127,7 +127,7 @@ ${route || list.length ? html`<div class="flow"><div><h3>${t("Routes, the first 
 <svg class="wire" width="34" height="${height}" viewBox="0 0 34 ${height}" aria-hidden="true">${svg(left)}</svg>
 <div><h3>${t("Pool")}</h3>${pools.map((p, i) => html`${i === 1 ? html`<p class="alt">${t("when all are out")}</p>` : ""}<div class="node ${i || answered ? "next" : "on"}"><span class="i"></span><span class="b cut">${p}</span><span></span><small class="cut">${i ? t("fallback") : html`${r.pool?.select || ""}${r.session ? html`, ${t("session")} ${r.session.affinity || ""}` : html`, ${t("no session")}`}`}</small></div>`)}</div>
 <svg class="wire" width="34" height="${height}" viewBox="0 0 34 ${height}" aria-hidden="true">${svg(right)}</svg>
-<div><h3>${t("Accounts, in the order in which they would be asked")}</h3>${list.map((c) => { const e = c.excluded; return html`<div class="node ${e || answered ? "off" : c === first ? "on" : "next"}"><span class="i">${e ? "" : c.attempt ?? ""}</span><span class="cut ${e ? "" : "b"}">${c.account}</span><span class="tiny ${e && SOFT.includes(e.reason) ? "warn" : "faint"}">${e ? e.class || e.reason : ""}</span><small class="cut">${e ? html`${e.why || e.reason}${until(e)}` : html`${(c.dialects || []).join(", ")}${c.weight < 1 ? html`, ${t("weight")} ${c.weight.toFixed(2)}` : ""}`}</small></div>`; })}</div></div>` : ""}</section>`;
+<div><h3>${t("Accounts, in the order in which they would be asked")}</h3>${list.map((c) => { const e = c.excluded; return html`<div class="node ${e || answered ? "off" : c === first ? "on" : "next"}"><span class="i">${e ? "" : c.attempt ?? ""}</span><span class="cut ${e ? "" : "b"}">${c.account}</span><span class="tiny ${e && SOFT.includes(e.reason) ? "warn" : "faint"}">${e ? e.class || e.reason : ""}</span><small class="cut">${e ? html`${excluded(e)}${until(e)}` : html`${(c.dialects || []).join(", ")}${c.weight < 1 ? html`, ${t("weight")} ${c.weight.toFixed(2)}` : ""}`}</small></div>`; })}</div></div>` : ""}</section>`;
 }
 
 /** What the upstream would be sent beside what the client sends; or what the client would get. */

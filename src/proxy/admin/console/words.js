@@ -42,6 +42,7 @@ const ZH = {
   "{n} used": "已用 {n}", "{w} cannot be shown": "{w} 无法显示", "{w}: {n} % used": "{w}：已用 {n} %", "drain done": "已停用", "enable done": "已启用", "reset done": "已重置", "of the key": "密钥的", "of the group": "组的", "of the project": "项目的", "of the global": "全体的", "of the account": "账号的", "of the server": "服务器的", "key": "密钥",
   "group": "组", "everyone": "全体", "global": "全体", "everybody": "全体", "the {n} others of pool {p}": "池 {p} 的其余 {n} 个", "the {n} others of pool {p}, then pool {f}": "池 {p} 的其余 {n} 个，然后是池 {f}", "pages": "页面", "search or filter": "搜索或筛选", "next, previous row": "下一行、上一行", "open the row": "打开该行", "close, or clear": "关闭或清除",
   "pause or follow (Live)": "暂停或跟随（实时）", "copy the link": "复制链接", "this list": "此列表", "… {n} characters": "… {n} 个字符", "… {n} more lines": "… 另有 {n} 行", "viewer": "查看者", "operator": "操作员", "admin": "管理员",
+  "benched: {c}": "暂停使用：{c}", "every endpoint is benched: {c}": "所有端点均暂停使用：{c}", "one request is trying it after {c}": "{c} 之后正由一个请求试探", "its own limit is reached: {l}": "已达其自身上限：{l}", "being eased in": "正在逐步恢复", "speaks no dialect in which the request can be said": "不支持可表达此请求的协议", "drained by the operator": "已由管理员停用", "does not serve the model": "不提供此模型", "a window of it is as good as spent: only when no other can": "其额度窗口即将用尽：仅在别无选择时使用", "tried already": "已试过", "weight 0: only when asked by name": "权重为 0：仅在指名时使用", "every endpoint is down, says the health check": "健康检查显示所有端点均不可用",
 };
 let language = localStorage.getItem("weir-language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
@@ -55,4 +56,14 @@ export function said(text, values) {
 export function t(text, values = {}) {
   const found = language === "zh" ? ZH[text] || text : text;
   return found.replace(/\{(\w+)\}/g, (all, name) => name in values ? values[name] : all);
+}
+/** Why an account would not be asked, by the words of explain's report; how long it lasts is told by a clock beside it. */
+export function excluded(e) {
+  const out = {
+    benched: () => t("benched: {c}", { c: e.class }), endpoint: () => t("every endpoint is benched: {c}", { c: e.class }), probing: () => t("one request is trying it after {c}", { c: e.class }),
+    limit: () => t("its own limit is reached: {l}", { l: e.limit }), easing: () => t("being eased in"), dialect: () => t("speaks no dialect in which the request can be said"), drained: () => t("drained by the operator"),
+    model: () => t("does not serve the model"), spent: () => t("a window of it is as good as spent: only when no other can"), tried: () => t("tried already"), weight: () => t("weight 0: only when asked by name"),
+    unhealthy: () => t("every endpoint is down, says the health check"),
+  };
+  return out[e.reason]?.() ?? (e.why || e.reason);
 }
