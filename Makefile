@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist deb install test-clis test-clis-smoke test-written service-test readme-walk
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist image deb install test-clis test-clis-smoke test-written service-test readme-walk
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -180,6 +180,10 @@ attack-smoke: ## a minute of it, on a debug build
 dist: ## an archive below target/dist: a static binary, manual pages, completions, SBOM, checksums; TARGET=… chooses
 	scripts/prerequisites.sh build
 	scripts/dist.sh $(TARGET)
+
+image: ## as root: the image of the Dockerfile by buildah, looked at and tried; BINARY=… for its last stage only
+	scripts/prerequisites.sh build
+	scripts/image.sh $(BINARY)
 
 deb: build ## a Debian package below target/dist
 	scripts/package-deb.sh target/release/weir

@@ -37,6 +37,8 @@ cmp -s tests/browser/package-lock.json "$work/node_modules/installed.json" || {
 }
 # The types of the pages, as their JSDoc and the browser's own declare them.
 "$work/node_modules/.bin/tsc" -p tests/browser/tsconfig.json
+# Their form: `target/browser/node_modules/.bin/prettier --config tests/browser/prettier.json --write` makes it.
+"$work/node_modules/.bin/prettier" --config tests/browser/prettier.json --log-level warn --check src/proxy/admin/console/*.{js,css} tests/browser/*.mjs
 pictures=$PWD/docs/console/pictures
 cd "$work"
 if [ "${1:-}" = --pictures ]; then

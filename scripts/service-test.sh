@@ -92,21 +92,24 @@ else
   say "package, start, reload, upgrade, stop, removal under systemd"
 fi
 
-# The image holds one static binary and certificates. A binary that is not static has no such image.
-if command -v buildah >/dev/null; then
-  buildah bud --quiet -t weir-service-test . && say "the image, built by buildah"
-else
+# The image holds one static binary and certificates: the binary of `make dist`, where there is one, or the given one if it is static.
+static=$(ls -t target/"$(uname -m)"-unknown-linux-musl/*/weir "$weir" 2>/dev/null | while read -r one; do
+  linked=$(ldd "$one" 2>&1 || true)
+  [[ $linked != *"not a dynamic executable"* && $linked != *"statically linked"* ]] || { echo "$one"; break; }
+done)
+if [ -z "$static" ]; then
+  miss "the steps of the image: $weir is not static (\`make dist\` makes one that is)"
+elif ! command -v buildah >/dev/null; then
   miss "the image by buildah, which is missing here"
-fi
-linked=$(ldd "$weir" 2>&1 || true)
-if [[ $linked == *"not a dynamic executable"* || $linked == *"statically linked"* ]]; then
   image=$(mktemp -d "$PWD/target/service/image.XXXXXX")
-  install -D "$weir" "$image/usr/local/bin/weir"
+  install -D "$static" "$image/usr/local/bin/weir"
   install -D -m644 conf/minimal.yaml "$image/etc/weir/weir.yaml"
   unshare --user --map-root-user chroot "$image" /usr/local/bin/weir check --allow-missing-secrets -c /etc/weir/weir.yaml
   rm -rf "$image"
   say "the steps of the image by hand: the binary runs alone in an empty root"
 else
-  miss "the steps of the image by hand: $weir is not static (scripts/dist.sh makes one)"
+  strip -o target/service/weir-static "$static"
+  scripts/image.sh target/service/weir-static
+  say "the image, its last stage by buildah around $static"
 fi
 finish

@@ -20,6 +20,7 @@ mod pointer;
 mod scanner;
 mod text;
 
+pub mod loose;
 pub mod surrogates;
 
 pub use document::Document;

@@ -256,8 +256,8 @@ impl Translator {
 
     /// Whether the model has stopped, and only usage and the terminal marker are missing. Some servers let one wait for them:
     /// after a few seconds [`Translator::finish`] may be called instead.
-    pub const fn stopped(&self) -> bool {
-        self.seen.stopped
+    pub fn stopped(&self) -> bool {
+        self.seen.stopped || self.reader.has_stopped()
     }
 
     /// How the answer ended, if it has.

@@ -16,6 +16,7 @@ use crate::exchange::attempt::Attempt;
 use crate::exchange::relaying::{Ended, Failed, Next, Relaying};
 use crate::outcome::End;
 use crate::pool::Fault;
+use crate::protocol::written::Written;
 
 /// What a wait brought.
 pub(super) enum Event {
@@ -109,6 +110,7 @@ impl Pump<'_, '_> {
         let mut last_write = last_read;
         let mut first_read = None;
         let mut lingers_until: Option<Instant> = None;
+        let mut said = Written::default();
         let deadline = self.deadline;
         let soonest = move |at: Instant| deadline.map_or(at, |deadline| at.min(deadline));
         let timer = sleep_until(soonest(last_read + self.idle.min(HOLD_FOR)).into());
@@ -151,9 +153,14 @@ impl Pump<'_, '_> {
                         }
                     }
                     // All is said: the client does not wait for the upstream to close, too, whatever that still sends.
+                    // Unless it goes on to answer: a reason to end may stand in every event.
                     lingers_until = self.relaying.linger().map(|linger| {
+                        let written = self.relaying.written();
+                        let goes_on = std::mem::replace(&mut said, written) != written;
                         let until = last_read + linger;
-                        lingers_until.map_or(until, |before| before.min(until))
+                        lingers_until
+                            .filter(|_| !goes_on)
+                            .map_or(until, |before| before.min(until))
                     });
                     if let Some(until) = lingers_until {
                         if until <= last_read {
@@ -166,7 +173,7 @@ impl Pump<'_, '_> {
                 Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
                 Event::Cut => return self.broke(End::Drained, Fault::Eof).await,
                 // It has all of its answer: only the upstream has not closed it yet.
-                Event::Gone if self.relaying.is_complete() => return self.end_early().await,
+                Event::Gone if self.relaying.linger().is_some() => return self.end_early().await,
                 Event::Gone => return PumpEnd::Gone,
                 Event::Silent => {
                     if self.serving.bridge.ping(self.serving.client).await.is_err() {

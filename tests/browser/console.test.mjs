@@ -18,12 +18,30 @@ before(async () => {
   await weir.control(TROUBLE);
   await wait(2500);
 });
-after(async () => { await load?.stop(); await chrome?.close(); await weir?.stop(); });
-const close = (page) => { assert.deepEqual(page.faults, []); return page.context().close(); };
+after(async () => {
+  await load?.stop();
+  await chrome?.close();
+  await weir?.stop();
+});
+const close = (page) => {
+  assert.deepEqual(page.faults, []);
+  return page.context().close();
+};
 async function axe(page, what) {
   await page.evaluate(AXE);
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(" | ")}`), []);
+  const found = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+  );
+  assert.deepEqual(
+    found.violations.map(
+      (v) =>
+        `${what}: ${v.id}: ${v.nodes
+          .map((n) => n.target.join(" "))
+          .slice(0, 3)
+          .join(" | ")}`,
+    ),
+    [],
+  );
 }
 
 test("a wrong token is refused, a right one leads to the address that was asked for", async () => {
@@ -36,7 +54,10 @@ test("a wrong token is refused, a right one leads to the address that was asked 
   await page.locator("#rows tr[data-id]").first().waitFor();
   assert.match(page.url(), /live\?f=key:team-a$/);
   const keys = await page.locator("#rows .c-ke").allTextContents();
-  assert.ok(keys.every((key) => key === "team-a"), keys.join());
+  assert.ok(
+    keys.every((key) => key === "team-a"),
+    keys.join(),
+  );
   await axe(page, "live of a viewer");
   await page.locator("#who").click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
@@ -45,10 +66,23 @@ test("a wrong token is refused, a right one leads to the address that was asked 
   await close(page);
 });
 
-for (const [scheme, size] of [["light", {}], ["dark", {}], ["light", { width: 390, height: 844, isMobile: true, hasTouch: true }]]) {
+for (const [scheme, size] of [
+  ["light", {}],
+  ["dark", {}],
+  ["light", { width: 390, height: 844, isMobile: true, hasTouch: true }],
+]) {
   test(`every page is accessible and none scrolls sideways: ${scheme}${size.width ? ", phone" : ""}`, async () => {
     const page = await visit(chrome, weir, "now", { scheme, ...size });
-    for (const [path, ready] of [["now", ".acc tr[data-key]"], ["live", "#rows tr[data-id]"], ["try", "#body"], ["spend", "table.sp"], ["keys", "table"], ["config", "#main h2"], ["fleet", "#main h2"], ["audit", "#main h2"]]) {
+    for (const [path, ready] of [
+      ["now", ".acc tr[data-key]"],
+      ["live", "#rows tr[data-id]"],
+      ["try", "#body"],
+      ["spend", "table.sp"],
+      ["keys", "table"],
+      ["config", "#main h2"],
+      ["fleet", "#main h2"],
+      ["audit", "#main h2"],
+    ]) {
       await page.goto(`${weir.admin}/console/${path}`);
       await page.locator(ready).first().waitFor();
       await page.waitForTimeout(300);
@@ -76,9 +110,18 @@ test("Now says what needs somebody, and drains an account in place", async () =>
   await page.locator(".list").getByText("no account takes requests").first().waitFor();
   await row.getByRole("button", { name: /Actions/ }).click();
   await page.getByRole("menuitem", { name: /Enable/ }).click();
-  await row.getByText(/usable|easing/).first().waitFor();
+  await row
+    .getByText(/usable|easing/)
+    .first()
+    .waitFor();
   const { json } = await weir.api("audit");
-  assert.deepEqual(json.rows.slice(0, 2).map((r) => [r.who, r.action, r.subject]), [["ops", "account.enable", "gemini-a"], ["ops", "account.drain", "gemini-a"]]);
+  assert.deepEqual(
+    json.rows.slice(0, 2).map((r) => [r.who, r.action, r.subject]),
+    [
+      ["ops", "account.enable", "gemini-a"],
+      ["ops", "account.drain", "gemini-a"],
+    ],
+  );
   assert.match(readFileSync(`${weir.dir}/audit.jsonl`, "utf8"), /"action":"account.drain"/);
   await close(page);
 });
@@ -125,7 +168,7 @@ test("Try explains as a picture, sends as the key, and stops", async () => {
   await page.getByRole("button", { name: "Explain" }).click();
   await page.getByText(/Would go to (claude|bedrock)/).waitFor();
   await page.locator(".flow .node.on").first().waitFor();
-  assert.ok(await page.locator(".diff .ln.add, .diff .ln.ren").count() > 0, "a translation changes lines");
+  assert.ok((await page.locator(".diff .ln.add, .diff .ln.ren").count()) > 0, "a translation changes lines");
   await page.getByRole("button", { name: "Send" }).click();
   await page.locator(".facts").getByText("complete").waitFor();
   await page.locator(".ev").getByText("[DONE]").first().waitFor();
@@ -134,11 +177,19 @@ test("Try explains as a picture, sends as the key, and stops", async () => {
   const row = (await weir.api(`requests/${id}`)).json;
   assert.deepEqual([row.key, row.via, row.status], ["ops-laptop", "console", 200]);
   await until("the line of the access log", () => readFileSync(`${weir.dir}/access.log`, "utf8").includes(`"request_id":"${id}"`));
-  const line = readFileSync(`${weir.dir}/access.log`, "utf8").split("\n").find((l) => l.includes(id));
+  const line = readFileSync(`${weir.dir}/access.log`, "utf8")
+    .split("\n")
+    .find((l) => l.includes(id));
   assert.match(line, /"via":"console"/);
   assert.ok((await weir.api("keys?q=ops-laptop")).json.rows[0].use.month.requests > before, "it counts for the key");
   assert.equal((await weir.api("audit")).json.rows.find((r) => r.action === "request.try")?.to, id);
-  await page.getByLabel("Body").fill(JSON.stringify({ model: "claude-haiku-4-5", stream: true, messages: [{ role: "user", content: "[[sim output-tokens=4000 chunk-delay=100ms chunk=1]] go" }] }));
+  await page.getByLabel("Body").fill(
+    JSON.stringify({
+      model: "claude-haiku-4-5",
+      stream: true,
+      messages: [{ role: "user", content: "[[sim output-tokens=4000 chunk-delay=100ms chunk=1]] go" }],
+    }),
+  );
   await page.getByRole("button", { name: "Send" }).click();
   await until("some events", async () => (await page.locator(".ev > div").count()) > 8);
   await page.getByRole("button", { name: "Stop" }).click();
@@ -202,7 +253,10 @@ test("pages of other sites get nowhere", async () => {
   const page = await visit(chrome, weir, "now");
   const cookie = (await page.context().cookies()).find((c) => c.name === "weir_console");
   assert.deepEqual([cookie.httpOnly, cookie.sameSite], [true, "Strict"]);
-  const send = (headers) => fetch(`${weir.admin}/admin/api/v1/reload`, { method: "POST", headers: { cookie: `weir_console=${cookie.value}`, ...headers } }).then((r) => r.status);
+  const send = (headers) =>
+    fetch(`${weir.admin}/admin/api/v1/reload`, { method: "POST", headers: { cookie: `weir_console=${cookie.value}`, ...headers } }).then(
+      (r) => r.status,
+    );
   assert.equal(await send({}), 403, "no mark of the console");
   assert.equal(await send({ "x-weir-console": "1" }), 403, "no origin");
   assert.equal(await send({ "x-weir-console": "1", origin: "http://evil.example" }), 403, "another origin");
@@ -210,7 +264,20 @@ test("pages of other sites get nowhere", async () => {
   assert.equal(await send({ "x-weir-console": "1", origin: weir.admin }), 200);
   // DNS rebinding: a name of the attacker's that points here.
   const { request } = await import("node:http");
-  const rebound = await new Promise((done) => request({ host: "127.0.0.1", port: new URL(weir.admin).port, path: "/admin/api/v1/now", headers: { host: "evil.example", cookie: `weir_console=${cookie.value}` } }, (r) => { r.resume(); done(r.statusCode); }).end());
+  const rebound = await new Promise((done) =>
+    request(
+      {
+        host: "127.0.0.1",
+        port: new URL(weir.admin).port,
+        path: "/admin/api/v1/now",
+        headers: { host: "evil.example", cookie: `weir_console=${cookie.value}` },
+      },
+      (r) => {
+        r.resume();
+        done(r.statusCode);
+      },
+    ).end(),
+  );
   assert.equal(rebound, 421);
   const answer = await fetch(`${weir.admin}/console/now`);
   assert.match(answer.headers.get("content-security-policy"), /default-src 'self'; frame-ancestors 'none'/);
@@ -223,11 +290,20 @@ test("pages of other sites get nowhere", async () => {
 });
 
 test("guesses wait longer every time, and a right token never", async () => {
-  const guess = async () => { const from = Date.now(); const { status } = await weir.api("now", { role: "a-wrong-token" }); return [status, Date.now() - from]; };
+  const guess = async () => {
+    const from = Date.now();
+    const { status } = await weir.api("now", { role: "a-wrong-token" });
+    return [status, Date.now() - from];
+  };
   const waits = [];
-  for (let i = 0; i < 4; i++) { const [status, took] = await guess(); assert.equal(status, 401); waits.push(took); }
+  for (let i = 0; i < 4; i++) {
+    const [status, took] = await guess();
+    assert.equal(status, 401);
+    waits.push(took);
+  }
   assert.ok(waits[3] > 1500 && waits[3] > waits[0], waits.join());
-  const slow = guess(), from = Date.now();
+  const slow = guess(),
+    from = Date.now();
   assert.equal((await weir.api("now")).status, 200);
   assert.ok(Date.now() - from < 500, "a right token waited");
   await slow;
@@ -238,7 +314,7 @@ test("a server that dies is said, and its return is noticed", async () => {
   await page.locator(".acc tr[data-key]").first().waitFor();
   await weir.weir.stop("SIGKILL");
   await page.getByText(/No answer from .* since/).waitFor();
-  assert.ok(await page.locator(".acc tr[data-key]").count() > 0, "the last figures stay");
+  assert.ok((await page.locator(".acc tr[data-key]").count()) > 0, "the last figures stay");
   await axe(page, "now without a server");
   await weir.run();
   // Sessions are in memory: the page asks for the token again, and goes on where it was.
@@ -270,7 +346,10 @@ test("a key is made, shown once, works, is changed and revoked", async () => {
   await page.getByRole("button", { name: "I have it" }).click();
   await page.locator('tr[data-key="made-here"]').waitFor();
   assert.ok(!(await page.content()).includes(key), "it is shown once");
-  const acts = async (name) => { await page.locator('[data-more="made-here"]').click(); await page.getByRole("menuitem", { name }).click(); };
+  const acts = async (name) => {
+    await page.locator('[data-more="made-here"]').click();
+    await page.getByRole("menuitem", { name }).click();
+  };
   await acts(/^Change/);
   await page.getByLabel("usd_per_day").fill("7");
   await page.getByRole("button", { name: "What would change" }).click();
@@ -278,7 +357,10 @@ test("a key is made, shown once, works, is changed and revoked", async () => {
   // Another admin was quicker: nothing is overwritten.
   assert.equal((await weir.api("keys/made-here", { method: "PATCH", body: { debug: true } })).status, 200);
   await page.getByRole("button", { name: "Save", exact: true }).click();
-  await page.getByRole("alert").getByText(/has changed/).waitFor();
+  await page
+    .getByRole("alert")
+    .getByText(/has changed/)
+    .waitFor();
   await page.getByRole("button", { name: "Cancel" }).click();
   await acts(/^Rotate/);
   await page.getByRole("button", { name: "Rotate", exact: true }).click();
@@ -327,7 +409,10 @@ test("the text of the configuration is shown masked, and a reload says what it w
   await until("the change to be in force", async () => (await weir.api("config/text")).text.includes("[gemini-a, vllm-spot]"));
   await page.locator("#of option").nth(2).waitFor({ state: "attached" });
   await page.locator("#of").selectOption({ index: 2 });
-  await page.locator("#texts .ln.add").getByText(/vllm-spot/).waitFor();
+  await page
+    .locator("#texts .ln.add")
+    .getByText(/vllm-spot/)
+    .waitFor();
   await axe(page, "config with a comparison");
   await page.getByRole("button", { name: "Reload" }).click();
   await page.locator("dialog").getByRole("button", { name: "Reload" }).click();
@@ -338,15 +423,38 @@ test("the text of the configuration is shown masked, and a reload says what it w
 });
 
 test("Fleet compares the hosts that a Prometheus knows", async () => {
-  const series = (name, instance, value, labels = {}) => ({ metric: { __name__: name, instance, ...labels }, value: [Date.now() / 1000, String(value)] });
-  const here = (await weir.api("config")).json.applied_hash, asked = [];
+  const series = (name, instance, value, labels = {}) => ({
+    metric: { __name__: name, instance, ...labels },
+    value: [Date.now() / 1000, String(value)],
+  });
+  const here = (await weir.api("config")).json.applied_hash,
+    asked = [];
   const prometheus = createServer((request, answer) => {
-    let body = ""; request.on("data", (d) => { body += d; });
+    let body = "";
+    request.on("data", (d) => {
+      body += d;
+    });
     request.on("end", () => {
       asked.push(decodeURIComponent(request.url + body));
       const fleet = /weir_build_info/.test(asked.at(-1));
       answer.setHeader("content-type", "application/json");
-      answer.end(JSON.stringify({ status: "success", data: { resultType: "vector", result: fleet ? ["edge-1", "edge-2"].flatMap((host, n) => [series("weir_build_info", host, 1, { version: "0.1.0", revision: "abc" }), series("weir_config_hash_info", host, 1, { hash: n ? "f".repeat(64) : here }), series("weir_config_generation", host, n + 1), series("weir_config_last_reload_successful", host, 1 - n), series("weir_config_last_reload_success_timestamp_seconds", host, Date.now() / 1000 - 60)]) : [] } }));
+      answer.end(
+        JSON.stringify({
+          status: "success",
+          data: {
+            resultType: "vector",
+            result: fleet
+              ? ["edge-1", "edge-2"].flatMap((host, n) => [
+                  series("weir_build_info", host, 1, { version: "0.1.0", revision: "abc" }),
+                  series("weir_config_hash_info", host, 1, { hash: n ? "f".repeat(64) : here }),
+                  series("weir_config_generation", host, n + 1),
+                  series("weir_config_last_reload_successful", host, 1 - n),
+                  series("weir_config_last_reload_success_timestamp_seconds", host, Date.now() / 1000 - 60),
+                ])
+              : [],
+          },
+        }),
+      );
     });
   });
   await new Promise((done) => prometheus.listen(0, "127.0.0.1", done));
@@ -359,7 +467,8 @@ test("Fleet compares the hosts that a Prometheus knows", async () => {
   await page.getByText("Hosts: 2, configurations: 2, versions: 1").waitFor();
   await page.locator('tr[data-key="edge-2"]').getByText("disk not applied").waitFor();
   await axe(page, "fleet");
-  prometheus.close(); prometheus.closeAllConnections();
+  prometheus.close();
+  prometheus.closeAllConnections();
   await until("the failure to be told", async () => /./.test((await weir.api("fleet")).json.why ?? ""));
   writeFileSync(weir.file, weir.text);
   await until("the configuration of before", async () => (await weir.api("fleet")).json.source === null);
@@ -373,7 +482,7 @@ test("a request says why it went to its account, and why not to another", async 
   await page.locator("#rows tr[data-id]").nth(2).click();
   await page.getByText("Why this account, and why not another?").click();
   await page.locator("#why-now tbody tr").first().waitFor();
-  assert.ok(await page.locator("#why-now tbody tr").count() >= 4, "every account of the pool");
+  assert.ok((await page.locator("#why-now tbody tr").count()) >= 4, "every account of the pool");
   await page.locator("#why-now").getByText("asked as number 1").first().waitFor();
   await axe(page, "why this account");
   await page.getByRole("link", { name: "Explain it in Try" }).click();
@@ -384,9 +493,15 @@ test("a request says why it went to its account, and why not to another", async 
 test("a fault of the configuration is on every page, at its line", async () => {
   const page = await visit(chrome, weir, "live");
   writeFileSync(weir.file, weir.text.replace("ledger:", "legder:"));
-  await page.locator("#cfg").getByText(/disk not applied/).waitFor({ timeout: 25000 });
+  await page
+    .locator("#cfg")
+    .getByText(/disk not applied/)
+    .waitFor({ timeout: 25000 });
   await page.goto(`${weir.admin}/console/config`);
-  await page.getByText(/legder/).first().waitFor();
+  await page
+    .getByText(/legder/)
+    .first()
+    .waitFor();
   writeFileSync(weir.file, weir.text);
   await page.getByRole("button", { name: "Reload" }).click();
   await page.locator("dialog").getByRole("button", { name: "Reload" }).click();
@@ -395,7 +510,17 @@ test("a fault of the configuration is on every page, at its line", async () => {
 });
 
 test("a request that is under way is shown", async () => {
-  const open = ask(weir, "/v1/messages", { "x-api-key": "key-team-b", "anthropic-version": "2023-06-01" }, { model: "claude-sonnet-5", max_tokens: 1000, stream: true, messages: [{ role: "user", content: "[[sim output-tokens=60 chunk=1 chunk-delay=100ms]] x" }] });
+  const open = ask(
+    weir,
+    "/v1/messages",
+    { "x-api-key": "key-team-b", "anthropic-version": "2023-06-01" },
+    {
+      model: "claude-sonnet-5",
+      max_tokens: 1000,
+      stream: true,
+      messages: [{ role: "user", content: "[[sim output-tokens=60 chunk=1 chunk-delay=100ms]] x" }],
+    },
+  );
   await until("it to be counted", async () => (await weir.api("now")).json.traffic.in_flight > 0);
   assert.equal(await open, 200);
 });
@@ -420,15 +545,24 @@ test("no sentence of the pages is English for whoever reads Chinese", async () =
     await page.waitForTimeout(700);
     // Words of a sentence, two in a row; values, names, paths and what servers and upstreams say stay as they are.
     const found = await page.evaluate(() => {
-      const out = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      const out = [],
+        walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
       for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-        const text = node.textContent.trim(), around = node.parentElement;
-        if (/[a-z]{2,} [a-z]{2,}/.test(text) && !around.closest("pre, code, textarea, datalist, option, .mono, .code, .why, .ev, .diff, .node small, .try-r .bad, #why-now td, .facets button")) out.push(text);
+        const text = node.textContent.trim(),
+          around = node.parentElement;
+        if (
+          /[a-z]{2,} [a-z]{2,}/.test(text) &&
+          !around.closest(
+            "pre, code, textarea, datalist, option, .mono, .code, .why, .ev, .diff, .node small, .try-r .bad, #why-now td, .facets button",
+          )
+        )
+          out.push(text);
       }
-      for (const el of document.querySelectorAll("[title], [aria-label], [placeholder]")) for (const name of ["title", "aria-label", "placeholder"]) {
-        const text = el.getAttribute(name) ?? "";
-        if (/[a-z]{2,} [a-z]{2,}/.test(text) && !el.closest("#rows, .ev, pre")) out.push(`${name}: ${text}`);
-      }
+      for (const el of document.querySelectorAll("[title], [aria-label], [placeholder]"))
+        for (const name of ["title", "aria-label", "placeholder"]) {
+          const text = el.getAttribute(name) ?? "";
+          if (/[a-z]{2,} [a-z]{2,}/.test(text) && !el.closest("#rows, .ev, pre")) out.push(`${name}: ${text}`);
+        }
       return out;
     });
     all.push(...found.map((text) => `${where}: ${text}`));
@@ -442,9 +576,32 @@ test("no sentence of the pages is English for whoever reads Chinese", async () =
   await page.keyboard.press("Escape");
   await page.keyboard.press("?");
   await english("keyboard");
-  for (const path of ["live", "live/req_unknown", "live?f=key:nobody-at-all", "try", "spend", "spend?range=range&by=kind", "spend?range=year", "keys", "keys?list=groups", "keys?list=projects", "keys?list=accounts", "keys?list=pools", "keys?new=1", "keys?list=accounts&new=1", "config", "fleet", "audit", "nowhere"]) {
+  for (const path of [
+    "live",
+    "live/req_unknown",
+    "live?f=key:nobody-at-all",
+    "try",
+    "spend",
+    "spend?range=range&by=kind",
+    "spend?range=year",
+    "keys",
+    "keys?list=groups",
+    "keys?list=projects",
+    "keys?list=accounts",
+    "keys?list=pools",
+    "keys?new=1",
+    "keys?list=accounts&new=1",
+    "config",
+    "fleet",
+    "audit",
+    "nowhere",
+  ]) {
     await page.goto(`${weir.admin}/console/${path}`);
-    await page.locator("#main :is(h1, h2, p, table, aside)").first().waitFor({ state: "attached" }).catch(() => {});
+    await page
+      .locator("#main :is(h1, h2, p, table, aside)")
+      .first()
+      .waitFor({ state: "attached" })
+      .catch(() => {});
     await english(path);
   }
   await page.goto(`${weir.admin}/console/live?f=outcome:ok`);

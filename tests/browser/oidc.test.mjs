@@ -23,7 +23,15 @@ before(async () => {
     env: { WEIR_OIDC_SECRET: "the-secret-of-the-client:&%" },
   });
   const provider = new Provider(issuer, {
-    clients: [{ client_id: "weir", client_secret: "the-secret-of-the-client:&%", redirect_uris: [`${weir.admin}/admin/api/v1/oidc/callback`], response_types: ["code"], grant_types: ["authorization_code"] }],
+    clients: [
+      {
+        client_id: "weir",
+        client_secret: "the-secret-of-the-client:&%",
+        redirect_uris: [`${weir.admin}/admin/api/v1/oidc/callback`],
+        response_types: ["code"],
+        grant_types: ["authorization_code"],
+      },
+    ],
     claims: { openid: ["sub"], profile: ["preferred_username", "groups"] },
     conformIdTokenClaims: false,
     pkce: { required: () => true },
@@ -33,7 +41,12 @@ before(async () => {
   server = http.createServer(provider.callback()).listen(port, "127.0.0.1");
   chrome = await browser();
 });
-after(async () => { await chrome?.close(); server?.closeAllConnections(); server?.close(); await weir?.stop(); });
+after(async () => {
+  await chrome?.close();
+  server?.closeAllConnections();
+  server?.close();
+  await weir?.stop();
+});
 
 async function signIn(name) {
   const page = await (await chrome.newContext()).newPage();
@@ -47,7 +60,10 @@ async function signIn(name) {
 }
 
 test("a member of a group is let in with its role", async () => {
-  for (const [name, role] of [["ada", "admin"], ["eve", "viewer"]]) {
+  for (const [name, role] of [
+    ["ada", "admin"],
+    ["eve", "viewer"],
+  ]) {
     const page = await signIn(name);
     await page.waitForURL(`${weir.admin}/console/now`);
     const who = await page.evaluate(() => fetch("/admin/api/v1/session").then((r) => r.json()));

@@ -11,8 +11,14 @@ import { ask, browser, call, freePort, start, until } from "./support.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WEIR = process.env.WEIR ?? new URL("../../target/debug/weir", import.meta.url).pathname;
 let weir, chrome;
-before(async () => { weir = await start({ top: "me: true\n" }); chrome = await browser(); });
-after(async () => { await chrome?.close(); await weir?.stop(); });
+before(async () => {
+  weir = await start({ top: "me: true\n" });
+  chrome = await browser();
+});
+after(async () => {
+  await chrome?.close();
+  await weir?.stop();
+});
 
 async function open(url, more = {}) {
   const page = await (await chrome.newContext({ locale: "en-GB", reducedMotion: "reduce", ...more })).newPage();
@@ -21,11 +27,25 @@ async function open(url, more = {}) {
   await page.goto(url);
   return page;
 }
-async function close(page) { assert.deepEqual(page.faults, []); await page.context().close(); }
+async function close(page) {
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+}
 async function axe(page, what) {
   await page.evaluate(AXE);
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  assert.deepEqual(found.violations.map((v) => `${what}: ${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(" | ")}`), []);
+  const found = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+  );
+  assert.deepEqual(
+    found.violations.map(
+      (v) =>
+        `${what}: ${v.id}: ${v.nodes
+          .map((n) => n.target.join(" "))
+          .slice(0, 3)
+          .join(" | ")}`,
+    ),
+    [],
+  );
 }
 
 test("a key holder sees own use, what is left and own errors, and nobody else's", async () => {
@@ -83,7 +103,10 @@ test("the first-run page writes a configuration that starts, once, for whoever h
   const child = spawn(WEIR, ["init", "--web", "--addr", `127.0.0.1:${port}`, "--dir", dir], { stdio: ["ignore", "pipe", "pipe"] });
   const over = new Promise((done) => child.once("exit", done));
   let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => { said += data; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (data) => {
+      said += data;
+    });
   try {
     const link = await until("the link", () => said.match(/http:\/\/\S+#code=\w+/)?.[0]);
     // Without the code, and with a wrong one, there is nothing.
@@ -120,7 +143,8 @@ test("the first-run page writes a configuration that starts, once, for whoever h
     const checked = spawn(WEIR, ["check", "-c", files[0]], { stdio: "ignore" });
     assert.equal(await new Promise((done) => checked.once("exit", done)), 0);
   } finally {
-    child.kill(); await over;
+    child.kill();
+    await over;
     rmSync(dir, { recursive: true, force: true });
   }
 });

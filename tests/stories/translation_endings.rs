@@ -1,7 +1,7 @@
 //! Streams between dialects that fail, stop short or fall silent: what the client hears last.
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::rig::{ALL, Lines, Upstream, Weir, accounts, sample};
 use crate::translation::{answering, before, only, pairs};
@@ -190,5 +190,43 @@ fn a_stream_that_breaks_the_rules_of_its_dialect_ends_in_an_error() {
         let answer = weir.ask_stream(&client).send().is(200);
         broke_off(&client, answer.text());
         weir.until_metric("weir_translation_violations_total", &[], 1.0);
+    }
+}
+
+/// Some vendors state a reason to end in every event. What comes after the first is no less an answer, however long it takes.
+#[test]
+fn a_reason_in_every_event_ends_nothing_before_the_end() {
+    let event = |dialect: Dialect, text: &str| match dialect {
+        Dialect::Gemini => format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"role\":\"model\",\"parts\":[{{\"text\":\"{text}\"}}]}},\"finishReason\":\"STOP\",\"index\":0}}]}}\n\n"
+        ),
+        _ => format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}\n\n"
+        ),
+    };
+    for dialect in [Dialect::OpenaiChat, Dialect::Gemini] {
+        let lines = sample(dialect);
+        let there = Upstream::start(move |_, wire| {
+            wire.stream();
+            // For longer than an answer may stay open behind its last word.
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(1_500) {
+                wire.chunk(event(dialect, "more "));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            wire.chunk(event(dialect, "THE LAST WORD"));
+            if dialect == Dialect::OpenaiChat {
+                wire.chunk("data: [DONE]\n\n");
+            }
+            wire.end();
+        });
+        let weir = before(&there, &lines);
+        for client in ALL.map(sample) {
+            let answer = weir.ask_stream(&client).send().is(200);
+            assert!(answer.whole, "{dialect:?}, {:?}", client.dialect);
+            let text = answer.text();
+            assert!(text.contains("THE LAST WORD"), "{dialect:?}: {text}");
+        }
+        weir.until_metric("weir_stream_end_total", &[("reason", "complete")], 4.0);
     }
 }

@@ -3,7 +3,7 @@
 //! Pure functions of the original: the same name or id becomes the same thing on every turn, on every host, in declarations,
 //! choices, calls and results. What conforms is not touched.
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::block::{Block, CallKind};
 use super::digest::digest;
@@ -16,6 +16,8 @@ use super::target::ToolIds;
 pub struct Names {
     /// Only names that changed or need restoring: the target's spelling → namespace and name as the client knows them.
     changed: HashMap<String, Original>,
+    /// All that the target was told.
+    told: HashSet<String>,
 }
 
 /// A tool as its client knows it.
@@ -64,6 +66,9 @@ impl Names {
         // Whichever of the two the target was told.
         let by_letter = tool_name_by_letter(namespace, name);
         for told in [&mapped, &by_letter] {
+            if !self.told.contains(&**told) {
+                self.told.insert(told.to_string());
+            }
             if freeform || *told != name {
                 let original = Original {
                     namespace: namespace.map(str::to_owned),
@@ -85,11 +90,35 @@ impl Names {
         wrapped.map(|(name, _)| name.clone()).collect()
     }
 
+    /// The name that is meant: models put the name of the list of tools, which their templates have, in front of a tool's, and its number
+    /// behind it. What is no tool's name then either stays as it is, for the client to tell the model.
+    pub fn meant<'n>(&self, said: &'n str) -> &'n str {
+        if self.told.contains(said) {
+            return said;
+        }
+        let trimmed = said.trim();
+        let bare = LISTS
+            .iter()
+            .find_map(|list| trimmed.strip_prefix(list)?.strip_prefix(['.', ':', '/']))
+            .unwrap_or(trimmed);
+        let unnumbered = match bare.rsplit_once(':') {
+            Some((name, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => name,
+            _ => bare,
+        };
+        [trimmed, bare, unnumbered]
+            .into_iter()
+            .find(|name| self.told.contains(*name))
+            .unwrap_or(said)
+    }
+
     /// The client's tool behind a name that the upstream said.
     pub fn original(&self, name: &str) -> Option<&Original> {
         self.changed.get(name)
     }
 }
+
+/// What chat templates call the list of a request's tools.
+const LISTS: [&str; 4] = ["functions", "default_api", "tools", "tool"];
 
 /// A tool's name for a target that takes letters, digits, `_` and `-`, at most [`LONGEST_NAME`]. A namespace becomes a prefix.
 pub fn tool_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {

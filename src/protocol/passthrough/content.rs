@@ -184,7 +184,10 @@ impl<'a> Walk<'a> {
             | (Dialect::Gemini, b"text" | b"args" | b"name" | b"code") => Role::Text,
             // Reasoning in parts repeats what stands beside it in one piece.
             (Dialect::OpenaiChat, b"text") if !self.thought => Role::Text,
-            (Dialect::OpenaiChat, b"reasoning_content" | b"reasoning" | b"thinking")
+            (
+                Dialect::OpenaiChat,
+                b"reasoning_content" | b"reasoning" | b"reasoning_text" | b"thinking",
+            )
             | (Dialect::Anthropic, b"thinking") => Role::Reasoning,
             (Dialect::OpenaiResponses, b"delta") if self.stream => Role::Text,
             (

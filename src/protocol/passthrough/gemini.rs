@@ -105,13 +105,15 @@ impl Reader {
         };
         for candidate in &candidates {
             let finished = candidate.is_finished();
-            self.candidates.see(candidate.index.unwrap_or(0), finished);
-            if finished || candidate.has_parts() {
+            let says = candidate.has_parts();
+            self.candidates
+                .see(candidate.index.unwrap_or(0), finished, says);
+            if finished || says {
                 facts.phase = facts.phase.content();
             }
         }
         if self.candidates.all_finished() {
-            facts.phase = facts.phase.complete();
+            facts.phase = facts.phase.finished();
         } else if !candidates.is_empty() {
             facts.phase = facts.phase.reopened();
         }

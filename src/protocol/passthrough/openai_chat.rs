@@ -100,8 +100,11 @@ impl Reader {
             .finish_reason
             .as_ref()
             .map_or("", |reason| &*reason.0);
-        self.choices
-            .see(choice.index.unwrap_or(0), !reason.is_empty());
+        self.choices.see(
+            choice.index.unwrap_or(0),
+            !reason.is_empty(),
+            choice.has_content(),
+        );
         self.usage = choice.usage.or(self.usage);
         if !reason.is_empty() || choice.has_content() {
             facts.phase = facts.phase.content();

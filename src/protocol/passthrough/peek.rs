@@ -140,11 +140,14 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) fn see(&mut self, index: u32, finished: bool) {
+    /// A choice said something. What has said why it ends and then more, as where every chunk has a reason, goes on.
+    pub(super) fn see(&mut self, index: u32, finished: bool, says: bool) {
         let bit = 1_u128.checked_shl(index).unwrap_or(0);
         self.seen |= bit;
         if finished {
             self.finished |= bit;
+        } else if says {
+            self.finished &= !bit;
         }
     }
 

@@ -29,7 +29,7 @@ impl Phase {
         }
     }
 
-    /// Another choice goes on after one has finished.
+    /// Another choice goes on after one has finished, or the same one after all.
     pub(super) fn reopened(self) -> Self {
         match self {
             Self::Finished => Self::Content,

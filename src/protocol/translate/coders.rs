@@ -56,6 +56,15 @@ impl Decoder {
         }
     }
 
+    /// Whether it was said why the answer ends, and [`Event::Stop`] waits for the end: some vendors go on after it.
+    pub fn has_stopped(&self) -> bool {
+        match self {
+            Self::Gemini(decoder) => decoder.has_stopped(),
+            Self::OpenaiChat(decoder) => decoder.has_stopped(),
+            Self::Anthropic(_) | Self::OpenaiResponses(_) => false,
+        }
+    }
+
     pub fn finish(
         &mut self,
         on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,

@@ -14,7 +14,7 @@ use crate::protocol::hub::replay;
 use crate::protocol::hub::response::NoAnswer;
 use crate::protocol::hub::response::Response;
 use crate::protocol::hub::target::Quirks;
-use crate::protocol::json::surrogates;
+use crate::protocol::json::{loose, surrogates};
 use crate::protocol::sse::{Frame, Frames};
 
 type On<'o> = dyn FnMut(Event<'_>) -> Result<(), Violation> + 'o;
@@ -65,15 +65,20 @@ impl Reader {
             return on(Event::Error(said));
         }
         match self.decoder.push(data, on) {
-            Err(why) => match once(&why, data) {
-                Some(once) => {
-                    on(repair("repeated_member", "an object has a member twice"))?;
-                    self.decoder.push(&once, on)
+            Err(why) => match mended(&why, data) {
+                Some((repair, data)) => {
+                    on(Event::Repair(repair))?;
+                    self.decoder.push(&data, on)
                 }
                 None => Err(why),
             },
             fine => fine,
         }
+    }
+
+    /// Whether it was said why the answer ends.
+    pub fn has_stopped(&self) -> bool {
+        self.decoder.has_stopped()
     }
 
     /// The end of the bytes. Whether the answer had come to its end; `false` = it was cut.
@@ -88,8 +93,8 @@ impl Reader {
         }
         let read = |body: &[u8]| coders::read(self.upstream, body, &self.quirks, self.stamp);
         match read(body) {
-            Err(NoAnswer::Violation(why)) => match once(&why, body) {
-                Some(once) => read(&once),
+            Err(NoAnswer::Violation(why)) => match mended(&why, body) {
+                Some((_, body)) => read(&body),
                 None => Err(why.into()),
             },
             read => read,
@@ -189,6 +194,17 @@ fn once(why: &Violation, data: &[u8]) -> Option<Vec<u8>> {
     }
     let value: Value = serde_json::from_slice(data).ok()?;
     serde_json::to_vec(&value).ok()
+}
+
+/// What can be put right of what cannot be read, and how it is called.
+fn mended(why: &Violation, data: &[u8]) -> Option<(Violation, Vec<u8>)> {
+    if let Some(once) = once(why, data) {
+        let what = "an object has a member twice";
+        return Some((Violation::new("repeated_member", what), once));
+    }
+    let what = "JSON with control characters, bytes that are no UTF-8 or numbers that are none";
+    let strict = loose::strict(data).filter(|_| why.rule == "unreadable")?;
+    Some((Violation::new("loose_json", what), strict))
 }
 
 fn without_mark(raw: &[u8]) -> &[u8] {

@@ -44,6 +44,10 @@ impl Restore {
                 kind,
             } => {
                 let id = self.ids.hand_out(id);
+                let name = match self.names.meant(&name) {
+                    meant if meant == name => name,
+                    meant => Cow::Owned(meant.to_owned()),
+                };
                 let Some(original) = self.names.original(&name) else {
                     return next(Event::ToolStart {
                         slot,
@@ -103,6 +107,10 @@ impl Restore {
             if !matches!(call.kind, CallKind::Server(_)) {
                 let id = std::mem::take(&mut call.id);
                 call.id = self.ids.hand_out(Cow::Owned(id)).into_owned();
+            }
+            let meant = self.names.meant(&call.name);
+            if meant != call.name {
+                call.name = meant.to_owned();
             }
             if let Some(original) = self.names.original(&call.name) {
                 call.name.clone_from(&original.name);

@@ -29,8 +29,8 @@ enum State {
     Before,
     Ended,
     Open(Answer),
-    /// Usage may still follow.
-    Stopped(Asked),
+    /// It was said why the answer ends. Usage may still follow, and content: some versions and gateways state a reason in every chunk.
+    Stopped(Answer, Stop),
 }
 
 /// How often the provider asked others for the answer.
@@ -80,13 +80,18 @@ impl Decoder {
         self.state = match std::mem::take(&mut self.state) {
             State::Before => Answer::begin(&chunk, on)?.on(chunk, on)?,
             State::Open(answer) => answer.on(chunk, on)?,
-            State::Stopped(asked) => {
-                tell_usage(chunk.usage_metadata, asked, on)?;
-                State::Stopped(asked)
-            }
+            State::Stopped(answer, stop) => match answer.on(chunk, on)? {
+                State::Open(answer) => State::Stopped(answer, stop),
+                other => other,
+            },
             State::Ended => State::Ended,
         };
         Ok(())
+    }
+
+    /// Whether it was said why the answer ends: nothing more is missing, unless more is said after all.
+    pub fn has_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped(..))
     }
 
     /// The upstream closed, its only terminal marker: whether it had said why the answer ends. If not, the answer is not whole.
@@ -96,7 +101,8 @@ impl Decoder {
     ) -> Result<bool, Violation> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => Ok(true),
-            State::Stopped(_) => {
+            State::Stopped(mut answer, stop) => {
+                answer.stop(stop, on)?;
                 on(Event::End)?;
                 Ok(true)
             }
@@ -138,10 +144,7 @@ impl Answer {
         else {
             tell_usage(chunk.usage_metadata, self.asked, on)?;
             return match chunk.prompt_feedback.as_ref().and_then(blocked) {
-                Some(refusal) => {
-                    on(Event::Stop(Stop::Refusal(refusal)))?;
-                    Ok(State::Stopped(self.asked))
-                }
+                Some(refusal) => Ok(State::Stopped(self, Stop::Refusal(refusal))),
                 None => Ok(State::Open(self)),
             };
         };
@@ -177,21 +180,26 @@ impl Answer {
             return Ok(State::Open(self));
         };
         match end {
-            Ok(stop) => {
-                self.end_thought(on)?;
-                let calls = if self.calls > 0 {
-                    Calls::Whole
-                } else {
-                    Calls::None
-                };
-                on(Event::Stop(stop.given(calls)))?;
-                Ok(State::Stopped(self.asked))
-            }
+            Ok(stop) => Ok(State::Stopped(self, stop)),
             Err(error) => {
                 on(Event::Error(error))?;
                 Ok(State::Ended)
             }
         }
+    }
+
+    fn stop(
+        &mut self,
+        stop: Stop,
+        on: &mut dyn FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.end_thought(on)?;
+        let calls = if self.calls > 0 {
+            Calls::Whole
+        } else {
+            Calls::None
+        };
+        on(Event::Stop(stop.given(calls)))
     }
 
     fn part(

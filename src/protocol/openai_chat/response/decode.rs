@@ -172,10 +172,18 @@ fn blocks(message: DeltaIn<'_>, quirks: &Quirks, stamp: Stamp) -> Vec<Block> {
 
 /// The reasoning of a message under any of the names that vendors give it.
 pub fn reasoning_text<'a>(message: &DeltaIn<'a>) -> Cow<'a, str> {
-    match (&message.reasoning_content, &message.reasoning) {
-        (Some(text), _) if !text.is_empty() => text.0.clone(),
-        (_, Some(content)) => part_text(content),
-        (Some(_) | None, None) => Cow::Borrowed(""),
+    match &message.reasoning_content {
+        Some(text) if !text.is_empty() => text.0.clone(),
+        _ => [
+            &message.reasoning,
+            &message.reasoning_text,
+            &message.thinking,
+        ]
+        .into_iter()
+        .flatten()
+        .map(part_text)
+        .find(|text| !text.is_empty())
+        .unwrap_or_default(),
     }
 }
 
@@ -191,15 +199,23 @@ pub fn pieces<'a>(
         }
         ContentIn::Other(raw) => raw,
     };
-    let parts: Vec<SaidIn<'a>> = match serde_json::from_str(raw.get()) {
+    let parts: Vec<&RawValue> = match serde_json::from_str(raw.get()) {
         Ok(parts) => parts,
-        Err(_) => match serde_json::from_str(raw.get()) {
-            Ok(part) => vec![part],
-            Err(_) => return Ok(true),
-        },
+        Err(_) => vec![raw],
     };
     let mut lost = false;
     for part in parts {
+        let part = if is_string(part) {
+            SaidIn {
+                text: Some(Str(string(part))),
+                ..SaidIn::default()
+            }
+        } else if let Ok(part) = serde_json::from_str::<SaidIn<'_>>(part.get()) {
+            part
+        } else {
+            lost = true;
+            continue;
+        };
         match (part.kind.as_deref(), part.thinking, part.refusal, part.text) {
             // Mistral has a list of texts in it, others a text.
             (Some("thinking" | "reasoning"), thinking, _, text) => {

@@ -3,7 +3,7 @@
 //! ```text
 //!          chunk            finish_reason              [DONE], end of bytes
 //!  Fresh ─────────► Open ─────────────────► Stopped ─────────────────────────► Ended  ◄── error, from anywhere
-//!                   │ ▲ deltas                 ▲ usage
+//!                   │ ▲ deltas                 ▲ usage, and deltas: some vendors state a reason in every chunk
 //!                   └─┘ [DONE] without a reason ends too; the end of the bytes does not
 //! ```
 use super::super::details::Details;
@@ -35,6 +35,8 @@ pub struct Decoder {
     refused: bool,
     /// Whether anything was answered.
     answered: bool,
+    /// The last reason that was stated, once it was.
+    reason: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +60,7 @@ impl Decoder {
             thinks: false,
             refused: false,
             answered: false,
+            reason: String::new(),
         }
     }
 
@@ -108,6 +111,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Whether a reason was stated: at most usage and the terminal marker are missing, unless more is said after all.
+    pub fn has_stopped(&self) -> bool {
+        self.state == State::Stopped
+    }
+
     /// The end of the bytes. Whether the answer had come to its end; `false` = it was cut.
     pub fn finish(
         &mut self,
@@ -116,6 +124,7 @@ impl Decoder {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => Ok(true),
             State::Stopped => {
+                self.stop(&mut on)?;
                 on(Event::End)?;
                 Ok(true)
             }
@@ -127,15 +136,13 @@ impl Decoder {
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if self.state != State::Stopped {
-            if !self.answered {
-                return Err(Violation::new(
-                    "empty_answer",
-                    "the upstream ended its stream without an answer",
-                ));
-            }
-            self.stop("", on)?;
+        if self.state != State::Stopped && !self.answered {
+            return Err(Violation::new(
+                "empty_answer",
+                "the upstream ended its stream without an answer",
+            ));
         }
+        self.stop(on)?;
         self.state = State::Ended;
         on(Event::End)
     }
@@ -145,7 +152,7 @@ impl Decoder {
         choice: ChoiceIn<'_>,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
-        if self.state == State::Open {
+        if matches!(self.state, State::Open | State::Stopped) {
             match (choice.delta, choice.message) {
                 (Some(delta), _) if self.said.is_again(&delta, choice.finish_reason.is_some()) => {}
                 (Some(delta), _) => self.delta(delta, on)?,
@@ -156,12 +163,15 @@ impl Decoder {
                 (None, _) => {}
             }
         }
-        match choice.finish_reason {
-            Some(reason) if self.state == State::Open && is_reason(&reason) => {
-                self.stop(&reason, on)
-            }
-            _ => Ok(()),
+        if let Some(reason) = choice.finish_reason
+            && is_reason(&reason)
+        {
+            // One that is a failure is heard at once.
+            stop(&reason)?;
+            self.reason = reason.0.into_owned();
+            self.state = State::Stopped;
         }
+        Ok(())
     }
 
     fn delta(
@@ -280,11 +290,10 @@ impl Decoder {
 
     fn stop(
         &mut self,
-        reason: &str,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         self.flush_tags(on)?;
-        let mut said = stop(reason)?;
+        let mut said = stop(&self.reason)?;
         if self.slots.is_empty() {
             self.end_thought(on)?;
         }
@@ -293,7 +302,6 @@ impl Decoder {
         }
         let may_be_cut = matches!(said, Stop::MaxTokens | Stop::ContextFull);
         let calls = self.slots.finish(may_be_cut, on)?;
-        self.state = State::Stopped;
         on(Event::Stop(said.given(calls)))
     }
 }

@@ -210,6 +210,12 @@ pub struct DeltaIn<'a> {
     pub reasoning_content: Option<Str<'a>>,
     #[serde(borrow)]
     pub reasoning: Option<ContentIn<'a>>,
+    /// As GitHub Copilot calls it.
+    #[serde(borrow)]
+    pub reasoning_text: Option<ContentIn<'a>>,
+    /// As gateways from Ollama's own API and from Anthropic's call it.
+    #[serde(borrow)]
+    pub thinking: Option<ContentIn<'a>>,
     #[serde(borrow)]
     pub tool_calls: Option<Vec<ToolCallIn<'a>>>,
     #[serde(borrow)]
@@ -256,7 +262,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ContentIn<'a> {
 }
 
 /// One part of an answer's content.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct SaidIn<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Str<'a>>,

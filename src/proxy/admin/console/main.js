@@ -12,28 +12,45 @@ import * as keys from "./keys.js";
 import { audit, config } from "./lists.js";
 
 const PAGES = { now: nowPage, live, try: tryPage, spend, keys, config, fleet, audit };
-let leave = null, who = null;
+let leave = null,
+  who = null;
 
 export async function show() {
-  leave?.(); leave = null;
+  leave?.();
+  leave = null;
   const [, , page = "now", detail = ""] = location.pathname.split("/");
   if (!who) {
     // A code printed by the process itself: in the part of the address that is never sent, and gone at once.
     const code = new URLSearchParams(location.hash.slice(1)).get("signin");
     if (code) history.replaceState(null, "", location.pathname + location.search);
-    try { who = code ? await signIn.exchange(code).then(() => get("session")) : await get("session"); }
-    catch (fault) { signIn.show(fault, async () => { who = await get("session"); show(); }); return; }
+    try {
+      who = code ? await signIn.exchange(code).then(() => get("session")) : await get("session");
+    } catch (fault) {
+      signIn.show(fault, async () => {
+        who = await get("session");
+        show();
+      });
+      return;
+    }
   }
   const name = PAGES[page || "now"] ? page || "now" : null;
   const main = frame(name, who);
-  if (!name) { main.textContent = t("Nothing here."); return; }
+  if (!name) {
+    main.textContent = t("Nothing here.");
+    return;
+  }
   leave = PAGES[name].open(main, { who, detail: decodeURIComponent(detail), query: new URLSearchParams(location.search), go }) || null;
 }
 export function go(address, replace = false) {
   history[replace ? "replaceState" : "pushState"](null, "", "/console/" + address);
   show();
 }
-onUnauthorized(() => { if (who) { who = null; show(); } });
+onUnauthorized(() => {
+  if (who) {
+    who = null;
+    show();
+  }
+});
 addEventListener("popstate", show);
 document.addEventListener("click", (e) => {
   const a = /** @type {Element} */ (e.target).closest?.("a[href^='/console/']");
