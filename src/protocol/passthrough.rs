@@ -10,6 +10,7 @@
 //!            └──────────────────── error event ──────────────────►└► Failed
 //! ```
 //!
+//! What says more after its finish reason is in `Content` again: some vendors state a reason in every event.
 //! At the end of the stream, `Finished` and `Complete` are a whole answer; `Opening` and `Content` are a truncated one.
 use bytes::Bytes;
 
