@@ -211,6 +211,13 @@ pub fn is_string(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
+/// A list that some servers write as `null`.
+pub fn list<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<&'a RawValue>, D::Error> {
+    Ok(Option::<Vec<&'de RawValue>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// A name that some servers write as a number; anything else is none.
 pub fn label<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,

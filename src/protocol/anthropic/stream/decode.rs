@@ -12,6 +12,8 @@
 //! calls side by side are what the hub can tell.
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::super::response::{spent, stop};
 use super::super::wire::{DeltaIn, EventIn, UsageIn};
 use super::open::{Open, bad_arguments, lacks};
@@ -35,6 +37,8 @@ pub struct Decoder {
     slots: usize,
     /// The blocks that are open, with their numbers.
     blocks: Vec<(usize, Open)>,
+    /// Blocks that stood in the head, where gateways without streaming put the whole answer.
+    head: Vec<Box<RawValue>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +62,7 @@ impl Decoder {
             calls: None,
             slots: 0,
             blocks: Vec::new(),
+            head: Vec::new(),
         }
     }
 
@@ -115,6 +120,7 @@ impl Decoder {
                     .message
                     .ok_or_else(|| lacks("message_start", "message"))?;
                 merge(&mut self.usage, message.usage.unwrap_or_default());
+                self.head = message.content.into_iter().map(ToOwned::to_owned).collect();
                 on(Event::Start(Start {
                     id: message.id.map(|id| id.0),
                     model: message.model.map(|model| model.0),
@@ -190,7 +196,10 @@ impl Decoder {
                     on(Event::Usage(spent(&self.usage)))?;
                 }
                 match (state, event.delta) {
-                    (State::Begun { .. }, Some(delta)) if delta.stop_reason.is_some() => {
+                    (State::Begun { content }, Some(delta)) if delta.stop_reason.is_some() => {
+                        if !content {
+                            self.tell_head(on)?;
+                        }
                         self.end_all(on)?;
                         on(Event::Stop(self.stop(&delta)?))?;
                         State::Stopped
@@ -220,6 +229,19 @@ impl Decoder {
             // Event types to come.
             (state, _) => state,
         })
+    }
+
+    /// What stood in the head, and no block told.
+    fn tell_head(
+        &mut self,
+        on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        for raw in std::mem::take(&mut self.head) {
+            let block = Open::begin(&raw, self.slots, self.stamp, on)?;
+            self.slots += usize::from(matches!(block, Open::Call { .. }));
+            self.close(block, on)?;
+        }
+        Ok(())
     }
 
     /// The open block that is meant: without a number the last one.

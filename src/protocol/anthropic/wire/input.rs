@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, position};
+use crate::protocol::hub::read::{Str, label, list, position};
 use crate::protocol::hub::stated::{AnthropicUsage, detail, level};
 
 /// A block of content in any place, every field optional: the type decides which are needed.
@@ -181,7 +181,7 @@ pub struct MessageOutIn<'a> {
     pub id: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "label")]
     pub model: Option<Str<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "list")]
     pub content: Vec<&'a RawValue>,
     #[serde(borrow)]
     pub stop_reason: Option<Str<'a>>,

@@ -377,10 +377,10 @@ impl Answer {
     ) -> Result<(), Violation> {
         let streamed = !self.items.is_empty();
         let mut late = false;
-        let mut places: Vec<Kind> = Vec::new();
+        let mut answered: Vec<(Kind, usize)> = Vec::new();
         for raw in &response.output {
             let whole: ItemIn<'_> = json(raw.get().as_bytes())?;
-            let at = self.items.in_answer(&whole, &mut places)?;
+            let at = self.items.in_answer(&whole, &mut answered)?;
             late |= self.finish(at, raw, &whole, on)?;
         }
         if late && streamed {

@@ -193,12 +193,10 @@ impl Items {
         name: Name<'_>,
         call_id: Option<&str>,
     ) -> Result<usize, Violation> {
-        let by_call = call_id.filter(|id| !id.is_empty()).and_then(|id| {
-            self.known.iter().position(
-                |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(id)),
-            )
-        });
-        if let Some(at) = by_call {
+        // Another item that ended with the same id of a call is another call.
+        let may_be =
+            |_, known: &Known| !known.item.is_done() || name.id.is_none() || known.id.is_none();
+        if let Some(at) = self.by_call(call_id, name.id, may_be) {
             return Ok(at);
         }
         match self.locate(kind, name, true) {
@@ -219,25 +217,21 @@ impl Items {
             .ok_or_else(|| Violation::unreadable("an item is missing"))
     }
 
-    /// The number of an item of the final answer: by the id of a call, else by its own, else by its place among those of its kind, which
-    /// `places` counts. A new one if no event has told of it.
+    /// The number of an item of the final answer: by the id of a call, else by its own, else by its place among those of its kind. `answered`
+    /// are the items that stand in front of it there. A new one if no event has told of it.
     pub fn in_answer(
         &mut self,
         whole: &ItemIn<'_>,
-        places: &mut Vec<Kind>,
+        answered: &mut Vec<(Kind, usize)>,
     ) -> Result<usize, Violation> {
         let kind = Kind::of(whole.kind.as_deref());
-        let place = places.iter().filter(|known| **known == kind).count();
-        places.push(kind);
+        let place = answered.iter().filter(|(known, _)| *known == kind).count();
         let name = Name {
             id: whole.id.as_deref(),
             index: None,
         };
-        let by_call = whole.call_id.as_deref().and_then(|id| {
-            self.known.iter().position(
-                |known| matches!(&known.item, Item::Call(call) if call.is_answered_by(id)),
-            )
-        });
+        let is_free = |at| answered.iter().all(|(_, taken)| *taken != at);
+        let by_call = self.by_call(whole.call_id.as_deref(), name.id, |at, _| is_free(at));
         let by_place = || {
             let of_kind = self.known.iter().enumerate();
             let at = of_kind
@@ -247,10 +241,19 @@ impl Items {
             // A call is known by the id that its result will name.
             at.filter(|at| kind != Kind::Call || self.is_announced_call(*at))
         };
-        match by_call.or_else(|| self.by_id(kind, name)).or_else(by_place) {
-            Some(at) => Ok(at),
-            None => self.add(kind, Name::default(), true),
-        }
+        let at = match by_call.or_else(|| self.by_id(kind, name)).or_else(by_place) {
+            Some(at) => at,
+            None => self.add(
+                kind,
+                Name {
+                    index: None,
+                    ..name
+                },
+                true,
+            )?,
+        };
+        answered.push((kind, at));
+        Ok(at)
     }
 
     /// Whether nothing is known of any.
@@ -282,6 +285,27 @@ impl Items {
             .rposition(|known| known.item.kind() == kind && known.id.as_deref() == Some(id))
     }
 
+    /// The call whose result will name that id: the one with `id` for its own, or the first that `may_be` it. Some upstreams give several calls one.
+    fn by_call(
+        &self,
+        call_id: Option<&str>,
+        id: Option<&str>,
+        may_be: impl Fn(usize, &Known) -> bool,
+    ) -> Option<usize> {
+        let call_id = call_id.filter(|call_id| !call_id.is_empty())?;
+        let mut found = None;
+        for (at, known) in self.known.iter().enumerate() {
+            if !matches!(&known.item, Item::Call(call) if call.is_answered_by(call_id)) {
+                continue;
+            }
+            if id.is_some() && known.id.as_deref() == id {
+                return Some(at);
+            }
+            found = found.or(may_be(at, known).then_some(at));
+        }
+        found
+    }
+
     fn locate(&mut self, kind: Kind, name: Name<'_>, ends: bool) -> Option<usize> {
         if let Some(at) = self.by_id(kind, name) {
             return Some(at);
@@ -305,7 +329,13 @@ impl Items {
         if ends && let Some(at) = self.known.iter().rposition(again) {
             return Some(at);
         }
-        let last = self.known.iter().rposition(fits);
+        let last = self.known.iter().rposition(fits).filter(|at| {
+            // Where no beginning is told, deltas alone name the items: one that differs in both is another.
+            let guessed = self.known.get(*at).filter(|known| !known.announced);
+            !guessed.is_some_and(|known| {
+                differs(known.id.as_deref(), name.id) && differs(known.index, name.index)
+            })
+        });
         self.repaired |= last.is_some() || self.known.iter().any(|known| known.index == name.index);
         last
     }
@@ -328,6 +358,11 @@ impl Items {
         });
         Ok(self.known.len() - 1)
     }
+}
+
+/// Whether both are there, and are not the same.
+fn differs<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.is_some() && other.is_some() && one != other
 }
 
 /// Most items of one answer. Real ones have dozens.
