@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist image deb install test-clis test-clis-smoke test-written service-test readme-walk
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist image deb install test-clis test-clis-smoke test-written service-test readme-walk focus-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -90,6 +90,10 @@ doc: ## the documentation of the code, warnings as errors
 prices-check: ## the built-in prices beside the map in PyPI's litellm
 	$(CARGO) build --locked --quiet
 	scripts/prices-check.sh target/debug/weir
+
+focus-check: ## the bill of `weir usage --focus` beside the rules of PyPI's focus-validator
+	$(CARGO) build --locked --quiet
+	scripts/focus-check.sh target/debug/weir
 
 watch-check: ## the rules and dashboards in conf/prometheus and conf/grafana, on a real Prometheus
 	scripts/prerequisites.sh build prometheus

@@ -192,3 +192,87 @@ fn the_built_in_prices_are_those_of_the_public_map() {
         models.len()
     );
 }
+
+/// What one named row costs: input, written for five minutes and for an hour, read from the cache, output.
+fn costs(model: &str, prompt: u64) -> [f64; 5] {
+    let prices = PriceTable::new(&[]);
+    let quote = prices
+        .quote(model)
+        .unwrap_or_else(|| panic!("{model} has no price"));
+    let rates = match quote.long {
+        Some(long) if prompt > long.above => long.rates,
+        _ => quote.rates,
+    };
+    [
+        rates.input,
+        rates.cache_write_5m,
+        rates.cache_write_1h,
+        rates.cache_read,
+        rates.output,
+    ]
+}
+
+/// Rows that were missing or old once, by the names that clients ask for.
+#[test]
+fn rows_that_were_missing_are_there_and_cost_what_is_known() {
+    for model in [
+        "gpt-5.6",
+        "gpt-4.1-mini",
+        "gpt-5.4-pro",
+        "gpt-5-pro",
+        "o3-pro",
+        "gemini-flash-latest",
+        "gemini-pro-latest",
+        "gemini-flash-lite-latest",
+        "grok-4.20",
+        "grok-4.20-0309-reasoning",
+        "grok-4.20-multi-agent",
+        "grok-4.20-non-reasoning",
+        "glm-4.5",
+        "glm-4.5-air",
+        "deepseek-v3.2",
+        "MiniMax-M2",
+        "MiniMax-M2.1",
+        "MiniMax-M2.5",
+        "qwen-max",
+        "qwen3.7-max",
+        "mistral-large-latest",
+        "mistral-small-latest",
+        "codestral-latest",
+        "claude-3-opus-20240229",
+        "claude-3-5-sonnet-20241022",
+        "claude-3-7-sonnet-latest",
+        "claude-3-haiku-20240307",
+        "claude-opus-4-1-20250805",
+        "kimi-k2.5",
+        "kimi-k2.6",
+    ] {
+        let [input, .., output] = costs(model, 0);
+        assert!(input > 0.0 && output > 0.0, "{model}");
+    }
+    for (model, prompt, expected) in [
+        ("claude-fable-5-2", 0, [8.0, 10.0, 16.0, 0.2, 40.0]),
+        ("gpt-4o-2024-05-13", 0, [5.0, 5.0, 5.0, 5.0, 15.0]),
+        ("grok-4.3", 200_000, [1.25, 1.25, 1.25, 0.2, 2.5]),
+        ("grok-4.3", 200_001, [2.5, 2.5, 2.5, 0.4, 5.0]),
+        ("grok-4.5", 200_001, [4.0, 4.0, 4.0, 0.6, 12.0]),
+        ("grok-4.6", 200_001, [4.0, 4.0, 4.0, 1.0, 12.0]),
+        ("grok-4.7", 200_000, [2.0, 2.0, 2.0, 0.5, 6.0]),
+        ("grok-4.7", 200_001, [4.0, 4.0, 4.0, 1.0, 12.0]),
+        ("MiniMax-M3", 512_000, [0.3, 0.3, 0.3, 0.06, 1.2]),
+        ("MiniMax-M3", 512_001, [0.6, 0.6, 0.6, 0.12, 2.4]),
+        ("kimi-k3", 0, [3.0, 3.0, 6.0, 0.3, 15.0]),
+        ("kimi-k3.1-pro", 0, [2.0, 2.0, 4.0, 0.2, 10.0]),
+        ("kimi-k3.1-pro-highspeed", 0, [4.0, 4.0, 8.0, 0.2, 20.0]),
+    ] {
+        let found = costs(model, prompt);
+        assert_eq!(
+            found.map(f64::to_bits),
+            expected.map(f64::to_bits),
+            "{model}: {found:?}"
+        );
+    }
+    let prices = PriceTable::new(&[]);
+    let source = prices.quote("claude-fable-5-2").expect("a price").source;
+    assert!(source.starts_with("assumed"), "second-hand: {source}");
+}

@@ -1,6 +1,6 @@
 //! What was used as FOCUS 1.2, the common form of cloud bills: <https://focus.finops.org/focus-specification/v1-2/>.
 //!
-//! Every mandatory column is there, in the order of their names, and what only Weir knows in columns that begin with `x_`.
+//! Every mandatory column is there and the conditional ones that say something of model traffic, in the order of their names, and what only Weir knows in columns that begin with `x_`.
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
@@ -40,40 +40,115 @@ fn cells(row: &Row) -> Option<[String; COLUMNS.len()]> {
     let next = month.saturating_add(1.month());
     let usd = usd(&row.totals);
     let account = named(account);
+    let (quantity, unit) = quantity(&row.totals);
     let usage = &row.totals.usage;
+    let [images, audio_ms, characters, searches] = usage.units.figures();
+    let each = each(&row.totals, quantity);
+    let quantity = decimal(quantity);
+    let tags = tags([("key", key), ("group", group), ("project", project)]);
     Some([
         usd.clone(),
         account.clone(),
         account.clone(),
+        "Upstream account".to_owned(),
         "USD".to_owned(),
         moment(next),
         moment(month),
         "Usage".to_owned(),
         String::new(),
-        format!("Tokens of {}", named(model)),
+        format!("Use of {}", named(model)),
+        "Usage-Based".to_owned(),
         moment(until),
         moment(from),
+        String::new(),
+        String::new(),
+        String::new(),
+        String::new(),
+        String::new(),
+        quantity.clone(),
+        unit.to_owned(),
         usd.clone(),
+        each.clone(),
         usd.clone(),
         account.clone(),
         usd,
-        usage.total().to_string(),
-        "Tokens".to_owned(),
+        each,
+        "Standard".to_owned(),
+        quantity,
+        unit.to_owned(),
         account.clone(),
         publisher(model).map_or(account, str::to_owned),
+        String::new(),
+        String::new(),
+        named(model),
+        named(model),
+        "Model".to_owned(),
         "AI and Machine Learning".to_owned(),
         "Language model inference".to_owned(),
+        "Generative AI".to_owned(),
+        named(model),
+        unit.to_owned(),
+        named(model),
+        named(key),
+        named(key),
+        "Key".to_owned(),
+        tags,
+        audio_ms.to_string(),
         usage.cache_read.to_string(),
         usage.cache_write_1h.to_string(),
         usage.cache_write_5m.to_string(),
+        characters.to_string(),
         group.clone(),
+        images.to_string(),
         usage.input.to_string(),
         key.clone(),
         model.clone(),
         usage.output.to_string(),
         project.clone(),
         row.totals.requests.to_string(),
+        searches.to_string(),
     ])
+}
+
+/// What is paid for, in thousandths, and its unit: tokens where there are any, else the pieces of the first kind.
+fn quantity(totals: &Totals) -> (u64, &'static str) {
+    let (usage, units) = (&totals.usage, &totals.usage.units);
+    let counted = |count: u64| count.saturating_mul(1_000);
+    let kinds = [
+        (counted(units.images), "Images"),
+        (units.audio_ms, "Seconds"),
+        (counted(units.characters), "Characters"),
+        (counted(units.searches), "Searches"),
+    ];
+    let piece = kinds.into_iter().find(|(count, _)| *count > 0);
+    match piece.filter(|_| usage.total() == 0) {
+        Some(piece) => piece,
+        None => (counted(usage.total()), "Tokens"),
+    }
+}
+
+/// Dollars for one of so many thousandths, on the average of the row; nothing where there are none.
+fn each(totals: &Totals, thousandths: u64) -> String {
+    let atto = u128::from(totals.nano_usd) * 1_000_000_000_000;
+    let Some(atto) = atto.checked_div(u128::from(thousandths)) else {
+        return String::new();
+    };
+    let scale = 1_000_000_000_000_000_000;
+    format!("{}.{:018}", atto / scale, atto % scale)
+}
+
+/// Thousandths as a decimal: a reader that guesses types takes a column of whole numbers for another one.
+fn decimal(thousandths: u64) -> String {
+    format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+}
+
+/// As one JSON object, without what is empty.
+fn tags(tags: [(&str, &String); 3]) -> String {
+    let given = tags.into_iter().filter(|(_, value)| !value.is_empty());
+    let given: serde_json::Map<String, serde_json::Value> = given
+        .map(|(name, value)| (name.to_owned(), value.as_str().into()))
+        .collect();
+    serde_json::Value::from(given).to_string()
 }
 
 /// The day, or the month of a history whose days were merged.
@@ -119,38 +194,67 @@ fn quoted(text: &str) -> String {
     }
 }
 
-const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 60] = [
     "BilledCost",
     "BillingAccountId",
     "BillingAccountName",
+    "BillingAccountType",
     "BillingCurrency",
     "BillingPeriodEnd",
     "BillingPeriodStart",
     "ChargeCategory",
     "ChargeClass",
     "ChargeDescription",
+    "ChargeFrequency",
     "ChargePeriodEnd",
     "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "ConsumedQuantity",
+    "ConsumedUnit",
     "ContractedCost",
+    "ContractedUnitPrice",
     "EffectiveCost",
     "InvoiceIssuerName",
     "ListCost",
+    "ListUnitPrice",
+    "PricingCategory",
     "PricingQuantity",
     "PricingUnit",
     "ProviderName",
     "PublisherName",
+    "RegionId",
+    "RegionName",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
     "ServiceCategory",
     "ServiceName",
+    "ServiceSubcategory",
+    "SkuId",
+    "SkuMeter",
+    "SkuPriceId",
+    "SubAccountId",
+    "SubAccountName",
+    "SubAccountType",
+    "Tags",
+    "x_AudioMilliseconds",
     "x_CacheReadTokens",
     "x_CacheWrite1hTokens",
     "x_CacheWrite5mTokens",
+    "x_Characters",
     "x_Group",
+    "x_Images",
     "x_InputTokens",
     "x_Key",
     "x_Model",
     "x_OutputTokens",
     "x_Project",
     "x_Requests",
+    "x_Searches",
 ];
 
 const PUBLISHERS: [(&str, &str); 14] = [
@@ -188,22 +292,36 @@ mod tests {
 
     #[test]
     fn every_line_has_every_column_and_its_period() {
+        let mut spoken = row("2026-12-30", "main");
+        spoken.totals.usage.units.audio_ms = 2_500;
+        let mut written = row("2026-12-30", "main");
+        written.totals.usage.input = 3;
         let text = csv(&[
             row("2026-12-31", "main"),
             row("2026-02", ""),
             row("never", "x"),
+            spoken,
+            written,
         ]);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines.len(), 5, "{text}");
         assert_eq!(
             lines[1],
-            "1.250000001,main,main,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Tokens of claude-opus-5,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,1.250000001,1.250000001,main,1.250000001,0,Tokens,main,Anthropic,AI and Machine Learning,Language model inference,0,0,0,,0,\"a,b\",claude-opus-5,0,research,3"
+            "1.250000001,main,main,Upstream account,USD,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,,Use of claude-opus-5,Usage-Based,2027-01-01T00:00:00Z,2026-12-31T00:00:00Z,,,,,,0.000,Tokens,1.250000001,,1.250000001,main,1.250000001,,Standard,0.000,Tokens,main,Anthropic,,,claude-opus-5,claude-opus-5,Model,AI and Machine Learning,Language model inference,Generative AI,claude-opus-5,Tokens,claude-opus-5,\"a,b\",\"a,b\",Key,\"{\"\"key\"\":\"\"a,b\"\",\"\"project\"\":\"\"research\"\"}\",0,0,0,0,0,,0,0,\"a,b\",claude-opus-5,0,research,3,0"
         );
         assert!(
             lines[2].contains("2026-03-01T00:00:00Z,2026-02-01T00:00:00Z,Usage")
                 && lines[2].contains(",none,"),
             "{text}"
         );
+        // Every quantity by its price is the cost.
+        assert!(lines[3].contains(",2.500,Seconds,"), "{text}");
+        assert!(lines[3].contains(",0.500000000400000000,"), "{text}");
+        assert!(
+            lines[4].contains(",3.000,Tokens,1.250000001,0.416666667000000000,"),
+            "{text}"
+        );
+        assert!(COLUMNS.is_sorted_by_key(|name| (name.starts_with("x_"), *name)));
         assert_eq!(lines[0].split(',').count(), COLUMNS.len());
     }
 }

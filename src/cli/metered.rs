@@ -98,7 +98,7 @@ impl Asked {
                 .iter()
                 .map(|(metric, _)| {
                     let mut by = by.clone();
-                    if *metric == TOKENS {
+                    if matches!(*metric, TOKENS | UNITS) {
                         by.push("kind");
                     }
                     Question::growth(metric, &by, day.last, day.length)
@@ -150,7 +150,7 @@ fn add(sum: &mut Totals, metric: &str, kind: &str, value: f64) {
         sum.nano_usd = sum.nano_usd.saturating_add(nano_usd(value));
     } else if metric == Family::Reasoning.name() {
         sum.usage.reasoning = sum.usage.reasoning.saturating_add(count);
-    } else if metric == Family::Tokens.name()
+    } else if (metric == Family::Tokens.name() || metric == Family::Units.name())
         && let Some(tokens) = sum.usage.of_kind(kind)
     {
         *tokens = tokens.saturating_add(count);
@@ -168,9 +168,12 @@ fn whole(value: f64) -> u64 {
 
 const TOKENS: &str = "weir_tokens_total";
 
+const UNITS: &str = "weir_units_total";
+
 /// The counters, and the families whose figures they have.
-const COUNTERS: [(&str, &str); 3] = [
+const COUNTERS: [(&str, &str); 4] = [
     (TOKENS, Family::Tokens.name()),
+    (UNITS, Family::Units.name()),
     ("weir_reasoning_tokens_total", Family::Reasoning.name()),
     ("weir_cost_usd_total", Family::Cost.name()),
 ];

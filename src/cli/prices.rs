@@ -120,6 +120,10 @@ fn shown(listed: &Listed) -> String {
     said.extend(tiers.map(|(name, factor)| format!("{name}:{factor}")));
     let media = listed.media.all().into_iter();
     said.extend(media.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?))));
+    let units = listed.units.named().into_iter();
+    said.extend(units.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?))));
+    let images = listed.units.images.iter();
+    said.extend(images.map(|(kind, usd)| format!("{}:{usd}", kind.replace(' ', "/"))));
     said.join(" ")
 }
 

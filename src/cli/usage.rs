@@ -185,8 +185,16 @@ struct Unbilled {
 
 impl Unbilled {
     fn document(&self) -> Value {
-        let tokens = self.totals.usage.total();
-        json!({ "model": self.model, "requests": self.totals.requests, "tokens": tokens })
+        let usage = &self.totals.usage;
+        let mut document = json!({
+            "model": self.model,
+            "requests": self.totals.requests,
+            "tokens": usage.total(),
+        });
+        for (name, count) in usage.units.named().filter(|(_, count)| *count > 0) {
+            document[name] = count.into();
+        }
+        document
     }
 
     fn line(&self) -> String {
@@ -196,7 +204,12 @@ impl Unbilled {
             clean(&self.model)
         };
         let (requests, tokens) = (self.totals.requests, self.totals.usage.total());
-        format!("no price: {model}, {requests} requests, {tokens} tokens at no cost\n")
+        let units = self.totals.usage.units.named();
+        let units = units.filter(|(_, count)| *count > 0);
+        let units: String = units
+            .map(|(name, count)| format!(", {count} {name}"))
+            .collect();
+        format!("no price: {model}, {requests} requests, {tokens} tokens{units} at no cost\n")
     }
 }
 
@@ -206,7 +219,7 @@ fn unbilled(rows: &[Row]) -> Vec<Unbilled> {
     let at = focus::BY.iter().position(|by| *by == Dimension::Model);
     let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
     for row in rows {
-        if row.totals.nano_usd == 0 && row.totals.usage.total() > 0 {
+        if row.totals.nano_usd == 0 && row.totals.usage.is_something() {
             let model = at.and_then(|at| row.names.get(at));
             let sum = sums.entry(model.map_or("", String::as_str)).or_default();
             sum.add(&row.totals);
@@ -238,6 +251,8 @@ fn document(by: &[Dimension], since: Date, rows: &[Row]) -> Value {
         let figures = figures(totals);
         let figures = figures.map(|(name, figure)| (name.to_owned(), figure.into()));
         let mut object: Map<String, Value> = named.chain(figures).collect();
+        let units = totals.usage.units.named();
+        object.extend(units.map(|(name, count)| (name.to_owned(), count.into())));
         object.insert("usd".to_owned(), totals.usd().into());
         object.insert("nano_usd".to_owned(), totals.nano_usd.into());
         Value::Object(object)
@@ -255,14 +270,25 @@ fn table(by: &[Dimension], rows: &[Row]) -> String {
     if !by.contains(&Dimension::Day) {
         sorted.sort_by_key(|row| std::cmp::Reverse(row.totals.nano_usd));
     }
+    let all = sum(rows);
+    // A kind of unit is shown where there is any.
+    let sold = |totals: &Totals| -> Vec<(&'static str, u64)> {
+        let kinds = totals.usage.units.named().zip(all.usage.units.figures());
+        let kinds = kinds.filter(|(_, sum)| *sum > 0);
+        kinds.map(|(kind, _)| kind).collect()
+    };
     let line = |names: Vec<String>, totals: &Totals| -> Vec<String> {
         let figures = figures(totals).map(|(_, figure)| figure.to_string());
+        let units = sold(totals).into_iter().map(|(_, count)| count.to_string());
         let dollars = format!("{:.4}", totals.usd());
-        names.into_iter().chain(figures).chain([dollars]).collect()
+        let cells = names.into_iter().chain(figures);
+        cells.chain(units).chain([dollars]).collect()
     };
     let names = by.iter().map(|dimension| dimension.as_str().to_owned());
     let figures_of = figures(&Totals::default()).map(|(name, _)| name.to_owned());
-    let mut lines = vec![names.chain(figures_of).chain(["usd".to_owned()]).collect()];
+    let units_of = sold(&all).into_iter().map(|(name, _)| name.to_owned());
+    let head = names.chain(figures_of).chain(units_of);
+    let mut lines = vec![head.chain(["usd".to_owned()]).collect()];
     for row in sorted {
         let shown = row
             .names
@@ -274,7 +300,7 @@ fn table(by: &[Dimension], rows: &[Row]) -> String {
     if let Some(first) = total.first_mut() {
         "total".clone_into(first);
     }
-    lines.push(line(total, &sum(rows)));
+    lines.push(line(total, &all));
     aligned(&lines, by.len())
 }
 

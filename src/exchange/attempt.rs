@@ -251,6 +251,7 @@ impl Attempt {
                 Some(side) => Kind::Aside {
                     tells: side.tells() || self.plan.books,
                     makes: side.makes(),
+                    trade: side.trade(),
                 },
                 None => Kind::Same,
             },

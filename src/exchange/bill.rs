@@ -47,6 +47,12 @@ impl Bill {
         let charged = self.extras.nano_usd.is_some();
         let stated = stated.map(|(stated, source)| (stated.usage, source));
         self.usage = Some(match stated {
+            // Sold by something else than tokens, of which the model wrote none.
+            Some((usage, source))
+                if usage.total() == 0 && usage.is_something() && written().is_empty() =>
+            {
+                (usage, source)
+            }
             // Nobody asked for nothing: whoever states no prompt only left it out.
             Some((usage, UsageSource::Reported))
                 if usage.prompt() == 0 && usage.output > 0 && !charged =>
@@ -92,6 +98,14 @@ impl Bill {
     pub(super) fn leave(&mut self, estimate: impl Fn(&Written) -> Usage) {
         if self.usage.is_none() && !self.closed {
             self.usage = Some((estimate(&Written::default()), UsageSource::Estimated));
+        }
+    }
+
+    /// The same, of a request beside generation that asks for this.
+    pub(super) fn leave_asked(&mut self, asked: Stated) {
+        if self.usage.is_none() && !self.closed {
+            self.extras = asked.extras;
+            self.usage = Some((asked.usage, UsageSource::Estimated));
         }
     }
 
@@ -192,6 +206,7 @@ const PICTURE: u64 = 1290;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::hub::units::Units;
 
     const GUESS: Usage = Usage {
         input: 70,
@@ -200,6 +215,7 @@ mod tests {
         cache_write_1h: 0,
         output: 40,
         reasoning: 5,
+        units: Units::NONE,
     };
 
     fn stated(input: u64, output: u64) -> Stated {

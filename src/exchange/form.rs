@@ -29,6 +29,16 @@ pub fn boundary(content_type: &str) -> Option<&str> {
         .then_some(boundary)
 }
 
+/// The boundary that a form begins with.
+pub fn own_boundary(body: &[u8]) -> Option<&str> {
+    let rest = body.strip_prefix(b"--")?;
+    let end = memchr::memchr(b'\n', rest.get(..=MOST_BOUNDARY + 1).unwrap_or(rest))?;
+    let line = rest.get(..end)?.trim_ascii_end();
+    std::str::from_utf8(line)
+        .ok()
+        .filter(|boundary| !boundary.is_empty())
+}
+
 /// Where the value of the field of that name stands.
 pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, Unclear> {
     let delimiter = format!("--{boundary}");

@@ -12,10 +12,11 @@ use super::Gateway;
 use super::admit::Admitted;
 use super::operation::Endpoint;
 use super::refusal::Refusal;
+use super::sold;
 use crate::limits::{Estimate, Limit, Limits, Permit, Standing, Whom, nano_usd};
 use crate::outcome::Unit;
 use crate::protocol::Dialect;
-use crate::protocol::hub::usage::Usage;
+use crate::protocol::hub::usage::{Extras, Usage};
 use crate::protocol::json;
 use crate::protocol::translate;
 use crate::tokens::Direction;
@@ -43,8 +44,10 @@ pub fn admit(
 /// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
 /// asked for, without any cache: a map of models that renames must not lead around a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
+    let asked = sold::asked(admitted);
     let usage = Usage {
         input: input(gateway, admitted),
+        units: asked.usage.units,
         output: match admitted.call.endpoint {
             // A vector, a picture, a file: whatever it is, it is no text of the model's.
             Endpoint::Side => 0,
@@ -52,8 +55,8 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
         },
         ..Usage::default()
     };
-    let usd = dearest(gateway, admitted, &usage)
-        .or_else(|| gateway.prices.cost(&admitted.model, &usage, None));
+    let usd = dearest(gateway, admitted, &usage, &asked.extras)
+        .or_else(|| gateway.prices.most(&admitted.model, &usage, &asked.extras));
     Estimate {
         tokens: usage.total(),
         nano_usd: usd.map_or(0, nano_usd),
@@ -61,10 +64,10 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
 }
 
 /// The most that `usage` costs at an account of the wanted pool or of those that it falls back to.
-fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage) -> Option<f64> {
+fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage, extras: &Extras) -> Option<f64> {
     let config = &gateway.config;
     let wanted = admitted.wanted_model();
-    let cost = |model: &str| gateway.prices.cost(model, usage, None);
+    let cost = |model: &str| gateway.prices.most(model, usage, extras);
     let may_use = |pool: &usize| match &admitted.key.pools {
         Some(pools) => pools.contains(pool),
         None => true,
@@ -94,6 +97,10 @@ pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
         && let Ok(request) = admitted.request()
     {
         return translate::estimate(request);
+    }
+    // A form brings sound or pictures, and few words.
+    if admitted.call.side.is_some() && admitted.members.is_empty() {
+        return 0;
     }
     let (text, bytes) = admitted.measured();
     let model = admitted.wanted_model();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Gateway;
 use super::catalogue::{self, Asker, Served};
@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::relaying::Answer;
 use super::rewrite;
 use super::usage;
-use crate::config::ClientKey;
+use crate::config::{ClientKey, UnitPrices};
 use crate::protocol::Dialect;
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
@@ -167,6 +167,7 @@ fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
                     "cache_read": quote.rates.cache_read,
                     "cache_write_5m": quote.rates.cache_write_5m,
                     "cache_write_1h": quote.rates.cache_write_1h,
+                    "pieces": pieces(&quote.units.prices()),
                 })
             });
             let dialects: Vec<&str> = served
@@ -185,6 +186,19 @@ fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
         })
         .collect();
     json!({"object": "list", "data": data})
+}
+
+/// What is sold by something else than tokens, in USD, by the names of the configuration.
+fn pieces(prices: &UnitPrices) -> Map<String, Value> {
+    let named = prices.named().into_iter();
+    let named = named.filter_map(|(name, usd)| Some((name.to_owned(), usd?.into())));
+    let images = prices
+        .images
+        .iter()
+        .map(|(kind, usd)| (kind.clone(), Value::from(*usd)));
+    let images: Map<String, Value> = images.collect();
+    let images = (!images.is_empty()).then(|| ("images".to_owned(), images.into()));
+    named.chain(images).collect()
 }
 
 /// In the words of the configuration.

@@ -44,6 +44,7 @@ mod served;
 mod session;
 pub mod side;
 pub mod socket;
+mod sold;
 mod step;
 pub mod store;
 mod stream_usage;

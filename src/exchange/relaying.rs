@@ -19,7 +19,7 @@ use crate::outcome::{End, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Stated;
-use crate::protocol::passthrough;
+use crate::protocol::passthrough::{self, Trade};
 use crate::protocol::written::Written;
 pub(super) use asked::{Asked, Kind};
 use carried::{Carried, Head};
@@ -58,6 +58,7 @@ pub struct Relaying {
     /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
     aside: bool,
     tells: bool,
+    trade: Option<Trade>,
     /// Whether the client is not to see the usage of its stream.
     hides_usage: bool,
     results: Option<Box<Reader>>,
@@ -77,6 +78,7 @@ impl Relaying {
             results,
         } = asked;
         let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
+        let trade = kind.trade();
         // A file, a sound or a picture is not searched for the credential.
         let text = !aside || is_json(headers) || is_event_stream(headers);
         let covers = !status.is_success() || text;
@@ -115,6 +117,7 @@ impl Relaying {
             is_begun: false,
             aside,
             tells,
+            trade,
             hides_usage,
             results: results.filter(|_| status.is_success()),
         }
@@ -290,7 +293,7 @@ impl Relaying {
             Phase::Tapped(tapped) => tapped.end(&mut self.carried, wall),
             Phase::Translated(translated) => translated.end(&mut self.carried, wall),
             Phase::Whole(whole) if self.aside => {
-                whole.end_aside(&mut self.carried, self.tells);
+                whole.end_aside(&mut self.carried, self.tells, self.trade);
                 Ok(Ended::well())
             }
             Phase::Whole(whole) => whole.end(&mut self.carried, wall),

@@ -11,6 +11,7 @@ use super::later::{self, Claim, Response};
 use super::limits;
 use super::order::Order;
 use super::relaying::{Facts, Relaying};
+use super::sold;
 use crate::config::{Account, name};
 use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
@@ -180,7 +181,7 @@ impl Served {
         if order.is_count() {
             return;
         }
-        let stated = relaying.usage();
+        let mut stated = relaying.usage();
         // What is made in the background is booked when it is done, also where it comes as a stream that ends before.
         if relaying.facts().pending() == Some(true)
             && (order.is_aside() || self.is_waited_for(order, relaying, now))
@@ -188,6 +189,10 @@ impl Served {
             // The right to book it is free for the client's next look, which may come at once.
             self.claim = None;
             return;
+        }
+        if order.is_aside() {
+            let (gateway, admitted) = (&order.gateway, &order.admitted);
+            stated = sold::booked(admitted, stated, || limits::input(gateway, admitted));
         }
         // What is no text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
@@ -215,11 +220,18 @@ impl Served {
 
     /// The client left: if its request had been sent whole, its prompt is paid for.
     pub(super) fn note_left(&mut self, order: &Order) {
-        if order.is_count() || order.is_aside() || self.waits {
+        if order.is_count() || self.waits {
             return;
         }
         let Self { bill, model, .. } = self;
         let (gateway, admitted) = (&order.gateway, &order.admitted);
+        if order.is_aside() {
+            let input = || limits::input(gateway, admitted);
+            if let Some((asked, _)) = sold::booked(admitted, None, input) {
+                bill.leave_asked(asked);
+            }
+            return;
+        }
         bill.leave(|written| bill::estimate(gateway, admitted, model.as_deref(), written));
     }
 

@@ -11,6 +11,7 @@ use super::path::Path;
 use crate::outcome::{Aside, Cause, FailureClass};
 use crate::pool::{Failure, Scope};
 use crate::protocol::Dialect;
+use crate::protocol::passthrough::Trade;
 
 /// A request to such an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -122,6 +123,26 @@ impl Side {
         let family = self.path.get(from..).unwrap_or_default();
         let length = family.get(1..).and_then(|rest| rest.find('/'));
         length.map_or(family, |length| family.get(..=length).unwrap_or_default())
+    }
+
+    /// What is sold there, if that is known.
+    pub(super) fn trade(&self) -> Option<Trade> {
+        if let Place::Path { verb } = &self.model {
+            // Vertex predicts by the same verb what is no picture.
+            let draws = verb == "predict" && self.path.contains("/imagen");
+            return match verb.as_str() {
+                "embedContent" | "batchEmbedContents" | "embedText" => Some(Trade::Vectors),
+                _ => draws.then_some(Trade::Predictions),
+            };
+        }
+        match self.path.strip_prefix("/v1/")? {
+            "audio/speech" => Some(Trade::Speech),
+            "audio/transcriptions" | "audio/translations" => Some(Trade::Transcript),
+            "embeddings" => Some(Trade::Vectors),
+            "images/edits" | "images/generations" | "images/variations" => Some(Trade::Pictures),
+            "rerank" => Some(Trade::Rerank),
+            _ => None,
+        }
     }
 
     /// Whether its answer may tell what was used.

@@ -8,6 +8,7 @@ use super::Gateway;
 use super::limits::{moment, whole_seconds};
 use crate::limits::{Limit, Report, Scope, Standing, Totals, Whom};
 use crate::outcome::Span;
+use crate::protocol::hub::units::Units;
 
 /// The answer for a key and its project.
 pub(super) fn answer(gateway: &Gateway, whom: Whom, now: Instant, wall: SystemTime) -> Value {
@@ -93,8 +94,18 @@ fn totals(totals: &Totals) -> Value {
         },
         "total_tokens": usage.total(),
         "reasoning_tokens": usage.reasoning,
+        "units": units(&usage.units),
         "usd": totals.usd(),
     })
+}
+
+/// What is sold by something else than tokens.
+fn units(units: &Units) -> Value {
+    units
+        .named()
+        .map(|(kind, count)| (kind.to_owned(), count.into()))
+        .collect::<Map<String, Value>>()
+        .into()
 }
 
 fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {

@@ -44,11 +44,18 @@ pub enum Family {
     Reasoning,
     Requests,
     Tokens,
+    Units,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Reasoning, Self::Requests, Self::Tokens];
+    pub const ALL: [Self; 5] = [
+        Self::Cost,
+        Self::Reasoning,
+        Self::Requests,
+        Self::Tokens,
+        Self::Units,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -57,6 +64,7 @@ impl Family {
             Self::Reasoning => "weir_window_reasoning_tokens",
             Self::Requests => "weir_window_requests",
             Self::Tokens => "weir_window_tokens",
+            Self::Units => "weir_window_units",
         }
     }
 }

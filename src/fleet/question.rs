@@ -174,7 +174,7 @@ mod tests {
         );
         assert_eq!(
             question.query,
-            r#"max by (__name__,run_id,instance,scope,name,kind) (last_over_time({__name__=~"weir_window_cost_usd|weir_window_reasoning_tokens|weir_window_requests|weir_window_tokens",window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[2001ms]))"#
+            r#"max by (__name__,run_id,instance,scope,name,kind) (last_over_time({__name__=~"weir_window_cost_usd|weir_window_reasoning_tokens|weir_window_requests|weir_window_tokens|weir_window_units",window="day",run_id!="",run_id!="abc",job="weir",fleet="a\"b\\c\nd"}[2001ms]))"#
         );
         let question = Question::used(Window::Day, "abc", &matchers, 1500, Duration::ZERO);
         assert!(question.query.contains("[1ms]"), "{}", question.query);

@@ -244,7 +244,7 @@ impl Known {
             Family::Cost => used.nano_usd = nano_usd(*value),
             Family::Reasoning => used.usage.reasoning = count(*value),
             Family::Requests => used.requests = count(*value),
-            Family::Tokens => {
+            Family::Tokens | Family::Units => {
                 if let Some(tokens) = used.usage.of_kind(&labels.kind) {
                     *tokens = count(*value);
                 }

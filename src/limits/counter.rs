@@ -205,6 +205,8 @@ impl Counter {
         let handed = Handed {
             day: windows.day.figures(),
             month: windows.month.figures(),
+            day_units: windows.day.usage.units.figures(),
+            month_units: windows.month.usage.units.figures(),
             minute: (requests.sum(now), tokens.sum(now)),
             in_flight: self.in_flight,
             reserved: self.reserved,
@@ -222,7 +224,8 @@ impl Counter {
         wall: SystemTime,
         zone: &TimeZone,
     ) {
-        let (day, month) = (Totals::of_figures(memo.day), Totals::of_figures(memo.month));
+        let day = Totals::of_figures(memo.day, memo.day_units);
+        let month = Totals::of_figures(memo.month, memo.month_units);
         if first {
             self.remote.take_over(&day, &month, wall, zone);
             self.minutes[Unit::Requests as usize].add(now, memo.minute.0);

@@ -20,6 +20,10 @@ pub struct Handed {
     pub day: [u64; 8],
     /// The same of this month.
     pub month: [u64; 8],
+    /// As [`Units::figures`](crate::protocol::hub::units::Units::figures), of today.
+    pub day_units: [u64; 4],
+    /// The same of this month.
+    pub month_units: [u64; 4],
     /// Requests and tokens of the last minute; in the first message only.
     pub minute: (u64, u64),
     /// Requests that the ending process still serves, and what is set aside for them by unit.
@@ -76,12 +80,15 @@ impl Telling {
         for (scope, handed, ever) in limits.memos(now, wall) {
             let told = self.told.entry((scope.as_str(), Arc::clone(&handed.name)));
             let told = told.or_default();
-            let since = ever.without(told).figures();
+            let new = ever.without(told);
+            let (since, units) = (new.figures(), new.usage.units.figures());
             *told = ever;
             in_flight |= handed.in_flight > 0;
             news.push(Handed {
                 day: since,
                 month: since,
+                day_units: units,
+                month_units: units,
                 minute: (0, 0),
                 ..handed
             });

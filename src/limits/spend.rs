@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::outcome::{Span, Unit};
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// Requests, tokens by kind and money.
@@ -69,8 +70,8 @@ impl Totals {
         ]
     }
 
-    /// Of the same figures.
-    pub const fn of_figures(figures: [u64; 8]) -> Self {
+    /// Of the same figures, and those of its units.
+    pub const fn of_figures(figures: [u64; 8], units: [u64; 4]) -> Self {
         let [
             requests,
             input,
@@ -90,6 +91,7 @@ impl Totals {
                 cache_write_1h,
                 output,
                 reasoning,
+                units: Units::of_figures(units),
             },
             nano_usd,
         }
@@ -106,6 +108,7 @@ impl Totals {
                 cache_write_1h: of(a.cache_write_1h, b.cache_write_1h),
                 output: of(a.output, b.output),
                 reasoning: of(a.reasoning, b.reasoning),
+                units: a.units.combined(&b.units, &of),
             },
             nano_usd: of(self.nano_usd, other.nano_usd),
         }

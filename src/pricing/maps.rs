@@ -1,13 +1,14 @@
 //! Reads the two public maps of prices: LiteLLM's `model_prices_and_context_window.json` and models.dev's `api.json`.
 //!
-//! What a request costs is taken: USD per million tokens, the rates of long prompts, service tiers, sound and pictures. Fees of
-//! tools are not: the maps do not tell one tool from its former version. Formats: <https://github.com/BerriAI/litellm>,
+//! What a request costs is taken: USD per million tokens, the rates of long prompts, service tiers, sound and pictures, and what is
+//! sold by something else than tokens. Fees of tools are not: the maps do not tell one tool from its former version. Formats: <https://github.com/BerriAI/litellm>,
 //! <https://models.dev>.
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{Long, MediaRates, PriceTable, Quote, Rates};
+use crate::config::UnitPrices;
 
 mod litellm;
 mod models_dev;
@@ -30,6 +31,8 @@ pub struct Listed {
     pub tiers: Vec<(&'static str, f64)>,
     /// What sound and pictures cost.
     pub media: MediaRates,
+    /// What is sold by something else than tokens.
+    pub units: UnitPrices,
     /// Whether there is more to it than an entry can say: a second threshold, a tier that is not one factor. Then this is the
     /// lowest threshold, and the highest of the factors.
     pub is_more: bool,
@@ -65,10 +68,13 @@ impl Map {
             return Err("found no JSON object, expected the map".to_owned());
         };
         let mut prices = BTreeMap::new();
+        let mut pictures = Vec::new();
         for (name, entry) in &entries {
             match self {
                 Self::LiteLlm => {
-                    if let Some(listed) = litellm::read(entry) {
+                    if let Some(picture) = litellm::picture(name, entry) {
+                        pictures.push(picture);
+                    } else if let Some(listed) = litellm::read(entry) {
                         prices.insert(litellm::own_name(name).to_owned(), listed);
                     }
                 }
@@ -82,6 +88,10 @@ impl Map {
                 }
                 Self::ModelsDev => {}
             }
+        }
+        for (model, kind, usd) in pictures {
+            let listed = prices.entry(model).or_insert_with(Listed::nothing);
+            listed.units.add_picture(kind, usd);
         }
         if prices.is_empty() {
             let expected = match self {
@@ -98,6 +108,18 @@ impl Map {
 }
 
 impl Listed {
+    /// No price of a token.
+    fn nothing() -> Self {
+        Self {
+            rates: Rates::FREE,
+            long: None,
+            tiers: Vec::new(),
+            media: MediaRates::TEXT,
+            units: UnitPrices::default(),
+            is_more: false,
+        }
+    }
+
     /// What is known of that of which `listed` speaks.
     fn known(quote: &Quote<'_>, listed: &Self) -> Self {
         let tier = |(name, _): &(&'static str, f64)| (*name, quote.terms.tier(Some(name)));
@@ -115,6 +137,7 @@ impl Listed {
                 audio_output: of(said.audio_output, media.audio_output, rates.output),
                 image_output: of(said.image_output, media.image_output, rates.output),
             },
+            units: quote.units.spoken_of(&listed.units),
             is_more: false,
         }
     }
@@ -130,6 +153,7 @@ impl Listed {
         let near = |one: f64, other: f64| (one - other).abs() <= ROUNDED * one.max(other);
         let media = self.media.all().into_iter().zip(other.media.all());
         long && self.rates.is_near(&other.rates)
+            && units_are_near(&self.units, &other.units)
             && self.tiers.len() == other.tiers.len()
             && tiers.into_iter().all(|(one, other)| near(one.1, other.1))
             && media.into_iter().all(|pair| match pair {
@@ -172,6 +196,9 @@ impl Listed {
         if !media.is_empty() {
             let _ = write!(text, ", media: {{ {} }}", media.join(", "));
         }
+        if !self.units.is_empty() {
+            let _ = write!(text, ", units: {{ {} }}", units(&self.units).join(", "));
+        }
         text
     }
 }
@@ -201,6 +228,33 @@ pub fn fragment<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
         let _ = writeln!(text, "  - {{ model: {model}, {} }}", listed.members());
     }
     text
+}
+
+/// As the members of an entry.
+fn units(units: &UnitPrices) -> Vec<String> {
+    let named = units.named().into_iter();
+    let mut members: Vec<String> = named
+        .filter_map(|(name, usd)| Some(format!("{name}: {}", usd?)))
+        .collect();
+    let images = units.images.iter();
+    let images: Vec<String> = images
+        .map(|(kind, usd)| format!("{}: {usd}", Value::from(kind.as_str())))
+        .collect();
+    if !images.is_empty() {
+        members.push(format!("images: {{ {} }}", images.join(", ")));
+    }
+    members
+}
+
+fn units_are_near(one: &UnitPrices, other: &UnitPrices) -> bool {
+    let near = |one: f64, other: f64| (one - other).abs() <= ROUNDED * one.max(other);
+    let named = one.named().into_iter().zip(other.named());
+    let mut images = one.images.iter().zip(&other.images);
+    named.into_iter().all(|pair| match pair {
+        ((_, Some(one)), (_, Some(other))) => near(one, other),
+        ((_, one), (_, other)) => one == other,
+    }) && one.images.len() == other.images.len()
+        && images.all(|(one, other)| near(one.1, other.1))
 }
 
 /// A pattern that matches only this name.
@@ -234,17 +288,19 @@ mod tests {
         "gpt-5": {"mode": "chat", "input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1.25e-07},
         "moonshot/kimi-new": {"mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "cache_creation_input_token_cost_above_1hr": 4e-06},
         "bedrock/us/claude": {"mode": "chat", "input_cost_per_token": -1, "output_cost_per_token": 1},
-        "dall-e": {"mode": "image_generation", "input_cost_per_pixel": 1}
+        "dall-e": {"mode": "image_generation", "input_cost_per_image": 0.04},
+        "hd/1024-x-1792/dall-e": {"mode": "image_generation", "input_cost_per_pixel": 6.5e-08},
+        "video": {"mode": "video_generation", "output_cost_per_second": 0.1}
     }"#;
 
     #[test]
     fn a_map_becomes_a_fragment_that_a_configuration_takes() {
         let prices = Map::LiteLlm.read(LITELLM).expect("a map");
         let names: Vec<&String> = prices.keys().collect();
-        assert_eq!(names, ["gpt-5", "kimi-new"]);
+        assert_eq!(names, ["dall-e", "gpt-5", "kimi-new"]);
         let known = PriceTable::new(&[]);
         let changes = changes(&known, &prices);
-        assert_eq!(changes.len(), 1, "gpt-5 costs what the table says");
+        assert_eq!(changes.len(), 2, "gpt-5 costs what the table says");
         let text = format!(
             "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\n{}",
             fragment(changes.iter())
@@ -263,6 +319,9 @@ mod tests {
             }
         );
         assert!(table.quote("kimi-new2").is_none());
+        let drawn = table.quote("dall-e").expect("a price").units.prices();
+        assert_eq!(drawn.image, Some(0.04));
+        assert_eq!(drawn.images, [("hd 1024x1792".to_owned(), 0.119_276)]);
     }
 
     #[test]
@@ -381,6 +440,46 @@ mod tests {
         let table = imported(Map::ModelsDev, models_dev);
         let quote = table.quote("grok-new").expect("a price");
         assert_eq!(quote.media.audio_input, Some(3.0));
+    }
+
+    #[test]
+    fn what_is_sold_by_the_piece_is_imported() {
+        let text = r#"{
+            "whisper-new": {"mode": "audio_transcription", "input_cost_per_second": 0.0002, "output_cost_per_second": 0.0002},
+            "elevenlabs/scribe": {"mode": "audio_transcription", "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0},
+            "tts-new": {"mode": "audio_speech", "input_cost_per_character": 2e-05},
+            "rerank-new": {"mode": "rerank", "input_cost_per_query": 0.003, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
+            "gemini/imagen-new": {"mode": "image_generation", "output_cost_per_image": 0.05, "output_cost_per_image_2K": 0.1},
+            "low/1024-x-1024/draw-new": {"mode": "image_generation", "input_cost_per_image": 0.01},
+            "high/1024-x-1024/draw-new": {"mode": "image_generation", "input_cost_per_image": 0.2},
+            "1024-x-1024/draw-new": {"mode": "image_generation", "input_cost_per_image": 0.02},
+            "both": {"mode": "audio_transcription", "input_cost_per_second": 0.0001, "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06},
+            "seen": {"mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "input_cost_per_image": 0.1, "input_cost_per_character": 1e-06},
+            "odd": {"mode": "audio_speech", "input_cost_per_character": -1, "input_cost_per_second": "1"}
+        }"#;
+        let table = imported(Map::LiteLlm, text);
+        let prices = |model: &str| table.quote(model).expect("a price").units.prices();
+        let near = |found: Option<f64>, usd: f64| {
+            let found = found.expect("a price");
+            assert!((found - usd).abs() < 1e-9, "{found} {usd}");
+        };
+        near(prices("whisper-new").audio_minute, 0.012);
+        near(prices("elevenlabs/scribe").audio_minute, 0.006);
+        near(prices("tts-new").characters, 20.0);
+        near(prices("rerank-new").searches, 3.0);
+        near(prices("imagen-new").image, 0.05);
+        assert_eq!(prices("imagen-new").images, [("2k".to_owned(), 0.1)]);
+        near(prices("draw-new").image, 0.02);
+        let names: Vec<String> = prices("draw-new")
+            .images
+            .into_iter()
+            .map(|kind| kind.0)
+            .collect();
+        assert_eq!(names, ["1024x1024", "high 1024x1024", "low 1024x1024"]);
+        near(prices("both").audio_minute, 0.006);
+        assert!((table.quote("both").expect("a price").rates.output - 8.0).abs() < 1e-9);
+        assert!(prices("seen").is_empty(), "what a prompt holds is no piece");
+        assert!(table.quote("odd").is_none());
     }
 
     #[test]

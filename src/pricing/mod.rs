@@ -8,6 +8,7 @@ mod conditions;
 pub mod maps;
 mod prices;
 mod spelling;
+mod units;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,7 @@ use prices::Row;
 pub use conditions::Conditions;
 pub use prices::{Long, MediaRates, Rates, Terms};
 pub use spelling::spellings;
+pub use units::{Sold, UnitRates};
 
 /// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Quote<'a> {
     pub long: Option<Long>,
     /// What sound and pictures cost.
     pub media: MediaRates,
+    /// What is sold by something else than tokens.
+    pub units: Sold<'a>,
     /// What else its vendor bills, and how.
     pub terms: Conditions<'a>,
     /// Where the price comes from, for people.
@@ -83,9 +87,20 @@ impl Quote<'_> {
         }
     }
 
-    /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier.
-    fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
-        self.bill_at(self.rates_of(usage), usage, tier, extras)
+    /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier. What is sold by the
+    /// token is not sold by the piece as well. `None` = it is sold by a piece that has no price.
+    fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> Option<f64> {
+        let rates = self.rates_of(usage);
+        let by_token = self.bill_at(rates, usage, tier, extras);
+        let is_by_token = usage.total() > 0 && !rates.is_free();
+        if is_by_token || usage.units.is_none() {
+            return Some(by_token);
+        }
+        let Some(by_unit) = self.units.cost(&usage.units, &extras.picture) else {
+            return (usage.total() > 0).then_some(by_token);
+        };
+        let factor = self.terms.tier(extras.tier.or(tier)) * self.terms.region(extras.region);
+        Some(by_token + by_unit * factor)
     }
 
     /// USD for many answers together, of which only the sums are known, and whether their prompts were long ones.
@@ -149,7 +164,15 @@ impl PriceTable {
         if let Some(nano) = extras.nano_usd {
             return Some(nano as f64 / 1e9);
         }
-        Some(self.quote(model)?.bill(usage, tier, extras))
+        self.quote(model)?.bill(usage, tier, extras)
+    }
+
+    /// USD for what a request may become: by its tokens or by its pieces, whichever costs more. `None` = no price is known.
+    pub fn most(&self, model: &str, usage: &Usage, extras: &Extras) -> Option<f64> {
+        let quote = self.quote(model)?;
+        let by_token = quote.cost(usage, None, None);
+        let by_unit = quote.units.cost(&usage.units, &extras.picture);
+        Some(by_unit.map_or(by_token, |usd| usd.max(by_token)))
     }
 
     /// As [`PriceTable::cost`], for a request that was bound to a region (`inference_geo`, a regional endpoint).
@@ -252,6 +275,10 @@ impl Override {
                 row.map(|row| (&row.media, &row.rates)),
                 &self.rates,
             ),
+            units: Sold::new(
+                row.map_or(&UnitRates::NONE, |row| &row.units),
+                Some(&self.price.terms.units),
+            ),
             terms: Conditions::of_entry(
                 row.map_or(&Terms::NONE, |row| row.terms),
                 &self.price.terms,
@@ -280,6 +307,7 @@ fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
         rates: row.rates,
         long: row.long,
         media: row.media,
+        units: Sold::new(&row.units, None),
         terms: Conditions::of_table(row.terms),
         source: row.source,
     }
@@ -297,7 +325,8 @@ const MAX_MEMO: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Glob, LongPrice, MediaPrices, PriceTerms, ToolPrices};
+    use crate::config::{Glob, LongPrice, MediaPrices, PriceTerms, ToolPrices, UnitPrices};
+    use crate::protocol::hub::units::{Picture, Units, Word};
 
     fn usage(input: u64, cache_read: u64, write: u64, long_write: u64, output: u64) -> Usage {
         Usage {
@@ -307,6 +336,7 @@ mod tests {
             cache_write_1h: long_write,
             output,
             reasoning: output / 2,
+            units: Units::NONE,
         }
     }
 
@@ -648,6 +678,7 @@ mod tests {
                 audio_input: Some(100.0),
                 ..MediaPrices::default()
             },
+            units: UnitPrices::default(),
             source: Some("a contract".into()),
         };
         let entry = |model| Price {
@@ -744,6 +775,136 @@ mod tests {
         ] {
             assert!((bill(model, preview) - usd).abs() < 1e-9, "{model}");
         }
+    }
+
+    #[test]
+    fn what_is_sold_by_the_piece_costs_its_piece_where_no_token_does() {
+        let prices = PriceTable::new(&[Price {
+            terms: PriceTerms {
+                units: UnitPrices {
+                    searches: Some(4.0),
+                    ..UnitPrices::default()
+                },
+                ..PriceTerms::default()
+            },
+            ..price("rerank-v3.5", 0.0, 0.0)
+        }]);
+        let of = |units: [u64; 4], input: u64| Usage {
+            input,
+            units: Units::of_figures(units),
+            ..Usage::default()
+        };
+        let bill = |model: &str, usage: Usage, tier, quality: &str, size: &str| {
+            let picture = Picture {
+                quality: Word::of(quality),
+                size: Word::of(size),
+            };
+            let extras = Extras {
+                picture,
+                ..Extras::default()
+            };
+            prices.bill(model, &usage, tier, &extras)
+        };
+        for (model, usage, tier, quality, size, usd) in [
+            ("whisper-1", of([0, 90_000, 0, 0], 0), None, "", "", 0.009),
+            ("tts-1", of([0, 0, 1_000, 0], 0), None, "", "", 0.015),
+            ("tts-1-hd-1106", of([0, 0, 1_000, 0], 0), None, "", "", 0.03),
+            ("dall-e-3", of([1, 0, 0, 0], 0), None, "", "", 0.04),
+            (
+                "dall-e-3",
+                of([1, 0, 0, 0], 0),
+                None,
+                "hd",
+                "1792x1024",
+                0.12,
+            ),
+            ("dall-e-2", of([3, 0, 0, 0], 0), None, "", "256x256", 0.048),
+            (
+                "imagen-4.0-ultra-generate-001",
+                of([4, 0, 0, 0], 0),
+                None,
+                "",
+                "",
+                0.24,
+            ),
+            ("rerank-v4.0-pro", of([0, 0, 0, 3], 0), None, "", "", 0.0075),
+            (
+                "grok-imagine-image-2.0",
+                of([1, 0, 0, 0], 0),
+                None,
+                "",
+                "1k",
+                0.04,
+            ),
+            (
+                "gpt-image-1",
+                of([1, 0, 0, 0], 0),
+                None,
+                "high",
+                "1024x1536",
+                0.25,
+            ),
+            (
+                "gpt-image-1",
+                of([1, 0, 0, 0], 0),
+                Some("batch"),
+                "",
+                "",
+                0.021,
+            ),
+            // What is sold by the token is not paid for twice.
+            (
+                "gpt-image-1",
+                of([1, 0, 0, 0], 1_000),
+                None,
+                "high",
+                "",
+                0.005,
+            ),
+            (
+                "gpt-4o-transcribe",
+                of([0, 60_000, 0, 0], 1_000),
+                None,
+                "",
+                "",
+                0.0025,
+            ),
+            (
+                "gpt-4o-transcribe",
+                of([0, 60_000, 0, 0], 0),
+                None,
+                "",
+                "",
+                0.006,
+            ),
+            // Tokens that cost nothing do not hide what is sold by the piece.
+            (
+                "whisper-1",
+                of([0, 60_000, 0, 0], 1_000),
+                None,
+                "",
+                "",
+                0.006,
+            ),
+            // An entry says it otherwise.
+            ("rerank-v3.5", of([0, 0, 0, 500], 70), None, "", "", 2.0),
+        ] {
+            let paid = bill(model, usage, tier, quality, size).expect("a price");
+            assert!((paid - usd).abs() < 1e-12, "{model} {usage:?}: {paid}");
+        }
+        // Known by the token, and never silently free by the piece.
+        let spoken = of([0, 0, 1_000, 0], 0);
+        assert_eq!(bill("gpt-5", spoken, None, "", ""), None);
+        assert_eq!(bill("whisper-1", spoken, None, "", ""), None);
+        assert_eq!(bill("gpt-5", Usage::default(), None, "", ""), Some(0.0));
+        // Before it is known how it will be stated, the dearer counts.
+        let asked = of([1, 0, 0, 0], 10);
+        let most = prices.most("gpt-image-1", &asked, &Extras::default());
+        assert_eq!(most, Some(0.042));
+        assert_eq!(
+            prices.most("gpt-5", &asked, &Extras::default()),
+            Some(12.5e-6)
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A row says where its figures come from. Prices change: an entry of `prices` in the configuration overrides a row
 //! without a new release. What is not here has no price, and its requests are counted as unpriced; prices that
 //! vendors state in CNY only (SiliconFlow, BigModel's own platform) must be entered by the operator.
+use super::units::UnitRates;
 use crate::config::LongPrice;
 use crate::protocol::hub::usage::{Media, Tools, Usage};
 
@@ -22,6 +23,9 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// No token costs anything.
+    pub(super) const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
+
     /// Whether both are the same but for the noise of floats.
     pub(super) fn is_near(&self, other: &Self) -> bool {
         let kinds = |rates: &Self| {
@@ -35,6 +39,11 @@ impl Rates {
         };
         let mut pairs = kinds(self).into_iter().zip(kinds(other));
         pairs.all(|(one, other)| (one - other).abs() <= 1e-6 * one.max(other).max(1e-3))
+    }
+
+    /// Whether no token costs anything.
+    pub(super) fn is_free(&self) -> bool {
+        self.input <= 0.0 && self.output <= 0.0
     }
 
     pub(super) fn cost(&self, usage: &Usage) -> f64 {
@@ -405,6 +414,8 @@ pub(super) struct Row {
     pub long: Option<Long>,
     /// What is no text costs.
     pub media: MediaRates,
+    /// What is sold by something else than tokens.
+    pub units: UnitRates,
     /// What else its vendor bills, and how.
     pub terms: &'static Terms,
     /// The page that says so.
@@ -421,6 +432,11 @@ impl Row {
         self.media = media;
         self
     }
+
+    const fn units(mut self, units: UnitRates) -> Self {
+        self.units = units;
+        self
+    }
 }
 
 const fn row(
@@ -434,9 +450,20 @@ const fn row(
         rates,
         long: None,
         media: MediaRates::TEXT,
+        units: UnitRates::NONE,
         terms,
         source,
     }
+}
+
+/// What is sold by the piece alone.
+const fn pieces(
+    ids: &'static [&'static str],
+    units: UnitRates,
+    terms: &'static Terms,
+    source: &'static str,
+) -> Row {
+    row(ids, uncached_writes(0.0, 0.0, 0.0), terms, source).units(units)
 }
 
 /// In the order of the vendors' tables: input, the two cache writes, cache read, output.
@@ -469,6 +496,7 @@ const ASSUMED: &str = "unpublished in 2026-11: assumed to cost what 5.1 costs";
 const SECOND_HAND: &str = "assumed: unpublished by Anthropic, from a reseller's page of 2026-11-10";
 const OPENAI: &str = "LiteLLM 1.110.2 price map, citing OpenAI's pricing page, 2026-11";
 const GEMINI: &str = "LiteLLM 1.110.2 price map, citing Gemini Developer API pricing, 2026-11";
+const RETIRED: &str = "OpenAI's and Google's pricing pages until the models were retired, 2026";
 const OTHERS: &str = "LiteLLM 1.110.2 price map, citing the vendor's pricing page, 2026-11";
 
 #[rustfmt::skip]
@@ -554,15 +582,43 @@ pub(super) const TABLE: &[Row] = &[
     row(&["gpt-audio-mini"], uncached_writes(0.6, 0.6, 2.4), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
     row(&["gpt-4o-audio-preview"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI).media(MediaRates::audio(40.0, 80.0)),
     row(&["gpt-4o-mini-audio-preview"], uncached_writes(0.15, 0.15, 0.6), &Terms::NONE, OPENAI).media(MediaRates::audio(10.0, 20.0)),
-    row(&["gpt-4o-transcribe", "gpt-4o-transcribe-diarize"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI),
-    row(&["gpt-4o-mini-transcribe"], uncached_writes(1.25, 1.25, 5.0), &Terms::NONE, OPENAI),
-    row(&["gpt-image-1"], uncached_writes(5.0, 1.25, 40.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(10.0, 40.0)),
-    row(&["gpt-image-1-mini"], uncached_writes(2.0, 0.2, 8.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(2.5, 8.0)),
-    row(&["gpt-image-1.5"], uncached_writes(5.0, 1.25, 32.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(8.0, 32.0)),
+    row(&["gpt-4o-transcribe", "gpt-4o-transcribe-diarize"], uncached_writes(2.5, 2.5, 10.0), &Terms::NONE, OPENAI).units(UnitRates::audio_minute(0.006)),
+    row(&["gpt-4o-mini-transcribe"], uncached_writes(1.25, 1.25, 5.0), &Terms::NONE, OPENAI).units(UnitRates::audio_minute(0.003)),
+    pieces(&["whisper-1"], UnitRates::audio_minute(0.006), &Terms::NONE, OPENAI),
+    pieces(&["gpt-transcribe"], UnitRates::audio_minute(0.0045), &Terms::NONE, OPENAI),
+    pieces(&["tts-1", "tts-1-1106"], UnitRates::characters(15.0), &Terms::NONE, OPENAI),
+    pieces(&["tts-1-hd", "tts-1-hd-1106"], UnitRates::characters(30.0), &Terms::NONE, OPENAI),
+    pieces(&["dall-e-3"], UnitRates::image(0.04, &[("hd", 0.08), ("1024x1792", 0.08), ("1792x1024", 0.08), ("hd 1024x1792", 0.12), ("hd 1792x1024", 0.12)]), &Terms::NONE, RETIRED),
+    pieces(&["dall-e-2"], UnitRates::image(0.02, &[("512x512", 0.018), ("256x256", 0.016)]), &Terms::NONE, RETIRED),
+    // Where a server states no tokens: a picture of which nothing is known counts as one of medium quality.
+    row(&["gpt-image-1"], uncached_writes(5.0, 1.25, 40.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(10.0, 40.0)).units(UnitRates::image(0.042, &[("low", 0.011), ("high", 0.167), ("low 1024x1536", 0.016), ("low 1536x1024", 0.016), ("medium 1024x1536", 0.063), ("medium 1536x1024", 0.063), ("high 1024x1536", 0.25), ("high 1536x1024", 0.25)])),
+    row(&["gpt-image-1-mini"], uncached_writes(2.0, 0.2, 8.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(2.5, 8.0)).units(UnitRates::image(0.011, &[("low", 0.005), ("low 1024x1536", 0.006), ("low 1536x1024", 0.006), ("medium 1024x1536", 0.015), ("medium 1536x1024", 0.015)])),
+    row(&["gpt-image-1.5"], uncached_writes(5.0, 1.25, 32.0), &Terms::OPENAI_BATCH, OPENAI).media(MediaRates::seen(8.0, 32.0)).units(UnitRates::image(0.034, &[("low", 0.009), ("high", 0.133), ("low 1024x1536", 0.013), ("low 1536x1024", 0.013), ("medium 1024x1536", 0.05), ("medium 1536x1024", 0.05), ("high 1024x1536", 0.2), ("high 1536x1024", 0.2)])),
     row(&["text-embedding-3-small"], uncached_writes(0.02, 0.02, 0.0), &Terms::OPENAI_BATCH, OPENAI),
     row(&["text-embedding-3-large"], uncached_writes(0.13, 0.13, 0.0), &Terms::OPENAI_BATCH, OPENAI),
     row(&["text-embedding-ada-002"], uncached_writes(0.1, 0.1, 0.0), &Terms::NONE, OPENAI),
     row(&["omni-moderation-latest", "omni-moderation"], uncached_writes(0.0, 0.0, 0.0), &Terms::NONE, OPENAI),
+    // Google's pictures by the piece.
+    pieces(&["imagen-3.0-generate-001"], UnitRates::image(0.04, &[]), &Terms::NONE, GEMINI),
+    pieces(&["imagen-3.0-fast-generate-001"], UnitRates::image(0.02, &[]), &Terms::NONE, GEMINI),
+    pieces(&["imagen-3.0-generate-002"], UnitRates::image(0.03, &[]), &Terms::NONE, RETIRED),
+    pieces(&["imagen-4.0-generate-001"], UnitRates::image(0.04, &[]), &Terms::NONE, RETIRED),
+    pieces(&["imagen-4.0-fast-generate-001"], UnitRates::image(0.02, &[]), &Terms::NONE, RETIRED),
+    pieces(&["imagen-4.0-ultra-generate-001"], UnitRates::image(0.06, &[]), &Terms::NONE, RETIRED),
+    // Order among documents.
+    pieces(&["rerank-v3.5", "rerank-v4.0-fast"], UnitRates::searches(2.0), &Terms::NONE, OTHERS),
+    pieces(&["rerank-v4.0-pro"], UnitRates::searches(2.5), &Terms::NONE, OTHERS),
+    row(&["rerank-v5.0-fast"], uncached_writes(0.02, 0.02, 0.0), &Terms::NONE, OTHERS),
+    row(&["rerank-v5.0-pro"], uncached_writes(0.05, 0.05, 0.0), &Terms::NONE, OTHERS),
+    row(&["rerank-2.5", "rerank-3"], uncached_writes(0.05, 0.05, 0.0), &Terms::NONE, OTHERS),
+    row(&["rerank-2.5-lite", "rerank-3-lite"], uncached_writes(0.02, 0.02, 0.0), &Terms::NONE, OTHERS),
+    row(&["jina-reranker-v3.5", "jina-reranker-m0", "jina-reranker-v2-base-multilingual"], uncached_writes(0.05, 0.05, 0.0), &Terms::NONE, OTHERS),
+    // Others' sound and pictures.
+    pieces(&["voxtral-mini-latest", "voxtral-mini-2602"], UnitRates::audio_minute(0.003), &Terms::NONE, OTHERS),
+    pieces(&["voxtral-mini-tts-2603"], UnitRates::characters(16.0), &Terms::NONE, OTHERS),
+    pieces(&["grok-imagine-image"], UnitRates::image(0.02, &[]), &Terms::NONE, OTHERS),
+    pieces(&["grok-imagine-image-quality", "grok-imagine-image-quality-latest", "grok-imagine-image-pro"], UnitRates::image(0.05, &[]), &Terms::NONE, OTHERS),
+    pieces(&["grok-imagine-image-2.0"], UnitRates::image(0.06, &[("1k", 0.04), ("2k", 0.06)]), &Terms::NONE, OTHERS),
     // Others.
     row(&["deepseek-v4-flash"], uncached_writes(0.3, 0.006, 1.2), &Terms::NONE, OTHERS),
     row(&["deepseek-v4-pro"], uncached_writes(1.32, 0.044, 3.96), &Terms::NONE, OTHERS),

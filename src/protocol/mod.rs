@@ -15,6 +15,7 @@ pub mod openai_responses;
 pub mod passthrough;
 pub mod regroup;
 pub mod reshape;
+pub mod sound;
 pub mod sse;
 pub mod system;
 pub mod translate;

@@ -31,11 +31,13 @@ mod openai_responses;
 mod peek;
 mod phase;
 mod state;
+mod trade;
 mod unasked;
 pub use answer::{Answer, read_answer, tier_near_end, usage_near_end, written_in};
 pub(in crate::protocol) use elements::Elements;
 use phase::Phase;
 pub use state::{MARK, mark};
+pub use trade::{Fields, Trade};
 
 /// Reads a stream that passes through, without changing it.
 #[derive(Debug)]

@@ -162,6 +162,7 @@ impl Requests {
 pub(super) struct Consumption {
     pub tokens: IntCounterVec,
     pub reasoning: IntCounterVec,
+    pub units: IntCounterVec,
     pub cost: CounterVec,
     pub project_requests: IntCounterVec,
     pub project_tokens: IntCounterVec,
@@ -190,16 +191,22 @@ impl Consumption {
                 "The share of the output tokens that was reasoning.",
                 &["key", "account", "model"],
             ),
+            units: to.counters(
+                "weir_units_total",
+                "units",
+                "What is sold by something else than tokens: images, milliseconds of sound, characters, searches.",
+                &["key", "account", "model", "kind"],
+            ),
             cost: to.float_counters(
                 "weir_cost_usd_total",
                 "USD",
-                "List price of the tokens used.",
+                "List price of the tokens and units used.",
                 &["key", "account", "model"],
             ),
             project_requests: to.counters(
                 "weir_project_requests_total",
                 "requests",
-                "Requests for a project that used tokens.",
+                "Requests for a project that used tokens or units.",
                 &["project", "model"],
             ),
             project_tokens: to.counters(
@@ -211,7 +218,7 @@ impl Consumption {
             project_cost: to.float_counters(
                 "weir_project_cost_usd_total",
                 "USD",
-                "List price of the tokens used for a project.",
+                "List price of the tokens and units used for a project.",
                 &["project", "model"],
             ),
             budget_used: to.float_gauges(
@@ -229,7 +236,7 @@ impl Consumption {
             unpriced: to.counters(
                 "weir_unpriced_requests_total",
                 "requests",
-                "Requests that used tokens of a model without a known price.",
+                "Requests that used tokens or units of a model without a known price.",
                 &["model"],
             ),
             unpriced_tokens: to.counters(

@@ -15,6 +15,7 @@ pub(super) struct Fleet {
     reasoning: GaugeVec,
     requests: GaugeVec,
     tokens: GaugeVec,
+    units: GaugeVec,
     run: IntGaugeVec,
     /// Those of no label are vectors all the same: they exist only where a Prometheus is configured.
     up: IntGaugeVec,
@@ -48,6 +49,12 @@ impl Fleet {
                 Family::Tokens.name(),
                 "tokens",
                 "Tokens of what this process served in the current day or month, each in exactly one kind.",
+                &["scope", "name", "window", "kind", "run_id"],
+            ),
+            units: to.float_gauges(
+                Family::Units.name(),
+                "units",
+                "What this process served in the current day or month that is sold by something else than tokens, by kind.",
                 &["scope", "name", "window", "kind", "run_id"],
             ),
             run: to.gauges(
@@ -120,7 +127,13 @@ impl Fleet {
 
     /// What this process used.
     pub(super) fn sample(&self, run_id: &str, used: &[Own]) {
-        for family in [&self.cost, &self.reasoning, &self.requests, &self.tokens] {
+        for family in [
+            &self.cost,
+            &self.reasoning,
+            &self.requests,
+            &self.tokens,
+            &self.units,
+        ] {
             family.reset();
         }
         if !run_id.is_empty() {
@@ -161,6 +174,13 @@ impl Fleet {
             if ever > 0 {
                 let labels = [scope, name, window, kind, run_id];
                 self.tokens.with_label_values(&labels).set(value as f64);
+            }
+        }
+        let units = ever.units.named().zip(usage.units.figures());
+        for ((kind, ever), value) in units {
+            if ever > 0 {
+                let labels = [scope, name, window, kind, run_id];
+                self.units.with_label_values(&labels).set(value as f64);
             }
         }
     }

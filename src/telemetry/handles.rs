@@ -12,6 +12,7 @@ use super::names::LabelNames;
 use super::verdict::Verdict;
 use crate::outcome::{AttemptRecord, FailureClass, Outcome};
 use crate::protocol::Dialect;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// The counters of every combination of names.
@@ -37,6 +38,7 @@ pub(super) struct Handles {
 struct Consumed {
     tokens: [OnceLock<IntCounter>; KINDS.len()],
     reasoning: OnceLock<IntCounter>,
+    units: [OnceLock<IntCounter>; Units::KINDS.len()],
     cost: OnceLock<Counter>,
 }
 
@@ -164,7 +166,7 @@ impl Handles {
             .as_deref()
             .or(outcome.model_asked.as_deref());
         let model = names.model(asked);
-        if outcome.cost_usd.is_none() && usage.total() > 0 {
+        if outcome.cost_usd.is_none() && usage.is_something() {
             let counters = || {
                 let (usage, label) = (&families.usage, [names.models().name(model)]);
                 let requests = usage.unpriced.with_label_values(&label);
@@ -206,6 +208,14 @@ impl Handles {
                         .tokens
                         .with_label_values(&[key, account, model, kind])
                 };
+                counter.get_or_init(make).inc_by(count.min(MAX_TOKENS));
+            }
+        }
+        for ((kind, count), counter) in usage.units.named().zip(&consumed.units) {
+            if count > 0 {
+                let [key, account, model] = labels();
+                let labels = [key, account, model, kind];
+                let make = || families.usage.units.with_label_values(&labels);
                 counter.get_or_init(make).inc_by(count.min(MAX_TOKENS));
             }
         }

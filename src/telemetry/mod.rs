@@ -29,6 +29,7 @@ use prometheus::IntCounter;
 use crate::config::{self, Config};
 use crate::fleet::Failure;
 use crate::outcome::{FailureClass, Outcome};
+use crate::protocol::hub::usage::Usage;
 use access_log::AccessLog;
 use alerted::Alerted;
 use bodies::Bodies;
@@ -134,7 +135,7 @@ impl Telemetry {
     }
 
     fn note_unpriced(&self, outcome: &Outcome, now: SystemTime) {
-        let Some(usage) = outcome.usage.filter(|usage| usage.total() > 0) else {
+        let Some(usage) = outcome.usage.filter(Usage::is_something) else {
             return;
         };
         let served = outcome.model_served.as_deref();

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::outcome::{Affinity, AttemptRecord, Cause, End, FailureClass, Outcome, UsageSource};
 use crate::protocol::Dialect;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// A stream of `team-a` that `claude-a` served at the second attempt.
@@ -43,6 +44,7 @@ pub(super) fn answered() -> Outcome {
             cache_write_1h: 50,
             output: 20,
             reasoning: 5,
+            units: Units::NONE,
         }),
         usage_source: Some(UsageSource::Reported),
         cost_usd: Some(0.25),

@@ -594,16 +594,29 @@ fn what_is_beside_generation_is_booked_by_the_usage_that_it_states() {
 }
 
 #[test]
-fn what_is_beside_generation_and_states_nothing_costs_nothing() {
+fn vectors_whose_answer_states_nothing_are_estimated() {
     for answer in [
         r#"{"object":"list","data":[]}"#,
         r#"{"object":"list","data":[],"usage":{"prompt_tokens":0,"total_tokens":0}}"#,
         r#"{"object":"list","data":[],"usage":null}"#,
+        r#"{"object":"list","data":[],"usage":{"prompt_tokens":-4}}"#,
     ] {
-        let ask = r#"{"model":"text-embedding-3-small","input":"Hi"}"#;
+        let ask = r#"{"model":"text-embedding-3-small","input":"Hi there, some words"}"#;
         let weir = beside("/v1/embeddings", ask, answer);
-        assert_eq!(today(&weir), 0, "{answer}");
+        let (prompt, output, source) = booked(&weir);
+        assert!(
+            (4..60).contains(&prompt) && output == 0,
+            "{answer}: {prompt}"
+        );
+        assert_eq!(source, "estimated", "{answer}");
     }
+}
+
+#[test]
+fn moderation_is_free_and_costs_nothing() {
+    let ask = r#"{"model":"omni-moderation-latest","input":"Hi"}"#;
+    let weir = beside("/v1/moderations", ask, r#"{"id":"m","results":[]}"#);
+    assert_eq!(today(&weir), 0);
 }
 
 /// Gemini's answer, and the same as a stream: what it rests on stands in an event before the last.

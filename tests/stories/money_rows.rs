@@ -501,6 +501,389 @@ fn every_row_of_gemini_is_booked() {
     prove_all(Gemini, &GEMINI, OpenaiChat);
 }
 
+/// A sound of a second and a half, sixteen thousand samples a second.
+fn sound() -> Vec<u8> {
+    let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    file.extend_from_slice(&16_000_u32.to_le_bytes());
+    file.extend_from_slice(&32_000_u32.to_le_bytes());
+    file.extend_from_slice(b"\x02\0\x10\0data");
+    file.extend_from_slice(&48_000_u32.to_le_bytes());
+    file.resize(file.len() + 48_000, 7);
+    file
+}
+
+fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let head = format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--b--\r\n");
+    body
+}
+
+/// What is sold by the piece: what is asked, what is answered, and what is booked: pictures, milliseconds of sound, characters,
+/// searches, tokens, billionths of a dollar.
+struct Piece {
+    path: &'static str,
+    ask: Vec<u8>,
+    answer: &'static str,
+    units: [u64; 4],
+    tokens: u64,
+    nano: u64,
+    source: &'static str,
+}
+
+fn piece(
+    (path, ask, answer): (&'static str, &[u8], &'static str),
+    units: [u64; 4],
+    (tokens, nano): (u64, u64),
+    source: &'static str,
+) -> Piece {
+    Piece {
+        path,
+        ask: ask.to_vec(),
+        answer,
+        units,
+        tokens,
+        nano,
+        source,
+    }
+}
+
+fn pieces() -> Vec<Piece> {
+    let transcript = |format: &'static str| {
+        form(&[
+            ("file", &sound()),
+            ("model", b"whisper-1"),
+            ("response_format", format.as_bytes()),
+        ])
+    };
+    const HEARD: &str = "/v1/audio/transcriptions";
+    const SPOKEN: &str = "/v1/audio/speech";
+    const DRAWN: &str = "/v1/images/generations";
+    const RANKED: &str = "/v1/rerank";
+    const IMAGEN: &str = "/v1beta/models/imagen-4.0-generate-001:predict";
+    vec![
+        // A minute costs 0.006.
+        piece(
+            (
+                HEARD,
+                &transcript("json"),
+                r#"{"text":"a","usage":{"type":"duration","seconds":9}}"#,
+            ),
+            [0, 9_000, 0, 0],
+            (0, 900_000),
+            "reported",
+        ),
+        piece(
+            (
+                HEARD,
+                &transcript("verbose_json"),
+                r#"{"task":"transcribe","duration":"8.47","text":"a","segments":[]}"#,
+            ),
+            [0, 8_470, 0, 0],
+            (0, 847_000),
+            "reported",
+        ),
+        piece(
+            (
+                HEARD,
+                &transcript("verbose_json"),
+                r#"{"duration":8.47,"text":"a","usage":{"type":"duration","seconds":9}}"#,
+            ),
+            [0, 9_000, 0, 0],
+            (0, 900_000),
+            "reported",
+        ),
+        // What says nothing is as long as the recording was; so is a translation.
+        piece(
+            (
+                HEARD,
+                &transcript("srt"),
+                "1\n00:00:00,000 --> 00:00:01,000\na\n",
+            ),
+            [0, 1_500, 0, 0],
+            (0, 150_000),
+            "estimated",
+        ),
+        piece(
+            ("/v1/audio/translations", &transcript("text"), "a\n"),
+            [0, 1_500, 0, 0],
+            (0, 150_000),
+            "estimated",
+        ),
+        piece(
+            (
+                HEARD,
+                &transcript("json"),
+                r#"{"text":"a","usage":{"type":"duration","seconds":-9}}"#,
+            ),
+            [0, 1_500, 0, 0],
+            (0, 150_000),
+            "estimated",
+        ),
+        // Sold by the token: input 1, output 5.
+        piece(
+            (
+                HEARD,
+                &form(&[("model", b"by-token"), ("file", &sound())]),
+                r#"{"text":"a","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":0,"audio_tokens":14},"output_tokens":2,"total_tokens":16}}"#,
+            ),
+            [0, 1_500, 0, 0],
+            (16, 24_000),
+            "reported",
+        ),
+        // A million characters cost 15.
+        piece(
+            (
+                SPOKEN,
+                r#"{"model":"tts-1","input":"Hällo","voice":"alloy"}"#.as_bytes(),
+                "\x01 sound",
+            ),
+            [0, 0, 5, 0],
+            (0, 75_000),
+            "estimated",
+        ),
+        // A picture costs 0.04, one of high quality 0.08, a high one in that quality 0.12.
+        piece(
+            (
+                DRAWN,
+                br#"{"model":"dall-e-3","prompt":"a fox"}"#,
+                r#"{"created":1,"data":[{"url":"https://a.example/1"}]}"#,
+            ),
+            [1, 0, 0, 0],
+            (0, 40_000_000),
+            "reported",
+        ),
+        piece(
+            (
+                DRAWN,
+                br#"{"model":"dall-e-3","prompt":"a fox","quality":"hd","size":"1024x1792"}"#,
+                r#"{"created":1,"data":[{"url":"https://a.example/1"}]}"#,
+            ),
+            [1, 0, 0, 0],
+            (0, 120_000_000),
+            "reported",
+        ),
+        // Two of the three that were asked for.
+        piece(
+            (
+                DRAWN,
+                br#"{"model":"dall-e-3","prompt":"a fox","n":3,"quality":"hd"}"#,
+                r#"{"created":1,"data":[{"url":"a"},{"url":"b"}]}"#,
+            ),
+            [2, 0, 0, 0],
+            (0, 160_000_000),
+            "reported",
+        ),
+        piece(
+            (
+                "/v1/images/edits",
+                &form(&[
+                    ("model", b"dall-e-3"),
+                    ("n", b"2"),
+                    ("size", b"1024x1792"),
+                    ("image", b"?"),
+                ]),
+                r#"{"created":1}"#,
+            ),
+            [2, 0, 0, 0],
+            (0, 160_000_000),
+            "estimated",
+        ),
+        piece(
+            (
+                DRAWN,
+                br#"{"model":"by-token","prompt":"a fox"}"#,
+                r#"{"created":1,"data":[{"b64_json":"AAAA"}],"usage":{"input_tokens":10,"output_tokens":4,"total_tokens":14}}"#,
+            ),
+            [1, 0, 0, 0],
+            (14, 30_000),
+            "reported",
+        ),
+        piece(
+            (
+                IMAGEN,
+                br#"{"instances":[{"prompt":"a fox"}],"parameters":{"sampleCount":2}}"#,
+                r#"{"predictions":[{"bytesBase64Encoded":"AAAA","mimeType":"image/png"},{"bytesBase64Encoded":"AAAA"}]}"#,
+            ),
+            [2, 0, 0, 0],
+            (0, 80_000_000),
+            "reported",
+        ),
+        piece(
+            (
+                IMAGEN,
+                br#"{"instances":[{"prompt":"a fox"}]}"#,
+                r#"{"predictions":[{"raiFilteredReason":"?"}]}"#,
+            ),
+            [4, 0, 0, 0],
+            (0, 160_000_000),
+            "estimated",
+        ),
+        // A thousand searches cost 2.
+        piece(
+            (
+                RANKED,
+                br#"{"model":"rerank-v3.5","query":"a","documents":["b"]}"#,
+                r#"{"id":"r","results":[],"meta":{"api_version":{"version":"1"},"billed_units":{"search_units":3}}}"#,
+            ),
+            [0, 0, 0, 3],
+            (0, 6_000_000),
+            "reported",
+        ),
+        piece(
+            (
+                RANKED,
+                br#"{"model":"by-token","query":"a","documents":["b"]}"#,
+                r#"{"object":"list","results":[],"usage":{"total_tokens":30}}"#,
+            ),
+            [0; 4],
+            (30, 30_000),
+            "reported",
+        ),
+        piece(
+            (
+                "/v1/embeddings",
+                br#"{"model":"by-token","texts":["a"]}"#,
+                r#"{"embeddings":[[1]],"meta":{"billed_units":{"input_tokens":3}}}"#,
+            ),
+            [0; 4],
+            (3, 3_000),
+            "reported",
+        ),
+    ]
+}
+
+/// As [`PRICES`] by the token, and by the piece where that is told apart by the name.
+const PIECES: &str = r#"[{ model: by-token, input: 1, output: 5 },
+    { model: "*", units: { image: 0.04, images: { hd: 0.08, 1024x1792: 0.08, "hd 1024x1792": 0.12 }, audio_minute: 0.006,
+    characters: 15, searches: 2 } }]"#;
+
+#[test]
+fn what_is_sold_by_the_piece_is_booked_by_the_piece() {
+    for row in pieces() {
+        let what = format!("{} {}", row.path, row.answer);
+        let answer = row.answer;
+        let upstream = Upstream::start(move |_, wire| {
+            if answer.starts_with('{') {
+                return wire.json(200, answer);
+            }
+            let length = answer.len();
+            wire.raw(&format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: {length}\r\n\r\n{answer}"
+            ));
+        });
+        let lines = sample(if row.path.contains("predict") {
+            Gemini
+        } else {
+            OpenaiChat
+        });
+        let directory = tempfile::tempdir().expect("a directory");
+        let ledger = directory.path().join("ledger");
+        let entry = account("a", &lines, &upstream, "");
+        let weir = Weir::start(&priced(&ledger, PIECES, "", &[entry]));
+        let media = if row.ask.starts_with(b"{") {
+            "application/json"
+        } else {
+            "multipart/form-data; boundary=b"
+        };
+        let call = weir.call("POST", row.path).body(&row.ask);
+        let said = call.header("content-type", media).send().is(200);
+        assert_eq!(said.text(), row.answer, "bytes pass untouched");
+        let line = line(&weir, 1);
+        let kinds = ["images", "audio_ms", "characters", "searches"];
+        let units = kinds.map(|kind| line["units"][kind].as_u64().unwrap_or(0));
+        assert_eq!(units, row.units, "{what}: {line}");
+        let tokens = ["input", "output"].map(|kind| line["tokens"][kind].as_u64().unwrap_or(0));
+        assert_eq!(tokens[0] + tokens[1], row.tokens, "{what}: {line}");
+        assert_eq!(nano(&line["cost_usd"]), row.nano, "{what}: {line}");
+        assert_eq!(line["usage_source"], row.source, "{what}: {line}");
+        add_up(&weir, &ledger, 1);
+        let used: Value = weir.get("/v1/usage").send().is(200).json();
+        let path = ledger.to_str().expect("text");
+        let told = crate::rig::process::run(&mut crate::rig::process::command(&[
+            "usage", "--ledger", path, "--json", "--since", "2d",
+        ]));
+        let told: Value = serde_json::from_str(&told.stdout).expect("JSON");
+        for (kind, count) in kinds.into_iter().zip(row.units) {
+            let today = &used["key"]["this_month"]["units"][kind];
+            assert_eq!(today.as_u64(), Some(count), "{what}: {used}");
+            assert_eq!(told["total"][kind].as_u64(), Some(count), "{what}: {told}");
+            if count > 0 {
+                let labels = [("key", "team"), ("kind", kind)];
+                weir.until_metric("weir_units_total", &labels, count as f64);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_sold_by_the_piece_is_reserved_before_it_is_made() {
+    let upstream =
+        Upstream::start(|_, wire| wire.json(200, r#"{"created":1,"data":[{"url":"a"}]}"#));
+    let directory = tempfile::tempdir().expect("a directory");
+    let ledger = directory.path().join("ledger");
+    let entry = account("a", &sample(OpenaiChat), &upstream, "");
+    let weir = Weir::start(&priced(&ledger, PIECES, "usd_per_day: 0.1", &[entry]));
+    let drawn = |count: u64, more: &str| {
+        let body = format!(r#"{{"model":"m","prompt":"a fox","n":{count}{more}}}"#);
+        weir.post("/v1/images/generations", body).send()
+    };
+    // Three of them cost 0.12, and so does one; a sound of a second and a half costs little, and too many words too much.
+    drawn(3, "").is(429);
+    drawn(1, r#","quality":"hd","size":"1024x1792""#).is(429);
+    let spoken = format!(r#"{{"model":"m","input":"{}"}}"#, "a".repeat(8_000));
+    weir.post("/v1/audio/speech", spoken).send().is(429);
+    assert_eq!(upstream.count(), 0, "nothing was asked for");
+    let heard = form(&[("file", &sound()), ("model", b"m")]);
+    let call = weir.call("POST", "/v1/audio/transcriptions").body(heard);
+    call.header("content-type", "multipart/form-data; boundary=b")
+        .send()
+        .is(200);
+    drawn(2, "").is(200);
+    // One was made of the two: 0.04 of the 0.1 are spent, and less than a thousandth for the sound.
+    drawn(1, "").is(200);
+    drawn(1, "").is(429);
+    assert_eq!(upstream.count(), 3);
+}
+
+/// Whoever leaves before the head pays for what the vendor makes all the same; a failure costs nothing.
+#[test]
+fn who_leaves_pays_for_the_piece_and_a_failure_costs_nothing() {
+    let upstream = Upstream::start(|request, wire| {
+        if request.number == 0 {
+            return wire.json(
+                400,
+                r#"{"error":{"message":"no","type":"invalid_request_error"}}"#,
+            );
+        }
+        wire.closes_within(Duration::from_secs(20));
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let ledger = directory.path().join("ledger");
+    let entry = account("a", &sample(OpenaiChat), &upstream, "");
+    let weir = Weir::start(&priced(&ledger, PIECES, "", &[entry]));
+    let call = || weir.post("/v1/audio/speech", r#"{"model":"tts-1","input":"Hello"}"#);
+    call().send().is(400);
+    let failed = line(&weir, 1);
+    assert!(
+        failed["cost_usd"].is_null() && failed["units"].is_null(),
+        "{failed}"
+    );
+    let open = call().start();
+    upstream.until(2);
+    drop(open);
+    let left = line(&weir, 2);
+    assert_eq!(nano(&left["cost_usd"]), 75_000, "{left}");
+    assert_eq!(left["units"]["characters"], 5, "{left}");
+    assert_eq!(left["usage_source"], "estimated", "{left}");
+    add_up(&weir, &ledger, 2);
+}
+
 /// The document names the test of every row, and they exist.
 #[test]
 fn the_document_names_tests_that_exist() {

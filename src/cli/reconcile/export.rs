@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Vendor, csv};
 use crate::pricing::PriceTable;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::{Extras, Media, Tools, Usage};
 
 /// One row of an export.
@@ -196,6 +197,7 @@ fn used(row: &Value) -> Option<Worth> {
         cache_write_1h: long,
         output: output.unwrap_or_default(),
         reasoning: 0,
+        units: Units::NONE,
     };
     let searches = count(&["/server_tool_use/web_search_requests", "/web_search_count"]);
     let of = |name: &str, most: u64| count(&[name]).unwrap_or_default().min(most);

@@ -12,7 +12,7 @@ use crate::config::raw::Raw;
 use crate::config::raw::prices as raw;
 use crate::config::raw::values::{Number, Text};
 use crate::config::yaml::decode::{Field, Map};
-use crate::config::{Glob, LongPrice, MediaPrices, Price, PriceTerms, ToolPrices};
+use crate::config::{Glob, LongPrice, MediaPrices, Price, PriceTerms, ToolPrices, UnitPrices};
 
 /// USD for one unit, by code.
 type Rates = BTreeMap<String, f64>;
@@ -125,10 +125,19 @@ impl Compiler<'_, '_> {
         let rate = self.rate(&raw.currency, rates)?;
         let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate.unwrap_or(1.0));
         let terms = self.terms(raw, rate.unwrap_or(1.0))?;
+        let [input, output] = [&raw.input, &raw.output].map(|field| {
+            let is_left_out = !field.is_given() && raw.units.is_given();
+            if !field.is_given() && !is_left_out {
+                let hint = "only what is sold by `units` costs nothing by the token".to_owned();
+                self.faults
+                    .add_with(field.at(), "found nothing, expected a number", Some(hint));
+            }
+            if is_left_out { Some(0.0) } else { usd(field) }
+        });
         Some(Price {
             model: raw.model.get()?.0.clone(),
-            input: usd(&raw.input)?,
-            output: usd(&raw.output)?,
+            input: input?,
+            output: output?,
             cache_read: usd(&raw.cache_read),
             cache_write_5m: usd(&raw.cache_write_5m),
             cache_write_1h: usd(&raw.cache_write_1h),
@@ -164,12 +173,30 @@ impl Compiler<'_, '_> {
             audio_output: usd(&media.audio_output),
             image_output: usd(&media.image_output),
         });
-        let (tiers, regions) = (self.factors(&raw.tiers), self.factors(&raw.regions));
+        let units = match raw.units.get() {
+            Some(units) => {
+                let images = self.figures(&units.images, PICTURE)?;
+                let images = images.into_iter();
+                Some(UnitPrices {
+                    image: usd(&units.image),
+                    images: images.map(|(name, price)| (name, price * rate)).collect(),
+                    audio_minute: usd(&units.audio_minute),
+                    characters: usd(&units.characters),
+                    searches: usd(&units.searches),
+                })
+            }
+            None => None,
+        };
+        let (tiers, regions) = (
+            self.figures(&raw.tiers, FACTOR),
+            self.figures(&raw.regions, FACTOR),
+        );
         let is_day = !raw.as_of.is_given() || self.day(&raw.as_of).is_some();
         let source = raw.source.get().map(|Text(text)| text.as_str().into());
         let wrong = raw.long.is_wrong()
             || raw.tools.is_wrong()
             || raw.media.is_wrong()
+            || raw.units.is_wrong()
             || raw.source.is_wrong()
             || !is_day;
         (!wrong).then_some(PriceTerms {
@@ -178,30 +205,34 @@ impl Compiler<'_, '_> {
             regions: regions?,
             tools: tools.unwrap_or_default(),
             media: media.unwrap_or_default(),
+            units: units.unwrap_or_default(),
             source,
         })
     }
 
-    /// Names and their factors. `None` = there is a fault.
-    fn factors(&mut self, field: &Field<Map<Number>>) -> Option<Vec<(String, f64)>> {
-        let mut factors = Vec::new();
+    /// Names and their figures: factors, say. `None` = there is a fault.
+    fn figures(
+        &mut self,
+        field: &Field<Map<Number>>,
+        (what, hint): (&str, &str),
+    ) -> Option<Vec<(String, f64)>> {
+        let mut figures = Vec::new();
         let mut complete = !field.is_wrong();
         for (at, name, factor) in field.get().map_or(&[][..], |map| map.0.as_slice()) {
             match factor.get() {
-                Some(Number(factor)) if (0.0..=MOST_FACTOR).contains(factor) => {
-                    factors.push((name.clone(), *factor));
+                Some(Number(figure)) if (0.0..=MOST_FIGURE).contains(figure) => {
+                    figures.push((name.clone(), *figure));
                 }
-                Some(Number(factor)) => {
+                Some(Number(figure)) => {
                     let message =
-                        format!("found `{factor}`, expected a factor from 0 to {MOST_FACTOR}");
-                    let hint = "half the price is 0.5".to_owned();
-                    self.faults.add_with(at, message, Some(hint));
+                        format!("found `{figure}`, expected {what} from 0 to {MOST_FIGURE}");
+                    self.faults.add_with(at, message, Some(hint.to_owned()));
                     complete = false;
                 }
                 None => complete = false,
             }
         }
-        complete.then_some(factors)
+        complete.then_some(figures)
     }
 
     /// USD for one unit of the currency; `None` inside = nobody says what it is worth.
@@ -258,8 +289,12 @@ fn hides(first: &Glob, second: &Glob) -> bool {
     }
 }
 
-/// The dearest tier costs six times the ordinary.
-const MOST_FACTOR: f64 = 100.0;
+/// What is expected of tiers and regions, and a hint.
+const FACTOR: (&str, &str) = ("a factor", "half the price is 0.5");
+const PICTURE: (&str, &str) = ("a price", "USD for one picture, or units of `currency`");
+
+/// The dearest tier costs six times the ordinary, the dearest picture less than a dollar.
+const MOST_FIGURE: f64 = 100.0;
 
 /// The dearest currency is worth less than four dollars.
 const MOST_RATE: f64 = 1_000.0;

@@ -44,10 +44,10 @@ mapping!("a price: `{ model: PATTERN, input: USD, output: USD }`"
 Price {
     /// Which models.
     model: Needed<Pattern>,
-    /// Input tokens that were neither read from nor written to a cache.
-    input: Needed<Number> = per_million(),
-    /// Output tokens, reasoning included.
-    output: Needed<Number> = per_million(),
+    /// Input tokens that were neither read from nor written to a cache. May be left out beside `units`.
+    input: Field<Number> = per_million(),
+    /// Output tokens, reasoning included. May be left out beside `units`.
+    output: Field<Number> = per_million(),
     /// Input tokens read from a cache. Default: as input.
     cache_read: Field<Number> = per_million(),
     /// Input tokens written to a cache for five minutes. Default: as input.
@@ -66,6 +66,8 @@ Price {
     tools: Field<Tools>,
     /// What sound and pictures cost. Default: in the ratio of the built-in table.
     media: Field<Media>,
+    /// What is sold by something else than tokens. Default: as in the built-in table, kind by kind.
+    units: Field<Units>,
     /// Where the price is from, for people.
     source: Field<Text>,
     /// The day on which it was looked up, such as 2026-11-01.
@@ -115,6 +117,21 @@ Media {
     audio_output: Field<Number> = per_million(),
     /// Pictures in the answer.
     image_output: Field<Number> = per_million(),
+});
+
+mapping!("what is not sold by the token: `{ image: 0.04 }`"
+/// USD, or units of `currency`.
+Units {
+    /// For a picture that is made.
+    image: Field<Number> = a_piece(),
+    /// For a picture of another quality, of another size, or of both: `{ hd: 0.08, 1024x1792: 0.08, "hd 1024x1792": 0.12 }`.
+    images: Field<Map<Number>>,
+    /// For a minute of sound that is listened to.
+    audio_minute: Field<Number> = a_piece(),
+    /// For a million characters that are spoken.
+    characters: Field<Number> = a_piece(),
+    /// For a thousand searches of a reranker.
+    searches: Field<Number> = a_piece(),
 });
 
 impl Decode for Prices {
@@ -198,6 +215,12 @@ fn tokens() -> Rule<Whole, Otherwise> {
 
 fn per_thousand() -> Rule<Number, Otherwise> {
     Number::otherwise("tools are priced in USD for a thousand calls, or units of `currency`")
+        .from(0.0)
+        .up_to(1_000_000.0)
+}
+
+fn a_piece() -> Rule<Number, Otherwise> {
+    Number::otherwise("what is not sold by the token is priced in USD, or units of `currency`")
         .from(0.0)
         .up_to(1_000_000.0)
 }

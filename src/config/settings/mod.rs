@@ -25,7 +25,9 @@ pub use config::{Config, Fingerprint, Shown};
 pub use egress::{Egress, EgressKind};
 pub use endpoint::Endpoint;
 pub use glob::{Glob, GlobError};
-pub use models::{LongPrice, MediaPrices, ModelCapabilities, Price, PriceTerms, ToolPrices};
+pub use models::{
+    LongPrice, MediaPrices, ModelCapabilities, Price, PriceTerms, ToolPrices, UnitPrices,
+};
 pub use pool::{AffinityBy, Pool, Select};
 pub use prometheus::Prometheus;
 pub use route::{Route, When};

@@ -38,6 +38,8 @@ pub struct PriceTerms {
     pub tools: ToolPrices,
     /// Prices of sound and of pictures.
     pub media: MediaPrices,
+    /// Prices of what is sold by something else than tokens.
+    pub units: UnitPrices,
     /// Where the price is from, for people.
     pub source: Option<Arc<str>>,
 }
@@ -86,6 +88,57 @@ pub struct MediaPrices {
     /// Of pictures in the answer.
     pub image_output: Option<f64>,
 }
+
+/// USD for what is sold by something else than tokens. `None` = as the built-in table has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnitPrices {
+    /// US dollars for a picture.
+    pub image: Option<f64>,
+    /// US dollars for a picture of another quality, size, or both.
+    pub images: Vec<(String, f64)>,
+    /// US dollars for a minute of sound.
+    pub audio_minute: Option<f64>,
+    /// US dollars for a million characters.
+    pub characters: Option<f64>,
+    /// US dollars for a thousand searches.
+    pub searches: Option<f64>,
+}
+
+impl UnitPrices {
+    /// Whether it says what pictures cost.
+    pub fn sells_images(&self) -> bool {
+        self.image.is_some() || !self.images.is_empty()
+    }
+
+    /// What it says of everything but kinds of pictures, by the names of the configuration.
+    pub fn named(&self) -> [(&'static str, Option<f64>); 4] {
+        [
+            ("image", self.image),
+            ("audio_minute", self.audio_minute),
+            ("characters", self.characters),
+            ("searches", self.searches),
+        ]
+    }
+
+    /// A picture of this kind costs so much. An ordinary one costs what one of the usual size does, unless that is said.
+    pub fn add_picture(&mut self, kind: String, usd: f64) {
+        if kind == USUAL_SIZE {
+            self.image.get_or_insert(usd);
+        }
+        if !self.images.iter().any(|(known, _)| *known == kind) {
+            self.images.push((kind, usd));
+            self.images.sort_by(|one, other| one.0.cmp(&other.0));
+        }
+    }
+
+    /// Whether it says anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Of pictures.
+const USUAL_SIZE: &str = "1024x1024";
 
 /// What some models accept, where the built-in table says otherwise.
 #[derive(Clone, Debug)]

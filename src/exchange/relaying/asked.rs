@@ -3,6 +3,7 @@ use super::translated::Translated;
 use crate::config::secret::Secret;
 use crate::exchange::batches::Reader;
 use crate::protocol::Dialect;
+use crate::protocol::passthrough::Trade;
 use crate::protocol::regroup::Unit;
 
 /// What was asked.
@@ -39,7 +40,12 @@ pub(in crate::exchange) enum Kind {
     /// For a count of tokens.
     Count,
     /// At an endpoint beside generation: only JSON is read, and only where it `tells` of use, or `makes` a thing.
-    Aside { tells: bool, makes: bool },
+    Aside {
+        tells: bool,
+        makes: bool,
+        /// What is sold there.
+        trade: Option<Trade>,
+    },
 }
 
 impl Kind {
@@ -51,6 +57,14 @@ impl Kind {
     /// Whether the answer may tell what was used.
     pub(super) fn tells(&self) -> bool {
         !matches!(self, Self::Aside { tells: false, .. })
+    }
+
+    /// What is sold there, beside answers.
+    pub(super) fn trade(&self) -> Option<Trade> {
+        match self {
+            Self::Aside { trade, .. } => *trade,
+            _ => None,
+        }
     }
 
     /// Whether the whole response is kept for a later request.

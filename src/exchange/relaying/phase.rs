@@ -57,7 +57,7 @@ impl Phase {
             }
             // Pictures and sound that come as events: they pass at once, and the end says what was used.
             Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
-            Kind::Aside { tells, makes } => {
+            Kind::Aside { tells, makes, .. } => {
                 if (tells || makes) && json && !stream {
                     Self::Whole(Whole::default())
                 } else {

@@ -8,7 +8,7 @@ use super::carried::{self, Carried};
 use crate::exchange::things;
 use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::pool::{self, Hints};
-use crate::protocol::passthrough;
+use crate::protocol::passthrough::{self, Trade};
 
 /// What is held of it.
 #[derive(Debug, Default)]
@@ -72,13 +72,16 @@ impl Whole {
     }
 
     /// The same for an endpoint beside generation, whose answers hold what they hold; it may tell what was used.
-    pub(super) fn end_aside(&mut self, carried: &mut Carried, tells: bool) {
+    pub(super) fn end_aside(&mut self, carried: &mut Carried, tells: bool, trade: Option<Trade>) {
         let Some(body) = self.rest(carried) else {
             return;
         };
         let upstream = carried.head.upstream;
         if tells {
-            let answer = passthrough::read_answer(upstream, &body);
+            let mut answer = passthrough::read_answer(upstream, &body);
+            if let Some(trade) = trade {
+                answer.usage = trade.completed(answer.usage, &body);
+            }
             carried.facts.read(upstream, &body, answer);
         }
         carried

@@ -2,6 +2,7 @@
 use super::attribution::Dimension;
 use super::history::Row;
 use crate::limits::Totals;
+use crate::protocol::hub::units::Units;
 
 /// The figures of a row, by their names.
 pub fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
@@ -22,7 +23,8 @@ pub fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
 pub fn csv(by: &[Dimension], rows: &[Row]) -> String {
     let names = by.iter().map(|dimension| dimension.as_str());
     let figures_of = figures(&Totals::default()).map(|(name, _)| name);
-    let head: Vec<&str> = names.chain(figures_of).chain(["usd"]).collect();
+    let head = names.chain(figures_of).chain(["usd"]);
+    let head: Vec<&str> = head.chain(Units::KINDS).collect();
     let mut text = head.join(",") + "\r\n";
     for row in rows {
         let figures = figures(&row.totals).map(|(_, figure)| figure.to_string());
@@ -32,11 +34,18 @@ pub fn csv(by: &[Dimension], rows: &[Row]) -> String {
             .map(|name| cell(name))
             .chain(figures)
             .chain([usd(&row.totals)])
+            .chain(units_of(row))
             .collect();
         text += &cells.join(",");
         text += "\r\n";
     }
     text
+}
+
+/// What is sold by something else than tokens, behind what older readers know.
+fn units_of(row: &Row) -> impl Iterator<Item = String> {
+    let units = row.totals.usage.units.figures();
+    units.into_iter().map(|count| count.to_string())
 }
 
 fn cell(text: &str) -> String {
@@ -83,8 +92,11 @@ mod tests {
         ];
         let text = csv(&[Dimension::Key], &rows);
         let lines: Vec<&str> = text.split("\r\n").collect();
-        assert_eq!(lines[1], "\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000");
-        assert_eq!(lines[2], ",40,0,0,0,0,0,0,2.000000001");
+        assert_eq!(
+            lines[1],
+            "\"a,\"\"b\"\"\",2,0,0,0,0,0,0,1.500000000,0,0,0,0"
+        );
+        assert_eq!(lines[2], ",40,0,0,0,0,0,0,2.000000001,0,0,0,0");
         assert!(lines[3].starts_with("\"'=HYPERLINK("), "{text}");
     }
 }

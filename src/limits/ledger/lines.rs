@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{Limits, Scope, Totals};
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// Whose a line is: the key, the group that it was in, and the project whose limits it was under.
@@ -65,6 +66,19 @@ struct Line {
     reasoning: u64,
     #[serde(default)]
     nano_usd: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    images: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    audio_ms: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    characters: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    searches: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Entry {
@@ -89,6 +103,10 @@ impl Entry {
             cache_write_1h: usage.cache_write_1h,
             reasoning: usage.reasoning,
             nano_usd: self.totals.nano_usd,
+            images: usage.units.images,
+            audio_ms: usage.units.audio_ms,
+            characters: usage.units.characters,
+            searches: usage.units.searches,
         };
         // Neither of the two can fail: it is plain data, and a Vec takes everything.
         let _ = serde_json::to_writer(&mut *to, &line);
@@ -113,6 +131,12 @@ impl Entry {
                     cache_write_1h: line.cache_write_1h,
                     output: line.output,
                     reasoning: line.reasoning,
+                    units: Units {
+                        images: line.images,
+                        audio_ms: line.audio_ms,
+                        characters: line.characters,
+                        searches: line.searches,
+                    },
                 },
                 nano_usd: line.nano_usd,
             },

@@ -3,11 +3,13 @@
 //! ```text
 //! =1x5k8v2m0c3q ["team-a","research",null,"claude-opus-5","claude-a"]
 //! 29 1x5k8v2m0c3q 2 18g 5k 0 0 0 1a 2s7o
+//! 29 1x5k8v2m0c3q + 1 0 0 0
 //! ```
 //!
 //! A line of figures is the day of the month (`00` = some day of it), whose use it is, and in base 36 the requests, tokens
 //! by kind (`input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`) and billionths of a dollar. It
-//! has at most 80 bytes. An attribution is found by a hash of it, so that several processes may write one file.
+//! has at most 80 bytes. After a `+` stand what was sold by something else than tokens: pictures, milliseconds of sound, characters
+//! and searches. An attribution is found by a hash of it, so that several processes may write one file.
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::attribution::Attribution;
 use super::lines;
 use crate::limits::Totals;
+use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
 /// The sums of a month, by day and attribution.
@@ -62,9 +65,22 @@ impl Month {
         let mut words = line.split(' ');
         let day = words.next()?.parse().ok().filter(|day| *day <= 31)?;
         let id = u64::from_str_radix(words.next()?, 36).ok()?;
+        let first = words.next()?;
         let mut figure = || u64::from_str_radix(words.next()?, 36).ok();
+        if first == "+" {
+            let units = Units::of_figures([figure()?, figure()?, figure()?, figure()?]);
+            let usage = Usage {
+                units,
+                ..Usage::default()
+            };
+            let totals = Totals {
+                usage,
+                ..Totals::default()
+            };
+            return words.next().is_none().then(|| self.sum(day, id, &totals));
+        }
         let totals = Totals {
-            requests: figure()?,
+            requests: u64::from_str_radix(first, 36).ok()?,
             usage: Usage {
                 input: figure()?,
                 output: figure()?,
@@ -72,6 +88,7 @@ impl Month {
                 cache_write_5m: figure()?,
                 cache_write_1h: figure()?,
                 reasoning: figure()?,
+                units: Units::NONE,
             },
             nano_usd: figure()?,
         };
@@ -182,7 +199,12 @@ fn figures(day: u8, id: u64, totals: &Totals) -> Vec<u8> {
         totals.nano_usd,
     ];
     let figures = figures.map(base36).join(" ");
-    format!("{day:02} {figures}\n").into_bytes()
+    let mut lines = format!("{day:02} {figures}\n");
+    if !usage.units.is_none() {
+        let units = usage.units.figures().map(base36).join(" ");
+        lines += &format!("{day:02} {} + {units}\n", base36(id));
+    }
+    lines.into_bytes()
 }
 
 fn hash(attribution: &Attribution) -> u64 {
@@ -294,12 +316,19 @@ mod tests {
                 cache_write_1h: ten_billion,
                 output: ten_billion,
                 reasoning: ten_billion,
+                units: Units::of_figures([ten_billion; 4]),
             },
             // A million dollars.
             nano_usd: 1_000_000_000_000_000,
         };
-        let line = figures(31, u64::MAX >> 8, &totals);
-        assert!(line.len() <= 80, "{}", line.len());
+        let lines = figures(31, u64::MAX >> 8, &totals);
+        let text = String::from_utf8(lines.clone()).expect("text");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        let month = Month::read(&lines[..]).expect("lines");
+        assert_eq!(month.corrupt(), 0);
+        let read: Vec<Totals> = month.rows().map(|(_, _, totals)| *totals).collect();
+        assert_eq!(read, [totals]);
     }
 
     #[test]

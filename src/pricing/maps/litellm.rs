@@ -1,26 +1,41 @@
-//! LiteLLM's `model_prices_and_context_window.json`: a member for each price of a token, in dollars.
+//! LiteLLM's `model_prices_and_context_window.json`: a member for each price of a token or a piece, in dollars.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{Listed, rounded};
-use crate::config::LongPrice;
+use crate::config::{LongPrice, UnitPrices};
 use crate::pricing::{Long, MediaRates, Rates};
 
-/// What an entry says, if it has a price per token.
+/// What an entry says, if it has a price.
 pub(super) fn read(entry: &Value) -> Option<Listed> {
     let mode = entry.get("mode").and_then(Value::as_str);
     if !matches!(
         mode,
-        Some("chat" | "completion" | "responses" | "embedding" | "rerank")
+        Some(
+            "chat"
+                | "completion"
+                | "responses"
+                | "embedding"
+                | "rerank"
+                | "image_generation"
+                | "image_edit"
+                | "audio_transcription"
+                | "audio_speech"
+        )
     ) {
         return None;
     }
+    let units = units(entry, mode.unwrap_or_default());
     let mut ranges = ranges(entry).into_iter();
     let (first, second) = (ranges.next(), ranges.next());
     let price = |name: &str| price(entry, name);
     let of = |range: Option<&Range<'_>>, name: &str| price(name).or_else(|| range?.price(name));
-    let input = of(first.as_ref(), "input_cost_per_token")?;
+    let input = match of(first.as_ref(), "input_cost_per_token") {
+        Some(input) => input,
+        None if units.is_empty() => return None,
+        None => 0.0,
+    };
     let output = of(first.as_ref(), "output_cost_per_token").unwrap_or(0.0);
     // Nothing is written for nothing: a zero stands where the vendor names no price.
     let write = price("cache_creation_input_token_cost").filter(|usd| *usd > 0.0);
@@ -46,9 +61,69 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
             audio_output: price("output_cost_per_audio_token"),
             image_output: price("output_cost_per_image_token"),
         },
+        units,
         is_more: differ || thresholds.len() > 1 || ranges.next().is_some(),
     };
-    (input > 0.0 || output > 0.0).then_some(listed)
+    (input > 0.0 || output > 0.0 || !listed.units.is_empty()).then_some(listed)
+}
+
+/// What is sold by the piece. What a prompt of text holds beside it is not: `input_cost_per_image` of a chat, say.
+fn units(entry: &Value, mode: &str) -> UnitPrices {
+    let each = |name: &str| {
+        let usd = entry.get(name)?.as_f64()?;
+        (usd > 0.0 && usd < 100.0).then_some(usd)
+    };
+    let mut units = UnitPrices::default();
+    match mode {
+        "image_generation" | "image_edit" => {
+            units.image = each("output_cost_per_image").or_else(|| each("input_cost_per_image"));
+            for (size, name) in [("1k", "1K"), ("2k", "2K"), ("4k", "4K")] {
+                if let Some(usd) = each(&format!("output_cost_per_image_{name}")) {
+                    units.add_picture(size.to_owned(), usd);
+                }
+            }
+        }
+        "audio_transcription" => {
+            let second = each("input_cost_per_second").or_else(|| each("output_cost_per_second"));
+            units.audio_minute = second.map(|usd| rounded(usd * 60.0));
+        }
+        "audio_speech" => {
+            units.characters = each("input_cost_per_character").map(|usd| rounded(usd * 1e6));
+        }
+        "rerank" => units.searches = each("input_cost_per_query").map(|usd| rounded(usd * 1e3)),
+        _ => {}
+    }
+    units
+}
+
+/// The model, the kind and the price of a picture, where an entry is of one kind: `hd/1024-x-1792/dall-e-3`.
+pub(super) fn picture(name: &str, entry: &Value) -> Option<(String, String, f64)> {
+    let (kind, model) = name.rsplit_once('/')?;
+    let (quality, size) = match kind.split_once('/') {
+        Some((quality, size)) => (Some(quality), size),
+        None => (None, kind),
+    };
+    let (width, height) = size.split_once("-x-")?;
+    let (width, height): (u32, u32) = (width.parse().ok()?, height.parse().ok()?);
+    if quality.is_some_and(|quality| !QUALITIES.contains(&quality)) {
+        return None;
+    }
+    let each = |name: &str| {
+        entry
+            .get(name)?
+            .as_f64()
+            .filter(|usd| (0.0..100.0).contains(usd))
+    };
+    let usd = each("input_cost_per_image")
+        .or_else(|| each("output_cost_per_image"))
+        .or_else(|| Some(each("input_cost_per_pixel")? * f64::from(width) * f64::from(height)))?;
+    let size = format!("{width}x{height}");
+    let kind = match quality {
+        // What vendors call an ordinary picture needs no name.
+        None | Some("standard") => size,
+        Some(quality) => format!("{quality} {size}"),
+    };
+    Some((model.to_owned(), kind, rounded(usd)))
 }
 
 /// The thresholds in the names of the members, in tokens.
@@ -165,6 +240,9 @@ const TIERS: [(&str, &str); 5] = [
     ("ultrafast", "ultrafast"),
     ("balanced", "balanced"),
 ];
+
+/// In front of the size of a picture.
+const QUALITIES: [&str; 5] = ["standard", "hd", "low", "medium", "high"];
 
 /// The vendor's own name: LiteLLM prefixes those of the vendors that are not its first.
 pub(super) fn own_name(name: &str) -> &str {

@@ -2,7 +2,7 @@
 use serde_json::Value;
 
 use super::{Listed, rounded};
-use crate::config::LongPrice;
+use crate::config::{LongPrice, UnitPrices};
 use crate::pricing::{Long, MediaRates, Rates};
 
 /// What an entry of a model says, if it has a price.
@@ -30,6 +30,7 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
             audio_output: price("output_audio"),
             ..MediaRates::TEXT
         },
+        units: UnitPrices::default(),
         is_more: is_more || thinks,
     };
     (input > 0.0 || output > 0.0).then_some(listed)

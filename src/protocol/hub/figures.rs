@@ -38,6 +38,12 @@ pub(super) fn ticks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(read.map(|figure| figure.scaled(0.1)))
 }
 
+/// Seconds as thousandths.
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let read = deserializer.deserialize_any(Figure)?;
+    Ok(read.map(|figure| figure.scaled(1e3)))
+}
+
 /// The price table's name for a service tier, a speed or a kind of traffic.
 pub(super) fn tier<'de, D: Deserializer<'de>>(
     deserializer: D,

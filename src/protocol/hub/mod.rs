@@ -63,6 +63,7 @@ pub mod schema;
 pub mod sequence;
 pub mod stated;
 pub mod target;
+pub mod units;
 pub mod usage;
 mod vendor;
 pub mod write;

@@ -5,8 +5,9 @@
 //! compatible server may write, and a missing one as not stated. Figures that cannot be are refused: see [`Stated`].
 use serde::Deserialize;
 
-use super::figures::{Modalities, compactions, count, dollars, flag, region, ticks, tier};
+use super::figures::{Modalities, compactions, count, dollars, flag, region, seconds, ticks, tier};
 pub(in crate::protocol) use super::figures::{detail, level};
+use super::units::Units;
 use super::usage::{Extras, Media, Stated, Tools, Usage};
 
 /// A name of the price table.
@@ -99,6 +100,7 @@ impl AnthropicUsage {
             cache_write_1h: hour,
             output,
             reasoning: details.thinking_tokens.unwrap_or(0).min(output),
+            units: Units::NONE,
         }
     }
 }
@@ -156,6 +158,12 @@ pub struct ChatUsage {
     /// Moonshot.
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
+    /// What was transcribed, in thousandths.
+    #[serde(default, deserialize_with = "seconds")]
+    seconds: Option<u64>,
+    /// The same of Mistral's.
+    #[serde(default, deserialize_with = "seconds")]
+    prompt_audio_seconds: Option<u64>,
     /// OpenRouter, in dollars; Perplexity: an object with the total. In billionths.
     #[serde(default, deserialize_with = "dollars")]
     cost: Option<u64>,
@@ -202,7 +210,14 @@ impl From<ChatUsage> for Stated {
             _ => completion,
         };
         let media = media(&details, output_details);
-        let usage = of_prompt(prompt, read, &details, output, reasoning);
+        let heard = stated.seconds.or(stated.prompt_audio_seconds);
+        let usage = Usage {
+            units: Units {
+                audio_ms: heard.unwrap_or(0),
+                ..Units::NONE
+            },
+            ..of_prompt(prompt, read, &details, output, reasoning)
+        };
         Self::checked(
             usage,
             Extras {
@@ -351,6 +366,7 @@ impl From<GeminiUsage> for Stated {
                 .unwrap_or(0)
                 .saturating_add(reasoning),
             reasoning,
+            units: Units::NONE,
         };
         let (prompt, answer) = (
             stated.prompt_tokens_details,
@@ -430,5 +446,6 @@ fn of_prompt(prompt: u64, read: u64, details: &InputDetails, output: u64, reason
         cache_write_1h: long,
         output,
         reasoning: reasoning.min(output),
+        units: Units::NONE,
     }
 }

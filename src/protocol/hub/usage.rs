@@ -1,4 +1,5 @@
 //! Token usage in exclusive buckets: a token is in exactly one of them; and what else decides about a price.
+use super::units::{Picture, Units};
 
 /// What one exchange used. `input` excludes everything cached; `output` includes `reasoning`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -15,10 +16,12 @@ pub struct Usage {
     pub output: u64,
     /// The share of `output` that was reasoning.
     pub reasoning: u64,
+    /// What is sold by something else than tokens.
+    pub units: Units,
 }
 
 impl Usage {
-    /// The tokens of the kind that metrics call so; reasoning is a part of the output and no kind of its own.
+    /// The tokens or units of the kind that metrics call so; reasoning is a part of the output and no kind of its own.
     pub fn of_kind(&mut self, kind: &str) -> Option<&mut u64> {
         Some(match kind {
             "input" => &mut self.input,
@@ -26,7 +29,7 @@ impl Usage {
             "cache_read" => &mut self.cache_read,
             "cache_write_5m" => &mut self.cache_write_5m,
             "cache_write_1h" => &mut self.cache_write_1h,
-            _ => return None,
+            unit => return self.units.of_kind(unit),
         })
     }
 
@@ -48,7 +51,13 @@ impl Usage {
             cache_write_1h: self.cache_write_1h.saturating_add(more.cache_write_1h),
             output: self.output.saturating_add(more.output),
             reasoning: self.reasoning.saturating_add(more.reasoning),
+            units: self.units.and(more.units),
         }
+    }
+
+    /// Whether anything was used, by the token or not.
+    pub const fn is_something(&self) -> bool {
+        self.total() > 0 || !self.units.is_none()
     }
 
     /// Whether an answer can have used that much.
@@ -60,7 +69,7 @@ impl Usage {
             self.cache_write_1h,
             self.output,
         ];
-        kinds.iter().all(|count| *count <= MOST)
+        kinds.iter().all(|count| *count <= MOST) && self.units.is_possible(MOST)
     }
 
     /// Prompt and output together.
@@ -88,6 +97,8 @@ pub struct Extras {
     pub region: Option<&'static str>,
     pub tools: Tools,
     pub media: Media,
+    /// How the pictures are that were made, by which their price differs.
+    pub picture: Picture,
     /// Whether a figure was refused because it cannot be: negative, astronomic, or no number.
     pub refused: bool,
 }
@@ -120,7 +131,7 @@ pub struct Media {
 
 impl Stated {
     /// The figures, if they can be; nothing of them otherwise.
-    pub(super) fn checked(usage: Usage, extras: Extras) -> Self {
+    pub fn checked(usage: Usage, extras: Extras) -> Self {
         let possible = usage.is_possible();
         let charged = extras.nano_usd.filter(|nano| *nano <= MOST_NANO_USD);
         let tools = if extras.tools.web_searches > MOST {
@@ -174,6 +185,7 @@ impl Extras {
             nano_usd: nano_usd.map(|(one, other)| one.saturating_add(other)),
             tier: more.tier.or(self.tier),
             region: more.region.or(self.region),
+            picture: more.picture.or(self.picture),
             tools: Tools {
                 web_searches: tools.web_searches.saturating_add(more.tools.web_searches),
                 web_search_previews: tools

@@ -58,6 +58,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     object.text(name!("detail"), outcome.detail.as_deref());
     object.flag(name!("stream"), outcome.stream);
     object.tokens(name!("tokens"), outcome);
+    object.units(name!("units"), outcome);
     object.text(
         name!("usage_source"),
         outcome.usage_source.map(UsageSource::as_str),
@@ -232,6 +233,21 @@ impl<'a> Object<'a> {
         object.number(name!("cache_write_5m"), Some(usage.cache_write_5m));
         object.number(name!("cache_write_1h"), Some(usage.cache_write_1h));
         object.number(name!("reasoning"), Some(usage.reasoning));
+        self.out.push(b'}');
+    }
+
+    /// Only where there are any: most requests have none.
+    fn units(&mut self, name: &'static str, outcome: &Outcome) {
+        let Some(usage) = outcome.usage.filter(|usage| !usage.units.is_none()) else {
+            return;
+        };
+        let [images, audio_ms, characters, searches] = usage.units.figures();
+        self.name(name);
+        let mut object = Object::begin(self.out);
+        object.number(name!("images"), Some(images));
+        object.number(name!("audio_ms"), Some(audio_ms));
+        object.number(name!("characters"), Some(characters));
+        object.number(name!("searches"), Some(searches));
         self.out.push(b'}');
     }
 
@@ -440,7 +456,11 @@ mod tests {
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
             .collect();
         let mut written = Vec::new();
-        for (name, value) in parsed(&answered()).as_object().expect("an object") {
+        let mut answered = answered();
+        if let Some(usage) = &mut answered.usage {
+            usage.units.images = 1;
+        }
+        for (name, value) in parsed(&answered).as_object().expect("an object") {
             written.push(name.clone());
             let inner = value.as_array().map_or(Some(value), |list| list.first());
             for inner in inner

@@ -1,0 +1,208 @@
+//! Prices of what is sold by something else than tokens.
+use crate::config::UnitPrices;
+use crate::protocol::hub::units::{Picture, Units, Word};
+
+/// USD for what is not sold by the token. `None` = it is not sold so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UnitRates {
+    /// US dollars for a picture.
+    pub image: Option<f64>,
+    /// US dollars for a picture of another quality, of another size, or of both: `hd`, `1024x1792`, `hd 1024x1792`.
+    pub images: &'static [(&'static str, f64)],
+    /// US dollars for a minute of sound that is listened to.
+    pub audio_minute: Option<f64>,
+    /// US dollars for a million characters that are spoken.
+    pub characters: Option<f64>,
+    /// US dollars for a thousand searches.
+    pub searches: Option<f64>,
+}
+
+impl UnitRates {
+    /// Nothing is sold so.
+    pub const NONE: Self = Self {
+        image: None,
+        images: &[],
+        audio_minute: None,
+        characters: None,
+        searches: None,
+    };
+
+    pub(super) const fn image(usd: f64, images: &'static [(&'static str, f64)]) -> Self {
+        Self {
+            image: Some(usd),
+            images,
+            ..Self::NONE
+        }
+    }
+
+    pub(super) const fn audio_minute(usd: f64) -> Self {
+        Self {
+            audio_minute: Some(usd),
+            ..Self::NONE
+        }
+    }
+
+    pub(super) const fn characters(usd: f64) -> Self {
+        Self {
+            characters: Some(usd),
+            ..Self::NONE
+        }
+    }
+
+    pub(super) const fn searches(usd: f64) -> Self {
+        Self {
+            searches: Some(usd),
+            ..Self::NONE
+        }
+    }
+}
+
+/// The unit prices of one model: what the configuration says, else what the table says.
+#[derive(Clone, Copy, Debug)]
+pub struct Sold<'a> {
+    table: &'static UnitRates,
+    own: Option<&'a UnitPrices>,
+}
+
+impl<'a> Sold<'a> {
+    pub(super) const fn new(table: &'static UnitRates, own: Option<&'a UnitPrices>) -> Self {
+        Self { table, own }
+    }
+
+    /// USD for so many. `None` = there is some of which no price is known.
+    pub fn cost(&self, units: &Units, picture: &Picture) -> Option<f64> {
+        let all = self.prices();
+        let of = |count: u64, price: Option<f64>, each: f64| match count {
+            0 => Some(0.0),
+            count => Some(count as f64 * price? / each),
+        };
+        Some(
+            of(units.images, self.image(picture), 1.0)?
+                + of(units.audio_ms, all.audio_minute, 60e3)?
+                + of(units.characters, all.characters, 1e6)?
+                + of(units.searches, all.searches, 1e3)?,
+        )
+    }
+
+    /// As an entry of the configuration would say them.
+    pub fn prices(&self) -> UnitPrices {
+        let own = self.own.cloned().unwrap_or_default();
+        let images = self.table.images.iter();
+        let images = images.map(|(name, usd)| ((*name).to_owned(), *usd));
+        let sells_images = own.sells_images();
+        UnitPrices {
+            image: own.image.or(self.table.image.filter(|_| !sells_images)),
+            images: if sells_images {
+                own.images
+            } else {
+                images.collect()
+            },
+            audio_minute: own.audio_minute.or(self.table.audio_minute),
+            characters: own.characters.or(self.table.characters),
+            searches: own.searches.or(self.table.searches),
+        }
+    }
+
+    /// What is known of that of which `listed` speaks.
+    pub(super) fn spoken_of(&self, listed: &UnitPrices) -> UnitPrices {
+        let known = self.prices();
+        let of = |said: Option<f64>, known: Option<f64>| said.and(known);
+        let images = listed.images.iter().filter_map(|(kind, _)| {
+            let (quality, size) = kind.split_once(' ').unwrap_or(("", kind));
+            let picture = Picture {
+                quality: Word::of(quality),
+                size: Word::of(size),
+            };
+            Some((kind.clone(), self.image(&picture)?))
+        });
+        UnitPrices {
+            image: of(listed.image, known.image),
+            images: images.collect(),
+            audio_minute: of(listed.audio_minute, known.audio_minute),
+            characters: of(listed.characters, known.characters),
+            searches: of(listed.searches, known.searches),
+        }
+    }
+
+    /// USD for one such picture: of its quality and size, of its size, of its quality, or of any.
+    fn image(&self, picture: &Picture) -> Option<f64> {
+        let (quality, size) = (picture.quality.as_str(), picture.size.as_str());
+        let both = format!("{quality} {size}");
+        let names = [both.as_str(), size, quality];
+        let own = self.own.filter(|own| own.sells_images());
+        let named = |name: &str| match own {
+            Some(own) => named(own.images.iter().map(|(name, usd)| (&**name, *usd)), name),
+            None => named(self.table.images.iter().copied(), name),
+        };
+        let found = names.into_iter().find_map(named);
+        found.or_else(|| own.map_or(self.table.image, |own| own.image))
+    }
+}
+
+fn named<'a>(mut prices: impl Iterator<Item = (&'a str, f64)>, name: &str) -> Option<f64> {
+    let (_, usd) = prices.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(usd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: UnitRates = UnitRates {
+        characters: Some(15.0),
+        ..UnitRates::image(
+            0.04,
+            &[("hd", 0.08), ("1024x1792", 0.081), ("hd 1024x1792", 0.12)],
+        )
+    };
+
+    fn picture(quality: &str, size: &str) -> Picture {
+        Picture {
+            quality: Word::of(quality),
+            size: Word::of(size),
+        }
+    }
+
+    #[test]
+    fn a_picture_costs_what_its_quality_and_size_cost() {
+        let sold = Sold::new(&TABLE, None);
+        let two = Units {
+            images: 2,
+            ..Units::NONE
+        };
+        for (quality, size, usd) in [
+            ("", "", 0.08),
+            ("standard", "1024x1024", 0.08),
+            ("HD", "1024x1024", 0.16),
+            ("standard", "1024x1792", 0.162),
+            ("hd", "1024X1792", 0.24),
+        ] {
+            let cost = sold.cost(&two, &picture(quality, size)).expect("a price");
+            assert!((cost - usd).abs() < 1e-12, "{quality} {size}: {cost}");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_some_prices_and_the_rest_stays() {
+        let own = UnitPrices {
+            image: Some(1.0),
+            audio_minute: Some(0.6),
+            searches: Some(2.0),
+            ..UnitPrices::default()
+        };
+        let sold = Sold::new(&TABLE, Some(&own));
+        let all = Units {
+            images: 1,
+            audio_ms: 500,
+            characters: 1_000_000,
+            searches: 500,
+        };
+        // The table's prices by quality are of another picture.
+        let cost = sold.cost(&all, &picture("hd", "")).expect("a price");
+        assert!((cost - (1.0 + 0.005 + 15.0 + 1.0)).abs() < 1e-12, "{cost}");
+        assert!(sold.prices().images.is_empty());
+        let unsold = Sold::new(&UnitRates::NONE, None);
+        assert_eq!(unsold.cost(&all, &Picture::default()), None);
+        assert_eq!(unsold.cost(&Units::NONE, &Picture::default()), Some(0.0));
+    }
+}

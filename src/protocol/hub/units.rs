@@ -1,0 +1,199 @@
+//! What is sold by something else than tokens: pictures, sound, characters, searches.
+
+/// How much of each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Units {
+    /// Pictures that were made.
+    pub images: u64,
+    /// Sound that was listened to, in milliseconds.
+    pub audio_ms: u64,
+    /// Characters of text that was spoken.
+    pub characters: u64,
+    /// Searches of a reranker, each over up to a hundred documents.
+    pub searches: u64,
+}
+
+impl Units {
+    /// The names of the kinds in metrics, logs and reports.
+    pub const KINDS: [&str; 4] = ["images", "audio_ms", "characters", "searches"];
+
+    /// Nothing.
+    pub const NONE: Self = Self {
+        images: 0,
+        audio_ms: 0,
+        characters: 0,
+        searches: 0,
+    };
+
+    /// In the order of [`Units::KINDS`].
+    pub const fn figures(&self) -> [u64; 4] {
+        [self.images, self.audio_ms, self.characters, self.searches]
+    }
+
+    /// Of the same figures.
+    pub const fn of_figures(figures: [u64; 4]) -> Self {
+        let [images, audio_ms, characters, searches] = figures;
+        Self {
+            images,
+            audio_ms,
+            characters,
+            searches,
+        }
+    }
+
+    /// Each kind with its name.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Self::KINDS.into_iter().zip(self.figures())
+    }
+
+    /// Those of the kind that metrics call so.
+    pub fn of_kind(&mut self, kind: &str) -> Option<&mut u64> {
+        Some(match kind {
+            "images" => &mut self.images,
+            "audio_ms" => &mut self.audio_ms,
+            "characters" => &mut self.characters,
+            "searches" => &mut self.searches,
+            _ => return None,
+        })
+    }
+
+    /// Whether there are none of any kind.
+    pub const fn is_none(&self) -> bool {
+        matches!(self.figures(), [0, 0, 0, 0])
+    }
+
+    /// Both together, kind by kind.
+    #[must_use]
+    pub const fn and(self, more: Self) -> Self {
+        Self {
+            images: self.images.saturating_add(more.images),
+            audio_ms: self.audio_ms.saturating_add(more.audio_ms),
+            characters: self.characters.saturating_add(more.characters),
+            searches: self.searches.saturating_add(more.searches),
+        }
+    }
+
+    /// Both kind by kind, by this.
+    #[must_use]
+    pub fn combined(&self, other: &Self, of: impl Fn(u64, u64) -> u64) -> Self {
+        let (a, b) = (self.figures(), other.figures());
+        Self::of_figures(std::array::from_fn(|at| of(a[at], b[at])))
+    }
+
+    /// These where there are any, else those others, kind by kind.
+    #[must_use]
+    pub fn or(&self, otherwise: &Self) -> Self {
+        self.combined(otherwise, |own, other| if own > 0 { own } else { other })
+    }
+
+    /// Whether an answer can have that many of each.
+    pub(super) fn is_possible(&self, most: u64) -> bool {
+        self.figures().iter().all(|count| *count <= most)
+    }
+}
+
+/// The quality and the size of pictures, as far as they are named.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Picture {
+    /// `high`, `hd`.
+    pub quality: Word,
+    /// `1024x1792`, `2k`.
+    pub size: Word,
+}
+
+impl Picture {
+    /// What is named by this, else by that.
+    #[must_use]
+    pub fn or(self, otherwise: Self) -> Self {
+        Self {
+            quality: self.quality.or(otherwise.quality),
+            size: self.size.or(otherwise.size),
+        }
+    }
+}
+
+/// A short word in small letters.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Word([u8; LONGEST_WORD]);
+
+impl Word {
+    /// Empty where it says nothing: `auto`, or what is no short word.
+    pub fn of(text: &str) -> Self {
+        let mut word = [0; LONGEST_WORD];
+        let is_word = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_word
+            && !text.eq_ignore_ascii_case("auto")
+            && let Some(place) = word.get_mut(..text.len())
+        {
+            place.copy_from_slice(text.as_bytes());
+            place.make_ascii_lowercase();
+        }
+        Self(word)
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0);
+        let bytes = self.0.get(..length.unwrap_or(LONGEST_WORD));
+        std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// This where it says something, else that.
+    #[must_use]
+    pub fn or(self, otherwise: Self) -> Self {
+        if self.as_str().is_empty() {
+            otherwise
+        } else {
+            self
+        }
+    }
+}
+
+/// Bytes.
+const LONGEST_WORD: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_short_and_small() {
+        for (text, word) in [
+            ("HD", "hd"),
+            ("1024x1792", "1024x1792"),
+            ("auto", ""),
+            ("Auto", ""),
+            ("", ""),
+            ("twelve-bytes", "twelve-bytes"),
+            ("thirteen-byte", ""),
+            ("a b", ""),
+            ("\u{e9}", ""),
+        ] {
+            assert_eq!(Word::of(text).as_str(), word, "{text}");
+        }
+        let asked = Picture {
+            quality: Word::of("hd"),
+            size: Word::of("auto"),
+        };
+        let said = Picture {
+            quality: Word::of("low"),
+            size: Word::of("2K"),
+        };
+        let both = asked.or(said);
+        assert_eq!((both.quality.as_str(), both.size.as_str()), ("hd", "2k"));
+    }
+
+    #[test]
+    fn every_kind_has_its_name_and_its_figure() {
+        let mut units = Units::of_figures([1, 2, 3, 4]);
+        assert_eq!(units.figures(), [1, 2, 3, 4]);
+        for (kind, figure) in units.clone().named() {
+            assert_eq!(units.of_kind(kind).copied(), Some(figure), "{kind}");
+        }
+        assert_eq!(units.of_kind("input"), None);
+        assert!(!units.is_none() && Units::NONE.is_none());
+        let most = Units::of_figures([u64::MAX; 4]);
+        assert_eq!(units.and(most), most);
+        assert!(!most.is_possible(1 << 40));
+    }
+}

@@ -1,0 +1,368 @@
+//! What vendors sell beside the writing of answers, and how much of it a request asks for or an answer states.
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use crate::protocol::hub::units::{Picture, Units, Word};
+use crate::protocol::hub::usage::{Extras, Stated, Usage};
+use crate::protocol::{json, sound};
+
+/// A kind of endpoint, by what it sells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trade {
+    /// Pictures as OpenAI makes them.
+    Pictures,
+    /// Pictures as Google's Imagen predicts them.
+    Predictions,
+    /// Order among documents.
+    Rerank,
+    /// Text that is spoken.
+    Speech,
+    /// Sound that is written down.
+    Transcript,
+    /// Vectors of text.
+    Vectors,
+}
+
+/// What is asked of the fields of a request, whether it is JSON or a form.
+pub type Fields<'a> = dyn Fn(&str) -> Option<Cow<'a, [u8]>> + 'a;
+
+impl Trade {
+    /// What a request asks for, as far as that is known before it is answered. `field` gives the value of a field as JSON, or of a
+    /// form as it stands.
+    pub fn asked(self, field: &Fields<'_>) -> Stated {
+        let word =
+            |name: &str| field(name).map_or_else(Word::default, |value| Word::of(&plain(&value)));
+        let mut units = Units::NONE;
+        let mut picture = Picture::default();
+        match self {
+            Self::Pictures => {
+                units.images = field("n")
+                    .and_then(|value| whole(&value))
+                    .unwrap_or(1)
+                    .clamp(1, MOST_IMAGES);
+                picture = Picture {
+                    quality: word("quality"),
+                    size: word("size").or(word("resolution")),
+                };
+            }
+            Self::Predictions => {
+                let parameters = field("parameters").unwrap_or_default();
+                let members = json::object(&parameters);
+                let member = |name| members.as_ref()?.value(&parameters, name);
+                let count = member("sampleCount").and_then(whole);
+                units.images = count.unwrap_or(PREDICTED).clamp(1, MOST_IMAGES);
+                picture.size = member("sampleImageSize")
+                    .map_or_else(Word::default, |size| Word::of(&plain(size)));
+            }
+            Self::Rerank => {
+                let documents = field("documents")
+                    .and_then(|list| json::elements(&list).map(|list| list.len()));
+                units.searches = (documents.unwrap_or(1) as u64).div_ceil(SEARCHED).max(1);
+            }
+            Self::Speech => {
+                units.characters =
+                    field("input").map_or(0, |text| plain(&text).chars().count() as u64);
+            }
+            Self::Transcript => {
+                units.audio_ms = field("file")
+                    .and_then(|file| sound::length(&file))
+                    .unwrap_or(0);
+            }
+            Self::Vectors => {}
+        }
+        Stated {
+            usage: Usage {
+                units,
+                ..Usage::default()
+            },
+            extras: Extras {
+                picture,
+                ..Extras::default()
+            },
+        }
+    }
+
+    /// What the whole body of an answer states beside its `usage`.
+    pub fn stated(self, body: &[u8]) -> Stated {
+        let mut stated = Stated::default();
+        let Ok(members) = json::scan(body) else {
+            return stated;
+        };
+        let value = |name| members.value(body, name);
+        let units = &mut stated.usage.units;
+        match self {
+            Self::Pictures => {
+                units.images = value("data").map_or(0, elements);
+                stated.extras.picture = Picture {
+                    quality: value("quality")
+                        .map_or_else(Word::default, |text| Word::of(&plain(text))),
+                    size: value("size").map_or_else(Word::default, |text| Word::of(&plain(text))),
+                };
+            }
+            Self::Predictions => {
+                let made =
+                    |list: &[u8]| memmem::find_iter(list, b"\"bytesBase64Encoded\"").count() as u64;
+                units.images = value("predictions").map_or(0, made);
+            }
+            Self::Rerank | Self::Vectors => return billed(value("meta").unwrap_or_default()),
+            // Whisper writes it as a text, too.
+            Self::Transcript => {
+                let seconds = value("duration").and_then(|value| plain(value).parse().ok());
+                units.audio_ms = seconds.map_or(0, millis);
+            }
+            Self::Speech => {}
+        }
+        Stated::checked(stated.usage, stated.extras)
+    }
+
+    /// What an answer states in all: what its `usage` says, and of the rest what that leaves out.
+    pub fn completed(self, stated: Option<Stated>, body: &[u8]) -> Option<Stated> {
+        let beside = self.stated(body);
+        let Some(mut stated) = stated else {
+            return (!beside.is_nothing()).then_some(beside);
+        };
+        let units = stated.usage.units.or(&beside.usage.units);
+        if stated.usage.total() == 0 {
+            stated.usage = beside.usage;
+        }
+        stated.usage.units = units;
+        stated.extras.picture = stated.extras.picture.or(beside.extras.picture);
+        stated.extras.refused |= beside.extras.refused;
+        Some(stated)
+    }
+
+    /// Whether what it takes is text, which can be estimated where nobody states it.
+    pub const fn takes_text(self) -> bool {
+        matches!(self, Self::Rerank | Self::Vectors)
+    }
+}
+
+/// Cohere's `meta.billed_units`.
+fn billed(meta: &[u8]) -> Stated {
+    let members = json::object(meta);
+    let billed = members.and_then(|members| members.value(meta, "billed_units"));
+    let billed = billed.unwrap_or_default();
+    let Some(members) = json::object(billed) else {
+        return Stated::default();
+    };
+    let count = |name| members.value(billed, name).and_then(whole);
+    let usage = Usage {
+        input: count("input_tokens")
+            .or_else(|| count("total_tokens"))
+            .unwrap_or(0),
+        output: count("output_tokens").unwrap_or(0),
+        units: Units {
+            searches: count("search_units").unwrap_or(0),
+            ..Units::NONE
+        },
+        ..Usage::default()
+    };
+    Stated::checked(usage, Extras::default())
+}
+
+/// The text of a JSON value, or of a field of a form.
+fn plain(value: &[u8]) -> Cow<'_, str> {
+    match value.trim_ascii() {
+        text if text.starts_with(b"\"") => {
+            json::string(text).unwrap_or_else(|| String::from_utf8_lossy(text))
+        }
+        text => String::from_utf8_lossy(text),
+    }
+}
+
+/// A count that is not negative; one that is no number, or no possible one, is none.
+fn whole(value: &[u8]) -> Option<u64> {
+    let count: f64 = plain(value).parse().ok()?;
+    (count.is_finite() && count >= 0.0).then(|| thousandths(count * 1e3) / 1_000)
+}
+
+fn elements(list: &[u8]) -> u64 {
+    json::elements(list).map_or(0, |list| list.len() as u64)
+}
+
+fn millis(seconds: f64) -> u64 {
+    thousandths(seconds * 1e3)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates, and a negative one becomes 0"
+)]
+fn thousandths(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// Pictures of one request; vendors make ten at most.
+const MOST_IMAGES: u64 = 1_000;
+
+/// Pictures that Imagen makes for who does not say how many.
+/// Source: ai.google.dev/gemini-api/docs/imagen, `numberOfImages`: 4 by default.
+const PREDICTED: u64 = 4;
+
+/// Documents that one search covers. Source: docs.cohere.com, how pricing works.
+const SEARCHED: u64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(trade: Trade, body: &str) -> (Units, Picture) {
+        let members = json::scan(body.as_bytes()).expect("JSON");
+        let asked = trade.asked(&|name| members.value(body.as_bytes(), name).map(Cow::Borrowed));
+        (asked.usage.units, asked.extras.picture)
+    }
+
+    #[test]
+    fn a_request_says_what_it_asks_for() {
+        for (trade, body, units) in [
+            (
+                Trade::Speech,
+                r#"{"input":"H\u00e9llo \ud83d\ude00"}"#,
+                [0, 0, 7, 0],
+            ),
+            (Trade::Speech, r#"{"input":7}"#, [0, 0, 1, 0]),
+            (Trade::Speech, "{}", [0; 4]),
+            (Trade::Pictures, "{}", [1, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":null}"#, [1, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":3}"#, [3, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":"4"}"#, [4, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":-1}"#, [1, 0, 0, 0]),
+            (Trade::Pictures, r#"{"n":1e99}"#, [1_000, 0, 0, 0]),
+            (Trade::Predictions, "{}", [4, 0, 0, 0]),
+            (
+                Trade::Predictions,
+                r#"{"parameters":{"sampleCount":2}}"#,
+                [2, 0, 0, 0],
+            ),
+            (Trade::Predictions, r#"{"parameters":[]}"#, [4, 0, 0, 0]),
+            (Trade::Rerank, r#"{"documents":[]}"#, [0, 0, 0, 1]),
+            (Trade::Rerank, r#"{"documents":"?"}"#, [0, 0, 0, 1]),
+            (Trade::Vectors, r#"{"input":"a"}"#, [0; 4]),
+            (Trade::Transcript, "{}", [0; 4]),
+        ] {
+            assert_eq!(asked(trade, body).0.figures(), units, "{trade:?} {body}");
+        }
+        let many = format!(r#"{{"documents":[{}"a"]}}"#, r#""a","#.repeat(100));
+        assert_eq!(asked(Trade::Rerank, &many).0.searches, 2);
+        let (_, picture) = asked(Trade::Pictures, r#"{"size":"1024x1792","quality":"HD"}"#);
+        assert_eq!(
+            (picture.quality.as_str(), picture.size.as_str()),
+            ("hd", "1024x1792")
+        );
+        let (_, picture) = asked(Trade::Pictures, r#"{"resolution":"2k"}"#);
+        assert_eq!(picture.size.as_str(), "2k");
+    }
+
+    #[test]
+    fn an_answer_says_what_it_holds() {
+        let usage = |input| {
+            Some(Stated {
+                usage: Usage {
+                    input,
+                    ..Usage::default()
+                },
+                ..Stated::default()
+            })
+        };
+        for (trade, usage, body, units, tokens) in [
+            (
+                Trade::Transcript,
+                None,
+                r#"{"text":"a","duration":8.47}"#,
+                [0, 8_470, 0, 0],
+                0,
+            ),
+            (
+                Trade::Transcript,
+                None,
+                r#"{"text":"a","duration":"8.470000267028809"}"#,
+                [0, 8_470, 0, 0],
+                0,
+            ),
+            (Trade::Transcript, None, r#"{"duration":"-8"}"#, [0; 4], 0),
+            (Trade::Transcript, None, r#"{"duration":{}}"#, [0; 4], 0),
+            (
+                Trade::Pictures,
+                None,
+                r#"{"data":[{"url":"a"},{"url":"b"}]}"#,
+                [2, 0, 0, 0],
+                0,
+            ),
+            (
+                Trade::Pictures,
+                usage(9),
+                r#"{"data":[{"b64_json":"a"}]}"#,
+                [1, 0, 0, 0],
+                9,
+            ),
+            (
+                Trade::Predictions,
+                None,
+                r#"{"predictions":[{"bytesBase64Encoded":"a"},{"raiFilteredReason":"b"}]}"#,
+                [1, 0, 0, 0],
+                0,
+            ),
+            (
+                Trade::Predictions,
+                None,
+                r#"{"predictions":[{"embeddings":{}}]}"#,
+                [0; 4],
+                0,
+            ),
+            (
+                Trade::Rerank,
+                None,
+                r#"{"meta":{"billed_units":{"search_units":2}}}"#,
+                [0, 0, 0, 2],
+                0,
+            ),
+            (
+                Trade::Rerank,
+                usage(7),
+                r#"{"meta":{"billed_units":{"search_units":2,"input_tokens":9}}}"#,
+                [0, 0, 0, 2],
+                7,
+            ),
+            (
+                Trade::Rerank,
+                None,
+                r#"{"meta":{"billed_units":{"search_units":-2}}}"#,
+                [0; 4],
+                0,
+            ),
+            (
+                Trade::Rerank,
+                None,
+                r#"{"meta":{"billed_units":[]}}"#,
+                [0; 4],
+                0,
+            ),
+            (
+                Trade::Vectors,
+                None,
+                r#"{"meta":{"billed_units":{"input_tokens":5}}}"#,
+                [0; 4],
+                5,
+            ),
+            (
+                Trade::Vectors,
+                usage(3),
+                r#"{"data":[{"embedding":[1]}]}"#,
+                [0; 4],
+                3,
+            ),
+            (Trade::Speech, None, "no JSON", [0; 4], 0),
+        ] {
+            let stated = trade.completed(usage, body.as_bytes()).unwrap_or_default();
+            assert_eq!(stated.usage.units.figures(), units, "{trade:?} {body}");
+            assert_eq!(stated.usage.total(), tokens, "{trade:?} {body}");
+        }
+        let astronomic = r#"{"duration":1e300}"#;
+        let stated = Trade::Transcript.completed(None, astronomic.as_bytes());
+        assert!(
+            stated.is_none_or(|stated| stated.usage == Usage::default() && stated.extras.refused)
+        );
+    }
+}
