@@ -80,8 +80,7 @@ impl Relaying {
         let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
         let trade = kind.trade();
         // A file, a sound or a picture is not searched for the credential.
-        let text = !aside || is_json(headers) || is_event_stream(headers);
-        let covers = !status.is_success() || text;
+        let covers = !status.is_success() || !aside || is_json(headers) || is_event_stream(headers);
         let cover = covers.then(|| Cover::of(secret.as_ref())).flatten();
         let mut clean = headers::to_client(headers);
         cover::cover_headers(&mut clean, secret.as_ref());
@@ -293,8 +292,7 @@ impl Relaying {
             Phase::Tapped(tapped) => tapped.end(&mut self.carried, wall),
             Phase::Translated(translated) => translated.end(&mut self.carried, wall),
             Phase::Whole(whole) if self.aside => {
-                whole.end_aside(&mut self.carried, self.tells, self.trade);
-                Ok(Ended::well())
+                Ok(whole.end_aside(&mut self.carried, self.tells, self.trade))
             }
             Phase::Whole(whole) => whole.end(&mut self.carried, wall),
         }

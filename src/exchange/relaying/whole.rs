@@ -72,9 +72,14 @@ impl Whole {
     }
 
     /// The same for an endpoint beside generation, whose answers hold what they hold; it may tell what was used.
-    pub(super) fn end_aside(&mut self, carried: &mut Carried, tells: bool, trade: Option<Trade>) {
+    pub(super) fn end_aside(
+        &mut self,
+        carried: &mut Carried,
+        tells: bool,
+        trade: Option<Trade>,
+    ) -> Ended {
         let Some(body) = self.rest(carried) else {
-            return;
+            return Ended::well();
         };
         let upstream = carried.head.upstream;
         if tells {
@@ -90,6 +95,7 @@ impl Whole {
         carried.facts.note_thing(things::made(upstream, &body));
         carried.outlet.push(body);
         carried.outlet.commit();
+        Ended::well()
     }
 
     /// All of it, if it was held; the end of what went by is only read.

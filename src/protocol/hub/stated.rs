@@ -210,10 +210,9 @@ impl From<ChatUsage> for Stated {
             _ => completion,
         };
         let media = media(&details, output_details);
-        let heard = stated.seconds.or(stated.prompt_audio_seconds);
         let usage = Usage {
             units: Units {
-                audio_ms: heard.unwrap_or(0),
+                audio_ms: stated.seconds.or(stated.prompt_audio_seconds).unwrap_or(0),
                 ..Units::NONE
             },
             ..of_prompt(prompt, read, &details, output, reasoning)
