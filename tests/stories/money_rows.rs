@@ -553,6 +553,12 @@ fn piece(
     }
 }
 
+const HEARD: &str = "/v1/audio/transcriptions";
+const SPOKEN: &str = "/v1/audio/speech";
+const DRAWN: &str = "/v1/images/generations";
+const RANKED: &str = "/v1/rerank";
+const IMAGEN: &str = "/v1beta/models/imagen-4.0-generate-001:predict";
+
 fn pieces() -> Vec<Piece> {
     let transcript = |format: &'static str| {
         form(&[
@@ -561,11 +567,6 @@ fn pieces() -> Vec<Piece> {
             ("response_format", format.as_bytes()),
         ])
     };
-    const HEARD: &str = "/v1/audio/transcriptions";
-    const SPOKEN: &str = "/v1/audio/speech";
-    const DRAWN: &str = "/v1/images/generations";
-    const RANKED: &str = "/v1/rerank";
-    const IMAGEN: &str = "/v1beta/models/imagen-4.0-generate-001:predict";
     vec![
         // A minute costs 0.006.
         piece(
@@ -773,7 +774,7 @@ fn what_is_sold_by_the_piece_is_booked_by_the_piece() {
                 return wire.json(200, answer);
             }
             let length = answer.len();
-            wire.raw(&format!(
+            wire.raw(format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: {length}\r\n\r\n{answer}"
             ));
         });
