@@ -1314,6 +1314,34 @@ fn a_file_of_prices_that_cannot_be_taken_is_a_fault_at_its_place() {
 }
 
 #[test]
+fn what_is_sold_by_the_piece_needs_no_price_of_a_token() {
+    let config = valid(&with(
+        "prices:\n  currency: { CNY: 0.1 }\n  list: [{ model: a, currency: CNY, units: { image: 0.4, images: { hd: 0.8 }, searches: 20 } }]\n",
+    ));
+    let price = &config.prices[0];
+    assert_eq!((price.input, price.output), (0.0, 0.0));
+    let units = &price.terms.units;
+    let near = |found: f64, usd: f64| (found - usd).abs() < 1e-12;
+    assert!(units.image.is_some_and(|usd| near(usd, 0.04)));
+    assert!(units.searches.is_some_and(|usd| near(usd, 2.0)));
+    assert!(near(units.images[0].1, 0.08) && units.characters.is_none());
+    for (entry, said) in [
+        ("{ model: a }", "found nothing, expected a number"),
+        ("{ model: a, input: 1 }", "found nothing, expected a number"),
+        ("{ model: a, units: { image: -1 } }", "found `-1`"),
+        (
+            "{ model: a, units: { images: { hd: -1 } } }",
+            "expected a price",
+        ),
+        ("{ model: a, units: { pixels: 1 } }", "unknown key"),
+        ("{ model: a, units: 3 }", "found `3`"),
+    ] {
+        let faults = parse(&with(&format!("prices: [{entry}]\n"))).expect_err("a fault");
+        assert!(lines(&faults).contains(said), "{entry}: {}", lines(&faults));
+    }
+}
+
+#[test]
 fn the_hash_covers_the_file_of_prices() {
     let hash = |file: &str| {
         let config = with_price_file("{ file: prices.yaml }", Some(file)).expect("valid");
