@@ -225,7 +225,7 @@ fn rows_that_were_missing_are_there_and_cost_what_is_known() {
         "gemini-pro-latest",
         "gemini-flash-lite-latest",
         "grok-4.20",
-        "grok-4.20-0309-reasoning",
+        "grok-4.20-reasoning",
         "grok-4.20-multi-agent",
         "grok-4.20-non-reasoning",
         "glm-4.5",
