@@ -28,8 +28,9 @@ wheel.unlink()
 PYTHON
 fi
 
-# Names under which others sell a model at prices of their own, and a snapshot that is sold for less.
-known='deepseek-v4-flash-0731 deepseek.v3.2 glm-5-2'
+# Names under which others sell a model at prices of their own, and a snapshot that is sold for less; pictures that are sold by the
+# token, of which the map also has a price by the piece, none for a cache, or one for text that Weir does not tell apart.
+known='deepseek-v4-flash-0731 deepseek.v3.2 gemini-2.5-flash-image gemini-3-pro-image gemini-3-pro-image-preview gemini-3.1-flash-image gemini-3.1-flash-image-preview glm-5-2 gpt-image-1.5 gpt-image-1.5-2025-12-16 grok-imagine-image-2.0'
 found=$("$1" prices diff litellm "$map" 2>"$place/said" | awk '$2 != "-"')
 printf '%s\n' "$found"
 tail -n 1 "$place/said" >&2

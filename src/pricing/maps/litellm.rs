@@ -36,7 +36,10 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
         None if units.is_empty() => return None,
         None => 0.0,
     };
-    let output = of(first.as_ref(), "output_cost_per_token").unwrap_or(0.0);
+    let output = of(first.as_ref(), "output_cost_per_token")
+        // Where nothing but pictures is written.
+        .or_else(|| price("output_cost_per_image_token"))
+        .unwrap_or(0.0);
     // Nothing is written for nothing: a zero stands where the vendor names no price.
     let write = price("cache_creation_input_token_cost").filter(|usd| *usd > 0.0);
     let write = write.unwrap_or(input);
