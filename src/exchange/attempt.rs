@@ -371,13 +371,17 @@ impl Attempt {
 
     /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
     pub fn timeouts(&self) -> Timeouts {
-        let timeouts = self.account().timeouts;
+        let mut timeouts = self.account().timeouts;
+        if let Some(total) = timeouts.total {
+            timeouts.write = timeouts.write.min(total);
+        }
         if self.plan.call.endpoint != Endpoint::Count {
             return timeouts;
         }
         Timeouts {
             first_byte: timeouts.first_byte.min(LONGEST_COUNT),
             idle: timeouts.idle.min(LONGEST_COUNT),
+            write: timeouts.write.min(LONGEST_COUNT),
             ..timeouts
         }
     }

@@ -98,9 +98,9 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
     }
     if members
         .span(&body, "model")
-        .is_some_and(|span| span.len() > 6 * LONGEST_MODEL + 2)
+        .is_some_and(|span| span.len() > LONGEST_WRITTEN)
     {
-        return Err(name_fault());
+        return Err(name_fault("model"));
     }
     let stream = match call.path_stream {
         Some(stream) => stream,
@@ -149,6 +149,7 @@ impl Received {
     /// What the call asks for, after its rewrites.
     pub(super) fn asked(self) -> Result<Asked, Refusal> {
         let model = self.model()?;
+        listed(&self.body, &self.members)?;
         Ok(Asked {
             call: self.call,
             body: self.body,
@@ -166,9 +167,10 @@ impl Received {
         let place = self.call.side.as_deref().map(|side| &side.model);
         let named = match (&self.call.path_model, &self.form) {
             (Some(model), _) => Some(model.clone()),
+            (None, Some(span)) if span.len() > LONGEST_MODEL => return Err(name_fault("model")),
             (None, Some(span)) => {
                 let value = self.body.get(span.clone()).unwrap_or_default();
-                Some(String::from_utf8(value.to_vec()).map_err(|_| name_fault())?)
+                Some(String::from_utf8(value.to_vec()).map_err(|_| name_fault("model"))?)
             }
             (None, None) => self
                 .members
@@ -177,7 +179,7 @@ impl Received {
                 .or_else(|| self.call.deployment.clone()),
         };
         match (named, place) {
-            (Some(model), _) if model.len() > LONGEST_MODEL => Err(name_fault()),
+            (Some(model), _) if model.len() > LONGEST_MODEL => Err(name_fault("model")),
             (Some(model), _) if !model.is_empty() => Ok(model),
             (None, Some(Place::Nowhere)) => Ok(String::new()),
             (None, Some(Place::BodyOrDefault)) if !self.members.has(&self.body, "model") => {
@@ -214,7 +216,7 @@ impl Asked {
             }
             _ => {}
         }
-        let others = others(&self.body, &self.members);
+        let others = others(&self.body, &self.members)?;
         let mut all = std::iter::once(self.model.as_str()).chain(others.iter().map(String::as_str));
         match all.find(|model| !globs.iter().any(|glob| glob.is_match(model))) {
             Some(model) => Err(Refusal::ModelForbidden {
@@ -261,57 +263,96 @@ impl Asked {
 
 /// The models that a request names beside its own: those that OpenRouter may answer with instead, Anthropic's
 /// fallbacks, those that tools of the vendor run.
-fn others(body: &Bytes, members: &Members) -> Vec<String> {
-    let mut models = Vec::new();
-    for name in ["models", "fallbacks", "fallback_models"] {
-        // A list, or one of them alone.
-        models.extend(members.string(body, name).map(|name| name.into_owned()));
-        for element in elements(body, members, name) {
-            let named = json::object(&element).and_then(|inner| {
-                inner
-                    .string(&element, "model")
-                    .map(|name| name.into_owned())
-            });
-            models.extend(named.or_else(|| json::string(&element).map(|name| name.into_owned())));
-        }
-    }
+fn others(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
+    let mut models = listed(body, members)?;
     // A preset of OpenRouter's chooses the model where nobody here sees it.
-    if let Some(preset) = members.string(body, "preset") {
-        models.push(format!("@preset/{preset}"));
+    if let Some(preset) = members.value(body, "preset") {
+        models.extend(model_in("preset", preset)?.map(|preset| format!("@preset/{preset}")));
     }
     for name in ["tools", "plugins"] {
-        for element in elements(body, members, name) {
-            let Some(inner) = json::object(&element) else {
+        for element in elements(name, members.value(body, name))? {
+            let Some(inner) = object(name, element)? else {
                 continue;
             };
-            models.extend(
-                inner
-                    .string(&element, "model")
-                    .map(|name| name.into_owned()),
-            );
-            let allowed = inner.span(&element, "allowed_models");
-            let allowed = allowed.map(|span| element.slice(span)).unwrap_or_default();
-            for span in json::elements(&allowed).unwrap_or_default() {
-                let name = allowed.get(span).and_then(json::string);
-                models.extend(name.map(|name| name.into_owned()));
+            if let Some(model) = inner.value(element, "model") {
+                models.extend(model_in(name, model)?);
+            }
+            for allowed in elements(name, inner.value(element, "allowed_models"))? {
+                models.extend(model_in(name, allowed)?);
             }
         }
     }
-    models
+    Ok(models)
 }
 
-/// The elements of a member that is a list.
-fn elements(body: &Bytes, members: &Members, name: &str) -> Vec<Bytes> {
-    let Some(list) = members.span(body, name).map(|span| body.slice(span)) else {
-        return Vec::new();
-    };
-    let spans = json::elements(&list).unwrap_or_default();
-    spans.into_iter().map(|span| list.slice(span)).collect()
+/// Those that may answer in the place of the first.
+fn listed(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
+    let mut models = Vec::new();
+    for name in ["models", "fallbacks", "fallback_models"] {
+        let Some(value) = members.value(body, name) else {
+            continue;
+        };
+        // A list, or one of them alone.
+        if value.first() == Some(&b'"') {
+            models.extend(model_in(name, value)?);
+        }
+        for element in elements(name, Some(value))? {
+            let inner = object(name, element)?;
+            let model = inner
+                .as_ref()
+                .and_then(|inner| inner.value(element, "model"));
+            models.extend(model_in(name, model.unwrap_or(element))?);
+        }
+    }
+    Ok(models)
 }
 
-fn name_fault() -> Refusal {
+/// The name that a value is, if it is a text.
+fn model_in(member: &'static str, value: &[u8]) -> Result<Option<String>, Refusal> {
+    if value.first() != Some(&b'"') {
+        return Ok(None);
+    }
+    let short = |name: &str| name.len() <= LONGEST_MODEL;
+    match json::string(
+        value
+            .get(..LONGEST_WRITTEN.min(value.len()))
+            .unwrap_or_default(),
+    ) {
+        Some(name) if value.len() <= LONGEST_WRITTEN && short(&name) => Ok(Some(name.into_owned())),
+        Some(_) | None => Err(name_fault(member)),
+    }
+}
+
+/// The elements of a member that is a list. What cannot be looked at in full is refused: nothing may hide in it.
+fn elements<'a>(
+    member: &'static str,
+    list: Option<&'a [u8]>,
+) -> Result<impl Iterator<Item = &'a [u8]>, Refusal> {
+    let list = list.unwrap_or_default();
+    let spans = json::first_elements(list, MOST_LISTED + 1).unwrap_or_default();
+    if spans.len() > MOST_LISTED {
+        return Err(Refusal::Member {
+            name: member,
+            expected: "a list of at most 4,096",
+        });
+    }
+    Ok(spans.into_iter().filter_map(|span| list.get(span)))
+}
+
+/// The members of an element that is an object.
+fn object(member: &'static str, element: &[u8]) -> Result<Option<Members>, Refusal> {
+    match json::object(element) {
+        None if element.first() == Some(&b'{') => Err(Refusal::Member {
+            name: member,
+            expected: "a list of objects of at most 65,536 members each",
+        }),
+        members => Ok(members),
+    }
+}
+
+fn name_fault(member: &'static str) -> Refusal {
     Refusal::Member {
-        name: "model",
+        name: member,
         expected: "a name of at most 256 bytes",
     }
 }
@@ -330,3 +371,9 @@ fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<b
 
 /// Longest name of a model, bytes. It is routed, logged and echoed.
 const LONGEST_MODEL: usize = 256;
+
+/// The same as JSON may write it: each byte as `\u00XX`, between quotation marks.
+const LONGEST_WRITTEN: usize = 6 * LONGEST_MODEL + 2;
+
+/// Elements of a list that may name models.
+const MOST_LISTED: usize = 4096;

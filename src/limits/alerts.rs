@@ -1,6 +1,6 @@
 //! Budgets that come near their end: who has to be told, once for each window and threshold.
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ahash::HashMap;
 use serde_json::json;
@@ -50,12 +50,18 @@ impl Watch {
                 Span::Month => month,
                 Span::Now | Span::Minute | Span::Day => day,
             };
-            self.compare(&budget, at, began, &mut due);
+            self.compare(&budget, at, (began, wall), &mut due);
         }
         due
     }
 
-    fn compare(&mut self, budget: &Budget, at: &[f64], began: u64, due: &mut Vec<Alert>) {
+    fn compare(
+        &mut self,
+        budget: &Budget,
+        at: &[f64],
+        (began, wall): (u64, SystemTime),
+        due: &mut Vec<Alert>,
+    ) {
         let reached = |at: &&f64| budget.used_usd >= budget.cap_usd * **at * (1.0 - NOISE);
         let mut reached = at.iter().filter(reached).peekable();
         if reached.peek().is_none() {
@@ -67,8 +73,11 @@ impl Watch {
             cap_usd: budget.cap_usd,
             thresholds: Vec::new(),
         });
-        // Of another budget nothing has been told. A clock that is set back begins no window anew.
-        if told.began < began || told.cap_usd.to_bits() != budget.cap_usd.to_bits() {
+        // Of another budget nothing has been told. A clock that is set back begins no window anew; one that had run
+        // ahead leaves nothing untold.
+        let ahead = UNIX_EPOCH + Duration::from_secs(told.began);
+        let ran_ahead = ahead.duration_since(wall).is_ok_and(|by| by > AHEAD);
+        if told.began < began || ran_ahead || told.cap_usd.to_bits() != budget.cap_usd.to_bits() {
             *told = Told {
                 began,
                 cap_usd: budget.cap_usd,
@@ -133,6 +142,9 @@ impl Alert {
 
 /// Of floats: a share far below what a token costs of any budget.
 const NOISE: f64 = 1e-12;
+
+/// A clock that goes back by less is corrected, and had not run ahead.
+const AHEAD: Duration = Duration::from_hours(1);
 
 /// 128 bits.
 const ID_BYTES: usize = 16;
@@ -200,8 +212,26 @@ mod tests {
         assert_eq!(told(&look(tomorrow)), []);
         spend(&limits, 9_000_000_000, tomorrow);
         assert_eq!(told(&look(tomorrow)), [(0.8, "usd_per_day")]);
-        // A clock that goes back tells nothing twice.
-        assert_eq!(told(&look(noon())), []);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_tells_nothing_twice_and_one_that_had_run_ahead_silences_nobody() {
+        let (limits, mut watch) = (limits(10, None), Watch::default());
+        let midnight = noon() + HOUR * 12;
+        spend(&limits, 8_000_000_000, midnight);
+        let first = watch.look(&limits, &[0.8], midnight);
+        assert_eq!(told(&first), [(0.8, "usd_per_day")]);
+        assert_eq!(told(&watch.look(&limits, &[0.8], midnight - HOUR / 2)), []);
+        let ahead = midnight + HOUR * 24 * 365;
+        spend(&limits, 9_000_000_000, ahead);
+        assert_eq!(
+            told(&watch.look(&limits, &[0.8], ahead)),
+            [(0.8, "usd_per_day")]
+        );
+        // Whoever keeps the ids knows it already.
+        let again = watch.look(&limits, &[0.8], midnight + HOUR);
+        assert_eq!(again[0].id(), first[0].id());
+        assert_eq!(told(&watch.look(&limits, &[0.8], midnight + HOUR)), []);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What was used today and this month, in a time zone of the operator's choice.
 //!
-//! The calendar is asked only when a day ends; between, a comparison of seconds decides. A clock that is set back ends no
-//! day twice: what was counted stays counted until the day that it was counted for is over.
+//! The calendar is asked only when a day ends; between, comparisons of seconds decide. A clock that is set back ends no
+//! day twice: what was counted stays counted until the day that it was counted for is over. A clock that had run ahead and
+//! is set right leads back to the day and the month that it had left, and what was used meanwhile counts there: no budget
+//! is forgotten, and none is spent until a day that is years away.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -124,13 +126,27 @@ pub struct Spend {
     pub month: Totals,
     /// When they end; `None` before the first use.
     ends: Option<Ends>,
+    /// What ended when these began, if the clock may have run ahead since.
+    left: Option<Box<Left>>,
 }
 
 /// Seconds since the epoch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Ends {
+    /// When the day began.
+    began: u64,
     day: u64,
     month: u64,
+}
+
+/// A day and a month that are over.
+#[derive(Clone, Debug)]
+struct Left {
+    day: Totals,
+    month: Totals,
+    ends: Ends,
+    /// Whether a whole day or more was passed over.
+    far: bool,
 }
 
 impl Spend {
@@ -140,10 +156,11 @@ impl Spend {
             day: totals.day,
             month: totals.month,
             ends: ends_after(at, zone),
+            left: None,
         }
     }
 
-    /// Begins a new day or month, if one has begun.
+    /// Begins a new day or month, if one has begun; or goes on with the one that it is, if the clock had run ahead.
     pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
         let now = seconds(wall);
         let Some(ends) = self.ends else {
@@ -151,13 +168,48 @@ impl Spend {
             return;
         };
         if now < ends.day {
+            self.heal(now, ends, zone);
             return;
+        }
+        let far = now >= ends.day.saturating_add(DAY);
+        let keeps = |left: &Left| left.far && now < left.ends.day.saturating_add(KEPT);
+        if far || !self.left.as_deref().is_some_and(keeps) {
+            self.left = Some(Box::new(Left {
+                day: self.day,
+                month: self.month,
+                ends,
+                far,
+            }));
         }
         self.day = Totals::default();
         if now >= ends.month {
             self.month = Totals::default();
         }
         self.ends = ends_after(wall, zone);
+    }
+
+    /// Goes back to what was left too early. A small step back over midnight is none: the day that has begun goes on.
+    fn heal(&mut self, now: u64, ends: Ends, zone: &TimeZone) {
+        if now.saturating_add(STEP) >= ends.began {
+            return;
+        }
+        let left = self.left.take_if(|left| left.ends.began <= now);
+        if left.is_none() && now.saturating_add(DAY) >= ends.began {
+            return;
+        }
+        let at = UNIX_EPOCH + Duration::from_secs(now);
+        let Some(today) = ends_after(at, zone) else {
+            return;
+        };
+        if let Some(left) = left {
+            if left.ends.day == today.day {
+                self.day.add(&left.day);
+            }
+            if left.ends.month == today.month && ends.month != today.month {
+                self.month.add(&left.month);
+            }
+        }
+        self.ends = Some(today);
     }
 
     /// Adds what one request used, or what is known from before a restart.
@@ -196,6 +248,7 @@ pub fn begins(wall: SystemTime, zone: &TimeZone) -> Option<(u64, u64)> {
 fn ends_after(wall: SystemTime, zone: &TimeZone) -> Option<Ends> {
     let today = date(wall, zone)?;
     Some(Ends {
+        began: second(today, zone)?,
         day: second(today.tomorrow().ok()?, zone)?,
         month: second(today.last_of_month().tomorrow().ok()?, zone)?,
     })
@@ -222,6 +275,13 @@ fn seconds(wall: SystemTime) -> u64 {
 }
 
 const NANO: f64 = 1e9;
+
+/// Seconds of a day; one with a change of the clock has an hour more or less, which does not matter here.
+const DAY: u64 = 86_400;
+/// A clock that is set back by less is corrected, and had not run ahead.
+const STEP: u64 = 3600;
+/// How long a clock may run ahead and still lead back to what it left.
+const KEPT: u64 = 100 * DAY;
 
 /// The totals of the current day and of the current month.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -324,6 +384,68 @@ mod tests {
                 "2026-11-10T13:00:00Z",
             ],
             3.0,
+            3.0,
+        );
+    }
+
+    #[test]
+    fn a_clock_that_had_run_ahead_leads_back_to_the_day_and_the_month_that_it_left() {
+        let utc = TimeZone::UTC;
+        let noon = "2026-11-10T12:00:00Z";
+        // What was spent ahead was spent.
+        check(&utc, &[noon, "2027-02-01T00:00:00Z", noon], 3.0, 3.0);
+        check(&utc, &[noon, "2126-11-10T12:00:00Z", noon], 3.0, 3.0);
+        check(&utc, &[noon, "2026-11-10T22:00:00Z", noon], 3.0, 3.0);
+        // Within the month, and to a later day of it.
+        check(&utc, &[noon, "2026-11-20T00:00:00Z", noon], 3.0, 3.0);
+        let later = "2026-11-12T12:00:00Z";
+        check(&utc, &[noon, "2027-02-01T00:00:00Z", later], 2.0, 3.0);
+        // It ran on for days.
+        let ahead = [
+            "2027-01-31T23:00:00Z",
+            "2027-02-01T00:00:00Z",
+            "2027-02-02T01:00:00Z",
+        ];
+        check(&utc, &[noon, ahead[0], ahead[1], ahead[2], noon], 3.0, 4.0);
+        // And the day that was come back to ends when it ends.
+        let next = "2026-11-11T00:00:00Z";
+        check(&utc, &[noon, "2027-02-01T00:00:00Z", noon, next], 1.0, 4.0);
+        check(
+            &utc,
+            &[noon, "2027-02-01T00:00:00Z", noon, "2026-12-01T00:00:00Z"],
+            1.0,
+            1.0,
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_from_the_start_is_not_waited_for() {
+        let utc = TimeZone::UTC;
+        let wrong = "2099-01-01T00:00:00Z";
+        check(&utc, &[wrong, "2026-11-10T12:00:00Z"], 2.0, 2.0);
+        check(
+            &utc,
+            &[wrong, "2026-11-10T12:00:00Z", "2026-11-11T12:00:00Z"],
+            1.0,
+            3.0,
+        );
+        let mut spend = Spend::default();
+        spend.roll(at(wrong), &utc);
+        let wall = at("2026-11-10T12:00:00Z");
+        spend.roll(wall, &utc);
+        assert_eq!(spend.until_end(Span::Day, wall), Duration::from_hours(12));
+    }
+
+    #[test]
+    fn a_step_over_midnight_and_back_begins_the_day_once() {
+        let (before, after) = ("2026-11-30T23:59:59Z", "2026-12-01T00:00:01Z");
+        check(&TimeZone::UTC, &[before, after, before, after], 3.0, 3.0);
+        // A weekend without a request is no clock that ran ahead.
+        let (friday, monday) = ("2026-11-13T18:00:00Z", "2026-11-16T08:00:00Z");
+        check(
+            &TimeZone::UTC,
+            &[friday, monday, "2026-11-15T23:30:00Z"],
+            2.0,
             3.0,
         );
     }

@@ -43,11 +43,13 @@ pub enum Cause {
     Undecodable,
     /// No address of the host can be reached.
     Unreachable,
+    /// Nothing more of the request was taken for `timeouts.write`.
+    WriteTimeout,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BrokeOff,
         Self::ConnectTimeout,
         Self::Dns,
@@ -68,6 +70,7 @@ impl Cause {
         Self::UnaskedStream,
         Self::Undecodable,
         Self::Unreachable,
+        Self::WriteTimeout,
     ];
 
     /// The word in the access log and in `/status/accounts`.
@@ -93,6 +96,7 @@ impl Cause {
             Self::UnaskedStream => "unasked_stream",
             Self::Undecodable => "undecodable",
             Self::Unreachable => "unreachable",
+            Self::WriteTimeout => "write_timeout",
         }
     }
 
@@ -148,6 +152,9 @@ impl Cause {
             }
             Self::Unreachable => {
                 "no address of the host can be reached; check routes and firewalls"
+            }
+            Self::WriteTimeout => {
+                "the upstream took nothing more of the request; look at it and at what stands before it, or raise `timeouts.write` if the line is that slow"
             }
         }
     }

@@ -198,7 +198,7 @@ pub const fn classify_transport(fault: Fault, committed: bool) -> Failure {
         };
     }
     let class = match fault {
-        Fault::FirstByte | Fault::Idle => FailureClass::Slow,
+        Fault::FirstByte | Fault::Idle | Fault::Write => FailureClass::Slow,
         Fault::NotAStream | Fault::UnaskedStream => FailureClass::ServerError,
         _ => FailureClass::Transport,
     };

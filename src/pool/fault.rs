@@ -37,6 +37,8 @@ pub enum Fault {
     Undecodable,
     /// No address of the host can be reached.
     Unreachable,
+    /// Nothing more of the request was taken for `timeouts.write`.
+    Write,
 }
 
 impl Fault {
@@ -61,6 +63,7 @@ impl Fault {
             Self::UnaskedStream => Cause::UnaskedStream,
             Self::Undecodable => Cause::Undecodable,
             Self::Unreachable => Cause::Unreachable,
+            Self::Write => Cause::WriteTimeout,
         }
     }
 }

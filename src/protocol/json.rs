@@ -62,6 +62,8 @@ pub enum Fault {
     },
     /// Nothing, or only white space.
     Empty,
+    /// More than [`MAX_MEMBERS`] members in one object whose members are looked at.
+    Members,
     /// Something else than an object.
     NotAnObject,
     /// Not UTF-8 from this offset on.
@@ -85,8 +87,8 @@ pub enum Fault {
 
 /// Reads a body that must be exactly one JSON object.
 ///
-/// Refused are invalid UTF-8, broken syntax, nesting beyond [`MAX_DEPTH`], anything after the object, and a second
-/// `model` or `stream`, however it is spelt.
+/// Refused are invalid UTF-8, broken syntax, nesting beyond [`MAX_DEPTH`], anything after the object, a second
+/// `model` or `stream`, however it is spelt, and more than [`MAX_MEMBERS`] members.
 pub fn scan(body: &[u8]) -> Result<Members, Fault> {
     let first = scanner::skip_space(body, 0);
     match body.get(first) {
@@ -104,7 +106,8 @@ pub fn scan(body: &[u8]) -> Result<Members, Fault> {
     Ok(members)
 }
 
-/// The members of an object that lies inside a body which was scanned; `None` when `value` is no object.
+/// The members of an object that lies inside a body which was scanned; `None` when `value` is no object, or has more than
+/// [`MAX_MEMBERS`].
 pub fn object(value: &[u8]) -> Option<Members> {
     if value.first() != Some(&b'{') {
         return None;
@@ -254,6 +257,10 @@ impl fmt::Display for Fault {
                 "the request body has more than one member \"{name}\": send it once"
             ),
             Self::Empty => f.write_str("the request body is empty: send one JSON object"),
+            Self::Members => write!(
+                f,
+                "the request body has more than {MAX_MEMBERS} members in one object"
+            ),
             Self::NotAnObject => f.write_str("the request body is not a JSON object"),
             Self::NotUtf8 { at } => {
                 write!(f, "the request body is not valid UTF-8 at byte {at}")
@@ -273,6 +280,9 @@ impl std::error::Error for Fault {}
 
 /// Deepest nesting accepted. Real requests stay under 40 (tool schemas); recursive readers behind Weir give up early.
 pub const MAX_DEPTH: usize = 512;
+
+/// Most members of an object whose members are looked at: some 3 MiB to remember them. Real requests have 20.
+pub const MAX_MEMBERS: usize = 65_536;
 
 /// Members that decide routing and framing: reading another one than the upstream does would be a way around limits.
 const UNIQUE: [&str; 2] = ["model", "stream"];

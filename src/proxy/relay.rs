@@ -23,7 +23,7 @@ use super::reached::{AttemptEnd, Left, Reached};
 use super::serving::Serving;
 use super::state::running::Run;
 use super::upstream::accounts::Upstreams;
-use super::upstream::http::{Broke, WRITE_TIMEOUT, read_head, send};
+use super::upstream::http::{Broke, read_head, send};
 use super::upstream::socket;
 use super::upstream::socket::links::Turn;
 use super::upstream::tokens::AccessTokens;
@@ -195,7 +195,6 @@ impl Relay<'_> {
     ) -> Result<Result<Reached, Broke>, Gone> {
         self.secret = attempt.secret();
         let timeouts = attempt.timeouts();
-        upstream.set_write_timeout(Some(WRITE_TIMEOUT));
         let h2 = matches!(upstream, HttpSession::H2(_));
         let client = &self.serving.client.req_header().headers;
         let Some(head) = self.serving.attempts.head(attempt, client, h2) else {
@@ -205,12 +204,13 @@ impl Relay<'_> {
         let deadline = timeouts.total.map(|total| Instant::now() + total);
         let head = Box::new(RequestHeader::from(head));
         let sent = if self.serving.upload.passes() {
-            match self.serving.upload(&mut upstream, head).await? {
+            let patience = timeouts.write;
+            match self.serving.upload(&mut upstream, head, patience).await? {
                 Ok(sent) => sent,
                 Err(answer) => return Ok(Ok(Reached::of_client(answer))),
             }
         } else {
-            let sending = send(&mut upstream, head, attempt.body());
+            let sending = send(&mut upstream, head, attempt.body(), timeouts.write);
             self.serving.wait(sending).await?
         };
         if sent.whole {
@@ -228,6 +228,10 @@ impl Relay<'_> {
         match read {
             Ok(Ok(())) => {}
             Err(_) if sent.whole => return Ok(Ok(Reached::failed(Fault::FirstByte))),
+            // No chance of an idle connection that had closed: another dial would be stuck as long.
+            Ok(Err(Broke::Silent)) | Err(_) if sent.stuck => {
+                return Ok(Ok(Reached::failed(Fault::Write)));
+            }
             Ok(Err(broke)) => return Ok(Err(broke)),
             Err(_) => return Ok(Err(Broke::Silent)),
         }

@@ -14,7 +14,6 @@ use super::client::buffered::Held;
 use super::client::pace::Pace;
 use super::client::shown;
 use super::state::app::{App, InFlight, Snapshot};
-use super::upstream::http::WRITE_TIMEOUT;
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
 use crate::exchange::attempts::Attempts;
@@ -322,3 +321,6 @@ const LONGEST_AGENT: usize = 256;
 
 /// What logs say when the client left before it got a status. No client ever sees it.
 const CLIENT_CLOSED: u16 = 499;
+
+/// How long one write to a client may take.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);

@@ -251,8 +251,9 @@ impl Serving<'_> {
         &mut self,
         upstream: &mut HttpSession,
         head: Box<RequestHeader>,
+        patience: Duration,
     ) -> Result<Result<Sent, Answer>, Gone> {
-        let passing = self.upload.pass(self.client, upstream, head);
+        let passing = self.upload.pass(self.client, upstream, head, patience);
         let passed = timed(&mut self.waited, passing).await;
         self.outcome.bytes_in = self.upload.taken();
         match passed {

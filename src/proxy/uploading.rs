@@ -2,7 +2,7 @@
 //!
 //! Nothing of it can be sent again, so that whatever fails after its first byte fails for the client too. A client that
 //! waits for leave to send (`Expect: 100-continue`) gets it when the upstream is there.
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::EXPECT;
 use pingora::http::RequestHeader;
@@ -89,14 +89,15 @@ impl Uploading {
         self.taken
     }
 
-    /// Sends `head`, and after it what comes from the client.
+    /// Sends `head`, and after it what comes from the client. One write may take as long as `patience`.
     pub(super) async fn pass(
         &mut self,
         client: &mut ServerSession,
         upstream: &mut HttpSession,
         head: Box<RequestHeader>,
+        patience: Duration,
     ) -> Result<Sent, BodyFault> {
-        let mut sending = match Sending::begin(upstream, head).await {
+        let mut sending = match Sending::begin(upstream, head, patience).await {
             Ok(sending) => sending,
             Err(sent) => return Ok(sent),
         };

@@ -1,6 +1,8 @@
 //! The binary: its exit codes, and the ways to start it.
 use crate::rig::process::{command, run};
-use crate::rig::{KEY, Process, TOKEN, Upstream, account, accounts, configuration, sample};
+use crate::rig::{
+    KEY, Process, TOKEN, Upstream, account, accounts, configuration, eventually, sample,
+};
 use weir::protocol::Dialect;
 
 fn yaml(upstream: &Upstream) -> String {
@@ -247,6 +249,65 @@ fn health_asks_at_the_unix_socket_of_the_configuration() {
     process.signal("TERM");
     assert_eq!(process.exit().code(), Some(0));
     assert!(!socket.exists(), "the socket's file outlived its process");
+}
+
+/// However it is told to end; and what is found in its place at the start.
+#[test]
+fn the_file_of_a_unix_socket_goes_with_its_process_and_is_taken_from_nobody() {
+    let (held, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::start(move |_, _| {
+        let _ = wait.lock().expect("no panic").recv();
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("admin.sock");
+    let admin = format!("admin: {{ addr: \"unix:{}\" }}\n", socket.display());
+    let start = || {
+        let (files, path) = file(&(yaml(&upstream) + &admin));
+        Process::spawn(command(&["run", "-c", &path]), files)
+    };
+    for signals in [&["INT"][..], &["TERM", "TERM"], &["INT", "TERM"]] {
+        // A remnant of one that was killed makes room.
+        drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
+        let mut process = start();
+        let body = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"Hi"}]}"#;
+        // With a request under way the first signal alone does not end it.
+        let open = signals.len() > 1;
+        let before = upstream.count();
+        let waits = open.then(|| process.call("POST", "/v1/messages").body(body).start());
+        if open {
+            eventually("the request is there", || {
+                (upstream.count() > before).then_some(())
+            });
+        }
+        process.signal(signals[0]);
+        if let Some(second) = signals.get(1) {
+            process.says(if signals[0] == "INT" {
+                "\"draining\""
+            } else {
+                "about to drain"
+            });
+            process.signal(second);
+        }
+        assert_eq!(process.exit().code(), Some(0), "{signals:?}");
+        assert!(!socket.exists(), "{signals:?}");
+        drop(waits);
+    }
+    // Another process's that listens is left to it.
+    let process = start();
+    let (_files, path) = file(&(yaml(&upstream) + &admin));
+    let second = run(&mut command(&["run", "-c", &path]));
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.stderr.contains("in use"), "{second:?}");
+    std::os::unix::net::UnixStream::connect(&socket).expect("the first one's");
+    drop(process);
+    // And so is what is no socket.
+    std::fs::remove_file(&socket).expect("the killed one's");
+    std::fs::write(&socket, "precious").expect("a file");
+    let third = run(&mut command(&["run", "-c", &path]));
+    assert_eq!(third.code, Some(1), "{third:?}");
+    assert_eq!(std::fs::read(&socket).expect("a file"), b"precious");
+    drop(held);
 }
 
 #[test]

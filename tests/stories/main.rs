@@ -4,6 +4,7 @@ mod rig;
 
 mod admin;
 mod alerts;
+mod amounts;
 mod authentication;
 mod background;
 mod bad_days;
@@ -57,6 +58,7 @@ mod shutdown;
 mod sockets;
 mod stored;
 mod streaming;
+mod stuck;
 mod telemetry;
 mod traces;
 mod translation;

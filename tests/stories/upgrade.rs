@@ -304,6 +304,13 @@ fn a_service_manager_hears_whom_to_look_after_and_a_unix_socket_stays() {
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let told = Command::new("kill")
+        .args(["-s", "TERM", &follower.0])
+        .status();
+    assert!(told.expect("kill exists").success());
+    eventually("its file is gone with it", || {
+        (!socket.exists()).then_some(())
+    });
 }
 
 #[test]

@@ -294,6 +294,7 @@ fn timeouts(raw: &raw::Timeouts) -> Timeouts {
         connect: raw.connect.value(),
         first_byte: raw.first_byte.value(),
         idle: raw.idle.value(),
+        write: raw.write.value(),
         total: raw.total.get().map(|span| span.0),
     }
 }

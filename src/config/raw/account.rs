@@ -100,6 +100,8 @@ Timeouts {
     first_byte: Setting<Span> = Span::or(seconds(120)).above(Duration::ZERO).up_to(hours(1)),
     /// Between two pieces of the answer.
     idle: Setting<Span> = Span::or(seconds(90)).above(Duration::ZERO).up_to(hours(1)),
+    /// While the upstream takes nothing more of a request.
+    write: Setting<Span> = Span::or(minutes(1)).above(Duration::ZERO).up_to(minutes(5)),
     /// From the request being sent to the end of the answer. Default: as long as it goes on.
     total: Field<Span> = Span::otherwise("leave it out: then an answer may go on").above(Duration::ZERO).up_to(hours(24)),
 });

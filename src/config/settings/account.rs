@@ -115,6 +115,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Silence within an answer; up to 1 h, default 90 s.
     pub idle: Duration,
+    /// While nothing more of a request is taken; up to 5 min, default 1 min.
+    pub write: Duration,
     /// From the request being sent to the end of the answer. `None` = as long as it goes on.
     pub total: Option<Duration>,
 }

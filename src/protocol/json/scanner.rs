@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::blocks::{Blocks, Wrong};
 use super::ends::Ends;
-use super::{Fault, MAX_DEPTH, Member, Members};
+use super::{Fault, MAX_DEPTH, MAX_MEMBERS, Member, Members};
 
 /// One pass over a body; `at` never leaves `0..=body.len()`.
 #[derive(Debug)]
@@ -74,6 +74,9 @@ impl<'a> Scanner<'a> {
         }
         loop {
             let key = self.key()?;
+            if found.members.len() == MAX_MEMBERS {
+                return Err(Fault::Members);
+            }
             self.at = skip_space(self.body, self.at);
             let start = self.at;
             self.commas = 0;

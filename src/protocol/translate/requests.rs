@@ -10,6 +10,7 @@ use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses}
 
 /// Reads a client's request. Of a Gemini client, whose path says more, only the body: see [`decode_gemini`].
 pub fn decode(client: Dialect, body: &[u8]) -> Result<Request, RequestFault> {
+    bounded(client, body)?;
     read(client, &Document::new(&surrogates::replaced(body)), whole())
 }
 
@@ -19,9 +20,67 @@ pub fn decode_scanned(
     (body, members): (&[u8], &Members),
     path: (&str, gemini::Delivery),
 ) -> Result<Request, RequestFault> {
+    bounded(client, body)?;
     match surrogates::replaced(body) {
         Cow::Borrowed(body) => read(client, &Document::scanned(body, members), path),
         Cow::Owned(body) => read(client, &Document::new(&body), path),
+    }
+}
+
+/// What is read of a request costs memory for each thing in it, however little that says. What no model reads is not read
+/// here either: every object and every value is a token at least.
+fn bounded(client: Dialect, body: &[u8]) -> Result<(), RequestFault> {
+    let within = |(objects, commas)| objects <= MOST_OBJECTS && commas <= MOST_COMMAS;
+    // Cheap, and true of nearly everything: those within texts are counted along.
+    let most = |byte| memchr::memchr_iter(byte, body).count();
+    if body.len() <= MOST_OBJECTS || within((most(b'{'), most(b','))) || within(counted(body)) {
+        return Ok(());
+    }
+    let message = format!(
+        "more than {MOST_OBJECTS} objects or {MOST_COMMAS} values are not translated; send fewer messages, parts and tools"
+    );
+    Err(RequestFault::new(place(client), message))
+}
+
+/// How many objects and commas stand in a body, outside its texts.
+fn counted(body: &[u8]) -> (usize, usize) {
+    let (mut objects, mut commas, mut at) = (0, 0, 0);
+    while let Some(&byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'{' => objects += 1,
+            b',' => commas += 1,
+            b'"' => {
+                let rest = body.get(at..).unwrap_or_default();
+                let mut ends = memchr::memchr2_iter(b'"', b'\\', rest);
+                let mut escaped = None;
+                let end = ends.find(|end| {
+                    let counts = escaped != Some(*end);
+                    if counts && rest.get(*end) == Some(&b'\\') {
+                        escaped = Some(end + 1);
+                        return false;
+                    }
+                    counts
+                });
+                at += end.map_or(rest.len(), |end| end + 1);
+            }
+            _ => {}
+        }
+    }
+    (objects, commas)
+}
+
+/// Objects in a request that is translated: a message, a part, a tool, a schema within one.
+const MOST_OBJECTS: usize = 200_000;
+/// Commas in it: as many values.
+const MOST_COMMAS: usize = 1_000_000;
+
+/// Where a conversation stands.
+const fn place(client: Dialect) -> &'static str {
+    match client {
+        Dialect::Anthropic | Dialect::OpenaiChat => "messages",
+        Dialect::Gemini => "contents",
+        Dialect::OpenaiResponses => "input",
     }
 }
 
@@ -52,6 +111,7 @@ pub fn decode_gemini(
     model: &str,
     delivery: gemini::Delivery,
 ) -> Result<Request, RequestFault> {
+    bounded(Dialect::Gemini, body)?;
     let body = surrogates::replaced(body);
     read(Dialect::Gemini, &Document::new(&body), (model, delivery))
 }
@@ -82,14 +142,14 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
         request.system.extend(texts);
     }
     if request.turns.iter().all(|turn| turn.blocks.is_empty()) {
-        let (param, what) = match request.client {
-            Dialect::Anthropic | Dialect::OpenaiChat => ("messages", "message"),
-            Dialect::Gemini => ("contents", "content"),
-            Dialect::OpenaiResponses => ("input", "item"),
+        let what = match request.client {
+            Dialect::Anthropic | Dialect::OpenaiChat => "message",
+            Dialect::Gemini => "content",
+            Dialect::OpenaiResponses => "item",
         };
         let message =
             format!("there is nothing to answer; send at least one {what} that is not empty");
-        return Err(RequestFault::new(param, message));
+        return Err(RequestFault::new(place(request.client), message));
     }
     history::tell_apart(&mut request.turns);
     Ok(request)

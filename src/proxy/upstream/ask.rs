@@ -86,9 +86,8 @@ impl Ask<'_> {
         let head = head.written(self.endpoint, h2);
         let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
         let body = Pieces::from(self.body.clone().unwrap_or_default());
-        session.set_write_timeout(Some(WRITE_TIMEOUT));
         // Also when writing failed: an answer may be waiting to be read.
-        let read = match send(&mut session, head, &body).await.head {
+        let read = match send(&mut session, head, &body, WRITE_TIMEOUT).await.head {
             Some(read) => read,
             None => read_head(&mut session).await,
         };

@@ -62,16 +62,29 @@ impl Broke {
 pub(crate) struct Sent {
     /// All of it did.
     pub whole: bool,
+    /// The upstream took nothing more of it for as long as a write may take.
+    pub stuck: bool,
     /// The head of the answer came meanwhile and has been read, or none will come.
     pub head: Option<Result<(), Broke>>,
 }
 
 impl Sent {
     /// The upstream would not take it all.
-    const CUT: Self = Self {
-        whole: false,
-        head: None,
-    };
+    fn cut(head: Option<Result<(), Broke>>) -> Self {
+        Self {
+            whole: false,
+            stuck: false,
+            head,
+        }
+    }
+
+    /// The same; and why, as Pingora tells it.
+    fn cut_by(error: &pingora::Error, head: Option<Result<(), Broke>>) -> Self {
+        Self {
+            stuck: *error.etype() == ErrorType::WriteTimedout,
+            ..Self::cut(head)
+        }
+    }
 
     /// How long the head of the answer is waited for.
     pub(crate) fn patience(self, timeouts: &Timeouts) -> Duration {
@@ -117,13 +130,14 @@ pub(crate) async fn read_head(upstream: &mut HttpSession) -> Result<(), Broke> {
     }
 }
 
-/// Sends head and body, and listens meanwhile.
+/// Sends head and body, and listens meanwhile. One write may take as long as `patience`.
 pub(crate) async fn send(
     upstream: &mut HttpSession,
     head: Box<RequestHeader>,
     body: &Pieces,
+    patience: Duration,
 ) -> Sent {
-    let mut sending = match Sending::begin(upstream, head).await {
+    let mut sending = match Sending::begin(upstream, head, patience).await {
         Ok(sending) => sending,
         Err(sent) => return sent,
     };
@@ -143,16 +157,20 @@ pub(crate) struct Sending<'a> {
     writer: Option<SendStream<Bytes>>,
     /// What came of listening while nothing was there to send.
     read: Option<Result<(), Broke>>,
+    /// How long one write may take.
+    patience: Duration,
 }
 
 impl<'a> Sending<'a> {
-    /// Sends the head.
+    /// Sends the head. One write may take as long as `patience`.
     pub(crate) async fn begin(
         upstream: &'a mut HttpSession,
         head: Box<RequestHeader>,
+        patience: Duration,
     ) -> Result<Self, Sent> {
-        if upstream.write_request_header(head).await.is_err() {
-            return Err(Sent::CUT);
+        upstream.set_write_timeout(Some(patience));
+        if let Err(error) = upstream.write_request_header(head).await {
+            return Err(Sent::cut_by(&error, None));
         }
         let writer = match upstream {
             HttpSession::H2(session) => session.take_request_body_writer(),
@@ -162,6 +180,7 @@ impl<'a> Sending<'a> {
             upstream,
             writer,
             read: None,
+            patience,
         })
     }
 
@@ -183,7 +202,7 @@ impl<'a> Sending<'a> {
         let status = self.upstream.response_header().map(|head| head.status);
         match self.heard() {
             Some(Ok(())) if !status.is_some_and(is_final) => std::future::pending().await,
-            head => Sent { whole: false, head },
+            head => Sent::cut(head),
         }
     }
 
@@ -195,7 +214,8 @@ impl<'a> Sending<'a> {
             match (&mut *self.upstream, &mut self.writer) {
                 (HttpSession::H2(session), Some(writer)) => {
                     writer.reserve_capacity(most);
-                    let room = tokio::time::timeout(WRITE_TIMEOUT, room(session, writer)).await;
+                    let room = tokio::time::timeout(self.patience, room(session, writer)).await;
+                    let stuck = room.is_err();
                     let head = session.response_header().map(|_| Ok(()));
                     let (head, room) = match room {
                         Ok(Room::For(bytes)) => (head, bytes),
@@ -204,14 +224,14 @@ impl<'a> Sending<'a> {
                     };
                     let next = rest.split_to(most.min(room));
                     if next.is_empty() || writer.send_data(next, false).is_err() {
-                        return Err(Sent { whole: false, head });
+                        let cut = Sent::cut(head);
+                        return Err(Sent { stuck, ..cut });
                     }
                 }
                 (upstream, _) => {
                     let next = rest.split_to(most);
-                    if upstream.write_request_body(next, false).await.is_err() {
-                        let head = self.read;
-                        return Err(Sent { whole: false, head });
+                    if let Err(error) = upstream.write_request_body(next, false).await {
+                        return Err(Sent::cut_by(&error, self.read));
                     }
                 }
             }
@@ -221,12 +241,18 @@ impl<'a> Sending<'a> {
 
     /// That was all.
     pub(crate) async fn finish(mut self) -> Sent {
-        let whole = match self.writer.as_mut() {
-            Some(writer) => writer.send_data(Bytes::new(), true).is_ok(),
-            None => self.upstream.finish_request_body().await.is_ok(),
+        let over = match self.writer.as_mut() {
+            Some(writer) => Ok(writer.send_data(Bytes::new(), true).is_ok()),
+            None => self.upstream.finish_request_body().await.map(|()| true),
         };
         let head = self.heard();
-        Sent { whole, head }
+        match over {
+            Ok(whole) => Sent {
+                whole,
+                ..Sent::cut(head)
+            },
+            Err(error) => Sent::cut_by(&error, head),
+        }
     }
 }
 
@@ -267,9 +293,6 @@ async fn room(session: &mut Http2Session, writer: &mut SendStream<Bytes>) -> Roo
 /// How long an answer is waited for from an upstream that would not take the whole request.
 const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);
 
-/// How long one write may take.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// Bytes given to one write under the write timeout.
 const WRITE_AT_ONCE: usize = 1 << 20;
 
@@ -298,7 +321,8 @@ mod tests {
             send(
                 &mut session,
                 Box::new(head),
-                &Pieces::from(bytes::Bytes::new())
+                &Pieces::from(bytes::Bytes::new()),
+                Duration::from_secs(60),
             )
             .await
             .whole
@@ -310,6 +334,17 @@ mod tests {
 
     /// What comes of 4 MiB for an HTTP/2 upstream that reads nothing of them and plays this.
     async fn early<F>(play: fn(Answer, h2::RecvStream) -> F) -> (Sent, HttpSession)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        early_within(Duration::from_secs(60), play).await
+    }
+
+    /// The same, when one write may take so long.
+    async fn early_within<F>(
+        patience: Duration,
+        play: fn(Answer, h2::RecvStream) -> F,
+    ) -> (Sent, HttpSession)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -338,7 +373,7 @@ mod tests {
         let mut head = RequestHeader::build("POST", b"/", None).expect("a head");
         head.insert_header("host", "a").expect("a name");
         let body = Pieces::from(Bytes::from(vec![b'x'; 4 << 20]));
-        let sending = send(&mut session, Box::new(head), &body);
+        let sending = send(&mut session, Box::new(head), &body, patience);
         let sent = tokio::time::timeout(Duration::from_secs(20), sending).await;
         server.abort();
         (sent.expect("at once"), session)
@@ -358,11 +393,7 @@ mod tests {
             std::future::pending().await
         })
         .await;
-        let read = Sent {
-            whole: false,
-            head: Some(Ok(())),
-        };
-        assert_eq!(sent, read);
+        assert_eq!(sent, Sent::cut(Some(Ok(()))));
         let status = session.response_header().map(|head| head.status.as_u16());
         assert_eq!(status, Some(429));
     }
@@ -381,6 +412,16 @@ mod tests {
         })
         .await;
         assert!(sent.whole, "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_takes_nothing_is_stuck_when_a_write_has_taken_too_long() {
+        let (sent, _session) = early_within(Duration::from_millis(50), |answer, body| async move {
+            let _held = (answer, body);
+            std::future::pending().await
+        })
+        .await;
+        assert!(sent.stuck && !sent.whole && sent.head.is_none(), "{sent:?}");
     }
 
     #[tokio::test]

@@ -66,7 +66,13 @@ impl Minutes {
         };
         self.list[minute].record(outcome);
         while self.list.len() > KEPT {
-            self.list.pop_front();
+            let last = self.list.back().map_or(0, |minute| minute.number);
+            // A clock that had run ahead has left minutes that are still to come.
+            if last > number + KEPT as u64 {
+                self.list.pop_back();
+            } else {
+                self.list.pop_front();
+            }
         }
     }
 
@@ -307,6 +313,16 @@ mod tests {
             (requests(155), requests(199), requests(100)),
             (Some(2), Some(1), None)
         );
+    }
+
+    #[test]
+    fn minutes_of_a_clock_that_had_run_ahead_make_room() {
+        let mut minutes = Minutes::default();
+        for minute in (100_000..100_000 + KEPT as u64).chain(500..510) {
+            minutes.record(&samples::answered(), at(minute * 60));
+        }
+        let seen = minutes.last(10, at(509 * 60)).flatten().count();
+        assert_eq!((seen, minutes.list.len()), (10, KEPT));
     }
 
     #[test]

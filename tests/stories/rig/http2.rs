@@ -21,6 +21,8 @@ pub enum Say {
     AfterAll(u16, &'static str),
     /// It ends the stream, and says that it has not looked at the request.
     Refused,
+    /// Nothing, with the body of the request unread for ever.
+    Nothing,
     /// It begins an answer, reads the request, and ends the answer.
     Meanwhile(&'static str),
     /// A stream of events: the first once, and the second again and again until nobody wants more.
@@ -147,6 +149,10 @@ async fn play(
     // Whoever asked may be gone.
     match say {
         Say::Refused => answer.send_reset(h2::Reason::REFUSED_STREAM),
+        Say::Nothing => {
+            let _ = std::future::poll_fn(|cx| answer.poll_reset(cx)).await;
+            drop(request);
+        }
         Say::AtOnce(status, body) => {
             if let Ok(mut stream) = answer.send_response(json(status), false) {
                 let _ = stream.send_data(body.into(), true);

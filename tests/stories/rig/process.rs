@@ -116,6 +116,14 @@ impl Process {
         })
     }
 
+    /// Of the process.
+    pub fn id(&self) -> u32 {
+        self.child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .id()
+    }
+
     pub fn addr(&self) -> SocketAddr {
         self.addr_of("\"listening\"")
     }
