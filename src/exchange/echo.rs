@@ -1,20 +1,30 @@
 //! Whether words of an upstream's error stand in the client's own request: vendors repeat what they were sent.
+use std::collections::VecDeque;
+
 use memchr::memmem;
 
-/// Whether a text says this, however it is written: only letters and digits count, in any case, and JSON's escapes are
-/// read.
+/// Whether a text says this, however it is written: only letters and digits count, in any case. JSON's escapes are read,
+/// those of URLs and of HTML, and Base64. Of more Base64 than is looked into nobody knows what it says: maybe this.
 pub(super) fn says(text: &[u8], phrase: &str) -> bool {
-    is_in(letters(text), phrase)
+    let is_coded = || memchr::memchr2(b'%', b'&', text).is_some();
+    if is_in(letters(unescaped(text, false)), phrase)
+        || is_coded() && is_in(letters(unescaped(text, true)), phrase)
+    {
+        return true;
+    }
+    let mut hidden = Base64::of(unescaped(text, false));
+    is_in(letters(hidden.by_ref().take(MOST_HIDDEN)), phrase) || hidden.next().is_some()
 }
 
 /// Whether the texts of a JSON body say this, one after the other: what stands apart in a request, as parts of one message
 /// do, servers join.
 pub(super) fn joins(body: &[u8], phrase: &str) -> bool {
-    is_in(texts(body).flat_map(letters), phrase)
+    let texts = texts(body).flat_map(|text| unescaped(text, false));
+    is_in(letters(texts), phrase)
 }
 
 fn is_in(mut rest: impl Iterator<Item = u8>, phrase: &str) -> bool {
-    let wanted: Vec<u8> = letters(phrase.as_bytes()).collect();
+    let wanted: Vec<u8> = letters(phrase.bytes()).collect();
     if wanted.is_empty() {
         return false;
     }
@@ -68,39 +78,135 @@ fn length(inner: &[u8]) -> usize {
 }
 
 /// The letters and digits of a text, in lower case.
-fn letters(text: &[u8]) -> impl Iterator<Item = u8> {
+fn letters(text: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    text.filter(u8::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+}
+
+/// A text of JSON without its escapes; if it is `coded`, also without those of URLs and of HTML.
+fn unescaped(text: &[u8], coded: bool) -> impl Iterator<Item = u8> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        loop {
-            let (&byte, after) = rest.split_first()?;
-            let (letter, after) = match (byte, after) {
-                (b'\\', [b'u', a, b, c, d, after @ ..]) => match code_unit([*a, *b, *c, *d]) {
-                    Some(letter) => (letter, after),
-                    None => (byte, after),
-                },
-                // A character of one letter, such as a line's end.
-                (b'\\', [b'b' | b'f' | b'n' | b'r' | b't', after @ ..]) => (byte, after),
-                _ => (byte, after),
-            };
-            rest = after;
-            if letter.is_ascii_alphanumeric() {
-                return Some(letter.to_ascii_lowercase());
+        let (&byte, after) = rest.split_first()?;
+        let (byte, after) = match (byte, after) {
+            (b'\\', [b'u', a, b, c, d, after @ ..])
+                if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
+            {
+                (number(&[*a, *b, *c, *d], 16).unwrap_or(b' '), after)
             }
-        }
+            (b'\\', [b'n' | b'r', after @ ..]) => (b'\n', after),
+            // A character of one letter, such as a tabulator.
+            (b'\\', [b'b' | b'f' | b't', after @ ..]) => (b' ', after),
+            (b'\\', [b'/', after @ ..]) => (b'/', after),
+            (b'%', [a, b, after @ ..])
+                if coded && a.is_ascii_hexdigit() && b.is_ascii_hexdigit() =>
+            {
+                (number(&[*a, *b], 16).unwrap_or(b' '), after)
+            }
+            (b'&', after) if coded => entity(after).unwrap_or((byte, after)),
+            _ => (byte, after),
+        };
+        rest = after;
+        Some(byte)
     })
 }
 
-/// The character of an escape, if it is one of ASCII.
-fn code_unit(digits: [u8; 4]) -> Option<u8> {
-    let mut unit = 0_u32;
-    for digit in digits {
-        unit = unit * 16 + char::from(digit).to_digit(16)?;
+/// The character of HTML that begins here, behind its `&`, and what follows it. What has a name is no letter.
+fn entity(text: &[u8]) -> Option<(u8, &[u8])> {
+    let end = text
+        .iter()
+        .take(LONGEST_ENTITY)
+        .position(|byte| *byte == b';')?;
+    let after = text.get(end + 1..)?;
+    let letter = match text.get(..end)? {
+        [b'#', b'x' | b'X', digits @ ..] => number(digits, 16).unwrap_or(b' '),
+        [b'#', digits @ ..] => number(digits, 10).unwrap_or(b' '),
+        name if !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric) => b' ',
+        _ => return None,
+    };
+    Some((letter, after))
+}
+
+/// What Base64 in a text says, in either alphabet: of every run that is long enough to be some, one after the other.
+struct Base64<I> {
+    text: I,
+    /// Characters of the run so far.
+    run: usize,
+    bits: u32,
+    /// How many of `bits` are not a byte yet.
+    open: u32,
+    said: VecDeque<u8>,
+}
+
+impl<I: Iterator<Item = u8>> Base64<I> {
+    fn of(text: I) -> Self {
+        Self {
+            text,
+            run: 0,
+            bits: 0,
+            open: 0,
+            said: VecDeque::new(),
+        }
     }
-    u8::try_from(unit).ok().filter(u8::is_ascii)
+}
+
+impl<I: Iterator<Item = u8>> Iterator for Base64<I> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            if self.run >= LEAST_RUN
+                && let Some(byte) = self.said.pop_front()
+            {
+                return Some(byte);
+            }
+            let value = match self.text.next()? {
+                byte @ b'A'..=b'Z' => byte - b'A',
+                byte @ b'a'..=b'z' => byte - b'a' + 26,
+                byte @ b'0'..=b'9' => byte - b'0' + 52,
+                b'+' | b'-' => 62,
+                b'/' | b'_' => 63,
+                // Lines of it may be short.
+                b'\n' | b'\r' => continue,
+                _ => {
+                    self.said.clear();
+                    (self.run, self.open) = (0, 0);
+                    continue;
+                }
+            };
+            self.run += 1;
+            self.bits = self.bits << 6 | u32::from(value);
+            self.open += 6;
+            if self.open >= 8 {
+                self.open -= 8;
+                let [.., byte] = (self.bits >> self.open).to_be_bytes();
+                self.said.push_back(byte);
+            }
+        }
+    }
+}
+
+/// The character of ASCII whose number these digits are.
+fn number(digits: &[u8], radix: u32) -> Option<u8> {
+    let mut number = 0_u32;
+    for digit in digits {
+        let digit = char::from(*digit).to_digit(radix)?;
+        number = number.checked_mul(radix)?.checked_add(digit)?;
+    }
+    u8::try_from(number).ok().filter(u8::is_ascii)
 }
 
 /// Letters that are searched at a time.
 const WINDOW: usize = 64 << 10;
+
+/// Bytes of what Base64 says that are searched.
+const MOST_HIDDEN: usize = 8 << 20;
+
+/// Characters from which on a run may be Base64: twelve bytes, less than any phrase.
+const LEAST_RUN: usize = 16;
+
+/// Bytes of a character of HTML behind its `&`.
+const LONGEST_ENTITY: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -129,6 +235,49 @@ mod tests {
         ] {
             assert!(!says(text.as_bytes(), PHRASE), "{text}");
         }
+    }
+
+    #[test]
+    fn a_phrase_is_found_within_codings_that_a_vendor_may_undo() {
+        for text in [
+            // Base64: in a document, in a data URL, in the other alphabet and with escapes, in lines, with text before it.
+            r#"{"data":"WW91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
+            r#"{"url":"data:text/plain;base64,WW91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ"}"#,
+            r#"{"data":"w7_Dv8O_IGNyZWRpdCBiYWxhbmNlIGlzIHRvbyBsb3c"}"#,
+            r#"{"data":"w7\/Dv8O\/IGNyZWRpdCBiYWxhbmNlIGlzIHRvbyBsb3c="}"#,
+            r#"{"data":"WW91ciBjcmVk\naXQgYmFsYW5j\r\nZSBpcyB0b28gbG93IQ=="}"#,
+            r#"{"data":"\u0057W91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
+            // Over two documents.
+            r#"[{"type":"base64","data":"WW91ciBjcmVkaXQgYmFs"},{"type":"base64","data":"YW5jZSBpcyB0b28gbG93"}]"#,
+            r#"{"url":"https://a.example/Credit%20balance%20is%20too%20low.png"}"#,
+            r#"{"url":"https://a.example/%63redit+balance+is+%74oo+low"}"#,
+            r#"{"a":"credit&nbsp;balance&#32;is&#x20;too&amp;&#108;ow"}"#,
+            "{\"a\":\"cre\u{200b}dit bal\u{feff}ance is t\u{2060}oo low\"}",
+            r#"{"a":"cre\u200bdit balance is too low"}"#,
+        ] {
+            assert!(says(text.as_bytes(), PHRASE), "{text}");
+        }
+        for text in [
+            // Nobody's Base64: it is cut.
+            r#"{"data":"W91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
+            r#"{"url":"credit%balance%2 is too %"}"#,
+            r#"{"a":"credit &balance is; too &#; &;low now"}"#,
+            "&#99999999999;&#x;&",
+        ] {
+            assert!(
+                !says(text.as_bytes(), "credit balance is too high"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_more_base64_than_is_searched_nobody_knows_what_it_says() {
+        let coded = |bytes: usize| vec![b'A'; bytes / 3 * 4];
+        assert!(!says(&coded(MOST_HIDDEN), PHRASE));
+        assert!(says(&coded(MOST_HIDDEN + 100), PHRASE));
+        let words = b"a word of a text ".repeat(1 << 20);
+        assert!(!says(&words, PHRASE));
     }
 
     #[test]

@@ -178,6 +178,8 @@ fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
     };
     match hints.status {
         300..=399 => Some(Cause::Redirect),
+        407 => Some(Cause::ProxyAuth),
+        426 => Some(Cause::NotHttp),
         _ if !hints.is_json && is_page().is_some() => Some(Cause::Html),
         _ => None,
     }

@@ -237,6 +237,8 @@ pub(super) const fn by_status(status: u16) -> ErrorKind {
         404 => ErrorKind::NotFound,
         405 => ErrorKind::MethodNotAllowed,
         408 => ErrorKind::RequestTimeout,
+        // The way there is wrong, which is none of the client's business: a proxy in between, another protocol, another host.
+        407 | 421 | 426 => ErrorKind::BadGateway,
         409 => ErrorKind::Conflict,
         413 => ErrorKind::TooLarge,
         429 => ErrorKind::RateLimit,

@@ -50,21 +50,28 @@ pub(super) fn size(text: &str) -> Parsed<usize> {
         "KB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
+        "TiB" => 1 << 40,
+        "TB" => 1_000_000_000_000,
         _ => return Err(did_you_mean_unit(unit)),
     };
+    let too_large = || Some("the number is too large: no machine has so much".to_owned());
+    if number.len() > MOST_DIGITS {
+        return Err(too_large());
+    }
     let number: u64 = number
         .parse()
         .map_err(|_| Some("a whole number and a unit: `32MiB`".to_owned()))?;
-    let bytes = number.checked_mul(factor).ok_or(None)?;
-    usize::try_from(bytes).map_err(|_| None)
+    let bytes = number.checked_mul(factor).ok_or_else(too_large)?;
+    usize::try_from(bytes).map_err(|_| too_large())
 }
 
 fn did_you_mean_unit(unit: &str) -> Option<String> {
-    let units = ["B", "KiB", "MiB", "GiB", "KB", "MB", "GB"];
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "KB", "MB", "GB", "TB"];
     let letters = match unit {
         "K" | "k" => Some("KiB"),
         "M" | "m" => Some("MiB"),
         "G" | "g" => Some("GiB"),
+        "T" | "t" => Some("TiB"),
         _ => suggest(unit, units),
     };
     letters.map(|unit| format!("did you mean `{unit}`?"))
@@ -298,6 +305,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 const LONGEST_MILLIS: f64 = 365.0 * 86_400_000.0;
 /// Model names stay below 100 bytes; user agents below 300.
+/// Of a number that fits 64 bits for certain.
+const MOST_DIGITS: usize = 19;
+
 const LONGEST_PATTERN: usize = 512;
 /// `sun_path` of Linux holds 108 bytes with its terminator.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -381,6 +391,15 @@ mod tests {
             ],
         );
         assert_eq!(size("32M"), Err(Some("did you mean `MiB`?".to_owned())));
+        let too_large = "the number is too large: no machine has so much";
+        for text in [
+            "99999999999TiB",
+            "99999999999999999999",
+            "18446744073709551615KiB",
+        ] {
+            assert_eq!(size(text), Err(Some(too_large.to_owned())), "{text}");
+        }
+        assert_eq!(size("2TiB"), Ok(2 << 40));
         assert_eq!(size("32mb"), Err(Some("did you mean `MB`?".to_owned())));
     }
 
