@@ -38,11 +38,15 @@ impl LedgerFile {
         self.file.is_long(self.max_size)
     }
 
-    /// Writes the file anew, with the sums of what is in it.
+    /// Writes the file anew, with the sums of what is in it. One that holds nothing of this month stays as it is: a clock
+    /// that had run ahead at the start would forget what was used.
     pub fn shorten(&mut self, began: Began) -> io::Result<Sums> {
         let (sums, fault) = self.file.rewrite(
             |lines| Sums::read(lines, began),
             |sums, to| {
+                if sums.is_of_the_past() {
+                    return Err(io::ErrorKind::Other.into());
+                }
                 let mut line = Vec::new();
                 for entry in sums.entries() {
                     line.clear();
@@ -52,7 +56,9 @@ impl LedgerFile {
                 Ok(())
             },
         )?;
-        if let Some(error) = fault {
+        if let Some(error) = fault
+            && !sums.is_of_the_past()
+        {
             let path = self.file.path().display();
             tracing::warn!(%path, %error, "the ledger cannot be written anew, and grows on");
         }

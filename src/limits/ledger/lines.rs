@@ -149,6 +149,8 @@ impl Entry {
 pub(super) struct Began {
     day: u64,
     month: u64,
+    /// When the day ends.
+    ends: u64,
 }
 
 impl Began {
@@ -164,6 +166,7 @@ impl Began {
         Self {
             day: began(today).unwrap_or(0),
             month: began(today.first_of_month()).unwrap_or(0),
+            ends: today.tomorrow().ok().and_then(began).unwrap_or(u64::MAX),
         }
     }
 }
@@ -174,6 +177,8 @@ pub(super) struct Sums {
     sums: HashMap<Whose, Sum>,
     /// Lines that could not be read.
     pub corrupt: u64,
+    /// Whether lines of an earlier month were left out.
+    earlier: bool,
 }
 
 #[derive(Debug, Default)]
@@ -181,6 +186,8 @@ struct Sum {
     /// This month, without today, and when the last of it was.
     before: (Totals, u64),
     today: (Totals, u64),
+    /// Of a clock that had run ahead: it counts when its day comes, and not every day until then.
+    ahead: (Totals, u64),
 }
 
 /// Reads the next line, its end included; `false` = there is none. Of one that has more bytes than `longest` the rest is passed
@@ -221,22 +228,30 @@ impl Sums {
 
     fn add(&mut self, entry: Entry, began: Began) {
         if entry.time < began.month {
+            self.earlier = true;
             return;
         }
         let sum = self.sums.entry(entry.whose).or_default();
         let (totals, last) = if entry.time < began.day {
             &mut sum.before
-        } else {
+        } else if entry.time < began.ends {
             &mut sum.today
+        } else {
+            &mut sum.ahead
         };
         totals.add(&entry.totals);
         *last = entry.time.max(*last);
     }
 
-    /// The same as lines: at most two for each key.
+    /// Whether all that there is is of earlier months: it may be the clock that has run ahead.
+    pub fn is_of_the_past(&self) -> bool {
+        self.earlier && self.sums.is_empty()
+    }
+
+    /// The same as lines: at most three for each key.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.sums.iter().flat_map(|(whose, sum)| {
-            let parts = [sum.before, sum.today].into_iter();
+            let parts = [sum.before, sum.today, sum.ahead].into_iter();
             let parts = parts.filter(|(totals, _)| *totals != Totals::default());
             parts.map(|(totals, time)| Entry {
                 whose: whose.clone(),

@@ -231,6 +231,30 @@ fn what_is_no_line_is_left_out_and_torn_lines_are_not_continued() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_forgets_nothing_and_counts_nothing_every_day() {
+    let directory = Directory::new();
+    let path = directory.file();
+    let first = limits(TimeZone::UTC);
+    record(&open(&path, &first, NOON), KEY, 4, NOON);
+    // A process that starts with a wrong clock.
+    let wrong = NOON + 4000 * DAY;
+    let ahead = limits(TimeZone::UTC);
+    let ledger = open(&path, &ahead, wrong);
+    assert_eq!(totals(&ahead, Scope::Key, wrong), [(0, 0), (0, 0)]);
+    record(&ledger, KEY, 8, wrong);
+    drop(ledger);
+    for (wall, day, month) in [
+        (NOON, (1, 4), (1, 4)),
+        (NOON + DAY, (0, 0), (1, 4)),
+        (wrong, (1, 8), (1, 8)),
+    ] {
+        let limits = limits(TimeZone::UTC);
+        open(&path, &limits, wall);
+        assert_eq!(totals(&limits, Scope::Key, wall), [day, month], "{wall}");
+    }
+}
+
+#[test]
 fn a_long_file_is_written_anew() {
     let directory = Directory::new();
     let path = directory.file();
