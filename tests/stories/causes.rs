@@ -77,9 +77,9 @@ fn something_on_the_way_asks_for_what_no_client_has() {
     let json = [("content-type", "application/json")];
     let text = [("content-type", "text/plain")];
     for (status, word) in [(407, "proxy_auth"), (426, "not_http")] {
-        for head in [&json, &text] {
+        for head in [json, text] {
             let body = r#"{"error":{"type":"invalid_request_error","message":"on the way"}}"#;
-            let (_upstream, weir) = before("", move |wire| wire.answer(status, head, body));
+            let (_upstream, weir) = before("", move |wire| wire.answer(status, &head, body));
             assert_eq!(cause(&weir, 502), pair("server_error", word), "{status}");
         }
     }

@@ -90,7 +90,7 @@ value!(
 value!(Span(Duration), "a duration such as `250ms`, `30s`, `5m`, `12h` or `1d`",
     { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" }, scalar, duration);
 value!(Size(usize), "a size such as `64KiB`, `32MiB`, `10MB` or a number of bytes",
-    { "type": ["string", "integer"], "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB|KB|MB|GB)?$", "minimum": 0 }, scalar, size);
+    { "type": ["string", "integer"], "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)?$", "minimum": 0 }, scalar, size);
 value!(Boolean(bool), "`true` or `false`", { "type": "boolean" }, plain, boolean);
 value!(Whole(u64), "a whole number", { "type": "integer", "minimum": 0 }, plain, whole);
 value!(Signed(i64), "a whole number", { "type": "integer" }, plain, |text| text.parse().map_err(|_| None));
