@@ -37,6 +37,7 @@ pub fn account(name: &str) -> Account {
             connect: SECOND,
             first_byte: SECOND,
             idle: SECOND,
+            write: SECOND,
             total: None,
         },
         health_check: None,
