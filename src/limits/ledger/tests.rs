@@ -264,7 +264,7 @@ fn a_long_file_is_written_anew() {
     for second in 0..500 {
         let entry = Entry {
             whose: whose(KEY),
-            time: NOON - DAY + 300 * second,
+            time: NOON - DAY + 200 * second,
             totals: Totals {
                 requests: 1,
                 ..Totals::default()
