@@ -91,6 +91,7 @@ fn usage() -> Usage {
         cache_write_1h: 0,
         output: 700,
         reasoning: 300,
+        ..Usage::default()
     }
 }
 

@@ -100,6 +100,7 @@ fn draw(draws: &mut Draws) -> Drawn {
         cache_write_1h: 2 * draws.below(300),
         output: 2 * draws.below(4_000),
         reasoning: 0,
+        ..Usage::default()
     };
     let tier = (draws.below(5) == 0 && !priced.half.is_empty()).then_some(priced.half);
     let searches = draws.below(3);
