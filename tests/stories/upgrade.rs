@@ -304,6 +304,12 @@ fn a_service_manager_hears_whom_to_look_after_and_a_unix_socket_stays() {
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // A manager hears all that it is told, the watchdog's signs of life among it.
+    let hearing = manager.try_clone().expect("a socket");
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while hearing.recv(&mut buffer).is_ok() {}
+    });
     let told = Command::new("kill")
         .args(["-s", "TERM", &follower.0])
         .status();
