@@ -26,7 +26,7 @@ import urllib.request
 from readme import ROOT, blocks, is_free
 
 # What stands for what only a reader has.
-OWN = [("KEY", "demo"), ("--key NAME", "--key master"), ("/etc/weir", "etc/weir"), ("/var/lib/weir", "var/lib/weir"), ("http://prometheus:9090", "http://127.0.0.1:9091")]
+OWN = [("KEY", "demo"), ("--key NAME", "--key master"), ("/etc/weir", "etc/weir"), ("/var/lib/weir", "var/lib/weir"), ("http://prometheus:9090", "http://127.0.0.1:9091"), ("/var/tmp", "tmp")]
 # What a command may end with beside 0, and what it then says.
 ENDS = {
     "weir init --dir etc/weir": (2, "--provider"),
@@ -100,7 +100,7 @@ class Walk:
 
     def set_up(self):
         place, goldens = self.place, ROOT / "tests/goldens"
-        for name in ("bin", "etc/weir", "var/lib/weir"):
+        for name in ("bin", "etc/weir", "tmp", "var/lib/weir"):
             (place / name).mkdir(parents=True)
         (place / "bin/weir").symlink_to(self.weir)
         shutil.copytree(ROOT / "conf", place / "conf")
@@ -172,6 +172,10 @@ keys: [{{ name: team-a, key: demo }}]
     def command(self, document, line, exports):
         for old, new in OWN:
             line = re.sub(rf"(?<![\w-]){re.escape(old)}(?![A-Z_])", new, line)
+        # The case that the text names is another each time.
+        case = next(self.place.glob("tmp/weir-cases/*/*.txt"), None)
+        if case:
+            line = re.sub(r"\w+_0123456789abcdef_\d+", case.relative_to(self.place / "tmp/weir-cases").with_suffix("").as_posix(), line)
         first = re.sub(r"^(\w+=\S+\s+)+", "", line).split()[0]
         if first in ELSEWHERE:
             words = [word for word in shlex.split(line) if "=" not in word or word.startswith("-")] if first == "make" else shlex.split(line)
@@ -204,10 +208,16 @@ keys: [{{ name: team-a, key: demo }}]
     def serves(self, line):
         """At addresses of its own: those of its file are taken by the one that runs."""
         file = self.place / "weir.yaml"
-        text = file.read_text()
-        assert not re.search(r"^(listen|admin):", text, re.M), "an import leaves the addresses as they are by default"
-        file.write_text(text + 'listen: [{ addr: "127.0.0.1:8082" }]\nadmin: { addr: "127.0.0.1:9092" }\n')
-        self.start("imported", shlex.split(line), "http://127.0.0.1:8082/health")
+        own = 'listen: [{ addr: "127.0.0.1:8082" }]\nadmin: { addr: "127.0.0.1:9092" }\n'
+        rest = [line for line in file.read_text().splitlines(keepends=True) if not re.match("(listen|admin|ledger):", line)]
+        file.write_text("".join(rest) + own)
+        self.start("another", shlex.split(line), "http://127.0.0.1:8082/health")
+        # What it is asked for while it runs: one request.
+        if "--record" in line:
+            say("http://127.0.0.1:8082/v1/messages", "demo", {"model": "claude-sonnet-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]})
+        process = self.processes.pop()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, line
 
 
 class NoSeries(http.server.BaseHTTPRequestHandler):
