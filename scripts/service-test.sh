@@ -93,10 +93,12 @@ else
 fi
 
 # The image holds one static binary and certificates: the binary of `make dist`, where there is one, or the given one if it is static.
-static=$(ls -t target/"$(uname -m)"-unknown-linux-musl/*/weir "$weir" 2>/dev/null | while read -r one; do
+static=
+for one in target/"$(uname -m)"-unknown-linux-musl/*/weir "$weir"; do
+  [ -x "$one" ] || continue
   linked=$(ldd "$one" 2>&1 || true)
-  [[ $linked != *"not a dynamic executable"* && $linked != *"statically linked"* ]] || { echo "$one"; break; }
-done)
+  case $linked in *"not a dynamic executable"* | *"statically linked"*) [ "$static" -nt "$one" ] || static=$one ;; esac
+done
 if [ -z "$static" ]; then
   miss "the steps of the image: $weir is not static (\`make dist\` makes one that is)"
 elif ! command -v buildah >/dev/null; then
