@@ -115,8 +115,8 @@ readme-walk: ## every command of README.md and README.zh-CN.md, letter by letter
 	python3 tests/walk/readme.py target/debug/weir
 	python3 tests/walk/documents.py target/debug/weir
 
-behind-check: ## Weir behind nginx with conf/behind/nginx.conf
-	scripts/prerequisites.sh build loadtest
+behind-check: ## Weir behind nginx and Caddy with the files in conf/behind
+	scripts/prerequisites.sh build behind
 	$(CARGO) build --locked
 	scripts/behind-check.sh target/debug/weir
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Weir behind nginx with the shipped configuration: do the events of a stream come one by one, does a request of 8 MB pass,
+# Weir behind nginx and behind Caddy with the shipped configurations: do the events of a stream come one by one, does a request of 8 MB pass,
 # is a client that leaves noticed?
 #
 #   scripts/behind-check.sh WEIR
@@ -7,7 +7,8 @@ set -euo pipefail
 weir=$(readlink -f "${1:?the binary to try}")
 cd "$(dirname "$0")/.."
 
-PATH="$PATH:/usr/sbin"
+# Debian's Caddy lies unpacked where scripts/prerequisites.sh puts it: installed, it would serve on port 80.
+PATH="$PATH:/usr/sbin:$PWD/target/tools/caddy/usr/bin"
 command -v nginx >/dev/null || {
   echo "behind-check: nginx is missing: conf/behind/nginx.conf was NOT tried" >&2
   [ -z "${CI:-}" ] || exit 1
@@ -22,9 +23,9 @@ clean() {
 }
 trap clean EXIT
 
-read -r front upstream weir_port admin < <(python3 -c '
+read -r front second upstream weir_port admin < <(python3 -c '
 import socket
-probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
 print(*(probe.getsockname()[1] for probe in probes))')
 
 cat >"$scratch/weir.yaml" <<YAML
@@ -45,7 +46,18 @@ nginx -q -t -c "$scratch/nginx.conf" -e "$scratch/nginx.err"
 "$weir" upstream --addr "127.0.0.1:$upstream" >"$scratch/log" 2>&1 & pids+=($!)
 "$weir" run -c "$scratch/weir.yaml" >>"$scratch/log" 2>&1 & pids+=($!)
 nginx -c "$scratch/nginx.conf" -e "$scratch/nginx.err" & pids+=($!)
-for port in $upstream $weir_port $front; do
+fronts=("$front")
+if command -v caddy >/dev/null; then
+  # Without a certificate of that name, and without its admin plane.
+  { printf '{\n\tadmin off\n\tauto_https off\n}\n'; sed "s/127.0.0.1:8080/127.0.0.1:$weir_port/; s/^llm.example.com {/http:\/\/127.0.0.1:$second {/" conf/behind/Caddyfile; } >"$scratch/Caddyfile"
+  HOME=$scratch caddy run --config "$scratch/Caddyfile" --adapter caddyfile >"$scratch/caddy.log" 2>&1 & pids+=($!)
+  fronts+=("$second")
+else
+  echo "behind-check: Caddy is missing: conf/behind/Caddyfile was NOT tried" >&2
+fi
+for port in $upstream $weir_port "${fronts[@]}"; do
   curl --silent --retry 50 --retry-delay 1 --retry-connrefused --max-time 60 "http://127.0.0.1:$port/health" >/dev/null
 done
-python3 tests/watch/behind.py "http://127.0.0.1:$front" "http://127.0.0.1:$upstream"
+for front in "${fronts[@]}"; do
+  python3 tests/watch/behind.py "http://127.0.0.1:$front" "http://127.0.0.1:$upstream"
+done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what Weir needs from the machine, and installs what it safely can. Does nothing, quickly, when all is there.
 #
-#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [loadtest] [fuzz] [pgo] [service]   default: build
+#   scripts/prerequisites.sh [build] [check] [test] [browser] [prometheus] [behind] [loadtest] [fuzz] [pgo] [service]   default: build
 #
 # cmake (Pingora builds zlib-ng with it), Python, nginx and wrk come from apt-get, as root or through `sudo -n`; cmake
 # else from pip, into target/tools. Node comes from PyPI into target/tools where the machine has none or an older one than
@@ -19,11 +19,12 @@ main() {
       test) need_interpreters ;;
       browser) need_interpreters; need_browser ;;
       prometheus) need_prometheus ;;
+      behind) need nginx nginx-light; need_caddy ;;
       loadtest) need python3 python3; need nginx nginx-light; need wrk wrk ;;
       fuzz) has c++ || missing "a C++ compiler" "sudo apt-get install g++" ;;
       pgo) need_profdata ;;
       service) has mmdebstrap || install_package mmdebstrap || say "no mmdebstrap: no service is started in a clean root (sudo apt-get install mmdebstrap)" ;;
-      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, loadtest, fuzz, pgo or service" >&2; exit 2 ;;
+      *) echo "prerequisites: \`$what\`: expected build, check, test, browser, prometheus, behind, loadtest, fuzz, pgo or service" >&2; exit 2 ;;
     esac
   done
 }
@@ -114,6 +115,11 @@ need_browser() {
 
 # A real Prometheus scrapes in the stories. Where there is none to be had they leave that out and say so; not in CI, where
 # nobody would read it.
+need_caddy() {
+  PATH="$PWD/target/tools/caddy/usr/bin:$PATH"
+  has caddy || unpack_package caddy || say "no Caddy: its configuration will not be tried"
+}
+
 need_prometheus() {
   PATH="$PWD/target/tools/prometheus/usr/bin:$PATH"
   has prometheus || unpack_package prometheus || {
