@@ -167,7 +167,7 @@ fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
                     "cache_read": quote.rates.cache_read,
                     "cache_write_5m": quote.rates.cache_write_5m,
                     "cache_write_1h": quote.rates.cache_write_1h,
-                    "pieces": pieces(&quote.units.prices()),
+                    "units": unit_prices(&quote.units.prices()),
                 })
             });
             let dialects: Vec<&str> = served
@@ -189,7 +189,7 @@ fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
 }
 
 /// What is sold by something else than tokens, in USD, by the names of the configuration.
-fn pieces(prices: &UnitPrices) -> Map<String, Value> {
+fn unit_prices(prices: &UnitPrices) -> Map<String, Value> {
     let named = prices.named().into_iter();
     let named = named.filter_map(|(name, usd)| Some((name.to_owned(), usd?.into())));
     let images = prices

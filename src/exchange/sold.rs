@@ -5,7 +5,7 @@ use super::admit::Admitted;
 use super::form;
 use super::side::Side;
 use crate::outcome::UsageSource;
-use crate::protocol::hub::usage::{Stated, Usage};
+use crate::protocol::hub::usage::Stated;
 
 /// What a request asks for, as far as that is known before it is answered.
 pub(super) fn asked(admitted: &Admitted) -> Stated {
@@ -53,11 +53,8 @@ pub(super) fn booked(
     };
     // What is counted in tokens or searches is not sold by what was asked for.
     let usage = &mut stated.usage;
-    if usage.total() == 0 {
+    if usage.total() == 0 || !trade.takes_text() {
         usage.units = usage.units.or(&asked.usage.units);
-    } else if !trade.takes_text() {
-        let Usage { units, .. } = asked.usage;
-        usage.units = usage.units.or(&units);
     }
     stated.extras.picture = stated.extras.picture.or(asked.extras.picture);
     Some((stated, source))

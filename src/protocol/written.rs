@@ -55,6 +55,11 @@ impl Written {
         self.text.is_empty() && self.reasoning.is_empty() && self.media == 0
     }
 
+    /// Whether something was seen that is not only thought.
+    pub fn is_answer(&self) -> bool {
+        !self.text.is_empty() || self.media > 0
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, more: Self) -> Self {

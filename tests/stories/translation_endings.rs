@@ -193,7 +193,8 @@ fn a_stream_that_breaks_the_rules_of_its_dialect_ends_in_an_error() {
     }
 }
 
-/// Some vendors state a reason to end in every event. What comes after the first is no less an answer, however long it takes.
+/// Some vendors state a reason to end in every event. What comes after the first is no less an answer, however long it takes, also
+/// where the first says nothing and what follows is thought over for longer than an answer may stay open.
 #[test]
 fn a_reason_in_every_event_ends_nothing_before_the_end() {
     let event = |dialect: Dialect, text: &str| match dialect {
@@ -208,6 +209,8 @@ fn a_reason_in_every_event_ends_nothing_before_the_end() {
         let lines = sample(dialect);
         let there = Upstream::start(move |_, wire| {
             wire.stream();
+            wire.chunk(event(dialect, ""));
+            std::thread::sleep(Duration::from_millis(1_200));
             // For longer than an answer may stay open behind its last word.
             let began = Instant::now();
             while began.elapsed() < Duration::from_millis(1_500) {

@@ -127,10 +127,16 @@ impl Phase {
 
     /// How long the upstream may still keep the answer open, once all of it that matters has been said.
     pub(super) fn linger(&self) -> Option<Duration> {
-        // Usage may follow the last word, and is worth a wait; some servers never send it.
+        // Usage may follow the last word, and is worth a wait; some servers never send it. A reason to end in front of every word
+        // is none: gateways state one in chunks of a model that still thinks.
         let said = match self {
-            Self::Tapped(tapped) => tapped.is_complete() || tapped.has_stopped(),
-            Self::Translated(translated) => translated.is_complete() || translated.has_stopped(),
+            Self::Tapped(tapped) => {
+                tapped.is_complete() || tapped.has_stopped() && tapped.written().is_answer()
+            }
+            Self::Translated(translated) => {
+                let written = translated.written_by_model();
+                translated.is_complete() || translated.has_stopped() && written.is_answer()
+            }
             _ => false,
         };
         said.then_some(LINGER)

@@ -16,7 +16,7 @@ use super::target::ToolIds;
 pub struct Names {
     /// Only names that changed or need restoring: the target's spelling → namespace and name as the client knows them.
     changed: HashMap<String, Original>,
-    /// All that the target was told.
+    /// Under what names the target knows the tools.
     told: HashSet<String>,
 }
 
@@ -52,6 +52,7 @@ impl Names {
                 ));
             }
         }
+        names.told.extend(seen.into_keys());
         for block in request.blocks() {
             if let Block::ToolCall(call) = block {
                 let freeform = wraps_freeform && call.kind == CallKind::Freeform;
@@ -66,9 +67,6 @@ impl Names {
         // Whichever of the two the target was told.
         let by_letter = tool_name_by_letter(namespace, name);
         for told in [&mapped, &by_letter] {
-            if !self.told.contains(&**told) {
-                self.told.insert(told.to_string());
-            }
             if freeform || *told != name {
                 let original = Original {
                     namespace: namespace.map(str::to_owned),
@@ -77,6 +75,9 @@ impl Names {
                 };
                 self.changed.insert(told.to_string(), original);
             }
+        }
+        if by_letter != mapped {
+            self.told.insert(by_letter.into_owned());
         }
         mapped.into_owned()
     }

@@ -84,10 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_what_is_loose_changes() {
+    fn of_single_bytes_only_what_is_loose_in_a_text_changes() {
         for byte in 0..=255_u8 {
-            let data = [b'"', byte, b'"', byte];
-            let _ = strict(&data);
+            let loose = !(b' '..0x80).contains(&byte);
+            let changed = strict(&[b'"', byte, b'"']);
+            assert_eq!(changed.is_some(), loose, "{byte}");
+            if let Some(changed) = changed {
+                serde_json::from_slice::<String>(&changed).expect("strict JSON");
+            }
         }
     }
 }
