@@ -12,6 +12,7 @@ mod batches;
 mod blame;
 mod bodies;
 mod books;
+mod caching;
 mod capabilities;
 mod causes;
 mod certificates;
