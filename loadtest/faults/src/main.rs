@@ -111,7 +111,8 @@ impl Options {
             return Err(format!("{name}: no such option"));
         }
         let warm_up = match warm_up.as_str() {
-            "" => (duration / 5).min(Duration::from_mins(2)),
+            "" if judges_memory(duration) => (duration / 2).clamp(SHORTEST_JUDGED, SETTLED),
+            "" => duration / 5,
             text => seconds(text)?,
         };
         Ok(Some(Self {
@@ -125,10 +126,14 @@ impl Options {
 }
 
 impl Options {
-    /// A shorter run sees the allocator warm up, not leaks.
     fn judges_memory(&self) -> bool {
-        self.duration >= Duration::from_mins(2)
+        judges_memory(self.duration)
     }
+}
+
+/// A shorter run sees the allocator warm up, not leaks.
+fn judges_memory(duration: Duration) -> bool {
+    duration >= SHORTEST_JUDGED
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -324,6 +329,13 @@ const REMEMBERED: u64 = 70_000;
 
 /// Clients over HTTP/2 of which two streams of three are read slowly.
 const SLOW_READERS: u64 = 4;
+
+/// The shortest run whose memory is judged.
+const SHORTEST_JUDGED: Duration = Duration::from_mins(2);
+
+/// After as much bad weather the console's ring holds requests of that weather, with their attempts, and the allocator's pages have as
+/// many holes as they will have.
+const SETTLED: Duration = Duration::from_mins(5);
 
 /// How long the last access lines and descriptors may take.
 const SETTLING: Duration = Duration::from_secs(15);

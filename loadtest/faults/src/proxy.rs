@@ -24,6 +24,10 @@ pub struct Proxy {
     log: Arc<Mutex<Log>>,
 }
 
+/// Pages that nobody uses are given back at once. Left to itself the allocator keeps them for ten seconds, and where nothing is allocated
+/// for as long: several MiB that come and go, more than a leak would be in the time of a run.
+const PAGES: &str = "dirty_decay_ms:0,muzzy_decay_ms:0";
+
 /// What it wrote to standard error.
 #[derive(Debug, Default)]
 struct Log {
@@ -65,6 +69,7 @@ impl Proxy {
             .args(["run", "-c"])
             .arg(&setup.file)
             .env_remove("RUST_LOG")
+            .env("_RJEM_MALLOC_CONF", PAGES)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,5 +1,6 @@
 //! What every target does alike with the parts of a request that it may not know.
-use super::error::Losses;
+use super::block::Block;
+use super::error::{Losses, RequestFault};
 use super::request::{ReasoningControl, ReasoningMode, Request};
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling};
@@ -38,6 +39,21 @@ pub fn effort(
         losses.name("reasoning");
     }
     nearest
+}
+
+/// Why a request cannot be sent of whose conversation nothing is left.
+pub fn nothing_left(request: &Request) -> RequestFault {
+    let unknown = request.blocks().find_map(|block| match block {
+        Block::Foreign(foreign) => Some(foreign.kind.as_str()),
+        _ => None,
+    });
+    let message = match unknown {
+        Some(kind) => format!(
+            "this upstream does not take `{kind}`, and there is nothing else to answer; send something else, or use another model"
+        ),
+        None => "there is nothing to answer: all content is empty".to_owned(),
+    };
+    RequestFault::new("messages", message)
 }
 
 /// Whether the model can be told not to reason.

@@ -50,6 +50,7 @@ pub mod event;
 mod figures;
 pub mod grammar;
 pub mod history;
+pub mod media;
 pub mod mend;
 pub mod names;
 pub mod offer;

@@ -1,9 +1,11 @@
 //! Reading JSON without a document tree: strings and members that borrow from the bytes.
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{RequestFault, Violation};
@@ -185,10 +187,32 @@ pub fn json<'de, T: Deserialize<'de>>(data: &'de [u8]) -> Result<T, Violation> {
 /// What the parser says, without the line and column inside a part of the body that the client never sees as such.
 pub fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let text = match text.rfind(" at line ") {
+        Some(end) => &text[..end],
+        None => &text,
+    };
+    in_plain_words(text)
+}
+
+/// The parser names types of this code; clients know those of JSON.
+fn in_plain_words(text: &str) -> String {
+    let Some((found, expected)) = text.rsplit_once(", expected ") else {
+        return text.to_owned();
+    };
+    let expected = match expected {
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i64" => "a whole number",
+        "f64" | "a JSON number" => "a number",
+        "a boolean" => "true or false",
+        name if name.starts_with("struct ") => "an object",
+        name if name.starts_with("tuple ") => "a list",
+        other => other,
+    };
+    let found = found.replace("invalid type: map", "invalid type: object");
+    let found = found.replace("invalid type: sequence", "invalid type: list");
+    format!("{found}, expected {expected}")
 }
 
 /// Whether the value is `null`.
@@ -246,6 +270,58 @@ pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A list, or its only element without one, as the JSON of protocol buffers may have it; `null` is an empty one.
+pub fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(OneOrMore(PhantomData))
+}
+
+struct OneOrMore<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(element) = list.next_element()? {
+            found.push(element);
+        }
+        Ok(found)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        Ok(vec![T::deserialize(MapAccessDeserializer::new(object))?])
+    }
+}
+
+/// A number, or a string with one in it, as the JSON of protocol buffers may have it.
+pub fn number<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let raw = Option::<&'de RawValue>::deserialize(deserializer)?;
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let text = raw.get();
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let number = |text| serde_json::from_str(text).map(Some);
+    match quoted.map(number) {
+        Some(Ok(found)) => Ok(found),
+        _ => number(text).map_err(|error| de::Error::custom(without_position(&error))),
+    }
 }
 
 /// A list without the `null`s in it; none at all is an empty one.

@@ -38,6 +38,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether it holds a field that no target of another dialect can take.
+    pub fn is_refused_by_extras(&self) -> bool {
+        let refuses = |extra: &Extra| matches!(extra.verdict, Verdict::Refuse(_));
+        self.extras.iter().any(refuses)
+    }
+
     /// An empty request of `client` for `model`.
     pub fn new(client: Dialect, model: impl Into<String>) -> Self {
         Self {

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use crate::protocol::hub::block::Block;
 use crate::protocol::hub::error::RequestFault;
-use crate::protocol::hub::request::{Request, Role};
+use crate::protocol::hub::request::{Request, Role, Turn};
 use crate::protocol::hub::{estimate as hub_estimate, history};
 use crate::protocol::json::{Document, Members, surrogates};
 use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
@@ -141,7 +141,10 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
         });
         request.system.extend(texts);
     }
-    if request.turns.iter().all(|turn| turn.blocks.is_empty()) {
+    ask_what_instructs(&mut request);
+    let is_empty = request.turns.iter().all(|turn| turn.blocks.is_empty());
+    // What stands in for a conversation is refused by its own name.
+    if is_empty && !request.is_refused_by_extras() {
         let what = match request.client {
             Dialect::Anthropic | Dialect::OpenaiChat => "message",
             Dialect::Gemini => "content",
@@ -153,6 +156,27 @@ fn settled(mut request: Request) -> Result<Request, RequestFault> {
     }
     history::tell_apart(&mut request.turns);
     Ok(request)
+}
+
+/// Instructions and nothing else are what OpenAI's models answer; elsewhere somebody has to ask.
+fn ask_what_instructs(request: &mut Request) {
+    let is_openai = matches!(
+        request.client,
+        Dialect::OpenaiChat | Dialect::OpenaiResponses
+    );
+    let is_asked = request.turns.iter().any(|turn| !turn.blocks.is_empty());
+    if is_asked || !is_openai || request.is_refused_by_extras() {
+        return;
+    }
+    let last = request
+        .system
+        .pop_if(|text| !text.text.trim().is_empty())
+        .map(|text| Turn {
+            role: Role::User,
+            blocks: vec![Block::Text(text)],
+            name: None,
+        });
+    request.turns.extend(last);
 }
 
 /// A guess at the tokens of a prompt.

@@ -9,6 +9,7 @@ use crate::protocol::hub::block::{
     SearchResult, Segment, SegmentKind, ServerToolResult, Source, Text, ToolCall, ToolResult, Ttl,
 };
 use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::media;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_string};
 
@@ -64,7 +65,7 @@ impl Reader {
                 })
             }
             "image" => Block::Image(Image {
-                source: media(block.source, path)?,
+                source: place(block.source, path)?,
                 detail: None,
                 cache,
             }),
@@ -298,7 +299,7 @@ fn carried(text: &str, kind: OpaqueKind) -> Opaque {
     opaque::unseal(text).unwrap_or_else(|| Opaque::native(Vendor::Anthropic, kind, text))
 }
 
-fn media(source: Option<&RawValue>, path: &Path<'_>) -> Result<Source, RequestFault> {
+fn place(source: Option<&RawValue>, path: &Path<'_>) -> Result<Source, RequestFault> {
     let path = path.field("source");
     let raw = source.ok_or_else(|| path.fault("field required"))?;
     let source: SourceIn<'_> = path.read(raw)?;
@@ -307,10 +308,10 @@ fn media(source: Option<&RawValue>, path: &Path<'_>) -> Result<Source, RequestFa
 
 fn source(source: SourceIn<'_>, path: &Path<'_>) -> Result<Source, RequestFault> {
     Ok(match &*source.kind {
-        "base64" => Source::Base64 {
-            media_type: need(source.media_type, path, "media_type")?.to_owned(),
-            data: need(source.data, path, "data")?.to_owned(),
-        },
+        "base64" => media::inline(
+            &need(source.media_type, path, "media_type")?,
+            &need(source.data, path, "data")?,
+        ),
         "url" => Source::Url {
             url: need(source.url, path, "url")?.to_owned(),
             media_type: None,

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::wire::{BlockOut, CacheOut, SourceOut};
 use crate::protocol::hub::block::{Image, Source};
 use crate::protocol::hub::error::{Losses, RequestFault};
+use crate::protocol::hub::media::sniff;
 
 /// An image as a block.
 pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, RequestFault> {
@@ -22,6 +23,7 @@ pub fn image<'a>(image: &'a Image, losses: &mut Losses) -> Result<BlockOut<'a>, 
     }
     let source = match &image.source {
         Source::Base64 { media_type, data } => {
+            // Clients often name the wrong type, and a mismatch is refused.
             let media_type = sniff(data).unwrap_or(media_type);
             if !IMAGE_TYPES.contains(&media_type) {
                 return Err(unsupported(&format!("images of type `{media_type}`")));
@@ -72,22 +74,6 @@ pub fn unsupported(what: &str) -> RequestFault {
     )
 }
 
-/// What the data is, by its first bytes: clients often name the wrong type, and a mismatch is refused.
-fn sniff(base64: &str) -> Option<&'static str> {
-    MAGIC
-        .iter()
-        .find(|(magic, _)| base64.starts_with(magic))
-        .map(|(_, kind)| *kind)
-}
-
 const PDF: &str = "application/pdf";
 
 const IMAGE_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
-
-/// The first bytes of image files, in base64.
-const MAGIC: [(&str, &str); 4] = [
-    ("/9j/", "image/jpeg"),
-    ("iVBORw0KGgo", "image/png"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-];

@@ -5,6 +5,7 @@ use super::super::response::object;
 use super::super::wire::{BlockOut, CacheOut, EnabledOut, MessageOut, SourceOut};
 use super::media::{self, unsupported};
 use crate::protocol::hub::block::{Block, CallKind, Document, DocumentSource, Reasoning, ToolCall};
+use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -58,10 +59,7 @@ pub fn encode<'a>(
         }
     }
     if messages.is_empty() {
-        return Err(RequestFault::new(
-            "messages",
-            "there is nothing to answer: all content is empty",
-        ));
+        return Err(carry::nothing_left(request));
     }
     Ok(messages)
 }

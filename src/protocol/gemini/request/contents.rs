@@ -12,6 +12,7 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::block::{
     Block, CallKind, DocumentSource, Reasoning, Source, ToolCall, ToolResult,
 };
+use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -59,6 +60,9 @@ pub fn contents<'a>(
                 writer.add("user", parts);
             }
         }
+    }
+    if writer.contents.is_empty() {
+        return Err(carry::nothing_left(request));
     }
     Ok(writer.contents)
 }

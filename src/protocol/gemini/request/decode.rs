@@ -1,14 +1,15 @@
 //! What a client asks in this dialect.
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::wire::{ContentIn, FunctionIn, GenerationIn, ThinkingIn, ToolConfigIn, ToolIn};
+use super::super::wire::{ContentIn, FunctionIn, GenerationIn, ThinkingIn, ToolConfigIn};
 use super::super::{Delivery, schema};
 use super::history;
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{Hosted, Text};
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{
-    Object, Path, Str, is_array, is_null, is_string, without_position,
+    Object, Path, Str, is_array, is_null, is_string, one_or_more, without_position,
 };
 use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Show, Tier, Tool, ToolChoice,
@@ -60,9 +61,9 @@ fn member(
         "contents" => request.turns = history::turns(vec![path.read(value)?]),
         "systemInstruction" | "system_instruction" => request.system = system(value, &path)?,
         "tools" => {
-            let groups: Vec<ToolIn<'_>> = path.read(value)?;
+            let Lone(groups): Lone<Object<'_>> = path.read(value)?;
             for group in groups {
-                tools(request, group, &path)?;
+                tools(request, &group, &path)?;
             }
         }
         "toolConfig" | "tool_config" => tool_choice(request, path.read(value)?, &path)?,
@@ -105,37 +106,58 @@ fn system(value: &RawValue, path: &Path<'_>) -> Result<Vec<Text>, RequestFault> 
         .collect())
 }
 
-fn tools(request: &mut Request, group: ToolIn<'_>, path: &Path<'_>) -> Result<(), RequestFault> {
-    for declared in group.function_declarations {
-        request
-            .tools
-            .push(Tool::Function(function(&declared, path)?));
-    }
-    for (kind, name, raw) in [
-        (Hosted::WebSearch, "google_search", group.google_search),
-        (
-            Hosted::WebSearch,
-            "google_search",
-            group.google_search_retrieval,
-        ),
-        (Hosted::WebFetch, "url_context", group.url_context),
-        (
-            Hosted::CodeExecution,
-            "code_execution",
-            group.code_execution,
-        ),
-    ] {
-        if let Some(raw) = raw {
-            request.tools.push(Tool::Hosted(HostedTool {
-                kind,
-                name: name.to_owned(),
-                dialect: Dialect::Gemini,
-                raw: raw.to_owned(),
-            }));
-        }
+fn tools(request: &mut Request, group: &Object<'_>, path: &Path<'_>) -> Result<(), RequestFault> {
+    for (name, value) in &group.0 {
+        let kind = match &**name {
+            "functionDeclarations" | "function_declarations" => {
+                let Lone(declared): Lone<FunctionIn<'_>> = path.read(value)?;
+                for declared in &declared {
+                    let function = function(declared, path)?;
+                    request.tools.push(Tool::Function(function));
+                }
+                continue;
+            }
+            _ if is_null(value) => continue,
+            "googleSearch"
+            | "google_search"
+            | "googleSearchRetrieval"
+            | "google_search_retrieval" => Hosted::WebSearch,
+            "urlContext" | "url_context" => Hosted::WebFetch,
+            "codeExecution" | "code_execution" => Hosted::CodeExecution,
+            "fileSearch" | "file_search" => Hosted::FileSearch,
+            "computerUse" | "computer_use" => Hosted::Computer,
+            _ => Hosted::Other,
+        };
+        let name = match kind {
+            Hosted::WebSearch => "google_search".to_owned(),
+            _ => snake(name),
+        };
+        request.tools.push(Tool::Hosted(HostedTool {
+            kind,
+            name,
+            dialect: Dialect::Gemini,
+            raw: value.to_owned().to_owned(),
+        }));
     }
     Ok(())
 }
+
+/// A name as the older form of this dialect writes it.
+fn snake(camel: &str) -> String {
+    let mut snake = String::with_capacity(camel.len() + 4);
+    for char in camel.chars() {
+        if char.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// A list, or its only element.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Lone<T>(#[serde(deserialize_with = "one_or_more")] Vec<T>);
 
 fn function(declared: &FunctionIn<'_>, path: &Path<'_>) -> Result<Function, RequestFault> {
     let schema = match (declared.parameters_json_schema, declared.parameters) {

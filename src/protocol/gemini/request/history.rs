@@ -211,18 +211,13 @@ fn said(response: &RawValue) -> (String, bool) {
 }
 
 fn inline(blob: &BlobIn<'_>) -> Block {
-    let media_type = blob
-        .mime_type
-        .as_ref()
-        .map(crate::protocol::hub::read::Str::to_owned)
-        .unwrap_or_default();
-    media(
-        &media_type.clone(),
-        Source::Base64 {
-            media_type,
-            data: blob.data.to_owned(),
-        },
-    )
+    let named = blob.mime_type.as_deref().unwrap_or_default();
+    let source = crate::protocol::hub::media::inline(named, &blob.data);
+    let kind = match &source {
+        Source::Base64 { media_type, .. } => media_type.clone(),
+        Source::File { .. } | Source::Url { .. } => String::new(),
+    };
+    media(&kind, source)
 }
 
 fn by_reference(file: &FileIn<'_>) -> Block {

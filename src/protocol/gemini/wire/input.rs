@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use crate::protocol::hub::read::{Str, label, or_default, position_or_first};
+use crate::protocol::hub::read::{Str, label, number, one_or_more, or_default, position_or_first};
 use crate::protocol::hub::stated::{GeminiUsage, detail};
 
 /// An answer, or a piece of one.
@@ -118,7 +118,7 @@ pub struct SegmentIn<'a> {
 pub struct ContentIn<'a> {
     #[serde(borrow)]
     pub role: Option<Str<'a>>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "one_or_more")]
     pub parts: Vec<PartIn<'a>>,
 }
 
@@ -196,35 +196,11 @@ pub struct ResultIn<'a> {
     pub name: Option<Str<'a>>,
     #[serde(borrow)]
     pub response: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "or_default")]
+    #[serde(borrow, default, deserialize_with = "one_or_more")]
     pub parts: Vec<PartIn<'a>>,
 }
 
 /// One group of tools.
-#[derive(Debug, Deserialize)]
-pub struct ToolIn<'a> {
-    #[serde(
-        borrow,
-        default,
-        deserialize_with = "or_default",
-        rename = "functionDeclarations",
-        alias = "function_declarations"
-    )]
-    pub function_declarations: Vec<FunctionIn<'a>>,
-    #[serde(borrow, rename = "googleSearch", alias = "google_search")]
-    pub google_search: Option<&'a RawValue>,
-    #[serde(
-        borrow,
-        rename = "googleSearchRetrieval",
-        alias = "google_search_retrieval"
-    )]
-    pub google_search_retrieval: Option<&'a RawValue>,
-    #[serde(borrow, rename = "urlContext", alias = "url_context")]
-    pub url_context: Option<&'a RawValue>,
-    #[serde(borrow, rename = "codeExecution", alias = "code_execution")]
-    pub code_execution: Option<&'a RawValue>,
-}
-
 #[derive(Debug, Deserialize)]
 pub struct FunctionIn<'a> {
     #[serde(borrow)]
@@ -267,15 +243,27 @@ pub struct CallingIn<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct GenerationIn<'a> {
+    #[serde(default, deserialize_with = "number")]
     pub temperature: Option<Number>,
-    #[serde(rename = "topP", alias = "top_p")]
+    #[serde(default, rename = "topP", alias = "top_p", deserialize_with = "number")]
     pub top_p: Option<Number>,
-    #[serde(rename = "topK", alias = "top_k")]
+    #[serde(default, rename = "topK", alias = "top_k", deserialize_with = "number")]
     pub top_k: Option<Number>,
+    #[serde(default, deserialize_with = "number")]
     pub seed: Option<Number>,
-    #[serde(rename = "candidateCount", alias = "candidate_count")]
+    #[serde(
+        default,
+        rename = "candidateCount",
+        alias = "candidate_count",
+        deserialize_with = "number"
+    )]
     pub candidate_count: Option<u64>,
-    #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
+    #[serde(
+        default,
+        rename = "maxOutputTokens",
+        alias = "max_output_tokens",
+        deserialize_with = "number"
+    )]
     pub max_output_tokens: Option<u64>,
     #[serde(
         default,
@@ -284,9 +272,19 @@ pub struct GenerationIn<'a> {
         alias = "stop_sequences"
     )]
     pub stop_sequences: Vec<String>,
-    #[serde(rename = "presencePenalty", alias = "presence_penalty")]
+    #[serde(
+        default,
+        rename = "presencePenalty",
+        alias = "presence_penalty",
+        deserialize_with = "number"
+    )]
     pub presence_penalty: Option<Number>,
-    #[serde(rename = "frequencyPenalty", alias = "frequency_penalty")]
+    #[serde(
+        default,
+        rename = "frequencyPenalty",
+        alias = "frequency_penalty",
+        deserialize_with = "number"
+    )]
     pub frequency_penalty: Option<Number>,
     #[serde(rename = "responseLogprobs", alias = "response_logprobs")]
     pub response_logprobs: Option<bool>,

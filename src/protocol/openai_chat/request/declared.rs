@@ -1,4 +1,5 @@
 //! Tools and the choice among them, as clients declare them: nested as Chat has it, flat as Responses has it, or as functions.
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::wire::{CacheControlIn, FunctionIn, ToolIn};
@@ -26,7 +27,7 @@ pub fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFaul
                 Tool::Freeform(Freeform {
                     name: name(custom.name, &path)?,
                     description: custom.description.map(|text| text.to_owned()),
-                    format: custom.format.map(ToOwned::to_owned),
+                    format: custom.format.map(flat),
                 })
             }
             kind => Tool::Hosted(HostedTool {
@@ -40,6 +41,25 @@ pub fn tools(value: &RawValue, path: &Path<'_>) -> Result<Vec<Tool>, RequestFaul
         });
     }
     Ok(tools)
+}
+
+/// The format of a freeform tool as Responses has it: Chat nests the grammar once more.
+fn flat(format: &RawValue) -> Box<RawValue> {
+    let nested: Option<NestedIn<'_>> = serde_json::from_str(format.get()).ok();
+    let flat = nested
+        .and_then(|format| format.grammar)
+        .and_then(|grammar| {
+            let members = grammar.get().trim().strip_prefix('{')?;
+            RawValue::from_string(format!(r#"{{"type":"grammar",{members}"#)).ok()
+        });
+    flat.unwrap_or_else(|| format.to_owned())
+}
+
+/// A format with a grammar in it.
+#[derive(Deserialize)]
+struct NestedIn<'a> {
+    #[serde(borrow)]
+    grammar: Option<&'a RawValue>,
 }
 
 /// Reads `functions`.
@@ -93,7 +113,7 @@ pub fn choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestFa
         .ok_or_else(|| path.fault("the name of the tool is missing"))
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct ChoiceIn<'a> {
     #[serde(borrow)]
     function: Option<NameIn<'a>>,
@@ -105,13 +125,13 @@ struct ChoiceIn<'a> {
     allowed_tools: Option<AllowedIn<'a>>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct NameIn<'a> {
     #[serde(borrow)]
     name: Str<'a>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct AllowedIn<'a> {
     #[serde(borrow)]
     mode: Option<Str<'a>>,

@@ -32,7 +32,7 @@ pub fn read(document: &Document<'_>) -> Result<Request, RequestFault> {
     if request.model.is_empty() {
         return Err(RequestFault::new("model", "field required"));
     }
-    if request.turns.is_empty() {
+    if request.turns.is_empty() && request.system.is_empty() {
         return Err(RequestFault::new(
             "messages",
             "at least one message of the user is required",

@@ -11,6 +11,7 @@ use crate::protocol::hub::block::{
     SegmentKind, Source, Text, ToolCall, ToolResult, Ttl,
 };
 use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::media;
 use crate::protocol::hub::opaque::{self, Opaque, OpaqueKind, Vendor};
 use crate::protocol::hub::read::{Path, Str, is_string};
 use crate::protocol::hub::request::{Request, Role, Turn};
@@ -167,7 +168,7 @@ fn part(part: PartIn<'_>, raw: &RawValue, path: &Path<'_>) -> Result<Option<Bloc
                 (image.url, image.detail)
             };
             Some(Block::Image(Image {
-                source: source(&url),
+                source: source(&url, &path.field("image_url"))?,
                 detail: detail.map(|detail| detail.to_owned()),
                 cache,
             }))
@@ -177,10 +178,10 @@ fn part(part: PartIn<'_>, raw: &RawValue, path: &Path<'_>) -> Result<Option<Bloc
             let audio = part.input_audio.ok_or_else(|| required("input_audio"))?;
             let format = audio.format.map(|format| format.to_owned());
             Some(Block::Audio(Audio {
-                source: Source::Base64 {
-                    media_type: format!("audio/{}", format.as_deref().unwrap_or("wav")),
-                    data: audio.data.to_owned(),
-                },
+                source: media::inline(
+                    &format!("audio/{}", format.as_deref().unwrap_or("wav")),
+                    &audio.data,
+                ),
                 format,
             }))
         }
@@ -194,7 +195,7 @@ fn part(part: PartIn<'_>, raw: &RawValue, path: &Path<'_>) -> Result<Option<Bloc
 
 fn file(file: FileIn<'_>, path: &Path<'_>) -> Result<Block, RequestFault> {
     let source = match (file.file_data, file.file_id) {
-        (Some(data), _) => source(&data),
+        (Some(data), _) => source(&data, &path.field("file.file_data"))?,
         (None, Some(id)) => Source::File {
             dialect: Dialect::OpenaiChat,
             id: id.to_owned(),
@@ -211,21 +212,8 @@ fn file(file: FileIn<'_>, path: &Path<'_>) -> Result<Block, RequestFault> {
 }
 
 /// A `data:` URL is the data itself.
-fn source(url: &str) -> Source {
-    let inline = url
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(','))
-        .and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
-    match inline {
-        Some((head, data)) => Source::Base64 {
-            media_type: head.split(';').next().unwrap_or(head).to_owned(),
-            data: data.to_owned(),
-        },
-        None => Source::Url {
-            url: url.to_owned(),
-            media_type: None,
-        },
-    }
+fn source(url: &str, path: &Path<'_>) -> Result<Source, RequestFault> {
+    media::by_url(url).map_err(|fault| path.fault(fault))
 }
 
 fn call(call: ToolCallIn<'_>, path: &Path<'_>) -> Result<Block, RequestFault> {

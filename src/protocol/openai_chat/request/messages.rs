@@ -8,6 +8,7 @@ use super::thoughts;
 use crate::protocol::hub::block::{
     Block, CallKind, DocumentSource, Image, Source, Text, ToolResult, Ttl,
 };
+use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names;
@@ -66,6 +67,10 @@ pub fn encode<'a>(
     }
     writer.flush_moved();
     let Writer { mut messages, .. } = writer;
+    let instructs = |message: &MessageOut<'_>| matches!(message.role, "developer" | "system");
+    if messages.iter().all(instructs) {
+        return Err(carry::nothing_left(request));
+    }
     keep_last_breakpoints(&mut messages);
     Ok(messages)
 }

@@ -1,6 +1,9 @@
 //! Tools and the choice among them, as Chat declares them.
 use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::super::wire::{
     AllowedOut, ChoiceOut, CustomOut, EmptyOut, FunctionOut, NameOut, RequestOut, ToolOut,
 };
@@ -32,7 +35,7 @@ pub fn encode<'a>(
                 custom: CustomOut {
                     name: names::tool_name(None, &tool.name),
                     description: tool.description.as_deref(),
-                    format: tool.format.as_deref(),
+                    format: tool.format.as_deref().map(nested),
                 },
             },
             Offered::Function(function) => self::function(function, &path, losses)?,
@@ -143,6 +146,28 @@ fn named<'a>(request: &'a Request, target: &Target<'_>, name: &'a str) -> Choice
             function: name,
         }
     }
+}
+
+/// The format of a freeform tool as Chat has it: a grammar stands in an object of its own.
+fn nested(format: &RawValue) -> Cow<'_, RawValue> {
+    let flat: Option<GrammarIn<'_>> = serde_json::from_str(format.get()).ok();
+    let nested = flat.and_then(|format| {
+        let (syntax, definition) = (format.syntax?, format.definition?);
+        let text = format!(
+            r#"{{"type":"grammar","grammar":{{"syntax":{syntax},"definition":{definition}}}}}"#
+        );
+        RawValue::from_string(text).ok()
+    });
+    nested.map_or(Cow::Borrowed(format), Cow::Owned)
+}
+
+/// A grammar as Responses has it.
+#[derive(Deserialize)]
+struct GrammarIn<'a> {
+    #[serde(borrow)]
+    syntax: Option<&'a RawValue>,
+    #[serde(borrow)]
+    definition: Option<&'a RawValue>,
 }
 
 /// The same in the terms of before tools, which had one call at a time and could not be made to call whatever.

@@ -218,7 +218,7 @@ pub struct CustomOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<&'a RawValue>,
+    pub format: Option<Cow<'a, RawValue>>,
 }
 
 /// `tool_choice`, or `function_call`.

@@ -1,12 +1,13 @@
 //! Parts of messages and results as a client sends them.
 use serde_json::value::RawValue;
 
-use super::super::wire::{BreakpointIn, PartIn};
+use super::super::wire::{BreakpointIn, ImageUrlIn, PartIn};
 use crate::protocol::Dialect;
 use crate::protocol::hub::block::{
     Audio, Block, Document, DocumentSource, Foreign, Image, Source, Text, Ttl,
 };
 use crate::protocol::hub::error::RequestFault;
+use crate::protocol::hub::media;
 use crate::protocol::hub::read::{Path, Str, is_array, is_string};
 
 /// Content that is a string, or a list of parts. Empty text is left out.
@@ -54,9 +55,9 @@ fn block(
             })
         }
         "refusal" => Block::Refusal(own(&part.refusal).unwrap_or_default()),
-        "input_image" => Block::Image(Image {
+        "input_image" | "image_url" => Block::Image(Image {
             source: match (&part.image_url, &part.file_id) {
-                (Some(url), _) => place(url, &path.field("image_url"))?,
+                (Some(url), _) => picture(url, &path.field("image_url"))?,
                 (None, Some(id)) => file(id),
                 (None, None) => return Err(path.field("image_url").fault("field required")),
             },
@@ -65,13 +66,8 @@ fn block(
         }),
         "input_file" => Block::Document(Document {
             source: DocumentSource::Media(match (&part.file_data, &part.file_url, &part.file_id) {
-                (Some(data), ..) if data.starts_with("data:") => {
-                    place(data, &path.field("file_data"))?
-                }
-                (Some(data), ..) => Source::Base64 {
-                    media_type: "application/pdf".to_owned(),
-                    data: data.to_owned(),
-                },
+                (Some(data), ..) if data.contains(':') => place(data, &path.field("file_data"))?,
+                (Some(data), ..) => media::inline("application/pdf", data),
                 (None, Some(url), _) => place(url, &path.field("file_url"))?,
                 (None, None, Some(id)) => file(id),
                 (None, None, None) => return Err(path.field("file_data").fault("field required")),
@@ -86,10 +82,7 @@ fn block(
                 return Err(path.field("input_audio").fault("field required"));
             };
             Block::Audio(Audio {
-                source: Source::Base64 {
-                    media_type: format!("audio/{}", &*audio.format),
-                    data: audio.data.to_owned(),
-                },
+                source: media::inline(&format!("audio/{}", &*audio.format), &audio.data),
                 format: Some(audio.format.to_owned()),
             })
         }
@@ -117,19 +110,16 @@ fn file(id: &Str<'_>) -> Source {
     }
 }
 
+/// A URL, or an object with one, as Chat has it.
+fn picture(image: &RawValue, path: &Path<'_>) -> Result<Source, RequestFault> {
+    if is_string(image) {
+        return place(&path.read::<Str<'_>>(image)?, path);
+    }
+    let image: ImageUrlIn<'_> = path.read(image)?;
+    place(&image.url, &path.field("url"))
+}
+
 /// A URL, or the bytes in a `data:` URL.
 fn place(url: &str, path: &Path<'_>) -> Result<Source, RequestFault> {
-    let Some(rest) = url.strip_prefix("data:") else {
-        return Ok(Source::Url {
-            url: url.to_owned(),
-            media_type: None,
-        });
-    };
-    match rest.split_once(";base64,") {
-        Some((media_type, data)) => Ok(Source::Base64 {
-            media_type: media_type.to_owned(),
-            data: data.to_owned(),
-        }),
-        None => Err(path.fault("a data URL must be in base64")),
-    }
+    media::by_url(url).map_err(|fault| path.fault(fault))
 }

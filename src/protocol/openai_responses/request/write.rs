@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use super::super::wire::{ItemOut, OutputOut, PartOut};
 use super::parts::{Parts, input_text, takes_breakpoints};
 use crate::protocol::hub::block::{Block, CallKind, Reasoning, Text, ToolCall};
+use crate::protocol::hub::carry;
 use crate::protocol::hub::error::{Losses, RequestFault};
 use crate::protocol::hub::history::{self, Answer, INTERRUPTED, Step};
 use crate::protocol::hub::names::{self, FREEFORM_FIELD};
@@ -41,6 +42,9 @@ pub fn items<'a>(
         }
     }
     let mut items = writer.items;
+    if items.is_empty() {
+        return Err(carry::nothing_left(request));
+    }
     keep_last_breakpoints(&mut items);
     Ok(items)
 }

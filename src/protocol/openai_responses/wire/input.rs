@@ -144,8 +144,9 @@ pub struct PartIn<'a> {
     pub refusal: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     pub annotations: Vec<&'a RawValue>,
+    /// A string by the book, an object from clients that know Chat.
     #[serde(borrow)]
-    pub image_url: Option<Str<'a>>,
+    pub image_url: Option<&'a RawValue>,
     #[serde(borrow)]
     pub detail: Option<Str<'a>>,
     #[serde(borrow)]
@@ -288,4 +289,11 @@ pub struct FormatIn<'a> {
     #[serde(borrow)]
     pub schema: Option<&'a RawValue>,
     pub strict: Option<bool>,
+}
+
+/// A picture as Chat has it.
+#[derive(Debug, Deserialize)]
+pub struct ImageUrlIn<'a> {
+    #[serde(borrow)]
+    pub url: Str<'a>,
 }
