@@ -108,14 +108,15 @@ class Upstream:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def is_cut(self, body):
-        return marker(body) == CUT
+        return marker(body) == CUT and not self.healed
 
     def is_too_much(self, body):
         """Until less output is asked for, or the conversation was summed up."""
-        if marker(body) != OVERFLOW or self.healed:
-            return False
         summing = bool(SUMMING.search(last_words(body, 1)))
+        if self.healed or (marker(body) != OVERFLOW and not (self.refused and summing)):
+            return False
         if self.too_long is None:
+            # What clients write beside a prompt may hold such a word, too.
             self.too_long = summing
         most = most_output(body)
         fits = most is not None and INPUT + most <= WINDOW
@@ -126,7 +127,7 @@ class Upstream:
         """The text, and the call if there is one."""
         told = json.dumps(body, ensure_ascii=False)
         tools = declared(dialect, body)
-        if marker(body) == OVERFLOW:
+        if self.healed or marker(body) == OVERFLOW:
             return f"Healed. Before that: the word is {self.word}.", None
         if marker(body) == EDIT:
             if self.word not in told:
