@@ -6,7 +6,8 @@
 
 The clients are installed below target/clients/cli with npm, aider with pip, in the versions below. A case: the client reads a file by its own tool and
 says what is in it (aider has no tools: it changes the file); a second turn of the same conversation refers to it; a stream that breaks off is told; a
-prompt that overflows is mended by the client itself or told; `heals` where the client got the whole answer by itself in the end. Prints a table; the exit status is 0 only if every cell holds.
+prompt that overflows is told; `heals` stands where the client got the answer by itself in the end. Prints a table; the exit status is 0 only if every
+cell holds.
 """
 import json
 import os
@@ -40,7 +41,7 @@ LATE = 124  # the exit code of one that did not end
 FINE = ("yes", "told", "heals")
 # How clients say that an answer is no whole one, and that a conversation is too long.
 BROKEN = re.compile(r"(?i)error|fail|interrupt|incomplete|disconnect|closed|abort|premature|malformed|no final|invalid stream")
-TOO_LONG = re.compile(r"(?i)context|too long|token limit|token count|exceeds")
+TOO_LONG = re.compile(r"(?i)context (window|length|limit)|context_length|too long|token limit|token count|input length and")
 
 
 def main():
