@@ -15,7 +15,7 @@ PREFIX := /usr/local
 SYSTEMD := /etc/systemd/system
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist image deb install test-clis test-clis-smoke test-written service-test readme-walk focus-check
+.PHONY: help demo demo-smoke build fresh test test-core test-all test-clients browser-tests pictures check fmt-check clippy doc prices-check watch-check service-check behind-check deny advisories bench bench-smoke fuzz-smoke loadtest loadtest-smoke handover pgo soak attack attack-smoke dist image deb install test-clis test-clis-smoke test-written test-open-webui service-test readme-walk focus-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -55,7 +55,7 @@ pictures: ## docs/console/pictures: every page, both themes and phone width
 	scripts/prerequisites.sh build browser
 	scripts/browser-tests.sh --pictures
 
-test-clis: ## Claude Code, Codex and Gemini CLI, unmodified, before upstreams of every dialect (10 minutes)
+test-clis: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code and aider, unmodified, before upstreams of every dialect (half an hour)
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh
 
@@ -67,6 +67,11 @@ test-written: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code, Cline, Con
 	scripts/prerequisites.sh test
 	$(CARGO) build --locked
 	PATH="$$PWD/target/tools/node:$$PATH" python3 tests/clients/cli/written.py target/debug/weir
+
+test-open-webui: ## Open WebUI from PyPI (1.7 GB), pointed at Weir by what `weir client open-webui` prints
+	scripts/prerequisites.sh test
+	$(CARGO) build --locked
+	python3 tests/clients/cli/open_webui.py target/debug/weir
 
 fresh: ## as root: `make demo` and `make test` in a bare Debian root made for it (10 to 20 minutes)
 	scripts/fresh.sh

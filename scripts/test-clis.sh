@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Command-line clients as they come from npm, through the real binary, to a scripted upstream of each dialect; `--smoke` runs two of them
+# Command-line clients as they come from npm and PyPI, through the real binary, to a scripted upstream of each dialect; `--smoke` runs two of them
 # before one upstream each. See tests/clients/cli/run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."

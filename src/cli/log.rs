@@ -12,6 +12,9 @@ pub(super) fn start(log: &Log) -> SetLevel {
     let builder = Subscriber::builder()
         .with_env_filter(filter(&log.level))
         .with_writer(std::io::stderr)
+        // A line that cannot be written (a full disk, a collector that is gone) is lost. To say so where the line could not be
+        // said would end the thread that says it.
+        .log_internal_errors(false)
         .with_target(false);
     // A second start in one process (a test's) keeps the first.
     match log.format {

@@ -1,5 +1,8 @@
 //! The logs of a running process: another level without a restart, a file that was rotated.
-use crate::rig::{Lines, Process, TOKEN, Upstream, account, accounts, eventually, sample};
+use crate::rig::process::{bounded, command};
+use crate::rig::{
+    Lines, Process, TOKEN, Upstream, account, accounts, configuration, eventually, sample,
+};
 use weir::protocol::Dialect;
 
 fn lines() -> Lines {
@@ -118,4 +121,34 @@ fn sigusr1_opens_the_access_log_anew_and_reads_nothing_else() {
         process.log()
     );
     process.call("GET", "/v1/models").send().is(200);
+}
+
+#[test]
+fn logs_that_can_grow_no_more_stop_nothing() {
+    let upstream = Upstream::json(200, lines().answer);
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token"), TOKEN).expect("a file");
+    let file = dir.path().join("weir.yaml");
+    let text = configuration(dir.path(), &yaml(&upstream));
+    std::fs::write(&file, text).expect("a file");
+    let mut started = command(&["run", "-c"]);
+    started.arg(&file);
+    let process = Process::spawn(bounded(&started, 16), dir);
+    set(&process, r#"{"level":"debug"}"#).is(200);
+
+    // Each says a word, more than 8 KiB of them altogether, and the requests as much in the access log.
+    for _ in 0..200 {
+        let reload = process.admin("POST", "/admin/reload").key(TOKEN);
+        reload.send().is(200);
+    }
+    eventually("the log is full", || {
+        (process.log().len() == 8192).then_some(())
+    });
+    for _ in 0..30 {
+        let call = process.call("POST", lines().path);
+        call.body(lines().ask).send().is(200);
+    }
+    assert!(process.ended().is_none(), "it serves on");
+    let metrics = process.admin("GET", "/metrics").send().is(200);
+    assert!(metrics.text().contains("weir_requests_total"));
 }

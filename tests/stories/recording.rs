@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::rig::process::{Ended, Process, command, run};
+use crate::rig::process::{Ended, Process, bounded, command, run};
 use crate::rig::{
     Call, KEY, PATIENCE, TOKEN, Upstream, account, accounts, configuration, eventually, sample,
 };
@@ -359,6 +359,44 @@ fn a_directory_that_goes_away_stops_the_recording_and_not_the_traffic() {
             .as_str()
             .is_some_and(|why| why.starts_with("a case cannot be written")),
         "{status}"
+    );
+}
+
+#[test]
+fn a_case_that_the_disk_cannot_hold_stops_the_recording_and_leaves_no_half() {
+    let upstream = chat();
+    let dir = tempfile::tempdir().expect("a directory");
+    let directory = dir.path().join("cases");
+    let started = recorder(dir.path(), &yaml(&upstream), &directory);
+    let weir = Process::spawn(bounded(&started, 128), dir);
+    messages(&weir, "hello", false).send().is(200);
+    until_cases(&weir, 1);
+
+    for stream in [true, false] {
+        let text = format!("hello {}", "x".repeat(100_000));
+        let answer = messages(&weir, &text, stream).send().is(200);
+        assert!(
+            answer.text().contains("message_stop") || !stream,
+            "the whole answer"
+        );
+        weir.says("recording has stopped; the traffic goes on");
+    }
+    messages(&weir, "hello", true).send().is(200);
+    let status = status(&weir);
+    assert_eq!(status["cases"], 1, "{status}");
+    assert!(
+        status["stopped"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("a case cannot be written: File too large")),
+        "{status}"
+    );
+    let found = cases(&directory);
+    assert_eq!(found.len(), 1, "{:?}", found.keys());
+    let ended = replay(&directory);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.ends_with("1 case: 1 as recorded\n"),
+        "{ended:?}"
     );
 }
 

@@ -104,7 +104,7 @@ class Walk:
             (place / name).mkdir(parents=True)
         (place / "bin/weir").symlink_to(self.weir)
         shutil.copytree(ROOT / "conf", place / "conf")
-        for name in ("claude", "gemini"):
+        for name in ("claude", "gemini", *OPENAI):
             (place / "bin" / name).write_text(f"#!/bin/sh\nexec {sys.executable} {__file__} --as {name}\n")
             (place / "bin" / name).chmod(0o755)
         (place / "key.txt").write_text("sk-ant-of-a-stranger\n")
@@ -182,7 +182,7 @@ keys: [{{ name: team-a, key: demo }}]
             assert known(words), f"{document}: {line}: what it names is not there"
             self.held += 1
             return
-        assert first in ("weir", "jq", "curl", "cp", "printf", "claude", "gemini"), f"{document}: {line}: say in tests/walk/documents.py how it is looked at"
+        assert first in ("weir", "jq", "curl", "cp", "printf", "claude", "gemini", *OPENAI), f"{document}: {line}: say in tests/walk/documents.py how it is looked at"
         if first == "jq" and not shutil.which("jq"):
             print(f"walk: NOT run, jq is missing: {line}")
             return
@@ -243,10 +243,17 @@ def say(url, key, body):
         return answer.read().decode()
 
 
+# Those that speak to OpenAI, and where they are told what to call.
+OPENAI = {"qwen": "OPENAI_BASE_URL", "aider": "OPENAI_API_BASE", "open-webui": "OPENAI_API_BASE_URL"}
+
+
 def stand_in(name):
     """The clients, as far as the text needs them: they ask what the environment points at."""
     if name == "claude":
         url, key = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages", os.environ.get("ANTHROPIC_AUTH_TOKEN") or os.environ["ANTHROPIC_API_KEY"]
+        print(say(url, key, {"model": "claude-sonnet-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}))
+    elif name in OPENAI:
+        url, key = os.environ[OPENAI[name]] + "/chat/completions", os.environ["OPENAI_API_KEY"]
         print(say(url, key, {"model": "claude-sonnet-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}))
     else:
         url, key = os.environ["GOOGLE_GEMINI_BASE_URL"] + "/v1beta/models/gemini-2.5-pro:generateContent", os.environ["GEMINI_API_KEY"]

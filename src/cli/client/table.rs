@@ -4,7 +4,8 @@
 //! <https://developers.openai.com/codex/config-sample>; Gemini CLI
 //! <https://geminicli.com/docs/reference/configuration.md>; opencode <https://opencode.ai/docs/providers>; Qwen Code
 //! <https://qwenlm.github.io/qwen-code-docs/en/cli/openai-auth>; aider <https://aider.chat/docs/config/aider_conf.html>; Continue
-//! <https://docs.continue.dev/reference>; Cline what its own `cline auth` writes.
+//! <https://docs.continue.dev/reference>; Cline what its own `cline auth` writes; Open WebUI and LobeChat what the sources of their packages
+//! read (PyPI `open-webui` 0.12.4, npm `@lobehub/chat` 1.143.3).
 use std::path::PathBuf;
 
 use super::document::{Format, apply};
@@ -328,6 +329,8 @@ pub static CLIENTS: &[Client] = &[
             ("OPENAI_API_KEY", Value::Key),
             ("ANTHROPIC_PROXY_URL", Value::Url("")),
             ("ANTHROPIC_API_KEY", Value::Key),
+            ("GOOGLE_PROXY_URL", Value::Url("")),
+            ("GOOGLE_API_KEY", Value::Key),
         ],
         remark: "For the server of LobeChat; its users enter the same under Settings, AI Service Provider.",
         ..BLANK
@@ -339,7 +342,7 @@ pub static CLIENTS: &[Client] = &[
             ("OPENAI_API_BASE_URL", Value::Url("/v1")),
             ("OPENAI_API_KEY", Value::Key),
         ],
-        remark: "Or under Admin Settings, Connections, OpenAI API.",
+        remark: "It reads them at its first start only and keeps them in its database: later, enter both under Admin Settings, Connections, OpenAI API, or start it with ENABLE_PERSISTENT_CONFIG=false.",
         ..BLANK
     },
     Client {

@@ -1,7 +1,8 @@
 //! The signals of a service: `SIGTERM` and `SIGINT` drain, the former after a delay; `SIGHUP` reloads;
-//! `SIGUSR1` opens the access log anew; `SIGQUIT` hands over to a new process.
+//! `SIGUSR1` opens the access log anew; `SIGQUIT` hands over to a new process; `SIGXFSZ` ends nothing.
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -31,6 +32,9 @@ pub(crate) fn listen(
     let mut quit = signal(SignalKind::quit())?;
     let mut rotated = signal(SignalKind::user_defined1())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // Where it is caught, a write beyond the size that a file may have (`ulimit -f`, `LimitFSIZE=`) fails with a cause, as on
+    // a full disk; else it ends the process. What was caught needs no answer.
+    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
     let (tell, told) = mpsc::channel(2);
     tokio::spawn(async move {
         loop {

@@ -4,14 +4,17 @@
     python3 tests/clients/cli/run.py --smoke target/release/weir   Claude Code and Codex, each before one upstream of another dialect
     python3 tests/clients/cli/run.py --only codex,opencode target/release/weir
 
-The clients are installed below target/clients/cli with npm, in the versions below. A case: the client reads a file by its own tool and says what is in
-it; a second turn of the same conversation refers to it; a stream that breaks off is told. Prints a table; the exit status is 0 only if every
+The clients are installed below target/clients/cli with npm, aider with pip, in the versions below. A case: the client reads a file by its own tool and
+says what is in it (aider has no tools: it changes the file); a second turn of the same conversation refers to it; a stream that breaks off is told; a
+prompt that overflows is told; `heals` stands where the client got the answer by itself in the end. Prints a table; the exit status is 0 only if every
 cell holds.
 """
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,19 +22,26 @@ import tempfile
 import time
 import urllib.request
 
-from scripted import AGAIN, ASK, CUT, Upstream
+from scripted import AGAIN, ASK, CUT, EDIT, OVERFLOW, Upstream
 
 PACKAGES = {
     "claude-code": "@anthropic-ai/claude-code@2.1.197",
     "codex": "@openai/codex@0.171.0",
     "gemini-cli": "@google/gemini-cli@0.61.0",
     "opencode": "opencode-ai@1.18.33",
+    "qwen-code": "@qwen-code/qwen-code@0.24.4",
 }
+AIDER = "aider-chat==0.86.2"
 DIALECTS = ["anthropic", "openai-chat", "openai-responses", "gemini"]
 SMOKE = [("claude-code", "openai-chat"), ("codex", "anthropic")]
 KEY = "client-key-of-the-cli-tests"
 WORD = "quokka-1789"
-LIMIT = 120  # seconds for one turn of a client
+LIMIT = 240  # seconds for one turn of a client; aider tries again for a minute
+LATE = 124  # the exit code of one that did not end
+FINE = ("yes", "told", "heals")
+# How clients say that an answer is no whole one, and that a conversation is too long.
+BROKEN = re.compile(r"(?i)error|fail|interrupt|incomplete|disconnect|closed|abort|premature|malformed|no final|invalid stream")
+TOO_LONG = re.compile(r"(?i)context (window|length|limit)|context_length|too long|token limit|token count|input length and")
 
 
 def main():
@@ -40,13 +50,15 @@ def main():
     root = pathlib.Path(__file__).resolve().parents[3] / "target" / "clients" / "cli"
     only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else list(CLIENTS)
     cases = SMOKE if smoke else [(client, dialect) for client in only for dialect in DIALECTS]
-    install(root, sorted({PACKAGES[client] for client, _ in cases}))
+    install(root, sorted({PACKAGES[client] for client, _ in cases if client in PACKAGES}))
+    if any(client == "aider" for client, _ in cases):
+        install_aider(root / "aider")
     failed = 0
-    print(f"| client | upstream | reads a file | second turn | broken stream |\n| --- | --- | --- | --- | --- |")
+    print("| client | upstream | reads a file | second turn | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- |")
     for client, dialect in cases:
         cells = case(weir, root, client, dialect)
-        failed += any(cell != "yes" for cell in cells)
-        print(f"| {PACKAGES[client]} | {dialect} | {' | '.join(cells)} |", flush=True)
+        failed += any(cell not in FINE for cell in cells)
+        print(f"| {PACKAGES.get(client, AIDER)} | {dialect} | {' | '.join(cells)} |", flush=True)
     print(f"\n{len(cases) - failed} of {len(cases)} hold")
     return 1 if failed else 0
 
@@ -66,10 +78,17 @@ def install(root, wanted):
     stamp.write_text(json.dumps(wanted))
 
 
+def install_aider(venv):
+    if (venv / "bin/aider").exists():
+        return
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", AIDER], check=True)
+
+
 def case(weir, root, client, dialect):
-    """What came of the three turns."""
+    """What came of the turns."""
     upstream = Upstream(WORD)
-    with tempfile.TemporaryDirectory(prefix="weir-cli-") as home:
+    with tempfile.TemporaryDirectory(prefix="weir-cli-", ignore_cleanup_errors=True) as home:
         home = pathlib.Path(home)
         work = home / "work"
         work.mkdir()
@@ -83,15 +102,24 @@ def case(weir, root, client, dialect):
         try:
             await_ready(port)
             run = CLIENTS[client](root, home, f"http://127.0.0.1:{port}")
+            path = upstream.path
+            reads = f"{EDIT} in note.txt." if client == "aider" else f"{ASK} {path} and tell me the word in it."
             cells = []
-            for prompt, fine in [
-                (f"{ASK} {upstream.path} and tell me the word in it.", lambda code, said: f"The file says {WORD}" in said),
-                (f"{AGAIN}, from memory.", lambda code, said: f"Again: {WORD}" in said),
-                # A client may try again, and the answer breaks off each time: what counts is that it does not look whole.
-                (f"{CUT}.", lambda code, said: code != 0 or "middle" not in said),
-            ]:
+
+            def turn(prompt, judge):
                 code, said = run(prompt)
-                cells.append("yes" if fine(code, said) else "no: " + " ".join(said.split())[-160:].replace("|", "/"))
+                word = judge(code, said)
+                cells.append(word or f"no ({code}): " + " ".join(said.split())[-160:].replace("|", "/"))
+
+            if client == "aider":
+                turn(reads, lambda code, said: "yes" if f"was {WORD}" in pathlib.Path(path).read_text() else "")
+            else:
+                turn(reads, lambda code, said: "yes" if f"The file says {WORD}" in said else "")
+            turn(f"{AGAIN}, from memory.", lambda code, said: "yes" if f"Again: {WORD}" in said else "")
+            # A client may try again, and the answer breaks off each time, unless it is asked for without a stream: what counts is that no part of it
+            # passes for the whole.
+            turn(f"{CUT}.", lambda code, said: "heals" if upstream.mended and "in the middle." in said else "told" if code != LATE and (code != 0 or BROKEN.search(said)) else "")
+            turn(f"{OVERFLOW}.", lambda code, said: "heals" if upstream.healed and "Healed" in said else "told" if upstream.refused and TOO_LONG.search(said) else "")
             asked = {spoken for spoken, _ in upstream.seen}
             if asked - {dialect}:
                 cells.append(f"no: asked in {asked}")
@@ -99,6 +127,7 @@ def case(weir, root, client, dialect):
         finally:
             process.terminate()
             process.wait(20)
+            leftover(home)
             upstream.server.shutdown()
             if os.environ.get("KEEP"):
                 shutil.copytree(home, pathlib.Path(os.environ["KEEP"]) / f"{client}-{dialect}", dirs_exist_ok=True)
@@ -121,7 +150,7 @@ retry: {{ max_attempts: 1 }}
 
 
 def claude_code(root, home, url):
-    turns = iter([[], ["--continue"], ["--continue"]])
+    turns = then(["--continue"])
 
     def run(prompt):
         environ = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": "1", "DISABLE_AUTOUPDATER": "1"}
@@ -137,7 +166,7 @@ def codex(root, home, url):
         f'model_provider = "weir"\nmodel = "gpt-5.5"\n\n[model_providers.weir]\nname = "Weir"\nbase_url = "{url}/v1"\n'
         'env_key = "WEIR_KEY"\nwire_api = "responses"\nrequest_max_retries = 0\nstream_max_retries = 0\n'
     )
-    turns = iter([[], ["resume", "--last"], ["resume", "--last"]])
+    turns = then(["resume", "--last"])
 
     def run(prompt):
         flags = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
@@ -151,7 +180,7 @@ def gemini_cli(root, home, url):
     folder.mkdir()
     settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "privacy": {"usageStatisticsEnabled": False}, "telemetry": {"enabled": False}}
     (folder / "settings.json").write_text(json.dumps(settings))
-    turns = iter([[], ["--resume", "latest"], ["--resume", "latest"]])
+    turns = then(["--resume", "latest"])
 
     def run(prompt):
         environ = {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
@@ -166,7 +195,7 @@ def opencode(root, home, url):
     provider = {"npm": "@ai-sdk/openai-compatible", "name": "Weir", "options": {"baseURL": f"{url}/v1", "apiKey": KEY}, "models": {"gpt-5.5": {"name": "gpt-5.5"}}}
     settings = {"provider": {"weir": provider}, "model": "weir/gpt-5.5", "small_model": "weir/gpt-5.5", "autoupdate": False, "share": "disabled", "permission": "allow"}
     (folder / "opencode.json").write_text(json.dumps(settings))
-    turns = iter([[], ["--continue"], ["--continue"]])
+    turns = then(["--continue"])
 
     def run(prompt):
         environ = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"}
@@ -175,7 +204,44 @@ def opencode(root, home, url):
     return run
 
 
-CLIENTS = {"claude-code": claude_code, "codex": codex, "gemini-cli": gemini_cli, "opencode": opencode}
+def qwen_code(root, home, url):
+    folder = home / ".qwen"
+    folder.mkdir()
+    settings = {"security": {"auth": {"selectedType": "openai"}}, "privacy": {"usageStatisticsEnabled": False}, "telemetry": {"enabled": False}}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    turns = then(["--continue"])
+
+    def run(prompt):
+        environ = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY}
+        return command([root / "node_modules/.bin/qwen", "--yolo", "--model", "gpt-5.5", *next(turns), "-p", prompt], home, environ)
+
+    return run
+
+
+def aider(root, home, url):
+    # It would fetch a list of models from the Internet, and say at length that it cannot.
+    caches = home / ".aider" / "caches"
+    caches.mkdir(parents=True)
+    (caches / "model_prices_and_context_window.json").write_text('{"none": {}}')
+    # The file is in the chat at first only: what the second turn knows of it is the conversation's.
+    turns = then(["--restore-chat-history"], ["note.txt"])
+
+    def run(prompt):
+        environ = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY, "AIDER_ANALYTICS": "false", "AIDER_CHECK_UPDATE": "false", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        flags = ["--yes-always", "--no-git", "--no-pretty", "--no-show-model-warnings", "--no-detect-urls", "--model", "openai/gpt-5.5", "--edit-format", "diff"]
+        return command([root / "aider/bin/aider", *flags, "--message", prompt, *next(turns)], home, environ)
+
+    return run
+
+
+def then(later, first=()):
+    """What the first turn has for words, and what each after it."""
+    yield list(first)
+    while True:
+        yield list(later)
+
+
+CLIENTS = {"claude-code": claude_code, "codex": codex, "gemini-cli": gemini_cli, "opencode": opencode, "qwen-code": qwen_code, "aider": aider}
 
 
 def command(line, home, environ):
@@ -184,8 +250,18 @@ def command(line, home, environ):
     try:
         done = subprocess.run(line, cwd=home / "work", env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
     except subprocess.TimeoutExpired as late:
-        return 124, (late.output or b"").decode(errors="replace")
+        return LATE, (late.output or b"").decode(errors="replace")
     return done.returncode, done.stdout.decode(errors="replace")
+
+
+def leftover(home):
+    """Ends what a client has left running: whatever has the home of this run, which is nobody else's."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"HOME={home}".encode() in entry.read_bytes().split(b"\0"):
+                os.kill(int(entry.parent.name), signal.SIGTERM)
+        except OSError:
+            continue  # It has ended, or is somebody else's.
 
 
 def free_port():

@@ -1,7 +1,8 @@
 """A scripted upstream that speaks every dialect: it has a file read by whatever tool the client declares, and says what was in it.
 
 The word stands in the file alone, so an answer that holds it proves that the call and its result came through. Everything else that a
-client asks (titles, warm-ups, counts) gets a short answer.
+client asks (titles, warm-ups, counts) gets a short answer. What is asked to overflow is refused in the words of the dialect's own vendor until the
+client asks for less output or has summed the conversation up.
 """
 import json
 import re
@@ -11,15 +12,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ASK = "Read the file"
 AGAIN = "Say the word again"
 CUT = "Break off"
+EDIT = "Change the word"
+OVERFLOW = "Overflow now"
+# What an upstream of so many tokens is asked: with less output than the rest it fits.
+WINDOW, INPUT = 200_000, 190_000
+# Events that go out before a stream breaks off: some of the text is among them.
+CUT_AFTER = {"anthropic": 4, "openai-responses": 6}
 
 
 class Upstream:
-    """Listens on a free port; `seen` holds what was asked: dialect and body."""
+    """Listens on a free port; `seen` holds what was asked: dialect and body; `refused` how often it was too much, `mended` whether an answer that broke off was asked for
+    again without a stream."""
 
     def __init__(self, word):
         self.word = word
         self.path = ""
         self.seen = []
+        self.refused = 0
+        self.mended = False
+        self.healed = False
+        self.too_long = None
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,15 +59,30 @@ class Upstream:
                 else:
                     return self.plain(404, {"error": {"message": f"no {path}", "type": "not_found_error"}})
                 upstream.seen.append((dialect, body))
+                if upstream.is_too_much(body):
+                    return self.refuse(dialect, body, stream)
                 events = WRITERS[dialect](*upstream.answer(dialect, body))
                 if not stream:
+                    upstream.mended |= upstream.is_cut(body)
                     return self.plain(200, WHOLE[dialect](events))
+                self.events(events[: CUT_AFTER.get(dialect, 3) if upstream.is_cut(body) else None])
+
+            def refuse(self, dialect, body, stream):
+                upstream.refused += 1
+                error = OVERFLOWS[dialect](most_output(body))
+                if dialect == "openai-responses" and stream:
+                    # OpenAI has begun the answer by then.
+                    error = error["error"]
+                    failed = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "failed", "error": error}
+                    return self.events([("response.failed", json.dumps({"type": "response.failed", "sequence_number": 0, "response": failed}))])
+                self.plain(400, error)
+
+            def events(self, events):
                 self.send_response(200)
                 self.send_header("content-type", "text/event-stream")
                 self.send_header("connection", "close")
                 self.end_headers()
-                cut = upstream.is_cut(body)
-                for name, data in events[: 3 if cut else None]:
+                for name, data in events:
                     head = f"event: {name}\n" if name else ""
                     self.wfile.write(f"{head}data: {data}\n\n".encode())
                     self.wfile.flush()
@@ -81,13 +108,32 @@ class Upstream:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def is_cut(self, body):
-        return CUT in last_words(body)
+        return marker(body) == CUT and not self.healed
+
+    def is_too_much(self, body):
+        """Until less output is asked for, or the conversation was summed up."""
+        summing = bool(SUMMING.search(last_words(body, 1)))
+        if self.healed or (marker(body) != OVERFLOW and not (self.refused and summing)):
+            return False
+        if self.too_long is None:
+            # What clients write beside a prompt may hold such a word, too.
+            self.too_long = summing
+        most = most_output(body)
+        fits = most is not None and INPUT + most <= WINDOW
+        self.healed = self.refused > 0 and (fits or (summing and not self.too_long))
+        return not self.healed
 
     def answer(self, dialect, body):
         """The text, and the call if there is one."""
         told = json.dumps(body, ensure_ascii=False)
         tools = declared(dialect, body)
-        if AGAIN in last_words(body):
+        if self.healed or marker(body) == OVERFLOW:
+            return f"Healed. Before that: the word is {self.word}.", None
+        if marker(body) == EDIT:
+            if self.word not in told:
+                return "I see no such file.", None
+            return f"Done.\n\nnote.txt\n```\n<<<<<<< SEARCH\nThe word is {self.word}.\n=======\nThe word was {self.word}.\n>>>>>>> REPLACE\n```\n", None
+        if marker(body) == AGAIN:
             return (f"Again: {self.word}." if self.word in told else "I do not remember."), None
         if self.is_cut(body):
             return "This answer is going to break off somewhere in the middle.", None
@@ -101,12 +147,45 @@ class Upstream:
         return ("Let me look. ", call) if call else ("I have no tool that reads files.", None)
 
 
-def last_words(body):
-    """The text of the last two turns: clients put notes of their own behind what was typed."""
+# How clients ask for a summary.
+SUMMING = re.compile(r"(?i)summar|compact|state_snapshot|handoff")
+
+OVERFLOWS = {
+    "anthropic": lambda most: {"type": "error", "error": {"type": "invalid_request_error", "message": (
+        f"input length and `max_tokens` exceed context limit: {INPUT} + {most} > {WINDOW}, decrease input length or `max_tokens` and try again"
+        if most else f"prompt is too long: {WINDOW + 10_000} tokens > {WINDOW} maximum")}},
+    "openai-chat": lambda most: {"error": {"type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded", "message": (
+        f"This model's maximum context length is {WINDOW} tokens. However, you requested {INPUT + most} tokens ({INPUT} in the messages, {most} in the "
+        "completion). Please reduce the length of the messages or completion."
+        if most else f"This model's maximum context length is {WINDOW} tokens. However, your messages resulted in {WINDOW + 10_000} tokens. Please reduce the "
+        "length of the messages.")}},
+    "openai-responses": lambda _: {"error": {"type": "invalid_request_error", "param": "input", "code": "context_length_exceeded", "message":
+        "Your input exceeds the context window of this model. Please adjust your input and try again."}},
+    "gemini": lambda _: {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "The input token count (1100000) exceeds the maximum number of tokens allowed (1048576)."}},
+}
+
+
+def most_output(body):
+    """The bound of the output that is asked for."""
+    config = body.get("generationConfig") or {}
+    bounds = [body.get("max_tokens"), body.get("max_completion_tokens"), body.get("max_output_tokens"), config.get("maxOutputTokens")]
+    return next((bound for bound in bounds if bound), None)
+
+
+def marker(body):
+    """What was asked last of what this upstream knows to do."""
+    words = last_words(body)
+    found = {one: words.rfind(one) for one in (AGAIN, CUT, EDIT, OVERFLOW)}
+    last = max(found, key=found.get)
+    return last if found[last] >= 0 else None
+
+
+def last_words(body, turns_back=2):
+    """The text of the last turns of the user: clients put notes of their own behind what was typed."""
     turns = body.get("messages") or body.get("contents") or body.get("input") or []
     if isinstance(turns, str):
         return turns
-    return json.dumps([turn for turn in turns if turn.get("role") in ("user", None)][-2:], ensure_ascii=False)
+    return json.dumps([turn for turn in turns if turn.get("role") in ("user", None)][-turns_back:], ensure_ascii=False)
 
 
 def declared(dialect, body):

@@ -9,7 +9,6 @@ The exit status is 0 only if everything holds.
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,9 @@ from scripted import ASK, Upstream
 
 PACKAGES = {
     **run.PACKAGES,
-    "opencode": "opencode-ai@1.18.33",
-    "qwen-code": "@qwen-code/qwen-code@0.24.4",
     "cline": "cline@3.0.65",
     "continue": "@continuedev/cli@1.5.47",
 }
-AIDER = "aider-chat==0.86.2"
 
 # What is there before, in the clients' own places.
 BEFORE = {
@@ -66,22 +62,15 @@ def main():
     if missing:
         run.install(root, sorted({PACKAGES[client] for client in PACKAGES}))
     if "aider" in chosen:
-        aider(root / "aider")
+        run.install_aider(root / "aider")
     failed = 0
     print("| client | answered with a file that it read | as before after --undo |\n| --- | --- | --- |")
     for client in chosen:
         cells = case(weir, root, client)
         failed += any(cell != "yes" for cell in cells)
-        print(f"| {PACKAGES.get(client, AIDER)} | {' | '.join(cells)} |", flush=True)
+        print(f"| {PACKAGES.get(client, run.AIDER)} | {' | '.join(cells)} |", flush=True)
     print(f"\n{len(chosen) - failed} of {len(chosen)} hold")
     return 1 if failed else 0
-
-
-def aider(venv):
-    if (venv / "bin/aider").exists():
-        return
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    subprocess.run([venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", AIDER], check=True)
 
 
 def case(weir, root, client):
@@ -118,18 +107,8 @@ def case(weir, root, client):
         finally:
             process.terminate()
             process.wait(20)
-            leftover(home)
+            run.leftover(home)
             upstream.server.shutdown()
-
-
-def leftover(home):
-    """Ends what a client has left running: whatever has the home of this run, which is nobody else's."""
-    for entry in pathlib.Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"HOME={home}".encode() in entry.read_bytes().split(b"\0"):
-                os.kill(int(entry.parent.name), signal.SIGTERM)
-        except OSError:
-            continue  # It has ended, or is somebody else's.
 
 
 # Files that a client writes to whenever it runs: there it is enough that nothing of Weir's is left, and nothing of the user's is lost.

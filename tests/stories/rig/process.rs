@@ -30,6 +30,18 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The same command, whose files may each grow to so many blocks of 512 bytes: what a full disk is to the one that writes, without
+/// being root.
+pub fn bounded(command: &Command, blocks: u32) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .arg("-c")
+        .arg(format!("ulimit -f {blocks} && exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.env_clear().current_dir(std::env::temp_dir());
+    shell
+}
+
 /// Runs it to its end.
 pub fn run(command: &mut Command) -> Ended {
     ended(&command.stdin(Stdio::null()).output().expect("weir exists"))
