@@ -170,6 +170,15 @@ fn settings<'a>(
             .expect("a definition");
         return settings(definition, root, path, found);
     }
+    // One, or a list of them.
+    if let Some([one, _]) = schema
+        .get("anyOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        && path == "prices[].long"
+    {
+        return settings(one, root, path, found);
+    }
     // What may be written in several forms.
     if let Some(forms) = schema.get("anyOf").and_then(Value::as_array)
         && path == "prices"

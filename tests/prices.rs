@@ -4,9 +4,14 @@
 //! [`OTHERWISE`] with its reason; one that is gone must leave that list.
 use std::collections::BTreeMap;
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::Value;
+use weir::config;
+use weir::limits::nano_usd;
 use weir::pricing::PriceTable;
-use weir::protocol::hub::usage::{Extras, Tools, Usage};
+use weir::protocol::hub::usage::{Extras, Media, Tools, Usage};
 
 /// Model, member of the map, and why Weir says something else.
 const OTHERWISE: &[(&str, &str, &str)] = &[
@@ -199,10 +204,7 @@ fn costs(model: &str, prompt: u64) -> [f64; 5] {
     let quote = prices
         .quote(model)
         .unwrap_or_else(|| panic!("{model} has no price"));
-    let rates = match quote.long {
-        Some(long) if prompt > long.above => long.rates,
-        _ => quote.rates,
-    };
+    let rates = quote.long.at(prompt).map_or(quote.rates, |long| long.rates);
     [
         rates.input,
         rates.cache_write_5m,
@@ -275,4 +277,236 @@ fn rows_that_were_missing_are_there_and_cost_what_is_known() {
     let prices = PriceTable::new(&[]);
     let source = prices.quote("claude-fable-5-2").expect("a price").source;
     assert!(source.starts_with("assumed"), "second-hand: {source}");
+}
+
+/// Tokens of a prompt and an answer: input, read from a cache, written to one for five minutes and for an hour, output.
+fn used([input, cache_read, cache_write_5m, cache_write_1h, output]: [u64; 5]) -> Usage {
+    Usage {
+        input,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        output,
+        ..Usage::default()
+    }
+}
+
+/// The service tier, the tokens, how many of input and output are sound, and billionths of a dollar.
+type Paid = (&'static str, [u64; 5], [u64; 2], u64);
+
+#[track_caller]
+fn check(prices: &PriceTable, model: &str, rows: &[Paid]) {
+    for (tier, tokens, [audio_input, audio_output], expected) in rows {
+        let extras = Extras {
+            media: Media {
+                audio_input: *audio_input,
+                audio_output: *audio_output,
+                ..Media::default()
+            },
+            ..Extras::default()
+        };
+        let tier = Some(*tier).filter(|tier| !tier.is_empty());
+        let usd = prices.bill(model, &used(*tokens), tier, &extras);
+        let nano = usd.map(nano_usd);
+        assert_eq!(nano, Some(*expected), "{model} {tier:?} {tokens:?}");
+    }
+}
+
+/// What `weir prices …` prints, and what it says beside.
+fn printed(arguments: &[&str]) -> (String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .arg("prices")
+        .args(arguments)
+        .output()
+        .expect("weir runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    assert!(output.status.success(), "{}", text(output.stderr));
+    (text(output.stdout), text(output.stderr))
+}
+
+/// Some of every kind.
+const EACH: [u64; 5] = [1_000, 2_000, 3_000, 4_000, 500];
+
+/// Every threshold and every tier of a map, by kind: a request of each costs what the map says, to the billionth of a dollar. The
+/// sums stand here as one does them by hand: tokens times dollars per million, in the order of the tokens.
+#[test]
+fn an_imported_map_keeps_every_threshold_and_every_tier_by_kind() {
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prices/thresholds.json");
+    let map = map.to_str().expect("UTF-8");
+    let (fragment, said) = printed(&["import", "litellm", map]);
+    assert!(
+        said.contains("output_cost_per_reasoning_token of qwen-deep (1)"),
+        "what an entry cannot hold is told: {said}"
+    );
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("weir.yaml");
+    std::fs::write(directory.path().join("prices.yaml"), &fragment).expect("a file");
+    let text = "version: 1\nanonymous: true\naccounts: [{ name: a, provider: ollama }]\nprices: { file: prices.yaml }\n";
+    std::fs::write(&file, text).expect("a file");
+    let config = config::check_without_secrets(&file)
+        .unwrap_or_else(|faults| panic!("{faults:?} in\n{fragment}"));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let prices = PriceTable::new(&config.prices);
+    check(
+        &prices,
+        "qwen-deep",
+        &[
+            // 1000 + 200 + 3750 + 8000 + 2000
+            ("", EACH, [0, 0], 14_950_000),
+            ("default", EACH, [0, 0], 14_950_000),
+            ("", [126_000, 2_000, 0, 0, 0], [0, 0], 126_200_000),
+            // 252002 + 600 + 60
+            ("", [126_001, 2_000, 0, 0, 10], [0, 0], 252_662_000),
+            // 768003 + 800
+            ("", [256_001, 0, 0, 0, 100], [0, 0], 768_803_000),
+            // 2500000 + 78000 + 9.5 + 11
+            ("", [500_000, 0, 12_000, 1, 1], [0, 0], 2_578_020_500),
+            // 600 + 200 + 2250 + 4800 + 1000: what the map does not say of writing costs 0.6 of its price, as the input does.
+            ("flex", EACH, [0, 0], 8_850_000),
+            // 128001 x 1.1 + 35
+            ("flex", [128_001, 0, 0, 0, 10], [0, 0], 140_836_100),
+            // 256001 x 1.8 + 1000 x 4.2 + 40: the ordinary price of this length, and the tier's share of it.
+            ("flex", [256_001, 0, 0, 1_000, 10], [0, 0], 465_041_800),
+            // 2500 + 600 + 10500 + 24000 + 3500
+            ("priority", EACH, [0, 0], 41_100_000),
+            // 640005 + 10 x 2.75 x 2.8 + 21
+            ("priority", [128_001, 0, 10, 0, 2], [0, 0], 640_103_000),
+            // 6144012 + 290 + 2 x 9.5 x 3 + 69
+            ("priority", [512_001, 100, 0, 2, 3], [0, 0], 6_144_428_000),
+            ("batch", EACH, [0, 0], 7_475_000),
+            ("batch", [500_000, 0, 12_000, 1, 1], [0, 0], 1_289_010_250),
+            // 600 + 400 x 3
+            ("", [1_000, 0, 0, 0, 0], [400, 0], 1_800_000),
+            // 127001 x 2 + 1000 x 5
+            ("", [128_001, 0, 0, 0, 0], [1_000, 0], 259_002_000),
+            // 127001 x 1.1 + 1000 x 5 x 0.6
+            ("flex", [128_001, 0, 0, 0, 0], [1_000, 0], 142_701_100),
+            // 600 x 2.5 + 400 x 8
+            ("priority", [1_000, 0, 0, 0, 0], [400, 0], 4_700_000),
+            // 1000 x 2.5 + 100 x 9 x 7 / 4
+            ("priority", [1_000, 0, 0, 0, 100], [0, 100], 4_075_000),
+            // (600 + 400 x 3) / 2
+            ("batch", [1_000, 0, 0, 0, 0], [400, 0], 900_000),
+        ],
+    );
+    check(
+        &prices,
+        "qwen-list",
+        &[
+            ("", [32_000, 0, 0, 0, 1], [0, 0], 32_005_000),
+            // 31001 x 2 + 1000 x 0.3 + 7
+            ("", [31_001, 1_000, 0, 0, 1], [0, 0], 62_309_000),
+            ("", [128_001, 0, 0, 0, 1], [0, 0], 384_014_000),
+        ],
+    );
+    let file = file.to_str().expect("UTF-8");
+    let (again, said) = printed(&["diff", "litellm", map, "--config", file]);
+    assert_eq!(again, "", "what was imported is known: {said}");
+    let (differs, _) = printed(&["diff", "litellm", map, "--only", "qwen-deep"]);
+    for shown in [
+        " 1/1.25/2/0.1/4 ",
+        " >128000:2/2.75/4.5/0.3/6 ",
+        " >128000:audio_input:5 ",
+        " >256000:3/4/7/0.7/8 ",
+        " >512000:5/6.5/9.5/1.3/11 ",
+        " batch:0.5 ",
+        " flex:0.6/0.75/1.2/0.1/2 ",
+        " flex>128000:1.1/1.65/2.7/0.3/3.5 ",
+        " priority:2.5/3.5/6/0.3/7 ",
+        " priority:audio_input:8 ",
+    ] {
+        assert!(differs.contains(shown), "{shown} in {differs}");
+    }
+    assert!(differs.ends_with(" priority>512000:12/18.2/28.5/2.9/23\n"));
+}
+
+/// The same by hand: what an entry may say, beside what it could say before.
+#[test]
+fn an_entry_holds_thresholds_and_the_prices_of_tiers() {
+    let with = |entries: &str| {
+        let text = format!(
+            "version: 1\nanonymous: true\naccounts: [{{ name: a, provider: ollama }}]\nprices: {{ currency: {{ CNY: 0.5 }}, list: [{entries}] }}\n"
+        );
+        config::parse("test", &text, &|_| None)
+    };
+    let one = "long: { above: 1000, input: 4, output: 6 }, tiers: { flex: 0.5 }";
+    let list =
+        "long: [{ above: 1000, input: 4, output: 6 }], tiers: { flex: { input: 1, output: 1 } }";
+    let own = "tiers: { flex: { output: 3, long: [{ above: 5000, input: 9, output: 9 }, { above: 2000, input: 8, output: 8, cache_read: 7 }] } }";
+    for (model, terms, rows) in [
+        (
+            "mine",
+            one,
+            &[
+                ("", [1_000, 0, 0, 0, 1], [0, 0], 2_002_000),
+                ("", [1_001, 0, 0, 0, 1], [0, 0], 4_010_000),
+                ("FLEX", [1_001, 0, 0, 0, 1], [0, 0], 2_005_000),
+            ][..],
+        ),
+        (
+            "mine",
+            list,
+            &[
+                ("", [1_001, 0, 0, 0, 1], [0, 0], 4_010_000),
+                ("Flex", [1_000, 0, 0, 0, 1], [0, 0], 1_001_000),
+                // Twice and three times the ordinary price, so also of the tier's.
+                ("flex", [1_001, 0, 0, 0, 1], [0, 0], 2_005_000),
+            ],
+        ),
+        (
+            "mine",
+            own,
+            &[
+                ("flex", [2_000, 0, 0, 0, 1], [0, 0], 4_003_000),
+                ("flex", [1_001, 1_000, 0, 0, 1], [0, 0], 15_016_000),
+                ("flex", [5_001, 0, 0, 0, 1], [0, 0], 45_018_000),
+                ("", [5_001, 0, 0, 0, 1], [0, 0], 10_004_000),
+            ],
+        ),
+        // The built-in table has 272,000, twice and one and a half times as much, and a priority of two and a half.
+        (
+            "gpt-5.5",
+            "tiers: { flex: { input: 1 } }",
+            &[
+                ("", [272_001, 0, 0, 0, 2], [0, 0], 1_088_010_000),
+                ("priority", [2, 0, 0, 0, 2], [0, 0], 20_000),
+                ("flex", [2, 0, 0, 0, 2], [0, 0], 4_000),
+                ("flex", [272_001, 0, 0, 0, 2], [0, 0], 544_005_000),
+            ],
+        ),
+        (
+            "yuan",
+            "currency: CNY, long: [{ above: 10, input: 6, output: 6 }], tiers: { flex: { input: 1, output: 4 } }",
+            &[
+                ("", [11, 0, 0, 0, 1], [0, 0], 36_000),
+                ("flex", [1, 0, 0, 0, 1], [0, 0], 2_500),
+                ("flex", [11, 0, 0, 0, 1], [0, 0], 22_500),
+            ],
+        ),
+    ] {
+        let entry = format!("{{ model: {model}, input: 2, output: 2, {terms} }}");
+        let config = with(&entry).unwrap_or_else(|faults| panic!("{terms}: {faults:?}"));
+        check(&PriceTable::new(&config.prices), model, rows);
+    }
+    for (terms, expected) in [
+        ("long: []", "found an empty list"),
+        ("tiers: { flex: { long: [] } }", "found an empty list"),
+        (
+            "long: [{ above: 9, input: 1, output: 1 }, { above: 9, input: 2, output: 2 }]",
+            "found the threshold `9` twice",
+        ),
+        ("long: [{ above: 9, input: 1 }]", "output"),
+        ("long: [9]", "expected what long prompts cost"),
+        ("tiers: { flex: [1] }", "expected"),
+        ("tiers: { flex: 101 }", "expected a factor from 0 to 100"),
+        ("tiers: { flex: { inputs: 1 } }", "inputs"),
+        ("tiers: { flex: { input: -1 } }", "-1"),
+        ("tiers: { flex: { media: { audio_input: -1 } } }", "-1"),
+        ("long: { above: 9, input: 1, output: 1, media: 3 }", "media"),
+    ] {
+        let faults = with(&format!("{{ model: a, input: 1, output: 1, {terms} }}"));
+        let faults = faults.expect_err(terms);
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(said.join("\n").contains(expected), "{terms}: {said:?}");
+    }
 }

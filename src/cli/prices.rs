@@ -1,4 +1,5 @@
 //! `weir prices`: what is known of prices, beside what public maps list.
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use clap::Subcommand;
 use super::{failure, print, print_faults};
 use crate::config::{self, Glob};
 use crate::pricing::maps::{self, Change, Listed, Map};
-use crate::pricing::{PriceTable, Rates};
+use crate::pricing::{Long, MediaRates, PriceTable, Rates};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Prices {
@@ -100,26 +101,21 @@ fn line(change: &Change) -> String {
     format!("{model}  {known}  {}\n", shown(&change.listed))
 }
 
-/// `5/5/5/0.5/30 >272000:10/10/10/1/45 batch:0.5`
+/// `5/5/5/0.5/30 >272000:10/10/10/1/45 batch:0.5 flex:2/2/2/0.5/15 flex>272000:4/4/4/1/22`
 fn shown(listed: &Listed) -> String {
-    let kinds = |rates: &Rates| {
-        let kinds = [
-            rates.input,
-            rates.cache_write_5m,
-            rates.cache_write_1h,
-            rates.cache_read,
-            rates.output,
-        ];
-        kinds.map(|usd| usd.to_string()).join("/")
-    };
     let mut said = vec![kinds(&listed.rates)];
-    if let Some(long) = &listed.long {
-        said.push(format!(">{}:{}", long.above, kinds(&long.rates)));
+    said.extend(media(&listed.media));
+    said.extend(longs("", &listed.long));
+    for tier in &listed.tiers {
+        let name = &tier.name;
+        if let Some(factor) = listed.factor(tier) {
+            said.push(format!("{name}:{factor}"));
+            continue;
+        }
+        said.push(format!("{name}:{}", kinds(&tier.rates)));
+        said.extend(media(&tier.media).map(|media| format!("{name}:{media}")));
+        said.extend(longs(name, &tier.long));
     }
-    let tiers = listed.tiers.iter();
-    said.extend(tiers.map(|(name, factor)| format!("{name}:{factor}")));
-    let media = listed.media.all().into_iter();
-    said.extend(media.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?))));
     let units = listed.units.named().into_iter();
     said.extend(units.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?))));
     let images = listed.units.images.iter();
@@ -127,24 +123,49 @@ fn shown(listed: &Listed) -> String {
     said.join(" ")
 }
 
-/// Models of which a map says more than an entry can hold.
+fn kinds(rates: &Rates) -> String {
+    rates.kinds().map(|usd| usd.to_string()).join("/")
+}
+
+fn media(media: &MediaRates) -> impl Iterator<Item = String> {
+    let all = media.all().into_iter();
+    all.filter_map(|(name, usd)| Some(format!("{name}:{}", usd?)))
+}
+
+fn longs(tier: &str, longs: &[Long]) -> impl Iterator<Item = String> {
+    longs.iter().flat_map(move |long| {
+        let above = format!("{tier}>{}", long.above);
+        let rates = format!("{above}:{}", kinds(&long.rates));
+        let media = media(&long.media).map(move |media| format!("{above}:{media}"));
+        std::iter::once(rates).chain(media)
+    })
+}
+
+/// What a map says that an entry cannot hold, and of which models.
 fn beyond(changes: &[Change]) -> Option<String> {
-    let more = changes.iter().filter(|change| change.listed.is_more);
-    let names: Vec<&str> = more.map(|change| change.model.as_str()).collect();
-    let first = names.get(..SHOWN).unwrap_or(&names).join(", ");
-    let rest = if names.len() > SHOWN {
-        ", \u{2026}"
-    } else {
-        ""
-    };
-    (!names.is_empty()).then(|| {
+    let mut members: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for change in changes {
+        for member in &change.listed.left {
+            members.entry(member).or_default().push(&change.model);
+        }
+    }
+    let said = members.iter().map(|(member, models)| {
+        let first = models.get(..SHOWN).unwrap_or(models).join(", ");
+        let rest = if models.len() > SHOWN {
+            ", \u{2026}"
+        } else {
+            ""
+        };
+        format!("  {member} of {first}{rest} ({})", models.len())
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| {
         format!(
-            "{} have prices that an entry cannot say: the lowest of their thresholds and the highest factor of a tier were \
-             taken: {first}{rest}",
-            names.len()
+            "an entry has no place for these prices of the map:\n{}",
+            said.join("\n")
         )
     })
 }
 
 /// Names that a remark holds.
-const SHOWN: usize = 20;
+const SHOWN: usize = 5;

@@ -67,14 +67,15 @@ enum Since {
 
 impl Usage {
     pub(super) fn run(self) -> ExitCode {
-        let text = match (&self.prometheus, &self.ledger) {
-            (Some(url), _) => self.metered(url),
-            (None, Some(ledger)) => {
+        let text = match (self.twice(), &self.prometheus, &self.ledger) {
+            (Some(why), ..) => Err(why),
+            (None, Some(url), _) => self.metered(url),
+            (None, None, Some(ledger)) => {
                 let today = Timestamp::now().to_zoned(TimeZone::system()).date();
                 let text = self.text(ledger, today);
                 text.map_err(|error| format!("{}: {error}", ledger.display()))
             }
-            (None, None) => Err("there is neither `--ledger` nor `--prometheus`".to_owned()),
+            (None, None, None) => Err("there is neither `--ledger` nor `--prometheus`".to_owned()),
         };
         match text.and_then(|text| print(&text).map_err(|error| error.to_string())) {
             Ok(()) => ExitCode::SUCCESS,
@@ -103,6 +104,16 @@ impl Usage {
         } else {
             table(by, &rows)
         })
+    }
+
+    /// Why it cannot be grouped so.
+    fn twice(&self) -> Option<String> {
+        let mut named = self.by.iter().enumerate();
+        let (_, twice) = named.find(|(at, by)| self.by[..*at].contains(by))?;
+        let name = twice.as_str();
+        Some(format!(
+            "--by: found `{name}` twice, expected each column once"
+        ))
     }
 
     /// What is grouped by, or else this.

@@ -5,7 +5,7 @@ use crate::config::ClientLimits;
 use crate::outcome::{Limit, Unit};
 use crate::protocol::hub::usage::Usage;
 
-use super::spend::nano_usd;
+use super::spend::{Totals, nano_usd};
 
 /// How far each limit goes, in whole units of its row: requests, tokens, billionths of a dollar. Default: nothing is limited.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -123,4 +123,15 @@ pub struct Used {
     pub usage: Usage,
     /// Billionths of a dollar.
     pub nano_usd: u64,
+}
+
+impl Used {
+    /// Of one request.
+    pub(super) const fn totals(&self) -> Totals {
+        Totals {
+            requests: 1,
+            usage: self.usage,
+            nano_usd: self.nano_usd,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::handed::Handed;
 use super::refusal::Standing;
 use super::remote::{Elsewhere, Remote};
 use super::spend::{Spend, Totals, Windows};
+use super::tally::{Collected, UnderWay};
 use super::window::Minute;
 use crate::outcome::{Limit, Span, Unit};
 
@@ -24,8 +25,12 @@ pub(super) struct Counter {
     in_flight: u32,
     /// By [`Unit`]: what is reserved by requests that are not settled yet.
     reserved: [u64; Unit::ALL.len()],
+    /// The same of requests that were let in without a look at the counter.
+    tallied: UnderWay,
     /// The same of a process that this one follows and that has not ended yet.
     leaving: (u32, [u64; Unit::ALL.len()]),
+    /// Where days begin for what is settled without a look at a configuration.
+    zone: Option<TimeZone>,
 }
 
 /// What is reserved for a request, and since when; nothing once it is settled.
@@ -74,7 +79,11 @@ impl Counter {
                 // nothing is spent yet: else the first of every day could be as dear as it likes.
                 span @ (Span::Day | Span::Month) => {
                     let spent = self.windows(wall, zone).of(span).of(unit);
-                    let reserved = [self.reserved[unit as usize], self.leaving.1[unit as usize]];
+                    let reserved = [
+                        self.reserved[unit as usize],
+                        self.tallied.reserved[unit as usize],
+                        self.leaving.1[unit as usize],
+                    ];
                     let committed = reserved.into_iter().fold(spent, u64::saturating_add);
                     if committed < most && committed.saturating_add(amount) <= most {
                         continue;
@@ -101,19 +110,8 @@ impl Counter {
     }
 
     /// Replaces what was reserved by what was used.
-    pub fn settle(
-        &mut self,
-        reserved: &Reserved,
-        used: &Used,
-        now: Instant,
-        wall: SystemTime,
-        zone: &TimeZone,
-    ) {
-        let totals = Totals {
-            requests: 1,
-            usage: used.usage,
-            nano_usd: used.nano_usd,
-        };
+    pub fn settle(&mut self, reserved: &Reserved, used: &Used, now: Instant, wall: SystemTime) {
+        let totals = used.totals();
         for unit in Unit::ALL {
             let (amount, reserve) = (totals.of(unit), reserved.of(unit));
             self.give_back(unit, reserve);
@@ -127,9 +125,7 @@ impl Counter {
                 _ => minute.add(now, amount.saturating_sub(reserve)),
             }
         }
-        self.spend.roll(wall, zone);
-        self.spend.add(&totals, &totals);
-        self.ever.add(&totals);
+        self.add(&totals, wall);
     }
 
     /// Gives back what was reserved for a request that was never settled. That it came still counts.
@@ -208,8 +204,8 @@ impl Counter {
             day_units: windows.day.usage.units.figures(),
             month_units: windows.month.usage.units.figures(),
             minute: (requests.sum(now), tokens.sum(now)),
-            in_flight: self.in_flight,
-            reserved: self.reserved,
+            in_flight: self.in_flight_here(),
+            reserved: self.reserved_here(),
             ..Handed::default()
         };
         (handed, self.ever)
@@ -242,7 +238,58 @@ impl Counter {
     }
 
     fn at_once(&self) -> u64 {
-        u64::from(self.in_flight) + u64::from(self.leaving.0)
+        u64::from(self.in_flight_here()) + u64::from(self.leaving.0)
+    }
+
+    fn in_flight_here(&self) -> u32 {
+        let tallied = u32::try_from(self.tallied.requests).unwrap_or(u32::MAX);
+        self.in_flight.saturating_add(tallied)
+    }
+
+    fn reserved_here(&self) -> [u64; Unit::ALL.len()] {
+        let mut sums = self.reserved;
+        for (sum, tallied) in sums.iter_mut().zip(self.tallied.reserved) {
+            *sum = sum.saturating_add(tallied);
+        }
+        sums
+    }
+
+    /// Takes over what was counted without the lock. To be called before anything else is asked or done.
+    pub fn collect(&mut self, collected: &Collected) {
+        self.spend.add(&collected.today, &collected.today);
+        self.spend.add_late(&collected.before);
+        self.ever.add(&collected.today);
+        self.ever.add(&collected.before);
+        self.tallied = collected.under_way;
+    }
+
+    /// When the day began and when it ends, in seconds since the epoch.
+    pub fn day(&self) -> Option<(u64, u64)> {
+        self.zone.as_ref().and(self.spend.day_span())
+    }
+
+    /// Where days begin from now on.
+    pub fn set_zone(&mut self, zone: &TimeZone) {
+        self.zone = Some(zone.clone());
+    }
+
+    /// As [`Self::settle`], of a request that was let in without a look at the counter.
+    pub fn add(&mut self, totals: &Totals, wall: SystemTime) {
+        if let Some(zone) = &self.zone {
+            self.spend.roll(wall, zone);
+        }
+        self.spend.add(totals, totals);
+        self.ever.add(totals);
+    }
+
+    /// A copy that goes its own way: what is under way elsewhere is under way in it for ever.
+    pub fn copy(&self) -> Self {
+        Self {
+            in_flight: self.in_flight_here(),
+            reserved: self.reserved_here(),
+            tallied: UnderWay::default(),
+            ..self.clone()
+        }
     }
 
     /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.

@@ -14,14 +14,16 @@ pub mod remote;
 pub mod spend;
 pub mod window;
 
+mod book;
 mod caps;
 mod configured;
 mod counter;
 mod handed;
 mod permit;
 mod subjects;
+mod tally;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use jiff::tz::TimeZone;
@@ -29,8 +31,10 @@ use smallvec::SmallVec;
 
 use crate::config::Config;
 use crate::outcome::Unit;
-use counter::{Counter, Reserved};
-use subjects::{Limited, Subjects, lock};
+use book::{Book, Locked};
+use counter::Reserved;
+use permit::Part;
+use subjects::{Limited, Subjects};
 
 pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
 pub use handed::{Handed, Telling};
@@ -109,7 +113,9 @@ impl Limits {
         };
         let limited = |scope: Scope, subject: &Subject| {
             let counter = before.and_then(|before| before.counter(scope, &subject.name));
-            Limited::new(scope, subject.clone(), counter)
+            let limited = Limited::new(scope, subject.clone(), counter);
+            limited.lock().set_zone(&zone);
+            limited
         };
         let all = |scope: Scope, subjects: &[Subject]| {
             subjects
@@ -135,9 +141,12 @@ impl Limits {
         wall: SystemTime,
     ) -> Result<Permit, Refusal> {
         let reserved = Reserved::new(estimate, now);
-        let subjects: SmallVec<[&Limited; 4]> = self.of(whom).collect();
+        // Who has no limits is counted without a lock: nothing has to be known of them.
+        let subjects = self.of(whom);
+        let subjects: SmallVec<[&Limited; 4]> =
+            subjects.filter(|limited| limited.is_capped()).collect();
         // Everyone locks in this order (key, group, project, all), so nobody waits in a circle.
-        let mut counters: SmallVec<[MutexGuard<'_, Counter>; 4]> =
+        let mut counters: SmallVec<[Locked<'_>; 4]> =
             subjects.iter().map(|limited| limited.lock()).collect();
         for (limited, counter) in subjects.iter().zip(counters.iter_mut()) {
             let caps = limited.caps();
@@ -154,21 +163,29 @@ impl Limits {
             counter.charge(&reserved, now);
         }
         drop(counters);
-        let counters = subjects.iter().map(|limited| limited.counter());
-        Ok(Permit::new(counters.collect(), reserved, self.zone.clone()))
+        let parts = self.of(whom).map(|limited| {
+            if limited.is_capped() {
+                return Part::Limited(Arc::clone(limited.book()));
+            }
+            let share = limited.book().share();
+            share.enter(&reserved);
+            Part::Tallied(share)
+        });
+        Ok(Permit::new(parts.collect(), reserved))
     }
 
     /// Books what was used by no request that was admitted: it is known only now.
     pub fn book(&self, whom: Whom, used: &Used, now: Instant, wall: SystemTime) {
         for limited in self.of(whom) {
             let mut counter = limited.lock();
-            counter.settle(&Reserved::default(), used, now, wall, &self.zone);
+            counter.settle(&Reserved::default(), used, now, wall);
         }
     }
 
     /// Reserves so many billionths of a dollar until it is dropped: they will be used, nobody knows when.
     pub fn hold(&self, whom: Whom, nano_usd: u64) -> Held {
-        Held::new(self.of(whom).map(Limited::counter).collect(), nano_usd)
+        let books = self.of(whom).map(|limited| Arc::clone(limited.book()));
+        Held::new(books.collect(), nano_usd)
     }
 
     /// What the key at this position and its group have used and have left; everyone's is nobody's business.
@@ -230,7 +247,7 @@ impl Limits {
     ) -> bool {
         let counter = self.counter(scope, name);
         if let Some(counter) = &counter {
-            lock(counter).restore(day, month, wall, &self.zone);
+            counter.lock().restore(day, month, wall, &self.zone);
         }
         counter.is_some()
     }
@@ -246,7 +263,7 @@ impl Limits {
     ) -> bool {
         let counter = self.counter(scope, name);
         if let Some(counter) = &counter {
-            lock(counter).learn(elsewhere, at, now, &self.zone);
+            counter.lock().learn(elsewhere, at, now, &self.zone);
         }
         counter.is_some()
     }
@@ -277,7 +294,7 @@ impl Limits {
                 .scope()
                 .and_then(|scope| self.counter(scope, &memo.name));
             if let Some(counter) = counter {
-                lock(&counter).recall(memo, first, now, wall, &self.zone);
+                counter.lock().recall(memo, first, now, wall, &self.zone);
             }
         }
     }
@@ -401,14 +418,14 @@ impl Limits {
         [key, group, project, global].into_iter().flatten()
     }
 
-    fn counter(&self, scope: Scope, name: &str) -> Option<Arc<Mutex<Counter>>> {
+    fn counter(&self, scope: Scope, name: &str) -> Option<Arc<Book>> {
         let found = match scope {
             Scope::Key => self.keys.named(name),
             Scope::Group => self.groups.named(name),
             Scope::Project => self.projects.named(name),
             Scope::Global => Some(&self.global),
         };
-        found.map(Limited::counter)
+        found.map(|limited| Arc::clone(limited.book()))
     }
 }
 

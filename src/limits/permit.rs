@@ -1,51 +1,61 @@
 //! What an admitted request holds.
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 
+use super::book::{Book, Share};
 use super::caps::Used;
-use super::counter::{Counter, Reserved};
-use super::subjects::lock;
+use super::counter::Reserved;
 
 /// The right to be served, until it is dropped: after the last byte, on whatever path.
 #[derive(Debug)]
 pub struct Permit {
-    counters: SmallVec<[Arc<Mutex<Counter>>; 4]>,
+    parts: SmallVec<[Part; 4]>,
     reserved: Reserved,
-    zone: TimeZone,
+}
+
+/// Where one subject of a request is counted.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// It has limits.
+    Limited(Arc<Book>),
+    /// It has none.
+    Tallied(Arc<Share>),
 }
 
 impl Permit {
-    /// Of a request that was charged to these counters.
-    pub(super) fn new(
-        counters: SmallVec<[Arc<Mutex<Counter>>; 4]>,
-        reserved: Reserved,
-        zone: TimeZone,
-    ) -> Self {
-        Self {
-            counters,
-            reserved,
-            zone,
-        }
+    /// Of a request that was charged to these.
+    pub(super) fn new(parts: SmallVec<[Part; 4]>, reserved: Reserved) -> Self {
+        Self { parts, reserved }
     }
 
     /// What the request really used; what was reserved is replaced. To be called once; later calls add.
     pub fn settle(&mut self, used: &Used, now: Instant, wall: SystemTime) {
         let reserved = std::mem::take(&mut self.reserved);
-        for counter in &self.counters {
-            lock(counter).settle(&reserved, used, now, wall, &self.zone);
+        for part in &self.parts {
+            match part {
+                Part::Limited(book) => book.lock().settle(&reserved, used, now, wall),
+                Part::Tallied(share) => share.settle(&reserved, used, wall),
+            }
         }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        for counter in &self.counters {
-            let mut counter = lock(counter);
-            counter.release(&self.reserved);
-            counter.leave();
+        for part in &self.parts {
+            match part {
+                Part::Limited(book) => {
+                    let mut counter = book.lock();
+                    counter.release(&self.reserved);
+                    counter.leave();
+                }
+                Part::Tallied(share) => {
+                    share.release(&self.reserved);
+                    share.leave();
+                }
+            }
         }
     }
 }
@@ -53,24 +63,24 @@ impl Drop for Permit {
 /// Money that is reserved for what goes on after its request is over.
 #[derive(Debug, Default)]
 pub struct Held {
-    counters: SmallVec<[Arc<Mutex<Counter>>; 4]>,
+    books: SmallVec<[Arc<Book>; 4]>,
     nano_usd: u64,
 }
 
 impl Held {
     /// Of these counters.
-    pub(super) fn new(counters: SmallVec<[Arc<Mutex<Counter>>; 4]>, nano_usd: u64) -> Self {
-        for counter in &counters {
-            lock(counter).hold(nano_usd);
+    pub(super) fn new(books: SmallVec<[Arc<Book>; 4]>, nano_usd: u64) -> Self {
+        for book in &books {
+            book.lock().hold(nano_usd);
         }
-        Self { counters, nano_usd }
+        Self { books, nano_usd }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        for counter in &self.counters {
-            lock(counter).let_go(self.nano_usd);
+        for book in &self.books {
+            book.lock().let_go(self.nano_usd);
         }
     }
 }

@@ -218,6 +218,27 @@ impl Spend {
         self.month.add(month);
     }
 
+    /// Adds what one request used of the day that is over, of which it is known only now.
+    pub fn add_late(&mut self, late: &Totals) {
+        if *late == Totals::default() {
+            return;
+        }
+        let left = self.left.as_deref_mut();
+        let month = left.map(|left| {
+            left.day.add(late);
+            left.month.add(late);
+            left.ends.month
+        });
+        if month.is_none_or(|month| self.ends.is_some_and(|ends| ends.month == month)) {
+            self.month.add(late);
+        }
+    }
+
+    /// When the day began and when it ends, in seconds since the epoch; `None` before the first use.
+    pub fn day_span(&self) -> Option<(u64, u64)> {
+        self.ends.map(|ends| (ends.began, ends.day))
+    }
+
     /// Time until the day or the month ends; nothing for what is shorter.
     pub fn until_end(&self, span: Span, wall: SystemTime) -> Duration {
         let end = self.ends.map(|ends| match span {
@@ -269,7 +290,8 @@ fn until(end: Option<u64>, wall: SystemTime) -> Duration {
     Duration::from_secs(end.unwrap_or(0).saturating_sub(seconds(wall)))
 }
 
-fn seconds(wall: SystemTime) -> u64 {
+/// Since the epoch.
+pub(super) fn seconds(wall: SystemTime) -> u64 {
     wall.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

@@ -1,11 +1,12 @@
 //! Keys, groups and everyone, each with its caps and its counter.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
 
+use super::book::{Book, Locked};
 use super::caps::{Caps, Subject};
-use super::counter::{Counter, Reserved};
+use super::counter::Reserved;
 use super::refusal::Refusal;
 use crate::outcome::{Limit, Scope};
 
@@ -56,16 +57,18 @@ impl FromIterator<Limited> for Subjects {
 pub(super) struct Limited {
     subject: Subject,
     scope: Scope,
-    counter: Arc<Mutex<Counter>>,
+    capped: bool,
+    book: Arc<Book>,
 }
 
 impl Limited {
     /// With the counter that it had before, if there was one.
-    pub fn new(scope: Scope, subject: Subject, counter: Option<Arc<Mutex<Counter>>>) -> Self {
+    pub fn new(scope: Scope, subject: Subject, book: Option<Arc<Book>>) -> Self {
         Self {
+            capped: !subject.caps.is_empty(),
             subject,
             scope,
-            counter: counter.unwrap_or_default(),
+            book: book.unwrap_or_default(),
         }
     }
 
@@ -81,17 +84,22 @@ impl Limited {
         &self.subject.caps
     }
 
+    /// Whether anything is limited.
+    pub const fn is_capped(&self) -> bool {
+        self.capped
+    }
+
     /// The position of a key's group.
     pub const fn group(&self) -> Option<usize> {
         self.subject.group
     }
 
-    pub fn counter(&self) -> Arc<Mutex<Counter>> {
-        Arc::clone(&self.counter)
+    pub const fn book(&self) -> &Arc<Book> {
+        &self.book
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Counter> {
-        lock(&self.counter)
+    pub fn lock(&self) -> Locked<'_> {
+        self.book.lock()
     }
 
     /// A copy whose counter goes its own way.
@@ -99,7 +107,8 @@ impl Limited {
         Self {
             subject: self.subject.clone(),
             scope: self.scope,
-            counter: Arc::new(Mutex::new(self.lock().clone())),
+            capped: self.capped,
+            book: Arc::new(Book::of(self.lock().copy())),
         }
     }
 
@@ -124,9 +133,4 @@ impl Limited {
             retry_after: retry_after.filter(|_| !limit.is_budget() || left <= 0.0 || left < wanted),
         }
     }
-}
-
-/// Locks, whether or not a thread died holding it: no update here can be seen half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! What service tiers, regions and tools do to a price: the table's terms, and before them what an entry of the configuration says.
-use super::prices::{Fees, MediaRates, Rates, Terms};
+use super::prices::{Fees, Terms};
+use super::tiers::{Own, Tier};
 use crate::config::PriceTerms;
 
 /// The terms of one price. What the configuration does not name stays as the table has it.
@@ -7,24 +8,38 @@ use crate::config::PriceTerms;
 pub struct Conditions<'a> {
     table: &'static Terms,
     own: Option<&'a PriceTerms>,
+    tiers: &'a [Tier],
 }
 
 impl<'a> Conditions<'a> {
     pub(super) const fn of_table(table: &'static Terms) -> Self {
-        Self { table, own: None }
-    }
-
-    pub(super) const fn of_entry(table: &'static Terms, own: &'a PriceTerms) -> Self {
         Self {
             table,
-            own: Some(own),
+            own: None,
+            tiers: &[],
         }
     }
 
-    /// The factor of a service tier; 1 when it has none.
+    pub(super) const fn of_entry(
+        table: &'static Terms,
+        own: &'a PriceTerms,
+        tiers: &'a [Tier],
+    ) -> Self {
+        Self {
+            table,
+            own: Some(own),
+            tiers,
+        }
+    }
+
+    /// The factor of a service tier, that of its input where its prices are its own; 1 when it has none.
     pub fn tier(&self, name: Option<&str>) -> f64 {
-        let own = self.own.and_then(|own| named(&own.tiers, name));
-        own.unwrap_or_else(|| self.table.tier(name))
+        Tier::named(self.tiers, name).map_or_else(|| self.table.tier(name), Tier::factor)
+    }
+
+    /// The prices of a tier that has its own.
+    pub(super) fn own_tier(&self, name: Option<&str>) -> Option<&'a Own> {
+        Tier::named(self.tiers, name)?.own()
     }
 
     /// The factor of a region; 1 when it has none.
@@ -57,39 +72,6 @@ impl<'a> Conditions<'a> {
             maps: per_call(own.maps, table.maps),
             ..table
         }
-    }
-}
-
-/// What sound and pictures cost: as the entry says; else in the ratio to text that the table's row has.
-pub(super) fn media(
-    own: &PriceTerms,
-    old: Option<(&MediaRates, &Rates)>,
-    new: &Rates,
-) -> MediaRates {
-    let scaled = |rate: fn(&MediaRates) -> Option<f64>, text: fn(&Rates) -> f64| {
-        let (media, rates) = old?;
-        let (rate, was) = (rate(media)?, text(rates));
-        Some(if was > 0.0 {
-            text(new) * (rate / was)
-        } else {
-            rate
-        })
-    };
-    let (input, output) = (|rates: &Rates| rates.input, |rates: &Rates| rates.output);
-    let own = &own.media;
-    MediaRates {
-        audio_input: own
-            .audio_input
-            .or_else(|| scaled(|media| media.audio_input, input)),
-        image_input: own
-            .image_input
-            .or_else(|| scaled(|media| media.image_input, input)),
-        audio_output: own
-            .audio_output
-            .or_else(|| scaled(|media| media.audio_output, output)),
-        image_output: own
-            .image_output
-            .or_else(|| scaled(|media| media.image_output, output)),
     }
 }
 

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::tiers::{Length, Paid};
 use super::{Long, MediaRates, PriceTable, Quote, Rates};
 use crate::config::UnitPrices;
 
 mod litellm;
 mod models_dev;
+mod written;
 
 /// Which map a file is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,17 +27,29 @@ pub enum Map {
 pub struct Listed {
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What a longer prompt costs.
-    pub long: Option<Long>,
-    /// Service tiers, and the factor of each.
-    pub tiers: Vec<(&'static str, f64)>,
+    /// What longer prompts cost, by rising thresholds.
+    pub long: Vec<Long>,
+    /// Service tiers.
+    pub tiers: Vec<ListedTier>,
     /// What sound and pictures cost.
     pub media: MediaRates,
     /// What is sold by something else than tokens.
     pub units: UnitPrices,
-    /// Whether there is more to it than an entry can say: a second threshold, a tier that is not one factor. Then this is the
-    /// lowest threshold, and the highest of the factors.
-    pub is_more: bool,
+    /// Members of the map with a price that an entry cannot say.
+    pub left: Vec<String>,
+}
+
+/// What is said of one service tier of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedTier {
+    /// As answers state it.
+    pub name: String,
+    /// US dollars per million tokens.
+    pub rates: Rates,
+    /// What longer prompts cost on this tier, by rising thresholds.
+    pub long: Vec<Long>,
+    /// What sound and pictures cost on this tier.
+    pub media: MediaRates,
 }
 
 /// How a price differs from the one that is known.
@@ -112,95 +126,174 @@ impl Listed {
     fn nothing() -> Self {
         Self {
             rates: Rates::FREE,
-            long: None,
+            long: Vec::new(),
             tiers: Vec::new(),
             media: MediaRates::TEXT,
             units: UnitPrices::default(),
-            is_more: false,
+            left: Vec::new(),
         }
     }
 
     /// What is known of that of which `listed` speaks.
     fn known(quote: &Quote<'_>, listed: &Self) -> Self {
-        let tier = |(name, _): &(&'static str, f64)| (*name, quote.terms.tier(Some(name)));
-        let (media, rates) = (&quote.media, &quote.rates);
-        let of =
-            |said: Option<f64>, known: Option<f64>, text: f64| said.map(|_| known.unwrap_or(text));
-        let said = &listed.media;
+        let ordinary = Paid {
+            rates: quote.rates,
+            media: quote.media,
+            factor: 1.0,
+            cache_beyond: 0.0,
+        };
+        let tiers = listed
+            .tiers
+            .iter()
+            .map(|tier| ListedTier::known(quote, tier));
         Self {
             rates: quote.rates,
-            long: quote.long.filter(|_| listed.long.is_some()),
-            tiers: listed.tiers.iter().map(tier).collect(),
-            media: MediaRates {
-                audio_input: of(said.audio_input, media.audio_input, rates.input),
-                image_input: of(said.image_input, media.image_input, rates.input),
-                audio_output: of(said.audio_output, media.audio_output, rates.output),
-                image_output: of(said.image_output, media.image_output, rates.output),
-            },
+            long: known_longs(quote, None, &listed.long),
+            tiers: tiers.collect(),
+            media: spoken_of(&ordinary, &listed.media),
             units: quote.units.spoken_of(&listed.units),
-            is_more: false,
+            left: listed.left.clone(),
         }
     }
 
-    /// Whether both cost the same, but for what the maps round.
+    /// Whether both cost the same, but for the noise of floats; what is sold by the piece, but for what the maps round.
     fn is_near(&self, other: &Self) -> bool {
-        let long = match (&self.long, &other.long) {
-            (None, None) => true,
-            (Some(one), Some(other)) => one.above == other.above && one.rates.is_near(&other.rates),
-            _ => false,
-        };
         let tiers = self.tiers.iter().zip(&other.tiers);
-        let near = |one: f64, other: f64| (one - other).abs() <= ROUNDED * one.max(other);
-        let media = self.media.all().into_iter().zip(other.media.all());
-        long && self.rates.is_near(&other.rates)
+        self.rates.is_near(&other.rates)
+            && longs_are_near(&self.long, &other.long)
+            && media_are_near(&self.media, &other.media)
             && units_are_near(&self.units, &other.units)
             && self.tiers.len() == other.tiers.len()
-            && tiers.into_iter().all(|(one, other)| near(one.1, other.1))
-            && media.into_iter().all(|pair| match pair {
-                ((_, Some(one)), (_, Some(other))) => near(one, other),
-                ((_, one), (_, other)) => one == other,
-            })
+            && tiers.into_iter().all(|(one, other)| one.is_near(other))
     }
 
     /// As the members of an entry of `prices`.
     fn members(&self) -> String {
-        use std::fmt::Write as _;
-        let kinds = |rates: &Rates| {
-            format!(
-                "input: {}, output: {}, cache_read: {}, cache_write_5m: {}, cache_write_1h: {}",
-                rates.input,
-                rates.output,
-                rates.cache_read,
-                rates.cache_write_5m,
-                rates.cache_write_1h
-            )
-        };
-        let mut text = kinds(&self.rates);
-        // Writing into a String cannot fail.
-        if let Some(long) = &self.long {
-            let _ = write!(
-                text,
-                ", long: {{ above: {}, {} }}",
-                long.above,
-                kinds(&long.rates)
-            );
-        }
+        let mut members = written::prices(&self.rates, &self.media, &self.long);
         if !self.tiers.is_empty() {
-            let tiers = self.tiers.iter();
-            let tiers: Vec<String> = tiers.map(|(name, usd)| format!("{name}: {usd}")).collect();
-            let _ = write!(text, ", tiers: {{ {} }}", tiers.join(", "));
-        }
-        let media = self.media.all().into_iter();
-        let media = media.filter_map(|(name, usd)| Some(format!("{name}: {}", usd?)));
-        let media: Vec<String> = media.collect();
-        if !media.is_empty() {
-            let _ = write!(text, ", media: {{ {} }}", media.join(", "));
+            let tiers = self.tiers.iter().map(|tier| {
+                let price = match self.factor(tier) {
+                    Some(factor) => factor.to_string(),
+                    None => {
+                        let own = written::prices(&tier.rates, &tier.media, &tier.long);
+                        format!("{{ {} }}", own.join(", "))
+                    }
+                };
+                format!("{}: {price}", written::name(&tier.name))
+            });
+            let tiers: Vec<String> = tiers.collect();
+            members.push(format!("tiers: {{ {} }}", tiers.join(", ")));
         }
         if !self.units.is_empty() {
-            let _ = write!(text, ", units: {{ {} }}", units(&self.units).join(", "));
+            let units = written::units(&self.units);
+            members.push(format!("units: {{ {} }}", units.join(", ")));
         }
-        text
+        members.join(", ")
     }
+
+    /// What this tier costs of the ordinary price; `None` = it differs by the kind of token or the length of the prompt.
+    pub fn factor(&self, tier: &ListedTier) -> Option<f64> {
+        let ordinary = self.rates.input;
+        let factor = rounded(if ordinary > 0.0 {
+            tier.rates.input / ordinary
+        } else {
+            1.0
+        });
+        let same = |one: f64, other: f64| (one - other).abs() <= EXACT;
+        let of = |one: &Rates, other: &Rates| {
+            let pairs = one.kinds().into_iter().zip(other.times(factor).kinds());
+            pairs.into_iter().all(|(one, other)| same(one, other))
+        };
+        let media = |one: &MediaRates, other: &MediaRates| {
+            let pairs = one.all().into_iter().zip(other.times(factor).all());
+            pairs.into_iter().all(|pair| match pair {
+                ((_, Some(one)), (_, Some(other))) => same(one, other),
+                // What is not said of a tier costs its share.
+                ((_, one), _) => one.is_none(),
+            })
+        };
+        let longs = tier.long.iter().zip(&self.long);
+        let is_one = of(&tier.rates, &self.rates)
+            && media(&tier.media, &self.media)
+            && tier.long.len() == self.long.len()
+            && longs.into_iter().all(|(one, other)| {
+                one.above == other.above
+                    && of(&one.rates, &other.rates)
+                    && media(&one.media, &other.media)
+            });
+        (is_one && (0.0..=100.0).contains(&factor)).then_some(factor)
+    }
+}
+
+impl ListedTier {
+    /// What is known of that of which `listed` speaks.
+    fn known(quote: &Quote<'_>, listed: &Self) -> Self {
+        let name = Some(listed.name.as_str());
+        let paid = quote.paid(Length::Tokens(0), name);
+        Self {
+            name: listed.name.clone(),
+            rates: paid.rates(),
+            long: known_longs(quote, name, &listed.long),
+            media: spoken_of(&paid, &listed.media),
+        }
+    }
+
+    fn is_near(&self, other: &Self) -> bool {
+        self.rates.is_near(&other.rates)
+            && longs_are_near(&self.long, &other.long)
+            && media_are_near(&self.media, &other.media)
+    }
+}
+
+/// What is known of longer prompts on a tier, where something is listed of them.
+fn known_longs(quote: &Quote<'_>, tier: Option<&str>, listed: &[Long]) -> Vec<Long> {
+    if listed.is_empty() {
+        return Vec::new();
+    }
+    let longs = quote.thresholds(tier).all().map(|long| {
+        let paid = quote.paid(Length::Tokens(long.above + 1), tier);
+        let said = listed.iter().find(|listed| listed.above == long.above);
+        Long {
+            above: long.above,
+            rates: paid.rates(),
+            media: said.map_or(MediaRates::TEXT, |said| spoken_of(&paid, &said.media)),
+        }
+    });
+    longs.collect()
+}
+
+/// What is known of the media of which `listed` speaks: as text where they have no price of their own.
+fn spoken_of(paid: &Paid, listed: &MediaRates) -> MediaRates {
+    let (media, rates) = (paid.media(), paid.rates());
+    let of = |said: Option<f64>, known: Option<f64>, text: f64| said.map(|_| known.unwrap_or(text));
+    MediaRates {
+        audio_input: of(listed.audio_input, media.audio_input, rates.input),
+        image_input: of(listed.image_input, media.image_input, rates.input),
+        audio_output: of(listed.audio_output, media.audio_output, rates.output),
+        image_output: of(listed.image_output, media.image_output, rates.output),
+    }
+}
+
+fn longs_are_near(one: &[Long], other: &[Long]) -> bool {
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len()
+        && pairs.all(|(one, other)| {
+            one.above == other.above
+                && one.rates.is_near(&other.rates)
+                && media_are_near(&one.media, &other.media)
+        })
+}
+
+fn media_are_near(one: &MediaRates, other: &MediaRates) -> bool {
+    let mut pairs = one.all().into_iter().zip(other.all());
+    pairs.all(|pair| match pair {
+        ((_, Some(one)), (_, Some(other))) => near(one, other),
+        ((_, one), (_, other)) => one == other,
+    })
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= ROUNDED * one.max(other)
 }
 
 /// What a map says otherwise than the prices that are known, or beyond them.
@@ -230,24 +323,7 @@ pub fn fragment<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
     text
 }
 
-/// As the members of an entry.
-fn units(units: &UnitPrices) -> Vec<String> {
-    let named = units.named().into_iter();
-    let mut members: Vec<String> = named
-        .filter_map(|(name, usd)| Some(format!("{name}: {}", usd?)))
-        .collect();
-    let images = units.images.iter();
-    let images: Vec<String> = images
-        .map(|(kind, usd)| format!("{}: {usd}", Value::from(kind.as_str())))
-        .collect();
-    if !images.is_empty() {
-        members.push(format!("images: {{ {} }}", images.join(", ")));
-    }
-    members
-}
-
 fn units_are_near(one: &UnitPrices, other: &UnitPrices) -> bool {
-    let near = |one: f64, other: f64| (one - other).abs() <= ROUNDED * one.max(other);
     let named = one.named().into_iter().zip(other.named());
     let mut images = one.images.iter().zip(&other.images);
     named.into_iter().all(|pair| match pair {
@@ -271,11 +347,14 @@ fn literal(model: &str) -> String {
 
 /// Without the noise of floats.
 fn rounded(usd: f64) -> f64 {
-    (usd * 1e6).round() / 1e6
+    (usd * 1e9).round() / 1e9
 }
 
-/// Factors are ratios of figures that the maps round.
+/// Prices by the piece and of what is no text are figures that the maps round.
 const ROUNDED: f64 = 0.01;
+
+/// US dollars per million tokens: a million of them differ by less than a billionth of a dollar.
+const EXACT: f64 = 1e-9;
 
 #[cfg(test)]
 mod tests {
@@ -321,7 +400,7 @@ mod tests {
         assert!(table.quote("kimi-new2").is_none());
         let drawn = table.quote("dall-e").expect("a price").units.prices();
         assert_eq!(drawn.image, Some(0.04));
-        assert_eq!(drawn.images, [("hd 1024x1792".to_owned(), 0.119_276)]);
+        assert_eq!(drawn.images, [("hd 1024x1792".to_owned(), 0.119_275_52)]);
     }
 
     #[test]
@@ -382,7 +461,8 @@ mod tests {
         }"#;
         let models_dev = r#"{"xai": {"models": {"grok-new": {"cost": {"input": 1, "output": 5, "cache_read": 0.1,
             "context_over_200k": {"input": 9, "output": 9}, "input_audio": 3,
-            "tiers": [{"input": 2, "output": 9, "cache_read": 0.2, "tier": {"type": "context", "size": 32000}}]}},
+            "tiers": [{"input": 7, "output": 11, "tier": {"type": "context", "size": 256000}},
+                {"input": 2, "output": 9, "cache_read": 0.2, "input_audio": 5, "tier": {"type": "context", "size": 32000}}]}},
             "grok-older": {"cost": {"input": 1, "output": 5, "context_over_200k": {"input": 2, "output": 9}}}}}}"#;
         let used = |input| Usage {
             input,
@@ -418,6 +498,8 @@ mod tests {
                 &[
                     (32_000, None, 32_000.0 + 5_000.0),
                     (32_001, None, 64_002.0 + 9_000.0),
+                    (256_000, None, 512_000.0 + 9_000.0),
+                    (256_001, None, 1_792_007.0 + 11_000.0),
                 ],
             ),
             (
@@ -489,7 +571,7 @@ mod tests {
                 r#"{{"gpt-5.5": {{"mode": "chat", "input_cost_per_token": 5e-06, "output_cost_per_token": 3e-05, "cache_read_input_token_cost": 5e-07{more}}}}}"#
             )
         };
-        for (more, changed, is_more) in [
+        for (more, changed, is_own) in [
             ("", false, false),
             (
                 r#", "input_cost_per_token_flex": 2.5e-06, "output_cost_per_token_flex": 1.5e-05"#,
@@ -519,8 +601,8 @@ mod tests {
             (
                 r#", "input_cost_per_token_above_272k_tokens": 1e-05, "output_cost_per_token_above_272k_tokens": 4.5e-05,
                     "input_cost_per_token_above_512k_tokens": 2e-05, "output_cost_per_token_above_512k_tokens": 9e-05"#,
-                false,
                 true,
+                false,
             ),
             (
                 r#", "output_cost_per_token_above_272k_tokens": -1, "input_cost_per_token_priority": "1""#,
@@ -529,7 +611,9 @@ mod tests {
             ),
         ] {
             let listed = Map::LiteLlm.read(&gpt(more)).expect("a map");
-            assert_eq!(listed["gpt-5.5"].is_more, is_more, "{more}");
+            let gpt = &listed["gpt-5.5"];
+            let own = gpt.tiers.iter().any(|tier| gpt.factor(tier).is_none());
+            assert_eq!(own, is_own, "{more}");
             let changes = changes(&PriceTable::new(&[]), &listed);
             assert_eq!(!changes.is_empty(), changed, "{more}: {changes:?}");
         }

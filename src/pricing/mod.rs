@@ -8,6 +8,7 @@ mod conditions;
 pub mod maps;
 mod prices;
 mod spelling;
+mod tiers;
 mod units;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +19,12 @@ use dashmap::DashMap;
 use crate::config::Price;
 use crate::protocol::hub::usage::{Extras, Usage};
 use prices::Row;
+use tiers::{Length, Paid, Tier};
 
 pub use conditions::Conditions;
 pub use prices::{Long, MediaRates, Rates, Terms};
 pub use spelling::spellings;
+pub use tiers::Thresholds;
 pub use units::{Sold, UnitRates};
 
 /// The built-in prices under those of the configuration. Immutable but for a bounded memo of lookups.
@@ -42,8 +45,8 @@ pub struct Quote<'a> {
     pub model: &'a str,
     /// US dollars per million tokens.
     pub rates: Rates,
-    /// What a request with a longer prompt pays instead.
-    pub long: Option<Long>,
+    /// What requests with longer prompts pay instead.
+    pub long: Thresholds<'a>,
     /// What sound and pictures cost.
     pub media: MediaRates,
     /// What is sold by something else than tokens.
@@ -59,47 +62,72 @@ impl Quote<'_> {
     ///
     /// The row is chosen for the whole request. A tier or region without a factor of its own is the standard one.
     pub fn cost(&self, usage: &Usage, tier: Option<&str>, region: Option<&str>) -> f64 {
-        self.cost_at(self.rates_of(usage), usage, tier, region)
+        let paid = self.paid(Length::Tokens(usage.prompt()), tier);
+        self.cost_at(&paid, usage, region)
     }
 
-    /// By these rates.
-    fn cost_at(
-        &self,
-        rates: &Rates,
-        usage: &Usage,
-        tier: Option<&str>,
-        region: Option<&str>,
-    ) -> f64 {
+    /// By these prices.
+    fn cost_at(&self, paid: &Paid, usage: &Usage, region: Option<&str>) -> f64 {
         let cached = Usage {
             cache_read: usage.cache_read,
             ..Usage::default()
         };
-        let paid = rates.cost(usage) * self.terms.tier(tier)
-            + rates.cost(&cached) * self.terms.cache_beyond(tier);
-        paid * self.terms.region(region)
+        let usd =
+            paid.rates.cost(usage) * paid.factor + paid.rates.cost(&cached) * paid.cache_beyond;
+        usd * self.terms.region(region)
     }
 
-    /// By the length of the whole prompt.
-    fn rates_of(&self, usage: &Usage) -> &Rates {
-        match &self.long {
-            Some(long) if usage.prompt() > long.above => &long.rates,
-            _ => &self.rates,
+    /// By the length of the whole prompt, and by the service tier.
+    fn paid(&self, length: Length, tier: Option<&str>) -> Paid {
+        let Some(own) = self.terms.own_tier(tier) else {
+            let long = length.of(self.long);
+            return Paid {
+                rates: long.map_or(self.rates, |long| long.rates),
+                media: long.map_or(self.media, |long| long.media.or(&self.media)),
+                factor: self.terms.tier(tier),
+                cache_beyond: self.terms.cache_beyond(tier),
+            };
+        };
+        let long = match &own.long {
+            Some(list) => length.of(Thresholds::of(list)),
+            None => {
+                let long = length.of(self.long);
+                long.map(|long| long.scaled(&self.rates, &own.rates))
+            }
+        };
+        let ordinary = self.media.scaled(&self.rates, &own.rates);
+        let media = MediaRates::of_entry(&own.media).or(&ordinary);
+        Paid {
+            rates: long.map_or(own.rates, |long| long.rates),
+            media: long.map_or(media, |long| long.media.or(&media)),
+            factor: 1.0,
+            cache_beyond: 0.0,
         }
+    }
+
+    /// The thresholds that count on this tier.
+    fn thresholds(&self, tier: Option<&str>) -> Thresholds<'_> {
+        let own = self
+            .terms
+            .own_tier(tier)
+            .and_then(|own| own.long.as_deref());
+        own.map_or(self.long, Thresholds::of)
     }
 
     /// USD for one answer, with what its usage says beside the counts. Tools cost the same on every tier. What is sold by the
     /// token is not sold by the piece as well. `None` = it is sold by a piece that has no price.
     fn bill(&self, usage: &Usage, tier: Option<&str>, extras: &Extras) -> Option<f64> {
-        let rates = self.rates_of(usage);
-        let by_token = self.bill_at(rates, usage, tier, extras);
-        let is_by_token = usage.total() > 0 && !rates.is_free();
+        let tier = extras.tier.or(tier);
+        let paid = self.paid(Length::Tokens(usage.prompt()), tier);
+        let by_token = self.bill_at(&paid, usage, extras);
+        let is_by_token = usage.total() > 0 && !paid.rates.is_free();
         if is_by_token || usage.units.is_none() {
             return Some(by_token);
         }
         let Some(by_unit) = self.units.cost(&usage.units, &extras.picture) else {
             return (usage.total() > 0).then_some(by_token);
         };
-        let factor = self.terms.tier(extras.tier.or(tier)) * self.terms.region(extras.region);
+        let factor = self.terms.tier(tier) * self.terms.region(extras.region);
         Some(by_token + by_unit * factor)
     }
 
@@ -111,20 +139,20 @@ impl Quote<'_> {
         extras: &Extras,
         is_long: bool,
     ) -> f64 {
-        let long = self.long.as_ref().filter(|_| is_long);
-        let rates = long.map_or(&self.rates, |long| &long.rates);
-        self.bill_at(rates, usage, tier, extras)
+        let length = if is_long {
+            Length::Long
+        } else {
+            Length::Tokens(0)
+        };
+        self.bill_at(&self.paid(length, extras.tier.or(tier)), usage, extras)
     }
 
-    /// By these rates.
-    fn bill_at(&self, rates: &Rates, usage: &Usage, tier: Option<&str>, extras: &Extras) -> f64 {
-        let tier = extras.tier.or(tier);
-        let beyond = self.media.beyond(&extras.media, rates)
-            * self.terms.tier(tier)
+    /// By these prices.
+    fn bill_at(&self, paid: &Paid, usage: &Usage, extras: &Extras) -> f64 {
+        let beyond = paid.media.beyond(&extras.media, &paid.rates)
+            * paid.factor
             * self.terms.region(extras.region);
-        self.cost_at(rates, usage, tier, extras.region)
-            + beyond
-            + self.terms.fees().cost(&extras.tools)
+        self.cost_at(paid, usage, extras.region) + beyond + self.terms.fees().cost(&extras.tools)
     }
 }
 
@@ -243,6 +271,8 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 struct Override {
     price: Price,
     rates: Rates,
+    long: Option<Vec<Long>>,
+    tiers: Vec<Tier>,
 }
 
 impl Override {
@@ -254,7 +284,10 @@ impl Override {
             cache_read: price.cache_read.unwrap_or(price.input),
             output: price.output,
         };
+        let (long, own) = (price.terms.long.as_deref(), price.terms.tiers.iter());
         Self {
+            long: long.map(|long| tiers::longs(long, &rates)),
+            tiers: own.map(|tier| Tier::of_entry(tier, &rates)).collect(),
             price: price.clone(),
             rates,
         }
@@ -266,15 +299,18 @@ impl Override {
         self.price.is_known.then(|| Quote {
             model: self.price.model.pattern(),
             rates: self.rates,
-            long: match &self.price.terms.long {
-                Some(long) => Some(Long::of_entry(long, &self.rates)),
-                None => row.and_then(|row| Some(row.long?.scaled(&row.rates, &self.rates))),
+            long: match (&self.long, row) {
+                (Some(long), _) => Thresholds::of(long),
+                (None, Some(row)) => {
+                    Thresholds::scaled(row.long.as_slice(), &row.rates, &self.rates)
+                }
+                (None, None) => Thresholds::of(&[]),
             },
-            media: conditions::media(
-                &self.price.terms,
-                row.map(|row| (&row.media, &row.rates)),
-                &self.rates,
-            ),
+            media: {
+                let table = row.map(|row| row.media.scaled(&row.rates, &self.rates));
+                let own = MediaRates::of_entry(&self.price.terms.media);
+                own.or(&table.unwrap_or(MediaRates::TEXT))
+            },
             units: Sold::new(
                 row.map_or(&UnitRates::NONE, |row| &row.units),
                 Some(&self.price.terms.units),
@@ -282,6 +318,7 @@ impl Override {
             terms: Conditions::of_entry(
                 row.map_or(&Terms::NONE, |row| row.terms),
                 &self.price.terms,
+                &self.tiers,
             ),
             source: self.price.terms.source.as_deref().unwrap_or(CONFIGURED),
         })
@@ -305,7 +342,7 @@ fn quote(row: &'static Row, id: &'static str) -> Quote<'static> {
     Quote {
         model: id,
         rates: row.rates,
-        long: row.long,
+        long: Thresholds::of(row.long.as_slice()),
         media: row.media,
         units: Sold::new(&row.units, None),
         terms: Conditions::of_table(row.terms),
@@ -325,7 +362,9 @@ const MAX_MEMO: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Glob, LongPrice, MediaPrices, PriceTerms, ToolPrices, UnitPrices};
+    use crate::config::{
+        Glob, LongPrice, MediaPrices, PriceTerms, TierPrice, ToolPrices, UnitPrices,
+    };
     use crate::protocol::hub::units::{Picture, Units, Word};
 
     fn usage(input: u64, cache_read: u64, write: u64, long_write: u64, output: u64) -> Usage {
@@ -660,15 +699,16 @@ mod tests {
     fn an_entry_may_say_what_the_table_says_and_the_rest_stays() {
         use crate::protocol::hub::usage::{Media, Tools};
         let terms = PriceTerms {
-            long: Some(LongPrice {
+            long: Some(vec![LongPrice {
                 above: 1_000,
                 input: 20.0,
                 output: 30.0,
                 cache_read: None,
                 cache_write_5m: None,
                 cache_write_1h: Some(50.0),
-            }),
-            tiers: vec![("flex".to_owned(), 0.25)],
+                media: MediaPrices::default(),
+            }]),
+            tiers: vec![("flex".to_owned(), TierPrice::Factor(0.25))],
             regions: vec![("mars".to_owned(), 3.0)],
             tools: ToolPrices {
                 web_search: Some(5.0),
@@ -980,7 +1020,8 @@ mod tests {
             if let Some(Long {
                 above: 272_000,
                 rates: long,
-            }) = quote.long
+                ..
+            }) = quote.long.all().next()
             {
                 for (long, short, factor) in [
                     (long.input, rates.input, 2.0),

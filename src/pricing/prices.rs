@@ -4,7 +4,7 @@
 //! without a new release. What is not here has no price, and its requests are counted as unpriced; prices that
 //! vendors state in CNY only (SiliconFlow, BigModel's own platform) must be entered by the operator.
 use super::units::UnitRates;
-use crate::config::LongPrice;
+use crate::config::{LongPrice, MediaPrices};
 use crate::protocol::hub::usage::{Media, Tools, Usage};
 
 /// USD per million tokens of each exclusive bucket.
@@ -26,18 +26,31 @@ impl Rates {
     /// No token costs anything.
     pub(super) const FREE: Self = uncached_writes(0.0, 0.0, 0.0);
 
+    /// So much of them.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        Self {
+            input: self.input * factor,
+            cache_write_5m: self.cache_write_5m * factor,
+            cache_write_1h: self.cache_write_1h * factor,
+            cache_read: self.cache_read * factor,
+            output: self.output * factor,
+        }
+    }
+
+    /// In the order of the vendors' tables: input, the two cache writes, cache read, output.
+    pub fn kinds(&self) -> [f64; 5] {
+        [
+            self.input,
+            self.cache_write_5m,
+            self.cache_write_1h,
+            self.cache_read,
+            self.output,
+        ]
+    }
+
     /// Whether both are the same but for the noise of floats.
     pub(super) fn is_near(&self, other: &Self) -> bool {
-        let kinds = |rates: &Self| {
-            [
-                rates.input,
-                rates.cache_write_5m,
-                rates.cache_write_1h,
-                rates.cache_read,
-                rates.output,
-            ]
-        };
-        let mut pairs = kinds(self).into_iter().zip(kinds(other));
+        let mut pairs = self.kinds().into_iter().zip(other.kinds());
         pairs.all(|(one, other)| (one - other).abs() <= 1e-6 * one.max(other).max(1e-3))
     }
 
@@ -63,6 +76,8 @@ pub struct Long {
     pub above: u64,
     /// What every token of such a request costs.
     pub rates: Rates,
+    /// What sound and pictures cost in it, where that is something else than in a shorter one.
+    pub media: MediaRates,
 }
 
 impl Long {
@@ -83,6 +98,7 @@ impl Long {
                 cache_read: rate(long.cache_read, ordinary.cache_read),
                 output: long.output,
             },
+            media: MediaRates::of_entry(&long.media),
         }
     }
 
@@ -101,6 +117,7 @@ impl Long {
                 cache_read: scale(long.cache_read, old.cache_read, new.cache_read),
                 output: scale(long.output, old.output, new.output),
             },
+            media: self.media.scaled(old, new),
         }
     }
 }
@@ -381,6 +398,51 @@ impl MediaRates {
         }
     }
 
+    /// As an entry of the configuration says them.
+    pub(super) fn of_entry(said: &MediaPrices) -> Self {
+        Self {
+            audio_input: said.audio_input,
+            image_input: said.image_input,
+            audio_output: said.audio_output,
+            image_output: said.image_output,
+        }
+    }
+
+    /// These, and where they say nothing, those.
+    #[must_use]
+    pub(super) fn or(&self, rest: &Self) -> Self {
+        Self {
+            audio_input: self.audio_input.or(rest.audio_input),
+            image_input: self.image_input.or(rest.image_input),
+            audio_output: self.audio_output.or(rest.audio_output),
+            image_output: self.image_output.or(rest.image_output),
+        }
+    }
+
+    /// For a model whose ordinary rates are `new` instead of `old`: in the same ratio to text.
+    pub(super) fn scaled(&self, old: &Rates, new: &Rates) -> Self {
+        let scale = |rate: Option<f64>, old: f64, new: f64| {
+            rate.map(|rate| if old > 0.0 { new * (rate / old) } else { rate })
+        };
+        Self {
+            audio_input: scale(self.audio_input, old.input, new.input),
+            image_input: scale(self.image_input, old.input, new.input),
+            audio_output: scale(self.audio_output, old.output, new.output),
+            image_output: scale(self.image_output, old.output, new.output),
+        }
+    }
+
+    /// So much of them.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        let times = |rate: Option<f64>| rate.map(|rate| rate * factor);
+        Self {
+            audio_input: times(self.audio_input),
+            image_input: times(self.image_input),
+            audio_output: times(self.audio_output),
+            image_output: times(self.image_output),
+        }
+    }
+
     /// By the names of the configuration.
     pub fn all(&self) -> [(&'static str, Option<f64>); 4] {
         [
@@ -424,7 +486,11 @@ pub(super) struct Row {
 
 impl Row {
     const fn above(mut self, above: u64, rates: Rates) -> Self {
-        self.long = Some(Long { above, rates });
+        self.long = Some(Long {
+            above,
+            rates,
+            media: MediaRates::TEXT,
+        });
         self
     }
 

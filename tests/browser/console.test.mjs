@@ -225,6 +225,58 @@ test("Spend agrees with the ledger's own report", async () => {
   load = traffic(weir, 10);
 });
 
+test("what is sold by the piece is shown on Spend and of a request", async () => {
+  await load.stop();
+  await wait(1300);
+  const page = await visit(chrome, weir, "spend", { role: "viewer" });
+  const units = { images: 1, audio_ms: 90000, characters: 0, searches: 12 },
+    said = /1 picture, 1m 30s of sound, 12 searches/;
+  await page.locator("table.sp tbody tr").first().waitFor();
+  assert.equal(await page.getByRole("columnheader", { name: "By the piece" }).count(), 0, "nothing was sold so");
+  const change = (path, by) =>
+    page.route(path, async (route) => {
+      const answer = await route.fetch(),
+        body = await answer.json();
+      by(body);
+      await route.fulfill({ response: answer, json: body });
+    });
+  await change("**/admin/api/v1/usage?*", (body) => {
+    body.total.units = units;
+    for (const row of body.rows) row.units = units;
+    body.kinds.push({ kind: "images", usd: 0.5, units: 1 });
+  });
+  await page.reload();
+  await page.getByRole("columnheader", { name: "By the piece" }).waitFor();
+  assert.match(await page.locator("table.sp tbody tr").first().textContent(), said);
+  assert.match(await page.locator("#pieces").textContent(), said);
+  await page.getByRole("button", { name: "Kind", exact: true }).click();
+  await page.locator("table.sp").getByText("pictures made").waitFor();
+  await change("**/admin/api/v1/requests?limit=*", (body) => {
+    for (const row of body.rows) row.units = units;
+  });
+  await page.goto(`${weir.admin}/console/live`);
+  const first = page.locator("#rows tr[data-id]").first();
+  const [row] = (await weir.api("requests?limit=1")).json.rows;
+  await first.waitFor();
+  const two = (n) => String(n).padStart(2, "0"),
+    ended = new Date(row.time);
+  const clock = [ended.getHours(), ended.getMinutes(), ended.getSeconds()].map(two).join(":");
+  assert.ok((await first.locator(".c-ti").textContent()).startsWith(clock), "when it ended");
+  await first.click();
+  await page.locator(".drawer tr[data-piece]").first().waitFor();
+  assert.deepEqual(await page.locator(".drawer tr[data-piece] td").allTextContents(), [
+    "pictures made",
+    "1",
+    "sound listened to",
+    "1m 30s",
+    "searches of a reranker",
+    "12",
+  ]);
+  await axe(page, "a request with pieces");
+  await close(page);
+  load = traffic(weir, 10);
+});
+
 test("a viewer can change nothing, by the pages or the API", async () => {
   const page = await visit(chrome, weir, "now", { role: "viewer" });
   await page.locator(".acc tr[data-key]").first().waitFor();

@@ -230,6 +230,13 @@ fn a_prometheus_tells_what_a_fleet_used_by_day() {
     );
     let ended = usage(&["--since", "2d", "--by", "day,key", "--csv"]);
     assert_eq!(ended.stdout.lines().count(), 3, "{}", ended.stdout);
+    let twice = usage(&["--since", "2d", "--by", "key,day,key", "--csv"]);
+    assert_eq!((twice.code, twice.stdout.as_str()), (Some(1), ""));
+    assert!(
+        twice.stderr.contains("--by: found `key` twice"),
+        "{}",
+        twice.stderr
+    );
     let ended = usage(&["--by", "project,model"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("--ledger"), "{}", ended.stderr);

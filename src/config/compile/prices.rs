@@ -10,9 +10,13 @@ use super::{Compiler, items};
 use crate::config::diagnostic::quote;
 use crate::config::raw::Raw;
 use crate::config::raw::prices as raw;
+use crate::config::raw::rewrite::OneOrMore;
 use crate::config::raw::values::{Number, Text};
+use crate::config::yaml::at::At;
 use crate::config::yaml::decode::{Field, Map};
-use crate::config::{Glob, LongPrice, MediaPrices, Price, PriceTerms, ToolPrices, UnitPrices};
+use crate::config::{
+    Glob, LongPrice, MediaPrices, OwnPrices, Price, PriceTerms, TierPrice, ToolPrices, UnitPrices,
+};
 
 /// USD for one unit, by code.
 type Rates = BTreeMap<String, f64>;
@@ -149,29 +153,12 @@ impl Compiler<'_, '_> {
     /// What an entry says beside its rates, in dollars by `rate`.
     fn terms(&mut self, raw: &raw::Price, rate: f64) -> Option<PriceTerms> {
         let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate);
-        let long = match raw.long.get() {
-            Some(long) => Some(LongPrice {
-                above: long.above.get()?.0,
-                input: usd(&long.input)?,
-                output: usd(&long.output)?,
-                cache_read: usd(&long.cache_read),
-                cache_write_5m: usd(&long.cache_write_5m),
-                cache_write_1h: usd(&long.cache_write_1h),
-            }),
-            None => None,
-        };
         let tools = raw.tools.get().map(|tools| ToolPrices {
             web_search: usd(&tools.web_search),
             web_search_preview: usd(&tools.web_search_preview),
             file_search: usd(&tools.file_search),
             code_session: usd(&tools.code_session),
             maps: usd(&tools.maps),
-        });
-        let media = raw.media.get().map(|media| MediaPrices {
-            audio_input: usd(&media.audio_input),
-            image_input: usd(&media.image_input),
-            audio_output: usd(&media.audio_output),
-            image_output: usd(&media.image_output),
         });
         let units = match raw.units.get() {
             Some(units) => {
@@ -187,47 +174,125 @@ impl Compiler<'_, '_> {
             }
             None => None,
         };
-        let (tiers, regions) = (
-            self.figures(&raw.tiers, FACTOR),
-            self.figures(&raw.regions, FACTOR),
-        );
+        let (long, tiers) = (self.longs(&raw.long, rate), self.tiers(&raw.tiers, rate));
+        let regions = self.figures(&raw.regions, FACTOR);
         let is_day = !raw.as_of.is_given() || self.day(&raw.as_of).is_some();
         let source = raw.source.get().map(|Text(text)| text.as_str().into());
-        let wrong = raw.long.is_wrong()
-            || raw.tools.is_wrong()
+        let wrong = raw.tools.is_wrong()
             || raw.media.is_wrong()
             || raw.units.is_wrong()
             || raw.source.is_wrong()
             || !is_day;
         (!wrong).then_some(PriceTerms {
-            long,
+            long: given(long?),
             tiers: tiers?,
             regions: regions?,
             tools: tools.unwrap_or_default(),
-            media: media.unwrap_or_default(),
+            media: media(&raw.media, rate),
             units: units.unwrap_or_default(),
             source,
         })
+    }
+
+    /// What longer prompts cost, by rising thresholds; empty where nothing is said. `None` = there is a fault.
+    fn longs(&mut self, field: &Field<OneOrMore<raw::Long>>, rate: f64) -> Option<Vec<LongPrice>> {
+        let mut longs: Vec<LongPrice> = Vec::new();
+        let mut complete = !field.is_wrong();
+        let items = field.get().map_or(&[][..], |list| list.0.as_slice());
+        if field.get().is_some() && items.is_empty() {
+            let hint = "leave it out to keep the thresholds of the built-in table".to_owned();
+            let message = "found an empty list, expected what long prompts cost";
+            self.faults.add_with(field.at(), message, Some(hint));
+            complete = false;
+        }
+        for item in items {
+            let Some(long) = item.get().and_then(|raw| long(raw, rate)) else {
+                complete = false;
+                continue;
+            };
+            if longs.iter().any(|other| other.above == long.above) {
+                let message = format!("found the threshold `{}` twice", long.above);
+                let hint = "each has one price".to_owned();
+                self.faults.add_with(item.at(), message, Some(hint));
+                complete = false;
+            }
+            longs.push(long);
+        }
+        longs.sort_by_key(|long| long.above);
+        complete.then_some(longs)
+    }
+
+    /// What service tiers cost. `None` = there is a fault.
+    fn tiers(
+        &mut self,
+        field: &Field<Map<raw::Tier>>,
+        rate: f64,
+    ) -> Option<Vec<(String, TierPrice)>> {
+        let mut tiers = Vec::new();
+        let mut complete = !field.is_wrong();
+        for (at, name, tier) in field.get().map_or(&[][..], |map| map.0.as_slice()) {
+            let tier = match tier.get() {
+                Some(raw::Tier::Factor(Number(factor))) => self
+                    .figure(at, *factor, FACTOR)
+                    .then_some(TierPrice::Factor(*factor)),
+                Some(raw::Tier::Own(own)) => self.own(own, rate),
+                None => None,
+            };
+            complete &= tier.is_some();
+            tiers.extend(tier.map(|tier| (name.clone(), tier)));
+        }
+        complete.then_some(tiers)
+    }
+
+    /// The prices of one tier. `None` = there is a fault.
+    fn own(&mut self, raw: &raw::OwnPrices, rate: f64) -> Option<TierPrice> {
+        let long = self.longs(&raw.long, rate)?;
+        let rates = [
+            &raw.input,
+            &raw.output,
+            &raw.cache_read,
+            &raw.cache_write_5m,
+            &raw.cache_write_1h,
+        ];
+        if raw.media.is_wrong() || rates.iter().any(|field| field.is_wrong()) {
+            return None;
+        }
+        let [input, output, cache_read, cache_write_5m, cache_write_1h] =
+            rates.map(|field| field.get().map(|price| price.0 * rate));
+        Some(TierPrice::Own(Box::new(OwnPrices {
+            input,
+            output,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            media: media(&raw.media, rate),
+            long: given(long),
+        })))
+    }
+
+    /// Whether a figure is in its range.
+    fn figure(&mut self, at: &At, figure: f64, (what, hint): (&str, &str)) -> bool {
+        let fits = (0.0..=MOST_FIGURE).contains(&figure);
+        if !fits {
+            let message = format!("found `{figure}`, expected {what} from 0 to {MOST_FIGURE}");
+            self.faults.add_with(at, message, Some(hint.to_owned()));
+        }
+        fits
     }
 
     /// Names and their figures: factors, say. `None` = there is a fault.
     fn figures(
         &mut self,
         field: &Field<Map<Number>>,
-        (what, hint): (&str, &str),
+        words: (&str, &str),
     ) -> Option<Vec<(String, f64)>> {
         let mut figures = Vec::new();
         let mut complete = !field.is_wrong();
         for (at, name, factor) in field.get().map_or(&[][..], |map| map.0.as_slice()) {
             match factor.get() {
-                Some(Number(figure)) if (0.0..=MOST_FIGURE).contains(figure) => {
-                    figures.push((name.clone(), *figure));
-                }
                 Some(Number(figure)) => {
-                    let message =
-                        format!("found `{figure}`, expected {what} from 0 to {MOST_FIGURE}");
-                    self.faults.add_with(at, message, Some(hint.to_owned()));
-                    complete = false;
+                    complete &= self.figure(at, *figure, words);
+                    figures.push((name.clone(), *figure));
                 }
                 None => complete = false,
             }
@@ -265,6 +330,36 @@ impl Compiler<'_, '_> {
         }
         Some(rate)
     }
+}
+
+/// `None` = there is a fault.
+fn long(raw: &raw::Long, rate: f64) -> Option<LongPrice> {
+    let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate);
+    (!raw.media.is_wrong()).then_some(LongPrice {
+        above: raw.above.get()?.0,
+        input: usd(&raw.input)?,
+        output: usd(&raw.output)?,
+        cache_read: usd(&raw.cache_read),
+        cache_write_5m: usd(&raw.cache_write_5m),
+        cache_write_1h: usd(&raw.cache_write_1h),
+        media: media(&raw.media, rate),
+    })
+}
+
+fn media(field: &Field<raw::Media>, rate: f64) -> MediaPrices {
+    let usd = |field: &Field<Number>| field.get().map(|price| price.0 * rate);
+    let media = field.get().map(|media| MediaPrices {
+        audio_input: usd(&media.audio_input),
+        image_input: usd(&media.image_input),
+        audio_output: usd(&media.audio_output),
+        image_output: usd(&media.image_output),
+    });
+    media.unwrap_or_default()
+}
+
+/// `None` = nothing is said.
+fn given(longs: Vec<LongPrice>) -> Option<Vec<LongPrice>> {
+    (!longs.is_empty()).then_some(longs)
 }
 
 fn is_code(text: &str) -> bool {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::mapping::mapping;
+use super::rewrite::OneOrMore;
 use super::setting::{Measure as _, Otherwise, Rule};
 use super::values::{FilePath, Number, Pattern, Text, Whole};
 use crate::config::yaml::cursor::Cursor;
@@ -56,10 +57,11 @@ Price {
     cache_write_1h: Field<Number> = per_million(),
     /// Of the figures, by its ISO code, such as CNY. Default: USD.
     currency: Field<Text>,
-    /// What a request with a longer prompt costs. Default: in the ratio of the built-in table.
-    long: Field<Long>,
-    /// The factor of each service tier. Default: as in the built-in table, tier by tier.
-    tiers: Field<Map<Number>>,
+    /// What a request with a longer prompt costs: for one threshold, or a list with each of them. Default: in the ratio of the
+    /// built-in table.
+    long: Field<OneOrMore<Long>>,
+    /// What each service tier costs: a factor, or prices of its own. Default: as in the built-in table, tier by tier.
+    tiers: Field<Map<Tier>>,
     /// The factor of each region of inference. Default: as in the built-in table, region by region.
     regions: Field<Map<Number>>,
     /// USD for a thousand calls of tools that the vendor runs. Default: as in the built-in table, tool by tool.
@@ -89,7 +91,35 @@ Long {
     cache_write_5m: Field<Number> = per_million(),
     /// Input tokens written to a cache for one hour.
     cache_write_1h: Field<Number> = per_million(),
+    /// What sound and pictures cost. Default: as below every threshold.
+    media: Field<Media>,
 });
+
+mapping!("a factor, or prices of its own: `{ input: 2.5, output: 15 }`"
+/// USD per million tokens, or units of `currency`, on one service tier.
+OwnPrices {
+    /// Input tokens that were neither read from nor written to a cache. Default: the ordinary price.
+    input: Field<Number> = per_million(),
+    /// Output tokens, reasoning included. Default: in the ratio to `input` that the ordinary price has; so for the next three.
+    output: Field<Number> = per_million(),
+    /// Input tokens read from a cache.
+    cache_read: Field<Number> = per_million(),
+    /// Input tokens written to a cache for five minutes.
+    cache_write_5m: Field<Number> = per_million(),
+    /// Input tokens written to a cache for one hour.
+    cache_write_1h: Field<Number> = per_million(),
+    /// What sound and pictures cost. Default: in the ratio to text that the ordinary price has.
+    media: Field<Media>,
+    /// What requests with longer prompts cost on this tier. Default: in the ratio of the ordinary price, at its thresholds.
+    long: Field<OneOrMore<Long>>,
+});
+
+/// What a service tier costs.
+#[derive(Clone, Debug)]
+pub enum Tier {
+    Factor(Number),
+    Own(Box<OwnPrices>),
+}
 
 mapping!("what tools cost: `{ web_search: 10 }`"
 /// USD, or units of `currency`, for a thousand calls.
@@ -191,6 +221,29 @@ impl Decode for PriceFile {
             return None;
         }
         Some(Self(prices))
+    }
+}
+
+impl Decode for Tier {
+    const EXPECTED: &'static str = OwnPrices::EXPECTED;
+
+    fn decode(cursor: &Cursor<'_>, faults: &mut Faults) -> Option<Self> {
+        if let Kind::Mapping(_) = &cursor.node.kind {
+            return OwnPrices::decode(cursor, faults).map(|own| Self::Own(Box::new(own)));
+        }
+        Number::decode(cursor, faults).map(Self::Factor)
+    }
+}
+
+impl JsonSchema for Tier {
+    fn schema_name() -> Cow<'static, str> {
+        "Tier".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let factor = generator.subschema_for::<Number>();
+        let own = generator.subschema_for::<OwnPrices>();
+        json_schema!({ "anyOf": [factor, own] })
     }
 }
 

@@ -26,7 +26,8 @@ pub use egress::{Egress, EgressKind};
 pub use endpoint::Endpoint;
 pub use glob::{Glob, GlobError};
 pub use models::{
-    LongPrice, MediaPrices, ModelCapabilities, Price, PriceTerms, ToolPrices, UnitPrices,
+    LongPrice, MediaPrices, ModelCapabilities, OwnPrices, Price, PriceTerms, TierPrice, ToolPrices,
+    UnitPrices,
 };
 pub use pool::{AffinityBy, Pool, Select};
 pub use prometheus::Prometheus;

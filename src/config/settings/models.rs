@@ -28,10 +28,10 @@ pub struct Price {
 /// What an entry says beside its rates. What is absent stays as the built-in table has it for the model.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTerms {
-    /// What a request with a longer prompt costs.
-    pub long: Option<LongPrice>,
-    /// Service tiers, and the factor of each.
-    pub tiers: Vec<(String, f64)>,
+    /// What requests with longer prompts cost, by rising thresholds.
+    pub long: Option<Vec<LongPrice>>,
+    /// Service tiers, and what each costs.
+    pub tiers: Vec<(String, TierPrice)>,
     /// Regions of inference, and the factor of each.
     pub regions: Vec<(String, f64)>,
     /// Fees of the tools that the vendor runs.
@@ -59,6 +59,36 @@ pub struct LongPrice {
     pub cache_write_5m: Option<f64>,
     /// Input tokens written to a cache for an hour; `None` as above.
     pub cache_write_1h: Option<f64>,
+    /// Sound and pictures; `None` = as below every threshold.
+    pub media: MediaPrices,
+}
+
+/// What a service tier costs.
+#[derive(Clone, Debug)]
+pub enum TierPrice {
+    /// So much of the ordinary price.
+    Factor(f64),
+    /// Its own prices.
+    Own(Box<OwnPrices>),
+}
+
+/// USD per million tokens on one service tier.
+#[derive(Clone, Debug, Default)]
+pub struct OwnPrices {
+    /// Input tokens outside every cache; `None` = the ordinary price.
+    pub input: Option<f64>,
+    /// Output tokens, reasoning included; `None` = in the ratio to `input` that the ordinary price has.
+    pub output: Option<f64>,
+    /// Input tokens read from a cache; `None` = in the same way.
+    pub cache_read: Option<f64>,
+    /// Input tokens written to a cache for five minutes; `None` = in the same way.
+    pub cache_write_5m: Option<f64>,
+    /// Input tokens written to a cache for an hour; `None` = in the same way.
+    pub cache_write_1h: Option<f64>,
+    /// Sound and pictures; `None` = in the ratio to text that the ordinary price has.
+    pub media: MediaPrices,
+    /// What requests with longer prompts cost on this tier; `None` = in the ratio of the ordinary price, at its thresholds.
+    pub long: Option<Vec<LongPrice>>,
 }
 
 /// USD for a thousand calls of tools that the vendor runs.

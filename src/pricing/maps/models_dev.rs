@@ -2,7 +2,7 @@
 use serde_json::Value;
 
 use super::{Listed, rounded};
-use crate::config::{LongPrice, UnitPrices};
+use crate::config::{LongPrice, MediaPrices, UnitPrices};
 use crate::pricing::{Long, MediaRates, Rates};
 
 /// What an entry of a model says, if it has a price.
@@ -18,12 +18,11 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
         cache_read: price("cache_read").unwrap_or(input),
         output,
     };
-    let (long, is_more) = long(cost, &rates);
     // An entry has no price of its own for what the model thinks.
     let thinks = price("reasoning").is_some_and(|usd| usd > output);
     let listed = Listed {
         rates,
-        long,
+        long: longs(cost, &rates),
         tiers: Vec::new(),
         media: MediaRates {
             audio_input: price("input_audio"),
@@ -31,14 +30,23 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
             ..MediaRates::TEXT
         },
         units: UnitPrices::default(),
-        is_more: is_more || thinks,
+        left: if thinks {
+            vec!["reasoning".to_owned()]
+        } else {
+            Vec::new()
+        },
     };
     (input > 0.0 || output > 0.0).then_some(listed)
 }
 
-/// The rates of long prompts: by their threshold, or in the older member, whose threshold is its name. Whether there are more.
-fn long(cost: &Value, rates: &Rates) -> (Option<Long>, bool) {
+/// The rates of long prompts: by their thresholds, or in the older member, whose threshold is its name.
+fn longs(cost: &Value, rates: &Rates) -> Vec<Long> {
     let of = |above: u64, entry: &Value| {
+        let media = MediaPrices {
+            audio_input: price(entry, "input_audio"),
+            audio_output: price(entry, "output_audio"),
+            ..MediaPrices::default()
+        };
         let long = LongPrice {
             above,
             input: price(entry, "input")?,
@@ -46,6 +54,7 @@ fn long(cost: &Value, rates: &Rates) -> (Option<Long>, bool) {
             cache_read: price(entry, "cache_read"),
             cache_write_5m: price(entry, "cache_write"),
             cache_write_1h: price(entry, "cache_write"),
+            media,
         };
         Some(Long::of_entry(&long, rates))
     };
@@ -54,12 +63,16 @@ fn long(cost: &Value, rates: &Rates) -> (Option<Long>, bool) {
         let tier = entry.get("tier")?;
         let by_context = tier.get("type").and_then(Value::as_str) == Some("context");
         let above = tier.get("size").and_then(Value::as_u64)?;
-        of(above, entry).filter(|_| by_context && above > 0)
+        of(above, entry).filter(|_| by_context && (1..=1_000_000_000).contains(&above))
     });
-    let mut tiers: Vec<Long> = tiers.collect();
-    tiers.sort_by_key(|long| long.above);
-    let older = || of(200_000, cost.get("context_over_200k")?);
-    (tiers.first().copied().or_else(older), tiers.len() > 1)
+    let mut longs: Vec<Long> = tiers.collect();
+    if longs.is_empty() {
+        let older = cost.get("context_over_200k");
+        longs.extend(older.and_then(|entry| of(200_000, entry)));
+    }
+    longs.sort_by_key(|long| long.above);
+    longs.dedup_by_key(|long| long.above);
+    longs
 }
 
 fn price(cost: &Value, name: &str) -> Option<f64> {

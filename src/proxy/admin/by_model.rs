@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::limits::Totals;
 use crate::limits::ledger::Row;
 use crate::pricing::PriceTable;
+use crate::protocol::hub::units::{Picture, Units};
 
 /// Sums by the second of the three names, the dearest first.
 pub(super) fn models(rows: &[Row]) -> Vec<(&str, Totals)> {
@@ -51,20 +52,19 @@ pub(super) fn series(rows: &[Row], models: &[(&str, Totals)]) -> Value {
     json!({ "names": names, "days": days })
 }
 
-/// Where the money went, by kind of token: at the prices in force, scaled to what was charged.
+/// Where the money went, by kind of token and of what is sold by the piece: at the prices in force, scaled to what was charged.
 pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
-    let mut usd = [0.0; 5];
-    let mut tokens = [0_u64; 5];
+    let mut sums: [(f64, u64); KINDS] = [(0.0, 0); KINDS];
     for (model, totals) in models {
-        let usage = &totals.usage;
-        let counts = [
+        let (usage, units) = (&totals.usage, totals.usage.units.figures());
+        let tokens = [
             usage.input,
             usage.cache_read,
             usage.cache_write_5m,
             usage.cache_write_1h,
             usage.output,
         ];
-        for (sum, count) in tokens.iter_mut().zip(counts) {
+        for ((_, sum), count) in sums.iter_mut().zip(tokens.into_iter().chain(units)) {
             *sum += count;
         }
         let Some(quote) = prices.quote(model) else {
@@ -78,31 +78,46 @@ pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
             rates.cache_write_1h,
             rates.output,
         ];
-        let parts: Vec<f64> = counts
-            .iter()
-            .zip(rates)
-            .map(|(count, rate)| *count as f64 * rate)
-            .collect();
-        let whole: f64 = parts.iter().sum();
+        let parts = tokens.iter().zip(rates);
+        let mut parts: Vec<f64> = parts.map(|(count, rate)| *count as f64 * rate).collect();
+        let mut whole: f64 = parts.iter().sum();
+        // Tokens go before pieces, where they cost something.
+        if whole <= 0.0 {
+            let sold = quote.units.prices();
+            let image = sold.image.or(sold.images.first().map(|(_, usd)| *usd));
+            let each = [
+                image,
+                sold.audio_minute.map(|usd| usd / 60e3),
+                sold.characters.map(|usd| usd / 1e6),
+                sold.searches.map(|usd| usd / 1e3),
+            ];
+            let pieces = units.iter().zip(each);
+            parts.extend(pieces.map(|(count, usd)| *count as f64 * usd.unwrap_or(0.0)));
+            whole = parts.iter().sum();
+        }
         if whole > 0.0 {
-            for (sum, part) in usd.iter_mut().zip(parts) {
+            for ((sum, _), part) in sums.iter_mut().zip(parts) {
                 *sum += part / whole * totals.usd();
             }
         }
     }
-    let names = [
+    let tokens = [
         "input",
         "cache_read",
         "cache_write_5m",
         "cache_write_1h",
         "output",
     ];
-    let list: Vec<Value> = names
-        .iter()
-        .zip(usd)
-        .zip(tokens)
-        .filter(|(_, tokens)| *tokens > 0)
-        .map(|((name, usd), tokens)| json!({ "kind": name, "usd": usd, "tokens": tokens }))
+    let names = tokens.into_iter().chain(Units::KINDS);
+    let told = names
+        .zip(sums)
+        .enumerate()
+        .filter(|(_, (_, sum))| sum.1 > 0);
+    let list: Vec<Value> = told
+        .map(|(at, (name, (usd, count)))| {
+            let counted = if at < tokens.len() { "tokens" } else { "units" };
+            json!({ "kind": name, "usd": usd, counted: count })
+        })
         .collect();
     json!(list)
 }
@@ -122,23 +137,34 @@ pub(super) fn saved(models: &[(&str, Totals)], prices: &PriceTable) -> f64 {
         .sum()
 }
 
-/// Models that tokens were used of, and that have no price.
+/// Models that something was used of, and that have no price.
 pub(super) fn unpriced(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
     let list: Vec<Value> = models
         .iter()
         .filter(|(model, totals)| {
-            totals.nano_usd == 0
-                && totals.usage.total() > 0
-                && !model.is_empty()
-                && prices.quote(model).is_none()
+            let usage = &totals.usage;
+            // A price of tokens is none of pieces.
+            let is_known = prices.quote(model).is_some_and(|quote| {
+                let pieces = quote.units.cost(&usage.units, &Picture::default());
+                usage.total() > 0 || pieces.is_some()
+            });
+            totals.nano_usd == 0 && usage.is_something() && !model.is_empty() && !is_known
         })
         .take(MOST_UNPRICED)
         .map(|(model, totals)| {
-            json!({ "model": model, "requests": totals.requests, "tokens": totals.usage.total() })
+            let mut told = json!({ "model": model, "requests": totals.requests, "tokens": totals.usage.total() });
+            let units = totals.usage.units.named().filter(|(_, count)| *count > 0);
+            for (name, count) in units {
+                told[name] = count.into();
+            }
+            told
         })
         .collect();
     json!(list)
 }
+
+/// Of tokens, and of what is sold by the piece.
+const KINDS: usize = 5 + Units::KINDS.len();
 
 /// Models that are told apart by the day, the others together included.
 const MOST_SERIES: usize = 6;
@@ -201,5 +227,65 @@ mod tests {
             unpriced(&models, &prices),
             json!([{ "model": "no-such-model", "requests": 1, "tokens": 101_500 }])
         );
+    }
+
+    #[test]
+    fn what_is_sold_by_the_piece_is_a_kind_and_may_lack_a_price() {
+        let units = |units: Units| Usage {
+            units,
+            ..Usage::default()
+        };
+        let heard = units(Units {
+            audio_ms: 90_000,
+            ..Units::NONE
+        });
+        let drawn = units(Units {
+            images: 3,
+            ..Units::NONE
+        });
+        // The tokens of such a picture are paid, and the picture is only counted.
+        let both = Usage {
+            output: 500,
+            ..drawn
+        };
+        let prices = PriceTable::new(&[]);
+        let rows = [
+            row(["2026-11-01", "gpt-image-1", "k"], 2.0, both),
+            row(["2026-11-01", "whisper-1", "k"], 0.5, heard),
+            row(["2026-11-01", "dall-e-3", "k"], 0.25, drawn),
+            // Known by the token alone.
+            row(["2026-11-01", "gpt-5", "k"], 0.0, heard),
+            row(["2026-11-01", "no-such-painter", "k"], 0.0, drawn),
+        ];
+        let models = models(&rows);
+        let kinds = kinds(&models, &prices);
+        let told: Vec<(&str, u64, u64)> = kinds
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|kind| {
+                let count = kind["tokens"].as_u64().or(kind["units"].as_u64());
+                let cents = kind["usd"].as_f64().map(|usd| (usd * 100.0).round() as u64);
+                let name = kind["kind"].as_str().expect("a name");
+                (name, cents.expect("dollars"), count.expect("a count"))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("output", 200, 500),
+                ("images", 25, 9),
+                ("audio_ms", 50, 180_000)
+            ]
+        );
+        let unpriced = unpriced(&models, &prices);
+        let mut names: Vec<&str> = unpriced
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|told| told["model"].as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["gpt-5", "no-such-painter"], "{unpriced}");
     }
 }

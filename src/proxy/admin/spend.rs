@@ -216,6 +216,11 @@ fn described(totals: &Totals) -> Map<String, Value> {
         .map(|(name, figure)| ((*name).to_owned(), (*figure).into()))
         .collect();
     value.insert("usd".to_owned(), totals.usd().into());
+    let units = totals.usage.units.named();
+    let units: Map<String, Value> = units
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .collect();
+    value.insert("units".to_owned(), units.into());
     value
 }
 

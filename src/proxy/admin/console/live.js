@@ -1,5 +1,5 @@
 // Live: what happens right now, and what happened to that one request?
-import { $, $$, bar, bytes, clock, glyph, html, int, ms, OUT, pct, put, si, svg, usd4 } from "./ui.js";
+import { $, $$, bar, bytes, clock, glyph, html, int, ms, OUT, pct, pieces, put, si, svg, usd4 } from "./ui.js";
 import { follow, get, now, post } from "./api.js";
 import { connection, failed, versionIs } from "./shell.js";
 import { sample } from "./try.js";
@@ -268,7 +268,7 @@ function row(r) {
       ? r.model
       : html`${r.model}<span class="arrow">→</span>${r.model_served}`;
   return html`<tr class="r" data-id="${r.request_id}" aria-selected="${r.request_id === openId}">
-    <td class="c-ti">${clock(at(r.started_at), true)}</td>
+    <td class="c-ti">${clock(at(r.time), true)}</td>
     <td class="c-st">${glyph(g, tone)} <span class="w ${tone}">${r.status}</span><span class="sr">${r.outcome}</span></td>
     <td class="c-ke">${r.key || nothing}</td>
     <td class="c-mo">${model}</td>
@@ -279,7 +279,7 @@ function row(r) {
         ? html`<td class="c-tl">${timeline(r)}</td>
             <td class="c-ft num">${r.ttft_ms == null ? nothing : ms(r.ttft_ms)}</td>
             <td class="c-in num">${si(prompt(r.tokens))}</td>
-            <td class="c-out num">${si(r.tokens.output || 0)}</td>
+            <td class="c-out num" title="${pieces(r.units, t)}">${si(r.tokens.output || 0)}</td>
             <td class="c-cost num">${r.cost_usd == null ? html`<span class="faint">${t("no price")}</span>` : usd4(r.cost_usd)}</td>`
         : html`<td class="c-tl why ${tone || "dim"}" colspan="5" title="${cause(r)}">${cause(r)}</td>`
     }
@@ -291,7 +291,7 @@ const cause = (r) => {
   return r.detail || (last?.class ? [last.class, last.cause].filter(Boolean).join(": ") : r.end);
 };
 const COLS = [
-  ["c-ti", 98, "Time"],
+  ["c-ti", 98, "Ended at"],
   ["c-st", 62, "Status"],
   ["c-ke", 108, "Key"],
   ["c-mo", 196, "Model"],
@@ -604,6 +604,13 @@ function detail(r) {
     [t("cache write 1h"), k.cache_write_1h],
     [t("output"), k.output],
   ].filter((x) => x[1]);
+  const u = r.units || {},
+    sold = [
+      [t("pictures made"), u.images && int(u.images)],
+      [t("sound listened to"), u.audio_ms && ms(u.audio_ms)],
+      [t("characters spoken"), u.characters && int(u.characters)],
+      [t("searches of a reranker"), u.searches && int(u.searches)],
+    ].filter((x) => x[1]);
   const list = (v) => (v?.length ? html`<span class="mono">${v.join(", ")}</span>` : html`<span class="faint">${t("nothing")}</span>`);
   const val = (v) => (v == null ? nothing : v);
   return html`<aside class="drawer" aria-label="${t("Request")} ${r.request_id}">
@@ -623,7 +630,7 @@ function detail(r) {
     <h2>
       ${t("Where the time went")}
       <span class="note"
-        >${t("{d} in all, {o} of it Weir's own; came {t}", { d: ms(r.duration_ms), o: int(r.overhead_us) + "\u202fµs", t: clock(at(r.started_at), true) })}</span
+        >${t("{d} in all, {o} of it Weir's own; came {t}, ended {e}", { d: ms(r.duration_ms), o: int(r.overhead_us) + "\u202fµs", t: clock(at(r.started_at), true), e: clock(at(r.time), true) })}</span
       >
     </h2>
     <div class="fall">
@@ -668,13 +675,13 @@ function detail(r) {
         : ""
     }
     ${
-      kinds.length
-        ? html`<h2>${t("Tokens")} <span class="note">${r.usage_source || ""}</span></h2>
+      kinds.length || sold.length
+        ? html`<h2>${t(kinds.length ? "Tokens" : "By the piece")} <span class="note">${r.usage_source || ""}</span></h2>
             <table class="tok">
               <thead>
                 <tr>
                   <th>${t("Kind")}</th>
-                  <th class="num">${t("Tokens")}</th>
+                  <th class="num">${t("Used")}</th>
                 </tr>
               </thead>
               <tbody>
@@ -685,6 +692,13 @@ function detail(r) {
                         ${name}${name === t("output") && k.reasoning ? html` <span class="faint">${t("{n} of it reasoning", { n: int(k.reasoning) })}</span>` : ""}
                       </td>
                       <td class="num">${int(n)}</td>
+                    </tr>`,
+                )}
+                ${sold.map(
+                  ([name, n]) =>
+                    html`<tr data-piece>
+                      <td>${name}</td>
+                      <td class="num">${n}</td>
                     </tr>`,
                 )}
               </tbody>

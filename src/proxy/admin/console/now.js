@@ -145,7 +145,9 @@ function needs() {
   const bad = data.needs.filter((n) => n.level === "bad").length,
     warn = data.needs.length - bad,
     shown = data.needs.slice(0, 5);
-  const note = [bad && t("{n} need you", { n: bad }), warn && t("{n} to watch", { n: warn })].filter(Boolean).join(", ");
+  const note = [bad && t(bad === 1 ? "1 needs you" : "{n} need you", { n: bad }), warn && t("{n} to watch", { n: warn })]
+    .filter(Boolean)
+    .join(", ");
   return html`<section aria-labelledby="h-n">
     <div class="sec">
       <h2 id="h-n">${t("Serving on {n} of {m} accounts", { n: data.serving.usable, m: data.serving.total })}</h2>

@@ -1,5 +1,5 @@
 // Spend: how much, whose, and does it last?
-import { $, bar, glyph, html, int, pct, put, si, svg, usd, usd2 } from "./ui.js";
+import { $, bar, glyph, html, int, ms, pct, pieces, put, si, svg, usd, usd2 } from "./ui.js";
 import { BASE, get, now } from "./api.js";
 import { failed } from "./shell.js";
 import { chinese, t } from "./words.js";
@@ -24,7 +24,13 @@ const KINDS = {
   cache_write_5m: "cache write 5m",
   cache_write_1h: "cache write 1h",
   output: "output",
+  images: "pictures made",
+  audio_ms: "sound listened to",
+  characters: "characters spoken",
+  searches: "searches of a reranker",
 };
+/** How much of a kind. */
+const count = (k) => (k.tokens != null ? si(k.tokens) : k.kind === "audio_ms" ? ms(k.units) : si(k.units));
 const iso = (d) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
 const date = (text) => {
   const [y, m, d] = text.split("-").map(Number);
@@ -152,10 +158,7 @@ export function open(main, { query }) {
   function draw() {
     const [from, to] = span(),
       running = to === data.today,
-      rows =
-        state.by === "kind"
-          ? data.kinds.map((k) => ({ name: t(KINDS[k.kind]), usd: k.usd, tokens: k.tokens })).sort((a, b) => b.usd - a.usd)
-          : data.rows;
+      rows = state.by === "kind" ? data.kinds.map((k) => ({ ...k, name: t(KINDS[k.kind]) })).sort((a, b) => b.usd - a.usd) : data.rows;
     const title =
       state.range === "today"
         ? running
@@ -197,7 +200,7 @@ export function open(main, { query }) {
           </div>
         </div>
         <div class="strip">
-          ${fig(state.range === "month" && running ? t("Month so far") : t("In this span"), money(data.total.usd), change == null ? html`${int(data.total.requests)} ${t("requests")}` : html`${change < 0 ? "−" : "+"}${pct(Math.abs(change))} ${t("to the span before")}`)}${fig(t("At this pace, month's end"), data.projection_usd == null ? "–" : money(data.projection_usd), budget ? html`${t("of")} ${money(budget.cap_usd)} ${t("for everyone")}` : t("no budget for everyone"))}${fig(t("Today"), running ? money(todays) : "–", running ? html`${t("since midnight")}, ${data.timezone || "UTC"}` : " ")}${fig(t("Saved by prompt caches"), html`<span class="${data.saved_by_cache_usd < 0 ? "warn" : ""}">${data.saved_by_cache_usd < 0 ? "−" : ""}${money(Math.abs(data.saved_by_cache_usd))}</span>`, prompt ? html`${pct(data.total.cache_read / prompt)} ${t("of prompts from cache")}` : " ")}${fig(t("Tokens"), si(prompt + data.total.output), html`${si(prompt)} ${t("in")}, ${si(data.total.output)} ${t("out")}`)}${fig(t("Without a price"), unpriced ? html`<span class="warn">${int(unpriced)}</span> <small>${t("requests")}</small>` : "0", unpriced ? html`${data.unpriced[0].model}: ${t("add it to `prices`")}` : t("every model has one"), unpriced ? `/console/live?f=${encodeURIComponent("model:" + data.unpriced[0].model)}` : null)}
+          ${fig(state.range === "month" && running ? t("Month so far") : t("In this span"), money(data.total.usd), change == null ? html`${int(data.total.requests)} ${t("requests")}` : html`${change < 0 ? "−" : "+"}${pct(Math.abs(change))} ${t("to the span before")}`)}${fig(t("At this pace, month's end"), data.projection_usd == null ? "–" : money(data.projection_usd), budget ? html`${t("of")} ${money(budget.cap_usd)} ${t("for everyone")}` : t("no budget for everyone"))}${fig(t("Today"), running ? money(todays) : "–", running ? html`${t("since midnight")}, ${data.timezone || "UTC"}` : " ")}${fig(t("Saved by prompt caches"), html`<span class="${data.saved_by_cache_usd < 0 ? "warn" : ""}">${data.saved_by_cache_usd < 0 ? "−" : ""}${money(Math.abs(data.saved_by_cache_usd))}</span>`, prompt ? html`${pct(data.total.cache_read / prompt)} ${t("of prompts from cache")}` : " ")}${fig(t("Tokens"), si(prompt + data.total.output), html`${si(prompt)} ${t("in")}, ${si(data.total.output)} ${t("out")}${pieces(data.total.units, t) ? html` <span id="pieces">+ ${pieces(data.total.units, t)}</span>` : ""}`)}${fig(t("Without a price"), unpriced ? html`<span class="warn">${int(unpriced)}</span> <small>${t("requests")}</small>` : "0", unpriced ? html`${data.unpriced[0].model}: ${t("add it to `prices`")}` : t("every model has one"), unpriced ? `/console/live?f=${encodeURIComponent("model:" + data.unpriced[0].model)}` : null)}
         </div>
         <div class="spend">
           <section aria-labelledby="s1">
@@ -212,7 +215,7 @@ export function open(main, { query }) {
           <section aria-labelledby="s2">
             <div class="sec"><h2 id="s2">${budget ? t("Month against the budget") : t("Sum over the span")}</h2></div>
             <div class="pw" data-key="pace"></div>
-            <div class="sec"><h2>${t("By kind of token")}</h2></div>
+            <div class="sec"><h2>${t("Money by kind")}</h2></div>
             ${kinds(data.kinds)}
           </section>
         </div>
@@ -329,6 +332,7 @@ ledger:
     const limited = ["key", "group", "project"].includes(state.by),
       T = today(),
       elapsed = (T.getDate() - 1 + 0.5) / new Date(T.getFullYear(), T.getMonth() + 1, 0).getDate();
+    const sold = !kind && pieces(data.total.units, t) !== "";
     const prompt = (r) => r.input + r.cache_read + r.cache_write_5m + r.cache_write_1h,
       was = new Map(before.rows.map((r) => [r.name, r.usd]));
     const delta = (r) => {
@@ -359,12 +363,13 @@ ledger:
       [t("Spend"), 90, 1],
       ["", 150, 0, "h-s"],
       ...(kind
-        ? [[t("Tokens"), 0, 1]]
+        ? [[t("Used"), 0, 1]]
         : [
             [t("Requests"), 84, 1, "h-s"],
             [t("In"), 76, 1, "h-s"],
             [t("Out"), 70, 1, "h-s"],
             [t("From cache"), 84, 1, "h-s"],
+            ...(sold ? [[t("By the piece"), 170, 0, "h-s"]] : []),
             [t("Change"), 70, 1, "h-s"],
             [limited ? t("Left of its limit") : "", 0],
           ]),
@@ -393,11 +398,12 @@ ledger:
               </td>
               ${
                 kind
-                  ? html`<td class="num">${si(r.tokens)}</td>`
+                  ? html`<td class="num">${count(r)}</td>`
                   : html`<td class="num h-s">${int(r.requests)}</td>
                       <td class="num h-s">${si(prompt(r))}</td>
                       <td class="num h-s">${si(r.output)}</td>
                       <td class="num h-s">${prompt(r) ? pct(r.cache_read / prompt(r)) : "–"}</td>
+                      ${sold ? html`<td class="h-s">${pieces(r.units, t) || "–"}</td>` : ""}
                       <td class="num h-s">${delta(r)}</td>
                       <td>${limited ? left(r) : ""}</td>`
               }
@@ -416,6 +422,7 @@ ledger:
                   <td class="num h-s">${si(prompt(data.total))}</td>
                   <td class="num h-s">${si(data.total.output)}</td>
                   <td class="num h-s">${prompt(data.total) ? pct(data.total.cache_read / prompt(data.total)) : "–"}</td>
+                  ${sold ? html`<td class="h-s">${pieces(data.total.units, t)}</td>` : ""}
                   <td class="h-s"></td>
                   <td></td>`
           }
@@ -610,16 +617,16 @@ function kinds(list) {
   let x = 0;
   if (!list.length) return html`<p class="faint small">${t("nothing")}</p>`;
   return html`${svg(
-      `<svg class="stack" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="${t("By kind of token")}">${sorted
+      `<svg class="stack" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="${t("Money by kind")}">${sorted
         .map((k, i) => {
           const w = all ? (k.usd / all) * 100 : 0,
-            r = `<rect class="f${i + 1}" x="${x.toFixed(2)}" width="${Math.max(0.3, w - 0.4).toFixed(2)}" height="10"/>`;
+            r = `<rect class="f${Math.min(i + 1, 5)}" x="${x.toFixed(2)}" width="${Math.max(0.3, w - 0.4).toFixed(2)}" height="10"/>`;
           x += w;
           return r;
         })
         .join("")}</svg>`,
     )}
     <div class="kinds">
-      ${sorted.map((k, i) => html`<span><i class="sw f${i + 1} legend-sw"></i>${t(KINDS[k.kind])}</span><span class="num">${money(k.usd)}</span><span class="num faint">${pct(all ? k.usd / all : 0)}</span>`)}
+      ${sorted.map((k, i) => html`<span><i class="sw f${Math.min(i + 1, 5)} legend-sw"></i>${t(KINDS[k.kind])}</span><span class="num">${money(k.usd)}</span><span class="num faint">${pct(all ? k.usd / all : 0)}</span>`)}
     </div>`;
 }

@@ -122,6 +122,16 @@ export function dur(s) {
           ? d(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "m")
           : d(Math.floor(s / 86400), "d", Math.floor((s % 86400) / 3600), "h");
 }
+/** What is sold by something else than tokens, in a few words, or nothing. `word` translates. */
+export const pieces = (units, word) =>
+  [
+    units?.images && word(units.images === 1 ? "1 picture" : "{n} pictures", { n: int(units.images) }),
+    units?.audio_ms && word("{t} of sound", { t: ms(units.audio_ms) }),
+    units?.characters && word(units.characters === 1 ? "1 character" : "{n} characters", { n: si(units.characters) }),
+    units?.searches && word(units.searches === 1 ? "1 search" : "{n} searches", { n: int(units.searches) }),
+  ]
+    .filter(Boolean)
+    .join(", ");
 const two = (n, w = 2) => String(n).padStart(w, "0");
 export const clock = (t, frac) => {
   const d = new Date(t);
