@@ -18,7 +18,7 @@ use crate::protocol::hub::schema;
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::hub::{estimate, write};
 use crate::protocol::models::effort::Effort;
-use crate::protocol::models::{Sampling, Traits};
+use crate::protocol::models::{Capabilities, Sampling, Traits};
 
 /// Writes `request` for `target`.
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
@@ -26,7 +26,13 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     request.settle_extras(&[], &mut losses)?;
     let mut out = RequestOut {
         model: target.model,
-        max_tokens: request.max_output.unwrap_or(target.capabilities.max_output),
+        max_tokens: request.max_output.unwrap_or_else(|| {
+            most(
+                estimate::prompt(request),
+                &target.capabilities,
+                target.quirks.vendor,
+            )
+        }),
         cache_control: request.cache.auto.map(CacheOut::of),
         system: request.system.iter().filter_map(system).collect(),
         tools: Vec::new(),
@@ -67,6 +73,18 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         dropped: losses,
         stops,
     })
+}
+
+/// What the model may write at most where the client names no bound, which this dialect demands: as much as it can. Models before Claude
+/// 4.5 and servers that only speak the dialect refuse a bound that does not fit into their window together with the prompt, so there it
+/// is what such a prompt leaves, by a guess that is a quarter too careful.
+fn most(prompt: u64, model: &Capabilities, vendor: Vendor) -> u64 {
+    let is_checked = vendor != Vendor::Anthropic || model.sampling == Sampling::Unless;
+    if !is_checked {
+        return model.max_output;
+    }
+    let left = model.context.saturating_sub(prompt + prompt / 4);
+    model.max_output.min(left.max(LEAST_ROOM))
 }
 
 /// The present version refuses sampling parameters even at their defaults; others than Anthropic know only the old one.
@@ -251,3 +269,30 @@ fn keep_last_breakpoints(out: &mut RequestOut<'_>) {
 
 /// Cache breakpoints that are accepted.
 const MOST_BREAKPOINTS: usize = 4;
+
+/// Tokens that are asked for however full the window seems: the guess may be wrong.
+const LEAST_ROOM: u64 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::models::capabilities;
+
+    #[test]
+    fn a_bound_that_the_client_did_not_name_fits_beside_its_prompt() {
+        let (old, new) = (
+            capabilities("claude-sonnet-4-20250514"),
+            capabilities("claude-opus-5"),
+        );
+        assert_eq!(most(1_000, &old, Vendor::Anthropic), old.max_output);
+        let left = most(140_000, &old, Vendor::Anthropic);
+        assert_eq!(left, old.context - 175_000);
+        assert!(left < old.max_output && left > LEAST_ROOM);
+        // The guess is no reason to ask for nothing.
+        assert_eq!(most(u64::MAX / 4, &old, Vendor::Anthropic), LEAST_ROOM);
+        // Newer models end the answer where the window does.
+        let prompt = new.context - 1_000;
+        assert_eq!(most(prompt, &new, Vendor::Anthropic), new.max_output);
+        assert_eq!(most(prompt, &new, Vendor::Other), LEAST_ROOM);
+    }
+}
