@@ -255,9 +255,10 @@ test("what is sold by the piece is shown on Spend and of a request", async () =>
     for (const row of body.rows) row.units = units;
   });
   await page.goto(`${weir.admin}/console/live`);
-  const first = page.locator("#rows tr[data-id]").first();
-  const [row] = (await weir.api("requests?limit=1")).json.rows;
-  await first.waitFor();
+  await page.locator("#rows tr[data-id]").first().waitFor();
+  const id = await page.locator("#rows tr[data-id]").first().getAttribute("data-id"),
+    first = page.locator(`#rows tr[data-id="${id}"]`),
+    row = (await weir.api(`requests/${id}`)).json;
   const two = (n) => String(n).padStart(2, "0"),
     ended = new Date(row.time);
   const clock = [ended.getHours(), ended.getMinutes(), ended.getSeconds()].map(two).join(":");
