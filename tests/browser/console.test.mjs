@@ -257,12 +257,7 @@ test("what is sold by the piece is shown on Spend and of a request", async () =>
   await page.goto(`${weir.admin}/console/live`);
   await page.locator("#rows tr[data-id]").first().waitFor();
   const id = await page.locator("#rows tr[data-id]").first().getAttribute("data-id"),
-    first = page.locator(`#rows tr[data-id="${id}"]`),
-    row = (await weir.api(`requests/${id}`)).json;
-  const two = (n) => String(n).padStart(2, "0"),
-    ended = new Date(row.time);
-  const clock = [ended.getHours(), ended.getMinutes(), ended.getSeconds()].map(two).join(":");
-  assert.ok((await first.locator(".c-ti").textContent()).startsWith(clock), "when it ended");
+    first = page.locator(`#rows tr[data-id="${id}"]`);
   await first.click();
   await page.locator(".drawer tr[data-piece]").first().waitFor();
   assert.deepEqual(await page.locator(".drawer tr[data-piece] td").allTextContents(), [
