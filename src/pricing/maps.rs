@@ -167,12 +167,20 @@ impl Listed {
             && tiers.into_iter().all(|(one, other)| one.is_near(other))
     }
 
-    /// As the members of an entry of `prices`.
-    fn members(&self) -> String {
+    /// As the members of an entry of `prices`, over what is `known` of the model: where a tier is more than a factor there, as where caches
+    /// keep their ordinary price, a factor in the entry would not take that back.
+    fn members(&self, known: Option<&Self>) -> String {
         let mut members = written::prices(&self.rates, &self.media, &self.long);
         if !self.tiers.is_empty() {
             let tiers = self.tiers.iter().map(|tier| {
-                let price = match self.factor(tier) {
+                let is_one_factor = |known: &Self| {
+                    let mut tiers = known.tiers.iter();
+                    tiers
+                        .find(|known| known.name == tier.name)
+                        .is_none_or(|tier| known.factor(tier).is_some())
+                };
+                let factor = self.factor(tier);
+                let price = match factor.filter(|_| known.is_none_or(is_one_factor)) {
                     Some(factor) => factor.to_string(),
                     None => {
                         let own = written::prices(&tier.rates, &tier.media, &tier.long);
@@ -315,10 +323,19 @@ pub fn changes(known: &PriceTable, listed: &BTreeMap<String, Listed>) -> Vec<Cha
 pub fn fragment<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
     use std::fmt::Write as _;
     let mut text = "prices:\n".to_owned();
-    for Change { model, listed, .. } in changes {
+    for change in changes {
+        let Change {
+            model,
+            known,
+            listed,
+        } = change;
         let model = Value::from(literal(model));
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "  - {{ model: {model}, {} }}", listed.members());
+        let _ = writeln!(
+            text,
+            "  - {{ model: {model}, {} }}",
+            listed.members(known.as_ref())
+        );
     }
     text
 }
@@ -444,6 +461,20 @@ mod tests {
         let again = super::changes(&table, &listed);
         assert_eq!(again, [], "what was imported is known");
         table
+    }
+
+    /// In the table caches of these keep their ordinary price on cheap tiers.
+    #[test]
+    fn a_factor_over_a_tier_that_is_more_than_one_is_written_out() {
+        let litellm = r#"{
+            "gemini-3-flash-preview": {"mode": "chat", "input_cost_per_token": 5e-07, "output_cost_per_token": 3e-06, "cache_read_input_token_cost": 5e-08,
+                "input_cost_per_token_flex": 2.5e-07, "output_cost_per_token_flex": 1.5e-06, "cache_read_input_token_cost_flex": 2.5e-08,
+                "input_cost_per_token_batches": 2.5e-07, "output_cost_per_token_batches": 1.5e-06, "cache_read_input_token_cost_batches": 2.5e-08}
+        }"#;
+        let table = imported(Map::LiteLlm, litellm);
+        let quote = table.quote("gemini-3-flash-preview").expect("a price");
+        let flex = quote.paid(Length::Tokens(0), Some("flex")).rates();
+        assert!((flex.cache_read - 0.025).abs() < 1e-9, "{flex:?}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         max_tokens: request.max_output.unwrap_or_else(|| {
             most(
                 estimate::prompt(request),
-                &target.capabilities,
+                target.capabilities,
                 target.quirks.vendor,
             )
         }),
