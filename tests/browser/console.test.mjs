@@ -128,6 +128,15 @@ test("Now says what needs somebody, and drains an account in place", async () =>
 
 test("Live filters on the server, keeps the row that is read, and every state has an address", async () => {
   const page = await visit(chrome, weir, "live", { role: "viewer" });
+  await page.locator("#rows tr[data-id]").first().waitFor();
+  // The time of a row is when it ended, by which the list is sorted. Minutes are the same in every zone.
+  const [shown, ended] = await page.evaluate(async () => {
+    const row = document.querySelector("#rows tr[data-id]"),
+      said = [row.dataset.id, row.querySelector(".c-ti").textContent.slice(3)],
+      answer = await (await fetch("/admin/api/v1/requests?limit=500")).json();
+    return [said[1], answer.rows.find((r) => r.request_id === said[0]).time.slice(14, 23)];
+  });
+  assert.equal(shown, ended);
   await page.locator("#rows tr[data-id]").nth(4).waitFor();
   await page.keyboard.press("/");
   await page.keyboard.type("model:claude-* -key:team-a");
