@@ -14,7 +14,9 @@ import pydantic
 import typing_extensions
 from google.genai import types as google
 
-CASES = pathlib.Path(__file__).parents[2] / "goldens" / "translate"
+# This file may run from a copy below target/.
+PLACES = [parent / "tests" / "goldens" / "translate" for parent in pathlib.Path(__file__).resolve().parents]
+CASES = next(place for place in PLACES if place.is_dir())
 
 # What servers of a family want beyond the types of OpenAI, by the beginning of the case's name, and why.
 BEYOND = {
