@@ -173,14 +173,8 @@ impl Listed {
         let mut members = written::prices(&self.rates, &self.media, &self.long);
         if !self.tiers.is_empty() {
             let tiers = self.tiers.iter().map(|tier| {
-                let is_one_factor = |known: &Self| {
-                    let mut tiers = known.tiers.iter();
-                    tiers
-                        .find(|known| known.name == tier.name)
-                        .is_none_or(|tier| known.factor(tier).is_some())
-                };
-                let factor = self.factor(tier);
-                let price = match factor.filter(|_| known.is_none_or(is_one_factor)) {
+                let stays = known.is_none_or(|known| known.has_at_most_a_factor(&tier.name));
+                let price = match self.factor(tier).filter(|_| stays) {
                     Some(factor) => factor.to_string(),
                     None => {
                         let own = written::prices(&tier.rates, &tier.media, &tier.long);
@@ -197,6 +191,12 @@ impl Listed {
             members.push(format!("units: {{ {} }}", units.join(", ")));
         }
         members.join(", ")
+    }
+
+    /// Whether nothing is said of that tier but what it costs of the ordinary price.
+    fn has_at_most_a_factor(&self, name: &str) -> bool {
+        let tier = self.tiers.iter().find(|tier| tier.name == name);
+        tier.is_none_or(|tier| self.factor(tier).is_some())
     }
 
     /// What this tier costs of the ordinary price; `None` = it differs by the kind of token or the length of the prompt.

@@ -333,8 +333,7 @@ const SLOW_READERS: u64 = 4;
 /// The shortest run whose memory is judged.
 const SHORTEST_JUDGED: Duration = Duration::from_mins(2);
 
-/// After as much bad weather the console's ring holds requests of that weather, with their attempts, and the allocator's pages have as
-/// many holes as they will have.
+/// The longest warm-up: by then the console's ring holds requests of bad weather, with their attempts.
 const SETTLED: Duration = Duration::from_mins(5);
 
 /// How long the last access lines and descriptors may take.

@@ -24,8 +24,7 @@ pub struct Proxy {
     log: Arc<Mutex<Log>>,
 }
 
-/// Pages that nobody uses are given back at once. Left to itself the allocator keeps them for ten seconds, and where nothing is allocated
-/// for as long: several MiB that come and go, more than a leak would be in the time of a run.
+/// Pages that nobody uses are given back at once: else what the last ten seconds left over is measured, too.
 const PAGES: &str = "dirty_decay_ms:0,muzzy_decay_ms:0";
 
 /// What it wrote to standard error.

@@ -24,15 +24,14 @@ use crate::protocol::models::{Capabilities, Sampling, Traits};
 pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, RequestFault> {
     let mut losses = Losses::default();
     request.settle_extras(&[], &mut losses)?;
+    let most = most(request, target);
+    // A bound that the client names is its own business, as far as the model can write.
+    let ceiling = request.max_output.map_or(most, |named| {
+        named.max(most).min(target.capabilities.max_output)
+    });
     let mut out = RequestOut {
         model: target.model,
-        max_tokens: request.max_output.unwrap_or_else(|| {
-            most(
-                estimate::prompt(request),
-                target.capabilities,
-                target.quirks.vendor,
-            )
-        }),
+        max_tokens: request.max_output.unwrap_or(most),
         cache_control: request.cache.auto.map(CacheOut::of),
         system: request.system.iter().filter_map(system).collect(),
         tools: Vec::new(),
@@ -49,7 +48,7 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
         stream: request.stream,
     };
     tools(request, &mut losses, &mut out)?;
-    let effort = thinking(request, target, &mut losses, &mut out);
+    let effort = thinking(request, target, ceiling, &mut losses, &mut out);
     tool_choice(request, target, &mut losses, &mut out)?;
     let schema = format(request, target, &mut losses, &mut out)?;
     if effort.is_some() || schema.is_some() {
@@ -75,14 +74,21 @@ pub fn encode(request: &Request, target: &Target<'_>) -> Result<Encoded, Request
     })
 }
 
-/// What the model may write at most where the client names no bound, which this dialect demands: as much as it can. Models before Claude
-/// 4.5 and servers that only speak the dialect refuse a bound that does not fit into their window together with the prompt, so there it
-/// is what such a prompt leaves, by a guess that is a quarter too careful.
-fn most(prompt: u64, model: &Capabilities, vendor: Vendor) -> u64 {
-    let is_checked = vendor != Vendor::Anthropic || model.sampling == Sampling::Unless;
-    if !is_checked {
-        return model.max_output;
+/// What the model may be asked to write at most: as much as it can. Models before Claude 4.5 and servers that only speak the dialect refuse
+/// a bound that does not fit into their window together with the prompt, so there it is no more than such a prompt leaves.
+fn most(request: &Request, target: &Target<'_>) -> u64 {
+    let model = target.capabilities;
+    let is_checked =
+        target.quirks.vendor != Vendor::Anthropic || model.sampling == Sampling::Unless;
+    if is_checked {
+        room(estimate::prompt(request), model)
+    } else {
+        model.max_output
     }
+}
+
+/// What a prompt of about so many tokens leaves, a quarter too careful.
+fn room(prompt: u64, model: &Capabilities) -> u64 {
     let left = model.context.saturating_sub(prompt + prompt / 4);
     model.max_output.min(left.max(LEAST_ROOM))
 }
@@ -280,19 +286,13 @@ mod tests {
 
     #[test]
     fn a_bound_that_the_client_did_not_name_fits_beside_its_prompt() {
-        let (old, new) = (
-            capabilities("claude-sonnet-4-20250514"),
-            capabilities("claude-opus-5"),
-        );
-        assert_eq!(most(1_000, &old, Vendor::Anthropic), old.max_output);
-        let left = most(140_000, &old, Vendor::Anthropic);
-        assert_eq!(left, old.context - 175_000);
-        assert!(left < old.max_output && left > LEAST_ROOM);
+        let model = capabilities("claude-sonnet-4-20250514");
+        assert_eq!(model.sampling, Sampling::Unless);
+        assert_eq!(room(1_000, &model), model.max_output);
+        let left = room(140_000, &model);
+        assert_eq!(left, model.context - 175_000);
+        assert!(left < model.max_output && left > LEAST_ROOM);
         // The guess is no reason to ask for nothing.
-        assert_eq!(most(u64::MAX / 4, &old, Vendor::Anthropic), LEAST_ROOM);
-        // Newer models end the answer where the window does.
-        let prompt = new.context - 1_000;
-        assert_eq!(most(prompt, &new, Vendor::Anthropic), new.max_output);
-        assert_eq!(most(prompt, &new, Vendor::Other), LEAST_ROOM);
+        assert_eq!(room(u64::MAX / 4, &model), LEAST_ROOM);
     }
 }

@@ -8,10 +8,11 @@ use crate::protocol::hub::target::Target;
 use crate::protocol::models::effort::{Effort, Efforts};
 use crate::protocol::models::{Modes, Reasoning};
 
-/// Sets `thinking`, and gives the effort.
+/// Sets `thinking`, and gives the effort. At `most` so many tokens may be asked for.
 pub fn thinking(
     request: &Request,
     target: &Target<'_>,
+    most: u64,
     losses: &mut Losses,
     out: &mut RequestOut<'_>,
 ) -> Option<Effort> {
@@ -67,7 +68,7 @@ pub fn thinking(
         ReasoningMode::Budget(tokens) => tokens,
         _ => wanted.budget(),
     };
-    set_budget(budget, target, losses, out);
+    set_budget(budget, most, losses, out);
     nearest(control.effort)
 }
 
@@ -84,9 +85,8 @@ fn accepted(target: &Target<'_>) -> Reasoning {
     }
 }
 
-/// The budget has to leave room for the answer: the limit is raised as far as the model allows, then the budget lowered.
-fn set_budget(budget: u64, target: &Target<'_>, losses: &mut Losses, out: &mut RequestOut<'_>) {
-    let most = target.capabilities.max_output;
+/// The budget has to leave room for the answer: the limit is raised to `most`, then the budget lowered.
+fn set_budget(budget: u64, most: u64, losses: &mut Losses, out: &mut RequestOut<'_>) {
     let visible = out.max_tokens.clamp(LEAST_VISIBLE, most.max(LEAST_VISIBLE));
     let limit = budget.saturating_add(visible).min(most);
     let budget = budget

@@ -9,7 +9,7 @@ use crate::protocol::Dialect;
 use crate::protocol::hub::block::{Hosted, Text};
 use crate::protocol::hub::error::{RequestFault, Verdict};
 use crate::protocol::hub::read::{
-    Object, Path, Str, is_array, is_null, is_string, one_or_more, without_position,
+    Object, Path, Str, is_null, is_string, one_or_more, without_position,
 };
 use crate::protocol::hub::request::{
     Extra, Format, Function, HostedTool, ReasoningMode, Request, Show, Tier, Tool, ToolChoice,
@@ -57,8 +57,10 @@ fn member(
     match name {
         // It stands in the path.
         "model" => {}
-        "contents" if is_array(value) => request.turns = history::turns(path.read(value)?),
-        "contents" => request.turns = history::turns(vec![path.read(value)?]),
+        "contents" => {
+            let Lone(contents): Lone<ContentIn<'_>> = path.read(value)?;
+            request.turns = history::turns(contents);
+        }
         "systemInstruction" | "system_instruction" => request.system = system(value, &path)?,
         "tools" => {
             let Lone(groups): Lone<Object<'_>> = path.read(value)?;
@@ -136,7 +138,7 @@ fn tools(request: &mut Request, group: &Object<'_>, path: &Path<'_>) -> Result<(
             kind,
             name,
             dialect: Dialect::Gemini,
-            raw: value.to_owned().to_owned(),
+            raw: (*value).to_owned(),
         }));
     }
     Ok(())
