@@ -290,6 +290,53 @@ mod tests {
         }
     }
 
+    /// The columns of feature level "Mandatory" in `specification/columns` of the specification's repository at its tag `v1.2`.
+    const MANDATORY: [&str; 21] = [
+        "BilledCost",
+        "BillingAccountId",
+        "BillingAccountName",
+        "BillingCurrency",
+        "BillingPeriodEnd",
+        "BillingPeriodStart",
+        "ChargeCategory",
+        "ChargeClass",
+        "ChargeDescription",
+        "ChargePeriodEnd",
+        "ChargePeriodStart",
+        "ContractedCost",
+        "EffectiveCost",
+        "InvoiceIssuerName",
+        "ListCost",
+        "PricingQuantity",
+        "PricingUnit",
+        "ProviderName",
+        "PublisherName",
+        "ServiceCategory",
+        "ServiceName",
+    ];
+
+    #[test]
+    fn every_mandatory_column_is_there_and_says_something() {
+        // "Allows nulls" there; a charge that corrects nothing has no class.
+        let nullable = [
+            "BillingAccountName",
+            "ChargeClass",
+            "ChargeDescription",
+            "PricingQuantity",
+            "PricingUnit",
+        ];
+        let text = csv(&[row("2026-12-31", "")]);
+        let line: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
+        for name in MANDATORY {
+            let place = COLUMNS.iter().position(|column| *column == name);
+            let place = place.unwrap_or_else(|| panic!("{name} is missing"));
+            assert!(
+                nullable.contains(&name) || !line[place].is_empty(),
+                "{name} is empty: {text}"
+            );
+        }
+    }
+
     #[test]
     fn every_line_has_every_column_and_its_period() {
         let mut spoken = row("2026-12-30", "main");

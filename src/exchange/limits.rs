@@ -190,8 +190,8 @@ fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut He
         Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => span(resets_in),
     };
     let [limit, remaining, resets] = names(dialect, standing.limit);
-    insert(headers, limit, whole(standing.cap).to_string());
-    insert(headers, remaining, whole(standing.remaining).to_string());
+    headers.insert(limit, whole(standing.cap).into());
+    headers.insert(remaining, whole(standing.remaining).into());
     insert(headers, resets, reset);
 }
 

@@ -62,6 +62,10 @@ impl<'a> Path<'a> {
             return Ok(path);
         }
         for (at, segment) in rest.split('/').enumerate() {
+            if is_plain(segment) {
+                path.segments.push(Cow::Borrowed(segment));
+                continue;
+            }
             let segment = decode(segment)?;
             let mut pieces = segment.split('/');
             if pieces.any(str::is_empty) {
@@ -170,6 +174,12 @@ impl<'a> Path<'a> {
         self.segments.insert(0, Cow::Borrowed("v1"));
         self.slash = self.slash.map(|at| if at == 0 { 0 } else { at + 1 });
     }
+}
+
+/// Whether a segment means just what it says, as nearly every one does.
+fn is_plain(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
+    !segment.is_empty() && segment.bytes().all(plain)
 }
 
 /// Decodes a segment, strictly.

@@ -23,7 +23,7 @@ use crate::protocol::passthrough::{self, Trade};
 use crate::protocol::written::Written;
 pub(super) use asked::{Asked, Kind};
 use carried::{Carried, Head};
-use cover::Cover;
+use cover::{Cover, Sought};
 pub(super) use facts::Facts;
 use held::ErrorBody;
 use intake::Intake;
@@ -81,9 +81,12 @@ impl Relaying {
         let trade = kind.trade();
         // A file, a sound or a picture is not searched for the credential.
         let covers = !status.is_success() || !aside || is_json(headers) || is_event_stream(headers);
-        let cover = covers.then(|| Cover::of(secret.as_ref())).flatten();
+        let sought = Sought::of(secret.as_ref());
         let mut clean = headers::to_client(headers);
-        cover::cover_headers(&mut clean, secret.as_ref());
+        if let Some(sought) = &sought {
+            sought.cover_headers(&mut clean);
+        }
+        let cover = sought.filter(|_| covers).map(Cover::new);
         let intake = Intake::of(headers, &mut clean, covers);
         let phase = if status.is_success() {
             Phase::of(kind, (upstream, stream, hides_usage), headers)

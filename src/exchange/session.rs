@@ -46,15 +46,19 @@ impl<'a> Said<'a> {
     }
 
     pub(super) fn traces(&self) -> Traces<'_> {
-        let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        // All of them in one pass: looking each up costs more.
+        let mut found = [None; NAMES.len()];
+        for (name, value) in self.headers {
+            let place = NAMES.iter().position(|known| *known == name.as_str());
+            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+                *place = place.or(value.to_str().ok());
+            }
+        }
+        let [claude_session, codex @ ..] = found;
         Traces {
-            claude_session: header("x-claude-code-session-id"),
+            claude_session,
             metadata_user_id: self.metadata_user_id.as_deref(),
-            codex_session: header("session-id")
-                .or_else(|| header("session_id"))
-                .or_else(|| header("thread-id"))
-                .or_else(|| header("x-session-id"))
-                .or_else(|| header("x-session-affinity")),
+            codex_session: codex.into_iter().flatten().next(),
             prompt_cache_key: self.prompt_cache_key.as_deref(),
             conversation: self.conversation.as_deref(),
             previous_response_id: self.previous_response.as_deref(),
@@ -76,17 +80,20 @@ pub(super) fn derived(
     body: &Bytes,
     members: &Members,
 ) -> Option<String> {
-    let member = |name: &str| Some(body.slice(members.span(body, name)?));
-    let (system, turns) = match dialect {
-        Dialect::Anthropic => (member("system"), member("messages")),
-        Dialect::OpenaiChat => (None, member("messages")),
-        Dialect::OpenaiResponses => (member("instructions"), member("input")),
-        Dialect::Gemini => (
-            member("systemInstruction").or_else(|| member("system_instruction")),
-            member("contents"),
-        ),
+    let member = |name: &&str| Some(body.slice(members.span(body, name)?));
+    let (system, turns): (&[&str], _) = match dialect {
+        Dialect::Anthropic => (&["system"], "messages"),
+        Dialect::OpenaiChat => (&[], "messages"),
+        Dialect::OpenaiResponses => (&["instructions"], "input"),
+        Dialect::Gemini => (&["systemInstruction", "system_instruction"], "contents"),
     };
-    let turns = turns?;
+    let tools = member(&"tools").is_some_and(|tools| tools.len() > "[ ]".len());
+    if !tools && members.elements(body, turns) == Some(1) {
+        // One question, which nobody has answered.
+        return None;
+    }
+    let system = system.iter().find_map(member);
+    let turns = member(&turns)?;
     let spans = json::first_elements(&turns, MOST_TURNS).unwrap_or_default();
     let mut first = None;
     let mut before = Vec::new();
@@ -107,7 +114,6 @@ pub(super) fn derived(
             _ => {}
         }
     }
-    let tools = member("tools").is_some_and(|tools| tools.len() > "[ ]".len());
     let first = first.filter(|_| answered || tools).map(text_of)?;
     if first.is_empty() {
         return None;
@@ -195,6 +201,15 @@ pub(super) fn user_id(key: &str, session: &str) -> String {
     format!(r#"{{"device_id":"{device:x}","account_uuid":"","session_id":"{session}"}}"#)
 }
 
+/// Headers that name a session: Claude Code's, then those of others, the first of which counts.
+const NAMES: [&str; 6] = [
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "thread-id",
+    "x-session-id",
+    "x-session-affinity",
+];
 /// Members that are parsed for a session id, bytes.
 const MAX_SMALL_MEMBER: usize = 16 << 10;
 /// Turns, and parts of a turn, that a conversation is known by.

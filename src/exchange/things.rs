@@ -1,5 +1,7 @@
 //! Things that live at one account: files, batches, containers, conversations, cached contents. Who makes one is remembered, so
 //! that whatever names it goes there.
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use memchr::memmem;
 
@@ -12,7 +14,7 @@ use crate::protocol::passthrough;
 /// The thing that an answer beside generation tells of, by the name that the vendor gave it. What the client may have written
 /// is not looked at.
 pub(super) fn made(dialect: Dialect, answer: &Bytes) -> Option<String> {
-    let members = json::scan(answer).ok()?;
+    let members = json::look(answer).ok()?;
     let own = if dialect == Dialect::Gemini {
         let file = members.value(answer, "file");
         let within = file.and_then(|file| {
@@ -31,7 +33,7 @@ pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String,
     if dialect == Dialect::Gemini || memmem::find(answer, b"_file_id\"").is_none() {
         return Vec::new();
     }
-    let Ok(members) = json::scan(answer) else {
+    let Ok(members) = json::look(answer) else {
         return Vec::new();
     };
     let batches: Vec<&[u8]> = match members.value(answer, "data") {
@@ -61,10 +63,13 @@ pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String,
 
 /// The container that an answer of Anthropic's ran its tools in.
 pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
-    if dialect != Dialect::Anthropic || memmem::find(answer, b"\"container\"").is_none() {
+    // Made once: preparing a search costs more than searching a short answer.
+    static NAME: LazyLock<memmem::Finder<'static>> =
+        LazyLock::new(|| memmem::Finder::new("\"container\""));
+    if dialect != Dialect::Anthropic || NAME.find(answer).is_none() {
         return None;
     }
-    let members = json::scan(answer).ok()?;
+    let members = json::look(answer).ok()?;
     let container = members.value(answer, "container")?;
     let name = json::object(container)?.string(container, "id")?;
     Some(name.into_owned())

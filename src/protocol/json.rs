@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use memchr::memchr;
 use smallvec::SmallVec;
 
 mod blocks;
@@ -40,6 +39,8 @@ pub struct Member {
     pub value: Range<usize>,
     /// How many elements the value has, if it is an array; else 0.
     elements: u32,
+    /// Whether the name is ASCII without an escape, as nearly every one: then it is spelt as it reads.
+    plain: bool,
 }
 
 /// The members of the top-level object, in their order.
@@ -90,6 +91,18 @@ pub enum Fault {
 /// Refused are invalid UTF-8, broken syntax, nesting beyond [`MAX_DEPTH`], anything after the object, a second
 /// `model` or `stream`, however it is spelt, and more than [`MAX_MEMBERS`] members.
 pub fn scan(body: &[u8]) -> Result<Members, Fault> {
+    read(body, Scanner::noting)
+}
+
+/// As [`scan`], of a body of which nobody reads more than its members: where longer values end is not noted.
+pub fn look(body: &[u8]) -> Result<Members, Fault> {
+    read(body, Scanner::new)
+}
+
+fn read<'a>(
+    body: &'a [u8],
+    scanner: impl FnOnce(&'a [u8], usize) -> Scanner<'a>,
+) -> Result<Members, Fault> {
     let first = scanner::skip_space(body, 0);
     match body.get(first) {
         None => return Err(Fault::Empty),
@@ -101,7 +114,7 @@ pub fn scan(body: &[u8]) -> Result<Members, Fault> {
             at: error.valid_up_to(),
         });
     }
-    let members = Scanner::noting(body, first + 1).read()?;
+    let members = scanner(body, first + 1).read()?;
     members.check_unique(body)?;
     Ok(members)
 }
@@ -225,26 +238,20 @@ impl Member {
         let Some(raw) = body.get(self.key.clone()) else {
             return false;
         };
-        if raw == name.as_bytes() {
-            return memchr(b'\\', raw).is_none();
+        if self.plain {
+            return raw == name.as_bytes();
         }
-        // An escape takes more bytes than what it means.
-        raw.len() > name.len()
-            && memchr(b'\\', raw).is_some()
-            && unescape(raw).is_some_and(|key| key == name)
+        unescape(raw).is_some_and(|key| key == name)
     }
 
     fn is_folded(&self, body: &[u8], name: &str) -> bool {
         let Some(raw) = body.get(self.key.clone()) else {
             return false;
         };
-        if raw.eq_ignore_ascii_case(name.as_bytes()) {
-            return true;
+        if self.plain {
+            return raw.eq_ignore_ascii_case(name.as_bytes());
         }
-        // Only an escape or the long s (which folds to s, too) can hide the name now.
-        if raw.is_ascii() && !raw.contains(&b'\\') {
-            return false;
-        }
+        // An escape or the long s (which folds to s, too) can hide the name.
         unescape(raw).is_some_and(|key| key.replace('\u{17f}', "s").eq_ignore_ascii_case(name))
     }
 }

@@ -1,4 +1,7 @@
 //! The upstream's request in a report: everything but the secrets.
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -117,28 +120,24 @@ fn egress(account: &Account) -> Option<String> {
 
 /// Whether a header or a parameter of that name most likely holds a secret. Asked for every header of every request.
 pub(crate) fn is_secret(name: &str) -> bool {
+    static PARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let parts = [
+            "auth",
+            "cookie",
+            "key",
+            "passw",
+            "secret",
+            "signature",
+            "token",
+        ];
+        let mut builder = AhoCorasick::builder();
+        builder.ascii_case_insensitive(true);
+        builder.kind(Some(AhoCorasickKind::DFA));
+        builder.build(parts).expect("invariant: seven short words")
+    });
     // What Azure's functions and signed URLs call theirs.
     let whole = ["code", "sig"];
-    if whole.iter().any(|whole| name.eq_ignore_ascii_case(whole)) {
-        return true;
-    }
-    let name = name.as_bytes();
-    (0..name.len()).any(|at| {
-        let rest = name.get(at..).unwrap_or_default();
-        let parts: &[&str] = match rest.first().map(u8::to_ascii_lowercase) {
-            Some(b'a') => &["auth"],
-            Some(b'c') => &["cookie"],
-            Some(b'k') => &["key"],
-            Some(b'p') => &["passw"],
-            Some(b's') => &["secret", "signature"],
-            Some(b't') => &["token"],
-            _ => return false,
-        };
-        parts.iter().any(|part| {
-            let begins = rest.get(..part.len());
-            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(part.as_bytes()))
-        })
-    })
+    whole.iter().any(|whole| name.eq_ignore_ascii_case(whole)) || PARTS.is_match(name)
 }
 
 /// What stands in for a secret.

@@ -9,37 +9,98 @@ use memchr::memmem;
 use crate::config::secret::Secret;
 use crate::exchange::verdict::Failed;
 
+/// A credential that is looked for. Made once per answer: preparing a search costs more than searching an event.
+#[derive(Debug)]
+pub(super) struct Sought {
+    secret: Secret,
+    /// Finds the beginning that nobody escapes.
+    anchor: memmem::Finder<'static>,
+}
+
+impl Sought {
+    /// `None` where there is nothing to cover: a shorter text is a word that occurs by itself.
+    pub(super) fn of(secret: Option<&Secret>) -> Option<Self> {
+        let secret = secret.filter(|secret| secret.expose().len() >= SHORTEST)?;
+        let anchor = anchor(secret.expose().as_bytes());
+        Some(Self {
+            secret: secret.clone(),
+            anchor: memmem::Finder::new(anchor).into_owned(),
+        })
+    }
+
+    fn text(&self) -> &[u8] {
+        self.secret.expose().as_bytes()
+    }
+
+    /// Where it stands, as it is or with characters that a JSON writer or a URL escapes.
+    fn places(&self, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let mut from = 0;
+        let starts = self.anchor.find_iter(bytes);
+        starts.filter_map(move |at| {
+            // Two cannot lie on one another.
+            let rest = bytes.get(at..).filter(|_| at >= from)?;
+            match read(rest, self.text()) {
+                Read::Whole(length) => {
+                    from = at + length;
+                    Some(at..from)
+                }
+                Read::Open | Read::Other => None,
+            }
+        })
+    }
+
+    /// The same bytes without it; `None` where it is not in them.
+    fn covered(&self, bytes: &[u8]) -> Option<Bytes> {
+        let mut places = self.places(bytes).peekable();
+        places.peek()?;
+        let mut out = BytesMut::from(bytes);
+        for place in places {
+            if let Some(place) = out.get_mut(place) {
+                place.fill(b'*');
+            }
+        }
+        Some(out.freeze())
+    }
+
+    /// Out of the values of headers.
+    pub(super) fn cover_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            let clean = self.covered(value.as_bytes());
+            if let Some(Ok(clean)) = clean.map(|clean| HeaderValue::from_bytes(&clean)) {
+                *value = clean;
+            }
+        }
+    }
+}
+
 /// Covers one credential in bytes that come in pieces.
 #[derive(Debug)]
 pub(super) struct Cover {
-    secret: Secret,
+    sought: Sought,
     /// The end of what came, where it may be the beginning of the credential.
     held: BytesMut,
 }
 
 impl Cover {
-    /// `None` where there is nothing to cover: a shorter text is a word that occurs by itself.
-    pub(super) fn of(secret: Option<&Secret>) -> Option<Self> {
-        let secret = secret.filter(|secret| secret.expose().len() >= SHORTEST)?;
-        Some(Self {
-            secret: secret.clone(),
+    pub(super) fn new(sought: Sought) -> Self {
+        Self {
+            sought,
             held: BytesMut::new(),
-        })
+        }
     }
 
     /// The next bytes, as far as they can be shown.
     pub(super) fn push(&mut self, bytes: Bytes) -> Bytes {
-        let secret = self.secret.expose().as_bytes();
         let mut bytes = if self.held.is_empty() {
             bytes
         } else {
             self.held.extend_from_slice(&bytes);
             self.held.split().freeze()
         };
-        if places(&bytes, secret).next().is_some() {
-            bytes = covered(&bytes, secret);
+        if let Some(covered) = self.sought.covered(&bytes) {
+            bytes = covered;
         }
-        let open = open_end(&bytes, secret);
+        let open = open_end(&bytes, self.sought.text());
         if open > 0 {
             self.held
                 .extend_from_slice(&bytes.split_off(bytes.len() - open));
@@ -55,10 +116,8 @@ impl Cover {
 
 /// The same for a whole body.
 pub(super) fn cover(body: &[u8], secret: Option<&Secret>) -> Bytes {
-    match secret.map(|secret| secret.expose().as_bytes()) {
-        Some(secret) if secret.len() >= SHORTEST => covered(body, secret),
-        _ => Bytes::copy_from_slice(body),
-    }
+    let covered = Sought::of(secret).and_then(|sought| sought.covered(body));
+    covered.unwrap_or_else(|| Bytes::copy_from_slice(body))
 }
 
 /// The same for what a client sees of a failed attempt.
@@ -67,50 +126,6 @@ pub(super) fn veil(mut failed: Box<Failed>, secret: Option<&Secret>) -> Box<Fail
         answer.body = cover(&answer.body, secret);
     }
     failed
-}
-
-/// The same for the values of headers.
-pub(super) fn cover_headers(headers: &mut HeaderMap, secret: Option<&Secret>) {
-    let Some(secret) = secret.map(|secret| secret.expose().as_bytes()) else {
-        return;
-    };
-    if secret.len() < SHORTEST {
-        return;
-    }
-    for value in headers.values_mut() {
-        if places(value.as_bytes(), secret).next().is_some()
-            && let Ok(clean) = HeaderValue::from_bytes(&covered(value.as_bytes(), secret))
-        {
-            *value = clean;
-        }
-    }
-}
-
-fn covered(bytes: &[u8], secret: &[u8]) -> Bytes {
-    let mut out = BytesMut::from(bytes);
-    for place in places(bytes, secret) {
-        if let Some(place) = out.get_mut(place) {
-            place.fill(b'*');
-        }
-    }
-    out.freeze()
-}
-
-/// Where `secret` stands, as it is or with characters that a JSON writer or a URL escapes.
-fn places<'a>(bytes: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item = Range<usize>> {
-    let mut from = 0;
-    let starts = memmem::find_iter(bytes, anchor(secret));
-    starts.filter_map(move |at| {
-        // Two cannot lie on one another.
-        let rest = bytes.get(at..).filter(|_| at >= from)?;
-        match read(rest, secret) {
-            Read::Whole(length) => {
-                from = at + length;
-                Some(at..from)
-            }
-            Read::Open | Read::Other => None,
-        }
-    })
 }
 
 /// The beginning of `secret` that nobody escapes.
@@ -204,7 +219,7 @@ mod tests {
         let clean = text.replace(KEY, &"*".repeat(KEY.len()));
         for one in 0..=text.len() {
             for other in one..=text.len() {
-                let mut cover = Cover::of(Some(&secret())).expect("a secret");
+                let mut cover = Cover::new(Sought::of(Some(&secret())).expect("a secret"));
                 let mut out = Vec::new();
                 for piece in [&text[..one], &text[one..other], &text[other..]] {
                     out.extend_from_slice(&cover.push(Bytes::copy_from_slice(piece.as_bytes())));
@@ -231,7 +246,7 @@ mod tests {
             let clean = text.replace(form, &"*".repeat(form.len()));
             for cut in 0..=text.len() {
                 let secret = Secret::new(KEY);
-                let mut cover = Cover::of(Some(&secret)).expect("a secret");
+                let mut cover = Cover::new(Sought::of(Some(&secret)).expect("a secret"));
                 let mut out = Vec::new();
                 for piece in [&text[..cut], &text[cut..]] {
                     out.extend_from_slice(&cover.push(Bytes::copy_from_slice(piece.as_bytes())));
@@ -252,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_holds_none_is_not_copied_and_nothing_is_held() {
-        let mut cover = Cover::of(Some(&secret())).expect("a secret");
+        let mut cover = Cover::new(Sought::of(Some(&secret())).expect("a secret"));
         let bytes = Bytes::from_static(b"data: {\"text\":\"none here\"}\n\n");
         let shown = cover.push(bytes.clone());
         assert_eq!((shown.as_ptr(), shown.len()), (bytes.as_ptr(), bytes.len()));
@@ -261,7 +276,7 @@ mod tests {
 
     #[test]
     fn short_words_are_no_secret() {
-        assert!(Cover::of(Some(&Secret::new("demo"))).is_none());
+        assert!(Sought::of(Some(&Secret::new("demo"))).is_none());
         assert_eq!(&*cover(b"a demo", Some(&Secret::new("demo"))), b"a demo");
     }
 }

@@ -83,6 +83,7 @@ impl<'a> Scanner<'a> {
             self.value()?;
             let value = start..self.at;
             found.members.push(Member {
+                plain: self.body.get(key.clone()).is_some_and(is_plain),
                 key,
                 elements: self.elements_of(&value),
                 value,
@@ -352,6 +353,12 @@ impl Nest {
             _ => Bracket::Array,
         }
     }
+}
+
+/// Whether a name is spelt as it reads.
+fn is_plain(name: &[u8]) -> bool {
+    let odd = |byte: &u8| !byte.is_ascii() || *byte == b'\\';
+    !name.iter().fold(false, |found, byte| found | odd(byte))
 }
 
 pub(super) fn skip_space(body: &[u8], mut at: usize) -> usize {

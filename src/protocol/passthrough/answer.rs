@@ -1,5 +1,6 @@
 //! Reads an answer that came as one body.
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ pub fn read_answer(dialect: Dialect, body: &[u8]) -> Answer {
     if dialect == Dialect::Gemini && body.trim_ascii_start().starts_with(b"[") {
         return read_array(body);
     }
-    let Ok(members) = json::scan(body) else {
+    let Ok(members) = json::look(body) else {
         return Answer::failed(unreadable(dialect, body));
     };
     let object = Object {
@@ -346,8 +347,16 @@ struct Chunk {
     maps: Option<IgnoredAny>,
 }
 
+/// The ends of the names under which a tier is stated. Made once: preparing a search costs more than most searches.
+static TIER: LazyLock<[memmem::Finder<'static>; 2]> =
+    LazyLock::new(|| ["_tier\"", "Type\""].map(memmem::Finder::new));
+
 /// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.
 pub(super) fn tier(usage: &[u8]) -> Option<String> {
+    // Most of what is looked at states none.
+    if !TIER.iter().any(|name| name.find(usage).is_some()) {
+        return None;
+    }
     let members = json::object(usage)?;
     let stated = ["service_tier", "trafficType"]
         .iter()

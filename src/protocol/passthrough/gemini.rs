@@ -63,7 +63,7 @@ impl Reader {
     }
 
     pub(super) fn usage(&self) -> Option<Stated> {
-        let members = json::scan(&self.stated).ok()?;
+        let members = json::look(&self.stated).ok()?;
         let stated: GeminiUsage =
             serde_json::from_slice(members.value(&self.stated, "usageMetadata")?).ok()?;
         let mut stated = Stated::from(stated);
@@ -74,7 +74,7 @@ impl Reader {
     /// The arguments of a function call are raw JSON here, with any member names, so that only the members of the top
     /// level are to be trusted.
     fn on_object(&mut self, data: &[u8], facts: &mut Facts) {
-        let Ok(members) = json::scan(data) else {
+        let Ok(members) = json::look(data) else {
             return;
         };
         if members.has(data, "error") {

@@ -185,7 +185,7 @@ impl Choice<'_> {
         let Some(delta) = self.delta.map(|delta| delta.get().as_bytes()) else {
             return false;
         };
-        let Ok(members) = json::scan(delta) else {
+        let Ok(members) = json::look(delta) else {
             return false;
         };
         members.iter().any(|member| {

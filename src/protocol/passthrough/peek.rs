@@ -16,7 +16,7 @@ use crate::protocol::{Dialect, error, json};
 /// The `type` of an event: nearly always its first member; else it is searched for.
 pub(super) fn type_of(data: &[u8]) -> Option<Cow<'_, str>> {
     first_type(data).map(Cow::Borrowed).or_else(|| {
-        let members = json::scan(data).ok()?;
+        let members = json::look(data).ok()?;
         members.string(data, "type")
     })
 }
@@ -103,7 +103,7 @@ pub(super) fn is_whole(frame: &Frame<'_>) -> bool {
 }
 
 fn is_json(data: &[u8]) -> bool {
-    json::scan(data).is_ok()
+    json::look(data).is_ok()
 }
 
 /// The frame with its blank line. A bare JSON error, which is no event, stays as it is.

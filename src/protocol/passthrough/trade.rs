@@ -86,7 +86,7 @@ impl Trade {
     /// What the whole body of an answer states beside its `usage`.
     pub fn stated(self, body: &[u8]) -> Stated {
         let mut stated = Stated::default();
-        let Ok(members) = json::scan(body) else {
+        let Ok(members) = json::look(body) else {
             return stated;
         };
         let value = |name| members.value(body, name);

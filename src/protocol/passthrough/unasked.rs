@@ -58,7 +58,7 @@ enum Verdict {
 fn verdict(frame: &Frame<'_>) -> Option<Verdict> {
     let data = &*frame.data;
     memmem::find(data, USAGE)?;
-    let members = json::scan(data).ok()?;
+    let members = json::look(data).ok()?;
     let usage = members.value(data, "usage")?;
     if usage == b"null" {
         return Some(Verdict::Cut(members));

@@ -269,7 +269,11 @@ fn string(text: &str, out: &mut Vec<u8>) {
     let (text, rest) = text.split_at(end);
     out.push(b'"');
     // Nearly every text.
-    if rest.is_empty() && text.bytes().all(is_plain) {
+    if rest.is_empty()
+        && text
+            .bytes()
+            .fold(true, |plain, byte| plain & is_plain(byte))
+    {
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
         return;
