@@ -334,9 +334,18 @@ fn an_imported_map_keeps_every_threshold_and_every_tier_by_kind() {
     let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prices/thresholds.json");
     let map = map.to_str().expect("UTF-8");
     let (fragment, said) = printed(&["import", "litellm", map]);
+    for told in [
+        "output_cost_per_reasoning_token of qwen-deep (1)",
+        "input_cost_per_request of qwen-deep (1)",
+    ] {
+        assert!(
+            said.contains(told),
+            "what an entry cannot hold is told: {said}"
+        );
+    }
     assert!(
-        said.contains("output_cost_per_reasoning_token of qwen-deep (1)"),
-        "what an entry cannot hold is told: {said}"
+        !said.contains("input_cost_per_image"),
+        "a zero is no price: {said}"
     );
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("weir.yaml");

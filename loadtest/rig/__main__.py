@@ -22,6 +22,10 @@ CONNECTIONS = (16, 64)
 WIDE = (100, 10_000)
 RATE = 1_000
 IDLE = 10_000
+# Requests of 300 KB whose answers have only begun.
+HELD = 200
+# Start, and a reload under load.
+LIFE = f"start, and a reload at {RATE:,} requests/s"
 # A burst costs so little per event that the kernel's clock ticks need more of them.
 BURST = 10
 
@@ -92,6 +96,7 @@ class Session:
         self.memory = {}
         self.calls = {}
         self.idle = {}
+        self.held = {}
 
     def measure(self):
         machine = report.machine()
@@ -121,6 +126,7 @@ class Session:
             "memory": self.memory,
             "calls": self.calls,
             "idle": self.idle,
+            "held": self.held,
         }
 
     def _upstream(self):
@@ -220,6 +226,12 @@ class Session:
         self._wait_until_warm([wide])
         self._closed(f"200 B, 16 connections, {WIDE[0]} accounts and {WIDE[1]:,} keys (weir-wide)", [*plain, wide], small)
 
+        for number in range(self.options.rounds):
+            for target in [server for server in (named.get("weir"), wide) if server]:
+                self._say(f"reload, round {number + 1}: {target.name}")
+                seen = load.reload(target, self._binary("streams"), small, RATE, max(2, self.options.seconds))
+                self.rows[LIFE][target.name].append(seen | {"start_ms": target.start_ms})
+
         tls = servers.certificate(self.scratch)
         pair = [
             self._start(lambda scratch: servers.start_bare_pingora(self._binary("bare-pingora"), upstream, scratch, tls)),
@@ -239,6 +251,13 @@ class Session:
         for proxy in plain:
             self._say(f"{count} idle streams: {proxy.name}")
             self.idle[proxy.name] = load.idle_streams(proxy, self._binary("streams"), file, count)
+        count = 20 if self.options.smoke else HELD
+        body = payload.agent(ask=payload.order(2, 600_000), stream=True)
+        file = self._file("held", body)
+        for proxy in plain:
+            self._say(f"{count} requests of 300 KB in flight: {proxy.name}")
+            seen = load.idle_streams(proxy, self._binary("streams"), file, count)
+            self.held[proxy.name] = seen | {"body_kib": len(body) / 1024}
 
     def _closed(self, label, targets, file, tls=False):
         for number in range(self.options.rounds):

@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 
-from .servers import CLIENT_KEY, Failed
+from .servers import ADMIN_TOKEN, CLIENT_KEY, Failed
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 PATIENCE = 16  # seconds in which something must be answered
@@ -85,6 +86,32 @@ def paced(server, binary, body_file, rate, seconds):
     before = server.cpu()
     seen = json.loads(run(command, seconds + 30))
     return seen | _cpu(server, before, max(seen["requests"], 1))
+
+
+def reload(server, binary, body_file, rate, seconds):
+    """Milliseconds that a reload takes of a file that has changed, while `rate` requests a second are served; and what the slowest of
+    them waited."""
+    command = [binary, "--addr", server.addr, "--body", str(body_file), "--key", CLIENT_KEY, "--rate", str(rate), "--seconds", str(seconds)]
+    client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(seconds / 2)
+        text = server.config.read_text()
+        before, after = ("0s", "1s") if "drain_delay: 0s" in text else ("1s", "0s")
+        server.config.write_text(text.replace(f"drain_delay: {before}", f"drain_delay: {after}"))
+        request = urllib.request.Request(f"http://{server.admin}/admin/reload", method="POST")
+        request.add_header("authorization", f"Bearer {ADMIN_TOKEN}")
+        began = time.monotonic()
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            said = answer.read().decode()
+        took = (time.monotonic() - began) * 1000
+        if '"applied"' not in said:
+            raise Failed(f"{server.name}: the reload was not applied: {said}")
+        seen = json.loads(client.communicate(timeout=seconds + 60)[0])
+    finally:
+        if client.poll() is None:
+            client.kill()
+            client.wait()
+    return seen | {"reload_ms": took}
 
 
 def system_calls(server, body_file, connections=16, seconds=3):

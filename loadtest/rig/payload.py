@@ -30,10 +30,10 @@ def small(size=200):
     return _padded({"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": ""}]}, size)
 
 
-def agent(size=300_000):
+def agent(size=300_000, ask="Find out why the reload loses cooldowns, and mend it.", stream=False):
     """A coding agent's conversation of about `size` bytes: system prompt, tools, then tool calls and file contents."""
     tools = [_tool(number) for number in range(20)]
-    messages = [{"role": "user", "content": "Find out why the reload loses cooldowns, and mend it."}]
+    messages = [{"role": "user", "content": ask}]
     body = {
         "model": MODEL,
         "messages": messages,
@@ -41,6 +41,7 @@ def agent(size=300_000):
         "tools": tools,
         "metadata": {"user_id": "user_0_account__session_00000000-0000-4000-8000-000000000000"},
         "max_tokens": 32000,
+        **({"stream": True} if stream else {}),
     }
     fixed = len(_bytes(body))
     turn = 0
@@ -52,12 +53,15 @@ def agent(size=300_000):
     return _bytes(body)
 
 
+def order(tokens, delay_ms):
+    """What the simulated upstream is to do: it takes its orders from the prompt, which every proxy passes on."""
+    delay = f" chunk-delay={delay_ms}ms" if delay_ms else ""
+    return f"[[sim output-tokens={tokens} chunk=1{delay}]]"
+
+
 def stream(tokens, delay_ms):
-    """A streaming question. The simulated upstream takes its orders from the prompt, which every proxy passes on."""
-    order = f"[[sim output-tokens={tokens} chunk=1 chunk-delay={delay_ms}ms]]"
-    if delay_ms == 0:
-        order = f"[[sim output-tokens={tokens} chunk=1]]"
-    body = {"model": MODEL, "max_tokens": 4096, "messages": [{"role": "user", "content": order}], "stream": True}
+    """A streaming question."""
+    body = {"model": MODEL, "max_tokens": 4096, "messages": [{"role": "user", "content": order(tokens, delay_ms)}], "stream": True}
     return _bytes(body)
 
 

@@ -15,11 +15,13 @@ YARDSTICKS = (("nginx",), ("bare-pingora", "bare-pingora-tls"))
 def markdown(results):
     parts = [_conditions(results)]
     for label, by_proxy in results["rows"].items():
-        table = _stream_table if "streams" in label else _paced_table if "open loop" in label else _request_table
+        table = _life_table if label.startswith("start") else _stream_table if "streams" in label else _paced_table if "open loop" in label else _request_table
         parts.append(f"**{label}**\n\n{table(by_proxy)}")
     parts.append(f"**Memory, MiB**\n\n{_memory_table(results)}")
     if results["idle"]:
         parts.append(f"**Memory per idle stream**\n\n{_idle_table(results['idle'])}")
+    if results["held"]:
+        parts.append(f"**Memory per request of 300 KB in flight**\n\n{_held_table(results['held'])}")
     for label, by_proxy in results["calls"].items():
         parts.append(f"**System calls per request, {label}, 16 connections** (under strace)\n\n{_calls_table(by_proxy)}")
     return "\n\n".join(parts) + "\n"
@@ -121,9 +123,25 @@ def _idle_table(idle):
     return _table(["", "streams open", "KiB each"], rows)
 
 
+def _held_table(held):
+    rows = [[name, f"{seen['streams']:,}", f"{seen['kib_each']:,.0f}", f"{seen['kib_each'] / seen['body_kib']:.2f}"] for name, seen in held.items()]
+    return _table(["", "in flight", "KiB each", "× its body"], rows)
+
+
+def _life_table(by_proxy):
+    rows = []
+    for name, rounds in by_proxy.items():
+        cells = [_median(rounds, key) for key in ("start_ms", "reload_ms", "p50_us", "p99_us", "max_us")]
+        start, reload, *waits = cells
+        rows.append([name, f"{start:.0f}", f"{reload:.0f}", *(f"{wait / 1000:.2f}" for wait in waits), str(sum(seen["failed"] for seen in rounds))])
+    return _table(["", "start ms", "reload ms", "p50 ms", "p99 ms", "slowest ms", "failed"], rows)
+
+
 def charts(results):
     """One picture per question: CPU per unit of each proxy, as bars. Name of the file and its SVG."""
     for label, by_proxy in results["rows"].items():
+        if label.startswith("start"):
+            continue
         bars = [(name, _median(rounds, "cpu_us")) for name, rounds in by_proxy.items() if name != "upstream"]
         unit = "stream event" if "streams" in label else "request"
         slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 CLIENT_KEY = "loadtest-client-key"
+ADMIN_TOKEN = "loadtest-admin-token"
 TICKS = os.sysconf("SC_CLK_TCK")
 # Beyond the largest number of connections a scenario opens, on both sides.
 CONNECTIONS = 16384
@@ -25,6 +26,7 @@ class Server:
         self.name = name
         self.port = port
         self.log = scratch / f"{name}.log"
+        began = time.monotonic()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=scratch)
         try:
@@ -32,6 +34,7 @@ class Server:
         except Failed:
             self.stop()
             raise
+        self.start_ms = (time.monotonic() - began) * 1000
         self.pids = [self.process.pid, *children(self.process.pid)]
 
     @property
@@ -79,7 +82,7 @@ class Server:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.002)
         raise Failed(f"{self.name} does not listen on {self.addr} after {seconds} s: {self._last_words()}")
 
     def _last_words(self):
@@ -204,6 +207,7 @@ listen:
   - addr: 127.0.0.1:{port}{files}
 admin:
   addr: 127.0.0.1:{admin}
+  token: {ADMIN_TOKEN}
 server:
   max_concurrent_requests: 100000
   drain_delay: 0s
@@ -214,7 +218,9 @@ accounts:
   level: warn
   access: {'"off"' if access == "off" else access}
 """)
-    return Server(name, [binary, "run", "-c", str(config)], port, scratch)
+    server = Server(name, [binary, "run", "-c", str(config)], port, scratch)
+    server.config, server.admin = config, f"127.0.0.1:{admin}"
+    return server
 
 
 def start_litellm(binary, upstream, scratch):

@@ -72,7 +72,8 @@ pub fn of_translation(own: &[(&'static str, &'static str)], stream: bool) -> Hea
 
 /// The head of an answer to the client, less what belongs to the connection or to the operator.
 pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(upstream.len() + 4);
+    // With room for what is added here.
+    let mut headers = HeaderMap::with_capacity(upstream.len() + 12);
     let nominated = connection_options(upstream);
     for (name, value) in upstream {
         if is_hop_by_hop(name)

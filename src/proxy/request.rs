@@ -87,7 +87,7 @@ impl Exchange {
                 begun: false,
             },
             dialect: Dialect::OpenaiChat,
-            own_headers: HeaderMap::with_capacity(4),
+            own_headers: HeaderMap::with_capacity(12),
             key: None,
             stage: Stage::Idle,
             charge: None,

@@ -230,11 +230,12 @@ fn paced_json(mut times: Times) -> String {
         time.map_or(0.0, |time| time.as_secs_f64() * 1e6)
     };
     format!(
-        "{{\"requests\":{},\"failed\":{},\"p50_us\":{:.1},\"p99_us\":{:.1}}}",
+        "{{\"requests\":{},\"failed\":{},\"p50_us\":{:.1},\"p99_us\":{:.1},\"max_us\":{:.1}}}",
         times.took.len(),
         times.failed,
         at(50),
-        at(99)
+        at(99),
+        at(100)
     )
 }
 

@@ -27,9 +27,9 @@ pub(super) fn read(entry: &Value) -> Option<Listed> {
     ) {
         return None;
     }
-    let units = units(entry, mode.unwrap_or_default());
-    let book = Book::of(entry);
-    let listed = book.listed(units)?;
+    let mode = mode.unwrap_or_default();
+    let mut listed = Book::of(entry).listed(units(entry, mode))?;
+    listed.left.extend(unsaid(entry, mode));
     let sold = listed.rates.input > 0.0 || listed.rates.output > 0.0 || !listed.units.is_empty();
     sold.then_some(listed)
 }
@@ -61,6 +61,26 @@ fn units(entry: &Value, mode: &str) -> UnitPrices {
         _ => {}
     }
     units
+}
+
+/// Prices of pieces that have no place in an entry: by the request, by the picture or the second in a chat, by the pixel.
+fn unsaid(entry: &Value, mode: &str) -> impl Iterator<Item = String> {
+    let said: &[&str] = match mode {
+        "image_generation" | "image_edit" => &["input_cost_per_image", "output_cost_per_image"],
+        "audio_transcription" => &["input_cost_per_second", "output_cost_per_second"],
+        "audio_speech" => &["input_cost_per_character"],
+        "rerank" => &["input_cost_per_query"],
+        _ => &[],
+    };
+    let members = entry.as_object().into_iter().flatten();
+    let unsaid = members.filter(move |(name, value)| {
+        let is_price = name.starts_with("input_cost_per_") || name.starts_with("output_cost_per_");
+        // What is priced by the token is read, or told, as such.
+        let is_piece = is_price && !name.contains("token") && !name.contains("_dbu_");
+        let is_said = said.iter().any(|said| name.starts_with(said));
+        is_piece && !is_said && value.as_f64().is_some_and(|usd| usd > 0.0)
+    });
+    unsaid.map(|(name, _)| name.clone())
 }
 
 /// The model, the kind and the price of a picture, where an entry is of one kind: `hd/1024-x-1792/dall-e-3`.

@@ -1,5 +1,4 @@
 //! Reads an answer that came as one body.
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use memchr::memmem;
@@ -103,11 +102,21 @@ pub fn usage_near_end(dialect: Dialect, end: &[u8]) -> Option<Stated> {
 
 /// The service tier that stands there, beside the usage or in it. What content quotes is escaped, and no member.
 pub fn tier_near_end(end: &[u8]) -> Option<String> {
-    const NAME: &[u8] = b"\"service_tier\"";
-    let rest = end.get(memmem::rfind(end, NAME)? + NAME.len()..)?;
-    let value = rest.trim_ascii_start().strip_prefix(b":")?;
-    first::<Text<'_>>(value).map(|tier| tier.0.into_owned())
+    last_text(&TIER, end)
 }
+
+/// The text of the last member of this name, however deep it stands.
+fn last_text(name: &memmem::FinderRev<'_>, bytes: &[u8]) -> Option<String> {
+    let rest = bytes.get(name.rfind(bytes)? + name.needle().len()..)?;
+    let value = rest.trim_ascii_start().strip_prefix(b":")?;
+    first::<Text<'_>>(value).map(|text| text.0.into_owned())
+}
+
+/// The names under which a tier is stated. Made once: preparing a search costs more than searching a usage.
+static TIER: LazyLock<memmem::FinderRev<'static>> =
+    LazyLock::new(|| memmem::FinderRev::new("\"service_tier\""));
+static TRAFFIC: LazyLock<memmem::FinderRev<'static>> =
+    LazyLock::new(|| memmem::FinderRev::new("\"trafficType\""));
 
 /// What the model wrote in an answer, or in the beginning of one.
 pub fn written_in(dialect: Dialect, body: &[u8]) -> Written {
@@ -347,19 +356,7 @@ struct Chunk {
     maps: Option<IgnoredAny>,
 }
 
-/// The ends of the names under which a tier is stated. Made once: preparing a search costs more than most searches.
-static TIER: LazyLock<[memmem::Finder<'static>; 2]> =
-    LazyLock::new(|| ["_tier\"", "Type\""].map(memmem::Finder::new));
-
 /// The service tier in a `usage` of Anthropic or a `usageMetadata` of Gemini.
 pub(super) fn tier(usage: &[u8]) -> Option<String> {
-    // Most of what is looked at states none.
-    if !TIER.iter().any(|name| name.find(usage).is_some()) {
-        return None;
-    }
-    let members = json::object(usage)?;
-    let stated = ["service_tier", "trafficType"]
-        .iter()
-        .find_map(|name| members.string(usage, name));
-    stated.map(Cow::into_owned)
+    last_text(&TIER, usage).or_else(|| last_text(&TRAFFIC, usage))
 }
