@@ -1,7 +1,8 @@
 //! A map that forgets: bounded in entries whatever comes, and what is used stays longest.
 //!
 //! Two generations per shard. New and used entries live in the young one; when that is full it becomes the old one, and
-//! the old one is forgotten as a whole. No entry is ever searched for eviction, so nothing ever stalls.
+//! the old one is forgotten as a whole. No entry is ever searched for eviction, so nothing ever stalls. Both keep the room that they
+//! have taken: memory that comes and goes with every generation looks like a leak, and leaves holes.
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -86,7 +87,9 @@ impl<V: Copy> Memory<V> {
 
     fn put(&self, shard: &mut Generations<V>, key: u64, value: V) {
         if shard.young.len() >= self.per_generation && !shard.young.contains_key(&key) {
-            shard.old = std::mem::take(&mut shard.young);
+            let shard = &mut *shard;
+            std::mem::swap(&mut shard.old, &mut shard.young);
+            shard.young.clear();
         }
         shard.young.insert(key, value);
     }
@@ -142,6 +145,25 @@ mod tests {
             shard.young.len() + shard.old.len()
         });
         assert!((512..=1024).contains(&sizes.sum::<usize>()));
+    }
+
+    #[test]
+    fn a_generation_goes_into_the_room_of_the_one_before() {
+        let memory = Memory::new(1024);
+        let room = || {
+            let shards = memory.shards.iter().map(|shard| {
+                let shard = lock(shard);
+                shard.young.capacity() + shard.old.capacity()
+            });
+            shards.sum::<usize>()
+        };
+        let fill = |from| (from..from + 2048).for_each(|key| memory.insert(mix(key), key));
+        fill(0);
+        let full = room();
+        for from in 1..50 {
+            fill(from * 10_000);
+            assert_eq!(room(), full);
+        }
     }
 
     #[test]

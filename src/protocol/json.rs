@@ -22,6 +22,7 @@ mod text;
 pub mod loose;
 pub mod surrogates;
 
+pub use blocks::Blocks;
 pub use document::Document;
 pub use draft::{Draft, insert};
 pub use edit::{Edit, Pieces, rename, set};

@@ -303,7 +303,7 @@ fn the_pages_hold_nothing_and_run_nothing_foreign() {
         .header("connection", "close")
         .send()
         .is(304);
-    for file in ["main.js", "weir.css", "now.js", "live.js"] {
+    for file in ["main.js", "now.js", "live.js"] {
         weir.admin("GET", &format!("/console/assets/{file}"))
             .send()
             .is(200);

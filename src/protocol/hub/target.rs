@@ -36,6 +36,17 @@ impl Target<'_> {
         self.quirks.openai_fields
     }
 
+    /// How closely a picture is looked at. Others than OpenAI know three words for it and refuse the rest, all of which ask for more.
+    pub fn detail<'a>(&self, asked: Option<&'a str>) -> Option<&'a str> {
+        match asked {
+            Some(word) if self.quirks.openai_fields || matches!(word, "auto" | "low" | "high") => {
+                asked
+            }
+            Some(_) => Some("high"),
+            None => None,
+        }
+    }
+
     /// Whether an instruction in mid-conversation may stay one: what is said of the model decides, else the provider.
     pub const fn takes_system_anywhere(&self) -> bool {
         let traits = self.capabilities.traits;

@@ -6,7 +6,7 @@ use wide::u8x16;
 
 /// Finds the ends of plain stretches in one body, from front to back.
 #[derive(Debug)]
-pub(super) struct Blocks<'a> {
+pub struct Blocks<'a> {
     body: &'a [u8],
     /// Offset of the block whose `ends` are known; a multiple of [`BLOCK`].
     start: usize,
@@ -26,7 +26,8 @@ pub(super) enum Wrong {
 }
 
 impl<'a> Blocks<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Self {
+    /// Of this body.
+    pub fn new(body: &'a [u8]) -> Self {
         let mut blocks = Self {
             body,
             start: 0,
@@ -38,7 +39,7 @@ impl<'a> Blocks<'a> {
 
     /// Offset of the first quote, backslash or control character from `from` on, or the end of the body.
     #[inline]
-    pub(super) fn plain_end(&mut self, from: usize) -> usize {
+    pub fn plain_end(&mut self, from: usize) -> usize {
         let start = from & !(BLOCK - 1);
         if start >= self.body.len() {
             return self.body.len();

@@ -374,7 +374,7 @@ impl<'a> Writer<'a, '_> {
         Ok(PartOut::ImageUrl {
             image_url: ImageUrlOut {
                 url,
-                detail: image.detail.as_deref(),
+                detail: self.target.detail(image.detail.as_deref()),
             },
             prompt_cache_breakpoint: self.breakpoint(image.cache),
         })

@@ -115,7 +115,10 @@ impl<'a> Parts<'a, '_> {
         Ok(PartOut::InputImage {
             image_url,
             file_id,
-            detail: image.detail.as_deref().unwrap_or("auto"),
+            detail: self
+                .target
+                .detail(image.detail.as_deref())
+                .unwrap_or("auto"),
             prompt_cache_breakpoint: self.breakpoint(image.cache),
         })
     }
