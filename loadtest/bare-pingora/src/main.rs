@@ -39,6 +39,9 @@ impl ProxyHttp for Bare {
 }
 
 fn main() -> ExitCode {
+    // As Weir has it.
+    #[cfg(all(feature = "jemalloc", not(target_env = "musl")))]
+    let _ = tikv_jemalloc_ctl::background_thread::write(true);
     let args: Vec<String> = std::env::args().skip(1).collect();
     let address = |at: usize| args.get(at)?.parse::<SocketAddr>().ok();
     let (Some(listen), Some(upstream)) = (address(0), address(1)) else {
