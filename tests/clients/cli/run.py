@@ -57,6 +57,8 @@ def main():
     if any(client == "aider" for client, _ in cases):
         install_aider(root / "aider")
     failed = 0
+    versions = [subprocess.check_output([program, "--version"], text=True).strip() for program in (weir, "node")]
+    print(f"{time.strftime('%d %B %Y')}, {versions[0]}, Node {versions[1]}, Python {sys.version.split()[0]}\n")
     print("| client | upstream | reads a file | second turn | picture | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- | --- |")
     for client, dialect in cases:
         cells = case(weir, root, client, dialect)
