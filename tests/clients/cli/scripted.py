@@ -81,7 +81,7 @@ class Upstream:
                 if dialect == "openai-responses" and stream:
                     # OpenAI has begun the answer by then.
                     error = error["error"]
-                    failed = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "failed", "error": error}
+                    failed = {"id": f"resp_{next(IDS)}", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "failed", "error": error}
                     return self.events([("response.failed", json.dumps({"type": "response.failed", "sequence_number": 0, "response": failed}))])
                 self.plain(400, error)
 
@@ -292,8 +292,8 @@ def of_data_url(url):
     return head.removeprefix("data:"), data
 
 
-# Calls of one conversation have ids of their own.
-CALLS = itertools.count(1)
+# Answers and calls have ids of their own: clients put together what has the same.
+IDS = itertools.count(1)
 
 
 def anthropic(text, call):
@@ -303,13 +303,13 @@ def anthropic(text, call):
     def event(kind, **fields):
         yield_.append((kind, json.dumps({"type": kind, **fields})))
 
-    event("message_start", message={"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage})
+    event("message_start", message={"id": f"msg_{next(IDS)}", "type": "message", "role": "assistant", "model": "scripted", "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage})
     event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     for piece in pieces(text):
         event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
     event("content_block_stop", index=0)
     if call:
-        event("content_block_start", index=1, content_block={"type": "tool_use", "id": f"toolu_{next(CALLS)}", "name": call[0], "input": {}})
+        event("content_block_start", index=1, content_block={"type": "tool_use", "id": f"toolu_{next(IDS)}", "name": call[0], "input": {}})
         for piece in pieces(json.dumps(call[1])):
             event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": piece})
         event("content_block_stop", index=1)
@@ -321,6 +321,7 @@ def anthropic(text, call):
 
 def whole_anthropic(events):
     blocks, reason = [], None
+    head = json.loads(events[0][1])["message"]
     for _, data in events:
         event = json.loads(data)
         if event["type"] == "content_block_start":
@@ -334,26 +335,26 @@ def whole_anthropic(events):
         {"type": "text", "text": b["text"]} if b["type"] == "text" else {"type": "tool_use", "id": b["id"], "name": b["name"], "input": json.loads(b["json"])}
         for b in blocks
     ]
-    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": content, "stop_reason": reason, "stop_sequence": None, "usage": {"input_tokens": 100, "output_tokens": 20}}
+    return head | {"content": content, "stop_reason": reason, "usage": {"input_tokens": 100, "output_tokens": 20}}
 
 
 def chat(text, call):
     out = []
+    head = {"id": f"chatcmpl-{next(IDS)}", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
 
-    def chunk(delta, reason=None, **fields):
-        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
-        out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": choices, **fields})))
+    def chunk(delta, reason=None):
+        out.append((None, json.dumps(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})))
 
     chunk({"role": "assistant", "content": ""})
     for piece in pieces(text):
         chunk({"content": piece})
     if call:
-        chunk({"tool_calls": [{"index": 0, "id": f"call_{next(CALLS)}", "type": "function", "function": {"name": call[0], "arguments": ""}}]})
+        chunk({"tool_calls": [{"index": 0, "id": f"call_{next(IDS)}", "type": "function", "function": {"name": call[0], "arguments": ""}}]})
         for piece in pieces(json.dumps(call[1])):
             chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
     chunk({}, "tool_calls" if call else "stop")
     usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-    out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage})))
+    out.append((None, json.dumps(head | {"choices": [], "usage": usage})))
     out.append((None, "[DONE]"))
     return out
 
@@ -368,29 +369,29 @@ def whole_chat(events):
             known["function"]["name"] += call["function"].get("name", "")
             known["function"]["arguments"] += call["function"]["arguments"]
         reason = choice["finish_reason"] or reason
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}
+    answer = json.loads(events[-2][1]) | {"object": "chat.completion"}
+    return answer | {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
 
 
 def responses(text, call):
-    out = []
+    out, number = [], next(IDS)
 
     def event(kind, **fields):
         out.append((kind, json.dumps({"type": kind, "sequence_number": len(out), **fields})))
 
-    head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "in_progress"}
+    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "in_progress"}
     event("response.created", response=head)
     part = {"type": "output_text", "text": text, "annotations": []}
-    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+    message = {"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": [part]}
     event("response.output_item.added", output_index=0, item=message | {"status": "in_progress", "content": []})
-    event("response.content_part.added", item_id="msg_1", output_index=0, content_index=0, part=part | {"text": ""})
+    event("response.content_part.added", item_id=message["id"], output_index=0, content_index=0, part=part | {"text": ""})
     for piece in pieces(text):
-        event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece)
-    event("response.output_text.done", item_id="msg_1", output_index=0, content_index=0, text=text)
-    event("response.content_part.done", item_id="msg_1", output_index=0, content_index=0, part=part)
+        event("response.output_text.delta", item_id=message["id"], output_index=0, content_index=0, delta=piece)
+    event("response.output_text.done", item_id=message["id"], output_index=0, content_index=0, text=text)
+    event("response.content_part.done", item_id=message["id"], output_index=0, content_index=0, part=part)
     event("response.output_item.done", output_index=0, item=message)
     output = [message]
     if call:
-        number = next(CALLS)
         item = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": call[0], "arguments": json.dumps(call[1]), "status": "completed"}
         event("response.output_item.added", output_index=1, item=item | {"arguments": "", "status": "in_progress"})
         for piece in pieces(item["arguments"]):
@@ -404,14 +405,14 @@ def responses(text, call):
 
 
 def gemini(text, call):
-    out = []
+    out, number = [], next(IDS)
 
     def chunk(part, reason=None):
         candidate = {"index": 0, "content": {"role": "model", "parts": [part]}}
         if reason:
             candidate["finishReason"] = reason
         usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
-        out.append((None, json.dumps({"candidates": [candidate], "modelVersion": "scripted", "responseId": "r1", "usageMetadata": usage})))
+        out.append((None, json.dumps({"candidates": [candidate], "modelVersion": "scripted", "responseId": f"r{number}", "usageMetadata": usage})))
 
     for piece in pieces(text):
         chunk({"text": piece})
