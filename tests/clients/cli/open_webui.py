@@ -4,9 +4,9 @@
 
 It is installed below target/clients/open-webui without torch, which only embeddings on its own machine need (1.7 GB instead of 8). The lines of
 `weir client` are evaluated by a shell that starts it; then it is driven as its own page drives it, over its HTTP API: an account is made, a tool in
-Python that reads a file, and in a conversation with each upstream dialect the tool is called, a second turn refers to what was in the file, an answer
-that breaks off and a prompt that is too long are told. Then it is started anew with another address, to see which of the two it asks. The exit status
-is 0 only if everything holds.
+Python that reads a file, and in a conversation with each upstream dialect the tool is called, a second turn refers to what was in the file, a picture is
+looked at that was put up with the prompt and one that the tool brings, an answer that breaks off and a prompt that is too long are told. Then it is
+started anew with another address, to see which of the two it asks. The exit status is 0 only if everything holds.
 """
 import json
 import os
@@ -21,20 +21,25 @@ import urllib.request
 import uuid
 
 import run
-from scripted import AGAIN, ASK, CUT, OVERFLOW, Upstream
+from pictures import png, told
+from scripted import AGAIN, ASK, CUT, LOOK, OVERFLOW, SHOWN, Upstream
 
 OPEN_WEBUI = "open-webui==0.12.4"
 WITHOUT = ["torch", "torchvision", "torchaudio", "triton"]
 MODELS = {"anthropic": "claude-opus-5", "openai-chat": "gpt-5.1", "openai-responses": "gpt-5.5", "gemini": "gemini-3-pro"}
 TOOL = '''
+import base64
+
+
 class Tools:
     def read_file(self, path: str) -> str:
         """
         Reads a file.
         :param path: where the file is
         """
-        with open(path) as file:
-            return file.read()
+        with open(path, "rb") as file:
+            data = file.read()
+        return f"data:image/png;base64,{base64.b64encode(data).decode()}" if path.endswith(".png") else data.decode()
 '''
 LIMIT = 300  # seconds for a start: it lays out its database first
 
@@ -50,8 +55,9 @@ def main():
         (home / "work").mkdir()
         note = home / "work/note.txt"
         note.write_text(f"The word is {run.WORD}.\n")
+        (home / "work/read.png").write_bytes(png(*run.READ))
         for upstream in upstreams.values():
-            upstream.path = str(note)
+            upstream.path, upstream.picture = str(note), str(home / "work/read.png")
         port = run.free_port()
         (home / "weir.yaml").write_text(configuration(port, upstreams))
         with open(home / "weir.log", "w") as log:
@@ -72,7 +78,7 @@ def main():
                 failed += bool(missing)
                 print(f"lists the models of Weir: {f'no: {missing}' if missing else 'yes'}\n")
                 page.call("POST", "/api/v1/tools/create", {"id": "files", "name": "Files", "content": TOOL, "meta": {"description": "Files"}})
-                print("| client | upstream | reads a file | second turn | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- |")
+                print("| client | upstream | reads a file | second turn | picture | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- | --- |")
                 for dialect, model in MODELS.items():
                     cells = case(page, upstreams[dialect], dialect, model)
                     failed += any(cell not in run.FINE for cell in cells)
@@ -139,8 +145,8 @@ def case(page, upstream, dialect, model):
     conversation = Conversation(page, model)
     cells = []
 
-    def turn(prompt, judge):
-        said = conversation.ask(prompt)
+    def turn(prompt, judge, picture=None):
+        said = conversation.ask(prompt, picture)
         said = {name: said.get(name) for name in ("content", "error", "output")} if said else {}
         said = {name: value for name, value in said.items() if value}
         if os.environ.get("KEEP"):
@@ -149,6 +155,10 @@ def case(page, upstream, dialect, model):
 
     turn(f"{ASK} {upstream.path} and tell me the word in it.", lambda said: "yes" if f"The file says {run.WORD}" in said else "")
     turn(f"{AGAIN}, from memory.", lambda said: "yes" if f"Again: {run.WORD}" in said else "")
+    turn(f"{SHOWN} in this picture.", lambda said: "yes" if told(*run.GIVEN)[0] in said else "", page.put_up("given.png", png(*run.GIVEN)))
+    turn(f"{LOOK} {upstream.picture} and say what is in it.", lambda said: "yes" if told(*run.READ)[0] in said else "")
+    by_tool = cells.pop()
+    cells[-1] = by_tool if cells[-1] == "yes" else cells[-1]
     turn(f"{CUT}.", lambda said: "told" if run.BROKEN.search(said) else "")
     turn(f"{OVERFLOW}.", lambda said: "heals" if upstream.healed and "Healed" in said else "told" if upstream.refused and run.TOO_LONG.search(said) else "")
     asked = {spoken for spoken, _ in upstream.seen}
@@ -192,13 +202,20 @@ class OpenWebui:
     def sign_in(self):
         self.token = self.call("POST", "/api/v1/auths/signin", {"email": "me@example.com", "password": "a-password-1"})["token"]
 
-    def call(self, method, path, body=None):
+    def put_up(self, name, data):
+        """A file as a form puts it up; its id."""
+        head = f'--edge\r\ncontent-disposition: form-data; name="file"; filename="{name}"\r\ncontent-type: image/png\r\n\r\n'
+        return self.call("POST", "/api/v1/files/", head.encode() + data + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge")["id"]
+
+    def call(self, method, path, body=None, kind="application/json"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
-        request.add_header("content-type", "application/json")
+        request.add_header("content-type", kind)
         if self.token:
             request.add_header("authorization", f"Bearer {self.token}")
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, None if body is None else json.dumps(body).encode(), timeout=120) as answer:
+            with urllib.request.urlopen(request, body, timeout=120) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise SystemExit(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from error
@@ -213,13 +230,16 @@ class Conversation:
         self.last = None
         self.messages = []
 
-    def ask(self, prompt):
+    def ask(self, prompt, picture=None):
         """The answer as it is kept, with what went wrong."""
         question, answer = str(uuid.uuid4()), str(uuid.uuid4())
-        self.messages.append({"role": "user", "content": prompt})
-        told = {"id": question, "parentId": self.last, "childrenIds": [answer], "role": "user", "content": prompt, "models": [self.model], "timestamp": int(time.time())}
+        content = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": picture}}] if picture else prompt
+        self.messages.append({"role": "user", "content": content})
+        said = {"id": question, "parentId": self.last, "childrenIds": [answer], "role": "user", "content": prompt, "models": [self.model], "timestamp": int(time.time())}
+        if picture:
+            said["files"] = [{"type": "image", "id": picture, "url": picture, "name": "given.png", "content_type": "image/png"}]
         body = {
-            "model": self.model, "stream": True, "messages": self.messages, "parent_id": self.last, "user_message": told, "tool_ids": ["files"],
+            "model": self.model, "stream": True, "messages": self.messages, "parent_id": self.last, "user_message": said, "tool_ids": ["files"],
             "message_ids": [{"model_id": self.model, "message_id": answer}], "session_id": "session-of-the-tests", "background_tasks": {},
         }
         if self.id:

@@ -5,9 +5,9 @@
     python3 tests/clients/cli/run.py --only codex,opencode target/release/weir
 
 The clients are installed below target/clients/cli with npm, aider with pip, in the versions below. A case: the client reads a file by its own tool and
-says what is in it (aider has no tools: it changes the file); a second turn of the same conversation refers to it; a stream that breaks off is told; a
-prompt that overflows is told; `heals` stands where the client got the answer by itself in the end. Prints a table; the exit status is 0 only if every
-cell holds.
+says what is in it (aider has no tools: it changes the file); a second turn of the same conversation refers to it; a picture is looked at, once by the
+client's own tool and once given to it with the prompt (aider: only that); a stream that breaks off is told; a prompt that overflows is told; `heals`
+stands where the client got the answer by itself in the end. Prints a table; the exit status is 0 only if every cell holds.
 """
 import json
 import os
@@ -22,7 +22,8 @@ import tempfile
 import time
 import urllib.request
 
-from scripted import AGAIN, ASK, CUT, EDIT, OVERFLOW, Upstream
+from pictures import png, told
+from scripted import AGAIN, ASK, CUT, EDIT, LOOK, OVERFLOW, SHOWN, Upstream
 
 PACKAGES = {
     "claude-code": "@anthropic-ai/claude-code@2.1.197",
@@ -36,6 +37,8 @@ DIALECTS = ["anthropic", "openai-chat", "openai-responses", "gemini"]
 SMOKE = [("claude-code", "openai-chat"), ("codex", "anthropic")]
 KEY = "client-key-of-the-cli-tests"
 WORD = "quokka-1789"
+# The colour of each picture, amid the 16 of each channel that a JPEG keeps apart.
+READ, GIVEN = (0x28, 0x88, 0xD8), (0xC8, 0x18, 0x58)
 LIMIT = 240  # seconds for one turn of a client; aider tries again for a minute
 LATE = 124  # the exit code of one that did not end
 FINE = ("yes", "told", "heals")
@@ -54,7 +57,9 @@ def main():
     if any(client == "aider" for client, _ in cases):
         install_aider(root / "aider")
     failed = 0
-    print("| client | upstream | reads a file | second turn | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- |")
+    versions = [subprocess.check_output([program, "--version"], text=True).strip() for program in (weir, "node")]
+    print(f"{time.strftime('%d %B %Y')}, {versions[0]}, Node {versions[1]}, Python {sys.version.split()[0]}\n")
+    print("| client | upstream | reads a file | second turn | picture | broken stream | overflow |\n| --- | --- | --- | --- | --- | --- | --- |")
     for client, dialect in cases:
         cells = case(weir, root, client, dialect)
         failed += any(cell not in FINE for cell in cells)
@@ -94,6 +99,9 @@ def case(weir, root, client, dialect):
         work.mkdir()
         (work / "note.txt").write_text(f"The word is {WORD}.\n")
         upstream.path = str(work / "note.txt")
+        (work / "read.png").write_bytes(png(*READ))
+        (work / "given.png").write_bytes(png(*GIVEN))
+        upstream.picture = str(work / "read.png")
         port = free_port()
         config = home / "weir.yaml"
         config.write_text(configuration(port, free_port(), upstream.port, dialect))
@@ -106,16 +114,24 @@ def case(weir, root, client, dialect):
             reads = f"{EDIT} in note.txt." if client == "aider" else f"{ASK} {path} and tell me the word in it."
             cells = []
 
-            def turn(prompt, judge):
-                code, said = run(prompt)
+            def turn(prompt, judge, picture=None):
+                code, said = run(prompt, picture)
                 word = judge(code, said)
                 cells.append(word or f"no ({code}): " + " ".join(said.split())[-160:].replace("|", "/"))
+
+            def sees(colour):
+                return lambda code, said: "yes" if any(one in said for one in told(*colour)) else ""
 
             if client == "aider":
                 turn(reads, lambda code, said: "yes" if f"was {WORD}" in pathlib.Path(path).read_text() else "")
             else:
                 turn(reads, lambda code, said: "yes" if f"The file says {WORD}" in said else "")
             turn(f"{AGAIN}, from memory.", lambda code, said: "yes" if f"Again: {WORD}" in said else "")
+            turn(f"{SHOWN} in this picture.", sees(GIVEN), "given.png")
+            if client != "aider":
+                turn(f"{LOOK} {upstream.picture} and say what is in it.", sees(READ))
+                by_tool = cells.pop()
+                cells[-1] = by_tool if cells[-1] == "yes" else cells[-1]
             # A client may try again, and the answer breaks off each time, unless it is asked for without a stream: what counts is that no part of it
             # passes for the whole.
             turn(f"{CUT}.", lambda code, said: "heals" if upstream.mended and "in the middle." in said else "told" if code != LATE and (code != 0 or BROKEN.search(said)) else "")
@@ -152,9 +168,9 @@ retry: {{ max_attempts: 1 }}
 def claude_code(root, home, url):
     turns = then(["--continue"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
         environ = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": "1", "DISABLE_AUTOUPDATER": "1"}
-        return command([root / "node_modules/.bin/claude", "-p", prompt, "--allowedTools", "Read", *next(turns)], home, environ)
+        return command([root / "node_modules/.bin/claude", "-p", at(picture, prompt), "--allowedTools", "Read", *next(turns)], home, environ)
 
     return run
 
@@ -168,9 +184,10 @@ def codex(root, home, url):
     )
     turns = then(["resume", "--last"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
         flags = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-        return command([root / "node_modules/.bin/codex", "exec", *flags, *next(turns), prompt], home, {"WEIR_KEY": KEY})
+        image = [f"--image={picture}"] if picture else []
+        return command([root / "node_modules/.bin/codex", "exec", *flags, *next(turns), *image, prompt], home, {"WEIR_KEY": KEY})
 
     return run
 
@@ -182,9 +199,11 @@ def gemini_cli(root, home, url):
     (folder / "settings.json").write_text(json.dumps(settings))
     turns = then(["--resume", "latest"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
+        # Of a model whose name begins with `gemini-3-` this version loses the pictures of tool results before it asks.
+        model = "gemini-2.5-pro" if prompt.startswith(LOOK) else "gemini-3-pro"
         environ = {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
-        return command([root / "node_modules/.bin/gemini", "--yolo", "-m", "gemini-3-pro", *next(turns), "-p", prompt], home, environ)
+        return command([root / "node_modules/.bin/gemini", "--yolo", "-m", model, *next(turns), "-p", at(picture, prompt)], home, environ)
 
     return run
 
@@ -192,14 +211,17 @@ def gemini_cli(root, home, url):
 def opencode(root, home, url):
     folder = home / ".config" / "opencode"
     folder.mkdir(parents=True)
-    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Weir", "options": {"baseURL": f"{url}/v1", "apiKey": KEY}, "models": {"gpt-5.5": {"name": "gpt-5.5"}}}
+    # It does not know this model, and shows pictures only to those of which it knows that they see them.
+    model = {"name": "gpt-5.5", "attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]}}
+    provider = {"npm": "@ai-sdk/openai-compatible", "name": "Weir", "options": {"baseURL": f"{url}/v1", "apiKey": KEY}, "models": {"gpt-5.5": model}}
     settings = {"provider": {"weir": provider}, "model": "weir/gpt-5.5", "small_model": "weir/gpt-5.5", "autoupdate": False, "share": "disabled", "permission": "allow"}
     (folder / "opencode.json").write_text(json.dumps(settings))
     turns = then(["--continue"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
         environ = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_LSP_DOWNLOAD": "1"}
-        return command([root / "node_modules/.bin/opencode", "run", "-m", "weir/gpt-5.5", *next(turns), prompt], home, environ)
+        file = ["-f", picture] if picture else []
+        return command([root / "node_modules/.bin/opencode", "run", "-m", "weir/gpt-5.5", *next(turns), prompt, *file], home, environ)
 
     return run
 
@@ -211,9 +233,9 @@ def qwen_code(root, home, url):
     (folder / "settings.json").write_text(json.dumps(settings))
     turns = then(["--continue"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
         environ = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY}
-        return command([root / "node_modules/.bin/qwen", "--yolo", "--model", "gpt-5.5", *next(turns), "-p", prompt], home, environ)
+        return command([root / "node_modules/.bin/qwen", "--yolo", "--model", "gpt-5.5", *next(turns), "-p", at(picture, prompt)], home, environ)
 
     return run
 
@@ -223,15 +245,22 @@ def aider(root, home, url):
     caches = home / ".aider" / "caches"
     caches.mkdir(parents=True)
     (caches / "model_prices_and_context_window.json").write_text('{"none": {}}')
+    # It does not know this model, and shows pictures only to those of which it knows that they see them.
+    (home / ".aider.model.metadata.json").write_text('{"openai/gpt-5.5": {"supports_vision": true}}')
     # The file is in the chat at first only: what the second turn knows of it is the conversation's.
     turns = then(["--restore-chat-history"], ["note.txt"])
 
-    def run(prompt):
+    def run(prompt, picture=None):
         environ = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY, "AIDER_ANALYTICS": "false", "AIDER_CHECK_UPDATE": "false", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
         flags = ["--yes-always", "--no-git", "--no-pretty", "--no-show-model-warnings", "--no-detect-urls", "--model", "openai/gpt-5.5", "--edit-format", "diff"]
-        return command([root / "aider/bin/aider", *flags, "--message", prompt, *next(turns)], home, environ)
+        return command([root / "aider/bin/aider", *flags, "--message", prompt, *next(turns), *([picture] if picture else [])], home, environ)
 
     return run
+
+
+def at(picture, prompt):
+    """A prompt that names a picture as several clients have it."""
+    return f"@{picture} {prompt}" if picture else prompt
 
 
 def then(later, first=()):

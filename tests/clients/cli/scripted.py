@@ -1,18 +1,24 @@
 """A scripted upstream that speaks every dialect: it has a file read by whatever tool the client declares, and says what was in it.
 
-The word stands in the file alone, so an answer that holds it proves that the call and its result came through. Everything else that a
+The word stands in the file alone, so an answer that holds it proves that the call and its result came through. A picture is told by what
+arrived of it (`pictures.py`), where the vendor of the dialect takes pictures and nowhere else. Everything else that a
 client asks (titles, warm-ups, counts) gets a short answer. What is asked to overflow is refused in the words of the dialect's own vendor until the
 client asks for less output or has summed the conversation up.
 """
+import itertools
 import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from pictures import seen
+
 ASK = "Read the file"
 AGAIN = "Say the word again"
 CUT = "Break off"
 EDIT = "Change the word"
+LOOK = "Look at the picture"
+SHOWN = "Say what you see"
 OVERFLOW = "Overflow now"
 # What an upstream of so many tokens is asked: with less output than the rest it fits.
 WINDOW, INPUT = 200_000, 190_000
@@ -27,8 +33,10 @@ class Upstream:
     def __init__(self, word):
         self.word = word
         self.path = ""
+        self.picture = ""
         self.seen = []
         self.refused = 0
+        self.looked = False
         self.mended = False
         self.healed = False
         self.too_long = None
@@ -73,7 +81,7 @@ class Upstream:
                 if dialect == "openai-responses" and stream:
                     # OpenAI has begun the answer by then.
                     error = error["error"]
-                    failed = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "failed", "error": error}
+                    failed = {"id": f"resp_{next(IDS)}", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "failed", "error": error}
                     return self.events([("response.failed", json.dumps({"type": "response.failed", "sequence_number": 0, "response": failed}))])
                 self.plain(400, error)
 
@@ -135,6 +143,8 @@ class Upstream:
             return f"Done.\n\nnote.txt\n```\n<<<<<<< SEARCH\nThe word is {self.word}.\n=======\nThe word was {self.word}.\n>>>>>>> REPLACE\n```\n", None
         if marker(body) == AGAIN:
             return (f"Again: {self.word}." if self.word in told else "I do not remember."), None
+        if marker(body) in (LOOK, SHOWN):
+            return self.look(dialect, body, tools, told)
         if self.is_cut(body):
             return "This answer is going to break off somewhere in the middle.", None
         if ASK not in told:
@@ -145,6 +155,22 @@ class Upstream:
             return "ok", None
         call = reading(tools, self.path)
         return ("Let me look. ", call) if call else ("I have no tool that reads files.", None)
+
+    def look(self, dialect, body, tools, told):
+        """At a picture that was not told of before; the tool that brings it is called once."""
+        shown = [seen(picture) for picture in pictures(dialect, body)]
+        if len(shown) < len(re.findall(r'"(?:data:[^",]*,)?(?:iVBORw0KGgo|/9j/)', told)):
+            return "There is a picture where none can be.", None
+        new = [one for one in shown if one and one not in told]
+        if new:
+            return f"I see {new[-1]}.", None
+        if not tools:
+            return "ok", None
+        if marker(body) == SHOWN or self.looked:
+            return "I see no picture.", None
+        self.looked = True
+        call = looking(tools, self.picture)
+        return ("Let me look. ", call) if call else ("I have no tool that looks at pictures.", None)
 
 
 # How clients ask for a summary.
@@ -175,7 +201,7 @@ def most_output(body):
 def marker(body):
     """What was asked last of what this upstream knows to do."""
     words = last_words(body)
-    found = {one: words.rfind(one) for one in (AGAIN, CUT, EDIT, OVERFLOW)}
+    found = {one: words.rfind(one) for one in (AGAIN, CUT, EDIT, LOOK, SHOWN, OVERFLOW)}
     last = max(found, key=found.get)
     return last if found[last] >= 0 else None
 
@@ -185,7 +211,8 @@ def last_words(body, turns_back=2):
     turns = body.get("messages") or body.get("contents") or body.get("input") or []
     if isinstance(turns, str):
         return turns
-    return json.dumps([turn for turn in turns if turn.get("role") in ("user", None)][-turns_back:], ensure_ascii=False)
+    own = [turn for turn in turns if turn.get("role") in ("user", None) and turn.get("type") in ("message", None)]
+    return json.dumps(own[-turns_back:], ensure_ascii=False)
 
 
 def declared(dialect, body):
@@ -203,11 +230,9 @@ def declared(dialect, body):
 
 def reading(tools, path):
     """A call that reads the file, by the tool that the client has for it."""
+    if call := by_path(tools, r"(?i)read|read_file|view|cat", path):
+        return call
     for name, fields in tools:
-        if re.fullmatch(r"(?i)read|read_file|view|cat", name):
-            field = next((f for f in ("file_path", "filePath", "absolute_path", "path") if f in fields), None)
-            if field:
-                return name, {field: path}
         if name == "read_files" and "files" in fields:
             return name, {"files": [{"path": path}]}
     for name, fields in tools:
@@ -218,6 +243,59 @@ def reading(tools, path):
     return None
 
 
+def looking(tools, path):
+    """A call that brings the picture."""
+    return by_path(tools, r"(?i)read|read_file|view_image", path)
+
+
+def by_path(tools, names, path):
+    for name, fields in tools:
+        if re.fullmatch(names, name):
+            field = next((f for f in ("file_path", "filePath", "absolute_path", "path") if f in fields), None)
+            if field:
+                return name, {field: path}
+    return None
+
+
+def pictures(dialect, body):
+    """Media type and base64 of each picture, in the places and in the shape in which the vendor takes them."""
+    for part in parts_of_user(dialect, body):
+        if dialect == "anthropic" and part.get("type") == "image" and part["source"].get("type") == "base64":
+            yield part["source"]["media_type"], part["source"]["data"]
+        elif dialect == "openai-chat" and part.get("type") == "image_url":
+            yield of_data_url(part["image_url"]["url"])
+        elif dialect == "openai-responses" and part.get("type") == "input_image":
+            yield of_data_url(part["image_url"])
+        elif dialect == "gemini" and "inlineData" in part:
+            yield part["inlineData"]["mimeType"], part["inlineData"]["data"]
+
+
+def parts_of_user(dialect, body):
+    """What the user said and, where the vendor takes more than text there, what tools did."""
+    for turn in body.get("messages") or body.get("contents") or body.get("input") or []:
+        if dialect == "openai-responses" and turn.get("type") in ("function_call_output", "custom_tool_call_output"):
+            parts = turn["output"]
+        elif turn.get("role") == "user":
+            parts = turn["parts"] if dialect == "gemini" else turn["content"]
+        else:
+            continue
+        for part in parts if isinstance(parts, list) else []:
+            yield part
+            if dialect == "anthropic" and part.get("type") == "tool_result" and isinstance(part.get("content"), list):
+                yield from part["content"]
+            elif dialect == "gemini" and "functionResponse" in part:
+                yield from part["functionResponse"].get("parts", [])
+
+
+def of_data_url(url):
+    head, _, data = url.partition(";base64,")
+    return head.removeprefix("data:"), data
+
+
+# Answers and calls have ids of their own: clients put together what has the same.
+IDS = itertools.count(1)
+
+
 def anthropic(text, call):
     usage = {"input_tokens": 100, "output_tokens": 1}
     yield_ = []
@@ -225,13 +303,13 @@ def anthropic(text, call):
     def event(kind, **fields):
         yield_.append((kind, json.dumps({"type": kind, **fields})))
 
-    event("message_start", message={"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage})
+    event("message_start", message={"id": f"msg_{next(IDS)}", "type": "message", "role": "assistant", "model": "scripted", "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage})
     event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     for piece in pieces(text):
         event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
     event("content_block_stop", index=0)
     if call:
-        event("content_block_start", index=1, content_block={"type": "tool_use", "id": "toolu_1", "name": call[0], "input": {}})
+        event("content_block_start", index=1, content_block={"type": "tool_use", "id": f"toolu_{next(IDS)}", "name": call[0], "input": {}})
         for piece in pieces(json.dumps(call[1])):
             event("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": piece})
         event("content_block_stop", index=1)
@@ -243,6 +321,7 @@ def anthropic(text, call):
 
 def whole_anthropic(events):
     blocks, reason = [], None
+    head = json.loads(events[0][1])["message"]
     for _, data in events:
         event = json.loads(data)
         if event["type"] == "content_block_start":
@@ -256,26 +335,26 @@ def whole_anthropic(events):
         {"type": "text", "text": b["text"]} if b["type"] == "text" else {"type": "tool_use", "id": b["id"], "name": b["name"], "input": json.loads(b["json"])}
         for b in blocks
     ]
-    return {"id": "msg_1", "type": "message", "role": "assistant", "model": "scripted", "content": content, "stop_reason": reason, "stop_sequence": None, "usage": {"input_tokens": 100, "output_tokens": 20}}
+    return head | {"content": content, "stop_reason": reason, "usage": {"input_tokens": 100, "output_tokens": 20}}
 
 
 def chat(text, call):
     out = []
+    head = {"id": f"chatcmpl-{next(IDS)}", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
 
-    def chunk(delta, reason=None, **fields):
-        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
-        out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": choices, **fields})))
+    def chunk(delta, reason=None):
+        out.append((None, json.dumps(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})))
 
     chunk({"role": "assistant", "content": ""})
     for piece in pieces(text):
         chunk({"content": piece})
     if call:
-        chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": call[0], "arguments": ""}}]})
+        chunk({"tool_calls": [{"index": 0, "id": f"call_{next(IDS)}", "type": "function", "function": {"name": call[0], "arguments": ""}}]})
         for piece in pieces(json.dumps(call[1])):
             chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
     chunk({}, "tool_calls" if call else "stop")
     usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-    out.append((None, json.dumps({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage})))
+    out.append((None, json.dumps(head | {"choices": [], "usage": usage})))
     out.append((None, "[DONE]"))
     return out
 
@@ -286,37 +365,38 @@ def whole_chat(events):
         choice = json.loads(data)["choices"][0]
         message["content"] += choice["delta"].get("content") or ""
         for call in choice["delta"].get("tool_calls", []):
-            known = message.setdefault("tool_calls", [{"id": "call_1", "type": "function", "function": {"name": "", "arguments": ""}}])[0]
+            known = message.setdefault("tool_calls", [{"id": call.get("id"), "type": "function", "function": {"name": "", "arguments": ""}}])[0]
             known["function"]["name"] += call["function"].get("name", "")
             known["function"]["arguments"] += call["function"]["arguments"]
         reason = choice["finish_reason"] or reason
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}
+    answer = json.loads(events[-2][1]) | {"object": "chat.completion"}
+    return answer | {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
 
 
 def responses(text, call):
-    out = []
+    out, number = [], next(IDS)
 
     def event(kind, **fields):
         out.append((kind, json.dumps({"type": kind, "sequence_number": len(out), **fields})))
 
-    head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "in_progress"}
+    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "model": "scripted", "output": [], "status": "in_progress"}
     event("response.created", response=head)
     part = {"type": "output_text", "text": text, "annotations": []}
-    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+    message = {"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": [part]}
     event("response.output_item.added", output_index=0, item=message | {"status": "in_progress", "content": []})
-    event("response.content_part.added", item_id="msg_1", output_index=0, content_index=0, part=part | {"text": ""})
+    event("response.content_part.added", item_id=message["id"], output_index=0, content_index=0, part=part | {"text": ""})
     for piece in pieces(text):
-        event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece)
-    event("response.output_text.done", item_id="msg_1", output_index=0, content_index=0, text=text)
-    event("response.content_part.done", item_id="msg_1", output_index=0, content_index=0, part=part)
+        event("response.output_text.delta", item_id=message["id"], output_index=0, content_index=0, delta=piece)
+    event("response.output_text.done", item_id=message["id"], output_index=0, content_index=0, text=text)
+    event("response.content_part.done", item_id=message["id"], output_index=0, content_index=0, part=part)
     event("response.output_item.done", output_index=0, item=message)
     output = [message]
     if call:
-        item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": call[0], "arguments": json.dumps(call[1]), "status": "completed"}
+        item = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": call[0], "arguments": json.dumps(call[1]), "status": "completed"}
         event("response.output_item.added", output_index=1, item=item | {"arguments": "", "status": "in_progress"})
         for piece in pieces(item["arguments"]):
-            event("response.function_call_arguments.delta", item_id="fc_1", output_index=1, delta=piece)
-        event("response.function_call_arguments.done", item_id="fc_1", output_index=1, arguments=item["arguments"])
+            event("response.function_call_arguments.delta", item_id=item["id"], output_index=1, delta=piece)
+        event("response.function_call_arguments.done", item_id=item["id"], output_index=1, arguments=item["arguments"])
         event("response.output_item.done", output_index=1, item=item)
         output.append(item)
     usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
@@ -325,14 +405,14 @@ def responses(text, call):
 
 
 def gemini(text, call):
-    out = []
+    out, number = [], next(IDS)
 
     def chunk(part, reason=None):
         candidate = {"index": 0, "content": {"role": "model", "parts": [part]}}
         if reason:
             candidate["finishReason"] = reason
         usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
-        out.append((None, json.dumps({"candidates": [candidate], "modelVersion": "scripted", "responseId": "r1", "usageMetadata": usage})))
+        out.append((None, json.dumps({"candidates": [candidate], "modelVersion": "scripted", "responseId": f"r{number}", "usageMetadata": usage})))
 
     for piece in pieces(text):
         chunk({"text": piece})
