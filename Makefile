@@ -8,6 +8,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/target/tools/cmake/data/bin:$(PATH)
 
 CARGO := cargo
+# With the profile of the load test: loadtest/weir.profdata.
+RELEASE := scripts/release.sh $(CARGO) build --locked --release
 # In `weir_build_info` and nowhere else.
 build loadtest: export WEIR_REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
@@ -25,7 +27,7 @@ demo: build ## the real proxy on 127.0.0.1:8080 in front of a simulated upstream
 
 build: ## target/release/weir, optimised
 	scripts/prerequisites.sh build
-	$(CARGO) build --locked --release
+	$(RELEASE)
 
 # The README's promise: what the demo prints can be pasted.
 demo-smoke: ## what the README says of the demo, line by line
@@ -55,7 +57,7 @@ pictures: ## docs/console/pictures: every page, both themes and phone width
 	scripts/prerequisites.sh build browser
 	scripts/browser-tests.sh --pictures
 
-test-clis: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code and aider, unmodified, before upstreams of every dialect (half an hour)
+test-clis: ## Claude Code, Codex, Gemini CLI, opencode, Qwen Code and aider, unmodified, before upstreams of every dialect (twenty minutes)
 	scripts/prerequisites.sh test
 	scripts/test-clis.sh
 
@@ -165,21 +167,21 @@ loadtest-smoke: ## the load test and the fault soak for a few seconds
 
 handover: ## 10,000 streams drained, and an upgrade under 2,000 requests a second with 200 streams: what is lost? (10 minutes)
 	scripts/prerequisites.sh build
-	$(CARGO) build --locked --release -p weir -p handover
+	$(RELEASE) -p weir -p handover
 	ulimit -n "$$(ulimit -Hn)" && target/release/handover drain
 	ulimit -n "$$(ulimit -Hn)" && target/release/handover upgrade
 
-pgo: ## target/pgo/weir, optimised by a profile of the load test (a quarter of an hour)
+pgo: ## loadtest/weir.profdata anew: what `make build` is optimised by (a quarter of an hour)
 	scripts/pgo.sh
 
 soak: ## 20 minutes of failing upstreams under mixed load: is every answer whole, every token counted?
 	scripts/prerequisites.sh build
-	$(CARGO) build --locked --release -p weir -p faults
+	$(RELEASE) -p weir -p faults
 	target/release/faults --weir target/release/weir
 
 attack: ## under ten minutes: smuggling, HTTP/2 abuse, slow clients, hostile upstreams, blame; writes the table in docs/SECURITY.md
 	scripts/prerequisites.sh build
-	$(CARGO) build --locked --release
+	$(RELEASE)
 	ulimit -n "$$(ulimit -Hn)" && PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m attack --write docs/SECURITY.md
 
 attack-smoke: ## a minute of it, on a debug build

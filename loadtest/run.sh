@@ -17,7 +17,9 @@ PATH="$PWD/target/tools/cmake/data/bin:$PATH"
 
 profile=${PROFILE:-release}
 output=$([ "$profile" = dev ] && echo debug || echo "$profile")
-build() { cargo build --locked --profile "$profile" "$@"; }
+release=()
+[ "$profile" != release ] || release=(scripts/release.sh)
+build() { "${release[@]}" cargo build --locked --profile "$profile" "$@"; }
 
 extra=()
 args=()
