@@ -15,14 +15,17 @@ mkdir -p "$work/bin"
 # Without --target, as `make build` does: functions are known by names that hold it.
 CARGO_ENCODED_RUSTFLAGS="-Cprofile-generate=$work/raw" cargo build --locked --release --target-dir "$work/build" -p weir --bin weir
 cp "$work/build/release/weir" "$work/bin/weir"
-cargo build --locked --release -p bare-pingora -p streams
-cp target/release/bare-pingora target/release/streams "$work/bin/"
+cargo build --locked --release -p bare-pingora -p streams -p faults
+cp target/release/{bare-pingora,streams,faults} "$work/bin/"
 # What the programs of the build have counted of themselves.
 rm -rf "$work/raw"
 
 ulimit -n "$(ulimit -Hn)"
 PYTHONPATH=loadtest PYTHONDONTWRITEBYTECODE=1 python3 -m rig --bin-dir "$work/bin" --proxies bare-pingora,weir \
   --rounds 1 --seconds 5 --streams 100 --output "$work/load.md" >/dev/null
+# Every dialect to every other, streamed and whole, and what goes wrong: code that the load test never runs would be laid out as if
+# nobody did.
+"$work/bin/faults" --weir "$work/bin/weir" --duration 90s --warm-up 5s --clients 24
 
 "$profdata" merge --sparse -o loadtest/weir.profdata "$work/raw"
 echo "pgo: loadtest/weir.profdata is written; \`make build\` goes by it"
