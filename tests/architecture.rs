@@ -34,6 +34,7 @@ const ORDER: &[&str] = &[
     "credentials",
     "config",
     "outcome",
+    "moment",
     "tokens",
     "protocol",
 ];
@@ -93,7 +94,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "form",
             "reading",
             "extent",
-            "moment",
+            "occasion",
             "tape",
             "origin",
             "headers",
@@ -164,6 +165,7 @@ const SUB_ROOMS: &[(&str, &[&str])] = &[
             "upstream",
             "recording",
             "random",
+            "clocks",
         ],
     ),
 ];

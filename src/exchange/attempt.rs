@@ -1,6 +1,6 @@
 //! One attempt: the account, and the request as that account gets it.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -18,6 +18,7 @@ use super::{headers, tape, target};
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
+use crate::moment::Moment;
 use crate::outcome::AttemptRecord;
 use crate::pool::{Failure, Lease, Pick};
 use crate::protocol::Dialect;
@@ -230,10 +231,9 @@ impl Attempt {
         client: Dialect,
         status: StatusCode,
         headers: &HeaderMap,
-        now: Instant,
-        wall: SystemTime,
+        at: Moment,
     ) -> Relaying {
-        self.pick.lease.observe(headers, now, wall);
+        self.pick.lease.observe(headers, at);
         self.status = Some(status);
         let translation = self.plan.translation.as_mut();
         let may_ask_less = (self.plan.sent.unasked.is_some() || self.plan.marked.is_some())
@@ -333,7 +333,7 @@ impl Attempt {
         let marked = plan.marked.take();
         let marked = marked.filter(|_| relaying.refuses_markers())?;
         order.gateway.unmarked.note(account, model, now);
-        let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.moment());
+        let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.occasion());
         let body = again.map(|(_, encoded)| encoded.body).unwrap_or_default();
         // Else the markers were the client's own.
         let is_other = !body.is_empty() && *body != *plan.sent.body.to_bytes();
@@ -362,10 +362,9 @@ impl Attempt {
         &self,
         relaying: &Relaying,
         (status, headers): (StatusCode, &HeaderMap),
-        now: Instant,
-        wall: SystemTime,
+        at: Moment,
     ) -> bool {
-        self.pick.lease.observe(headers, now, wall);
+        self.pick.lease.observe(headers, at);
         status.is_success() && relaying.goes_on_with(headers)
     }
 

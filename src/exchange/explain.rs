@@ -19,13 +19,14 @@ use http::{HeaderMap, Method, Uri};
 
 use super::admit::{self, Admitted, Arrived};
 use super::attempts::Attempts;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use super::session::Said;
 use super::{Gateway, limits, origin, received, rewrite};
 use crate::config::ClientKey;
+use crate::moment::Moment;
 use crate::outcome::Affinity;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
@@ -46,7 +47,8 @@ pub struct Ask<'a> {
 }
 
 /// Says what would happen to a request. `Err` is what is wrong with the question itself.
-pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Report, String> {
+pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<Report, String> {
+    let Occasion { moment, draw } = occasion;
     let mut notes = Vec::new();
     let path = if let Some(path) = ask.path {
         path.to_owned()
@@ -89,6 +91,7 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Repor
         ask,
         uri,
         moment,
+        draw,
     };
     explainer.run(named);
     Ok(explainer.report)
@@ -126,6 +129,7 @@ struct Explainer<'a> {
     ask: &'a Ask<'a>,
     uri: Uri,
     moment: Moment,
+    draw: u64,
     report: Report,
 }
 
@@ -251,15 +255,15 @@ impl Explainer<'_> {
             let note = "the request has no session: the next one like it may go to another account";
             self.report.notes.push(note.into());
         }
-        let (now, wall) = (self.moment.now, self.moment.wall);
-        let permit = limits::admit(&gateway, &admitted, now, wall)?;
+        let now = self.moment.now;
+        let permit = limits::admit(&gateway, &admitted, self.moment)?;
         let before = gateway.pool.shadow();
         let mut made = Attempts::new(Arc::clone(&gateway), admitted, self.uri.query(), now);
         let refused = self.make(&mut made);
         let want = Want {
             pool: made.admitted().pool,
             tried: &[],
-            ..made.want(self.moment.draw)
+            ..made.want(self.draw)
         };
         let considered = before.explain(&want, now);
         let order = self.report.attempts.as_ref();
@@ -285,7 +289,11 @@ impl Explainer<'_> {
 
     /// Makes every attempt on the copy, and takes over what that shows.
     fn make(&mut self, made: &mut Attempts) -> Result<(), Refusal> {
-        let tried = attempts::make(&self.gateway, self.ask, self.moment, made);
+        let occasion = Occasion {
+            moment: self.moment,
+            draw: self.draw,
+        };
+        let tried = attempts::make(&self.gateway, self.ask, occasion, made);
         if let Some(first) = tried.first {
             let used = self.used.get(first.account.index).copied().flatten();
             let used = used.filter(|_| self.ask.in_flight.is_some());

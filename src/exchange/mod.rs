@@ -27,7 +27,7 @@ pub mod limits;
 pub mod local;
 mod markers;
 pub mod me;
-pub mod moment;
+pub mod occasion;
 mod offered;
 pub mod operation;
 mod order;

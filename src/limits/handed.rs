@@ -1,11 +1,11 @@
 //! What a process that ends tells the one that follows it: what was used, first as a whole, then what is added.
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Limits, Scope, Totals};
+use crate::moment::Moment;
 
 /// What one key, group, project or everyone used. In the first message all of today and this month; later what came
 /// since the message before.
@@ -60,9 +60,9 @@ pub struct Telling {
 
 impl Telling {
     /// The first message, and what goes on from it.
-    pub fn begin(limits: &Limits, now: Instant, wall: SystemTime) -> (Self, Vec<Handed>) {
+    pub fn begin(limits: &Limits, at: Moment) -> (Self, Vec<Handed>) {
         let mut telling = Self::default();
-        let first = limits.memos(now, wall).map(|(scope, handed, ever)| {
+        let first = limits.memos(at).map(|(scope, handed, ever)| {
             telling
                 .told
                 .insert((scope.as_str(), Arc::clone(&handed.name)), ever);
@@ -74,10 +74,10 @@ impl Telling {
     }
 
     /// What came since, and what is still in flight; empty when there is nothing to say.
-    pub fn go_on(&mut self, limits: &Limits, now: Instant, wall: SystemTime) -> Vec<Handed> {
+    pub fn go_on(&mut self, limits: &Limits, at: Moment) -> Vec<Handed> {
         let mut news = Vec::new();
         let mut in_flight = false;
-        for (scope, handed, ever) in limits.memos(now, wall) {
+        for (scope, handed, ever) in limits.memos(at) {
             let told = self.told.entry((scope.as_str(), Arc::clone(&handed.name)));
             let told = told.or_default();
             let new = ever.without(told);

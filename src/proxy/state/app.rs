@@ -16,10 +16,11 @@ use super::start_error::StartError;
 use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
-use crate::exchange::moment::Moment;
+use crate::exchange::occasion::Occasion;
 use crate::limits::ledger::Ledger;
 use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
+use crate::proxy::clocks;
 use crate::proxy::random::{Random, seed};
 use crate::proxy::recording::recorder::Recorder;
 use crate::proxy::upstream::accounts::Upstreams;
@@ -368,11 +369,10 @@ impl App {
         self.random.draw()
     }
 
-    /// Now.
-    pub(crate) fn moment(&self) -> Moment {
-        Moment {
-            now: Instant::now(),
-            wall: SystemTime::now(),
+    /// Now, with a draw.
+    pub(crate) fn occasion(&self) -> Occasion {
+        Occasion {
+            moment: clocks::moment(),
             draw: self.draw(),
         }
     }
