@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use jiff::tz::TimeZone;
-use weir::limits::{Caps, Estimate, Everybody, Limit, Limits, Subject, Used};
+use weir::limits::{Caps, Everybody, Limit, Limits, Subject, Used};
 use weir::moment::Moment;
 
 #[global_allocator]
@@ -73,7 +73,7 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
             KEY.set(Some(key));
             key
         });
-        let admitted = limits.admit(limits.whom(key, None), Estimate::default(), moment());
+        let admitted = limits.admit(limits.whom(key, None), Used::default(), moment());
         let mut permit = admitted.expect("high limits");
         permit.settle(black_box(&used), moment());
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus::IntCounter;
 use weir::config;
 use weir::limits::ledger::{self, Attribution, Dimension, Ledger};
-use weir::limits::{Estimate, Limits, Used, nano_usd};
+use weir::limits::{Limits, Used, nano_usd};
 use weir::moment::Moment;
 use weir::outcome::{End, Outcome, UsageSource};
 use weir::pricing::PriceTable;
@@ -254,7 +254,7 @@ fn a_month_is_one_invoice_everywhere() {
         );
         let at = moment(wall);
         let mut permit = limits
-            .admit(limits.whom(drawn.key, None), Estimate::default(), at)
+            .admit(limits.whom(drawn.key, None), Used::default(), at)
             .expect("a budget");
         permit.settle(&used, at);
         let who = Attribution {

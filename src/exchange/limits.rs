@@ -13,7 +13,7 @@ use super::admit::Admitted;
 use super::operation::Endpoint;
 use super::refusal::Refusal;
 use super::sold;
-use crate::limits::{Estimate, Limit, Limits, Permit, Standing, Whom, nano_usd};
+use crate::limits::{Limit, Limits, Permit, Standing, Used, Whom, nano_usd};
 use crate::moment::Moment;
 use crate::outcome::Unit;
 use crate::protocol::Dialect;
@@ -35,7 +35,7 @@ pub fn admit(
     let estimate = if gateway.limits.need_estimate(whom) {
         estimate(gateway, admitted)
     } else {
-        Estimate::default()
+        Used::default()
     };
     let admission = gateway.limits.admit(whom, estimate, at);
     admission.map(Some).map_err(Refusal::Limited)
@@ -43,7 +43,7 @@ pub fn admit(
 
 /// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
 /// asked for, without any cache: a map of models that renames must not lead around a budget.
-pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
+pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
     let asked = sold::asked(admitted);
     let usage = Usage {
         input: input(gateway, admitted),
@@ -57,8 +57,8 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
     };
     let usd = dearest(gateway, admitted, &usage, &asked.extras)
         .or_else(|| gateway.prices.most(&admitted.model, &usage, &asked.extras));
-    Estimate {
-        tokens: usage.total(),
+    Used {
+        usage,
         nano_usd: usd.map_or(0, nano_usd),
     }
 }

@@ -8,7 +8,7 @@ use super::Gateway;
 use super::limits::{moment, whole_seconds};
 use crate::limits::{Limit, Report, Scope, Standing, Totals, Whom};
 use crate::moment::Moment;
-use crate::outcome::Span;
+use crate::outcome::{Span, Unit};
 use crate::protocol::hub::units::Units;
 
 /// The answer for a key and its project.
@@ -134,7 +134,7 @@ fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {
     reason = "a count, made of a whole number that is not negative"
 )]
 fn number(standing: &Standing, value: f64) -> Value {
-    if standing.limit.is_budget() {
+    if standing.limit.unit() == Unit::NanoUsd {
         value.into()
     } else {
         (value as u64).into()

@@ -156,7 +156,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::limits::{Caps, Elsewhere, Estimate, Everybody, Subject, Totals, Used, Windows};
+    use crate::limits::{Caps, Elsewhere, Everybody, Subject, Totals, Used, Windows};
     use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
 
@@ -187,7 +187,7 @@ mod tests {
             now: Instant::now(),
             wall,
         };
-        let admitted = limits.admit(limits.whom(0, None), Estimate::default(), at);
+        let admitted = limits.admit(limits.whom(0, None), Used::default(), at);
         let used = Used {
             usage: Usage::default(),
             nano_usd,

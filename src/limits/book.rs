@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
-use super::caps::Used;
 use super::counter::{Counter, Reserved};
 use super::spend::seconds;
 use super::tally::{Collected, Day, Figures};
+use super::whom::Used;
 use crate::outcome::Unit;
 
 /// What one key, group, project or everyone has used; outlives a configuration.
@@ -192,7 +192,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::super::{
-        Caps, Estimate, Everybody, Limit, Limits, Scope, Subject, Telling, Totals, Whom, nano_usd,
+        Caps, Everybody, Limit, Limits, Scope, Subject, Telling, Totals, Whom, nano_usd,
     };
     use crate::moment::Moment;
     use crate::protocol::hub::units::Units;
@@ -259,7 +259,7 @@ mod tests {
 
     fn request(limits: &Limits, wall: SystemTime) {
         let at = at(wall);
-        let permit = limits.admit(WHOM, Estimate::default(), at);
+        let permit = limits.admit(WHOM, Used::default(), at);
         permit.expect("nothing is limited").settle(&used(), at);
     }
 
@@ -418,11 +418,12 @@ mod tests {
         let free = limits(Caps::default(), None);
         let at = at(noon());
         let admit = |limits: &Limits| {
-            let estimate = Estimate {
-                tokens: 10,
-                nano_usd: nano_usd(3.0),
+            let usage = Usage {
+                output: 10,
+                ..Usage::default()
             };
-            limits.admit(WHOM, estimate, at)
+            let nano_usd = nano_usd(3.0);
+            limits.admit(WHOM, Used { usage, nano_usd }, at)
         };
         let spent = |usd: f64| Used {
             nano_usd: nano_usd(usd),
@@ -461,17 +462,17 @@ mod tests {
         );
         let at = at(noon());
         request(&old, noon());
-        let held = old.admit(WHOM, Estimate::default(), at);
+        let held = old.admit(WHOM, Used::default(), at);
         let mut held = held.expect("nothing is limited");
         let (mut telling, first) = Telling::begin(&old, at);
         new.recall(&first, true, at);
         assert_eq!(windows(&new, noon()), [(times(1), times(1)); 3]);
-        assert!(new.admit(WHOM, Estimate::default(), at).is_err());
+        assert!(new.admit(WHOM, Used::default(), at).is_err());
         held.settle(&used(), at);
         drop(held);
         new.recall(&telling.go_on(&old, at), false, at);
         assert_eq!(windows(&new, noon()), [(times(2), times(2)); 3]);
-        assert!(new.admit(WHOM, Estimate::default(), at).is_ok());
+        assert!(new.admit(WHOM, Used::default(), at).is_ok());
         // A copy counts apart.
         let copy = old.shadow();
         request(&copy, noon());

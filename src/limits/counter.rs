@@ -3,15 +3,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::caps::{Caps, Estimate, Used};
 use super::handed::Handed;
 use super::refusal::Standing;
 use super::remote::{Elsewhere, Remote};
 use super::spend::{Spend, Totals, Windows};
 use super::tally::{Collected, UnderWay};
+use super::whom::Used;
 use super::window::Minute;
 use crate::moment::Moment;
-use crate::outcome::{Limit, Span, Unit};
+use crate::outcome::{Caps, Limit, Span, Unit};
 
 /// The counters behind one set of caps. Callers hold the lock.
 #[derive(Clone, Debug)]
@@ -36,11 +36,11 @@ pub(super) struct Counter {
 
 /// What is reserved for a request, and since when; nothing once it is settled.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reserved(Option<(Instant, Estimate)>);
+pub(super) struct Reserved(Option<(Instant, Used)>);
 
 impl Reserved {
     /// So much, from `at` on.
-    pub fn new(estimate: Estimate, at: Instant) -> Self {
+    pub fn new(estimate: Used, at: Instant) -> Self {
         Self(Some((at, estimate)))
     }
 

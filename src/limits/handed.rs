@@ -2,10 +2,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Limits, Scope, Totals};
 use crate::moment::Moment;
+use crate::outcome::Unit;
 
 /// What one key, group, project or everyone used. In the first message all of today and this month; later what came
 /// since the message before.
@@ -28,8 +29,14 @@ pub struct Handed {
     pub minute: (u64, u64),
     /// Requests that the ending process still serves, and what is set aside for them by unit.
     pub in_flight: u32,
-    /// What running requests have reserved: requests, tokens, billionths of a dollar.
-    pub reserved: [u64; 3],
+    /// What running requests have reserved, by [`Unit`]. A process of another version may count in fewer or more.
+    #[serde(deserialize_with = "by_unit")]
+    pub reserved: [u64; Unit::ALL.len()],
+}
+
+fn by_unit<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Unit::ALL.len()], D::Error> {
+    let told = Vec::<u64>::deserialize(from)?;
+    Ok(Unit::ALL.map(|unit| told.get(unit as usize).copied().unwrap_or_default()))
 }
 
 impl Handed {
@@ -97,5 +104,23 @@ impl Telling {
         // A key that was busy and is no longer is told once more, so that its requests in flight become none.
         news.retain(|handed| was_busy || !handed.is_empty());
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_another_version_may_count_in_other_units() {
+        for (told, known) in [
+            ("[]", [0, 0, 0]),
+            ("[1,2]", [1, 2, 0]),
+            ("[1,2,3,4]", [1, 2, 3]),
+        ] {
+            let text = format!(r#"{{"reserved":{told}}}"#);
+            let handed: Handed = serde_json::from_str(&text).expect("plain data");
+            assert_eq!(handed.reserved, known);
+        }
     }
 }

@@ -15,13 +15,13 @@ pub mod spend;
 pub mod window;
 
 mod book;
-mod caps;
 mod configured;
 mod counter;
 mod handed;
 mod permit;
 mod subjects;
 mod tally;
+mod whom;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -37,12 +37,13 @@ use counter::Reserved;
 use permit::Part;
 use subjects::{Limited, Subjects};
 
-pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
+pub use crate::outcome::{Caps, nano_usd};
 pub use handed::{Handed, Telling};
 pub use permit::{Held, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};
-pub use spend::{Totals, Windows, nano_usd};
+pub use spend::{Totals, Windows};
+pub use whom::{Everybody, Subject, Used, Whom};
 
 /// The limits of one configuration, with counters that outlive it.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Limits {
             keys: configured::keys(config),
             groups: configured::groups(config),
             projects: configured::projects(config),
-            global: Caps::from(&config.limits),
+            global: config.limits,
         };
         Self::new(&everybody, config.timezone.clone(), before)
     }
@@ -132,7 +133,7 @@ impl Limits {
     }
 
     /// Admits a request of the key at this position, if all its limits allow it.
-    pub fn admit(&self, whom: Whom, estimate: Estimate, at: Moment) -> Result<Permit, Refusal> {
+    pub fn admit(&self, whom: Whom, estimate: Used, at: Moment) -> Result<Permit, Refusal> {
         let reserved = Reserved::new(estimate, at.now);
         // Who has no limits is counted without a lock: nothing has to be known of them.
         let subjects = self.of(whom);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::book::{Book, Share};
-use super::caps::Used;
 use super::counter::Reserved;
+use super::whom::Used;
 use crate::moment::Moment;
 
 /// The right to be served, until it is dropped: after the last byte, on whatever path.

@@ -102,9 +102,7 @@ fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::{
-        Caps, Estimate, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd,
-    };
+    use super::super::{Caps, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd};
     use super::*;
     use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
@@ -156,7 +154,7 @@ mod tests {
 
     fn spend(limits: &Limits, amount: f64, at: SystemTime) -> Result<(), Refusal> {
         let at = moment(at);
-        let mut permit = limits.admit(limits.whom(0, None), Estimate::default(), at)?;
+        let mut permit = limits.admit(limits.whom(0, None), Used::default(), at)?;
         let used = Used {
             usage: Usage::default(),
             nano_usd: nano_usd(amount),

@@ -6,10 +6,10 @@ use ahash::HashMap;
 use jiff::tz::TimeZone;
 
 use super::book::{Book, Locked};
-use super::caps::{Caps, Subject};
 use super::counter::{Counter, Reserved};
 use super::refusal::Refusal;
-use crate::outcome::{Limit, Scope};
+use super::whom::Subject;
+use crate::outcome::{Caps, Limit, Scope};
 
 /// Keys or groups, by position and by name.
 #[derive(Debug)]

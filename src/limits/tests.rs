@@ -63,7 +63,7 @@ fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
             .map(|_| {
                 scope.spawn(|| {
                     (0..5)
-                        .filter(|_| limits.admit(whom(0), Estimate::default(), at(now)).is_ok())
+                        .filter(|_| limits.admit(whom(0), Used::default(), at(now)).is_ok())
                         .count()
                 })
             })
@@ -84,7 +84,7 @@ fn in_no_minute_more_requests_pass_than_may() {
         .map(|tick| Duration::from_millis(100) * tick)
         .filter(|time| {
             limits
-                .admit(whom(0), Estimate::default(), at(start + *time))
+                .admit(whom(0), Used::default(), at(start + *time))
                 .is_ok()
         })
         .collect();
@@ -98,9 +98,9 @@ fn in_no_minute_more_requests_pass_than_may() {
 fn a_refusal_says_whose_which_and_when() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Requests, 1));
-    drop(limits.admit(whom(0), Estimate::default(), at(now)).unwrap());
+    drop(limits.admit(whom(0), Used::default(), at(now)).unwrap());
     let said = expect(
-        limits.admit(whom(0), Estimate::default(), at(now + SECOND)),
+        limits.admit(whom(0), Used::default(), at(now + SECOND)),
         Limit::Requests,
         Some(60),
     );
@@ -110,9 +110,9 @@ fn a_refusal_says_whose_which_and_when() {
     );
 
     let limits = alone(Caps::default().with(Limit::Concurrency, 1));
-    let held = limits.admit(whom(0), Estimate::default(), at(now)).unwrap();
+    let held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
     let said = expect(
-        limits.admit(whom(0), Estimate::default(), at(now)),
+        limits.admit(whom(0), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
@@ -121,23 +121,14 @@ fn a_refusal_says_whose_which_and_when() {
         "key `team-a` has its 1 concurrent requests in flight; try again when one of them has ended"
     );
     drop(held);
-    assert!(limits.admit(whom(0), Estimate::default(), at(now)).is_ok());
+    assert!(limits.admit(whom(0), Used::default(), at(now)).is_ok());
 }
 
 #[test]
 fn tokens_are_reserved_and_then_settled() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Tokens, 1000));
-    let ask = |tokens| {
-        limits.admit(
-            whom(0),
-            Estimate {
-                tokens,
-                nano_usd: 0,
-            },
-            at(now),
-        )
-    };
+    let ask = |tokens| limits.admit(whom(0), used(tokens, 0.0), at(now));
     let mut first = ask(800).unwrap();
     expect(ask(300), Limit::Tokens, Some(61));
     first.settle(&used(200, 0.0), at(now));
@@ -155,10 +146,7 @@ fn what_is_never_settled_is_given_back() {
             .with(Limit::Tokens, 1000)
             .with(Limit::UsdPerDay, nano_usd(1.0)),
     );
-    let estimate = Estimate {
-        tokens: 1000,
-        nano_usd: nano_usd(1.0),
-    };
+    let estimate = used(1000, 1.0);
     for _ in 0..5 {
         drop(limits.admit(whom(0), estimate, at(now)).unwrap());
     }
@@ -172,16 +160,7 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
         .with(Limit::UsdPerDay, nano_usd(10.0))
         .with(Limit::UsdPerMonth, nano_usd(12.0));
     let limits = alone(caps);
-    let ask = |usd: f64, wall| {
-        limits.admit(
-            whom(0),
-            Estimate {
-                tokens: 0,
-                nano_usd: nano_usd(usd),
-            },
-            Moment { now, wall },
-        )
-    };
+    let ask = |usd: f64, wall| limits.admit(whom(0), used(0, usd), Moment { now, wall });
     let mut first = ask(6.0, wall()).unwrap();
     let said = expect(ask(6.0, wall()), Limit::UsdPerDay, None);
     assert_eq!(
@@ -220,10 +199,7 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::UsdPerDay, nano_usd(0.5)));
     let ask = |usd: f64| {
-        let estimate = Estimate {
-            tokens: 0,
-            nano_usd: nano_usd(usd),
-        };
+        let estimate = used(0, usd);
         limits.admit(whom(0), estimate, at(now))
     };
     let said = expect(ask(0.61), Limit::UsdPerDay, Some(12 * 3600));
@@ -267,16 +243,10 @@ fn a_request_refused_by_one_limit_counts_for_none() {
     };
     let limits = Limits::new(&everybody, TimeZone::UTC, None);
     for key in [0, 1, 1] {
-        drop(
-            limits
-                .admit(whom(key), Estimate::default(), at(now))
-                .unwrap(),
-        );
+        drop(limits.admit(whom(key), Used::default(), at(now)).unwrap());
     }
     for _ in 0..20 {
-        let refusal = limits
-            .admit(whom(0), Estimate::default(), at(now))
-            .unwrap_err();
+        let refusal = limits.admit(whom(0), Used::default(), at(now)).unwrap_err();
         assert_eq!((refusal.scope, &*refusal.name), (Scope::Group, "research"));
     }
     let report = limits.report(whom(0), at(now));
@@ -304,10 +274,10 @@ fn a_project_limits_requests_of_every_key_that_are_for_it() {
     let limits = Limits::new(&everybody, TimeZone::UTC, None);
     for key in [0, 1] {
         let moon = limits.whom(key, Some("moon"));
-        drop(limits.admit(moon, Estimate::default(), at(now)).unwrap());
+        drop(limits.admit(moon, Used::default(), at(now)).unwrap());
     }
     let moon = limits.whom(0, Some("moon"));
-    let refusal = limits.admit(moon, Estimate::default(), at(now));
+    let refusal = limits.admit(moon, Used::default(), at(now));
     let refusal = refusal.expect_err("used");
     assert_eq!((refusal.scope, &*refusal.name), (Scope::Project, "moon"));
     assert!(
@@ -316,10 +286,10 @@ fn a_project_limits_requests_of_every_key_that_are_for_it() {
             .starts_with("project `moon` has used its 2 requests")
     );
     for other in [limits.whom(0, None), limits.whom(0, Some("mars"))] {
-        drop(limits.admit(other, Estimate::default(), at(now)).unwrap());
+        drop(limits.admit(other, Used::default(), at(now)).unwrap());
     }
     let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
-    assert!(next.admit(moon, Estimate::default(), at(now)).is_err());
+    assert!(next.admit(moon, Used::default(), at(now)).is_err());
     let scopes: Vec<Scope> = next
         .report(moon, at(now))
         .iter()
@@ -333,7 +303,7 @@ fn counters_survive_a_reload_by_name() {
     let now = Instant::now();
     let caps = Caps::default().with(Limit::Requests, 1);
     let limits = alone(caps);
-    let mut held = limits.admit(whom(0), Estimate::default(), at(now)).unwrap();
+    let mut held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
     let keys = [
         subject("other", caps, None),
         subject("team-a", caps.with(Limit::Concurrency, 1), None),
@@ -344,18 +314,18 @@ fn counters_survive_a_reload_by_name() {
     };
     let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
     expect(
-        next.admit(whom(1), Estimate::default(), at(now)),
+        next.admit(whom(1), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
     held.settle(&used(7, 1.0), at(now));
     drop(held);
     expect(
-        next.admit(whom(1), Estimate::default(), at(now)),
+        next.admit(whom(1), Used::default(), at(now)),
         Limit::Requests,
         Some(61),
     );
-    assert!(next.admit(whom(0), Estimate::default(), at(now)).is_ok());
+    assert!(next.admit(whom(0), Used::default(), at(now)).is_ok());
     assert_eq!(next.report(whom(1), at(now))[0].day.nano_usd, nano_usd(1.0));
 }
 
@@ -371,7 +341,7 @@ fn what_is_known_from_before_a_restart_counts() {
     assert!(!limits.restore(Scope::Key, "nobody", &known, &known, wall()));
     let days = 20 * 86_400 + 12 * 3600;
     expect(
-        limits.admit(whom(0), Estimate::default(), at(now)),
+        limits.admit(whom(0), Used::default(), at(now)),
         Limit::UsdPerMonth,
         Some(days),
     );
@@ -398,7 +368,7 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
         .with(Limit::Concurrency, 2)
         .with(Limit::UsdPerDay, nano_usd(10.0));
     let now = Instant::now();
-    let admit = |limits: &Limits| limits.admit(whom(0), Estimate::default(), at(now));
+    let admit = |limits: &Limits| limits.admit(whom(0), Used::default(), at(now));
     let mut running = None;
     let (old, mut telling, new) = followed(caps, |old| {
         let mut permit = admit(old).expect("it fits");
@@ -427,7 +397,7 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
 fn what_a_ledger_knows_already_is_not_added_again() {
     let (_, _, new) = followed(Caps::default(), |old| {
         let mut permit = old
-            .admit(whom(0), Estimate::default(), at(Instant::now()))
+            .admit(whom(0), Used::default(), at(Instant::now()))
             .expect("it fits");
         permit.settle(&used(0, 5.0), at(Instant::now()));
     });
@@ -451,9 +421,9 @@ fn a_process_that_vanishes_keeps_no_place() {
     let now = Instant::now();
     let mut running = None;
     let (_old, _, new) = followed(caps, |old| {
-        running = old.admit(whom(0), Estimate::default(), at(now)).ok();
+        running = old.admit(whom(0), Used::default(), at(now)).ok();
     });
-    assert!(new.admit(whom(0), Estimate::default(), at(now)).is_err());
+    assert!(new.admit(whom(0), Used::default(), at(now)).is_err());
     new.alone();
-    assert!(new.admit(whom(0), Estimate::default(), at(now)).is_ok());
+    assert!(new.admit(whom(0), Used::default(), at(now)).is_ok());
 }

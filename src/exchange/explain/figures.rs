@@ -89,7 +89,7 @@ pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
     let estimate = counted.then(|| limits::estimate(gateway, admitted));
     ReservedPart {
         account_tokens: admitted.estimated_tokens(),
-        tokens: estimate.map(|estimate| estimate.tokens),
+        tokens: estimate.map(|estimate| estimate.usage.total()),
         usd: estimate.map(|estimate| estimate.nano_usd as f64 / 1e9),
     }
 }

@@ -345,7 +345,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     let key = named_key(&gateway, "team").expect("configured");
     let permit = gateway.limits.admit(
         gateway.limits.whom(key.index, None),
-        crate::limits::Estimate::default(),
+        crate::limits::Used::default(),
         occasion.moment,
     );
     let refused = report(occasion);

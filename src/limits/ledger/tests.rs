@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::limits::{Caps, Estimate, Everybody, Scope, Subject, Whom};
+use crate::limits::{Caps, Everybody, Scope, Subject, Whom};
 use crate::moment::Moment;
 use crate::protocol::hub::usage::Usage;
 
@@ -398,6 +398,6 @@ fn what_is_no_file_is_refused() {
         let opened = Ledger::open(&settings(Path::new(path)), &limits, failures(), at(NOON));
         assert!(opened.is_err(), "{path}");
     }
-    drop(limits.admit(WHOM, Estimate::default(), moment(NOON)));
+    drop(limits.admit(WHOM, Used::default(), moment(NOON)));
     assert_eq!(totals(&limits, Scope::Key, NOON)[0], (0, 0));
 }
