@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::batches::Reader;
-use super::markers::{self, Marked};
-use super::operation::{Endpoint, ModelCall};
+use super::markers;
+use super::operation::Endpoint;
 use super::order::Order;
+use super::plan::Plan;
 use super::relaying::{Asked, Kind, Relaying, Translated};
-use super::stream_usage::{self, Sent};
+use super::stream_usage;
 use super::target::Length;
-use super::translation::{self, Translation};
+use super::translation;
 use super::{headers, tape, target};
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
@@ -26,42 +26,6 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::Dropped;
 use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models;
-use crate::protocol::regroup::Unit;
-
-/// What is sent in one attempt, and how its answer is to be read.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// What the upstream is called for.
-    pub call: ModelCall,
-    pub stream: bool,
-    pub sent: Sent,
-    /// Whether Weir set cache markers in the body.
-    pub marked: Option<Marked>,
-    /// Whether it fetches a response whose use is to be booked.
-    pub books: bool,
-    /// What reads the results of a batch along that it fetches.
-    pub results: Option<Box<Reader>>,
-    /// How the text of a stream is regrouped.
-    pub regroup: Option<Unit>,
-    /// What the translation needs in the head, and what will translate the answer.
-    pub translation: Option<Box<Translation>>,
-}
-
-impl Plan {
-    /// Whole, in the client's own dialect.
-    pub(super) fn of(call: ModelCall, sent: Sent) -> Self {
-        Self {
-            call,
-            stream: false,
-            sent,
-            marked: None,
-            books: false,
-            results: None,
-            regroup: None,
-            translation: None,
-        }
-    }
-}
 
 /// One attempt, about to be made.
 #[derive(Debug)]

@@ -16,11 +16,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::admit::Admitted;
-use super::attempt::{Attempt, Plan};
+use super::attempt::Attempt;
 use super::estimate::Estimate;
 use super::occasion::Occasion;
 use super::operation::ModelCall;
 use super::order::Order;
+use super::plan::Plan;
 use super::refusal::Refusal;
 use super::served::Served;
 use super::step::Step;

@@ -7,6 +7,7 @@ mod accounts;
 mod attempts;
 mod figures;
 mod infer;
+mod named;
 mod report;
 mod routing;
 mod text;
@@ -30,6 +31,7 @@ use crate::moment::Moment;
 use crate::outcome::Affinity;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
+use named::{key_names, named_key};
 pub use report::Report;
 use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
 
@@ -95,29 +97,6 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<R
     };
     explainer.run(named);
     Ok(explainer.report)
-}
-
-/// The key of that name, or what is wrong with the name.
-fn named_key(gateway: &Gateway, name: &str) -> Result<Arc<ClientKey>, String> {
-    if let Some(key) = gateway.config.keys.iter().find(|key| &*key.name == name) {
-        return Ok(Arc::clone(key));
-    }
-    gateway
-        .keys
-        .anonymous()
-        .filter(|key| &*key.name == name)
-        .cloned()
-        .ok_or_else(|| format!("no key is named `{name}`; {}", key_names(gateway)))
-}
-
-fn key_names(gateway: &Gateway) -> String {
-    let keys = gateway.config.keys.iter().take(MOST_NAMES);
-    let names: Vec<&str> = keys.map(|key| &*key.name).collect();
-    if names.is_empty() {
-        "the configuration has none".into()
-    } else {
-        format!("the configuration has {}", names.join(", "))
-    }
 }
 
 /// A request on its way through the report.
@@ -393,8 +372,6 @@ impl Explainer<'_> {
 
 /// In refusals that name the request.
 const REQUEST_ID: &str = "explain";
-/// Names in a message.
-const MOST_NAMES: usize = 20;
 /// Characters of a session id that are shown.
 const LONGEST_ID: usize = 128;
 

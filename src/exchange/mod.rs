@@ -33,6 +33,7 @@ pub mod operation;
 mod order;
 pub mod origin;
 pub mod path;
+mod plan;
 mod reading;
 mod received;
 pub mod refusal;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::attempt::{Attempt, Plan};
+use super::attempt::Attempt;
 use super::markers::Marked;
 use super::occasion::Occasion;
 use super::operation::{Endpoint, ModelCall};
 use super::order::Order;
+use super::plan::Plan;
 use super::served::Served;
 use super::stream_usage::Asking;
 use super::translation::{self, Translation};

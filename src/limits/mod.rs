@@ -19,6 +19,7 @@ mod configured;
 mod counter;
 mod handed;
 mod permit;
+mod report;
 mod subjects;
 mod tally;
 mod whom;
@@ -42,6 +43,7 @@ pub use handed::{Handed, Telling};
 pub use permit::{Held, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};
+pub use report::{Budget, Report};
 pub use spend::{Totals, Windows};
 pub use whom::{Everybody, Subject, Used, Whom};
 
@@ -53,43 +55,6 @@ pub struct Limits {
     projects: Subjects,
     global: Limited,
     zone: TimeZone,
-}
-
-/// What a key or a group has used and what is left, for `GET /v1/usage`.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Whose limits they are.
-    pub scope: Scope,
-    /// Of the key, group or project.
-    pub name: Arc<str>,
-    /// What was used today, in `timezone`.
-    pub day: Totals,
-    /// What was used this month, in `timezone`.
-    pub month: Totals,
-    /// How each configured limit stands.
-    pub standings: Vec<Standing>,
-}
-
-/// How much of one budget in USD is used, wherever.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Budget {
-    /// Whose budget it is.
-    pub scope: Scope,
-    /// Of the key, group or project; empty for everyone's.
-    pub name: Arc<str>,
-    /// Per day or per month.
-    pub limit: Limit,
-    /// US dollars spent in it so far.
-    pub used_usd: f64,
-    /// US dollars that may be spent in it.
-    pub cap_usd: f64,
-}
-
-impl Budget {
-    /// 1 = spent. The request that spends a budget may exceed it.
-    pub fn used_ratio(&self) -> f64 {
-        self.used_usd / self.cap_usd
-    }
 }
 
 impl Limits {
@@ -185,12 +150,12 @@ impl Limits {
         let shown = self
             .of(whom)
             .filter(|limited| limited.scope() != Scope::Global);
-        shown.map(|limited| report_of(limited, at)).collect()
+        shown.map(|limited| Report::of(limited, at)).collect()
     }
 
     /// What every key, every group, every project and everyone have used and have left, for operators.
     pub fn reports(&self, at: Moment) -> Vec<Report> {
-        self.all().map(|limited| report_of(limited, at)).collect()
+        self.all().map(|limited| Report::of(limited, at)).collect()
     }
 
     /// Of all limits of that kind on this key, the one with the least left: what rate-limit headers state.
@@ -291,21 +256,7 @@ impl Limits {
     /// Every budget in USD.
     pub fn budgets(&self, wall: SystemTime) -> impl Iterator<Item = Budget> {
         let limited = self.all().filter(|limited| limited.caps().has_budget());
-        limited.flat_map(move |limited| {
-            let windows = limited.lock().windows(wall);
-            let limits = Limit::ALL.into_iter();
-            let budgets = limits.filter(|limit| limit.unit() == Unit::NanoUsd);
-            budgets.filter_map(move |limit| {
-                let (used, scale) = (windows.of(limit.span()), limit.unit().scale());
-                Some(Budget {
-                    scope: limited.scope(),
-                    name: Arc::clone(limited.name()),
-                    limit,
-                    used_usd: used.of(Unit::NanoUsd) as f64 / scale,
-                    cap_usd: limited.caps().of(limit)? as f64 / scale,
-                })
-            })
-        })
+        limited.flat_map(move |limited| Budget::all_of(limited, wall))
     }
 
     /// The share that is used of the fullest budget in USD of this key, its group and its project; `None` = they have none.
@@ -383,18 +334,6 @@ impl Limits {
             Scope::Global => Some(&self.global),
         };
         found.map(|limited| Arc::clone(limited.book()))
-    }
-}
-
-fn report_of(limited: &Limited, at: Moment) -> Report {
-    let mut counter = limited.lock();
-    let Windows { day, month } = counter.windows(at.wall);
-    Report {
-        scope: limited.scope(),
-        name: Arc::clone(limited.name()),
-        day,
-        month,
-        standings: counter.standings(limited.caps(), at).collect(),
     }
 }
 

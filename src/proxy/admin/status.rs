@@ -127,7 +127,7 @@ pub(super) fn metrics(app: &App) -> String {
         in_flight: app.in_flight(),
         buffered: app.buffered.bytes(),
         client_connections: app.places.open(),
-        certificates: &app.certificate_expiries(),
+        certificates: &app.certificates().expiries(),
         accounts: &accounts,
         spared: &spared,
         run_id: &app.run_id,
