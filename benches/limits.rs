@@ -5,7 +5,8 @@ use std::time::{Instant, SystemTime};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use jiff::tz::TimeZone;
-use weir::limits::{Caps, Estimate, Everybody, Limit, Limits, Subject, Used};
+use weir::limits::{Caps, Everybody, Limit, Limits, Subject, Used};
+use weir::moment::Moment;
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -58,6 +59,10 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
     };
     let limits = Limits::new(&everybody, TimeZone::UTC, None);
     let (wall, used) = (SystemTime::now(), Used::default());
+    let moment = || Moment {
+        now: Instant::now(),
+        wall,
+    };
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread_local! {
         static KEY: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
@@ -68,14 +73,9 @@ fn through(bencher: Bencher<'_, '_>, own: Caps, everyones: Caps) {
             KEY.set(Some(key));
             key
         });
-        let admitted = limits.admit(
-            limits.whom(key, None),
-            Estimate::default(),
-            Instant::now(),
-            wall,
-        );
+        let admitted = limits.admit(limits.whom(key, None), Used::default(), moment());
         let mut permit = admitted.expect("high limits");
-        permit.settle(black_box(&used), Instant::now(), wall);
+        permit.settle(black_box(&used), moment());
     });
 }
 

@@ -18,7 +18,8 @@ use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::config::secret::hex;
-use crate::config::{ClientKey, ClientLimits, Config, NO_DIGEST};
+use crate::config::{ClientKey, Config, NO_DIGEST};
+use crate::outcome::Caps;
 
 /// The configured keys by digest.
 #[derive(Debug)]
@@ -247,7 +248,7 @@ fn nobody(name: &str, index: usize) -> ClientKey {
         files: false,
         project: None,
         projects: None,
-        limits: ClientLimits::default(),
+        limits: Caps::default(),
     }
 }
 

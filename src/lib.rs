@@ -35,6 +35,7 @@
 //! | [`credentials`] | access tokens of accounts: when to fetch one, how to ask, what the answer means |
 //! | [`config`] | YAML to one immutable [`config::Config`], or every fault at once |
 //! | [`outcome`] | the plain record of what happened |
+//! | [`moment`] | when something happens, by both clocks |
 //! | [`tokens`] | how many tokens a prompt is, where no provider says so |
 //! | [`protocol`] | the four dialects; imports nothing else from this crate |
 //!
@@ -57,6 +58,7 @@ pub mod exchange;
 pub mod fleet;
 pub mod keys;
 pub mod limits;
+pub mod moment;
 pub mod outcome;
 pub mod pool;
 pub mod pricing;

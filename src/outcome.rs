@@ -12,7 +12,7 @@ use crate::protocol::hub::usage::Usage;
 
 pub use cause::Cause;
 pub use failure::{Aside, Effect, FailureClass, Next};
-pub use limit::{Limit, Scope, Span, Unit};
+pub use limit::{Caps, Limit, Scope, Span, Unit, nano_usd};
 pub use trace::Trace;
 
 /// Everything that is known when a request is over. Built exactly once per request.

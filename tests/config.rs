@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use weir::config::diagnostic::Diagnostic;
 use weir::config::providers::Auth;
-use weir::config::{self, AccessLog, AdminAddr, ClientLimits, Config, EgressKind, Select};
+use weir::config::{self, AccessLog, AdminAddr, Config, EgressKind, Select};
+use weir::outcome::{Caps, Limit, nano_usd};
 use weir::protocol::Dialect;
 use weir::protocol::json::Pointer;
 use weir::protocol::regroup::Unit;
@@ -341,7 +342,7 @@ fn the_smallest_configuration_has_the_documented_defaults() {
     assert_eq!(&*account.endpoints[0].origin, "https://api.anthropic.com");
     assert_eq!(account.models.upstream_name("anything"), Some("anything"));
     assert_eq!(config.log.access, AccessLog::Stdout);
-    let none = ClientLimits::default();
+    let none = Caps::default();
     assert_eq!((config.limits, config.keys[0].limits), (none, none));
     assert_eq!(
         (config.timezone.iana_name(), &config.ledger),
@@ -443,24 +444,17 @@ fn every_setting_of_the_service_arrives() {
 #[test]
 fn every_limit_arrives() {
     let config = everything();
-    let all = ClientLimits {
-        rpm: Some(600),
-        tpm: Some(5_000_000_000),
-        concurrency: Some(50),
-        usd_per_day: Some(0.5),
-        usd_per_month: Some(2000.0),
-    };
+    let all = Caps::default()
+        .with(Limit::Requests, 600)
+        .with(Limit::Tokens, 5_000_000_000)
+        .with(Limit::Concurrency, 50)
+        .with(Limit::UsdPerDay, nano_usd(0.5))
+        .with(Limit::UsdPerMonth, nano_usd(2000.0));
     let (key, group) = (&config.keys[0], &config.groups[0]);
     assert_eq!((key.limits, key.index), (all, 0));
-    let group_limits = ClientLimits {
-        usd_per_month: Some(5000.0),
-        ..ClientLimits::default()
-    };
+    let group_limits = Caps::default().with(Limit::UsdPerMonth, nano_usd(5000.0));
     assert_eq!((&*group.name, group.limits), ("g", group_limits));
-    let everyone = ClientLimits {
-        rpm: Some(6000),
-        ..ClientLimits::default()
-    };
+    let everyone = Caps::default().with(Limit::Requests, 6000);
     assert_eq!(config.limits, everyone);
     assert_eq!(config.timezone.iana_name(), Some("America/New_York"));
     let ledger = config.ledger.as_ref().expect("a ledger");
@@ -533,7 +527,7 @@ fn a_group_that_is_only_named_has_no_limits() {
     );
     assert_eq!(
         (&*config.groups[0].name, config.groups[0].limits),
-        ("g", ClientLimits::default())
+        ("g", Caps::default())
     );
 }
 
@@ -628,9 +622,13 @@ fn every_setting_of_routing_and_keys_arrives() {
         config
             .projects
             .iter()
-            .map(|project| (&*project.name, project.limits.usd_per_day))
+            .map(|project| (&*project.name, project.limits.of(Limit::UsdPerDay)))
             .collect::<Vec<_>>(),
-        [("shop", Some(7.0)), ("website", None), ("research", None)]
+        [
+            ("shop", Some(nano_usd(7.0))),
+            ("website", None),
+            ("research", None)
+        ]
     );
     let own: Vec<&str> = key.projects.iter().flatten().map(|name| &**name).collect();
     assert_eq!(own, ["shop", "website"]);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus::IntCounter;
 use weir::config;
 use weir::limits::ledger::{self, Attribution, Dimension, Ledger};
-use weir::limits::{Estimate, Limits, Used, nano_usd};
+use weir::limits::{Limits, Used, nano_usd};
+use weir::moment::Moment;
 use weir::outcome::{End, Outcome, UsageSource};
 use weir::pricing::PriceTable;
 use weir::protocol::hub::usage::{Extras, Tools, Usage};
@@ -161,6 +162,13 @@ fn configuration() -> config::Config {
     .unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
+fn moment(wall: SystemTime) -> Moment {
+    Moment {
+        now: Instant::now(),
+        wall,
+    }
+}
+
 fn day(wall: SystemTime) -> String {
     let moment = jiff::Timestamp::try_from(wall).expect("a time");
     moment.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
@@ -244,11 +252,11 @@ fn a_month_is_one_invoice_everywhere() {
             "{} {:?} {:?}",
             drawn.priced.model, drawn.tier, drawn.usage
         );
-        let now = Instant::now();
+        let at = moment(wall);
         let mut permit = limits
-            .admit(limits.whom(drawn.key, None), Estimate::default(), now, wall)
+            .admit(limits.whom(drawn.key, None), Used::default(), at)
             .expect("a budget");
-        permit.settle(&used, now, wall);
+        permit.settle(&used, at);
         let who = Attribution {
             key: KEYS[drawn.key].into(),
             group: Some("g".into()),
@@ -267,7 +275,7 @@ fn a_month_is_one_invoice_everywhere() {
     assert!(ledger.flush(Duration::from_secs(60)));
 
     for (key, expected) in &by_key {
-        let reports = limits.report(limits.whom(*key, None), Instant::now(), wall);
+        let reports = limits.report(limits.whom(*key, None), moment(wall));
         assert_eq!(reports[0].month.nano_usd, *expected, "{}", KEYS[*key]);
         assert_eq!(reports[1].month.nano_usd, total, "the group");
     }

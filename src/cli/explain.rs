@@ -1,7 +1,6 @@
 //! `weir explain`: what would happen to a request. Nobody is called, nothing is bound.
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -9,7 +8,8 @@ use super::{ConfigFile, WRONG_USAGE, failure, print};
 use crate::config::name;
 use crate::exchange::Gateway;
 use crate::exchange::explain::{self, Ask};
-use crate::exchange::moment::Moment;
+use crate::exchange::occasion::Occasion;
+use crate::proxy::clocks;
 
 /// Say what would happen to a request: the client key, the route, the accounts in order, the upstream's request.
 ///
@@ -54,13 +54,12 @@ impl Explain {
             body: body.into(),
             in_flight: None,
         };
-        let moment = Moment {
-            now: Instant::now(),
-            wall: SystemTime::now(),
+        let occasion = Occasion {
+            moment: clocks::moment(),
             // The same question gets the same answer.
             draw: 0,
         };
-        let report = match explain::explain(&Gateway::build(config, None), &ask, moment) {
+        let report = match explain::explain(&Gateway::build(config, None), &ask, occasion) {
             Ok(report) => report,
             Err(why) => {
                 eprintln!("weir: {why}");

@@ -1,23 +1,24 @@
 //! One attempt: the account, and the request as that account gets it.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::batches::Reader;
-use super::markers::{self, Marked};
-use super::operation::{Endpoint, ModelCall};
+use super::markers;
+use super::operation::Endpoint;
 use super::order::Order;
+use super::plan::Plan;
 use super::relaying::{Asked, Kind, Relaying, Translated};
-use super::stream_usage::{self, Sent};
+use super::stream_usage;
 use super::target::Length;
-use super::translation::{self, Translation};
+use super::translation;
 use super::{headers, tape, target};
 use crate::config::secret::Secret;
 use crate::config::{Account, Timeouts};
 use crate::credentials::Token;
+use crate::moment::Moment;
 use crate::outcome::AttemptRecord;
 use crate::pool::{Failure, Lease, Pick};
 use crate::protocol::Dialect;
@@ -25,42 +26,6 @@ use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::error::Dropped;
 use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models;
-use crate::protocol::regroup::Unit;
-
-/// What is sent in one attempt, and how its answer is to be read.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// What the upstream is called for.
-    pub call: ModelCall,
-    pub stream: bool,
-    pub sent: Sent,
-    /// Whether Weir set cache markers in the body.
-    pub marked: Option<Marked>,
-    /// Whether it fetches a response whose use is to be booked.
-    pub books: bool,
-    /// What reads the results of a batch along that it fetches.
-    pub results: Option<Box<Reader>>,
-    /// How the text of a stream is regrouped.
-    pub regroup: Option<Unit>,
-    /// What the translation needs in the head, and what will translate the answer.
-    pub translation: Option<Box<Translation>>,
-}
-
-impl Plan {
-    /// Whole, in the client's own dialect.
-    pub(super) fn of(call: ModelCall, sent: Sent) -> Self {
-        Self {
-            call,
-            stream: false,
-            sent,
-            marked: None,
-            books: false,
-            results: None,
-            regroup: None,
-            translation: None,
-        }
-    }
-}
 
 /// One attempt, about to be made.
 #[derive(Debug)]
@@ -230,10 +195,9 @@ impl Attempt {
         client: Dialect,
         status: StatusCode,
         headers: &HeaderMap,
-        now: Instant,
-        wall: SystemTime,
+        at: Moment,
     ) -> Relaying {
-        self.pick.lease.observe(headers, now, wall);
+        self.pick.lease.observe(headers, at);
         self.status = Some(status);
         let translation = self.plan.translation.as_mut();
         let may_ask_less = (self.plan.sent.unasked.is_some() || self.plan.marked.is_some())
@@ -333,7 +297,7 @@ impl Attempt {
         let marked = plan.marked.take();
         let marked = marked.filter(|_| relaying.refuses_markers())?;
         order.gateway.unmarked.note(account, model, now);
-        let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.moment());
+        let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.occasion());
         let body = again.map(|(_, encoded)| encoded.body).unwrap_or_default();
         // Else the markers were the client's own.
         let is_other = !body.is_empty() && *body != *plan.sent.body.to_bytes();
@@ -362,10 +326,9 @@ impl Attempt {
         &self,
         relaying: &Relaying,
         (status, headers): (StatusCode, &HeaderMap),
-        now: Instant,
-        wall: SystemTime,
+        at: Moment,
     ) -> bool {
-        self.pick.lease.observe(headers, now, wall);
+        self.pick.lease.observe(headers, at);
         status.is_success() && relaying.goes_on_with(headers)
     }
 

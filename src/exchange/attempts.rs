@@ -16,7 +16,7 @@ use super::batches::Results;
 use super::counting::{self, Counting};
 use super::estimate::Sample;
 use super::headers;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::order::Order;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
@@ -109,19 +109,22 @@ impl Attempts {
     }
 
     /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
-    pub fn next(&mut self, moment: Moment) -> Step {
+    pub fn next(&mut self, occasion: Occasion) -> Step {
         if self.order.is_count() {
-            let want = self.search.want(&self.order, &[], moment.draw);
+            let want = self.search.want(&self.order, &[], occasion.draw);
             return self
                 .counting
-                .next(&self.order, want, &mut self.served, moment);
+                .next(&self.order, want, &mut self.served, occasion);
         }
         loop {
-            let left = match self.pool().pick(&self.want(moment.draw), moment.now) {
+            let left = match self
+                .pool()
+                .pick(&self.want(occasion.draw), occasion.moment.now)
+            {
                 // An account that cannot express the request is excluded from then on.
                 Ok(pick) => {
                     let served = &mut self.served;
-                    match self.telling.attempt(&self.order, served, pick, moment) {
+                    match self.telling.attempt(&self.order, served, pick, occasion) {
                         Some(attempt) => return Step::Go(attempt),
                         None => continue,
                     }
@@ -155,10 +158,10 @@ impl Attempts {
         &mut self,
         mut attempt: Box<Attempt>,
         mut failed: Box<Failed>,
-        moment: Moment,
+        occasion: Occasion,
         client: &HeaderMap,
     ) -> Sequel {
-        let Moment { now, draw, .. } = moment;
+        let (now, draw) = (occasion.moment.now, occasion.draw);
         if self.order.is_count() {
             return self.count_failed(&attempt, *failed, now);
         }
@@ -257,10 +260,10 @@ impl Attempts {
         mut attempt: Box<Attempt>,
         relaying: &Relaying,
         ended: &Ended,
-        moment: Moment,
+        occasion: Occasion,
         client: &HeaderMap,
     ) {
-        let Moment { now, draw, .. } = moment;
+        let (now, draw) = (occasion.moment.now, occasion.draw);
         let failure = ended.failure.map(|failure| self.judged(failure, client));
         match &failure {
             Some(failure) => {
@@ -422,6 +425,7 @@ mod tests {
     use crate::exchange::Gateway;
     use crate::exchange::admit::{self, Arrived};
     use crate::exchange::operation::{Operation, operation};
+    use crate::moment::Moment;
 
     /// The body that goes upstream for a request of an Anthropic client.
     fn sent(accounts: &[&str], body: &str) -> Vec<u8> {
@@ -453,7 +457,10 @@ mod tests {
         let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
         let now = Instant::now();
         let mut attempts = Attempts::new(gateway, admitted, None, now);
-        match attempts.next(Moment { now, wall, draw: 1 }) {
+        match attempts.next(Occasion {
+            moment: Moment { now, wall },
+            draw: 1,
+        }) {
             Step::Go(attempt) => attempt.body().to_bytes().to_vec(),
             other => panic!("{other:?}"),
         }

@@ -1,5 +1,7 @@
 //! Batches: requests that a vendor answers within a day, at the price of its batch tier. What they used stands in their results,
 //! which are files, and is booked to the key that made the batch as those are fetched: each line once, however often and by whomever.
+mod split;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,7 @@ use crate::limits::nano_usd;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::passthrough;
+use split::Split;
 
 /// Who made which batch. Survives reloads.
 #[derive(Debug, Default)]
@@ -315,113 +318,16 @@ struct Object {
     object: Option<String>,
 }
 
-/// Cuts what goes by into lines, or into the objects that stand at one depth.
-#[derive(Debug, Default)]
-struct Split {
-    held: Vec<u8>,
-    /// The item is too long to be held: its rest goes by.
-    is_skipping: bool,
-    /// At which depth of brackets the objects stand; 0 = lines.
-    depth: usize,
-    /// Open brackets by now.
-    open: usize,
-    is_text: bool,
-    is_escaped: bool,
-}
-
-impl Split {
-    fn of(form: Form) -> Self {
-        Self {
-            depth: match form {
-                // {"response":{"inlinedResponses":{"inlinedResponses":[{…
-                Form::Gemini => 5,
-                Form::Anthropic | Form::OpenAi | Form::GeminiLines => 0,
-            },
-            ..Self::default()
-        }
-    }
-
-    /// The next whole item, and what comes after it. `None` = all was taken in.
-    fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
-        if self.depth > 0 {
-            return self.next_object(bytes);
-        }
-        let end = memchr::memchr(b'\n', bytes);
-        let (line, after) = bytes.split_at(end.unwrap_or(bytes.len()));
-        self.hold(line);
-        let after = after.get(1..)?;
-        Some((self.rest(), after))
-    }
-
-    fn next_object<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
-        let mut began = (self.open >= self.depth).then_some(0);
-        for (at, byte) in bytes.iter().enumerate() {
-            if self.is_text {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.is_text = false,
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.is_text = true,
-                b'{' | b'[' => {
-                    self.open += 1;
-                    if self.open == self.depth {
-                        began = Some(at);
-                    }
-                }
-                b'}' | b']' => {
-                    self.open = self.open.saturating_sub(1);
-                    if self.open + 1 == self.depth
-                        && let Some(began) = began
-                    {
-                        let (item, after) = bytes.split_at(at + 1);
-                        self.hold(item.get(began..).unwrap_or_default());
-                        return Some((self.rest(), after));
-                    }
-                }
-                _ => {}
-            }
-        }
-        if let Some(began) = began {
-            self.hold(bytes.get(began..).unwrap_or_default());
-        }
-        None
-    }
-
-    fn hold(&mut self, bytes: &[u8]) {
-        if self.held.len() + bytes.len() > LONGEST {
-            self.held.clear();
-            self.is_skipping = true;
-        }
-        if !self.is_skipping {
-            self.held.extend_from_slice(bytes);
-        }
-    }
-
-    /// What is held. One that was too long counts, and says nothing.
-    fn rest(&mut self) -> Vec<u8> {
-        if std::mem::take(&mut self.is_skipping) {
-            return b"{}".to_vec();
-        }
-        std::mem::take(&mut self.held)
-    }
-}
-
 /// What batches are priced at.
 const TIER: &str = "batch";
 /// Batches, and files of them, that are remembered: some MiB.
 const MOST: usize = 10_000;
 /// Models of one batch.
 const MOST_MODELS: usize = 32;
-/// Bytes of one of the results.
-const LONGEST: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {
+    use super::split::LONGEST;
     use super::*;
     use crate::config;
 

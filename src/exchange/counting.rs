@@ -16,11 +16,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::admit::Admitted;
-use super::attempt::{Attempt, Plan};
+use super::attempt::Attempt;
 use super::estimate::Estimate;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::operation::ModelCall;
 use super::order::Order;
+use super::plan::Plan;
 use super::refusal::Refusal;
 use super::served::Served;
 use super::step::Step;
@@ -50,7 +51,7 @@ impl Counting {
         order: &Order,
         want: Want<'_>,
         served: &mut Served,
-        moment: Moment,
+        occasion: Occasion,
     ) -> Step {
         let pool = &order.gateway.pool;
         let want = Want {
@@ -61,7 +62,7 @@ impl Counting {
         let pick = if self.given_up {
             None
         } else {
-            pool.pick_unbooked(&want, moment.now)
+            pool.pick_unbooked(&want, occasion.moment.now)
         };
         if self.serves.is_none() {
             self.serves = match &pick {
@@ -69,7 +70,7 @@ impl Counting {
                 None => pool.serves(&want),
             };
         }
-        let asking = pick.and_then(|pick| asking(order, served, pick, moment));
+        let asking = pick.and_then(|pick| asking(order, served, pick, occasion));
         match (asking, &self.serves) {
             (Some(attempt), _) => Step::Go(Box::new(attempt)),
             (None, Some((account, model))) => {
@@ -116,8 +117,8 @@ impl Counting {
 }
 
 /// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
-fn asking(order: &Order, served: &mut Served, pick: Pick, moment: Moment) -> Option<Attempt> {
-    let (now, own) = (moment.now, order.dialect());
+fn asking(order: &Order, served: &mut Served, pick: Pick, occasion: Occasion) -> Option<Attempt> {
+    let (now, own) = (occasion.moment.now, order.dialect());
     let upstream = counting_dialect(&pick.account, own)?;
     let tokens = &order.gateway.tokens;
     if tokens.is_missing(&pick.account.name, &pick.model, now) {
@@ -127,7 +128,7 @@ fn asking(order: &Order, served: &mut Served, pick: Pick, moment: Moment) -> Opt
     let (body, headers) = if upstream == own && !foreign {
         (as_asked(&order.admitted, &pick), None)
     } else {
-        let (_, encoded) = translation::encoded(order, &pick, upstream, moment).ok()?;
+        let (_, encoded) = translation::encoded(order, &pick, upstream, occasion).ok()?;
         let body = count::request(upstream, &pick.model, &encoded.body)?;
         (Pieces::from(Bytes::from(body)), Some(encoded.headers))
     };

@@ -7,6 +7,7 @@ mod accounts;
 mod attempts;
 mod figures;
 mod infer;
+mod named;
 mod report;
 mod routing;
 mod text;
@@ -19,16 +20,18 @@ use http::{HeaderMap, Method, Uri};
 
 use super::admit::{self, Admitted, Arrived};
 use super::attempts::Attempts;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
 use super::session::Said;
 use super::{Gateway, limits, origin, received, rewrite};
 use crate::config::ClientKey;
+use crate::moment::Moment;
 use crate::outcome::Affinity;
 use crate::pool::affinity::{self, Traces};
 use crate::pool::{Used, Want};
+use named::{key_names, named_key};
 pub use report::Report;
 use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
 
@@ -46,7 +49,8 @@ pub struct Ask<'a> {
 }
 
 /// Says what would happen to a request. `Err` is what is wrong with the question itself.
-pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Report, String> {
+pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<Report, String> {
+    let Occasion { moment, draw } = occasion;
     let mut notes = Vec::new();
     let path = if let Some(path) = ask.path {
         path.to_owned()
@@ -89,32 +93,10 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, moment: Moment) -> Result<Repor
         ask,
         uri,
         moment,
+        draw,
     };
     explainer.run(named);
     Ok(explainer.report)
-}
-
-/// The key of that name, or what is wrong with the name.
-fn named_key(gateway: &Gateway, name: &str) -> Result<Arc<ClientKey>, String> {
-    if let Some(key) = gateway.config.keys.iter().find(|key| &*key.name == name) {
-        return Ok(Arc::clone(key));
-    }
-    gateway
-        .keys
-        .anonymous()
-        .filter(|key| &*key.name == name)
-        .cloned()
-        .ok_or_else(|| format!("no key is named `{name}`; {}", key_names(gateway)))
-}
-
-fn key_names(gateway: &Gateway) -> String {
-    let keys = gateway.config.keys.iter().take(MOST_NAMES);
-    let names: Vec<&str> = keys.map(|key| &*key.name).collect();
-    if names.is_empty() {
-        "the configuration has none".into()
-    } else {
-        format!("the configuration has {}", names.join(", "))
-    }
 }
 
 /// A request on its way through the report.
@@ -126,6 +108,7 @@ struct Explainer<'a> {
     ask: &'a Ask<'a>,
     uri: Uri,
     moment: Moment,
+    draw: u64,
     report: Report,
 }
 
@@ -251,15 +234,15 @@ impl Explainer<'_> {
             let note = "the request has no session: the next one like it may go to another account";
             self.report.notes.push(note.into());
         }
-        let (now, wall) = (self.moment.now, self.moment.wall);
-        let permit = limits::admit(&gateway, &admitted, now, wall)?;
+        let now = self.moment.now;
+        let permit = limits::admit(&gateway, &admitted, self.moment)?;
         let before = gateway.pool.shadow();
         let mut made = Attempts::new(Arc::clone(&gateway), admitted, self.uri.query(), now);
         let refused = self.make(&mut made);
         let want = Want {
             pool: made.admitted().pool,
             tried: &[],
-            ..made.want(self.moment.draw)
+            ..made.want(self.draw)
         };
         let considered = before.explain(&want, now);
         let order = self.report.attempts.as_ref();
@@ -285,7 +268,11 @@ impl Explainer<'_> {
 
     /// Makes every attempt on the copy, and takes over what that shows.
     fn make(&mut self, made: &mut Attempts) -> Result<(), Refusal> {
-        let tried = attempts::make(&self.gateway, self.ask, self.moment, made);
+        let occasion = Occasion {
+            moment: self.moment,
+            draw: self.draw,
+        };
+        let tried = attempts::make(&self.gateway, self.ask, occasion, made);
         if let Some(first) = tried.first {
             let used = self.used.get(first.account.index).copied().flatten();
             let used = used.filter(|_| self.ask.in_flight.is_some());
@@ -385,8 +372,6 @@ impl Explainer<'_> {
 
 /// In refusals that name the request.
 const REQUEST_ID: &str = "explain";
-/// Names in a message.
-const MOST_NAMES: usize = 20;
 /// Characters of a session id that are shown.
 const LONGEST_ID: usize = 128;
 

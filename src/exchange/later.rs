@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use ahash::HashMap;
 
 use super::batches::{Batch, Batches};
-use super::moment::Moment;
 use crate::limits::Held;
 use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
+use crate::moment::Moment;
 use crate::protocol::hub::usage::Usage;
 
 /// The responses that are waited for. Survives reloads.
@@ -338,7 +338,7 @@ mod tests {
             open: HashMap::from([("old".to_owned(), note)]),
             done: HashMap::from([("theirs".to_owned(), 1)]),
         };
-        let moment = Moment { now, wall, draw: 0 };
+        let moment = Moment { now, wall };
         for _ in 0..2 {
             later.recall(&notes, moment, |_, _, _| Held::default());
         }

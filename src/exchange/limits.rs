@@ -3,7 +3,7 @@
 //! Counting tokens uses none and costs nothing: it takes no part, so that a client at its limit can still ask how long
 //! its prompt is. An endpoint that Weir does not interpret counts as a request, and with the tokens that it says it used.
 use std::fmt::Write as _;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -13,7 +13,8 @@ use super::admit::Admitted;
 use super::operation::Endpoint;
 use super::refusal::Refusal;
 use super::sold;
-use crate::limits::{Estimate, Limit, Limits, Permit, Standing, Whom, nano_usd};
+use crate::limits::{Limit, Limits, Permit, Standing, Used, Whom, nano_usd};
+use crate::moment::Moment;
 use crate::outcome::Unit;
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Usage};
@@ -25,8 +26,7 @@ use crate::tokens::Direction;
 pub fn admit(
     gateway: &Gateway,
     admitted: &Admitted,
-    now: Instant,
-    wall: SystemTime,
+    at: Moment,
 ) -> Result<Option<Permit>, Refusal> {
     if admitted.call.endpoint == Endpoint::Count {
         return Ok(None);
@@ -35,15 +35,15 @@ pub fn admit(
     let estimate = if gateway.limits.need_estimate(whom) {
         estimate(gateway, admitted)
     } else {
-        Estimate::default()
+        Used::default()
     };
-    let admission = gateway.limits.admit(whom, estimate, now, wall);
+    let admission = gateway.limits.admit(whom, estimate, at);
     admission.map(Some).map_err(Refusal::Limited)
 }
 
 /// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
 /// asked for, without any cache: a map of models that renames must not lead around a budget.
-pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
+pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
     let asked = sold::asked(admitted);
     let usage = Usage {
         input: input(gateway, admitted),
@@ -57,8 +57,8 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Estimate {
     };
     let usd = dearest(gateway, admitted, &usage, &asked.extras)
         .or_else(|| gateway.prices.most(&admitted.model, &usage, &asked.extras));
-    Estimate {
-        tokens: usage.total(),
+    Used {
+        usage,
         nano_usd: usd.map_or(0, nano_usd),
     }
 }
@@ -150,22 +150,16 @@ fn asked_output(admitted: &Admitted) -> Option<u64> {
 /// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD of
 /// which the least is left. None for a key without such limits.
 /// Gemini has none of its own: its clients get those of OpenAI.
-pub fn headers(
-    limits: &Limits,
-    whom: Whom,
-    dialect: Dialect,
-    (now, wall): (Instant, SystemTime),
-    headers: &mut HeaderMap,
-) {
+pub fn headers(limits: &Limits, whom: Whom, dialect: Dialect, at: Moment, headers: &mut HeaderMap) {
     for limit in [Limit::Requests, Limit::Tokens] {
-        if let Some(standing) = limits.tightest(whom, limit, now, wall) {
-            add(dialect, &standing, wall, headers);
+        if let Some(standing) = limits.tightest(whom, limit, at) {
+            add(dialect, &standing, at.wall, headers);
         }
     }
     let budgets = Limit::ALL
         .into_iter()
         .filter(|limit| limit.unit() == Unit::NanoUsd);
-    let standings = budgets.filter_map(|limit| limits.tightest(whom, limit, now, wall));
+    let standings = budgets.filter_map(|limit| limits.tightest(whom, limit, at));
     if let Some(standing) = standings.min_by(|a, b| a.remaining.total_cmp(&b.remaining)) {
         let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
         insert(
@@ -173,7 +167,7 @@ pub fn headers(
             BUDGET_REMAINING,
             format!("{:.6}", standing.remaining),
         );
-        insert(headers, BUDGET_RESET, moment(wall + resets_in));
+        insert(headers, BUDGET_RESET, moment(at.wall + resets_in));
     }
 }
 

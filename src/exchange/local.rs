@@ -3,7 +3,6 @@
 //! Which models there are for whom is the business of `catalogue`.
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -18,6 +17,7 @@ use super::relaying::Answer;
 use super::rewrite;
 use super::usage;
 use crate::config::{ClientKey, UnitPrices};
+use crate::moment::Moment;
 use crate::protocol::Dialect;
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
@@ -37,15 +37,14 @@ pub fn answer(
     gateway: &Gateway,
     caller: Caller<'_>,
     what: &Local,
-    now: Instant,
-    wall: SystemTime,
+    at: Moment,
 ) -> Result<Answer, Refusal> {
     let key = caller.key;
     let asker = Asker {
         gateway,
         key,
         headers: caller.headers,
-        wall,
+        wall: at.wall,
     };
     let body = match what {
         Local::OpenApi => return Ok(openapi()),
@@ -75,7 +74,7 @@ pub fn answer(
         Local::Projects => projects(gateway, key),
         Local::Usage => {
             let whom = gateway.limits.whom(key.index, caller.project);
-            usage::answer(gateway, whom, now, wall)
+            usage::answer(gateway, whom, at)
         }
     };
     Ok(Answer::json(

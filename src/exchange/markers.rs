@@ -5,7 +5,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::Gateway;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
 use crate::protocol::hub::target::PromptCache;
@@ -14,13 +14,13 @@ use crate::protocol::json::Pieces;
 /// A request that was sent with markers, and what it takes to write it again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Marked {
-    moment: Moment,
+    occasion: Occasion,
 }
 
 impl Marked {
     /// When it was written.
-    pub(super) const fn moment(self) -> Moment {
-        self.moment
+    pub(super) const fn occasion(self) -> Occasion {
+        self.occasion
     }
 
     /// Of this body for an upstream of this dialect, if Weir may have marked it.
@@ -28,11 +28,11 @@ impl Marked {
         pick: &Pick,
         upstream: Dialect,
         body: &Pieces,
-        moment: Moment,
+        occasion: Occasion,
     ) -> Option<Self> {
         let may = upstream == Dialect::Anthropic && pick.account.prompt_cache != PromptCache::Off;
         let has = |piece: &Bytes| memmem::find(piece, MEMBER.as_bytes()).is_some();
-        (may && body.iter().any(has)).then_some(Self { moment })
+        (may && body.iter().any(has)).then_some(Self { occasion })
     }
 }
 

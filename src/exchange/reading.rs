@@ -124,9 +124,10 @@ mod tests {
     use crate::config;
     use crate::exchange::admit::{self, Arrived};
     use crate::exchange::attempts::{Attempts, Step};
-    use crate::exchange::moment::Moment;
+    use crate::exchange::occasion::Occasion;
     use crate::exchange::operation::{Operation, operation};
     use crate::exchange::{Gateway, limits};
+    use crate::moment::Moment;
     use crate::protocol::translate::decodes;
 
     /// How often a request of an Anthropic client is decoded until an account of that dialect gets it.
@@ -144,22 +145,25 @@ keys: [{{ name: k, key: a-secret-key, limits: {{ tpm: 1000000 }} }}]
         let gateway = Arc::new(Gateway::build(config, None));
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", "a-secret-key".parse().expect("a value"));
-        let (now, wall) = (Instant::now(), SystemTime::now());
+        let moment = Moment {
+            now: Instant::now(),
+            wall: SystemTime::now(),
+        };
         let Operation::Model(call) = operation(&Method::POST, path, &headers) else {
             panic!("not a model call");
         };
         let before = decodes();
-        let key = admit::authenticate(&gateway, &headers, None, wall).expect("the key");
+        let key = admit::authenticate(&gateway, &headers, None, moment.wall).expect("the key");
         let arrived = Arrived {
             call,
             headers: &headers,
             query: None,
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
-        let admitted = admit::admit(&gateway, key, arrived, wall).expect("a request");
-        let permit = limits::admit(&gateway, &admitted, now, wall).expect("room");
-        let mut dispatch = Attempts::new(gateway, admitted, None, now);
-        match dispatch.next(Moment { now, wall, draw: 1 }) {
+        let admitted = admit::admit(&gateway, key, arrived, moment.wall).expect("a request");
+        let permit = limits::admit(&gateway, &admitted, moment).expect("room");
+        let mut dispatch = Attempts::new(gateway, admitted, None, moment.now);
+        match dispatch.next(Occasion { moment, draw: 1 }) {
             Step::Go(_) => {}
             Step::Estimate(estimate) => drop(estimate.run().expect("a count")),
             other => panic!("{other:?}"),

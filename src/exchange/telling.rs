@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::attempt::{Attempt, Plan};
+use super::attempt::Attempt;
 use super::markers::Marked;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::operation::{Endpoint, ModelCall};
 use super::order::Order;
+use super::plan::Plan;
 use super::served::Served;
 use super::stream_usage::Asking;
 use super::translation::{self, Translation};
@@ -44,9 +45,9 @@ impl Telling {
         order: &Order,
         served: &mut Served,
         pick: Pick,
-        moment: Moment,
+        occasion: Occasion,
     ) -> Option<Box<Attempt>> {
-        let (now, own) = (moment.now, order.dialect());
+        let (now, own) = (occasion.moment.now, order.dialect());
         served.begin(order, &pick);
         if order.admitted.call.is_bound() {
             served.note_dialect(own);
@@ -63,11 +64,11 @@ impl Telling {
                 self.unsaid.in_all_but((!foreign).then_some(own), fault);
                 break;
             }
-            match translated(order, served, &pick, upstream, moment) {
+            match translated(order, served, &pick, upstream, occasion) {
                 Ok((body, translation)) => {
                     let asking = Asking::new(&order.gateway, &pick, now);
                     let sent = asking.translated(upstream, &order.admitted, body);
-                    let marked = Marked::of(&pick, upstream, &sent.body, moment);
+                    let marked = Marked::of(&pick, upstream, &sent.body, occasion);
                     let call = ModelCall {
                         path_stream: Some(order.admitted.stream),
                         ..ModelCall::new(upstream, Endpoint::Generate)
@@ -106,9 +107,9 @@ fn translated(
     served: &mut Served,
     pick: &Pick,
     upstream: Dialect,
-    moment: Moment,
+    occasion: Occasion,
 ) -> Result<(Pieces, Translation), RequestFault> {
-    let (mut translator, encoded) = translation::encoded(order, pick, upstream, moment)?;
+    let (mut translator, encoded) = translation::encoded(order, pick, upstream, occasion)?;
     let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
     if upstream == Dialect::Anthropic
         && order.dialect() != Dialect::Anthropic

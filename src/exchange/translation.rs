@@ -2,7 +2,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::markers;
-use super::moment::Moment;
+use super::occasion::Occasion;
 use super::order::Order;
 use crate::pool::Pick;
 use crate::protocol::Dialect;
@@ -82,7 +82,7 @@ pub(super) fn encoded(
     order: &Order,
     pick: &Pick,
     upstream: Dialect,
-    moment: Moment,
+    occasion: Occasion,
 ) -> Result<(Translator, Encoded), RequestFault> {
     let (gateway, admitted) = (&order.gateway, &order.admitted);
     let request = admitted.request().map_err(RequestFault::clone)?;
@@ -93,13 +93,13 @@ pub(super) fn encoded(
         account: &pick.account.name,
         prompt_cache: markers::wanted(gateway, pick, order.began),
     };
-    let created = moment
-        .wall
+    let wall = occasion.moment.wall;
+    let created = wall
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let stamp = Stamp {
         created,
-        seed: moment.draw,
+        seed: occasion.draw,
         stored: admitted.question.is_some(),
     };
     Translator::new(request, upstream, &target, stamp)

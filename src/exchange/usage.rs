@@ -1,26 +1,27 @@
 //! `GET /v1/usage`: what a key, its group and its project used today and this month, and what is left of each limit. Never anybody
 //! else's, nor everyone's together.
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
 use super::Gateway;
 use super::limits::{moment, whole_seconds};
 use crate::limits::{Limit, Report, Scope, Standing, Totals, Whom};
-use crate::outcome::Span;
+use crate::moment::Moment;
+use crate::outcome::{Span, Unit};
 use crate::protocol::hub::units::Units;
 
 /// The answer for a key and its project.
-pub(super) fn answer(gateway: &Gateway, whom: Whom, now: Instant, wall: SystemTime) -> Value {
-    let ages = Ages::of(gateway, wall);
-    let reports = gateway.limits.report(whom, now, wall);
+pub(super) fn answer(gateway: &Gateway, whom: Whom, at: Moment) -> Value {
+    let ages = Ages::of(gateway, at.wall);
+    let reports = gateway.limits.report(whom, at);
     let of = |scope: Scope| {
         let report = reports.iter().find(|report| report.scope == scope)?;
-        Some(described(report, &ages, wall))
+        Some(described(report, &ages, at.wall))
     };
     json!({
         "object": "usage",
-        "time": moment(wall),
+        "time": moment(at.wall),
         "timezone": gateway.limits.zone().iana_name().unwrap_or("UTC"),
         "key": of(Scope::Key),
         "group": of(Scope::Group),
@@ -133,7 +134,7 @@ fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {
     reason = "a count, made of a whole number that is not negative"
 )]
 fn number(standing: &Standing, value: f64) -> Value {
-    if standing.limit.is_budget() {
+    if standing.limit.unit() == Unit::NanoUsd {
         value.into()
     } else {
         (value as u64).into()

@@ -156,7 +156,8 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::limits::{Caps, Elsewhere, Estimate, Everybody, Subject, Totals, Used, Windows};
+    use crate::limits::{Caps, Elsewhere, Everybody, Subject, Totals, Used, Windows};
+    use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -182,13 +183,16 @@ mod tests {
     }
 
     fn spend(limits: &Limits, nano_usd: u64, wall: SystemTime) {
-        let now = Instant::now();
-        let admitted = limits.admit(limits.whom(0, None), Estimate::default(), now, wall);
+        let at = Moment {
+            now: Instant::now(),
+            wall,
+        };
+        let admitted = limits.admit(limits.whom(0, None), Used::default(), at);
         let used = Used {
             usage: Usage::default(),
             nano_usd,
         };
-        admitted.expect("it fits").settle(&used, now, wall);
+        admitted.expect("it fits").settle(&used, at);
     }
 
     fn told(alerts: &[Alert]) -> Vec<(f64, &'static str)> {

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
-use super::caps::Used;
 use super::counter::{Counter, Reserved};
 use super::spend::seconds;
 use super::tally::{Collected, Day, Figures};
+use super::whom::Used;
 use crate::outcome::Unit;
 
 /// What one key, group, project or everyone has used; outlives a configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
     counter: Mutex<Counter>,
     /// The day that the counter is in.
@@ -37,7 +37,8 @@ impl Book {
     pub fn of(counter: Counter) -> Self {
         Self {
             counter: Mutex::new(counter),
-            ..Self::default()
+            day: Arc::default(),
+            shares: OnceLock::new(),
         }
     }
 
@@ -191,8 +192,9 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::super::{
-        Caps, Estimate, Everybody, Limit, Limits, Scope, Subject, Telling, Totals, Whom, nano_usd,
+        Caps, Everybody, Limit, Limits, Scope, Subject, Telling, Totals, Whom, nano_usd,
     };
+    use crate::moment::Moment;
     use crate::protocol::hub::units::Units;
     use crate::protocol::hub::usage::Usage;
 
@@ -248,12 +250,17 @@ mod tests {
         }
     }
 
+    fn at(wall: SystemTime) -> Moment {
+        Moment {
+            now: Instant::now(),
+            wall,
+        }
+    }
+
     fn request(limits: &Limits, wall: SystemTime) {
-        let now = Instant::now();
-        let permit = limits.admit(WHOM, Estimate::default(), now, wall);
-        permit
-            .expect("nothing is limited")
-            .settle(&used(), now, wall);
+        let at = at(wall);
+        let permit = limits.admit(WHOM, Used::default(), at);
+        permit.expect("nothing is limited").settle(&used(), at);
     }
 
     fn times(count: u64) -> Totals {
@@ -278,7 +285,7 @@ mod tests {
 
     /// Day and month of the key, its group and its project.
     fn windows(limits: &Limits, wall: SystemTime) -> Vec<(Totals, Totals)> {
-        let reports = limits.report(WHOM, Instant::now(), wall);
+        let reports = limits.report(WHOM, at(wall));
         reports
             .iter()
             .map(|report| (report.day, report.month))
@@ -330,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_thread_has_a_share_of_its_own() {
-        let book = Arc::<Book>::default();
+        let book = Arc::new(Book::of(Counter::new(TimeZone::UTC)));
         let mine = book.share();
         assert!(Arc::ptr_eq(&mine, &book.share()));
         let slot = || SLOT.with(|slot| *slot) % SHARES;
@@ -409,20 +416,21 @@ mod tests {
     #[test]
     fn a_limit_that_comes_by_a_reload_knows_what_was_used_and_what_still_is() {
         let free = limits(Caps::default(), None);
-        let now = Instant::now();
+        let at = at(noon());
         let admit = |limits: &Limits| {
-            let estimate = Estimate {
-                tokens: 10,
-                nano_usd: nano_usd(3.0),
+            let usage = Usage {
+                output: 10,
+                ..Usage::default()
             };
-            limits.admit(WHOM, estimate, now, noon())
+            let nano_usd = nano_usd(3.0);
+            limits.admit(WHOM, Used { usage, nano_usd }, at)
         };
         let spent = |usd: f64| Used {
             nano_usd: nano_usd(usd),
             ..Used::default()
         };
         let (mut first, second) = (admit(&free).expect("free"), admit(&free).expect("free"));
-        first.settle(&spent(2.0), now, noon());
+        first.settle(&spent(2.0), at);
         let concurrent = Caps::default().with(Limit::Concurrency, 2);
         let refusal = admit(&limits(concurrent, Some(&free))).expect_err("both are under way");
         assert_eq!(
@@ -452,19 +460,19 @@ mod tests {
             limits(Caps::default(), None),
             limits(high().with(Limit::Concurrency, 1), None),
         );
-        let now = Instant::now();
+        let at = at(noon());
         request(&old, noon());
-        let held = old.admit(WHOM, Estimate::default(), now, noon());
+        let held = old.admit(WHOM, Used::default(), at);
         let mut held = held.expect("nothing is limited");
-        let (mut telling, first) = Telling::begin(&old, now, noon());
-        new.recall(&first, true, now, noon());
+        let (mut telling, first) = Telling::begin(&old, at);
+        new.recall(&first, true, at);
         assert_eq!(windows(&new, noon()), [(times(1), times(1)); 3]);
-        assert!(new.admit(WHOM, Estimate::default(), now, noon()).is_err());
-        held.settle(&used(), now, noon());
+        assert!(new.admit(WHOM, Used::default(), at).is_err());
+        held.settle(&used(), at);
         drop(held);
-        new.recall(&telling.go_on(&old, now, noon()), false, now, noon());
+        new.recall(&telling.go_on(&old, at), false, at);
         assert_eq!(windows(&new, noon()), [(times(2), times(2)); 3]);
-        assert!(new.admit(WHOM, Estimate::default(), now, noon()).is_ok());
+        assert!(new.admit(WHOM, Used::default(), at).is_ok());
         // A copy counts apart.
         let copy = old.shadow();
         request(&copy, noon());

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use ahash::HashMap;
 
-use super::caps::{Caps, Subject};
-use crate::config::{ClientLimits, Config};
+use super::whom::Subject;
+use crate::config::Config;
 use crate::keys::ANONYMOUS;
+use crate::outcome::Caps;
 
 /// The keys, each at its position in `config.keys`; after them all the callers without a key, who have no limits of their
 /// own but are counted.
@@ -17,11 +18,11 @@ pub(super) fn keys(config: &Config) -> Vec<Subject> {
     let keys = config.keys.iter().map(|key| {
         let group = key.group.as_deref();
         let group = group.and_then(|group| positions.get(group).copied());
-        subject(&key.name, &key.limits, group)
+        subject(&key.name, key.limits, group)
     });
     let anonymous = config
         .anonymous
-        .then(|| subject(&ANONYMOUS.into(), &ClientLimits::default(), None));
+        .then(|| subject(&ANONYMOUS.into(), Caps::default(), None));
     keys.chain(anonymous).collect()
 }
 
@@ -29,7 +30,7 @@ pub(super) fn keys(config: &Config) -> Vec<Subject> {
 pub(super) fn groups(config: &Config) -> Vec<Subject> {
     let groups = config.groups.iter();
     groups
-        .map(|group| subject(&group.name, &group.limits, None))
+        .map(|group| subject(&group.name, group.limits, None))
         .collect()
 }
 
@@ -37,14 +38,14 @@ pub(super) fn groups(config: &Config) -> Vec<Subject> {
 pub(super) fn projects(config: &Config) -> Vec<Subject> {
     let projects = config.projects.iter();
     projects
-        .map(|project| subject(&project.name, &project.limits, None))
+        .map(|project| subject(&project.name, project.limits, None))
         .collect()
 }
 
-fn subject(name: &Arc<str>, limits: &ClientLimits, group: Option<usize>) -> Subject {
+fn subject(name: &Arc<str>, caps: Caps, group: Option<usize>) -> Subject {
     Subject {
         name: Arc::clone(name),
-        caps: Caps::from(limits),
+        caps,
         group,
     }
 }

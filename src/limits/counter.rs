@@ -3,17 +3,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 
-use super::caps::{Caps, Estimate, Used};
 use super::handed::Handed;
 use super::refusal::Standing;
 use super::remote::{Elsewhere, Remote};
 use super::spend::{Spend, Totals, Windows};
 use super::tally::{Collected, UnderWay};
+use super::whom::Used;
 use super::window::Minute;
-use crate::outcome::{Limit, Span, Unit};
+use crate::moment::Moment;
+use crate::outcome::{Caps, Limit, Span, Unit};
 
 /// The counters behind one set of caps. Callers hold the lock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Counter {
     /// By [`Unit`]: requests and tokens. Money is limited by the day and longer only.
     minutes: [Minute; 2],
@@ -29,17 +30,17 @@ pub(super) struct Counter {
     tallied: UnderWay,
     /// The same of a process that this one follows and that has not ended yet.
     leaving: (u32, [u64; Unit::ALL.len()]),
-    /// Where days begin for what is settled without a look at a configuration.
-    zone: Option<TimeZone>,
+    /// Where days begin.
+    zone: TimeZone,
 }
 
 /// What is reserved for a request, and since when; nothing once it is settled.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reserved(Option<(Instant, Estimate)>);
+pub(super) struct Reserved(Option<(Instant, Used)>);
 
 impl Reserved {
     /// So much, from `at` on.
-    pub fn new(estimate: Estimate, at: Instant) -> Self {
+    pub fn new(estimate: Used, at: Instant) -> Self {
         Self(Some((at, estimate)))
     }
 
@@ -50,14 +51,27 @@ impl Reserved {
 }
 
 impl Counter {
+    /// Nothing is used yet; days begin in `zone`.
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            minutes: Default::default(),
+            spend: Spend::default(),
+            remote: Remote::default(),
+            ever: Totals::default(),
+            in_flight: 0,
+            reserved: [0; Unit::ALL.len()],
+            tallied: UnderWay::default(),
+            leaving: (0, [0; Unit::ALL.len()]),
+            zone,
+        }
+    }
+
     /// The limit in the way of one more request, and when it is out of it; `None` = it fits.
     pub fn in_the_way(
         &mut self,
         caps: &Caps,
         wanted: &Reserved,
-        now: Instant,
-        wall: SystemTime,
-        zone: &TimeZone,
+        at: Moment,
     ) -> Option<(Limit, Option<Duration>)> {
         for limit in Limit::ALL {
             let (Some(most), unit) = (caps.of(limit), limit.unit()) else {
@@ -69,7 +83,7 @@ impl Counter {
                 Span::Now => continue,
                 Span::Minute => {
                     let minute = self.minutes.get_mut(unit as usize);
-                    let wait = minute.map(|minute| minute.wait(now, most, amount.max(1)));
+                    let wait = minute.map(|minute| minute.wait(at.now, most, amount.max(1)));
                     match wait {
                         Some(wait) if !wait.is_zero() => Some(wait),
                         _ => continue,
@@ -78,7 +92,7 @@ impl Counter {
                 // What is spent to the last cent is spent. A request that alone exceeds the rest is refused even when
                 // nothing is spent yet: else the first of every day could be as dear as it likes.
                 span @ (Span::Day | Span::Month) => {
-                    let spent = self.windows(wall, zone).of(span).of(unit);
+                    let spent = self.windows(at.wall).of(span).of(unit);
                     let reserved = [
                         self.reserved[unit as usize],
                         self.tallied.reserved[unit as usize],
@@ -88,7 +102,7 @@ impl Counter {
                     if committed < most && committed.saturating_add(amount) <= most {
                         continue;
                     }
-                    Some(self.spend.until_end(span, wall))
+                    Some(self.spend.until_end(span, at.wall))
                 }
             };
             return Some((limit, wait));
@@ -110,7 +124,7 @@ impl Counter {
     }
 
     /// Replaces what was reserved by what was used.
-    pub fn settle(&mut self, reserved: &Reserved, used: &Used, now: Instant, wall: SystemTime) {
+    pub fn settle(&mut self, reserved: &Reserved, used: &Used, at: Moment) {
         let totals = used.totals();
         for unit in Unit::ALL {
             let (amount, reserve) = (totals.of(unit), reserved.of(unit));
@@ -121,11 +135,13 @@ impl Counter {
             match reserved.0 {
                 // Requests are counted when they come, not when they end.
                 _ if unit == Unit::Requests => {}
-                Some((at, _)) if amount < reserve => minute.take_back(at, now, reserve - amount),
-                _ => minute.add(now, amount.saturating_sub(reserve)),
+                Some((since, _)) if amount < reserve => {
+                    minute.take_back(since, at.now, reserve - amount);
+                }
+                _ => minute.add(at.now, amount.saturating_sub(reserve)),
             }
         }
-        self.add(&totals, wall);
+        self.add(&totals, at.wall);
     }
 
     /// Gives back what was reserved for a request that was never settled. That it came still counts.
@@ -163,17 +179,17 @@ impl Counter {
     }
 
     /// The totals of today and of this month, wherever they were used.
-    pub fn windows(&mut self, wall: SystemTime, zone: &TimeZone) -> Windows {
-        self.remote.roll(wall, zone);
-        let mut windows = self.own(wall, zone);
+    pub fn windows(&mut self, wall: SystemTime) -> Windows {
+        self.remote.roll(wall, &self.zone);
+        let mut windows = self.own(wall);
         windows.day.add(&self.remote.day());
         windows.month.add(&self.remote.month());
         windows
     }
 
     /// The part of [`Self::windows`] that this process used.
-    pub fn own(&mut self, wall: SystemTime, zone: &TimeZone) -> Windows {
-        self.spend.roll(wall, zone);
+    pub fn own(&mut self, wall: SystemTime) -> Windows {
+        self.spend.roll(wall, &self.zone);
         Windows {
             day: self.spend.day,
             month: self.spend.month,
@@ -186,14 +202,14 @@ impl Counter {
     }
 
     /// Adds what is known from before a restart.
-    pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
-        self.remote.restore(day, month, wall, zone);
+    pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime) {
+        self.remote.restore(day, month, wall, &self.zone);
     }
 
     /// What a process that follows has to know, and what was used since this one began.
-    pub fn memo(&mut self, now: Instant, wall: SystemTime, zone: &TimeZone) -> (Handed, Totals) {
-        let own = self.own(wall, zone);
-        self.remote.roll(wall, zone);
+    pub fn memo(&mut self, at: Moment) -> (Handed, Totals) {
+        let own = self.own(at.wall);
+        self.remote.roll(at.wall, &self.zone);
         let mut windows = self.remote.here();
         windows.day.add(&own.day);
         windows.month.add(&own.month);
@@ -203,7 +219,7 @@ impl Counter {
             month: windows.month.figures(),
             day_units: windows.day.usage.units.figures(),
             month_units: windows.month.usage.units.figures(),
-            minute: (requests.sum(now), tokens.sum(now)),
+            minute: (requests.sum(at.now), tokens.sum(at.now)),
             in_flight: self.in_flight_here(),
             reserved: self.reserved_here(),
             ..Handed::default()
@@ -212,22 +228,15 @@ impl Counter {
     }
 
     /// Takes over what the process before knows; `first` tells everything, what follows is added.
-    pub fn recall(
-        &mut self,
-        memo: &Handed,
-        first: bool,
-        now: Instant,
-        wall: SystemTime,
-        zone: &TimeZone,
-    ) {
+    pub fn recall(&mut self, memo: &Handed, first: bool, at: Moment) {
         let day = Totals::of_figures(memo.day, memo.day_units);
         let month = Totals::of_figures(memo.month, memo.month_units);
         if first {
-            self.remote.take_over(&day, &month, wall, zone);
-            self.minutes[Unit::Requests as usize].add(now, memo.minute.0);
-            self.minutes[Unit::Tokens as usize].add(now, memo.minute.1);
+            self.remote.take_over(&day, &month, at.wall, &self.zone);
+            self.minutes[Unit::Requests as usize].add(at.now, memo.minute.0);
+            self.minutes[Unit::Tokens as usize].add(at.now, memo.minute.1);
         } else {
-            self.remote.restore(&day, &month, wall, zone);
+            self.remote.restore(&day, &month, at.wall, &self.zone);
         }
         self.leaving = (memo.in_flight, memo.reserved);
     }
@@ -265,19 +274,17 @@ impl Counter {
 
     /// When the day began and when it ends, in seconds since the epoch.
     pub fn day(&self) -> Option<(u64, u64)> {
-        self.zone.as_ref().and(self.spend.day_span())
+        self.spend.day_span()
     }
 
     /// Where days begin from now on.
     pub fn set_zone(&mut self, zone: &TimeZone) {
-        self.zone = Some(zone.clone());
+        self.zone = zone.clone();
     }
 
     /// As [`Self::settle`], of a request that was let in without a look at the counter.
     pub fn add(&mut self, totals: &Totals, wall: SystemTime) {
-        if let Some(zone) = &self.zone {
-            self.spend.roll(wall, zone);
-        }
+        self.spend.roll(wall, &self.zone);
         self.spend.add(totals, totals);
         self.ever.add(totals);
     }
@@ -293,43 +300,31 @@ impl Counter {
     }
 
     /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.
-    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant, zone: &TimeZone) {
-        self.remote.learn(elsewhere, at, zone);
+    pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant) {
+        self.remote.learn(elsewhere, at, &self.zone);
         self.minutes[Unit::Tokens as usize].add(now, elsewhere.tokens);
     }
 
     /// How every cap stands.
-    pub fn standings(
-        &mut self,
-        caps: &Caps,
-        now: Instant,
-        wall: SystemTime,
-        zone: &TimeZone,
-    ) -> impl Iterator<Item = Standing> + use<> {
-        let standing = |limit| self.standing(limit, caps, now, wall, zone);
+    pub fn standings(&mut self, caps: &Caps, at: Moment) -> impl Iterator<Item = Standing> + use<> {
+        let standing = |limit| self.standing(limit, caps, at);
         Limit::ALL.map(standing).into_iter().flatten()
     }
 
     /// How one limit stands; `None` = there is none.
-    pub fn standing(
-        &mut self,
-        limit: Limit,
-        caps: &Caps,
-        now: Instant,
-        wall: SystemTime,
-        zone: &TimeZone,
-    ) -> Option<Standing> {
+    pub fn standing(&mut self, limit: Limit, caps: &Caps, at: Moment) -> Option<Standing> {
         let most = caps.of(limit)?;
         let (unit, span) = (limit.unit(), limit.span());
         let (used, resets_in) = match span {
             Span::Now => (self.at_once(), Duration::ZERO),
             Span::Minute => {
                 let minute = self.minutes.get_mut(unit as usize)?;
-                (minute.sum(now), minute.until_empty(now))
+                (minute.sum(at.now), minute.until_empty(at.now))
             }
             Span::Day | Span::Month => {
-                let windows = self.windows(wall, zone);
-                (windows.of(span).of(unit), self.spend.until_end(span, wall))
+                let windows = self.windows(at.wall);
+                let resets_in = self.spend.until_end(span, at.wall);
+                (windows.of(span).of(unit), resets_in)
             }
         };
         Some(Standing {
@@ -349,7 +344,7 @@ mod tests {
     #[test]
     fn every_limit_of_a_minute_has_a_window_of_its_own() {
         for limit in Limit::ALL {
-            let has_one = (limit.unit() as usize) < Counter::default().minutes.len();
+            let has_one = (limit.unit() as usize) < Counter::new(TimeZone::UTC).minutes.len();
             assert!(has_one || limit.span() != Span::Minute, "{limit:?}");
         }
     }

@@ -1,11 +1,12 @@
 //! What a process that ends tells the one that follows it: what was used, first as a whole, then what is added.
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Limits, Scope, Totals};
+use crate::moment::Moment;
+use crate::outcome::Unit;
 
 /// What one key, group, project or everyone used. In the first message all of today and this month; later what came
 /// since the message before.
@@ -28,8 +29,14 @@ pub struct Handed {
     pub minute: (u64, u64),
     /// Requests that the ending process still serves, and what is set aside for them by unit.
     pub in_flight: u32,
-    /// What running requests have reserved: requests, tokens, billionths of a dollar.
-    pub reserved: [u64; 3],
+    /// What running requests have reserved, by [`Unit`]. A process of another version may count in fewer or more.
+    #[serde(deserialize_with = "by_unit")]
+    pub reserved: [u64; Unit::ALL.len()],
+}
+
+fn by_unit<'de, D: Deserializer<'de>>(from: D) -> Result<[u64; Unit::ALL.len()], D::Error> {
+    let told = Vec::<u64>::deserialize(from)?;
+    Ok(Unit::ALL.map(|unit| told.get(unit as usize).copied().unwrap_or_default()))
 }
 
 impl Handed {
@@ -60,9 +67,9 @@ pub struct Telling {
 
 impl Telling {
     /// The first message, and what goes on from it.
-    pub fn begin(limits: &Limits, now: Instant, wall: SystemTime) -> (Self, Vec<Handed>) {
+    pub fn begin(limits: &Limits, at: Moment) -> (Self, Vec<Handed>) {
         let mut telling = Self::default();
-        let first = limits.memos(now, wall).map(|(scope, handed, ever)| {
+        let first = limits.memos(at).map(|(scope, handed, ever)| {
             telling
                 .told
                 .insert((scope.as_str(), Arc::clone(&handed.name)), ever);
@@ -74,10 +81,10 @@ impl Telling {
     }
 
     /// What came since, and what is still in flight; empty when there is nothing to say.
-    pub fn go_on(&mut self, limits: &Limits, now: Instant, wall: SystemTime) -> Vec<Handed> {
+    pub fn go_on(&mut self, limits: &Limits, at: Moment) -> Vec<Handed> {
         let mut news = Vec::new();
         let mut in_flight = false;
-        for (scope, handed, ever) in limits.memos(now, wall) {
+        for (scope, handed, ever) in limits.memos(at) {
             let told = self.told.entry((scope.as_str(), Arc::clone(&handed.name)));
             let told = told.or_default();
             let new = ever.without(told);
@@ -97,5 +104,23 @@ impl Telling {
         // A key that was busy and is no longer is told once more, so that its requests in flight become none.
         news.retain(|handed| was_busy || !handed.is_empty());
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_another_version_may_count_in_other_units() {
+        let read = |told: &[u64]| {
+            let text = serde_json::json!({ "reserved": told }).to_string();
+            serde_json::from_str::<Handed>(&text).expect("plain data")
+        };
+        let fewer = read(&[1]).reserved;
+        assert_eq!((fewer[0], fewer.iter().sum::<u64>()), (1, 1));
+        let all: Vec<u64> = (1..100).collect();
+        let more = read(&all).reserved;
+        assert_eq!(more, all[..more.len()]);
     }
 }

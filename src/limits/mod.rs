@@ -15,13 +15,14 @@ pub mod spend;
 pub mod window;
 
 mod book;
-mod caps;
 mod configured;
 mod counter;
 mod handed;
 mod permit;
+mod report;
 mod subjects;
 mod tally;
+mod whom;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -30,18 +31,21 @@ use jiff::tz::TimeZone;
 use smallvec::SmallVec;
 
 use crate::config::Config;
+use crate::moment::Moment;
 use crate::outcome::Unit;
 use book::{Book, Locked};
 use counter::Reserved;
 use permit::Part;
 use subjects::{Limited, Subjects};
 
-pub use caps::{Caps, Estimate, Everybody, Subject, Used, Whom};
+pub use crate::outcome::{Caps, nano_usd};
 pub use handed::{Handed, Telling};
 pub use permit::{Held, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};
-pub use spend::{Totals, Windows, nano_usd};
+pub use report::{Budget, Report};
+pub use spend::{Totals, Windows};
+pub use whom::{Everybody, Subject, Used, Whom};
 
 /// The limits of one configuration, with counters that outlive it.
 #[derive(Debug)]
@@ -53,43 +57,6 @@ pub struct Limits {
     zone: TimeZone,
 }
 
-/// What a key or a group has used and what is left, for `GET /v1/usage`.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Whose limits they are.
-    pub scope: Scope,
-    /// Of the key, group or project.
-    pub name: Arc<str>,
-    /// What was used today, in `timezone`.
-    pub day: Totals,
-    /// What was used this month, in `timezone`.
-    pub month: Totals,
-    /// How each configured limit stands.
-    pub standings: Vec<Standing>,
-}
-
-/// How much of one budget in USD is used, wherever.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Budget {
-    /// Whose budget it is.
-    pub scope: Scope,
-    /// Of the key, group or project; empty for everyone's.
-    pub name: Arc<str>,
-    /// Per day or per month.
-    pub limit: Limit,
-    /// US dollars spent in it so far.
-    pub used_usd: f64,
-    /// US dollars that may be spent in it.
-    pub cap_usd: f64,
-}
-
-impl Budget {
-    /// 1 = spent. The request that spends a budget may exceed it.
-    pub fn used_ratio(&self) -> f64 {
-        self.used_usd / self.cap_usd
-    }
-}
-
 impl Limits {
     /// The limits of `config`, with the counters of the one `before`. A key is at its position in `config.keys`; after
     /// them all are the callers without a key, who have no limits of their own but are counted.
@@ -98,7 +65,7 @@ impl Limits {
             keys: configured::keys(config),
             groups: configured::groups(config),
             projects: configured::projects(config),
-            global: Caps::from(&config.limits),
+            global: config.limits,
         };
         Self::new(&everybody, config.timezone.clone(), before)
     }
@@ -113,9 +80,7 @@ impl Limits {
         };
         let limited = |scope: Scope, subject: &Subject| {
             let counter = before.and_then(|before| before.counter(scope, &subject.name));
-            let limited = Limited::new(scope, subject.clone(), counter);
-            limited.lock().set_zone(&zone);
-            limited
+            Limited::new(scope, subject.clone(), counter, &zone)
         };
         let all = |scope: Scope, subjects: &[Subject]| {
             subjects
@@ -133,14 +98,8 @@ impl Limits {
     }
 
     /// Admits a request of the key at this position, if all its limits allow it.
-    pub fn admit(
-        &self,
-        whom: Whom,
-        estimate: Estimate,
-        now: Instant,
-        wall: SystemTime,
-    ) -> Result<Permit, Refusal> {
-        let reserved = Reserved::new(estimate, now);
+    pub fn admit(&self, whom: Whom, estimate: Used, at: Moment) -> Result<Permit, Refusal> {
+        let reserved = Reserved::new(estimate, at.now);
         // Who has no limits is counted without a lock: nothing has to be known of them.
         let subjects = self.of(whom);
         let subjects: SmallVec<[&Limited; 4]> =
@@ -150,17 +109,15 @@ impl Limits {
             subjects.iter().map(|limited| limited.lock()).collect();
         for (limited, counter) in subjects.iter().zip(counters.iter_mut()) {
             let caps = limited.caps();
-            if let Some((limit, retry_after)) =
-                counter.in_the_way(caps, &reserved, now, wall, &self.zone)
-            {
+            if let Some((limit, retry_after)) = counter.in_the_way(caps, &reserved, at) {
                 let left = counter
-                    .standing(limit, caps, now, wall, &self.zone)
+                    .standing(limit, caps, at)
                     .map_or(0.0, |standing| standing.remaining);
                 return Err(limited.refusal(limit, left, &reserved, retry_after));
             }
         }
         for counter in &mut counters {
-            counter.charge(&reserved, now);
+            counter.charge(&reserved, at.now);
         }
         drop(counters);
         let parts = self.of(whom).map(|limited| {
@@ -175,10 +132,10 @@ impl Limits {
     }
 
     /// Books what was used by no request that was admitted: it is known only now.
-    pub fn book(&self, whom: Whom, used: &Used, now: Instant, wall: SystemTime) {
+    pub fn book(&self, whom: Whom, used: &Used, at: Moment) {
         for limited in self.of(whom) {
             let mut counter = limited.lock();
-            counter.settle(&Reserved::default(), used, now, wall);
+            counter.settle(&Reserved::default(), used, at);
         }
     }
 
@@ -189,49 +146,25 @@ impl Limits {
     }
 
     /// What the key at this position and its group have used and have left; everyone's is nobody's business.
-    pub fn report(&self, whom: Whom, now: Instant, wall: SystemTime) -> Vec<Report> {
+    pub fn report(&self, whom: Whom, at: Moment) -> Vec<Report> {
         let shown = self
             .of(whom)
             .filter(|limited| limited.scope() != Scope::Global);
-        shown
-            .map(|limited| self.report_of(limited, now, wall))
-            .collect()
-    }
-
-    fn report_of(&self, limited: &Limited, now: Instant, wall: SystemTime) -> Report {
-        let mut counter = limited.lock();
-        let Windows { day, month } = counter.windows(wall, &self.zone);
-        Report {
-            scope: limited.scope(),
-            name: Arc::clone(limited.name()),
-            day,
-            month,
-            standings: counter
-                .standings(limited.caps(), now, wall, &self.zone)
-                .collect(),
-        }
+        shown.map(|limited| Report::of(limited, at)).collect()
     }
 
     /// What every key, every group, every project and everyone have used and have left, for operators.
-    pub fn reports(&self, now: Instant, wall: SystemTime) -> Vec<Report> {
-        self.all()
-            .map(|limited| self.report_of(limited, now, wall))
-            .collect()
+    pub fn reports(&self, at: Moment) -> Vec<Report> {
+        self.all().map(|limited| Report::of(limited, at)).collect()
     }
 
     /// Of all limits of that kind on this key, the one with the least left: what rate-limit headers state.
-    pub fn tightest(
-        &self,
-        whom: Whom,
-        limit: Limit,
-        now: Instant,
-        wall: SystemTime,
-    ) -> Option<Standing> {
+    pub fn tightest(&self, whom: Whom, limit: Limit, at: Moment) -> Option<Standing> {
         self.of(whom)
             .filter(|limited| limited.caps().of(limit).is_some())
             .filter_map(|limited| {
                 let mut counter = limited.lock();
-                counter.standing(limit, limited.caps(), now, wall, &self.zone)
+                counter.standing(limit, limited.caps(), at)
             })
             .min_by(|a, b| a.remaining.total_cmp(&b.remaining))
     }
@@ -247,7 +180,7 @@ impl Limits {
     ) -> bool {
         let counter = self.counter(scope, name);
         if let Some(counter) = &counter {
-            counter.lock().restore(day, month, wall, &self.zone);
+            counter.lock().restore(day, month, wall);
         }
         counter.is_some()
     }
@@ -263,19 +196,15 @@ impl Limits {
     ) -> bool {
         let counter = self.counter(scope, name);
         if let Some(counter) = &counter {
-            counter.lock().learn(elsewhere, at, now, &self.zone);
+            counter.lock().learn(elsewhere, at, now);
         }
         counter.is_some()
     }
 
     /// What a process that follows has to know of everyone, and what each used since this process began.
-    fn memos(
-        &self,
-        now: Instant,
-        wall: SystemTime,
-    ) -> impl Iterator<Item = (Scope, Handed, Totals)> {
+    fn memos(&self, at: Moment) -> impl Iterator<Item = (Scope, Handed, Totals)> {
         self.all().map(move |limited| {
-            let (handed, ever) = limited.lock().memo(now, wall, &self.zone);
+            let (handed, ever) = limited.lock().memo(at);
             let scope = limited.scope();
             let handed = Handed {
                 scope: scope.as_str().to_owned(),
@@ -288,13 +217,13 @@ impl Limits {
 
     /// Takes over what the process before says; `first` tells everything, what follows is added. A name that is not
     /// configured is passed over.
-    pub fn recall(&self, memos: &[Handed], first: bool, now: Instant, wall: SystemTime) {
+    pub fn recall(&self, memos: &[Handed], first: bool, at: Moment) {
         for memo in memos {
             let counter = memo
                 .scope()
                 .and_then(|scope| self.counter(scope, &memo.name));
             if let Some(counter) = counter {
-                counter.lock().recall(memo, first, now, wall, &self.zone);
+                counter.lock().recall(memo, first, at);
             }
         }
     }
@@ -318,7 +247,7 @@ impl Limits {
             (ever != Totals::default()).then(|| Own {
                 scope: limited.scope(),
                 name: Arc::clone(limited.name()),
-                windows: counter.own(wall, &self.zone),
+                windows: counter.own(wall),
                 ever,
             })
         })
@@ -327,21 +256,7 @@ impl Limits {
     /// Every budget in USD.
     pub fn budgets(&self, wall: SystemTime) -> impl Iterator<Item = Budget> {
         let limited = self.all().filter(|limited| limited.caps().has_budget());
-        limited.flat_map(move |limited| {
-            let windows = limited.lock().windows(wall, &self.zone);
-            let limits = Limit::ALL.into_iter();
-            let budgets = limits.filter(|limit| limit.unit() == Unit::NanoUsd);
-            budgets.filter_map(move |limit| {
-                let (used, scale) = (windows.of(limit.span()), limit.unit().scale());
-                Some(Budget {
-                    scope: limited.scope(),
-                    name: Arc::clone(limited.name()),
-                    limit,
-                    used_usd: used.of(Unit::NanoUsd) as f64 / scale,
-                    cap_usd: limited.caps().of(limit)? as f64 / scale,
-                })
-            })
-        })
+        limited.flat_map(move |limited| Budget::all_of(limited, wall))
     }
 
     /// The share that is used of the fullest budget in USD of this key, its group and its project; `None` = they have none.
@@ -349,7 +264,7 @@ impl Limits {
         let own =
             |limited: &&Limited| limited.scope() != Scope::Global && limited.caps().has_budget();
         let shares = self.of(whom).filter(own).flat_map(|limited| {
-            let windows = limited.lock().windows(wall, &self.zone);
+            let windows = limited.lock().windows(wall);
             let budgets = Limit::ALL
                 .into_iter()
                 .filter(|limit| limit.unit() == Unit::NanoUsd);
@@ -375,17 +290,10 @@ impl Limits {
     }
 
     /// How every limit stands that a request of the key at this position is under, and whose it is: for the operator.
-    pub fn standings(
-        &self,
-        whom: Whom,
-        now: Instant,
-        wall: SystemTime,
-    ) -> Vec<(Scope, Arc<str>, Standing)> {
+    pub fn standings(&self, whom: Whom, at: Moment) -> Vec<(Scope, Arc<str>, Standing)> {
         let mut all = Vec::new();
         for limited in self.of(whom) {
-            let standings = limited
-                .lock()
-                .standings(limited.caps(), now, wall, &self.zone);
+            let standings = limited.lock().standings(limited.caps(), at);
             let name = limited.name();
             all.extend(standings.map(|standing| (limited.scope(), Arc::clone(name), standing)));
         }

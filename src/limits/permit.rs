@@ -1,12 +1,12 @@
 //! What an admitted request holds.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use smallvec::SmallVec;
 
 use super::book::{Book, Share};
-use super::caps::Used;
 use super::counter::Reserved;
+use super::whom::Used;
+use crate::moment::Moment;
 
 /// The right to be served, until it is dropped: after the last byte, on whatever path.
 #[derive(Debug)]
@@ -31,12 +31,12 @@ impl Permit {
     }
 
     /// What the request really used; what was reserved is replaced. To be called once; later calls add.
-    pub fn settle(&mut self, used: &Used, now: Instant, wall: SystemTime) {
+    pub fn settle(&mut self, used: &Used, at: Moment) {
         let reserved = std::mem::take(&mut self.reserved);
         for part in &self.parts {
             match part {
-                Part::Limited(book) => book.lock().settle(&reserved, used, now, wall),
-                Part::Tallied(share) => share.settle(&reserved, used, wall),
+                Part::Limited(book) => book.lock().settle(&reserved, used, at),
+                Part::Tallied(share) => share.settle(&reserved, used, at.wall),
             }
         }
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::outcome::{Span, Unit};
+use crate::outcome::Span;
 
 pub use crate::outcome::{Limit, Scope};
 
@@ -45,8 +45,8 @@ impl fmt::Display for Refusal {
         let (cap, unit, span) = (self.cap, self.limit.unit(), self.limit.span());
         match (span, unit) {
             (Span::Now, _) => write!(f, " has its {cap} concurrent requests in flight"),
-            (Span::Day | Span::Month, Unit::NanoUsd) => self.budget(f, span.as_str()),
-            _ => {
+            (Span::Day | Span::Month, _) => self.budget(f),
+            (Span::Minute, _) => {
                 let (unit, span) = (unit.as_str(), span.as_str());
                 write!(f, " has used its {cap} {unit} per {span}")
             }
@@ -81,30 +81,30 @@ impl Refusal {
         self.limit.is_budget() && self.wanted > self.cap
     }
 
-    fn budget(&self, f: &mut fmt::Formatter<'_>, span: &str) -> fmt::Result {
+    fn budget(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             cap, left, wanted, ..
         } = self;
+        let unit = self.limit.unit();
+        let (word, places) = (unit.as_str(), unit.places());
+        let budget = format_args!("budget of {cap} {word} per {}", self.limit.span().as_str());
         if self.is_too_large() {
+            let advice = unit.advice();
             write!(
                 f,
-                " has a budget of {cap} USD per {span}, and this request alone may cost {wanted:.2} USD; ask for a \
-                 shorter answer or a cheaper model"
+                " has a {budget}, and this request alone may cost {wanted:.places$} {word}; {advice}"
             )
         } else if self.retry_after.is_none() {
             let what = "reserved for requests in flight";
-            write!(
-                f,
-                " has the rest of its budget of {cap} USD per {span} {what}"
-            )
+            write!(f, " has the rest of its {budget} {what}")
         } else if *left >= 0.01 {
             let what = "too little for this request";
             write!(
                 f,
-                " has {left:.2} USD left of its budget of {cap} USD per {span}, {what}"
+                " has {left:.places$} {word} left of its {budget}, {what}"
             )
         } else {
-            write!(f, " has spent its budget of {cap} USD per {span}")
+            write!(f, " has spent its {budget}")
         }
     }
 }

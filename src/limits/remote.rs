@@ -102,10 +102,9 @@ fn sum(restored: &Totals, earlier: &Totals, others: &Totals) -> Totals {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::{
-        Caps, Estimate, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd,
-    };
+    use super::super::{Caps, Everybody, Limit, Limits, Refusal, Report, Subject, Used, nano_usd};
     use super::*;
+    use crate::moment::Moment;
     use crate::protocol::hub::usage::Usage;
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -113,6 +112,13 @@ mod tests {
     /// 2026-11-10T12:00:00Z.
     fn noon() -> SystemTime {
         SystemTime::UNIX_EPOCH + HOUR * 498_420
+    }
+
+    fn moment(wall: SystemTime) -> Moment {
+        Moment {
+            now: Instant::now(),
+            wall,
+        }
     }
 
     fn limits(caps: Caps) -> Limits {
@@ -147,19 +153,19 @@ mod tests {
     }
 
     fn spend(limits: &Limits, amount: f64, at: SystemTime) -> Result<(), Refusal> {
-        let now = Instant::now();
-        let mut permit = limits.admit(limits.whom(0, None), Estimate::default(), now, at)?;
+        let at = moment(at);
+        let mut permit = limits.admit(limits.whom(0, None), Used::default(), at)?;
         let used = Used {
             usage: Usage::default(),
             nano_usd: nano_usd(amount),
         };
-        permit.settle(&used, now, at);
+        permit.settle(&used, at);
         Ok(())
     }
 
     #[track_caller]
     fn check(limits: &Limits, at: SystemTime, day: f64, month: f64) {
-        let reports = limits.report(limits.whom(0, None), Instant::now(), at);
+        let reports = limits.report(limits.whom(0, None), moment(at));
         let [
             Report {
                 day: d, month: m, ..

@@ -28,16 +28,12 @@ pub struct Totals {
 impl Totals {
     /// In dollars.
     pub fn usd(&self) -> f64 {
-        self.nano_usd as f64 / NANO
+        self.nano_usd as f64 / Unit::NanoUsd.scale()
     }
 
     /// As much as a limit of that unit counts.
     pub const fn of(&self, unit: Unit) -> u64 {
-        match unit {
-            Unit::Requests => self.requests,
-            Unit::Tokens => self.usage.total(),
-            Unit::NanoUsd => self.nano_usd,
-        }
+        unit.of(self.requests, &self.usage, self.nano_usd)
     }
 
     /// Adds what was used besides.
@@ -250,16 +246,6 @@ impl Spend {
     }
 }
 
-/// Dollars as billionths; what is negative or no number counts as nothing.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from f64 saturates, and a negative amount becomes 0"
-)]
-pub fn nano_usd(usd: f64) -> u64 {
-    (usd * NANO).round() as u64
-}
-
 /// When the day and the month began that it is at `wall`, in seconds since the epoch.
 pub fn begins(wall: SystemTime, zone: &TimeZone) -> Option<(u64, u64)> {
     let today = date(wall, zone)?;
@@ -296,8 +282,6 @@ pub(super) fn seconds(wall: SystemTime) -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-const NANO: f64 = 1e9;
-
 /// Seconds of a day; one with a change of the clock has an hour more or less, which does not matter here.
 const DAY: u64 = 86_400;
 /// A clock that is set back by less is corrected, and had not run ahead.
@@ -327,6 +311,7 @@ impl Windows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::nano_usd;
 
     fn at(text: &str) -> SystemTime {
         SystemTime::from(text.parse::<Timestamp>().unwrap())

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
+use jiff::tz::TimeZone;
 
 use super::book::{Book, Locked};
-use super::caps::{Caps, Subject};
-use super::counter::Reserved;
+use super::counter::{Counter, Reserved};
 use super::refusal::Refusal;
-use crate::outcome::{Limit, Scope};
+use super::whom::Subject;
+use crate::outcome::{Caps, Limit, Scope};
 
 /// Keys or groups, by position and by name.
 #[derive(Debug)]
@@ -62,13 +63,16 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// With the counter that it had before, if there was one.
-    pub fn new(scope: Scope, subject: Subject, book: Option<Arc<Book>>) -> Self {
+    /// With the counter that it had before, if there was one; from now on days begin in `zone`.
+    pub fn new(scope: Scope, subject: Subject, before: Option<Arc<Book>>, zone: &TimeZone) -> Self {
+        let new = || Arc::new(Book::of(Counter::new(zone.clone())));
+        let book = before.unwrap_or_else(new);
+        book.lock().set_zone(zone);
         Self {
             capped: !subject.caps.is_empty(),
             subject,
             scope,
-            book: book.unwrap_or_default(),
+            book,
         }
     }
 

@@ -11,6 +11,10 @@ fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + SECOND * 1_794_312_000
 }
 
+fn at(now: Instant) -> Moment {
+    Moment { now, wall: wall() }
+}
+
 fn subject(name: &str, caps: Caps, group: Option<usize>) -> Subject {
     Subject {
         name: name.into(),
@@ -59,11 +63,7 @@ fn of_two_hundred_parallel_clients_exactly_as_many_pass_as_may() {
             .map(|_| {
                 scope.spawn(|| {
                     (0..5)
-                        .filter(|_| {
-                            limits
-                                .admit(whom(0), Estimate::default(), now, wall())
-                                .is_ok()
-                        })
+                        .filter(|_| limits.admit(whom(0), Used::default(), at(now)).is_ok())
                         .count()
                 })
             })
@@ -84,7 +84,7 @@ fn in_no_minute_more_requests_pass_than_may() {
         .map(|tick| Duration::from_millis(100) * tick)
         .filter(|time| {
             limits
-                .admit(whom(0), Estimate::default(), start + *time, wall())
+                .admit(whom(0), Used::default(), at(start + *time))
                 .is_ok()
         })
         .collect();
@@ -98,13 +98,9 @@ fn in_no_minute_more_requests_pass_than_may() {
 fn a_refusal_says_whose_which_and_when() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Requests, 1));
-    drop(
-        limits
-            .admit(whom(0), Estimate::default(), now, wall())
-            .unwrap(),
-    );
+    drop(limits.admit(whom(0), Used::default(), at(now)).unwrap());
     let said = expect(
-        limits.admit(whom(0), Estimate::default(), now + SECOND, wall()),
+        limits.admit(whom(0), Used::default(), at(now + SECOND)),
         Limit::Requests,
         Some(60),
     );
@@ -114,11 +110,9 @@ fn a_refusal_says_whose_which_and_when() {
     );
 
     let limits = alone(Caps::default().with(Limit::Concurrency, 1));
-    let held = limits
-        .admit(whom(0), Estimate::default(), now, wall())
-        .unwrap();
+    let held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
     let said = expect(
-        limits.admit(whom(0), Estimate::default(), now, wall()),
+        limits.admit(whom(0), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
@@ -127,34 +121,20 @@ fn a_refusal_says_whose_which_and_when() {
         "key `team-a` has its 1 concurrent requests in flight; try again when one of them has ended"
     );
     drop(held);
-    assert!(
-        limits
-            .admit(whom(0), Estimate::default(), now, wall())
-            .is_ok()
-    );
+    assert!(limits.admit(whom(0), Used::default(), at(now)).is_ok());
 }
 
 #[test]
 fn tokens_are_reserved_and_then_settled() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::Tokens, 1000));
-    let ask = |tokens| {
-        limits.admit(
-            whom(0),
-            Estimate {
-                tokens,
-                nano_usd: 0,
-            },
-            now,
-            wall(),
-        )
-    };
+    let ask = |tokens| limits.admit(whom(0), used(tokens, 0.0), at(now));
     let mut first = ask(800).unwrap();
     expect(ask(300), Limit::Tokens, Some(61));
-    first.settle(&used(200, 0.0), now, wall());
+    first.settle(&used(200, 0.0), at(now));
     drop(first);
     let mut second = ask(700).unwrap();
-    second.settle(&used(5000, 0.0), now, wall());
+    second.settle(&used(5000, 0.0), at(now));
     expect(ask(0), Limit::Tokens, Some(61));
 }
 
@@ -166,17 +146,11 @@ fn what_is_never_settled_is_given_back() {
             .with(Limit::Tokens, 1000)
             .with(Limit::UsdPerDay, nano_usd(1.0)),
     );
-    let estimate = Estimate {
-        tokens: 1000,
-        nano_usd: nano_usd(1.0),
-    };
+    let estimate = used(1000, 1.0);
     for _ in 0..5 {
-        drop(limits.admit(whom(0), estimate, now, wall()).unwrap());
+        drop(limits.admit(whom(0), estimate, at(now)).unwrap());
     }
-    assert_eq!(
-        limits.report(whom(0), now, wall())[0].day,
-        Totals::default()
-    );
+    assert_eq!(limits.report(whom(0), at(now))[0].day, Totals::default());
 }
 
 #[test]
@@ -186,24 +160,14 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
         .with(Limit::UsdPerDay, nano_usd(10.0))
         .with(Limit::UsdPerMonth, nano_usd(12.0));
     let limits = alone(caps);
-    let ask = |usd: f64, wall| {
-        limits.admit(
-            whom(0),
-            Estimate {
-                tokens: 0,
-                nano_usd: nano_usd(usd),
-            },
-            now,
-            wall,
-        )
-    };
+    let ask = |usd: f64, wall| limits.admit(whom(0), used(0, usd), Moment { now, wall });
     let mut first = ask(6.0, wall()).unwrap();
     let said = expect(ask(6.0, wall()), Limit::UsdPerDay, None);
     assert_eq!(
         said,
         "key `team-a` has the rest of its budget of 10 USD per day reserved for requests in flight; try again when one of them has ended"
     );
-    first.settle(&used(1, 8.0), now, wall());
+    first.settle(&used(1, 8.0), at(now));
     drop(first);
     let said = expect(ask(2.5, wall()), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
@@ -211,7 +175,7 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
         "key `team-a` has 2.00 USD left of its budget of 10 USD per day, too little for this request; try again in 12 h"
     );
     let mut rest = ask(2.0, wall()).unwrap();
-    rest.settle(&used(1, 2.0), now, wall());
+    rest.settle(&used(1, 2.0), at(now));
     drop(rest);
     let said = expect(ask(0.0, wall()), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
@@ -220,7 +184,11 @@ fn budgets_hold_until_the_day_or_month_ends_and_count_what_is_in_flight() {
     );
     let tomorrow = wall() + Duration::from_hours(12);
     let mut second = ask(0.5, tomorrow).unwrap();
-    second.settle(&used(1, 2.0), now, tomorrow);
+    let late = Moment {
+        now,
+        wall: tomorrow,
+    };
+    second.settle(&used(1, 2.0), late);
     drop(second);
     expect(ask(0.0, tomorrow), Limit::UsdPerMonth, Some(20 * 86_400));
     assert!(ask(0.0, tomorrow + Duration::from_hours(20 * 24)).is_ok());
@@ -231,11 +199,8 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     let now = Instant::now();
     let limits = alone(Caps::default().with(Limit::UsdPerDay, nano_usd(0.5)));
     let ask = |usd: f64| {
-        let estimate = Estimate {
-            tokens: 0,
-            nano_usd: nano_usd(usd),
-        };
-        limits.admit(whom(0), estimate, now, wall())
+        let estimate = used(0, usd);
+        limits.admit(whom(0), estimate, at(now))
     };
     let said = expect(ask(0.61), Limit::UsdPerDay, Some(12 * 3600));
     assert_eq!(
@@ -244,7 +209,7 @@ fn a_first_request_larger_than_the_whole_budget_is_refused() {
     );
     drop(ask(0.5).expect("exactly the budget"));
     let mut half = ask(0.5).expect("the same again");
-    half.settle(&used(1, 0.25), now, wall());
+    half.settle(&used(1, 0.25), at(now));
     let budgets: Vec<Budget> = limits.budgets(wall()).collect();
     let [budget] = &budgets[..] else {
         panic!("one budget: {budgets:?}");
@@ -278,28 +243,20 @@ fn a_request_refused_by_one_limit_counts_for_none() {
     };
     let limits = Limits::new(&everybody, TimeZone::UTC, None);
     for key in [0, 1, 1] {
-        drop(
-            limits
-                .admit(whom(key), Estimate::default(), now, wall())
-                .unwrap(),
-        );
+        drop(limits.admit(whom(key), Used::default(), at(now)).unwrap());
     }
     for _ in 0..20 {
-        let refusal = limits
-            .admit(whom(0), Estimate::default(), now, wall())
-            .unwrap_err();
+        let refusal = limits.admit(whom(0), Used::default(), at(now)).unwrap_err();
         assert_eq!((refusal.scope, &*refusal.name), (Scope::Group, "research"));
     }
-    let report = limits.report(whom(0), now, wall());
+    let report = limits.report(whom(0), at(now));
     assert_eq!(
         (report[0].standings[0].used, report[1].standings[0].used),
         (1.0, 3.0)
     );
-    let tightest = limits
-        .tightest(whom(0), Limit::Requests, now, wall())
-        .unwrap();
+    let tightest = limits.tightest(whom(0), Limit::Requests, at(now)).unwrap();
     assert_eq!((tightest.cap, tightest.remaining), (3.0, 0.0));
-    assert_eq!(limits.tightest(whom(0), Limit::Tokens, now, wall()), None);
+    assert_eq!(limits.tightest(whom(0), Limit::Tokens, at(now)), None);
 }
 
 #[test]
@@ -317,14 +274,10 @@ fn a_project_limits_requests_of_every_key_that_are_for_it() {
     let limits = Limits::new(&everybody, TimeZone::UTC, None);
     for key in [0, 1] {
         let moon = limits.whom(key, Some("moon"));
-        drop(
-            limits
-                .admit(moon, Estimate::default(), now, wall())
-                .unwrap(),
-        );
+        drop(limits.admit(moon, Used::default(), at(now)).unwrap());
     }
     let moon = limits.whom(0, Some("moon"));
-    let refusal = limits.admit(moon, Estimate::default(), now, wall());
+    let refusal = limits.admit(moon, Used::default(), at(now));
     let refusal = refusal.expect_err("used");
     assert_eq!((refusal.scope, &*refusal.name), (Scope::Project, "moon"));
     assert!(
@@ -333,16 +286,12 @@ fn a_project_limits_requests_of_every_key_that_are_for_it() {
             .starts_with("project `moon` has used its 2 requests")
     );
     for other in [limits.whom(0, None), limits.whom(0, Some("mars"))] {
-        drop(
-            limits
-                .admit(other, Estimate::default(), now, wall())
-                .unwrap(),
-        );
+        drop(limits.admit(other, Used::default(), at(now)).unwrap());
     }
     let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
-    assert!(next.admit(moon, Estimate::default(), now, wall()).is_err());
+    assert!(next.admit(moon, Used::default(), at(now)).is_err());
     let scopes: Vec<Scope> = next
-        .report(moon, now, wall())
+        .report(moon, at(now))
         .iter()
         .map(|report| report.scope)
         .collect();
@@ -354,9 +303,7 @@ fn counters_survive_a_reload_by_name() {
     let now = Instant::now();
     let caps = Caps::default().with(Limit::Requests, 1);
     let limits = alone(caps);
-    let mut held = limits
-        .admit(whom(0), Estimate::default(), now, wall())
-        .unwrap();
+    let mut held = limits.admit(whom(0), Used::default(), at(now)).unwrap();
     let keys = [
         subject("other", caps, None),
         subject("team-a", caps.with(Limit::Concurrency, 1), None),
@@ -367,25 +314,19 @@ fn counters_survive_a_reload_by_name() {
     };
     let next = Limits::new(&everybody, TimeZone::UTC, Some(&limits));
     expect(
-        next.admit(whom(1), Estimate::default(), now, wall()),
+        next.admit(whom(1), Used::default(), at(now)),
         Limit::Concurrency,
         None,
     );
-    held.settle(&used(7, 1.0), now, wall());
+    held.settle(&used(7, 1.0), at(now));
     drop(held);
     expect(
-        next.admit(whom(1), Estimate::default(), now, wall()),
+        next.admit(whom(1), Used::default(), at(now)),
         Limit::Requests,
         Some(61),
     );
-    assert!(
-        next.admit(whom(0), Estimate::default(), now, wall())
-            .is_ok()
-    );
-    assert_eq!(
-        next.report(whom(1), now, wall())[0].day.nano_usd,
-        nano_usd(1.0)
-    );
+    assert!(next.admit(whom(0), Used::default(), at(now)).is_ok());
+    assert_eq!(next.report(whom(1), at(now))[0].day.nano_usd, nano_usd(1.0));
 }
 
 #[test]
@@ -400,7 +341,7 @@ fn what_is_known_from_before_a_restart_counts() {
     assert!(!limits.restore(Scope::Key, "nobody", &known, &known, wall()));
     let days = 20 * 86_400 + 12 * 3600;
     expect(
-        limits.admit(whom(0), Estimate::default(), now, wall()),
+        limits.admit(whom(0), Used::default(), at(now)),
         Limit::UsdPerMonth,
         Some(days),
     );
@@ -410,15 +351,15 @@ fn what_is_known_from_before_a_restart_counts() {
 fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, Telling, Limits) {
     let (old, new) = (alone(caps), alone(caps));
     before(&old);
-    let (telling, first) = Telling::begin(&old, Instant::now(), wall());
+    let (telling, first) = Telling::begin(&old, at(Instant::now()));
     let text = serde_json::to_string(&first).expect("plain data");
     let first: Vec<Handed> = serde_json::from_str(&text).expect("the same");
-    new.recall(&first, true, Instant::now(), wall());
+    new.recall(&first, true, at(Instant::now()));
     (old, telling, new)
 }
 
 fn spent(limits: &Limits) -> f64 {
-    limits.report(whom(0), Instant::now(), wall())[0].day.usd()
+    limits.report(whom(0), at(Instant::now()))[0].day.usd()
 }
 
 #[test]
@@ -427,11 +368,11 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
         .with(Limit::Concurrency, 2)
         .with(Limit::UsdPerDay, nano_usd(10.0));
     let now = Instant::now();
-    let admit = |limits: &Limits| limits.admit(whom(0), Estimate::default(), now, wall());
+    let admit = |limits: &Limits| limits.admit(whom(0), Used::default(), at(now));
     let mut running = None;
     let (old, mut telling, new) = followed(caps, |old| {
         let mut permit = admit(old).expect("it fits");
-        permit.settle(&used(10, 3.0), now, wall());
+        permit.settle(&used(10, 3.0), at(now));
         drop(permit);
         running = Some((admit(old).expect("it fits"), admit(old).expect("it fits")));
     });
@@ -439,20 +380,16 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
     expect(admit(&new), Limit::Concurrency, None);
 
     let (mut one, two) = running.take().expect("two are in flight");
-    one.settle(&used(10, 4.0), now, wall());
+    one.settle(&used(10, 4.0), at(now));
     drop(one);
-    new.recall(&telling.go_on(&old, now, wall()), false, now, wall());
+    new.recall(&telling.go_on(&old, at(now)), false, at(now));
     assert!((spent(&new) - 7.0).abs() < 1e-9);
     let here = admit(&new).expect("one place is free");
     expect(admit(&new), Limit::Concurrency, None);
     drop((here, two));
-    new.recall(&telling.go_on(&old, now, wall()), false, now, wall());
+    new.recall(&telling.go_on(&old, at(now)), false, at(now));
     assert!(admit(&new).is_ok());
-    assert_eq!(
-        telling.go_on(&old, now, wall()),
-        [],
-        "nothing is told twice"
-    );
+    assert_eq!(telling.go_on(&old, at(now)), [], "nothing is told twice");
     assert!((spent(&new) - 7.0).abs() < 1e-9);
 }
 
@@ -460,9 +397,9 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
 fn what_a_ledger_knows_already_is_not_added_again() {
     let (_, _, new) = followed(Caps::default(), |old| {
         let mut permit = old
-            .admit(whom(0), Estimate::default(), Instant::now(), wall())
+            .admit(whom(0), Used::default(), at(Instant::now()))
             .expect("it fits");
-        permit.settle(&used(0, 5.0), Instant::now(), wall());
+        permit.settle(&used(0, 5.0), at(Instant::now()));
     });
     let known = Totals {
         nano_usd: nano_usd(4.0),
@@ -470,8 +407,8 @@ fn what_a_ledger_knows_already_is_not_added_again() {
     };
     let again = alone(Caps::default());
     again.restore(Scope::Key, "team-a", &known, &known, wall());
-    let (_, first) = Telling::begin(&new, Instant::now(), wall());
-    again.recall(&first, true, Instant::now(), wall());
+    let (_, first) = Telling::begin(&new, at(Instant::now()));
+    again.recall(&first, true, at(Instant::now()));
     assert!(
         (spent(&again) - 5.0).abs() < 1e-9,
         "and a third process knows it, too"
@@ -484,12 +421,9 @@ fn a_process_that_vanishes_keeps_no_place() {
     let now = Instant::now();
     let mut running = None;
     let (_old, _, new) = followed(caps, |old| {
-        running = old.admit(whom(0), Estimate::default(), now, wall()).ok();
+        running = old.admit(whom(0), Used::default(), at(now)).ok();
     });
-    assert!(
-        new.admit(whom(0), Estimate::default(), now, wall())
-            .is_err()
-    );
+    assert!(new.admit(whom(0), Used::default(), at(now)).is_err());
     new.alone();
-    assert!(new.admit(whom(0), Estimate::default(), now, wall()).is_ok());
+    assert!(new.admit(whom(0), Used::default(), at(now)).is_ok());
 }

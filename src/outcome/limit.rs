@@ -1,4 +1,5 @@
-//! What is limited, and whose limit it is.
+//! What is limited, whose limit it is, and how far it goes.
+use crate::protocol::hub::usage::Usage;
 
 /// Whose limit it is.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -130,6 +131,31 @@ impl Unit {
         }
     }
 
+    /// Places behind the point that a refusal shows.
+    pub const fn places(self) -> usize {
+        match self {
+            Self::Requests | Self::Tokens => 0,
+            Self::NanoUsd => 2,
+        }
+    }
+
+    /// What to do about a request that wants too much of it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Requests | Self::Tokens => "ask for less",
+            Self::NanoUsd => "ask for a shorter answer or a cheaper model",
+        }
+    }
+
+    /// How much of it so many requests are that used so much and cost so many billionths of a dollar.
+    pub const fn of(self, requests: u64, usage: &Usage, nano_usd: u64) -> u64 {
+        match self {
+            Self::Requests => requests,
+            Self::Tokens => usage.total(),
+            Self::NanoUsd => nano_usd,
+        }
+    }
+
     /// The word for people.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -150,4 +176,59 @@ impl Span {
             Self::Month => "month",
         }
     }
+}
+
+/// How far each limit goes, in whole units of its row: requests, tokens, billionths of a dollar. Default: nothing is limited.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Caps([Option<u64>; Limit::ALL.len()]);
+
+impl Caps {
+    /// Those that `most` says.
+    pub fn each(most: impl FnMut(Limit) -> Option<u64>) -> Self {
+        Self(Limit::ALL.map(most))
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub const fn with(mut self, limit: Limit, most: u64) -> Self {
+        self.0[limit as usize] = Some(most);
+        self
+    }
+
+    /// How far this limit goes; `None` = it does not limit.
+    pub const fn of(&self, limit: Limit) -> Option<u64> {
+        self.0[limit as usize]
+    }
+
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Whether money is limited.
+    pub fn has_budget(&self) -> bool {
+        let mut budgets = Limit::ALL
+            .iter()
+            .filter(|limit| limit.unit() == Unit::NanoUsd);
+        budgets.any(|limit| self.of(*limit).is_some())
+    }
+
+    /// Whether anything is limited of which a request's share must be estimated before it is served.
+    pub fn need_estimate(&self) -> bool {
+        let estimated = |limit: &Limit| limit.unit() != Unit::Requests;
+        Limit::ALL
+            .iter()
+            .filter(|limit| estimated(limit))
+            .any(|limit| self.of(*limit).is_some())
+    }
+}
+
+/// Dollars as billionths; what is negative or no number counts as nothing.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from f64 saturates, and a negative amount becomes 0"
+)]
+pub fn nano_usd(usd: f64) -> u64 {
+    (usd * Unit::NanoUsd.scale()).round() as u64
 }

@@ -14,6 +14,23 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// By the words of another process; what it says and this one does not know is a server that fails.
+    pub(super) fn of_words(class: &str, cause: Option<&str>) -> Self {
+        let mut classes = FailureClass::ALL.into_iter();
+        let class = classes.find(|known| known.as_str() == class);
+        let mut causes = Cause::ALL.into_iter();
+        Self {
+            class: class.unwrap_or(FailureClass::ServerError),
+            cause: causes.find(|known| Some(known.as_str()) == cause),
+        }
+    }
+
+    /// Its words for another process.
+    pub(super) fn words(self) -> (String, Option<String>) {
+        let cause = self.cause.map(|cause| cause.as_str().to_owned());
+        (self.class.as_str().to_owned(), cause)
+    }
+
     /// What it means and what to do, for the log.
     pub(super) const fn hint(self) -> &'static str {
         if let Some(cause) = self.cause {

@@ -16,11 +16,15 @@
 //! before the current bench says nothing new, so fifty requests that fail together double nothing fifty times.
 use std::time::{Duration, Instant};
 
+use super::backoff::{
+    BLIND_LONGEST, EASE_LONGEST, EASE_STEP, HARD_FIRST, HARD_LONGEST, OVERLOADED_LONGEST,
+    SOFT_FIRST, backoff, ramp,
+};
 use super::evidence::{Evidence, Strike};
 use super::hints::LONGEST;
 use super::memo::GateMemo;
 use super::passage::{Closed, Pass, View};
-use crate::outcome::{Cause, FailureClass};
+use crate::outcome::FailureClass;
 
 /// One thing that can be out.
 #[derive(Clone, Debug)]
@@ -287,9 +291,10 @@ impl Gate {
             Phase::Easing { .. } => (now, Recovery::Ease),
         };
         let left = |until: Instant| until.saturating_duration_since(now);
+        let (class, cause) = self.evidence.words();
         Some(GateMemo {
-            class: self.evidence.class.as_str().to_owned(),
-            cause: self.evidence.cause.map(|cause| cause.as_str().to_owned()),
+            class,
+            cause,
             left: left(until),
             stated: self.stated.map_or(Duration::ZERO, left),
             since: now.saturating_duration_since(self.since.unwrap_or(now)),
@@ -301,13 +306,6 @@ impl Gate {
 
     /// As another process left it.
     pub fn recall(memo: &GateMemo, now: Instant) -> Self {
-        let mut classes = FailureClass::ALL.into_iter();
-        let class = classes.find(|class| class.as_str() == memo.class);
-        let said = memo.cause.as_deref();
-        let cause = Cause::ALL
-            .into_iter()
-            .find(|one| Some(one.as_str()) == said);
-        let class = class.unwrap_or(FailureClass::ServerError);
         let (left, stated) = (memo.left.min(LONGEST), memo.stated.min(LONGEST));
         let then = if memo.probe {
             Recovery::Probe
@@ -319,7 +317,7 @@ impl Gate {
                 until: now + left,
                 then,
             },
-            evidence: Evidence { class, cause },
+            evidence: Evidence::of_words(&memo.class, memo.cause.as_deref()),
             since: now.checked_sub(memo.since).or(Some(now)),
             imposed: Some(now),
             stated: (stated > Duration::ZERO).then(|| now + stated),
@@ -391,47 +389,12 @@ impl Gate {
     }
 }
 
-/// How many may wait for their heads on a ramp that began then.
-fn ramp(since: Instant, now: Instant) -> u32 {
-    let elapsed = now.saturating_duration_since(since);
-    if elapsed > EASE_LONGEST {
-        return u32::MAX;
-    }
-    let steps = elapsed.as_millis() / EASE_STEP.as_millis();
-    1 + u32::try_from(steps).unwrap_or(u32::MAX - 1)
-}
-
-/// The `streak`-th wait (from 1): doubles from `first` to `longest`, with a quarter of jitter that exceeds neither.
-fn backoff(first: Duration, longest: Duration, streak: u32, draw: u64) -> Duration {
-    let doubled = first.saturating_mul(1 << (streak - 1).min(16));
-    let share = super::affinity::unit(draw) / 4.0;
-    if doubled >= longest {
-        longest.mul_f64(1.0 - share)
-    } else {
-        doubled.mul_f64(1.0 + share).min(longest)
-    }
-}
-
-/// One more admission on a ramp every so often.
-const EASE_STEP: Duration = Duration::from_millis(250);
-/// A ramp is over after that, heads or not: it lets forty pass by then.
-const EASE_LONGEST: Duration = Duration::from_secs(10);
 /// A probe without a head keeps others out for that long: a plain answer's head comes only when it is fully generated.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two requests that are let through in spite of a bench, and after the failure that imposed it.
 pub(super) const SPARE_REST: Duration = Duration::from_secs(1);
 /// Three failures in a row, in halves.
 const STRIKES_OUT: u32 = 6;
-/// First wait after blind throttling or overload.
-const SOFT_FIRST: Duration = Duration::from_secs(1);
-/// Longest wait after blind throttling.
-const BLIND_LONGEST: Duration = Duration::from_secs(30);
-/// Longest wait after overload: it passes quickly, and it shuts out every account of the provider.
-const OVERLOADED_LONGEST: Duration = Duration::from_secs(10);
-/// First wait after failures in a row.
-const HARD_FIRST: Duration = Duration::from_secs(5);
-/// Longest wait after failures in a row.
-const HARD_LONGEST: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {
@@ -544,22 +507,6 @@ mod tests {
             gate.back_off(FailureClass::Overloaded, now, now, 0);
             assert_eq!(benched_for(&gate, now), Some(SECOND * expected));
             now += SECOND * expected;
-        }
-    }
-
-    #[test]
-    fn jitter_stays_within_a_quarter_and_the_cap() {
-        for draw in [0, u64::MAX / 3, u64::MAX] {
-            let first = backoff(SECOND, SECOND * 30, 1, draw);
-            assert!(
-                first >= SECOND && first <= SECOND.mul_f64(1.25),
-                "{first:?}"
-            );
-            let capped = backoff(SECOND, SECOND * 30, 40, draw);
-            assert!(
-                capped >= SECOND.mul_f64(22.5) && capped <= SECOND * 30,
-                "{capped:?}"
-            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! The permit for one attempt at one account: what it occupies is given back when it is dropped, whatever happened.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
@@ -10,6 +10,7 @@ use super::live::{AccountLive, EndpointLive};
 use super::passage::Pass;
 use super::quota;
 use super::state::Passes;
+use crate::moment::Moment;
 use crate::outcome::{Cause, Effect, FailureClass};
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
@@ -104,12 +105,12 @@ impl Lease {
     }
 
     /// A response head came, good or bad: what it says about the account's windows.
-    pub fn observe(&self, headers: &HeaderMap, now: Instant, wall: SystemTime) {
+    pub fn observe(&self, headers: &HeaderMap, at: Moment) {
         if !self.booked {
             return;
         }
-        if let Some(readings) = quota::read(headers, wall) {
-            self.account.observe(&self.class, &readings, now);
+        if let Some(readings) = quota::read(headers, at.wall) {
+            self.account.observe(&self.class, &readings, at.now);
         }
     }
 

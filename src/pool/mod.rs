@@ -11,6 +11,7 @@
 //! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
 //! never changed; what lives longer (health, windows, counters, affinity) is shared with the pool of the next.
 pub mod affinity;
+mod backoff;
 mod passage;
 pub mod quota;
 
@@ -30,6 +31,7 @@ mod memo;
 mod memory;
 mod responses;
 mod retry;
+mod rise;
 mod roster;
 mod select;
 mod shadow;

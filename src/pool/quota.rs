@@ -8,6 +8,7 @@ use http::HeaderMap;
 
 use super::hints;
 use super::memo::WindowMemo;
+use super::rise::Rise;
 use super::windows_table::{ANTHROPIC, Field, KINDS, Kind, Unit, field_of};
 
 /// What one answer says about the windows of its account.
@@ -337,38 +338,6 @@ impl Windows {
     }
 }
 
-/// From where the use of a window is measured: two earlier statements, so that the older is between a half and the
-/// whole of the span back.
-#[derive(Clone, Copy, Debug)]
-struct Rise {
-    old: (Instant, f64),
-    young: (Instant, f64),
-}
-
-impl Rise {
-    const fn at(now: Instant, used: f64) -> Self {
-        Self {
-            old: (now, used),
-            young: (now, used),
-        }
-    }
-
-    fn with(self, now: Instant, used: f64) -> Self {
-        if now.saturating_duration_since(self.young.0) < RISE_HALF {
-            return self;
-        }
-        Self {
-            old: self.young,
-            young: (now, used),
-        }
-    }
-
-    fn per_second(self, seen: Instant, used: f64) -> Option<f64> {
-        let span = seen.saturating_duration_since(self.old.0);
-        (span >= RISE_SHORTEST).then(|| (used - self.old.1).max(0.0) / span.as_secs_f64())
-    }
-}
-
 impl Window {
     /// Its use by now: buckets refill steadily, so a reading of half a minute ago says too much.
     fn used_at(&self, kind: &Kind, now: Instant) -> f64 {
@@ -426,10 +395,6 @@ const SPENT: f64 = 0.99;
 const LEAST_FACTOR: f64 = 0.05;
 /// How much more an account is picked whose window is about to begin anew.
 const SOON_BONUS: f64 = 0.5;
-/// Half of the span over which the rise of a window is measured.
-const RISE_HALF: Duration = Duration::from_secs(450);
-/// The shortest span that says anything of a rise.
-const RISE_SHORTEST: Duration = Duration::from_mins(1);
 /// How long a reading without a reset is believed.
 const UNSTATED_LENGTH: Duration = Duration::from_mins(1);
 

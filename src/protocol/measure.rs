@@ -259,7 +259,7 @@ const fn state_of(class: Class, run: u32) -> u8 {
 
 /// Thousandths of tokens of a run, fitted to `o200k_base`.
 const fn weight(class: Class, run: u32) -> i32 {
-    let run = run as i32;
+    let run = run.cast_signed();
     match class {
         Class::None => 0,
         Class::Lower => 1058 + beyond(run, 8) * 150,

@@ -1,7 +1,7 @@
 //! What an admitted request holds of the limits of its key, until it is over.
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
+use super::clocks;
 use crate::config::ClientKey;
 use crate::limits::ledger::{Attribution, Ledger};
 use crate::limits::{Permit, Used};
@@ -44,10 +44,10 @@ impl Charge {
 
     /// The request is over, and this is what it used, for whom and by whom.
     pub(super) fn settle(mut self, used: &Used, who: Attribution) {
-        let wall = SystemTime::now();
-        self.permit.settle(used, Instant::now(), wall);
+        let at = clocks::moment();
+        self.permit.settle(used, at);
         if let Some(ledger) = &self.ledger {
-            ledger.record(who, self.project.as_ref(), used, wall);
+            ledger.record(who, self.project.as_ref(), used, at.wall);
         }
     }
 }

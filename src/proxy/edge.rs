@@ -19,6 +19,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::bridge::Bridge;
 use super::client::{certified, shown};
+use super::clocks;
 use super::offered;
 use super::own;
 use super::reached::Left;
@@ -142,14 +143,14 @@ impl Edge {
                 if local.lists_models() {
                     offered::freshen(&self.app, &gateway).await;
                 }
-                let (now, wall) = (Instant::now(), SystemTime::now());
+                let at = clocks::moment();
                 let caller = local::Caller {
                     key: &key,
                     headers: &head.headers,
                     project: exchange.record.outcome.project.as_deref(),
                     query: head.uri.query(),
                 };
-                let answer = local::answer(&gateway, caller, &local, now, wall)?;
+                let answer = local::answer(&gateway, caller, &local, at)?;
                 Ok(Received::Answer(answer))
             }
             Operation::Model(call) => match stored(&gateway, &key, &call) {
@@ -191,7 +192,7 @@ impl Edge {
             self.app.telemetry.bodies().asked(id, body);
         }
         let headers = &session.req_header().headers;
-        let (now, wall) = (Instant::now(), SystemTime::now());
+        let at = clocks::moment();
         let gateway = exchange.snapshot.gateway.clone();
         let arrived = Arrived {
             call,
@@ -199,9 +200,9 @@ impl Edge {
             query: session.req_header().uri.query(),
             body,
         };
-        let admitted = admit::admit(&gateway, key, arrived, wall)?;
+        let admitted = admit::admit(&gateway, key, arrived, at.wall)?;
         exchange.note(&admitted);
-        let permit = limits::admit(&gateway, &admitted, now, wall)?;
+        let permit = limits::admit(&gateway, &admitted, at)?;
         match permit {
             Some(permit) => exchange.charge(&self.app, &admitted.key, permit),
             None => exchange.state_limits(),

@@ -10,12 +10,13 @@
 //! state             what all requests share: configuration in force, certificates, totals
 //! client, upstream  the two sides
 //! recording         exchanges on a disk, for `weir replay`
-//! random            draws and ids
+//! random, clocks    draws and ids; what time it is
 //! ```
 mod admin;
 mod bridge;
 mod charge;
 mod client;
+pub(crate) mod clocks;
 mod counting;
 mod edge;
 mod offered;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::state::app::App;
+use super::state::probing;
 use super::upstream::probe::Verdict;
 use crate::exchange::Gateway;
 
@@ -20,7 +21,7 @@ pub(super) async fn freshen(app: &Arc<App>, gateway: &Gateway) {
         let mut asked = JoinSet::new();
         for name in due.accounts {
             let app = Arc::clone(&app);
-            asked.spawn(async move { app.probe(&name).await });
+            asked.spawn(async move { probing::one(&app, &name).await });
         }
         while let Some(probed) = asked.join_next().await {
             if let Ok(Some(probed)) = probed

@@ -10,7 +10,7 @@
 //!       failed before the commit
 //! ```
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use http::StatusCode;
 use http::request::Parts;
@@ -18,6 +18,7 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 
 use super::bridge::Gone;
+use super::clocks;
 use super::pump::{Pump, PumpEnd};
 use super::reached::{AttemptEnd, Left, Reached};
 use super::serving::Serving;
@@ -64,7 +65,7 @@ impl Relay<'_> {
 
     async fn serve(&mut self) -> Left {
         loop {
-            let attempt = match self.serving.attempts.next(self.serving.app.moment()) {
+            let attempt = match self.serving.attempts.next(self.serving.app.occasion()) {
                 Step::Go(attempt) => attempt,
                 Step::Wait(time) => {
                     let waiting = tokio::time::sleep(time);
@@ -86,12 +87,12 @@ impl Relay<'_> {
             match self.attempt(attempt).await {
                 AttemptEnd::Done(left) => return left,
                 AttemptEnd::Failed(attempt, failed) => {
-                    let moment = self.serving.app.moment();
+                    let occasion = self.serving.app.occasion();
                     let client = &self.serving.client.req_header().headers;
                     match self
                         .serving
                         .attempts
-                        .failed(attempt, failed, moment, client)
+                        .failed(attempt, failed, occasion, client)
                     {
                         Sequel::Again => {}
                         Sequel::Answer(answer) => return self.serving.pass_on(answer).await,
@@ -238,15 +239,15 @@ impl Relay<'_> {
         let Some(head) = upstream.response_header() else {
             return Ok(Err(Broke::Silent));
         };
-        let (now, wall) = (Instant::now(), SystemTime::now());
+        let at = clocks::moment();
         let (status, headers) = (head.status, &head.headers);
         let unauthorized = status == StatusCode::UNAUTHORIZED;
         if !status.is_server_error() {
-            target.proved(now);
+            target.proved(at.now);
         }
         let relaying = match paused.take_if(|answer| {
             // Else it stays there, to be given up.
-            attempt.continues(answer, (status, headers), now, wall)
+            attempt.continues(answer, (status, headers), at)
         }) {
             Some(answer) => *answer,
             None if paused.is_some() => return Ok(Ok(Reached::failed(Fault::Eof))),
@@ -254,12 +255,12 @@ impl Relay<'_> {
                 let client = self.serving.attempts.dialect();
                 let (attempts, recording) = (&self.serving.attempts, &self.serving.recording);
                 let tape = recording.tape(attempts, attempt, status);
-                let relaying = attempt.relaying(client, status, headers, now, wall);
+                let relaying = attempt.relaying(client, status, headers, at);
                 relaying.called(self.serving.request_id, tape)
             }
         };
         if relaying.is_bridgeable() {
-            self.serving.bridge.stream_began(now);
+            self.serving.bridge.stream_began(at.now);
         } else if self.serving.bridge.has_begun() {
             return Ok(Ok(Reached::failed(Fault::NotAStream)));
         }

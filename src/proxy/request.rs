@@ -13,6 +13,7 @@ use super::client::body::{self, BodyFault};
 use super::client::buffered::Held;
 use super::client::pace::Pace;
 use super::client::shown;
+use super::clocks;
 use super::state::app::{App, InFlight, Snapshot};
 use crate::config::ClientKey;
 use crate::exchange::admit::Admitted;
@@ -246,10 +247,9 @@ impl Exchange {
     /// Every answer to a limited key says how the limits stand.
     pub(super) fn state_limits(&mut self) {
         if let Some(key) = &self.key {
-            let (now, wall) = (Instant::now(), SystemTime::now());
             let whom = self.whom(key);
             let (all, headers) = (&self.snapshot.gateway.limits, &mut self.own_headers);
-            limits::headers(all, whom, self.dialect, (now, wall), headers);
+            limits::headers(all, whom, self.dialect, clocks::moment(), headers);
         }
     }
 

@@ -122,7 +122,7 @@ impl Serving<'_> {
         let whole = ended.end == End::Complete;
         let client = &self.client.req_header().headers;
         self.attempts
-            .settle(attempt, &relaying, &ended, self.app.moment(), client);
+            .settle(attempt, &relaying, &ended, self.app.occasion(), client);
         self.learn(&relaying);
         if ended.abort {
             return AttemptEnd::Done(Left::Abort);

@@ -226,7 +226,7 @@ fn a_spent_window_sends_sessions_on_a_detour_and_a_tight_one_does_not() {
             rest.parse().unwrap(),
         );
         pick.lease
-            .observe(&headers, now, std::time::SystemTime::UNIX_EPOCH);
+            .observe(&headers, at(now, std::time::SystemTime::UNIX_EPOCH));
         pick.lease.completed(now);
         let big = Want {
             tokens: 150_000,

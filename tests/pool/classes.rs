@@ -924,7 +924,7 @@ fn unreadable_quota_headers_break_nothing() {
     ]);
     let (pool, now) = build(accounts(&["a"]), Select::Weighted);
     let pick = pool.pick(&want(), now).unwrap();
-    pick.lease.observe(&garbage, now, wall());
+    pick.lease.observe(&garbage, at(now, wall()));
     drop(pick);
     assert!(pool.snapshot(now)[0].windows.is_empty());
     assert!(serve(&pool, &want(), now).is_ok());

@@ -602,7 +602,7 @@ fn windows_of_one_model_class_do_not_speak_for_another() {
             )
             .unwrap();
         pick.lease
-            .observe(&headers(rest), now, std::time::SystemTime::UNIX_EPOCH);
+            .observe(&headers(rest), at(now, std::time::SystemTime::UNIX_EPOCH));
         pick.lease.completed(now);
     }
     let served = |model| name(pool.pick(&Want { model, ..want() }, now));

@@ -268,7 +268,8 @@ fn refusals(reads_windows: bool) -> (u32, u32) {
             };
             let (serves, headers) = buckets[pick.account.index].ask(tokens as f64, time);
             if reads_windows {
-                pick.lease.observe(&headers, now, SystemTime::UNIX_EPOCH);
+                pick.lease
+                    .observe(&headers, at(now, SystemTime::UNIX_EPOCH));
             }
             if serves {
                 pick.lease.completed(now);

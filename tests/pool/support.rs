@@ -1,12 +1,13 @@
 //! Configurations and requests in one line each.
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use weir::config::providers::{Auth, Provider};
 use weir::config::{
     Account, AccountLimits, AffinityBy, Endpoint, Glob, ModelEntry, Models, Pool as PoolConfig,
     Select, StreamUsage, Timeouts,
 };
+use weir::moment::Moment;
 use weir::outcome::FailureClass;
 use weir::pool::affinity::{Session, hash};
 use weir::pool::{Exhausted, Failure, Pick, Pool, Scope, Want};
@@ -14,6 +15,10 @@ use weir::protocol::Dialect;
 use weir::protocol::hub::target::PromptCache;
 
 pub const SECOND: Duration = Duration::from_secs(1);
+
+pub fn at(now: Instant, wall: SystemTime) -> Moment {
+    Moment { now, wall }
+}
 
 /// An account called `name` at its own endpoint.
 pub fn account(name: &str) -> Account {

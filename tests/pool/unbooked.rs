@@ -51,7 +51,7 @@ fn what_comes_of_it_says_nothing() {
             "x-ratelimit-reset-requests",
             "60s".parse().expect("a value"),
         );
-        pick.lease.observe(&headers, now, SystemTime::now());
+        pick.lease.observe(&headers, at(now, SystemTime::now()));
     }
     assert!(pool.pick(&want(), now).is_ok());
     assert!(pool.snapshot(now)[0].windows.is_empty());

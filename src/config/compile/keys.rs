@@ -12,7 +12,8 @@ use crate::config::raw::Raw;
 use crate::config::raw::routing as raw;
 use crate::config::raw::values::Pattern;
 use crate::config::yaml::decode::Field;
-use crate::config::{ClientKey, ClientLimits, Glob, Group, NO_DIGEST, Project};
+use crate::config::{ClientKey, Glob, Group, NO_DIGEST, Project};
+use crate::outcome::Caps;
 
 impl Compiler<'_, '_> {
     pub(super) fn keys(&mut self, raw: &Raw, pools: &Names) -> Option<Vec<Arc<ClientKey>>> {
@@ -185,7 +186,7 @@ impl Compiler<'_, '_> {
         let declared = declared.map(|group| (label(&group.name), self.limits(&group.limits)));
         let declared: Vec<_> = declared.collect();
         let used = items(&raw.keys).iter().filter_map(Field::get);
-        let used = used.map(|key| (label(&key.group), ClientLimits::default()));
+        let used = used.map(|key| (label(&key.group), Caps::default()));
         let mut seen = HashSet::new();
         declared
             .into_iter()

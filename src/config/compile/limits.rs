@@ -1,32 +1,26 @@
 //! `limits`, `timezone` and `ledger`.
-use super::{Compiler, small};
+use super::Compiler;
+use crate::config::Ledger;
 use crate::config::raw::limits as raw;
 use crate::config::raw::values::Number;
 use crate::config::yaml::decode::Field;
-use crate::config::{ClientLimits, Ledger};
+use crate::outcome::Caps;
 
 impl Compiler<'_, '_> {
     /// The limits of a key, of a group or of everyone.
-    pub(super) fn limits(&mut self, field: &Field<raw::ClientLimits>) -> ClientLimits {
+    pub(super) fn limits(&mut self, field: &Field<raw::ClientLimits>) -> Caps {
         let Some(raw) = field.get() else {
-            return ClientLimits::default();
+            return Caps::default();
         };
         let usd = |field: &Field<Number>| field.get().map(|usd| usd.0);
-        let limits = ClientLimits {
-            rpm: small(&raw.rpm),
-            tpm: raw.tpm.get().map(|tokens| tokens.0),
-            concurrency: small(&raw.concurrency),
-            usd_per_day: usd(&raw.usd_per_day),
-            usd_per_month: usd(&raw.usd_per_month),
-        };
-        if let (Some(day), Some(month)) = (limits.usd_per_day, limits.usd_per_month)
+        if let (Some(day), Some(month)) = (usd(&raw.usd_per_day), usd(&raw.usd_per_month))
             && day > month
         {
             let message =
                 format!("found `{day}`, expected at most `usd_per_month`, which is `{month}`");
             self.faults.warn(raw.usd_per_day.at(), message, None);
         }
-        limits
+        raw::caps(raw)
     }
 
     pub(super) fn ledger(field: &Field<raw::Ledger>) -> Option<Ledger> {

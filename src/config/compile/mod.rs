@@ -34,7 +34,8 @@ use crate::config::raw::values::{Name, Whole};
 use crate::config::secret::hex;
 use crate::config::yaml::decode::Field;
 use crate::config::yaml::faults::Faults;
-use crate::config::{Account, ClientKey, ClientLimits, Config, Fingerprint, Glob, Project, Route};
+use crate::config::{Account, ClientKey, Config, Fingerprint, Glob, Project, Route};
+use crate::outcome::Caps;
 use files::Files;
 use names::Names;
 use routes::Known;
@@ -239,7 +240,7 @@ fn with_named(
         .collect();
     let others = others.into_iter().map(|name| Project {
         name,
-        limits: ClientLimits::default(),
+        limits: Caps::default(),
     });
     declared.into_iter().chain(others).collect()
 }

@@ -5,6 +5,7 @@ use super::mapping::mapping;
 use super::setting::{Measure as _, Otherwise, Rule, Setting};
 use crate::config::raw::values::{Number, OutputPath, Size, Span, Whole};
 use crate::config::yaml::decode::{Field, Needed};
+use crate::outcome::{Caps, Limit, nano_usd};
 
 mapping!("limits: `{ rpm: 600 }`"
 /// What may be asked for at most. Absent = no limit.
@@ -20,6 +21,19 @@ ClientLimits {
     /// USD per calendar month of `timezone`.
     usd_per_month: Field<Number> = budget(),
 });
+
+/// How far each of them goes.
+pub fn caps(limits: &ClientLimits) -> Caps {
+    let whole = |field: &Field<Whole>| field.get().map(|count| count.0);
+    let usd = |field: &Field<Number>| field.get().map(|usd| nano_usd(usd.0));
+    Caps::each(|limit| match limit {
+        Limit::Concurrency => whole(&limits.concurrency),
+        Limit::Requests => whole(&limits.rpm),
+        Limit::Tokens => whole(&limits.tpm),
+        Limit::UsdPerDay => usd(&limits.usd_per_day),
+        Limit::UsdPerMonth => usd(&limits.usd_per_month),
+    })
+}
 
 mapping!("a ledger: `{ path: FILE }`"
 /// A file that remembers what clients used today and this month, over restarts, and beside it what they used on past days.
@@ -61,3 +75,27 @@ fn budget() -> Rule<Number, Otherwise> {
 const UNLIMITED: &str = "leave it out: then there is no limit";
 const UNPAID: &str =
     "leave it out: then there is no limit. To shut a client out, remove its key or let it expire";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Unit;
+
+    #[test]
+    fn every_limit_is_a_setting_of_its_name() {
+        for limit in Limit::ALL {
+            let text = format!(
+                "version: 1\naccounts: [{{ name: a, provider: openai, key: {{ env: KEY }} }}]\nkeys: [{{ name: k, key: {{ env: TEAM }} }}]\nlimits: {{ {}: 7 }}\n",
+                limit.as_str()
+            );
+            let config =
+                crate::config::parse("test", &text, &|name| Some(format!("a-key-of-{name}")));
+            let limits = config.expect("a configuration").limits;
+            let seven = match limit.unit() {
+                Unit::Requests | Unit::Tokens => 7,
+                Unit::NanoUsd => nano_usd(7.0),
+            };
+            assert_eq!(limits, Caps::default().with(limit, seven));
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Glob;
+use crate::outcome::Caps;
 
 /// Who may call.
 pub struct ClientKey {
@@ -33,7 +34,7 @@ pub struct ClientKey {
     /// What its requests may name; `None` = all of the configuration.
     pub projects: Option<Vec<Arc<str>>>,
     /// `keys[].limits`: of this key alone.
-    pub limits: ClientLimits,
+    pub limits: Caps,
 }
 
 impl Debug for ClientKey {
@@ -63,7 +64,7 @@ pub struct Group {
     /// `groups[].name`: unique among groups.
     pub name: Arc<str>,
     /// Of its keys together.
-    pub limits: ClientLimits,
+    pub limits: Caps,
 }
 
 /// What requests are for, whoever makes them.
@@ -72,22 +73,7 @@ pub struct Project {
     /// `projects[].name`: unique among projects, the label in metrics and logs.
     pub name: Arc<str>,
     /// Of its requests together.
-    pub limits: ClientLimits,
-}
-
-/// What a key, a group or everyone may ask for at most. `None` = no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ClientLimits {
-    /// Requests per minute.
-    pub rpm: Option<u32>,
-    /// Tokens per minute.
-    pub tpm: Option<u64>,
-    /// Requests at once.
-    pub concurrency: Option<u32>,
-    /// US dollars per day of `timezone`, above 0, at most 10^9.
-    pub usd_per_day: Option<f64>,
-    /// US dollars per calendar month of `timezone`, above 0, at most 10^9.
-    pub usd_per_month: Option<f64>,
+    pub limits: Caps,
 }
 
 /// The file that remembers what clients used.

@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 
 use super::rewrite::Rewrite;
 use super::{
-    Account, Admin, Alerts, ClientKey, ClientLimits, Console, Group, Keepalive, Ledger, Listener,
-    Log, ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
+    Account, Admin, Alerts, ClientKey, Console, Group, Keepalive, Ledger, Listener, Log,
+    ModelCapabilities, Pool, Price, Project, Prometheus, ResponseStore, Retry, Route, Server,
     Trace, WebSocket,
 };
 use crate::config::diagnostic::Diagnostic;
+use crate::outcome::Caps;
 use crate::protocol::models::{self, Capabilities};
 
 /// A valid configuration, compiled. Only [`load()`](crate::config::load()) and [`parse`](crate::config::parse) make one; the other makers write YAML and pass through them.
@@ -40,7 +41,7 @@ pub struct Config {
     /// `groups`, in the order of the file.
     pub groups: Vec<Group>,
     /// Of all clients together.
-    pub limits: ClientLimits,
+    pub limits: Caps,
     /// Where days and months begin.
     pub timezone: TimeZone,
     /// `ledger`; `None` = what was used is forgotten at the end of the process.

@@ -20,7 +20,7 @@ pub mod rewrite;
 
 pub use account::{Account, AccountLimits, HealthCheck, ModelEntry, Models, StreamUsage, Timeouts};
 pub use alerts::{Alerts, Webhook};
-pub use clients::{ClientKey, ClientLimits, Group, Ledger, NO_DIGEST, Project};
+pub use clients::{ClientKey, Group, Ledger, NO_DIGEST, Project};
 pub use config::{Config, Fingerprint, Shown};
 pub use egress::{Egress, EgressKind};
 pub use endpoint::Endpoint;

@@ -10,7 +10,7 @@ use crate::credentials::Token;
 use crate::exchange::Gateway;
 use crate::exchange::attempt::Attempt;
 use crate::exchange::attempts::{Attempts, Sequel, Step};
-use crate::exchange::moment::Moment;
+use crate::exchange::occasion::Occasion;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Failed};
 use crate::outcome::Affinity;
@@ -36,7 +36,7 @@ pub(super) struct First {
 pub(super) fn make(
     gateway: &Gateway,
     ask: &Ask<'_>,
-    mut moment: Moment,
+    mut occasion: Occasion,
     made: &mut Attempts,
 ) -> Tried {
     let retry = gateway.config.retry;
@@ -50,13 +50,13 @@ pub(super) fn make(
     let mut first = None;
     let mut answer = None;
     for _ in 0..MOST_STEPS {
-        let said = match made.next(moment) {
+        let said = match made.next(occasion) {
             Step::Go(mut attempt) => {
                 attempt.authorize(Token::stand_in(attempt.account()));
                 first.get_or_insert_with(|| begun(ask, made, &attempt));
                 part.order.push(attempted(gateway, ask, made, &attempt));
                 let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                let sequel = made.failed(attempt, failed, moment, ask.headers);
+                let sequel = made.failed(attempt, failed, occasion, ask.headers);
                 if !matches!(sequel, Sequel::Again) {
                     break;
                 }
@@ -66,7 +66,7 @@ pub(super) fn make(
                 if part.order.is_empty() {
                     part.wait_seconds += time.as_secs_f64();
                 }
-                moment.now += time.max(Duration::from_millis(1));
+                occasion.moment.now += time.max(Duration::from_millis(1));
                 continue;
             }
             Step::Estimate(_) if !part.order.is_empty() => break,

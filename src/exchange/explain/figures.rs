@@ -5,9 +5,9 @@ use crate::config::Account;
 use crate::exchange::Gateway;
 use crate::exchange::admit::Admitted;
 use crate::exchange::limits;
-use crate::exchange::moment::Moment;
 use crate::exchange::operation::Endpoint;
 use crate::limits::{Limit, Scope, Whom};
+use crate::moment::Moment;
 use crate::pool::Used;
 use crate::protocol::hub::usage::Usage;
 
@@ -63,7 +63,7 @@ pub(super) fn client_limits(
     moment: Moment,
 ) -> Vec<LimitPart> {
     let live = ask.in_flight.is_some();
-    let standings = gateway.limits.standings(whom, moment.now, moment.wall);
+    let standings = gateway.limits.standings(whom, moment);
     let parts = standings.into_iter().map(|(scope, name, standing)| {
         let resets = live && standing.limit != Limit::Concurrency;
         LimitPart {
@@ -89,7 +89,7 @@ pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
     let estimate = counted.then(|| limits::estimate(gateway, admitted));
     ReservedPart {
         account_tokens: admitted.estimated_tokens(),
-        tokens: estimate.map(|estimate| estimate.tokens),
+        tokens: estimate.map(|estimate| estimate.usage.total()),
         usd: estimate.map(|estimate| estimate.nano_usd as f64 / 1e9),
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::*;
 use crate::config;
 use crate::exchange::attempts::Step;
+use crate::moment::Moment;
 use crate::outcome::FailureClass;
 use crate::pool::{Failure, Pool, affinity};
 
@@ -51,12 +52,12 @@ const SONNET: &str =
     r#"{"model":"claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
 const HAIKU: &str = r#"{"model":"claude-haiku-4-5","max_tokens":9,"top_k":5,"messages":[{"role":"user","content":"Hi"}]}"#;
 
-fn moment() -> Moment {
-    Moment {
+fn occasion() -> Occasion {
+    let moment = Moment {
         now: Instant::now(),
         wall: SystemTime::now(),
-        draw: 1,
-    }
+    };
+    Occasion { moment, draw: 1 }
 }
 
 /// As a key by its name.
@@ -66,7 +67,7 @@ fn ask(gateway: &Gateway, key: &str, body: &str) -> Report {
         Some(key),
         (None, &HeaderMap::new()),
         body,
-        moment(),
+        occasion(),
     )
     .expect("a report")
 }
@@ -76,7 +77,7 @@ fn asked(
     key: Option<&str>,
     (path, headers): (Option<&str>, &HeaderMap),
     body: &str,
-    moment: Moment,
+    occasion: Occasion,
 ) -> Result<Report, String> {
     let ask = Ask {
         path,
@@ -85,7 +86,7 @@ fn asked(
         body: Bytes::copy_from_slice(body.as_bytes()),
         in_flight: Some(0),
     };
-    explain(gateway, &ask, moment)
+    explain(gateway, &ask, occasion)
 }
 
 fn header(name: &'static str, value: &'static str) -> HeaderMap {
@@ -257,7 +258,7 @@ keys: [{{ name: team, key: x }}]
             Some("team"),
             (path, &HeaderMap::new()),
             &body,
-            moment(),
+            occasion(),
         )
         .expect("a report")
     };
@@ -290,7 +291,7 @@ fn what_one_dialect_cannot_say_is_named_with_the_reason() {
             None,
             (Some("/v1/messages"), &none),
             SEARCH,
-            moment(),
+            occasion(),
         )
         .expect("a report")
     };
@@ -320,10 +321,11 @@ fn what_one_dialect_cannot_say_is_named_with_the_reason() {
 fn limits_are_told_as_they_stand_and_asking_spends_none() {
     let limits = "project: moon, limits: { rpm: 1, usd_per_day: 5 } }";
     let gateway = Arc::new(gateway(&HOUSE.replace("project: moon }", limits)));
-    let moment = moment();
+    let occasion = occasion();
     let none = HeaderMap::new();
-    let report =
-        |moment| asked(&gateway, Some("team"), (None, &none), SONNET, moment).expect("a report");
+    let report = |occasion| {
+        asked(&gateway, Some("team"), (None, &none), SONNET, occasion).expect("a report")
+    };
     let standing = |report: &Report| {
         let of_key = report
             .limits
@@ -333,7 +335,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
         of_key.collect::<Vec<_>>()
     };
     for _ in 0..3 {
-        let report = report(moment);
+        let report = report(occasion);
         assert!(report.served);
         let unused = [("rpm", 1.0, Some(0.0)), ("usd_per_day", 5.0, Some(0.0))];
         assert_eq!(standing(&report), unused);
@@ -343,11 +345,10 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     let key = named_key(&gateway, "team").expect("configured");
     let permit = gateway.limits.admit(
         gateway.limits.whom(key.index, None),
-        crate::limits::Estimate::default(),
-        moment.now,
-        moment.wall,
+        crate::limits::Used::default(),
+        occasion.moment,
     );
-    let refused = report(moment);
+    let refused = report(occasion);
     assert_eq!(standing(&refused)[0], ("rpm", 1.0, Some(1.0)));
     let answer = refused.answer.expect("refused");
     assert_eq!((refused.served, answer.status), (false, 429));
@@ -363,7 +364,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
         body: Bytes::from_static(SONNET.as_bytes()),
         in_flight: None,
     };
-    let alone = explain(&gateway, &ask, moment).expect("a report");
+    let alone = explain(&gateway, &ask, occasion).expect("a report");
     assert_eq!(standing(&alone)[0], ("rpm", 1.0, None));
 }
 
@@ -372,7 +373,7 @@ fn refusals_are_those_of_the_live_path() {
     let gateway = gateway(HOUSE);
     let none = HeaderMap::new();
     let status = |key, path, headers: &HeaderMap, body| {
-        let report = asked(&gateway, key, (path, headers), body, moment()).expect("a report");
+        let report = asked(&gateway, key, (path, headers), body, occasion()).expect("a report");
         report.answer.map_or(200, |answer| answer.status)
     };
     assert_eq!(status(None, None, &none, SONNET), 401);
@@ -419,7 +420,7 @@ fn a_question_that_makes_no_sense_is_no_refusal() {
     let gateway = gateway(HOUSE);
     let none = HeaderMap::new();
     let wrong = |key, path, body| {
-        asked(&gateway, key, (path, &none), body, moment()).expect_err("a wrong question")
+        asked(&gateway, key, (path, &none), body, occasion()).expect_err("a wrong question")
     };
     assert!(wrong(Some("nobody"), None, SONNET).contains("team"));
     assert!(wrong(Some("team"), None, "{}").contains("`messages`"));
@@ -436,7 +437,7 @@ fn counting_for_another_dialect_is_answered_by_an_estimate() {
         Some("team"),
         (path, &HeaderMap::new()),
         HAIKU,
-        moment(),
+        occasion(),
     );
     let report = report.expect("a report");
     let answer = report.answer.expect("an estimate");
@@ -456,7 +457,7 @@ fn an_endpoint_that_weir_does_not_interpret_has_its_account_too() {
         None,
         (path, &HeaderMap::new()),
         r#"{"requests":[]}"#,
-        moment(),
+        occasion(),
     );
     let report = report.expect("a report");
     let upstream = report.upstream.expect("asked");
@@ -474,7 +475,7 @@ fn an_endpoint_that_weir_does_not_interpret_has_its_account_too() {
 fn the_session_is_told_by_its_kind() {
     let gateway = gateway(HOUSE);
     let headers = header("x-claude-code-session-id", "s-1");
-    let report = asked(&gateway, Some("team"), (None, &headers), SONNET, moment());
+    let report = asked(&gateway, Some("team"), (None, &headers), SONNET, occasion());
     let session = report.expect("a report").session.expect("one");
     assert_eq!(
         (session.kind, session.id.as_str()),

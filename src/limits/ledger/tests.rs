@@ -3,7 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::limits::{Caps, Estimate, Everybody, Scope, Subject, Whom};
+use crate::limits::{Caps, Everybody, Scope, Subject, Whom};
+use crate::moment::Moment;
 use crate::protocol::hub::usage::Usage;
 
 /// 2026-11-10T12:00:00Z.
@@ -15,6 +16,13 @@ const WHOM: Whom = Whom {
     key: 0,
     project: Some(0),
 };
+
+fn moment(wall: u64) -> Moment {
+    Moment {
+        now: Instant::now(),
+        wall: at(wall),
+    }
+}
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -65,7 +73,7 @@ fn used(tokens: u64) -> Used {
 
 /// Requests and output tokens of today and of this month, of the key at this position, else of its group.
 fn totals(limits: &Limits, scope: Scope, wall: u64) -> [(u64, u64); 2] {
-    let reports = limits.report(WHOM, Instant::now(), at(wall));
+    let reports = limits.report(WHOM, moment(wall));
     let report = reports.iter().find(|report| report.scope == scope);
     let report = report.expect("a report");
     [report.day, report.month].map(|totals| (totals.requests, totals.usage.output))
@@ -157,7 +165,7 @@ fn what_was_used_comes_back_after_a_restart() {
         for scope in [Scope::Key, Scope::Group] {
             assert_eq!(totals(&limits, scope, NOON + 60), [(3, 15), (3, 15)]);
         }
-        let spent = &limits.report(WHOM, Instant::now(), at(NOON + 60))[0].day;
+        let spent = &limits.report(WHOM, moment(NOON + 60))[0].day;
         assert_eq!(spent.nano_usd, 150);
         drop(ledger);
     }
@@ -390,6 +398,6 @@ fn what_is_no_file_is_refused() {
         let opened = Ledger::open(&settings(Path::new(path)), &limits, failures(), at(NOON));
         assert!(opened.is_err(), "{path}");
     }
-    drop(limits.admit(WHOM, Estimate::default(), Instant::now(), at(NOON)));
+    drop(limits.admit(WHOM, Used::default(), moment(NOON)));
     assert_eq!(totals(&limits, Scope::Key, NOON)[0], (0, 0));
 }

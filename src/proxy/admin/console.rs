@@ -161,6 +161,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Limit;
 
     fn get(path: &str, headers: &[(HeaderName, &str)]) -> Option<http::Response<Vec<u8>>> {
         let mut map = HeaderMap::new();
@@ -182,6 +183,18 @@ mod tests {
         }
         assert!(get("/console/assets/nothing.js", &[]).is_none());
         assert!(get("/consolex", &[]).is_none() && get("/metrics", &[]).is_none());
+    }
+
+    #[test]
+    fn every_limit_can_be_set_in_the_editor() {
+        let asset = get("/console/assets/edit.js", &[]).expect("a file");
+        let text = String::from_utf8_lossy(asset.body()).into_owned();
+        let list = text.split_once("const LIMITS = [").expect("a list").1;
+        let list = list.split_once("];").expect("its end").0;
+        assert_eq!(list.matches("limits.").count(), Limit::ALL.len());
+        for limit in Limit::ALL.map(Limit::as_str) {
+            assert!(list.contains(&format!("\"limits.{limit}\"")), "{limit}");
+        }
     }
 
     #[test]

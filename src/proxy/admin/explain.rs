@@ -52,7 +52,7 @@ fn explain(app: &App, question: &Bytes) -> Answer {
         body: Bytes::copy_from_slice(question.body.get().as_bytes()),
         in_flight: Some(app.in_flight()),
     };
-    match explain::explain(&app.gateway(), &ask, app.moment()) {
+    match explain::explain(&app.gateway(), &ask, app.occasion()) {
         Ok(report) => Answer::json(200, &report),
         Err(why) => Answer::fault(400, &why),
     }

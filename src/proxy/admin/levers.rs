@@ -7,6 +7,7 @@ use super::guard::Done;
 use super::words;
 use crate::config;
 use crate::proxy::state::app::App;
+use crate::proxy::state::probing;
 use crate::proxy::state::reload::{Handle, Verdict};
 use crate::proxy::upstream::probe::Probed;
 
@@ -32,7 +33,7 @@ pub(super) async fn reload(reloads: &Handle) -> Answer {
 
 /// Asks an account whether it would serve.
 pub(super) async fn test(app: &App, name: &str) -> Answer {
-    let Some(probed) = app.probe(name).await else {
+    let Some(probed) = probing::one(app, name).await else {
         return Answer::fault(
             404,
             "no account of that name; GET /status/accounts lists them",

@@ -10,12 +10,13 @@ use super::times::{timestamp, timestamp_in};
 use crate::config::ClientKey;
 use crate::limits::{Report, Scope};
 use crate::pool::State;
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
 /// Keys in the order of the configuration, those whose name or group holds `q`.
 pub(super) fn keys(app: &App, query: &Query) -> Answer {
     let gateway = app.gateway();
-    let (now, wall) = (Instant::now(), SystemTime::now());
+    let at = clocks::moment();
     let wanted = query
         .get("q")
         .map(|text| text.to_lowercase())
@@ -36,11 +37,9 @@ pub(super) fn keys(app: &App, query: &Query) -> Answer {
         .skip(after)
         .take(PAGE)
         .map(|key| {
-            let reports = gateway.limits.report(
-                gateway.limits.whom(key.index, key.project.as_deref()),
-                now,
-                wall,
-            );
+            let reports = gateway
+                .limits
+                .report(gateway.limits.whom(key.index, key.project.as_deref()), at);
             let own = reports.iter().find(|report| report.scope == Scope::Key);
             let pools = key.pools.as_ref().map(|pools| {
                 let names = pools
@@ -61,8 +60,8 @@ pub(super) fn keys(app: &App, query: &Query) -> Answer {
                 "pools": pools,
                 "models": models,
                 "expires": key.expires.map(timestamp),
-                "expired": key.expires.is_some_and(|at| at <= wall),
-                "use": own.map(|report| usage(report, wall)),
+                "expired": key.expires.is_some_and(|expires| expires <= at.wall),
+                "use": own.map(|report| usage(report, at.wall)),
             })
         })
         .collect();
@@ -109,18 +108,18 @@ pub(super) fn pools(app: &App) -> Answer {
 
 fn sets(app: &App, scope: Scope, of: impl Fn(&ClientKey) -> Option<&str>) -> Answer {
     let gateway = app.gateway();
-    let wall = SystemTime::now();
+    let at = clocks::moment();
     let mut keys: HashMap<&str, usize> = HashMap::new();
     for name in gateway.config.keys.iter().filter_map(|key| of(key)) {
         *keys.entry(name).or_default() += 1;
     }
-    let reports = gateway.limits.reports(Instant::now(), wall);
+    let reports = gateway.limits.reports(at);
     let rows: Vec<Value> = reports
         .iter()
         .filter(|report| report.scope == scope)
         .map(|report| {
             let keys = keys.get(&*report.name).copied().unwrap_or(0);
-            json!({ "name": &*report.name, "keys": keys, "use": usage(report, wall) })
+            json!({ "name": &*report.name, "keys": keys, "use": usage(report, at.wall) })
         })
         .collect();
     page(&rows, rows.len(), 0)

@@ -1,5 +1,5 @@
 //! `GET /admin/api/v1/now`: the state of the process at a glance. Computed when somebody asks, and at no other time.
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -9,24 +9,25 @@ use super::{needs, status, words};
 use crate::limits::{Report, Scope};
 use crate::outcome::FailureClass;
 use crate::pool::{AccountStatus, State};
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 use crate::telemetry::recent::minutes::{Minutes, Sums};
 
 /// Everything that the page Now shows.
 pub(super) fn now(app: &App, source: &Source) -> Value {
-    let (at, wall) = (Instant::now(), SystemTime::now());
+    let at = clocks::moment();
     let snapshot = app.snapshot();
     let gateway = &snapshot.gateway;
     let minutes = app.telemetry.recent().minutes();
-    let statuses = gateway.pool.snapshot(at);
+    let statuses = gateway.pool.snapshot(at.now);
     let usable = statuses
         .iter()
         .filter(|status| !matches!(status.state, State::Benched | State::Drained))
         .count();
     let config = status::config(app, source);
-    let reports = gateway.limits.reports(at, wall);
-    let budgets = needs::budgets(&reports, wall);
+    let reports = gateway.limits.reports(at);
+    let budgets = needs::budgets(&reports, at.wall);
     let names: Vec<PoolNames<'_>> = gateway
         .config
         .pools
@@ -43,10 +44,10 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
                 .map(|place| &*gateway.config.pools[place].name),
         })
         .collect();
-    let needs = needs::needs(&statuses, &config, (&budgets, &names), (&minutes, wall));
+    let needs = needs::needs(&statuses, &config, (&budgets, &names), (&minutes, at.wall));
     let accounts: Vec<Value> = statuses
         .iter()
-        .map(|status| account(app, status, &minutes, wall))
+        .map(|status| account(app, status, &minutes, at.wall))
         .collect();
     let pools: Vec<Value> = gateway
         .config
@@ -55,7 +56,7 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
         .zip(&names)
         .map(|(pool, names)| {
             let requests = |count| {
-                sum(&minutes, count, wall, |minute| {
+                sum(&minutes, count, at.wall, |minute| {
                     minute.pools.get(&pool.name).copied().unwrap_or(0)
                 })
             };
@@ -65,12 +66,12 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
                 "affinity": pool.affinity.as_str(),
                 "fallback": names.fallback,
                 "accounts": names.accounts,
-                "requests_per_s": rate(requests(1), requests(2), wall),
+                "requests_per_s": rate(requests(1), requests(2), at.wall),
             })
         })
         .collect();
     json!({
-        "server_time": precise(wall),
+        "server_time": precise(at.wall),
         "version": env!("CARGO_PKG_VERSION"),
         "instance": app.instance(),
         "started_at": timestamp(app.started().0),
@@ -78,7 +79,7 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
         "config": config,
         "serving": { "usable": usable, "total": statuses.len() },
         "needs": needs,
-        "traffic": traffic(app, &minutes, wall, spent_today(&reports)),
+        "traffic": traffic(app, &minutes, at.wall, spent_today(&reports)),
         "pools": pools,
         "accounts": accounts,
         "budgets": budgets,

@@ -2,21 +2,22 @@
 //! that a client chose for its session: hashes of them.
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::times::precise;
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
 /// The requests that are served at this moment, the oldest first.
 pub(super) fn requests(app: &App) -> Value {
-    let (all, now, wall) = (app.running().all(), Instant::now(), SystemTime::now());
+    let (all, at) = (app.running().all(), clocks::moment());
     let shown = all.iter().take(SHOWN).map(|run| {
-        let (seen, age) = (run.seen(), run.age(now));
+        let (seen, age) = (run.seen(), run.age(at.now));
         json!({
             "request_id": seen.request_id,
-            "started_at": precise(wall - age),
+            "started_at": precise(at.wall - age),
             "for_ms": u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             "key": seen.key,
             "project": seen.project,
@@ -92,13 +93,13 @@ pub(super) fn sessions(app: &App) -> Value {
         session.tokens += outcome.usage.as_ref().map_or(0, |usage| usage.total());
         session.cost_usd += outcome.cost_usd.unwrap_or_default();
     }
-    let (now, wall) = (Instant::now(), SystemTime::now());
+    let at = clocks::moment();
     for run in app.running().all() {
         let seen = run.seen();
         let Some(id) = seen.session else { continue };
-        let new = || Session::new(seen.key.clone(), wall);
+        let new = || Session::new(seen.key.clone(), at.wall);
         let session = sessions.entry(id).or_insert_with(new);
-        session.at(wall - run.age(now), wall);
+        session.at(at.wall - run.age(at.now), at.wall);
         session.with(seen.account.as_ref(), seen.model.as_ref());
         session.running += 1;
     }

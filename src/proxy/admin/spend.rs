@@ -3,7 +3,7 @@
 mod ask;
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
@@ -17,6 +17,7 @@ use super::requests::Query;
 use super::times::timestamp_in;
 use crate::limits::ledger::{self, Dimension, Row, figures};
 use crate::limits::{Limit, Report, Scope, Totals};
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
 /// Use and cost of the days that are asked for.
@@ -28,8 +29,8 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
         Ok(ask) => ask,
         Err(why) => return Answer::fault(400, &why),
     };
-    let wall = SystemTime::now();
-    let reports = gateway.limits.reports(Instant::now(), wall);
+    let at = clocks::moment();
+    let reports = gateway.limits.reports(at);
     let kept = gateway.config.ledger.as_ref();
     let (source, rows) = match kept.filter(|ledger| ledger::directory(&ledger.path).is_dir()) {
         Some(kept) => {
@@ -63,7 +64,7 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
         };
     }
     let total = sum(&rows);
-    let limits = left(&reports, ask.by, wall);
+    let limits = left(&reports, ask.by, at.wall);
     let shown: Vec<Value> = grouped
         .iter()
         .take(MOST_ROWS)
@@ -98,7 +99,7 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
             "saved_by_cache_usd": saved(&models, &gateway.prices),
             "unpriced": unpriced(&models, &gateway.prices),
             "projection_usd": projection(&rows, &ask, zone),
-            "budget": left(&reports, Dimension::Day, wall).remove(""),
+            "budget": left(&reports, Dimension::Day, at.wall).remove(""),
         }),
     )
 }

@@ -7,6 +7,7 @@ use super::times::{timestamp, timestamp_ago, timestamp_in};
 use crate::limits::{Budget, Own};
 use crate::outcome::{Cause, FailureClass};
 use crate::pool::{AccountStatus, State};
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 use crate::telemetry::metrics::{AccountSample, Live};
@@ -89,11 +90,10 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
 
 /// The metrics, with the accounts as they are now.
 pub(super) fn metrics(app: &App) -> String {
-    let now = Instant::now();
+    let at = clocks::moment();
     let gateway = app.gateway();
-    let statuses = gateway.pool.snapshot(now);
+    let statuses = gateway.pool.snapshot(at.now);
     let spared: Vec<(&str, u64)> = gateway.pool.spared().collect();
-    let wall = SystemTime::now();
     let minutes = app.telemetry.recent().minutes();
     let windows: Vec<Vec<(&str, f64)>> = statuses
         .iter()
@@ -117,17 +117,17 @@ pub(super) fn metrics(app: &App) -> String {
                 .map(unix_in),
             in_flight: u64::from(status.in_flight),
             windows,
-            cache_hits: minutes.of_account(&status.name, 60, wall).cache_hits(),
+            cache_hits: minutes.of_account(&status.name, 60, at.wall).cache_hits(),
         })
         .collect();
     let gateway = app.gateway();
-    let used: Vec<Own> = gateway.limits.own(wall).collect();
-    let budgets: Vec<Budget> = gateway.limits.budgets(wall).collect();
+    let used: Vec<Own> = gateway.limits.own(at.wall).collect();
+    let budgets: Vec<Budget> = gateway.limits.budgets(at.wall).collect();
     app.telemetry.render(&Live {
         in_flight: app.in_flight(),
         buffered: app.buffered.bytes(),
         client_connections: app.places.open(),
-        certificates: &app.certificate_expiries(),
+        certificates: &app.certificates().expiries(),
         accounts: &accounts,
         spared: &spared,
         run_id: &app.run_id,

@@ -12,7 +12,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use memchr::memchr;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
@@ -22,6 +21,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::blank::Blank;
 use super::certified;
 use super::frames::Frames;
 use super::framing::{Framing, Malformed};
@@ -70,17 +70,6 @@ enum Phase {
     Busy,
     /// HTTP/2, or what a connection was upgraded to.
     Streams,
-}
-
-/// How much of the blank line at the end of a head was seen.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Blank {
-    /// Nothing: in a line.
-    No,
-    /// The end of a line.
-    Line,
-    /// The end of a line, and a carriage return.
-    Return,
 }
 
 impl Guard {
@@ -248,31 +237,6 @@ impl Phase {
     fn head(since: Instant, blank: Blank, bytes: &[u8]) -> Self {
         let blank = blank.after(bytes);
         blank.map_or(Self::Busy, |blank| Self::Head(since, blank))
-    }
-}
-
-impl Blank {
-    /// After these bytes; `None` when the blank line is among them.
-    fn after(mut self, bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes;
-        while let [byte, tail @ ..] = rest {
-            if self == Self::No {
-                // Only the end of the line matters.
-                let Some(end) = memchr(b'\n', rest) else {
-                    break;
-                };
-                rest = &rest[end + 1..];
-                self = Self::Line;
-                continue;
-            }
-            self = match (byte, self) {
-                (b'\n', _) => return None,
-                (b'\r', Self::Line) => Self::Return,
-                _ => Self::No,
-            };
-            rest = tail;
-        }
-        Some(self)
     }
 }
 

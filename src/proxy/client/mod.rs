@@ -1,5 +1,6 @@
 //! The client's side of a request: its body comes in, an answer goes out.
 pub(super) mod answer;
+mod blank;
 pub(super) mod body;
 pub(super) mod buffered;
 pub(super) mod certified;

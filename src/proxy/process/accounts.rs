@@ -1,6 +1,7 @@
 //! A look at accounts without serving anything: `weir test`.
 use crate::config::{AccessLog, Config};
 use crate::proxy::state::app::App;
+use crate::proxy::state::probing;
 use crate::proxy::state::start_error::StartError;
 pub use crate::proxy::upstream::probe::{Probed, Verdict};
 
@@ -25,7 +26,7 @@ pub fn test(mut config: Config, names: &[String]) -> Result<Vec<Probed>, StartEr
         for (position, account) in accounts.enumerate() {
             if names.is_empty() || names.iter().any(|name| **name == *account.name) {
                 let (app, name) = (app.clone(), account.name.clone());
-                asked.spawn(async move { (position, app.probe(&name).await) });
+                asked.spawn(async move { (position, probing::one(&app, &name).await) });
             }
         }
         let mut probed = asked.join_all().await;

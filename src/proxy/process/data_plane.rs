@@ -51,7 +51,7 @@ impl DataPlane {
         h2.max_concurrent_streams(limits.streams_per_connection);
         proxy.h2_options = Some(h2);
         let proxy = Arc::new(proxy);
-        let mut certificates = app.certificates.iter();
+        let mut certificates = app.certificates().listeners();
         let doors: Vec<Door> = listeners
             .into_iter()
             .map(|(socket, listener)| {

@@ -2,13 +2,14 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::handover::{Heard, State, ToNew, ToOld, converse, receive_sockets, say};
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::start_error::StartError;
 
@@ -66,9 +67,9 @@ impl Inherited {
 }
 
 fn recall(app: &App, state: &State) {
-    let (gateway, now, wall) = (app.gateway(), Instant::now(), SystemTime::now());
-    gateway.pool.recall(&state.pool, now);
-    gateway.limits.recall(&state.used, true, now, wall);
+    let (gateway, at) = (app.gateway(), clocks::moment());
+    gateway.pool.recall(&state.pool, at.now);
+    gateway.limits.recall(&state.used, true, at);
 }
 
 /// The process that serves now, while the one before ends.
@@ -107,8 +108,8 @@ impl Heir {
             while let Some(message) = heard.next().await {
                 match message {
                     ToNew::Used(used) => {
-                        let (now, wall) = (Instant::now(), SystemTime::now());
-                        app.gateway().limits.recall(&used, false, now, wall);
+                        let at = clocks::moment();
+                        app.gateway().limits.recall(&used, false, at);
                     }
                     ToNew::Metrics(text) => {
                         let _ = said.send(text).await;

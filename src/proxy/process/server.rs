@@ -169,7 +169,8 @@ async fn serve(
     let mut socket = admin.as_ref().and_then(AdminListener::socket_file);
     let door = |listener, shutdown| {
         let plane = admin::plane(app.clone(), reloads.clone(), source.clone(), inside(&app));
-        admin_door::open(plane, listener, app.admin_certificate.clone(), shutdown)
+        let certificate = app.certificates().admin().cloned();
+        admin_door::open(plane, listener, certificate, shutdown)
     };
     let control = admin.map(|listener| door(listener, admin_watch));
     let mut stop = match until {

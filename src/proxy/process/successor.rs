@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use super::bind::Heirlooms;
 use super::handover::{Heard, Hello, State, ToNew, ToOld, converse, say, send_sockets};
 use crate::limits::Telling;
 use crate::proxy::admin;
+use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::notify;
 
@@ -107,9 +108,9 @@ impl Successor {
     ) -> Result<Self, String> {
         let gone = || "it has gone".to_owned();
         until(&mut heard, &ToOld::Ready).await.ok_or_else(gone)?;
-        let (gateway, now, wall) = (app.gateway(), Instant::now(), SystemTime::now());
-        let (telling, used) = Telling::begin(&gateway.limits, now, wall);
-        let pool = gateway.pool.memo(now);
+        let (gateway, at) = (app.gateway(), clocks::moment());
+        let (telling, used) = Telling::begin(&gateway.limits, at);
+        let pool = gateway.pool.memo(at.now);
         let state = ToNew::State(Box::new(State { pool, used }));
         say(&mut write, &state)
             .await
@@ -152,8 +153,7 @@ impl Successor {
                 }
             };
             let message = message.or_else(|| {
-                let (now, wall) = (Instant::now(), SystemTime::now());
-                let used = telling.go_on(&app.gateway().limits, now, wall);
+                let used = telling.go_on(&app.gateway().limits, clocks::moment());
                 (!used.is_empty()).then_some(ToNew::Used(used))
             });
             if let Some(message) = message

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
+use super::certificates::Certificates;
 use super::history::History;
 use super::latch::Latch;
 use super::log_level::{LogLevel, SetLevel};
@@ -13,19 +14,18 @@ use super::predecessor::Predecessor;
 use super::running::{Run, Running};
 use super::sources::{host, random_text, turns_at_counting};
 use super::start_error::StartError;
-use super::tls::Certificate;
 use crate::config::Config;
 use crate::exchange::Gateway;
-use crate::exchange::moment::Moment;
+use crate::exchange::occasion::Occasion;
 use crate::limits::ledger::Ledger;
 use crate::proxy::client::buffered::{Buffered, Held, quarter_of_memory};
 use crate::proxy::client::places::{Places, descriptors};
+use crate::proxy::clocks;
 use crate::proxy::random::{Random, seed};
 use crate::proxy::recording::recorder::Recorder;
 use crate::proxy::upstream::accounts::Upstreams;
 use crate::proxy::upstream::connect::{Connections, lanes};
 use crate::proxy::upstream::health_check::OnHealth;
-use crate::proxy::upstream::probe::{Probed, probe};
 use crate::proxy::upstream::tokens::{AccessTokens, Means};
 use crate::telemetry::Telemetry;
 
@@ -33,10 +33,7 @@ use crate::telemetry::Telemetry;
 pub(crate) struct App {
     current: ArcSwap<Snapshot>,
     pub(crate) connections: Arc<Connections>,
-    /// Of the TLS listeners, in their order.
-    pub(crate) certificates: Vec<Arc<Certificate>>,
-    /// Of the admin plane, if it speaks TLS.
-    pub(crate) admin_certificate: Option<Arc<Certificate>>,
+    certificates: Certificates,
     pub(crate) telemetry: Arc<Telemetry>,
     /// Where it is remembered what clients used.
     pub(crate) ledger: Option<Arc<Ledger>>,
@@ -110,20 +107,8 @@ impl App {
         let history = History::default();
         history.keep(&config, telemetry.status().generation, SystemTime::now());
         let connections = Connections::new(KEEPALIVE, lanes(&config.server));
-        let listeners = config.listen.iter();
-        let listeners = listeners.filter_map(|one| Some((one.addr, one.tls.as_ref()?)));
-        let certificates: Result<Vec<_>, _> = listeners
-            .map(|(addr, files)| {
-                Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
-            })
-            .collect();
-        let admin = config.admin.as_ref().and_then(|admin| admin.tls_at());
-        let admin_certificate = admin.map(|(addr, files)| {
-            Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
-        });
         Ok(Arc::new(Self {
-            certificates: certificates?,
-            admin_certificate: admin_certificate.transpose()?,
+            certificates: Certificates::load(&config)?,
             ledger: ledger.transpose()?,
             log_level: LogLevel::new(&config.log.level, set_level),
             current: ArcSwap::from_pointee(Snapshot {
@@ -256,29 +241,9 @@ impl App {
         let _ = self.log_level.set(&self.gateway().config.log.level);
     }
 
-    /// Reads the certificates again, and those of `config`. `Err` says which cannot be used; then none is taken.
-    pub(crate) fn renew_certificates(&self, config: &Config) -> Result<(), String> {
-        for listener in &config.listen {
-            if let Some(files) = &listener.tls {
-                Certificate::load(listener.addr, files)?;
-            }
-        }
-        if let Some((addr, files)) = config.admin.as_ref().and_then(|admin| admin.tls_at()) {
-            Certificate::load(addr, files)?;
-        }
-        let all = || self.certificates.iter().chain(&self.admin_certificate);
-        let renewed: Result<Vec<_>, _> =
-            all().map(|certificate| certificate.read_again()).collect();
-        for (certificate, renewed) in all().zip(renewed?) {
-            certificate.renew(renewed);
-        }
-        Ok(())
-    }
-
-    /// Listeners and when their certificates expire.
-    pub(crate) fn certificate_expiries(&self) -> Vec<(String, i64)> {
-        let certificates = self.certificates.iter().chain(&self.admin_certificate);
-        certificates.filter_map(|one| one.expiry()).collect()
+    /// Of the listeners that speak TLS.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Counts a request in that began then, unless there are `limit` already.
@@ -368,45 +333,12 @@ impl App {
         self.random.draw()
     }
 
-    /// Now.
-    pub(crate) fn moment(&self) -> Moment {
-        Moment {
-            now: Instant::now(),
-            wall: SystemTime::now(),
+    /// Now, with a draw.
+    pub(crate) fn occasion(&self) -> Occasion {
+        Occasion {
+            moment: clocks::moment(),
             draw: self.draw(),
         }
-    }
-
-    /// Asks an account whether it would serve. `None` = there is no account of that name.
-    pub(crate) async fn probe(&self, name: &str) -> Option<Probed> {
-        let snapshot = self.snapshot();
-        let mut accounts = snapshot.gateway.config.accounts.iter();
-        let account = accounts.find(|account| &*account.name == name)?;
-        let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
-        Some(probe(account, upstreams, tokens, &self.connections).await)
-    }
-
-    /// Asks the accounts of a configuration that is not in force: the one of that name, or those that its keys made of it.
-    pub(crate) async fn probe_those(&self, config: &Config, name: &str) -> Vec<Probed> {
-        let nobody: OnHealth = Arc::new(|_| {});
-        let before = self.snapshot();
-        let upstreams = Upstreams::of(config, &before.upstreams, &self.connections, &nobody).await;
-        // Of a key, not of a token: fetching one for an account in force would be seen there.
-        let tokens = AccessTokens::default();
-        let is_numbered = |own: &str| {
-            let rest = own
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('-'));
-            rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-        };
-        let exact = config.accounts.iter().any(|account| &*account.name == name);
-        let mut probed = Vec::new();
-        for account in &config.accounts {
-            if &*account.name == name || (!exact && is_numbered(&account.name)) {
-                probed.push(probe(account, &upstreams, &tokens, &self.connections).await);
-            }
-        }
-        probed
     }
 
     /// An id for a request that brought none.

@@ -1,7 +1,7 @@
 //! Books what is done later: responses that were made in the background and that no client has fetched, and the results of batches.
 //! What is waited for stands beside the ledger, from where a restart and other processes on the same file know of it.
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -14,6 +14,7 @@ use crate::outcome::{End, Outcome, UsageSource};
 use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated};
 use crate::protocol::passthrough;
+use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
 /// Starts asking, for as long as the process lives.
@@ -55,7 +56,7 @@ fn recall(app: &App, known: &mut Option<(u64, u64)>) {
         return;
     }
     *known = mark;
-    let moment = app.moment();
+    let moment = clocks::moment();
     let seconds = moment.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
     let notes = match Notes::read(&settings.path, seconds.as_secs()) {
         Ok(notes) => notes,
@@ -225,16 +226,16 @@ fn book(
 
 /// Books it in limits, ledger, metrics and access log. `outcome` has the rest of what the latter show.
 fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Outcome) {
-    let (gateway, wall) = (&snapshot.gateway, SystemTime::now());
+    let (gateway, at) = (&snapshot.gateway, clocks::moment());
     let (who, used) = (booking.who, &booking.used);
     let mut keys = gateway.config.keys.iter();
     if let Some(key) = keys.find(|key| key.name == who.key) {
         let project = booking.limited.map(|project| &**project);
         let whom = gateway.limits.whom(key.index, project);
-        gateway.limits.book(whom, used, Instant::now(), wall);
+        gateway.limits.book(whom, used, at);
     }
     if let Some(ledger) = &app.ledger {
-        ledger.record(who.clone(), booking.limited, used, wall);
+        ledger.record(who.clone(), booking.limited, used, at.wall);
     }
     outcome.request_id = app.request_id();
     outcome.key = Some(Arc::clone(&who.key));
@@ -247,7 +248,7 @@ fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Ou
     outcome.usage_source = Some(booking.source);
     outcome.usage_refused = booking.refused;
     outcome.cost_usd = booking.is_priced.then(|| used.nano_usd as f64 / 1e9);
-    app.telemetry.settle(outcome, wall);
+    app.telemetry.settle(outcome, at.wall);
 }
 
 /// How often it is looked whether one is due.

@@ -2,6 +2,7 @@
 //! totals of other processes.
 pub(super) mod alerts;
 pub(super) mod app;
+mod certificates;
 pub(super) mod fleet;
 pub(super) mod history;
 pub(super) mod inside;
@@ -10,6 +11,7 @@ pub(super) mod later;
 pub(super) mod log_level;
 pub(super) mod notify;
 pub(super) mod predecessor;
+pub(super) mod probing;
 pub mod reload;
 pub(super) mod running;
 pub(super) mod sources;

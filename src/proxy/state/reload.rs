@@ -126,7 +126,7 @@ async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
     if !is_same {
         writable(&current.config, &config)?;
     }
-    app.renew_certificates(&config)?;
+    app.certificates().renew(&config)?;
     if is_same {
         return Ok(Verdict::Unchanged);
     }

@@ -1,13 +1,13 @@
 //! Which accounts are excluded, and what the report says of them.
 use super::*;
 
-fn ask_at(gateway: &Gateway, moment: Moment) -> Report {
+fn ask_at(gateway: &Gateway, occasion: Occasion) -> Report {
     asked(
         gateway,
         Some("team"),
         (None, &HeaderMap::new()),
         SONNET,
-        moment,
+        occasion,
     )
     .expect("a report")
 }
@@ -15,9 +15,9 @@ fn ask_at(gateway: &Gateway, moment: Moment) -> Report {
 #[test]
 fn a_benched_account_is_out_with_reason_and_time() {
     let gateway = gateway(HOUSE);
-    let moment = moment();
-    bench(&gateway.pool, "a", &throttled(600), moment.now);
-    let report = ask_at(&gateway, moment);
+    let occasion = occasion();
+    bench(&gateway.pool, "a", &throttled(600), occasion.moment.now);
+    let report = ask_at(&gateway, occasion);
     assert_eq!(report.upstream.expect("asked").account, "b");
     let a = report
         .candidates
@@ -48,9 +48,9 @@ fn a_benched_account_is_out_with_reason_and_time() {
 #[test]
 fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
     let gateway = gateway(HOUSE);
-    let moment = moment();
+    let occasion = occasion();
     for account in ["a", "b"] {
-        bench(&gateway.pool, account, &throttled(600), moment.now);
+        bench(&gateway.pool, account, &throttled(600), occasion.moment.now);
     }
     // The fallback is not for this key.
     let report = asked(
@@ -58,7 +58,7 @@ fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
         Some("narrow"),
         (None, &HeaderMap::new()),
         SONNET,
-        moment,
+        occasion,
     )
     .expect("a report");
     assert_eq!(
@@ -73,17 +73,17 @@ fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
 #[test]
 fn reasons_of_exclusion_have_their_words() {
     let gateway = gateway(HOUSE);
-    let moment = moment();
+    let occasion = occasion();
     let auth = crate::pool::classify(
         crate::protocol::error::ErrorKind::Authentication,
         &crate::pool::Hints::of_status(crate::protocol::Dialect::Anthropic, 401),
         &HeaderMap::new(),
-        moment.wall,
+        occasion.moment.wall,
     );
     assert_eq!(auth.class, FailureClass::Auth);
-    bench(&gateway.pool, "a", &auth, moment.now);
+    bench(&gateway.pool, "a", &auth, occasion.moment.now);
     gateway.pool.drain("b");
-    let report = ask_at(&gateway, moment);
+    let report = ask_at(&gateway, occasion);
     let text = report.to_string();
     assert!(text.contains("out: benched: auth"), "{text}");
     assert!(text.contains("out: drained by the operator"), "{text}");

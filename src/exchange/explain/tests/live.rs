@@ -38,10 +38,10 @@ fn it_says_what_happens_and_changes_nothing() {
             let moment = Moment {
                 now,
                 wall: SystemTime::now(),
-                draw,
             };
+            let occasion = Occasion { moment, draw };
             let headers = HeaderMap::new();
-            let report = asked(&asked_of, Some("team"), (None, &headers), &body, moment);
+            let report = asked(&asked_of, Some("team"), (None, &headers), &body, occasion);
             let report = report.expect("a report");
             let failure = match next(&mut state) % 5 {
                 0 => Some(throttled(20)),
@@ -52,7 +52,7 @@ fn it_says_what_happens_and_changes_nothing() {
                 _ => None,
             };
             let live = [&asked_of, &left_alone]
-                .map(|gateway| live(gateway, &body, moment, failure.as_ref()));
+                .map(|gateway| live(gateway, &body, occasion, failure.as_ref()));
             let said = report.upstream.as_ref().map(|upstream| {
                 let body = upstream.body.as_ref().map(|body| body.get().to_owned());
                 (
@@ -79,7 +79,7 @@ fn it_says_what_happens_and_changes_nothing() {
 fn live(
     gateway: &Arc<Gateway>,
     body: &str,
-    moment: Moment,
+    occasion: Occasion,
     failure: Option<&Failure>,
 ) -> Result<(String, String, String), u16> {
     let headers = HeaderMap::new();
@@ -96,11 +96,12 @@ fn live(
         query: None,
         body,
     };
-    let admitted = admit::admit(gateway, key, arrived, moment.wall).expect("admitted");
-    let mut attempts = Attempts::new(Arc::clone(gateway), admitted, None, moment.now);
-    let mut now = moment.now;
+    let admitted = admit::admit(gateway, key, arrived, occasion.moment.wall).expect("admitted");
+    let mut attempts = Attempts::new(Arc::clone(gateway), admitted, None, occasion.moment.now);
+    let Moment { mut now, wall } = occasion.moment;
     loop {
-        match attempts.next(Moment { now, ..moment }) {
+        let moment = Moment { now, wall };
+        match attempts.next(Occasion { moment, ..occasion }) {
             Step::Go(mut attempt) => {
                 let head = attempts.head(&attempt, &headers, false).expect("a head");
                 let pick = attempt.pick();
@@ -110,7 +111,7 @@ fn live(
                 );
                 let lease = attempt.lease_mut();
                 match failure {
-                    Some(failure) => lease.failed(failure, now, moment.draw),
+                    Some(failure) => lease.failed(failure, now, occasion.draw),
                     None => lease.completed(now),
                 }
                 let body = attempt.body().to_bytes();

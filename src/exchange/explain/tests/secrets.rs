@@ -27,7 +27,7 @@ fn no_secret_is_in_any_report() {
         ("/v1/nothing?key=secret-of-team", gemini),
         ("/v1/files?key=secret-of-team", gemini),
     ] {
-        let report = asked(&gateway, None, (Some(path), &headers), body, moment());
+        let report = asked(&gateway, None, (Some(path), &headers), body, occasion());
         let report = report.expect("a report");
         let json = serde_json::to_string(&report).expect("JSON");
         for text in [report.to_string(), json] {
@@ -48,7 +48,7 @@ fn an_access_token_is_where_it_will_be_and_is_not_shown() {
             None,
             (Some(path), &HeaderMap::new()),
             body,
-            moment(),
+            occasion(),
         );
         let json = serde_json::to_value(report.expect("a report")).expect("JSON");
         let headers = json["upstream"]["headers"].to_string();

@@ -20,6 +20,7 @@ use super::answer::Answer;
 use super::guard::Done;
 use crate::config::diagnostic::Diagnostic;
 use crate::proxy::state::app::App;
+use crate::proxy::state::probing;
 use crate::proxy::state::reload::{Handle, Source, Verdict};
 use plan::Plan;
 pub(super) use show::{one, overview};
@@ -189,7 +190,7 @@ async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan
         told["key"] = key.into();
     }
     if asked.list == List::Accounts && asked.verb != Verb::Delete && asked.test {
-        let tests = app.probe_those(&plan.config, &plan.name).await;
+        let tests = probing::those(app, &plan.config, &plan.name).await;
         let failed = tests.iter().find(|test| !test.verdict.is_fine());
         let failed = failed.map(|test| {
             let detail = test.detail.as_deref().unwrap_or("no more is known");

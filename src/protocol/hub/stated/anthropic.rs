@@ -1,0 +1,118 @@
+//! How Anthropic states what an exchange used: cached tokens beside the prompt, compactions outside the sums.
+use serde::Deserialize;
+
+use super::super::figures::{compactions, count, detail, region, tier};
+use super::super::units::Units;
+use super::super::usage::{Extras, Stated, Tools, Usage};
+use super::{Known, OutputDetails};
+
+/// `usage` of Anthropic. Every field may be missing, since `message_delta` states only what has changed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+pub struct AnthropicUsage {
+    #[serde(default, deserialize_with = "count")]
+    input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    cache_read_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    cache_creation_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
+    cache_creation: Option<CacheCreation>,
+    #[serde(default, deserialize_with = "count")]
+    output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "detail")]
+    output_tokens_details: Option<OutputDetails>,
+    #[serde(default, deserialize_with = "detail")]
+    server_tool_use: Option<ServerToolUse>,
+    #[serde(default, deserialize_with = "tier")]
+    speed: Option<Known>,
+    #[serde(default, deserialize_with = "region")]
+    inference_geo: Option<Known>,
+    /// What compactions took: they are outside the sums.
+    #[serde(default, deserialize_with = "compactions")]
+    iterations: Option<Usage>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+struct ServerToolUse {
+    #[serde(default, deserialize_with = "count")]
+    web_search_requests: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+struct CacheCreation {
+    #[serde(default, deserialize_with = "count")]
+    ephemeral_5m_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    ephemeral_1h_input_tokens: Option<u64>,
+}
+
+impl AnthropicUsage {
+    /// Takes over what `later` states; the counts are cumulative. Zeros for the whole prompt are no statement.
+    pub fn merge(&mut self, later: Self) {
+        if self.prompt() == 0 || later.prompt() > 0 {
+            self.input_tokens = later.input_tokens.or(self.input_tokens);
+            self.cache_read_input_tokens = later
+                .cache_read_input_tokens
+                .or(self.cache_read_input_tokens);
+            self.cache_creation_input_tokens = later
+                .cache_creation_input_tokens
+                .or(self.cache_creation_input_tokens);
+            self.cache_creation = later.cache_creation.or(self.cache_creation);
+        }
+        self.output_tokens = later.output_tokens.or(self.output_tokens);
+        self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
+        self.server_tool_use = later.server_tool_use.or(self.server_tool_use);
+        self.speed = later.speed.or(self.speed);
+        self.inference_geo = later.inference_geo.or(self.inference_geo);
+        self.iterations = later.iterations.or(self.iterations);
+    }
+
+    /// Whether it says what the answer took.
+    pub const fn states_answer(&self) -> bool {
+        self.output_tokens.is_some()
+    }
+
+    /// All tokens of the prompt.
+    fn prompt(&self) -> u64 {
+        self.sums().prompt()
+    }
+
+    /// One request to the model.
+    fn sums(&self) -> Usage {
+        let split = self.cache_creation.unwrap_or_default();
+        let hour = split.ephemeral_1h_input_tokens.unwrap_or(0);
+        let five = split.ephemeral_5m_input_tokens.unwrap_or(0);
+        // What no split explains was written for five minutes, the default.
+        let written = self.cache_creation_input_tokens.unwrap_or(0);
+        let output = self.output_tokens.unwrap_or(0);
+        let details = self.output_tokens_details.unwrap_or_default();
+        Usage {
+            input: self.input_tokens.unwrap_or(0),
+            cache_read: self.cache_read_input_tokens.unwrap_or(0),
+            cache_write_5m: five.max(written.saturating_sub(hour)),
+            cache_write_1h: hour,
+            output,
+            reasoning: details.thinking_tokens.unwrap_or(0).min(output),
+            units: Units::NONE,
+        }
+    }
+}
+
+impl From<AnthropicUsage> for Stated {
+    fn from(stated: AnthropicUsage) -> Self {
+        let used = stated.server_tool_use.unwrap_or_default();
+        let extras = Extras {
+            tier: stated.speed,
+            region: stated.inference_geo,
+            tools: Tools {
+                web_searches: used.web_search_requests.unwrap_or(0),
+                ..Tools::default()
+            },
+            ..Extras::default()
+        };
+        Self::checked(
+            stated.sums().and(stated.iterations.unwrap_or_default()),
+            extras,
+        )
+    }
+}
