@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::rig::client::Open;
 use crate::rig::process::{command, run};
@@ -271,7 +271,10 @@ fn a_service_manager_hears_whom_to_look_after_and_a_unix_socket_stays() {
     manager
         .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a timeout");
+    let deadline = Instant::now() + Duration::from_secs(60);
     let hears = |line: &str| loop {
+        // Signs of life come for ever.
+        assert!(Instant::now() < deadline, "nobody says {line}");
         let mut buffer = [0; 4096];
         let length = manager
             .recv(&mut buffer)

@@ -24,8 +24,9 @@ pub struct Proxy {
     log: Arc<Mutex<Log>>,
 }
 
-/// Pages that nobody uses are given back at once: else what the last ten seconds left over is measured, too.
-const PAGES: &str = "dirty_decay_ms:0,muzzy_decay_ms:0";
+/// What is judged is what Weir holds, not what jemalloc keeps to be quick: pages that nobody uses are given back at once, there is one
+/// arena for all threads and not one for each with holes of its own, and threads keep no large pieces for themselves.
+const PLAIN: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,narenas:1,lg_tcache_max:12";
 
 /// What it wrote to standard error.
 #[derive(Debug, Default)]
@@ -68,7 +69,7 @@ impl Proxy {
             .args(["run", "-c"])
             .arg(&setup.file)
             .env_remove("RUST_LOG")
-            .env("_RJEM_MALLOC_CONF", PAGES)
+            .env("_RJEM_MALLOC_CONF", PLAIN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,10 @@
 //! What systemd is told of the process: ready, reloading and how that went, stopping, and that it is alive.
 //!
-//! Without `NOTIFY_SOCKET` in the environment, which is how systemd says that it wants to hear, all of this does nothing.
+//! Without `NOTIFY_SOCKET` in the environment, which is how systemd says that it wants to hear, all of this does nothing. A thread of
+//! its own speaks: a manager that does not read holds up whoever talks to it.
+use std::sync::LazyLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -24,9 +28,13 @@ pub(crate) fn say(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
-/// Another process of this service is the one to look after from now on.
+/// Another process of this service is the one to look after from now on. Waits until that has been said, for this process may end at
+/// once; not for long, if nobody listens.
 pub(crate) fn followed_by(pid: u32) {
-    tell(&[NotifyState::MainPid(pid)]);
+    let (said, is_said) = sync_channel(1);
+    if speak(&[NotifyState::MainPid(pid)], Some(said)) {
+        let _ = is_said.recv_timeout(PATIENCE);
+    }
 }
 
 /// The process ends when what is in flight has ended.
@@ -50,7 +58,45 @@ pub(crate) fn watchdog() {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd could not be told");
-    }
+    speak(states, None);
 }
+
+/// Hands it to the thread that speaks. `false` when there is none, or too much waits to be said.
+fn speak(states: &[NotifyState<'_>], said: Option<SyncSender<()>>) -> bool {
+    let Some(speaker) = &*SPEAKER else {
+        return false;
+    };
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+    let is_taken = speaker.try_send((lines.join("\n"), said)).is_ok();
+    if !is_taken {
+        tracing::warn!("systemd does not listen to what it is told");
+    }
+    is_taken
+}
+
+/// What is to be said, and whom to tell that it was.
+type Saying = (String, Option<SyncSender<()>>);
+
+/// The way to the thread that speaks; `None` where nobody wants to hear.
+static SPEAKER: LazyLock<Option<SyncSender<Saying>>> = LazyLock::new(|| {
+    std::env::var_os("NOTIFY_SOCKET")?;
+    let (speaker, sayings) = sync_channel::<Saying>(MOST_WAITING);
+    let speaks = move || {
+        for (text, said) in sayings {
+            if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&text)]) {
+                tracing::warn!(%error, "systemd could not be told");
+            }
+            if let Some(said) = said {
+                let _ = said.try_send(());
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("notify".to_owned());
+    thread.spawn(speaks).ok().map(|_| speaker)
+});
+
+/// How long a process that is followed waits for its manager.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sayings that wait for a manager that does not read.
+const MOST_WAITING: usize = 16;
