@@ -252,7 +252,7 @@ class Session:
             self._say(f"{count} idle streams: {proxy.name}")
             self.idle[proxy.name] = load.idle_streams(proxy, self._binary("streams"), file, count)
         count = 20 if self.options.smoke else HELD
-        body = payload.agent(ask=payload.order(2, 600_000), stream=True)
+        body = payload.agent(last=payload.order(2, 600_000))
         file = self._file("held", body)
         for proxy in plain:
             self._say(f"{count} requests of 300 KB in flight: {proxy.name}")

@@ -30,10 +30,11 @@ def small(size=200):
     return _padded({"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": ""}]}, size)
 
 
-def agent(size=300_000, ask="Find out why the reload loses cooldowns, and mend it.", stream=False):
-    """A coding agent's conversation of about `size` bytes: system prompt, tools, then tool calls and file contents."""
+def agent(size=300_000, last=None):
+    """A coding agent's conversation of about `size` bytes: system prompt, tools, then tool calls and file contents. With `last` as what the
+    user says in the end it asks for a stream."""
     tools = [_tool(number) for number in range(20)]
-    messages = [{"role": "user", "content": ask}]
+    messages = [{"role": "user", "content": "Find out why the reload loses cooldowns, and mend it."}]
     body = {
         "model": MODEL,
         "messages": messages,
@@ -41,7 +42,7 @@ def agent(size=300_000, ask="Find out why the reload loses cooldowns, and mend i
         "tools": tools,
         "metadata": {"user_id": "user_0_account__session_00000000-0000-4000-8000-000000000000"},
         "max_tokens": 32000,
-        **({"stream": True} if stream else {}),
+        **({"stream": True} if last else {}),
     }
     fixed = len(_bytes(body))
     turn = 0
@@ -50,6 +51,8 @@ def agent(size=300_000, ask="Find out why the reload loses cooldowns, and mend i
         messages += new
         fixed += len(_bytes(new)) - 1
         turn += 1
+    if last:
+        messages.append({"role": "user", "content": last})
     return _bytes(body)
 
 
