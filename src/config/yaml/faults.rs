@@ -105,14 +105,6 @@ impl Faults {
         list.sort_by_key(|(file, fault)| (*file, fault.line, fault.column));
         let mut list: Vec<Diagnostic> = list.into_iter().map(|(_, fault)| fault).collect();
         list.dedup();
-        for diagnostic in &mut list {
-            for text in [&mut diagnostic.message, &mut diagnostic.path]
-                .into_iter()
-                .chain(&mut diagnostic.hint)
-            {
-                hide_in(text, &self.secrets);
-            }
-        }
         if let Some(last) = list.get(MAX_SHOWN - 1).filter(|_| list.len() > MAX_SHOWN) {
             let more = Diagnostic {
                 message: format!("and {} more", list.len() - MAX_SHOWN + self.dropped),
@@ -122,6 +114,15 @@ impl Faults {
             };
             list.truncate(MAX_SHOWN);
             list.push(more);
+        }
+        // Only in what is shown: there may be as many secrets as there are keys.
+        for diagnostic in &mut list {
+            for text in [&mut diagnostic.message, &mut diagnostic.path]
+                .into_iter()
+                .chain(&mut diagnostic.hint)
+            {
+                hide_in(text, &self.secrets);
+            }
         }
         if failed { Err(list) } else { Ok(list) }
     }
