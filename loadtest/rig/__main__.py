@@ -245,12 +245,7 @@ class Session:
                 seen = load.paced(target, self._binary("streams"), small, RATE, self.options.seconds)
                 self.rows[f"200 B, open loop at {RATE:,} requests/s"][target.name].append(seen)
 
-        # Two sockets of a proxy for each.
-        count = 50 if self.options.smoke else min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 200)
-        file = self._file("idle", payload.stream(2, 600_000))
-        for proxy in plain:
-            self._say(f"{count} idle streams: {proxy.name}")
-            self.idle[proxy.name] = load.idle_streams(proxy, self._binary("streams"), file, count)
+        # Before the idle streams, whose memory goes back only later.
         count = 20 if self.options.smoke else HELD
         body = payload.agent(last=payload.order(2, 600_000))
         file = self._file("held", body)
@@ -258,6 +253,13 @@ class Session:
             self._say(f"{count} requests of 300 KB in flight: {proxy.name}")
             seen = load.idle_streams(proxy, self._binary("streams"), file, count)
             self.held[proxy.name] = seen | {"body_kib": len(body) / 1024}
+
+        # Two sockets of a proxy for each.
+        count = 50 if self.options.smoke else min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 200)
+        file = self._file("idle", payload.stream(2, 600_000))
+        for proxy in plain:
+            self._say(f"{count} idle streams: {proxy.name}")
+            self.idle[proxy.name] = load.idle_streams(proxy, self._binary("streams"), file, count)
 
     def _closed(self, label, targets, file, tls=False):
         for number in range(self.options.rounds):

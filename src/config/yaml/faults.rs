@@ -115,15 +115,7 @@ impl Faults {
             list.truncate(MAX_SHOWN);
             list.push(more);
         }
-        // Only in what is shown: there may be as many secrets as there are keys.
-        for diagnostic in &mut list {
-            for text in [&mut diagnostic.message, &mut diagnostic.path]
-                .into_iter()
-                .chain(&mut diagnostic.hint)
-            {
-                hide_in(text, &self.secrets);
-            }
-        }
+        hide_in(&mut list, &self.secrets);
         if failed { Err(list) } else { Ok(list) }
     }
 
@@ -159,14 +151,27 @@ fn described(at: &At) -> String {
     }
 }
 
-fn hide_in(text: &mut String, secrets: &[Secret]) {
-    for secret in secrets {
-        let secret = secret.expose();
+/// Blots the secrets out of what is shown. There may be as many as there are keys: all texts are searched for one of them at once.
+fn hide_in(list: &mut [Diagnostic], secrets: &[Secret]) {
+    let whole: Vec<&str> = list.iter().flat_map(texts).collect();
+    let whole = whole.join("\n");
+    for secret in secrets.iter().map(Secret::expose) {
         // Blotting out one or two letters wherever they occur would tell the secret instead of hiding it.
-        if secret.len() >= SHORTEST_HIDDEN && text.contains(secret) {
-            *text = text.replace(secret, "***");
+        if secret.len() < SHORTEST_HIDDEN || !whole.contains(secret) {
+            continue;
+        }
+        for diagnostic in &mut *list {
+            let texts = [&mut diagnostic.message, &mut diagnostic.path];
+            for text in texts.into_iter().chain(&mut diagnostic.hint) {
+                *text = text.replace(secret, "***");
+            }
         }
     }
+}
+
+fn texts(diagnostic: &Diagnostic) -> impl Iterator<Item = &str> {
+    let texts = [&*diagnostic.message, &*diagnostic.path];
+    texts.into_iter().chain(diagnostic.hint.as_deref())
 }
 
 /// Faults and warnings that are kept for sorting.

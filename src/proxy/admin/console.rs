@@ -2,7 +2,7 @@
 //!
 //! They hold nothing (no name of a host, no version) and need no session; the data that they show does.
 //!
-//! The style sheet stands in the page: asked for by itself it doubled the time until anything was painted.
+//! The style sheet stands in the page, and the modules are asked for after the first frame: else that waits for them.
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::LazyLock;
@@ -141,6 +141,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             "image/svg+xml",
             include_bytes!("console/icon.svg"),
         ),
+        Asset::new("boot.js", JS, include_bytes!("console/boot.js")),
         Asset::new("main.js", JS, include_bytes!("console/main.js")),
         Asset::new("ui.js", JS, include_bytes!("console/ui.js")),
         Asset::new("api.js", JS, include_bytes!("console/api.js")),
