@@ -111,7 +111,7 @@ impl Options {
             return Err(format!("{name}: no such option"));
         }
         let warm_up = match warm_up.as_str() {
-            "" if judges_memory(duration) => (duration / 2).clamp(SHORTEST_JUDGED, SETTLED),
+            "" if judges_memory(duration) => duration.clamp(SHORTEST_JUDGED, SETTLED),
             "" => duration / 5,
             text => seconds(text)?,
         };

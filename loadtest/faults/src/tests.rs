@@ -204,7 +204,7 @@ fn options_are_read() {
     let warm_up = |text: &str| read(text).expect("good").expect("a run").warm_up.as_secs();
     assert_eq!(options.warm_up, Duration::from_secs(4));
     assert_eq!(warm_up("--duration 2m"), 120);
-    assert_eq!(warm_up("--duration 5m"), 150);
+    assert_eq!(warm_up("--duration 3m"), 180);
     assert_eq!(warm_up("--duration 20m"), 300);
     assert!(read("--help").expect("good").is_none());
     for bad in ["--duration", "--duration 5", "--nothing 1", "--clients x"] {

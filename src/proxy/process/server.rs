@@ -164,6 +164,13 @@ async fn serve(
         Some(inherited) => Some(inherited.succeed(&app).await?),
         None => None,
     };
+    // Before anybody can be answered: who has an answer may end the process.
+    let mut stop = match until {
+        Until::Told(stop) => stop,
+        Until::Signalled => {
+            signals::listen(reloads.clone(), app.telemetry.clone()).map_err(StartError::Runtime)?
+        }
+    };
     let Bound { listeners, admin } = bound;
     let data = DataPlane::begin(&app, listeners, data_watch)?;
     let mut socket = admin.as_ref().and_then(AdminListener::socket_file);
@@ -173,12 +180,6 @@ async fn serve(
         admin_door::open(plane, listener, certificate, shutdown)
     };
     let control = admin.map(|listener| door(listener, admin_watch));
-    let mut stop = match until {
-        Until::Told(stop) => stop,
-        Until::Signalled => {
-            signals::listen(reloads.clone(), app.telemetry.clone()).map_err(StartError::Runtime)?
-        }
-    };
     if let Some(heir) = heir {
         heir.serve(&app).await;
     }
