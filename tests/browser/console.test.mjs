@@ -337,7 +337,10 @@ test("pages of other sites get nowhere", async () => {
   );
   assert.equal(rebound, 421);
   const answer = await fetch(`${weir.admin}/console/now`);
-  assert.match(answer.headers.get("content-security-policy"), /default-src 'self'; style-src 'self' 'sha256-[^']+'; frame-ancestors 'none'/);
+  assert.match(
+    answer.headers.get("content-security-policy"),
+    /default-src 'self'; style-src 'self' 'sha256-[^']+'; frame-ancestors 'none'/,
+  );
   // Clickjacking: a page that frames the console shows nothing of it.
   const evil = await page.context().newPage();
   await evil.setContent(`<iframe src="${weir.admin}/console/now" width="800" height="600"></iframe>`);
