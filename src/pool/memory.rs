@@ -87,7 +87,6 @@ impl<V: Copy> Memory<V> {
 
     fn put(&self, shard: &mut Generations<V>, key: u64, value: V) {
         if shard.young.len() >= self.per_generation && !shard.young.contains_key(&key) {
-            let shard = &mut *shard;
             std::mem::swap(&mut shard.old, &mut shard.young);
             shard.young.clear();
         }
