@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use divan::{AllocProfiler, Bencher, black_box};
 use weir::outcome::{Affinity, AttemptRecord, End, FailureClass, Outcome, UsageSource};
 use weir::pricing::PriceTable;
-use weir::protocol::Dialect;
 use weir::protocol::hub::usage::Usage;
+use weir::protocol::{Dialect, UpstreamDialect};
 use weir::telemetry::access_log::line;
 use weir::telemetry::metrics::{Live, Metrics};
 use weir::telemetry::recent::Recent;
@@ -108,7 +108,7 @@ fn outcome() -> Outcome {
         request_id: "req_0123456789abcdef0123456789abcdef".to_owned(),
         key: Some("team-a".into()),
         client_dialect: Some(Dialect::Anthropic),
-        upstream_dialect: Some(Dialect::Anthropic),
+        upstream_dialect: Some(UpstreamDialect::Anthropic),
         method: "POST".to_owned(),
         path: "/v1/messages".to_owned(),
         client_ip: Some([192, 0, 2, 1].into()),

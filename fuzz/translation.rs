@@ -136,7 +136,8 @@ fn translator(request: &Request, upstream: Dialect, model: &str) -> Option<(Tran
         seed: 2,
         stored: false,
     };
-    let (translator, encoded) = Translator::new(request, upstream, &target, stamp).ok()?;
+    let (translator, encoded) =
+        Translator::new(request, upstream.upstream(), &target, stamp).ok()?;
     Some((translator, encoded.body))
 }
 

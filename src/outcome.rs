@@ -7,8 +7,8 @@ mod trace;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::Dialect;
 use crate::protocol::hub::usage::Usage;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 pub use cause::Cause;
 pub use failure::{Aside, Effect, FailureClass, Next};
@@ -27,7 +27,7 @@ pub struct Outcome {
     /// What the client speaks; `None` for endpoints outside every dialect.
     pub client_dialect: Option<Dialect>,
     /// What the upstream that answered (or failed last) speaks.
-    pub upstream_dialect: Option<Dialect>,
+    pub upstream_dialect: Option<UpstreamDialect>,
     /// The HTTP method and path (without query), for the access log.
     pub method: String,
     /// See `method`.

@@ -13,9 +13,9 @@ use weir::config::diagnostic::Diagnostic;
 use weir::config::providers::Auth;
 use weir::config::{self, AccessLog, AdminAddr, Config, EgressKind, Select};
 use weir::outcome::{Caps, Limit, nano_usd};
-use weir::protocol::Dialect;
 use weir::protocol::json::Pointer;
 use weir::protocol::regroup::Unit;
+use weir::protocol::{Dialect, UpstreamDialect};
 
 const RULER: &str = "\n----------\n";
 /// The value of every variable of [`environment`].
@@ -537,7 +537,7 @@ fn every_setting_of_an_account_arrives() {
     let a = &config.accounts[0];
     assert_eq!(
         (a.dialects.as_slice(), a.auth, a.weight, a.priority),
-        (&[Dialect::Anthropic][..], Auth::XApiKey, 0, -5)
+        (&[UpstreamDialect::Anthropic][..], Auth::XApiKey, 0, -5)
     );
     assert_eq!(
         (
@@ -709,13 +709,13 @@ fn a_configuration_can_come_from_the_environment() {
 fn the_demo_speaks_every_dialect() {
     let demo =
         config::demo(loopback(1), loopback(8080), loopback(9090)).expect("a valid configuration");
-    let mut dialects: Vec<Dialect> = demo
+    let mut dialects: Vec<UpstreamDialect> = demo
         .accounts
         .iter()
         .flat_map(|account| account.dialects.clone())
         .collect();
     dialects.sort();
-    assert_eq!(dialects, Dialect::ALL);
+    assert_eq!(dialects, UpstreamDialect::ALL);
     assert!(demo.warnings.is_empty() && demo.keys[0].debug);
     assert_eq!(&*demo.keys[0].name, "demo");
     assert!(

@@ -44,7 +44,7 @@ fn translator(client: Dialect, upstream: Dialect) -> Translator {
         seed: 2,
         stored: false,
     };
-    Translator::new(&request.unwrap(), upstream, &target, stamp)
+    Translator::new(&request.unwrap(), upstream.upstream(), &target, stamp)
         .unwrap()
         .0
 }
@@ -205,8 +205,8 @@ fn encode(client: Dialect, body: &[u8]) {
             seed: 2,
             stored: false,
         };
-        let translated =
-            (upstream != client).then(|| Translator::new(&request, upstream, &target, stamp));
+        let translated = (upstream != client)
+            .then(|| Translator::new(&request, upstream.upstream(), &target, stamp));
         if let Some(Ok((_, encoded))) = translated {
             assert!(serde_json::from_slice::<Value>(&encoded.body).is_ok());
         }

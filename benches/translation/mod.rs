@@ -41,7 +41,7 @@ pub fn translator(request: &Request, upstream: Dialect) -> (Translator, Vec<u8>)
         stored: false,
     };
     let (translator, encoded) =
-        Translator::new(request, upstream, &target, stamp).expect("translatable");
+        Translator::new(request, upstream.upstream(), &target, stamp).expect("translatable");
     (translator, encoded.body)
 }
 

@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 
 use crate::config::providers::Provider;
 use crate::outcome::End;
-use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::target::{PromptCache, Quirks, Target};
 use crate::protocol::models::{self, Capabilities};
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The lines above the first ruler. What is usual has no line.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Head {
     /// What it shows, on one line.
     pub title: String,
     pub client: Dialect,
-    pub upstream: Dialect,
+    pub upstream: UpstreamDialect,
     /// Whose habits the upstream has.
     pub provider: String,
     /// The upstream's name for the model.
@@ -49,7 +49,7 @@ pub struct Ended {
 
 impl Head {
     /// Between these, with all else as usual.
-    pub fn new(client: Dialect, upstream: Dialect, provider: &str, model: &str) -> Self {
+    pub fn new(client: Dialect, upstream: UpstreamDialect, provider: &str, model: &str) -> Self {
         Self {
             title: String::new(),
             client,
@@ -83,11 +83,14 @@ impl Head {
                 .map(|(_, value)| *value)
                 .ok_or_else(|| format!("has no `{name}: …` in its head"))
         };
-        let dialect = |name: &str| {
+        let upstream = |name: &str| {
             let value = field(name)?;
-            Dialect::from_name(value).ok_or_else(|| unfit(name, value, "a dialect"))
+            let dialect = UpstreamDialect::from_name(value);
+            dialect.ok_or_else(|| unfit(name, value, "a dialect"))
         };
-        let (client, upstream) = (dialect("client")?, dialect("upstream")?);
+        let client = upstream("client")?.of_clients();
+        let client = client.ok_or("has an upstream's dialect as `client`")?;
+        let upstream = upstream("upstream")?;
         let mut head = Self::new(client, upstream, field("provider")?, field("model")?);
         title.clone_into(&mut head.title);
         for (name, value) in &fields {
@@ -218,7 +221,7 @@ impl Head {
             return Ok(Quirks::MISTRAL);
         }
         Provider::from_name(name)
-            .map(|known| known.quirks().clone())
+            .map(|known| known.quirks.clone())
             .ok_or_else(|| {
                 unfit(
                     "provider",
@@ -286,7 +289,12 @@ mod tests {
 
     #[test]
     fn every_line_of_a_head_is_read_as_it_is_written() {
-        let mut head = Head::new(Dialect::Gemini, Dialect::Anthropic, "anthropic", "claude-x");
+        let mut head = Head::new(
+            Dialect::Gemini,
+            UpstreamDialect::Anthropic,
+            "anthropic",
+            "claude-x",
+        );
         head.title = "A title.".to_owned();
         assert_eq!(head.print().lines().count(), 5);
         head.alias = "mine".to_owned();

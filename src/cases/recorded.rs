@@ -9,7 +9,7 @@ use super::translated::{self, Ended, Head, Section, pretty};
 use crate::config::secret::Secret;
 use crate::exchange::tape::{Tape, Torn, Translated};
 use crate::outcome::End;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 
 /// One exchange that is over.
@@ -132,7 +132,7 @@ fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
     if mask.shows_in(&bytes) {
         return Err(Skipped::Credential);
     }
-    let case = passed::Case::new(asked.upstream, form, bytes.into_owned());
+    let case = passed::Case::new(asked.client, form, bytes.into_owned());
     let facts = case.facts(Cuts::None).map_err(|_| Skipped::Unwritable)?;
     let file = case.with_facts(&facts);
     let read = passed::Case::read(&file).map_err(|_| Skipped::Unwritable)?;
@@ -141,7 +141,7 @@ fn passed_case(tape: &Tape, mask: &Mask) -> Result<Recorded, Skipped> {
     }
     Ok(Recorded {
         folder: PASSTHROUGH,
-        name: format!("{}_{}", form.name(), short(asked.upstream)),
+        name: format!("{}_{}", form.name(), short(asked.client.upstream())),
         file,
     })
 }
@@ -193,7 +193,7 @@ fn translated_case(
         folder: TRANSLATE,
         name: format!(
             "{}_to_{}_{kind}",
-            short(asked.client),
+            short(asked.client.upstream()),
             short(asked.upstream)
         ),
         file,
@@ -256,7 +256,9 @@ fn head(taken: &Taken, translated: &Translated) -> Head {
     }
     (*asked.account).clone_into(&mut head.account);
     // None of the others reads it.
-    if asked.upstream == Dialect::Anthropic && translated.prompt_cache != PromptCache::Refused {
+    if asked.upstream == UpstreamDialect::Anthropic
+        && translated.prompt_cache != PromptCache::Refused
+    {
         head.prompt_cache = translated.prompt_cache;
     }
     head.capabilities = translated.capabilities;
@@ -288,10 +290,10 @@ fn line(text: &str) -> String {
     format!("{text}{}", if ended { "" } else { "\n" })
 }
 
-fn short(dialect: Dialect) -> &'static str {
+fn short(dialect: UpstreamDialect) -> &'static str {
     match dialect {
-        Dialect::OpenaiChat => "chat",
-        Dialect::OpenaiResponses => "responses",
+        UpstreamDialect::OpenaiChat => "chat",
+        UpstreamDialect::OpenaiResponses => "responses",
         other => other.as_str(),
     }
 }
@@ -304,6 +306,7 @@ mod tests {
     use crate::cases::Case;
     use crate::exchange::tape::tests::{passed, translated as tape_of};
     use crate::exchange::tape::{Asked, Budget};
+    use crate::protocol::Dialect;
     use crate::protocol::hub::context::Stamp;
 
     const KEY: &str = "weir-client-key-0123456789";
@@ -341,7 +344,7 @@ mod tests {
         };
         let (mut translator, encoded) = crate::protocol::translate::Translator::new(
             &request,
-            Dialect::Anthropic,
+            UpstreamDialect::Anthropic,
             &target,
             stamp,
         )
@@ -349,7 +352,7 @@ mod tests {
         let said = translator.response(heard.as_bytes()).expect("an answer");
         let asked = Asked {
             client: Dialect::OpenaiChat,
-            upstream: Dialect::Anthropic,
+            upstream: UpstreamDialect::Anthropic,
             provider: "anthropic",
             model: "claude-sonnet-5".into(),
             account: "main".into(),

@@ -31,8 +31,8 @@ use crate::limits::Used;
 use crate::limits::ledger::Attribution;
 use crate::outcome::{End, Outcome, Trace};
 use crate::pool::{Failure, Pool, Want};
-use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The attempts of one request, until one serves it or none is left.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Attempts {
     }
 
     /// What the account that is asked now speaks.
-    pub(super) fn upstream_dialect(&self) -> Option<Dialect> {
+    pub(super) fn upstream_dialect(&self) -> Option<UpstreamDialect> {
         self.served.dialect()
     }
 

@@ -17,8 +17,8 @@ use super::operation::{Endpoint, ModelCall};
 use super::received::Arrived;
 use crate::config::{Account, ClientKey, Glob};
 use crate::pricing;
-use crate::protocol::Dialect;
 use crate::protocol::models;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// Who asks, in which dialect, and with which headers.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Asker<'a> {
 pub(super) struct Served {
     pub provider: &'static str,
     /// What the accounts speak that may serve it.
-    pub dialects: Vec<Dialect>,
+    pub dialects: Vec<UpstreamDialect>,
     /// What the first account that serves it calls it.
     pub upstream: String,
     limits: Option<Limits>,
@@ -258,7 +258,7 @@ fn question(dialect: Dialect, model: &str) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn add(all: &mut Vec<Dialect>, more: &[Dialect]) {
+fn add(all: &mut Vec<UpstreamDialect>, more: &[UpstreamDialect]) {
     for dialect in more {
         if !all.contains(dialect) {
             all.push(*dialect);
@@ -273,18 +273,12 @@ fn is_expected(account: &Account, upstream: &str) -> bool {
     }
     let family = |prefixes: &[&str]| prefixes.iter().any(|prefix| upstream.starts_with(prefix));
     match account.provider.name {
-        "anthropic" => family(&["claude-"]),
-        "openai" => family(&["gpt-", "o1", "o3", "o4"]),
-        "gemini" => family(&["gemini-"]),
-        "deepseek" => family(&["deepseek-"]),
-        "moonshot" => family(&["kimi-"]),
-        "bigmodel" => family(&["glm-"]),
         "simulated" => account.dialects.iter().any(|dialect| match dialect {
-            Dialect::Anthropic => family(&["claude-"]),
-            Dialect::Gemini => family(&["gemini-"]),
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => family(&["gpt-"]),
+            UpstreamDialect::Anthropic => family(&["claude-"]),
+            UpstreamDialect::Gemini => family(&["gemini-"]),
+            _ => family(&["gpt-"]),
         }),
-        _ => false,
+        _ => family(account.provider.families),
     }
 }
 

@@ -19,21 +19,21 @@ use super::admit::Admitted;
 use super::attempt::Attempt;
 use super::estimate::Estimate;
 use super::occasion::Occasion;
-use super::operation::ModelCall;
 use super::order::Order;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::served::Served;
 use super::step::Step;
 use super::stream_usage::Sent;
+use super::target::UpstreamCall;
 use super::translation::{self, Translation};
 use super::verdict::{Answer, Failed};
 use crate::config::Account;
 use crate::outcome::FailureClass;
 use crate::pool::{Pick, Want};
-use crate::protocol::Dialect;
 use crate::protocol::json::{self, Pieces};
 use crate::protocol::translate::count;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What is known of a count so far.
 #[derive(Debug, Default)]
@@ -134,9 +134,9 @@ fn asking(order: &Order, served: &mut Served, pick: Pick, occasion: Occasion) ->
     };
     served.note_pick(&pick);
     served.note_dialect(upstream);
-    let call = ModelCall {
+    let call = UpstreamCall {
         dialect: upstream,
-        ..order.admitted.call.clone()
+        ..UpstreamCall::from(&order.admitted.call)
     };
     let plan = Plan {
         translation: headers.map(|headers| Box::new(Translation::of_count(headers))),
@@ -168,7 +168,7 @@ fn estimate(order: &Order, served: &Served, account: &Account, model: &Arc<str>)
         Arc::clone(model),
         headers,
         // It would get the request as it is, and may know more of its dialect than Weir does.
-        account.dialects.contains(&order.dialect()),
+        account.dialects.contains(&order.dialect().upstream()),
     )
 }
 
@@ -179,7 +179,8 @@ pub(super) fn mark(headers: &mut HeaderMap, source: &'static str) {
 }
 
 /// The dialect of an account in which it can be asked for a count: the client's own, else the first that has a way to.
-fn counting_dialect(account: &Account, client: Dialect) -> Option<Dialect> {
+fn counting_dialect(account: &Account, client: Dialect) -> Option<UpstreamDialect> {
+    let client = client.upstream();
     let mut able = account.dialects.iter().copied();
     if account.dialects.contains(&client) && count::has_endpoint(client) {
         return Some(client);

@@ -7,7 +7,7 @@ use memchr::memmem;
 use super::Gateway;
 use super::occasion::Occasion;
 use crate::pool::Pick;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 use crate::protocol::json::Pieces;
 
@@ -26,11 +26,12 @@ impl Marked {
     /// Of this body for an upstream of this dialect, if Weir may have marked it.
     pub(super) fn of(
         pick: &Pick,
-        upstream: Dialect,
+        upstream: UpstreamDialect,
         body: &Pieces,
         occasion: Occasion,
     ) -> Option<Self> {
-        let may = upstream == Dialect::Anthropic && pick.account.prompt_cache != PromptCache::Off;
+        let may =
+            upstream == UpstreamDialect::Anthropic && pick.account.prompt_cache != PromptCache::Off;
         let has = |piece: &Bytes| memmem::find(piece, MEMBER.as_bytes()).is_some();
         (may && body.iter().any(has)).then_some(Self { occasion })
     }

@@ -1,8 +1,8 @@
 //! What is sent in one attempt, and how its answer is to be read.
 use super::batches::Reader;
 use super::markers::Marked;
-use super::operation::ModelCall;
 use super::stream_usage::Sent;
+use super::target::UpstreamCall;
 use super::translation::Translation;
 use crate::protocol::regroup::Unit;
 
@@ -10,7 +10,7 @@ use crate::protocol::regroup::Unit;
 #[derive(Debug)]
 pub(super) struct Plan {
     /// What the upstream is called for.
-    pub call: ModelCall,
+    pub call: UpstreamCall,
     pub stream: bool,
     pub sent: Sent,
     /// Whether Weir set cache markers in the body.
@@ -27,7 +27,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Whole, in the client's own dialect.
-    pub(super) fn of(call: ModelCall, sent: Sent) -> Self {
+    pub(super) fn of(call: UpstreamCall, sent: Sent) -> Self {
         Self {
             call,
             stream: false,

@@ -89,7 +89,7 @@ impl Relaying {
         let cover = sought.filter(|_| covers).map(Cover::new);
         let intake = Intake::of(headers, &mut clean, covers);
         let phase = if status.is_success() {
-            Phase::of(kind, (upstream, stream, hides_usage), headers)
+            Phase::of(kind, (client, stream, hides_usage), headers)
         } else {
             Phase::Error(ErrorBody::default())
         };
@@ -254,7 +254,7 @@ impl Relaying {
         let head = &mut self.carried.head;
         self.phase = match then {
             Some(translated) => Phase::Translated(translated),
-            None if stream => Phase::Tapped(Box::new(Tapped::new(head.upstream, self.hides_usage))),
+            None if stream => Phase::Tapped(Box::new(Tapped::new(head.client, self.hides_usage))),
             None => Phase::Whole(Whole::default()),
         };
         let media = if stream { EVENTS } else { JSON };
@@ -308,10 +308,11 @@ impl Relaying {
         };
         let head = &self.carried.head;
         let (fault, stream) = (misshapen.fault(), misshapen.wants_stream());
-        let said = stream.then(|| passthrough::read_answer(head.upstream, misshapen.held()).error);
-        let said = said.flatten();
+        let dialect = head.upstream.of_clients();
+        let said = dialect.filter(|_| stream);
+        let said = said.and_then(|it| passthrough::read_answer(it, misshapen.held()).error);
         if said.is_none()
-            && let Some(reshaped) = misshapen.reshaped(head.upstream)
+            && let Some(reshaped) = dialect.and_then(|it| misshapen.reshaped(it))
         {
             self.as_asked();
             self.intake.was_told_again(&reshaped);
@@ -406,8 +407,8 @@ impl Relaying {
 
     /// What the model wrote, as far as it came.
     pub fn written(&self) -> Written {
-        let upstream = self.carried.head.upstream;
-        let written = self.phase.written(upstream, self.is_committed());
+        let dialect = self.carried.head.client;
+        let written = self.phase.written(dialect, self.is_committed());
         written.unwrap_or_else(|| self.carried.facts.written())
     }
 
@@ -418,9 +419,10 @@ impl Relaying {
 
     /// The id of the response, where a later request may continue it.
     pub fn response_id(&self) -> Option<&str> {
-        match self.carried.head.upstream {
-            Dialect::OpenaiResponses => self.carried.facts.response_id(),
-            _ => None,
+        if self.carried.head.upstream == Dialect::OpenaiResponses {
+            self.carried.facts.response_id()
+        } else {
+            None
         }
     }
 

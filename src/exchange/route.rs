@@ -87,7 +87,7 @@ fn serves(gateway: &Gateway, facts: &Facts<'_>, pool: usize) -> bool {
         .flatten()
         .filter_map(|index| config.accounts.get(*index));
     accounts.any(|account| {
-        account.dialects.contains(&facts.call.dialect)
+        account.dialects.contains(&facts.call.dialect.upstream())
             && (facts.model.is_empty() || account.models.upstream_name(facts.model).is_some())
     })
 }

@@ -71,9 +71,12 @@ impl Search {
             pools: admitted.key.pools.as_deref(),
             model: admitted.wanted_model(),
             aside: order.side().map(Side::family),
-            dialect: admitted.call.is_bound().then_some(order.dialect()),
+            dialect: admitted
+                .call
+                .is_bound()
+                .then_some(order.dialect().upstream()),
             without: mutes,
-            prefers: Some(order.dialect()),
+            prefers: Some(order.dialect().upstream()),
             account: admitted.account.as_deref(),
             session: admitted.session,
             previous_response: admitted.previous_response.as_deref(),

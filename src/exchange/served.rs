@@ -17,7 +17,7 @@ use crate::limits::ledger::Attribution;
 use crate::limits::{Used, nano_usd};
 use crate::outcome::{Affinity, AttemptRecord, Outcome, UsageSource};
 use crate::pool::{Failure, Lease, Next, Pick};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
 use crate::tokens::Direction;
@@ -30,7 +30,7 @@ pub(super) struct Served {
     model: Option<Arc<str>>,
     affinity: Option<Affinity>,
     bill: Bill,
-    dialect: Option<Dialect>,
+    dialect: Option<UpstreamDialect>,
     dropped: Vec<&'static str>,
     violations: Vec<&'static str>,
     /// Every attempt that ended.
@@ -67,12 +67,12 @@ impl Served {
     }
 
     /// In this dialect.
-    pub(super) fn note_dialect(&mut self, upstream: Dialect) {
+    pub(super) fn note_dialect(&mut self, upstream: UpstreamDialect) {
         self.dialect = Some(upstream);
     }
 
     /// In which dialect it is asked.
-    pub(super) fn dialect(&self) -> Option<Dialect> {
+    pub(super) fn dialect(&self) -> Option<UpstreamDialect> {
         self.dialect
     }
 

@@ -12,8 +12,8 @@ use super::admit::Admitted;
 use super::operation::Endpoint;
 use crate::config::StreamUsage;
 use crate::pool::Pick;
-use crate::protocol::Dialect;
 use crate::protocol::json::{self, Edit, Members, Pieces};
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a configuration.
 #[derive(Debug, Default)]
@@ -105,7 +105,12 @@ impl<'a> Asking<'a> {
     }
 
     /// A translation for an upstream of this dialect: it asks by itself, unless the account shall not be asked.
-    pub(super) fn translated(&self, upstream: Dialect, admitted: &Admitted, body: Pieces) -> Sent {
+    pub(super) fn translated(
+        &self,
+        upstream: UpstreamDialect,
+        admitted: &Admitted,
+        body: Pieces,
+    ) -> Sent {
         let unasked = if upstream == Dialect::OpenaiChat && admitted.stream {
             without(&body.to_bytes())
         } else {

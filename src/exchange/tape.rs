@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use crate::config::secret::Secret;
 use crate::outcome::End;
-use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::target::PromptCache;
 use crate::protocol::models::Capabilities;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What all tapes together may hold.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Budget {
 #[derive(Debug)]
 pub struct Asked {
     pub client: Dialect,
-    pub upstream: Dialect,
+    pub upstream: UpstreamDialect,
     pub provider: &'static str,
     /// The upstream's name for the model.
     pub model: Arc<str>,
@@ -235,7 +235,7 @@ pub(crate) mod tests {
     pub(crate) fn passed(budget: &Arc<Budget>, heard: &[u8]) -> Tape {
         let asked = Asked {
             client: Dialect::Anthropic,
-            upstream: Dialect::Anthropic,
+            upstream: UpstreamDialect::Anthropic,
             provider: "anthropic",
             model: "m".into(),
             account: "a".into(),

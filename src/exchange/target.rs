@@ -4,14 +4,59 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::operation::{self, ModelCall};
-use super::side::Place;
+use super::side::{Place, Side};
 use crate::config::paths::{Call, join, join_query};
 use crate::config::{Account, Endpoint};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
+
+/// What an upstream is called for.
+#[derive(Clone, Debug)]
+pub struct UpstreamCall {
+    pub dialect: UpstreamDialect,
+    pub endpoint: operation::Endpoint,
+    /// Whether the path asks for a stream, where the dialect says it there (Gemini).
+    pub path_stream: bool,
+    /// Which endpoint beside generation.
+    pub side: Option<Box<Side>>,
+}
+
+impl UpstreamCall {
+    /// Of a dialect's own endpoint.
+    pub fn new(dialect: UpstreamDialect, endpoint: operation::Endpoint, path_stream: bool) -> Self {
+        Self {
+            dialect,
+            endpoint,
+            path_stream,
+            side: None,
+        }
+    }
+
+    /// The method that the upstream is asked with.
+    pub fn method(&self) -> &Method {
+        match self.side.as_deref() {
+            Some(side) => &side.method,
+            None => &Method::POST,
+        }
+    }
+}
+
+/// The client's call, for an upstream that speaks its dialect.
+impl From<&ModelCall> for UpstreamCall {
+    fn from(call: &ModelCall) -> Self {
+        Self {
+            side: call.side.clone(),
+            ..Self::new(
+                call.dialect.upstream(),
+                call.endpoint,
+                call.path_stream == Some(true),
+            )
+        }
+    }
+}
 
 /// The path and query of a model call at `endpoint`.
 pub fn call(
-    call: &ModelCall,
+    call: &UpstreamCall,
     endpoint: &Endpoint,
     model: &str,
     query: Option<&str>,
@@ -29,31 +74,38 @@ pub fn call(
         return with_query(join(&endpoint.path, upstream), query, account);
     }
     let upstream = match (call.dialect, call.endpoint) {
-        (Dialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
-        (Dialect::Anthropic, _) => Call::AnthropicMessages,
-        (Dialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => Call::OpenaiCompletions,
-        (Dialect::OpenaiChat, _) => Call::OpenaiChat,
-        (Dialect::OpenaiResponses, operation::Endpoint::Compact) => Call::OpenaiCompact,
-        (Dialect::OpenaiResponses, operation::Endpoint::Count) => Call::OpenaiCountTokens,
-        (Dialect::OpenaiResponses, _) => Call::OpenaiResponses,
-        (Dialect::Gemini, operation::Endpoint::Count) => Call::GeminiCountTokens { model },
-        (Dialect::Gemini, _) if call.path_stream == Some(true) => Call::GeminiStream { model },
-        (Dialect::Gemini, _) => Call::GeminiGenerate { model },
+        (UpstreamDialect::Anthropic, operation::Endpoint::Count) => Call::AnthropicCountTokens,
+        (UpstreamDialect::Anthropic, _) => Call::AnthropicMessages,
+        (UpstreamDialect::OpenaiChat, operation::Endpoint::LegacyCompletions) => {
+            Call::OpenaiCompletions
+        }
+        (UpstreamDialect::OpenaiChat, _) => Call::OpenaiChat,
+        (UpstreamDialect::OpenaiResponses, operation::Endpoint::Compact) => Call::OpenaiCompact,
+        (UpstreamDialect::OpenaiResponses, operation::Endpoint::Count) => Call::OpenaiCountTokens,
+        (UpstreamDialect::OpenaiResponses, _) => Call::OpenaiResponses,
+        (UpstreamDialect::Gemini, operation::Endpoint::Count) => Call::GeminiCountTokens { model },
+        (UpstreamDialect::Gemini, _) if call.path_stream => Call::GeminiStream { model },
+        (UpstreamDialect::Gemini, _) => Call::GeminiGenerate { model },
     };
     with_query(join(&endpoint.path, upstream), query, account)
 }
 
 /// Where the list of models is, as Weir writes it. Two vendors give it page by page.
-pub const fn models(dialect: Dialect) -> &'static str {
+pub const fn models(dialect: UpstreamDialect) -> &'static str {
     match dialect {
-        Dialect::Gemini => "/v1beta/models?pageSize=1000",
-        Dialect::Anthropic => "/v1/models?limit=1000",
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => "/v1/models",
+        UpstreamDialect::Gemini => "/v1beta/models?pageSize=1000",
+        UpstreamDialect::Anthropic => "/v1/models?limit=1000",
+        UpstreamDialect::OpenaiChat | UpstreamDialect::OpenaiResponses => "/v1/models",
     }
 }
 
 /// The path and query of something that a vendor has beside generation.
-pub fn vendor(dialect: Dialect, path: &str, endpoint: &Endpoint, account: &Account) -> String {
+pub fn vendor(
+    dialect: UpstreamDialect,
+    path: &str,
+    endpoint: &Endpoint,
+    account: &Account,
+) -> String {
     let (path, query) = match path.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (path, None),

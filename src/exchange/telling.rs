@@ -9,18 +9,19 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::markers::Marked;
 use super::occasion::Occasion;
-use super::operation::{Endpoint, ModelCall};
+use super::operation::Endpoint;
 use super::order::Order;
 use super::plan::Plan;
 use super::served::Served;
 use super::stream_usage::Asking;
+use super::target::UpstreamCall;
 use super::translation::{self, Translation};
 use super::unsaid::Unsaid;
 use crate::pool::Pick;
-use crate::protocol::Dialect;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Tool;
 use crate::protocol::json::Pieces;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What is known of the dialects in which one request can be told.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Telling {
         let (now, own) = (occasion.moment.now, order.dialect());
         served.begin(order, &pick);
         if order.admitted.call.is_bound() {
-            served.note_dialect(own);
+            served.note_dialect(own.upstream());
             return Some(as_it_came(order, served, pick, now));
         }
         // A conversation that comes back from another dialect carries state that only a translation can leave out.
@@ -69,10 +70,8 @@ impl Telling {
                     let asking = Asking::new(&order.gateway, &pick, now);
                     let sent = asking.translated(upstream, &order.admitted, body);
                     let marked = Marked::of(&pick, upstream, &sent.body, occasion);
-                    let call = ModelCall {
-                        path_stream: Some(order.admitted.stream),
-                        ..ModelCall::new(upstream, Endpoint::Generate)
-                    };
+                    let stream = order.admitted.stream;
+                    let call = UpstreamCall::new(upstream, Endpoint::Generate, stream);
                     let plan = Plan {
                         stream: order.admitted.stream,
                         regroup: order.admitted.rewrites.regroup,
@@ -97,7 +96,7 @@ fn as_it_came(order: &Order, served: &Served, pick: Pick, now: Instant) -> Box<A
         regroup: admitted.rewrites.regroup,
         books: served.books(),
         results: served.results(order),
-        ..Plan::of(admitted.call.clone(), sent)
+        ..Plan::of(UpstreamCall::from(&admitted.call), sent)
     };
     Box::new(Attempt::new(pick, plan, now))
 }
@@ -106,7 +105,7 @@ fn translated(
     order: &Order,
     served: &mut Served,
     pick: &Pick,
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     occasion: Occasion,
 ) -> Result<(Pieces, Translation), RequestFault> {
     let (mut translator, encoded) = translation::encoded(order, pick, upstream, occasion)?;

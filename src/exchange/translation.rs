@@ -5,7 +5,7 @@ use super::markers;
 use super::occasion::Occasion;
 use super::order::Order;
 use crate::pool::Pick;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::context::Stamp;
 use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::target::{Encoded, Target};
@@ -81,7 +81,7 @@ impl Translation {
 pub(super) fn encoded(
     order: &Order,
     pick: &Pick,
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     occasion: Occasion,
 ) -> Result<(Translator, Encoded), RequestFault> {
     let (gateway, admitted) = (&order.gateway, &order.admitted);
@@ -89,7 +89,7 @@ pub(super) fn encoded(
     let target = Target {
         model: &pick.model,
         capabilities: &gateway.config.capabilities_of(&pick.model),
-        quirks: pick.account.provider.quirks(),
+        quirks: pick.account.provider.quirks,
         account: &pick.account.name,
         prompt_cache: markers::wanted(gateway, pick, order.began),
     };

@@ -11,13 +11,13 @@ use super::fault::Fault;
 use super::hints;
 use super::quota;
 use crate::outcome::{Cause, FailureClass};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError, Told, WireError};
 
 /// What an upstream said beside the kind of its error.
 #[derive(Clone, Copy, Debug)]
 pub struct Hints<'a> {
-    dialect: Dialect,
+    dialect: UpstreamDialect,
     status: u16,
     message: &'a str,
     retry_after: Option<Duration>,
@@ -32,7 +32,7 @@ pub struct Hints<'a> {
 
 impl<'a> Hints<'a> {
     /// Of an error that was read.
-    pub fn of(dialect: Dialect, error: &'a ParsedError) -> Self {
+    pub fn of(dialect: UpstreamDialect, error: &'a ParsedError) -> Self {
         Self {
             dialect,
             status: error.status,
@@ -47,7 +47,7 @@ impl<'a> Hints<'a> {
     }
 
     /// Of an error of which only the status is known.
-    pub const fn of_status(dialect: Dialect, status: u16) -> Self {
+    pub const fn of_status(dialect: UpstreamDialect, status: u16) -> Self {
         Self {
             dialect,
             status,
@@ -62,7 +62,7 @@ impl<'a> Hints<'a> {
     }
 
     /// Of an error within an answer that is translated: its message, and the wait that it states.
-    pub fn of_event(dialect: Dialect, said: &'a WireError) -> Self {
+    pub fn of_event(dialect: UpstreamDialect, said: &'a WireError) -> Self {
         Self {
             dialect,
             status: 200,
@@ -186,7 +186,7 @@ fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
 }
 
 /// What an error event in a stream means. No headers of its own; before the commit point it may go elsewhere.
-pub fn classify_event(dialect: Dialect, error: &ParsedError, wall: SystemTime) -> Failure {
+pub fn classify_event(dialect: UpstreamDialect, error: &ParsedError, wall: SystemTime) -> Failure {
     let hints = Hints::of(dialect, error);
     classify(error.kind, &hints, &HeaderMap::new(), wall)
 }
@@ -237,7 +237,7 @@ fn class_of(
         | ErrorKind::Unsupported => FailureClass::ClientFault,
         // Gemini has one word for both.
         ErrorKind::Unavailable
-            if hints.is_json && hints.dialect == Dialect::Gemini
+            if hints.is_json && hints.dialect == UpstreamDialect::Gemini
                 || stated(hints, headers, wall).is_some() =>
         {
             FailureClass::Overloaded
@@ -273,7 +273,7 @@ fn too_many(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Failure
 fn limit_scope(class: FailureClass, hints: &Hints<'_>, headers: &HeaderMap) -> Scope {
     let per_model = if quota::is_rejected(headers) {
         quota::rejected_for_model(headers)
-    } else if hints.dialect == Dialect::Gemini {
+    } else if hints.dialect == UpstreamDialect::Gemini {
         !hints.quota_ids.is_empty() && hints.quota_ids.iter().all(|id| id.contains("PerModel"))
     } else {
         class == FailureClass::Throttled

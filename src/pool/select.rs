@@ -21,7 +21,7 @@ use super::strategy::{self, Candidate};
 use super::want::{Pick, Tried, Want};
 use crate::config::Select;
 use crate::outcome::Affinity;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 impl Pool {
     /// Chooses an account and occupies it. Follows fallback pools when everything in the wanted one is out.
@@ -367,7 +367,8 @@ fn is_mute(slot: &Slot, want: &Want<'_>) -> bool {
         return false;
     }
     let model = slot.models.upstream_str(want.model);
-    let muted = |dialect: Dialect| want.without.iter().any(|mute| mute.covers(dialect, model));
+    let muted =
+        |dialect: UpstreamDialect| want.without.iter().any(|mute| mute.covers(dialect, model));
     slot.account.dialects.iter().all(|dialect| muted(*dialect))
 }
 

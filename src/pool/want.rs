@@ -8,7 +8,7 @@ use super::state::model_class;
 use crate::config::Account;
 use crate::outcome::Affinity;
 use crate::pricing::PriceTable;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::usage::Usage;
 
 /// What a request needs of an account.
@@ -25,11 +25,11 @@ pub struct Want<'a> {
     /// answer is asked for.
     pub aside: Option<&'a str>,
     /// What the upstream must speak; `None` = anything.
-    pub dialect: Option<Dialect>,
+    pub dialect: Option<UpstreamDialect>,
     /// In what the request cannot be said: who speaks nothing else is left out.
     pub without: &'a [Mute],
     /// What the upstream should rather speak: within each pool others serve only when none of those can.
-    pub prefers: Option<Dialect>,
+    pub prefers: Option<UpstreamDialect>,
     /// The only account to consider, also with weight 0.
     pub account: Option<&'a str>,
     /// From [`super::affinity::session`].
@@ -80,14 +80,14 @@ const USUAL_TOKENS: u64 = 1000;
 /// A dialect in which a request cannot be said.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mute {
-    pub dialect: Dialect,
+    pub dialect: UpstreamDialect,
     /// The upstream's name for the model that cannot be told it; `None` = whatever the model.
     pub model: Option<Arc<str>>,
 }
 
 impl Mute {
     /// Whether this is among what stands in the way of `dialect` for `model`.
-    pub fn covers(&self, dialect: Dialect, model: &str) -> bool {
+    pub fn covers(&self, dialect: UpstreamDialect, model: &str) -> bool {
         self.dialect == dialect && self.model.as_deref().is_none_or(|own| own == model)
     }
 }

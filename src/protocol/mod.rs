@@ -21,7 +21,9 @@ pub mod system;
 pub mod translate;
 pub mod written;
 
-/// A wire dialect: what a client or an upstream speaks.
+/// A wire dialect that clients speak.
+///
+/// Every one of them is spoken by upstreams, too: [`Dialect::upstream`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Dialect {
     /// Anthropic Messages, `POST /v1/messages`.
@@ -35,12 +37,63 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every dialect, in the order of [`Dialect::index`].
+    /// Every dialect of clients.
     pub const ALL: [Self; 4] = [
         Self::Anthropic,
         Self::Gemini,
         Self::OpenaiChat,
         Self::OpenaiResponses,
+    ];
+
+    /// The same dialect, as an upstream speaks it.
+    pub const fn upstream(self) -> UpstreamDialect {
+        match self {
+            Self::Anthropic => UpstreamDialect::Anthropic,
+            Self::Gemini => UpstreamDialect::Gemini,
+            Self::OpenaiChat => UpstreamDialect::OpenaiChat,
+            Self::OpenaiResponses => UpstreamDialect::OpenaiResponses,
+        }
+    }
+
+    /// The name used in YAML, metrics, logs and docs.
+    pub const fn as_str(self) -> &'static str {
+        self.upstream().as_str()
+    }
+
+    /// The dialect of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        UpstreamDialect::from_name(name)?.of_clients()
+    }
+}
+
+/// A wire dialect that upstreams speak.
+///
+/// Questions that only clients raise (where a request names its session, how an error is worded, what keeps a stream
+/// alive) are asked of a [`Dialect`]. A dialect that only upstreams speak is a value here and none there, and answers
+/// what an upstream is asked for: how a request is written for it, how its answers and errors are read, where it is called.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum UpstreamDialect {
+    Anthropic,
+    Gemini,
+    OpenaiChat,
+    OpenaiResponses,
+}
+
+impl UpstreamDialect {
+    /// Every dialect, in the order of [`UpstreamDialect::index`].
+    pub const ALL: [Self; 4] = [
+        Self::Anthropic,
+        Self::Gemini,
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+    ];
+
+    /// Each with its name, in the order in which documents list them.
+    pub const NAMED: &[(&str, Self)] = &[
+        (Self::Anthropic.as_str(), Self::Anthropic),
+        (Self::OpenaiChat.as_str(), Self::OpenaiChat),
+        (Self::OpenaiResponses.as_str(), Self::OpenaiResponses),
+        (Self::Gemini.as_str(), Self::Gemini),
     ];
 
     /// The name used in YAML, metrics, logs and docs.
@@ -53,7 +106,26 @@ impl Dialect {
         }
     }
 
-    /// The position in [`Dialect::ALL`], for tables indexed by dialect.
+    /// The same dialect, as clients speak it. `None` = no client does.
+    pub const fn of_clients(self) -> Option<Dialect> {
+        match self {
+            Self::Anthropic => Some(Dialect::Anthropic),
+            Self::Gemini => Some(Dialect::Gemini),
+            Self::OpenaiChat => Some(Dialect::OpenaiChat),
+            Self::OpenaiResponses => Some(Dialect::OpenaiResponses),
+        }
+    }
+
+    /// The vendor whose dialect it is, by the names of OpenTelemetry's conventions for generative AI.
+    pub const fn vendor(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gcp.gemini",
+            Self::OpenaiChat | Self::OpenaiResponses => "openai",
+        }
+    }
+
+    /// The position in [`UpstreamDialect::ALL`], for tables indexed by dialect.
     pub const fn index(self) -> usize {
         self as usize
     }
@@ -66,7 +138,25 @@ impl Dialect {
     }
 }
 
+impl From<Dialect> for UpstreamDialect {
+    fn from(dialect: Dialect) -> Self {
+        dialect.upstream()
+    }
+}
+
+impl PartialEq<Dialect> for UpstreamDialect {
+    fn eq(&self, other: &Dialect) -> bool {
+        *self == other.upstream()
+    }
+}
+
 impl std::fmt::Display for Dialect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for UpstreamDialect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

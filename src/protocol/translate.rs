@@ -12,7 +12,6 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::Dialect;
 use super::error::{self, ErrorKind, ParsedError, WireError};
 use super::hub::context::{Context, Origin, Stamp};
 use super::hub::error::{Dropped, Losses, RequestFault, Violation};
@@ -27,6 +26,7 @@ use super::hub::target::{Encoded, Target, ToolIds};
 use super::json::surrogates;
 use super::sse::{Frame, Frames};
 use super::written::Written;
+use super::{Dialect, UpstreamDialect};
 use coders::Encoder;
 use halves::Halves;
 use ids::Ids;
@@ -64,7 +64,7 @@ pub fn error(client: Dialect, said: &ParsedError) -> WireError {
 #[derive(Debug)]
 pub struct Translator {
     client: Dialect,
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     context: Context,
     /// Where the upstream may pause, and its answer is to be continued.
     pauses: Option<Box<Pauses>>,
@@ -84,7 +84,7 @@ impl Translator {
     /// Translates `request` for one candidate upstream, and makes what will translate its answer.
     pub fn new(
         request: &Request,
-        upstream: Dialect,
+        upstream: UpstreamDialect,
         target: &Target<'_>,
         stamp: Stamp,
     ) -> Result<(Self, Encoded), RequestFault> {

@@ -11,9 +11,9 @@ use super::families::Families;
 use super::names::LabelNames;
 use super::verdict::Verdict;
 use crate::outcome::{AttemptRecord, FailureClass, Outcome};
-use crate::protocol::Dialect;
 use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The counters of every combination of names.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Handles {
             names.pools().find(outcome.pool.as_deref()),
         );
         let (client, upstream) = (
-            dialect(outcome.client_dialect),
+            dialect(outcome.client_dialect.map(Dialect::upstream)),
             dialect(outcome.upstream_dialect),
         );
         let verdict = Verdict::of(outcome);
@@ -111,7 +111,9 @@ impl Handles {
                     names.keys().name(key),
                     names.pools().name(pool),
                     outcome.client_dialect.map_or("none", Dialect::as_str),
-                    outcome.upstream_dialect.map_or("none", Dialect::as_str),
+                    outcome
+                        .upstream_dialect
+                        .map_or("none", UpstreamDialect::as_str),
                     verdict.as_str(),
                 ])
             })
@@ -312,12 +314,12 @@ impl<T> Lazy<T> {
     }
 }
 
-fn dialect(dialect: Option<Dialect>) -> usize {
-    dialect.map_or(DIALECTS - 1, Dialect::index)
+fn dialect(dialect: Option<UpstreamDialect>) -> usize {
+    dialect.map_or(DIALECTS - 1, UpstreamDialect::index)
 }
 
-/// The four, and none.
-const DIALECTS: usize = Dialect::ALL.len() + 1;
+/// Every dialect, and none.
+const DIALECTS: usize = UpstreamDialect::ALL.len() + 1;
 
 /// The outcome of an attempt that did not fail.
 const SUCCESS: &str = "ok";

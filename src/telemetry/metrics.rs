@@ -252,7 +252,7 @@ impl Metrics {
         }
         // Rare, and from fixed sets of names: the look-up may cost something.
         if let (Some(client), Some(upstream)) = (outcome.client_dialect, outcome.upstream_dialect)
-            && client != upstream
+            && upstream != client
         {
             let pair = format!("{client}:{upstream}");
             for field in &outcome.dropped {

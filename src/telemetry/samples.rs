@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use crate::outcome::{Affinity, AttemptRecord, Cause, End, FailureClass, Outcome, UsageSource};
-use crate::protocol::Dialect;
 use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// A stream of `team-a` that `claude-a` served at the second attempt.
 pub(super) fn answered() -> Outcome {
@@ -20,7 +20,7 @@ pub(super) fn answered() -> Outcome {
         key: Some("team-a".into()),
         project: Some("research".into()),
         client_dialect: Some(Dialect::Anthropic),
-        upstream_dialect: Some(Dialect::Anthropic),
+        upstream_dialect: Some(UpstreamDialect::Anthropic),
         method: "POST".to_owned(),
         path: "/v1/messages".to_owned(),
         client_ip: Some([192, 0, 2, 1].into()),

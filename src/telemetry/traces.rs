@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::verdict::Verdict;
 use crate::outcome::{AttemptRecord, FailureClass, Outcome, Trace};
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What waits to be exported.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ fn of_attempt(outcome: &Outcome, attempt: &AttemptRecord, served: bool) -> Vec<V
         text("gen_ai.operation.name", Some(operation(outcome))),
         text(
             "gen_ai.provider.name",
-            outcome.upstream_dialect.map(provider),
+            outcome.upstream_dialect.map(UpstreamDialect::vendor),
         ),
         text("gen_ai.request.model", outcome.model_served.as_deref()),
         number("gen_ai.usage.input_tokens", input),
@@ -185,15 +185,6 @@ fn operation(outcome: &Outcome) -> &'static str {
         Some("generateContent" | "streamGenerateContent") => "generate_content",
         Some("completions") if !outcome.path.ends_with("/chat/completions") => "text_completion",
         _ => "chat",
-    }
-}
-
-/// Whose dialect it is: the conventions name that where the vendor itself is not known.
-const fn provider(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Anthropic => "anthropic",
-        Dialect::Gemini => "gcp.gemini",
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => "openai",
     }
 }
 

@@ -6,7 +6,7 @@ use weir::config::Select;
 use weir::outcome::FailureClass as Class;
 use weir::pool::quota;
 use weir::pool::{Failure, Fault, Hints, Next, Scope, State, Verdict, classify_transport};
-use weir::protocol::Dialect::{self, Anthropic, Gemini, OpenaiChat, OpenaiResponses};
+use weir::protocol::UpstreamDialect::{self, Anthropic, Gemini, OpenaiChat, OpenaiResponses};
 use weir::protocol::error::{ErrorKind as Kind, ParsedError, parse, parse_event};
 
 use crate::support::*;
@@ -38,7 +38,7 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn parsed(&self, dialect: Dialect, status: u16) -> ParsedError {
+    fn parsed(&self, dialect: UpstreamDialect, status: u16) -> ParsedError {
         let violations: Vec<_> = self
             .quota_ids
             .iter()
@@ -66,7 +66,7 @@ impl Said<'_> {
 }
 
 fn classify(
-    dialect: Dialect,
+    dialect: UpstreamDialect,
     status: u16,
     headers: &HeaderMap,
     said: &Said<'_>,
@@ -76,7 +76,7 @@ fn classify(
     weir::pool::classify(parsed.kind, &Hints::of(dialect, &parsed), headers, wall)
 }
 
-fn classify_event(dialect: Dialect, said: &Said<'_>, wall: SystemTime) -> Failure {
+fn classify_event(dialect: UpstreamDialect, said: &Said<'_>, wall: SystemTime) -> Failure {
     weir::pool::classify_event(dialect, &said.parsed(dialect, 200), wall)
 }
 
@@ -92,7 +92,7 @@ const fn json<'a>(type_: &'a str, code: &'a str, message: &'a str) -> Said<'a> {
     }
 }
 
-struct Case<'a>(Dialect, u16, &'a [(&'a str, &'a str)], Said<'a>);
+struct Case<'a>(UpstreamDialect, u16, &'a [(&'a str, &'a str)], Said<'a>);
 
 fn check(
     Case(dialect, status, pairs, facts): Case<'_>,

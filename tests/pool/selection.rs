@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use weir::config::{Account, AccountLimits, Select};
 use weir::outcome::FailureClass;
 use weir::pool::{AccountLimit, Excluded, Scope, Tried, Verdict, Want};
-use weir::protocol::Dialect;
+use weir::protocol::UpstreamDialect;
 
 use crate::support::*;
 
@@ -162,7 +162,7 @@ fn models_are_filtered_and_renamed() {
 fn a_dialect_that_nobody_speaks_is_said_so() {
     let (pool, now) = build(accounts(&["a"]), Select::Weighted);
     let want = Want {
-        dialect: Some(Dialect::Gemini),
+        dialect: Some(UpstreamDialect::Gemini),
         ..want()
     };
     assert_eq!(pool.pick(&want, now).unwrap_err().verdict, Verdict::Dialect);
@@ -171,7 +171,7 @@ fn a_dialect_that_nobody_speaks_is_said_so() {
 #[test]
 fn a_preferred_dialect_comes_first_within_each_pool_and_never_before_the_fallback() {
     let mut list = accounts(&["foreign", "own", "spare"]);
-    list[0].dialects = vec![Dialect::OpenaiChat];
+    list[0].dialects = vec![UpstreamDialect::OpenaiChat];
     let mut parts = config(list, Select::Failover);
     parts.pools = vec![
         pool("default", vec![0, 1], Select::Failover),
@@ -182,7 +182,7 @@ fn a_preferred_dialect_comes_first_within_each_pool_and_never_before_the_fallbac
     for traces in [want(), in_session(7)] {
         let want = Want {
             dialect: None,
-            prefers: Some(Dialect::Anthropic),
+            prefers: Some(UpstreamDialect::Anthropic),
             ..traces
         };
         let told = |tried: &[usize]| {
@@ -512,11 +512,11 @@ fn after_a_switch_the_next_account_is_eased_in() {
 #[test]
 fn a_ramp_of_a_preferred_account_is_waited_for() {
     let mut list = accounts(&["a", "b", "foreign"]);
-    list[2].dialects = vec![Dialect::OpenaiChat];
+    list[2].dialects = vec![UpstreamDialect::OpenaiChat];
     let (pool, now) = build(list, Select::Failover);
     let want = Want {
         dialect: None,
-        prefers: Some(Dialect::Anthropic),
+        prefers: Some(UpstreamDialect::Anthropic),
         ..want()
     };
     fail(&pool, "a", &throttled(60), now);

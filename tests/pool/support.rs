@@ -11,7 +11,7 @@ use weir::moment::Moment;
 use weir::outcome::FailureClass;
 use weir::pool::affinity::{Session, hash};
 use weir::pool::{Exhausted, Failure, Pick, Pool, Scope, Want};
-use weir::protocol::Dialect;
+use weir::protocol::UpstreamDialect;
 use weir::protocol::hub::target::PromptCache;
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub fn account(name: &str) -> Account {
         name: name.into(),
         index: 0,
         provider: Provider::from_name("simulated").expect("a built-in provider"),
-        dialects: vec![Dialect::Anthropic],
+        dialects: vec![UpstreamDialect::Anthropic],
         endpoints: vec![endpoint(&format!("https://{name}.example"))],
         auth: Auth::XApiKey,
         key: None,
@@ -124,7 +124,7 @@ pub fn want() -> Want<'static> {
         pools: None,
         model: "claude-sonnet-4-5",
         aside: None,
-        dialect: Some(Dialect::Anthropic),
+        dialect: Some(UpstreamDialect::Anthropic),
         prefers: None,
         without: &[],
         account: None,

@@ -82,7 +82,7 @@ fn it_shifts_no_turns_and_goes_round_those_that_are_out() {
     let (account, model) = pool.serves(&want()).expect("an account");
     assert_eq!((&*account.name, &*model), ("a", "claude-sonnet-4-5"));
     let unknown = Want {
-        dialect: Some(weir::protocol::Dialect::Gemini),
+        dialect: Some(weir::protocol::UpstreamDialect::Gemini),
         ..want()
     };
     assert!(pool.serves(&unknown).is_none());

@@ -14,7 +14,7 @@ use crate::config::{
     Account, AccountLimits, Egress, Endpoint, Glob, HealthCheck, ModelEntry, Models, StreamUsage,
     Timeouts,
 };
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 impl Compiler<'_, '_> {
     pub(super) fn accounts(
@@ -87,9 +87,11 @@ impl Compiler<'_, '_> {
     }
 
     /// Only the Responses API is spoken on WebSockets.
-    fn websocket(&mut self, raw: &raw::Account, dialects: Option<&[Dialect]>) -> bool {
+    fn websocket(&mut self, raw: &raw::Account, dialects: Option<&[UpstreamDialect]>) -> bool {
         let wanted = raw.websocket.value();
-        if wanted && dialects.is_some_and(|spoken| !spoken.contains(&Dialect::OpenaiResponses)) {
+        if wanted
+            && dialects.is_some_and(|spoken| !spoken.contains(&UpstreamDialect::OpenaiResponses))
+        {
             self.faults.add_with(
                 raw.websocket.at(),
                 "found `true`, expected `false`: this account does not speak the Responses API",
@@ -99,7 +101,11 @@ impl Compiler<'_, '_> {
         wanted
     }
 
-    fn dialects(&mut self, raw: &raw::Account, provider: &Provider) -> Option<Vec<Dialect>> {
+    fn dialects(
+        &mut self,
+        raw: &raw::Account,
+        provider: &Provider,
+    ) -> Option<Vec<UpstreamDialect>> {
         if raw.dialect.is_given() {
             return raw.dialect.get().map(|word| vec![word.0]);
         }
@@ -118,7 +124,7 @@ impl Compiler<'_, '_> {
         &mut self,
         raw: &raw::Account,
         provider: &Provider,
-        dialect: Dialect,
+        dialect: UpstreamDialect,
         key: Option<&Secret>,
     ) -> Option<Auth> {
         if raw.auth.is_wrong() {

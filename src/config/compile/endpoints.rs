@@ -4,7 +4,7 @@ use crate::config::Endpoint;
 use crate::config::diagnostic::quote;
 use crate::config::raw::account as raw;
 use crate::config::settings::providers::Provider;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 impl Compiler<'_, '_> {
     /// At least one.
@@ -12,7 +12,7 @@ impl Compiler<'_, '_> {
         &mut self,
         raw: &raw::Account,
         provider: Option<&Provider>,
-        dialect: Option<Dialect>,
+        dialect: Option<UpstreamDialect>,
     ) -> Option<Vec<Endpoint>> {
         if raw.base_url.is_given() && raw.endpoints.is_given() {
             let hint = "`base_url` is short for one endpoint: move it into `endpoints`".to_owned();
@@ -96,7 +96,7 @@ impl Compiler<'_, '_> {
         &mut self,
         raw: &raw::Account,
         provider: &Provider,
-        dialect: Dialect,
+        dialect: UpstreamDialect,
     ) -> Option<Endpoint> {
         let Some(url) = provider.base_url_for(dialect) else {
             let message = format!(

@@ -5,7 +5,7 @@ use http::Uri;
 
 use crate::config::secret::Secret;
 use crate::config::{Egress, EgressKind, Endpoint};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 /// What is wrong with a URL (what was expected), and a hint.
 pub type Refusal = (&'static str, Option<String>);
@@ -77,20 +77,22 @@ pub fn token_url(text: &str) -> Result<Endpoint, Refusal> {
 }
 
 /// What is odd about a base URL for this dialect, though it may be right.
-pub fn odd_base(endpoint: &Endpoint, dialect: Dialect) -> Option<String> {
+pub fn odd_base(endpoint: &Endpoint, dialect: UpstreamDialect) -> Option<String> {
     let path = endpoint.path.as_str();
     let origin = &endpoint.origin;
     match dialect {
-        Dialect::Anthropic if path.ends_with("/v1") => Some(format!(
+        UpstreamDialect::Anthropic if path.ends_with("/v1") => Some(format!(
             "found `/v1` at the end, so requests go to {origin}{path}/v1/messages, expected it without"
         )),
-        Dialect::Gemini if path.ends_with("/v1beta") || path.ends_with("/v1") => Some(format!(
-            "found a version at the end, so requests go to {origin}{path}/v1beta/models/…, expected it without"
-        )),
-        Dialect::OpenaiChat | Dialect::OpenaiResponses
+        UpstreamDialect::Gemini if path.ends_with("/v1beta") || path.ends_with("/v1") => {
+            Some(format!(
+                "found a version at the end, so requests go to {origin}{path}/v1beta/models/…, expected it without"
+            ))
+        }
+        UpstreamDialect::OpenaiChat | UpstreamDialect::OpenaiResponses
             if path.is_empty() && !VERSIONLESS.contains(&&*endpoint.host) =>
         {
-            let call = if dialect == Dialect::OpenaiChat {
+            let call = if dialect == UpstreamDialect::OpenaiChat {
                 "/chat/completions"
             } else {
                 "/responses"
@@ -305,10 +307,13 @@ mod tests {
     #[test]
     fn odd_bases_are_noticed() {
         let odd = |url, dialect| odd_base(&base_url(url, 1).expect("a URL"), dialect).is_some();
-        assert!(odd("https://a/v1", Dialect::Anthropic));
-        assert!(!odd("https://a", Dialect::Anthropic));
-        assert!(odd("http://a:8000", Dialect::OpenaiChat));
-        assert!(!odd("https://api.deepseek.com", Dialect::OpenaiChat));
-        assert!(odd("https://a/v1beta", Dialect::Gemini));
+        assert!(odd("https://a/v1", UpstreamDialect::Anthropic));
+        assert!(!odd("https://a", UpstreamDialect::Anthropic));
+        assert!(odd("http://a:8000", UpstreamDialect::OpenaiChat));
+        assert!(!odd(
+            "https://api.deepseek.com",
+            UpstreamDialect::OpenaiChat
+        ));
+        assert!(odd("https://a/v1beta", UpstreamDialect::Gemini));
     }
 }

@@ -20,8 +20,8 @@ use crate::config::yaml::cursor::Cursor;
 use crate::config::yaml::decode::{Decode, Field, Map, Needed, Section};
 use crate::config::yaml::document::Kind;
 use crate::config::yaml::faults::Faults;
-use crate::protocol::Dialect;
 use crate::protocol::hub::target::PromptCache;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 mapping!("an account: `{ name: NAME, provider: PROVIDER, key: { env: NAME } }`"
 /// A credential at an upstream, and where that is.
@@ -40,7 +40,7 @@ Account {
     /// Several base URLs instead of one: a fleet behind one account.
     endpoints: Field<Vec<Field<Endpoint>>>,
     /// Overrides what the upstream speaks.
-    dialect: Field<Word<Dialect>>,
+    dialect: Field<Word<UpstreamDialect>>,
     /// Overrides how the key travels; `{ oauth2: … }`: access tokens in place of a key.
     auth: Field<RawAuth>,
     /// Added to the query of every upstream request, such as the api-version of Azure.
@@ -163,6 +163,11 @@ impl Words for Dialect {
         ("openai-responses", Self::OpenaiResponses),
         ("gemini", Self::Gemini),
     ];
+}
+
+impl Words for UpstreamDialect {
+    const EXPECTED: &'static str = Dialect::EXPECTED;
+    const WORDS: &'static [(&'static str, Self)] = Self::NAMED;
 }
 
 impl Words for PromptCache {

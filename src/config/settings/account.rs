@@ -9,7 +9,7 @@ use super::oauth2::OAuth2;
 use super::providers::{Auth, Provider};
 use super::{Egress, Glob};
 use crate::config::secret::Secret;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 
 /// A credential at an upstream, and where that is.
@@ -22,7 +22,7 @@ pub struct Account {
     /// `accounts[].provider`: the preset that the rest of the account starts from.
     pub provider: &'static Provider,
     /// What it speaks, preferred first; never empty. `openai` speaks Responses and Chat.
-    pub dialects: Vec<Dialect>,
+    pub dialects: Vec<UpstreamDialect>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
     /// How requests carry the credential; default: as the provider wants it.

@@ -1,5 +1,5 @@
 //! Where a call goes below a base URL, as users of each vendor's SDK expect it.
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 /// What an upstream is called for; decides the path after the base URL.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +27,7 @@ pub enum Call<'a> {
     OpenaiResponses,
     /// An endpoint that weir does not interpret, by the path that the client asked for: `/v1/files`.
     Vendor {
-        dialect: Dialect,
+        dialect: UpstreamDialect,
         path: &'a str,
     },
 }
@@ -50,11 +50,13 @@ pub fn join(base: &str, call: Call<'_>) -> String {
         Call::OpenaiCountTokens => format!("{base}/responses/input_tokens"),
         Call::OpenaiResponses => format!("{base}/responses"),
         Call::Vendor { dialect, path } => match dialect {
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => match path.strip_prefix("/v1") {
+            UpstreamDialect::OpenaiChat | UpstreamDialect::OpenaiResponses => match path
+                .strip_prefix("/v1")
+            {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{base}{rest}"),
                 _ => format!("{base}{path}"),
             },
-            Dialect::Anthropic | Dialect::Gemini => format!("{base}{path}"),
+            UpstreamDialect::Anthropic | UpstreamDialect::Gemini => format!("{base}{path}"),
         },
     }
 }
@@ -196,14 +198,26 @@ mod tests {
     #[test]
     fn vendor_endpoints_keep_their_path() {
         let path = |dialect, base, path| join(base, Call::Vendor { dialect, path });
-        assert_eq!(path(Dialect::OpenaiChat, "/v1", "/v1/files"), "/v1/files");
-        assert_eq!(path(Dialect::OpenaiResponses, "/api/v1", "/v1"), "/api/v1");
         assert_eq!(
-            path(Dialect::OpenaiChat, "/v1", "/v1x/files"),
+            path(UpstreamDialect::OpenaiChat, "/v1", "/v1/files"),
+            "/v1/files"
+        );
+        assert_eq!(
+            path(UpstreamDialect::OpenaiResponses, "/api/v1", "/v1"),
+            "/api/v1"
+        );
+        assert_eq!(
+            path(UpstreamDialect::OpenaiChat, "/v1", "/v1x/files"),
             "/v1/v1x/files"
         );
-        assert_eq!(path(Dialect::Anthropic, "/a", "/v1/files"), "/a/v1/files");
-        assert_eq!(path(Dialect::Gemini, "", "/v1beta/files"), "/v1beta/files");
+        assert_eq!(
+            path(UpstreamDialect::Anthropic, "/a", "/v1/files"),
+            "/a/v1/files"
+        );
+        assert_eq!(
+            path(UpstreamDialect::Gemini, "", "/v1beta/files"),
+            "/v1beta/files"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Provider presets: data, not code. A provider that speaks an existing dialect is one row here.
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::Quirks;
 
 /// What a preset supplies; each part can be overridden in YAML.
@@ -8,7 +8,7 @@ pub struct Provider {
     /// The word in YAML.
     pub name: &'static str,
     /// What it speaks, preferred first; empty = the account must say.
-    pub dialects: &'static [Dialect],
+    pub dialects: &'static [UpstreamDialect],
     /// The base URL for `dialects`. `None` = the account must say.
     pub base_url: Option<&'static str>,
     /// How the key travels with `dialects`.
@@ -19,6 +19,10 @@ pub struct Provider {
     pub others: &'static [Other],
     /// Chat Completions as it was before tools: `functions`, `max_tokens`, no `stream_options`.
     pub legacy_chat: bool,
+    /// What sets it apart from the dialect that it speaks.
+    pub quirks: &'static Quirks,
+    /// How the names of its own models begin: what an account without `models` is expected to serve.
+    pub families: &'static [&'static str],
     /// Where the vendor documents these URLs; empty = it is no vendor.
     pub documentation: &'static str,
 }
@@ -27,7 +31,7 @@ pub struct Provider {
 #[derive(Debug)]
 pub struct Other {
     /// What is spoken there.
-    pub dialect: Dialect,
+    pub dialect: UpstreamDialect,
     /// Where it is, without the path of the API's calls.
     pub base_url: &'static str,
     /// How requests carry the credential.
@@ -55,7 +59,7 @@ impl Provider {
     }
 
     /// The base URL for `dialect`, when the preset has one.
-    pub fn base_url_for(&self, dialect: Dialect) -> Option<&'static str> {
+    pub fn base_url_for(&self, dialect: UpstreamDialect) -> Option<&'static str> {
         match self.other(dialect) {
             Some(other) => Some(other.base_url),
             None => self.base_url.filter(|_| self.dialects.contains(&dialect)),
@@ -63,33 +67,19 @@ impl Provider {
     }
 
     /// How the key travels with `dialect`.
-    pub fn auth_for(&self, dialect: Dialect) -> Auth {
+    pub fn auth_for(&self, dialect: UpstreamDialect) -> Auth {
         match self.other(dialect) {
             Some(other) => other.auth,
             None if self.dialects.contains(&dialect) => self.auth,
             None => match dialect {
-                Dialect::Anthropic => Auth::XApiKey,
-                Dialect::Gemini => Auth::XGoogApiKey,
-                Dialect::OpenaiChat | Dialect::OpenaiResponses => self.auth,
+                UpstreamDialect::Anthropic => Auth::XApiKey,
+                UpstreamDialect::Gemini => Auth::XGoogApiKey,
+                UpstreamDialect::OpenaiChat | UpstreamDialect::OpenaiResponses => self.auth,
             },
         }
     }
 
-    /// What sets it apart from the dialect that it speaks.
-    pub fn quirks(&self) -> &'static Quirks {
-        match self.name {
-            "anthropic" => &Quirks::ANTHROPIC,
-            "azure-openai" | "openai" => &Quirks::OPENAI,
-            "bigmodel" | "moonshot" => &Quirks::THINKING,
-            "deepseek" => &Quirks::DEEPSEEK,
-            "gemini" => &Quirks::GEMINI,
-            "ollama" | "siliconflow" | "vllm" => &Quirks::OPEN_MODELS,
-            "openai-legacy" => &Quirks::OPENAI_LEGACY,
-            _ => &Quirks::COMPATIBLE,
-        }
-    }
-
-    fn other(&self, dialect: Dialect) -> Option<&'static Other> {
+    fn other(&self, dialect: UpstreamDialect) -> Option<&'static Other> {
         self.others.iter().find(|other| other.dialect == dialect)
     }
 }
@@ -103,25 +93,34 @@ const BLANK: Provider = Provider {
     needs_key: true,
     others: &[],
     legacy_chat: false,
+    quirks: &Quirks::COMPATIBLE,
+    families: &[],
     documentation: "",
 };
 
-const CHAT: &[Dialect] = &[Dialect::OpenaiChat];
+const CHAT: &[UpstreamDialect] = &[UpstreamDialect::OpenaiChat];
 
 /// The table of presets.
 pub static PROVIDERS: &[Provider] = &[
     Provider {
         name: "anthropic",
-        dialects: &[Dialect::Anthropic],
+        dialects: &[UpstreamDialect::Anthropic],
         base_url: Some("https://api.anthropic.com"),
         auth: Auth::XApiKey,
+        quirks: &Quirks::ANTHROPIC,
+        families: &["claude-"],
         documentation: "https://docs.anthropic.com/en/api/overview",
         ..BLANK
     },
     Provider {
         name: "openai",
-        dialects: &[Dialect::OpenaiResponses, Dialect::OpenaiChat],
+        dialects: &[
+            UpstreamDialect::OpenaiResponses,
+            UpstreamDialect::OpenaiChat,
+        ],
         base_url: Some("https://api.openai.com/v1"),
+        quirks: &Quirks::OPENAI,
+        families: &["gpt-", "o1", "o3", "o4"],
         documentation: "https://platform.openai.com/docs/api-reference/introduction",
         ..BLANK
     },
@@ -137,6 +136,7 @@ pub static PROVIDERS: &[Provider] = &[
         dialects: CHAT,
         needs_key: false,
         legacy_chat: true,
+        quirks: &Quirks::OPENAI_LEGACY,
         ..BLANK
     },
     // `{resource}/openai/deployments/{deployment}` with `query: { api-version: … }`, or `{resource}/openai/v1`.
@@ -144,26 +144,29 @@ pub static PROVIDERS: &[Provider] = &[
         name: "azure-openai",
         dialects: CHAT,
         auth: Auth::ApiKey,
+        quirks: &Quirks::OPENAI,
         documentation: "https://learn.microsoft.com/en-us/azure/ai-services/openai/reference",
         ..BLANK
     },
     Provider {
         name: "gemini",
-        dialects: &[Dialect::Gemini],
+        dialects: &[UpstreamDialect::Gemini],
         base_url: Some("https://generativelanguage.googleapis.com"),
         auth: Auth::XGoogApiKey,
         // https://ai.google.dev/gemini-api/docs/openai
         others: &[Other {
-            dialect: Dialect::OpenaiChat,
+            dialect: UpstreamDialect::OpenaiChat,
             base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
             auth: Auth::Bearer,
         }],
+        quirks: &Quirks::GEMINI,
+        families: &["gemini-"],
         documentation: "https://ai.google.dev/api",
         ..BLANK
     },
     Provider {
         name: "anthropic-compatible",
-        dialects: &[Dialect::Anthropic],
+        dialects: &[UpstreamDialect::Anthropic],
         auth: Auth::XApiKey,
         needs_key: false,
         ..BLANK
@@ -175,16 +178,18 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.moonshot.ai/v1"),
         others: &[
             Other {
-                dialect: Dialect::Anthropic,
+                dialect: UpstreamDialect::Anthropic,
                 base_url: "https://api.moonshot.ai/anthropic",
                 auth: Auth::Bearer,
             },
             Other {
-                dialect: Dialect::OpenaiResponses,
+                dialect: UpstreamDialect::OpenaiResponses,
                 base_url: "https://api.moonshot.ai/v1",
                 auth: Auth::Bearer,
             },
         ],
+        quirks: &Quirks::THINKING,
+        families: &["kimi-"],
         documentation: "https://platform.kimi.ai/docs/api/overview",
         ..BLANK
     },
@@ -194,10 +199,12 @@ pub static PROVIDERS: &[Provider] = &[
         base_url: Some("https://api.deepseek.com"),
         // https://api-docs.deepseek.com/guides/anthropic_api: `x-api-key` fully supported.
         others: &[Other {
-            dialect: Dialect::Anthropic,
+            dialect: UpstreamDialect::Anthropic,
             base_url: "https://api.deepseek.com/anthropic",
             auth: Auth::XApiKey,
         }],
+        quirks: &Quirks::DEEPSEEK,
+        families: &["deepseek-"],
         documentation: "https://api-docs.deepseek.com/",
         ..BLANK
     },
@@ -207,10 +214,12 @@ pub static PROVIDERS: &[Provider] = &[
         dialects: CHAT,
         base_url: Some("https://open.bigmodel.cn/api/paas/v4"),
         others: &[Other {
-            dialect: Dialect::Anthropic,
+            dialect: UpstreamDialect::Anthropic,
             base_url: "https://open.bigmodel.cn/api/anthropic",
             auth: Auth::Bearer,
         }],
+        quirks: &Quirks::THINKING,
+        families: &["glm-"],
         documentation: "https://docs.bigmodel.cn/",
         ..BLANK
     },
@@ -220,10 +229,11 @@ pub static PROVIDERS: &[Provider] = &[
         dialects: CHAT,
         base_url: Some("https://api.siliconflow.cn/v1"),
         others: &[Other {
-            dialect: Dialect::Anthropic,
+            dialect: UpstreamDialect::Anthropic,
             base_url: "https://api.siliconflow.cn",
             auth: Auth::Bearer,
         }],
+        quirks: &Quirks::OPEN_MODELS,
         documentation: "https://docs.siliconflow.cn/",
         ..BLANK
     },
@@ -235,16 +245,17 @@ pub static PROVIDERS: &[Provider] = &[
         // https://docs.ollama.com/api/anthropic-compatibility: its cloud takes a bearer token only.
         others: &[
             Other {
-                dialect: Dialect::Anthropic,
+                dialect: UpstreamDialect::Anthropic,
                 base_url: "http://127.0.0.1:11434",
                 auth: Auth::Bearer,
             },
             Other {
-                dialect: Dialect::OpenaiResponses,
+                dialect: UpstreamDialect::OpenaiResponses,
                 base_url: "http://127.0.0.1:11434/v1",
                 auth: Auth::Bearer,
             },
         ],
+        quirks: &Quirks::OPEN_MODELS,
         documentation: "https://docs.ollama.com/api/openai-compatibility",
         ..BLANK
     },
@@ -255,16 +266,17 @@ pub static PROVIDERS: &[Provider] = &[
         needs_key: false,
         others: &[
             Other {
-                dialect: Dialect::Anthropic,
+                dialect: UpstreamDialect::Anthropic,
                 base_url: "http://127.0.0.1:8000",
                 auth: Auth::Bearer,
             },
             Other {
-                dialect: Dialect::OpenaiResponses,
+                dialect: UpstreamDialect::OpenaiResponses,
                 base_url: "http://127.0.0.1:8000/v1",
                 auth: Auth::Bearer,
             },
         ],
+        quirks: &Quirks::OPEN_MODELS,
         documentation: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
         ..BLANK
     },
@@ -275,12 +287,12 @@ pub static PROVIDERS: &[Provider] = &[
         // https://openrouter.ai/docs/guides/coding-agents/claude-code-integration
         others: &[
             Other {
-                dialect: Dialect::Anthropic,
+                dialect: UpstreamDialect::Anthropic,
                 base_url: "https://openrouter.ai/api",
                 auth: Auth::Bearer,
             },
             Other {
-                dialect: Dialect::OpenaiResponses,
+                dialect: UpstreamDialect::OpenaiResponses,
                 base_url: "https://openrouter.ai/api/v1",
                 auth: Auth::Bearer,
             },
@@ -333,16 +345,19 @@ mod tests {
     fn another_dialect_has_another_base_url() {
         let moonshot = Provider::from_name("moonshot").expect("a preset");
         assert_eq!(
-            moonshot.base_url_for(Dialect::OpenaiChat),
+            moonshot.base_url_for(UpstreamDialect::OpenaiChat),
             Some("https://api.moonshot.ai/v1")
         );
         assert_eq!(
-            moonshot.base_url_for(Dialect::Anthropic),
+            moonshot.base_url_for(UpstreamDialect::Anthropic),
             Some("https://api.moonshot.ai/anthropic")
         );
-        assert_eq!(moonshot.base_url_for(Dialect::Gemini), None);
-        assert_eq!(moonshot.auth_for(Dialect::Anthropic), Auth::Bearer);
+        assert_eq!(moonshot.base_url_for(UpstreamDialect::Gemini), None);
+        assert_eq!(moonshot.auth_for(UpstreamDialect::Anthropic), Auth::Bearer);
         let compatible = Provider::from_name("openai-compatible").expect("a preset");
-        assert_eq!(compatible.auth_for(Dialect::Anthropic), Auth::XApiKey);
+        assert_eq!(
+            compatible.auth_for(UpstreamDialect::Anthropic),
+            Auth::XApiKey
+        );
     }
 }

@@ -95,7 +95,7 @@ fn begun(ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> First {
             None if made.admitted().body != ask.body => Change::Rewritten,
             None => Change::Model,
         };
-        let dialect = made.upstream_dialect().unwrap_or(made.dialect());
+        let dialect = made.upstream_dialect().unwrap_or(made.dialect().upstream());
         upstream::upstream(pick, dialect, &head, &body, change)
     });
     First {
@@ -108,7 +108,7 @@ fn begun(ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> First {
 fn attempted(gateway: &Gateway, ask: &Ask<'_>, made: &Attempts, attempt: &Attempt) -> AttemptPart {
     let pick = attempt.pick();
     let pool = gateway.config.pools.get(pick.pool);
-    let dialect = made.upstream_dialect().unwrap_or(made.dialect());
+    let dialect = made.upstream_dialect().unwrap_or(made.dialect().upstream());
     let url = made
         .head(attempt, ask.headers, false)
         .map(|head| upstream::url(&pick.account, pick.endpoint, &head));

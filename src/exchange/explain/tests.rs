@@ -121,7 +121,7 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
 fn throttled(wait: u64) -> Failure {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::RETRY_AFTER, wait.into());
-    let hints = crate::pool::Hints::of_status(crate::protocol::Dialect::Anthropic, 429);
+    let hints = crate::pool::Hints::of_status(crate::protocol::UpstreamDialect::Anthropic, 429);
     let kind = crate::protocol::error::ErrorKind::RateLimit;
     crate::pool::classify(kind, &hints, &headers, SystemTime::now())
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::report::{DroppedPart, UpstreamPart};
 use crate::config::{Account, EgressKind};
 use crate::pool::Pick;
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::error::Dropped;
 
 /// What changed in a body on its way.
@@ -24,7 +24,7 @@ pub(super) enum Change {
 /// The request that `pick` gets.
 pub(super) fn upstream(
     pick: &Pick,
-    dialect: Dialect,
+    dialect: UpstreamDialect,
     head: &Parts,
     body: &Bytes,
     change: Change,

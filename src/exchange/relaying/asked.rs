@@ -2,9 +2,9 @@
 use super::translated::Translated;
 use crate::config::secret::Secret;
 use crate::exchange::batches::Reader;
-use crate::protocol::Dialect;
 use crate::protocol::passthrough::Trade;
 use crate::protocol::regroup::Unit;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What was asked.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(in crate::exchange) struct Asked {
     /// What the client speaks.
     pub client: Dialect,
     /// What the upstream speaks.
-    pub upstream: Dialect,
+    pub upstream: UpstreamDialect,
     /// Whether a stream was asked for.
     pub stream: bool,
     pub kind: Kind,

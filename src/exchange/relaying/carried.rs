@@ -7,8 +7,8 @@ use super::outlet::Outlet;
 use crate::config::secret::Secret;
 use crate::exchange::verdict::{Answer, Failed, Next};
 use crate::pool::{self, Failure, Fault};
-use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError};
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The head of an answer, and who waits for it.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Head {
     /// What the client speaks.
     pub client: Dialect,
     /// What the upstream speaks.
-    pub upstream: Dialect,
+    pub upstream: UpstreamDialect,
     pub status: StatusCode,
     /// The upstream's, less what the client is not to see.
     pub headers: HeaderMap,
@@ -68,8 +68,8 @@ pub(super) fn as_answer(failure: Failure, said: &ParsedError, head: &Head) -> Op
     let mut headers = forbidding(head.headers.clone(), wire.kind);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Some(Answer {
-        status: error::status(head.upstream, wire.kind),
+        status: error::status(head.client, wire.kind),
         headers,
-        body: error::encode(head.upstream, &wire),
+        body: error::encode(head.client, &wire),
     })
 }

@@ -75,7 +75,7 @@ impl ErrorBody {
         if undecodable {
             UNDECODABLE.clone_into(&mut parsed.message);
         }
-        if head.client != head.upstream || undecodable {
+        if head.upstream != head.client || undecodable {
             let said = translate::error(head.client, &parsed);
             let answer = translated::shown(head.client, failure, &said);
             return Box::new(Failed { failure, answer });
@@ -118,7 +118,7 @@ impl CountBody {
         let Some(tokens) = count::read(head.upstream, &body) else {
             return Err(Failed::bare(pool::classify_transport(Fault::Eof, false)));
         };
-        let body = if head.client == head.upstream {
+        let body = if head.upstream == head.client {
             body
         } else {
             head.headers = HeaderMap::with_capacity(4);

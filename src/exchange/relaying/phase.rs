@@ -42,7 +42,7 @@ impl Phase {
     /// Of a success with these headers, to a question of this kind.
     pub(super) fn of(
         kind: Kind,
-        (upstream, stream, hides_usage): (Dialect, bool, bool),
+        (dialect, stream, hides_usage): (Dialect, bool, bool),
         headers: &HeaderMap,
     ) -> Self {
         let (json, events) = (is_json(headers), is_event_stream(headers));
@@ -65,10 +65,10 @@ impl Phase {
                 }
             }
             Kind::Same if stream && events => {
-                Self::Tapped(Box::new(Tapped::new(upstream, hides_usage)))
+                Self::Tapped(Box::new(Tapped::new(dialect, hides_usage)))
             }
             // Without `alt=sse` Gemini streams one JSON array.
-            Kind::Same if stream && json && upstream == Dialect::Gemini => {
+            Kind::Same if stream && json && dialect == Dialect::Gemini => {
                 Self::Tapped(Box::new(Tapped::json_array()))
             }
             Kind::Same if stream || events => {
@@ -143,12 +143,12 @@ impl Phase {
     }
 
     /// What the model wrote, where this phase knows it better than what is known of the answer in all.
-    pub(super) fn written(&self, upstream: Dialect, committed: bool) -> Option<Written> {
+    pub(super) fn written(&self, dialect: Dialect, committed: bool) -> Option<Written> {
         match self {
             Self::Tapped(tapped) => Some(tapped.written()),
             Self::Translated(translated) => Some(translated.written_by_model()),
             Self::Whole(whole) if !committed && !whole.is_empty() => {
-                Some(passthrough::written_in(upstream, whole.held()))
+                Some(passthrough::written_in(dialect, whole.held()))
             }
             _ => None,
         }

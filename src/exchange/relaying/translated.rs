@@ -14,12 +14,12 @@ use crate::exchange::translation::JSON;
 use crate::exchange::verdict::{Answer, Ended, Failed, Next};
 use crate::outcome::{End, UsageSource};
 use crate::pool::{self, Failure, Fault, Hints};
-use crate::protocol::Dialect;
 use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::hub::request::Tier;
 use crate::protocol::hub::usage::Stated;
 use crate::protocol::translate::{self, Terminal, Translator};
 use crate::protocol::written::Written;
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// A translator and what it has written or still collects.
 #[derive(Debug)]
@@ -275,7 +275,7 @@ fn failed_by(said: &WireError, carried: &Carried, wall: SystemTime) -> Box<Faile
 }
 
 /// What an error within the answer means to the pool.
-fn meaning(upstream: Dialect, said: &WireError, wall: SystemTime) -> Failure {
+fn meaning(upstream: UpstreamDialect, said: &WireError, wall: SystemTime) -> Failure {
     let hints = Hints::of_event(upstream, said);
     pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
 }

@@ -40,7 +40,7 @@ impl Whole {
         if outlet.is_committed() {
             facts.pass(ready.len());
         } else {
-            facts.begin(head.upstream, &ready);
+            facts.begin(head.client, &ready);
         }
         outlet.push(ready);
         outlet.commit()
@@ -56,15 +56,15 @@ impl Whole {
             return Ok(Ended::well());
         };
         let head = &carried.head;
-        let answer = passthrough::read_answer(head.upstream, &body);
+        let answer = passthrough::read_answer(head.client, &body);
         if let Some(error) = &answer.error {
             let hints = Hints::of(head.upstream, error);
             let failure = pool::classify(error.kind, &hints, &head.headers, wall);
             let answer = carried::as_answer(failure, error, head);
             return Err(Box::new(Failed { failure, answer }));
         }
-        let thing = things::container(head.upstream, &body);
-        carried.facts.read(head.upstream, &body, answer);
+        let thing = things::container(head.client, &body);
+        carried.facts.read(head.client, &body, answer);
         carried.facts.note_thing(thing);
         carried.outlet.push(body);
         carried.outlet.commit();
@@ -81,18 +81,18 @@ impl Whole {
         let Some(body) = self.rest(carried) else {
             return Ended::well();
         };
-        let upstream = carried.head.upstream;
+        let dialect = carried.head.client;
         if tells {
-            let mut answer = passthrough::read_answer(upstream, &body);
+            let mut answer = passthrough::read_answer(dialect, &body);
             if let Some(trade) = trade {
                 answer.usage = trade.completed(answer.usage, &body);
             }
-            carried.facts.read(upstream, &body, answer);
+            carried.facts.read(dialect, &body, answer);
         }
         carried
             .facts
-            .note_files(things::files_of_batches(upstream, &body));
-        carried.facts.note_thing(things::made(upstream, &body));
+            .note_files(things::files_of_batches(dialect, &body));
+        carried.facts.note_thing(things::made(dialect, &body));
         carried.outlet.push(body);
         carried.outlet.commit();
         Ended::well()
@@ -102,7 +102,7 @@ impl Whole {
     fn rest(&mut self, carried: &mut Carried) -> Option<Bytes> {
         let body = self.held.split().freeze();
         if carried.outlet.is_committed() {
-            carried.facts.end(carried.head.upstream, &body);
+            carried.facts.end(carried.head.client, &body);
             return None;
         }
         Some(body)

@@ -1,7 +1,7 @@
 //! From what an upstream says to the kind of error it is: decided here, once, for the client and for the pool.
 use super::words_table::{NUMBERS, PHRASES, WORDS};
 use super::{ErrorKind, WireError};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 /// By what an error that blames an account or a provider is known for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub enum Told {
 /// What is known of an error; empty texts where nothing is.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    pub dialect: Dialect,
+    pub dialect: UpstreamDialect,
     pub status: u16,
     pub type_: &'a str,
     pub code: &'a str,
@@ -117,7 +117,7 @@ impl Facts<'_> {
             Some(kind @ (ErrorKind::Quota | ErrorKind::Billing | ErrorKind::Overloaded)) => kind,
             _ if self.per_day => ErrorKind::Quota,
             // Gemini words a limit per minute like a spent quota.
-            _ if self.dialect == Dialect::Gemini => self
+            _ if self.dialect == UpstreamDialect::Gemini => self
                 .worded(&[ErrorKind::Overloaded])
                 .unwrap_or(ErrorKind::RateLimit),
             _ => match self.worded(&[ErrorKind::Billing, ErrorKind::Overloaded]) {
@@ -182,11 +182,10 @@ impl Facts<'_> {
     fn is_about_model(&self) -> bool {
         let lower = self.message.to_ascii_lowercase();
         match self.dialect {
-            Dialect::Anthropic => lower.starts_with("model:"),
-            Dialect::Gemini => lower.starts_with("models/"),
-            Dialect::OpenaiChat | Dialect::OpenaiResponses => {
-                lower.contains("model") && lower.contains("not exist")
-            }
+            UpstreamDialect::Anthropic => lower.starts_with("model:"),
+            UpstreamDialect::Gemini => lower.starts_with("models/"),
+            // OpenAI's words, which everybody else repeats.
+            _ => lower.contains("model") && lower.contains("not exist"),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::delay::{self, Stated};
 use super::kinds::{self, Told};
 use super::{ErrorKind, WireError, details};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 
 /// What an upstream's error says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,7 +41,8 @@ pub struct ParsedError {
 }
 
 /// Reads the body of an answer whose status says that it is an error.
-pub fn parse(dialect: Dialect, status: u16, body: &[u8]) -> ParsedError {
+pub fn parse(dialect: impl Into<UpstreamDialect>, status: u16, body: &[u8]) -> ParsedError {
+    let dialect = dialect.into();
     match serde_json::from_slice::<Value>(body) {
         Ok(value) => match Found::look(&value) {
             Some(found) => found.settle(dialect, status),
@@ -56,9 +57,9 @@ pub fn parse(dialect: Dialect, status: u16, body: &[u8]) -> ParsedError {
 }
 
 /// Reads an event, or the body of a 200; `None` if it says nothing of an error.
-pub fn parse_event(dialect: Dialect, data: &[u8]) -> Option<ParsedError> {
+pub fn parse_event(dialect: impl Into<UpstreamDialect>, data: &[u8]) -> Option<ParsedError> {
     let value = serde_json::from_slice::<Value>(data).ok()?;
-    Some(Found::look(&value)?.settle(dialect, 200))
+    Some(Found::look(&value)?.settle(dialect.into(), 200))
 }
 
 impl ParsedError {
@@ -222,11 +223,11 @@ impl<'a> Found<'a> {
         })
     }
 
-    fn settle(self, dialect: Dialect, status: u16) -> ParsedError {
+    fn settle(self, dialect: UpstreamDialect, status: u16) -> ParsedError {
         self.settle_as(dialect, status, true)
     }
 
-    fn settle_as(self, dialect: Dialect, status: u16, is_json: bool) -> ParsedError {
+    fn settle_as(self, dialect: UpstreamDialect, status: u16, is_json: bool) -> ParsedError {
         let stated = self.error.and_then(|error| error.get("code"));
         let status = match status {
             200..=299 => stated.and_then(http_status).unwrap_or(status),

@@ -8,7 +8,7 @@ use crate::protocol::hub::request::Request;
 use crate::protocol::hub::response::NoAnswer;
 use crate::protocol::hub::response::Response;
 use crate::protocol::hub::target::{Encoded, Quirks, Target};
-use crate::protocol::{Dialect, anthropic, gemini, openai_chat, openai_responses};
+use crate::protocol::{Dialect, UpstreamDialect, anthropic, gemini, openai_chat, openai_responses};
 
 #[derive(Debug)]
 pub enum Decoder {
@@ -28,15 +28,22 @@ pub enum Encoder {
 
 impl Decoder {
     /// `wrapped` are the names of tools whose input is free text inside an object: models forget the object.
-    pub fn new(upstream: Dialect, quirks: &Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
+    pub fn new(
+        upstream: UpstreamDialect,
+        quirks: &Quirks,
+        stamp: Stamp,
+        wrapped: Vec<String>,
+    ) -> Self {
         match upstream {
-            Dialect::Anthropic => Self::Anthropic(Box::new(anthropic::stream::Decoder::new(stamp))),
-            Dialect::Gemini => Self::Gemini(Box::default()),
-            Dialect::OpenaiChat => {
+            UpstreamDialect::Anthropic => {
+                Self::Anthropic(Box::new(anthropic::stream::Decoder::new(stamp)))
+            }
+            UpstreamDialect::Gemini => Self::Gemini(Box::default()),
+            UpstreamDialect::OpenaiChat => {
                 let decoder = openai_chat::stream::Decoder::new(quirks, stamp, wrapped);
                 Self::OpenaiChat(Box::new(decoder))
             }
-            Dialect::OpenaiResponses => {
+            UpstreamDialect::OpenaiResponses => {
                 let decoder = openai_responses::stream::Decoder::new(wrapped);
                 Self::OpenaiResponses(Box::new(decoder))
             }
@@ -116,32 +123,32 @@ impl Encoder {
 
 /// A request for one candidate upstream.
 pub fn ask(
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     request: &Request,
     target: &Target<'_>,
 ) -> Result<Encoded, RequestFault> {
     match upstream {
-        Dialect::Anthropic => anthropic::request::encode(request, target),
-        Dialect::Gemini => gemini::request::encode(request, target),
-        Dialect::OpenaiChat => openai_chat::request::encode(request, target),
-        Dialect::OpenaiResponses => openai_responses::request::encode(request, target),
+        UpstreamDialect::Anthropic => anthropic::request::encode(request, target),
+        UpstreamDialect::Gemini => gemini::request::encode(request, target),
+        UpstreamDialect::OpenaiChat => openai_chat::request::encode(request, target),
+        UpstreamDialect::OpenaiResponses => openai_responses::request::encode(request, target),
     }
 }
 
 /// A whole answer of an upstream.
 pub fn read(
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     body: &[u8],
     quirks: &Quirks,
     stamp: Stamp,
 ) -> Result<Response, NoAnswer> {
     match upstream {
-        Dialect::Anthropic => anthropic::response::decode(body).map_err(NoAnswer::from),
-        Dialect::Gemini => gemini::response::decode(body),
-        Dialect::OpenaiChat => {
+        UpstreamDialect::Anthropic => anthropic::response::decode(body).map_err(NoAnswer::from),
+        UpstreamDialect::Gemini => gemini::response::decode(body),
+        UpstreamDialect::OpenaiChat => {
             openai_chat::response::decode(body, quirks, stamp).map_err(NoAnswer::from)
         }
-        Dialect::OpenaiResponses => {
+        UpstreamDialect::OpenaiResponses => {
             openai_responses::response::decode(body).map_err(NoAnswer::from)
         }
     }

@@ -4,22 +4,22 @@
 //! many is refused.
 use serde::Deserialize;
 
-use crate::protocol::Dialect;
 use crate::protocol::hub::read::Object;
 use crate::protocol::hub::write;
 use crate::protocol::json::{self, Edit};
+use crate::protocol::{Dialect, UpstreamDialect};
 
 /// Whether vendors of the dialect have a counting endpoint.
-pub const fn has_endpoint(dialect: Dialect) -> bool {
-    !matches!(dialect, Dialect::OpenaiChat)
+pub const fn has_endpoint(dialect: UpstreamDialect) -> bool {
+    !matches!(dialect, UpstreamDialect::OpenaiChat)
 }
 
 /// A generation request of `upstream` as its counting endpoint wants it. `model` is the upstream's name.
-pub fn request(upstream: Dialect, model: &str, generate: &[u8]) -> Option<Vec<u8>> {
+pub fn request(upstream: UpstreamDialect, model: &str, generate: &[u8]) -> Option<Vec<u8>> {
     let kept: &[&str] = match upstream {
-        Dialect::Anthropic => ANTHROPIC,
-        Dialect::OpenaiResponses => RESPONSES,
-        Dialect::Gemini => {
+        UpstreamDialect::Anthropic => ANTHROPIC,
+        UpstreamDialect::OpenaiResponses => RESPONSES,
+        UpstreamDialect::Gemini => {
             let members = json::scan(generate).ok()?;
             let name = write::to_vec(&gemini_model(model)).into();
             let inner = json::set(
@@ -32,7 +32,7 @@ pub fn request(upstream: Dialect, model: &str, generate: &[u8]) -> Option<Vec<u8
             out.push(b'}');
             return Some(out);
         }
-        Dialect::OpenaiChat => return None,
+        UpstreamDialect::OpenaiChat => return None,
     };
     let members: Object<'_> = serde_json::from_slice(generate).ok()?;
     let mut out = b"{".to_vec();
@@ -73,10 +73,10 @@ pub fn renamed(body: &bytes::Bytes, model: &str) -> Option<json::Pieces> {
 }
 
 /// The tokens that an answer of `upstream` states.
-pub fn read(upstream: Dialect, body: &[u8]) -> Option<u64> {
+pub fn read(upstream: UpstreamDialect, body: &[u8]) -> Option<u64> {
     let counted: Counted = serde_json::from_slice(body).ok()?;
     match upstream {
-        Dialect::Gemini => counted.total_tokens,
+        UpstreamDialect::Gemini => counted.total_tokens,
         _ => counted.input_tokens,
     }
 }
@@ -133,7 +133,7 @@ const RESPONSES: &[&str] = &[
 mod tests {
     use super::*;
 
-    fn asked(upstream: Dialect, generate: &str) -> String {
+    fn asked(upstream: UpstreamDialect, generate: &str) -> String {
         let request = request(upstream, "m", generate.as_bytes()).expect("an endpoint");
         String::from_utf8(request).expect("UTF-8")
     }
@@ -142,23 +142,23 @@ mod tests {
     fn only_what_counts_is_asked() {
         assert_eq!(
             asked(
-                Dialect::Anthropic,
+                UpstreamDialect::Anthropic,
                 r#"{"model":"m","max_tokens":9,"messages":[{"a": 1}],"stream":true,"temperature":1,"thinking":{}}"#
             ),
             r#"{"model":"m","messages":[{"a": 1}],"thinking":{}}"#
         );
         assert_eq!(
             asked(
-                Dialect::OpenaiResponses,
+                UpstreamDialect::OpenaiResponses,
                 r#"{"model":"m","input":[],"store":false,"include":["x"],"max_output_tokens":3}"#
             ),
             r#"{"model":"m","input":[]}"#
         );
         assert_eq!(
-            asked(Dialect::Gemini, r#"{"contents":[],"tools":[]}"#),
+            asked(UpstreamDialect::Gemini, r#"{"contents":[],"tools":[]}"#),
             r#"{"generateContentRequest":{"contents":[],"tools":[],"model":"models/m"}}"#
         );
-        assert_eq!(request(Dialect::OpenaiChat, "m", b"{}"), None);
+        assert_eq!(request(UpstreamDialect::OpenaiChat, "m", b"{}"), None);
     }
 
     #[test]
@@ -183,10 +183,19 @@ mod tests {
             Dialect::OpenaiResponses,
             Dialect::Gemini,
         ] {
-            assert_eq!(read(dialect, answer(dialect, 42).as_bytes()), Some(42));
+            assert_eq!(
+                read(dialect.upstream(), answer(dialect, 42).as_bytes()),
+                Some(42)
+            );
         }
-        assert_eq!(read(Dialect::Gemini, br#"{"input_tokens":1}"#), None);
-        assert_eq!(read(Dialect::Anthropic, b"<html>"), None);
-        assert_eq!(read(Dialect::Anthropic, br#"{"input_tokens":-1}"#), None);
+        assert_eq!(
+            read(UpstreamDialect::Gemini, br#"{"input_tokens":1}"#),
+            None
+        );
+        assert_eq!(read(UpstreamDialect::Anthropic, b"<html>"), None);
+        assert_eq!(
+            read(UpstreamDialect::Anthropic, br#"{"input_tokens":-1}"#),
+            None
+        );
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::coders::{self, Decoder};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::error::{self, ErrorKind, WireError};
 use crate::protocol::hub::collect::Collector;
 use crate::protocol::hub::context::Stamp;
@@ -22,7 +22,7 @@ type On<'o> = dyn FnMut(Event<'_>) -> Result<(), Violation> + 'o;
 /// Reads one answer.
 #[derive(Debug)]
 pub struct Reader {
-    upstream: Dialect,
+    upstream: UpstreamDialect,
     quirks: Quirks,
     stamp: Stamp,
     /// The tools whose arguments may be plain text instead of an object.
@@ -32,7 +32,12 @@ pub struct Reader {
 
 impl Reader {
     /// `stamp` makes ids for calls that come without; `wrapped` are the tools whose arguments may be plain text.
-    pub fn new(upstream: Dialect, quirks: Quirks, stamp: Stamp, wrapped: Vec<String>) -> Self {
+    pub fn new(
+        upstream: UpstreamDialect,
+        quirks: Quirks,
+        stamp: Stamp,
+        wrapped: Vec<String>,
+    ) -> Self {
         Self {
             decoder: Decoder::new(upstream, &quirks, stamp, wrapped.clone()),
             upstream,
@@ -106,7 +111,7 @@ impl Reader {
         if let Some(said) = error::parse_event(self.upstream, body) {
             return on(Event::Error(said.to_wire()));
         }
-        if self.upstream == Dialect::Gemini && body.starts_with(b"[") {
+        if self.upstream == UpstreamDialect::Gemini && body.starts_with(b"[") {
             // Its stream without `alt=sse`.
             let elements: Vec<&RawValue> =
                 serde_json::from_slice(body).map_err(Violation::unreadable)?;

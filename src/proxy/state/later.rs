@@ -11,9 +11,9 @@ use crate::exchange::later::{Claim, Response};
 use crate::limits::ledger::{self, Attribution, Notes};
 use crate::limits::{Held, Used, nano_usd};
 use crate::outcome::{End, Outcome, UsageSource};
-use crate::protocol::Dialect;
 use crate::protocol::hub::usage::{Extras, Stated};
 use crate::protocol::passthrough;
+use crate::protocol::{Dialect, UpstreamDialect};
 use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
@@ -99,7 +99,7 @@ pub(crate) fn book_results(app: &App, results: Vec<Results>, path: &str) {
         };
         let mut outcome = Outcome::new(End::Complete);
         outcome.client_dialect = Some(result.dialect);
-        outcome.upstream_dialect = Some(result.dialect);
+        outcome.upstream_dialect = Some(result.dialect.upstream());
         path.clone_into(&mut outcome.path);
         outcome.model_asked = result.who.model.as_ref().map(ToString::to_string);
         outcome.via = Some("batch");
@@ -217,7 +217,7 @@ fn book(
     };
     let mut outcome = Outcome::new(End::Complete);
     outcome.client_dialect = Some(Dialect::OpenaiResponses);
-    outcome.upstream_dialect = Some(Dialect::OpenaiResponses);
+    outcome.upstream_dialect = Some(UpstreamDialect::OpenaiResponses);
     outcome.path = format!("/v1/responses/{}", response.id);
     outcome.model_asked = Some(response.asked.clone());
     outcome.via = Some("background");

@@ -11,7 +11,7 @@ use super::connect::Connections;
 use super::tokens::AccessTokens;
 use crate::config::Account;
 use crate::exchange::{headers, target};
-use crate::protocol::Dialect;
+use crate::protocol::UpstreamDialect;
 use crate::protocol::error::mask;
 
 /// What came of it.
@@ -113,7 +113,7 @@ async fn ask(
     connections: &Connections,
 ) -> Result<(u16, Bytes), String> {
     let dialect = account.dialects.first().copied();
-    let path = target::models(dialect.unwrap_or(Dialect::OpenaiChat));
+    let path = target::models(dialect.unwrap_or(UpstreamDialect::OpenaiChat));
     get(account, upstreams, tokens, connections, path).await
 }
 
@@ -137,9 +137,9 @@ pub(crate) async fn get(
         .dialects
         .first()
         .copied()
-        .unwrap_or(Dialect::OpenaiChat);
+        .unwrap_or(UpstreamDialect::OpenaiChat);
     let mut own = HeaderMap::new();
-    if dialect == Dialect::Anthropic {
+    if dialect == UpstreamDialect::Anthropic {
         let name = HeaderName::from_static("anthropic-version");
         own.insert(name, HeaderValue::from_static("2023-06-01"));
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{Affinity, FailureClass, Outcome, UsageSource};
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, UpstreamDialect};
 use crate::telemetry::verdict::Verdict;
 
 /// The name of a member as it stands in a line, after another one.
@@ -34,7 +34,7 @@ pub fn line(outcome: &Outcome, now: SystemTime, out: &mut Vec<u8>) {
     );
     object.text(
         name!("upstream_dialect"),
-        outcome.upstream_dialect.map(Dialect::as_str),
+        outcome.upstream_dialect.map(UpstreamDialect::as_str),
     );
     object.text(name!("model"), outcome.model_asked.as_deref());
     object.text(name!("model_served"), outcome.model_served.as_deref());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Glob};
 use crate::outcome::{FailureClass, Outcome};
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, UpstreamDialect};
 use crate::telemetry::verdict::Verdict;
 
 /// A filter, understood. The empty one holds for every request.
@@ -171,7 +171,7 @@ fn matches(name: Name, glob: &Glob, subject: Subject<'_>) -> bool {
             .any(|class| glob.is_match(FailureClass::as_str(class))),
         Name::Dialect => {
             text(outcome.client_dialect.map(Dialect::as_str))
-                || text(outcome.upstream_dialect.map(Dialect::as_str))
+                || text(outcome.upstream_dialect.map(UpstreamDialect::as_str))
         }
         Name::Id => glob.is_match(&outcome.request_id),
         Name::Key => text(outcome.key.as_deref()),

@@ -76,7 +76,7 @@ fn reasons_of_exclusion_have_their_words() {
     let occasion = occasion();
     let auth = crate::pool::classify(
         crate::protocol::error::ErrorKind::Authentication,
-        &crate::pool::Hints::of_status(crate::protocol::Dialect::Anthropic, 401),
+        &crate::pool::Hints::of_status(crate::protocol::UpstreamDialect::Anthropic, 401),
         &HeaderMap::new(),
         occasion.moment.wall,
     );
