@@ -419,11 +419,8 @@ impl Relaying {
 
     /// The id of the response, where a later request may continue it.
     pub fn response_id(&self) -> Option<&str> {
-        if self.carried.head.upstream == Dialect::OpenaiResponses {
-            self.carried.facts.response_id()
-        } else {
-            None
-        }
+        let is_responses = self.carried.head.upstream == Dialect::OpenaiResponses;
+        is_responses.then(|| self.carried.facts.response_id())?
     }
 
     /// The whole response, where it was to be kept and has gone out.
