@@ -715,7 +715,7 @@ fn the_demo_speaks_every_dialect() {
         .flat_map(|account| account.dialects.clone())
         .collect();
     dialects.sort();
-    assert_eq!(dialects, UpstreamDialect::ALL);
+    assert_eq!(dialects, Dialect::ALL.map(Dialect::upstream));
     assert!(demo.warnings.is_empty() && demo.keys[0].debug);
     assert_eq!(&*demo.keys[0].name, "demo");
     assert!(

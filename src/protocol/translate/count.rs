@@ -9,9 +9,12 @@ use crate::protocol::hub::write;
 use crate::protocol::json::{self, Edit};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// Whether vendors of the dialect have a counting endpoint.
+/// Whether vendors of the dialect have a counting endpoint that [`request`] can ask.
 pub const fn has_endpoint(dialect: UpstreamDialect) -> bool {
-    !matches!(dialect, UpstreamDialect::OpenaiChat)
+    matches!(
+        dialect,
+        UpstreamDialect::Anthropic | UpstreamDialect::Gemini | UpstreamDialect::OpenaiResponses
+    )
 }
 
 /// A generation request of `upstream` as its counting endpoint wants it. `model` is the upstream's name.
@@ -32,7 +35,7 @@ pub fn request(upstream: UpstreamDialect, model: &str, generate: &[u8]) -> Optio
             out.push(b'}');
             return Some(out);
         }
-        UpstreamDialect::OpenaiChat => return None,
+        _ => return None,
     };
     let members: Object<'_> = serde_json::from_slice(generate).ok()?;
     let mut out = b"{".to_vec();
@@ -159,6 +162,14 @@ mod tests {
             r#"{"generateContentRequest":{"contents":[],"tools":[],"model":"models/m"}}"#
         );
         assert_eq!(request(UpstreamDialect::OpenaiChat, "m", b"{}"), None);
+    }
+
+    #[test]
+    fn who_has_an_endpoint_can_be_asked() {
+        for dialect in UpstreamDialect::ALL {
+            let asked = request(dialect, "m", b"{}");
+            assert_eq!(asked.is_some(), has_endpoint(dialect), "{dialect}");
+        }
     }
 
     #[test]
