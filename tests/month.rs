@@ -226,7 +226,7 @@ fn a_month_is_one_invoice_everywhere() {
             SystemTime::UNIX_EPOCH + Duration::from_secs(BEGIN + number * 31 * 86_400 / REQUESTS);
         if number == REQUESTS / 2 {
             // The process ends and begins anew.
-            assert!(ledger.flush(Duration::from_secs(60)));
+            assert!(ledger.flush(Duration::from_mins(1)));
             drop(ledger);
             limits = Limits::of_config(&config, None);
             ledger = open(&settings, &limits, wall);
@@ -272,7 +272,7 @@ fn a_month_is_one_invoice_everywhere() {
         *by_key.entry(drawn.key).or_default() += drawn.nano;
         total += drawn.nano;
     }
-    assert!(ledger.flush(Duration::from_secs(60)));
+    assert!(ledger.flush(Duration::from_mins(1)));
 
     for (key, expected) in &by_key {
         let reports = limits.report(limits.whom(*key, None), moment(wall));

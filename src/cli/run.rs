@@ -150,7 +150,9 @@ fn announce(config: &Config, key: &Generated) {
     match &key.kept {
         Ok(path) => eprintln!("Its SHA-256 is kept in {}.", path.display()),
         Err(why) => {
-            eprintln!("It is valid until this process ends: its SHA-256 could not be kept ({why}).")
+            eprintln!(
+                "It is valid until this process ends: its SHA-256 could not be kept ({why})."
+            );
         }
     }
 }

@@ -88,7 +88,7 @@ pub fn prometheus_at(url: &str, token: Option<&str>) -> Result<Prometheus, Strin
         endpoint,
         instance: None,
         poll: Duration::ZERO,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         matchers: Vec::new(),
         authorization,
     })

@@ -297,7 +297,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// How far two clocks may differ.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 /// Bytes of a token.
 const LONGEST: usize = 64 << 10;
 /// Keys of a provider.

@@ -175,7 +175,7 @@ impl Received {
             (None, None) => self
                 .members
                 .string(&self.body, "model")
-                .map(|model| model.into_owned())
+                .map(std::borrow::Cow::into_owned)
                 .or_else(|| self.call.deployment.clone()),
         };
         match (named, place) {

@@ -148,15 +148,14 @@ impl Relaying {
             return None;
         }
         let head = &mut self.carried.head;
-        let headers = match self.phase.translated() {
-            Some(translated) => translated.headers(&head.headers),
-            None => {
-                let mut headers = std::mem::take(&mut head.headers);
-                if matches!(self.phase, Phase::Tapped(_)) {
-                    headers::unbuffered(&mut headers);
-                }
-                headers
+        let headers = if let Some(translated) = self.phase.translated() {
+            translated.headers(&head.headers)
+        } else {
+            let mut headers = std::mem::take(&mut head.headers);
+            if matches!(self.phase, Phase::Tapped(_)) {
+                headers::unbuffered(&mut headers);
             }
+            headers
         };
         Some((head.status, headers))
     }

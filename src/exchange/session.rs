@@ -134,15 +134,14 @@ pub(super) fn derived(
 fn text_of(value: &[u8]) -> String {
     let parts = json::object(value).and_then(|members| members.value(value, "parts"));
     let value = parts.unwrap_or(value);
-    let mut text = match json::string(value) {
-        Some(text) => text.into_owned(),
-        None => {
-            let parts = json::first_elements(value, MOST_TURNS).unwrap_or_default();
-            let texts = parts
-                .into_iter()
-                .filter_map(|span| inner(value.get(span)?, "text"));
-            texts.collect::<Vec<_>>().join("\n")
-        }
+    let mut text = if let Some(text) = json::string(value) {
+        text.into_owned()
+    } else {
+        let parts = json::first_elements(value, MOST_TURNS).unwrap_or_default();
+        let texts = parts
+            .into_iter()
+            .filter_map(|span| inner(value.get(span)?, "text"));
+        texts.collect::<Vec<_>>().join("\n")
     };
     let end = text.floor_char_boundary(LONGEST_TEXT);
     text.truncate(end);

@@ -77,7 +77,7 @@ impl Store {
     /// Reads what a request refers to, and writes it out as far as it is kept here for `key`.
     pub fn read(&self, key: &str, body: &Bytes, members: &Members, now: SystemTime) -> Read {
         let previous = members.string(body, "previous_response_id");
-        let previous = previous.map(|id| id.into_owned());
+        let previous = previous.map(std::borrow::Cow::into_owned);
         let mut items = input(body, members);
         let shelves = self.lock();
         let shelf = shelves.shelves.get(key);
@@ -372,7 +372,7 @@ fn reference(item: &Bytes) -> Option<String> {
 
 fn item_id(item: &Bytes) -> Option<String> {
     let members = json::object(item)?;
-    members.string(item, "id").map(|id| id.into_owned())
+    members.string(item, "id").map(std::borrow::Cow::into_owned)
 }
 
 /// How the data of a stream's last event begins.

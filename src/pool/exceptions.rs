@@ -132,7 +132,9 @@ impl Exceptions {
         if !ranked {
             return Plan::new(&[], candidates.len(), Kind::Fixed { session });
         }
-        let favourite = candidates.first().map_or(0, |candidate| candidate.hash());
+        let favourite = candidates
+            .first()
+            .map_or(0, super::strategy::Candidate::hash);
         let key = affinity::mix(session ^ favourite);
         let exception = self
             .away

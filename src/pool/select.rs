@@ -150,15 +150,14 @@ impl Pool {
                 }
                 _ => None,
             };
-            match why_not {
-                Some(why) => excluded.push((*member, why)),
-                None => {
-                    let mut candidate = Candidate::new(place, *member, slot);
-                    if by_price {
-                        candidate.price(want.cost(slot.models.upstream_str(want.model)));
-                    }
-                    candidates.push(candidate);
+            if let Some(why) = why_not {
+                excluded.push((*member, why))
+            } else {
+                let mut candidate = Candidate::new(place, *member, slot);
+                if by_price {
+                    candidate.price(want.cost(slot.models.upstream_str(want.model)));
                 }
+                candidates.push(candidate);
             }
         }
         candidates

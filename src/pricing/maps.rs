@@ -174,12 +174,11 @@ impl Listed {
         if !self.tiers.is_empty() {
             let tiers = self.tiers.iter().map(|tier| {
                 let stays = known.is_none_or(|known| known.has_at_most_a_factor(&tier.name));
-                let price = match self.factor(tier).filter(|_| stays) {
-                    Some(factor) => factor.to_string(),
-                    None => {
-                        let own = written::prices(&tier.rates, &tier.media, &tier.long);
-                        format!("{{ {} }}", own.join(", "))
-                    }
+                let price = if let Some(factor) = self.factor(tier).filter(|_| stays) {
+                    factor.to_string()
+                } else {
+                    let own = written::prices(&tier.rates, &tier.media, &tier.long);
+                    format!("{{ {} }}", own.join(", "))
                 };
                 format!("{}: {price}", written::name(&tier.name))
             });

@@ -88,12 +88,11 @@ impl Quote<'_> {
                 cache_beyond: self.terms.cache_beyond(tier),
             };
         };
-        let long = match &own.long {
-            Some(list) => length.of(Thresholds::of(list)),
-            None => {
-                let long = length.of(self.long);
-                long.map(|long| long.scaled(&self.rates, &own.rates))
-            }
+        let long = if let Some(list) = &own.long {
+            length.of(Thresholds::of(list))
+        } else {
+            let long = length.of(self.long);
+            long.map(|long| long.scaled(&self.rates, &own.rates))
         };
         let ordinary = self.media.scaled(&self.rates, &own.rates);
         let media = MediaRates::of_entry(&own.media).or(&ordinary);

@@ -218,13 +218,12 @@ impl Relay<'_> {
             attempt.note_sent_whole();
         }
         // Also when writing failed: a 413 or a 429 may be waiting to be read.
-        let read = match sent.head {
-            Some(read) => Ok(read),
-            None => {
-                let patience = sent.patience(&timeouts);
-                let reading = tokio::time::timeout(patience, read_head(&mut upstream));
-                self.serving.wait(reading).await?
-            }
+        let read = if let Some(read) = sent.head {
+            Ok(read)
+        } else {
+            let patience = sent.patience(&timeouts);
+            let reading = tokio::time::timeout(patience, read_head(&mut upstream));
+            self.serving.wait(reading).await?
         };
         match read {
             Ok(Ok(())) => {}

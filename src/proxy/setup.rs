@@ -187,16 +187,17 @@ impl Page {
                 (200, "text/css; charset=utf-8", Bytes::from_static(STYLE))
             }
             (&Method::GET, "/providers") => told(200, &json!(self.providers)),
-            (&Method::POST, "/session") => match self.enter(body) {
-                Some(session) => told(200, &json!({ "session": session })),
-                None => {
+            (&Method::POST, "/session") => {
+                if let Some(session) = self.enter(body) {
+                    told(200, &json!({ "session": session }))
+                } else {
                     tokio::time::sleep(WRONG).await;
                     fault(
                         401,
                         "this code is not known, was used, or is older than ten minutes: `weir init --web` prints another",
                     )
                 }
-            },
+            }
             (&Method::POST, "/make") => {
                 if !self.is_in(&head.headers) {
                     return fault(401, "open the link that the terminal shows");

@@ -269,7 +269,7 @@ fn a_batch_of_gemini_is_booked_by_its_answers() {
             }
             ("GET", "/v1beta/batches/1") => wire.json(200, &done),
             ("GET", "/download/v1beta/files/r1:download") => {
-                wire.answer(200, &[], format!("{answer}\n"))
+                wire.answer(200, &[], format!("{answer}\n"));
             }
             _ => wire.json(404, "{}"),
         }

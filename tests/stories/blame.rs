@@ -344,7 +344,7 @@ fn a_spent_account_that_stands_alone_is_no_bad_gateway() {
 fn a_reset_within_the_body_of_an_error_is_heard() {
     let chat = sample(Dialect::OpenaiChat);
     let upstream = Upstream::start(|_, wire| {
-        let at = std::time::SystemTime::now() + Duration::from_secs(7200);
+        let at = std::time::SystemTime::now() + Duration::from_hours(2);
         let at = at
             .duration_since(std::time::UNIX_EPOCH)
             .expect("a clock")

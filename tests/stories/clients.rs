@@ -224,7 +224,7 @@ fn what_the_client_changed_meanwhile_survives_the_undo() {
     fs::write(&path, "{\"numStartups\": 3}").expect("a file");
     done(home.path(), &["claude-code", "--key", "weir_k", "--write"]);
     let text = fs::read_to_string(&path).expect("a file");
-    fs::write(&path, text.replace("3", "4")).expect("a file");
+    fs::write(&path, text.replace('3', "4")).expect("a file");
     done(home.path(), &["claude-code", "--undo"]);
     let text = fs::read_to_string(&path).expect("a file");
     let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");

@@ -39,7 +39,7 @@ fn every_thread_serves_and_limits_hold_over_all_of_them() {
                 })
             })
             .collect();
-        let all = clients.into_iter().map(|client| client.join());
+        let all = clients.into_iter().map(std::thread::ScopedJoinHandle::join);
         all.flat_map(|statuses| statuses.expect("no panic"))
             .collect()
     });

@@ -384,9 +384,7 @@ fn the_wait_that_a_failing_server_asks_for_is_passed_on_unshortened() {
         });
         let weir = Weir::before(&bad, &lines());
         let answer = weir.ask(&lines()).send();
-        let told = answer
-            .header("retry-after")
-            .map(|after| after.parse::<u64>());
+        let told = answer.header("retry-after").map(str::parse::<u64>);
         assert!(
             matches!(told, Some(Ok(119..=121))),
             "{status}: {told:?}, {}",

@@ -320,7 +320,7 @@ fn a_body_that_trickles_is_refused() {
     let weir = weir(&upstream, "", "client_timeouts: { body_rate: 100B }");
     let mut stream = connect(weir.addr());
     stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
+        .set_read_timeout(Some(Duration::from_mins(1)))
         .expect("a living socket");
     let call = weir.ask(&lines()).bytes();
     let (most, last) = call.split_at(call.len() - 40);

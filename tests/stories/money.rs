@@ -224,9 +224,12 @@ fn openai() -> Upstream {
         let events: Vec<String> = events
             .iter()
             .filter(|event| asked || !event.contains("prompt_tokens"))
-            .map(|event| match asked && !event.contains("prompt_tokens") {
-                true => event.replace("}]}\n\n", "}],\"usage\":null}\n\n"),
-                false => (*event).to_owned(),
+            .map(|event| {
+                if asked && !event.contains("prompt_tokens") {
+                    event.replace("}]}\n\n", "}],\"usage\":null}\n\n")
+                } else {
+                    (*event).to_owned()
+                }
             })
             .collect();
         wire.events(&events.iter().map(String::as_str).collect::<Vec<_>>());

@@ -378,7 +378,7 @@ fn limits_and_the_key_are_looked_at_for_every_response() {
 #[test]
 fn an_account_that_fails_before_it_answers_is_passed_over_and_one_that_breaks_off_is_told() {
     let bad = Upstream::start(|_, wire| {
-        wire.json(529, r#"{"error":{"type":"server_error","message":"busy"}}"#)
+        wire.json(529, r#"{"error":{"type":"server_error","message":"busy"}}"#);
     });
     let broken = Upstream::start(|request, wire| {
         if request.number == 0 {

@@ -57,7 +57,7 @@ fn patient() -> (Upstream, Sender<()>) {
         let go = wait
             .lock()
             .expect("no panic")
-            .recv_timeout(Duration::from_secs(60));
+            .recv_timeout(Duration::from_mins(1));
         if go.is_ok() {
             lines().closing.iter().for_each(|event| wire.chunk(event));
             wire.end();
@@ -271,7 +271,7 @@ fn a_service_manager_hears_whom_to_look_after_and_a_unix_socket_stays() {
     manager
         .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a timeout");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let hears = |line: &str| loop {
         // Signs of life come for ever.
         assert!(Instant::now() < deadline, "nobody says {line}");

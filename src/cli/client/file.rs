@@ -48,20 +48,17 @@ impl SettingsFile {
         }
         let shown = self.path.display();
         let (backup, made) = (self.beside(BACKUP), self.beside(MADE));
-        let said = match &self.text {
-            Some(before) => {
-                if !backup.exists() && !made.exists() {
-                    replace(&backup, before, self.mode()).map_err(|error| fault(&backup, error))?;
-                }
-                format!(
-                    "wrote {shown}; what it was is kept in {}\n",
-                    backup.display()
-                )
+        let said = if let Some(before) = &self.text {
+            if !backup.exists() && !made.exists() {
+                replace(&backup, before, self.mode()).map_err(|error| fault(&backup, error))?;
             }
-            None => {
-                replace(&made, "", OWNER_ONLY).map_err(|error| fault(&made, error))?;
-                format!("made {shown}\n")
-            }
+            format!(
+                "wrote {shown}; what it was is kept in {}\n",
+                backup.display()
+            )
+        } else {
+            replace(&made, "", OWNER_ONLY).map_err(|error| fault(&made, error))?;
+            format!("made {shown}\n")
         };
         replace(&self.path, text, self.mode()).map_err(|error| fault(&self.path, error))?;
         Ok(said)

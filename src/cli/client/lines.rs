@@ -26,27 +26,24 @@ fn goes_on(line: &str) -> bool {
 
 /// The text with the line that `before` has for the setting; without one when it has none.
 pub fn restore(env: bool, text: &str, before: &str, name: &str) -> String {
-    match last(env, before, name) {
-        Some(position) => {
-            let line = before.lines().nth(position).unwrap_or_default();
-            put(env, text, name, line)
-        }
-        None => {
-            let Some(position) = last(env, text, name) else {
-                return text.to_owned();
-            };
-            let lines = text.split_inclusive('\n').enumerate();
-            let kept: String = lines
-                .filter(|(at, _)| *at != position)
-                .map(|(_, line)| line)
-                .collect();
-            // The end of the line before was added together with the setting.
-            match kept.strip_suffix('\n') {
-                Some(shorter) if !before.is_empty() && !before.ends_with('\n') => {
-                    shorter.strip_suffix('\r').unwrap_or(shorter).to_owned()
-                }
-                _ => kept,
+    if let Some(position) = last(env, before, name) {
+        let line = before.lines().nth(position).unwrap_or_default();
+        put(env, text, name, line)
+    } else {
+        let Some(position) = last(env, text, name) else {
+            return text.to_owned();
+        };
+        let lines = text.split_inclusive('\n').enumerate();
+        let kept: String = lines
+            .filter(|(at, _)| *at != position)
+            .map(|(_, line)| line)
+            .collect();
+        // The end of the line before was added together with the setting.
+        match kept.strip_suffix('\n') {
+            Some(shorter) if !before.is_empty() && !before.ends_with('\n') => {
+                shorter.strip_suffix('\r').unwrap_or(shorter).to_owned()
             }
+            _ => kept,
         }
     }
 }

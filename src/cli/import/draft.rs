@@ -330,7 +330,7 @@ fn write_key(text: &mut String, key: &Key) {
     match &key.secret {
         // The digest is enough to know the caller by.
         Some(Secret::Plain(key)) => {
-            members.push(format!("sha256: {}", quoted(&hex(&Sha256::digest(key)))))
+            members.push(format!("sha256: {}", quoted(&hex(&Sha256::digest(key)))));
         }
         Some(other) => members.push(format!("key: {}", secret(other))),
         None => members.push(format!("key: {{ env: {} }}", variable(&key.name))),

@@ -127,7 +127,7 @@ fn deployment(model: &Section<'_>, draft: &mut Draft) -> Option<(Account, String
             account.keys = vec![Secret::Env(format!(
                 "{}_API_KEY",
                 prefix.to_uppercase().replace('-', "_")
-            ))]
+            ))];
         }
     }
     account.rpm = params.count("rpm");

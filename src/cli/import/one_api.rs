@@ -59,13 +59,14 @@ fn account(channel: &Section<'_>, kinds: &[Kind], draft: &mut Draft) {
     let url = channel.text("base_url");
     let kind = kinds.iter().find(|kind| kind.number == number);
     let mut made = match (kind, &url) {
-        (Some(kind), _) if kind.number == AZURE => match azure(channel, url.as_deref()) {
-            Some(account) => account,
-            None => {
+        (Some(kind), _) if kind.number == AZURE => {
+            if let Some(account) = azure(channel, url.as_deref()) {
+                account
+            } else {
                 draft.note(channel.path(), &format!("({name}) has no base_url, or no model to name the deployment: it is left out"));
                 return;
             }
-        },
+        }
         (Some(kind), Some(url)) => by_url(url, kind.speaks),
         (Some(kind), None) if !kind.url.is_empty() => by_url(kind.url, kind.speaks),
         (None, Some(url)) => {

@@ -34,24 +34,21 @@ impl Compiler<'_, '_> {
 
     fn webhook_url(&mut self, webhook: &raw::Webhook) -> Option<Endpoint> {
         let url = self.text_or_secret(&webhook.url)?;
-        match urls::token_url(url.expose()) {
-            Ok(endpoint) => {
-                if !endpoint.tls && !urls::is_local(&endpoint.host) {
-                    let message =
-                        "found `http`, expected `https`: names and budgets travel in the clear";
-                    self.faults.warn(webhook.url.at(), message, None);
-                }
-                Some(endpoint)
-            }
-            Err(_) => {
-                // Whoever knows the URL may post to it, so no part of it is shown.
+        if let Ok(endpoint) = urls::token_url(url.expose()) {
+            if !endpoint.tls && !urls::is_local(&endpoint.host) {
                 let message =
-                    "found something else, expected a URL such as `https://hooks.example.com/weir`";
-                let hint = "with `http://` or `https://`, without a user, a password or a `#`";
-                self.faults
-                    .add_with(webhook.url.at(), message, Some(hint.to_owned()));
-                None
+                    "found `http`, expected `https`: names and budgets travel in the clear";
+                self.faults.warn(webhook.url.at(), message, None);
             }
+            Some(endpoint)
+        } else {
+            // Whoever knows the URL may post to it, so no part of it is shown.
+            let message =
+                "found something else, expected a URL such as `https://hooks.example.com/weir`";
+            let hint = "with `http://` or `https://`, without a user, a password or a `#`";
+            self.faults
+                .add_with(webhook.url.at(), message, Some(hint.to_owned()));
+            None
         }
     }
 

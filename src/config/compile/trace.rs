@@ -29,16 +29,12 @@ impl Compiler<'_, '_> {
         }
         let mut authorization = None;
         if let Some(secret) = self.files.secret_kept_elsewhere(&raw.token, self.faults) {
-            match HeaderValue::from_str(&format!("Bearer {}", secret.expose())) {
-                Ok(mut value) => {
-                    value.set_sensitive(true);
-                    authorization = Some(value);
-                }
-                Err(_) => {
-                    let message =
-                        "found characters that no header may hold, expected visible ASCII";
-                    self.faults.add(raw.token.at(), message);
-                }
+            if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", secret.expose())) {
+                value.set_sensitive(true);
+                authorization = Some(value);
+            } else {
+                let message = "found characters that no header may hold, expected visible ASCII";
+                self.faults.add(raw.token.at(), message);
             }
         }
         Some(Trace {

@@ -154,33 +154,30 @@ impl Create {
             body.push(b':');
             body.extend_from_slice(value.get().as_bytes());
         }
-        match history {
-            Some(history) => {
-                let new = self.items();
-                body.extend_from_slice(br#","input":"#);
-                input = Some(body.len());
-                body.push(b'[');
-                let parts = history
-                    .iter()
-                    .chain([&new])
-                    .filter(|items| !items.is_empty());
-                for (position, items) in parts.enumerate() {
-                    if position > 0 {
-                        body.push(b',');
-                    }
-                    body.extend_from_slice(items);
+        if let Some(history) = history {
+            let new = self.items();
+            body.extend_from_slice(br#","input":"#);
+            input = Some(body.len());
+            body.push(b'[');
+            let parts = history
+                .iter()
+                .chain([&new])
+                .filter(|items| !items.is_empty());
+            for (position, items) in parts.enumerate() {
+                if position > 0 {
+                    body.push(b',');
                 }
-                body.push(b']');
+                body.extend_from_slice(items);
             }
-            None => {
-                if let Some(input) = &self.input {
-                    body.extend_from_slice(br#","input":"#);
-                    body.extend_from_slice(input.get().as_bytes());
-                }
-                if let Some(previous) = &self.previous {
-                    body.extend_from_slice(br#","previous_response_id":"#);
-                    push_text(&mut body, previous);
-                }
+            body.push(b']');
+        } else {
+            if let Some(input) = &self.input {
+                body.extend_from_slice(br#","input":"#);
+                body.extend_from_slice(input.get().as_bytes());
+            }
+            if let Some(previous) = &self.previous {
+                body.extend_from_slice(br#","previous_response_id":"#);
+                push_text(&mut body, previous);
             }
         }
         body.push(b'}');

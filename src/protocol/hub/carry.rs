@@ -32,7 +32,7 @@ pub fn effort(
             control.mode,
             ReasoningMode::Adaptive | ReasoningMode::BetweenTools
         );
-    if as_it_is && !nearest.is_some_and(|nearest| nearest == Effort::Medium) {
+    if as_it_is && nearest.is_none_or(|nearest| nearest != Effort::Medium) {
         return None;
     }
     if level.is_some() && nearest.is_none() && control.mode != ReasoningMode::Off {

@@ -36,13 +36,12 @@ pub fn by_url(url: &str) -> Result<Source, &'static str> {
         let base64 = head
             .rsplit_once(';')
             .filter(|(_, last)| last.trim().eq_ignore_ascii_case("base64"));
-        return Ok(match base64 {
-            Some((media_type, _)) => inline(media_type, data),
-            None => {
-                let bytes: Vec<u8> = percent_decode_str(data).collect();
-                let media_type = if head.is_empty() { "text/plain" } else { head };
-                inline(media_type, &STANDARD.encode(bytes))
-            }
+        return Ok(if let Some((media_type, _)) = base64 {
+            inline(media_type, data)
+        } else {
+            let bytes: Vec<u8> = percent_decode_str(data).collect();
+            let media_type = if head.is_empty() { "text/plain" } else { head };
+            inline(media_type, &STANDARD.encode(bytes))
         });
     }
     if url.contains("://") {

@@ -13,12 +13,11 @@ pub(super) fn frame(dialect: Dialect, frame: &Frame<'_>, written: &mut Written) 
     let mut walk = Walk::new(dialect, data);
     if dialect == Dialect::OpenaiResponses {
         let stated;
-        let name = match frame.event {
-            Some(name) => name,
-            None => {
-                stated = peek::type_of(data).unwrap_or_default();
-                stated.as_bytes()
-            }
+        let name = if let Some(name) = frame.event {
+            name
+        } else {
+            stated = peek::type_of(data).unwrap_or_default();
+            stated.as_bytes()
         };
         // What the deltas said is said again by the events that close an item, and sound is no text.
         if !name.ends_with(b".delta") || name.ends_with(b".audio.delta") {

@@ -92,7 +92,7 @@ fn pools_out(statuses: &[AccountStatus], pools: &[PoolNames<'_>]) -> Vec<Value> 
         let mut found = statuses.iter().filter(|status| &*status.name == *name);
         found.any(|status| !matches!(status.state, State::Benched | State::Drained))
     };
-    let is_out = |pool: &PoolNames<'_>| !pool.accounts.iter().any(|name| takes(name));
+    let is_out = |pool: &PoolNames<'_>| !pool.accounts.iter().any(&takes);
     pools
         .iter()
         .filter(|pool| is_out(pool))

@@ -292,12 +292,11 @@ async fn exchange(
     let (status, body) = asked.await?;
     let tokens: Tokens = serde_json::from_slice(&body)
         .map_err(|_| format!("{url} answered with status {status} and no JSON that is expected"))?;
-    match (status, tokens.id_token) {
-        (200, Some(token)) => Ok(token),
-        _ => {
-            let error: String = tokens.error.unwrap_or_default().chars().take(100).collect();
-            Err(format!("{url} gave no ID token: status {status} {error}"))
-        }
+    if let (200, Some(token)) = (status, tokens.id_token) {
+        Ok(token)
+    } else {
+        let error: String = tokens.error.unwrap_or_default().chars().take(100).collect();
+        Err(format!("{url} gave no ID token: status {status} {error}"))
     }
 }
 

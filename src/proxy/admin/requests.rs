@@ -56,18 +56,17 @@ pub(super) fn list(app: &App, query: &Query) -> Answer {
 /// One request by its id.
 pub(super) fn one(app: &App, id: &str) -> Answer {
     let ring = app.telemetry.recent();
-    match ring.find(id) {
-        Some(row) => Answer::new(200, "application/json", whole(&row).into_bytes()),
-        None => {
-            let held = ring.held();
-            Answer::json(
-                404,
-                &json!({
-                    "error": format!("no longer in memory: {} requests are held", held.rows),
-                    "since": held.since.map(timestamp),
-                }),
-            )
-        }
+    if let Some(row) = ring.find(id) {
+        Answer::new(200, "application/json", whole(&row).into_bytes())
+    } else {
+        let held = ring.held();
+        Answer::json(
+            404,
+            &json!({
+                "error": format!("no longer in memory: {} requests are held", held.rows),
+                "since": held.since.map(timestamp),
+            }),
+        )
     }
 }
 

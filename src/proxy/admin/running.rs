@@ -90,7 +90,10 @@ pub(super) fn sessions(app: &App) -> Value {
         session.at(row.started(), row.at());
         session.with(outcome.account.as_ref(), outcome.model_asked.as_ref());
         session.requests += 1;
-        session.tokens += outcome.usage.as_ref().map_or(0, |usage| usage.total());
+        session.tokens += outcome
+            .usage
+            .as_ref()
+            .map_or(0, crate::protocol::hub::usage::Usage::total);
         session.cost_usd += outcome.cost_usd.unwrap_or_default();
     }
     let at = clocks::moment();

@@ -362,12 +362,12 @@ impl GetSocketDigest for Guard {
 impl Peek for Guard {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         // The first byte is there. What is peeked at is read, and so noted, only later.
-        match tokio::time::timeout(self.patience.head, self.inner.try_peek(buf)).await {
-            Ok(peeked) => peeked,
-            Err(_) => {
-                self.place.slow_head();
-                Err(io::ErrorKind::TimedOut.into())
-            }
+        if let Ok(peeked) = tokio::time::timeout(self.patience.head, self.inner.try_peek(buf)).await
+        {
+            peeked
+        } else {
+            self.place.slow_head();
+            Err(io::ErrorKind::TimedOut.into())
         }
     }
 }

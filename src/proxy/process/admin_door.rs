@@ -103,7 +103,7 @@ async fn welcome(
             plane.process_new(Box::new(stream), shutdown).await;
         }
         Ok(Err(error)) => {
-            tracing::debug!(%peer, %error, "a TLS handshake with the admin plane failed")
+            tracing::debug!(%peer, %error, "a TLS handshake with the admin plane failed");
         }
         Err(_) => tracing::debug!(%peer, "a TLS handshake with the admin plane took too long"),
     }

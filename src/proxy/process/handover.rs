@@ -137,7 +137,7 @@ impl Heard {
             match serde_json::from_slice(&line) {
                 Ok(message) => return Some(message),
                 Err(error) => {
-                    tracing::debug!(%error, "a message of the other process is not understood")
+                    tracing::debug!(%error, "a message of the other process is not understood");
                 }
             }
         }

@@ -186,12 +186,13 @@ impl Socket {
             Message::Steer(steer) => {
                 let latest = self.latest.get_mut(&steer.lane);
                 let latest = latest.filter(|latest| latest.steered.len() < MOST_STEERED);
-                match latest.filter(|_| self.links.steer(&steer.lane, steer.message())) {
-                    Some(latest) => latest.steered.push(steer.items()),
-                    None => {
-                        let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
-                        self.frames.say(event);
-                    }
+                if let Some(latest) =
+                    latest.filter(|_| self.links.steer(&steer.lane, steer.message()))
+                {
+                    latest.steered.push(steer.items())
+                } else {
+                    let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
+                    self.frames.say(event);
                 }
                 Ok(())
             }
@@ -259,7 +260,7 @@ impl Socket {
         let latest = self.latest.remove(lane);
         match latest.and_then(|latest| Some((latest.ended?, latest.create, latest.steered))) {
             Some((ended, create, steered)) => {
-                self.begin(Box::new(create.successor(ended, &steered)), true)
+                self.begin(Box::new(create.successor(ended, &steered)), true);
             }
             None => self.lanes.ended(lane),
         }

@@ -87,12 +87,11 @@ impl Slots {
         if self.is_told(fragment) {
             return Ok(());
         }
-        let at = match self.place(fragment) {
-            Some(at) => at,
-            None => {
-                self.start_named(on)?;
-                self.begin(fragment)?
-            }
+        let at = if let Some(at) = self.place(fragment) {
+            at
+        } else {
+            self.start_named(on)?;
+            self.begin(fragment)?
         };
         let is_last = at + 1 == self.slots.len();
         let Some(slot) = self.slots.get_mut(at) else {
