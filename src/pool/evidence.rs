@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::outcome::{Cause, FailureClass};
 
-/// Why an account, a model class or an endpoint is out.
+/// The evidence of one failure against an account, a model class or an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Evidence {
     pub class: FailureClass,
