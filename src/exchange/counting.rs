@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  account with a counting endpoint ── asked in its dialect ──► its figure             x-weir-token-count: provider
-//!         │ none, out, missing, failing                     └─► the client's own fault, if it is told in its dialect
+//!         │ none, out, missing, failing                     └─► a fault of the prompt, unless translated
 //!         └──► estimate ─────────────────────────────────────► Weir's figure           x-weir-token-count: estimated
 //! ```
 //!
@@ -83,8 +83,8 @@ impl Counting {
         }
     }
 
-    /// An account did not count. A fault of the prompt is reported to the client; an account that cannot count is not
-    /// asked again for a while.
+    /// An account did not count. A fault of the prompt is reported to the client, unless the prompt was translated; an
+    /// account that cannot count is not asked again for a while.
     pub(super) fn failed(
         &mut self,
         order: &Order,

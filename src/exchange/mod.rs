@@ -83,7 +83,7 @@ pub struct Gateway {
     /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
     pub mixed: bool,
     pub pool: Pool,
-    /// Survives reloads.
+    /// What has been learnt about counting tokens. Survives reloads.
     pub tokens: Arc<Tokens>,
     /// Upstreams that refuse to state the usage of a stream.
     pub unwilling: Arc<Unwilling>,

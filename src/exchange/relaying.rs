@@ -182,8 +182,7 @@ impl Relaying {
         self.phase.is_paused()
     }
 
-    /// Whether pings may be sent to the client before the answer: it is an event stream, or an error that the client
-    /// does not see.
+    /// Whether pings may be sent before the answer: it is an event stream, or an error that the client does not see.
     pub fn is_bridgeable(&self) -> bool {
         self.phase.stream() == Some(false) || self.phase.error().is_some()
     }
@@ -303,8 +302,7 @@ impl Relaying {
         }
     }
 
-    /// Converts a misshapen answer into the requested shape, if possible. Otherwise the attempt failed, by the
-    /// upstream's own error or by the wrong shape.
+    /// Converts a misshapen answer into the requested shape. If that is not possible, the attempt failed.
     fn end_misshapen(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let Phase::Misshapen(misshapen) = &mut self.phase else {
             return Ok(Ended::well());

@@ -45,8 +45,7 @@ pub struct Gate {
     hard: u32,
     /// Failures in a row, counted in halves (2 per failure); a good head clears them.
     strikes: u32,
-    /// Truncated or overloaded answers in a row, counted in halves (1 per answer). Only a complete answer clears them,
-    /// since each of them began with a good head.
+    /// Answers in a row that broke off or ended in overload, in halves; only a complete answer clears them.
     cuts: u32,
 }
 
@@ -135,8 +134,7 @@ impl Gate {
         }
     }
 
-    /// A request that was let through in spite of a bench went well, so the soft evidence is disproved and the gate
-    /// opens.
+    /// A request that was let through in spite of a bench went well: the soft evidence is disproved.
     pub fn relieve(&mut self, began: Instant) {
         if self.stated.is_none_or(|until| until <= began) && !self.is_stale(began) {
             self.phase = Phase::Open;
@@ -392,11 +390,9 @@ impl Gate {
     }
 }
 
-/// A probe without a head keeps other requests out for this long. The head of a plain answer comes only when the whole
-/// answer has been generated.
+/// A probe without a head keeps others out this long: a plain answer's head comes only when it is fully generated.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
-/// The shortest time between two requests that are let through in spite of a bench, and between a bench and the first
-/// of them.
+/// The shortest time between two requests that a bench lets through, and between the bench and the first of them.
 pub(super) const SPARE_REST: Duration = Duration::from_secs(1);
 /// Three failures in a row, counted in halves.
 const STRIKES_OUT: u32 = 6;

@@ -1,8 +1,7 @@
 //! The rate-limit windows that upstreams report with every answer, and what they mean for the choice of an account.
 //!
-//! The windows are read from `anthropic-ratelimit-*` (classic and `-unified-*`), `x-ratelimit-*` and `x-codex-*`.
-//! Unknown headers and unreadable values are ignored. The names of windows come from a table, so they are safe as a
-//! metric's label.
+//! Read from `anthropic-ratelimit-*` (classic and `-unified-*`), `x-ratelimit-*` and `x-codex-*`; unknown headers and
+//! unreadable values are ignored. The names of windows come from a table, so they are safe as labels.
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
@@ -47,8 +46,7 @@ struct Window {
 /// What the windows say about taking one more request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// The factor for the account's weight: towards 0 as a window comes near its end, above 1 when a window resets
-    /// soon.
+    /// The factor for the weight: towards 0 as a window comes near its end, above 1 when one resets soon.
     pub factor: f64,
     /// Whether a window is almost spent, so that the next request would be refused.
     pub spent: bool,
@@ -141,9 +139,8 @@ pub fn rejected_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration>
     named.or_else(|| is_rejected(headers).then(general).flatten())
 }
 
-/// The time until the latest reset among the windows with nothing left. A window with something left did not refuse, so
-/// its reset (for a daily window, hours away) means nothing. When every window has something left and there is no
-/// `retry-after`, the latest reset of all is the best guess.
+/// The time until the latest reset among windows with nothing left; the resets of others (for a daily one, hours away)
+/// mean nothing. If none is spent and there is no `retry-after`, the latest of all is the best guess.
 pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let readings = read(headers, wall)?;
     let classic = || {
@@ -163,8 +160,7 @@ pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
 }
 
 impl WindowStatus {
-    /// Time until the window is spent at the present rate. `None` = it resets first, it refills, or the rate is not
-    /// known.
+    /// Time until it is spent at the present rate; `None` = it resets first, it refills, or the rate is not known.
     pub fn empty_in(&self) -> Option<Duration> {
         let burn = self
             .burn_per_second
@@ -364,8 +360,7 @@ impl Window {
         self.reset.saturating_duration_since(now)
     }
 
-    /// The whole length in seconds. Where the kind does not fix it: the shortest usual length that covers the stated
-    /// reset.
+    /// The length in seconds; if the kind does not fix it, the shortest usual length that covers the stated reset.
     fn length(&self, kind: &Kind) -> f64 {
         let stated = self
             .reset

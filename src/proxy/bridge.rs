@@ -71,7 +71,7 @@ impl<'a> Bridge<'a> {
         self.has_begun
     }
 
-    /// Until the next ping is due.
+    /// Waits until the next ping is due.
     pub(super) async fn due(&self) {
         match self.due {
             Some(at) => tokio::time::sleep_until(at.into()).await,

@@ -30,7 +30,7 @@ pub(super) fn pool(config: &Config, key: &ClientKey, at: usize) -> Option<PoolPa
     Some(part)
 }
 
-/// The accounts, those that would be tried first at the beginning; `order` are the attempts.
+/// The accounts in the order in which they would be tried (`order`), then the others.
 pub(super) fn candidates(
     gateway: &Gateway,
     considered: &[Considered],

@@ -87,8 +87,8 @@ pub struct RequestPart {
 pub struct ReservedPart {
     /// Tokens in the account's own limit.
     pub account_tokens: u64,
-    /// Tokens in the limits of the key, its group and everyone, including the expected answer; `null` = none of these
-    /// limits needs an estimate.
+    /// Tokens in the limits of the key, its group, its project and everyone, including the expected answer; `null` =
+    /// none of these limits needs an estimate.
     pub tokens: Option<u64>,
     /// US dollars in the same limits; `null` as for `tokens`.
     pub usd: Option<f64>,
@@ -166,7 +166,7 @@ pub struct Candidate {
     /// The number of the attempt in which it is tried, if all attempts before fail to reach their upstream; `null` = it
     /// is not tried.
     pub attempt: Option<usize>,
-    /// Why it would not serve.
+    /// Why it would not serve; `null` = it would.
     pub excluded: Option<Exclusion>,
 }
 

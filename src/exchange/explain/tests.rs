@@ -233,7 +233,7 @@ fn a_translation_tells_what_it_drops_and_what_it_costs() {
 /// The model must call the search, and only the search's vendors can run it.
 const SEARCH: &str = r#"{"model":"m","max_tokens":16,"tool_choice":{"type":"tool","name":"web_search"},"tools":[{"type":"web_search_20250305","name":"web_search"}],"messages":[{"role":"user","content":"Hi"}]}"#;
 
-/// The upstream, which may be tolerant, decides about half a token; no translator accepts it.
+/// The upstream decides whether it accepts half a token; no translator does.
 #[test]
 fn what_cannot_be_read_goes_only_to_those_who_get_it_as_it_came() {
     let house = |first: &str| {

@@ -55,8 +55,8 @@ impl Lanes {
         Some(create)
     }
 
-    /// Marks a lane as running for a turn that begins by itself. `false` = a turn is running there, or the most turns
-    /// are running.
+    /// Marks a lane as running for a turn that begins by itself. `false` = a turn is running there already, or
+    /// [`MOST_RUNNING`] turns are running.
     pub fn claim(&mut self, lane: &Lane) -> bool {
         let is_free = self.running.len() < MOST_RUNNING && !self.running.contains(lane);
         if is_free {

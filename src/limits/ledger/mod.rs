@@ -33,8 +33,7 @@ pub use csv::{csv, figures};
 pub use history::{Row, directory, first_day, report};
 pub use notes::{Kind, Note, Notes, mark};
 
-/// A handle to the ledger. When it is dropped, it writes what is pending (waiting at most `LINGER`) and ends the
-/// thread.
+/// A handle to the ledger. Dropping it writes what is pending (for at most `LINGER`) and ends the thread.
 #[derive(Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,

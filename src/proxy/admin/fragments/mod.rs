@@ -26,7 +26,7 @@ use plan::Plan;
 pub(super) use show::{one, overview};
 pub(super) use text::List;
 
-/// One change at a time.
+/// Allows one change at a time.
 #[derive(Debug, Default)]
 pub(super) struct Writes(Mutex<()>);
 
