@@ -1,5 +1,5 @@
-//! `GET /me`: the page on which a key holder sees the use, the limits and the recent errors of one key. Off unless `me:
-//! true`.
+//! `GET /me`: the page on which a key holder sees the use, the limits and the recent errors of one key. Off unless
+//! `me: true`.
 //!
 //! The files contain no data and need no key; the data that they show is requested with the key that the person enters.
 //! The page has no access to the admin plane.
