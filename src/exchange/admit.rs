@@ -1,6 +1,7 @@
-//! Received → Admitted: who is calling, may they, which model, which route.
+//! Received → Admitted: who calls, whether they may, which model, which route.
 //!
-//! Two steps, because the body of a stranger is not even read: [`authenticate`] on the head, [`admit`] on the body.
+//! There are two steps, because the body of an unknown caller is not even read: [`authenticate`] uses the head,
+//! [`admit`] the body.
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -33,63 +34,64 @@ use crate::protocol::hub::request::Request;
 use crate::protocol::json::{self, Members, Pieces};
 use crate::protocol::measure::Measure;
 
-/// A request that may be served, and where.
+/// A request that may be served, and the route that it takes.
 #[derive(Debug)]
 pub struct Admitted {
     pub key: Arc<ClientKey>,
-    /// What it is for, whose limits it is under.
+    /// The project of the request, whose limits apply to it.
     pub project: Option<Arc<str>>,
     pub call: ModelCall,
-    /// The model as the client named it, or a rewrite.
+    /// The model as the client or a rewrite named it.
     pub model: String,
-    /// The model that the route asks for instead.
+    /// The model that the route requests instead.
     pub renamed: Option<Arc<str>>,
     pub stream: bool,
-    /// What affinity goes by; `None` = no session.
+    /// The session for affinity; `None` = no session.
     pub session: Option<Session>,
-    /// What a conversation that names no session is known by again.
+    /// The id derived from a conversation that names no session.
     pub derived: Option<String>,
-    /// The response that this one continues: its state lives on one account.
+    /// The response that this request continues; its state lives at one account.
     pub previous_response: Option<String>,
     /// Position of the matching route.
     pub route: Option<usize>,
     /// Position of the pool.
     pub pool: usize,
-    /// What has been rewritten, `body` included.
+    /// The rewrites that were applied, including those of `body`.
     pub rewrites: Applied,
     pub body: Bytes,
     /// The members of `body`.
     pub members: Members,
-    /// Where a form names its model.
+    /// The place of the model's name in a multipart form.
     pub form: Option<Range<usize>>,
     array: bool,
     reading: Reading,
-    /// The measure of the prompt, once somebody asked for it.
+    /// The measure of the prompt, once it has been asked for.
     extent: Extent,
-    /// What is kept with the answer, if that is to be kept here.
+    /// What is stored with the answer, if the answer is to be stored in this process.
     pub question: Option<Question>,
-    /// The only account that may serve it: the route or the client asked for it by name.
+    /// The only account that may serve the request, because the route or the client asked for it by name.
     pub account: Option<Arc<str>>,
 }
 
 impl Admitted {
-    /// The measure of a sample of the prompt, and how many bytes that has. Limits, the bill and what is learnt from the answer
-    /// ask for it.
+    /// The measure of a sample of the prompt, and the number of bytes in the sample. It is used for limits, for the
+    /// bill and for learning from the answer.
     pub(super) fn measured(&self) -> &(Measure, u64) {
         self.extent.measured(&self.body)
     }
 
-    /// Whether the prompt may carry pictures or documents as data; what is beside generation has no prompt.
+    /// Whether the prompt may contain pictures or documents as data. A request for an endpoint other than generation
+    /// has no prompt.
     pub(super) fn holds_media(&self) -> bool {
         self.call.side.is_none() && self.extent.holds_media(&self.body, self.call.dialect)
     }
 
-    /// What lies in its body.
+    /// What its body contains that matters for the choice of an account.
     pub(super) fn landmarks(&self) -> &Landmarks {
         self.extent.landmarks(&self.body)
     }
 
-    /// How many messages its conversation has; `None` for what is no conversation.
+    /// The number of messages in the conversation; `None` when the request is not a conversation.
     pub fn messages(&self) -> Option<u32> {
         let name = match self.call.dialect {
             _ if self.call.side.is_some() => return None,
@@ -101,17 +103,17 @@ impl Admitted {
         self.members.elements(&self.body, name).or_else(text)
     }
 
-    /// Whose limits it is under.
+    /// The subjects whose limits the request is under.
     pub fn whom(&self, limits: &Limits) -> Whom {
         limits.whom(self.key.index, self.project.as_deref())
     }
 
-    /// The model to look for in the pool.
+    /// The model for which the pool is searched.
     pub fn wanted_model(&self) -> &str {
         self.renamed.as_deref().unwrap_or(&self.model)
     }
 
-    /// The body with this model in it. A model that nobody named stays unnamed; one in the path is renamed there.
+    /// The body with this model name. A body without a model name stays as it is; a name in the path is replaced there.
     pub(super) fn body_for(&self, model: &str) -> Pieces {
         let renamed =
             self.call.path_model.is_none() && !self.model.is_empty() && *model != *self.model;
@@ -124,12 +126,12 @@ impl Admitted {
         }
     }
 
-    /// The request as its dialect reads it, or why it is none.
+    /// The request as parsed by its dialect, or why it cannot be parsed.
     pub(super) fn request(&self) -> Result<&Request, &RequestFault> {
         self.prompt().request().map(|request| &**request)
     }
 
-    /// What can be read of it.
+    /// Access to the parsed prompt.
     pub(super) fn prompt(&self) -> Prompt<'_> {
         Prompt {
             reading: &self.reading,
@@ -142,23 +144,23 @@ impl Admitted {
         }
     }
 
-    /// Whether a stream is to be one JSON array.
+    /// Whether the stream is sent as one JSON array.
     pub(super) fn wants_array(&self) -> bool {
         self.array
     }
 
-    /// Tokens to reserve in an account's own limit until the real use is known: four bytes to a token.
+    /// Tokens to reserve in an account's own limit until the real use is known: one per four bytes.
     pub fn estimated_tokens(&self) -> u64 {
         match self.call.endpoint {
             Endpoint::Count => 0,
-            // What is not JSON is not text.
+            // A body that is not JSON is not text.
             Endpoint::Side if self.members.is_empty() => 0,
             _ => self.body.len() as u64 / 4,
         }
     }
 }
 
-/// Finds the client of a request that shows no certificate.
+/// Finds the client of a request without a client certificate.
 pub fn authenticate(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -168,7 +170,7 @@ pub fn authenticate(
     recognise(gateway, headers, query, &[], now)
 }
 
-/// Finds the client of a request. `certificate`: the names of that of its connection, which was verified.
+/// Finds the client of a request. `certificate`: the names in the verified certificate of its connection.
 pub fn recognise(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -187,7 +189,7 @@ pub fn recognise(
         })
 }
 
-/// The key of a name, without its credential: for somebody who may act for any.
+/// The key of this name, without its credential, for a caller who may act as any key.
 pub fn stand_in(gateway: &Gateway, name: &str, now: SystemTime) -> Result<Arc<ClientKey>, Refusal> {
     let configured = gateway.config.keys.iter().find(|key| &*key.name == name);
     let key = configured
@@ -199,7 +201,7 @@ pub fn stand_in(gateway: &Gateway, name: &str, now: SystemTime) -> Result<Arc<Cl
     Ok(Arc::clone(key))
 }
 
-/// Rewrites a request, reads what decides about it out of its body, and routes it.
+/// Rewrites a request, reads the deciding members of its body, and routes it.
 pub fn admit(
     gateway: &Gateway,
     key: Arc<ClientKey>,
@@ -212,7 +214,7 @@ pub fn admit(
     let question = written_out(gateway, &key, &mut received, now)?;
     let rewrites = rewrite::apply(gateway, &key, headers, &mut received, now)?;
     let asked = received.asked()?;
-    // Of what is left after the rewrites: none of them leads around the models of a key.
+    // This is checked after the rewrites, so no rewrite can evade the models that the key may use.
     asked.is_allowed(&key)?;
     let facts = asked.facts(gateway, &key, headers, now);
     let (route, pool) = route::choose(gateway, &facts)?;
@@ -229,7 +231,8 @@ pub fn admit(
     } = asked;
     let renamed = route
         .and_then(|index| gateway.config.routes.get(index))
-        // A route for everything means the models that answer, not those of embeddings or pictures.
+        // A route without a condition on the model renames only models for generation, not those for embeddings or
+        // pictures.
         .filter(|route| call.side.is_none() || route.when.model.is_some())
         .and_then(|route| route.model.clone());
     let said = Said::read(call.dialect, headers, |name| {
@@ -252,7 +255,8 @@ pub fn admit(
     let side = call.side.as_deref();
     let session = match side.map(|side| &side.model) {
         None => affinity::session(&traces, by),
-        // What such an endpoint makes (a file, a batch) lives on one account: the same key finds its things again.
+        // What such an endpoint creates (a file, a batch) lives at one account, so the same key must get the same
+        // account again.
         Some(Place::Nowhere) => affinity::session(&traces, AffinityBy::Key),
         Some(_) => None,
     };
@@ -263,7 +267,7 @@ pub fn admit(
             .or_else(|| question.as_ref()?.previous()),
     };
     let previous_response = previous_response.map(str::to_owned);
-    // Kept are answers that a client of Responses may name again, unless it says that it will not.
+    // Answers that a client of the Responses API may refer to later are stored, unless the client declines.
     let stores =
         call.endpoint == Endpoint::Generate && members.value(&body, "store") != Some(&b"false"[..]);
     let question = question.filter(|_| stores);
@@ -291,7 +295,8 @@ pub fn admit(
     })
 }
 
-/// Writes out what a request refers to, as far as it is kept here. What is to be kept of the request itself.
+/// Replaces references to what is stored in this process by its content. Returns what is to be stored of the request
+/// itself.
 fn written_out(
     gateway: &Gateway,
     key: &ClientKey,

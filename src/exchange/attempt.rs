@@ -1,4 +1,4 @@
-//! One attempt: the account, and the request as that account gets it.
+//! One attempt: the account, and the request in the form that the account gets.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,21 +27,21 @@ use crate::protocol::hub::error::Dropped;
 use crate::protocol::json::{self, Edit, Pieces};
 use crate::protocol::models;
 
-/// One attempt, about to be made.
+/// One attempt that is about to be made.
 #[derive(Debug)]
 pub struct Attempt {
     pick: Pick,
     plan: Plan,
-    /// What was asked first, where an answer comes in rounds.
+    /// The body of the first round, where an answer comes in rounds.
     asked: Option<Bytes>,
     began: Instant,
-    /// Whether anything of it has gone to the upstream.
+    /// Whether anything of the request has been sent to the upstream.
     is_sent: bool,
-    /// Whether all of it has been sent, on whichever connection.
+    /// Whether the whole request has been sent, on any connection.
     is_sent_whole: bool,
-    /// What the upstream answered, once it has.
+    /// The status of the upstream's answer, once it has come.
     status: Option<StatusCode>,
-    /// The credential, where the account has no key of its own.
+    /// The access token, where the account has no key of its own.
     token: Option<Token>,
 }
 
@@ -59,32 +59,32 @@ impl Attempt {
         }
     }
 
-    /// The choice that it is made on.
+    /// The pool's choice that the attempt is based on.
     pub(super) fn pick(&self) -> &Pick {
         &self.pick
     }
 
-    /// The right to use the account, which is told what comes of it.
+    /// The permit for the account, to which the result is reported.
     pub(super) fn lease_mut(&mut self) -> &mut Lease {
         &mut self.pick.lease
     }
 
-    /// Whether the upstream is asked in another dialect than the client's.
+    /// Whether the upstream gets the request in another dialect than the client's.
     pub(super) fn is_translated(&self) -> bool {
         self.plan.translation.is_some()
     }
 
-    /// What the upstream answered, once it has.
+    /// The status of the upstream's answer, once it has come.
     pub(super) fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// It goes to its upstream; whether for the first time.
+    /// The request is being sent to its upstream. Returns whether this is the first time.
     pub(super) fn note_sent(&mut self) -> bool {
         !std::mem::replace(&mut self.is_sent, true)
     }
 
-    /// All of the request is on its way.
+    /// The whole request has been sent.
     pub fn note_sent_whole(&mut self) {
         self.is_sent_whole = true;
     }
@@ -94,7 +94,7 @@ impl Attempt {
         self.is_sent_whole
     }
 
-    /// What is to be remembered of it, for a request that began then.
+    /// The record of this attempt, for a request that began at `request_began`.
     pub(super) fn record(
         &self,
         request_began: Instant,
@@ -115,12 +115,12 @@ impl Attempt {
         &self.pick.account
     }
 
-    /// Which of its endpoints.
+    /// The position of its endpoint in the account.
     pub fn endpoint(&self) -> usize {
         self.pick.endpoint
     }
 
-    /// The access token that it goes with; `None` = the account's key.
+    /// Sets the access token to use; `None` = the account's key.
     pub fn authorize(&mut self, token: Option<Token>) {
         self.token = token;
     }
@@ -130,7 +130,7 @@ impl Attempt {
         self.token.as_ref()
     }
 
-    /// The credential that the upstream gets to see.
+    /// The credential that the upstream gets.
     pub fn secret(&self) -> Option<Secret> {
         let token = self.token.as_ref().map(|token| &token.secret);
         token.or(self.pick.account.key.as_ref()).cloned()
@@ -141,12 +141,13 @@ impl Attempt {
         &self.plan.sent.body
     }
 
-    /// What the translation of the request left out; `None` when nothing was translated.
+    /// What the translation of the request dropped; `None` when nothing was translated.
     pub(super) fn losses(&self) -> Option<Vec<Dropped>> {
         Some(self.plan.translation.as_ref()?.losses())
     }
 
-    /// The head of its request. `client` are the client's headers, `trace` is what the upstream is told of its trace.
+    /// The head of the attempt's request. `client` are the client's headers, `trace` is the trace header for the
+    /// upstream.
     pub(super) fn head(
         &self,
         order: &Order,
@@ -176,7 +177,7 @@ impl Attempt {
         let method = plan.call.method();
         let length = match (order.upload(), plan.sent.body.len() as u64) {
             (Some(upload), _) => upload.length.map_or(Length::Unknown, Length::Bytes),
-            // Only what makes something says that it sends nothing.
+            // Only a method that creates something states a body of length 0.
             (None, 0) if *method != Method::POST => Length::Nothing,
             (None, length) => Length::Bytes(length),
         };
@@ -189,7 +190,7 @@ impl Attempt {
         head.written(endpoint, h2)
     }
 
-    /// A response head is here.
+    /// The head of an answer has come.
     pub fn relaying(
         &mut self,
         client: Dialect,
@@ -202,7 +203,7 @@ impl Attempt {
         let translation = self.plan.translation.as_mut();
         let may_ask_less = (self.plan.sent.unasked.is_some() || self.plan.marked.is_some())
             && matches!(status.as_u16(), 400 | 422);
-        // Then the same request may go once more: its translator waits for the answer to that.
+        // In these cases the same request may be sent once more, and its translator is needed for the answer to that.
         let may_repeat = status == StatusCode::UNAUTHORIZED || may_ask_less;
         let translator = translation.filter(|_| !may_repeat);
         let kind = match translator.and_then(|translation| translation.take()) {
@@ -233,7 +234,7 @@ impl Attempt {
         Relaying::new(asked, status, headers)
     }
 
-    /// What there is to be recorded of it. `None` for what is no exchange of a conversation.
+    /// What is recorded of this attempt; `None` when it is not an exchange of a conversation.
     pub(super) fn taped(&self, order: &Order) -> Option<tape::Asked> {
         let (plan, account, model) = (&self.plan, &self.pick.account, &self.pick.model);
         let translated = match &plan.translation {
@@ -278,7 +279,8 @@ impl Attempt {
         })
     }
 
-    /// The upstream refused something that Weir had added: the request is made anew without it, if it can be. What it was.
+    /// The upstream refused something that Weir had added: changes the request so that it can be sent without it.
+    /// Returns what it was; `None` = not possible.
     pub(super) fn ask_less(
         &mut self,
         order: &Order,
@@ -299,7 +301,7 @@ impl Attempt {
         order.gateway.unmarked.note(account, model, now);
         let again = translation::encoded(order, &self.pick, plan.call.dialect, marked.occasion());
         let body = again.map(|(_, encoded)| encoded.body).unwrap_or_default();
-        // Else the markers were the client's own.
+        // If the body is the same, the markers were the client's own.
         let is_other = !body.is_empty() && *body != *plan.sent.body.to_bytes();
         is_other.then(|| {
             plan.sent.body = Pieces::from(Bytes::from(body));
@@ -307,8 +309,8 @@ impl Attempt {
         })
     }
 
-    /// Becomes the request for the rest of a paused answer: the same account gets the request again, with what it said so
-    /// far. `false` when there is none.
+    /// Turns this into the request for the rest of a paused answer: the same account gets the request again, with the
+    /// assistant's turn so far. `false` = there is no rest.
     pub(super) fn go_on(&mut self, relaying: &mut Relaying, now: Instant) -> bool {
         let body = &mut self.plan.sent.body;
         let asked = self.asked.get_or_insert_with(|| body.to_bytes());
@@ -321,7 +323,7 @@ impl Attempt {
         true
     }
 
-    /// The head of the rest is here. Whether it continues the answer.
+    /// The head of the rest has come. Returns whether it continues the answer.
     pub fn continues(
         &self,
         relaying: &Relaying,
@@ -332,7 +334,7 @@ impl Attempt {
         status.is_success() && relaying.goes_on_with(headers)
     }
 
-    /// How long this attempt may take in its parts. Nobody waits long for a count: an estimate is there at once.
+    /// The timeouts of this attempt. They are short for a count, because an estimate is available at once.
     pub fn timeouts(&self) -> Timeouts {
         let mut timeouts = self.account().timeouts;
         if let Some(total) = timeouts.total {
@@ -349,13 +351,13 @@ impl Attempt {
         }
     }
 
-    /// The answer is good and begins.
+    /// A good answer begins.
     pub fn committed(&mut self, now: Instant) {
         self.pick.lease.committed(now);
     }
 }
 
-/// The request with the assistant's turn so far as its last message.
+/// The request with the assistant's turn so far appended as the last message.
 fn with_turn(body: &Bytes, content: &[u8]) -> Option<Pieces> {
     let members = json::scan(body).ok()?;
     let messages = members.value(body, "messages")?.strip_suffix(b"]")?;

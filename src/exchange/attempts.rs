@@ -1,8 +1,8 @@
-//! Admitted → Attempt: an account, and the request as it goes there; after a failure the next one, or the end.
+//! Admitted → Attempt: picks an account and makes the request for it; after a failure, picks the next one or ends.
 //!
-//! How often: at most `retry.max_attempts`, inside `retry.deadline`, and retries add at most `retry.budget` to the
-//! traffic. Where: `pool` decides. The body is the same for every attempt but for the model's name, which is edited in
-//! place; several MiB of it are shared, never copied.
+//! How often: at most `retry.max_attempts`, within `retry.deadline`, and retries add at most `retry.budget` to the
+//! traffic. Where: `pool` decides. The body is the same for every attempt except for the model's name, which is
+//! replaced in place; its bytes, which may be several MiB, are shared and never copied.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,12 +42,12 @@ pub struct Attempts {
     telling: Telling,
     counting: Counting,
     served: Served,
-    /// What the results of a batch tell, by model.
+    /// What the results of a batch state, by model.
     results: Vec<Results>,
 }
 
 impl Attempts {
-    /// For a request with this query.
+    /// The attempts of a request with this query.
     pub fn new(
         gateway: Arc<Gateway>,
         admitted: Admitted,
@@ -65,7 +65,7 @@ impl Attempts {
         }
     }
 
-    /// Belongs to this trace.
+    /// Attaches the request to this trace.
     #[must_use]
     pub fn in_trace(mut self, trace: Option<Trace>) -> Self {
         self.order.trace = trace;
@@ -82,27 +82,27 @@ impl Attempts {
         self.order.admitted.stream
     }
 
-    /// The accounts.
+    /// The pool of accounts.
     pub fn pool(&self) -> &Pool {
         &self.order.gateway.pool
     }
 
-    /// What is served.
+    /// The request that is served.
     pub(super) fn admitted(&self) -> &Admitted {
         &self.order.admitted
     }
 
-    /// In which dialects it could not be said so far.
+    /// The dialects that so far could not express the request.
     pub(super) fn unsaid(&self) -> &Unsaid {
         self.telling.unsaid()
     }
 
-    /// What the account that is asked now speaks.
+    /// The dialect of the present account.
     pub(super) fn upstream_dialect(&self) -> Option<UpstreamDialect> {
         self.served.dialect()
     }
 
-    /// What the next attempt needs of an account.
+    /// What the next attempt requires of an account.
     pub(super) fn want(&self, draw: u64) -> Want<'_> {
         let mutes = self.telling.unsaid().mutes();
         self.search.want(&self.order, mutes, draw)
@@ -121,7 +121,7 @@ impl Attempts {
                 .pool()
                 .pick(&self.want(occasion.draw), occasion.moment.now)
             {
-                // An account that cannot express the request is excluded from then on.
+                // From here on, an account that cannot express the request is excluded.
                 Ok(pick) => {
                     let served = &mut self.served;
                     match self.telling.attempt(&self.order, served, pick, occasion) {
@@ -146,7 +146,7 @@ impl Attempts {
         }
     }
 
-    /// The request of an attempt goes to its upstream. However often it takes, it is one.
+    /// The request of an attempt is sent to its upstream. Repetitions of one attempt count once.
     pub fn note_sent(&mut self, attempt: &mut Attempt) {
         if attempt.note_sent() {
             self.served.note_sent();
@@ -177,7 +177,7 @@ impl Attempts {
         } else {
             self.search.missing(order, pick, &failure, missed)
         };
-        // Its place is free again before another is looked for.
+        // The lease is given back before the search for another account.
         drop(attempt);
         if movable && self.may_retry(now) {
             self.search.go_on_after(failed);
@@ -192,8 +192,8 @@ impl Attempts {
         }
     }
 
-    /// An account would not count: what is wrong with the prompt is told, anything else leads to another account or to
-    /// an estimate.
+    /// An account did not count the tokens. A fault of the prompt is reported to the client; anything else leads to
+    /// another account or to an estimate.
     fn count_failed(&mut self, attempt: &Attempt, failed: Failed, now: Instant) -> Sequel {
         let failure = failed.failure;
         self.note_attempt(attempt, Some(&failure), now);
@@ -207,7 +207,7 @@ impl Attempts {
         Sequel::Again
     }
 
-    /// What a failure is, now that it is known what the client wrote, with these headers among it.
+    /// What a failure means, once the client's own words, including these headers, are taken into account.
     fn judged(&self, failure: Failure, client: &HeaderMap) -> Failure {
         failure.unless_said(|phrase| self.order.says(client, phrase))
     }
@@ -235,14 +235,14 @@ impl Attempts {
         self.served.note_attempt(record);
     }
 
-    /// The client closed during this attempt, and so much of an answer was there.
+    /// The client closed the connection during this attempt; `answer` is what had come by then.
     pub fn client_gone(
         &mut self,
         mut attempt: Box<Attempt>,
         answer: Option<&Relaying>,
         now: Instant,
     ) {
-        // What goes on without its client can be fetched from the account that makes it.
+        // A response that continues without its client can be fetched later from the account that generates it.
         if let Some(answer) = answer {
             self.note_response(&attempt, answer, now);
         }
@@ -251,10 +251,10 @@ impl Attempts {
             self.served.note_left(&self.order);
         }
         self.settle_tokens(&mut attempt, now);
-        // The lease goes without a verdict: this says nothing about the account.
+        // The lease is dropped without a verdict, because this says nothing about the account.
     }
 
-    /// A committed answer ended.
+    /// A committed answer has ended.
     pub fn settle(
         &mut self,
         mut attempt: Box<Attempt>,
@@ -270,7 +270,7 @@ impl Attempts {
                 let blamed = self.blamed(failure);
                 attempt.lease_mut().failed(&blamed, now, draw);
             }
-            // Weir stopped: that says nothing about the account.
+            // Weir itself ended the answer, which says nothing about the account.
             None if ended.end == End::Drained => {}
             None => attempt.lease_mut().completed(now),
         }
@@ -285,7 +285,7 @@ impl Attempts {
         }
     }
 
-    /// Remembers where the response can be continued: before its client can know its id.
+    /// Remembers which account can continue the response, before the client can know its id.
     pub fn note_response(&mut self, attempt: &Attempt, relaying: &Relaying, now: Instant) {
         let response = relaying.response();
         let kept = response.and_then(|response| self.order.keep(response));
@@ -300,13 +300,14 @@ impl Attempts {
             .note_made(&self.order, lease, relaying.facts(), now);
     }
 
-    /// What can be learnt from the answer that has just been settled: something now and then, and only where estimates
-    /// are asked for. `draw` is randomness.
+    /// A sample to learn from, out of the answer that has just been settled: only some answers, and only where
+    /// estimates are needed. `draw` is a random number.
     pub fn sample(&self, relaying: &Relaying, draw: u64) -> Option<Sample> {
         self.served.sample(&self.order, relaying, draw)
     }
 
-    /// The upstream refused something that Weir had added: it is asked again without, which is no attempt of its own.
+    /// The upstream refused something that Weir had added: it is asked again without it, which does not count as
+    /// another attempt.
     pub fn ask_less(&mut self, attempt: &mut Attempt, relaying: &Relaying, now: Instant) -> bool {
         let refused = attempt.ask_less(&self.order, relaying, now);
         refused
@@ -314,7 +315,7 @@ impl Attempts {
             .is_some()
     }
 
-    /// Makes the request for the rest of a paused answer. `false` when there is none.
+    /// Makes the request for the rest of a paused answer. `false` = there is no rest.
     pub fn go_on(&mut self, attempt: &mut Attempt, relaying: &mut Relaying, now: Instant) -> bool {
         let record = attempt.record(self.order.began, None, now);
         let goes_on = attempt.go_on(relaying, now);
@@ -324,7 +325,7 @@ impl Attempts {
         goes_on
     }
 
-    /// The head of this attempt's request; `h2` wants an absolute URI. `None` when no such request can be written.
+    /// The head of this attempt's request; `h2` needs an absolute URI. `None` when the request cannot be written.
     /// `client` are the client's headers.
     pub fn head(&self, attempt: &Attempt, client: &HeaderMap, h2: bool) -> Option<Parts> {
         let trace = self.order.trace;
@@ -332,8 +333,8 @@ impl Attempts {
         attempt.head(&self.order, client, trace, h2)
     }
 
-    /// What is recorded of this attempt, whose answer has this status, within the budget; `None` for what is no exchange of a
-    /// conversation.
+    /// The recording of this attempt, whose answer has this status, within the budget; `None` when it is not an
+    /// exchange of a conversation.
     pub fn tape(
         &self,
         attempt: &Attempt,
@@ -344,12 +345,12 @@ impl Attempts {
         Some(Box::new(Tape::new(asked, status.as_u16(), budget)))
     }
 
-    /// What goes to the upstream as it comes from the client.
+    /// The body that is passed on as it arrives from the client.
     pub fn upload(&self) -> Option<Upload> {
         self.order.upload()
     }
 
-    /// The head of the answer for the client, the first time.
+    /// The head of the answer for the client; `None` after the first call.
     pub fn client_head(&self, relaying: &mut Relaying) -> Option<(StatusCode, HeaderMap)> {
         let (status, mut headers) = relaying.client_head()?;
         headers::hide_limits(&mut headers);
@@ -360,7 +361,7 @@ impl Attempts {
         Some((status, headers))
     }
 
-    /// What the answer says of itself, so far.
+    /// Records what the answer has stated so far.
     pub fn note(&mut self, relaying: &mut Relaying, now: Instant) {
         self.served.note_losses(relaying);
         self.note_usage(relaying, now);
@@ -369,17 +370,17 @@ impl Attempts {
         }
     }
 
-    /// What is to be booked beside this request: the results of a batch that went by.
+    /// What is booked independently of this request: the results of a batch that passed through.
     pub fn take_results(&mut self) -> Vec<Results> {
         std::mem::take(&mut self.results)
     }
 
-    /// What was used so far.
+    /// Records the use so far.
     pub fn note_usage(&mut self, relaying: &mut Relaying, now: Instant) {
         self.served.note_usage(&self.order, relaying, now);
     }
 
-    /// What is to be remembered of an attempt that failed.
+    /// Records an attempt that failed.
     pub fn note_failed(
         &mut self,
         attempt: &mut Attempt,
@@ -393,22 +394,22 @@ impl Attempts {
         }
     }
 
-    /// What was used is booked now: it stays as it is.
+    /// The use is booked now and does not change any more.
     pub fn close_bill(&mut self) {
         self.served.close_bill();
     }
 
-    /// For whom and by whom it was used, for the ledger.
+    /// To whom the use is attributed, for the ledger.
     pub fn attribution(&self) -> Attribution {
         self.served.attribution(&self.order)
     }
 
-    /// What is known to have been used, for limits.
+    /// The known use, for limits.
     pub fn used(&self) -> Used {
         self.served.used(&self.order)
     }
 
-    /// Takes what is known over into the record of the request.
+    /// Copies what is known into the record of the request.
     pub fn describe(&mut self, outcome: &mut Outcome) {
         self.served.describe(&self.order, outcome);
     }

@@ -1,5 +1,6 @@
-//! Batches: requests that a vendor answers within a day, at the price of its batch tier. What they used stands in their results,
-//! which are files, and is booked to the key that made the batch as those are fetched: each line once, however often and by whomever.
+//! Batches: requests that a vendor answers within a day, at the price of its batch tier. Their use is stated in their
+//! results, which are files. When a file is fetched, the use is booked to the key that created the batch: each line
+//! once, however often and by whichever key it is fetched.
 mod split;
 
 use std::collections::VecDeque;
@@ -18,7 +19,7 @@ use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::passthrough;
 use split::Split;
 
-/// Who made which batch. Survives reloads.
+/// Which key created which batch. Survives reloads.
 #[derive(Debug, Default)]
 pub struct Batches {
     made: Mutex<Made>,
@@ -27,54 +28,54 @@ pub struct Batches {
 #[derive(Debug, Default)]
 struct Made {
     by_id: HashMap<String, Arc<Batch>>,
-    /// The oldest first.
+    /// The ids, oldest first.
     order: VecDeque<String>,
 }
 
-/// One batch, or one file with results of it.
+/// One batch, or one file with results of a batch.
 #[derive(Debug)]
 pub struct Batch {
     id: String,
-    /// For whom and by whom.
+    /// To whom its use is attributed.
     who: Attribution,
-    /// The project whose limits it is under.
+    /// The project whose limits apply.
     project: Option<Arc<str>>,
-    /// Lines of its results that are booked.
+    /// The number of result lines that are already booked.
     booked: AtomicU64,
 }
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
-    /// A line for each: `{"custom_id":…,"result":{"type":"succeeded","message":{…}}}`.
+    /// One line per result: `{"custom_id":…,"result":{"type":"succeeded","message":{…}}}`.
     Anthropic,
-    /// A line for each: `{"custom_id":…,"response":{"status_code":200,"body":{…}}}`.
+    /// One line per result: `{"custom_id":…,"response":{"status_code":200,"body":{…}}}`.
     OpenAi,
-    /// Among the elements of a list within the answer: `{"response":{…}}`.
+    /// Elements of a list within the answer: `{"response":{…}}`.
     Gemini,
-    /// A line for each: `{"key":…,"response":{…}}`.
+    /// One line per result: `{"key":…,"response":{…}}`.
     GeminiLines,
 }
 
-/// What one model used in results that went by.
+/// The use of one model in results that passed through.
 #[derive(Clone, Debug)]
 pub struct Results {
-    /// For whom and by whom.
+    /// To whom the use is attributed.
     pub who: Attribution,
-    /// The project whose limits it is under.
+    /// The project whose limits apply.
     pub project: Option<Arc<str>>,
     pub dialect: Dialect,
-    /// Answers.
+    /// The number of answers.
     pub answers: u64,
     pub usage: Usage,
-    /// `None` = the model has no price.
+    /// Billionths of a US dollar; `None` = the model has no price.
     pub nano_usd: Option<u64>,
-    /// Whether figures were refused because they cannot be.
+    /// Whether stated figures were rejected as impossible.
     pub refused: bool,
 }
 
 impl Batches {
-    /// Remembers who made a batch. `None` = it is known already.
+    /// Remembers which key created a batch. `None` = it is known already.
     pub(super) fn keep(
         &self,
         id: &str,
@@ -84,18 +85,19 @@ impl Batches {
         self.insert(Arc::new(Batch::new(id, who, project)))
     }
 
-    /// Remembers that results of a batch stand in this file. `None` = the batch is not known, or the file is.
+    /// Remembers that this file contains results of a batch. `None` = the batch is unknown, or the file is known
+    /// already.
     pub(super) fn results_in(&self, batch: &str, file: &str) -> Option<Arc<Batch>> {
         let batch = self.named(batch)?;
         self.keep(file, &batch.who, batch.project.as_ref())
     }
 
-    /// The batch, or the file with results, of this id.
+    /// The batch, or the file with results, that has this id.
     pub(super) fn named(&self, id: &str) -> Option<Arc<Batch>> {
         self.lock().by_id.get(id).cloned()
     }
 
-    /// Takes over what was written down.
+    /// Takes over a note from the ledger.
     pub(super) fn recall(&self, note: &Note) {
         let known = self.named(&note.id).or_else(|| {
             let batch = Batch::new(&note.id, &note.who(), note.limited.as_ref());
@@ -108,7 +110,7 @@ impl Batches {
         }
     }
 
-    /// The one that is known by the id of this, from now on this.
+    /// The known batch with the id of `batch`, or otherwise `batch` itself, which is known from now on.
     fn adopt(&self, batch: &Arc<Batch>) -> Arc<Batch> {
         let known = self.named(&batch.id);
         known.unwrap_or_else(|| {
@@ -138,7 +140,7 @@ impl Batches {
 }
 
 impl Batch {
-    /// Nothing of it is booked.
+    /// A batch of which nothing is booked yet.
     pub(super) fn new(id: &str, who: &Attribution, project: Option<&Arc<str>>) -> Self {
         Self {
             id: id.to_owned(),
@@ -156,20 +158,20 @@ impl Batch {
         }
     }
 
-    /// Whether this line, counted from 0, has to be booked: nobody else books it then.
+    /// Whether this line, counted from 0, has to be booked. Each line gets `true` only once.
     fn take(&self, line: u64) -> bool {
         self.booked.fetch_max(line + 1, Ordering::Relaxed) <= line
     }
 }
 
-/// Reads results as they go by.
+/// Reads results as they pass through.
 #[derive(Debug)]
 pub struct Reader {
     gateway: Arc<Gateway>,
     batch: Arc<Batch>,
     form: Form,
     split: Split,
-    /// Lines that were read.
+    /// The number of lines that were read.
     lines: u64,
     sums: Vec<Results>,
 }
@@ -186,7 +188,7 @@ impl Reader {
         }
     }
 
-    /// The next bytes.
+    /// Reads further bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some((item, after)) = self.split.next(rest) {
@@ -195,9 +197,9 @@ impl Reader {
         }
     }
 
-    /// Nothing more comes: what is to be booked, by model.
+    /// Ends the reading. Returns what is to be booked, by model.
     pub(super) fn finish(mut self) -> Vec<Results> {
-        // The last line may lack its end.
+        // The last line may lack its line end.
         let last = self.split.rest();
         self.read(&last);
         if !self.sums.is_empty() {
@@ -237,7 +239,7 @@ impl Reader {
         let price = |model: &str| prices.bill(model, &stated.usage, Some(TIER), &extras);
         let usd = model.as_deref().and_then(price).map(nano_usd);
         let known = self.sums.iter().position(|sum| sum.who.model == model);
-        // Real batches are of one model; of this many, the others count for the last.
+        // Real batches use one model. Beyond `MOST_MODELS`, the rest is added to the last one.
         let at = known.or_else(|| {
             self.sums
                 .len()
@@ -273,14 +275,14 @@ impl Reader {
     }
 }
 
-/// The answer in one of the results, and what it is written in. `None` = it failed, or it is none.
+/// The answer in one result, and its dialect. `None` = the request failed, or this is not a result.
 fn answer_in(form: Form, item: &[u8]) -> Option<(Dialect, Box<RawValue>)> {
     let item: Item = serde_json::from_slice(item).ok()?;
     match form {
         Form::Anthropic => Some((Dialect::Anthropic, item.result?.message?)),
         Form::Gemini | Form::GeminiLines => Some((Dialect::Gemini, item.response?)),
         Form::OpenAi => {
-            // A file of the client's own may hold anything.
+            // A client's own file may contain anything.
             item.custom_id?;
             let response: OpenAiResponse = serde_json::from_str(item.response?.get()).ok()?;
             let body = response.body?;
@@ -318,11 +320,11 @@ struct Object {
     object: Option<String>,
 }
 
-/// What batches are priced at.
+/// The service tier at whose price batches are booked.
 const TIER: &str = "batch";
-/// Batches, and files of them, that are remembered: some MiB.
+/// The most batches and result files that are remembered: some MiB.
 const MOST: usize = 10_000;
-/// Models of one batch.
+/// The most models of one batch.
 const MOST_MODELS: usize = 32;
 
 #[cfg(test)]
@@ -347,7 +349,7 @@ mod tests {
         }
     }
 
-    /// What is booked for results that come in pieces of this length: key, model, answers, input, output, nano-USD.
+    /// What is booked for results that arrive in pieces of this length: key, model, answers, input, output, nano-USD.
     fn booked(
         gateway: &Arc<Gateway>,
         form: Form,

@@ -1,5 +1,6 @@
-//! What is booked for one request: what its answer states, else what was seen of it. Whoever asks (the limits, the ledger, the
-//! metrics, the access log) gets the same figures, since they stand here and are not touched once they have been booked.
+//! What is booked for one request: what its answer states, otherwise an estimate from what was seen of it. The limits,
+//! the ledger, the metrics and the access log all take their figures from here, and the figures do not change once they
+//! are booked.
 use super::admit::Admitted;
 use super::{Gateway, limits};
 use crate::outcome::UsageSource;
@@ -13,25 +14,26 @@ pub(super) struct Bill {
     usage: Option<(Usage, UsageSource)>,
     extras: Extras,
     service_tier: Option<String>,
-    /// What answers took that were thrown away, because the model spoilt them: the provider bills them all the same.
+    /// The use of answers that were discarded because the model produced something unusable; the provider charges for
+    /// them all the same.
     spoilt: Option<Usage>,
     spoilt_usd: Option<f64>,
-    /// Whether figures were refused.
+    /// Whether stated figures were rejected as impossible.
     refused: bool,
-    /// Whether it has been booked.
+    /// Whether the bill has been booked.
     closed: bool,
 }
 
-/// What an answer says and shows of its use.
+/// What an answer states and shows about its use.
 pub(super) struct Evidence<'a> {
     pub stated: Option<(Stated, UsageSource)>,
-    /// What the model wrote, for where that is asked.
+    /// What the model wrote; computed on demand.
     pub written: &'a dyn Fn() -> Written,
     pub service_tier: Option<&'a str>,
 }
 
 impl Bill {
-    /// What was used so far. `estimate` says what was probably used where that is not stated.
+    /// Records the use so far. `estimate` returns the probable use where none is stated.
     pub(super) fn note(&mut self, evidence: Evidence<'_>, estimate: impl Fn(&Written) -> Usage) {
         if self.closed {
             return;
@@ -47,13 +49,13 @@ impl Bill {
         let charged = self.extras.nano_usd.is_some();
         let stated = stated.map(|(stated, source)| (stated.usage, source));
         self.usage = Some(match stated {
-            // Sold by something else than tokens, of which the model wrote none.
+            // The request was charged by another unit than tokens, and the model wrote no tokens.
             Some((usage, source))
                 if usage.total() == 0 && usage.is_something() && written().is_empty() =>
             {
                 (usage, source)
             }
-            // Nobody asked for nothing: whoever states no prompt only left it out.
+            // No request has an empty prompt: an upstream that states none has only left it out.
             Some((usage, UsageSource::Reported))
                 if usage.prompt() == 0 && usage.output > 0 && !charged =>
             {
@@ -71,7 +73,7 @@ impl Bill {
             {
                 (usage, UsageSource::Reported)
             }
-            // Some servers state zeros, or only what the prompt took, until they know.
+            // Some servers state zeros, or only the prompt's tokens, until they know the rest.
             Some((usage, source)) if usage.prompt() > 0 => {
                 let guess = estimate(&written());
                 let source = match source {
@@ -94,14 +96,14 @@ impl Bill {
         });
     }
 
-    /// The client left after its request had been sent: the prompt is paid for, whatever became of the answer.
+    /// The client left after its request had been sent: the prompt is charged, whatever became of the answer.
     pub(super) fn leave(&mut self, estimate: impl Fn(&Written) -> Usage) {
         if self.usage.is_none() && !self.closed {
             self.usage = Some((estimate(&Written::default()), UsageSource::Estimated));
         }
     }
 
-    /// The same, of a request beside generation that asks for this.
+    /// The same for a request that is not for generation; `asked` is what it requested.
     pub(super) fn leave_asked(&mut self, asked: Stated) {
         if self.usage.is_none() && !self.closed {
             self.extras = asked.extras;
@@ -109,29 +111,29 @@ impl Bill {
         }
     }
 
-    /// An answer was thrown away that took this and costs so much.
+    /// An answer with this use and cost was discarded.
     pub(super) fn spoil(&mut self, stated: Stated, usd: Option<f64>) {
         self.refused |= stated.extras.refused;
         self.spoilt = Some(self.spoilt.unwrap_or_default().and(stated.usage));
         self.spoilt_usd = sum(self.spoilt_usd, usd);
     }
 
-    /// It is booked now, and stays as it is.
+    /// The bill is booked now and does not change any more.
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// What the answer took, without what was spoilt before it.
+    /// The use of the answer, without discarded answers before it.
     pub(super) fn answer(&self) -> Option<(Usage, UsageSource)> {
         self.usage
     }
 
-    /// Whether a figure was refused.
+    /// Whether a stated figure was rejected as impossible.
     pub(super) fn refused(&self) -> bool {
         self.refused
     }
 
-    /// What the answer took, and what was spoilt before it.
+    /// The use of the answer and of discarded answers before it.
     pub(super) fn usage(&self) -> Option<(Usage, UsageSource)> {
         match (self.usage, self.spoilt) {
             (Some((usage, source)), Some(spoilt)) => Some((usage.and(spoilt), source)),
@@ -140,7 +142,7 @@ impl Bill {
         }
     }
 
-    /// What all of that costs, by the price of `price`.
+    /// The cost of the whole use in US dollars; `price` gives the cost of one answer.
     pub(super) fn usd(
         &self,
         price: impl Fn(&Usage, Option<&str>, &Extras) -> Option<f64>,
@@ -158,7 +160,7 @@ impl Bill {
         sum(usd, self.spoilt_usd)
     }
 
-    /// How many tokens this text was that the model wrote; `None` where not all of it was seen.
+    /// The number of tokens of the text that the model wrote; `None` where not all of the text was seen.
     pub(super) fn lesson(&self, written: &Written) -> Option<u64> {
         let (usage, UsageSource::Reported) = self.usage? else {
             return None;
@@ -169,7 +171,7 @@ impl Bill {
     }
 }
 
-/// What was probably used for an answer of which this was seen. `model` is the upstream's name.
+/// The probable use for an answer of which `written` was seen. `model` is the upstream's name.
 pub(super) fn estimate(
     gateway: &Gateway,
     admitted: &Admitted,
@@ -191,7 +193,7 @@ pub(super) fn estimate(
     }
 }
 
-/// Both, as far as they are known.
+/// The sum of both, as far as they are known.
 fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one + other),
@@ -199,8 +201,8 @@ fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Tokens of a picture that a model made: one of a million pixels, as Gemini counts it.
-/// Source: ai.google.dev/gemini-api/docs/pricing, "Output images up to 1024x1024px consume 1290 tokens".
+/// Tokens of a picture that a model generated: one million pixels, as Gemini counts it. Source:
+/// ai.google.dev/gemini-api/docs/pricing, "Output images up to 1024x1024px consume 1290 tokens".
 const PICTURE: u64 = 1290;
 
 #[cfg(test)]

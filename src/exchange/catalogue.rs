@@ -1,8 +1,8 @@
-//! Which models a key may name: those that a POST would be served with, and no others.
+//! Which models a key may use: exactly those for which a POST would be served.
 //!
-//! A name is tried as a request for it would be: its rewrites, the models of the key, the routes and the pools decide.
-//! A list holds what is known by name: the literal names in the configuration, of the patterns those models of the
-//! built-in price table that they match, and what the upstreams of accounts without `models` list themselves.
+//! A name is tried like a request for it: its rewrites, the models of the key, the routes and the pools decide. A list
+//! contains the names that are known: the literal names in the configuration, those models of the built-in price table
+//! that match its patterns, and the models that upstreams list themselves for accounts without `models`.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ use crate::pricing;
 use crate::protocol::models;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// Who asks, in which dialect, and with which headers.
+/// The caller, the dialect, and the headers of a question.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
     pub gateway: &'a Gateway,
@@ -29,16 +29,16 @@ pub(super) struct Asker<'a> {
     pub wall: SystemTime,
 }
 
-/// Who serves a model.
+/// How a model is served.
 #[derive(Debug)]
 pub(super) struct Served {
     pub provider: &'static str,
-    /// What the accounts speak that may serve it.
+    /// The dialects of the accounts that may serve it.
     pub dialects: Vec<UpstreamDialect>,
-    /// What the first account that serves it calls it.
+    /// The name of the model at the first account that serves it.
     pub upstream: String,
     limits: Option<Limits>,
-    /// Whether an account lists it, or is expected to have it.
+    /// Whether an account or its upstream lists it, or can be expected to have it.
     is_known: bool,
 }
 
@@ -50,7 +50,7 @@ struct Limits {
 }
 
 impl Asker<'_> {
-    /// What can be asked for in one of these dialects, by name.
+    /// The models that can be requested in one of these dialects, by name.
     pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, Served> {
         let written = self.written();
         let offered = self.offered();
@@ -66,7 +66,7 @@ impl Asker<'_> {
             .collect()
     }
 
-    /// Who would serve a request for this model in one of these dialects.
+    /// How a request for this model in one of these dialects would be served.
     pub(super) fn served(&self, dialects: &[Dialect], name: &str) -> Option<Served> {
         let mut found: Option<Served> = None;
         for dialect in dialects {
@@ -119,7 +119,7 @@ impl Asker<'_> {
         Some(served)
     }
 
-    /// The accounts that an admitted request may come to, the fallbacks' included.
+    /// The accounts that an admitted request may go to, including those of fallback pools.
     fn accounts<'a>(&'a self, admitted: &'a Admitted) -> impl Iterator<Item = &'a Account> {
         let config = &self.gateway.config;
         let next = |pool: &usize| config.pools.get(*pool)?.fallback;
@@ -150,7 +150,7 @@ impl Asker<'_> {
         })
     }
 
-    /// Whether an account lists a model, or its upstream does, or can be expected to.
+    /// Whether the account or its upstream lists the model, or can be expected to have it.
     fn is_known(&self, account: &Account, upstream: &str) -> bool {
         match self.gateway.offered.of(account) {
             Some(list) => list.contains(upstream),
@@ -167,7 +167,7 @@ impl Asker<'_> {
             .collect()
     }
 
-    /// The names that stand in the configuration.
+    /// The names that are written in the configuration.
     fn written(&self) -> BTreeSet<String> {
         let config = &self.gateway.config;
         let accounts = config.accounts.iter();
@@ -188,7 +188,7 @@ impl Asker<'_> {
 }
 
 impl Served {
-    /// As a list of this dialect has it.
+    /// The entry in a list of this dialect.
     pub(super) fn entry(&self, dialect: Dialect, id: &str) -> Value {
         let released = released(id).or_else(|| released(&self.upstream));
         let mut entry = match dialect {
@@ -196,7 +196,7 @@ impl Served {
                 "type": "model",
                 "id": id,
                 "display_name": id,
-                // The vendor's own word for a date that is not known is the epoch.
+                // For an unknown date, the vendor itself uses the epoch.
                 "created_at": released.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string(),
             }),
             Dialect::Gemini => json!({
@@ -216,7 +216,7 @@ impl Served {
                 Dialect::Anthropic => ("max_input_tokens", "max_tokens"),
                 Dialect::Gemini => ("inputTokenLimit", "outputTokenLimit"),
                 Dialect::OpenaiChat | Dialect::OpenaiResponses => {
-                    // OpenAI says nothing of it; these are the words of OpenRouter, and of Groq.
+                    // OpenAI states no limits; these are the names that OpenRouter and Groq use.
                     entry["context_length"] = json!(limits.context);
                     ("context_window", "max_completion_tokens")
                 }
@@ -228,7 +228,7 @@ impl Served {
     }
 }
 
-/// The dialects in which a caller of this one may ask.
+/// The dialects in which a caller of this dialect may send requests.
 pub(super) const fn dialects_of(caller: Dialect) -> &'static [Dialect] {
     match caller {
         Dialect::Anthropic => &[Dialect::Anthropic],
@@ -239,7 +239,7 @@ pub(super) const fn dialects_of(caller: Dialect) -> &'static [Dialect] {
     }
 }
 
-/// The least that asks for an answer of this model.
+/// The smallest body that requests an answer of this model.
 fn question(dialect: Dialect, model: &str) -> Vec<u8> {
     let body = match dialect {
         Dialect::Anthropic => json!({
@@ -266,7 +266,7 @@ fn add(all: &mut Vec<UpstreamDialect>, more: &[UpstreamDialect]) {
     }
 }
 
-/// Whether an account lists a model, or can be expected to serve it although it lists none.
+/// Whether an account lists a model, or can be expected to serve it although the account lists none.
 fn is_expected(account: &Account, upstream: &str) -> bool {
     if !account.models.entries.is_empty() {
         return true;
@@ -286,7 +286,7 @@ fn is_literal(pattern: &str) -> bool {
     !pattern.contains(['*', '?', '[', '{', '\\'])
 }
 
-/// When a model was released, as far as its name says: `claude-opus-4-5-20251101`, `gpt-4o-2024-08-06`.
+/// The release date in a model's name, if there is one: `claude-opus-4-5-20251101`, `gpt-4o-2024-08-06`.
 fn released(id: &str) -> Option<jiff::Timestamp> {
     let name = id.split(['@', ':']).next().unwrap_or(id);
     let after_at = id.split_once('@').map(|(_, date)| date);

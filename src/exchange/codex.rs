@@ -1,27 +1,27 @@
-//! Models as Codex lists them: `GET /v1/models?client_version=…`.
+//! The list of models in the format of Codex: `GET /v1/models?client_version=…`.
 //!
-//! Shape: `ModelInfo` in `codex-rs/protocol/src/openai_models.rs` of openai/codex. What Codex finds there takes the place of
-//! what it knows itself, its instructions to the model included. So OpenAI's own models are left out, and the others have
-//! what Codex would otherwise guess: above all the size of their context.
+//! Format: `ModelInfo` in `codex-rs/protocol/src/openai_models.rs` of openai/codex. An entry replaces what Codex itself
+//! knows about a model, including its instructions to the model. So OpenAI's own models are left out. The entries of
+//! other models contain what Codex would otherwise guess, above all the size of the context.
 use serde_json::{Value, json};
 
 use crate::protocol::models::Capabilities;
 use crate::protocol::models::effort::Effort;
 
-/// Whether this query is Codex's.
+/// Whether this query comes from Codex.
 pub fn asks(query: Option<&str>) -> bool {
     let mut parameters = query.unwrap_or_default().split('&');
     parameters.any(|parameter| parameter.starts_with("client_version="))
 }
 
-/// An entry for the model `id`, the `position`th of the list; `None` for those that Codex knows better.
+/// The entry for model `id` at this position of the list; `None` for models that Codex knows better.
 pub fn entry(id: &str, capabilities: &Capabilities, position: usize) -> Option<Value> {
     if OF_OPENAI.iter().any(|prefix| id.starts_with(prefix)) {
         return None;
     }
     let efforts = Effort::ALL.into_iter();
     let efforts = efforts.filter(|effort| capabilities.reasoning.efforts.has(*effort));
-    // Codex refuses the whole list for one word that it does not know.
+    // Codex rejects the whole list if it contains one unknown name.
     let known: Vec<&str> = efforts
         .map(Effort::as_str)
         .filter(|effort| EFFORTS.contains(effort))
@@ -56,7 +56,7 @@ pub fn entry(id: &str, capabilities: &Capabilities, position: usize) -> Option<V
     }))
 }
 
-/// Models of OpenAI begin with one of these.
+/// The prefixes of OpenAI's models.
 const OF_OPENAI: [&str; 7] = [
     "gpt-",
     "codex-",
@@ -67,10 +67,10 @@ const OF_OPENAI: [&str; 7] = [
     "computer-use",
 ];
 
-/// The efforts that every version of Codex knows.
+/// The effort levels that every version of Codex knows.
 const EFFORTS: [&str; 5] = ["minimal", "low", "medium", "high", "xhigh"];
 
-/// What a model is told that Codex has no instructions for.
+/// The instructions for a model for which Codex has none.
 const INSTRUCTIONS: &str = "You are a coding agent. You work in the user's terminal, through the tools that you are given.\n\n\
 Find out before you change anything: search the workspace and read the files that matter instead of guessing. \
 Make the smallest change that does what was asked, in the style of the code around it, and leave alone what is not part of it. \

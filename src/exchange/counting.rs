@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  account with a counting endpoint ── asked in its dialect ──► its figure             x-weir-token-count: provider
-//!         │ none, out, missing, failing                     └─► the client's own fault, if it is told in its dialect
+//!         │ none, out, missing, failing                     └─► a fault of the prompt, unless translated
 //!         └──► estimate ─────────────────────────────────────► Weir's figure           x-weir-token-count: estimated
 //! ```
 //!
-//! A count is not refused for what is wrong at a provider: clients answer a missing count with a request that costs. It
-//! occupies nothing at the account, and nothing that comes of it is held against the account.
+//! A count is not refused because of a fault at a provider, because a client that gets no count sends a real request,
+//! which costs. A count occupies nothing at the account, and its result does not count against the account.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,17 +35,17 @@ use crate::protocol::json::{self, Pieces};
 use crate::protocol::translate::count;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What is known of a count so far.
+/// The progress of a count.
 #[derive(Debug, Default)]
 pub(super) struct Counting {
-    /// No provider is to be asked any more.
+    /// Whether no further provider is asked.
     given_up: bool,
     /// The account that would serve the request, and its name for the model.
     serves: Option<(Arc<Account>, Arc<str>)>,
 }
 
 impl Counting {
-    /// The next account to be asked, or the estimate. Never a wait, and no refusal but for a model that nobody serves.
+    /// The next account to ask, or the estimate. It never waits, and refuses only a model that no account serves.
     pub(super) fn next(
         &mut self,
         order: &Order,
@@ -83,7 +83,8 @@ impl Counting {
         }
     }
 
-    /// An account would not count. What is wrong with the prompt is told; whoever cannot count is not asked for a while.
+    /// An account did not count. A fault of the prompt is reported to the client, unless the prompt was translated; an
+    /// account that cannot count is not asked again for a while.
     pub(super) fn failed(
         &mut self,
         order: &Order,
@@ -105,18 +106,19 @@ impl Counting {
             .filter(|_| theirs && !missing && !attempt.is_translated())
     }
 
-    /// Whether no provider is to be asked any more.
+    /// Whether no further provider is asked.
     pub(super) fn has_given_up(&self) -> bool {
         self.given_up
     }
 
-    /// No provider is to be asked any more.
+    /// Asks no further provider.
     pub(super) fn give_up(&mut self) {
         self.given_up = true;
     }
 }
 
-/// The question for this account; `None` when it has no endpoint to be asked at, or the prompt cannot be said there.
+/// The request to this account for a count; `None` when the account has no counting endpoint, or the prompt cannot be
+/// expressed there.
 fn asking(order: &Order, served: &mut Served, pick: Pick, occasion: Occasion) -> Option<Attempt> {
     let (now, own) = (occasion.moment.now, order.dialect());
     let upstream = counting_dialect(&pick.account, own)?;
@@ -145,7 +147,7 @@ fn asking(order: &Order, served: &mut Served, pick: Pick, occasion: Occasion) ->
     Some(Attempt::new(pick, plan, now))
 }
 
-/// The client's own bytes, but for the model's name.
+/// The client's own bytes, with the model's name replaced.
 fn as_asked(admitted: &Admitted, pick: &Pick) -> Pieces {
     let as_it_is = || Pieces::from(admitted.body.clone());
     if *pick.model == *admitted.model {
@@ -167,18 +169,19 @@ fn estimate(order: &Order, served: &Served, account: &Account, model: &Arc<str>)
         order.admitted.prompt().later(),
         Arc::clone(model),
         headers,
-        // It would get the request as it is, and may know more of its dialect than Weir does.
+        // Such an account would get the request unchanged, and may know more of its dialect than Weir does.
         account.dialects.contains(&order.dialect().upstream()),
     )
 }
 
-/// Tells where a count comes from.
+/// States the source of a count in a header.
 pub(super) fn mark(headers: &mut HeaderMap, source: &'static str) {
     let name = const { HeaderName::from_static("x-weir-token-count") };
     headers.insert(name, HeaderValue::from_static(source));
 }
 
-/// The dialect of an account in which it can be asked for a count: the client's own, else the first that has a way to.
+/// The dialect in which the account can be asked for a count: the client's own, otherwise the first one with a counting
+/// endpoint.
 fn counting_dialect(account: &Account, client: Dialect) -> Option<UpstreamDialect> {
     let client = client.upstream();
     let mut able = account.dialects.iter().copied();
@@ -188,7 +191,7 @@ fn counting_dialect(account: &Account, client: Dialect) -> Option<UpstreamDialec
     able.find(|dialect| count::has_endpoint(*dialect))
 }
 
-/// What servers answer at a path that they do not have.
+/// The statuses with which servers answer for a path that does not exist.
 fn is_missing(status: StatusCode) -> bool {
     matches!(
         status,
@@ -198,5 +201,5 @@ fn is_missing(status: StatusCode) -> bool {
 
 /// The provider's own figure.
 pub(super) const PROVIDER: &str = "provider";
-/// Weir's.
+/// Weir's estimate.
 const ESTIMATED: &str = "estimated";

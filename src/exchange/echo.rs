@@ -1,10 +1,10 @@
-//! Whether words of an upstream's error stand in the client's own request: vendors repeat what they were sent.
+//! Whether words of an upstream's error occur in the client's own request: vendors repeat what they were sent.
 use std::collections::VecDeque;
 
 use memchr::memmem;
 
-/// Whether a text says this, however it is written: only letters and digits count, in any case. JSON's escapes are read,
-/// those of URLs and of HTML, and Base64. Of more Base64 than is looked into nobody knows what it says: maybe this.
+/// Whether a text contains the phrase in any encoding. Only letters and digits count, in upper or lower case. Escapes
+/// of JSON, URLs and HTML and Base64 are decoded. Base64 beyond `MOST_HIDDEN` is assumed to contain the phrase.
 pub(super) fn says(text: &[u8], phrase: &str) -> bool {
     let is_coded = || memchr::memchr2(b'%', b'&', text).is_some();
     if is_in(letters(unescaped(text, false)), phrase)
@@ -16,8 +16,8 @@ pub(super) fn says(text: &[u8], phrase: &str) -> bool {
     is_in(letters(hidden.by_ref().take(MOST_HIDDEN)), phrase) || hidden.next().is_some()
 }
 
-/// Whether the texts of a JSON body say this, one after the other: what stands apart in a request, as parts of one message
-/// do, servers join.
+/// Whether the strings of a JSON body contain the phrase when they are joined: servers join what is separate in a
+/// request, such as the parts of one message.
 pub(super) fn joins(body: &[u8], phrase: &str) -> bool {
     let texts = texts(body).flat_map(|text| unescaped(text, false));
     is_in(letters(texts), phrase)
@@ -39,13 +39,13 @@ fn is_in(mut rest: impl Iterator<Item = u8>, phrase: &str) -> bool {
         if seen.len() - before < WINDOW {
             return false;
         }
-        // What may be the start of it stays.
+        // The end may be the beginning of a match, so it is kept.
         let kept = seen.len() - (wanted.len() - 1);
         seen.drain(..kept);
     }
 }
 
-/// The strings of a JSON body but for the names of members, and for those of `type` and `role`, which nobody repeats.
+/// The strings of a JSON body except names of members and the values of `type` and `role`, which nobody repeats.
 fn texts(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = body;
     let mut name: &[u8] = b"";
@@ -65,7 +65,7 @@ fn texts(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The length of a string of JSON, of which this is what follows its quotation mark.
+/// The length of a JSON string; `inner` begins after its opening quotation mark.
 fn length(inner: &[u8]) -> usize {
     let mut at = 0;
     while let Some(found) = memchr::memchr2(b'"', b'\\', inner.get(at..).unwrap_or_default()) {
@@ -83,7 +83,7 @@ fn letters(text: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
         .map(|letter| letter.to_ascii_lowercase())
 }
 
-/// A text of JSON without its escapes; if it is `coded`, also without those of URLs and of HTML.
+/// A JSON string without its escapes; with `coded`, also without those of URLs and HTML.
 fn unescaped(text: &[u8], coded: bool) -> impl Iterator<Item = u8> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -95,7 +95,7 @@ fn unescaped(text: &[u8], coded: bool) -> impl Iterator<Item = u8> {
                 (number(&[*a, *b, *c, *d], 16).unwrap_or(b' '), after)
             }
             (b'\\', [b'n' | b'r', after @ ..]) => (b'\n', after),
-            // A character of one letter, such as a tabulator.
+            // An escape for a control character, such as a tab.
             (b'\\', [b'b' | b'f' | b't', after @ ..]) => (b' ', after),
             (b'\\', [b'/', after @ ..]) => (b'/', after),
             (b'%', [a, b, after @ ..])
@@ -111,7 +111,8 @@ fn unescaped(text: &[u8], coded: bool) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The character of HTML that begins here, behind its `&`, and what follows it. What has a name is no letter.
+/// The HTML character reference that begins after this `&`, and the rest of the text. A named reference is never a
+/// letter.
 fn entity(text: &[u8]) -> Option<(u8, &[u8])> {
     let end = text
         .iter()
@@ -127,13 +128,13 @@ fn entity(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((letter, after))
 }
 
-/// What Base64 in a text says, in either alphabet: of every run that is long enough to be some, one after the other.
+/// Decodes Base64 in a text, in either alphabet: every run that is long enough, one after the other.
 struct Base64<I> {
     text: I,
-    /// Characters of the run so far.
+    /// The number of characters in the current run.
     run: usize,
     bits: u32,
-    /// How many of `bits` are not a byte yet.
+    /// How many of `bits` do not form a byte yet.
     open: u32,
     said: VecDeque<u8>,
 }
@@ -166,7 +167,7 @@ impl<I: Iterator<Item = u8>> Iterator for Base64<I> {
                 byte @ b'0'..=b'9' => byte - b'0' + 52,
                 b'+' | b'-' => 62,
                 b'/' | b'_' => 63,
-                // Lines of it may be short.
+                // Base64 may be broken into short lines.
                 b'\n' | b'\r' => continue,
                 _ => {
                     self.said.clear();
@@ -186,7 +187,7 @@ impl<I: Iterator<Item = u8>> Iterator for Base64<I> {
     }
 }
 
-/// The character of ASCII whose number these digits are.
+/// The ASCII character with this number.
 fn number(digits: &[u8], radix: u32) -> Option<u8> {
     let mut number = 0_u32;
     for digit in digits {
@@ -196,16 +197,16 @@ fn number(digits: &[u8], radix: u32) -> Option<u8> {
     u8::try_from(number).ok().filter(u8::is_ascii)
 }
 
-/// Letters that are searched at a time.
+/// The number of letters that are searched at a time.
 const WINDOW: usize = 64 << 10;
 
-/// Bytes of what Base64 says that are searched.
+/// The most decoded bytes of Base64 that are searched.
 const MOST_HIDDEN: usize = 8 << 20;
 
-/// Characters from which on a run may be Base64: twelve bytes, less than any phrase.
+/// The fewest characters of a run that may be Base64: twelve bytes, shorter than any phrase.
 const LEAST_RUN: usize = 16;
 
-/// Bytes of a character of HTML behind its `&`.
+/// The most bytes of an HTML character reference after its `&`.
 const LONGEST_ENTITY: usize = 10;
 
 #[cfg(test)]
@@ -240,14 +241,15 @@ mod tests {
     #[test]
     fn a_phrase_is_found_within_codings_that_a_vendor_may_undo() {
         for text in [
-            // Base64: in a document, in a data URL, in the other alphabet and with escapes, in lines, with text before it.
+            // Base64: in a document, in a data URL, in the other alphabet and with escapes, in lines, with text before
+            // it.
             r#"{"data":"WW91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
             r#"{"url":"data:text/plain;base64,WW91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ"}"#,
             r#"{"data":"w7_Dv8O_IGNyZWRpdCBiYWxhbmNlIGlzIHRvbyBsb3c"}"#,
             r#"{"data":"w7\/Dv8O\/IGNyZWRpdCBiYWxhbmNlIGlzIHRvbyBsb3c="}"#,
             r#"{"data":"WW91ciBjcmVk\naXQgYmFsYW5j\r\nZSBpcyB0b28gbG93IQ=="}"#,
             r#"{"data":"\u0057W91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
-            // Over two documents.
+            // Across two documents.
             r#"[{"type":"base64","data":"WW91ciBjcmVkaXQgYmFs"},{"type":"base64","data":"YW5jZSBpcyB0b28gbG93"}]"#,
             r#"{"url":"https://a.example/Credit%20balance%20is%20too%20low.png"}"#,
             r#"{"url":"https://a.example/%63redit+balance+is+%74oo+low"}"#,
@@ -258,7 +260,7 @@ mod tests {
             assert!(says(text.as_bytes(), PHRASE), "{text}");
         }
         for text in [
-            // Nobody's Base64: it is cut.
+            // Not valid Base64, because it is cut off.
             r#"{"data":"W91ciBjcmVkaXQgYmFsYW5jZSBpcyB0b28gbG93IQ=="}"#,
             r#"{"url":"credit%balance%2 is too %"}"#,
             r#"{"a":"credit &balance is; too &#; &;low now"}"#,

@@ -1,5 +1,5 @@
-//! Work that needs the CPU for a while: counting a prompt, and learning from one that was counted. Pure; where it runs is
-//! the caller's business.
+//! Work that needs the CPU for a while: counting a prompt, and learning from one that was counted. Pure; the caller
+//! decides on which thread it runs.
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -18,16 +18,16 @@ use crate::tokens::{Sampling, Tokens};
 pub struct Estimate {
     tokens: Arc<Tokens>,
     prompt: Later,
-    /// As the upstream calls it.
+    /// The model name at the upstream.
     model: Arc<str>,
-    /// Of the answer.
+    /// The headers of the answer.
     headers: HeaderMap,
-    /// Whether a prompt that Weir cannot read is measured instead of refused.
+    /// Whether a prompt that Weir cannot parse is measured by its length instead of refused.
     lenient: bool,
 }
 
 impl Estimate {
-    /// Of a `prompt` for this `model`, which is the upstream's name; the answer gets these `headers`.
+    /// A count of `prompt` for `model`, which is the upstream's name. `headers` are those of the answer.
     pub(super) fn new(
         tokens: Arc<Tokens>,
         prompt: Later,
@@ -60,7 +60,7 @@ impl Estimate {
         }
     }
 
-    /// From the length alone.
+    /// A rough count from the length alone.
     pub fn rough(&self) -> Answer {
         self.answer((self.prompt.len() as u64).div_ceil(BYTES_PER_TOKEN).max(1))
     }
@@ -74,7 +74,7 @@ impl Estimate {
     }
 }
 
-/// A prompt of which the upstream said how many tokens it was.
+/// A prompt for which the upstream stated the number of tokens.
 #[derive(Debug)]
 pub struct Sample {
     sampling: Sampling,
@@ -84,7 +84,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of a prompt that was so many tokens for this `model`, which is the upstream's name.
+    /// A sample: `prompt` had `actual` tokens for `model`, which is the upstream's name.
     pub(super) fn new(sampling: Sampling, prompt: Later, model: Arc<str>, actual: u64) -> Self {
         Self {
             sampling,
@@ -94,12 +94,12 @@ impl Sample {
         }
     }
 
-    /// Estimates the prompt and compares.
+    /// Estimates the prompt, compares, and learns the correction.
     pub fn learn(self) {
         let Ok(request) = self.prompt.request() else {
             return;
         };
-        // What the provider's own tools find becomes part of the prompt unseen.
+        // What the provider's own tools find becomes part of the prompt, and Weir does not see it.
         let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(_));
         if !request.tools.iter().any(hosted) {
             self.sampling
@@ -108,5 +108,5 @@ impl Sample {
     }
 }
 
-/// Longest prompt that is counted on an event loop, bytes: a quarter of a millisecond.
+/// The longest prompt, in bytes, that is counted on an event loop: it takes a quarter of a millisecond.
 const INLINE: usize = 8 << 10;

@@ -1,8 +1,8 @@
 //! What would happen to a request, and why: `weir explain` and `POST /admin/explain`.
 //!
-//! Nothing here decides anything. The request goes through the steps of the live path themselves ([`admit`],
-//! [`Attempts`]) on a copy of the live state ([`Gateway::shadow`]), up to where an upstream would be called;
-//! there the attempt is said to have failed, to see who would be next. What is left is to write down what was decided.
+//! Nothing here decides anything. The request passes the steps of the live path ([`admit`], [`Attempts`]) on a copy of
+//! the live state ([`Gateway::shadow`]), up to the call of an upstream. There the attempt is treated as failed, to see
+//! which account would be next. This file and its submodules only write down what was decided.
 mod accounts;
 mod attempts;
 mod figures;
@@ -38,17 +38,18 @@ use report::{AnswerPart, ClientPart, SessionPart, UntranslatablePart};
 /// A request to be explained.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
-    /// With its query; `None` = told by the body.
+    /// The path with its query; `None` = inferred from the body.
     pub path: Option<&'a str>,
     pub headers: &'a HeaderMap,
-    /// The name of a configured key to act as, without its secret; else the credential in `headers` or `path` decides.
+    /// The name of a configured key to act as, without its secret; otherwise the credential in `headers` or `path`
+    /// decides.
     pub key: Option<&'a str>,
     pub body: Bytes,
-    /// Requests in flight; `None` = no process is running, so that there is no live state.
+    /// The number of requests in flight; `None` = no process is running, so there is no live state.
     pub in_flight: Option<usize>,
 }
 
-/// Says what would happen to a request. `Err` is what is wrong with the question itself.
+/// Explains what would happen to a request. `Err` is a fault of the question itself.
 pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<Report, String> {
     let Occasion { moment, draw } = occasion;
     let mut notes = Vec::new();
@@ -57,7 +58,7 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<R
     } else {
         let limit = gateway.config.server.max_body;
         if ask.body.len() > limit {
-            // It may have been cut off: its members tell nothing.
+            // The body may have been cut off, so its members say nothing.
             return Err(format!(
                 "the body is longer than `server.max_body`, {limit} bytes; give the path to see the refusal"
             ));
@@ -99,11 +100,11 @@ pub fn explain(gateway: &Gateway, ask: &Ask<'_>, occasion: Occasion) -> Result<R
     Ok(explainer.report)
 }
 
-/// A request on its way through the report.
+/// A request on its way through the steps.
 struct Explainer<'a> {
-    /// The copy.
+    /// The copy of the live state.
     gateway: Arc<Gateway>,
-    /// Before the first attempt, by account.
+    /// What each account used before the first attempt.
     used: Vec<Option<Used>>,
     ask: &'a Ask<'a>,
     uri: Uri,
@@ -129,7 +130,7 @@ impl Explainer<'_> {
         };
     }
 
-    /// As `Edge::receive`, in its order.
+    /// The same steps as `Edge::receive`, in the same order.
     fn receive(&mut self, named: Option<Arc<ClientKey>>) -> Result<(), Refusal> {
         let operation = operation::operation(&Method::POST, self.uri.path(), self.ask.headers);
         self.report.request.operation = match &operation {
@@ -140,7 +141,7 @@ impl Explainer<'_> {
                 Endpoint::Compact => "compact",
                 Endpoint::Side => "vendor",
             },
-            // What Weir answers itself is not asked for with POST.
+            // What Weir itself answers is not requested with POST.
             Operation::Local(_)
             | Operation::Path(_)
             | Operation::Unknown
@@ -266,7 +267,7 @@ impl Explainer<'_> {
         refused
     }
 
-    /// Makes every attempt on the copy, and takes over what that shows.
+    /// Makes every attempt on the copy, and takes over the results.
     fn make(&mut self, made: &mut Attempts) -> Result<(), Refusal> {
         let occasion = Occasion {
             moment: self.moment,
@@ -291,7 +292,7 @@ impl Explainer<'_> {
         Ok(())
     }
 
-    /// What routes look at, as far as the body can be read; what cannot is said by the refusal.
+    /// The facts for routes, as far as the body can be read; the refusal reports what cannot.
     fn read(&mut self, key: &ClientKey, call: &ModelCall) {
         let Ok(mut received) = received::read(Arrived {
             call: call.clone(),
@@ -349,7 +350,7 @@ impl Explainer<'_> {
         });
     }
 
-    /// What the operator is told beyond the client.
+    /// What the operator is told in addition to the client's message.
     fn hint(&self, refusal: &Refusal) -> Option<String> {
         match refusal {
             Refusal::KeyMissing => Some(format!(
@@ -370,9 +371,9 @@ impl Explainer<'_> {
     }
 }
 
-/// In refusals that name the request.
+/// The request id in refusals.
 const REQUEST_ID: &str = "explain";
-/// Characters of a session id that are shown.
+/// The most characters of a session id that are shown.
 const LONGEST_ID: usize = 128;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What is known of a body without reading it: how large its prompt is, told from a sample of its bytes, and what lies in it. One
-//! look for routes, limits, the bill and what is learnt of it.
+//! What is known of a body without parsing it: the size of its prompt, estimated from a sample of its bytes, and what
+//! it contains. It is computed once for routes, limits, the bill and learning.
 use std::sync::OnceLock;
 
 use super::landmarks::Landmarks;
@@ -14,12 +14,12 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// The measure of the text that was looked at, and how many bytes that were.
+    /// The measure of the sampled text, and the number of bytes in the sample.
     pub(super) fn measured(&self, body: &[u8]) -> &(Measure, u64) {
         self.measured.get_or_init(|| sample(body))
     }
 
-    /// Whether it may carry pictures or documents as data, of which the text says nothing.
+    /// Whether the body may contain pictures or documents as data, which the text measure cannot judge.
     pub(super) fn holds_media(&self, body: &[u8], dialect: Dialect) -> bool {
         let landmarks = self.landmarks(body);
         match dialect {
@@ -28,13 +28,13 @@ impl Extent {
         }
     }
 
-    /// What lies in it.
+    /// What the body contains that matters for the choice of an account.
     pub(super) fn landmarks(&self, body: &[u8]) -> &Landmarks {
         self.landmarks.get_or_init(|| Landmarks::of(body))
     }
 }
 
-/// A long body is measured in pieces, from everywhere in it: how many bytes they have in all, and their text.
+/// Measures a long body in pieces that are spread over it. Returns their measure and their bytes in total.
 fn sample(body: &[u8]) -> (Measure, u64) {
     if body.len() <= MEASURED {
         let mut text = Measure::default();
@@ -51,10 +51,11 @@ fn sample(body: &[u8]) -> (Measure, u64) {
     })
 }
 
-/// Bytes of a body that are measured, at most: 128 KiB would cost more than all else that is done for it.
+/// The most bytes of a body that are measured. 128 KiB would cost more than everything else that is done for the
+/// request.
 const MEASURED: usize = 8 << 10;
 
-/// Pieces in which they lie.
+/// The number of pieces.
 const PIECES: usize = 16;
 
 #[cfg(test)]
@@ -72,12 +73,12 @@ mod tests {
         let guess = text.tokens() * whole.len() as u64 / bytes;
         let real = all.tokens();
         assert!(guess.abs_diff(real) * 20 < real, "{guess} {real}");
-        // What is at the end counts as much as what is at the beginning.
+        // The end counts as much as the beginning.
         let halves = [line.repeat(1_500), vec![b' '; line.len() * 1_500]].concat();
         let (text, bytes) = sample(&halves);
         let guess = text.tokens() * halves.len() as u64 / bytes;
         assert!(guess.abs_diff(real / 2) * 10 < real, "{guess} {real}");
-        // A short one is measured whole.
+        // A short body is measured completely.
         assert_eq!(sample(&whole[..MEASURED]).1, MEASURED as u64);
     }
 

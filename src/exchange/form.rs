@@ -1,6 +1,6 @@
-//! The field `model` of a multipart form: where it stands, wherever it stands.
+//! Finds the field `model` in a multipart form, wherever it is.
 //!
-//! Only as much of RFC 7578 is read as finding one small field takes; what the files hold is never looked into but for
+//! Only as much of RFC 7578 is parsed as is needed to find one small field; the content of files is only searched for
 //! the boundary.
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use super::operation::percent_decode;
 
-/// The boundary that a `content-type` names; `None` = it is no form, or it names several.
+/// The boundary that a `content-type` names; `None` = it is not a form, or names several boundaries.
 pub fn boundary(content_type: &str) -> Option<&str> {
     let (media, parameters) = content_type.split_once(';')?;
     if !media.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -29,7 +29,7 @@ pub fn boundary(content_type: &str) -> Option<&str> {
         .then_some(boundary)
 }
 
-/// The boundary that a form begins with.
+/// The boundary at the beginning of a form.
 pub fn own_boundary(body: &[u8]) -> Option<&str> {
     let rest = body.strip_prefix(b"--")?;
     let end = memchr::memchr(b'\n', rest.get(..=MOST_BOUNDARY + 1).unwrap_or(rest))?;
@@ -39,7 +39,7 @@ pub fn own_boundary(body: &[u8]) -> Option<&str> {
         .filter(|boundary| !boundary.is_empty())
 }
 
-/// Where the value of the field of that name stands.
+/// The place of the value of the field with this name.
 pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usize>>, Unclear> {
     let delimiter = format!("--{boundary}");
     let finder = memmem::Finder::new(delimiter.as_bytes());
@@ -79,17 +79,17 @@ pub fn field(body: &[u8], boundary: &str, name: &str) -> Result<Option<Range<usi
     Ok(found)
 }
 
-/// Why a vendor may find another field than is found here.
+/// Why a vendor may find another field than Weir does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unclear {
-    /// It stands twice.
+    /// The field occurs twice.
     Twice,
-    /// There are more parts, or longer headers of one, than are looked at.
+    /// There are too many parts, or a part has headers that are too long.
     TooLong,
 }
 
 impl Unclear {
-    /// What is expected in its place.
+    /// What is expected instead.
     pub const fn expected(self) -> &'static str {
         match self {
             Self::Twice => "in the form only once",
@@ -98,7 +98,7 @@ impl Unclear {
     }
 }
 
-/// The headers of a part and where its value stands, the line break before the next delimiter left out.
+/// The headers of a part, and the place of its value without the line break before the next delimiter.
 fn split(part: &[u8]) -> Option<(&[u8], Range<usize>)> {
     let (at, gap) = match (memmem::find(part, b"\r\n\r\n"), memmem::find(part, b"\n\n")) {
         (Some(at), Some(bare)) if bare < at => (bare, 2),
@@ -112,7 +112,7 @@ fn split(part: &[u8]) -> Option<(&[u8], Range<usize>)> {
     Some((part.get(..at)?, at + gap..at + gap + value.len()))
 }
 
-/// Whether the headers of a part say that it is the field of that name, in any way in which somebody reads it.
+/// Whether the headers of a part name this field, in any spelling that some reader accepts.
 fn names(head: &[u8], name: &str) -> bool {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
@@ -128,7 +128,7 @@ fn names(head: &[u8], name: &str) -> bool {
             parameter.split_once('=').is_some_and(|(key, value)| {
                 let value = value.trim().trim_matches('"').replace('\\', "");
                 let key = key.trim();
-                // With its character set in front, and percent-encoded (RFC 8187).
+                // With a character set in front, and percent-encoded (RFC 8187).
                 let coded = || value.rsplit('\'').next().map(percent_decode);
                 key.eq_ignore_ascii_case("name") && value == name
                     || key.eq_ignore_ascii_case("name*") && coded().as_deref() == Some(name)
@@ -137,11 +137,11 @@ fn names(head: &[u8], name: &str) -> bool {
     })
 }
 
-/// RFC 2046 allows 70 characters.
+/// The most characters of a boundary: RFC 2046 allows 70.
 const MOST_BOUNDARY: usize = 70;
-/// Parts that are looked at; no vendor takes more.
+/// The most parts that are examined; no vendor accepts more.
 const MOST_PARTS: usize = 1024;
-/// Bytes of the headers of a part that is looked at.
+/// The most bytes of a part's headers.
 const MOST_HEAD: usize = 4096;
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(value("nothing"), Ok(None));
     }
 
-    /// What somebody might read as the field is taken for it, so that there is never another behind it.
+    /// A part that some reader might take for the field is taken for it, so that no other one can be hidden behind it.
     #[test]
     fn a_field_that_is_hidden_from_some_readers_is_found() {
         let part = |disposition: &str, more: &str| {

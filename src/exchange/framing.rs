@@ -1,10 +1,10 @@
-//! What the head of an HTTP/1.1 request must say so that every reader agrees where it goes and where it ends.
+//! Checks the head of an HTTP/1.1 request, so that every reader agrees on where the request goes and where it ends.
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 
 use super::refusal::Refusal;
 
-/// Why a request of HTTP/1 is refused for its head (RFC 9112, sections 3.2 and 6.1).
+/// Why the head of an HTTP/1 request is refused (RFC 9112, sections 3.2 and 6.1).
 pub fn fault(version: Version, headers: &HeaderMap) -> Option<Refusal> {
     let fault = |why| Some(Refusal::Framing { why });
     if version == Version::HTTP_11 && !headers.contains_key(HOST) {
@@ -15,7 +15,8 @@ pub fn fault(version: Version, headers: &HeaderMap) -> Option<Refusal> {
     if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
         return fault("the only Transfer-Encoding understood is `chunked`, once");
     }
-    // One with a length too is read by its chunks, and the connection closed after the answer: Pingora sees to that.
+    // A request with both chunks and a length is read by its chunks, and the connection is closed after the answer;
+    // Pingora does that.
     None
 }
 

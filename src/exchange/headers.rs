@@ -1,8 +1,8 @@
-//! Which headers travel: client → upstream and upstream → client.
+//! Which headers are passed on, from client to upstream and from upstream to client.
 //!
-//! Open lists on both sides: what is not known is passed, because new `anthropic-*` and `openai-*` headers arrive with
-//! every client release. What is held back: hop-by-hop headers, credentials, and what tells one client about the
-//! operator or about another client.
+//! Unknown headers are passed on in both directions, because new `anthropic-*` and `openai-*` headers appear with every
+//! client release. Held back are hop-by-hop headers, credentials, and headers that reveal to a client something about
+//! the operator or another client.
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_TYPE, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
@@ -15,9 +15,9 @@ use crate::config::Account;
 use crate::config::providers::Auth;
 use crate::credentials::Token;
 
-/// The headers of a request to `account`: the client's, less what belongs to its connection and what stays here, with
-/// what the account adds and its credential: `token`, where that is an access token. `edit` is applied to what the
-/// client's become.
+/// The headers of a request to `account`: those of the client, without those of its connection and those that stay
+/// here, and with those of the account and its credential. `token` is the access token, if the account uses one. `edit`
+/// is applied to the client's headers.
 pub fn to_account(
     client: &HeaderMap,
     account: &Account,
@@ -46,8 +46,8 @@ pub fn to_account(
     headers
 }
 
-/// In place of the client's headers, which speak of its dialect: nothing of them goes to another. `own` are those that
-/// the translation needs.
+/// The headers of a translated request. None of the client's headers are passed on, because they belong to its dialect.
+/// `own` are those that the translation needs.
 pub fn of_translation(own: &[(&'static str, &'static str)], stream: bool) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -70,9 +70,9 @@ pub fn of_translation(own: &[(&'static str, &'static str)], stream: bool) -> Hea
     headers
 }
 
-/// The head of an answer to the client, less what belongs to the connection or to the operator.
+/// The headers of an answer for the client, without those of the connection and those about the operator.
 pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
-    // With room for what is added here.
+    // With room for the headers that are added here.
     let mut headers = HeaderMap::with_capacity(upstream.len() + 12);
     let nominated = connection_options(upstream);
     for (name, value) in upstream {
@@ -82,7 +82,7 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
         {
             continue;
         }
-        // OpenAI's own id travels in the header that carries ours.
+        // OpenAI's own request id uses the same header name as ours.
         if name == "x-request-id" {
             headers.append(
                 const { HeaderName::from_static("x-upstream-request-id") },
@@ -95,14 +95,14 @@ pub fn to_client(upstream: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Tells an nginx in front not to gather the events of a stream.
+/// Tells an nginx in front not to buffer the events of a stream.
 pub fn unbuffered(headers: &mut HeaderMap) {
     let name = const { HeaderName::from_static("x-accel-buffering") };
     headers.insert(name, HeaderValue::from_static("no"));
 }
 
-/// Takes out what an upstream says of its own limits: they are those of an account that many share, and the next
-/// request may go to another. The pool has read them by now.
+/// Removes the upstream's headers about its own limits: the account is shared by many clients, and the next request may
+/// use another account. The pool has read these headers already.
 pub fn hide_limits(headers: &mut HeaderMap) {
     let names: SmallVec<[HeaderName; 8]> = headers
         .keys()
@@ -114,7 +114,7 @@ pub fn hide_limits(headers: &mut HeaderMap) {
     }
 }
 
-/// Where and how the credential of `account` travels. `None` when it has none, or one that no header can hold.
+/// The header for the credential of `account`. `None` when the account has none, or one that no header can hold.
 pub fn credential(account: &Account, token: Option<&Token>) -> Option<(HeaderName, HeaderValue)> {
     let key = match token {
         Some(token) => token.secret.expose(),
@@ -138,7 +138,7 @@ pub fn credential(account: &Account, token: Option<&Token>) -> Option<(HeaderNam
     Some((name, value))
 }
 
-/// Headers named by `Connection`, which are hop-by-hop too.
+/// The names that `Connection` lists; these headers are hop-by-hop, too.
 fn connection_options(headers: &HeaderMap) -> Vec<String> {
     headers
         .get_all(CONNECTION)
@@ -168,7 +168,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         )
 }
 
-/// What a client sends that no upstream gets to see.
+/// Whether a client's header is not passed to any upstream.
 fn stays_here(name: &HeaderName) -> bool {
     if [
         ACCEPT_ENCODING,
@@ -187,7 +187,7 @@ fn stays_here(name: &HeaderName) -> bool {
         name,
         "api-key"
             | "forwarded"
-            // The account's business: a foreign one is a refusal that says nothing about the account.
+            // These belong to the account: a foreign one causes a refusal that says nothing about the account.
             | "openai-organization"
             | "openai-project"
             | "origin"
@@ -203,7 +203,7 @@ fn stays_here(name: &HeaderName) -> bool {
         || name.starts_with("cf-")
 }
 
-/// `anthropic-ratelimit-*`, `x-ratelimit-*`, `x-codex-*` and their like at other vendors.
+/// Whether a header states limits: `anthropic-ratelimit-*`, `x-ratelimit-*`, `x-codex-*` and those of other vendors.
 fn tells_limits(name: &str) -> bool {
     name.contains("ratelimit")
         || name.contains("rate-limit")
@@ -212,7 +212,7 @@ fn tells_limits(name: &str) -> bool {
         || name.starts_with("x-codex-")
 }
 
-/// What an upstream says about itself or about the operator's account.
+/// Whether a header reveals something about the upstream or the operator's account.
 fn is_private(name: &HeaderName) -> bool {
     if name == SET_COOKIE {
         return true;
@@ -235,7 +235,7 @@ fn is_private(name: &HeaderName) -> bool {
         || name.starts_with("x-weir-")
 }
 
-/// Whether a body is of this media type.
+/// Whether a body has this media type.
 pub(super) fn has_media_type(headers: &HeaderMap, media: &str) -> bool {
     let value = headers
         .get(CONTENT_TYPE)

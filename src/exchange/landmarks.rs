@@ -1,6 +1,6 @@
-//! What a body holds that decides where it may go: names of things that live at one account, data that is no text, state that
-//! Weir wrapped. All of it is looked for in one pass, once somebody asks: a search for each took a tenth of what a request of
-//! 300 KB costs.
+//! Parts of a body that decide which accounts may serve it: names of objects that live at one account, data that is not
+//! text, and state that Weir wrapped. All of them are found in one pass, on demand: a separate search for each took a
+//! tenth of the cost of a request of 300 KB.
 use std::sync::LazyLock;
 
 use aho_corasick::packed::{Config, MatchKind, Searcher};
@@ -9,16 +9,16 @@ use smallvec::SmallVec;
 
 use crate::protocol::hub::opaque;
 
-/// What was found in one body.
+/// The landmarks of one body.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Landmarks {
-    /// Where names may begin of things that live at one account: the last ones.
+    /// Places where names of objects that live at one account may begin: the last `MOST` of them.
     names: SmallVec<[usize; 4]>,
-    /// How many there were.
+    /// How many such places there were.
     named: usize,
-    /// Whether data is written into the text by a word that OpenAI and Anthropic have for it.
+    /// Whether the text contains data in a member of OpenAI's or Anthropic's.
     has_base64: bool,
-    /// Whether data is written into the text in a member of Gemini's.
+    /// Whether the text contains data in a member of Gemini's.
     has_inline: bool,
     has_envelope: bool,
 }
@@ -36,7 +36,7 @@ impl Landmarks {
         found
     }
 
-    /// Without the vector instructions that the one pass takes.
+    /// The search without the vector instructions that the single pass needs.
     fn search(&mut self, body: &[u8]) {
         for (number, pattern) in patterns().enumerate() {
             memmem::find_iter(body, pattern).for_each(|at| self.note(number, at));
@@ -59,7 +59,7 @@ impl Landmarks {
         }
     }
 
-    /// Where names may begin of things that live at one account.
+    /// Places where names of objects that live at one account may begin.
     pub(super) fn names(&self) -> &[usize] {
         &self.names
     }
@@ -91,8 +91,9 @@ static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
     builder.build()
 });
 
-/// How the vendors' names begin, with what stands in front of them: OpenAI's and Anthropic's files, containers, vector stores,
-/// conversations, skills, items of responses and sealed reasoning; Gemini's collections, also at the end of a URI.
+/// The beginnings of the vendors' names, with the character in front of them: OpenAI's and Anthropic's files,
+/// containers, vector stores, conversations, skills, response items and sealed reasoning; Gemini's collections, also at
+/// the end of a URI.
 const BEGINNINGS: [&str; 14] = [
     "\"file-",
     "\"file_",
@@ -110,13 +111,13 @@ const BEGINNINGS: [&str; 14] = [
     "\"encrypted_content\"",
 ];
 
-/// The positions of the patterns that are no names.
+/// The positions of the patterns that are not names.
 const BASE64: usize = 0;
 const INLINE: usize = 1;
 const INLINE_SNAKE: usize = 2;
 const ENVELOPE: usize = 3;
 
-/// Names that are looked up per request.
+/// The most names that are looked up per request.
 const MOST: usize = 64;
 
 #[cfg(test)]

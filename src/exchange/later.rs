@@ -1,9 +1,10 @@
-//! Responses that are made in the background: what they use is known when they are done, and is booked then, once.
+//! Responses that are generated in the background: their use is known when they are finished, and is booked then, once.
 //!
-//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]). One claim at a time is out for a
-//! response, so nobody books it a second time; a claim that is dropped without a result gives the response back. Until then its
-//! estimate is reserved in the budgets of its key. Where there is a ledger, all of it is written down there, too, so that a restart
-//! forgets nothing; the same holds for batches ([`super::batches`]).
+//! A finished response is booked by the first request that sees it: the client's own GET, or Weir's ([`Later::due`]).
+//! Only one claim on a response exists at a time, so it cannot be booked twice; a claim that is dropped without a
+//! result gives the response back. Until it is booked, its estimate is reserved in the budgets of its key. With a
+//! ledger, all of this is also written down there, so that a restart forgets nothing. The same holds for batches
+//! ([`super::batches`]).
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -15,35 +16,35 @@ use crate::limits::ledger::{Attribution, Kind, Ledger, Note, Notes};
 use crate::moment::Moment;
 use crate::protocol::hub::usage::Usage;
 
-/// The responses that are waited for. Survives reloads.
+/// The outstanding responses. Survives reloads.
 #[derive(Debug, Default)]
 pub struct Later {
     waiting: Mutex<HashMap<String, State>>,
     batches: Batches,
-    /// Where it is written down.
+    /// Where they are written down.
     ledger: OnceLock<Arc<Ledger>>,
 }
 
 #[derive(Debug)]
 enum State {
     Waiting(Box<Response>),
-    /// Somebody asks for it right now.
+    /// A claim on it exists.
     Claimed,
 }
 
-/// One response that is made in the background.
+/// One response that is generated in the background.
 #[derive(Debug)]
 pub struct Response {
     pub id: String,
-    /// For whom and by whom it is made.
+    /// To whom its use is attributed.
     pub who: Attribution,
-    /// The position of its key may change with a reload; the name stands in `who`.
+    /// The project whose limits apply. The key is named in `who`, because its position may change with a reload.
     pub project: Option<Arc<str>>,
-    /// The model by the name that the client used.
+    /// The model name that the client used.
     pub asked: String,
-    /// What is booked if nobody ever learns what it used.
+    /// What is booked if the real use never becomes known.
     pub estimate: Usage,
-    /// Reserved until it is booked.
+    /// The reservation, until the use is booked.
     pub held: Held,
     pub held_nano_usd: u64,
     pub since: Instant,
@@ -52,7 +53,7 @@ pub struct Response {
     pub next: Instant,
 }
 
-/// The right to book a response, and nobody else's.
+/// The exclusive right to book a response.
 #[derive(Debug)]
 pub struct Claim {
     later: Arc<Later>,
@@ -60,8 +61,8 @@ pub struct Claim {
 }
 
 impl Later {
-    /// Waits for a response. One that is waited for already stays as it is. `false` = there are too many: then its estimate is
-    /// to be booked at once.
+    /// Adds an outstanding response. One that is known already stays as it is. `false` = there are too many; then the
+    /// caller books its estimate at once.
     pub(super) fn wait_for(&self, response: Response) -> bool {
         let mut waiting = self.lock();
         if waiting.contains_key(&response.id) {
@@ -76,7 +77,7 @@ impl Later {
         true
     }
 
-    /// From now on it is written down there, too.
+    /// From now on, changes are written to this ledger, too.
     pub fn keep_in(&self, ledger: Arc<Ledger>) {
         let _ = self.ledger.set(ledger);
     }
@@ -91,7 +92,7 @@ impl Later {
         self.note(|| batch.note());
     }
 
-    /// Writes down at which account something of a client is.
+    /// Writes down at which account an object of a client lives.
     pub(super) fn note_place(&self, id: &str, who: &Attribution) {
         self.note(|| Note::new(id, Kind::Place, who));
     }
@@ -102,8 +103,8 @@ impl Later {
         }
     }
 
-    /// Takes over what a process wrote down, this one before it was started anew or another, and lets go of what that has booked.
-    /// `hold` reserves money for a key by its name, in the project whose limits it is under.
+    /// Takes over the notes of another process, or of this one before a restart, and drops the responses that were
+    /// booked there. `hold` reserves money for a key (by name) and a project.
     pub fn recall(
         &self,
         notes: &Notes,
@@ -129,7 +130,7 @@ impl Later {
         }
     }
 
-    /// The right to book this response, for a request of this key.
+    /// A claim on this response, for a request of this key.
     pub(super) fn claim(self: &Arc<Self>, id: &str, key: &str) -> Option<Claim> {
         let mut waiting = self.lock();
         let state = waiting.get_mut(id)?;
@@ -139,7 +140,7 @@ impl Later {
         }
     }
 
-    /// The responses that Weir itself has to ask for now, some of them.
+    /// Claims on responses that Weir itself has to ask for now, at most `MOST_AT_ONCE`.
     pub fn due(self: &Arc<Self>, now: Instant) -> Vec<Claim> {
         let mut waiting = self.lock();
         let due = waiting
@@ -150,12 +151,12 @@ impl Later {
             .collect()
     }
 
-    /// How many are waited for.
+    /// The number of outstanding responses.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether none is.
+    /// Whether no response is outstanding.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -177,25 +178,25 @@ impl Later {
 }
 
 impl Claim {
-    /// The response.
+    /// The claimed response.
     pub fn response(&self) -> Option<&Response> {
         self.response.as_deref()
     }
 
-    /// It is booked, or there is nothing to book: nobody waits for it any more.
+    /// The response is booked, or there is nothing to book; it is no longer outstanding.
     pub fn done(&mut self) {
         if let Some(response) = self.response.take() {
             self.later.lock().remove(&response.id);
             if let Some(ledger) = self.later.ledger.get() {
                 ledger.done(&response.id);
-                // Its account keeps it.
+                // Its account still keeps it.
                 self.later.note_place(&response.id, &response.who);
             }
         }
     }
 
-    /// Weir itself asked for it, and it is not done: it is asked for again after twice the time. `false` = it was asked for often
-    /// enough.
+    /// Weir itself asked for the response, and it is not finished: the next question follows after twice the wait.
+    /// `false` = it is too late for another question.
     pub fn postpone(&mut self, now: Instant) -> bool {
         let Some(response) = &mut self.response else {
             return false;
@@ -244,19 +245,19 @@ impl Response {
     }
 }
 
-/// Responses that are waited for: some MiB at most.
+/// The most outstanding responses: some MiB.
 const MOST: usize = 10_000;
 
-/// Responses that Weir asks for in one round.
+/// The most responses that Weir asks for in one round.
 const MOST_AT_ONCE: usize = 32;
 
-/// When Weir asks first.
+/// The wait before Weir's first question.
 pub(super) const FIRST: Duration = Duration::from_mins(1);
 
-/// Doublings of the wait: an hour at most.
+/// The most doublings of the wait: about an hour.
 const LONGEST_SHIFT: u32 = 6;
 
-/// For how long a response is waited for.
+/// How long a response is waited for.
 const LONGEST: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
@@ -348,7 +349,7 @@ mod tests {
         let claim = later.claim("old", "team").expect("it is waited for");
         let since = claim.response().expect("a response").since;
         let ago = now.saturating_duration_since(since).as_secs();
-        // A machine that has just been started has no earlier instant.
+        // A machine that was just started has no earlier instant.
         assert!(ago == 0 || ago == 3600, "{ago}");
     }
 

@@ -1,7 +1,9 @@
-//! How limits meet requests: what is reserved for one before it is served, and what its answer says of the limits.
+//! Applies limits to requests: what is reserved for a request before it is served, and what its answer states about the
+//! limits.
 //!
-//! Counting tokens uses none and costs nothing: it takes no part, so that a client at its limit can still ask how long
-//! its prompt is. An endpoint that Weir does not interpret counts as a request, and with the tokens that it says it used.
+//! Counting tokens uses no tokens and costs nothing, so limits do not apply to it, and a client at its limit can still
+//! ask how long its prompt is. A call of an endpoint that Weir does not interpret counts as one request, and with the
+//! tokens that its answer states.
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +24,7 @@ use crate::protocol::json;
 use crate::protocol::translate;
 use crate::tokens::Direction;
 
-/// Admits a call of a model, if the limits of its key allow it. `None` = it counts for none.
+/// Admits a call of a model, if the limits of its key allow it. `None` = limits do not apply to the call.
 pub fn admit(
     gateway: &Gateway,
     admitted: &Admitted,
@@ -41,15 +43,15 @@ pub fn admit(
     admission.map(Some).map_err(Refusal::Limited)
 }
 
-/// What a request is expected to use. The price is that of the dearest model which an account that may serve it would be
-/// asked for, without any cache: a map of models that renames must not lead around a budget.
+/// What a request is expected to use. The price is that of the most expensive model that an account may be asked for,
+/// without any cache: a mapping of model names must not evade a budget.
 pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
     let asked = sold::asked(admitted);
     let usage = Usage {
         input: input(gateway, admitted),
         units: asked.usage.units,
         output: match admitted.call.endpoint {
-            // A vector, a picture, a file: whatever it is, it is no text of the model's.
+            // A vector, a picture, a file: none of these is text of the model.
             Endpoint::Side => 0,
             _ => asked_output(admitted).map_or(USUAL_OUTPUT, |most| most.min(MOST_OUTPUT)),
         },
@@ -63,7 +65,7 @@ pub fn estimate(gateway: &Gateway, admitted: &Admitted) -> Used {
     }
 }
 
-/// The most that `usage` costs at an account of the wanted pool or of those that it falls back to.
+/// The highest cost of `usage` at any account of the wanted pool or its fallbacks.
 fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage, extras: &Extras) -> Option<f64> {
     let config = &gateway.config;
     let wanted = admitted.wanted_model();
@@ -80,7 +82,7 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage, extras: &Extra
     let mut most = None;
     let mut last = None;
     for account in accounts.filter_map(|index| config.accounts.get(*index)) {
-        // Most accounts of a pool are asked for the same model.
+        // Most accounts of a pool use the same model name.
         let model = account.models.upstream_name(wanted);
         if let Some(model) = model.filter(|_| last != model) {
             last = Some(model);
@@ -90,27 +92,27 @@ fn dearest(gateway: &Gateway, admitted: &Admitted, usage: &Usage, extras: &Extra
     most
 }
 
-/// By the classes of its bytes and by what earlier prompts of the model were; only what carries media is read, since base64 is
-/// no text.
+/// The estimated input tokens, from the classes of the body's bytes and from earlier prompts of the model. Only a body
+/// with media is parsed, because base64 is not text.
 pub(super) fn input(gateway: &Gateway, admitted: &Admitted) -> u64 {
     if admitted.holds_media()
         && let Ok(request) = admitted.request()
     {
         return translate::estimate(request);
     }
-    // A form brings sound or pictures, and few words.
+    // A form contains sound or pictures, and few words.
     if admitted.call.side.is_some() && admitted.members.is_empty() {
         return 0;
     }
     let (text, bytes) = admitted.measured();
     let model = admitted.wanted_model();
     let tokens = gateway.tokens.measured(Direction::Prompt, model, text, 0);
-    // What lies between the pieces is like them.
+    // The text between the sampled pieces is assumed to be similar.
     tokens.saturating_mul(admitted.body.len() as u64) / (*bytes).max(1)
 }
 
-/// Learns how many tokens the prompt really was, if it is one of which estimates are made: of every one while little is known
-/// of the model, then of some. `draw` is randomness.
+/// Learns how many tokens the prompt really had, if it is a prompt that is estimated: from every one while little is
+/// known of the model, later from some. `draw` is a random number.
 pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u64) {
     let model = admitted.wanted_model();
     if !gateway.tokens.wants(Direction::Prompt, model, draw)
@@ -127,7 +129,7 @@ pub(super) fn learn(gateway: &Gateway, admitted: &Admitted, actual: u64, draw: u
         .learn(Direction::Prompt, model, text, 0, part);
 }
 
-/// The longest answer that the client asks for.
+/// The longest answer that the client allows, in tokens.
 fn asked_output(admitted: &Admitted) -> Option<u64> {
     let (body, members) = (&admitted.body, &admitted.members);
     let first = |names: &[&str]| names.iter().find_map(|name| members.integer(body, name));
@@ -147,9 +149,9 @@ fn asked_output(admitted: &Admitted) -> Option<u64> {
     }
 }
 
-/// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD of
-/// which the least is left. None for a key without such limits.
-/// Gemini has none of its own: its clients get those of OpenAI.
+/// The rate-limit headers of the dialect, for the requests and tokens of a minute, and Weir's own for the budget in USD
+/// with the least left. There are none for a key without such limits. Gemini has no such headers, so its clients get
+/// those of OpenAI.
 pub fn headers(limits: &Limits, whom: Whom, dialect: Dialect, at: Moment, headers: &mut HeaderMap) {
     for limit in [Limit::Requests, Limit::Tokens] {
         if let Some(standing) = limits.tightest(whom, limit, at) {
@@ -189,7 +191,7 @@ fn add(dialect: Dialect, standing: &Standing, wall: SystemTime, headers: &mut He
     insert(headers, resets, reset);
 }
 
-/// Limit, remaining and reset, for requests or tokens.
+/// The names of the headers for limit, remaining and reset of requests or tokens.
 const fn names(dialect: Dialect, limit: Limit) -> [HeaderName; 3] {
     match (dialect, limit) {
         (Dialect::Anthropic, Limit::Tokens) => [
@@ -224,7 +226,7 @@ fn whole(count: f64) -> u64 {
     count.round() as u64
 }
 
-/// RFC 3339, to the second.
+/// The time in RFC 3339, to the second.
 pub(super) fn moment(wall: SystemTime) -> String {
     let since = wall
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -235,7 +237,7 @@ pub(super) fn moment(wall: SystemTime) -> String {
         .unwrap_or_default()
 }
 
-/// As OpenAI writes durations: `6m0s`.
+/// A duration as OpenAI writes it: `6m0s`.
 fn span(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     let mut text = String::with_capacity(12);
@@ -250,7 +252,7 @@ fn span(seconds: u64) -> String {
     text
 }
 
-/// Rounded up: a reset is never announced too early.
+/// Whole seconds, rounded up, so that a reset is never announced too early.
 pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
@@ -258,10 +260,10 @@ pub(super) fn whole_seconds(span: Duration) -> u64 {
 const BUDGET_REMAINING: HeaderName = HeaderName::from_static("x-weir-budget-remaining-usd");
 const BUDGET_RESET: HeaderName = HeaderName::from_static("x-weir-budget-reset");
 
-/// Tokens reserved for an answer of which the request does not say how long it may be.
+/// Tokens reserved for an answer when the request states no maximum.
 const USUAL_OUTPUT: u64 = 1024;
 
-/// Tokens reserved at most for an answer: clients allow for far more than they get.
+/// The most tokens reserved for an answer: clients usually allow for far more than they get.
 const MOST_OUTPUT: u64 = 4096;
 
 #[cfg(test)]

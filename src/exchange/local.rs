@@ -1,6 +1,6 @@
 //! The JSON endpoints that Weir answers itself: models, capabilities, providers, adapters, usage.
 //!
-//! Which models there are for whom is the business of `catalogue`.
+//! `catalogue` decides which models exist for which key.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use crate::protocol::Dialect;
 use crate::protocol::models::effort::Effort;
 use crate::protocol::models::{Capabilities, Modes, Sampling, Traits};
 
-/// Who asks, and for which project.
+/// The caller, and its project.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     pub key: &'a Arc<ClientKey>,
     pub headers: &'a HeaderMap,
     pub project: Option<&'a str>,
-    /// Of the URL.
+    /// The query of the URL.
     pub query: Option<&'a str>,
 }
 
@@ -94,7 +94,7 @@ fn for_codex(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
     entries.collect()
 }
 
-/// What `key` may name in `x-weir-project`; the one that counts when it names none is the default.
+/// The projects that `key` may name in `x-weir-project`, and the default if it names none.
 fn projects(gateway: &Gateway, key: &ClientKey) -> Value {
     let may_name = |name: &Arc<str>| key.projects.as_ref().is_none_or(|own| own.contains(name));
     let projects = gateway.config.projects.iter();
@@ -112,7 +112,7 @@ fn projects(gateway: &Gateway, key: &ClientKey) -> Value {
     json!({ "object": "list", "data": list })
 }
 
-/// What can be asked for here, for who tries the base of the URL.
+/// The endpoints of this server, for a caller that opens the base URL.
 pub fn index() -> Answer {
     let body = json!({
         "endpoints": {
@@ -129,7 +129,7 @@ pub fn index() -> Answer {
     Answer::json(200, serde_json::to_vec(&body).unwrap_or_default())
 }
 
-/// The data plane as OpenAPI 3.1 describes it.
+/// The OpenAPI 3.1 description of the data plane.
 pub fn openapi() -> Answer {
     Answer::json(200, include_str!("../../docs/openapi.json"))
 }
@@ -153,7 +153,7 @@ fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
     }
 }
 
-/// Models with their dialects, their prices and what they accept.
+/// Models with their dialects, prices and accepted features.
 fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
     let data: Vec<Value> = models
         .iter()
@@ -187,7 +187,7 @@ fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
     json!({"object": "list", "data": data})
 }
 
-/// What is sold by something else than tokens, in USD, by the names of the configuration.
+/// Prices in USD of what is sold by another unit than tokens, by the names of the configuration.
 fn unit_prices(prices: &UnitPrices) -> Map<String, Value> {
     let named = prices.named().into_iter();
     let named = named.filter_map(|(name, usd)| Some((name.to_owned(), usd?.into())));
@@ -200,7 +200,7 @@ fn unit_prices(prices: &UnitPrices) -> Map<String, Value> {
     named.chain(images).collect()
 }
 
-/// In the words of the configuration.
+/// The accepted features, by the names of the configuration.
 fn accepts(capabilities: &Capabilities) -> Value {
     let reasoning = &capabilities.reasoning;
     let switches = Modes::NAMED.iter();
@@ -232,7 +232,7 @@ fn accepts(capabilities: &Capabilities) -> Value {
     })
 }
 
-/// The providers of the configured accounts. Accounts themselves are the operator's business.
+/// The providers of the configured accounts. The accounts themselves are not shown to clients.
 fn providers(gateway: &Gateway) -> Value {
     let mut providers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for account in &gateway.config.accounts {

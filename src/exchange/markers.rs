@@ -1,4 +1,5 @@
-//! Cache markers that Weir sets on translated requests: who refuses them is asked once more without, and is remembered.
+//! Cache markers that Weir sets on translated requests. An upstream that refuses them is asked once more without them,
+//! and the refusal is remembered.
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,19 +12,19 @@ use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::target::PromptCache;
 use crate::protocol::json::Pieces;
 
-/// A request that was sent with markers, and what it takes to write it again.
+/// A request that was sent with markers, and what is needed to write it again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Marked {
     occasion: Occasion,
 }
 
 impl Marked {
-    /// When it was written.
+    /// The time and draw with which the request was written.
     pub(super) const fn occasion(self) -> Occasion {
         self.occasion
     }
 
-    /// Of this body for an upstream of this dialect, if Weir may have marked it.
+    /// The marks of this body for an upstream of this dialect, if Weir may have set any.
     pub(super) fn of(
         pick: &Pick,
         upstream: UpstreamDialect,
@@ -37,7 +38,7 @@ impl Marked {
     }
 }
 
-/// How this account gets conversations marked for this model.
+/// Whether conversations are marked for this account and model.
 pub(super) fn wanted(gateway: &Gateway, pick: &Pick, now: Instant) -> PromptCache {
     let (account, wanted) = (&pick.account.name, pick.account.prompt_cache);
     let refused = || gateway.unmarked.includes(account, &pick.model, now);
@@ -54,10 +55,10 @@ pub(super) fn is_refusal(status: u16, body: &[u8]) -> bool {
     matches!(status, 400 | 422) && NAMES.iter().any(named)
 }
 
-/// What Weir sets.
+/// The member that Weir sets.
 pub(super) const MEMBER: &str = "cache_control";
 
-/// How servers name it: by its member, as Bedrock translates it, or in words.
+/// How servers name it in errors: by its member, by Bedrock's translation of it, or in words.
 const NAMES: [&str; 6] = [
     MEMBER,
     "cachePoint",

@@ -1,7 +1,8 @@
-//! `GET /me`: the page on which a key holder sees the use, the limits and the recent errors of one key. Off unless `me: true`.
+//! `GET /me`: the page on which a key holder sees the use, the limits and the recent errors of one key. Off unless
+//! `me: true`.
 //!
-//! The files hold nothing and need no key; what they show is asked for with the key that somebody types in. There is no way
-//! from here to the admin plane.
+//! The files contain no data and need no key; the data that they show is requested with the key that the person enters.
+//! The page has no access to the admin plane.
 use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -11,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use super::operation::MeFile;
 use super::relaying::Answer;
 
-/// One of its files.
+/// One file of the page.
 pub fn file(file: MeFile) -> Answer {
     let (media, body) = match file {
         MeFile::Page => ("text/html; charset=utf-8", include_str!("me/index.html")),

@@ -1,11 +1,11 @@
-//! One request, pure: a chain of types, each of which can only be made by the step before.
+//! One request, pure: a chain of types, each of which only the step before can make.
 //!
 //! ```text
 //! Received ──admit──► Admitted ──attempts──► Attempt ──relaying──► Relaying ──► Outcome
 //!     └─────────────────────┴────── Refusal ───┴───────────────────┘
 //! ```
 //!
-//! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives it and does the I/O.
+//! Time, ids and random draws are arguments; bytes come in and go out. `proxy` drives the steps and does the I/O.
 pub mod admit;
 pub mod attempt;
 pub mod attempts;
@@ -72,7 +72,8 @@ use offered::Offered;
 use store::Store;
 pub use stream_usage::Unwilling;
 
-/// What a configuration means for a request: built whole, swapped as one `Arc`; a request keeps the one it began with.
+/// What a configuration means for requests. It is built as a whole and swapped as one `Arc`; a request keeps the one
+/// that it began with.
 #[derive(Debug)]
 pub struct Gateway {
     pub config: Arc<Config>,
@@ -82,23 +83,23 @@ pub struct Gateway {
     /// Whether the accounts speak more than one dialect, so that a conversation may have been translated before.
     pub mixed: bool,
     pub pool: Pool,
-    /// Survives reloads.
+    /// What has been learnt about counting tokens. Survives reloads.
     pub tokens: Arc<Tokens>,
-    /// Who will not say what a stream used.
+    /// Upstreams that refuse to state the usage of a stream.
     pub unwilling: Arc<Unwilling>,
-    /// Who takes no cache markers.
+    /// Upstreams that refuse cache markers.
     pub unmarked: Arc<Unwilling>,
-    /// Answers that clients may go on from. Survives reloads that do not turn it off.
+    /// Stored answers that clients may continue. Survives reloads that do not turn it off.
     pub store: Arc<Store>,
-    /// Responses that are made in the background. Survives reloads.
+    /// Responses that are generated in the background. Survives reloads.
     pub later: Arc<Later>,
-    /// What upstreams list whose accounts do not say which models they have. Survives reloads.
+    /// The models that upstreams list for accounts without `models`. Survives reloads.
     pub offered: Arc<Offered>,
 }
 
 impl Gateway {
-    /// Builds everything that a request needs from `config`. The live state of the accounts and what clients used pass
-    /// on from `before`.
+    /// Builds everything that a request needs from `config`. The live state of the accounts and the use of clients are
+    /// taken over from `before`.
     pub fn build(config: Config, before: Option<&Self>) -> Self {
         let config = Arc::new(config);
         let first = config.accounts.first().map(|account| &account.dialects);
@@ -132,7 +133,7 @@ impl Gateway {
         }
     }
 
-    /// A copy as things are now, on which a request can be tried without anything coming of it.
+    /// A copy of the present state, on which a request can be tried without effects.
     #[must_use]
     pub fn shadow(&self) -> Self {
         Self {
@@ -142,7 +143,7 @@ impl Gateway {
             prices: PriceTable::new(&self.config.prices),
             mixed: self.mixed,
             pool: self.pool.shadow(),
-            // To estimate a prompt changes nothing for anybody.
+            // An estimate of a prompt changes nothing, so this is shared.
             tokens: Arc::clone(&self.tokens),
             unwilling: Arc::clone(&self.unwilling),
             unmarked: Arc::clone(&self.unmarked),

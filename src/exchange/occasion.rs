@@ -1,12 +1,12 @@
-//! When a request gets its chance, and the randomness that it may use. The clocks and the dice stand above this room, so that
-//! what happens in it can be repeated.
+//! The time of a step and its random draw. Clocks and randomness come from above this room, so that what happens in it
+//! can be repeated.
 use crate::moment::Moment;
 
-/// One occasion in the life of a request.
+/// The time and the random draw of one step of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Occasion {
-    /// By both clocks.
+    /// The time by both clocks.
     pub moment: Moment,
-    /// Randomness, another one on every occasion.
+    /// A random number; a different one for every step.
     pub draw: u64,
 }

@@ -1,39 +1,39 @@
-//! Which models the upstreams of those accounts list that are configured without `models`. They are asked when a client asks for
-//! a list, in the background where an older answer is known, and at most every few minutes. Survives reloads.
+//! Which models upstreams list, for accounts that are configured without `models`. Upstreams are asked when a client
+//! asks for a list, in the background if an older list is known, and at most every few minutes. Survives reloads.
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Account, Config};
 
-/// What upstreams list, by account.
+/// The lists of upstreams, by account.
 #[derive(Debug, Default)]
 pub struct Offered {
     lists: Mutex<HashMap<Arc<str>, List>>,
 }
 
-/// What one of them lists.
+/// The list of one upstream.
 #[derive(Debug)]
 struct List {
-    /// Where it was asked for.
+    /// The origin that was asked.
     origin: Arc<str>,
-    /// `None` = it has not said yet.
+    /// The listed models; `None` = the upstream has not answered yet.
     models: Option<Arc<BTreeSet<String>>>,
-    /// When it was asked last.
+    /// When the upstream was last asked.
     asked: Instant,
 }
 
-/// Who is to be asked now.
+/// The accounts to be asked now.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Due {
-    /// Their names.
+    /// The names of the accounts.
     pub accounts: Vec<Arc<str>>,
-    /// Whether nothing at all is known of one of them.
+    /// Whether nothing is known yet of at least one of them.
     pub is_first: bool,
 }
 
 impl Offered {
-    /// Who is to be asked now. They count as asked from here on.
+    /// The accounts to be asked now. From here on they count as asked.
     pub fn due(&self, config: &Config, now: Instant) -> Due {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         if lists.len() > config.accounts.len() {
@@ -70,7 +70,7 @@ impl Offered {
         due
     }
 
-    /// The account of this name, which was due, lists these.
+    /// The account of this name, which was due, lists these models.
     pub fn note(&self, account: &str, models: Vec<String>) {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = lists.get_mut(account) {
@@ -78,7 +78,8 @@ impl Offered {
         }
     }
 
-    /// What the upstream of an account lists, if the account itself does not and the upstream has said.
+    /// The models that the upstream of an account lists, if the account itself lists none and the upstream has
+    /// answered.
     pub(super) fn of(&self, account: &Account) -> Option<Arc<BTreeSet<String>>> {
         if !lists_none(account) {
             return None;
@@ -98,11 +99,11 @@ fn origin(account: &Account) -> Option<&Arc<str>> {
     Some(&account.endpoints.first()?.origin)
 }
 
-/// How long a list counts as it is.
+/// How long a list is used before the upstream is asked again.
 const FRESH: Duration = Duration::from_mins(10);
-/// How soon an upstream is asked again that has not said.
+/// How soon an upstream that has not answered is asked again.
 const AGAIN: Duration = Duration::from_mins(1);
-/// Accounts that are asked at a time.
+/// The most accounts that are asked at a time.
 const MOST_AT_ONCE: usize = 16;
 
 #[cfg(test)]
@@ -136,10 +137,10 @@ mod tests {
         assert!(offered.of(a).is_some_and(|list| list.contains("m")));
         assert_eq!(due(&config, 659), Due::default());
         assert_eq!(due(&config, 660), asks(false));
-        // While it is asked again, and where it fails to answer, what it said counts.
+        // While the upstream is asked again, and when it fails to answer, its earlier list counts.
         assert!(offered.of(a).is_some());
         offered.note("stranger", vec!["m".to_owned()]);
-        // Somewhere else it is another upstream.
+        // At another address it is another upstream.
         let moved = of("http://127.0.0.1:10");
         assert_eq!(offered.of(&moved.accounts[0]), None);
         assert_eq!(due(&moved, 661), asks(true));

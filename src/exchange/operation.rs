@@ -1,4 +1,4 @@
-//! What a request asks for, told from its method and path alone.
+//! Finds out what a request asks for, from its method and path alone.
 //!
 //! The query string never decides (`?beta=true` is not another endpoint), except that Gemini's `alt=sse` chooses the
 //! framing of a stream.
@@ -11,17 +11,17 @@ use crate::protocol::Dialect;
 /// What the client asks of Weir.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Operation {
-    /// A call of an upstream: generation, the counting of its tokens, or an endpoint beside them. Relayed by Weir.
+    /// A call of an upstream: generation, counting of tokens, or another endpoint. Relayed by Weir.
     Model(ModelCall),
     /// Answered by Weir itself.
     Local(Local),
     /// A WebSocket upgrade on `/v1/responses`, which Codex tries first.
     WebSocket,
-    /// The path exists, the method does not fit.
+    /// The path exists, but not with this method.
     WrongMethod { allowed: &'static str },
-    /// The path cannot be read in one way only.
+    /// The path can be read in more than one way.
     Path(path::Fault),
-    /// Nothing there.
+    /// No such path exists.
     Unknown,
 }
 
@@ -34,9 +34,9 @@ pub struct ModelCall {
     pub path_model: Option<String>,
     /// Gemini chooses streaming by the path; the others in the body.
     pub path_stream: Option<bool>,
-    /// Azure names the model in the path, whatever the body says.
+    /// Azure names the model in the path; that name counts, whatever the body says.
     pub deployment: Option<String>,
-    /// Which endpoint, for [`Endpoint::Side`].
+    /// The endpoint, for [`Endpoint::Side`].
     pub side: Option<Box<Side>>,
 }
 
@@ -49,9 +49,9 @@ pub enum Endpoint {
     Count,
     /// The dialect's own generation endpoint.
     Generate,
-    /// `/v1/completions`, Chat's ancestor.
+    /// `/v1/completions`, the predecessor of Chat Completions.
     LegacyCompletions,
-    /// An endpoint beside generation, which Weir does not interpret.
+    /// An endpoint other than generation, which Weir does not interpret.
     Side,
 }
 
@@ -68,7 +68,7 @@ impl ModelCall {
         }
     }
 
-    /// The method that an upstream is asked with.
+    /// The method of the request to an upstream.
     pub fn method(&self) -> &Method {
         match self.side.as_deref() {
             Some(side) => &side.method,
@@ -76,7 +76,7 @@ impl ModelCall {
         }
     }
 
-    /// Whether only an account that speaks the client's dialect can take it, and takes it as it came.
+    /// Whether only an account that speaks the client's dialect can serve the call, unchanged.
     pub fn is_bound(&self) -> bool {
         matches!(self.endpoint, Endpoint::Compact | Endpoint::Side)
     }
@@ -85,19 +85,19 @@ impl ModelCall {
 /// Endpoints that Weir answers itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Local {
-    /// What some clients ask for without needing it: answered with a quiet 404.
+    /// A path that some clients ask for without needing it: answered with a quiet 404.
     Absent,
     /// `GET /adapters`.
     Adapters,
     /// `GET /v1/models/capabilities`.
     Capabilities,
-    /// `GET /`, `/health`: the process answers.
+    /// `GET /`, `/health`: shows that the process answers.
     Health,
     /// `GET /v1`: a list of the endpoints.
     Index,
     /// `GET /openapi.json`.
     OpenApi,
-    /// `GET /me` and what it loads, with `me: true`.
+    /// `GET /me` and the files that it loads, with `me: true`.
     Me(MeFile),
     /// `GET /me/recent`.
     MeRecent,
@@ -115,7 +115,7 @@ pub enum Local {
     Usage,
 }
 
-/// A file of the key holder's page.
+/// A file of the page for key holders.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MeFile {
     Page,
@@ -124,7 +124,7 @@ pub enum MeFile {
 }
 
 impl Local {
-    /// Whether it tells which models there are.
+    /// Whether the answer lists models.
     pub const fn lists_models(&self) -> bool {
         matches!(
             self,
@@ -141,7 +141,7 @@ impl Local {
     }
 }
 
-/// Tells the operation of a request.
+/// The operation of a request.
 pub fn operation(method: &Method, raw: &str, headers: &HeaderMap) -> Operation {
     if !METHODS.contains(&method.as_str()) {
         return Operation::WrongMethod {
@@ -213,7 +213,7 @@ fn tell(method: &Method, path: &Path<'_>, headers: &HeaderMap) -> Operation {
     }
 }
 
-/// The dialect of a caller on a path that several share.
+/// The dialect of a caller on a path that several dialects share.
 pub fn caller(headers: &HeaderMap) -> Dialect {
     if headers.contains_key("anthropic-version") || headers.contains_key("x-api-key") {
         Dialect::Anthropic
@@ -224,9 +224,9 @@ pub fn caller(headers: &HeaderMap) -> Dialect {
     }
 }
 
-/// The dialect in which an error on this path is said.
+/// The dialect of errors on this path.
 pub fn error_dialect(raw: &str, headers: &HeaderMap) -> Dialect {
-    // Nearly every request, and what is below would say the same.
+    // A shortcut for nearly all requests; the code below would give the same results.
     match raw {
         "/v1/messages" => return Dialect::Anthropic,
         "/v1/chat/completions" => return Dialect::OpenaiChat,
@@ -302,7 +302,8 @@ fn local(method: &Method, what: Local) -> Operation {
     }
 }
 
-/// What clients and browsers look for beside the API, and do well without: Claude Code's own services, icons, discovery.
+/// Whether clients and browsers ask for this path beside the API and do well without it: Claude Code's own services,
+/// icons, discovery.
 fn is_absent(segments: &[&str]) -> bool {
     match segments {
         [
@@ -327,7 +328,7 @@ fn is_absent(segments: &[&str]) -> bool {
     }
 }
 
-/// What Weir takes at all.
+/// The methods that Weir accepts.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Resolves `%xx`; what is not UTF-8 after that becomes U+FFFD.
@@ -369,7 +370,7 @@ mod tests {
         Operation::Model(ModelCall::new(dialect, Endpoint::Generate))
     }
 
-    /// Where a request beside generation goes: its dialect, what is asked of the upstream, and where the model stands.
+    /// A request for an endpoint other than generation: its dialect, the upstream path, and the place of the model.
     fn aside(method: &str, path: &str, header: Option<&str>) -> (Dialect, String, Place) {
         match check(method, path, header) {
             Operation::Model(ModelCall {
@@ -662,7 +663,7 @@ mod tests {
     ];
 
     proptest::proptest! {
-        /// Nothing that decodes to a call of a model leaves as anything else: it is that call, or it is refused.
+        /// Any path that decodes to a model call is that call, or it is refused; it never becomes another operation.
         #[test]
         fn no_spelling_of_a_model_call_is_another_operation(
             call in proptest::sample::select(&CALLS[..]),

@@ -1,4 +1,4 @@
-//! What is to be served: a request that was admitted, with the configuration that it began with. Every attempt looks at it.
+//! What is to be served: an admitted request, with the configuration that it began with. Every attempt uses it.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use super::verdict::Failed;
 use crate::outcome::{FailureClass, Trace};
 use crate::protocol::Dialect;
 
-/// What is to be served. Only [`Order::keep`] changes it once it stands.
+/// What is to be served. After it is made, only [`Order::keep`] changes it.
 #[derive(Debug)]
 pub(super) struct Order {
     pub gateway: Arc<Gateway>,
@@ -23,12 +23,12 @@ pub(super) struct Order {
     pub query: Option<String>,
     /// When the request began.
     pub began: Instant,
-    /// What upstreams are told of the trace that it belongs to.
+    /// The trace that the request belongs to, which upstreams are told.
     pub trace: Option<Trace>,
 }
 
 impl Order {
-    /// For a request with this query.
+    /// The order for a request with this query.
     pub(super) fn new(
         gateway: Arc<Gateway>,
         mut admitted: Admitted,
@@ -53,8 +53,8 @@ impl Order {
         self.admitted.call.dialect
     }
 
-    /// Whether the client wrote this phrase anywhere in its request, which had these headers. What passes is not held: it
-    /// may hold anything.
+    /// Whether the client wrote this phrase anywhere in its request, including these headers. An uploaded body is not
+    /// held, so it is assumed to contain the phrase.
     pub(super) fn says(&self, headers: &HeaderMap, phrase: &str) -> bool {
         let admitted = &self.admitted;
         let target = [self.side().map(|side| &side.path), self.query.as_ref()];
@@ -71,22 +71,22 @@ impl Order {
                 .any(|value| echo::says(value.as_bytes(), phrase))
     }
 
-    /// What goes to the upstream as it comes from the client, in place of a body that was read before.
+    /// The body that is passed on as it arrives from the client, instead of one that was read before.
     pub(super) fn upload(&self) -> Option<Upload> {
         self.admitted.call.side.as_deref()?.upload
     }
 
-    /// Whether tokens are to be counted and nothing else.
+    /// Whether the request only counts tokens.
     pub(super) fn is_count(&self) -> bool {
         self.admitted.call.endpoint == Endpoint::Count
     }
 
-    /// Whether it is for an endpoint beside generation.
+    /// Whether the request is for an endpoint other than generation.
     pub(super) fn is_aside(&self) -> bool {
         self.admitted.call.endpoint == Endpoint::Side
     }
 
-    /// What the client names that an error says is not known where it was asked for.
+    /// The names in the request that, according to the error, are not known to the account.
     pub(super) fn missed(&self, failed: &Failed) -> Vec<String> {
         let Some(answer) = failed
             .answer
@@ -101,12 +101,12 @@ impl Order {
         things::missed(answer.status, &answer.body, names)
     }
 
-    /// What it asks for beside generation.
+    /// The endpoint other than generation that the request is for.
     pub(super) fn side(&self) -> Option<&Side> {
         self.admitted.call.side.as_deref()
     }
 
-    /// Keeps a translated response, if the client may go on from it; its id.
+    /// Stores a translated response, if the client may continue it. Returns its id.
     pub(super) fn keep(&mut self, response: &Bytes) -> Option<String> {
         let bounds = self.gateway.config.responses?;
         let question = self.admitted.question.take()?;

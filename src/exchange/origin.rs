@@ -1,4 +1,4 @@
-//! Where a request comes from: its id, the client's address, its project, and what CORS says to its origin.
+//! The origin of a request: its id, the client's address, its project, and the CORS headers for its web origin.
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use super::refusal::Refusal;
 use super::relaying::Answer;
 use crate::config::{ClientKey, Config, Cors, name};
 
-/// The client's `x-request-id`, if it is one that may go into logs and headers as it is.
+/// The client's `x-request-id`, if it can be used unchanged in logs and headers.
 pub fn sane_request_id(headers: &HeaderMap) -> Option<&str> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
     (!id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(sane)).then_some(id)
 }
 
-/// The project of a request: what it says, if the configuration knows it, else what its key says. A key that is bound to
-/// projects may name no others.
+/// The project of a request: the one that it names, if the configuration has it, otherwise that of its key. A key that
+/// is bound to projects may name no others.
 pub fn project(
     config: &Config,
     key: &ClientKey,
@@ -53,7 +53,8 @@ pub fn is_trusted(networks: &[ipnet::IpNet], ip: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&ip))
 }
 
-/// The address of the client: the last `X-Forwarded-For` entry that was not written by a trusted proxy.
+/// The address of the client: the peer, or behind trusted proxies the last `X-Forwarded-For` entry that is not a
+/// trusted proxy's address.
 pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
     let trusted = |ip: IpAddr| is_trusted(&config.server.trusted_proxies, ip);
     let peer = peer.map(|ip| ip.to_canonical())?;
@@ -79,7 +80,7 @@ pub fn client_ip(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> 
     Some(client)
 }
 
-/// The answer to a CORS preflight from an allowed origin; `None` when it is not one.
+/// The answer to a CORS preflight from an allowed origin; `None` when the request is not one.
 pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> Option<Answer> {
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
@@ -102,8 +103,9 @@ pub fn preflight(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> O
     Some(answer)
 }
 
-/// Refuses what a web page of another origin asks without a key: a browser sends it for whoever it visits. With a key it
-/// is the page's own doing, and an origin that CORS allows is the operator's.
+/// Refuses a request without a key that a web page of another origin caused, because a browser sends it for any page
+/// that it visits. With a key, the request is the page's own intention. An origin that CORS allows is the operator's
+/// choice.
 pub fn check(gateway: &Gateway, key: &ClientKey, headers: &HeaderMap) -> Result<(), Refusal> {
     let anonymous = gateway.keys.anonymous();
     let Some(origin) = headers.get(ORIGIN).filter(|_| anonymous.is_some()) else {
@@ -146,7 +148,7 @@ fn allowed_origin(cors: &Cors, headers: &HeaderMap) -> Option<HeaderValue> {
         .then(|| origin.clone())
 }
 
-/// Longest request id that is taken over from a client, bytes.
+/// The most bytes of a client's request id that is adopted.
 const MAX_REQUEST_ID: usize = 128;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! A request's path, decoded and put in order before anything is matched against it.
+//! A request's path, decoded and normalised before anything is matched against it.
 //!
-//! Everything that decides about a request goes by this path, and an upstream gets one that is written from it: two
-//! spellings of one path cannot be two things. What could be read in two ways is refused.
+//! Every decision about a request uses this path, and the upstream's path is written from it, so two spellings of one
+//! path cannot mean two things. A path that can be read in two ways is refused.
 use std::borrow::Cow;
 use std::fmt;
 
@@ -14,22 +14,22 @@ pub struct Path<'a> {
     segments: SmallVec<[Cow<'a, str>; 6]>,
     /// The segment that holds an encoded slash: only an id may.
     slash: Option<usize>,
-    /// The deployment that a path of Azure's names: the model.
+    /// The deployment in a path of Azure's: the model.
     deployment: Option<Cow<'a, str>>,
 }
 
-/// Why a path cannot be read in one way only.
+/// Why a path can be read in more than one way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// `%` without two hexadecimal digits, or bytes that are no UTF-8.
+    /// `%` without two hexadecimal digits, or bytes that are not UTF-8.
     Coding,
     /// A control character or a backslash.
     Character,
     /// `.` or `..`, also encoded.
     Dots,
-    /// Two slashes that follow each other, but for one at the front.
+    /// Two slashes in a row, except at the beginning.
     Empty,
-    /// An encoded slash where no name of a model or id of a resource stands.
+    /// An encoded slash at a place that is not the name of a model or the id of a resource.
     Slash,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Fault {
 }
 
 impl<'a> Path<'a> {
-    /// Reads the path of a request. One empty segment at the front and one slash at the end do not count.
+    /// Parses the path of a request. One empty segment at the beginning and one slash at the end are ignored.
     pub fn read(raw: &'a str) -> Result<Self, Fault> {
         let rest = raw.strip_prefix('/').unwrap_or(raw);
         let rest = rest.strip_prefix('/').unwrap_or(rest);
@@ -71,7 +71,7 @@ impl<'a> Path<'a> {
             if pieces.any(str::is_empty) {
                 return Err(Fault::Empty);
             }
-            // Some servers take what follows a semicolon for a parameter of the segment.
+            // Some servers treat what follows a semicolon as a parameter of the segment.
             let dots = |piece: &str| matches!(piece.split(';').next(), Some("." | ".."));
             if segment.split('/').any(dots) {
                 return Err(Fault::Dots);
@@ -86,7 +86,7 @@ impl<'a> Path<'a> {
         }
         path.normalise();
         match path.slash {
-            // The version and the kind of thing are nobody's id.
+            // The version and the kind of resource are never ids.
             Some(0 | 1) => Err(Fault::Slash),
             _ => Ok(path),
         }
@@ -97,7 +97,7 @@ impl<'a> Path<'a> {
         self.segments.iter().map(AsRef::as_ref).collect()
     }
 
-    /// The decoded path; an encoded slash is a slash.
+    /// The decoded path; an encoded slash becomes a slash.
     pub fn joined(&self) -> String {
         let length = self.segments.iter().map(|segment| segment.len() + 1).sum();
         let mut out = String::with_capacity(length);
@@ -108,17 +108,17 @@ impl<'a> Path<'a> {
         out
     }
 
-    /// The deployment that a path of Azure's names.
+    /// The deployment in a path of Azure's.
     pub fn deployment(&self) -> Option<&str> {
         self.deployment.as_deref()
     }
 
-    /// Whether a segment holds an encoded slash.
+    /// Whether a segment contains an encoded slash.
     pub fn has_slash(&self) -> bool {
         self.slash.is_some()
     }
 
-    /// The path as an upstream may be asked for it.
+    /// The encoded path for an upstream.
     pub fn write(&self) -> String {
         let mut out = String::new();
         for segment in &self.segments {
@@ -128,8 +128,8 @@ impl<'a> Path<'a> {
         out
     }
 
-    /// Brings the ways in which clients write a base URL to one: without a version, with two, below the name of a
-    /// vendor, as Azure has it, as Gemini's endpoints for OpenAI's clients.
+    /// Unifies the ways in which clients write a base URL: without a version, with two, below the name of a vendor, in
+    /// Azure's form, and in the form of Gemini's endpoints for OpenAI clients.
     fn normalise(&mut self) {
         let drop = match self.segments().as_slice() {
             ["openai", "deployments", _, ..] => 2,
@@ -139,7 +139,7 @@ impl<'a> Path<'a> {
         };
         if drop == 2 {
             self.deployment = Some(self.segments.remove(2));
-            // The deployment may hold the slash; nothing after it is left to hold one.
+            // If the slash is in the deployment, it is gone now, because no later segment has one.
             self.slash = match self.slash {
                 Some(2) | None => None,
                 Some(at) => Some(at.saturating_sub(1)),
@@ -166,7 +166,7 @@ impl<'a> Path<'a> {
 
     fn drop_front(&mut self, count: usize) {
         self.segments.drain(..count.min(self.segments.len()));
-        // An encoded slash in what is dropped stays a fault.
+        // An encoded slash in a dropped segment remains a fault.
         self.slash = self.slash.map(|at| at.saturating_sub(count));
     }
 
@@ -176,13 +176,13 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Whether a segment means just what it says, as nearly every one does.
+/// Whether a segment needs no decoding and no checks, as nearly every one does.
 fn is_plain(segment: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
     !segment.is_empty() && segment.bytes().all(plain)
 }
 
-/// Decodes a segment, strictly.
+/// Decodes a segment strictly.
 fn decode(segment: &str) -> Result<Cow<'_, str>, Fault> {
     if !segment.contains('%') {
         return Ok(Cow::Borrowed(segment));
@@ -214,7 +214,7 @@ fn is_version(segment: &str) -> bool {
     matches!(segment, "v1" | "v1beta" | "v1alpha")
 }
 
-/// What stands after the version in the paths that Weir knows, where clients leave the version out.
+/// Whether a segment is the first one after the version in a path that Weir knows; clients may omit the version there.
 fn is_kind(segment: &str) -> bool {
     matches!(
         segment,
@@ -234,7 +234,7 @@ fn is_kind(segment: &str) -> bool {
     )
 }
 
-/// All but RFC 3986's unreserved characters and those that paths of the vendors carry plainly.
+/// The characters to encode: all but RFC 3986's unreserved ones and those that occur unencoded in the vendors' paths.
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -1,7 +1,7 @@
-//! The request as its dialect reads it: read when somebody asks for the first time, and never again.
+//! The request as parsed by its dialect. It is parsed on the first use, and only once.
 //!
-//! Routes that look into it, limits that estimate a picture, an account of another dialect, a count and what is learnt
-//! from an answer all ask here. A request that passes to an account of its own dialect is read by nobody.
+//! Routes that look into it, limits that estimate a picture, an account of another dialect, a count, and learning from
+//! an answer use it. A request that passes unchanged to an account of its own dialect is not parsed at all.
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -13,22 +13,22 @@ use crate::protocol::hub::request::Request;
 use crate::protocol::json::{self, Edit, Members};
 use crate::protocol::translate::{self, count};
 
-/// What was read of a request, once that was asked.
+/// The parsed request, once it was needed.
 #[derive(Debug, Default)]
 pub(super) struct Reading(OnceLock<Read>);
 
 type Read = Result<Arc<Request>, RequestFault>;
 
-/// A request that can be read.
+/// A request that can be parsed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prompt<'a> {
     pub reading: &'a Reading,
     pub dialect: Dialect,
-    /// Whether its tokens are to be counted and nothing else: it needs no limit for its answer.
+    /// Whether the request only counts tokens; then it needs no limit for its answer.
     pub counts: bool,
-    /// The model, which a Gemini request names in its path.
+    /// The model; a Gemini request names it in its path.
     pub model: &'a str,
-    /// How a Gemini request wants its answer, which stands there too.
+    /// How a Gemini request wants its answer, which is also in its path.
     pub delivery: Delivery,
     pub body: &'a Bytes,
     /// The members of `body`.
@@ -36,13 +36,13 @@ pub(super) struct Prompt<'a> {
 }
 
 impl<'a> Prompt<'a> {
-    /// The request, or why it is none.
+    /// The request, or why it cannot be parsed.
     pub(super) fn request(self) -> Result<&'a Arc<Request>, &'a RequestFault> {
         let read = self.reading.0.get_or_init(|| self.read().map(Arc::new));
         read.as_ref()
     }
 
-    /// The same, for another thread: it is read there, unless it has been read by now.
+    /// The same for another thread: it is parsed there, unless it has been parsed already.
     pub(super) fn later(self) -> Later {
         Later {
             known: self.reading.0.get().cloned(),
@@ -71,7 +71,7 @@ impl<'a> Prompt<'a> {
     }
 }
 
-/// A request that is read away from the event loop.
+/// A request that is parsed outside the event loop.
 #[derive(Debug)]
 pub(super) struct Later {
     known: Option<Read>,
@@ -82,7 +82,7 @@ pub(super) struct Later {
 }
 
 impl Later {
-    /// The request, or why it is none.
+    /// The request, or why it cannot be parsed.
     pub(super) fn request(&self) -> Result<Arc<Request>, RequestFault> {
         if let Some(read) = &self.known {
             return read.clone();
@@ -103,12 +103,12 @@ impl Later {
         self.dialect
     }
 
-    /// The model as the client calls it.
+    /// The model name that the client uses.
     pub(super) fn model(&self) -> &str {
         &self.model
     }
 
-    /// Bytes of its body.
+    /// The number of bytes in its body.
     pub(super) fn len(&self) -> usize {
         self.body.len()
     }
@@ -130,7 +130,7 @@ mod tests {
     use crate::moment::Moment;
     use crate::protocol::translate::decodes;
 
-    /// How often a request of an Anthropic client is decoded until an account of that dialect gets it.
+    /// How often a request of an Anthropic client is parsed until this account gets it.
     fn decoded(account: &str, routes: &str, path: &str, body: &str) -> u64 {
         let text = format!(
             "version: 1
@@ -189,11 +189,11 @@ keys: [{{ name: k, key: a-secret-key, limits: {{ tpm: 1000000 }} }}]
 
     #[test]
     fn whoever_asks_alone_decodes_once() {
-        // The route.
+        // Because of the route.
         assert_eq!(decoded("anthropic", BY_IMAGES, "/v1/messages", TEXT), 1);
-        // The limit, for the picture.
+        // Because of the limit, for the picture.
         assert_eq!(decoded("anthropic", "", "/v1/messages", PICTURE), 1);
-        // The account of another dialect.
+        // Because of the account of another dialect.
         assert_eq!(decoded("openai-chat", "", "/v1/messages", TEXT), 1);
     }
 

@@ -1,4 +1,4 @@
-//! A call whose body has been read: what decides about it, wherever its endpoint names it.
+//! A call whose body has been read: extracts the model and the other deciding members, wherever its endpoint has them.
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ use crate::protocol::Dialect;
 use crate::protocol::gemini::Delivery;
 use crate::protocol::json::{self, Draft, Members};
 
-/// A call with all that came of it.
+/// A call with everything that arrived of it.
 #[derive(Debug)]
 pub struct Arrived<'a> {
     pub call: ModelCall,
@@ -28,7 +28,7 @@ pub struct Arrived<'a> {
     pub body: Bytes,
 }
 
-/// A call as it came, for its rewrites.
+/// A call as it arrived, before its rewrites.
 #[derive(Debug)]
 pub(super) struct Received {
     pub call: ModelCall,
@@ -36,11 +36,11 @@ pub(super) struct Received {
     /// The members of `body`.
     pub members: Members,
     pub stream: bool,
-    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
+    /// Whether a stream is sent as one JSON array, as Gemini does without `alt=sse`.
     pub array: bool,
-    /// Where a form names its model.
+    /// The place of the model's name in a form.
     pub form: Option<Range<usize>>,
-    /// What the dialect makes of `body`.
+    /// The parsed request.
     pub reading: Reading,
 }
 
@@ -53,15 +53,15 @@ pub(super) struct Asked {
     pub members: Members,
     pub model: String,
     pub stream: bool,
-    /// Whether a stream is to be one JSON array: Gemini's way without `alt=sse`.
+    /// Whether a stream is sent as one JSON array, as Gemini does without `alt=sse`.
     pub array: bool,
-    /// Where a form names its model.
+    /// The place of the model's name in a form.
     pub form: Option<Range<usize>>,
-    /// What the dialect makes of `body`.
+    /// The parsed request.
     pub reading: Reading,
 }
 
-/// Reads a call, for its rewrites.
+/// Reads a call before its rewrites.
 pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
     let Arrived {
         call,
@@ -74,7 +74,7 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
     let mut form = None;
     let mut members = match call.side.as_deref().map(|side| &side.model) {
         Some(Place::Nowhere) => Members::default(),
-        // What there is of it is none of ours.
+        // Weir does not interpret the body, so it need not be valid JSON.
         Some(Place::Path { .. }) => json::scan(&body).unwrap_or_default(),
         Some(Place::Body | Place::BodyOrDefault) if let Some(boundary) = boundary(headers) => {
             let found = form::field(&body, boundary, "model");
@@ -119,13 +119,13 @@ pub(super) fn read(arrived: Arrived<'_>) -> Result<Received, Refusal> {
 
 fn boundary(headers: &HeaderMap) -> Option<&str> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    // Of two, a vendor might take the other.
+    // If there are two content types, a vendor might use the other one.
     let only = types.next().filter(|_| types.next().is_none())?;
     form::boundary(only.to_str().ok()?)
 }
 
 impl Received {
-    /// Puts another body in the place of the one that came.
+    /// Replaces the body.
     pub(super) fn replace(&mut self, body: Bytes) -> Result<(), Refusal> {
         self.members = json::scan(&body).map_err(Refusal::Json)?;
         self.body = body;
@@ -133,7 +133,7 @@ impl Received {
         Ok(())
     }
 
-    /// What can be read of it, as a request for this model.
+    /// Access to the parsed request, as a request for this model.
     pub(super) fn prompt<'a>(&'a self, model: &'a str) -> Prompt<'a> {
         Prompt {
             reading: &self.reading,
@@ -162,7 +162,7 @@ impl Received {
         })
     }
 
-    /// The model that is asked for; empty where the endpoint is not about one.
+    /// The requested model; empty where the endpoint is not about a model.
     fn model(&self) -> Result<String, Refusal> {
         let place = self.call.side.as_deref().map(|side| &side.model);
         let named = match (&self.call.path_model, &self.form) {
@@ -198,7 +198,7 @@ impl Received {
 }
 
 impl Asked {
-    /// Whether the key may ask for all of the models that the request names.
+    /// Checks that the key may use all models that the request names.
     pub(super) fn is_allowed(&self, key: &ClientKey) -> Result<(), Refusal> {
         let Some(globs) = &key.models else {
             return Ok(());
@@ -238,7 +238,7 @@ impl Asked {
         }
     }
 
-    /// What routes are matched against.
+    /// The facts for routes.
     pub(super) fn facts<'a>(
         &'a self,
         gateway: &'a Gateway,
@@ -261,11 +261,11 @@ impl Asked {
     }
 }
 
-/// The models that a request names beside its own: those that OpenRouter may answer with instead, Anthropic's
-/// fallbacks, those that tools of the vendor run.
+/// The models that a request names besides its own: OpenRouter's alternatives, Anthropic's fallbacks, and models that
+/// the vendor's tools run.
 fn others(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
     let mut models = listed(body, members)?;
-    // A preset of OpenRouter's chooses the model where nobody here sees it.
+    // A preset of OpenRouter's chooses the model in a place that Weir cannot see.
     if let Some(preset) = members.value(body, "preset") {
         models.extend(model_in("preset", preset)?.map(|preset| format!("@preset/{preset}")));
     }
@@ -285,14 +285,14 @@ fn others(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
     Ok(models)
 }
 
-/// Those that may answer in the place of the first.
+/// The models that may answer instead of the first.
 fn listed(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
     let mut models = Vec::new();
     for name in ["models", "fallbacks", "fallback_models"] {
         let Some(value) = members.value(body, name) else {
             continue;
         };
-        // A list, or one of them alone.
+        // The value is a list or a single name.
         if value.first() == Some(&b'"') {
             models.extend(model_in(name, value)?);
         }
@@ -307,7 +307,7 @@ fn listed(body: &Bytes, members: &Members) -> Result<Vec<String>, Refusal> {
     Ok(models)
 }
 
-/// The name that a value is, if it is a text.
+/// The name of a model, if the value is a string.
 fn model_in(member: &'static str, value: &[u8]) -> Result<Option<String>, Refusal> {
     if value.first() != Some(&b'"') {
         return Ok(None);
@@ -323,7 +323,8 @@ fn model_in(member: &'static str, value: &[u8]) -> Result<Option<String>, Refusa
     }
 }
 
-/// The elements of a member that is a list. What cannot be looked at in full is refused: nothing may hide in it.
+/// The elements of a member that is a list. A list that cannot be examined completely is refused, so that nothing can
+/// hide in it.
 fn elements<'a>(
     member: &'static str,
     list: Option<&'a [u8]>,
@@ -339,7 +340,7 @@ fn elements<'a>(
     Ok(spans.into_iter().filter_map(|span| list.get(span)))
 }
 
-/// The members of an element that is an object.
+/// The members of an element, if it is an object.
 fn object(member: &'static str, element: &[u8]) -> Result<Option<Members>, Refusal> {
     match json::object(element) {
         None if element.first() == Some(&b'{') => Err(Refusal::Member {
@@ -357,7 +358,7 @@ fn name_fault(member: &'static str) -> Refusal {
     }
 }
 
-/// Absent and `null` are false, as the vendors read it.
+/// A missing member and `null` count as false, as at the vendors.
 fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<bool, Refusal> {
     match members.value(body, name) {
         None | Some(b"null" | b"false") => Ok(false),
@@ -369,11 +370,11 @@ fn optional_bool(members: &Members, body: &[u8], name: &'static str) -> Result<b
     }
 }
 
-/// Longest name of a model, bytes. It is routed, logged and echoed.
+/// The most bytes of a model's name, because it is routed, logged and echoed.
 const LONGEST_MODEL: usize = 256;
 
-/// The same as JSON may write it: each byte as `\u00XX`, between quotation marks.
+/// The same in its longest JSON spelling: each byte as `\u00XX`, between quotation marks.
 const LONGEST_WRITTEN: usize = 6 * LONGEST_MODEL + 2;
 
-/// Elements of a list that may name models.
+/// The most elements of a list that may name models.
 const MOST_LISTED: usize = 4096;

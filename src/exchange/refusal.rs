@@ -1,7 +1,7 @@
 //! Every refusal and every failure that a client sees in Weir's own words.
 //!
-//! One enum, one table to the wire: [`Refusal::wire`] decides kind and wording, `protocol::error` the envelope of the
-//! caller's dialect. Nothing here ever carries an upstream's key, address or body.
+//! There is one enum and one table: [`Refusal::wire`] decides kind and wording, `protocol::error` makes the envelope of
+//! the caller's dialect. A refusal never contains an upstream's key, address or body.
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -19,7 +19,7 @@ use crate::protocol::json;
 /// Why Weir does not give the answer that was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
-    /// No pool of the key has the account that the request names.
+    /// No pool that the key may use has the account that the request names.
     AccountUnknown {
         account: String,
     },
@@ -34,26 +34,26 @@ pub enum Refusal {
     BodyUnreadable {
         why: String,
     },
-    /// The head does not say for every reader where the request goes and ends.
+    /// Readers may disagree on where the request goes or where it ends.
     Framing {
         why: &'static str,
     },
-    /// The body is not what can be read safely.
+    /// The body is not JSON that can be read safely.
     Json(json::Fault),
     KeyCertificate,
     KeyExpired,
     KeyMissing,
     KeyUnknown,
-    /// A limit of the key, of its group or of everyone is in the way.
+    /// A limit of the key, of its group, of its project or of everyone is reached.
     Limited(limits::Refusal),
-    /// The bodies held are as large as `server.max_buffered` allows.
+    /// The bodies held in memory have reached `server.max_buffered`.
     MemoryFull,
-    /// A member that must be there is not, or has the wrong type.
+    /// A required member is missing or has the wrong type.
     Member {
         name: &'static str,
         expected: &'static str,
     },
-    /// The key's `models` do not allow it.
+    /// The key's `models` do not allow the model.
     ModelForbidden {
         model: String,
     },
@@ -61,37 +61,37 @@ pub enum Refusal {
     ModelUnknown {
         model: String,
     },
-    /// Neither a route nor a pool for this key.
+    /// There is no route and no pool for this key.
     NoRoute,
     NotFound {
         path: String,
     },
-    /// A web page of another origin, without a key.
+    /// A web page of another origin sent the request without a key.
     OriginForbidden,
-    /// The path cannot be read in one way only.
+    /// The path can be read in more than one way.
     Path(path::Fault),
-    /// The path and the query are longer than an upstream takes.
+    /// The path with its query is longer than an upstream accepts.
     PathTooLong {
         limit: usize,
     },
-    /// More requests at once than `server.max_concurrent_requests`.
+    /// There are more requests at once than `server.max_concurrent_requests` allows.
     Overloaded,
-    /// The key's `pools` do not allow where the route leads.
+    /// The key's `pools` do not allow the pool of the route.
     PoolForbidden,
-    /// The key's `projects` do not allow it.
+    /// The key's `projects` do not allow the project.
     ProjectForbidden {
         project: String,
     },
     /// The process is ending.
     Draining,
-    /// Every account that could serve is out, for the reason given.
+    /// Every account that could serve the request is out, for this reason.
     Exhausted {
         class: FailureClass,
         retry_after: Option<Duration>,
     },
-    /// The operator has drained whatever could serve: every account, or Weir itself.
+    /// The operator has drained everything that could serve the request: every account, or Weir itself.
     Drained,
-    /// The request asks for something that the account's dialect cannot say.
+    /// The request asks for something that the account's dialect cannot express.
     Untranslatable {
         param: String,
         message: String,
@@ -101,13 +101,13 @@ pub enum Refusal {
         class: FailureClass,
         retry_after: Option<Duration>,
     },
-    /// An endpoint that is not routed by model, asked with a key that is bound to models.
+    /// An endpoint that is not routed by model was called with a key that is bound to models.
     VendorForbidden,
     /// No account in the pool speaks the dialect of the endpoint.
     VendorUnserved {
         dialect: Dialect,
     },
-    /// `GET /v1/responses` that is no upgrade to a WebSocket.
+    /// `GET /v1/responses` without an upgrade to a WebSocket.
     WebSocket,
     WrongMethod {
         allowed: &'static str,
@@ -120,7 +120,7 @@ impl Refusal {
         let mut wire = self.wire();
         wire.request_id = Some(request_id.to_owned());
         let status = match self {
-            // Codex falls back to plain HTTP at once on this one, and only slowly on others.
+            // For this status Codex falls back to plain HTTP at once, for others only slowly.
             Self::WebSocket => 426,
             Self::PathTooLong { .. } => 414,
             _ => error::status(dialect, wire.kind),
@@ -143,7 +143,7 @@ impl Refusal {
         answer
     }
 
-    /// A body that is read whole is too large.
+    /// A body that is read as a whole is too large.
     pub const fn too_large(limit: usize) -> Self {
         Self::BodyTooLarge {
             limit,
@@ -151,14 +151,14 @@ impl Refusal {
         }
     }
 
-    /// Nothing is there. A path that is shown is cut to a length that a log can hold.
+    /// There is nothing at this path. A path that is shown is cut to a length that fits into a log.
     pub fn not_found(path: &str) -> Self {
         Self::NotFound {
             path: path.chars().take(LONGEST_SHOWN).collect(),
         }
     }
 
-    /// How the request ended.
+    /// How the request ended, for the record.
     pub const fn end(&self) -> End {
         match self {
             Self::Drained | Self::Draining => End::Drained,
@@ -170,18 +170,18 @@ impl Refusal {
         }
     }
 
-    /// What a client is told at last when its answer breaks off. Where an error has no place for the id of the request,
-    /// its message names it.
+    /// The error that ends a client's answer which broke off. In a dialect whose errors have no place for the request
+    /// id, the message names it.
     pub fn last_words(end: End, client: Dialect, request_id: &str) -> WireError {
         Self::broken_off(end).in_stream(client, request_id)
     }
 
-    /// The refusal of a client whose stream has begun.
+    /// The refusal as an error within a stream that has begun.
     pub fn in_stream(&self, client: Dialect, request_id: &str) -> WireError {
         verdict::in_stream(self.wire(), client, request_id)
     }
 
-    /// The limit of Weir's own that this is about, and whose.
+    /// Weir's own limit that was reached, and whose it is.
     pub const fn limit(&self) -> Option<(Scope, Limit)> {
         match self {
             Self::Limited(refusal) => Some((refusal.scope, refusal.limit)),
@@ -190,7 +190,7 @@ impl Refusal {
         }
     }
 
-    /// What a client reads at the end of an answer that broke off.
+    /// The refusal that stands for an answer that broke off.
     pub fn broken_off(end: End) -> Self {
         let class = match end {
             End::Drained => return Self::Draining,
@@ -203,7 +203,7 @@ impl Refusal {
         }
     }
 
-    /// What is said on the wire, before any dialect.
+    /// The error to be sent, independent of the dialect.
     pub fn wire(&self) -> WireError {
         let mut wire = WireError::new(self.kind(), self.message());
         match self {
@@ -216,7 +216,7 @@ impl Refusal {
             Self::Limited(refusal) => wire.retry_after = refusal.retry_after.or(Some(SOON)),
             Self::Exhausted { class, retry_after }
             | Self::UpstreamFailed { class, retry_after } => {
-                // A model that was too slow once may be quick the next time.
+                // A model that was too slow once may be fast the next time.
                 let soon = (*class == FailureClass::Slow).then_some(SOON);
                 wire.retry_after = retry_after.or(soon);
             }
@@ -344,8 +344,8 @@ impl Refusal {
         }
     }
 
-    /// `x-should-retry`, where leaving it to the SDK would be wrong: `false` wherever the same request would be
-    /// refused again. Claude Code repeats even a 401 for minutes.
+    /// The value of `x-should-retry`, where the SDK's default would be wrong: `false` where the same request would be
+    /// refused again. Claude Code retries even a 401 for minutes.
     fn should_retry(&self) -> Option<bool> {
         match self {
             Self::Exhausted {
@@ -363,7 +363,7 @@ impl Refusal {
                 _ => None,
             },
             Self::Limited(refusal) => refusal.is_final().then_some(false),
-            // These pass by themselves; 426 is for a client that goes on with plain HTTP.
+            // These conditions pass by themselves; 426 is for a client that continues with plain HTTP.
             Self::BodyTimeout
             | Self::BodyUnreadable { .. }
             | Self::Drained
@@ -397,16 +397,16 @@ impl Refusal {
     }
 }
 
-/// Characters of a path that a refusal shows.
+/// The most characters of a path in a refusal.
 const LONGEST_SHOWN: usize = 256;
 
-/// When to come back where anything may end at any time.
+/// The wait for a client where capacity may become free at any time.
 const SOON: Duration = Duration::from_secs(1);
 
-/// When to come back where an operator is at work: another process or account takes over within seconds.
+/// The wait for a client during an operator's work: another process or account takes over within seconds.
 const WHEN_DRAINED: Duration = Duration::from_secs(5);
 
-/// A quota that comes back within this time is worth an SDK's own retry.
+/// A quota that resets within this time is worth an SDK's own retry.
 const NEAR: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Upstream bytes → client bytes: what is held, when it commits, how it ends.
+//! Turns upstream bytes into client bytes: what is held, when the answer commits, how it ends.
 //!
-//! Until the commit nothing has reached the client and another account may still serve. After it nothing is retried,
-//! and an answer that breaks off ends in the dialect's terminal error event, never in silence.
+//! Before the commit nothing has reached the client, and another account may still serve the request. After it nothing
+//! is retried, and an answer that breaks off ends in the dialect's terminal error event, never in silence.
 //!
-//! Each phase is a type of its own (`phase.rs`) and works on what the answer carries through all of them (`carried.rs`).
+//! Each phase is a type of its own (`phase.rs`) and works on the values that the answer carries through all phases
+//! (`carried.rs`).
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -55,17 +56,17 @@ pub struct Relaying {
     carried: Carried,
     intake: Intake,
     is_begun: bool,
-    /// Whether it is of an endpoint beside generation, whose answers hold what they hold.
+    /// Whether the answer is of an endpoint other than generation; its content is not interpreted.
     aside: bool,
     tells: bool,
     trade: Option<Trade>,
-    /// Whether the client is not to see the usage of its stream.
+    /// Whether the usage of the stream is hidden from the client.
     hides_usage: bool,
     results: Option<Box<Reader>>,
 }
 
 impl Relaying {
-    /// From the head of the answer to what was asked.
+    /// Begins with the head of the answer to what was asked.
     pub(super) fn new(asked: Asked, status: StatusCode, headers: &HeaderMap) -> Self {
         let Asked {
             client,
@@ -79,7 +80,7 @@ impl Relaying {
         } = asked;
         let (aside, tells, keeps) = (kind.is_aside(), kind.tells(), kind.keeps());
         let trade = kind.trade();
-        // A file, a sound or a picture is not searched for the credential.
+        // Files, sound and pictures are not searched for the credential.
         let covers = !status.is_success() || !aside || is_json(headers) || is_event_stream(headers);
         let sought = Sought::of(secret.as_ref());
         let mut clean = headers::to_client(headers);
@@ -125,7 +126,7 @@ impl Relaying {
         }
     }
 
-    /// What came and went so far, where it is kept.
+    /// The tape of what came and went, where it is recorded.
     pub fn take_tape(&mut self) -> Option<Box<Tape>> {
         self.intake.take_tape()
     }
@@ -134,7 +135,7 @@ impl Relaying {
         self.results.take()
     }
 
-    /// The same, of the request with this id; what comes and goes is kept on the tape.
+    /// Adds the request's id, and the tape on which the answer is recorded.
     #[must_use]
     pub fn called(mut self, request_id: &str, tape: Option<Box<Tape>>) -> Self {
         self.intake.record(tape);
@@ -142,7 +143,7 @@ impl Relaying {
         self
     }
 
-    /// The status and the headers of the answer, for the client: the first time, as they go out once.
+    /// The status and the headers of the answer for the client; `None` after the first call.
     pub fn client_head(&mut self) -> Option<(StatusCode, HeaderMap)> {
         if std::mem::replace(&mut self.is_begun, true) {
             return None;
@@ -165,32 +166,32 @@ impl Relaying {
         self.is_begun
     }
 
-    /// Whether the head may go (or has gone) out.
+    /// Whether the head may be sent or has been sent.
     pub fn is_committed(&self) -> bool {
         self.carried.outlet.is_committed()
     }
 
-    /// Whether the whole answer has been said although the upstream has not closed it yet.
+    /// Whether the answer is complete although the upstream has not closed it yet.
     pub fn is_complete(&self) -> bool {
         self.phase.is_complete()
     }
 
-    /// Whether the upstream waits to be asked for the rest.
+    /// Whether the upstream has paused its answer and waits for a request for the rest.
     pub fn is_paused(&self) -> bool {
         self.phase.is_paused()
     }
 
-    /// Whether pings may go to the client before anything of it: what comes are events, or nothing that it sees.
+    /// Whether pings may be sent before the answer: it is an event stream, or an error that the client does not see.
     pub fn is_bridgeable(&self) -> bool {
         self.phase.stream() == Some(false) || self.phase.error().is_some()
     }
 
-    /// How long the upstream may still keep the answer open, once all of it that matters has been said.
+    /// How long the upstream may keep the answer open once everything that matters has come.
     pub fn linger(&self) -> Option<Duration> {
         self.phase.linger()
     }
 
-    /// The length of the whole body, when all of it is ready before the head goes.
+    /// The length of the body, if all of it is ready before the head is sent.
     pub fn known_length(&self) -> Option<usize> {
         let known = match &self.phase {
             Phase::Translated(translated) => !translated.is_stream(),
@@ -200,12 +201,12 @@ impl Relaying {
         known.then(|| self.carried.outlet.held())
     }
 
-    /// The next bytes of the answer.
+    /// Handles the next bytes of the answer.
     pub fn push(&mut self, chunk: &Bytes, wall: SystemTime) -> Next {
         let pushed = match self.intake.read(chunk) {
             Ok(plain) if plain.is_empty() => Next::Hold,
             Ok(plain) => self.push_plain(&plain, wall),
-            // The status of an error says enough.
+            // For an error the status says enough.
             Err(_) if self.phase.error().is_some() => Next::Hold,
             Err(_) => self.carried.unreadable(Fault::Undecodable),
         };
@@ -243,7 +244,7 @@ impl Relaying {
         }
     }
 
-    /// What seemed misshapen goes on as what was asked for. What was held of it.
+    /// The answer has the requested shape after all: continues in the phase for it. Returns what was held.
     fn as_asked(&mut self) -> Bytes {
         let Phase::Misshapen(misshapen) = &mut self.phase else {
             return Bytes::new();
@@ -262,7 +263,7 @@ impl Relaying {
         held
     }
 
-    /// The first byte of a stream came long enough ago: the head goes out with what there is.
+    /// The first byte of a stream came long enough ago: commits with what there is.
     pub fn hold_expired(&mut self) -> Next {
         match &mut self.phase {
             Phase::Tapped(_) if !self.carried.outlet.is_committed() => self.carried.outlet.commit(),
@@ -271,7 +272,7 @@ impl Relaying {
         }
     }
 
-    /// The upstream closed the answer in good order. `Err` when nothing has reached the client and nothing shall.
+    /// The upstream ended the answer properly. `Err` = nothing has reached the client, and nothing will.
     pub fn end(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let ended = self.end_phase(wall).map_err(|failed| self.veiled(failed));
         self.carried.outlet.end(!self.is_paused());
@@ -300,7 +301,7 @@ impl Relaying {
         }
     }
 
-    /// It is told again in the right shape, if it can be; else it is an error of the upstream's, or none that has words.
+    /// Converts a misshapen answer into the requested shape. If that is not possible, the attempt failed.
     fn end_misshapen(&mut self, wall: SystemTime) -> Result<Ended, Box<Failed>> {
         let Phase::Misshapen(misshapen) = &mut self.phase else {
             return Ok(Ended::well());
@@ -331,7 +332,7 @@ impl Relaying {
         }))
     }
 
-    /// The upstream broke off, was silent for too long, or cannot be read.
+    /// The upstream broke off, was silent for too long, or sent something unreadable.
     pub fn broke(&mut self, end: End, fault: Fault) -> Result<Ended, Box<Failed>> {
         self.intake.broke(end);
         self.carried.outlet.end(!self.is_paused());
@@ -352,25 +353,25 @@ impl Relaying {
         cover::veil(failed, self.carried.head.secret.as_ref())
     }
 
-    /// Whether a body with this head goes on with an answer that paused.
+    /// Whether a body with these headers can continue the paused answer.
     pub(super) fn goes_on_with(&self, headers: &HeaderMap) -> bool {
         let translated = self.phase.translated();
         translated.is_some_and(|translated| translated.is_stream() == is_event_stream(headers))
     }
 
-    /// What the rest of a paused answer is asked for with: the turn so far.
+    /// The assistant's turn so far, with which the rest of a paused answer is requested.
     pub(super) fn resume(&mut self) -> Option<Vec<u8>> {
         self.intake.goes_in_rounds();
         self.phase.translated_mut().map(Translated::resume)
     }
 
-    /// Whether an answer that failed has a beginning, for which the upstream has already been paid.
+    /// Whether an answer that failed has a beginning that the upstream has already charged for.
     pub fn holds_rounds(&self) -> bool {
         let translated = self.phase.translated();
         translated.is_some_and(Translated::holds_rounds)
     }
 
-    /// There is no rest to be had: the client gets what there is.
+    /// The rest cannot be obtained, so the client gets what there is.
     pub fn give_up(&mut self) {
         self.intake.goes_in_rounds();
         if let Some(translated) = self.phase.translated_mut() {
@@ -381,14 +382,14 @@ impl Relaying {
         }
     }
 
-    /// What may go out now. Nothing, when all of it is text that waits for the rest of its unit.
+    /// The bytes that may be sent now; empty when all of them are text that waits for the rest of its unit.
     pub fn take(&mut self) -> Ready {
         let ready = self.carried.outlet.take();
         self.intake.goes_out(&ready);
         ready
     }
 
-    /// A keep-alive for a client that waits; empty where none can be put.
+    /// A ping for a waiting client; empty where none can be inserted.
     pub fn ping(&mut self) -> Bytes {
         let ping = if self.is_committed() {
             self.phase.ping()
@@ -398,43 +399,43 @@ impl Relaying {
         self.carried.outlet.ping(ping)
     }
 
-    /// What was used, as far as the upstream said.
+    /// The use, as far as the upstream has stated it.
     pub fn usage(&mut self) -> Option<(Stated, UsageSource)> {
         self.phase.teach(&mut self.carried.facts);
         self.carried.facts.used()
     }
 
-    /// What the model wrote, as far as it came.
+    /// What the model has written so far.
     pub fn written(&self) -> Written {
         let dialect = self.carried.head.client;
         let written = self.phase.written(dialect, self.is_committed());
         written.unwrap_or_else(|| self.carried.facts.written())
     }
 
-    /// What is known of it beside its bytes.
+    /// What is known of the answer beside its bytes.
     pub(super) fn facts(&self) -> &Facts {
         &self.carried.facts
     }
 
-    /// The id of the response, where a later request may continue it.
+    /// The id of the response, if a later request may continue it.
     pub fn response_id(&self) -> Option<&str> {
         let is_responses = self.carried.head.upstream == Dialect::OpenaiResponses;
         is_responses.then(|| self.carried.facts.response_id())?
     }
 
-    /// The whole response, where it was to be kept and has gone out.
+    /// The complete response, if it was to be stored and has been sent.
     pub(super) fn response(&self) -> Option<&Bytes> {
         self.carried.outlet.response()
     }
 
-    /// What translation left out of request and answer, and the rules that the answer broke.
+    /// What the translation of request and answer dropped, and the protocol rules that the answer violated.
     pub fn losses(&self) -> (Vec<&'static str>, Vec<&'static str>) {
         self.phase
             .translated()
             .map_or_else(Default::default, Translated::losses)
     }
 
-    /// Whether the upstream refused because it was asked what its stream uses.
+    /// Whether the upstream refused because the request asks for the usage of its stream.
     pub(super) fn refuses_stream_options(&self) -> bool {
         let error = self.phase.error();
         error.is_some_and(ErrorBody::refuses_stream_options)

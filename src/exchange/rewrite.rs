@@ -1,11 +1,11 @@
-//! Client adapters: what the configuration changes about a request before it is routed.
+//! Client adapters: the changes that the configuration makes to a request before it is routed.
 //!
-//! Every rewrite whose conditions hold applies, in the order of the configuration. The conditions are judged on the
-//! request as the client sent it, so that none depends on what another has changed. Within a rewrite the order is
+//! Every rewrite whose conditions hold is applied, in the order of the configuration. The conditions are checked on the
+//! request as the client sent it, so that none depends on another rewrite's changes. Within a rewrite the order is
 //! `remove`, `set`, `default`, `clamp`, `system`, `session`.
 //!
-//! A request that only counts tokens gets nothing added: no system prompt, no session, no default; `set` replaces only
-//! what is there. Providers refuse members that have no meaning to a count.
+//! Nothing is added to a request that only counts tokens: no system prompt, no session, no default; `set` only replaces
+//! existing members. Providers refuse members that have no meaning for a count.
 mod listing;
 
 use std::borrow::Cow;
@@ -30,19 +30,19 @@ use crate::protocol::json::{Draft, Pointer, quote, string};
 use crate::protocol::regroup::Unit;
 pub use listing::listing;
 
-/// The rewrites that apply to a request, and what of them matters once its body has been changed.
+/// The rewrites that apply to a request, and their effects outside its body.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Applied {
     /// Positions in [`Config::rewrites`].
     positions: Vec<usize>,
-    /// The session of a request that came without one.
+    /// The session id that was given to a request without one.
     pub session: Option<String>,
-    /// How the text of a stream is regrouped: by the last that says so.
+    /// How the text of a stream is regrouped; the last rewrite that says so decides.
     pub regroup: Option<Unit>,
 }
 
 impl Applied {
-    /// Whether there are none.
+    /// Whether no rewrite applies.
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
@@ -71,7 +71,7 @@ impl Applied {
     }
 }
 
-/// Applies every rewrite that matches.
+/// Applies every rewrite whose conditions hold.
 pub(super) fn apply(
     gateway: &Gateway,
     key: &ClientKey,
@@ -80,7 +80,7 @@ pub(super) fn apply(
     now: SystemTime,
 ) -> Result<Applied, Refusal> {
     let config = &gateway.config;
-    // What Weir does not interpret it does not rewrite.
+    // A request that Weir does not interpret is not rewritten.
     if config.rewrites.is_empty() || received.call.side.is_some() {
         return Ok(Applied::default());
     }
@@ -113,7 +113,7 @@ pub(super) fn apply(
     if let Some(body) = draft.finish() {
         received.replace(body)?;
     } else if received.call.dialect == Dialect::Gemini && !applied.positions.is_empty() {
-        // Its path says a part of the request, and may have been rewritten.
+        // Its path contains a part of the request, and may have been rewritten.
         received.reading = Reading::default();
     }
     Ok(applied)
@@ -165,7 +165,7 @@ fn matching(
         .collect()
 }
 
-/// A request while it is changed.
+/// A request that is being changed.
 struct Edit<'a, 'b> {
     call: &'a mut ModelCall,
     draft: &'a mut Draft<'b>,
@@ -190,7 +190,7 @@ impl Edit<'_, '_> {
                 self.draft.set(pointer, bound.to_string().into());
             }
         }
-        // What is counted is what the client has; and what `/v1/completions` completes has no system prompt.
+        // The count is about what the client has; and a request for `/v1/completions` has no system prompt.
         if self.call.endpoint == Endpoint::Generate {
             rewrite.system.apply(self.call.dialect, self.draft);
         }
@@ -202,7 +202,7 @@ impl Edit<'_, '_> {
 
     fn set(&mut self, pointer: &Pointer, value: &Bytes) {
         if self.names_model(pointer) {
-            // The configuration has no other values for it than names.
+            // The configuration allows only names as values here.
             self.call.path_model = string(value).map(Cow::into_owned);
             return;
         }
@@ -212,16 +212,17 @@ impl Edit<'_, '_> {
         }
     }
 
-    /// Whether the pointer means the model in the path, which is where Gemini has it: a body may not name it, too.
+    /// Whether the pointer means the model in the path. A Gemini request has it there, and its body must not name it,
+    /// too.
     fn names_model(&self, pointer: &Pointer) -> bool {
         self.call.path_model.is_some() && pointer.as_str() == MODEL
     }
 
-    /// Puts a session into the body where the dialect has a place for it.
+    /// Writes a session id into the body where the dialect has a place for one.
     fn put_session(&mut self, key: &ClientKey, id: &str) {
         match self.call.dialect {
             Dialect::Anthropic => {
-                // A user id of the client's own is not replaced: it says who it is, though not in which session.
+                // The client's own user id is not replaced: it names the user, though not the session.
                 if let Ok(pointer) = Pointer::parse("/metadata/user_id")
                     && !self.has(&pointer)
                 {
@@ -234,7 +235,7 @@ impl Edit<'_, '_> {
             {
                 self.draft.put("prompt_cache_key", quote(id));
             }
-            // Nothing there says it: the id keeps the key to one account, no more.
+            // These bodies have no place for it: the id only keeps the key at one account.
             Dialect::Gemini | Dialect::OpenaiChat | Dialect::OpenaiResponses => {}
         }
     }
@@ -244,7 +245,7 @@ fn number(raw: &[u8]) -> Option<f64> {
     std::str::from_utf8(raw).ok()?.parse().ok()
 }
 
-/// Where a request names its model.
+/// The pointer to the model's name.
 const MODEL: &str = "/model";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which route a request takes, and to which pool it leads.
+//! Finds the route of a request, and the pool that it leads to.
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::protocol::hub::block::{Block, Hosted};
 use crate::protocol::hub::request::{ReasoningMode, Request, Tool};
 use crate::tokens::Tokens;
 
-/// What routes are matched against.
+/// The facts that routes are matched against.
 pub(super) struct Facts<'a> {
     pub key: &'a ClientKey,
     pub call: &'a ModelCall,
@@ -27,11 +27,11 @@ pub(super) struct Facts<'a> {
     pub tokens: &'a Tokens,
     pub limits: &'a Limits,
     pub wall: SystemTime,
-    /// Read out of the body only when a route asks for it.
+    /// Computed from the body only when a route asks for them.
     pub needs: OnceCell<Needs>,
 }
 
-/// The first route that matches and its pool; without a match the default pool.
+/// The first route that matches, and its pool; without a match the default pool.
 pub(super) fn choose(
     gateway: &Gateway,
     facts: &Facts<'_>,
@@ -39,7 +39,7 @@ pub(super) fn choose(
     let chosen = matching(gateway, facts);
     match (facts.call.is_bound(), &chosen) {
         (true, Ok((_, pool))) if serves(gateway, facts, *pool) => chosen,
-        // The routes are about models that answer. What only some accounts can do goes to a pool that has one.
+        // Routes are about models for generation. A call that only some accounts can serve goes to a pool that has one.
         (true, Ok(_) | Err(Refusal::NoRoute)) => {
             let mut pools = 0..gateway.config.pools.len();
             let other =
@@ -50,7 +50,7 @@ pub(super) fn choose(
     }
 }
 
-/// The account that is asked for by name, by the route or by a client that debugs, and the pool that it stands in.
+/// The account that the route, or a client for debugging, asks for by name, and the pool that it belongs to.
 pub(super) fn account(
     gateway: &Gateway,
     facts: &Facts<'_>,
@@ -78,7 +78,7 @@ pub(super) fn account(
         })
 }
 
-/// Whether an account of this pool speaks the dialect of the call and has the model.
+/// Whether an account of this pool speaks the dialect of the call and serves the model.
 fn serves(gateway: &Gateway, facts: &Facts<'_>, pool: usize) -> bool {
     let config = &gateway.config;
     let accounts = config.pools.get(pool).map(|pool| pool.accounts.iter());
@@ -115,7 +115,8 @@ fn matching(gateway: &Gateway, facts: &Facts<'_>) -> Result<(Option<usize>, usiz
     }
 }
 
-/// `default` if the key may use it, else the first pool that the key is bound to, else the only pool there is.
+/// The pool `default` if the key may use it, otherwise the first pool that the key is bound to, otherwise the only
+/// pool.
 pub(super) fn default_pool(gateway: &Gateway, key: &ClientKey) -> Option<usize> {
     let pools = &gateway.config.pools;
     let default = pools.iter().position(|pool| &*pool.name == "default");
@@ -134,7 +135,7 @@ pub(super) enum Condition {
     BudgetUsed,
     Dialect,
     Group,
-    /// The one at this position.
+    /// The condition on a header, by its position.
     Header(usize),
     Images,
     InputTokens,
@@ -151,7 +152,7 @@ pub(super) fn matches(when: &When, facts: &Facts<'_>) -> bool {
     unmet(when, facts).is_none()
 }
 
-/// The first condition that does not hold, in the order in which they are looked at.
+/// The first unmet condition, in the order in which they are checked.
 pub(super) fn unmet(when: &When, facts: &Facts<'_>) -> Option<Condition> {
     let glob = |glob: &Option<Glob>, text: Option<&str>| match glob {
         Some(glob) => text.is_some_and(|text| glob.is_match(text)),
@@ -205,7 +206,7 @@ pub(super) fn unmet(when: &When, facts: &Facts<'_>) -> Option<Condition> {
         .or_else(|| unmet_need(when, facts))
 }
 
-/// Last, because these cost a reading of the whole request.
+/// These are checked last, because they require parsing the whole request.
 fn unmet_need(when: &When, facts: &Facts<'_>) -> Option<Condition> {
     let flags = [
         (Condition::Thinking, when.thinking, |needs: &Needs| {
@@ -227,20 +228,20 @@ fn unmet_need(when: &When, facts: &Facts<'_>) -> Option<Condition> {
     }
 }
 
-/// What a request needs of a model.
+/// What a request requires of a model.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Needs {
-    /// Asks for reasoning.
+    /// The request asks for reasoning.
     pub thinking: bool,
-    /// Estimated.
+    /// The estimated number of input tokens.
     pub input_tokens: u64,
     pub images: bool,
-    /// Offers the provider's own web search.
+    /// The request offers the provider's own web search.
     pub web_search: bool,
 }
 
 impl Facts<'_> {
-    /// Weir's own headers name things; they are decoded.
+    /// The value of a header. Weir's own headers contain names, which are decoded.
     pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let value = self.headers.get(name)?;
         if name.starts_with("x-weir-") {
@@ -254,7 +255,7 @@ impl Facts<'_> {
             .or(self.key.project.as_deref().map(Cow::Borrowed))
     }
 
-    /// The share that is used of the fullest budget which the request is under.
+    /// The used share of the fullest budget that the request is under.
     pub(super) fn budget_used(&self) -> Option<f64> {
         let whom = self.limits.whom(self.key.index, self.project().as_deref());
         self.limits.fullest_budget(whom, self.wall)
@@ -265,7 +266,7 @@ impl Facts<'_> {
             if self.call.side.is_some() {
                 return Needs::default();
             }
-            // A request that cannot be read needs nothing that is known; whoever serves it says what is wrong.
+            // A request that cannot be parsed has no known needs; the account that serves it reports the fault.
             let request = self.prompt.request();
             request
                 .map(|request| Needs::of(request, self.tokens.quick(request, self.model)))
@@ -302,7 +303,7 @@ fn holds_image(block: &Block) -> bool {
     }
 }
 
-/// Characters of a name that a refusal repeats.
+/// The most characters of a name that a refusal repeats.
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a request is tried next: what was tried, what may happen only once, how long was waited.
+//! Where a request is tried next: tracks what was tried, what may happen only once, and how long it has waited.
 use std::time::{Duration, Instant};
 
 use super::order::Order;
@@ -11,47 +11,47 @@ use crate::pool::{Exhausted, Failure, Mute, Next, Pick, Tried, Verdict, Want};
 /// The search for an account that serves one request.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Where to look; moves to the fallback on failures that only it can mend.
+    /// The pool to search; moves to the fallback after failures that only it can avoid.
     pool: usize,
     tried: Vec<Tried>,
-    /// The last failed attempt, which speaks when nothing else is left.
+    /// The last failed attempt, whose error is the answer when nothing else is left.
     last: Option<Box<Failed>>,
     moved: Moved,
     /// Time spent waiting for a ramp.
     eased: Duration,
-    /// What the client names and those who were asked do not know.
+    /// Names in the request that the accounts asked so far do not know.
     missed: Vec<String>,
 }
 
-/// What may happen only once in a request, and has.
+/// What may happen only once per request, and has happened.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moved {
     by_slowness: bool,
     in_place: bool,
-    /// After the backoff nobody else was left there, so the same account is asked again.
+    /// After the backoff no other account was left there, so the same account is asked again.
     again: bool,
-    /// The model made an answer that is none.
+    /// The model produced an unusable answer.
     by_misanswer: bool,
-    /// How often it went on in search of what the client names.
+    /// How often another account was asked because of unknown names.
     in_search: u8,
 }
 
-/// What is left when nobody can be asked now.
+/// What to do when no account can be asked now.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// To look once more, at once.
+    /// Search again at once.
     Again,
-    /// The last account's own error.
+    /// Answer with the last account's own error.
     Answer(Answer),
     Refuse(Refusal),
-    /// No account speaks a dialect in which the request can be said.
+    /// No account speaks a dialect that can express the request.
     Unsaid(Refusal),
-    /// To look once more after this time.
+    /// Search again after this time.
     Wait(Duration),
 }
 
 impl Search {
-    /// In this pool first.
+    /// A search that begins in this pool.
     pub(super) fn new(pool: usize) -> Self {
         Self {
             pool,
@@ -63,7 +63,7 @@ impl Search {
         }
     }
 
-    /// What the next attempt needs of an account. `mutes` are the dialects in which the request cannot be said.
+    /// What the next attempt requires of an account. `mutes` are the dialects that cannot express the request.
     pub(super) fn want<'a>(&'a self, order: &'a Order, mutes: &'a [Mute], draw: u64) -> Want<'a> {
         let admitted = &order.admitted;
         Want {
@@ -88,7 +88,7 @@ impl Search {
         }
     }
 
-    /// What is to be done when the pool has nobody now.
+    /// What to do when the pool has no account now.
     pub(super) fn exhausted(&mut self, order: &Order, exhausted: &Exhausted) -> Left {
         if let Some(wait) = exhausted.easing
             && self.eased < LONGEST_EASE
@@ -105,7 +105,7 @@ impl Search {
             && !self.moved.in_place
             && let Some(wait) = exhausted.soonest.filter(|wait| *wait <= LONGEST_BACKOFF)
         {
-            // No other provider: after the backoff another account there, or once more the same.
+            // There is no other provider: after the backoff another account there is tried, or the same one once more.
             self.moved.in_place = true;
             return Left::Wait(wait);
         }
@@ -142,7 +142,7 @@ impl Search {
             }
             Verdict::Tried | Verdict::Down => match last {
                 Some(failure) => {
-                    // What the upstream asked for is not shortened.
+                    // A wait that the upstream stated is not shortened.
                     retry_after = retry_after.max(failure.retry_after);
                     failure.class
                 }
@@ -158,12 +158,13 @@ impl Search {
         Refusal::Exhausted { class, retry_after }
     }
 
-    /// What the client names, if it had to be searched for.
+    /// The names in the request that had to be searched for.
     pub(super) fn missed(&self) -> &[String] {
         &self.missed
     }
 
-    /// What the client names is not known at `pick`. Whether another account may know it: nothing has been done with it yet.
+    /// `pick` does not know names in the request. Returns whether to ask another account, which may know them; the
+    /// request has had no effect yet.
     pub(super) fn missing(
         &mut self,
         order: &Order,
@@ -177,7 +178,7 @@ impl Search {
         self.moved.in_search <= MOST_IN_SEARCH && order.upload().is_none()
     }
 
-    /// An attempt at `pick` failed. Whether another one may do better.
+    /// An attempt at `pick` failed. Returns whether another attempt may succeed.
     pub(super) fn failed(&mut self, order: &Order, pick: &Pick, failure: &Failure) -> bool {
         let next = failure.next();
         if next != Next::InPlaceOnce {
@@ -196,7 +197,8 @@ impl Search {
             Next::ElsewhereOnce => !std::mem::replace(&mut self.moved.by_slowness, true),
             Next::Elsewhere | Next::ElsewhereOrInPlace => true,
         };
-        // What makes something is not sent twice: it may have been made, and the next account would not know it.
+        // A request that creates something is not sent twice: the first may have succeeded, and the next account would
+        // not know.
         movable && order.side().is_none_or(Side::is_repeatable)
     }
 
@@ -205,7 +207,7 @@ impl Search {
         self.tried.push(pick.tried(failure));
     }
 
-    /// It goes on after this failure, which speaks when nothing else is left.
+    /// The search continues after this failure, whose error is the answer when nothing else is left.
     pub(super) fn go_on_after(&mut self, failed: Box<Failed>) {
         self.last = Some(failed);
     }
@@ -220,7 +222,7 @@ fn fallback(order: &Order, pool: usize) -> Option<usize> {
         .then_some(fallback)
 }
 
-/// Whether the request may be sent once more after so many attempts, which takes from the budget of retries.
+/// Whether the request may be sent again after this many attempts. This takes from the retry budget.
 pub(super) fn may_retry(order: &Order, attempts: usize, now: Instant) -> bool {
     let retry = &order.gateway.config.retry;
     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
@@ -229,14 +231,15 @@ pub(super) fn may_retry(order: &Order, attempts: usize, now: Instant) -> bool {
         && order.gateway.pool.retry_budget().retry(retry.budget, now)
 }
 
-/// Accounts that are asked in search of what the client names, beside the first.
+/// The most accounts that are asked because of unknown names, besides the first.
 const MOST_IN_SEARCH: u8 = 2;
 
-/// How long a request waits for a ramp in all before it insists.
+/// How long a request waits for ramps in total before it insists.
 const LONGEST_EASE: Duration = Duration::from_secs(2);
 
 /// The shortest wait for a ramp.
 const SHORTEST_EASE: Duration = Duration::from_millis(10);
 
-/// How long a request waits for an overloaded provider without an alternative; a longer backoff is told to the client.
+/// How long a request waits for an overloaded provider without an alternative; a longer backoff is stated to the
+/// client.
 const LONGEST_BACKOFF: Duration = Duration::from_millis(2500);

@@ -1,4 +1,4 @@
-//! What is known of who served a request: for the client that debugs, for the record of the request.
+//! What is known of the account that served a request, for a client that debugs and for the record of the request.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::protocol::hub::usage::{Extras, Stated, Usage};
 use crate::protocol::written::Written;
 use crate::tokens::Direction;
 
-/// What is known of the account that answered, or failed last.
+/// What is known of the account that answered, or that failed last.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     account: Option<Arc<Account>>,
@@ -33,20 +33,20 @@ pub(super) struct Served {
     dialect: Option<UpstreamDialect>,
     dropped: Vec<&'static str>,
     violations: Vec<&'static str>,
-    /// Every attempt that ended.
+    /// All attempts that ended.
     attempts: Vec<AttemptRecord>,
-    /// Requests that went to upstreams.
+    /// The number of requests that were sent to upstreams.
     sent: u32,
-    /// The right to book the response that this request fetches.
+    /// The claim on the response that this request fetches.
     claim: Option<Claim>,
-    /// Whether the response that this request asked for is waited for.
+    /// Whether the response that this request asked for is outstanding.
     waits: bool,
-    /// What Weir had added to the request, and the upstream refused.
+    /// The member that Weir had added to the request and that the upstream refused.
     refused: Option<&'static str>,
 }
 
 impl Served {
-    /// This account is to serve it.
+    /// This account is to serve the request.
     pub(super) fn begin(&mut self, order: &Order, pick: &Pick) {
         self.note_pick(pick);
         self.affinity = pick.affinity;
@@ -54,7 +54,7 @@ impl Served {
         self.dropped.clear();
     }
 
-    /// This account is asked.
+    /// This account is being asked.
     pub(super) fn note_pick(&mut self, pick: &Pick) {
         self.account = Some(Arc::clone(&pick.account));
         self.pool = Some(pick.pool);
@@ -66,32 +66,32 @@ impl Served {
         self.model = Some(Arc::clone(model)).filter(|model| !model.is_empty());
     }
 
-    /// In this dialect.
+    /// Records the upstream's dialect.
     pub(super) fn note_dialect(&mut self, upstream: UpstreamDialect) {
         self.dialect = Some(upstream);
     }
 
-    /// In which dialect it is asked.
+    /// The dialect of the request to the upstream.
     pub(super) fn dialect(&self) -> Option<UpstreamDialect> {
         self.dialect
     }
 
-    /// These members of the request are not sent.
+    /// These members of the request are dropped.
     pub(super) fn note_dropped(&mut self, dropped: Vec<&'static str>) {
         self.dropped = dropped;
     }
 
-    /// A request went to an upstream.
+    /// A request was sent to an upstream.
     pub(super) fn note_sent(&mut self) {
         self.sent += 1;
     }
 
-    /// The upstream refused this, which Weir had added.
+    /// The upstream refused this member, which Weir had added.
     pub(super) fn note_refused(&mut self, member: &'static str) {
         self.refused = Some(member);
     }
 
-    /// Whether the response that it fetches is to be booked.
+    /// Whether the response that the request fetches is to be booked.
     pub(super) fn books(&self) -> bool {
         self.claim.is_some()
     }
@@ -106,12 +106,13 @@ impl Served {
         self.attempts.len()
     }
 
-    /// Tokens that the answer took.
+    /// The tokens that the answer used.
     pub(super) fn tokens(&self) -> Option<u64> {
         self.bill.answer().map(|(usage, _)| usage.total())
     }
 
-    /// A response that was made in the background may be done now: this request is to book it, by its model.
+    /// A response that was generated in the background may be finished now, and this request has to book it, by its
+    /// model.
     fn claim_response(&mut self, order: &Order) {
         let Some(side) = order.side() else {
             return;
@@ -127,12 +128,12 @@ impl Served {
         }
     }
 
-    /// What reads the results of a batch along, where this request fetches them.
+    /// The reader of the batch results that this request fetches, if it does.
     pub(super) fn results(&self, order: &Order) -> Option<Box<Reader>> {
         let (id, form) = order.side()?.results()?;
         let batches = order.gateway.later.batches();
         let batch = batches.named(&id).unwrap_or_else(|| {
-            // Nobody knows who made it: then whoever fetches it did.
+            // It is not known which key created the batch, so the key that fetches it is charged.
             let project = order.admitted.project.as_ref();
             Arc::new(Batch::new(&id, &self.attribution(order), project))
         });
@@ -140,7 +141,7 @@ impl Served {
         Some(Box::new(Reader::new(gateway, batch, form)))
     }
 
-    /// Remembers where a thing is that the answer tells of, and whose a batch or a file is.
+    /// Remembers where an object in the answer lives, and which key a batch or a file belongs to.
     pub(super) fn note_made(&self, order: &Order, lease: &Lease, facts: &Facts, now: Instant) {
         let pool = &order.gateway.pool;
         if let Some(name) = facts.thing() {
@@ -175,18 +176,18 @@ impl Served {
         }
     }
 
-    /// What was used so far.
+    /// Records the use so far.
     pub(super) fn note_usage(&mut self, order: &Order, relaying: &mut Relaying, now: Instant) {
         // Counting tokens uses none.
         if order.is_count() {
             return;
         }
         let mut stated = relaying.usage();
-        // What is made in the background is booked when it is done, also where it comes as a stream that ends before.
+        // A response in the background is booked when it is finished, even if it comes as a stream that ends before.
         if relaying.facts().pending() == Some(true)
             && (order.is_aside() || self.is_waited_for(order, relaying, now))
         {
-            // The right to book it is free for the client's next look, which may come at once.
+            // The claim is given back for the client's next request, which may come at once.
             self.claim = None;
             return;
         }
@@ -194,11 +195,11 @@ impl Served {
             let (gateway, admitted) = (&order.gateway, &order.admitted);
             stated = sold::booked(admitted, stated, || limits::input(gateway, admitted));
         }
-        // What is no text is not estimated.
+        // What is not text is not estimated.
         let none = |(stated, _): (Stated, UsageSource)| stated.is_nothing();
         if order.is_aside() && stated.is_none_or(none) {
             if let (Some(claim), Some(false)) = (&mut self.claim, relaying.facts().pending()) {
-                // It failed, and costs nothing.
+                // The response failed, and costs nothing.
                 claim.done();
             }
             return;
@@ -218,7 +219,7 @@ impl Served {
         }
     }
 
-    /// The client left: if its request had been sent whole, its prompt is paid for.
+    /// The client left: if its request had been sent completely, its prompt is charged.
     pub(super) fn note_left(&mut self, order: &Order) {
         if order.is_count() || self.waits {
             return;
@@ -235,12 +236,12 @@ impl Served {
         bill.leave(|written| bill::estimate(gateway, admitted, model.as_deref(), written));
     }
 
-    /// What was used is booked now: it stays as it is.
+    /// The use is booked now and does not change any more.
     pub(super) fn close_bill(&mut self) {
         self.bill.close();
     }
 
-    /// What is to be remembered of an attempt that failed; the tokens that it took, if its answer was thrown away.
+    /// Records an attempt that failed. Returns the tokens that it used, if its answer was discarded.
     pub(super) fn note_failed(
         &mut self,
         order: &Order,
@@ -262,17 +263,17 @@ impl Served {
         Some(stated.usage.total())
     }
 
-    /// What translation lost and what the upstream broke, also when this attempt failed.
+    /// Records what the translation dropped and which rules the upstream violated, also for a failed attempt.
     pub(super) fn note_losses(&mut self, relaying: &Relaying) {
         let (dropped, violations) = relaying.losses();
-        // An answer that was no translation knows nothing of what the request lost.
+        // An answer that was not translated knows nothing of what the request lost.
         if !dropped.is_empty() {
             self.dropped = dropped;
         }
         self.violations.extend(violations);
     }
 
-    /// Tells a debugging client how it was decided.
+    /// Adds headers that tell a debugging client how the request was routed.
     pub(super) fn add_decision(&self, order: &Order, headers: &mut HeaderMap) {
         if !order.admitted.key.debug {
             return;
@@ -302,7 +303,7 @@ impl Served {
         add("x-weir-attempts", self.sent.to_string());
     }
 
-    /// Takes what is known over into the record of the request.
+    /// Copies what is known into the record of the request.
     pub(super) fn describe(&mut self, order: &Order, outcome: &mut Outcome) {
         let pools = &order.gateway.config.pools;
         let served = self;
@@ -328,7 +329,7 @@ impl Served {
         }
     }
 
-    /// For whom and by whom it was used, for the ledger.
+    /// To whom the use is attributed, for the ledger.
     pub(super) fn attribution(&self, order: &Order) -> Attribution {
         let (key, account) = (&order.admitted.key, self.account.as_ref());
         let own = account.and_then(|account| account.project.as_ref());
@@ -341,7 +342,7 @@ impl Served {
         }
     }
 
-    /// The response is made in the background: it is waited for from now on, unless there are too many.
+    /// The response is generated in the background: it is outstanding from now on, unless there are too many.
     fn is_waited_for(&mut self, order: &Order, relaying: &Relaying, now: Instant) -> bool {
         let Some(id) = relaying.response_id() else {
             return false;
@@ -369,7 +370,7 @@ impl Served {
         self.waits
     }
 
-    /// What can be learnt from the answer that has just been settled, if it is one to learn from. `draw` is randomness.
+    /// A sample from the answer that has just been settled, if it is suitable for learning. `draw` is a random number.
     pub(super) fn sample(&self, order: &Order, relaying: &Relaying, draw: u64) -> Option<Sample> {
         let (gateway, admitted) = (&order.gateway, &order.admitted);
         let bill = &self.bill;
@@ -384,7 +385,7 @@ impl Served {
                 tokens.learn(Direction::Answer, model, written.text(), 0, actual);
             }
         }
-        // A part of the prompt lies at the vendor.
+        // A part of the prompt is stored at the vendor.
         let kept = ["previous_response_id", "conversation", "cachedContent"];
         if kept
             .iter()
@@ -402,7 +403,7 @@ impl Served {
         ))
     }
 
-    /// What is known to have been used, for limits.
+    /// The known use, for limits.
     pub(super) fn used(&self, order: &Order) -> Used {
         let usage = self.bill.usage();
         Used {
@@ -411,7 +412,7 @@ impl Served {
         }
     }
 
-    /// What that costs, to the billionth of a dollar: everybody books the same.
+    /// The cost of the use in US dollars, rounded to a billionth, so that every book has the same figure.
     fn usd(&self, order: &Order) -> Option<f64> {
         let price = |usage: &Usage, tier: Option<&str>, extras: &Extras| {
             self.cost(order, usage, tier, extras)
@@ -429,7 +430,7 @@ impl Served {
     ) -> Option<f64> {
         let prices = &order.gateway.prices;
         let price = |model: &str| prices.bill(model, usage, tier, extras);
-        // A deployment's own name has no price; the name that the client knows may have one.
+        // A deployment's own name has no price; the name that the client uses may have one.
         let upstream = self.model.as_deref().and_then(price);
         upstream.or_else(|| price(&order.admitted.model))
     }

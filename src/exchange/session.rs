@@ -1,4 +1,4 @@
-//! Which session a request belongs to by what it says itself, and the one that a rewrite gives it otherwise.
+//! The session of a request: what the request itself states, or the session that a rewrite gives it.
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::pool::affinity::{self, Traces};
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Members};
 
-/// What a client says of its session.
+/// What a client states about its session.
 #[derive(Debug)]
 pub(super) struct Said<'a> {
     headers: &'a HeaderMap,
@@ -21,7 +21,7 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// `member` gives the raw value of a member of the body.
+    /// `member` returns the raw value of a member of the body.
     pub(super) fn read(
         dialect: Dialect,
         headers: &'a HeaderMap,
@@ -38,7 +38,7 @@ impl<'a> Said<'a> {
                 _ => None,
             },
             prompt_cache_key: text("prompt_cache_key"),
-            // An id, or an object with one.
+            // The member is an id, or an object with an id.
             conversation: text("conversation")
                 .or_else(|| member("conversation").and_then(|raw| inner(&raw, "id"))),
             previous_response: text("previous_response_id"),
@@ -46,7 +46,7 @@ impl<'a> Said<'a> {
     }
 
     pub(super) fn traces(&self) -> Traces<'_> {
-        // All of them in one pass: looking each up costs more.
+        // One pass over all headers, because looking each of them up costs more.
         let mut found = [None; NAMES.len()];
         for (name, value) in self.headers {
             let place = NAMES.iter().position(|known| *known == name.as_str());
@@ -66,14 +66,15 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// The response that this one continues.
+    /// The response that this request continues.
     pub(super) fn previous_response(&self) -> Option<&str> {
         self.previous_response.as_deref()
     }
 }
 
-/// What a conversation without an id is known by again: the client key, the text of the system and the first turn of the
-/// user, hashed. `None` for what is no conversation (neither tools nor a turn of the model): such a request may go anywhere.
+/// An id for a conversation that has none: a hash of the client key, the system text and the first turn of the user.
+/// `None` when the request is not a conversation (it has neither tools nor a turn of the model); such a request may go
+/// anywhere.
 pub(super) fn derived(
     dialect: Dialect,
     key: &str,
@@ -89,7 +90,7 @@ pub(super) fn derived(
     };
     let tools = member(&"tools").is_some_and(|tools| tools.len() > "[ ]".len());
     if !tools && members.elements(body, turns) == Some(1) {
-        // One question, which nobody has answered.
+        // A single question without an answer yet.
         return None;
     }
     let system = system.iter().find_map(member);
@@ -130,7 +131,7 @@ pub(super) fn derived(
     Some(format!("{digest:x}"))
 }
 
-/// The beginning of a text: a string, or what the parts of a list (or the `parts` of an object) say.
+/// The beginning of a text: of a string, or of the texts in the parts of a list (or in the `parts` of an object).
 fn text_of(value: &[u8]) -> String {
     let parts = json::object(value).and_then(|members| members.value(value, "parts"));
     let value = parts.unwrap_or(value);
@@ -148,7 +149,7 @@ fn text_of(value: &[u8]) -> String {
     text
 }
 
-/// A string member of an object; the object is small, a client that makes it large has no session.
+/// A string member of a small object. A client whose object is large has no session.
 fn inner(object: &[u8], name: &str) -> Option<String> {
     if object.len() > MAX_SMALL_MEMBER {
         return None;
@@ -157,10 +158,10 @@ fn inner(object: &[u8], name: &str) -> Option<String> {
     members.string(object, name).map(Cow::into_owned)
 }
 
-/// The session id of a key at this time, for as long as `rotate` says; then the next one. A UUID of version 8.
+/// The session id of a key at this time. It changes after every `rotate`. The id is a UUID of version 8.
 ///
-/// Computed, not kept: every host and every restart agree. Each key changes at a time of its own, so that not all
-/// prompt caches of a fleet grow cold at once.
+/// It is computed and not stored, so every host and every restart agree. Each key changes at a time of its own, so that
+/// not all prompt caches of a fleet become cold at once.
 pub(super) fn id(key: &str, rotate: Duration, now: SystemTime) -> String {
     let period = rotate.as_secs().max(1);
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -191,7 +192,7 @@ pub(super) fn id(key: &str, rotate: Duration, now: SystemTime) -> String {
     .join("-")
 }
 
-/// `metadata.user_id` for this session, as Claude Code writes it. The device stands for the key.
+/// `metadata.user_id` for this session, in the form of Claude Code. The device id stands for the key.
 pub(super) fn user_id(key: &str, session: &str) -> String {
     let device = Sha256::new()
         .chain_update(b"weir device\0")
@@ -200,7 +201,7 @@ pub(super) fn user_id(key: &str, session: &str) -> String {
     format!(r#"{{"device_id":"{device:x}","account_uuid":"","session_id":"{session}"}}"#)
 }
 
-/// Headers that name a session: Claude Code's, then those of others, the first of which counts.
+/// Headers that name a session: Claude Code's, then those of others, of which the first one counts.
 const NAMES: [&str; 6] = [
     "x-claude-code-session-id",
     "session-id",
@@ -209,11 +210,11 @@ const NAMES: [&str; 6] = [
     "x-session-id",
     "x-session-affinity",
 ];
-/// Members that are parsed for a session id, bytes.
+/// The most bytes of a member that is parsed for a session id.
 const MAX_SMALL_MEMBER: usize = 16 << 10;
-/// Turns, and parts of a turn, that a conversation is known by.
+/// The most turns, and parts of a turn, that are examined for an id.
 const MOST_TURNS: usize = 16;
-/// Bytes of a text that a conversation is known by.
+/// The most bytes of a text that enter an id.
 const LONGEST_TEXT: usize = 4 << 10;
 
 #[cfg(test)]
@@ -307,7 +308,7 @@ mod tests {
             .collect();
         let mut turns = ids.clone();
         turns.dedup();
-        // Four days touch five turns, unless one begins just where they do.
+        // Four days touch five periods, unless a period begins exactly at their start.
         assert!(matches!(turns.len(), 4 | 5), "{turns:?}");
         let first = ids.iter().position(|id| *id != ids[0]).expect("a change");
         assert_eq!(ids.iter().filter(|id| **id == ids[first]).count(), 24);
@@ -324,7 +325,7 @@ mod tests {
         assert_ne!(change("a"), change("b"));
     }
 
-    /// Hosts of different versions must agree.
+    /// Hosts of different versions must agree, so this id must never change.
     #[test]
     fn an_id_is_pinned_and_a_uuid() {
         let id = id("team-a", Duration::from_hours(12), at(1_800_000_000));

@@ -1,8 +1,8 @@
-//! The vendors' endpoints beside the generation of answers: embeddings, images, audio, files, batches and their like.
+//! The vendors' endpoints other than generation: embeddings, images, audio, files, batches and similar ones.
 //!
-//! Weir does not interpret what they say, but it knows where they name a model: such a request is routed, limited and
-//! failed over as one for an answer is, and obeys the models of its key. What names none goes by the client's key, so
-//! that a key finds its files and batches again.
+//! Weir does not interpret their content, but it knows where they name a model. A request with a model is routed,
+//! limited and failed over like one for generation, and obeys the models of its key. A request without a model is
+//! routed by the client's key, so that a key finds its files and batches again.
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, Method};
 
@@ -17,17 +17,17 @@ use crate::protocol::passthrough::Trade;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Side {
     pub method: Method,
-    /// Below the vendor's host, as Weir writes it: `/v1/files/file-1`.
+    /// The path at the vendor's host, in the form that Weir writes: `/v1/files/file-1`.
     pub path: String,
     pub model: Place,
-    /// What is sent, if that passes as it comes.
+    /// The body, if it is passed on as it arrives.
     pub upload: Option<Upload>,
 }
 
-/// The body of a request that only brings something: nothing in it decides, so that it need not be held.
+/// An upload: nothing in its body decides about the request, so the body need not be held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Upload {
-    /// Bytes that the client says it sends; `None` = it does not say.
+    /// The bytes that the client announces; `None` = not announced.
     pub length: Option<u64>,
 }
 
@@ -36,22 +36,22 @@ pub struct Upload {
 pub enum Place {
     /// In the member `model` of the body, or in the field of that name of a form.
     Body,
-    /// As [`Place::Body`], but the vendor has a model of its own for who names none.
+    /// The same as [`Place::Body`], but the vendor has a default model.
     BodyOrDefault,
-    /// Nowhere: the endpoint is about things, not about models.
+    /// Nowhere, because the endpoint is not about models.
     Nowhere,
     /// In the path, before this verb of Gemini's.
     Path { verb: String },
 }
 
 impl Side {
-    /// The same, for a request with these headers: what brings a file passes as it comes.
+    /// The same for a request with these headers: an uploaded file is passed on as it arrives.
     #[must_use]
     pub(super) fn bringing(mut self, headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let length = text(CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
         let is_sent = length != Some(0) && (length.is_some() || text(TRANSFER_ENCODING).is_some());
-        // Metadata is read: it may name something that lives at one of the accounts.
+        // A JSON body is read, because it may name an object that lives at one of the accounts.
         let is_file = text(CONTENT_TYPE).is_some_and(|media| {
             let media = media.split(';').next().unwrap_or_default().trim();
             !media.is_empty() && !media.eq_ignore_ascii_case("application/json")
@@ -61,13 +61,13 @@ impl Side {
         self
     }
 
-    /// The stored response that the path names: it lives on the account that made it.
+    /// The stored response that the path names; it lives at the account that made it.
     pub(super) fn response(&self) -> Option<&str> {
         let rest = self.path.strip_prefix("/v1/responses/")?;
         rest.split('/').next()
     }
 
-    /// The stored response that this request fetches, whole.
+    /// The stored response that this request fetches as a whole.
     pub(super) fn fetched(&self) -> Option<&str> {
         let rest = self.path.strip_prefix("/v1/responses/")?;
         match (&self.method, rest.split_once('/')) {
@@ -77,15 +77,16 @@ impl Side {
         }
     }
 
-    /// What a failure here says about the account: nothing about the models that answer, unless a code or words say that
-    /// the credential is not accepted at all, or nobody can be reached. A restricted key has a plain 401 here too.
+    /// What a failure here says about the account: nothing about its models for generation, unless a code or words say
+    /// that the credential is not accepted at all, or the host cannot be reached. A restricted key also gets a plain
+    /// 401 here.
     pub(super) fn blame(failure: &Failure) -> Failure {
         let mut failure = *failure;
         match failure.class {
             FailureClass::Auth if failure.scope == Scope::Account && !failure.is_named => {
                 failure.scope = Scope::AccountModel;
             }
-            // A connection that came about and broke may have broken over what was sent.
+            // A connection that broke after it was made may have broken because of the request's content.
             FailureClass::Transport
                 if matches!(failure.cause, Some(Cause::Reset | Cause::BrokeOff)) =>
             {
@@ -108,7 +109,7 @@ impl Side {
         failure
     }
 
-    /// The kind of endpoint, which is judged by itself: `/files`, say.
+    /// The kind of endpoint, whose health is judged separately, for example `/files`.
     pub(super) fn family(&self) -> &str {
         if let Place::Path { verb } = &self.model {
             return verb;
@@ -125,10 +126,10 @@ impl Side {
         length.map_or(family, |length| family.get(..=length).unwrap_or_default())
     }
 
-    /// What is sold there, if that is known.
+    /// What the endpoint sells by another unit than tokens, if that is known.
     pub(super) fn trade(&self) -> Option<Trade> {
         if let Place::Path { verb } = &self.model {
-            // Vertex predicts by the same verb what is no picture.
+            // Vertex uses the same verb for predictions that are not pictures.
             let draws = verb == "predict" && self.path.contains("/imagen");
             return match verb.as_str() {
                 "embedContent" | "batchEmbedContents" | "embedText" => Some(Trade::Vectors),
@@ -145,30 +146,31 @@ impl Side {
         }
     }
 
-    /// Whether its answer may tell what was used.
+    /// Whether its answer may state usage.
     pub(super) fn tells(&self) -> bool {
         self.model != Place::Nowhere
     }
 
-    /// Whether its answer may tell of something that lives at the account: it makes that, or it says which files a batch has.
+    /// Whether its answer may name an object that lives at the account: the request creates one, or asks for the files
+    /// of a batch.
     pub(super) fn makes(&self) -> bool {
         let made = self.model == Place::Nowhere && self.method == Method::POST;
         made || self.makes_batch() || self.path.split('/').nth(2) == Some("batches")
     }
 
-    /// Whether it makes a batch.
+    /// Whether the request creates a batch.
     pub(super) fn makes_batch(&self) -> bool {
         let is_verb = matches!(&self.model, Place::Path { verb } if verb.starts_with("batch") || verb.starts_with("asyncBatch"));
         let is_path = matches!(&*self.path, "/v1/batches" | "/v1/messages/batches");
         self.method == Method::POST && (is_verb || is_path)
     }
 
-    /// Whether it makes a file.
+    /// Whether the request creates a file.
     pub(super) fn makes_file(&self) -> bool {
         self.method == Method::POST && self.path.ends_with("/files")
     }
 
-    /// The batch, or the file of results, whose content this request fetches, and the form of it.
+    /// The batch or result file whose content this request fetches, and the format of the results.
     pub(super) fn results(&self) -> Option<(String, Form)> {
         if self.method != Method::GET {
             return None;
@@ -187,30 +189,30 @@ impl Side {
         })
     }
 
-    /// Whether the same request may be sent again after a byte of it was sent: nothing is made twice.
+    /// Whether the request may be sent again after a byte of it was sent, because nothing can be created twice.
     pub fn is_repeatable(&self) -> bool {
         self.model != Place::Nowhere || self.method == Method::GET
     }
 }
 
-/// An endpoint of a vendor, asked for.
+/// The endpoint of a vendor that a request is for.
 #[derive(Debug)]
 pub(super) struct Found {
     pub dialect: Dialect,
-    /// The model that the path names.
+    /// The model in the path.
     pub model: Option<String>,
     pub side: Side,
 }
 
-/// Why there is none.
+/// Why no endpoint was found.
 #[derive(Debug)]
 pub(super) enum Missed {
-    /// The vendor documents only these methods there.
+    /// The vendor documents only these methods for the path.
     Method(&'static str),
     Path,
 }
 
-/// Tells an endpoint of a vendor by its path; on paths that several vendors share, by the dialect of the caller.
+/// Finds the endpoint of a vendor by its path; on paths that several vendors share, by the dialect of the caller.
 pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<Found, Missed> {
     let segments = path.segments();
     let row = row(&segments, caller).ok_or(Missed::Path)?;
@@ -223,7 +225,7 @@ pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<
             let named = gemini_model(&segments).map(|(model, _)| model);
             (named, Place::Path { verb })
         }
-        // Only a request that makes something says with what.
+        // Only a request that creates something names a model.
         Place::Body | Place::BodyOrDefault if *method != Method::POST => (None, Place::Nowhere),
         place => (None, place),
     };
@@ -243,7 +245,7 @@ pub(super) fn find(method: &Method, path: &Path<'_>, caller: Dialect) -> Result<
 struct Row {
     dialect: Dialect,
     place: Place,
-    /// The methods that the vendor documents, as `Allow` writes them.
+    /// The methods that the vendor documents, in the form of the `Allow` header.
     methods: &'static str,
 }
 
@@ -282,7 +284,8 @@ fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
         ]
         | ["v1", "chat", "completions", _, ..] => chat(Nowhere, THINGS),
         ["v1", "models", _, ..] => chat(Nowhere, "GET, HEAD, DELETE"),
-        // A verb without a model, or with a verb that none can be: a vendor might still make something of it.
+        // A path with a verb but without a model, or with an unknown verb, is refused, because a vendor might still
+        // accept it.
         ["v1beta" | "v1alpha", "models" | "tunedModels", .., last] if last.contains(':') => None,
         ["v1beta" | "v1alpha", "interactions"] => row(Dialect::Gemini, BodyOrDefault, "POST"),
         ["v1beta" | "v1alpha", _, ..] | ["upload" | "download", "v1beta" | "v1alpha", _, ..] => {
@@ -292,7 +295,7 @@ fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
     }
 }
 
-/// The model and the verb of a path of Gemini's: `/v1beta/models/{model}:{verb}`. A model may have slashes and colons.
+/// Model and verb of a path of Gemini's: `/v1beta/models/{model}:{verb}`. A model may contain slashes and colons.
 pub(super) fn gemini_model(segments: &[&str]) -> Option<(String, String)> {
     let (collection, rest) = match segments {
         ["v1" | "v1beta" | "v1alpha", "models", rest @ ..] => ("", rest),
@@ -307,7 +310,7 @@ pub(super) fn gemini_model(segments: &[&str]) -> Option<(String, String)> {
     Some((format!("{collection}{model}"), verb.to_owned()))
 }
 
-/// What the vendors' collections take.
+/// The methods of the vendors' collections.
 const THINGS: &str = "GET, POST, DELETE";
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What endpoints beside generation sell: how much of it a request asks for, and what is booked where an answer does not say.
+//! What endpoints other than generation sell: the amount that a request asks for, and what is booked where an answer
+//! does not state it.
 use std::borrow::Cow;
 
 use super::admit::Admitted;
@@ -7,7 +8,7 @@ use super::side::Side;
 use crate::outcome::UsageSource;
 use crate::protocol::hub::usage::Stated;
 
-/// What a request asks for, as far as that is known before it is answered.
+/// What a request asks for, as far as that is known before its answer.
 pub(super) fn asked(admitted: &Admitted) -> Stated {
     let trade = admitted.call.side.as_deref().and_then(Side::trade);
     let Some(trade) = trade else {
@@ -18,7 +19,7 @@ pub(super) fn asked(admitted: &Admitted) -> Stated {
     let asked = trade.asked(&|name| {
         let value = match boundary {
             Some(boundary) => {
-                // A field that stands twice says nothing for certain.
+                // A field that occurs twice is not reliable.
                 let span = form::field(body, boundary, name).ok().flatten();
                 body.get(span?)
             }
@@ -29,7 +30,8 @@ pub(super) fn asked(admitted: &Admitted) -> Stated {
     Stated::checked(asked.usage, asked.extras)
 }
 
-/// What is booked for an answer that states this; `input` estimates the tokens of the request. `None` = nothing is known of it.
+/// What is booked for an answer that states this. `input` estimates the tokens of the request. `None` = nothing is
+/// known.
 pub(super) fn booked(
     admitted: &Admitted,
     stated: Option<(Stated, UsageSource)>,
@@ -51,7 +53,7 @@ pub(super) fn booked(
             .is_something()
             .then_some((asked, UsageSource::Estimated));
     };
-    // What is counted in tokens or searches is not sold by what was asked for.
+    // What is charged by tokens or searches is not charged by the amount that was asked for.
     let usage = &mut stated.usage;
     if usage.total() == 0 || !trade.takes_text() {
         usage.units = usage.units.or(&asked.usage.units);

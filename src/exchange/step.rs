@@ -1,4 +1,4 @@
-//! What to do next for a request: before an attempt, and after one that failed.
+//! The next step of a request: before an attempt, and after one that failed.
 use std::time::Duration;
 
 use super::attempt::Attempt;
@@ -6,26 +6,26 @@ use super::estimate::Estimate;
 use super::refusal::Refusal;
 use super::verdict::Answer;
 
-/// What to do next for a request.
+/// The next step of a request.
 #[derive(Debug)]
 pub enum Step {
-    /// No account is needed, or none will do better than the last one's own error.
+    /// No account is needed, or none can do better than the last one's own error.
     Answer(Answer),
-    /// Nobody else counts: run it, away from the event loop if it is heavy, and answer with what it says.
+    /// No provider counts: run the estimate, outside the event loop if it is heavy, and answer with its result.
     Estimate(Box<Estimate>),
     /// Make this attempt.
     Go(Box<Attempt>),
-    /// Nobody can serve.
+    /// No account can serve the request.
     Refuse(Refusal),
-    /// Ask again after this short time: an account is being eased in, or an overloaded provider gets one more try.
+    /// Ask again after this short time: an account is on a ramp, or an overloaded provider gets one more try.
     Wait(Duration),
 }
 
-/// What a failed attempt leads to.
+/// The next step after a failed attempt.
 #[derive(Debug)]
 pub enum Sequel {
     Again,
-    /// The upstream's own error is the client's business.
+    /// Answer with the upstream's own error, because it concerns the client.
     Answer(Answer),
     Refuse(Refusal),
 }

@@ -1,8 +1,9 @@
 //! The memory behind `store` for clients of OpenAI Responses whose answers are translated.
 //!
-//! An upstream of another dialect keeps no answers, so Weir does: bounded in bytes and in time, apart for every client key.
-//! A request that goes on from one of them (`previous_response_id`, `item_reference`) is written out before it is routed, so
-//! that any account can take it. What is not found here stays as it is: an account of OpenAI's own may know it.
+//! An upstream of another dialect stores no answers, so Weir does: bounded in bytes and in time, separately for every
+//! client key. A request that continues one of them (`previous_response_id`, `item_reference`) gets its full content
+//! before it is routed, so that any account can serve it. A reference that is not found here stays as it is: an account
+//! of OpenAI's own may know it.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -15,26 +16,26 @@ use super::verdict::Answer;
 use crate::config::ResponseStore;
 use crate::protocol::json::{self, Draft, Members, quote};
 
-/// Answers that later requests may go on from. Live state: it passes from one configuration to the next.
+/// Answers that later requests may continue. Live state: it passes from one configuration to the next.
 #[derive(Debug, Default)]
 pub struct Store {
     shelves: Mutex<Shelves>,
 }
 
-/// What of a request is kept with its answer.
+/// The part of a request that is stored with its answer.
 #[derive(Clone, Debug)]
 pub struct Question {
     previous: Option<String>,
-    /// The items that the request brought itself.
+    /// The items in the request itself.
     items: Vec<Bytes>,
     asked: SystemTime,
 }
 
-/// A request as it stands after what it refers to was written out.
+/// A request after the references in it were resolved.
 #[derive(Debug)]
 pub struct Read {
     pub question: Question,
-    /// The new body; `None` = nothing was written out.
+    /// The new body; `None` = no reference was resolved.
     pub body: Option<Bytes>,
 }
 
@@ -45,13 +46,13 @@ struct Shelves {
     bytes: usize,
 }
 
-/// What is kept for one key.
+/// What is stored for one key.
 #[derive(Debug, Default)]
 struct Shelf {
     turns: HashMap<String, Turn>,
-    /// The oldest first. An id that is no longer among `turns` is passed over.
+    /// Ids, oldest first. An id that is no longer in `turns` is skipped.
     order: VecDeque<String>,
-    /// In which turn an item stands, and where in its output.
+    /// For each item: the id of its turn, and its position in that turn's output.
     items: HashMap<String, (String, usize)>,
     bytes: usize,
 }
@@ -67,14 +68,14 @@ struct Turn {
 }
 
 impl Question {
-    /// The response that the request goes on from.
+    /// The response that the request continues.
     pub fn previous(&self) -> Option<&str> {
         self.previous.as_deref()
     }
 }
 
 impl Store {
-    /// Reads what a request refers to, and writes it out as far as it is kept here for `key`.
+    /// Reads the references of a request, and resolves those that are stored here for `key`.
     pub fn read(&self, key: &str, body: &Bytes, members: &Members, now: SystemTime) -> Read {
         let previous = members.string(body, "previous_response_id");
         let previous = previous.map(std::borrow::Cow::into_owned);
@@ -114,7 +115,7 @@ impl Store {
         }
     }
 
-    /// Keeps the answer to a question, and gives its id. `response` is the whole object, as the client got it.
+    /// Stores the answer to a question, and returns its id. `response` is the complete object that the client got.
     pub fn keep(
         &self,
         bounds: ResponseStore,
@@ -124,7 +125,7 @@ impl Store {
     ) -> Option<String> {
         let asked = question.asked;
         let (id, turn) = Turn::new(question, response, asked + bounds.ttl)?;
-        // What is larger than that would push out nearly everything else.
+        // A larger answer would displace nearly everything else.
         if turn.bytes > bounds.max_bytes / 2 {
             return None;
         }
@@ -135,7 +136,7 @@ impl Store {
         Some(id)
     }
 
-    /// What `GET` and `DELETE` of a path below `/v1/responses/` say, where the answer is kept here for `key`.
+    /// The answer to `GET` or `DELETE` for a path below `/v1/responses/`, if the response is stored here for `key`.
     pub fn answer(&self, key: &str, get: bool, path: &str, now: SystemTime) -> Option<Answer> {
         let rest = path.strip_prefix("/v1/responses/")?;
         let mut shelves = self.lock();
@@ -154,7 +155,7 @@ impl Store {
         Some(Answer::json(200, body))
     }
 
-    /// Bytes that are held, and answers.
+    /// The bytes and the number of answers that are held.
     pub fn held(&self) -> (usize, usize) {
         let shelves = self.lock();
         let turns = shelves.shelves.values().map(|shelf| shelf.turns.len());
@@ -162,7 +163,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelves> {
-        // Nothing here is left half-done by a panic: at worst an answer is not found.
+        // A panic leaves nothing half done here: at worst an answer is not found.
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,7 +178,7 @@ impl Shelves {
         shelf.put(id, turn);
     }
 
-    /// Lets go of what is past its time, of all keys.
+    /// Drops what has expired, for all keys.
     fn drop_old(&mut self, now: SystemTime) {
         let mut freed = 0;
         self.shelves.retain(|_, shelf| {
@@ -192,7 +193,7 @@ impl Shelves {
         self.bytes -= freed;
     }
 
-    /// Lets go of the oldest answer of the key that holds the most: no key pushes out what others keep.
+    /// Drops the oldest answer of the key that holds the most, so that no key displaces what others store.
     fn drop_one(&mut self) -> bool {
         let Some((key, shelf)) = self.shelves.iter_mut().max_by_key(|(_, shelf)| shelf.bytes)
         else {
@@ -241,12 +242,12 @@ impl Shelf {
         self.turn(turn, now)?.output.get(*at).cloned()
     }
 
-    /// All items up to and with this answer; `None` when one of its turns is gone.
+    /// All items up to and including this answer; `None` when one of its turns is gone.
     fn history(&self, id: &str, now: SystemTime) -> Option<Vec<Bytes>> {
         let mut turns = Vec::new();
         let mut next = Some(id);
         while let Some(id) = next {
-            // Ids that lead in a circle cannot come about, and would end here.
+            // A cycle of ids cannot occur, and would end here.
             if turns.len() > LONGEST_HISTORY {
                 return None;
             }
@@ -261,7 +262,7 @@ impl Shelf {
 }
 
 impl Turn {
-    /// With the id of the response. `None` when it has none.
+    /// A turn with the id of the response. `None` when the response has no id.
     fn new(question: Question, response: &Bytes, until: SystemTime) -> Option<(String, Self)> {
         let members = json::object(response)?;
         let id = members.string(response, "id")?.into_owned();
@@ -272,7 +273,7 @@ impl Turn {
             draft.put("previous_response_id", quote(previous));
         }
         let response = draft.finish().unwrap_or_else(|| response.clone());
-        // Each part is a copy of its own: none keeps the buffer of a whole connection alive.
+        // Each part is copied, so that none keeps the buffer of a whole connection alive.
         let own = |items: Vec<Bytes>| -> Vec<Bytes> {
             items
                 .iter()
@@ -305,7 +306,7 @@ impl Turn {
     }
 }
 
-/// What an answer on its way to a client of OpenAI Responses ends with: the whole response, once it stands in what goes out.
+/// The complete response at the end of an answer to a client of OpenAI Responses, once it is in `out`.
 pub(super) fn response_in(out: &Bytes, stream: bool) -> Option<Bytes> {
     if !stream {
         return json::object(out).map(|_| out.clone());
@@ -323,7 +324,7 @@ pub(super) fn response_in(out: &Bytes, stream: bool) -> Option<Bytes> {
     Some(data.slice(members.span(&data, "response")?))
 }
 
-/// The items of a request's `input`; a text is a message of the user.
+/// The items of a request's `input`; a plain text is a message of the user.
 fn input(body: &Bytes, members: &Members) -> Vec<Bytes> {
     let Some(span) = members.span(body, "input") else {
         return Vec::new();
@@ -357,7 +358,7 @@ fn array(items: impl Iterator<Item = Bytes>) -> Bytes {
     out.into()
 }
 
-/// The id that an item refers to, if it is nothing but a reference: the type may be left out.
+/// The id that an item refers to, if the item is only a reference. The type may be missing.
 fn reference(item: &Bytes) -> Option<String> {
     if item.len() > LONGEST_REFERENCE {
         return None;
@@ -380,11 +381,11 @@ const ENDS: [&[u8]; 2] = [
     b"{\"type\":\"response.completed\"",
     b"{\"type\":\"response.incomplete\"",
 ];
-/// Turns of a conversation that are written out.
+/// The most turns of a conversation that are resolved.
 const LONGEST_HISTORY: usize = 10_000;
-/// A reference is an id and a type.
+/// The most bytes of a reference, which is an id and a type.
 const LONGEST_REFERENCE: usize = 1024;
-/// What a turn takes beside its texts, bytes.
+/// The bytes that a turn takes in addition to its texts.
 const OVERHEAD: usize = 512;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Streams of Chat state their usage only when they are asked to: asking for those that did not, and remembering who refuses.
+//! Chat streams state their usage only on request: adds the request where the client did not make it, and remembers
+//! accounts that refuse it.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use crate::pool::Pick;
 use crate::protocol::json::{self, Edit, Members, Pieces};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a configuration.
+/// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a
+/// configuration.
 #[derive(Debug, Default)]
 pub struct Unwilling {
     since: Mutex<HashMap<(Arc<str>, Arc<str>), Instant>>,
@@ -25,14 +27,14 @@ impl Unwilling {
     /// This account refused it for this model.
     pub(super) fn note(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        // Clients name models.
+        // Clients choose names of models, so the number is bounded.
         if since.len() >= MOST {
             since.clear();
         }
         since.insert((Arc::clone(account), Arc::clone(model)), now);
     }
 
-    /// Whether it did, lately.
+    /// Whether the account refused it lately for this model.
     pub(super) fn includes(&self, account: &Arc<str>, model: &Arc<str>, now: Instant) -> bool {
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         !since.is_empty()
@@ -42,7 +44,7 @@ impl Unwilling {
     }
 }
 
-/// A request on its way to one account, which may be asked what its stream uses.
+/// A request to one account, to which the option for usage may be added.
 #[derive(Debug)]
 pub(super) struct Asking<'a> {
     pick: &'a Pick,
@@ -50,11 +52,11 @@ pub(super) struct Asking<'a> {
     now: Instant,
 }
 
-/// What goes to the upstream.
+/// The body for the upstream.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub body: Pieces,
-    /// What goes instead if it refuses to be asked; `None` = Weir did not ask.
+    /// The body without the option, in case the upstream refuses it; `None` = Weir did not add it.
     pub unasked: Option<Pieces>,
 }
 
@@ -76,7 +78,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The client's bytes, with the model's other name and the question.
+    /// The client's bytes, with the upstream's model name and the option.
     pub(super) fn as_it_came(&self, admitted: &Admitted) -> Sent {
         let (model, call) = (&self.pick.model, &admitted.call);
         let body = admitted.body_for(model);
@@ -104,7 +106,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// A translation for an upstream of this dialect: it asks by itself, unless the account shall not be asked.
+    /// A translation for an upstream of this dialect. It has the option already, unless the account must not get it.
     pub(super) fn translated(
         &self,
         upstream: UpstreamDialect,
@@ -129,8 +131,8 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// The member `stream_options` that asks for usage, where the request does not; `None` where it does, or where it has something
-/// there that nobody can read.
+/// The member `stream_options` with the request for usage, where the request lacks it. `None` = it is there, or the
+/// member cannot be read.
 fn asking(body: &Bytes, members: &Members) -> Option<Bytes> {
     let Some(span) = members.span(body, MEMBER) else {
         return Some(Bytes::from_static(b"{\"include_usage\":true}"));
@@ -147,7 +149,7 @@ fn asking(body: &Bytes, members: &Members) -> Option<Bytes> {
     Some(json::set(&options, &inner, &wanted).to_bytes())
 }
 
-/// A request of Weir's own making, without the question.
+/// A request of Weir's own making, without the option.
 fn without(body: &Bytes) -> Option<Pieces> {
     let members = json::scan(body).ok()?;
     members
@@ -155,7 +157,7 @@ fn without(body: &Bytes) -> Option<Pieces> {
         .then(|| json::set(body, &members, &[(MEMBER, Edit::Remove)]))
 }
 
-/// Whether an answer of 400 or 422 is about the question.
+/// Whether an answer of 400 or 422 is about the option.
 pub(super) fn is_refusal(status: u16, body: &[u8]) -> bool {
     let names = |name: &str| memmem::find(body, name.as_bytes()).is_some();
     matches!(status, 400 | 422) && (names(MEMBER) || names("include_usage"))
@@ -166,7 +168,7 @@ pub(super) const MEMBER: &str = "stream_options";
 /// How long a refusal is remembered.
 const FOR: Duration = Duration::from_hours(24);
 
-/// Refusals that are remembered; then all are forgotten.
+/// The most refusals that are remembered; beyond that all are forgotten.
 const MOST: usize = 1024;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What an attempt took in and gave out, kept for whoever records exchanges. Bounded: one tape has an end, and all of them
-//! together hold no more than their budget has.
+//! Records what an attempt received and sent, for the recording of exchanges. Each tape is bounded, and all of them
+//! together are bounded by their budget.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,7 +13,7 @@ use crate::protocol::hub::target::PromptCache;
 use crate::protocol::models::Capabilities;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What all tapes together may hold.
+/// The bytes that all tapes together may hold.
 #[derive(Debug)]
 pub struct Budget {
     most: usize,
@@ -21,7 +21,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Of so many bytes.
+    /// A budget of `most` bytes.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -29,7 +29,7 @@ impl Budget {
         })
     }
 
-    /// Bytes that are held now.
+    /// The bytes that are held now.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -43,7 +43,7 @@ impl Budget {
     }
 }
 
-/// What was asked, and what the translation was given beside it.
+/// What was asked, and the other inputs of the translation.
 #[derive(Debug)]
 pub struct Asked {
     pub client: Dialect,
@@ -52,9 +52,9 @@ pub struct Asked {
     /// The upstream's name for the model.
     pub model: Arc<str>,
     pub account: Arc<str>,
-    /// The credential that the upstream saw.
+    /// The credential that the upstream got.
     pub secret: Option<Secret>,
-    /// Whether a stream was asked for.
+    /// Whether a stream was requested.
     pub stream: bool,
     /// Whether the client's stream is one JSON array.
     pub array: bool,
@@ -62,29 +62,29 @@ pub struct Asked {
     pub translated: Option<Box<Translated>>,
 }
 
-/// What a translation depends on.
+/// What the result of a translation depends on.
 #[derive(Debug)]
 pub struct Translated {
-    /// The model in a Gemini client's path, and how it wants its answer.
+    /// The model in a Gemini client's path, and how the client wants its answer.
     pub path: Option<(String, Delivery)>,
     pub prompt_cache: PromptCache,
-    /// Where the configuration says something else than what is known of the model.
+    /// The capabilities from the configuration, where they differ from what is known of the model.
     pub capabilities: Option<Capabilities>,
     pub stamp: Stamp,
-    /// Whether a Chat upstream is asked what its stream uses.
+    /// Whether a Chat upstream is asked for the usage of its stream.
     pub asks_usage: bool,
     /// Whether answers that the upstream pauses are continued.
     pub pauses: bool,
     /// Whether the client's text is regrouped after the translation.
     pub regrouped: bool,
-    /// What the client asks, after the rewrites.
+    /// The client's body, after the rewrites.
     pub body: Bytes,
-    /// What the upstream was asked.
+    /// Headers and body for the upstream.
     pub headers: Vec<(&'static str, &'static str)>,
     pub sent: Bytes,
 }
 
-/// One attempt, as far as it has come.
+/// The recording of one attempt so far.
 #[derive(Debug)]
 pub struct Tape {
     asked: Asked,
@@ -93,24 +93,24 @@ pub struct Tape {
     said: Vec<u8>,
     /// How the upstream broke off.
     broke: Option<End>,
-    /// Whether the upstream was asked more than once for this answer, or ought to have been.
+    /// Whether the upstream was called more than once for this answer, or should have been.
     in_rounds: bool,
     torn: Option<Torn>,
     budget: Arc<Budget>,
     held: usize,
 }
 
-/// Why a tape does not hold everything.
+/// Why a tape is incomplete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Torn {
-    /// It would be too long by itself.
+    /// The tape alone would be too long.
     TooLarge,
-    /// All tapes together would.
+    /// All tapes together would be too large.
     NoRoom,
 }
 
 impl Tape {
-    /// Of an attempt whose answer has this status.
+    /// The tape of an attempt whose answer has this status.
     pub(super) fn new(asked: Asked, status: u16, budget: &Arc<Budget>) -> Self {
         let bodies = asked.translated.as_ref();
         let bodies = bodies.map_or(0, |asked| asked.body.len() + asked.sent.len());
@@ -144,7 +144,7 @@ impl Tape {
         &self.heard
     }
 
-    /// What went to the client of a translated answer.
+    /// What was sent to the client of a translated answer.
     pub fn said(&self) -> &[u8] {
         &self.said
     }
@@ -154,30 +154,30 @@ impl Tape {
         self.broke
     }
 
-    /// Whether the upstream was asked more than once for this answer, or ought to have been.
+    /// Whether the upstream was called more than once for this answer, or should have been.
     pub fn is_in_rounds(&self) -> bool {
         self.in_rounds
     }
 
-    /// Why it does not hold everything, if it does not.
+    /// Why the tape is incomplete, if it is.
     pub fn torn(&self) -> Option<Torn> {
         self.torn
     }
 
-    /// The next bytes of the upstream.
+    /// Adds bytes from the upstream.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
         if self.fits(bytes.len()) {
             self.heard.extend_from_slice(bytes);
         }
     }
 
-    /// What the upstream answered was told again in another shape, and that was read.
+    /// The upstream's answer was converted to another shape, and that was read instead.
     pub(super) fn hear_instead(&mut self, bytes: &[u8]) {
         self.heard.clear();
         self.hear(bytes);
     }
 
-    /// The next bytes for the client.
+    /// Adds bytes for the client.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         if self.asked.translated.is_some() && self.fits(bytes.len()) {
             self.said.extend_from_slice(bytes);
@@ -192,7 +192,7 @@ impl Tape {
         self.in_rounds = true;
     }
 
-    /// Whether so many bytes more are held; else nothing is held any more.
+    /// Whether `bytes` more can be held. If not, nothing is held any more.
     fn fits(&mut self, bytes: usize) -> bool {
         if self.torn.is_some() {
             return false;
@@ -224,7 +224,7 @@ impl Drop for Tape {
     }
 }
 
-/// Bytes of one tape, bodies of both sides together.
+/// The most bytes of one tape, including the bodies of both sides.
 const LONGEST: usize = 16 << 20;
 
 #[cfg(test)]
@@ -267,7 +267,7 @@ pub(crate) mod tests {
         assert_eq!(second.torn(), Some(Torn::NoRoom));
         assert!(second.heard().is_empty());
         assert_eq!(budget.held(), 60);
-        // There is room again, but not for what has lost its beginning.
+        // There is room again, but not for a tape that has lost its beginning.
         second.hear(b"more");
         assert!(second.heard().is_empty());
         first.hear(b"more");

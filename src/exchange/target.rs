@@ -1,4 +1,4 @@
-//! Where at an upstream a request goes, and its head.
+//! The path of a request at an upstream, and its head.
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
@@ -90,7 +90,7 @@ pub fn call(
     with_query(join(&endpoint.path, upstream), query, account)
 }
 
-/// Where the list of models is, as Weir writes it. Two vendors give it page by page.
+/// The path of the list of models. Two vendors return it page by page.
 pub const fn models(dialect: UpstreamDialect) -> &'static str {
     match dialect {
         UpstreamDialect::Gemini => "/v1beta/models?pageSize=1000",
@@ -99,7 +99,7 @@ pub const fn models(dialect: UpstreamDialect) -> &'static str {
     }
 }
 
-/// The path and query of something that a vendor has beside generation.
+/// The path and query of a vendor's endpoint other than generation.
 pub fn vendor(
     dialect: UpstreamDialect,
     path: &str,
@@ -118,7 +118,7 @@ pub fn vendor(
 }
 
 fn with_query(mut path: String, client: Option<&str>, account: &Account) -> String {
-    // A Gemini client may send its key to Weir this way; it is nobody else's business.
+    // A Gemini client may send its key to Weir in the query; nobody else may see it.
     let client = client.map(|query| {
         let kept = query.split('&').filter(|pair| !is_credential(pair));
         kept.collect::<Vec<_>>().join("&")
@@ -135,27 +135,27 @@ fn is_credential(pair: &str) -> bool {
     operation::percent_decode(name) == "key"
 }
 
-/// What the head of a request says, whichever HTTP it is for.
+/// The head of a request, for any version of HTTP.
 #[derive(Debug)]
 pub struct Head<'a> {
     pub method: &'a Method,
-    /// With its query.
+    /// The path with its query.
     pub path: &'a str,
     pub headers: HeaderMap,
     pub length: Length,
 }
 
-/// How much of a body follows a head.
+/// The length of the body after a head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Length {
     Nothing,
     Bytes(u64),
-    /// As much as comes.
+    /// Unknown; the body ends when the client's body ends.
     Unknown,
 }
 
 impl Head<'_> {
-    /// The head as it goes to `endpoint`. HTTP/2 wants an absolute URI and no `Host`; HTTP/1.1 the opposite, and a length.
+    /// The head for `endpoint`. HTTP/2 needs an absolute URI and no `Host`; HTTP/1.1 needs the opposite, and a length.
     pub fn written(self, endpoint: &Endpoint, h2: bool) -> Option<Parts> {
         let Self {
             method,

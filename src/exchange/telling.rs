@@ -1,7 +1,7 @@
-//! How a request is told to an account: as it came, or in another dialect, or not at all.
+//! How an account gets a request: unchanged, in another dialect, or not at all.
 //!
-//! An account that speaks the client's dialect gets the client's bytes, with at most the model's name replaced. Another
-//! gets a translation, and its answer is translated back.
+//! An account that speaks the client's dialect gets the client's bytes, with at most the model's name replaced. Any
+//! other account gets a translation, and its answer is translated back.
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -23,24 +23,24 @@ use crate::protocol::hub::request::Tool;
 use crate::protocol::json::Pieces;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What is known of the dialects in which one request can be told.
+/// What is known of the dialects that can express one request.
 #[derive(Debug, Default)]
 pub(super) struct Telling {
     unsaid: Unsaid,
 }
 
 impl Telling {
-    /// In which dialects it cannot be told.
+    /// The dialects that cannot express the request.
     pub(super) fn unsaid(&self) -> &Unsaid {
         &self.unsaid
     }
 
-    /// Why it could not be told in the first of them.
+    /// Why the first of them could not express it.
     pub(super) fn take_fault(&mut self) -> Option<RequestFault> {
         self.unsaid.take_fault()
     }
 
-    /// The attempt at this account; `None` when it cannot be told the request.
+    /// The attempt at this account; `None` when no dialect of the account can express the request.
     pub(super) fn attempt(
         &mut self,
         order: &Order,
@@ -54,7 +54,7 @@ impl Telling {
             served.note_dialect(own.upstream());
             return Some(as_it_came(order, served, pick, now));
         }
-        // A conversation that comes back from another dialect carries state that only a translation can leave out.
+        // A conversation that returns from another dialect contains state that only a translation can remove.
         let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
         for upstream in self.unsaid.left(&pick, own) {
             served.note_dialect(upstream);
@@ -115,10 +115,10 @@ fn translated(
         && let Ok(request) = order.admitted.request()
         && request.tools.iter().any(hosted)
     {
-        // Its own tools may take long, and only its own clients know how to go on.
+        // Its own tools may take long, and only its own clients can continue a paused answer.
         translator.may_pause();
     }
-    // Also when this attempt fails: what the upstream was asked differs by so much from what the client asked.
+    // This is recorded even if the attempt fails: it is how the upstream's request differs from the client's.
     let notable = encoded.dropped.as_slice().iter();
     let notable = notable.filter(|dropped| dropped.notable);
     served.note_dropped(notable.map(|dropped| dropped.field).collect());

@@ -1,5 +1,5 @@
-//! Things that live at one account: files, batches, containers, conversations, cached contents. Who makes one is remembered, so
-//! that whatever names it goes there.
+//! Objects that live at one account: files, batches, containers, conversations, cached contents. The account that
+//! created one is remembered, so that a request that names the object goes there.
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use crate::protocol::Dialect;
 use crate::protocol::json;
 use crate::protocol::passthrough;
 
-/// The thing that an answer beside generation tells of, by the name that the vendor gave it. What the client may have written
-/// is not looked at.
+/// The object that an answer of an endpoint other than generation is about, by the vendor's name for it. Members that
+/// the client may have written are not examined.
 pub(super) fn made(dialect: Dialect, answer: &Bytes) -> Option<String> {
     let members = json::look(answer).ok()?;
     let own = if dialect == Dialect::Gemini {
@@ -28,7 +28,7 @@ pub(super) fn made(dialect: Dialect, answer: &Bytes) -> Option<String> {
     own.filter(|name| name.len() <= LONGEST && is_name(name.as_bytes()))
 }
 
-/// The files that batches have, by what an answer of OpenAI's says of one batch or of several: the batch, and a file of it.
+/// The files of batches, from an answer of OpenAI's about one or several batches: each batch with one of its files.
 pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String, String)> {
     if dialect == Dialect::Gemini || memmem::find(answer, b"_file_id\"").is_none() {
         return Vec::new();
@@ -61,9 +61,9 @@ pub(super) fn files_of_batches(dialect: Dialect, answer: &Bytes) -> Vec<(String,
     files.take(MOST).collect()
 }
 
-/// The container that an answer of Anthropic's ran its tools in.
+/// The container in which an answer of Anthropic's ran its tools.
 pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
-    // Made once: preparing a search costs more than searching a short answer.
+    // Made once, because preparing a search costs more than searching a short answer.
     static NAME: LazyLock<memmem::Finder<'static>> =
         LazyLock::new(|| memmem::Finder::new("\"container\""));
     if dialect != Dialect::Anthropic || NAME.find(answer).is_none() {
@@ -75,8 +75,8 @@ pub(super) fn container(dialect: Dialect, answer: &Bytes) -> Option<String> {
     Some(name.into_owned())
 }
 
-/// Names in a request that may be those of such things: the path's first, then the body's, the latest first. `landmarks` are
-/// the body's.
+/// Names in a request that may be names of such objects: first that of the path, then those of the body, the last one
+/// first. `landmarks` are the body's.
 pub(super) fn named<'a>(
     call: &'a ModelCall,
     body: &'a [u8],
@@ -93,8 +93,8 @@ pub(super) fn named<'a>(
     of_path.chain(of_body.filter_map(|at| name_at(body.get(*at..)?)))
 }
 
-/// Those of these names that an error is about: something is not known where it was asked for, and may be elsewhere. That it
-/// is named tells it from all else that is not found.
+/// Those of these names that an error is about, because the account does not know them and another account may. Only a
+/// name that the error repeats distinguishes this from any other "not found".
 pub(super) fn missed(
     status: u16,
     error: &[u8],
@@ -103,7 +103,7 @@ pub(super) fn missed(
     if !matches!(status, 400 | 404) {
         return Vec::new();
     }
-    // Sealed reasoning is not repeated whole.
+    // An error does not repeat sealed reasoning as a whole.
     let unsealed = memmem::find(error, UNREADABLE).is_some();
     names
         .filter(|name| {
@@ -114,13 +114,13 @@ pub(super) fn missed(
         .collect()
 }
 
-/// Whether this can be nothing but a name that a vendor gave.
+/// Whether this can only be a name that a vendor gave.
 fn is_id(name: &str) -> bool {
     let own = name.rsplit('/').next().unwrap_or_default();
     own.len() >= SHORTEST && own.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// The mark of the sealed reasoning behind the name of its member.
+/// The mark of the sealed reasoning after the name of its member.
 fn mark_at(text: &[u8]) -> Option<String> {
     let text = text.strip_prefix(SEALED)?.trim_ascii_start();
     let text = text.strip_prefix(b":")?.trim_ascii_start();
@@ -130,7 +130,7 @@ fn mark_at(text: &[u8]) -> Option<String> {
     passthrough::mark(sealed).map(str::to_owned)
 }
 
-/// The name at the start of this, behind its quotation mark or the slash of a URL.
+/// The name at the start of this text, after a quotation mark or the slash of a URL.
 fn name_at(text: &[u8]) -> Option<String> {
     if text.starts_with(SEALED) {
         return mark_at(text);
@@ -142,7 +142,7 @@ fn name_at(text: &[u8]) -> Option<String> {
         .position(|byte| *byte == b'"')?;
     let name = text.get(..end)?;
     let name = std::str::from_utf8(name).ok()?;
-    // The member that holds one begins alike.
+    // The member that contains such a name begins in the same way.
     (name != "file_id" && is_name(name.as_bytes())).then(|| name.to_owned())
 }
 
@@ -152,17 +152,17 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(fits)
 }
 
-/// The member that holds reasoning which only the account that made it can read.
+/// The member with reasoning that only the account that made it can read.
 const SEALED: &[u8] = b"\"encrypted_content\"";
-/// OpenAI's code for reasoning that another organisation has made.
+/// OpenAI's error code for reasoning that another organisation made.
 const UNREADABLE: &[u8] = b"invalid_encrypted_content";
-/// Names that one error is about.
+/// The most names that one error is about.
 const MOST_MISSED: usize = 8;
-/// Bytes of the shortest name of which an error can be said to be about it.
+/// The fewest bytes of a name that an error can be said to be about.
 const SHORTEST: usize = 6;
-/// Bytes of a name.
+/// The most bytes of a name.
 const LONGEST: usize = 200;
-/// Files of batches that one answer tells of.
+/// The most files of batches from one answer.
 const MOST: usize = 200;
 
 #[cfg(test)]
@@ -178,7 +178,7 @@ mod tests {
         let chat = Dialect::OpenaiChat;
         let file = r#"{"id":"file-1","object":"file","filename":"x"}"#;
         assert_eq!(made(chat, file).as_deref(), Some("file-1"));
-        // What the client wrote names nothing.
+        // What the client wrote does not name an object.
         let named = r#"{"name":"file-2","metadata":{"id":"file-3"}}"#;
         assert_eq!(made(chat, named), None);
         let upload = r#"{"file":{"name":"files/abc","displayName":"files/z"}}"#;

@@ -1,4 +1,4 @@
-//! A request in another dialect than its client's: what its head needs, and what will translate its answer.
+//! A request in another dialect than its client's: the headers that it needs, and the translator of its answer.
 use std::time::UNIX_EPOCH;
 
 use super::markers;
@@ -11,20 +11,20 @@ use crate::protocol::hub::error::{Dropped, RequestFault};
 use crate::protocol::hub::target::{Encoded, Target};
 use crate::protocol::translate::Translator;
 
-/// What the translation of one request left to be done.
+/// What remains to be done for the translation of one request.
 #[derive(Debug)]
 pub(super) struct Translation {
     headers: Vec<(&'static str, &'static str)>,
-    /// Taken by the answer. A count needs none.
+    /// The translator, until the answer takes it. A count needs none.
     translator: Option<Translator>,
     /// The media type of the client's answer.
     media: &'static str,
-    /// Whether the whole response is to be kept.
+    /// Whether the complete response is stored.
     keeps: bool,
 }
 
 impl Translation {
-    /// Of a request whose client reads server-sent events, or one body of JSON.
+    /// A translation for a client that reads server-sent events (`events`), or one JSON body.
     pub(super) fn new(
         headers: Vec<(&'static str, &'static str)>,
         translator: Translator,
@@ -38,7 +38,7 @@ impl Translation {
         }
     }
 
-    /// Of a question for a count.
+    /// A translation of a request for a count.
     pub(super) fn of_count(headers: Vec<(&'static str, &'static str)>) -> Self {
         Self {
             headers,
@@ -48,28 +48,28 @@ impl Translation {
         }
     }
 
-    /// The same, with the whole response kept for a later request if it `keeps`.
+    /// Sets whether the complete response is stored for a later request.
     pub(super) fn keeping(mut self, keeps: bool) -> Self {
         self.keeps = keeps;
         self
     }
 
-    /// What the head of the request needs.
+    /// The headers that the translated request needs.
     pub(super) fn headers(&self) -> &[(&'static str, &'static str)] {
         &self.headers
     }
 
-    /// What translates the answer, the media type that it gets, and whether it is kept; once.
+    /// The translator, the media type of the answer, and whether the answer is stored; `None` after the first call.
     pub(super) fn take(&mut self) -> Option<(Translator, &'static str, bool)> {
         Some((self.translator.take()?, self.media, self.keeps))
     }
 
-    /// What will translate the answer, unless it has been taken.
+    /// The translator, unless it has been taken.
     pub(super) fn translator(&self) -> Option<&Translator> {
         self.translator.as_ref()
     }
 
-    /// What was left out of the request.
+    /// What was dropped from the request.
     pub(super) fn losses(&self) -> Vec<Dropped> {
         self.translator
             .as_ref()
@@ -77,7 +77,7 @@ impl Translation {
     }
 }
 
-/// The request as this account is to get it, and what will translate its answer.
+/// The request for this account, and the translator of its answer.
 pub(super) fn encoded(
     order: &Order,
     pick: &Pick,

@@ -1,4 +1,4 @@
-//! In which dialects a request cannot be said, found out while accounts are asked.
+//! The dialects that cannot express a request, as found out while accounts are tried.
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -7,7 +7,7 @@ use crate::pool::{Mute, Pick};
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// In what the request cannot be said, and why not in the first of it.
+/// The dialects that cannot express the request, and the reason of the first one.
 #[derive(Debug, Default)]
 pub(super) struct Unsaid {
     mutes: SmallVec<[Mute; 4]>,
@@ -15,12 +15,12 @@ pub(super) struct Unsaid {
 }
 
 impl Unsaid {
-    /// In what, and to which models.
+    /// The dialects, and the models for which this holds.
     pub(super) fn mutes(&self) -> &[Mute] {
         &self.mutes
     }
 
-    /// Why not in the first of it.
+    /// Why the first of them cannot express the request.
     pub(super) fn fault(&self) -> Option<&RequestFault> {
         self.fault.as_ref()
     }
@@ -30,14 +30,14 @@ impl Unsaid {
         self.fault.take()
     }
 
-    /// This dialect cannot say it, at least not to this model.
+    /// Records that this dialect cannot express the request, at least not for this model.
     pub(super) fn to(&mut self, dialect: UpstreamDialect, model: &Arc<str>, fault: RequestFault) {
         let model = fault.of_model.then(|| Arc::clone(model));
         self.mutes.push(Mute { dialect, model });
         self.fault.get_or_insert(fault);
     }
 
-    /// What this account may still be asked in: the client's own dialect first, then what it speaks best.
+    /// The dialects that remain for this account: the client's own first, then in the account's order of preference.
     pub(super) fn left(&self, pick: &Pick, client: Dialect) -> SmallVec<[UpstreamDialect; 4]> {
         let spoken = pick.account.dialects.iter().copied();
         let own = spoken.clone().filter(|spoken| *spoken == client);
@@ -51,7 +51,8 @@ impl Unsaid {
             .collect()
     }
 
-    /// It cannot be read, so that nobody can translate it: who is left gets it as it came, in `own`.
+    /// The request cannot be parsed, so it cannot be translated: only accounts of the dialect `own` remain, which get
+    /// it unchanged.
     pub(super) fn in_all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
         let unable = UpstreamDialect::ALL.into_iter();
         self.mutes = unable

@@ -1,5 +1,5 @@
-//! `GET /v1/usage`: what a key, its group and its project used today and this month, and what is left of each limit. Never anybody
-//! else's, nor everyone's together.
+//! `GET /v1/usage`: what a key, its group and its project used today and this month, and what is left of each limit. It
+//! never shows other keys, nor the sum of everyone.
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ pub(super) fn answer(gateway: &Gateway, whom: Whom, at: Moment) -> Value {
     })
 }
 
-/// How long the current day and month last already.
+/// The time since the current day and month began.
 struct Ages {
     day: Duration,
     month: Duration,
@@ -47,7 +47,7 @@ impl Ages {
         Self { day, month }
     }
 
-    /// Seconds until a budget is spent if it goes on as on the average of its window; `None` while nothing is spent.
+    /// Seconds until a budget is spent at the average rate of its window; `None` while nothing is spent.
     fn to_empty(&self, standing: &Standing) -> Option<u64> {
         let age = match standing.limit.span() {
             Span::Now | Span::Minute => return None,
@@ -55,7 +55,7 @@ impl Ages {
             Span::Month => self.month,
         };
         let seconds = standing.remaining * age.as_secs_f64() / standing.used;
-        // What lasts for longer than a thousand years is not worth a figure.
+        // More than a thousand years is not worth a figure.
         Duration::try_from_secs_f64(seconds)
             .ok()
             .map(|left| left.as_secs())
@@ -100,7 +100,7 @@ fn totals(totals: &Totals) -> Value {
     })
 }
 
-/// What is sold by something else than tokens.
+/// What was sold by another unit than tokens.
 fn units(units: &Units) -> Value {
     units
         .named()
@@ -110,7 +110,7 @@ fn units(units: &Units) -> Value {
 }
 
 fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {
-    // A request that ends gives its place back at once: there is no moment to name.
+    // Concurrency is free again as soon as a request ends, so there is no time to state.
     let resets_at = (standing.limit != Limit::Concurrency).then(|| {
         let resets_in = Duration::from_secs(whole_seconds(standing.resets_in));
         moment(wall + resets_in)
@@ -127,7 +127,7 @@ fn limit(standing: &Standing, ages: &Ages, wall: SystemTime) -> Value {
     said
 }
 
-/// Counts are whole numbers, money is not.
+/// Counts are whole numbers; money is not.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

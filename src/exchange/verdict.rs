@@ -1,4 +1,4 @@
-//! What comes of one attempt: an answer, a failure, an end.
+//! The results of one attempt: an answer, a failure, an end.
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -16,7 +16,7 @@ pub struct Failed {
     pub answer: Option<Answer>,
 }
 
-/// A whole answer for the client: Weir's own, or an upstream's error that is the client's business.
+/// A complete answer for the client: Weir's own, or an upstream's error that concerns the client.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -36,14 +36,14 @@ impl Answer {
         }
     }
 
-    /// The error that it is, for a client whose stream has begun.
+    /// The error in this answer, for a client whose stream has begun.
     pub fn in_stream(&self, client: Dialect, request_id: &str) -> WireError {
         let said = error::parse(client, self.status, &self.body).to_wire();
         in_stream(said, client, request_id)
     }
 }
 
-/// An error as the last event of a stream. Where the dialect has no place for the id of the request, the message names it.
+/// An error as the last event of a stream. In a dialect without a place for the request id, the message names it.
 pub(super) fn in_stream(said: WireError, client: Dialect, request_id: &str) -> WireError {
     let mut said = said.request_id(request_id);
     if client != Dialect::Anthropic && !request_id.is_empty() {
@@ -55,13 +55,15 @@ pub(super) fn in_stream(said: WireError, client: Dialect, request_id: &str) -> W
 /// What to do after a step.
 #[derive(Debug)]
 pub enum Next {
-    /// Before the commit: this attempt failed.
+    /// The attempt failed before the commit.
     Failed(Box<Failed>),
-    /// Something is ready: [`Relaying::take`](super::relaying::Relaying::take) it. The head goes first if it has not gone.
+    /// Bytes are ready: take them with [`Relaying::take`](super::relaying::Relaying::take). The head is sent first, if
+    /// it has not been sent.
     Forward,
-    /// Nothing may go out yet.
+    /// Nothing may be sent yet.
     Hold,
-    /// After the commit: the upstream's stream cannot be read further. [`Relaying::broke`](super::relaying::Relaying::broke) ends it.
+    /// The upstream's stream cannot be read further, after the commit.
+    /// [`Relaying::broke`](super::relaying::Relaying::broke) ends it.
     Unreadable,
 }
 
@@ -69,14 +71,14 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Ended {
     pub end: End,
-    /// What the pool is to know about it.
+    /// The failure to report to the pool, if any.
     pub failure: Option<Failure>,
-    /// Nothing tells the client that the answer broke off, except breaking off.
+    /// Whether breaking off the connection is the only way to tell the client that the answer is incomplete.
     pub abort: bool,
 }
 
 impl Failed {
-    /// Without anything that the client could be shown.
+    /// A failure without an answer for the client.
     pub fn bare(failure: Failure) -> Box<Self> {
         Box::new(Self {
             failure,
@@ -86,7 +88,7 @@ impl Failed {
 }
 
 impl Failed {
-    /// The client did not send its request as it must: it gets to read this, and nobody is blamed.
+    /// The client sent its request in a wrong way and gets this answer; nobody else is at fault.
     pub fn of_client(answer: Answer) -> Box<Self> {
         Box::new(Self {
             failure: Failure::client_gone(),
@@ -96,7 +98,8 @@ impl Failed {
 }
 
 impl Ended {
-    /// Before all was said, of which the client has been told. That Weir stops is not held against the upstream.
+    /// The answer ended too early, and the client has been told. When Weir itself stops, this does not count against
+    /// the upstream.
     pub const fn broken(end: End, fault: Fault) -> Self {
         let failure = match end {
             End::Drained => None,
@@ -109,7 +112,7 @@ impl Ended {
         }
     }
 
-    /// With all that was to be said.
+    /// The answer ended completely.
     pub const fn well() -> Self {
         Self {
             end: End::Complete,

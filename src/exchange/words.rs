@@ -1,9 +1,9 @@
-//! What a client is told when upstreams fail: the kind of the error and its wording, by the class of the failure.
+//! What a client is told when upstreams fail: the wording, by the class of the failure.
 use std::time::Duration;
 
 use crate::outcome::FailureClass;
 
-/// That nobody can serve, because of this.
+/// The message that no account can serve the request, and why.
 pub(super) fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> String {
     if class == FailureClass::ClientFault {
         return REPEATED.to_owned();
@@ -15,7 +15,7 @@ pub(super) fn exhausted(class: FailureClass, retry_after: Option<Duration>) -> S
     }
 }
 
-/// That the last upstream failed, and how.
+/// The message that the last upstream failed, and how.
 pub(super) const fn upstream_failed(class: FailureClass) -> &'static str {
     match class {
         FailureClass::ClientFault => REPEATED,
@@ -23,10 +23,10 @@ pub(super) const fn upstream_failed(class: FailureClass) -> &'static str {
     }
 }
 
-/// Nothing follows from an error whose words are the client's own, but that the request was refused.
+/// The message for an error whose words are the client's own: it says nothing except that the request was refused.
 const REPEATED: &str = "the upstream refused the request with words of an account's trouble that stand in the request itself";
 
-/// `Retry-After` is in whole seconds; rounding down would call the client back too early.
+/// `Retry-After` has whole seconds. Rounding down would call the client back too early.
 pub(super) fn whole_seconds(after: Duration) -> u64 {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     seconds.max(1)

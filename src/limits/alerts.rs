@@ -1,4 +1,4 @@
-//! Budgets that come near their end: who has to be told, once for each window and threshold.
+//! Alerts about budgets that are nearly or fully spent: one for each window and threshold.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ pub struct Alert {
     scope: Scope,
     name: Arc<str>,
     limit: Limit,
-    /// The threshold, a share of the budget.
+    /// The threshold that was reached, as a share of the budget.
     at: f64,
     used_usd: f64,
     cap_usd: f64,
@@ -24,13 +24,13 @@ pub struct Alert {
     began: u64,
 }
 
-/// Remembers what was told of the windows that run.
+/// Remembers which alerts were given in the windows that are running.
 #[derive(Debug, Default)]
 pub struct Watch {
     told: HashMap<(Scope, Arc<str>, Limit), Told>,
 }
 
-/// What was told of one budget.
+/// The alerts that were given about one budget.
 #[derive(Debug)]
 struct Told {
     began: u64,
@@ -39,7 +39,7 @@ struct Told {
 }
 
 impl Watch {
-    /// What has to be told now. `at` are the thresholds.
+    /// The alerts that are due now. `at` are the thresholds, as shares of a budget.
     pub fn look(&mut self, limits: &Limits, at: &[f64], wall: SystemTime) -> Vec<Alert> {
         let Some((day, month)) = begins(wall, limits.zone()) else {
             return Vec::new();
@@ -73,8 +73,8 @@ impl Watch {
             cap_usd: budget.cap_usd,
             thresholds: Vec::new(),
         });
-        // Of another budget nothing has been told. A clock that is set back begins no window anew; one that had run
-        // ahead leaves nothing untold.
+        // A budget with another cap starts without alerts. A clock that is set back a little begins no new window. A
+        // clock that had run ahead (by more than `AHEAD`) does not suppress the alerts of the present window.
         let ahead = UNIX_EPOCH + Duration::from_secs(told.began);
         let ran_ahead = ahead.duration_since(wall).is_ok_and(|by| by > AHEAD);
         if told.began < began || ran_ahead || told.cap_usd.to_bits() != budget.cap_usd.to_bits() {
@@ -103,7 +103,7 @@ impl Watch {
 }
 
 impl Alert {
-    /// The same on all hosts of a fleet, whose configurations are equal: one alert is told apart from another by it.
+    /// The identity of an alert. It is the same on all hosts of a fleet, whose configurations are equal.
     pub fn id(&self) -> String {
         let Self {
             name,
@@ -119,12 +119,12 @@ impl Alert {
         hex(id)
     }
 
-    /// When its window began, in seconds since the epoch.
+    /// When the window of the alert began, in seconds since the epoch.
     pub fn began(&self) -> u64 {
         self.began
     }
 
-    /// What is posted. `instance` is the name of this host.
+    /// The JSON text that is posted. `instance` is the name of this host.
     pub fn body(&self, instance: &str) -> String {
         json!({
             "scope": self.scope.as_str(),
@@ -140,13 +140,13 @@ impl Alert {
     }
 }
 
-/// Of floats: a share far below what a token costs of any budget.
+/// Tolerance for floats, as a share of the budget; far less than the price of a token.
 const NOISE: f64 = 1e-12;
 
-/// A clock that goes back by less is corrected, and had not run ahead.
+/// A clock that is set back by less than this was merely corrected; it had not run ahead.
 const AHEAD: Duration = Duration::from_hours(1);
 
-/// 128 bits.
+/// The length of an alert's id: 128 bits.
 const ID_BYTES: usize = 16;
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
             told(&watch.look(&limits, &[0.8], ahead)),
             [(0.8, "usd_per_day")]
         );
-        // Whoever keeps the ids knows it already.
+        // A receiver that remembers ids recognizes the alert.
         let again = watch.look(&limits, &[0.8], midnight + HOUR);
         assert_eq!(again[0].id(), first[0].id());
         assert_eq!(told(&watch.look(&limits, &[0.8], midnight + HOUR)), []);

@@ -1,9 +1,10 @@
-//! One counter: behind a lock for who has limits, beside it for who has none.
+//! One counter: behind a lock for a subject with limits, beside the lock for a subject without.
 //!
-//! Whoever has no limit need not be looked at before a request goes on, so nothing has to be agreed upon by all threads at once:
-//! each thread adds to a [`Share`] of its own, and who wants to know (`GET /v1/usage`, the fleet, a process that follows) takes the
-//! shares together under the lock of the counter. A request then writes nothing that a request of another thread writes. Only one
-//! that is settled on another day than the counter is in takes the lock, which begins the new day.
+//! A subject without limits need not be looked at before a request is admitted, so the threads need not agree on
+//! anything: each thread adds to a [`Share`] of its own. A reader (`GET /v1/usage`, the fleet, a following process)
+//! takes the shares together under the lock of the counter. So a request writes no memory that a request of another
+//! thread writes. Only a request that is settled on another day than the counter's takes the lock, and thereby begins
+//! the new day.
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -15,17 +16,17 @@ use super::tally::{Collected, Day, Figures};
 use super::whom::Used;
 use crate::outcome::Unit;
 
-/// What one key, group, project or everyone has used; outlives a configuration.
+/// What one key, group, project or everyone has used. It outlives a configuration.
 #[derive(Debug)]
 pub(super) struct Book {
     counter: Mutex<Counter>,
     /// The day that the counter is in.
     day: Arc<Day>,
-    /// By thread.
+    /// One share for each thread, up to `SHARES`.
     shares: OnceLock<Box<[OnceLock<Arc<Share>>; SHARES]>>,
 }
 
-/// The counter, with all that was counted.
+/// The locked counter, which includes everything that was counted beside the lock.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     counter: MutexGuard<'a, Counter>,
@@ -33,7 +34,7 @@ pub(super) struct Locked<'a> {
 }
 
 impl Book {
-    /// Of this counter.
+    /// A book with this counter.
     pub fn of(counter: Counter) -> Self {
         Self {
             counter: Mutex::new(counter),
@@ -42,7 +43,7 @@ impl Book {
         }
     }
 
-    /// Locks, whether or not a thread died holding it: no update here can be seen half done.
+    /// Locks the counter, also if a thread panicked while it held the lock: no update here can be observed half done.
     pub fn lock(&self) -> Locked<'_> {
         #[cfg(test)]
         LOCKS.with(|locks| locks.set(locks.get() + 1));
@@ -56,7 +57,7 @@ impl Book {
         }
     }
 
-    /// What this thread counts without the lock.
+    /// The share in which this thread counts without the lock.
     pub fn share(self: &Arc<Self>) -> Arc<Share> {
         let shares = self.shares.get_or_init(Box::default);
         let slot = SLOT.with(|slot| *slot) % SHARES;
@@ -72,7 +73,7 @@ impl Book {
         Arc::clone(share)
     }
 
-    /// Takes out what was counted; `None` = nothing ever was. The caller holds the lock.
+    /// Takes out what was counted beside the lock; `None` = nothing ever was. The caller holds the lock.
     fn collect(&self) -> Option<Collected> {
         let shares = self.shares.get()?;
         let mut collected = Collected::default();
@@ -119,7 +120,7 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// What one thread has counted of one subject, on cache lines of its own.
+/// What one thread has counted for one subject, on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Share {
@@ -131,7 +132,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A request has come.
+    /// A request was admitted.
     pub fn enter(&self, reserved: &Reserved) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.reserve(reserved, |amount| amount);
@@ -142,7 +143,7 @@ impl Share {
         self.requests.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What was reserved for it is so no longer.
+    /// Ends the reservation of a request.
     pub fn release(&self, reserved: &Reserved) {
         self.reserve(reserved, u64::wrapping_neg);
     }
@@ -154,7 +155,7 @@ impl Share {
         if let Some(set) = self.day.turn_at(seconds(wall)) {
             self.figures[set].add(&totals);
         } else if let Some(book) = self.book.upgrade() {
-            // The first request of a day, or of a subject that nobody has looked at yet.
+            // The first request of a day, or of a subject whose counter nobody has looked at yet.
             book.lock().add(&totals, wall);
         }
     }
@@ -175,7 +176,8 @@ thread_local! {
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// Of one subject. More threads than these share some, which is slower and as right.
+/// The number of shares of one subject. With more threads than this some threads use the same share, which is slower
+/// but equally correct.
 const SHARES: usize = 16;
 
 #[cfg(test)]
@@ -209,7 +211,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + HOUR * 498_900
     }
 
-    /// A key of a group, for a project, all with the same limits.
+    /// The limits of a key with a group and a project, all with the same caps.
     fn limits(caps: Caps, before: Option<&Limits>) -> Limits {
         let subject = |name: &str, group| Subject {
             name: name.into(),
@@ -225,7 +227,7 @@ mod tests {
         Limits::new(&everybody, TimeZone::UTC, before)
     }
 
-    /// Limits that nobody comes near.
+    /// Limits that no request comes near.
     fn high() -> Caps {
         Caps::default().with(Limit::UsdPerMonth, u64::MAX)
     }
@@ -283,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Day and month of the key, its group and its project.
+    /// Day and month totals of the key, its group and its project.
     fn windows(limits: &Limits, wall: SystemTime) -> Vec<(Totals, Totals)> {
         let reports = limits.report(WHOM, at(wall));
         reports
@@ -305,7 +307,8 @@ mod tests {
         assert!(LOCKS.get() > before, "to read it takes some");
         let own = limits.own(noon()).map(|own| (own.windows.day, own.ever));
         assert_eq!(own.collect::<Vec<_>>(), [(times(1000), times(1000)); 3]);
-        // A limit of one of them is a lock of that one: in, settled, out.
+        // Each of the three subjects with limits is locked three times: on admission, when the request is settled, and
+        // at its end.
         let limited = self::limits(high(), None);
         let before = LOCKS.get();
         request(&limited, noon());
@@ -348,8 +351,8 @@ mod tests {
         assert_eq!(Arc::ptr_eq(&mine, &theirs), slot() == other);
     }
 
-    /// Over midnight, the end of a month, and clocks that run ahead or are set back: what is counted without a lock stands where it
-    /// would stand with one.
+    /// At midnight, at the end of a month, and with clocks that run ahead or are set back: what is counted without a
+    /// lock ends in the same figures as what is counted with one.
     #[test]
     fn days_and_months_are_those_of_the_limited() {
         let (free, limited) = (limits(Caps::default(), None), limits(high(), None));
@@ -375,7 +378,7 @@ mod tests {
                 request(&free, wall);
                 request(&limited, wall);
             }
-            // Half of the steps are never looked at.
+            // Half of the steps are not checked, so that nobody reads the counter after them.
             if step % 2 == 0 {
                 assert_eq!(windows(&free, wall), windows(&limited, wall), "{step}");
             }
@@ -391,7 +394,7 @@ mod tests {
         request(&limits, noon());
         let share = limits.keys.get(0).expect("a key").book().share();
         let set = share.day.turn_at(seconds(noon())).expect("a day");
-        // The next day of the same month cannot be: it is another month's.
+        // The totals of the next day cannot be the same: that day is in another month.
         request(&limits, noon() + HOUR * 24);
         share.figures[set].add(&used().totals());
         assert_eq!(
@@ -437,7 +440,7 @@ mod tests {
             (refusal.limit, refusal.scope),
             (Limit::Concurrency, Scope::Key)
         );
-        // 2 are spent and 3 are reserved.
+        // 2 dollars are spent and 3 dollars are reserved.
         let budget = |usd: f64| Caps::default().with(Limit::UsdPerDay, nano_usd(usd));
         assert!(admit(&limits(budget(7.9), Some(&free))).is_err());
         drop(admit(&limits(budget(8.0), Some(&free))).expect("it fits"));
@@ -448,7 +451,7 @@ mod tests {
         );
         drop(admit(&next).expect("nothing is under way"));
         assert_eq!(windows(&next, noon())[0].0.nano_usd, nano_usd(2.0));
-        // And one that goes leaves what was used.
+        // When the limits are removed, the use remains.
         let again = limits(Caps::default(), Some(&next));
         request(&again, noon());
         assert_eq!(windows(&again, noon())[2].0.nano_usd, nano_usd(2.0) + 29);
@@ -473,7 +476,7 @@ mod tests {
         new.recall(&telling.go_on(&old, at), false, at);
         assert_eq!(windows(&new, noon()), [(times(2), times(2)); 3]);
         assert!(new.admit(WHOM, Used::default(), at).is_ok());
-        // A copy counts apart.
+        // A copy counts separately.
         let copy = old.shadow();
         request(&copy, noon());
         assert_eq!(windows(&copy, noon())[0].0, times(3));

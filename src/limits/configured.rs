@@ -1,4 +1,4 @@
-//! From the configuration to the subjects of limits.
+//! Makes the subjects of limits out of the configuration.
 use std::sync::Arc;
 
 use ahash::HashMap;
@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::keys::ANONYMOUS;
 use crate::outcome::Caps;
 
-/// The keys, each at its position in `config.keys`; after them all the callers without a key, who have no limits of their
-/// own but are counted.
+/// The keys, each at its position in `config.keys`. If callers without a key are allowed, one subject for all of them
+/// follows at the end; it has no limits of its own but is counted.
 pub(super) fn keys(config: &Config) -> Vec<Subject> {
     let groups = config.groups.iter().enumerate();
     let positions: HashMap<&str, usize> = groups

@@ -1,4 +1,4 @@
-//! What one key, one group or everyone has used, and whether one more request fits.
+//! What one key, group, project or everyone has used, and whether one more request fits.
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
@@ -16,42 +16,42 @@ use crate::outcome::{Caps, Limit, Span, Unit};
 /// The counters behind one set of caps. Callers hold the lock.
 #[derive(Clone, Debug)]
 pub(super) struct Counter {
-    /// By [`Unit`]: requests and tokens. Money is limited by the day and longer only.
+    /// Use in the last minute by [`Unit`]: requests and tokens. Money has no limit per minute.
     minutes: [Minute; 2],
-    /// By this process alone.
+    /// The use by this process alone, today and this month.
     spend: Spend,
     remote: Remote,
-    /// By this process since it began.
+    /// The use by this process since it began.
     ever: Totals,
     in_flight: u32,
-    /// By [`Unit`]: what is reserved by requests that are not settled yet.
+    /// Reserved amounts of requests that are not settled yet, by [`Unit`].
     reserved: [u64; Unit::ALL.len()],
-    /// The same of requests that were let in without a look at the counter.
+    /// Requests that were admitted without the lock, and their reserved amounts.
     tallied: UnderWay,
-    /// The same of a process that this one follows and that has not ended yet.
+    /// Requests in flight and reserved amounts of the previous process, until that process has ended.
     leaving: (u32, [u64; Unit::ALL.len()]),
-    /// Where days begin.
+    /// The time zone whose midnight begins a day.
     zone: TimeZone,
 }
 
-/// What is reserved for a request, and since when; nothing once it is settled.
+/// What is reserved for a request, and since when. Empty once the request is settled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reserved(Option<(Instant, Used)>);
 
 impl Reserved {
-    /// So much, from `at` on.
+    /// A reservation of `estimate` that counts from `at` on.
     pub fn new(estimate: Used, at: Instant) -> Self {
         Self(Some((at, estimate)))
     }
 
-    /// How much of that.
+    /// The reserved amount in this unit.
     pub fn of(&self, unit: Unit) -> u64 {
         self.0.map_or(0, |(_, estimate)| estimate.of(unit))
     }
 }
 
 impl Counter {
-    /// Nothing is used yet; days begin in `zone`.
+    /// A counter without any use; days begin at midnight in `zone`.
     pub fn new(zone: TimeZone) -> Self {
         Self {
             minutes: Default::default(),
@@ -66,7 +66,7 @@ impl Counter {
         }
     }
 
-    /// The limit in the way of one more request, and when it is out of it; `None` = it fits.
+    /// The limit that keeps out one more request, and how long it will do so. `None` = the request fits.
     pub fn in_the_way(
         &mut self,
         caps: &Caps,
@@ -89,8 +89,8 @@ impl Counter {
                         _ => continue,
                     }
                 }
-                // What is spent to the last cent is spent. A request that alone exceeds the rest is refused even when
-                // nothing is spent yet: else the first of every day could be as dear as it likes.
+                // A fully spent budget admits nothing more. A request that alone exceeds the rest is refused even when
+                // nothing is spent yet; otherwise the first request of every day could cost any amount.
                 span @ (Span::Day | Span::Month) => {
                     let spent = self.windows(at.wall).of(span).of(unit);
                     let reserved = [
@@ -110,7 +110,7 @@ impl Counter {
         None
     }
 
-    /// Takes a request in.
+    /// Admits a request.
     pub fn charge(&mut self, reserve: &Reserved, now: Instant) {
         self.in_flight += 1;
         for unit in Unit::ALL {
@@ -123,7 +123,7 @@ impl Counter {
         }
     }
 
-    /// Replaces what was reserved by what was used.
+    /// Replaces the reservation by the real use.
     pub fn settle(&mut self, reserved: &Reserved, used: &Used, at: Moment) {
         let totals = used.totals();
         for unit in Unit::ALL {
@@ -133,7 +133,7 @@ impl Counter {
                 continue;
             };
             match reserved.0 {
-                // Requests are counted when they come, not when they end.
+                // Requests are counted when they are admitted, not when they end.
                 _ if unit == Unit::Requests => {}
                 Some((since, _)) if amount < reserve => {
                     minute.take_back(since, at.now, reserve - amount);
@@ -144,7 +144,7 @@ impl Counter {
         self.add(&totals, at.wall);
     }
 
-    /// Gives back what was reserved for a request that was never settled. That it came still counts.
+    /// Gives back the reservation of a request that was never settled. The request itself still counts.
     pub fn release(&mut self, reserved: &Reserved) {
         let Some((at, _)) = reserved.0 else { return };
         for unit in Unit::ALL {
@@ -157,13 +157,13 @@ impl Counter {
         }
     }
 
-    /// Reserves so many billionths of a dollar beside the requests.
+    /// Reserves this many billionths of a dollar, independent of any request.
     pub fn hold(&mut self, nano_usd: u64) {
         let reserved = &mut self.reserved[Unit::NanoUsd as usize];
         *reserved = reserved.saturating_add(nano_usd);
     }
 
-    /// Gives back what was reserved by [`Self::hold`].
+    /// Gives back what [`Self::hold`] reserved.
     pub fn let_go(&mut self, nano_usd: u64) {
         self.give_back(Unit::NanoUsd, nano_usd);
     }
@@ -178,7 +178,7 @@ impl Counter {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// The totals of today and of this month, wherever they were used.
+    /// The totals of today and of this month, of this and all other processes.
     pub fn windows(&mut self, wall: SystemTime) -> Windows {
         self.remote.roll(wall, &self.zone);
         let mut windows = self.own(wall);
@@ -196,17 +196,17 @@ impl Counter {
         }
     }
 
-    /// What this process used since it began.
+    /// What this process has used since it began.
     pub const fn ever(&self) -> &Totals {
         &self.ever
     }
 
-    /// Adds what is known from before a restart.
+    /// Adds the use that is known from before a restart.
     pub fn restore(&mut self, day: &Totals, month: &Totals, wall: SystemTime) {
         self.remote.restore(day, month, wall, &self.zone);
     }
 
-    /// What a process that follows has to know, and what was used since this one began.
+    /// The state for a following process, and the use since this process began.
     pub fn memo(&mut self, at: Moment) -> (Handed, Totals) {
         let own = self.own(at.wall);
         self.remote.roll(at.wall, &self.zone);
@@ -227,7 +227,8 @@ impl Counter {
         (handed, self.ever)
     }
 
-    /// Takes over what the process before knows; `first` tells everything, what follows is added.
+    /// Takes over the state of the previous process. With `first` the memo is complete; later memos contain additions
+    /// only.
     pub fn recall(&mut self, memo: &Handed, first: bool, at: Moment) {
         let day = Totals::of_figures(memo.day, memo.day_units);
         let month = Totals::of_figures(memo.month, memo.month_units);
@@ -241,7 +242,7 @@ impl Counter {
         self.leaving = (memo.in_flight, memo.reserved);
     }
 
-    /// The process before has ended: nothing is in flight there any more.
+    /// The previous process has ended, so nothing is in flight there any more.
     pub fn alone(&mut self) {
         self.leaving = (0, [0; Unit::ALL.len()]);
     }
@@ -263,7 +264,7 @@ impl Counter {
         sums
     }
 
-    /// Takes over what was counted without the lock. To be called before anything else is asked or done.
+    /// Takes over what was counted without the lock. Call it before any other method.
     pub fn collect(&mut self, collected: &Collected) {
         self.spend.add(&collected.today, &collected.today);
         self.spend.add_late(&collected.before);
@@ -277,19 +278,19 @@ impl Counter {
         self.spend.day_span()
     }
 
-    /// Where days begin from now on.
+    /// Sets the time zone in which days begin from now on.
     pub fn set_zone(&mut self, zone: &TimeZone) {
         self.zone = zone.clone();
     }
 
-    /// As [`Self::settle`], of a request that was let in without a look at the counter.
+    /// Counts a request that was admitted without the lock, like [`Self::settle`].
     pub fn add(&mut self, totals: &Totals, wall: SystemTime) {
         self.spend.roll(wall, &self.zone);
         self.spend.add(totals, totals);
         self.ever.add(totals);
     }
 
-    /// A copy that goes its own way: what is under way elsewhere is under way in it for ever.
+    /// An independent copy. Requests in flight at the time of the copy remain in flight in it for ever.
     pub fn copy(&self) -> Self {
         Self {
             in_flight: self.in_flight_here(),
@@ -299,19 +300,20 @@ impl Counter {
         }
     }
 
-    /// Takes over what was used elsewhere, as it was known `at` that time. Tokens count from when they are known.
+    /// Takes over the use of other processes, as it was known at `at`. The minute window counts their tokens from `now`
+    /// on.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, now: Instant) {
         self.remote.learn(elsewhere, at, &self.zone);
         self.minutes[Unit::Tokens as usize].add(now, elsewhere.tokens);
     }
 
-    /// How every cap stands.
+    /// The state of every configured limit.
     pub fn standings(&mut self, caps: &Caps, at: Moment) -> impl Iterator<Item = Standing> + use<> {
         let standing = |limit| self.standing(limit, caps, at);
         Limit::ALL.map(standing).into_iter().flatten()
     }
 
-    /// How one limit stands; `None` = there is none.
+    /// The state of one limit; `None` = the limit is not configured.
     pub fn standing(&mut self, limit: Limit, caps: &Caps, at: Moment) -> Option<Standing> {
         let most = caps.of(limit)?;
         let (unit, span) = (limit.unit(), limit.span());

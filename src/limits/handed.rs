@@ -1,4 +1,4 @@
-//! What a process that ends tells the one that follows it: what was used, first as a whole, then what is added.
+//! What an ending process tells the process that follows it: what was used, at first completely, then what is added.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,28 +8,28 @@ use super::{Limits, Scope, Totals};
 use crate::moment::Moment;
 use crate::outcome::Unit;
 
-/// What one key, group, project or everyone used. In the first message all of today and this month; later what came
-/// since the message before.
+/// The use of one key, group, project or everyone. The first message contains all of today and of this month; a later
+/// one contains what came since the message before.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Handed {
-    /// The word of [`Scope`](crate::outcome::Scope).
+    /// The name of the [`Scope`](crate::outcome::Scope).
     pub scope: String,
-    /// Of the key, group or project.
+    /// The name of the key, group or project; empty for everyone.
     pub name: Arc<str>,
-    /// As [`Totals::figures`].
+    /// The use of today, as [`Totals::figures`].
     pub day: [u64; 8],
-    /// The same of this month.
+    /// The use of this month, as [`Totals::figures`].
     pub month: [u64; 8],
-    /// As [`Units::figures`](crate::protocol::hub::units::Units::figures), of today.
+    /// The units of today, as [`Units::figures`](crate::protocol::hub::units::Units::figures).
     pub day_units: [u64; 4],
-    /// The same of this month.
+    /// The units of this month.
     pub month_units: [u64; 4],
-    /// Requests and tokens of the last minute; in the first message only.
+    /// Requests and tokens of the last minute; only in the first message.
     pub minute: (u64, u64),
-    /// Requests that the ending process still serves, and what is set aside for them by unit.
+    /// The number of requests that the ending process still serves.
     pub in_flight: u32,
-    /// What running requests have reserved, by [`Unit`]. A process of another version may count in fewer or more.
+    /// What those requests have reserved, by [`Unit`]. A process of another version may have fewer or more units.
     #[serde(deserialize_with = "by_unit")]
     pub reserved: [u64; Unit::ALL.len()],
 }
@@ -45,7 +45,7 @@ impl Handed {
         all.find(|scope| scope.as_str() == self.scope)
     }
 
-    /// Whether it says anything.
+    /// Whether the message has no figures.
     pub(super) fn is_empty(&self) -> bool {
         let rest = Self {
             scope: String::new(),
@@ -56,17 +56,17 @@ impl Handed {
     }
 }
 
-/// What was told already, so that nothing is told twice.
+/// What has been sent already, so that nothing is sent twice.
 #[derive(Debug, Default)]
 pub struct Telling {
-    /// What each had used by then, since the process began.
+    /// The use of each subject since the process began, as of the last message.
     told: HashMap<(&'static str, Arc<str>), Totals>,
-    /// Whether the last message told of requests in flight.
+    /// Whether the last message mentioned requests in flight.
     busy: bool,
 }
 
 impl Telling {
-    /// The first message, and what goes on from it.
+    /// The first message, and the state from which later ones continue.
     pub fn begin(limits: &Limits, at: Moment) -> (Self, Vec<Handed>) {
         let mut telling = Self::default();
         let first = limits.memos(at).map(|(scope, handed, ever)| {
@@ -80,7 +80,7 @@ impl Telling {
         (telling, first)
     }
 
-    /// What came since, and what is still in flight; empty when there is nothing to say.
+    /// What came since the last message, and what is still in flight; empty when there is nothing new.
     pub fn go_on(&mut self, limits: &Limits, at: Moment) -> Vec<Handed> {
         let mut news = Vec::new();
         let mut in_flight = false;
@@ -101,7 +101,8 @@ impl Telling {
             });
         }
         let was_busy = std::mem::replace(&mut self.busy, in_flight);
-        // A key that was busy and is no longer is told once more, so that its requests in flight become none.
+        // If the last message mentioned requests in flight, every subject is sent once more, so that the receiver sets
+        // its requests in flight to the present number, also to none.
         news.retain(|handed| was_busy || !handed.is_empty());
         news
     }

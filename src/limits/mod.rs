@@ -1,12 +1,12 @@
-//! Limits per key, per group and for everyone: requests, tokens, requests at once, money.
+//! Limits per key, per group, per project and for everyone: requests, tokens, requests at once, money.
 //!
 //! ```text
-//! Limits::admit(key, estimate) ──► Permit ── settle(used) ──► drop        or Refusal { whose, which, when }
+//! Limits::admit(whom, estimate) ──► Permit ── settle(used) ──► drop        or Refusal { scope, limit, retry_after }
 //! ```
 //!
-//! A request is admitted by all of its limits or by none, under all of their locks at once, so that nothing is raced
-//! past and a refused request counts nowhere. Tokens and money are reserved by estimate and settled with what was
-//! really used; a [`Permit`] that is dropped unsettled gives the reservation back. Pure: both clocks are arguments.
+//! A request is admitted by all of its limits or by none, under all of their locks at once, so that no race can exceed
+//! a limit, and a refused request counts nowhere. Tokens and money are reserved by estimate and settled with the real
+//! use. A [`Permit`] that is dropped unsettled gives the reservation back. Pure: both clocks are arguments.
 pub mod alerts;
 pub mod ledger;
 pub mod refusal;
@@ -47,7 +47,7 @@ pub use report::{Budget, Report};
 pub use spend::{Totals, Windows};
 pub use whom::{Everybody, Subject, Used, Whom};
 
-/// The limits of one configuration, with counters that outlive it.
+/// The limits of one configuration. Their counters outlive it.
 #[derive(Debug)]
 pub struct Limits {
     keys: Subjects,
@@ -58,8 +58,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of `config`, with the counters of the one `before`. A key is at its position in `config.keys`; after
-    /// them all are the callers without a key, who have no limits of their own but are counted.
+    /// The limits of `config`, with the counters of the limits `before`. A key is at its position in `config.keys`. If
+    /// callers without a key are allowed, one subject for all of them follows the keys; it has no limits of its own but
+    /// is counted.
     pub fn of_config(config: &Config, before: Option<&Self>) -> Self {
         let everybody = Everybody {
             keys: configured::keys(config),
@@ -70,8 +71,8 @@ impl Limits {
         Self::new(&everybody, config.timezone.clone(), before)
     }
 
-    /// The limits of a configuration; days and months begin in `zone`. Takes over the counters of the one `before` by
-    /// name.
+    /// The limits of a configuration; days and months begin in `zone`. Takes over the counters of the limits `before`
+    /// by name.
     pub fn new(everybody: &Everybody, zone: TimeZone, before: Option<&Self>) -> Self {
         let everyone = Subject {
             name: Arc::from(""),
@@ -97,14 +98,14 @@ impl Limits {
         }
     }
 
-    /// Admits a request of the key at this position, if all its limits allow it.
+    /// Admits a request of `whom`, if all of its limits allow it.
     pub fn admit(&self, whom: Whom, estimate: Used, at: Moment) -> Result<Permit, Refusal> {
         let reserved = Reserved::new(estimate, at.now);
-        // Who has no limits is counted without a lock: nothing has to be known of them.
+        // A subject without limits is counted without a lock, because its figures are not needed here.
         let subjects = self.of(whom);
         let subjects: SmallVec<[&Limited; 4]> =
             subjects.filter(|limited| limited.is_capped()).collect();
-        // Everyone locks in this order (key, group, project, all), so nobody waits in a circle.
+        // Every request locks in this order (key, group, project, all), so there is no deadlock.
         let mut counters: SmallVec<[Locked<'_>; 4]> =
             subjects.iter().map(|limited| limited.lock()).collect();
         for (limited, counter) in subjects.iter().zip(counters.iter_mut()) {
@@ -131,7 +132,7 @@ impl Limits {
         Ok(Permit::new(parts.collect(), reserved))
     }
 
-    /// Books what was used by no request that was admitted: it is known only now.
+    /// Books use that belongs to no admitted request, because it became known only now.
     pub fn book(&self, whom: Whom, used: &Used, at: Moment) {
         for limited in self.of(whom) {
             let mut counter = limited.lock();
@@ -139,13 +140,14 @@ impl Limits {
         }
     }
 
-    /// Reserves so many billionths of a dollar until it is dropped: they will be used, nobody knows when.
+    /// Reserves this many billionths of a dollar until the result is dropped: they will be used at an unknown time.
     pub fn hold(&self, whom: Whom, nano_usd: u64) -> Held {
         let books = self.of(whom).map(|limited| Arc::clone(limited.book()));
         Held::new(books.collect(), nano_usd)
     }
 
-    /// What the key at this position and its group have used and have left; everyone's is nobody's business.
+    /// What the key, its group and the project have used and have left. The figures of everyone are not shown to a
+    /// client.
     pub fn report(&self, whom: Whom, at: Moment) -> Vec<Report> {
         let shown = self
             .of(whom)
@@ -158,7 +160,7 @@ impl Limits {
         self.all().map(|limited| Report::of(limited, at)).collect()
     }
 
-    /// Of all limits of that kind on this key, the one with the least left: what rate-limit headers state.
+    /// The limit of this kind with the least left, among those that `whom` is under: what rate-limit headers state.
     pub fn tightest(&self, whom: Whom, limit: Limit, at: Moment) -> Option<Standing> {
         self.of(whom)
             .filter(|limited| limited.caps().of(limit).is_some())
@@ -169,7 +171,7 @@ impl Limits {
             .min_by(|a, b| a.remaining.total_cmp(&b.remaining))
     }
 
-    /// Adds what a key or group is known to have used before a restart. `false` = there is none of that name.
+    /// Adds what a subject is known to have used before a restart. `false` = there is no subject of that name.
     pub fn restore(
         &self,
         scope: Scope,
@@ -185,7 +187,7 @@ impl Limits {
         counter.is_some()
     }
 
-    /// Takes over what was used elsewhere, as it was known `at` that time. `false` = there is none of that name.
+    /// Takes over the use of other processes, as it was known at `at`. `false` = there is no subject of that name.
     pub fn learn(
         &self,
         scope: Scope,
@@ -201,7 +203,7 @@ impl Limits {
         counter.is_some()
     }
 
-    /// What a process that follows has to know of everyone, and what each used since this process began.
+    /// The state of every subject for a following process, and its use since this process began.
     fn memos(&self, at: Moment) -> impl Iterator<Item = (Scope, Handed, Totals)> {
         self.all().map(move |limited| {
             let (handed, ever) = limited.lock().memo(at);
@@ -215,8 +217,8 @@ impl Limits {
         })
     }
 
-    /// Takes over what the process before says; `first` tells everything, what follows is added. A name that is not
-    /// configured is passed over.
+    /// Takes over the state of the previous process. With `first` the memos are complete; later ones contain additions
+    /// only. Names that are not configured are skipped.
     pub fn recall(&self, memos: &[Handed], first: bool, at: Moment) {
         for memo in memos {
             let counter = memo
@@ -228,7 +230,7 @@ impl Limits {
         }
     }
 
-    /// The process before has ended.
+    /// The previous process has ended.
     pub fn alone(&self) {
         self.all().for_each(|limited| limited.lock().alone());
     }
@@ -239,7 +241,7 @@ impl Limits {
             .chain(std::iter::once(&self.global))
     }
 
-    /// What this process used, of all that it ever used anything for.
+    /// What this process used, for every subject with any use.
     pub fn own(&self, wall: SystemTime) -> impl Iterator<Item = Own> {
         self.all().filter_map(move |limited| {
             let mut counter = limited.lock();
@@ -259,7 +261,8 @@ impl Limits {
         limited.flat_map(move |limited| Budget::all_of(limited, wall))
     }
 
-    /// The share that is used of the fullest budget in USD of this key, its group and its project; `None` = they have none.
+    /// The used share of the fullest budget in USD of this key, its group and its project; `None` = they have no
+    /// budget.
     pub fn fullest_budget(&self, whom: Whom, wall: SystemTime) -> Option<f64> {
         let own =
             |limited: &&Limited| limited.scope() != Scope::Global && limited.caps().has_budget();
@@ -277,7 +280,7 @@ impl Limits {
         shares.reduce(f64::max)
     }
 
-    /// A copy as everything stands now. Whatever is admitted by it counts nowhere else.
+    /// A copy of the present state. What the copy admits counts nowhere else.
     #[must_use]
     pub fn shadow(&self) -> Self {
         Self {
@@ -289,7 +292,7 @@ impl Limits {
         }
     }
 
-    /// How every limit stands that a request of the key at this position is under, and whose it is: for the operator.
+    /// The state of every limit that `whom` is under, with the scope and the name of its subject; for operators.
     pub fn standings(&self, whom: Whom, at: Moment) -> Vec<(Scope, Arc<str>, Standing)> {
         let mut all = Vec::new();
         for limited in self.of(whom) {
@@ -300,28 +303,28 @@ impl Limits {
         all
     }
 
-    /// Whether tokens or money of this key are limited, so that a request of it needs an estimate.
+    /// Whether tokens or money of `whom` are limited, so that a request needs an estimate.
     pub fn need_estimate(&self, whom: Whom) -> bool {
         self.of(whom).any(|limited| limited.caps().need_estimate())
     }
 
-    /// Where days and months begin.
+    /// The time zone in which days and months begin.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// Whose limits a request of the key at this position and of the project of this name is under.
+    /// The subjects of a request with the key at this position and the project of this name.
     pub fn whom(&self, key: usize, project: Option<&str>) -> Whom {
         let project = project.and_then(|project| self.projects.position(project));
         Whom { key, project }
     }
 
-    /// The key, its group, its project, everyone: those that exist.
+    /// The key, its group, its project and everyone, as far as they exist.
     fn of(&self, whom: Whom) -> impl Iterator<Item = &Limited> {
         let key = self.keys.get(whom.key);
         let group = key.and_then(|key| self.groups.get(key.group()?));
         let project = whom.project.and_then(|project| self.projects.get(project));
-        // A global lock that limits nothing would only be waited for.
+        // Without a global limit nobody needs to wait for the global lock.
         let global = (!self.global.caps().is_empty()).then_some(&self.global);
         [key, group, project, global].into_iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! What an admitted request holds.
+//! What an admitted request occupies.
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -8,7 +8,7 @@ use super::counter::Reserved;
 use super::whom::Used;
 use crate::moment::Moment;
 
-/// The right to be served, until it is dropped: after the last byte, on whatever path.
+/// The permission to be served. It lasts until it is dropped: after the last byte, in every case.
 #[derive(Debug)]
 pub struct Permit {
     parts: SmallVec<[Part; 4]>,
@@ -18,19 +18,19 @@ pub struct Permit {
 /// Where one subject of a request is counted.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// It has limits.
+    /// The subject has limits.
     Limited(Arc<Book>),
-    /// It has none.
+    /// The subject has no limits.
     Tallied(Arc<Share>),
 }
 
 impl Permit {
-    /// Of a request that was charged to these.
+    /// The permit of a request that was charged to `parts`.
     pub(super) fn new(parts: SmallVec<[Part; 4]>, reserved: Reserved) -> Self {
         Self { parts, reserved }
     }
 
-    /// What the request really used; what was reserved is replaced. To be called once; later calls add.
+    /// Replaces the reservation by the real use. Call it once; later calls add.
     pub fn settle(&mut self, used: &Used, at: Moment) {
         let reserved = std::mem::take(&mut self.reserved);
         for part in &self.parts {
@@ -60,7 +60,7 @@ impl Drop for Permit {
     }
 }
 
-/// Money that is reserved for what goes on after its request is over.
+/// Money that is reserved for something that continues after its request has ended.
 #[derive(Debug, Default)]
 pub struct Held {
     books: SmallVec<[Arc<Book>; 4]>,
@@ -68,7 +68,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Of these counters.
+    /// Reserves `nano_usd` in each of these counters.
     pub(super) fn new(books: SmallVec<[Arc<Book>; 4]>, nano_usd: u64) -> Self {
         for book in &books {
             book.lock().hold(nano_usd);

@@ -1,4 +1,4 @@
-//! What a refusal for a limit says, and how every limit stands.
+//! What a refusal because of a limit says, and the state of a limit.
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,23 @@ use crate::outcome::Span;
 
 pub use crate::outcome::{Limit, Scope};
 
-/// A request that a limit keeps out.
+/// A refusal of a request because of a limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// Whose limit it is.
+    /// Whose limit was reached.
     pub scope: Scope,
-    /// Of the key or group; empty for everyone's.
+    /// The name of the key, group or project; empty for everyone's limit.
     pub name: Arc<str>,
-    /// Which limit it is.
+    /// The limit that was reached.
     pub limit: Limit,
-    /// How far it goes: requests, tokens or US dollars.
+    /// The limit's value in requests, tokens or US dollars.
     pub cap: f64,
-    /// What is left of it beside what is reserved for requests in flight.
+    /// What is left of the limit, in the same unit. Reservations of requests in flight are not subtracted from a
+    /// budget.
     pub left: f64,
-    /// What the request is expected to use.
+    /// What the request is expected to use, in the same unit.
     pub wanted: f64,
-    /// When it is worth trying again; `None` = as soon as another request ends.
+    /// The time after which a retry is worthwhile; `None` = as soon as another request ends.
     pub retry_after: Option<Duration>,
 }
 
@@ -33,7 +34,7 @@ impl Refusal {
     }
 }
 
-/// The sentence for the client.
+/// Writes the sentence for the client.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scope {
@@ -53,30 +54,30 @@ impl fmt::Display for Refusal {
         }?;
         match self.retry_after {
             None => f.write_str("; try again when one of them has ended"),
-            // Tomorrow it would be refused, too.
+            // The request would be refused tomorrow, too.
             Some(_) if self.is_too_large() => Ok(()),
             Some(wait) => write!(f, "; try again in {}", Rounded(wait)),
         }
     }
 }
 
-/// How one limit stands, for `GET /v1/usage` and rate-limit headers.
+/// The state of one limit, for `GET /v1/usage` and rate-limit headers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// Which limit it is.
+    /// The limit that this is about.
     pub limit: Limit,
-    /// How far it goes: requests, tokens or US dollars.
+    /// The limit's value in requests, tokens or US dollars.
     pub cap: f64,
-    /// What counts against it now, in the same unit.
+    /// What counts against the limit now, in the same unit.
     pub used: f64,
-    /// What is left of it, in the same unit; 0 = nothing.
+    /// What is left of the limit, in the same unit; never below 0.
     pub remaining: f64,
-    /// When nothing of `used` counts any more.
+    /// The time after which nothing of `used` counts any more.
     pub resets_in: Duration,
 }
 
 impl Refusal {
-    /// Whether the request exceeds a budget of which nothing is spent.
+    /// Whether the request alone exceeds the whole budget.
     fn is_too_large(&self) -> bool {
         self.limit.is_budget() && self.wanted > self.cap
     }
@@ -109,7 +110,7 @@ impl Refusal {
     }
 }
 
-/// A duration as people say it, rounded up so that it is never too early.
+/// Formats a duration in usual units, rounded up so that the end is never stated too early.
 struct Rounded(Duration);
 
 impl fmt::Display for Rounded {

@@ -1,7 +1,7 @@
-//! What a key, a group or everyone used outside this process: before it began, and on other hosts.
+//! What a key, group, project or everyone used outside this process: before it began, and on other hosts.
 //!
-//! Two sources may tell of what this host used before: a ledger on its disk, and a Prometheus. Neither is added to the
-//! other: the larger one counts, so nothing is counted twice, and nothing is lost that one of them knows.
+//! There are two sources for what this host used before: a ledger on its disk, and a Prometheus. They are not added:
+//! the larger figure counts, so nothing is counted twice, and nothing is lost that one of them knows.
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,11 +13,11 @@ use crate::outcome::Scope;
 /// What a Prometheus knows of use outside this process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Elsewhere {
-    /// By processes that ran on this host before.
+    /// The use by processes that ran on this host before.
     pub earlier: Windows,
-    /// By other hosts.
+    /// The use by other hosts.
     pub others: Windows,
-    /// Tokens used by either that were not known before, within the last minute.
+    /// Tokens that became known within the last minute as used by either.
     pub tokens: u64,
 }
 
@@ -26,11 +26,11 @@ pub struct Elsewhere {
 pub struct Own {
     /// Whose use it is.
     pub scope: Scope,
-    /// Of the key, group or project.
+    /// The name of the key, group or project; empty for everyone.
     pub name: Arc<str>,
-    /// What it used today and this month.
+    /// What this process used today and this month.
     pub windows: Windows,
-    /// Since the process began: a figure that is 0 here was never anything else.
+    /// What this process has used since it began. A figure that is 0 here was never anything else.
     pub ever: Totals,
 }
 
@@ -49,14 +49,15 @@ impl Remote {
         self.restored.add(day, month);
     }
 
-    /// Takes over what the process before used of today and this month, which a ledger may know in part.
+    /// Takes over what the previous process used today and this month. A ledger may have told part of it already, so
+    /// the larger figure counts.
     pub fn take_over(&mut self, day: &Totals, month: &Totals, wall: SystemTime, zone: &TimeZone) {
         self.restored.roll(wall, zone);
         self.restored.day = self.restored.day.larger(day);
         self.restored.month = self.restored.month.larger(month);
     }
 
-    /// Replaces what was known from elsewhere by what is known since `at`.
+    /// Replaces what was known of other processes by what was known at `at`.
     pub fn learn(&mut self, elsewhere: &Elsewhere, at: SystemTime, zone: &TimeZone) {
         self.earlier = Spend::known(&elsewhere.earlier, at, zone);
         self.others = Spend::known(&elsewhere.others, at, zone);
@@ -69,7 +70,7 @@ impl Remote {
         }
     }
 
-    /// What this host used before.
+    /// What this host used before this process.
     pub fn here(&self) -> Windows {
         Windows {
             day: self.restored.day.larger(&self.earlier.day),
@@ -77,12 +78,12 @@ impl Remote {
         }
     }
 
-    /// What was used today.
+    /// What was used today outside this process.
     pub fn day(&self) -> Totals {
         sum(&self.restored.day, &self.earlier.day, &self.others.day)
     }
 
-    /// What was used this month.
+    /// What was used this month outside this process.
     pub fn month(&self) -> Totals {
         sum(
             &self.restored.month,
@@ -222,7 +223,7 @@ mod tests {
         };
         learn(&limits, &elsewhere, noon());
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
-        // An answer that was asked for before midnight and comes after it.
+        // The answer was requested before midnight and comes after it.
         learn(&limits, &elsewhere, noon() + HOUR * 11);
         check(&limits, noon() + HOUR * 12, 0.0, 20.0);
         check(&limits, noon() + HOUR * 24 * 21, 0.0, 0.0);

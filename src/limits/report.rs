@@ -1,4 +1,4 @@
-//! How much was used and how the limits stand, for whoever asks.
+//! How much was used and what state the limits are in, for clients and operators.
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,23 +8,23 @@ use super::subjects::Limited;
 use crate::moment::Moment;
 use crate::outcome::{Limit, Scope, Unit};
 
-/// What a key or a group has used and what is left, for `GET /v1/usage`.
+/// What a key, group, project or everyone has used and what is left, for `GET /v1/usage` and for operators.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Whose limits they are.
+    /// Whose limits these are.
     pub scope: Scope,
-    /// Of the key, group or project.
+    /// The name of the key, group or project; empty for everyone.
     pub name: Arc<str>,
     /// What was used today, in `timezone`.
     pub day: Totals,
     /// What was used this month, in `timezone`.
     pub month: Totals,
-    /// How each configured limit stands.
+    /// The state of each configured limit.
     pub standings: Vec<Standing>,
 }
 
 impl Report {
-    /// As it stands then.
+    /// The report as of `at`.
     pub(super) fn of(limited: &Limited, at: Moment) -> Self {
         let mut counter = limited.lock();
         let Windows { day, month } = counter.windows(at.wall);
@@ -38,23 +38,23 @@ impl Report {
     }
 }
 
-/// How much of one budget in USD is used, wherever.
+/// How much of one budget in USD is used, by this and all other processes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
     /// Whose budget it is.
     pub scope: Scope,
-    /// Of the key, group or project; empty for everyone's.
+    /// The name of the key, group or project; empty for everyone's.
     pub name: Arc<str>,
-    /// Per day or per month.
+    /// The budget per day or the budget per month.
     pub limit: Limit,
-    /// US dollars spent in it so far.
+    /// US dollars spent so far.
     pub used_usd: f64,
-    /// US dollars that may be spent in it.
+    /// US dollars that may be spent.
     pub cap_usd: f64,
 }
 
 impl Budget {
-    /// Those of one key, group or project, or of everyone.
+    /// The budgets of one key, group or project, or of everyone.
     pub(super) fn all_of(limited: &Limited, wall: SystemTime) -> impl Iterator<Item = Self> {
         let windows = limited.lock().windows(wall);
         let limits = Limit::ALL.into_iter();
@@ -71,7 +71,7 @@ impl Budget {
         })
     }
 
-    /// 1 = spent. The request that spends a budget may exceed it.
+    /// The used share; 1 = spent. The request that spends a budget may exceed it.
     pub fn used_ratio(&self) -> f64 {
         self.used_usd / self.cap_usd
     }

@@ -1,9 +1,9 @@
 //! What was used today and this month, in a time zone of the operator's choice.
 //!
-//! The calendar is asked only when a day ends; between, comparisons of seconds decide. A clock that is set back ends no
-//! day twice: what was counted stays counted until the day that it was counted for is over. A clock that had run ahead and
-//! is set right leads back to the day and the month that it had left, and what was used meanwhile counts there: no budget
-//! is forgotten, and none is spent until a day that is years away.
+//! The calendar is consulted only when a day ends; in between, seconds are compared. A clock that is set back a little
+//! ends no day twice: what was counted stays counted until its day is over. After a clock had run ahead and is set
+//! right, the day and the month that were left too early go on, and what was used meanwhile counts there. So no budget
+//! is forgotten, and no budget stays spent until a day that is years away.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -17,43 +17,44 @@ use crate::protocol::hub::usage::Usage;
 /// Requests, tokens by kind and money.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Totals {
-    /// Requests that are over.
+    /// Requests that have ended.
     pub requests: u64,
     /// Tokens, by kind.
     pub usage: Usage,
-    /// In billionths of a dollar: sums of small amounts stay exact.
+    /// Billionths of a US dollar, so that sums of small amounts stay exact.
     pub nano_usd: u64,
 }
 
 impl Totals {
-    /// In dollars.
+    /// The money in US dollars.
     pub fn usd(&self) -> f64 {
         self.nano_usd as f64 / Unit::NanoUsd.scale()
     }
 
-    /// As much as a limit of that unit counts.
+    /// The amount that a limit of this unit counts.
     pub const fn of(&self, unit: Unit) -> u64 {
         unit.of(self.requests, &self.usage, self.nano_usd)
     }
 
-    /// Adds what was used besides.
+    /// Adds further use.
     pub fn add(&mut self, used: &Self) {
         *self = self.combined(used, u64::saturating_add);
     }
 
-    /// Of each figure the larger one.
+    /// The larger value of each figure.
     #[must_use]
     pub fn larger(&self, other: &Self) -> Self {
         self.combined(other, u64::max)
     }
 
-    /// What is in it and not in that.
+    /// The difference of each figure: what is in this one and not in `part`.
     #[must_use]
     pub fn without(&self, part: &Self) -> Self {
         self.combined(part, u64::saturating_sub)
     }
 
-    /// Requests, input, cache read, cache written for 5 minutes and for an hour, output, reasoning, billionths of a dollar.
+    /// Requests, input tokens, tokens read from the cache, tokens written to the cache for 5 minutes and for an hour,
+    /// output tokens, reasoning tokens, billionths of a dollar.
     pub const fn figures(&self) -> [u64; 8] {
         let usage = &self.usage;
         [
@@ -68,7 +69,7 @@ impl Totals {
         ]
     }
 
-    /// Of the same figures, and those of its units.
+    /// Totals of these figures (as [`Self::figures`]) and units.
     pub const fn of_figures(figures: [u64; 8], units: [u64; 4]) -> Self {
         let [
             requests,
@@ -116,17 +117,17 @@ impl Totals {
 /// The totals of the current day and month.
 #[derive(Clone, Debug, Default)]
 pub struct Spend {
-    /// Since midnight of the time zone.
+    /// Use since midnight of the time zone.
     pub day: Totals,
-    /// Since the first of the month.
+    /// Use since the first of the month.
     pub month: Totals,
-    /// When they end; `None` before the first use.
+    /// When day and month end; `None` before the first use.
     ends: Option<Ends>,
-    /// What ended when these began, if the clock may have run ahead since.
+    /// The day and month before these, kept in case the clock has run ahead.
     left: Option<Box<Left>>,
 }
 
-/// Seconds since the epoch.
+/// In seconds since the epoch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Ends {
     /// When the day began.
@@ -135,18 +136,18 @@ struct Ends {
     month: u64,
 }
 
-/// A day and a month that are over.
+/// A day and a month that have ended.
 #[derive(Clone, Debug)]
 struct Left {
     day: Totals,
     month: Totals,
     ends: Ends,
-    /// Whether a whole day or more was passed over.
+    /// Whether the clock had passed their end by a day or more.
     far: bool,
 }
 
 impl Spend {
-    /// What is known of the day and the month that it is `at` that time.
+    /// The known totals of the day and the month that contain `at`.
     pub fn known(totals: &Windows, at: SystemTime, zone: &TimeZone) -> Self {
         Self {
             day: totals.day,
@@ -156,7 +157,7 @@ impl Spend {
         }
     }
 
-    /// Begins a new day or month, if one has begun; or goes on with the one that it is, if the clock had run ahead.
+    /// Begins a new day or month, if the present one has ended. Returns to the right day if the clock had run ahead.
     pub fn roll(&mut self, wall: SystemTime, zone: &TimeZone) {
         let now = seconds(wall);
         let Some(ends) = self.ends else {
@@ -184,7 +185,8 @@ impl Spend {
         self.ends = ends_after(wall, zone);
     }
 
-    /// Goes back to what was left too early. A small step back over midnight is none: the day that has begun goes on.
+    /// Returns to the day and month that were left too early. After a small step back over midnight nothing is done:
+    /// the new day goes on.
     fn heal(&mut self, now: u64, ends: Ends, zone: &TimeZone) {
         if now.saturating_add(STEP) >= ends.began {
             return;
@@ -214,7 +216,7 @@ impl Spend {
         self.month.add(month);
     }
 
-    /// Adds what one request used of the day that is over, of which it is known only now.
+    /// Adds the use of a request of the day that is over, which became known only now.
     pub fn add_late(&mut self, late: &Totals) {
         if *late == Totals::default() {
             return;
@@ -235,7 +237,7 @@ impl Spend {
         self.ends.map(|ends| (ends.began, ends.day))
     }
 
-    /// Time until the day or the month ends; nothing for what is shorter.
+    /// Time until the day or the month ends; zero for shorter spans.
     pub fn until_end(&self, span: Span, wall: SystemTime) -> Duration {
         let end = self.ends.map(|ends| match span {
             Span::Now | Span::Minute => 0,
@@ -246,7 +248,7 @@ impl Spend {
     }
 }
 
-/// When the day and the month began that it is at `wall`, in seconds since the epoch.
+/// When the day and the month that contain `wall` began, in seconds since the epoch.
 pub fn begins(wall: SystemTime, zone: &TimeZone) -> Option<(u64, u64)> {
     let today = date(wall, zone)?;
     Some((second(today, zone)?, second(today.first_of_month(), zone)?))
@@ -266,7 +268,7 @@ fn date(wall: SystemTime, zone: &TimeZone) -> Option<Date> {
     Some(now.to_zoned(zone.clone()).date())
 }
 
-/// The first second of a day.
+/// The first second of a day, since the epoch.
 fn second(date: Date, zone: &TimeZone) -> Option<u64> {
     let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
     u64::try_from(begin).ok()
@@ -276,30 +278,30 @@ fn until(end: Option<u64>, wall: SystemTime) -> Duration {
     Duration::from_secs(end.unwrap_or(0).saturating_sub(seconds(wall)))
 }
 
-/// Since the epoch.
+/// Seconds since the epoch.
 pub(super) fn seconds(wall: SystemTime) -> u64 {
     wall.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
 
-/// Seconds of a day; one with a change of the clock has an hour more or less, which does not matter here.
+/// Seconds of a day. A day on which the clocks change has an hour more or less, which does not matter here.
 const DAY: u64 = 86_400;
-/// A clock that is set back by less is corrected, and had not run ahead.
+/// A clock that is set back by less than this was merely corrected; it had not run ahead.
 const STEP: u64 = 3600;
-/// How long a clock may run ahead and still lead back to what it left.
+/// How far a clock may run ahead so that the day that it left is still restored. In seconds.
 const KEPT: u64 = 100 * DAY;
 
 /// The totals of the current day and of the current month.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Windows {
-    /// Since midnight of the time zone.
+    /// Use since midnight of the time zone.
     pub day: Totals,
-    /// Since the first of the month.
+    /// Use since the first of the month.
     pub month: Totals,
 }
 
 impl Windows {
-    /// Those of the month for a limit of the month, else those of the day.
+    /// The totals of the month for a limit per month, otherwise those of the day.
     pub const fn of(&self, span: Span) -> &Totals {
         match span {
             Span::Month => &self.month,
@@ -325,7 +327,7 @@ mod tests {
         }
     }
 
-    /// Spends a dollar at each time; what the day and the month hold after the last.
+    /// Spends a dollar at each time, and checks what the day and the month contain after the last one.
     fn check(zone: &TimeZone, times: &[&str], day: f64, month: f64) {
         let mut spend = Spend::default();
         for time in times {
@@ -399,7 +401,7 @@ mod tests {
     fn a_clock_that_had_run_ahead_leads_back_to_the_day_and_the_month_that_it_left() {
         let utc = TimeZone::UTC;
         let noon = "2026-11-10T12:00:00Z";
-        // What was spent ahead was spent.
+        // What was spent while the clock ran ahead counts.
         check(&utc, &[noon, "2027-02-01T00:00:00Z", noon], 3.0, 3.0);
         check(&utc, &[noon, "2126-11-10T12:00:00Z", noon], 3.0, 3.0);
         check(&utc, &[noon, "2026-11-10T22:00:00Z", noon], 3.0, 3.0);
@@ -407,14 +409,14 @@ mod tests {
         check(&utc, &[noon, "2026-11-20T00:00:00Z", noon], 3.0, 3.0);
         let later = "2026-11-12T12:00:00Z";
         check(&utc, &[noon, "2027-02-01T00:00:00Z", later], 2.0, 3.0);
-        // It ran on for days.
+        // The clock ran ahead for days.
         let ahead = [
             "2027-01-31T23:00:00Z",
             "2027-02-01T00:00:00Z",
             "2027-02-02T01:00:00Z",
         ];
         check(&utc, &[noon, ahead[0], ahead[1], ahead[2], noon], 3.0, 4.0);
-        // And the day that was come back to ends when it ends.
+        // The day that was returned to ends at its usual time.
         let next = "2026-11-11T00:00:00Z";
         check(&utc, &[noon, "2027-02-01T00:00:00Z", noon, next], 1.0, 4.0);
         check(
@@ -447,7 +449,7 @@ mod tests {
     fn a_step_over_midnight_and_back_begins_the_day_once() {
         let (before, after) = ("2026-11-30T23:59:59Z", "2026-12-01T00:00:01Z");
         check(&TimeZone::UTC, &[before, after, before, after], 3.0, 3.0);
-        // A weekend without a request is no clock that ran ahead.
+        // A weekend without a request does not look like a clock that ran ahead.
         let (friday, monday) = ("2026-11-13T18:00:00Z", "2026-11-16T08:00:00Z");
         check(
             &TimeZone::UTC,

@@ -1,4 +1,4 @@
-//! Keys, groups and everyone, each with its caps and its counter.
+//! Keys, groups, projects and everyone, each with its caps and its counter.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::whom::Subject;
 use crate::outcome::{Caps, Limit, Scope};
 
-/// Keys or groups, by position and by name.
+/// Keys, groups or projects, by position and by name.
 #[derive(Debug)]
 pub(super) struct Subjects {
     list: Vec<Limited>,
@@ -35,7 +35,7 @@ impl Subjects {
         self.list.iter()
     }
 
-    /// A copy whose counters go their own way.
+    /// A copy with independent counters.
     pub fn shadow(&self) -> Self {
         self.list.iter().map(Limited::shadow).collect()
     }
@@ -53,7 +53,7 @@ impl FromIterator<Limited> for Subjects {
     }
 }
 
-/// One of them.
+/// One subject with its caps and its counter.
 #[derive(Debug)]
 pub(super) struct Limited {
     subject: Subject,
@@ -63,7 +63,7 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// With the counter that it had before, if there was one; from now on days begin in `zone`.
+    /// A subject with the counter that it had before, if there was one. From now on its days begin in `zone`.
     pub fn new(scope: Scope, subject: Subject, before: Option<Arc<Book>>, zone: &TimeZone) -> Self {
         let new = || Arc::new(Book::of(Counter::new(zone.clone())));
         let book = before.unwrap_or_else(new);
@@ -88,7 +88,7 @@ impl Limited {
         &self.subject.caps
     }
 
-    /// Whether anything is limited.
+    /// Whether the subject has any limit.
     pub const fn is_capped(&self) -> bool {
         self.capped
     }
@@ -106,7 +106,7 @@ impl Limited {
         self.book.lock()
     }
 
-    /// A copy whose counter goes its own way.
+    /// A copy with an independent counter.
     pub fn shadow(&self) -> Self {
         Self {
             subject: self.subject.clone(),
@@ -116,7 +116,7 @@ impl Limited {
         }
     }
 
-    /// `left` is what is left of the limit beside what is reserved.
+    /// The refusal because of `limit`. `left` is what is left of it; reservations are not subtracted from a budget.
     pub fn refusal(
         &self,
         limit: Limit,
@@ -133,7 +133,8 @@ impl Limited {
             cap: self.caps().of(limit).unwrap_or_default() as f64 / scale,
             left,
             wanted,
-            // If it fits once what is in flight turns out cheaper than reserved, that need not take until tomorrow.
+            // If the request would fit once requests in flight turn out cheaper than reserved, it need not wait until
+            // tomorrow.
             retry_after: retry_after.filter(|_| !limit.is_budget() || left <= 0.0 || left < wanted),
         }
     }

@@ -1,35 +1,36 @@
 //! Figures that are counted without a lock, and the day for which they count.
 //!
-//! A share of a [`super::book`] counts for one day: the one that its counter was in when it was last looked at. It has two sets of
-//! figures, used by turns, so that a thread that had read which day it is, and slept over midnight, still counts for the
-//! day before.
+//! A share of a [`super::book`] counts for one day: the day of its counter when that was last locked. It has two sets
+//! of figures, used in turn, so that a thread that read which day it is and was then delayed beyond midnight still
+//! counts for the day before.
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::spend::Totals;
 use crate::outcome::Unit;
 
-/// What was counted since it was last collected, and what is under way.
+/// What was counted since the last collection, and what is in flight.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    /// Of the day that the counter is in.
+    /// Use on the day of the counter.
     pub today: Totals,
-    /// Of the day that it was in before.
+    /// Use on the counter's previous day.
     pub before: Totals,
-    /// What is not over.
+    /// Requests that have not ended.
     pub under_way: UnderWay,
 }
 
-/// Requests that are not over, and what is reserved for them, by [`Unit`].
+/// Requests that have not ended, and what is reserved for them, by [`Unit`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UnderWay {
-    /// Requests that have come and not ended.
+    /// Requests that were admitted and have not ended.
     pub requests: u64,
-    /// Requests, tokens, billionths of a dollar.
+    /// Reserved requests, tokens and billionths of a dollar.
     pub reserved: [u64; Unit::ALL.len()],
 }
 
 impl UnderWay {
-    /// What ends on one thread may be read before that it began on another: less than nothing is nothing.
+    /// Sets negative sums to zero. A sum is negative when the end of a request on one thread is read before its
+    /// beginning on another.
     pub fn clamp(&mut self) {
         for figure in std::iter::once(&mut self.requests).chain(&mut self.reserved) {
             if *figure > u64::MAX / 2 {
@@ -39,7 +40,7 @@ impl UnderWay {
     }
 }
 
-/// As [`Totals::figures`] and its units.
+/// The figures of [`Totals::figures`] and the units.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     requests: AtomicU64,
@@ -47,7 +48,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Requests come last, and are taken first: whoever sees a request sees all that it used.
+    /// Adds the requests last, and [`Self::take`] takes them first: a reader that sees a request sees all that it used.
     pub fn add(&self, totals: &Totals) {
         let ([requests, figures @ ..], units) = (totals.figures(), totals.usage.units.figures());
         for (sum, figure) in self.others.iter().zip(figures.into_iter().chain(units)) {
@@ -75,7 +76,7 @@ impl Figures {
     }
 }
 
-/// Nothing is written where there is nothing.
+/// Takes the sum out. A sum of 0 is not written to.
 fn taken(sum: &AtomicU64, order: Ordering) -> u64 {
     if sum.load(Ordering::Relaxed) == 0 {
         return 0;
@@ -83,18 +84,18 @@ fn taken(sum: &AtomicU64, order: Ordering) -> u64 {
     sum.swap(0, order)
 }
 
-/// The day for which is counted, and which set of figures it has: `began`, its length in seconds, and the set, in one word, so
-/// that they are read together. 0 = none.
+/// The day for which shares count: when it began, its length in seconds, and which set of figures is its own. All three
+/// are in one word, so that they are read together. 0 = no day yet.
 #[derive(Debug, Default)]
 pub(super) struct Day(AtomicU64);
 
 impl Day {
-    /// The set of figures of the day.
+    /// The index of the set of figures of the day.
     pub fn turn(&self) -> usize {
         usize::from(self.0.load(Ordering::Acquire) & 1 == 1)
     }
 
-    /// The same, if it is that day.
+    /// The index of the set, if `second` lies within the day.
     pub fn turn_at(&self, second: u64) -> Option<usize> {
         let word = self.0.load(Ordering::Acquire);
         let (began, length) = (word >> BEGAN, (word >> 1) & LONGEST);
@@ -116,10 +117,10 @@ impl Day {
     }
 }
 
-/// Where the second stands at which a day began.
+/// The lowest bit of the second at which the day began.
 const BEGAN: u32 = 24;
 
-/// Seconds that a day may have.
+/// The most seconds that a day may have.
 const LONGEST: u64 = (1 << (BEGAN - 1)) - 1;
 
 #[cfg(test)]

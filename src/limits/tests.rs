@@ -347,7 +347,7 @@ fn what_is_known_from_before_a_restart_counts() {
     );
 }
 
-/// Two processes with the same keys, of which the second has followed the first.
+/// Two processes with the same keys; the second one has followed the first.
 fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, Telling, Limits) {
     let (old, new) = (alone(caps), alone(caps));
     before(&old);

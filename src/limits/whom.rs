@@ -1,4 +1,4 @@
-//! Whom limits are for, and what a request wants and uses of them.
+//! The subjects of limits, and what a request reserves and uses.
 use std::sync::Arc;
 
 use crate::outcome::{Caps, Unit};
@@ -6,16 +6,16 @@ use crate::protocol::hub::usage::Usage;
 
 use super::spend::Totals;
 
-/// Whose limits a request is under: the position of its key, and that of its project if it has one.
+/// The subjects whose limits a request is under: its key, and its project if it has one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Whom {
     /// Position of the key in the configuration.
     pub key: usize,
-    /// Position of the project in the configuration; `None` = it is for none.
+    /// Position of the project in the configuration; `None` = the request has no configured project.
     pub project: Option<usize>,
 }
 
-/// Everybody who has limits of their own, by position.
+/// All subjects that can have limits, by position.
 #[derive(Clone, Debug, Default)]
 pub struct Everybody {
     /// In the order of the configuration; callers without a key come last.
@@ -24,16 +24,16 @@ pub struct Everybody {
     pub groups: Vec<Subject>,
     /// In the order of the configuration.
     pub projects: Vec<Subject>,
-    /// Of all together.
+    /// The caps for everyone together.
     pub global: Caps,
 }
 
 /// A key, a group or a project with its caps.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// As in the configuration.
+    /// The name in the configuration.
     pub name: Arc<str>,
-    /// How far its limits go.
+    /// The values of its limits.
     pub caps: Caps,
     /// For a key: the position of its group.
     pub group: Option<usize>,
@@ -44,17 +44,17 @@ pub struct Subject {
 pub struct Used {
     /// Tokens, by kind.
     pub usage: Usage,
-    /// Billionths of a dollar; 0 = unknown, too.
+    /// Billionths of a US dollar; 0 also means unknown.
     pub nano_usd: u64,
 }
 
 impl Used {
-    /// As much as a limit of that unit counts.
+    /// The amount that a limit of this unit counts.
     pub(super) const fn of(&self, unit: Unit) -> u64 {
         self.totals().of(unit)
     }
 
-    /// Of one request.
+    /// The totals of one request.
     pub(super) const fn totals(&self) -> Totals {
         Totals {
             requests: 1,

@@ -1,27 +1,27 @@
 //! A sum over a sliding span of time: how many requests or tokens in the last minute.
 //!
-//! A ring of equal buckets. It covers its span and up to one bucket more, never less: what it admits can exceed a
-//! limit in no span of that length, however it is laid. Knows no limit itself and reads no clock.
+//! A ring of equal buckets. It covers its span and up to one bucket more, never less. So what it admits exceeds a limit
+//! in no span of that length, wherever the span begins. It stores no limit and reads no clock.
 use std::time::{Duration, Instant};
 
 /// Requests or tokens of the last minute, to the second.
 pub type Minute = Sliding<61>;
 
-/// A sum over the last `(N - 1)` widths of a bucket.
+/// A sum over a span of `(N - 1)` buckets.
 #[derive(Clone, Debug)]
 pub struct Sliding<const N: usize> {
     buckets: [u64; N],
     width: Duration,
-    /// When bucket number 0 began: the first use.
+    /// When bucket number 0 began: the time of the first use.
     origin: Option<Instant>,
-    /// The number of the newest bucket; its place is the number modulo `N`.
+    /// The number of the newest bucket; its index is the number modulo `N`.
     newest: u64,
     /// The sum of `buckets`.
     sum: u64,
 }
 
 impl<const N: usize> Sliding<N> {
-    /// Empty, with buckets of `width`.
+    /// An empty sum with buckets of `width`.
     pub const fn new(width: Duration) -> Self {
         Self {
             buckets: [0; N],
@@ -32,7 +32,7 @@ impl<const N: usize> Sliding<N> {
         }
     }
 
-    /// What was added within the span that ends `now`.
+    /// The sum of what was added within the span that ends at `now`.
     pub fn sum(&mut self, now: Instant) -> u64 {
         self.advance(now);
         self.sum
@@ -46,7 +46,7 @@ impl<const N: usize> Sliding<N> {
         self.sum = self.sum.saturating_add(amount);
     }
 
-    /// Takes back up to `amount` of what was counted `at`; nothing when that has left the span already.
+    /// Takes back up to `amount` of what was counted at `at`; nothing if that has already left the span.
     pub fn take_back(&mut self, at: Instant, now: Instant, amount: u64) {
         self.advance(now);
         let number = self.number(at).min(self.newest);
@@ -59,8 +59,8 @@ impl<const N: usize> Sliding<N> {
         self.sum -= taken.min(self.sum);
     }
 
-    /// How long until `amount` more fits under `limit`; zero when it fits now. An amount that never fits waits for an
-    /// empty window: it is then let through alone rather than refused for ever.
+    /// How long until `amount` more fits under `limit`; zero when it fits now. An amount above the limit waits for an
+    /// empty window and is then let through alone, because otherwise it would be refused for ever.
     pub fn wait(&mut self, now: Instant, limit: u64, amount: u64) -> Duration {
         self.advance(now);
         let room = limit.saturating_sub(amount);

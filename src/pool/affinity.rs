@@ -1,25 +1,26 @@
 //! Which session a request belongs to, and which account a session prefers.
 //!
-//! The preference is weighted rendezvous hashing: for every account a score from (session, account name) and the
-//! weight, the best score wins. No state: every host and every restart agree, and losing an account moves only its own
-//! sessions. The hash is FNV-1a with the `splitmix64` finaliser, written out here because it is part of that promise:
-//! changing it moves every session of a fleet once.
+//! The preference is weighted rendezvous hashing: every account gets a score from the session, the account name and the
+//! weight, and the best score wins. There is no state: every host and every restart agree, and the loss of an account
+//! moves only that account's sessions. The hash is FNV-1a with the `splitmix64` finaliser. It is written out here
+//! because it is part of that promise: a change of the hash moves every session of a fleet once.
 use serde::Deserialize;
 
 use crate::config::AffinityBy;
 
-/// A session, hashed.
+/// The hash of a session id.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Session(pub u64);
 
-/// Where a session id can stand in a request; whoever parses the request fills in what there is.
+/// The places in a request where a session id can stand. The parser of the request fills in those that are present.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traces<'a> {
     /// The header `x-claude-code-session-id`.
     pub claude_session: Option<&'a str>,
     /// The body's `metadata.user_id`.
     pub metadata_user_id: Option<&'a str>,
-    /// The headers `session-id`, `session_id`, `thread-id`, `x-session-id`, `x-session-affinity`: the first of them.
+    /// The first of the headers `session-id`, `session_id`, `thread-id`, `x-session-id` and `x-session-affinity` that
+    /// is present.
     pub codex_session: Option<&'a str>,
     /// The body's `prompt_cache_key`.
     pub prompt_cache_key: Option<&'a str>,
@@ -27,28 +28,28 @@ pub struct Traces<'a> {
     pub conversation: Option<&'a str>,
     /// The body's `previous_response_id`.
     pub previous_response_id: Option<&'a str>,
-    /// The session that a rewrite gave to a request without one.
+    /// The session id that a rewrite gave to a request without one.
     pub given: Option<&'a str>,
-    /// What a conversation without an id is known by again, for `affinity: session`.
+    /// An id derived from the content of a conversation that has no id, for `affinity: session`.
     pub derived: Option<&'a str>,
     /// The name of the client key, for `affinity: key`.
     pub key: Option<&'a str>,
 }
 
-/// The trace that a session was told by.
+/// The trace from which the session was taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Found<'a> {
-    /// What it is, in the words of the request.
+    /// The name of the header or body member.
     pub kind: &'static str,
     pub id: &'a str,
 }
 
-/// The session of a request in a pool with this affinity; `None` when it has none or the pool wants none.
+/// The session of a request in a pool with this affinity. `None` = the request has no session, or the pool uses none.
 pub fn session(traces: &Traces<'_>, by: AffinityBy) -> Option<Session> {
     find(traces, by).map(|found| Session(hash(found.id.as_bytes())))
 }
 
-/// The trace that decides, as [`session`].
+/// The trace that decides the session; the same choice as [`session`].
 pub fn find<'a>(traces: &Traces<'a>, by: AffinityBy) -> Option<Found<'a>> {
     let key = || {
         let id = traces.key?;
@@ -70,7 +71,7 @@ pub fn find<'a>(traces: &Traces<'a>, by: AffinityBy) -> Option<Found<'a>> {
 }
 
 impl<'a> Traces<'a> {
-    /// The first that there is, the key aside.
+    /// The first trace that is present and not empty; `derived` and `key` are not considered.
     pub fn first(&self) -> Option<Found<'a>> {
         [
             ("x-claude-code-session-id", self.claude_session),
@@ -90,8 +91,8 @@ impl<'a> Traces<'a> {
     }
 }
 
-/// The session part of `metadata.user_id`: a JSON string in current Claude Code, `…_session_<uuid>` in older. Anything
-/// else there names a user, not a session.
+/// The session part of `metadata.user_id`. Current versions of Claude Code send a JSON string with `session_id`; older
+/// ones send `…_session_<uuid>`. Any other value names a user, not a session.
 fn session_of_user_id(user_id: &str) -> Option<&str> {
     #[derive(Deserialize)]
     struct UserId<'a> {
@@ -113,7 +114,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
     mix(fnv)
 }
 
-/// The finaliser of `splitmix64`; also a way to draw again from a draw.
+/// The finaliser of `splitmix64`. It also makes a new random draw out of an earlier one.
 pub const fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -121,8 +122,8 @@ pub const fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// How far an account is from a session: the smallest wins. An exponential draw with the weight as its rate, so that
-/// every account is nearest to its weight's share of all sessions.
+/// The distance of an account from a session; the account with the smallest distance wins. This is an exponential draw
+/// with the weight as its rate, so each account is nearest for a share of sessions in proportion to its weight.
 pub fn distance(session: Session, account: u64, weight: f64) -> f64 {
     let bits = mix(session.0 ^ account.rotate_left(32));
     -unit(bits).ln() / weight

@@ -1,9 +1,9 @@
-//! How long a bench lasts, and how fast what comes back from one fills up.
+//! How long a bench lasts, and how fast traffic returns after it.
 use std::time::{Duration, Instant};
 
 use super::affinity;
 
-/// How many may wait for their heads on a ramp that began then.
+/// How many requests may wait for their response heads on a ramp that began at `since`.
 pub(super) fn ramp(since: Instant, now: Instant) -> u32 {
     let elapsed = now.saturating_duration_since(since);
     if elapsed > EASE_LONGEST {
@@ -13,7 +13,8 @@ pub(super) fn ramp(since: Instant, now: Instant) -> u32 {
     1 + u32::try_from(steps).unwrap_or(u32::MAX - 1)
 }
 
-/// The `streak`-th wait (from 1): doubles from `first` to `longest`, with a quarter of jitter that exceeds neither.
+/// The length of the `streak`-th wait in a row (counted from 1). It doubles from `first` to `longest`, with up to a
+/// quarter of jitter: added below `longest` (never beyond it), taken off at `longest`.
 pub(super) fn backoff(first: Duration, longest: Duration, streak: u32, draw: u64) -> Duration {
     let doubled = first.saturating_mul(1 << (streak - 1).min(16));
     let share = affinity::unit(draw) / 4.0;
@@ -24,19 +25,20 @@ pub(super) fn backoff(first: Duration, longest: Duration, streak: u32, draw: u64
     }
 }
 
-/// One more admission on a ramp every so often.
+/// The interval after which a ramp admits one more request.
 pub(super) const EASE_STEP: Duration = Duration::from_millis(250);
-/// A ramp is over after that, heads or not: it lets forty pass by then.
+/// A ramp ends after this time, whether or not response heads came. By then it admits about forty requests at once.
 pub(super) const EASE_LONGEST: Duration = Duration::from_secs(10);
-/// First wait after blind throttling or overload.
+/// The first wait after throttling without a stated end, or after overload.
 pub(super) const SOFT_FIRST: Duration = Duration::from_secs(1);
-/// Longest wait after blind throttling.
+/// The longest wait after throttling without a stated end.
 pub(super) const BLIND_LONGEST: Duration = Duration::from_secs(30);
-/// Longest wait after overload: it passes quickly, and it shuts out every account of the provider.
+/// The longest wait after overload. It is short because overload passes quickly and the wait shuts out every account of
+/// the provider.
 pub(super) const OVERLOADED_LONGEST: Duration = Duration::from_secs(10);
-/// First wait after failures in a row.
+/// The first wait after failures in a row.
 pub(super) const HARD_FIRST: Duration = Duration::from_secs(5);
-/// Longest wait after failures in a row.
+/// The longest wait after failures in a row.
 pub(super) const HARD_LONGEST: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What a failure means: from what an upstream or a connection said to a class, a scope and a stated time.
+//! What a failure means: turns what an upstream or a connection reported into a class, a scope and a stated time.
 //!
-//! The kind of an error is decided by `protocol::error`, for the pool and for the client. Here stands what becomes of it.
+//! `protocol::error` decides the kind of an error, for the pool and for the client. This file decides what follows from
+//! it.
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -14,7 +15,7 @@ use crate::outcome::{Cause, FailureClass};
 use crate::protocol::UpstreamDialect;
 use crate::protocol::error::{self, ErrorKind, ParsedError, Told, WireError};
 
-/// What an upstream said beside the kind of its error.
+/// What an upstream reported beside the kind of its error.
 #[derive(Clone, Copy, Debug)]
 pub struct Hints<'a> {
     dialect: UpstreamDialect,
@@ -26,12 +27,12 @@ pub struct Hints<'a> {
     quota_ids: &'a [String],
     told: Told,
     is_json: bool,
-    /// Whether a date in the message counts.
+    /// Whether a date in the message is taken into account.
     has_date: bool,
 }
 
 impl<'a> Hints<'a> {
-    /// Of an error that was read.
+    /// The hints of an error that was parsed.
     pub fn of(dialect: UpstreamDialect, error: &'a ParsedError) -> Self {
         Self {
             dialect,
@@ -46,7 +47,7 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Of an error of which only the status is known.
+    /// The hints of an error of which only the status is known.
     pub const fn of_status(dialect: UpstreamDialect, status: u16) -> Self {
         Self {
             dialect,
@@ -61,7 +62,7 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Of an error within an answer that is translated: its message, and the wait that it states.
+    /// The hints of an error event within an answer that is being translated: its message, and the wait that it states.
     pub fn of_event(dialect: UpstreamDialect, said: &'a WireError) -> Self {
         Self {
             dialect,
@@ -76,12 +77,12 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Whether a quota per day is spent (Gemini).
+    /// Whether a daily quota is spent (Gemini).
     fn is_daily(&self) -> bool {
         self.quota_ids.iter().any(|id| id.contains("PerDay"))
     }
 
-    /// The words that state the wait, where nothing but words does.
+    /// The words of the message that state the wait, when the wait is stated only in words.
     fn wait_words(&self) -> Option<&'a str> {
         match error::wait_in_words(self.message) {
             Some((wait, words)) if self.retry_after == Some(wait) => Some(words),
@@ -89,7 +90,7 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Without the waits that words state.
+    /// The same hints without the waits that are stated only in words.
     fn unworded(self) -> Self {
         let worded = error::wait_in_words(self.message).map(|(wait, _)| wait);
         Self {
@@ -99,13 +100,14 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Whether the message names the model it is for, as Anthropic's and OpenAI's do for limits per model.
+    /// Whether the message names the model that it is about, as Anthropic's and OpenAI's messages do for limits per
+    /// model.
     fn names_a_model(&self) -> bool {
         self.message.contains("Rate limit reached for ") || self.message.contains("model: ")
     }
 }
 
-/// What an error means: of an answer whose status is not 2xx, or of a 2xx whose body or event is an error.
+/// What an error means. The error is an answer whose status is not 2xx, or a 2xx whose body or event is an error.
 pub fn classify(
     kind: ErrorKind,
     hints: &Hints<'_>,
@@ -142,10 +144,10 @@ fn meaning(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: System
     }
     let class = class_of(kind, hints, headers, wall);
     let scope = match class {
-        // Any client can ask for a model or an operation that is not for everyone: that must bench nothing.
+        // Any client can ask for a model or an operation that is not open to everyone; that must not bench anything.
         FailureClass::Auth if kind != ErrorKind::Authentication => Scope::Nothing,
         FailureClass::Auth => Scope::Account,
-        // Smaller requests are not too dear.
+        // This request costs more than what is left; smaller requests may still pass.
         FailureClass::Quota if kind == ErrorKind::TooDear => Scope::Nothing,
         FailureClass::Quota | FailureClass::Throttled | FailureClass::ThrottledBlind => {
             limit_scope(class, hints, headers)
@@ -168,7 +170,7 @@ fn meaning(kind: ErrorKind, hints: &Hints<'_>, headers: &HeaderMap, wall: System
     }
 }
 
-/// Answers that no API gives: something in between did.
+/// The cause, when the answer is one that no API gives, so something between Weir and the API sent it.
 fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
     let is_page = || {
         let media = headers.get(CONTENT_TYPE)?.as_bytes();
@@ -185,7 +187,8 @@ fn cause_of(hints: &Hints<'_>, headers: &HeaderMap) -> Option<Cause> {
     }
 }
 
-/// What an error event in a stream means. No headers of its own; before the commit point it may go elsewhere.
+/// What an error event in a stream means. An event has no headers. Before the commit point the request may still go
+/// elsewhere.
 pub fn classify_event(dialect: UpstreamDialect, error: &ParsedError, wall: SystemTime) -> Failure {
     let hints = Hints::of(dialect, error);
     classify(error.kind, &hints, &HeaderMap::new(), wall)
@@ -225,7 +228,7 @@ fn class_of(
         ErrorKind::RateLimit => too_many(hints, headers, wall),
         ErrorKind::ModelNotFound if matches!(hints.status, 401 | 403) => FailureClass::Auth,
         ErrorKind::Permission if matches!(hints.status, 401 | 402) => FailureClass::Auth,
-        // A firewall in between.
+        // A firewall between Weir and the API answered.
         ErrorKind::Permission if !hints.is_json => FailureClass::ServerError,
         ErrorKind::Conflict
         | ErrorKind::InvalidRequest
@@ -235,7 +238,7 @@ fn class_of(
         | ErrorKind::Permission
         | ErrorKind::TooLarge
         | ErrorKind::Unsupported => FailureClass::ClientFault,
-        // Gemini has one word for both.
+        // Gemini uses one word (`UNAVAILABLE`) for overload and for an outage.
         ErrorKind::Unavailable
             if hints.is_json && hints.dialect == UpstreamDialect::Gemini
                 || stated(hints, headers, wall).is_some() =>
@@ -252,7 +255,7 @@ fn class_of(
     }
 }
 
-/// A rate limit is a spent budget when the upstream says so without words, and blind when it says no end.
+/// The class of a rate limit: a spent quota when the headers say so, and blind when no end is stated.
 fn too_many(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> FailureClass {
     if quota::is_rejected(headers) {
         FailureClass::Quota
@@ -262,7 +265,7 @@ fn too_many(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Failure
         .get("x-should-retry")
         .is_some_and(|value| value == "false")
     {
-        // A refusal that names no end and forbids retrying is a spent budget: so Anthropic's own spend cap answers.
+        // Anthropic's own spend cap answers like this: no end is stated and a retry is forbidden. The budget is spent.
         FailureClass::Quota
     } else {
         FailureClass::ThrottledBlind
@@ -286,7 +289,7 @@ fn limit_scope(class: FailureClass, hints: &Hints<'_>, headers: &HeaderMap) -> S
     }
 }
 
-/// The latest of what the retry headers and the body state.
+/// The latest of the times that the retry headers and the body state.
 fn stated(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let body = hints
         .retry_after
@@ -299,7 +302,7 @@ fn throttle_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> O
     stated(hints, headers, wall).max(quota::spent_until(headers, wall))
 }
 
-/// A quota ends when the upstream says so. The per-minute windows that come with every answer say nothing about it.
+/// When a quota ends, as the upstream states it. The per-minute windows that come with every answer do not concern it.
 fn quota_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     stated(hints, headers, wall)
         .max(quota::rejected_until(headers, wall))
@@ -317,5 +320,5 @@ fn quota_reset(hints: &Hints<'_>, headers: &HeaderMap, wall: SystemTime) -> Opti
         )
 }
 
-/// The media type of pages.
+/// The media type of HTML pages.
 const HTML: &[u8] = b"text/html";

@@ -1,20 +1,20 @@
-//! What speaks against an account or an endpoint, and what operators are told of it.
+//! Evidence against an account or an endpoint, and which of it operators are warned about.
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use crate::outcome::{Cause, FailureClass};
 
-/// What speaks against something.
+/// The evidence of one failure against an account, a model class or an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Evidence {
     pub class: FailureClass,
-    /// What was behind it, where there is more to say than the class.
+    /// The cause, where more is known than the class.
     pub cause: Option<Cause>,
 }
 
 impl Evidence {
-    /// By the words of another process; what it says and this one does not know is a server that fails.
+    /// Evidence by the names that another process wrote. A class that this version does not know becomes `ServerError`.
     pub(super) fn of_words(class: &str, cause: Option<&str>) -> Self {
         let mut classes = FailureClass::ALL.into_iter();
         let class = classes.find(|known| known.as_str() == class);
@@ -25,13 +25,13 @@ impl Evidence {
         }
     }
 
-    /// Its words for another process.
+    /// The names of class and cause, for another process.
     pub(super) fn words(self) -> (String, Option<String>) {
         let cause = self.cause.map(|cause| cause.as_str().to_owned());
         (self.class.as_str().to_owned(), cause)
     }
 
-    /// What it means and what to do, for the log.
+    /// What the evidence means and what to do about it, for the log.
     pub(super) const fn hint(self) -> &'static str {
         if let Some(cause) = self.cause {
             return cause.hint();
@@ -39,7 +39,7 @@ impl Evidence {
         self.class.hint()
     }
 
-    /// Whether an operator has to mend it: limits and overload pass by themselves, and come often.
+    /// Whether an operator has to act. Limits and overload pass by themselves and are frequent.
     const fn is_alarming(self) -> bool {
         self.class.is_alarming()
     }
@@ -55,23 +55,23 @@ impl From<FailureClass> for Evidence {
 #[derive(Clone, Copy, Debug)]
 pub struct Strike {
     pub evidence: Evidence,
-    /// Whether it counts as three: a refused connection.
+    /// Whether this failure alone counts as three in a row: a refused connection.
     pub at_once: bool,
-    /// Whether the same request has failed here before: one request that breaks a server must not, by its retries,
-    /// put the server out for everyone.
+    /// Whether the same request has failed at this endpoint before. One request that breaks a server must not, by its
+    /// retries, put the server out for everyone.
     pub repeats: bool,
 }
 
-/// The failures of one account: the last one, and which were told of lately.
+/// The failures of one account: the last one, and the time of the last warning about each kind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
     last: Option<(Evidence, Instant)>,
-    /// One entry per kind of evidence, of which there are finitely many.
+    /// The time of the last warning per kind of evidence. The number of kinds is finite.
     told: SmallVec<[(Evidence, Instant); 2]>,
 }
 
 impl Failures {
-    /// Takes note of one. Whether a warning is due: of each kind there is one a minute.
+    /// Records a failure. Returns whether a warning is due: at most one per kind of evidence and minute.
     pub(super) fn note(&mut self, evidence: Evidence, now: Instant) -> bool {
         self.last = Some((evidence, now));
         if !evidence.is_alarming() {
@@ -90,13 +90,13 @@ impl Failures {
         }
     }
 
-    /// The last one, and when it came.
+    /// The last failure, and when it happened.
     pub(super) const fn last(&self) -> Option<(Evidence, Instant)> {
         self.last
     }
 }
 
-/// Between two warnings about one account and one kind of evidence.
+/// The shortest time between two warnings about one account and one kind of evidence.
 const SAY_EVERY: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

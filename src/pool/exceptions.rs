@@ -1,8 +1,10 @@
-//! Sessions that are not where rendezvous puts them, and for how long.
+//! Sessions that are served by another account than their favourite (the account that rendezvous picks), and for how
+//! long.
 //!
-//! A favourite that is out is served elsewhere: a detour. When it is back the session returns, unless it has been away
-//! for longer than a prompt cache lives: then the detour's cache is the warm one, and the session stays (it is rebound)
-//! as long as it keeps that cache warm. Only these exceptions are remembered, bounded and with a time limit.
+//! While the favourite is out, another account serves the session: a detour. When the favourite is back, the session
+//! returns to it, unless the detour lasted longer than a prompt cache lives. Then the detour's cache is the warm one,
+//! and the session stays there (it is rebound) as long as it keeps that cache warm. Only these exceptions are
+//! remembered; their number and their age are bounded.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,46 +20,48 @@ use crate::outcome::Affinity;
 #[derive(Debug)]
 pub struct Exceptions {
     away: Memory<Exception>,
-    /// One slot per hash: a session that shares its slot with another counts as new again. Only for a metric.
+    /// The session seen last in each hash slot. A session that shares its slot with another one counts as new again;
+    /// only a metric depends on it.
     seen: Box<[AtomicU64]>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Exception {
-    /// The hash of the account that serves instead.
+    /// The hash of the account that serves instead of the favourite.
     account: u64,
     /// When the session left its favourite.
     since: Instant,
-    /// When it was served last; its cache lives from here.
+    /// When the session was last served there; the life of its prompt cache counts from here.
     last: Instant,
-    /// Whether the session stays there.
+    /// Whether the session stays there although its favourite is back.
     rebound: bool,
 }
 
 /// In which order a request tries its candidates, and what to remember afterwards.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Positions among the candidates.
+    /// Positions among the candidates, in the order in which they are tried.
     order: SmallVec<[usize; 8]>,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// To the account that holds the state it refers to.
+    /// The request goes to the account that holds the state it refers to.
     Bound,
-    /// Always to the first of its order.
+    /// The request goes to the first candidate; the order of the candidates is not changed.
     Fixed { session: u64 },
-    /// To its favourite, the first candidate, but for an exception at another.
+    /// The request goes to the session's favourite, which is the first candidate, unless there is an exception.
     Ranked {
         session: u64,
-        /// Of the exception: one session may use models with different favourites.
+        /// The key of the exception. It depends on session and favourite: a session may use models with different
+        /// favourites.
         key: u64,
         exception: Option<(Exception, usize)>,
     },
 }
 
-/// What a request wants of the order of its candidates.
+/// What a request requires of the order of its candidates.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish {
     /// The hash of the pool.
@@ -65,7 +69,7 @@ pub struct Wish {
     pub session: Option<Session>,
     /// The candidate that holds the state which the request refers to.
     pub bound: Option<usize>,
-    /// Whether the session has a favourite; else the order stands.
+    /// Whether the session has a favourite. If not, the candidates stay in their order.
     pub ranked: bool,
 }
 
@@ -89,7 +93,7 @@ impl Clone for Exceptions {
 }
 
 impl Exceptions {
-    /// What the next process has to know.
+    /// The exceptions, for the next process.
     pub(super) fn memo(&self, now: Instant) -> Vec<AwayMemo> {
         let away = self.away.entries().into_iter();
         away.map(|(key, exception)| AwayMemo {
@@ -102,7 +106,7 @@ impl Exceptions {
         .collect()
     }
 
-    /// Takes over what another process remembered.
+    /// Takes over the exceptions of another process.
     pub(super) fn recall(&self, memos: &[AwayMemo], now: Instant) {
         for memo in memos.iter().take(CAPACITY) {
             let at = |ago| now.checked_sub(ago).unwrap_or(now);
@@ -116,7 +120,7 @@ impl Exceptions {
         }
     }
 
-    /// Plans a request. The candidates stand in order of preference already.
+    /// Plans a request. The candidates are already sorted by preference.
     pub(super) fn plan(&self, wish: Wish, candidates: &[Candidate], now: Instant) -> Plan {
         let Wish {
             pool,
@@ -127,7 +131,7 @@ impl Exceptions {
         if let Some(bound) = bound {
             return Plan::new(&[bound], candidates.len(), Kind::Bound);
         }
-        // Another pool is another preference of the same session.
+        // In another pool the same session has another preference.
         let session = affinity::mix(session.map_or(0, |session| session.0) ^ pool);
         if !ranked {
             return Plan::new(&[], candidates.len(), Kind::Fixed { session });
@@ -162,7 +166,7 @@ impl Exceptions {
         )
     }
 
-    /// A candidate took the request: remembers or forgets the exception, and says what affinity did.
+    /// A candidate took the request: remembers or forgets the exception, and returns what affinity did.
     pub(super) fn settle(
         &self,
         plan: &Plan,
@@ -196,7 +200,8 @@ impl Exceptions {
                 let stays = exception.is_some_and(|(exception, at)| {
                     at == chosen && (exception.rebound || exception.is_over(now))
                 });
-                // From a detour to another detour the favourite's cache only grows colder; from a new home it is a new one.
+                // A move from one detour to another keeps `since`: the favourite's cache only grows colder. A move away
+                // from a new home starts anew.
                 let since = exception
                     .filter(|(exception, _)| stays || !exception.rebound)
                     .map_or(now, |(exception, _)| exception.since);
@@ -219,7 +224,7 @@ impl Exceptions {
     }
 
     fn hit(&self, session: u64) -> Affinity {
-        // 0 is an empty slot.
+        // The mark of a session is never 0, because 0 means an empty slot.
         let mark = session | 1;
         let slots = self.seen.len() as u64;
         let place = usize::try_from((session >> 8) % slots.max(1)).unwrap_or(0);
@@ -235,14 +240,14 @@ impl Exceptions {
 }
 
 impl Exception {
-    /// Whether the favourite's cache is dead by now.
+    /// Whether the favourite's prompt cache has expired.
     fn is_over(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) >= CACHE_LIFE
     }
 }
 
 impl Plan {
-    /// The positions of the candidates, the preferred first.
+    /// The positions of the candidates, the preferred one first.
     pub(super) fn order(&self) -> impl Iterator<Item = usize> {
         self.order.iter().copied()
     }
@@ -254,9 +259,10 @@ impl Plan {
     }
 }
 
-/// How long a prompt cache lives that is not used.
+/// How long an unused prompt cache lives.
 const CACHE_LIFE: Duration = Duration::from_mins(5);
-/// Exceptions remembered: a few MiB at most. Beyond it the least used go back to plain rendezvous.
+/// The most exceptions that are remembered: a few MiB. Beyond that the least used are forgotten, and their sessions
+/// follow plain rendezvous again.
 const CAPACITY: usize = 1 << 16;
-/// Sessions told from new ones: half a MiB, fixed.
+/// Slots for sessions that have been seen: 512 KiB, fixed.
 const SEEN: usize = 1 << 16;

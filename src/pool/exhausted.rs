@@ -1,4 +1,4 @@
-//! Why nobody can take a request, and what to tell the client.
+//! Why no account can take a request, and what to tell the client.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,26 +7,27 @@ use smallvec::SmallVec;
 use super::passage::Closed;
 use crate::outcome::FailureClass;
 
-/// Nobody can take the request now.
+/// No account can take the request now.
 #[derive(Clone, Debug)]
 pub struct Exhausted {
     pub verdict: Verdict,
-    /// The soonest honest time at which a retry can succeed; `None` when time does not help.
+    /// The shortest wait after which a retry can succeed. `None` = waiting does not help.
     pub soonest: Option<Duration>,
-    /// What put out the account that is back the soonest, if a failure did.
+    /// The failure that put out the account that will be back soonest, if a failure did.
     pub cause: Option<FailureClass>,
-    /// When only a ramp stands in the way of an account: its next step. Ask again after it, or with [`super::Want::insist`].
+    /// The wait until the next step of a ramp, when a full ramp keeps out at least one account. The caller asks again
+    /// after it, or with [`super::Want::insist`].
     pub easing: Option<Duration>,
-    /// Every account considered and why it is out, in declared order, fallback pools last.
+    /// Every account that was considered and why it is excluded, pool by pool, fallback pools last.
     pub excluded: Vec<(Arc<str>, Excluded)>,
 }
 
-/// What stands behind an exhaustion; decides the refusal.
+/// The reason for an exhaustion; it decides the refusal.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Verdict {
     /// Every credential was refused: 502 or 503, never 401.
     Auth,
-    /// Some account serves the model, none in that dialect: 400.
+    /// Some account serves the model, but none in a suitable dialect: 400.
     Dialect,
     /// Endpoints are failing: 502.
     Down,
@@ -36,53 +37,53 @@ pub enum Verdict {
     Model,
     /// The provider is overloaded: 529 or 503.
     Overloaded,
-    /// Quotas are spent: 429, and no retry unless the reset is near.
+    /// Quotas are spent: 429, and the client is told not to retry unless the reset is near.
     Quota,
     /// Rate limits: 429.
     Throttled,
-    /// Everything has been tried in this request; its last failure is the answer.
+    /// Some account has been tried for this request, and no other one can take it; the last failure is the answer.
     Tried,
 }
 
-/// Why an account is out.
+/// Why an account is excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Excluded {
     /// The account (or this model class of it) is benched.
     Benched {
         class: FailureClass,
-        /// How long it is still out.
+        /// How long the bench still lasts.
         wait: Duration,
-        /// How long it has been out.
+        /// How long ago the bench began.
         since: Duration,
     },
-    /// It does not speak the dialect, or none in which the request can be said.
+    /// The account does not speak the required dialect, or speaks only dialects that cannot express the request.
     Dialect,
-    /// By the operator.
+    /// The operator drained the account.
     Drained,
-    /// Its ramp is full.
+    /// The account's ramp is full.
     Easing { wait: Duration },
-    /// Every endpoint of it is benched; this one is back the soonest.
+    /// Every endpoint of the account is benched; these are the figures of the endpoint that will be back soonest.
     Endpoint {
         class: FailureClass,
         wait: Duration,
         since: Duration,
     },
-    /// One of its own limits; concurrency says no time.
+    /// One of the account's own limits is reached. For concurrency no wait is known.
     Limit {
         limit: AccountLimit,
         wait: Option<Duration>,
     },
-    /// It does not serve the model.
+    /// The account does not serve the model.
     Model,
-    /// It has a probe out, and takes nothing else until that is back or too late.
+    /// A probe of the account is in flight. It takes nothing else until the probe returns or is given up.
     Probing { class: FailureClass, wait: Duration },
-    /// A window of it is as good as spent. Only a reason to prefer others, never to refuse.
+    /// A window of the account is almost spent. This is a reason to prefer others, never to refuse the request.
     Spent,
-    /// It has been tried for this request.
+    /// The account has been tried for this request.
     Tried,
-    /// Its weight is 0 and it was not asked for by name, or another was.
+    /// The account has weight 0 and the request did not ask for it by name, or the request asked for another account.
     Unasked,
-    /// The active health check says that every endpoint is down.
+    /// The active health check says that every endpoint of the account is down.
     Unhealthy,
 }
 
@@ -95,7 +96,7 @@ pub enum AccountLimit {
 }
 
 impl Verdict {
-    /// The class of failure that this amounts to.
+    /// The class of failure that corresponds to this verdict.
     pub const fn class(self) -> FailureClass {
         match self {
             Self::Auth => FailureClass::Auth,
@@ -109,9 +110,9 @@ impl Verdict {
 }
 
 impl Exhausted {
-    /// Sums up why everyone is out.
+    /// Summarizes why every account is excluded.
     pub(super) fn new(excluded: &Exclusions, name: impl Fn(usize) -> Option<Arc<str>>) -> Self {
-        // A refused credential is no matter of time for a client.
+        // Waiting does not help a client against a refused credential.
         let timed = excluded
             .iter()
             .filter(|(_, why)| why.verdict() != Verdict::Auth)
@@ -125,7 +126,8 @@ impl Exhausted {
         });
         Self {
             verdict: match timed {
-                // It is out for this request only: a later one can succeed long before the others are back.
+                // The account is excluded for this request only; a later request can succeed long before the other
+                // accounts are back.
                 _ if has(Verdict::Tried) => Verdict::Tried,
                 Some((_, verdict)) => verdict,
                 None => untimed.unwrap_or(Verdict::Model),
@@ -172,7 +174,7 @@ impl Excluded {
         }
     }
 
-    /// How long it will stay so; `None` when time does not help, or nobody knows.
+    /// How long the exclusion will last. `None` = time does not help, or the end is not known.
     pub fn wait(&self) -> Option<Duration> {
         match *self {
             Self::Benched { wait, .. }
@@ -192,7 +194,7 @@ impl Excluded {
         }
     }
 
-    /// The failure behind it, if there is one.
+    /// The failure behind the exclusion, if there is one.
     fn class(&self) -> Option<FailureClass> {
         match *self {
             Self::Benched { class, .. }
@@ -202,7 +204,8 @@ impl Excluded {
         }
     }
 
-    /// Whether its traffic is on the move because of it. What has been out for longer has been replaced by now.
+    /// Whether the account's traffic is moving to other accounts right now. Traffic of an account that has been out for
+    /// longer has settled elsewhere.
     pub(super) fn is_switch(&self) -> bool {
         match *self {
             Self::Benched { since, .. } | Self::Endpoint { since, .. } => since < SWITCH,
@@ -210,7 +213,7 @@ impl Excluded {
         }
     }
 
-    /// What it amounts to, were it the only reason.
+    /// The verdict if this were the only reason.
     fn verdict(&self) -> Verdict {
         match *self {
             Self::Benched { class, .. }
@@ -235,7 +238,7 @@ impl Excluded {
 /// Accounts by position, and why each is out.
 pub(super) type Exclusions = SmallVec<[(usize, Excluded); 8]>;
 
-/// What to say when no time helps: the first of these that occurs.
+/// The order of precedence of verdicts when waiting does not help: the first one that occurs is taken.
 const UNTIMED: [Verdict; 9] = [
     Verdict::Tried,
     Verdict::Auth,
@@ -249,5 +252,5 @@ const UNTIMED: [Verdict; 9] = [
 ];
 /// How long the traffic of an account that went out takes to settle elsewhere.
 const SWITCH: Duration = Duration::from_mins(1);
-/// What to tell a client when every permit is taken: streams end at any time.
+/// The wait that a client is told when every permit is taken. Streams end at any time, so no better figure exists.
 const BUSY_WAIT: Duration = Duration::from_secs(1);

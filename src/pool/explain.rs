@@ -1,4 +1,4 @@
-//! What would happen to a request: the same choice as the live path, without occupying anything.
+//! What would happen to a request: the same choice as for a real request, without occupying anything.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,24 +14,24 @@ pub struct Considered {
     pub pool: usize,
     pub account: Arc<str>,
     pub priority: i32,
-    /// The weight as the strategy would use it: less the nearer the account's windows are to their end.
+    /// The weight as the strategy would use it; it shrinks as one of the account's windows comes near its end.
     pub weight: f64,
-    /// Why it would not serve; [`Excluded::Spent`] only puts it behind the others.
+    /// Why the account would not serve. [`Excluded::Spent`] only puts it behind the others.
     pub out: Option<Excluded>,
 }
 
-/// What an account has in use of its own limits.
+/// What an account currently uses of its own limits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Used {
     pub in_flight: u32,
-    /// In the last minute.
+    /// Requests in the last minute.
     pub requests: u64,
-    /// See `requests`.
+    /// Tokens in the last minute.
     pub tokens: u64,
 }
 
 impl Pool {
-    /// What the account at a position of [`crate::config::Config::accounts`] has in use.
+    /// The use of the account at this position of [`crate::config::Config::accounts`].
     pub fn used(&self, account: usize, now: Instant) -> Option<Used> {
         let slot = self.slots.get(account)?;
         let (requests, tokens) = slot.live.state().minute(now);
@@ -42,8 +42,9 @@ impl Pool {
         })
     }
 
-    /// Every account of the wanted pool and its fallbacks, in the order in which the request would try them; those that
-    /// are out come last in each pool. Without a session, accounts of one priority share the traffic by weight.
+    /// Every account of the wanted pool and its fallbacks, in the order in which the request would try them. In each
+    /// pool, accounts that are excluded come last. Without a session, accounts of one priority share the traffic by
+    /// weight.
     pub fn explain(&self, want: &Want<'_>, now: Instant) -> Vec<Considered> {
         let mut all = Vec::new();
         for pool in self.chain(want) {
@@ -88,7 +89,7 @@ impl Pool {
         })
     }
 
-    /// With the account's own place.
+    /// Adds the account's position.
     fn considered(
         &self,
         pool: usize,

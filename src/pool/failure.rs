@@ -1,4 +1,5 @@
-//! A failure: its class, what it puts out and for how long, and what it amounts to if the client wrote the words that tell it.
+//! A failure: its class, what it puts out and for how long, and what it means if the tell-tale words came from the
+//! client.
 use std::time::Duration;
 
 use super::evidence::Evidence;
@@ -8,25 +9,26 @@ use crate::outcome::{Cause, FailureClass, Next};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Failure {
     pub class: FailureClass,
-    /// What is out because of it.
+    /// What the failure puts out.
     pub scope: Scope,
-    /// When it will serve again, as the upstream stated; `None` when it said nothing that concerns this class.
+    /// How long until it will serve again, as the upstream stated. `None` = the upstream stated nothing that concerns
+    /// this class.
     pub retry_after: Option<Duration>,
-    /// Whether it counts at once where others count only three in a row: a refused connection.
+    /// Whether the failure benches at once, where others need three in a row: a refused connection.
     pub at_once: bool,
-    /// What was behind it, where there is more to say than the class.
+    /// The cause, where more is known than the class.
     pub cause: Option<Cause>,
-    /// Whether more than the status says so: a code, or words.
+    /// Whether more than the status supports the class: a code or words.
     pub is_named: bool,
-    /// What it is if the client wrote the phrase that tells it.
+    /// What the failure is if the client wrote the phrase by which it was recognised.
     pub doubt: Option<Doubt>,
     /// Whether the client wrote that phrase.
     pub is_echo: bool,
-    /// What it is if the client wrote the words that state the wait.
+    /// What the failure is if the client wrote the words that state the wait.
     pub worded: Option<Worded>,
 }
 
-/// What a failure amounts to without the wait that only words state, if these words are the client's own.
+/// What a failure means without a wait that is stated only in words, in case these words came from the client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Worded {
     words: Words,
@@ -36,7 +38,7 @@ pub struct Worded {
     doubt: Option<Doubt>,
 }
 
-/// The beginning of a text.
+/// The beginning of a text, up to `LONGEST_WORDS` bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Words {
     text: [u8; LONGEST_WORDS],
@@ -44,7 +46,7 @@ struct Words {
 }
 
 impl Worded {
-    /// By these words; without them it would be the other failure.
+    /// `words` state the wait; `unworded` is what the failure would be without them.
     pub(super) fn new(words: &str, unworded: &Failure) -> Self {
         Self {
             words: Words::of(words),
@@ -75,7 +77,8 @@ impl Words {
     }
 }
 
-/// What a failure amounts to if the phrase that tells it is the client's own: vendors repeat what they were sent.
+/// What a failure means if the phrase by which it was recognised came from the client: vendors repeat what they were
+/// sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Doubt {
     /// In lower case.
@@ -92,7 +95,7 @@ pub enum Scope {
     Account,
     /// The account, for models of the class of the one asked for.
     AccountModel,
-    /// The account, for every model, because no credential for it could be had.
+    /// The account, for every model, because no credential for it could be obtained.
     Credential,
     /// The endpoint, for every account behind it.
     Endpoint,
@@ -101,17 +104,17 @@ pub enum Scope {
 }
 
 impl Failure {
-    /// Where the request may go now.
+    /// Where the request may go next.
     pub const fn next(&self) -> Next {
         match self.class {
-            // Only another account's word tells whether the client's words are repeated, or happen to be true.
+            // Only the answer of another account shows whether the upstream merely repeated the client's words.
             FailureClass::ClientFault if self.is_echo => Next::ElsewhereOnce,
             _ if self.is_the_models() => Next::InPlaceOnce,
             class => class.next(),
         }
     }
 
-    /// Whether the model failed by chance, and the server is well.
+    /// Whether the model failed by chance while the server is well.
     pub(super) const fn is_the_models(&self) -> bool {
         matches!(self.class, FailureClass::ServerError) && matches!(self.scope, Scope::Nothing)
     }
@@ -121,13 +124,13 @@ impl Failure {
         matches!(self.class, FailureClass::Quota) && matches!(self.scope, Scope::Nothing)
     }
 
-    /// Whether it is only soft evidence: it may have been chance, and nothing says how long it lasts.
+    /// Whether the failure is only soft evidence: it may be chance, and no end is stated.
     pub(super) fn is_soft(&self) -> bool {
         let by_phrase = self.doubt.is_some_and(|doubt| doubt.class != self.class);
         self.retry_after.is_none() && (by_phrase || self.class.is_soft())
     }
 
-    /// What it amounts to, once it is known which phrases the client wrote.
+    /// The failure once it is known which phrases the client wrote; `says` returns whether the client wrote a phrase.
     #[must_use]
     pub fn unless_said(self, says: impl Fn(&str) -> bool) -> Self {
         let unworded = match self.worded {
@@ -159,7 +162,7 @@ impl Failure {
         }
     }
 
-    /// It instead of another, if the client wrote this phrase.
+    /// This failure as the alternative to another one, in case the client wrote `phrase`.
     pub(super) const fn as_doubt(&self, phrase: &'static str) -> Doubt {
         Doubt {
             phrase,
@@ -169,7 +172,7 @@ impl Failure {
         }
     }
 
-    /// What it says against what it puts out.
+    /// The evidence against what the failure puts out.
     pub(super) const fn evidence(&self) -> Evidence {
         Evidence {
             class: self.class,
@@ -177,18 +180,18 @@ impl Failure {
         }
     }
 
-    /// The model made an answer that is none (a call that cannot be parsed, say): the server is well.
+    /// The model produced an unusable answer (for example a tool call that cannot be parsed); the server is well.
     pub const fn of_the_model() -> Self {
         Self::new(FailureClass::ServerError, Scope::Nothing)
     }
 
-    /// The client closed first: nobody's failure.
+    /// The client closed the connection first; nobody is at fault.
     pub const fn client_gone() -> Self {
         Self::new(FailureClass::ClientGone, Scope::Nothing)
     }
 
-    /// There is no access token for the account, and none will come before `wait`. `refused`: the token endpoint does
-    /// not accept its credentials.
+    /// There is no access token for the account, and none will come before `wait` is over. `refused`: the token
+    /// endpoint does not accept the account's credentials.
     pub const fn no_token(refused: bool, wait: Duration) -> Self {
         let class = if refused {
             FailureClass::Auth
@@ -216,5 +219,5 @@ impl Failure {
     }
 }
 
-/// Bytes of the words of a wait that are compared: `try again in 12h59m59.999s`.
+/// The most bytes of a stated wait that are compared; enough for `try again in 12h59m59.999s`.
 const LONGEST_WORDS: usize = 48;

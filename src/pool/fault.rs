@@ -1,48 +1,48 @@
-//! What can go wrong on the way to an answer, below HTTP and between its head and its end.
+//! What can go wrong below HTTP, or between the head and the end of an answer.
 use crate::outcome::Cause;
 
-/// What went wrong below HTTP, or between a head and its end.
+/// What went wrong below HTTP, or between the head and the end of an answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fault {
-    /// No connection within `timeouts.connect`.
+    /// No connection was made within `timeouts.connect`.
     Connect,
-    /// The name does not resolve.
+    /// The name of the host does not resolve.
     Dns,
     /// The stream ended without its terminal marker.
     Eof,
-    /// No head within `timeouts.first_byte`.
+    /// No response head came within `timeouts.first_byte`.
     FirstByte,
-    /// Silence for longer than `timeouts.idle`.
+    /// The upstream was silent for longer than `timeouts.idle`.
     Idle,
     /// A whole answer came where a stream was asked for.
     NotAStream,
-    /// What answered is no HTTP.
+    /// The peer does not speak HTTP.
     NotHttp,
     /// The peer refused the connection.
     Refused,
     /// The connection broke.
     Reset,
-    /// The egress proxy wants other credentials.
+    /// The egress proxy demands other credentials.
     ProxyAuth,
-    /// The egress proxy lets nothing through to the host.
+    /// The egress proxy does not let connections through to the host.
     ProxyRefused,
-    /// The handshake failed.
+    /// The TLS handshake failed.
     Tls,
     TlsExpired,
     TlsName,
     TlsUnknownCa,
     /// A stream came where a whole answer was asked for.
     UnaskedStream,
-    /// The answer is coded in a way that cannot be read here, or is not what it says.
+    /// The answer has a content coding that Weir cannot decode, or is not what its headers say.
     Undecodable,
     /// No address of the host can be reached.
     Unreachable,
-    /// Nothing more of the request was taken for `timeouts.write`.
+    /// The upstream accepted no more bytes of the request for `timeouts.write`.
     Write,
 }
 
 impl Fault {
-    /// What is behind an attempt that fails for it.
+    /// The cause of an attempt that fails because of this fault.
     pub(super) const fn cause(self) -> Cause {
         match self {
             Self::Connect => Cause::ConnectTimeout,

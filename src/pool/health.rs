@@ -1,6 +1,6 @@
 //! The health of one thing that can be out: an account's credential, its limits, one model class of it, or an endpoint.
 //!
-//! A [`Gate`] is a state machine moved by verdicts and by time; it is pure and knows nothing of what it guards.
+//! A [`Gate`] is a state machine that is moved by verdicts and by time. It is pure and does not know what it guards.
 //!
 //! ```text
 //!            stated, or blind and overloaded: at once
@@ -12,8 +12,9 @@
 //!                                       └──────┘ failure
 //! ```
 //!
-//! Deadlines only grow: `max(old, new)`. A success clears streaks, never a deadline. A failure of a request that began
-//! before the current bench says nothing new, so fifty requests that fail together double nothing fifty times.
+//! A new deadline never shortens an old one: `max(old, new)`. A success clears streaks, never a deadline. A failure of
+//! a request that began before the current bench carries no news, so fifty requests that fail together do not double a
+//! wait fifty times.
 use std::time::{Duration, Instant};
 
 use super::backoff::{
@@ -26,25 +27,25 @@ use super::memo::GateMemo;
 use super::passage::{Closed, Pass, View};
 use crate::outcome::FailureClass;
 
-/// One thing that can be out.
+/// The gate of one thing that can be out.
 #[derive(Clone, Debug)]
 pub struct Gate {
     phase: Phase,
-    /// What imposed the latest deadline.
+    /// The evidence that imposed the latest deadline.
     evidence: Evidence,
-    /// Since when it has not been open without a break.
+    /// Since when the gate has been closed or recovering without a break.
     since: Option<Instant>,
-    /// When the latest deadline was imposed: verdicts on requests older than that are stale.
+    /// When the latest bench was imposed. Verdicts on requests that began before it are stale.
     imposed: Option<Instant>,
-    /// The latest deadline that hard evidence imposed: a stated reset, a refused credential, a spent quota.
+    /// The latest deadline imposed by hard evidence: a stated reset, a refused credential, a spent quota.
     stated: Option<Instant>,
-    /// Benches in a row without a stated end (blind throttling, overload): the exponent of their backoff.
+    /// Benches in a row without a stated end (throttling, overload): the exponent of their backoff.
     soft: u32,
-    /// Benches in a row for failing: the exponent of their backoff.
+    /// Benches in a row after repeated failures: the exponent of their backoff.
     hard: u32,
-    /// Failures in a row, in halves; a good head clears them.
+    /// Failures in a row, counted in halves (2 per failure); a good head clears them.
     strikes: u32,
-    /// Truncated answers in a row, in halves; only a complete answer clears them, since each began with a good head.
+    /// Answers in a row that broke off or ended in overload, in halves; only a complete answer clears them.
     cuts: u32,
 }
 
@@ -59,9 +60,9 @@ enum Phase {
 /// What follows a bench.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Recovery {
-    /// A ramp of admissions: it will most likely serve.
+    /// A ramp of admissions, because it will most likely serve.
     Ease,
-    /// One request at a time until a good head: it may well fail again.
+    /// One request at a time until a good head, because it may well fail again.
     Probe,
 }
 
@@ -111,7 +112,7 @@ impl Gate {
         Ok(self.pass(now))
     }
 
-    /// Lets a request through even past a full ramp.
+    /// Lets a request through, also past a full ramp.
     pub fn insist(&mut self, now: Instant) -> Result<Pass, Closed> {
         match self.check(now) {
             Ok(()) | Err(Closed::Easing { .. }) => Ok(self.pass(now)),
@@ -119,13 +120,13 @@ impl Gate {
         }
     }
 
-    /// Whether only soft evidence keeps it closed, and not since a moment ago.
+    /// Whether only soft evidence keeps the gate closed, and has done so for at least `SPARE_REST`.
     pub fn spares(&self, now: Instant) -> bool {
         let rested = |imposed| now.saturating_duration_since(imposed) >= SPARE_REST;
         self.stated.is_none_or(|until| until <= now) && self.imposed.is_none_or(rested)
     }
 
-    /// Lets a request through although soft evidence speaks against it; the bench goes on.
+    /// Lets a request through although soft evidence speaks against it. The bench goes on.
     pub fn spare(&mut self, now: Instant) -> Result<Pass, Closed> {
         match self.check(now) {
             Err(Closed::Benched { .. }) if self.spares(now) => Ok(Pass::Free),
@@ -133,14 +134,14 @@ impl Gate {
         }
     }
 
-    /// A request that was let through in spite of a bench went well: what was only soft evidence against it is disproved.
+    /// A request that was let through in spite of a bench went well: the soft evidence is disproved.
     pub fn relieve(&mut self, began: Instant) {
         if self.stated.is_none_or(|until| until <= began) && !self.is_stale(began) {
             self.phase = Phase::Open;
         }
     }
 
-    /// Starts a ramp, if the gate is open: a switch is about to bring traffic to something that has been idle.
+    /// Starts a ramp if the gate is open, because a switch is about to bring traffic to something that was idle.
     pub fn ease(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Open) {
             self.phase = Phase::Easing {
@@ -150,7 +151,7 @@ impl Gate {
         }
     }
 
-    /// The request is over or has its head: a ramp has room again, and a probe is free for the next.
+    /// A request is over or has its head: a ramp has room for one more, and the next request may be the probe.
     pub fn give_back(&mut self, pass: Pass) {
         match (&mut self.phase, pass) {
             (Phase::Easing { since, waiting }, Pass::Eased(ramp)) if *since == ramp => {
@@ -161,7 +162,7 @@ impl Gate {
         }
     }
 
-    /// A good head came back for a request that began then.
+    /// A good head came back for a request that began at `began`.
     pub fn head(&mut self, began: Instant) {
         if self.is_stale(began) {
             return;
@@ -176,7 +177,7 @@ impl Gate {
         }
     }
 
-    /// A whole answer came back.
+    /// A complete answer came back.
     pub fn complete(&mut self) {
         self.cuts = 0;
     }
@@ -187,7 +188,7 @@ impl Gate {
         self.stated = self.stated.max(Some(until));
     }
 
-    /// Benches for a time on soft evidence. Until when.
+    /// Benches for a time on soft evidence. Returns the deadline.
     pub fn bench_softly(
         &mut self,
         evidence: impl Into<Evidence>,
@@ -205,7 +206,7 @@ impl Gate {
         until
     }
 
-    /// Benches for a time that doubles with every failure in a row; for a class that says no end.
+    /// Benches for a time that doubles with every failure in a row; for a class without a stated end.
     pub fn back_off(
         &mut self,
         evidence: impl Into<Evidence>,
@@ -229,7 +230,7 @@ impl Gate {
         }
     }
 
-    /// Counts a failure; benches after three in a row, at once when a probe failed.
+    /// Counts a failure. Benches after three in a row, and at once if the failure was that of a probe.
     pub fn strike(&mut self, strike: Strike, began: Instant, now: Instant, draw: u64) {
         if self.is_stale(began) {
             return;
@@ -237,7 +238,7 @@ impl Gate {
         let probed = matches!(self.phase, Phase::HalfOpen { .. });
         match strike.evidence.class {
             _ if strike.repeats && !probed && !strike.at_once => return,
-            // Each began with a good head, so a good head says nothing against it.
+            // Each of these answers began with a good head, so a good head does not disprove them.
             FailureClass::Overloaded | FailureClass::Truncated => self.cuts += 1,
             _ => self.strikes += 2,
         }
@@ -251,7 +252,7 @@ impl Gate {
         }
     }
 
-    /// What it looks like from outside.
+    /// The state as operators see it.
     pub fn view(&self, now: Instant) -> View {
         let class = self.evidence.class;
         match self.phase {
@@ -266,7 +267,7 @@ impl Gate {
         }
     }
 
-    /// What put it out, and since when, while it is not open.
+    /// The evidence that closed the gate and since when, while the gate is not open.
     pub fn trouble(&self) -> Option<(Evidence, Instant)> {
         match self.phase {
             Phase::Open => None,
@@ -274,7 +275,7 @@ impl Gate {
         }
     }
 
-    /// The deadline, while there is one in force.
+    /// The deadline, if one is in force.
     pub fn until(&self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Benched { until, .. } if now < until => Some(until),
@@ -282,7 +283,7 @@ impl Gate {
         }
     }
 
-    /// What the next process has to know; `None` when nothing speaks against it.
+    /// The state for the next process. `None` = the gate is open.
     pub fn memo(&self, now: Instant) -> Option<GateMemo> {
         let (until, then) = match self.phase {
             Phase::Open => return None,
@@ -304,7 +305,7 @@ impl Gate {
         })
     }
 
-    /// As another process left it.
+    /// A gate as another process left it.
     pub fn recall(memo: &GateMemo, now: Instant) -> Self {
         let (left, stated) = (memo.left.min(LONGEST), memo.stated.min(LONGEST));
         let then = if memo.probe {
@@ -389,11 +390,11 @@ impl Gate {
     }
 }
 
-/// A probe without a head keeps others out for that long: a plain answer's head comes only when it is fully generated.
+/// A probe without a head keeps others out this long: a plain answer's head comes only when it is fully generated.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
-/// Between two requests that are let through in spite of a bench, and after the failure that imposed it.
+/// The shortest time between two requests that a bench lets through, and between the bench and the first of them.
 pub(super) const SPARE_REST: Duration = Duration::from_secs(1);
-/// Three failures in a row, in halves.
+/// Three failures in a row, counted in halves.
 const STRIKES_OUT: u32 = 6;
 
 #[cfg(test)]
@@ -414,7 +415,7 @@ mod tests {
         gate.until(now).map(|until| until - now)
     }
 
-    /// As another process reads it, with a clock of its own.
+    /// The gate as another process reads it, whose clock stands at `there`.
     fn handed(gate: &Gate, now: Instant, there: Instant) -> Gate {
         let memo = gate.memo(now).expect("it is not open");
         let text = serde_json::to_string(&memo).expect("plain data");

@@ -1,7 +1,8 @@
-//! When an upstream says it will serve again: every vendor's way of writing a moment, as a duration from now.
+//! When an upstream says it will serve again: every vendor's notation of a time, read as a duration from now.
 //!
-//! `retry-after` in seconds or as a date, `retry-after-ms`, `6m0s`, RFC 3339, Unix time. What cannot be read, lies in
-//! the past or is zero is no hint: benching for nothing would hammer an account that has just refused.
+//! Known notations: `retry-after` in seconds or as a date, `retry-after-ms`, `6m0s`, RFC 3339, Unix time. A value that
+//! cannot be read, is zero or lies in the past is ignored: a bench of no length would let requests hammer an account
+//! that has just refused.
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// What `retry-after` and `retry-after-ms` say; the later one if both speak.
+/// The wait in `retry-after` or `retry-after-ms`; the longer one if both are present.
 pub fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let seconds = headers
         .get_all(http::header::RETRY_AFTER)
@@ -24,7 +25,7 @@ pub fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     seconds.max(millis)
 }
 
-/// A moment in any of the known notations, as a duration from `wall`.
+/// A time in any of the known notations, as a duration from `wall`.
 pub fn moment(text: &str, wall: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
@@ -39,7 +40,7 @@ pub fn moment(text: &str, wall: SystemTime) -> Option<Duration> {
     span(text).or_else(|| date(text, wall))
 }
 
-/// `6m0s`, `1h2m3.5s`, `120ms`: as Go and OpenAI write durations. `None` unless the whole of it is one.
+/// A duration as Go and OpenAI write it: `6m0s`, `1h2m3.5s`, `120ms`. `None` unless the whole text is a duration.
 pub fn span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = 0.0;
@@ -66,7 +67,7 @@ pub fn span(text: &str) -> Option<Duration> {
     positive(total)
 }
 
-/// Until the next midnight in California, when Gemini's daily quotas begin anew.
+/// The time until the next midnight in California, when Gemini resets its daily quotas.
 pub fn until_midnight_pacific(wall: SystemTime) -> Option<Duration> {
     let zone = TimeZone::posix(PACIFIC).ok()?;
     let now = Timestamp::try_from(wall).ok()?.to_zoned(zone);
@@ -74,18 +75,19 @@ pub fn until_midnight_pacific(wall: SystemTime) -> Option<Duration> {
     from_now(unix(midnight.timestamp())?, wall)
 }
 
-/// Until this Unix time, in seconds.
+/// The time until this Unix time, in seconds.
 pub fn until_unix(seconds: u64, wall: SystemTime) -> Option<Duration> {
     from_now(Duration::from_secs(seconds), wall)
 }
 
-/// The words of [`regained`].
+/// The part of the message from which [`regained`] reads the date.
 pub fn regain_words(message: &str) -> Option<&str> {
     let said = message.get(message.find(REGAIN)?..)?;
     said.get(..said.find(" UTC")?)
 }
 
-/// The date in `You will regain access on 2026-01-01 at 00:00 UTC.`, as Anthropic words a spent budget.
+/// The time until the date in `You will regain access on 2026-01-01 at 00:00 UTC.`, Anthropic's message for a spent
+/// budget.
 pub fn regained(message: &str, wall: SystemTime) -> Option<Duration> {
     let at = message.find(REGAIN)? + REGAIN.len();
     let said = message.get(at..)?.trim_start();
@@ -94,7 +96,7 @@ pub fn regained(message: &str, wall: SystemTime) -> Option<Duration> {
     from_now(unix(date.to_zoned(TimeZone::UTC).ok()?.timestamp())?, wall)
 }
 
-/// Seconds as a duration, if there are any, up to the cap.
+/// A positive number of seconds as a duration, at most [`LONGEST`]; `None` for zero and below.
 pub fn positive(seconds: f64) -> Option<Duration> {
     if seconds > 0.0 {
         Some(Duration::try_from_secs_f64(seconds).map_or(LONGEST, |span| span.min(LONGEST)))
@@ -103,7 +105,7 @@ pub fn positive(seconds: f64) -> Option<Duration> {
     }
 }
 
-/// RFC 3339, or one of the three date forms of HTTP.
+/// A date in RFC 3339 or in one of the three date forms of HTTP.
 fn date(text: &str, wall: SystemTime) -> Option<Duration> {
     let stamp = text
         .parse::<Timestamp>()
@@ -132,19 +134,20 @@ fn from_now(since_epoch: Duration, wall: SystemTime) -> Option<Duration> {
     positive(since_epoch.checked_sub(now)?.as_secs_f64())
 }
 
-/// Milliseconds; several vendors send it beside `retry-after`, which has no fractions.
+/// A wait in milliseconds. Several vendors send it beside `retry-after`, which has no fractions.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-/// Longer than every quota window in the field (a month), and short enough to forgive an absurd value some day.
+/// The longest wait that is believed. It exceeds the longest quota window of any vendor (a month) and still ends if a
+/// vendor states an absurd value.
 pub const LONGEST: Duration = Duration::from_hours(32 * 24);
-/// A number from here on is Unix time (2001), not a wait of thirty years.
+/// A number from here on is Unix time in seconds (from 2001 on), not a wait of thirty years.
 const UNIX_SECONDS_FROM: f64 = 1e9;
 /// A number from here on is Unix time in milliseconds.
 const UNIX_MILLIS_FROM: f64 = 1e12;
-/// The rule itself, so that no time zone database is needed.
+/// The rule for the time zone of California, so that no time zone database is needed.
 const PACIFIC: &str = "PST8PDT,M3.2.0,M11.1.0";
-/// What stands before the date in Anthropic's message.
+/// The words before the date in Anthropic's message.
 const REGAIN: &str = "regain access on ";
-/// RFC 850 and asctime, which RFC 9110 still demands to be understood.
+/// The date forms of RFC 850 and asctime; RFC 9110 still requires recipients to understand them.
 const OBSOLETE_DATES: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The permit for one attempt at one account: what it occupies is given back when it is dropped, whatever happened.
+//! The permit for one attempt at one account. What it occupies is given back when it is dropped, whatever happened.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ use crate::outcome::{Cause, Effect, FailureClass};
 
 /// One attempt at one account and endpoint. Only [`super::Pool::pick`] makes one.
 ///
-/// Tell it what happens: [`Lease::observe`] on every response head, [`Lease::committed`] when a good answer begins,
-/// [`Lease::completed`] when it ended as it should, [`Lease::failed`] otherwise. Dropped without a verdict (the client
-/// left), it counts for nothing.
+/// Report what happens: [`Lease::observe`] on every response head, [`Lease::committed`] when a good answer begins,
+/// [`Lease::completed`] when it ended properly, [`Lease::failed`] otherwise. A lease that is dropped without a verdict
+/// (the client left) counts neither for nor against the account.
 #[derive(Debug)]
 pub struct Lease {
     account: Arc<AccountLive>,
     endpoint: Arc<EndpointLive>,
-    /// What shares a limit with the request: the class of its model, or the kind of endpoint.
+    /// The name of the shared limit that the request falls under: the class of its model, or the kind of endpoint.
     class: Arc<str>,
-    /// Whether an endpoint beside generation is asked, of which nothing follows for answers.
+    /// Whether the request is for an endpoint other than generation. Its outcome says nothing about generation.
     aside: bool,
     generation: u64,
     began: Instant,
@@ -34,22 +34,22 @@ pub struct Lease {
     waits: bool,
     /// Whether this request has failed at this endpoint before.
     repeats: bool,
-    /// Whether it occupies anything, and may tell what it learns.
+    /// Whether the lease occupies anything, and reports what it learns.
     booked: bool,
-    /// Whether it was let through although the account is out, and its head is not in.
+    /// Whether the request was let through although the account is out, and still has no verdict.
     spared: bool,
 }
 
-/// Whom a lease is of.
+/// What a lease is a permit for.
 #[derive(Debug)]
 pub(super) struct Whose {
     pub account: Arc<AccountLive>,
     pub endpoint: Arc<EndpointLive>,
-    /// What shares a limit with the request.
+    /// The name of the shared limit that the request falls under.
     pub class: Arc<str>,
-    /// Whether an endpoint beside generation is asked.
+    /// Whether the request is for an endpoint other than generation.
     pub aside: bool,
-    /// Of the configuration.
+    /// The generation of the configuration.
     pub generation: u64,
 }
 
@@ -58,16 +58,16 @@ pub(super) struct Whose {
 pub(super) struct Booking {
     pub passes: Passes,
     pub endpoint_pass: Pass,
-    /// Tokens, until the real use is known.
+    /// Reserved tokens, until the real use is known.
     pub reserved: u64,
     /// Whether the request has failed at this endpoint before.
     pub repeats: bool,
-    /// Whether it was let through although the account is out.
+    /// Whether the request was let through although the account is out.
     pub spared: bool,
 }
 
 impl Lease {
-    /// Of an account that has taken the request.
+    /// A lease on an account that has taken the request.
     pub(super) fn booked(whose: Whose, booking: Booking, now: Instant) -> Self {
         let mut lease = Self::unbooked(whose, now);
         lease.passes = booking.passes;
@@ -80,7 +80,7 @@ impl Lease {
         lease
     }
 
-    /// Of an account where the call takes no place.
+    /// A lease for a call that occupies nothing at the account.
     pub(super) fn unbooked(whose: Whose, now: Instant) -> Self {
         Self {
             account: whose.account,
@@ -99,12 +99,12 @@ impl Lease {
         }
     }
 
-    /// Of the account's name, for rendezvous.
+    /// The hash of the account's name, for rendezvous.
     pub(super) fn hash(&self) -> u64 {
         self.account.hash()
     }
 
-    /// A response head came, good or bad: what it says about the account's windows.
+    /// A response head came, good or bad: records what it says about the account's windows.
     pub fn observe(&self, headers: &HeaderMap, at: Moment) {
         if !self.booked {
             return;
@@ -114,7 +114,8 @@ impl Lease {
         }
     }
 
-    /// A good answer begins: its head is in and content follows. Ends ramps and streaks, measures the time it took.
+    /// A good answer begins: its head came and content follows. Ends ramps and streaks, and measures the time to this
+    /// point.
     pub fn committed(&mut self, now: Instant) {
         if !self.waits {
             return;
@@ -138,27 +139,27 @@ impl Lease {
         }
     }
 
-    /// The attempt failed. Benches what the failure puts out, at once. `draw` is the randomness of the jitter.
+    /// The attempt failed: benches at once what the failure puts out. `draw` is the randomness of the jitter.
     pub fn failed(&mut self, failure: &Failure, now: Instant, draw: u64) {
         if !self.booked {
             return;
         }
         self.tell(failure, now);
         match failure.class.effect() {
-            // What is known already must not last longer for having been asked about.
+            // A known bench must not become longer because a spared request tested it.
             _ if self.spared && failure.is_soft() && failure.scope != Scope::Nothing => {}
             _ if failure.scope == Scope::Credential => self.bench_credential(failure, now),
             Effect::Nothing => {}
             Effect::Well => self.is_well(),
-            // The model spoilt its answer.
+            // The model failed by chance; the server is well.
             Effect::Strike if failure.is_the_models() => self.is_well(),
-            // Smaller requests are not too dear.
+            // This request costs more than what is left; smaller requests may still pass.
             Effect::Bench if failure.is_too_dear() => self.is_well(),
             Effect::Bench => {
                 self.endpoint_is_well();
                 self.bench_account(failure, now, draw);
             }
-            // It had begun to answer: one cut, not the end of every request to the endpoint.
+            // The answer had begun: this counts as one cut and does not shut out every request to the endpoint.
             Effect::BackOff if !self.waits && failure.retry_after.is_none() => {
                 self.strike(failure, now, draw);
             }
@@ -174,7 +175,8 @@ impl Lease {
         self.arrive();
     }
 
-    /// Operators see the last failure of each account, and hear of each kind once a minute.
+    /// Operators see the last failure of each account. A warning about each kind of failure is logged at most once a
+    /// minute.
     fn tell(&self, failure: &Failure, now: Instant) {
         if failure.scope == Scope::Nothing {
             return;
@@ -229,7 +231,7 @@ impl Lease {
         self.endpoint.gate().strike(strike, self.began, now, draw);
     }
 
-    /// The request's real use is known: corrects what was reserved for it in the account's own token limit.
+    /// The real use of tokens is known: corrects the reservation in the account's own token limit.
     pub fn settle(&mut self, tokens: u64, now: Instant) {
         if !self.booked {
             return;
@@ -246,7 +248,7 @@ impl Lease {
         self.account.name()
     }
 
-    /// The name of the endpoint: its origin, and the egress if there is one.
+    /// The name of the endpoint: its origin, and the egress proxy if there is one.
     pub fn endpoint(&self) -> &Arc<str> {
         self.endpoint.name()
     }
@@ -256,7 +258,7 @@ impl Lease {
         self.began
     }
 
-    /// The account could not even be asked.
+    /// The account could not be called at all, because it has no credential.
     fn bench_credential(&self, failure: &Failure, now: Instant) {
         if self.account.is_of(self.generation) {
             let wait = failure.retry_after.unwrap_or(AUTH_BENCH);
@@ -281,7 +283,7 @@ impl Lease {
             }
             return;
         }
-        // It was refused for its limits, so its credential is fine.
+        // The account refused because of its limits, so its credential is valid.
         if !self.aside {
             state.credential_works(self.began);
         }
@@ -291,7 +293,8 @@ impl Lease {
             (FailureClass::ThrottledBlind, _) | (FailureClass::Throttled, None) => {
                 gate.back_off(failure.evidence(), self.began, now, draw);
             }
-            // A phrase alone may be wrong: whoever has nobody else asks all the same, now and then.
+            // A phrase alone may be wrong, so the bench is soft: a pool without any other account still tries this one
+            // now and then.
             (_, None) if failure.is_soft() => {
                 gate.bench_softly(failure.evidence(), QUOTA_UNSTATED, now);
             }
@@ -299,7 +302,7 @@ impl Lease {
         }
     }
 
-    /// A verdict is in: ramps and probes are free for others.
+    /// A verdict came: ramps and probes are free for other requests.
     fn arrive(&mut self) {
         self.leave_queue();
         let passes = std::mem::take(&mut self.passes);
@@ -332,11 +335,11 @@ impl Drop for Lease {
     }
 }
 
-/// A refused credential is tried again after that, in case it was mended without a reload.
+/// After this time a refused credential is tried again, in case it was repaired without a reload.
 const AUTH_BENCH: Duration = Duration::from_mins(30);
-/// A kind of endpoint that does not take the credential, which other kinds may.
+/// The bench of one kind of endpoint that refused the credential; other kinds may accept it.
 const AUTH_ASIDE: Duration = Duration::from_mins(5);
-/// A spent quota that says no end.
+/// The bench of a spent quota without a stated end.
 const QUOTA_UNSTATED: Duration = Duration::from_hours(1);
-/// However long an overloaded provider asks for: the wait shuts out every account behind it.
+/// The longest bench that an overloaded provider can ask for: the wait shuts out every account behind it.
 const OVERLOADED_LONGEST: Duration = Duration::from_secs(10);

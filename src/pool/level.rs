@@ -1,24 +1,24 @@
-//! How choosy a search for an account is.
+//! How selective a search for an account is.
 use std::time::Instant;
 
 use super::health::Gate;
 use super::passage::{Closed, Pass};
 
-/// How choosy to be: the next level is tried when nothing is left on this one.
+/// How selective a search is. When no account is left on one level, the next level is tried.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Level {
-    /// No account whose window is as good as spent.
+    /// Excludes accounts with a window that is almost spent.
     Fresh,
-    /// Any that may serve.
+    /// Any account that may serve.
     Usable,
-    /// Even past a full ramp.
+    /// Also accounts whose ramp is full.
     Insist,
-    /// Even one that soft evidence keeps out, when nobody else is left.
+    /// Also an account that only soft evidence keeps out, when no other account is left.
     Spare,
 }
 
 impl Level {
-    /// Whether a gate lets a request of this level through.
+    /// Whether a gate would let a request of this level through.
     pub(super) fn look(self, gate: &Gate, now: Instant) -> Result<(), Closed> {
         match gate.check(now) {
             Err(Closed::Easing { .. }) if self >= Self::Insist => Ok(()),

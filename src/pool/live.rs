@@ -1,7 +1,7 @@
 //! What lives longer than a configuration: the state of an account and of an endpoint.
 //!
-//! Kept by name and handed from one configuration to the next, so that a reload forgets nothing. Every lock is held for
-//! some nanoseconds and never while another is.
+//! The state is kept by name and handed from one configuration to the next, so that a reload forgets nothing. Every
+//! lock is held for some nanoseconds, and never while another one is held.
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -20,24 +20,25 @@ use crate::config::AccountLimits;
 #[derive(Debug)]
 pub struct AccountLive {
     name: Arc<str>,
-    /// Of the name, for rendezvous.
+    /// The hash of the name, for rendezvous.
     hash: u64,
     in_flight: AtomicU32,
     drained: AtomicBool,
-    /// The generation of the configuration: a refusal of an older one's credential says nothing about this one's.
+    /// The generation of the configuration. A refusal of an older configuration's credential says nothing about the
+    /// present one.
     generation: AtomicU64,
-    /// Of a shadow: nobody is told of what happens to it.
+    /// Whether this belongs to a shadow, where nothing is logged.
     quiet: bool,
     state: Mutex<AccountState>,
 }
 
-/// What a request wants of an account.
+/// What a request requires of an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load<'a> {
     pub class: &'a str,
-    /// Reserved in the account's own limit.
+    /// Tokens that are reserved in the account's own limit.
     pub tokens: u64,
-    /// Looked for in the provider's windows.
+    /// Tokens that the provider's windows must have room for.
     pub uncached: u64,
     pub limits: &'a AccountLimits,
     pub level: Level,
@@ -48,7 +49,7 @@ pub(super) struct Load<'a> {
 pub(super) struct Ready {
     pub standing: Standing,
     pub first_byte: Option<f64>,
-    /// No head in the last minute: its share of traffic went elsewhere.
+    /// Whether no answer has begun for `COLD_AFTER` and no request is in flight.
     pub cold: bool,
 }
 
@@ -65,7 +66,7 @@ impl AccountLive {
         }
     }
 
-    /// As it is now, for a shadow, where nobody is told of what happens to it.
+    /// A copy of the present state for a shadow, where nothing is logged.
     pub(super) fn shadow(&self) -> Self {
         Self {
             name: Arc::clone(&self.name),
@@ -82,22 +83,22 @@ impl AccountLive {
         &self.name
     }
 
-    /// Of the name, for rendezvous.
+    /// The hash of the name, for rendezvous.
     pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Requests on their way.
+    /// The number of requests in flight.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// What needs the lock.
+    /// The part of the state that needs the lock.
     pub(super) fn state(&self) -> MutexGuard<'_, AccountState> {
         lock(&self.state)
     }
 
-    /// Whether nobody is told of what happens to it.
+    /// Whether nothing is logged about this account.
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -106,23 +107,23 @@ impl AccountLive {
         self.drained.load(Ordering::Relaxed)
     }
 
-    /// Sends it no more requests, or requests again.
+    /// Starts or ends a drain: a drained account gets no more requests.
     pub(super) fn drain(&self, drained: bool) {
         self.drained.store(drained, Ordering::Relaxed);
     }
 
-    /// Another configuration, with a credential that nobody has refused yet.
+    /// A new configuration, whose credential nobody has refused yet.
     pub(super) fn renew(&self, generation: u64) {
         self.state().renew_credential();
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    /// Whether its credential is still the one of that configuration.
+    /// Whether the credential is still that of this configuration.
     pub(super) fn is_of(&self, generation: u64) -> bool {
         self.generation.load(Ordering::Relaxed) == generation
     }
 
-    /// A request is over; what is left of its reservation since it `began` is given back.
+    /// A request is over. What is left of the reservation that it made at `began` is given back.
     pub(super) fn leave(&self, reserved: u64, began: Instant) {
         if reserved > 0 {
             self.state().settle(reserved, 0, began, began);
@@ -130,7 +131,8 @@ impl AccountLive {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What the next process has to know. Of a refused credential nothing: it reads the configuration anew.
+    /// The state for the next process. A refused credential is not part of it, because the next process reads the
+    /// configuration anew.
     pub(super) fn memo(&self, now: Instant) -> AccountMemo {
         let mut memo = lock(&self.state).memo(now);
         memo.name = self.name.to_string();
@@ -138,18 +140,18 @@ impl AccountLive {
         memo
     }
 
-    /// Takes over what another process knew.
+    /// Takes over the state of another process.
     pub(super) fn recall(&self, memo: &AccountMemo, now: Instant) {
         self.drained.store(memo.drained, Ordering::Relaxed);
         lock(&self.state).recall(memo, now);
     }
 
-    /// Whether it would take the request.
+    /// Whether the account would take the request.
     pub(super) fn check(&self, load: &Load<'_>, now: Instant) -> Result<Ready, Excluded> {
         self.check_locked(&mut lock(&self.state), load, now)
     }
 
-    /// Takes the request, if it may: counts it everywhere until it is given back.
+    /// Takes the request if possible, and counts it everywhere until it is given back.
     pub(super) fn admit(
         &self,
         load: &Load<'_>,
@@ -169,7 +171,7 @@ impl AccountLive {
         Ok(passes)
     }
 
-    /// Takes an admission back as if it had never been.
+    /// Undoes an admission as if it had never happened.
     pub(super) fn undo(&self, load: &Load<'_>, passes: Passes, now: Instant) {
         let mut state = lock(&self.state);
         state.give_back(load.class, passes);
@@ -226,13 +228,14 @@ impl AccountLive {
     }
 }
 
-/// The live state of an endpoint, on one way out: another egress proxy is another way.
+/// The live state of an endpoint, reached directly or through one egress proxy; another egress proxy makes another
+/// endpoint.
 #[derive(Debug)]
 pub struct EndpointLive {
     name: Arc<str>,
     hash: u64,
     in_flight: AtomicU32,
-    /// What the active health check says; independent of what requests experience.
+    /// Whether the active health check found the endpoint down; independent of what requests experience.
     checked_down: AtomicBool,
     gate: Mutex<Gate>,
 }
@@ -248,7 +251,7 @@ impl EndpointLive {
         }
     }
 
-    /// As it is now, for a shadow.
+    /// A copy of the present state, for a shadow.
     pub(super) fn shadow(&self) -> Self {
         Self {
             name: Arc::clone(&self.name),
@@ -263,17 +266,17 @@ impl EndpointLive {
         &self.name
     }
 
-    /// Of the name, for rendezvous.
+    /// The hash of the name, for rendezvous.
     pub(super) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Requests on their way.
+    /// The number of requests in flight.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// What requests have experienced.
+    /// The health that follows from requests.
     pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
         lock(&self.gate)
     }
@@ -282,7 +285,7 @@ impl EndpointLive {
         self.checked_down.load(Ordering::Relaxed)
     }
 
-    /// What the active health check found.
+    /// Records what the active health check found.
     pub(super) fn note_check(&self, healthy: bool) {
         self.checked_down.store(!healthy, Ordering::Relaxed);
     }
@@ -292,13 +295,13 @@ impl EndpointLive {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What the next process has to know, if anything.
+    /// The state for the next process, unless the gate is open.
     pub(super) fn memo(&self, now: Instant) -> Option<(String, GateMemo)> {
         let memo = lock(&self.gate).memo(now)?;
         Some((self.name.to_string(), memo))
     }
 
-    /// Takes over what another process knew.
+    /// Takes over the state of another process.
     pub(super) fn recall(&self, memo: &GateMemo, now: Instant) {
         *lock(&self.gate) = Gate::recall(memo, now);
     }
@@ -321,5 +324,5 @@ impl EndpointLive {
     }
 }
 
-/// An account without a head for that long counts as cold when a switch brings traffic to it.
+/// An idle account on which no answer has begun for this long counts as cold when a switch brings traffic to it.
 const COLD_AFTER: Duration = Duration::from_mins(1);

@@ -1,8 +1,9 @@
-//! A map that forgets: bounded in entries whatever comes, and what is used stays longest.
+//! A map with a bounded number of entries; those that are used stay longest.
 //!
-//! Two generations per shard. New and used entries live in the young one; when that is full it becomes the old one, and
-//! the old one is forgotten as a whole. No entry is ever searched for eviction, so nothing ever stalls. Both keep the room that they
-//! have taken: memory that comes and goes with every generation looks like a leak, and leaves holes.
+//! There are two generations per shard. New and used entries live in the young one. When that is full it becomes the
+//! old one, and the previous old one is dropped as a whole. No entry is ever searched for eviction, so nothing ever
+//! stalls. Both generations keep their allocated memory: memory that is allocated and freed with every generation looks
+//! like a leak, and leaves holes.
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct Memory<V> {
     shards: [Mutex<Generations<V>>; SHARDS],
-    /// Entries of one generation of one shard.
+    /// The most entries in one generation of one shard.
     per_generation: usize,
 }
 
@@ -30,7 +31,7 @@ impl<V> Default for Generations<V> {
     }
 }
 
-/// One shard after the other, so that nobody waits for more than one.
+/// Copies one shard after the other, so that at most one is locked at a time.
 impl<V: Copy> Clone for Memory<V> {
     fn clone(&self) -> Self {
         Self {
@@ -41,7 +42,8 @@ impl<V: Copy> Clone for Memory<V> {
 }
 
 impl<V: Copy> Memory<V> {
-    /// Holds at least `capacity / 2` of the entries used last, and never more than `capacity` (rounded up to shards).
+    /// Holds at least `capacity / 2` of the most recently used entries, and never more than `capacity` (rounded up to a
+    /// multiple of the shards).
     pub fn new(capacity: usize) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -49,7 +51,7 @@ impl<V: Copy> Memory<V> {
         }
     }
 
-    /// The value of `key`; looking at it keeps it.
+    /// The value of `key`; a read counts as a use.
     pub fn get(&self, key: u64) -> Option<V> {
         let mut shard = self.shard(key);
         if let Some(value) = shard.young.get(&key) {
@@ -67,7 +69,7 @@ impl<V: Copy> Memory<V> {
         self.put(&mut shard, key, value);
     }
 
-    /// Everything in it, in no order, as it is when its shard is looked at.
+    /// All entries, in no order; each shard as it is at the moment when it is read.
     pub fn entries(&self) -> Vec<(u64, V)> {
         let mut all = Vec::new();
         for shard in &self.shards {
@@ -100,12 +102,12 @@ impl<V: Copy> Memory<V> {
     }
 }
 
-/// Locks, whether or not a thread died holding it: no update here can be seen half done.
+/// Locks the mutex, also if a thread panicked while it held the lock: no update here can be observed half done.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keys are hashes already.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Default)]
 struct AlreadyHashed(u64);
 
@@ -125,7 +127,7 @@ impl std::hash::Hasher for AlreadyHashed {
     }
 }
 
-/// Locks that share the keys among them.
+/// The number of shards, each with its own lock.
 const SHARDS: usize = 16;
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! The accounts: which one serves next, what a failure puts out, and for how long.
 //!
 //! ```text
-//! Want ── Pool::pick ──► Pick { lease, account, endpoint, model }      or Exhausted { verdict, soonest, why }
+//! Want ── Pool::pick ──► Pick { lease, account, endpoint, model }      or Exhausted { verdict, soonest, excluded }
 //!              ▲                  │ observe(headers)  on every head
 //!              │                  │ committed()       a good answer begins
-//!         tried(failure)          │ completed()       it ended as it should
+//!         tried(failure)          │ completed()       it ended properly
 //!              └── failed(failure) ◄── classify(kind, hints, headers) / classify_transport / classify_event
 //! ```
 //!
 //! Pure: the time, the wall clock and every random draw are arguments. A [`Pool`] belongs to one configuration and is
-//! never changed; what lives longer (health, windows, counters, affinity) is shared with the pool of the next.
+//! never changed. What lives longer (health, windows, counters, affinity) is shared with the pool of the next one.
 pub mod affinity;
 mod backoff;
 mod passage;
@@ -71,13 +71,13 @@ use spare::Spared;
 /// The accounts and pools of one configuration, with their live state.
 #[derive(Debug)]
 pub struct Pool {
-    /// As [`Config::pools`].
+    /// In the order of [`Config::pools`].
     pools: Vec<config::Pool>,
     /// Counts configurations, so that a late refusal of an old credential does not bench the new one.
     generation: u64,
-    /// As [`Config::accounts`].
+    /// In the order of [`Config::accounts`].
     slots: Vec<Slot>,
-    /// As [`Config::pools`].
+    /// In the order of [`Config::pools`].
     rosters: Vec<Roster>,
     exceptions: Arc<Exceptions>,
     responses: Arc<Responses>,
@@ -86,13 +86,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The pool of a configuration. Takes over the live state of the one `before` by name; what has no name in the new
-    /// configuration is forgotten, and refused credentials are tried again.
+    /// The pool of a configuration. Takes over the live state of the pool `before` by name. The state of names that the
+    /// new configuration does not have is forgotten, and refused credentials are tried again.
     pub fn new(config: &Config, before: Option<&Self>) -> Self {
         Self::of(&config.accounts, &config.pools, before)
     }
 
-    /// As [`Pool::new`], of the two parts of a configuration that matter here.
+    /// The same as [`Pool::new`], with only the two parts of a configuration that matter here.
     pub fn of(accounts: &[Arc<Account>], pools: &[config::Pool], before: Option<&Self>) -> Self {
         let generation = before.map_or(0, |before| before.generation + 1);
         let mut endpoints: HashMap<Arc<str>, Arc<EndpointLive>> = before
@@ -170,7 +170,7 @@ impl Pool {
         self.responses.bind(id, lease.hash(), now);
     }
 
-    /// What the next process of this host has to know.
+    /// The live state, for the next process on this host.
     pub fn memo(&self, now: Instant) -> PoolMemo {
         let endpoints = self.slots.iter().flat_map(|slot| &slot.endpoints);
         PoolMemo {
@@ -181,7 +181,7 @@ impl Pool {
         }
     }
 
-    /// Takes over what the process before knew, by name; to be called before the first request.
+    /// Takes over the live state of the previous process, by name. Call it before the first request.
     pub fn recall(&self, memo: &PoolMemo, now: Instant) {
         for slot in &self.slots {
             let name = &**slot.live.name();
@@ -199,12 +199,12 @@ impl Pool {
         self.responses.recall(&memo.responses, now);
     }
 
-    /// Remembers that what has this name lives at the account of `lease`.
+    /// Remembers that the object of this name (a file, a batch, a container) lives at the account of `lease`.
     pub fn bind_thing(&self, name: &str, lease: &Lease, now: Instant) {
         self.responses.bind_thing(name, lease.hash(), now);
     }
 
-    /// The same, of an account by its name: what was written down.
+    /// Remembers the same by the name of the account, from a record that was written earlier.
     pub fn recall_thing(&self, name: &str, account: &str, now: Instant) {
         self.responses
             .bind_thing(name, affinity::hash(account.as_bytes()), now);
@@ -217,20 +217,20 @@ impl Pool {
         self.responses.has_things().then(|| names.find(holds))?
     }
 
-    /// Notes what an active health check found. Positions as in the configuration.
+    /// Records what an active health check found. The positions are those in the configuration.
     pub fn set_endpoint_health(&self, account: usize, endpoint: usize, healthy: bool) {
         if let Some(live) = self.endpoint(account, endpoint) {
             live.note_check(healthy);
         }
     }
 
-    /// Whether an endpoint takes requests now. Positions as in the configuration.
+    /// Whether an endpoint takes requests now. The positions are those in the configuration.
     pub fn endpoint_usable(&self, account: usize, endpoint: usize, now: Instant) -> bool {
         self.endpoint(account, endpoint)
             .is_some_and(|live| live.check(Level::Usable, now).is_ok())
     }
 
-    /// The pools, and how often an account of each was asked though it was out, because nobody else was left.
+    /// For every pool: how often an account was tried although it was out, because no other account was left.
     pub fn spared(&self) -> impl Iterator<Item = (&str, u64)> {
         let names = self.pools.iter().map(|pool| &*pool.name);
         names.map(|name| (name, self.spared.total(name)))
@@ -245,7 +245,8 @@ impl Pool {
     }
 }
 
-/// The name of an endpoint's health: the origin, and the egress proxy, whose failure is not the origin's.
+/// The name under which an endpoint's health is kept: the origin, and the egress proxy, because a failure of the proxy
+/// is not one of the origin.
 fn way(account: &Account, endpoint: &Endpoint) -> Arc<str> {
     match &account.egress {
         Some(egress) => format!("{} via {}:{}", endpoint.origin, egress.host, egress.port).into(),

@@ -1,31 +1,31 @@
-//! What a gate says of itself: how a request came through, why none does, and what it looks like from outside.
+//! What a gate reports: how a request came through, why none can, and its state as operators see it.
 use std::time::Instant;
 
 use crate::outcome::FailureClass;
 
-/// How a request came through a gate; to be given back when it is dropped before a verdict.
+/// How a request came through a gate. It is given back when a verdict comes, or when the request is dropped before one.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Pass {
-    /// Admitted on the ramp that began then.
+    /// Admitted on the ramp that began at this time.
     Eased(Instant),
     #[default]
     Free,
-    /// The one probe, sent then.
+    /// The one probe, sent at this time.
     Probe(Instant),
 }
 
 /// Why a gate lets nothing through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Closed {
-    /// Benched until then.
+    /// Benched until `until`.
     Benched {
         class: FailureClass,
         until: Instant,
         since: Instant,
     },
-    /// The ramp is full until then, or until a head comes back.
+    /// The ramp is full until `until`, or until a head comes back.
     Easing { until: Instant },
-    /// A probe is on its way; after that time it no longer keeps others out.
+    /// A probe is in flight; after `until` it no longer keeps others out.
     Probing { class: FailureClass, until: Instant },
 }
 
@@ -40,7 +40,7 @@ impl Closed {
     }
 }
 
-/// What a gate looks like from outside.
+/// The state of a gate as operators see it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum View {
     Benched { class: FailureClass, until: Instant },

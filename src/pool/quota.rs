@@ -1,7 +1,7 @@
-//! The windows that upstreams report with every answer, and what they mean for choosing.
+//! The rate-limit windows that upstreams report with every answer, and what they mean for the choice of an account.
 //!
-//! Read from `anthropic-ratelimit-*` (classic and `-unified-*`), `x-ratelimit-*` and `x-codex-*`. Unknown headers and
-//! unreadable values are passed over. The names of windows are a table, so that they can be a metric's label.
+//! Read from `anthropic-ratelimit-*` (classic and `-unified-*`), `x-ratelimit-*` and `x-codex-*`; unknown headers and
+//! unreadable values are ignored. The names of windows come from a table, so they are safe as labels.
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
@@ -46,29 +46,29 @@ struct Window {
 /// What the windows say about taking one more request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// What to multiply the weight with: towards 0 the nearer a window is to its end, above 1 when it resets soon.
+    /// The factor for the weight: towards 0 as a window comes near its end, above 1 when one resets soon.
     pub factor: f64,
-    /// A window is as good as spent: the next request would be refused.
+    /// Whether a window is almost spent, so that the next request would be refused.
     pub spent: bool,
 }
 
 /// A window as shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WindowStatus {
-    /// From a fixed table: safe as a label.
+    /// The name, from a fixed table: safe as a label.
     pub window: &'static str,
-    /// From 0 to 1; above it when the upstream says so.
+    /// The used share, from 0 to 1; above 1 when the upstream says so.
     pub utilization: f64,
-    /// Time until it begins anew.
+    /// Time until the window resets.
     pub resets_in: Duration,
-    /// Its whole length, as far as it is known.
+    /// The whole length of the window, as far as it is known.
     pub length: Duration,
-    /// Whether it refills steadily, so that it is never empty for long.
+    /// Whether the window refills steadily, so that it is never empty for long.
     pub refills: bool,
-    /// How much the stated share has risen a second, over the last 15 minutes or so; `None` before two statements a minute
-    /// apart.
+    /// How much the used share has risen per second, over the last 15 minutes or less. `None` before there are two
+    /// statements that are a minute apart.
     pub burn_per_second: Option<f64>,
-    /// How long ago the provider stated it.
+    /// How long ago the provider stated the share.
     pub seen: Duration,
 }
 
@@ -98,14 +98,14 @@ pub fn read(headers: &HeaderMap, wall: SystemTime) -> Option<Readings> {
     readings.any.then_some(readings)
 }
 
-/// Whether an Anthropic subscription refused because a window is spent.
+/// Whether an Anthropic subscription refused the request because a window is spent.
 pub fn is_rejected(headers: &HeaderMap) -> bool {
     headers
         .get(UNIFIED_STATUS)
         .is_some_and(|value| value == REJECTED)
 }
 
-/// Whether the window that refused is one for a model class only (`seven_day_opus`).
+/// Whether the window that refused is for one model class only (`seven_day_opus`).
 pub fn rejected_for_model(headers: &HeaderMap) -> bool {
     headers
         .get("anthropic-ratelimit-unified-representative-claim")
@@ -113,7 +113,7 @@ pub fn rejected_for_model(headers: &HeaderMap) -> bool {
         .is_some_and(|claim| claim.starts_with("seven_day_") || claim.starts_with("7d_"))
 }
 
-/// Whether limits are stated that Anthropic keeps per model class.
+/// Whether the answer states limits that Anthropic keeps per model class.
 pub fn is_per_model_class(headers: &HeaderMap) -> bool {
     !headers.contains_key(UNIFIED_STATUS)
         && headers
@@ -121,7 +121,7 @@ pub fn is_per_model_class(headers: &HeaderMap) -> bool {
             .any(|name| matches!(field_of(name.as_str()), Some((kind, _)) if name.as_str().starts_with(ANTHROPIC) && !is_unified(kind)))
 }
 
-/// Until the latest of the windows that refused; the general reset when none is named.
+/// The time until the latest reset among the windows that refused; the general reset when no window is named.
 pub fn rejected_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let named = read(headers, wall).and_then(|readings| {
         let rejected = readings.slots.iter().filter(|reading| reading.rejected);
@@ -139,8 +139,8 @@ pub fn rejected_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration>
     named.or_else(|| is_rejected(headers).then(general).flatten())
 }
 
-/// Until the latest of the windows with nothing left. A window that states a rest is not what refused, so its reset
-/// (for a daily one, hours away) means nothing; when every window states a rest, the latest of all is the best guess.
+/// The time until the latest reset among windows with nothing left; the resets of others (for a daily one, hours away)
+/// mean nothing. If none is spent and there is no `retry-after`, the latest of all is the best guess.
 pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let readings = read(headers, wall)?;
     let classic = || {
@@ -160,21 +160,21 @@ pub fn spent_until(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
 }
 
 impl WindowStatus {
-    /// Time until it is empty at the present burn; `None` where it resets first, refills, or nobody knows the burn.
+    /// Time until it is spent at the present rate; `None` = it resets first, it refills, or the rate is not known.
     pub fn empty_in(&self) -> Option<Duration> {
         let burn = self
             .burn_per_second
             .filter(|burn| *burn > 0.0 && !self.refills)?;
         let left = (1.0 - self.utilization).max(0.0) / burn;
         let left = Duration::try_from_secs_f64(left).ok()?;
-        // The share was that much when it was stated.
+        // The share is as old as the statement.
         let left = left.saturating_sub(self.seen);
         (left < self.resets_in).then_some(left)
     }
 }
 
 impl Readings {
-    /// Whether there is any that providers keep per model: all but shares.
+    /// Whether the answer reports a window that providers keep per model: any window that is not a mere share.
     pub fn has_buckets(&self) -> bool {
         let readings = KINDS.iter().zip(&self.slots);
         readings
@@ -184,7 +184,7 @@ impl Readings {
 }
 
 impl Standing {
-    /// What both say together.
+    /// The combination of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let factor = if self.factor < 1.0 || other.factor < 1.0 {
@@ -200,8 +200,8 @@ impl Standing {
 }
 
 impl Windows {
-    /// Takes over what an answer says of the windows that state a share of an unknown whole, or of the others. What it
-    /// does not mention stays.
+    /// Takes over what an answer says: with `shares` of the windows that state only a share of an unknown whole,
+    /// otherwise of all others. Windows that the answer does not mention stay as they are.
     pub fn update(&mut self, readings: &Readings, shares: bool, now: Instant) {
         for ((kind, slot), reading) in KINDS.iter().zip(&mut self.slots).zip(&readings.slots) {
             if (kind.unit == Unit::Share) != shares {
@@ -215,7 +215,7 @@ impl Windows {
             if let Some(used) = used {
                 let reset = now + reading.reset.unwrap_or(UNSTATED_LENGTH);
                 let rise = match slot {
-                    // Another window of that kind has begun.
+                    // The previous window ended and a new one of the same kind has begun.
                     Some(known) if used < known.used || now >= known.reset => Rise::at(now, used),
                     Some(known) => known.rise.with(now, used),
                     None => Rise::at(now, used),
@@ -232,8 +232,8 @@ impl Windows {
         }
     }
 
-    /// What they say about one more request for a model of `class` that needs `tokens`, while `waiting` requests with
-    /// `waiting_tokens` are on their way and not yet in any figure.
+    /// What the windows say about one more request for a model of `class` that needs `tokens`. `waiting` is the number
+    /// of requests that are in flight and not yet part of any reported figure, and their tokens.
     pub fn standing(
         &self,
         class: &str,
@@ -276,7 +276,7 @@ impl Windows {
         standing
     }
 
-    /// The windows that are known and have not begun anew since.
+    /// The windows that are known and have not been reset since.
     pub fn status(&self, now: Instant) -> impl Iterator<Item = WindowStatus> {
         KINDS
             .iter()
@@ -295,7 +295,7 @@ impl Windows {
             })
     }
 
-    /// What the next process has to know.
+    /// The windows, for the next process.
     pub fn memo(&self, now: Instant) -> Vec<WindowMemo> {
         let known = KINDS.iter().zip(&self.slots);
         let known = known.filter_map(|(kind, slot)| Some((kind, slot.as_ref()?)));
@@ -312,7 +312,7 @@ impl Windows {
             .collect()
     }
 
-    /// As another process has seen them.
+    /// The windows as another process has seen them.
     pub fn recall(memos: &[WindowMemo], now: Instant) -> Self {
         let mut windows = Self::default();
         for (kind, slot) in KINDS.iter().zip(&mut windows.slots) {
@@ -339,7 +339,7 @@ impl Windows {
 }
 
 impl Window {
-    /// Its use by now: buckets refill steadily, so a reading of half a minute ago says too much.
+    /// The use as of `now`. A window that refills steadily has less in use than its last reading says.
     fn used_at(&self, kind: &Kind, now: Instant) -> f64 {
         if kind.refills && !self.rejected {
             let whole = self
@@ -360,7 +360,7 @@ impl Window {
         self.reset.saturating_duration_since(now)
     }
 
-    /// Its whole length; where the kind does not fix it, the shortest usual one that holds the reset as stated.
+    /// The length in seconds; if the kind does not fix it, the shortest usual length that covers the stated reset.
     fn length(&self, kind: &Kind) -> f64 {
         let stated = self
             .reset
@@ -387,13 +387,13 @@ fn number(text: &str) -> Option<f64> {
 
 const UNIFIED_STATUS: &str = "anthropic-ratelimit-unified-status";
 const REJECTED: &str = "rejected";
-/// From this use on an account is picked less.
+/// From this use on, an account gets less weight.
 const NEARLY: f64 = 0.8;
-/// From this use on the next request will most likely be refused.
+/// From this use on, the next request will most likely be refused.
 const SPENT: f64 = 0.99;
 /// The share of its weight that an account keeps at the very end of a window.
 const LEAST_FACTOR: f64 = 0.05;
-/// How much more an account is picked whose window is about to begin anew.
+/// The most by which the weight of an account grows when its window is about to reset.
 const SOON_BONUS: f64 = 0.5;
 /// How long a reading without a reset is believed.
 const UNSTATED_LENGTH: Duration = Duration::from_mins(1);
@@ -459,12 +459,12 @@ mod tests {
             left(0.5, Some(0.001), 9_000),
             Some(Duration::from_secs(440))
         );
-        // It resets first, nothing is burnt, nobody knows.
+        // The window resets first; nothing is used; the rate is not known.
         assert_eq!(left(0.5, Some(0.001), 400), None);
         assert_eq!(left(0.5, Some(0.0), 9_000), None);
         assert_eq!(left(0.5, None, 9_000), None);
         assert_eq!(left(1.2, Some(0.001), 9_000), Some(Duration::ZERO));
-        // So little that no duration holds it.
+        // A rate so small that no `Duration` can hold the result.
         assert_eq!(left(0.5, Some(1e-300), 9_000), None);
         let refills = WindowStatus {
             refills: true,

@@ -1,4 +1,4 @@
-//! Which account made a response: `previous_response_id` refers to state that lives there.
+//! Which account made a response, because the state that `previous_response_id` refers to lives there.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use super::memory::Memory;
 #[derive(Clone, Debug)]
 pub struct Responses {
     made: Memory<(u64, Instant)>,
-    /// Whether anything but responses is among it: only then is a request searched for names.
+    /// Whether the map also holds names of other objects (files, batches, containers). Only then are requests searched
+    /// for names.
     things: Arc<AtomicBool>,
 }
 
@@ -24,13 +25,13 @@ impl Default for Responses {
 }
 
 impl Responses {
-    /// The account (its hash) that made the response.
+    /// The hash of the account that made the response.
     pub(super) fn account(&self, id: &str, now: Instant) -> Option<u64> {
         let (account, at) = self.made.get(affinity::hash(id.as_bytes()))?;
         (now.saturating_duration_since(at) < LIFE).then_some(account)
     }
 
-    /// What the next process has to know: hashes of ids and of accounts, and how long ago.
+    /// The bindings for the next process: hashes of ids and of accounts, and how long ago.
     pub(super) fn memo(&self, now: Instant) -> Vec<(u64, u64, Duration)> {
         let made = self.made.entries().into_iter();
         made.map(|(id, (account, at))| (id, account, now.saturating_duration_since(at)))
@@ -42,30 +43,30 @@ impl Responses {
         for (id, account, ago) in memos.iter().take(CAPACITY) {
             let at = now.checked_sub(*ago).unwrap_or(now);
             self.made.insert(*id, (*account, at));
-            // Of what, is not told.
+            // The memo does not say what an entry is about, so it may be such an object.
             self.things.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The same of a file, a batch, a container or their like.
+    /// Remembers the account (its hash) of a file, a batch, a container or a similar object.
     pub(super) fn bind_thing(&self, name: &str, account: u64, now: Instant) {
         self.things.store(true, Ordering::Relaxed);
         self.bind(name, account, now);
     }
 
-    /// Whether there are such things.
+    /// Whether the map holds names of such objects.
     pub(super) fn has_things(&self) -> bool {
         self.things.load(Ordering::Relaxed)
     }
 
-    /// Remembers that the account (its hash) made the response.
+    /// Remembers the account (its hash) that made the response.
     pub(super) fn bind(&self, id: &str, account: u64, now: Instant) {
         self.made
             .insert(affinity::hash(id.as_bytes()), (account, now));
     }
 }
 
-/// Responses remembered: a few MiB at most.
+/// The most ids that are remembered: a few MiB.
 const CAPACITY: usize = 1 << 16;
-/// As long as OpenAI keeps a response.
+/// How long an id is remembered: as long as OpenAI keeps a response.
 const LIFE: Duration = Duration::from_hours(30 * 24);

@@ -1,4 +1,4 @@
-//! The retry budget: retries may add only a share to the traffic, so that failing never multiplies load.
+//! The retry budget: retries may add only a share to the traffic, so that failures never multiply the load.
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -43,8 +43,8 @@ impl RetryBudget {
         lock(&self.seen).requests.add(now, 1);
     }
 
-    /// Whether one more retry is within `share` of the traffic; if so it is counted. A share of 0 forbids retries;
-    /// any other always allows a few, or a lone user could never fail over.
+    /// Whether one more retry is within `share` of the traffic; if so, it is counted. A share of 0 forbids retries. Any
+    /// other share always allows a few, because otherwise a single user could never fail over.
     pub fn retry(&self, share: f64, now: Instant) -> bool {
         if share <= 0.0 {
             return false;

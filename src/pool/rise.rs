@@ -1,8 +1,8 @@
 //! How fast the use of a window rises.
 use std::time::{Duration, Instant};
 
-/// From where the use of a window is measured: two earlier statements, so that the older is between a half and the
-/// whole of the span back.
+/// The points from which the rise of a window's use is measured: two earlier statements, chosen so that the older one
+/// is between half of the span and the whole span back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rise {
     old: (Instant, f64),
@@ -10,7 +10,7 @@ pub(super) struct Rise {
 }
 
 impl Rise {
-    /// Nothing is known but this.
+    /// The state after the first statement.
     pub(super) const fn at(now: Instant, used: f64) -> Self {
         Self {
             old: (now, used),
@@ -18,7 +18,7 @@ impl Rise {
         }
     }
 
-    /// After one more statement.
+    /// The state after one more statement.
     pub(super) fn with(self, now: Instant, used: f64) -> Self {
         if now.saturating_duration_since(self.young.0) < RISE_HALF {
             return self;
@@ -29,7 +29,7 @@ impl Rise {
         }
     }
 
-    /// How fast it has risen to this; `None` where the statements are too close to say.
+    /// The rise per second up to this statement; `None` while the statements are too close together.
     pub(super) fn per_second(self, seen: Instant, used: f64) -> Option<f64> {
         let span = seen.saturating_duration_since(self.old.0);
         (span >= RISE_SHORTEST).then(|| (used - self.old.1).max(0.0) / span.as_secs_f64())
@@ -38,5 +38,5 @@ impl Rise {
 
 /// Half of the span over which the rise of a window is measured.
 const RISE_HALF: Duration = Duration::from_secs(450);
-/// The shortest span that says anything of a rise.
+/// The shortest span over which a rise is stated.
 const RISE_SHORTEST: Duration = Duration::from_mins(1);

@@ -1,4 +1,5 @@
-//! A configuration prepared for choosing: accounts joined with their live state, pools sorted by priority.
+//! A configuration prepared for the choice of accounts: accounts joined with their live state, pools sorted by
+//! priority.
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ pub(super) struct Slot {
     pub account: Arc<Account>,
     pub live: Arc<AccountLive>,
     pub models: ModelMap,
-    /// As [`Account::endpoints`].
+    /// In the order of [`Account::endpoints`].
     pub endpoints: SmallVec<[Arc<EndpointLive>; 2]>,
 }
 
@@ -26,8 +27,9 @@ impl Slot {
         self.live.in_flight()
     }
 
-    /// The endpoint to use: the session's favourite among the usable ones, so that a fleet keeps its prefix caches;
-    /// without a session the least busy. An endpoint that is out tells when it is back, tried or not.
+    /// The endpoint to use. With a session it is the session's favourite among the usable ones, so that a fleet keeps
+    /// its prefix caches; without a session it is the least busy one. If no endpoint is usable, the error is that of
+    /// the endpoint that will be back soonest, whether or not it was tried.
     pub fn endpoint(&self, want: &Want<'_>, level: Level, now: Instant) -> Result<usize, Excluded> {
         let tried = || {
             want.tried
@@ -84,11 +86,11 @@ impl Slot {
 /// A pool of this configuration.
 #[derive(Debug)]
 pub(super) struct Roster {
-    /// Of the name.
+    /// The hash of the name.
     pub hash: u64,
-    /// Positions of accounts, by priority, then as declared.
+    /// Positions of accounts, sorted by priority, then in declared order.
     pub members: Vec<usize>,
-    /// Of smooth weighted round robin, as `members`.
+    /// Credits of the smooth weighted round robin, in the order of `members`.
     pub credits: Mutex<Vec<i64>>,
 }
 
@@ -109,7 +111,7 @@ impl Roster {
     }
 }
 
-/// Which models an account serves: as [`Models`], with the usual patterns compared without a regular expression.
+/// Which models an account serves: like [`Models`], but the usual patterns are compared without a regular expression.
 #[derive(Debug)]
 pub(super) struct ModelMap {
     entries: Vec<(Pattern, Option<Arc<str>>)>,
@@ -143,7 +145,7 @@ impl ModelMap {
                 .any(|(pattern, _)| pattern.is_match(model))
     }
 
-    /// The upstream's name of a model.
+    /// The upstream's name for a model.
     pub fn upstream(&self, model: &str) -> Arc<str> {
         self.renamed(model)
             .map_or_else(|| Arc::from(model), Arc::clone)

@@ -1,8 +1,8 @@
 //! Which account gets the next attempt.
 //!
 //! Candidates are the accounts of a pool that may serve at all (model, dialect, not tried, weight). With a session they
-//! are ranked by priority and rendezvous and the first that takes the request wins; without one the pool's strategy
-//! chooses within the best priority that has a usable one. Nothing here waits.
+//! are ranked by priority and rendezvous, and the first one that takes the request wins. Without a session the pool's
+//! strategy chooses within the best priority that has a usable account. Nothing here waits.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ use crate::outcome::Affinity;
 use crate::protocol::UpstreamDialect;
 
 impl Pool {
-    /// Chooses an account and occupies it. Follows fallback pools when everything in the wanted one is out.
+    /// Chooses an account and occupies it. Follows fallback pools when every account of the wanted pool is excluded.
     pub fn pick(&self, want: &Want<'_>, now: Instant) -> Result<Pick, Exhausted> {
         let mut excluded = Exclusions::new();
         for pool in self.chain(want) {
@@ -39,17 +39,17 @@ impl Pool {
                 }
                 let mut added = excluded.iter().skip(before);
                 if added.any(|(_, why)| matches!(why, Excluded::Easing { .. })) {
-                    // A short wait for one of those beats one that is not preferred.
+                    // A short wait for one of these accounts is better than an account that is not preferred.
                     continue;
                 }
-                // They are looked at again among all, and their reasons with them.
+                // The search below considers these accounts again and records their reasons again.
                 excluded.truncate(before);
             }
             if let Some(pick) = self.pick_in(pool, want, now, &mut excluded) {
                 return Ok(pick);
             }
         }
-        // A full ramp is waited for.
+        // The caller waits for a full ramp instead.
         let eases = |(_, why): &(usize, Excluded)| matches!(why, Excluded::Easing { .. });
         if !excluded.iter().any(eases)
             && let Some(pick) = spare::pick(self, want, &self.spared, now)
@@ -61,7 +61,7 @@ impl Pool {
         }))
     }
 
-    /// The wanted pool and its fallbacks, as far as they are allowed.
+    /// The wanted pool and its fallbacks, as far as the client key may use them.
     pub(super) fn chain<'a>(&'a self, want: &'a Want<'_>) -> impl Iterator<Item = usize> + 'a {
         let pools = &self.pools;
         let next = |pool: &usize| pools.get(*pool).and_then(|pool| pool.fallback);
@@ -115,7 +115,7 @@ impl Pool {
         None
     }
 
-    /// The accounts of a pool that may serve the request as far as nothing live is concerned.
+    /// The accounts of a pool that may serve the request by configuration; live state is not considered.
     pub(super) fn candidates(
         &self,
         pool: usize,
@@ -235,7 +235,7 @@ impl Pool {
         None
     }
 
-    /// Whether a candidate would take the request; notes what the strategies compare.
+    /// Whether a candidate would take the request. Records what the strategies compare.
     pub(super) fn check(
         &self,
         candidate: &mut Candidate,
@@ -260,7 +260,7 @@ impl Pool {
     ) -> Result<Pick, Excluded> {
         let slot = self.slots.get(account).ok_or(Excluded::Model)?;
         let endpoint = slot.endpoint(want, level, now);
-        // What the account itself says comes first: it is the more lasting reason.
+        // A reason that concerns the account comes before one that concerns the endpoint, because it lasts longer.
         let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err(why) => {
@@ -303,14 +303,14 @@ impl Pool {
         })
     }
 
-    /// Whether this request has failed at an endpoint before, under whatever account.
+    /// Whether this request has failed at an endpoint before, under any account.
     fn has_failed_at(&self, endpoint: &Arc<EndpointLive>, want: &Want<'_>) -> bool {
         let same = |tried: &Tried| self.endpoint(tried.account, tried.endpoint?);
         let mut failed = want.tried.iter().filter_map(same);
         failed.any(|failed| Arc::ptr_eq(failed, endpoint))
     }
 
-    /// Ranks the candidates for a session; `None` when the strategy alone decides.
+    /// Ranks the candidates for a session or a bound response; `None` when the strategy alone decides.
     pub(super) fn plan(
         &self,
         pool: usize,
@@ -360,7 +360,7 @@ impl Pool {
     }
 }
 
-/// Whether the request cannot be said in anything that the account speaks.
+/// Whether no dialect of the account can express the request.
 fn is_mute(slot: &Slot, want: &Want<'_>) -> bool {
     if want.without.is_empty() {
         return false;
@@ -375,8 +375,8 @@ fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {
     Load {
         class: want.class(slot.models.upstream_str(want.model)),
         tokens: want.tokens,
-        // Most of a session's tokens come from its cache, which providers do not count: to move it for them would be
-        // the very loss that affinity avoids.
+        // Most tokens of a session come from its prompt cache, and providers do not count those. A move to another
+        // account because of them would lose the very cache that affinity keeps.
         uncached: if want.session.is_some() {
             0
         } else {

@@ -1,5 +1,5 @@
-//! A copy of the pool as it is now. Whatever is tried on it (picks, failures, retries) happens as it would in the pool
-//! itself, and nothing comes of it there.
+//! A copy of the pool as it is now. Whatever is tried on the copy (picks, failures, retries) happens as it would in the
+//! pool itself and does not change the pool.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +10,11 @@ use super::roster::{ModelMap, Roster, Slot};
 use super::spare::Spared;
 
 impl Pool {
-    /// The copy. A few MiB when many sessions are away from their favourites; every lock is held for its own part only.
+    /// Makes the copy. It takes a few MiB when many sessions are away from their favourites. Every lock is held only
+    /// while its own part is copied.
     #[must_use]
     pub fn shadow(&self) -> Self {
-        // Accounts of one origin share its health.
+        // Accounts with the same origin share its health.
         let mut endpoints: HashMap<*const EndpointLive, Arc<EndpointLive>> = HashMap::new();
         let mut endpoint = |live: &Arc<EndpointLive>| {
             let copy = endpoints.entry(Arc::as_ptr(live));

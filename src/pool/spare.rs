@@ -1,8 +1,8 @@
-//! The last one to ask: when only soft evidence (failures, overload, blind throttling) stands in the way of everybody who
-//! could serve a request, the account that would be back soonest is spared.
+//! The last resort. When only soft evidence (failures, overload, blind throttling) keeps out every account that could
+//! serve a request, the account that would be back soonest is spared: it is tried although it is out.
 //!
-//! One request at a time goes to it, at most one a second; the others are refused at once. Hard evidence, which is a
-//! stated reset or a refused credential, takes out whatever happens. A spared account does not count as usable.
+//! One request at a time goes to it, at most one a second; the others are refused at once. Hard evidence (a stated
+//! reset, a refused credential) always keeps an account out. A spared account does not count as usable.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ use super::want::{Pick, Want};
 /// How often accounts of each pool were spared.
 #[derive(Debug, Default)]
 pub struct Spared {
-    /// By the name of the pool.
+    /// The counts by the name of the pool.
     pools: Mutex<HashMap<Arc<str>, Count>>,
-    /// Of a shadow: nobody is told.
+    /// Whether this belongs to a shadow, where nothing is logged.
     quiet: bool,
 }
 
@@ -52,7 +52,7 @@ impl Spared {
     }
 }
 
-/// A choice among those whom soft evidence alone keeps out, the soonest back first.
+/// Picks, among the accounts that only soft evidence keeps out, the one that would be back soonest.
 pub(super) fn pick(pool: &Pool, want: &Want<'_>, spared: &Spared, now: Instant) -> Option<Pick> {
     let mut soonest: Option<(Duration, usize, usize)> = None;
     for place in pool.chain(want) {
@@ -76,5 +76,5 @@ pub(super) fn pick(pool: &Pool, want: &Want<'_>, spared: &Spared, now: Instant) 
     })
 }
 
-/// Between two lines about one pool.
+/// The shortest time between two log lines about one pool.
 const SAY_EVERY: Duration = Duration::from_mins(1);

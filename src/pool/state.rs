@@ -17,15 +17,15 @@ use crate::limits::window::Minute;
 pub(super) struct AccountState {
     credential: Gate,
     limits: Gate,
-    /// One per model class that was ever out or of which windows were reported; bounded.
+    /// One entry per model class that was ever out or for which windows were reported; at most `MODELS`.
     models: Vec<ModelState>,
-    /// Those that concern every model.
+    /// The windows that concern every model.
     windows: Windows,
     requests: Minute,
     tokens: Minute,
-    /// Requests on their way without a head yet, and what they were estimated to need.
+    /// The number of requests in flight that have no head yet, and their estimated tokens.
     waiting: (u32, u64),
-    /// Smoothed seconds to the first byte.
+    /// Smoothed time to the first byte, in seconds.
     first_byte: Option<f64>,
     last_head: Option<Instant>,
     spare: Turn,
@@ -49,7 +49,7 @@ pub(super) struct Passes {
 }
 
 impl AccountState {
-    /// Counts a request with its estimate, on its way until its head is in.
+    /// Counts a request with its estimated tokens. It counts as waiting until its head comes.
     pub(super) fn take(&mut self, tokens: u64, level: Level, now: Instant) {
         self.requests.add(now, 1);
         self.tokens.add(now, tokens);
@@ -60,7 +60,7 @@ impl AccountState {
         }
     }
 
-    /// As if the request had never been taken.
+    /// Undoes [`Self::take`], as if the request had never been taken.
     pub(super) fn untake(&mut self, tokens: u64, level: Level, now: Instant) {
         if level == Level::Spare {
             self.spare.give_back();
@@ -70,23 +70,23 @@ impl AccountState {
         self.leave_queue(tokens);
     }
 
-    /// A request with this estimate is no longer on its way without a head.
+    /// A request with this estimate no longer waits for its head.
     pub(super) fn leave_queue(&mut self, tokens: u64) {
         self.waiting.0 = self.waiting.0.saturating_sub(1);
         self.waiting.1 = self.waiting.1.saturating_sub(tokens);
     }
 
-    /// The spared request has its verdict: another may be spared.
+    /// The spared request has its verdict, so another one may be spared.
     pub(super) fn end_spare(&mut self) {
         self.spare.give_back();
     }
 
-    /// Whether a request is being spared, or was a moment ago.
+    /// Whether a spared request is in flight, or was sent less than `SPARE_REST` ago.
     pub(super) fn is_sparing(&mut self, now: Instant) -> bool {
         !self.spare.is_free(now)
     }
 
-    /// A request that began then and was counted with `reserved` tokens used so many.
+    /// A request that began at `began` and was counted with `reserved` tokens has used `used` tokens.
     pub(super) fn settle(&mut self, reserved: u64, used: u64, began: Instant, now: Instant) {
         if used >= reserved {
             self.tokens.add(now, used - reserved);
@@ -95,7 +95,7 @@ impl AccountState {
         }
     }
 
-    /// Which limit of the account's own keeps a request out, and for how long.
+    /// The limit of the account's own that keeps a request out, and for how long.
     pub(super) fn full(
         &mut self,
         limits: &AccountLimits,
@@ -129,23 +129,23 @@ impl AccountState {
         (self.requests.sum(now), self.tokens.sum(now))
     }
 
-    /// Smoothed seconds to the first byte, if any was measured.
+    /// Smoothed time to the first byte in seconds, if any was measured.
     pub(super) fn first_byte(&self) -> Option<f64> {
         self.first_byte
     }
 
-    /// Whether no head has come for that long.
+    /// Whether no answer has begun for this long.
     pub(super) fn is_idle(&self, for_: Duration, now: Instant) -> bool {
         self.last_head
             .is_none_or(|at| now.saturating_duration_since(at) > for_)
     }
 
-    /// Traffic of another account comes here: it is let in by and by.
+    /// Traffic of another account comes to this one: it is let in gradually.
     pub(super) fn ease(&mut self, now: Instant) {
         self.limits.ease(now);
     }
 
-    /// Keeps a failure for the operators; whether it is time to tell them.
+    /// Records a failure for the operators. Returns whether a warning is due.
     pub(super) fn note_failure(&mut self, evidence: Evidence, now: Instant) -> bool {
         self.failures.note(evidence, now)
     }
@@ -160,17 +160,17 @@ impl AccountState {
         self.credential.bench(evidence, wait, now);
     }
 
-    /// Only words say that the credential was refused.
+    /// Only words say that the credential was refused, so the bench is soft.
     pub(super) fn doubt_credential(&mut self, evidence: Evidence, wait: Duration, now: Instant) {
         self.credential.bench_softly(evidence, wait, now);
     }
 
-    /// A request that began then got through with the credential.
+    /// A request that began at `began` was accepted with the credential.
     pub(super) fn credential_works(&mut self, began: Instant) {
         self.credential.head(began);
     }
 
-    /// There is another credential, or somebody says that the old one is to be tried again.
+    /// The credential is a new one, or an operator wants the old one to be tried again.
     pub(super) fn renew_credential(&mut self) {
         self.credential = Gate::default();
     }
@@ -183,7 +183,7 @@ impl AccountState {
         self.windows = Windows::default();
     }
 
-    /// The gate for limits: of a model class, or of all.
+    /// The gate for limits: that of a model class, or the one for all models.
     pub(super) fn limit(&mut self, class: Option<&str>, now: Instant) -> &mut Gate {
         match class {
             Some(class) => &mut self.model(class, now).gate,
@@ -196,13 +196,13 @@ impl AccountState {
         [&self.credential, &self.limits]
     }
 
-    /// Each model class that is known, with its gate.
+    /// The known model classes with their gates.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &Gate)> {
         let models = self.models.iter();
         models.map(|model| (&*model.class, &model.gate))
     }
 
-    /// The state of a model class; made when it is first needed.
+    /// The state of a model class; it is created on first use.
     fn model(&mut self, class: &str, now: Instant) -> &mut ModelState {
         let known = self.models.iter().position(|model| *model.class == *class);
         let place = known.unwrap_or_else(|| {
@@ -238,7 +238,7 @@ impl AccountState {
         }
     }
 
-    /// The windows that are known; of one kind the model class that is nearest to its end.
+    /// The known windows. For each kind of window, the model class with the highest utilization is shown.
     pub(super) fn window_status(&self, now: Instant) -> Vec<WindowStatus> {
         let mut all: Vec<WindowStatus> = self.windows.status(now).collect();
         for status in self
@@ -255,7 +255,7 @@ impl AccountState {
         all
     }
 
-    /// What the next process has to know, but for the name.
+    /// The state for the next process, without the name.
     pub(super) fn memo(&mut self, now: Instant) -> AccountMemo {
         let models = self.models.iter().map(|model| {
             let windows = model.windows.memo(now);
@@ -271,7 +271,8 @@ impl AccountState {
         }
     }
 
-    /// Takes over what another process knew. What it counted within the last minute counts for a minute from now.
+    /// Takes over the state of another process. What that process counted in its last minute counts for a minute from
+    /// now.
     pub(super) fn recall(&mut self, memo: &AccountMemo, now: Instant) {
         if let Some(limits) = &memo.limits {
             self.limits = Gate::recall(limits, now);
@@ -289,7 +290,7 @@ impl AccountState {
         self.first_byte = memo.first_byte.or(self.first_byte);
     }
 
-    /// A good head: everything here works.
+    /// A good head came: every part that the request passed works.
     pub(super) fn head(&mut self, class: &str, began: Instant) {
         self.credential.head(began);
         self.limits.head(began);
@@ -298,7 +299,7 @@ impl AccountState {
         }
     }
 
-    /// A good head of an endpoint beside generation: only that kind is known to work.
+    /// A good head came from an endpoint other than generation: only that kind is known to work.
     pub(super) fn head_aside(&mut self, class: &str, began: Instant) {
         if let Some(model) = self.known_model(class) {
             model.gate.head(began);
@@ -337,7 +338,7 @@ impl AccountState {
             .chain(model.map(|model| &model.gate))
     }
 
-    /// The gate that is closed the longest decides, so that a stated wait is honest.
+    /// Checks all gates. The one that is closed longest decides, so that a stated wait is honest.
     pub(super) fn check_gates(
         &self,
         class: &str,
@@ -351,7 +352,7 @@ impl AccountState {
         closed.map_or(Ok(()), Err)
     }
 
-    /// After `check_gates` under the same lock, so no gate refuses here any more.
+    /// Passes all gates. Call it after `check_gates` under the same lock, so that no gate refuses here.
     pub(super) fn pass(
         &mut self,
         class: &str,
@@ -374,7 +375,8 @@ impl AccountState {
     }
 }
 
-/// The class of a model: what shares a limit at the provider. Anthropic counts per family; others per model.
+/// The class of a model: models of one class share a limit at the provider. Anthropic counts per family, others per
+/// model.
 pub fn model_class(model: &str) -> &str {
     let family = || FAMILIES.into_iter().find(|family| model.contains(family));
     if model.contains("claude") {
@@ -385,7 +387,8 @@ pub fn model_class(model: &str) -> &str {
 }
 
 const FAMILIES: [&str; 3] = ["opus", "sonnet", "haiku"];
-/// Model classes of one account whose state is kept; beyond it the one that is out the shortest is forgotten.
+/// The most model classes of one account whose state is kept. Beyond it, the class that is out for the shortest time is
+/// forgotten.
 const MODELS: usize = 32;
-/// The share of a new measurement in the smoothed one.
+/// The weight of a new measurement in the smoothed value.
 const EWMA_SHARE: f64 = 0.2;

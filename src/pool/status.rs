@@ -1,4 +1,4 @@
-//! What operators see of accounts, and what they can do to them.
+//! What operators see of accounts, and the actions that they can take on them.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,26 @@ use crate::outcome::{Cause, FailureClass};
 pub struct AccountStatus {
     pub name: Arc<str>,
     pub state: State,
-    /// Why it is not usable, or was not until a moment ago.
+    /// Why the account is not usable. `None` while it is usable or easing in, and when only the active health check or
+    /// a drain puts it out.
     pub reason: Option<FailureClass>,
-    /// What was behind that, where there is more to say.
+    /// The cause behind the reason, where more is known than the class.
     pub cause: Option<Cause>,
-    /// How long it has not been usable without a break.
+    /// How long the account has not been usable without a break.
     pub since: Option<Duration>,
-    /// Time until it is no longer benched.
+    /// Time until the account is no longer benched.
     pub until: Option<Duration>,
     pub in_flight: u32,
-    /// The most at once: `limits.concurrency`.
+    /// The most requests at once: `limits.concurrency`.
     pub cap: Option<u32>,
-    /// What its own limits per minute have counted in the last one, where there are any.
+    /// What the account's own limits per minute have counted in the last minute, one entry per configured limit.
     pub minutes: Vec<MinuteStatus>,
     /// Smoothed time to the first byte.
     pub first_byte: Option<Duration>,
     pub windows: Vec<WindowStatus>,
-    /// The last attempt that failed for something that is held against the account or its endpoint.
+    /// The last failed attempt that counts against the account or its endpoint.
     pub last_failure: Option<LastFailure>,
-    /// Model classes that are out while the account is not.
+    /// Model classes that are not fully usable.
     pub models: Vec<Part>,
     pub endpoints: Vec<Part>,
 }
@@ -41,7 +42,7 @@ pub struct AccountStatus {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LastFailure {
     pub class: FailureClass,
-    /// What was behind it, where there is more to say.
+    /// The cause, where more is known than the class.
     pub cause: Option<Cause>,
     /// How long ago it was.
     pub ago: Duration,
@@ -54,7 +55,7 @@ pub struct MinuteStatus {
     pub name: &'static str,
     /// Requests or tokens in the last 60 seconds.
     pub used: u64,
-    /// See `used`.
+    /// The limit: requests or tokens per minute.
     pub cap: u64,
 }
 
@@ -64,12 +65,12 @@ pub struct Part {
     pub name: Arc<str>,
     pub state: State,
     pub reason: Option<FailureClass>,
-    /// What was behind that, where there is more to say.
+    /// The cause behind the reason, where more is known than the class.
     pub cause: Option<Cause>,
     /// How long it has not been usable without a break.
     pub since: Option<Duration>,
     pub until: Option<Duration>,
-    /// Requests on their way; of a model class none are counted.
+    /// Requests in flight; always 0 for a model class, where they are not counted.
     pub in_flight: u32,
 }
 
@@ -78,13 +79,13 @@ pub struct Part {
 pub enum State {
     /// Takes requests.
     Usable,
-    /// Takes more and more requests.
+    /// Takes requests, gradually more of them.
     Easing,
     /// Takes one request at a time until one succeeds.
     HalfOpen,
-    /// Takes none until a time.
+    /// Takes no requests until a deadline.
     Benched,
-    /// Takes none until the operator says so.
+    /// Takes no requests until the operator enables it again.
     Drained,
 }
 
@@ -116,21 +117,21 @@ impl Pool {
         self.slots.iter().map(|slot| status(slot, now)).collect()
     }
 
-    /// Whether any account takes requests now, or will try.
+    /// Whether any account takes requests now, be it on a ramp or as a probe.
     pub fn is_usable(&self, now: Instant) -> bool {
         self.slots
             .iter()
             .any(|slot| !matches!(status(slot, now).state, State::Benched | State::Drained))
     }
 
-    /// Sends an account no more requests; those on their way finish. `false` = no account of that name.
+    /// Drains an account: it gets no more requests; those in flight finish. `false` = there is no account of that name.
     pub fn drain(&self, name: &str) -> bool {
         self.with(name, |slot| {
             slot.live.drain(true);
         })
     }
 
-    /// Ends a drain and lets a refused credential be tried again. `false` = no account of that name.
+    /// Ends a drain and lets a refused credential be tried again. `false` = there is no account of that name.
     pub fn enable(&self, name: &str) -> bool {
         self.with(name, |slot| {
             slot.live.drain(false);
@@ -138,7 +139,8 @@ impl Pool {
         })
     }
 
-    /// Forgets every bench, streak and window of an account and its endpoints. `false` = no account of that name.
+    /// Forgets every bench, streak and window of an account and its endpoints. `false` = there is no account of that
+    /// name.
     pub fn reset(&self, name: &str) -> bool {
         self.with(name, |slot| {
             slot.live.state().forget();
@@ -185,7 +187,7 @@ fn status(slot: &Slot, now: Instant) -> AccountStatus {
         })
         .collect();
     let own = state.whole().map(|gate| part(slot.live.name(), gate, now));
-    // As good as its best endpoint, and no better than its own worst gate.
+    // The account is as good as its best endpoint, and no better than its own worst gate.
     let worst_own = own.into_iter().max_by_key(|part| (part.state, part.until));
     let best_endpoint = endpoints
         .iter()

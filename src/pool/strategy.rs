@@ -1,4 +1,4 @@
-//! The strategies: one of several usable candidates.
+//! The strategies: each chooses one of several usable candidates.
 use std::cmp::Ordering;
 
 use super::affinity::{self, Session};
@@ -18,15 +18,15 @@ pub struct Candidate {
     hash: u64,
     weight: u32,
     priority: i32,
-    /// From the session, when there is one.
+    /// The distance from the session; 0 without one.
     distance: f64,
-    /// The weight, less the nearer its windows are to their end.
+    /// The weight, reduced as one of the account's windows comes near its end.
     effective: f64,
-    /// What the request probably costs there, where that decides.
+    /// The probable cost of the request there in USD; 0 where the pool does not choose by price.
     cost: f64,
     in_flight: u32,
     first_byte: Option<f64>,
-    /// Why it did not take the request, once that was asked.
+    /// Why the account did not take the request, once it was tried.
     out: Excluded,
 }
 
@@ -61,22 +61,22 @@ impl Candidate {
         self.priority
     }
 
-    /// Why it did not take the request.
+    /// Why the candidate did not take the request.
     pub(super) fn out(&self) -> Excluded {
         self.out
     }
 
-    /// It did not take the request.
+    /// Records that the candidate did not take the request.
     pub(super) fn refuse(&mut self, why: Excluded) {
         self.out = why;
     }
 
-    /// What the request probably costs there.
+    /// Sets the probable cost of the request there, in USD.
     pub(super) fn price(&mut self, cost: f64) {
         self.cost = cost;
     }
 
-    /// How near it is to a session, by its weight or `equally`.
+    /// Sets the distance to a session: by the candidate's weight, or `equally` for all.
     pub(super) fn near(&mut self, session: Session, equally: bool) {
         let weight = if equally {
             1.0
@@ -86,7 +86,7 @@ impl Candidate {
         self.distance = affinity::distance(session, self.hash, weight);
     }
 
-    /// Which of two a session tries first.
+    /// The order in which a session tries two candidates.
     pub(super) fn before(&self, other: &Self) -> Ordering {
         let priority = self.priority.cmp(&other.priority);
         priority
@@ -94,7 +94,7 @@ impl Candidate {
             .then(self.distance.total_cmp(&other.distance))
     }
 
-    /// Its weight as the strategies use it.
+    /// The weight as the strategies use it.
     pub(super) fn effective(&self) -> f64 {
         self.effective
     }
@@ -105,13 +105,14 @@ impl Candidate {
         self.first_byte = ready.first_byte;
     }
 
-    /// How busy it would be with one more, per weight.
+    /// How busy the candidate would be with one more request, per weight.
     fn load(&self) -> f64 {
         (f64::from(self.in_flight) + 1.0) / self.effective
     }
 }
 
-/// Which of `usable` (positions in `candidates`, all of one priority) to take: a position in `usable`.
+/// The candidate to take among `usable` (positions in `candidates`, all of one priority). Returns a position in
+/// `usable`.
 pub(super) fn choose(
     select: Select,
     roster: &Roster,
@@ -164,7 +165,8 @@ pub(super) fn choose(
     }
 }
 
-/// Smooth weighted round robin: everyone gains its weight, the richest is taken and pays for all.
+/// Smooth weighted round robin: every candidate gains its weight; the one with the most credit is taken and pays the
+/// sum of all weights.
 fn smooth(roster: &Roster, candidates: impl Iterator<Item = (usize, usize, i64)>) -> Option<usize> {
     let mut credits = lock(&roster.credits);
     let mut total = 0;
@@ -194,5 +196,5 @@ fn scaled(weight: f64) -> i64 {
     ((weight * SCALE) as i64).max(1)
 }
 
-/// Steps of a weight, so that windows can shade it.
+/// Steps per unit of weight, so that windows can reduce a weight in small steps.
 const SCALE: f64 = 256.0;

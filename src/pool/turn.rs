@@ -1,9 +1,9 @@
-//! When an account that is out may be asked all the same.
+//! When an account that is out may be tried all the same.
 use std::time::Instant;
 
 use super::health::SPARE_REST;
 
-/// Whether an account may be spared now.
+/// Whether an account may be spared now: no spared request is in flight, and the last one is at least `SPARE_REST` ago.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Turn {
     out: bool,

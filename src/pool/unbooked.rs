@@ -1,7 +1,7 @@
-//! An account for a call that costs nothing there: the counting of tokens, which providers limit apart.
+//! Picks an account for a call that costs nothing there: counting tokens, which providers limit separately.
 //!
-//! It is chosen like any other, so that the account counts that would serve; but it takes no place in its limits, waits
-//! for no ramp, and what comes of it says nothing about the account.
+//! The account is chosen like any other, so that the tokens are counted by the account that would serve. But the call
+//! occupies nothing in its limits and waits for no ramp, and its outcome does not count for or against the account.
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use super::want::{Pick, Want};
 use crate::config::{Account, AccountLimits, Select};
 
 impl Pool {
-    /// The account that would serve, as far as it is not out. `None` = every one is.
+    /// The account that would serve, among those that are not out. `None` = every account is out.
     pub fn pick_unbooked(&self, want: &Want<'_>, now: Instant) -> Option<Pick> {
         self.chain(want).find_map(|pool| {
             let preferred = want.prefers.and_then(|_| {
@@ -30,7 +30,8 @@ impl Pool {
         })
     }
 
-    /// An account that would serve if nothing were out, and what it calls the model. `None` = nobody serves it.
+    /// An account that would serve if none were out, and its name for the model. `None` = no account serves the
+    /// request.
     pub fn serves(&self, want: &Want<'_>) -> Option<(Arc<Account>, Arc<str>)> {
         let first = |pool: usize, want: &Want<'_>| {
             let candidates = self.candidates(pool, want, &mut Exclusions::new());
@@ -53,7 +54,7 @@ impl Pool {
         }
         let select = match self.pools.get(pool)?.select {
             select @ (Select::Failover | Select::LeastBusy) => select,
-            // Without a turn of its own: it must not shift those of others.
+            // These choose at random here: this call must not shift the turns of real requests.
             Select::Cheapest | Select::Random | Select::RoundRobin | Select::Weighted => {
                 Select::Random
             }

@@ -1,4 +1,4 @@
-//! A request as the pool sees it, and the choice that it gets.
+//! A request as the pool sees it, and the resulting choice.
 use std::sync::Arc;
 
 use super::affinity::Session;
@@ -11,56 +11,58 @@ use crate::pricing::PriceTable;
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::usage::Usage;
 
-/// What a request needs of an account.
+/// What a request requires of an account.
 #[derive(Clone, Copy, Debug)]
 pub struct Want<'a> {
-    /// Position in [`crate::config::Config::pools`]; its fallbacks follow by themselves. After
-    /// [`super::Next::Fallback`] give the fallback itself.
+    /// Position in [`crate::config::Config::pools`]; its fallback pools are followed automatically. After
+    /// [`super::Next::Fallback`], pass the fallback itself.
     pub pool: usize,
-    /// The pools that the client key may use; `None` = all. A fallback outside is not followed.
+    /// The pools that the client key may use; `None` = all. A fallback that is not among them is not followed.
     pub pools: Option<&'a [usize]>,
-    /// The model, as the route left it; empty = the request is not about a model.
+    /// The model, after the route; empty = the request is not about a model.
     pub model: &'a str,
-    /// The kind of endpoint beside generation that is asked: what comes of it counts for that kind alone. `None` = an
-    /// answer is asked for.
+    /// The kind of endpoint, when the request is not for generation; its outcome counts for that kind alone. `None` =
+    /// the request is for generation.
     pub aside: Option<&'a str>,
-    /// What the upstream must speak; `None` = anything.
+    /// The dialect that the upstream must speak; `None` = any.
     pub dialect: Option<UpstreamDialect>,
-    /// In what the request cannot be said: who speaks nothing else is left out.
+    /// The dialects that cannot express the request. An account that speaks no other dialect is excluded.
     pub without: &'a [Mute],
-    /// What the upstream should rather speak: within each pool others serve only when none of those can.
+    /// The dialect that the upstream should preferably speak: within each pool, other accounts serve only when none
+    /// that speaks it can.
     pub prefers: Option<UpstreamDialect>,
     /// The only account to consider, also with weight 0.
     pub account: Option<&'a str>,
     /// From [`super::affinity::session`].
     pub session: Option<Session>,
-    /// The body's `previous_response_id`: the account that made it is preferred.
+    /// The body's `previous_response_id`: the account that made that response is preferred.
     pub previous_response: Option<&'a str>,
-    /// What has been tried for this request, from [`Pick::tried`].
+    /// The attempts of this request that failed, from [`Pick::tried`].
     pub tried: &'a [Tried],
-    /// By which `select: cheapest` compares; `None` = there nothing has a price.
+    /// The prices that `select: cheapest` compares; `None` = no model has a price there.
     pub prices: Option<&'a PriceTable>,
-    /// Estimated tokens, reserved in the account's own limit; 0 = unknown.
+    /// Estimated tokens, which are reserved in the account's own limit; 0 = unknown.
     pub tokens: u64,
-    /// Randomness.
+    /// A random number.
     pub draw: u64,
-    /// Whether to pass a full ramp rather than be refused because of it.
+    /// Whether the request passes a full ramp instead of being refused because of it.
     pub insist: bool,
 }
 
 impl<'a> Want<'a> {
-    /// What shares a limit with this request: the class of its model as the upstream calls it, or the kind of endpoint.
+    /// The name of the shared limit that this request falls under: the class of its model as the upstream names it, or
+    /// the kind of endpoint.
     pub(super) fn class(&self, upstream: &'a str) -> &'a str {
         self.aside.unwrap_or_else(|| model_class(upstream))
     }
 }
 
 impl Want<'_> {
-    /// What the request probably costs where the model has this name; without end where there is no price.
+    /// The probable cost of the request in USD under this upstream model name; infinite where there is no price.
     pub(super) fn cost(&self, model: &str) -> f64 {
         let usage = Usage {
             input: match self.session {
-                // The same for all requests of a session, so that a longer one does not move it.
+                // The same for all requests of a session, so that a longer request does not move the session.
                 Some(_) => USUAL_TOKENS,
                 None => self.tokens,
             },
@@ -74,19 +76,19 @@ impl Want<'_> {
     }
 }
 
-/// Tokens that prices are compared by where nothing is known of a request.
+/// The number of tokens by which prices are compared when nothing is known of a request.
 const USUAL_TOKENS: u64 = 1000;
 
-/// A dialect in which a request cannot be said.
+/// A dialect that cannot express a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mute {
     pub dialect: UpstreamDialect,
-    /// The upstream's name for the model that cannot be told it; `None` = whatever the model.
+    /// The upstream's name of the model for which this holds; `None` = for every model.
     pub model: Option<Arc<str>>,
 }
 
 impl Mute {
-    /// Whether this is among what stands in the way of `dialect` for `model`.
+    /// Whether this excludes `dialect` for `model`.
     pub fn covers(&self, dialect: UpstreamDialect, model: &str) -> bool {
         self.dialect == dialect && self.model.as_deref().is_none_or(|own| own == model)
     }
@@ -96,7 +98,8 @@ impl Mute {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Tried {
     pub account: usize,
-    /// The endpoint, when only that one is out: another of the same account may be tried.
+    /// The endpoint, when only that one is excluded: another endpoint of the same account may be tried. `None` = the
+    /// whole account is excluded.
     pub endpoint: Option<usize>,
 }
 
@@ -107,16 +110,16 @@ pub struct Pick {
     pub account: Arc<Account>,
     /// Position in [`Account::endpoints`].
     pub endpoint: usize,
-    /// What the upstream calls the model.
+    /// The upstream's name of the model.
     pub model: Arc<str>,
     /// What affinity did; `None` without a session.
     pub affinity: Option<Affinity>,
-    /// The pool that it came from: the one wanted or a fallback.
+    /// The pool that the account was picked from: the wanted one or a fallback.
     pub pool: usize,
 }
 
 impl Pick {
-    /// What to put among [`Want::tried`] after this failure.
+    /// The entry for [`Want::tried`] after this failure.
     pub fn tried(&self, failure: &Failure) -> Tried {
         Tried {
             account: self.account.index,

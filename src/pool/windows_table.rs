@@ -1,6 +1,6 @@
-//! The rate-limit windows that are understood, and the headers that speak of them.
+//! The rate-limit windows that are understood, and the headers that report them.
 
-/// What one header says about a window.
+/// The kind of value that one header states about a window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Field {
     Limit,
@@ -63,14 +63,14 @@ pub(super) enum Unit {
 pub(super) struct Kind {
     /// The name in status and metrics, and in `x-ratelimit-*`.
     pub name: &'static str,
-    /// Between `anthropic-ratelimit-` and the field.
+    /// The part of the header name between `anthropic-ratelimit-` and the field.
     pub anthropic: &'static str,
-    /// Between `x-codex-` and the field.
+    /// The part of the header name between `x-codex-` and the field.
     pub codex: &'static str,
-    /// The model class it is for.
+    /// The model class that the window is for; `None` = all models.
     pub model: Option<&'static str>,
     pub unit: Unit,
-    /// Seconds, where fixed.
+    /// The length in seconds, where it is fixed.
     pub length: Option<f64>,
     /// Whether it refills steadily instead of all at once at the reset.
     pub refills: bool,
@@ -124,5 +124,5 @@ pub(super) const KINDS: [Kind; 8] = [
     bucket("output-tokens", Unit::Tokens),
 ];
 
-/// In front of all of Anthropic's.
+/// The prefix of all of Anthropic's rate-limit headers.
 pub(super) const ANTHROPIC: &str = "anthropic-ratelimit-";

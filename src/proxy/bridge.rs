@@ -1,7 +1,7 @@
-//! Signs of life for the client of a stream before there is anything of its answer: the ping of its dialect, now and then.
+//! Keeps a waiting client's stream alive before its answer begins: sends the ping of the client's dialect at intervals.
 //!
-//! The first one commits the head, 200 and an event stream, and not the answer: failover goes on behind it. When all has
-//! failed the stream ends in the error event of the dialect.
+//! The first ping sends the head (200, an event stream) but commits no answer, so failover continues behind it. If
+//! every attempt fails, the stream ends with the error event of the dialect.
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,24 +14,24 @@ use crate::exchange::headers;
 use crate::protocol::Dialect;
 use crate::protocol::passthrough;
 
-/// What keeps one waiting client's connection alive.
+/// Keeps the connection of one waiting client alive.
 pub(super) struct Bridge<'a> {
-    /// The first of them comes with the head.
+    /// The bytes of a ping. The first one is sent with the head.
     ping: &'static [u8],
-    /// When the next one is due; `None` = never.
+    /// When the next ping is due; `None` = never.
     due: Option<Instant>,
     /// Whether the head has gone out.
     has_begun: bool,
-    /// Headers of Weir's own, for the head.
+    /// Weir's own headers, for the head.
     own_headers: &'a HeaderMap,
 }
 
-/// The client closed.
+/// The client closed the connection.
 pub(super) struct Gone;
 
 impl<'a> Bridge<'a> {
-    /// For a client of this dialect, which waits for the head of the upstream's answer in silence for so long; `None` = as
-    /// long as it takes. Only streams can be bridged.
+    /// A bridge for a client of this dialect. The first ping is due after `patience` without the head of the upstream's
+    /// answer; `None` = no ping before that head. Only streams are bridged.
     pub(super) fn new(
         (dialect, stream): (Dialect, bool),
         arrived: Instant,
@@ -53,7 +53,7 @@ impl<'a> Bridge<'a> {
         }
     }
 
-    /// The head of an upstream's stream came `now`: from then on its client hears something regularly.
+    /// The head of an upstream's stream came at `now`: from then on pings are due at regular intervals.
     pub(super) fn stream_began(&mut self, now: Instant) {
         if !self.ping.is_empty() {
             let next = now + PING_EVERY;
@@ -61,7 +61,7 @@ impl<'a> Bridge<'a> {
         }
     }
 
-    /// The answer begins: from here on its pump says what there is to say.
+    /// The answer begins: from here on the pump sends the pings.
     pub(super) const fn end(&mut self) {
         self.due = None;
     }
@@ -71,7 +71,7 @@ impl<'a> Bridge<'a> {
         self.has_begun
     }
 
-    /// Until the next ping is due.
+    /// Waits until the next ping is due.
     pub(super) async fn due(&self) {
         match self.due {
             Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -79,7 +79,7 @@ impl<'a> Bridge<'a> {
         }
     }
 
-    /// Writes it, after the head if that has not gone.
+    /// Writes a ping, and before it the head if that has not been sent.
     pub(super) async fn ping(&mut self, client: &mut ServerSession) -> Result<(), Gone> {
         self.due = Some(Instant::now() + PING_EVERY);
         if !std::mem::replace(&mut self.has_begun, true) {
@@ -98,7 +98,7 @@ impl<'a> Bridge<'a> {
     }
 }
 
-/// A client that waits hears something at least this often. Claude Code gives up after 300 s, its banner comes at 20 s.
+/// The interval of pings. Claude Code gives up after 300 s and shows a banner after 20 s.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 
 const EVENTS: &str = "text/event-stream; charset=utf-8";

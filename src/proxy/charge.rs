@@ -1,4 +1,4 @@
-//! What an admitted request holds of the limits of its key, until it is over.
+//! What an admitted request occupies of the limits of its key, until it is over.
 use std::sync::Arc;
 
 use super::clocks;
@@ -6,12 +6,12 @@ use crate::config::ClientKey;
 use crate::limits::ledger::{Attribution, Ledger};
 use crate::limits::{Permit, Used};
 
-/// The permit of one request. Settled once; dropped unsettled, it gives back what was reserved.
+/// The permit of one request. It is settled once; dropped unsettled, it gives back the reservation.
 #[derive(Debug)]
 pub(super) struct Charge {
     permit: Permit,
     key: Arc<ClientKey>,
-    /// The one whose limits it is under.
+    /// The project whose limits the request is under.
     project: Option<Arc<str>>,
     ledger: Option<Arc<Ledger>>,
 }
@@ -31,7 +31,7 @@ impl Charge {
         }
     }
 
-    /// The use of a request of which nobody knows more than who asked.
+    /// The attribution of a request of which only the sender is known.
     pub(super) fn of_key(&self) -> Attribution {
         Attribution {
             key: Arc::clone(&self.key.name),
@@ -42,7 +42,7 @@ impl Charge {
         }
     }
 
-    /// The request is over, and this is what it used, for whom and by whom.
+    /// The request is over: books what it used, and to whom that is attributed.
     pub(super) fn settle(mut self, used: &Used, who: Attribution) {
         let at = clocks::moment();
         self.permit.settle(used, at);

@@ -1,4 +1,4 @@
-//! Both clocks, read at once.
+//! Reads both clocks at once.
 use std::time::{Instant, SystemTime};
 
 use crate::moment::Moment;

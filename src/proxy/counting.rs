@@ -1,4 +1,4 @@
-//! Counting prompts and learning from counted ones: work for the CPU, so it happens beside the event loops.
+//! Counts prompts and learns from counted ones. This is work for the CPU, so it runs on blocking threads.
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -8,12 +8,12 @@ use crate::exchange::estimate::{Estimate, Sample};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::Answer;
 
-/// Weir's own count, made when there is a turn for it.
+/// Weir's own count, made when a permit is free.
 pub(super) async fn counted(
     turns: Arc<Semaphore>,
     estimate: Arc<Estimate>,
 ) -> Result<Answer, Refusal> {
-    // Nobody closes it.
+    // The semaphore is never closed.
     let turn = turns.acquire_owned().await;
     let theirs = Arc::clone(&estimate);
     let counting = spawn_blocking(move || {
@@ -23,7 +23,7 @@ pub(super) async fn counted(
     counting.await.unwrap_or_else(|_| Ok(estimate.rough()))
 }
 
-/// Compares an estimate with what the upstream said.
+/// Compares an estimate with what the upstream stated.
 pub(super) fn learn(sample: Sample) {
     spawn_blocking(move || sample.learn());
 }

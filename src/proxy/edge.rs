@@ -1,10 +1,10 @@
-//! `ProxyHttp`: the hooks in the order in which Pingora calls them, each a few lines.
+//! Implements `ProxyHttp`: the hooks in the order in which Pingora calls them, each a few lines long.
 //!
 //! ```text
-//! request_filter          who, may they, what; reads the body; answers what Weir answers itself
-//! proxy_upstream_filter   the relay: the answer is written when this returns
-//! fail_to_proxy           a failure that is nobody's answer yet, in the caller's dialect
-//! logging                 settles
+//! request_filter          who calls, what they may, what they want; reads the body; sends Weir's own answers
+//! proxy_upstream_filter   the relay: the answer has been written when this returns
+//! fail_to_proxy           answers a failure that nobody has answered yet, in the caller's dialect
+//! logging                 nothing: the record settles itself when the exchange is dropped
 //! ```
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -43,9 +43,9 @@ use crate::outcome::{End, FailureClass};
 /// The data plane.
 pub(super) struct Edge {
     app: Arc<App>,
-    /// The key that all requests are of, whatever they carry: they come from inside the process.
+    /// The key under which all requests run, whatever they carry, because they come from inside the process.
     acting_as: Option<Arc<str>>,
-    /// Serves the requests that come in on a WebSocket; those have none.
+    /// Serves the requests that arrive on a WebSocket. `None` for the edge that serves those requests.
     sockets: Option<websocket::Serve>,
 }
 
@@ -58,7 +58,7 @@ impl Edge {
         }
     }
 
-    /// For requests that a person sends from the console as the key of this name.
+    /// An edge for requests that a person sends from the console under the key of this name.
     pub(super) fn acting_as(app: Arc<App>, key: Arc<str>) -> Self {
         Self {
             app,
@@ -67,7 +67,7 @@ impl Edge {
         }
     }
 
-    /// Everything before an upstream is involved. `Err` is a refusal to be said.
+    /// Everything before an upstream is involved. `Err` is the refusal that the client gets.
     async fn receive(
         &self,
         session: &mut Session,
@@ -214,7 +214,7 @@ impl Edge {
         Ok(Received::Forward)
     }
 
-    /// `/`, `/health`, `/ready`: no key, no upstream.
+    /// Answers `/`, `/health` and `/ready`, which need neither a key nor an upstream.
     fn public(&self, local: &Local) -> Answer {
         let gateway = self.app.gateway();
         let ready = !self.app.is_draining() && gateway.pool.is_usable(Instant::now());
@@ -228,7 +228,7 @@ impl Edge {
     }
 }
 
-/// A stored response that is kept here, not at an upstream.
+/// A stored response that is kept in this process and not at an upstream.
 fn stored(gateway: &Gateway, key: &ClientKey, call: &ModelCall) -> Option<Answer> {
     let side = call.side.as_deref()?;
     let get = side.method == Method::GET;
@@ -247,7 +247,7 @@ enum Received {
 
 #[async_trait]
 impl ProxyHttp for Edge {
-    /// Boxed: Pingora moves it from step to step by value.
+    /// Boxed, because Pingora moves it by value from step to step.
     type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Self::CTX {
@@ -258,7 +258,7 @@ impl ProxyHttp for Edge {
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {
-        // None: an answer is not compressed, so that its events are not held back.
+        // No modules: an answer is not compressed, so that its events are not held back.
     }
 
     async fn request_filter(
@@ -341,7 +341,7 @@ impl ProxyHttp for Edge {
         };
         let left = tokio::select! {
             left = relay.run() => Some(left),
-            // A relay that has begun to answer says the last words itself, at once.
+            // A relay that has begun to answer ends the answer itself, at once.
             () = self.app.until_well_cut() => None,
         };
         let left = match left {
@@ -413,7 +413,7 @@ impl ProxyHttp for Edge {
         let answer = exchange.refuse(&refusal);
         let status = answer.status;
         session.set_keepalive(None);
-        // The client may be gone by now; then there is nobody to tell.
+        // The client may be gone by now; then nobody needs the answer.
         let _ = exchange.write(session, answer).await;
         failed(status)
     }
@@ -424,7 +424,7 @@ impl ProxyHttp for Edge {
         _exchange: &Self::CTX,
         _error: &Error,
     ) -> bool {
-        // The access line says it, with the request's id.
+        // The access line reports the error, with the id of the request.
         true
     }
 
@@ -438,12 +438,12 @@ impl ProxyHttp for Edge {
     }
 }
 
-/// An error of the client's side: what is left of the connection is closed.
+/// An error on the client's side, after which the connection is closed.
 fn down<T>(etype: ErrorType, why: &'static str) -> Result<T> {
     let mut error = Error::explain(etype, why);
     error.as_down();
     Err(error)
 }
 
-/// Longest path with query, bytes. Servers in front of the vendors take 8 to 32 KiB with all headers.
+/// The longest path with query, in bytes. Servers in front of the vendors accept 8 to 32 KiB including all headers.
 const LONGEST_TARGET: usize = 16 << 10;

@@ -1,6 +1,6 @@
-//! The only place that names Pingora and tokio: sockets in, sockets out.
+//! The only module that names Pingora and tokio: everything that handles sockets.
 //!
-//! A room imports only what stands below it:
+//! A room imports only rooms below it in this list:
 //!
 //! ```text
 //! process           listeners, threads, signals, drain

@@ -1,4 +1,5 @@
-//! Has upstreams asked which models they list, where a client wants to know and their accounts do not say.
+//! Asks upstreams which models they list, where a client wants to know and the configuration of their accounts does not
+//! say.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,8 @@ use super::state::probing;
 use super::upstream::probe::Verdict;
 use crate::exchange::Gateway;
 
-/// Has those asked whose lists are due. Only the first time somebody waits for it, and not for long: those who do not answer by then
-/// are known at the next request.
+/// Asks the accounts whose lists are due. Only the first request waits for the answers, and at most [`PATIENCE`]; lists
+/// that come later are known at the next request.
 pub(super) async fn freshen(app: &Arc<App>, gateway: &Gateway) {
     let due = gateway.offered.due(&gateway.config, Instant::now());
     if due.accounts.is_empty() {
@@ -37,5 +38,5 @@ pub(super) async fn freshen(app: &Arc<App>, gateway: &Gateway) {
     }
 }
 
-/// How long the first client waits.
+/// How long the first request waits.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! `GET /me/recent`: the last errors of the asking key, in words that tell nothing of accounts.
+//! `GET /me/recent`: the last errors of the calling key, in words that reveal nothing about accounts.
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::exchange::relaying::Answer;
 use crate::keys::ANONYMOUS;
 use crate::telemetry::verdict::Verdict;
 
-/// The newest first.
+/// The errors, newest first.
 pub(super) fn recent(app: &App, key: &ClientKey) -> Answer {
     let rows = app.telemetry.recent().from(0);
     let own: Vec<Value> = rows
@@ -17,7 +17,7 @@ pub(super) fn recent(app: &App, key: &ClientKey) -> Answer {
         .rev()
         .filter(|row| row.outcome().key.as_ref() == Some(&key.name))
         .filter(|row| !matches!(row.verdict(), Verdict::Ok | Verdict::ClientGone))
-        // Callers without a key share one name.
+        // All callers without a key have the same name, so none of them may see the others' errors.
         .filter(|_| &*key.name != ANONYMOUS)
         .take(SHOWN)
         .map(|row| {
@@ -43,5 +43,5 @@ pub(super) fn recent(app: &App, key: &ClientKey) -> Answer {
     answer
 }
 
-/// Errors that are told.
+/// The most errors that are shown.
 const SHOWN: usize = 30;

@@ -1,7 +1,7 @@
-//! Carries one answer to the client: pump, hold, ping, end.
+//! Carries one answer to the client: pumps, holds, pings, ends.
 //!
-//! Waits for the upstream, the client and the clock at once. What the bytes mean, and when they may go out, is
-//! `exchange::relaying`'s business.
+//! It waits for the upstream, the client and the clock at the same time. `exchange::relaying` decides what the bytes
+//! mean and when they may be sent.
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,14 +18,14 @@ use crate::outcome::End;
 use crate::pool::Fault;
 use crate::protocol::written::Written;
 
-/// What a wait brought.
+/// The event that ended a wait.
 pub(super) enum Event {
     Chunk(Bytes),
     Cut,
     End,
     Gone,
     Broke,
-    /// A client that has nothing yet is to hear something.
+    /// It is time to send a ping to a client that has no answer yet.
     Silent,
     Tick,
 }
@@ -44,7 +44,7 @@ pub(super) enum PumpEnd {
 }
 
 impl Event {
-    /// `cut`: the upstream answered before it had the whole request.
+    /// `cut`: the upstream answered before it had received the whole request.
     fn of(read: pingora::Result<Option<Bytes>>, cut: bool) -> Self {
         match read {
             Ok(Some(chunk)) => Self::Chunk(chunk),
@@ -65,21 +65,22 @@ impl PumpEnd {
     }
 }
 
-/// The answer of one attempt on its way to the client.
+/// The answer of one attempt, on its way to the client.
 pub(super) struct Pump<'a, 'b> {
     serving: &'a mut Serving<'b>,
     attempt: &'a mut Attempt,
     relaying: Relaying,
     upstream: HttpSession,
     idle: Duration,
-    /// When the answer has to be whole.
+    /// When the answer must be complete.
     deadline: Option<Instant>,
-    /// What was read ahead and has not been acted on: how the upstream ended.
+    /// An event that was read ahead and has not been handled: how the upstream ended.
     ahead: Option<Event>,
 }
 
 impl<'a, 'b> Pump<'a, 'b> {
-    /// Of an answer that comes from `upstream`; it may be silent for so long, and has to be whole by then.
+    /// A pump for the answer that comes from `upstream`, with the longest silence and the deadline for the complete
+    /// answer.
     pub(super) fn new(
         serving: &'a mut Serving<'b>,
         attempt: &'a mut Attempt,
@@ -98,7 +99,7 @@ impl<'a, 'b> Pump<'a, 'b> {
         }
     }
 
-    /// The answer, and where it came from.
+    /// The answer, and the upstream session that it came from.
     pub(super) fn into_parts(self) -> (Relaying, HttpSession) {
         (self.relaying, self.upstream)
     }
@@ -120,7 +121,7 @@ impl Pump<'_, '_> {
             match self.next(timer.as_mut(), cut.as_mut()).await {
                 Event::Chunk(chunk) => {
                     last_read = Instant::now();
-                    // An upstream that never pauses does not get past it either.
+                    // An upstream that never pauses must keep the deadline, too.
                     if deadline.is_some_and(|deadline| last_read >= deadline) {
                         return self.broke(End::Timeout, Fault::Idle).await;
                     }
@@ -152,8 +153,9 @@ impl Pump<'_, '_> {
                             return self.broke(End::UpstreamError, Fault::Eof).await;
                         }
                     }
-                    // All is said: the client does not wait for the upstream to close, too, whatever that still sends.
-                    // Unless it goes on to answer: a reason to end may stand in every event.
+                    // The answer is complete, so the client need not wait until the upstream closes, whatever it still
+                    // sends. But if the upstream goes on to answer, the wait starts again, because every event may
+                    // contain a reason to end.
                     lingers_until = self.relaying.linger().map(|linger| {
                         let written = self.relaying.written();
                         let goes_on = std::mem::replace(&mut said, written) != written;
@@ -172,7 +174,7 @@ impl Pump<'_, '_> {
                 Event::End => return self.end().await,
                 Event::Broke => return self.broke(End::UpstreamEof, Fault::Reset).await,
                 Event::Cut => return self.broke(End::Drained, Fault::Eof).await,
-                // It has all of its answer: only the upstream has not closed it yet.
+                // The client has the complete answer; only the upstream has not closed it yet.
                 Event::Gone if self.relaying.linger().is_some() => return self.end_early().await,
                 Event::Gone => return PumpEnd::Gone,
                 Event::Silent => {
@@ -216,7 +218,7 @@ impl Pump<'_, '_> {
         }
     }
 
-    /// Waits for whatever comes first. All three waits may be dropped and begun again.
+    /// Waits for the first event. All waits may be dropped and started again.
     async fn next(
         &mut self,
         timer: Pin<&mut Sleep>,
@@ -241,8 +243,8 @@ impl Pump<'_, '_> {
         event
     }
 
-    /// Takes in a chunk. Once there is something for the client, whatever else has come by now is taken in as well, so that
-    /// it goes out in one write.
+    /// Handles a chunk. Once there is something for the client, everything else that has arrived by now is handled as
+    /// well, so that it goes out in one write.
     async fn take_in(&mut self, chunk: &Bytes) -> Next {
         let wall = SystemTime::now();
         let mut next = self.relaying.push(chunk, wall);
@@ -272,7 +274,7 @@ impl Pump<'_, '_> {
         self.finish(ended, true).await
     }
 
-    /// The answer is complete but the upstream keeps it open: its connection cannot be used again.
+    /// The answer is complete but the upstream keeps it open, so the upstream connection cannot be used again.
     async fn end_early(&mut self) -> PumpEnd {
         let ended = self.relaying.end(SystemTime::now());
         self.finish(ended, false).await
@@ -289,7 +291,7 @@ impl Pump<'_, '_> {
                 if !self.relaying.is_paused() {
                     self.serving.settle_early(&mut self.relaying);
                 }
-                // A whole answer that paused has nothing to show yet.
+                // A whole answer that paused has nothing to send yet.
                 if self.relaying.is_committed() && self.flush().await.is_err() {
                     return PumpEnd::Gone;
                 }
@@ -315,8 +317,8 @@ impl Pump<'_, '_> {
     }
 }
 
-/// What is held of a stream goes out this long after its first byte, committed or not.
+/// Held bytes of a stream are sent this long after its first byte, even if it has not committed.
 const HOLD_FOR: Duration = Duration::from_secs(2);
 
-/// The pump never wakes more often than this without bytes.
+/// The shortest time between two wake-ups without bytes.
 const SHORTEST_TICK: Duration = Duration::from_millis(50);

@@ -1,13 +1,13 @@
-//! Draws and ids. No system call, no lock.
+//! Random draws and ids, without system calls and locks.
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers that nobody can foresee well enough to matter: for weighted draws, jitter and request ids.
+/// Numbers that are random enough for weighted draws, jitter and request ids, but not for cryptography.
 #[derive(Debug)]
 pub(crate) struct Random(AtomicU64);
 
 impl Random {
-    /// Begins anew: no two processes draw the same.
+    /// A generator with a new seed, so that no two processes draw the same numbers.
     pub(super) fn new() -> Self {
         Self(AtomicU64::new(seed()))
     }
@@ -23,7 +23,7 @@ impl Random {
 
     /// An id for a request that brought none.
     pub(super) fn request_id(&self) -> String {
-        // Without the machinery of `format!`, which shows in profiles.
+        // This avoids `format!`, whose cost shows in profiles.
         let mut id = String::with_capacity(36);
         id.push_str("req_");
         for number in [self.draw(), self.draw()] {
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// Keys of std's hash maps are random per process: the same source, without another crate.
+/// A random seed. The keys of std's hash maps are random per process, so no other crate is needed.
 pub(super) fn seed() -> u64 {
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u32(std::process::id());

@@ -1,8 +1,7 @@
 //! Drives one exchange: attempt, failover, settlement. The pump carries the answer.
 //!
-//! Dialect-blind: what the bytes mean is `exchange::relaying`'s business, which account is next is
-//! `exchange::attempts`'s. Here is only when to wait for whom:
-//!
+//! It knows no dialect: `exchange::relaying` decides what the bytes mean, and `exchange::attempts` decides which
+//! account is next. This file only decides what to wait for, and when:
 //! ```text
 //! attempt ─ connect ─ send ─ head ─ pump ─┬─ complete ─► upstream session back to its pool
 //!    ▲        │         │      │     │    ├─ broke off after the commit ─► terminal error event, connection closed
@@ -38,20 +37,20 @@ use crate::pool::{Fault, classify_transport};
 /// One request being relayed.
 pub(super) struct Relay<'a> {
     pub(super) serving: Serving<'a>,
-    /// Those of the configuration that the request began with.
+    /// The upstreams of the configuration that the request began with.
     pub(super) upstreams: &'a Upstreams,
     pub(super) tokens: &'a AccessTokens,
-    /// What is shown of the request while it runs.
+    /// The public state of the request while it runs.
     pub(super) run: Option<&'a Run>,
-    /// The credential of the last attempt, which the log of bodies may not show.
+    /// The credential of the last attempt, which must not appear in the log of bodies.
     pub(super) secret: Option<Secret>,
 }
 
-/// An answer that comes in rounds: its upstream is to be asked for the rest of it.
+/// An answer that comes in several rounds, and whose rest is to be requested from its upstream.
 type Paused = Option<Box<Relaying>>;
 
 impl Relay<'_> {
-    /// Until the client has its answer, whichever it is.
+    /// Runs until the client has an answer of any kind.
     pub(super) async fn run(&mut self) -> Left {
         let left = self.serve().await;
         if self.serving.bridge.has_begun() {
@@ -103,7 +102,7 @@ impl Relay<'_> {
         }
     }
 
-    /// Finds a connection that takes the request and answers it.
+    /// Finds a connection that takes the request, and answers it.
     async fn reach(&mut self, attempt: &mut Attempt, paused: &mut Paused) -> Result<Reached, Gone> {
         let (app, mut renewed) = (self.serving.app, false);
         let timeout = attempt.account().timeouts.connect;
@@ -118,7 +117,7 @@ impl Relay<'_> {
             target = target.alone();
         }
         loop {
-            // Boxed: the state of a TLS handshake is large, and a stream that runs for an hour does not need it.
+            // Boxed, because the state of a TLS handshake is large and a stream that runs for an hour does not need it.
             let by_socket = self.by_socket(attempt);
             let connecting = socket::connect(&app.connections, &target, by_socket, timeout);
             let (upstream, reused) = match self.serving.wait(Box::pin(connecting)).await? {
@@ -126,8 +125,8 @@ impl Relay<'_> {
                 Err(fault) => return Ok(Reached::failed(fault.into())),
             };
             match self.exchange(attempt, &target, upstream, paused).await? {
-                // The upstream closed an idle connection just as it was taken: that says nothing about anybody, and
-                // the other idle ones will be no better.
+                // The upstream closed an idle connection just as it was taken. That is no evidence against anyone, and
+                // the other idle connections are probably no better.
                 Err(Broke::Silent) if reused && self.serving.upload.is_repeatable() => {
                     target = target.alone();
                 }
@@ -138,7 +137,7 @@ impl Relay<'_> {
                 }
                 Err(Broke::NotHttp) => return Ok(Reached::failed(Fault::NotHttp)),
                 Err(_) => return Ok(Reached::failed(Fault::Reset)),
-                // A token may be withdrawn before it expires: once more with another.
+                // A token may be revoked before it expires: try once more with a new one.
                 Ok(Reached::Unauthorized(_))
                     if !renewed
                         && self.serving.upload.is_repeatable()
@@ -155,7 +154,7 @@ impl Relay<'_> {
         }
     }
 
-    /// What it takes to go by a WebSocket, when the client is on one and the account has them.
+    /// What is needed to use an upstream WebSocket, when the client is on a WebSocket and the account supports them.
     fn by_socket(&self, attempt: &Attempt) -> Option<(Arc<Turn>, Parts)> {
         if !attempt.account().websocket {
             return None;
@@ -163,14 +162,14 @@ impl Relay<'_> {
         let turn = Turn::of(self.serving.client.digest())?;
         let client = &self.serving.client.req_header().headers;
         let head = self.serving.attempts.head(attempt, client, false)?;
-        // Of all that such an account may be asked for, this is what its sockets are for.
+        // Upstream WebSockets are used for this path only.
         head.uri
             .path()
             .ends_with("/responses")
             .then_some((turn, head))
     }
 
-    /// Gives the attempt its access token, if its account has one; or says why there is none.
+    /// Gives the attempt its access token, if its account uses one; or returns why there is none.
     async fn authorize(&mut self, attempt: &mut Attempt) -> Result<Option<Reached>, Gone> {
         let token = self.tokens.token(attempt.account());
         Ok(match self.serving.wait(token).await? {
@@ -186,7 +185,8 @@ impl Relay<'_> {
         self.tokens.rejected(attempt.account(), attempt.token())
     }
 
-    /// One request on one upstream connection, or how the connection broke before there was the head of an answer.
+    /// Sends one request on one upstream connection. The inner `Err` is how the connection broke before the head of an
+    /// answer came.
     async fn exchange(
         &mut self,
         attempt: &mut Attempt,
@@ -217,7 +217,7 @@ impl Relay<'_> {
         if sent.whole {
             attempt.note_sent_whole();
         }
-        // Also when writing failed: a 413 or a 429 may be waiting to be read.
+        // The head is read even if writing failed, because a 413 or a 429 may be waiting.
         let read = if let Some(read) = sent.head {
             Ok(read)
         } else {
@@ -228,7 +228,7 @@ impl Relay<'_> {
         match read {
             Ok(Ok(())) => {}
             Err(_) if sent.whole => return Ok(Ok(Reached::failed(Fault::FirstByte))),
-            // No chance of an idle connection that had closed: another dial would be stuck as long.
+            // This is not an idle connection that had closed, and a new connection would be stuck for as long.
             Ok(Err(Broke::Silent)) | Err(_) if sent.stuck => {
                 return Ok(Ok(Reached::failed(Fault::Write)));
             }
@@ -245,7 +245,7 @@ impl Relay<'_> {
             target.proved(at.now);
         }
         let relaying = match paused.take_if(|answer| {
-            // Else it stays there, to be given up.
+            // Otherwise it stays in `paused` and is given up later.
             attempt.continues(answer, (status, headers), at)
         }) {
             Some(answer) => *answer,
@@ -267,7 +267,7 @@ impl Relay<'_> {
         let mut pump = Pump::new(&mut self.serving, attempt, relaying, upstream, until);
         let end = pump.run().await;
         let (answer, upstream) = pump.into_parts();
-        // On HTTP/1 the rest of a request that was answered early would be taken for the next one.
+        // On HTTP/1 the rest of a request that was answered early would be taken for the next request.
         if end.read_to_end() && (h2 || sent.whole) {
             self.serving.app.connections.release(upstream, target).await;
         }
@@ -275,7 +275,7 @@ impl Relay<'_> {
         Ok(Ok(self.reached(attempt, answer, end, unauthorized, paused)))
     }
 
-    /// One attempt, up to its failure or to the end of the answer, in as many rounds as the upstream takes for it.
+    /// Runs one attempt until it fails or the answer ends, in as many rounds as the upstream needs.
     async fn attempt(&mut self, mut attempt: Box<Attempt>) -> AttemptEnd {
         let mut paused: Paused = None;
         self.serving.recording.begin();
@@ -315,7 +315,7 @@ impl Relay<'_> {
         }
     }
 
-    /// What came of one round.
+    /// The result of one round.
     fn reached(
         &mut self,
         attempt: &mut Attempt,
@@ -326,7 +326,7 @@ impl Relay<'_> {
     ) -> Reached {
         match end {
             PumpEnd::Failed { failed, .. } if answer.holds_rounds() => {
-                // It stays there, to be given up.
+                // It stays in `paused` and is given up later.
                 *paused = Some(answer);
                 Reached::Failed(failed)
             }
@@ -354,7 +354,7 @@ impl Relay<'_> {
         }
     }
 
-    /// The rest of a paused answer is not to be had: what there is, is the answer.
+    /// The rest of a paused answer cannot be obtained, so the part that exists becomes the answer.
     async fn give_up(&mut self, mut attempt: Box<Attempt>, mut relaying: Relaying) -> AttemptEnd {
         relaying.give_up();
         if !relaying.is_begun() {

@@ -35,25 +35,25 @@ pub(super) struct Exchange {
     /// Time spent waiting for the client or an upstream.
     pub(super) waited: Duration,
     pub(super) snapshot: Arc<Snapshot>,
-    /// Settles when dropped: also when the client vanishes, also when the task is cancelled.
+    /// Settles when it is dropped, also when the client vanishes or the task is cancelled.
     pub(super) record: Record,
-    /// The dialect of whatever Weir says itself.
+    /// The dialect of the answers that Weir writes itself.
     pub(super) dialect: Dialect,
-    /// On every answer: the request id, CORS.
+    /// Headers of every answer: the request id, CORS.
     pub(super) own_headers: HeaderMap,
-    /// Who calls, once that is known.
+    /// The calling key, once it is known.
     pub(super) key: Option<Arc<ClientKey>>,
     pub(super) stage: Stage,
-    /// What it holds of the limits of its key.
+    /// What the request occupies of the limits of its key.
     pub(super) charge: Option<Charge>,
     pub(super) in_flight: Option<InFlight>,
-    /// What its body takes of `server.max_buffered`.
+    /// The bytes of `server.max_buffered` that its body occupies.
     pub(super) held: Option<Held>,
 }
 
 pub(super) enum Stage {
     Relay(Box<Attempts>),
-    /// Nothing admitted (yet, or any more).
+    /// Nothing is admitted: not yet, or not any more.
     Idle,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Stage {
 pub(super) struct Record {
     pub(super) outcome: Outcome,
     telemetry: Arc<Telemetry>,
-    /// A connection that ends before a request began has nothing to settle.
+    /// Whether a request has begun. A connection that ends before has nothing to settle.
     begun: bool,
 }
 
@@ -75,14 +75,15 @@ impl Drop for Record {
 }
 
 impl Exchange {
-    /// Nothing is known yet.
+    /// An exchange of which nothing is known yet.
     pub(super) fn new(snapshot: Arc<Snapshot>, telemetry: Arc<Telemetry>) -> Self {
         Self {
             arrived: Instant::now(),
             waited: Duration::ZERO,
             snapshot,
             record: Record {
-                // Until something else is known, the client is gone: so it is when this is dropped half-way.
+                // Until something else is known, the end is that the client is gone: this is right when the exchange is
+                // dropped half-way.
                 outcome: Outcome::new(End::ClientGone),
                 telemetry,
                 begun: false,
@@ -97,11 +98,11 @@ impl Exchange {
         }
     }
 
-    /// The head is here: ids, dialect, headers of our own.
+    /// The head has arrived: sets ids, dialect, and Weir's own headers.
     pub(super) fn begin(&mut self, app: &App, session: &mut Session) {
         session.set_write_timeout(Some(WRITE_TIMEOUT));
         if session.as_http1().is_some() {
-            // So that bytes of a next request are not mistaken for a client that misbehaves.
+            // Otherwise bytes of a next request would be taken for a protocol error.
             session.set_pipelining_enabled(true);
         }
         let peer = session
@@ -142,7 +143,7 @@ impl Exchange {
         self.record.begun = true;
     }
 
-    /// It is no request that is counted: it takes no place among those at once and has no access line.
+    /// Marks that the request is not counted: it leaves the requests in flight and gets no access line.
     pub(super) fn leave_unsettled(&mut self) {
         self.record.begun = false;
         self.in_flight = None;
@@ -175,7 +176,7 @@ impl Exchange {
         }
     }
 
-    /// Shows to whoever looks at the requests that run whose this one is.
+    /// Shows whose request this is to viewers of the running requests.
     pub(super) fn show(&self) {
         let (Some(in_flight), outcome) = (&self.in_flight, &self.record.outcome) else {
             return;
@@ -188,7 +189,7 @@ impl Exchange {
         });
     }
 
-    /// The whole body, held until the exchange is over; `None` when the client is gone.
+    /// Reads the whole body, which is held until the exchange is over; `None` when the client is gone.
     pub(super) async fn read_body(
         &mut self,
         app: &App,
@@ -210,7 +211,7 @@ impl Exchange {
                     Refusal::MemoryFull => app.places.rejected(Rejection::Memory),
                     _ => {}
                 }
-                // What is left of the body stands where the next request would be read.
+                // The rest of the body is unread, so the connection cannot carry another request.
                 session.set_keepalive(None);
                 Err(refusal)
             }
@@ -224,7 +225,7 @@ impl Exchange {
         refusal.answer(self.dialect, &self.record.outcome.request_id)
     }
 
-    /// Writes an answer of Weir's own.
+    /// Writes an answer that Weir makes itself.
     pub(super) async fn write(
         &mut self,
         session: &mut Session,
@@ -244,7 +245,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Every answer to a limited key says how the limits stand.
+    /// Adds the state of the limits to the headers of every answer to a limited key.
     pub(super) fn state_limits(&mut self) {
         if let Some(key) = &self.key {
             let whom = self.whom(key);
@@ -253,7 +254,7 @@ impl Exchange {
         }
     }
 
-    /// Whose limits a request of `key` is under.
+    /// The subjects whose limits a request of `key` is under.
     pub(super) fn whom(&self, key: &ClientKey) -> Whom {
         let project = self.record.outcome.project.as_deref();
         self.snapshot.gateway.limits.whom(key.index, project)
@@ -271,7 +272,8 @@ impl Exchange {
         self.state_limits();
     }
 
-    /// Lets a client that is still sending come to the answer. It is served by then and counts for no limit.
+    /// Waits for a client that is still sending, so that it can read its answer. The request no longer counts as in
+    /// flight.
     async fn linger(&mut self, session: &mut Session) {
         let client = &mut session.downstream_session;
         if client.is_body_done() || client.finish_body().await.is_err() {
@@ -295,7 +297,7 @@ impl Exchange {
         }
     }
 
-    /// Takes what the attempts know over into the outcome and fixes the times.
+    /// Copies what the attempts know into the outcome, and fixes the times.
     fn close(&mut self) {
         self.settle_charge();
         if let Stage::Relay(attempts) = &mut self.stage {
@@ -316,10 +318,10 @@ impl Drop for Exchange {
     }
 }
 
-/// Bytes kept of what a client says that it is.
+/// The most bytes of the client's `user-agent` that are kept.
 const LONGEST_AGENT: usize = 256;
 
-/// What logs say when the client left before it got a status. No client ever sees it.
+/// The status in logs when the client left before it got one. No client ever sees it.
 const CLIENT_CLOSED: u16 = 499;
 
 /// How long one write to a client may take.

@@ -1,4 +1,4 @@
-//! The client's side of one request: what goes out to it, what it is waited for, and what is settled with its key.
+//! The client's side of one request: what is sent to it, waiting on its behalf, and the settlement with its key.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,27 +42,27 @@ pub(super) struct Serving<'a> {
     pub(super) request_id: &'a str,
     /// Headers of Weir's own on every answer: the request id, CORS, limits.
     pub(super) own_headers: &'a HeaderMap,
-    /// What keeps the client's connection alive before there is anything of an answer.
+    /// Keeps the client's connection alive before there is anything of an answer.
     pub(super) bridge: Bridge<'a>,
-    /// What the request holds of its key's limits.
+    /// What the request occupies of its key's limits.
     pub(super) charge: &'a mut Option<Charge>,
-    /// What went to the client, kept for the log when `log.bodies` asks for it.
+    /// What was sent to the client, kept for the log if `log.bodies` is on.
     pub(super) sent: Option<Vec<u8>>,
-    /// What is written down of it, where exchanges are.
+    /// The recording of the request, where exchanges are recorded.
     pub(super) recording: Recording,
-    /// What passes from the client to the upstream as it comes.
+    /// The body that is passed from the client to the upstream as it arrives.
     pub(super) upload: Uploading,
 }
 
 impl Serving<'_> {
-    /// The client left: nobody waits for an answer any more.
+    /// The client left, so nobody waits for an answer any more.
     pub(super) fn gone(&mut self) -> Left {
         self.recording.left();
         self.outcome.end = End::ClientGone;
         Left::Abort
     }
 
-    /// Writes what is ready, after the head. Whether there was anything.
+    /// Writes the head, if it has not been sent, and what is ready. Returns whether there was anything.
     pub(super) async fn flush(
         &mut self,
         attempt: &mut Attempt,
@@ -99,7 +99,7 @@ impl Serving<'_> {
         Ok(written)
     }
 
-    /// After the last byte of the upstream: what is left to say to the client and to the pool.
+    /// After the last byte of the upstream: sends the rest to the client, and reports to the pool.
     pub(super) async fn conclude(
         &mut self,
         attempt: Box<Attempt>,
@@ -128,14 +128,16 @@ impl Serving<'_> {
             return AttemptEnd::Done(Left::Abort);
         }
         let closing = self.client.write_response_body(Bytes::new(), true);
-        // A client that has all of its answer may leave before it is closed: that changes nothing about its end.
+        // A client that has the complete answer may leave before it is closed; that does not change how the answer
+        // ended.
         if timed(&mut self.waited, closing).await.is_err() {
             return AttemptEnd::Done(Left::Abort);
         }
         AttemptEnd::Done(if whole { Left::Intact } else { Left::Close })
     }
 
-    /// Gives the permit back before the client can know that its answer is complete: its next request may come at once.
+    /// Gives the permit back before the client can know that its answer is complete, because its next request may come
+    /// at once.
     pub(super) fn settle_charge(&mut self) {
         if let Some(charge) = self.charge.take() {
             self.attempts.close_bill();
@@ -144,7 +146,7 @@ impl Serving<'_> {
         }
     }
 
-    /// As [`Serving::settle_charge`], before the last bytes of an answer go out.
+    /// The same as [`Serving::settle_charge`], before the last bytes of an answer are sent.
     pub(super) fn settle_early(&mut self, relaying: &mut Relaying) {
         self.attempts.note_usage(relaying, Instant::now());
         self.settle_charge();
@@ -155,7 +157,7 @@ impl Serving<'_> {
         self.recording.beside();
         let counted = if estimate.is_heavy() {
             let work = counting::counted(Arc::clone(&self.app.counting), Arc::new(*estimate));
-            // This is Weir's own time, and so it is reported.
+            // This counts as Weir's own time, not as waiting.
             let waited = self.waited;
             let counted = self.wait(work).await;
             self.waited = waited;
@@ -172,7 +174,7 @@ impl Serving<'_> {
         }
     }
 
-    /// Learns from the answer that has just been settled, if it is one to learn from.
+    /// Learns from the answer that has just been settled, if it is suitable.
     fn learn(&self, relaying: &Relaying) {
         if let Some(sample) = self.attempts.sample(relaying, self.app.draw()) {
             counting::learn(sample);
@@ -191,7 +193,7 @@ impl Serving<'_> {
         self.answer(answer).await
     }
 
-    /// The upstream's own error, which is the client's business.
+    /// Passes on the upstream's own error, because it concerns the client.
     pub(super) async fn pass_on(&mut self, answer: Answer) -> Left {
         self.recording.told_failure(&answer);
         self.outcome.end = if answer.status < 500 {
@@ -206,7 +208,7 @@ impl Serving<'_> {
         self.answer(answer).await
     }
 
-    /// The head is out, so that the failure is the last event of the stream.
+    /// The head has been sent, so the failure becomes the last event of the stream.
     async fn end_in_error(&mut self, said: &WireError) -> Left {
         let event = Tap::new(self.attempts.dialect()).terminal_error(said);
         if let Some(sent) = &mut self.sent {
@@ -222,10 +224,10 @@ impl Serving<'_> {
         }
     }
 
-    /// Waits for `work`, unless the client closes first, and tells it now and then that it is waited for.
+    /// Waits for `work`, unless the client closes first, and sends pings meanwhile.
     pub(super) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
         if self.upload.is_awaited() {
-            // What the client sends must not be taken for its leaving.
+            // Bytes that the client sends must not be taken for its leaving.
             return Ok(timed(&mut self.waited, work).await);
         }
         let began = Instant::now();
@@ -245,8 +247,8 @@ impl Serving<'_> {
         result
     }
 
-    /// Sends a request with this head and what comes from the client; `Err` = the client did not send it as it must, and
-    /// gets to read this.
+    /// Sends a request with this head and the body that comes from the client. `Err` = the client sent it in a wrong
+    /// way, and gets this answer.
     pub(super) async fn upload(
         &mut self,
         upstream: &mut HttpSession,
@@ -265,7 +267,7 @@ impl Serving<'_> {
         }
     }
 
-    /// Lets a client that is still sending come to its answer. Whether its connection can go on being used.
+    /// Lets a client that is still sending reach its answer. Returns whether its connection can be used again.
     pub(super) async fn hear_out(&mut self) -> bool {
         let is_awaited = self.upload.is_awaited();
         if is_awaited {
@@ -290,7 +292,7 @@ impl Serving<'_> {
     }
 }
 
-/// Small pieces as one: each is a write, and often a chunk, of its own.
+/// Joins small pieces, because each would be a write, and often a chunk, of its own.
 fn together(ready: Ready) -> Ready {
     let whole: usize = ready.iter().map(Bytes::len).sum();
     if ready.len() < 2 || whole > 2 * AT_ONCE {
@@ -310,5 +312,5 @@ pub(super) async fn timed<T>(waited: &mut Duration, work: impl Future<Output = T
     result
 }
 
-/// Bytes after which what has come goes out, although more may be there.
+/// After this many bytes, what has arrived is sent although more may be available.
 pub(super) const AT_ONCE: usize = 64 << 10;

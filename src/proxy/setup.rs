@@ -1,7 +1,7 @@
-//! `weir init --web`: the first-run page. It listens on loopback only, lets in whoever has the code that the terminal shows, once and
-//! within ten minutes, and ends when the files are written.
+//! `weir init --web`: the first-run page. It listens on loopback only and admits whoever has the code that the terminal
+//! shows, once and within ten minutes. It ends when the files are written.
 //!
-//! What the page asks for is done by a function that the command gives; nothing here knows what is written.
+//! A function of the command does what the page asks for; this file does not know what is written.
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,10 +20,10 @@ use tokio::sync::Notify;
 
 use super::state::sources::random_text;
 
-/// Does what the page asks for; `Err` is what the page is to say.
+/// Does what the page asks for; `Err` is the message for the page.
 pub type Make = dyn Fn(&[u8]) -> Result<Value, String> + Send + Sync;
 
-/// A bound page that does not serve yet.
+/// A page that is bound but does not serve yet.
 pub struct Setup {
     socket: TcpListener,
     page: Page,
@@ -37,7 +37,7 @@ struct Page {
     done: Notify,
 }
 
-/// The code, until it is used, and then the session that it was exchanged for.
+/// The code until it is used, and then the session that it was exchanged for.
 struct Door {
     code: Option<(String, Instant)>,
     session: Option<String>,
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Setup {
 }
 
 impl Setup {
-    /// Binds `addr`, which must be one of loopback. The code comes with it.
+    /// Binds `addr`, which must be a loopback address. Also returns the code.
     pub fn bind(
         addr: SocketAddr,
         providers: Vec<&'static str>,
@@ -84,7 +84,7 @@ impl Setup {
         self.socket.local_addr()
     }
 
-    /// Serves until the files are written (`true`), or nobody came with the code in time.
+    /// Serves until the files are written (`true`) or the time is over (`false`).
     pub fn run(self) -> std::io::Result<bool> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -98,13 +98,13 @@ impl Setup {
                 () = abandoned(&page) => Ok(false),
             }
         });
-        // The last answer goes out.
+        // Lets the last answer be sent.
         runtime.shutdown_timeout(Duration::from_millis(500));
         served
     }
 }
 
-/// Ends when the code was not used in time, or its session goes on for too long.
+/// Ends when the code was not used in time, or its session takes too long.
 async fn abandoned(page: &Page) {
     tokio::time::sleep(VALID).await;
     let entered = page.door().session.is_some();
@@ -211,7 +211,7 @@ impl Page {
         }
     }
 
-    /// Exchanges the code for a session: once, and in time.
+    /// Exchanges the code for a session, once and in time.
     fn enter(&self, body: &[u8]) -> Option<String> {
         let given: Value = serde_json::from_slice(body).ok()?;
         let given = given.get("code")?.as_str()?;
@@ -239,7 +239,8 @@ impl Page {
     }
 }
 
-/// A name that a page of somebody else's lets point here, and what such a page sends, are refused.
+/// Refuses requests under another host name, which a foreign page may have made point here, and requests that a foreign
+/// page sent.
 fn is_meant(headers: &HeaderMap) -> Result<(), (u16, &'static str)> {
     let host = headers.get("host").and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default();
@@ -283,20 +284,20 @@ const SCRIPT: &[u8] = include_bytes!("setup/setup.js");
 const STYLE: &[u8] = include_bytes!("setup/setup.css");
 const JSON: &str = "application/json";
 
-/// The status that says that the files are written, and that this is over.
+/// The status which says that the files are written and the page is finished.
 const MADE: u16 = 201;
 
-/// Bytes of the longest question.
+/// The most bytes of a request body.
 const LONGEST: usize = 64 << 10;
 
-/// How long a code is good.
+/// How long a code is valid.
 const VALID: Duration = Duration::from_mins(10);
 
-/// How long somebody who came may take after that.
+/// How long a session may last after that.
 const SESSION: Duration = Duration::from_mins(50);
 
-/// How long a wrong code waits for its answer.
+/// The delay of the answer to a wrong code.
 const WRONG: Duration = Duration::from_millis(500);
 
-/// How long a request may take to arrive.
+/// The longest time for a request to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Serves the simulated upstream: plays the scripts that `simulated` writes.
+//! Serves the simulated upstream: plays the scripts that the crate `simulated` makes.
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use simulated::{Request, Script, Simulated, Step};
 
-/// A bound, not yet serving, simulated upstream.
+/// A simulated upstream that is bound but does not serve yet.
 #[derive(Debug)]
 pub struct Simulator {
     socket: TcpListener,
@@ -40,12 +40,12 @@ impl Simulator {
         self.socket.local_addr()
     }
 
-    /// What it counts and what can be switched while it runs.
+    /// Its counters, and what can be switched while it runs.
     pub fn simulated(&self) -> Arc<Simulated> {
         self.simulated.clone()
     }
 
-    /// Serves on `threads` threads (0 = one per core) until the process ends or `stop` does.
+    /// Serves on `threads` threads (0 = one per core) until the process ends or `stop` resolves.
     pub fn run<T>(self, threads: usize, stop: impl Future<Output = T>) -> std::io::Result<()> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if threads > 0 {
@@ -69,13 +69,14 @@ async fn accept(socket: TcpListener, simulated: Arc<Simulated>) -> std::io::Resu
     let (_running, watch) = tokio::sync::watch::channel(false);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: some connection has to end first.
+            // Out of descriptors: another connection has to end first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let (simulated, requests, watch) = (simulated.clone(), requests.clone(), watch.clone());
         tokio::spawn(async move {
-            // The twin is the same socket: a reset is made through it while Pingora owns the stream.
+            // The twin is a second handle to the same socket, through which a reset is made while Pingora owns the
+            // stream.
             let Ok((stream, twin)) = twin(stream) else {
                 return;
             };
@@ -143,9 +144,9 @@ impl Player {
         }
     }
 
-    /// Makes the close that follows a TCP reset.
+    /// Makes the following close a TCP reset.
     fn reset(&self) {
-        // Where it fails the connection closes in good order, which is a fault as well.
+        // If this fails, the connection closes normally, which is a fault as well.
         let _ = socket2::SockRef::from(&self.twin).set_linger(Some(Duration::ZERO));
     }
 
@@ -166,7 +167,7 @@ impl Player {
             .answer(request, number, i64::try_from(created).unwrap_or(i64::MAX))
     }
 
-    /// Plays a script. `Some(true)` when the connection may be used again, `None` when it is gone.
+    /// Plays a script. `Some(true)` = the connection may be used again; `None` = it is gone.
     async fn play(&self, session: &mut ServerSession, script: Script) -> Option<bool> {
         for step in script.before {
             if let Some(end) = self.play_step(session, step).await? {
@@ -196,7 +197,7 @@ impl Player {
         Some(true)
     }
 
-    /// `Some(Some(_))` when the script ends here.
+    /// Plays one step. `Some(Some(_))` = the script ends here.
     async fn play_step(&self, session: &mut ServerSession, step: Step) -> Option<Option<bool>> {
         match step {
             Step::Send(bytes) => {
@@ -206,7 +207,7 @@ impl Player {
             Step::Wait(time) => {
                 tokio::select! {
                     biased;
-                    // Errors only when the client has gone.
+                    // This fails only when the client has gone.
                     _ = session.read_body_or_idle(true) => None,
                     () = tokio::time::sleep(time) => Some(None),
                 }
@@ -224,7 +225,7 @@ impl Player {
     }
 }
 
-/// The whole body; `None` when the client is gone or sends more than it may.
+/// The whole body; `None` when the client is gone or sends more than [`MAX_BODY`].
 async fn read_body(session: &mut ServerSession) -> Option<Bytes> {
     if session
         .req_header()
@@ -246,5 +247,5 @@ async fn read_body(session: &mut ServerSession) -> Option<Bytes> {
     Some(body.freeze())
 }
 
-/// Largest request that it reads, bytes.
+/// The most bytes of a request body.
 const MAX_BODY: usize = 64 << 20;

@@ -1,7 +1,7 @@
-//! A file on its way from a client to an upstream: it passes as it comes, and is never held whole.
+//! A file that is uploaded from a client to an upstream: it is passed on as it arrives and never held as a whole.
 //!
-//! Nothing of it can be sent again, so that whatever fails after its first byte fails for the client too. A client that
-//! waits for leave to send (`Expect: 100-continue`) gets it when the upstream is there.
+//! No part of it can be sent again, so a failure after its first byte is a failure for the client, too. A client that
+//! waits for permission to send (`Expect: 100-continue`) gets it when the upstream is connected.
 use std::time::{Duration, Instant};
 
 use http::header::EXPECT;
@@ -17,29 +17,29 @@ use crate::exchange::operation::ModelCall;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::side::Upload;
 
-/// A body that passes.
+/// A body that is passed on as it arrives.
 pub(super) struct Uploading {
-    /// Bytes that may pass.
+    /// The most bytes that may pass.
     limit: usize,
-    /// Bytes per second that must come.
+    /// The fewest bytes per second that must arrive.
     rate: usize,
-    /// Bytes that have come.
+    /// Bytes that have arrived.
     taken: u64,
     phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// Nothing passes: the body is there.
+    /// Nothing is passed on: the body has been read already.
     Held,
     Waiting,
     Passing,
-    /// All of it has come.
+    /// The whole body has arrived.
     Over,
 }
 
 impl Uploading {
-    /// Within the limits of the configuration; of a request without `upload` the body is there.
+    /// A body within the limits of the configuration. Without `upload`, the request's body has been read already.
     pub(super) fn new(server: &Server, upload: Option<Upload>) -> Self {
         Self {
             limit: server.max_upload,
@@ -52,7 +52,8 @@ impl Uploading {
         }
     }
 
-    /// Whether the body of a call is to pass. A small one is held like any other, so that it can be sent again.
+    /// Whether the body of a call is to be passed on. A small body is held like any other, so that it can be sent
+    /// again.
     pub(super) fn is_wanted(call: &mut ModelCall, server: &Server) -> Result<bool, Refusal> {
         let Some(side) = call.side.as_deref_mut() else {
             return Ok(false);
@@ -69,7 +70,7 @@ impl Uploading {
         }
     }
 
-    /// Whether there is anything that passes.
+    /// Whether the body is passed on as it arrives.
     pub(super) fn passes(&self) -> bool {
         self.phase != Phase::Held
     }
@@ -79,17 +80,17 @@ impl Uploading {
         matches!(self.phase, Phase::Held | Phase::Waiting)
     }
 
-    /// Whether the client is still to send.
+    /// Whether the client still has bytes to send.
     pub(super) fn is_awaited(&self) -> bool {
         matches!(self.phase, Phase::Waiting | Phase::Passing)
     }
 
-    /// Bytes that have come.
+    /// Bytes that have arrived.
     pub(super) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Sends `head`, and after it what comes from the client. One write may take as long as `patience`.
+    /// Sends `head`, and then what arrives from the client. One write may take as long as `patience`.
     pub(super) async fn pass(
         &mut self,
         client: &mut ServerSession,
@@ -109,7 +110,7 @@ impl Uploading {
         }
         let mut pace = Pace::new(self.rate, Instant::now());
         loop {
-            // A client that pauses is no reason not to hear what the upstream says meanwhile.
+            // While the client pauses, the upstream may already answer.
             let chunk = tokio::select! {
                 biased;
                 sent = sending.refused() => return Ok(sent),
@@ -136,5 +137,5 @@ fn too_large(limit: usize) -> Refusal {
     }
 }
 
-/// Bytes of a file that is held whole.
+/// Files up to this many bytes are held as a whole.
 const HELD: u64 = 1 << 20;

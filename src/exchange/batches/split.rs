@@ -1,22 +1,22 @@
-//! Results of a batch one by one, however they come in.
+//! Splits the results of a batch into single items, however the bytes arrive.
 use super::Form;
 
-/// Cuts what goes by into lines, or into the objects that stand at one depth.
+/// Splits passing bytes into lines, or into the objects at one depth of brackets.
 #[derive(Debug, Default)]
 pub(super) struct Split {
     held: Vec<u8>,
-    /// The item is too long to be held: its rest goes by.
+    /// Whether the current item is too long to be held, so that its rest is skipped.
     is_skipping: bool,
-    /// At which depth of brackets the objects stand; 0 = lines.
+    /// The depth of brackets at which the objects are; 0 = the items are lines.
     depth: usize,
-    /// Open brackets by now.
+    /// The number of open brackets.
     open: usize,
     is_text: bool,
     is_escaped: bool,
 }
 
 impl Split {
-    /// Of what is written in this form.
+    /// A splitter for this format.
     pub(super) fn of(form: Form) -> Self {
         Self {
             depth: match form {
@@ -28,7 +28,7 @@ impl Split {
         }
     }
 
-    /// The next whole item, and what comes after it. `None` = all was taken in.
+    /// The next complete item, and the bytes after it. `None` = all bytes were consumed.
     pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
         if self.depth > 0 {
             return self.next_object(bytes);
@@ -89,7 +89,7 @@ impl Split {
         }
     }
 
-    /// What is held. One that was too long counts, and says nothing.
+    /// The held bytes. An item that was too long still counts as a line, but is empty.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         if std::mem::take(&mut self.is_skipping) {
             return b"{}".to_vec();
@@ -98,5 +98,5 @@ impl Split {
     }
 }
 
-/// Bytes of one of the results.
+/// The most bytes of one result.
 pub(super) const LONGEST: usize = 8 << 20;

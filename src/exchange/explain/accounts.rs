@@ -1,4 +1,4 @@
-//! The accounts of a report, and why one is out in words.
+//! The accounts of a report, and in words why one is excluded.
 use std::time::Duration;
 
 use super::report::{AttemptPart, Candidate, Exclusion, PoolPart};
@@ -7,7 +7,7 @@ use crate::exchange::Gateway;
 use crate::outcome::FailureClass;
 use crate::pool::{AccountLimit, Considered, Excluded};
 
-/// A pool, and where requests go from it.
+/// A pool and its fallbacks.
 pub(super) fn pool(config: &Config, key: &ClientKey, at: usize) -> Option<PoolPart> {
     let pool = config.pools.get(at)?;
     let mut part = PoolPart {
@@ -30,7 +30,7 @@ pub(super) fn pool(config: &Config, key: &ClientKey, at: usize) -> Option<PoolPa
     Some(part)
 }
 
-/// The accounts, those that would be asked first; `order` is who they are.
+/// The accounts in the order in which they would be tried (`order`), then the others.
 pub(super) fn candidates(
     gateway: &Gateway,
     considered: &[Considered],
@@ -63,7 +63,8 @@ pub(super) fn candidates(
             (considered.pool, candidate)
         })
         .collect();
-    // Stable: what is not asked keeps its place behind. Pools stay together, in the order of the chain.
+    // The sort is stable: accounts that are not tried keep their places behind. Pools stay together, in the order of
+    // the chain.
     let mut chain: Vec<usize> = Vec::new();
     for (pool, _) in &all {
         if !chain.contains(pool) {
@@ -93,7 +94,7 @@ fn exclusion(excluded: &Excluded) -> Exclusion {
         Excluded::Unhealthy => ("unhealthy", None),
     };
     let wait = match excluded {
-        // What the pool says of a full account is a guess for clients, not a time that is known.
+        // The wait that the pool states for a full account is a guess for clients, not a known time.
         Excluded::Limit { wait, .. } => *wait,
         other => other.wait(),
     };
@@ -141,7 +142,7 @@ const fn limit_name(limit: AccountLimit) -> &'static str {
     }
 }
 
-/// A time for people.
+/// A duration for people.
 pub(super) fn seconds(time: Duration) -> String {
     if time < Duration::from_secs(10) {
         format!("{:.1} s", time.as_secs_f64())

@@ -1,4 +1,4 @@
-//! The attempts of a report: each made on the copy, and said to have failed, until the live path would give up.
+//! The attempts of a report: each is made on the copy and treated as failed, until the live path would give up.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::exchange::relaying::{Answer, Failed};
 use crate::outcome::Affinity;
 use crate::pool::{Fault, classify_transport};
 
-/// What came of the attempts.
+/// The result of the attempts.
 pub(super) struct Tried {
     pub part: AttemptsPart,
-    /// The one that the live path would begin with.
+    /// The attempt that the live path would begin with.
     pub first: Option<First>,
-    /// What Weir itself answers, where nobody is asked.
+    /// Weir's own answer, where no upstream is called.
     pub answer: Option<Result<Answer, Refusal>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct First {
     pub upstream: Option<UpstreamPart>,
 }
 
-/// Makes every attempt on the copy, and lets each fail to reach its upstream.
+/// Makes every attempt on the copy, and treats each as if its upstream could not be reached.
 pub(super) fn make(
     gateway: &Gateway,
     ask: &Ask<'_>,
@@ -121,5 +121,5 @@ fn attempted(gateway: &Gateway, ask: &Ask<'_>, made: &Attempts, attempt: &Attemp
     }
 }
 
-/// Steps of one request; `retry.max_attempts` and the waits end it long before.
+/// The most steps of one request; `retry.max_attempts` and the waits end it long before.
 const MOST_STEPS: usize = 1000;

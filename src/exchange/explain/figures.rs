@@ -1,4 +1,4 @@
-//! The figures of a report: limits and how they stand, and the price.
+//! The figures of a report: the state of the limits, and the price.
 use super::Ask;
 use super::report::{LimitPart, PricePart, RatesPart, Report, ReservedPart};
 use crate::config::Account;
@@ -11,14 +11,14 @@ use crate::moment::Moment;
 use crate::pool::Used;
 use crate::protocol::hub::usage::Usage;
 
-/// How many requests the server takes at once.
+/// The limit of requests that the server takes at once.
 pub(super) fn server_limit(gateway: &Gateway, ask: &Ask<'_>) -> LimitPart {
     let most = gateway.config.server.max_concurrent_requests;
     let used = ask.in_flight.map(|count| count as f64);
     part("server", "max_concurrent_requests", most as f64, used)
 }
 
-/// The limits of the account that is asked first.
+/// The limits of the account that is tried first.
 pub(super) fn own_limits(account: &Account, used: Option<Used>) -> Vec<LimitPart> {
     let limits = &account.limits;
     let scope = format!("account {}", account.name);
@@ -55,7 +55,7 @@ fn part(scope: &str, limit: &'static str, cap: f64, used: Option<f64>) -> LimitP
     }
 }
 
-/// The limits of the key, its group and everyone, before the request is admitted.
+/// The limits of the key, its group, its project and everyone, before the request is admitted.
 pub(super) fn client_limits(
     gateway: &Gateway,
     ask: &Ask<'_>,
@@ -82,7 +82,7 @@ pub(super) fn client_limits(
     parts.collect()
 }
 
-/// What is set aside for a request.
+/// What is reserved for a request.
 pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
     let counted = admitted.call.endpoint != Endpoint::Count
         && gateway.limits.need_estimate(admitted.whom(&gateway.limits));
@@ -94,7 +94,7 @@ pub(super) fn reserved(gateway: &Gateway, admitted: &Admitted) -> ReservedPart {
     }
 }
 
-/// As the record of a request is priced: by the upstream's name of the model, else by the client's.
+/// The price, chosen like that of a served request: by the upstream's name of the model, otherwise by the client's.
 pub(super) fn price(gateway: &Gateway, report: &Report, asked: &str) -> PricePart {
     let upstream = report.upstream.as_ref();
     let served = upstream.and_then(|upstream| upstream.model.as_deref());

@@ -1,4 +1,4 @@
-//! Which endpoint a body is meant for, told by its members.
+//! Infers from the members of a body which endpoint it is meant for.
 use http::HeaderMap;
 use memchr::memmem;
 
@@ -6,14 +6,14 @@ use crate::exchange::operation;
 use crate::protocol::Dialect;
 use crate::protocol::json::{self, Members};
 
-/// A guess, and what it rests on.
+/// An inferred path, and the reason.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Inferred {
     pub path: String,
     pub because: String,
 }
 
-/// The path that takes such a body; `Err` says why none can be told.
+/// The path that accepts such a body; `Err` says why none can be inferred.
 pub fn path(body: &[u8], headers: &HeaderMap) -> Result<Inferred, String> {
     let members = json::scan(body).map_err(|fault| fault.to_string())?;
     let has = |name: &str| members.has(body, name);
@@ -38,7 +38,7 @@ pub fn path(body: &[u8], headers: &HeaderMap) -> Result<Inferred, String> {
     Err("the body has none of `messages`, `input`, `contents` and `prompt`, so its endpoint cannot be told".into())
 }
 
-/// Two dialects say `messages`.
+/// `messages` occurs in two dialects.
 fn of_messages(body: &[u8], members: &Members, model: &str, headers: &HeaderMap) -> Inferred {
     let tools = members.value(body, "tools").unwrap_or_default();
     let tools_hold = |what: &str| memmem::find(tools, what.as_bytes()).is_some();
@@ -79,7 +79,7 @@ fn inferred(path: impl Into<String>, because: &str) -> Inferred {
     }
 }
 
-/// Members that Chat does not have.
+/// Members that OpenAI Chat does not have.
 const ANTHROPIC: &[&str] = &["system", "thinking", "stop_sequences", "mcp_servers"];
 
 /// Members that Anthropic does not have.

@@ -1,10 +1,10 @@
-//! A key by its name, without its secret.
+//! Finds a key by its name, without its secret.
 use std::sync::Arc;
 
 use crate::config::ClientKey;
 use crate::exchange::Gateway;
 
-/// The key of that name, or what is wrong with the name.
+/// The key of this name, or what is wrong with the name.
 pub(super) fn named_key(gateway: &Gateway, name: &str) -> Result<Arc<ClientKey>, String> {
     if let Some(key) = gateway.config.keys.iter().find(|key| &*key.name == name) {
         return Ok(Arc::clone(key));
@@ -17,7 +17,7 @@ pub(super) fn named_key(gateway: &Gateway, name: &str) -> Result<Arc<ClientKey>,
         .ok_or_else(|| format!("no key is named `{name}`; {}", key_names(gateway)))
 }
 
-/// The names that there are.
+/// The names of the configured keys, for a message.
 pub(super) fn key_names(gateway: &Gateway) -> String {
     let keys = gateway.config.keys.iter().take(MOST_NAMES);
     let names: Vec<&str> = keys.map(|key| &*key.name).collect();
@@ -28,5 +28,5 @@ pub(super) fn key_names(gateway: &Gateway) -> String {
     }
 }
 
-/// Names in a message.
+/// The most names in a message.
 const MOST_NAMES: usize = 20;

@@ -1,4 +1,4 @@
-//! What is said about a request: the JSON of `POST /admin/explain` and of `weir explain --json`, field for field.
+//! The report about a request: the JSON of `POST /admin/explain` and of `weir explain --json`, field for field.
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -6,32 +6,32 @@ use serde_json::value::RawValue;
 /// Everything that would happen to a request.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Whether the client would get what it asks for, as far as that is known before anybody is called.
+    /// Whether the client would get what it asks for, as far as that is known before any upstream is called.
     pub served: bool,
-    /// What a reader has to know to read the rest.
+    /// Notes that are needed to understand the rest.
     pub notes: Vec<String>,
     pub request: RequestPart,
     pub client: Option<ClientPart>,
-    /// Names of those that apply; everything below is about the request after them.
+    /// Names of the rewrites that apply; everything below describes the request after them.
     pub rewrites: Vec<String>,
     pub route: Option<RoutePart>,
     pub pool: Option<PoolPart>,
     pub session: Option<SessionPart>,
-    /// In the order in which they would be tried, pool after pool; those that are out last.
+    /// In the order in which they would be tried, pool after pool; excluded accounts last.
     pub candidates: Vec<Candidate>,
     pub attempts: Option<AttemptsPart>,
-    /// What keeps the request from some dialects; another can say it.
+    /// Why some dialects cannot express the request; another dialect can.
     pub untranslatable: Option<UntranslatablePart>,
     /// The request of the first attempt.
     pub upstream: Option<UpstreamPart>,
-    /// What Weir answers by itself: a refusal, or an estimate that needs no upstream.
+    /// Weir's own answer: a refusal, or an estimate that needs no upstream.
     pub answer: Option<AnswerPart>,
     pub limits: Vec<LimitPart>,
     pub price: Option<PricePart>,
 }
 
 impl Report {
-    /// Of a request that nothing is known of but this.
+    /// A report with only this information.
     pub(super) fn new(path: &str, body_bytes: usize, notes: Vec<String>) -> Self {
         Self {
             served: false,
@@ -67,55 +67,56 @@ impl Report {
 #[derive(Debug, Serialize)]
 pub struct RequestPart {
     pub method: String,
-    /// Without its query.
+    /// The path without its query.
     pub path: String,
     /// `generate`, `completions`, `count`, `compact`, `vendor`, or `none`.
     pub operation: &'static str,
-    /// What the client speaks.
+    /// The client's dialect.
     pub dialect: Option<&'static str>,
     pub model: Option<String>,
     pub stream: Option<bool>,
     pub body_bytes: usize,
-    /// As routes count it.
+    /// The input tokens by the count that routes use.
     pub input_tokens: Option<u64>,
-    /// What is set aside until the real use is known.
+    /// What is reserved until the real use is known.
     pub reserved: Option<ReservedPart>,
 }
 
-/// What limits count a request with before its end.
+/// What a request reserves in limits before its end.
 #[derive(Debug, Serialize)]
 pub struct ReservedPart {
-    /// In the account's own limit.
+    /// Tokens in the account's own limit.
     pub account_tokens: u64,
-    /// In the limits of the key, its group and everyone, the expected answer included; `null` = none of them needs it.
+    /// Tokens in the limits of the key, its group, its project and everyone, including the expected answer; `null` =
+    /// none of these limits needs an estimate.
     pub tokens: Option<u64>,
-    /// See `tokens`.
+    /// US dollars in the same limits; `null` as for `tokens`.
     pub usd: Option<f64>,
 }
 
-/// Who asks.
+/// The calling key.
 #[derive(Debug, Serialize)]
 pub struct ClientPart {
     /// The name of the key.
     pub key: String,
-    /// `credential`, `name` (asked for without its secret) or `anonymous`.
+    /// `credential`, `name` (named without its secret) or `anonymous`.
     pub found_by: &'static str,
     pub group: Option<String>,
     pub project: Option<String>,
-    /// `null` = all.
+    /// The pools that it may use; `null` = all.
     pub pools: Option<Vec<String>>,
-    /// `null` = all.
+    /// The models that it may use; `null` = all.
     pub models: Option<Vec<String>>,
 }
 
-/// Which route, and why not an earlier one.
+/// The route that matched, and why earlier ones did not.
 #[derive(Debug, Serialize)]
 pub struct RoutePart {
-    /// Its position, as in `x-weir-route`; `null` = none matched.
+    /// The position, as in `x-weir-route`; `null` = none matched.
     pub matched: Option<usize>,
-    /// Where it leads; `null` = to the default.
+    /// The pool that it leads to; `null` = the default pool.
     pub pool: Option<String>,
-    /// The model that it asks for instead.
+    /// The model that it requests instead.
     pub model: Option<String>,
     pub passed_over: Vec<PassedOver>,
 }
@@ -127,29 +128,29 @@ pub struct PassedOver {
     /// The first condition that does not hold.
     pub condition: String,
     pub wanted: String,
-    /// `null` = the request has none.
+    /// The value in the request; `null` = there is none.
     pub found: Option<String>,
 }
 
-/// The pool that the request is led to.
+/// The pool of the route.
 #[derive(Debug, Serialize)]
 pub struct PoolPart {
     pub name: String,
     pub select: &'static str,
     pub affinity: &'static str,
-    /// Where the request goes when everything here is out, in order, as far as the key may go.
+    /// The pools that follow when every account here is out, in order, as far as the key may use them.
     pub fallbacks: Vec<String>,
-    /// The fallback that the key may not use, at which the chain ends.
+    /// The fallback that the key may not use; the chain ends there.
     pub forbidden: Option<String>,
 }
 
-/// What keeps the request on one account.
+/// What binds the request to one account.
 #[derive(Debug, Serialize)]
 pub struct SessionPart {
-    /// Where its id stands in the request.
+    /// The place of the session id in the request.
     pub kind: &'static str,
     pub id: String,
-    /// `hit`, `new`, `detour` or `rebind`; `null` when nobody serves.
+    /// `hit`, `new`, `detour` or `rebind`; `null` when no account serves the request.
     pub affinity: Option<&'static str>,
 }
 
@@ -160,39 +161,40 @@ pub struct Candidate {
     pub account: String,
     pub dialects: Vec<&'static str>,
     pub priority: i32,
-    /// Its share, less the nearer its windows are to their end.
+    /// Its weight, reduced as one of its windows comes near its end.
     pub weight: f64,
-    /// In which attempt it is asked, when those before it fail to reach their upstream; `null` = in none.
+    /// The number of the attempt in which it is tried, if all attempts before fail to reach their upstream; `null` = it
+    /// is not tried.
     pub attempt: Option<usize>,
-    /// Why it would not serve.
+    /// Why it would not serve; `null` = it would.
     pub excluded: Option<Exclusion>,
 }
 
-/// Why an account is out.
+/// Why an account is excluded.
 #[derive(Debug, Serialize)]
 pub struct Exclusion {
     pub reason: &'static str,
-    /// The class of the failure that put it out.
+    /// The class of the failure behind it.
     pub class: Option<&'static str>,
-    /// Its own limit that is reached, as it is named in `accounts[].limits`.
+    /// The account's own limit that is reached, by its name in `accounts[].limits`.
     pub limit: Option<&'static str>,
-    /// Until it is back, as far as that is known.
+    /// Seconds until the account is back, if that is known.
     pub wait_seconds: Option<f64>,
-    /// In words.
+    /// The reason in words.
     pub why: String,
 }
 
-/// Who is asked how often.
+/// How often and in which order accounts are tried.
 #[derive(Debug, Serialize)]
 pub struct AttemptsPart {
-    /// At most, the first included.
+    /// The most attempts, including the first.
     pub max: u32,
     pub deadline_seconds: f64,
-    /// Retries may add this share to the traffic.
+    /// The share that retries may add to the traffic.
     pub budget: f64,
-    /// If every one of them fails to reach its upstream.
+    /// The attempts, if each of them fails to reach its upstream.
     pub order: Vec<AttemptPart>,
-    /// How long it waits for an account that is being eased in, or an overloaded provider.
+    /// How long the request waits for an account on a ramp, or for an overloaded provider.
     pub wait_seconds: f64,
 }
 
@@ -206,7 +208,7 @@ pub struct AttemptPart {
     pub url: String,
 }
 
-/// What some dialects cannot say.
+/// What some dialects cannot express.
 #[derive(Debug, Serialize)]
 pub struct UntranslatablePart {
     pub dialects: Vec<&'static str>,
@@ -221,27 +223,27 @@ pub struct UpstreamPart {
     pub account: String,
     pub provider: &'static str,
     pub dialect: &'static str,
-    /// The model as the upstream is asked for it.
+    /// The model name at the upstream.
     pub model: Option<String>,
-    /// The proxy on the way.
+    /// The egress proxy.
     pub egress: Option<String>,
     pub method: String,
     pub url: String,
-    /// Over HTTP/1.1. Credentials, the account's own headers and those of rewrites read `***`.
+    /// The headers over HTTP/1.1. Credentials, the account's own headers and those of rewrites read `***`.
     pub headers: Vec<(String, String)>,
-    /// `unchanged`, `model` (only its name was replaced), `rewritten` or `translated`.
+    /// `unchanged`, `model` (only the model's name was replaced), `rewritten` or `translated`.
     pub change: &'static str,
     pub body_bytes: usize,
-    /// As it is sent, but for white space around it.
+    /// The body as it is sent, except for white space around it.
     pub body: Option<Box<RawValue>>,
     pub dropped: Vec<DroppedPart>,
 }
 
-/// A field that the upstream's dialect, or its model, cannot be told.
+/// A field that the upstream's dialect or model cannot express.
 #[derive(Debug, Serialize)]
 pub struct DroppedPart {
     pub field: &'static str,
-    /// Whether the client may notice: these are in the access log and in `weir_dropped_fields_total`.
+    /// Whether the client may notice it. Such fields are in the access log and in `weir_dropped_fields_total`.
     pub notable: bool,
 }
 
@@ -250,9 +252,9 @@ pub struct DroppedPart {
 pub struct AnswerPart {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    /// As the client would see it, in its dialect.
+    /// The body in the client's dialect, as the client would see it.
     pub body: Value,
-    /// What the operator can do, beyond what the client is told.
+    /// What the operator can do, in addition to what the client is told.
     pub hint: Option<String>,
 }
 
@@ -261,24 +263,24 @@ pub struct AnswerPart {
 pub struct LimitPart {
     /// `key team-a`, `group research`, `everyone`, `server`, `account claude-a`.
     pub scope: String,
-    /// As in the configuration.
+    /// The name of the limit in the configuration.
     pub limit: &'static str,
     pub cap: f64,
-    /// `null` = there is no live state to look at.
+    /// What counts against it now; `null` = there is no live state.
     pub used: Option<f64>,
-    /// When nothing of `used` counts any more, where time makes it so.
+    /// Seconds until nothing of `used` counts any more, where time has that effect.
     pub resets_in_seconds: Option<f64>,
 }
 
 /// What the request costs.
 #[derive(Debug, Serialize)]
 pub struct PricePart {
-    /// The model, or the pattern, that has the price; `null` = none is known.
+    /// The model or pattern that has the price; `null` = no price is known.
     pub model: Option<String>,
     pub source: Option<String>,
     /// USD per million tokens, by kind.
     pub rates: Option<RatesPart>,
-    /// What the estimated input costs if nothing of it is cached.
+    /// The cost in USD of the estimated input if nothing of it is cached.
     pub input_usd: Option<f64>,
 }
 

@@ -1,9 +1,9 @@
-//! The route of a report: which one matched, and the first condition that kept each earlier one from it.
+//! The route of a report: which one matched, and the first unmet condition of each earlier one.
 use super::report::{PassedOver, RoutePart};
 use crate::config::{Config, Glob, When};
 use crate::exchange::route::{Condition, Facts, unmet};
 
-/// What the routes make of a request.
+/// The result of the routes for a request.
 pub(super) fn route(config: &Config, facts: &Facts<'_>) -> RoutePart {
     let mut passed_over = Vec::new();
     for (index, route) in config.routes.iter().enumerate() {
@@ -48,7 +48,7 @@ fn passed(route: usize, condition: Condition, when: &When, facts: &Facts<'_>) ->
         Condition::Header(at) => {
             let wanted = when.header.get(at);
             header = wanted.map_or_else(String::new, |(name, _)| format!("header {name}"));
-            // What a header holds may be a secret; its name says enough.
+            // The value of a header may be a secret; its name is enough.
             let found = wanted.and_then(|(name, _)| facts.header(name.as_str()));
             (
                 header.as_str(),

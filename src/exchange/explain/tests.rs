@@ -1,4 +1,4 @@
-//! The report: what it says of each step, and of what goes wrong.
+//! The report: what it says about each step, and about failures.
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
@@ -60,7 +60,7 @@ fn occasion() -> Occasion {
     Occasion { moment, draw: 1 }
 }
 
-/// As a key by its name.
+/// Asks as a key by its name.
 fn ask(gateway: &Gateway, key: &str, body: &str) -> Report {
     asked(
         gateway,
@@ -95,7 +95,7 @@ fn header(name: &'static str, value: &'static str) -> HeaderMap {
     headers
 }
 
-/// Puts an account out, the way a request would.
+/// Benches an account in the same way as a request would.
 fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
     let want = Want {
         pool: 0,
@@ -197,7 +197,7 @@ fn rewrites_are_named_and_their_work_is_seen() {
     assert_eq!(body, Some(SONNET.replace('9', "5").as_str()));
     let text = report.to_string();
     assert!(text.contains("rewrites   brief"), "{text}");
-    // Routes see what the rewrites left.
+    // Routes see the result of the rewrites.
     let report = ask(&gateway, "narrow", SONNET);
     assert_eq!(report.route.expect("looked for").matched, Some(0));
 }
@@ -230,10 +230,10 @@ fn a_translation_tells_what_it_drops_and_what_it_costs() {
     assert!((usd - tokens as f64 / 1e6).abs() < 1e-12, "{usd} {tokens}");
 }
 
-/// The search must be called, and only its vendors can run it.
+/// The model must call the search, and only the search's vendors can run it.
 const SEARCH: &str = r#"{"model":"m","max_tokens":16,"tool_choice":{"type":"tool","name":"web_search"},"tools":[{"type":"web_search_20250305","name":"web_search"}],"messages":[{"role":"user","content":"Hi"}]}"#;
 
-/// Half a token is for the upstream to refuse, which may be as tolerant as it likes; nobody can translate it.
+/// The upstream decides whether it accepts half a token; no translator does.
 #[test]
 fn what_cannot_be_read_goes_only_to_those_who_get_it_as_it_came() {
     let house = |first: &str| {
@@ -356,7 +356,7 @@ fn limits_are_told_as_they_stand_and_asking_spends_none() {
     assert!(message.contains("1 requests per minute"), "{message}");
     drop(permit);
 
-    // Without a process there is only the configuration.
+    // Without a running process there is only the configuration.
     let ask = Ask {
         path: None,
         headers: &none,
@@ -407,7 +407,7 @@ fn refusals_are_those_of_the_live_path() {
         status(Some("team"), Some("/v1/messages"), &none, r#"{"model":5}"#),
         400
     );
-    // Two members of one name are no way around a key's list of models.
+    // Two members of the same name must not evade the models that a key may use.
     let twice = r#"{"model":"claude-sonnet-5","model":"claude-haiku-4-5","messages":[]}"#;
     assert_eq!(
         status(Some("team"), Some("/v1/messages"), &none, twice),

@@ -1,4 +1,4 @@
-//! A report for people: a word at the margin, what it is about beside it.
+//! The report as text for people: a key word at the margin, the details beside it.
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::time::Duration;
 
@@ -41,11 +41,11 @@ struct Page<'a, 'b> {
 }
 
 impl Page<'_, '_> {
-    /// Nothing when there are no lines.
+    /// Writes a section; nothing when there are no lines.
     fn section(&mut self, name: &str, lines: impl IntoIterator<Item = String>) -> fmt::Result {
         for (at, line) in lines.into_iter().enumerate() {
             let margin = if at == 0 { name } else { "" };
-            // What comes from the request cannot move the cursor or forge a line.
+            // Text from the request must not move the cursor or forge a line.
             let line: String = line
                 .chars()
                 .map(|char| match char {
@@ -329,7 +329,7 @@ fn answer(answer: &AnswerPart) -> Vec<String> {
     lines
 }
 
-/// A body of many KiB, without its middle.
+/// A long text without its middle.
 fn shortened(text: &str) -> String {
     if text.len() <= LONGEST_BODY {
         return text.to_owned();
@@ -344,8 +344,8 @@ fn shortened(text: &str) -> String {
     )
 }
 
-/// Where the text begins.
+/// The column at which the text begins.
 const MARGIN: usize = 11;
 
-/// Bytes of a body that are shown whole.
+/// The most bytes of a body that is shown completely.
 const LONGEST_BODY: usize = 8 << 10;

@@ -1,4 +1,4 @@
-//! The upstream's request in a report: everything but the secrets.
+//! The upstream's request in a report, without the secrets.
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -13,7 +13,7 @@ use crate::pool::Pick;
 use crate::protocol::UpstreamDialect;
 use crate::protocol::hub::error::Dropped;
 
-/// What changed in a body on its way.
+/// How a body was changed.
 pub(super) enum Change {
     None,
     Model,
@@ -21,7 +21,7 @@ pub(super) enum Change {
     Translated(Vec<Dropped>),
 }
 
-/// The request that `pick` gets.
+/// The request for `pick`.
 pub(super) fn upstream(
     pick: &Pick,
     dialect: UpstreamDialect,
@@ -57,7 +57,7 @@ pub(super) fn upstream(
     }
 }
 
-/// Where the request goes, without credentials in the query.
+/// The URL of the request, without credentials in the query.
 pub(super) fn url(account: &Account, endpoint: usize, head: &Parts) -> String {
     let Some(endpoint) = account.endpoints.get(endpoint) else {
         return String::new();
@@ -83,7 +83,7 @@ pub(super) fn url(account: &Account, endpoint: usize, head: &Parts) -> String {
     url
 }
 
-/// Headers of Weir's own, which hold no secrets.
+/// Weir's own headers, which contain no secrets.
 pub(super) fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = headers.iter();
@@ -92,7 +92,7 @@ pub(super) fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Headers of an upstream's request, as they may be read by others.
+/// The headers of an upstream's request, with secrets masked.
 fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut masked = plain(headers);
     for ((name, text), value) in masked.iter_mut().zip(headers.values()) {
@@ -103,7 +103,7 @@ fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
     masked
 }
 
-/// JSON as it is; anything else is left out.
+/// A JSON body as it is; any other body is left out.
 fn raw(body: &[u8]) -> Option<Box<RawValue>> {
     let text = std::str::from_utf8(body).ok()?;
     RawValue::from_string(text.to_owned()).ok()
@@ -118,7 +118,7 @@ fn egress(account: &Account) -> Option<String> {
     Some(format!("{scheme}://{}:{}", egress.host, egress.port))
 }
 
-/// Whether a header or a parameter of that name most likely holds a secret. Asked for every header of every request.
+/// Whether a header or parameter of this name most likely contains a secret. Called for every header of every request.
 pub(crate) fn is_secret(name: &str) -> bool {
     static PARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
         let parts = [
@@ -135,10 +135,10 @@ pub(crate) fn is_secret(name: &str) -> bool {
         builder.kind(Some(AhoCorasickKind::DFA));
         builder.build(parts).expect("invariant: seven short words")
     });
-    // What Azure's functions and signed URLs call theirs.
+    // Names that Azure Functions and signed URLs use for secrets.
     let whole = ["code", "sig"];
     whole.iter().any(|whole| name.eq_ignore_ascii_case(whole)) || PARTS.is_match(name)
 }
 
-/// What stands in for a secret.
+/// The text that is shown instead of a secret.
 const MASK: &str = "***";

@@ -1,4 +1,4 @@
-//! What was asked of an upstream, as far as it decides how its answer is read and told.
+//! What was asked of an upstream, as far as it decides how the answer is read and written.
 use super::translated::Translated;
 use crate::config::secret::Secret;
 use crate::exchange::batches::Reader;
@@ -6,60 +6,61 @@ use crate::protocol::passthrough::Trade;
 use crate::protocol::regroup::Unit;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// What was asked.
+/// What was asked of an upstream.
 #[derive(Debug)]
 pub(in crate::exchange) struct Asked {
-    /// What the client speaks.
+    /// The client's dialect.
     pub client: Dialect,
-    /// What the upstream speaks.
+    /// The upstream's dialect.
     pub upstream: UpstreamDialect,
     /// Whether a stream was asked for.
     pub stream: bool,
     pub kind: Kind,
-    /// Whether the client is not to see the usage of its stream, because only Weir asked for it.
+    /// Whether the usage of the stream is hidden from the client, because only Weir asked for it.
     pub hides_usage: bool,
-    /// The account's credential, which is covered wherever it stands in the answer.
+    /// The account's credential, which is masked wherever it occurs in the answer.
     pub secret: Option<Secret>,
     /// How the text of a stream is regrouped.
     pub regroup: Option<Unit>,
-    /// What reads the results of a batch along.
+    /// The reader of batch results.
     pub results: Option<Box<Reader>>,
 }
 
-/// What kind of question it was.
+/// The kind of request.
 #[derive(Debug)]
 pub(in crate::exchange) enum Kind {
-    /// In the client's own dialect, whose bytes pass.
+    /// In the client's own dialect; its bytes pass unchanged.
     Same,
     /// In another dialect.
     Translated {
         translated: Box<Translated>,
-        /// Whether the whole response is kept for a later request.
+        /// Whether the complete response is stored for a later request.
         keeps: bool,
     },
-    /// For a count of tokens.
+    /// A count of tokens.
     Count,
-    /// At an endpoint beside generation: only JSON is read, and only where it `tells` of use, or `makes` a thing.
+    /// At an endpoint other than generation. Only JSON is read, and only where it may state usage (`tells`) or name a
+    /// new object (`makes`).
     Aside {
         tells: bool,
         makes: bool,
-        /// What is sold there.
+        /// What the endpoint sells by another unit than tokens.
         trade: Option<Trade>,
     },
 }
 
 impl Kind {
-    /// Whether it is at an endpoint beside generation.
+    /// Whether the request is for an endpoint other than generation.
     pub(super) fn is_aside(&self) -> bool {
         matches!(self, Self::Aside { .. })
     }
 
-    /// Whether the answer may tell what was used.
+    /// Whether the answer may state usage.
     pub(super) fn tells(&self) -> bool {
         !matches!(self, Self::Aside { tells: false, .. })
     }
 
-    /// What is sold there, beside answers.
+    /// What the endpoint sells by another unit than tokens.
     pub(super) fn trade(&self) -> Option<Trade> {
         match self {
             Self::Aside { trade, .. } => *trade,
@@ -67,7 +68,7 @@ impl Kind {
         }
     }
 
-    /// Whether the whole response is kept for a later request.
+    /// Whether the complete response is stored for a later request.
     pub(super) fn keeps(&self) -> bool {
         matches!(self, Self::Translated { keeps: true, .. })
     }

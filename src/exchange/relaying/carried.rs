@@ -1,4 +1,4 @@
-//! What an answer carries through all of its phases: its head, what is ready to go out, and what is known of it.
+//! What an answer carries through all of its phases: its head, the bytes that are ready, and what is known of it.
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -10,23 +10,23 @@ use crate::pool::{self, Failure, Fault};
 use crate::protocol::error::{self, ErrorKind, ParsedError};
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// The head of an answer, and who waits for it.
+/// The head of an answer, and the client that it is for.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// What the client speaks.
+    /// The client's dialect.
     pub client: Dialect,
-    /// What the upstream speaks.
+    /// The upstream's dialect.
     pub upstream: UpstreamDialect,
     pub status: StatusCode,
-    /// The upstream's, less what the client is not to see.
+    /// The upstream's headers, without those that the client must not see.
     pub headers: HeaderMap,
     /// The account's credential, which no error may show.
     pub secret: Option<Secret>,
-    /// The id of the request, which the last words of a broken answer name.
+    /// The id of the request, which the final error of a broken answer names.
     pub request_id: String,
 }
 
-/// What one phase hands to the next.
+/// What one phase passes on to the next.
 #[derive(Debug)]
 pub(super) struct Carried {
     pub head: Head,
@@ -35,7 +35,7 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    /// What the upstream sends cannot be read: before the commit the attempt has failed.
+    /// The upstream sent something unreadable. Before the commit this means that the attempt failed.
     pub(super) fn unreadable(&self, fault: Fault) -> Next {
         if self.outlet.is_committed() {
             Next::Unreadable
@@ -45,12 +45,12 @@ impl Carried {
     }
 }
 
-/// Whether the client gets to read the upstream's own words: it can mend what they are about.
+/// Whether the client gets the upstream's own message, because the client can correct what it is about.
 pub(super) fn is_theirs(failure: Failure, kind: ErrorKind) -> bool {
     kind == ErrorKind::TooDear || failure.class.is_the_clients()
 }
 
-/// These headers, which tell SDKs not to repeat what would be refused again.
+/// Adds a header that tells SDKs not to retry what would be refused again.
 pub(super) fn forbidding(mut headers: HeaderMap, kind: ErrorKind) -> HeaderMap {
     if kind.forbids_retry() {
         let name = HeaderName::from_static("x-should-retry");
@@ -59,7 +59,7 @@ pub(super) fn forbidding(mut headers: HeaderMap, kind: ErrorKind) -> HeaderMap {
     headers
 }
 
-/// An error in an answer whose status says that all is well, as the HTTP error that it stands for.
+/// An error within an answer of status 200, as the HTTP error that it stands for.
 pub(super) fn as_answer(failure: Failure, said: &ParsedError, head: &Head) -> Option<Answer> {
     if !is_theirs(failure, said.kind) {
         return None;

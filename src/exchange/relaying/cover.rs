@@ -1,5 +1,5 @@
-//! An account's own credential out of whatever its upstream says, by as many bytes as it takes: whoever reads the answer
-//! counts on its lengths.
+//! Masks an account's own credential in the upstream's answer. The number of bytes does not change, because readers of
+//! the answer rely on its lengths.
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -9,16 +9,18 @@ use memchr::memmem;
 use crate::config::secret::Secret;
 use crate::exchange::verdict::Failed;
 
-/// A credential that is looked for. Made once per answer: preparing a search costs more than searching an event.
+/// A credential to search for. It is made once per answer, because preparing a search costs more than searching one
+/// event.
 #[derive(Debug)]
 pub(super) struct Sought {
     secret: Secret,
-    /// Finds the beginning that nobody escapes.
+    /// Finds the beginning of the credential that no writer escapes.
     anchor: memmem::Finder<'static>,
 }
 
 impl Sought {
-    /// `None` where there is nothing to cover: a shorter text is a word that occurs by itself.
+    /// `None` where there is nothing to mask. A short credential is not masked, because it may be a word that occurs by
+    /// chance.
     pub(super) fn of(secret: Option<&Secret>) -> Option<Self> {
         let secret = secret.filter(|secret| secret.expose().len() >= SHORTEST)?;
         let anchor = anchor(secret.expose().as_bytes());
@@ -32,12 +34,12 @@ impl Sought {
         self.secret.expose().as_bytes()
     }
 
-    /// Where it stands, as it is or with characters that a JSON writer or a URL escapes.
+    /// The places of the credential, plain or with characters that a JSON writer or a URL escapes.
     fn places(&self, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
         let mut from = 0;
         let starts = self.anchor.find_iter(bytes);
         starts.filter_map(move |at| {
-            // Two cannot lie on one another.
+            // Two places cannot overlap.
             let rest = bytes.get(at..).filter(|_| at >= from)?;
             match read(rest, self.text()) {
                 Read::Whole(length) => {
@@ -49,7 +51,7 @@ impl Sought {
         })
     }
 
-    /// The same bytes without it; `None` where it is not in them.
+    /// The same bytes with the credential masked; `None` where it does not occur.
     fn covered(&self, bytes: &[u8]) -> Option<Bytes> {
         let mut places = self.places(bytes).peekable();
         places.peek()?;
@@ -62,7 +64,7 @@ impl Sought {
         Some(out.freeze())
     }
 
-    /// Out of the values of headers.
+    /// Masks the credential in the values of headers.
     pub(super) fn cover_headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             let clean = self.covered(value.as_bytes());
@@ -73,11 +75,11 @@ impl Sought {
     }
 }
 
-/// Covers one credential in bytes that come in pieces.
+/// Masks one credential in bytes that arrive in pieces.
 #[derive(Debug)]
 pub(super) struct Cover {
     sought: Sought,
-    /// The end of what came, where it may be the beginning of the credential.
+    /// The end of what arrived, which may be the beginning of the credential.
     held: BytesMut,
 }
 
@@ -89,7 +91,7 @@ impl Cover {
         }
     }
 
-    /// The next bytes, as far as they can be shown.
+    /// Adds bytes. Returns those that can be shown.
     pub(super) fn push(&mut self, bytes: Bytes) -> Bytes {
         let mut bytes = if self.held.is_empty() {
             bytes
@@ -108,19 +110,19 @@ impl Cover {
         bytes
     }
 
-    /// What is held at the end of the answer.
+    /// The bytes that are held at the end of the answer.
     pub(super) fn finish(&mut self) -> Bytes {
         self.held.split().freeze()
     }
 }
 
-/// The same for a whole body.
+/// Masks the credential in a whole body.
 pub(super) fn cover(body: &[u8], secret: Option<&Secret>) -> Bytes {
     let covered = Sought::of(secret).and_then(|sought| sought.covered(body));
     covered.unwrap_or_else(|| Bytes::copy_from_slice(body))
 }
 
-/// The same for what a client sees of a failed attempt.
+/// Masks the credential in what a client sees of a failed attempt.
 pub(super) fn veil(mut failed: Box<Failed>, secret: Option<&Secret>) -> Box<Failed> {
     if let Some(answer) = &mut failed.answer {
         answer.body = cover(&answer.body, secret);
@@ -128,7 +130,7 @@ pub(super) fn veil(mut failed: Box<Failed>, secret: Option<&Secret>) -> Box<Fail
     failed
 }
 
-/// The beginning of `secret` that nobody escapes.
+/// The beginning of `secret` that no writer escapes.
 fn anchor(secret: &[u8]) -> &[u8] {
     let plain = secret
         .iter()
@@ -136,11 +138,11 @@ fn anchor(secret: &[u8]) -> &[u8] {
     secret.get(..plain.count().max(1)).unwrap_or(secret)
 }
 
-/// How bytes go together with a credential.
+/// How bytes compare with a credential.
 enum Read {
-    /// They begin with it, and it takes so many of them.
+    /// They begin with the credential, which takes this many of them.
     Whole(usize),
-    /// They are the beginning of it.
+    /// They are the beginning of the credential.
     Open,
     Other,
 }
@@ -170,7 +172,7 @@ fn read(bytes: &[u8], secret: &[u8]) -> Read {
     Read::Whole(bytes.len() - rest.len())
 }
 
-/// Whether so many digits are those of `byte`; `None` = not all of them have come.
+/// Whether `digits` are the `count` hexadecimal digits of `byte`; `None` = some have not come yet.
 fn is_hex_of(byte: u8, digits: &[u8], count: usize) -> Option<bool> {
     let digits = digits.get(..count.min(digits.len())).unwrap_or_default();
     let wanted = format!("{byte:0count$x}");
@@ -196,10 +198,10 @@ fn open_end(bytes: &[u8], secret: &[u8]) -> usize {
         .map_or(0, <[u8]>::len)
 }
 
-/// Bytes of `\u002f`.
+/// The most bytes of an escaped character: `\u002f`.
 const LONGEST_ESCAPE: usize = 6;
 
-/// Bytes of the shortest credential that is covered.
+/// The fewest bytes of a credential that is masked.
 const SHORTEST: usize = 8;
 
 #[cfg(test)]
@@ -212,7 +214,7 @@ mod tests {
         Secret::new(KEY)
     }
 
-    /// However it is cut, the credential is covered and not a byte is lost.
+    /// However the bytes are cut, the credential is masked and no byte is lost.
     #[test]
     fn it_is_covered_across_every_cut() {
         let text = format!("a sk-secre {KEY}, sk-{KEY}sk-secret");
@@ -230,7 +232,8 @@ mod tests {
         }
     }
 
-    /// A key with characters that writers of JSON and URLs escape is covered in any of their forms, however it is cut.
+    /// A key with characters that writers of JSON and URLs escape is masked in any of its forms, however the bytes are
+    /// cut.
     #[test]
     fn it_is_covered_when_it_is_escaped() {
         const KEY: &str = "ab/cd+e=-f";

@@ -1,4 +1,4 @@
-//! What an upstream says of its own answer, and what is seen of it.
+//! What an upstream states about its own answer, and what Weir observes of it.
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -13,27 +13,27 @@ use crate::protocol::written::Written;
 pub(in crate::exchange) struct Facts {
     used: Option<(Stated, UsageSource)>,
     written: Written,
-    /// A whole answer, which is searched for what the model wrote only if somebody asks.
+    /// A whole answer; it is searched for what the model wrote only on demand.
     whole: Option<(Dialect, Bytes)>,
-    /// Of a whole answer that is too large to hold: bytes so far, and how many of them were looked at.
+    /// For a whole answer that is too large to hold: the bytes so far, and how many of them were examined.
     passed: u64,
     looked_at: u64,
     service_tier: Option<String>,
-    /// Where the head of the answer names it (Gemini).
+    /// The tier in the head of the answer (Gemini).
     tier_of_head: Option<&'static str>,
     response_id: Option<String>,
-    /// Whether it is still being made, in the background; `None` = it does not say.
+    /// Whether the response is still being generated in the background; `None` = not stated.
     pending: Option<bool>,
-    /// What lives at the account that answered.
+    /// The name of an object that lives at the account that answered.
     thing: Option<String>,
-    /// What else of a response lives there.
+    /// Names of further parts of a response that live there.
     state: Vec<String>,
-    /// Batches, and a file of each.
+    /// Batches, each with the name of a file of its results.
     files: Vec<(String, String)>,
 }
 
 impl Facts {
-    /// Of an answer with this head.
+    /// The facts of an answer with these headers.
     pub(super) fn new(headers: &HeaderMap) -> Self {
         let stated = headers.get("x-gemini-service-tier");
         Self {
@@ -44,7 +44,7 @@ impl Facts {
         }
     }
 
-    /// What the reader of a stream knows by now.
+    /// Takes over what the reader of a stream knows so far.
     pub(super) fn learn(&mut self, tap: &Tap) {
         let source = if tap.usage_final() {
             UsageSource::Reported
@@ -61,7 +61,7 @@ impl Facts {
         self.pending = tap.pending();
     }
 
-    /// What the translator of an answer knows by now.
+    /// Takes over what the translator of an answer knows so far.
     pub(super) fn translate(
         &mut self,
         used: Option<(Stated, UsageSource)>,
@@ -73,7 +73,7 @@ impl Facts {
         self.written = written;
     }
 
-    /// A whole answer.
+    /// Takes over what a whole answer states.
     pub(super) fn read(&mut self, dialect: Dialect, body: &Bytes, answer: Answer) {
         self.used = answer.usage.map(|stated| (stated, UsageSource::Reported));
         self.service_tier = answer.service_tier;
@@ -83,19 +83,19 @@ impl Facts {
         self.whole = Some((dialect, body.clone()));
     }
 
-    /// The beginning of an answer that is too large to hold.
+    /// Takes over the beginning of an answer that is too large to hold.
     pub(super) fn begin(&mut self, dialect: Dialect, beginning: &[u8]) {
         self.written = passthrough::written_in(dialect, beginning);
         self.looked_at = beginning.len() as u64;
         self.passed = self.looked_at;
     }
 
-    /// So many bytes more of it.
+    /// Counts further bytes of it.
     pub(super) fn pass(&mut self, bytes: usize) {
         self.passed = self.passed.saturating_add(bytes as u64);
     }
 
-    /// The end of it.
+    /// Takes over what the end of it states.
     pub(super) fn end(&mut self, dialect: Dialect, end: &[u8]) {
         let used = passthrough::usage_near_end(dialect, end);
         self.used = used.map(|stated| (stated, UsageSource::Reported));
@@ -121,12 +121,12 @@ impl Facts {
         self.pending
     }
 
-    /// The answer tells of something that lives at the account.
+    /// The answer names an object that lives at the account.
     pub(super) fn note_thing(&mut self, name: Option<String>) {
         self.thing = name;
     }
 
-    /// The answer tells which files batches have: the batch, and a file of it.
+    /// The answer names files of batches: each batch with one file.
     pub(super) fn note_files(&mut self, files: Vec<(String, String)>) {
         self.files = files;
     }

@@ -1,4 +1,4 @@
-//! Answers that are read whole before anybody decides what they are: errors, and counts of tokens.
+//! Answers that are read completely before anything is decided about them: errors, and counts of tokens.
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +17,7 @@ use crate::protocol::coding::Decoder;
 use crate::protocol::error;
 use crate::protocol::translate::{self, count};
 
-/// What came so far. What is kept of an endless error suffices to class it.
+/// The bytes so far, up to `MAX_WHOLE`; of an endless error this is enough to classify it.
 #[derive(Debug, Default)]
 struct Held(BytesMut);
 
@@ -33,7 +33,7 @@ impl Held {
     }
 }
 
-/// The body of an answer whose status is no success.
+/// The body of an answer whose status is not a success.
 #[derive(Debug, Default)]
 pub(super) struct ErrorBody {
     held: Held,
@@ -46,7 +46,7 @@ impl ErrorBody {
         self.held.push(chunk)
     }
 
-    /// Whether the upstream refused because it was asked what its stream uses.
+    /// Whether the upstream refused because the request asks for the usage of its stream.
     pub(super) fn refuses_stream_options(&self) -> bool {
         self.refuses_stream_options
     }
@@ -56,8 +56,7 @@ impl ErrorBody {
         self.refuses_markers
     }
 
-    /// All of it is here: what it says to the pool, and what the client sees of it.
-    /// `decoder` is what read it.
+    /// The body is complete: what it means to the pool, and what the client sees of it. `decoder` has decompressed it.
     pub(super) fn end(
         &mut self,
         head: &Head,
@@ -82,7 +81,7 @@ impl ErrorBody {
         }
         let theirs = is_theirs(failure, parsed.kind);
         let broken = matches!(failure.class, FailureClass::ServerError) && parsed.is_json;
-        // Clients mend themselves by the wording of these, so it passes as it came.
+        // Clients correct themselves by the wording of these errors, so the wording is passed unchanged.
         let body = cover::cover(&body, head.secret.as_ref());
         let body = if theirs {
             body
@@ -98,10 +97,10 @@ impl ErrorBody {
     }
 }
 
-/// What stands for the words of an error that cannot be read.
+/// The message in place of an error that cannot be decoded.
 const UNDECODABLE: &str = "the upstream refused the request in an answer that is compressed in a way that cannot be read here";
 
-/// A count of tokens, which is checked before it is believed.
+/// A count of tokens, which is checked before it is used.
 #[derive(Debug, Default)]
 pub(super) struct CountBody {
     held: Held,
@@ -112,7 +111,7 @@ impl CountBody {
         self.held.push(chunk)
     }
 
-    /// It is whole: as it came for a client of the same dialect, said anew for others.
+    /// The body is complete: passed unchanged to a client of the same dialect, written anew for others.
     pub(super) fn end(&mut self, carried: &mut Carried) -> Result<(), Box<Failed>> {
         let (body, head) = (self.held.take(), &mut carried.head);
         let Some(tokens) = count::read(head.upstream, &body) else {

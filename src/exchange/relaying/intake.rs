@@ -1,4 +1,4 @@
-//! What comes in: read plain, whatever it is compressed with, and kept on the tape where exchanges are recorded.
+//! What comes in from the upstream: it is decompressed, and recorded on the tape where exchanges are recorded.
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
@@ -7,24 +7,24 @@ use crate::exchange::tape::Tape;
 use crate::outcome::End;
 use crate::protocol::coding::{Coding, Decoder, Undecodable};
 
-/// How the bytes of one answer are taken in.
+/// How the bytes of one answer are read.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// Where it came compressed: what follows reads it plain, and so does the client.
+    /// The decoder of a compressed answer; the following steps and the client get plain bytes.
     decoder: Option<Decoder>,
     tape: Option<Box<Tape>>,
 }
 
 impl Intake {
-    /// Of an answer with this head, of which `clean` is what the client sees. `must_read`: nothing is passed on that could not
-    /// be looked into.
+    /// The intake of an answer with these headers; `clean` are those for the client. `must_read`: an answer that cannot
+    /// be decoded must not be passed on.
     pub(super) fn of(headers: &HeaderMap, clean: &mut HeaderMap, must_read: bool) -> Self {
         let decoder = match Coding::of(headers) {
             Coding::Known(decoder) => {
                 clean.remove(CONTENT_ENCODING);
                 Some(decoder)
             }
-            // Weir asked for none.
+            // Weir did not ask for any compression.
             Coding::Unknown if must_read => Some(Decoder::unknown()),
             Coding::Plain | Coding::Unknown => None,
         };
@@ -34,19 +34,19 @@ impl Intake {
         }
     }
 
-    /// Keeps what comes, and what goes, on this tape.
+    /// Records what comes and what goes on this tape.
     pub(super) fn record(&mut self, tape: Option<Box<Tape>>) {
         self.tape = tape;
     }
 
-    /// Another shape of what came was read in its place.
+    /// A converted form of the answer was read instead of the original.
     pub(super) fn was_told_again(&mut self, bytes: &[u8]) {
         if let Some(tape) = &mut self.tape {
             tape.hear_instead(bytes);
         }
     }
 
-    /// This goes out to the client.
+    /// These bytes are sent to the client.
     pub(super) fn goes_out(&mut self, ready: &[Bytes]) {
         if let Some(tape) = &mut self.tape {
             ready.iter().for_each(|bytes| tape.say(bytes));
@@ -60,14 +60,14 @@ impl Intake {
         }
     }
 
-    /// The upstream is asked more than once for this answer.
+    /// The upstream is called more than once for this answer.
     pub(super) fn goes_in_rounds(&mut self) {
         if let Some(tape) = &mut self.tape {
             tape.go_in_rounds();
         }
     }
 
-    /// Hands the tape out.
+    /// Returns the tape.
     pub(super) fn take_tape(&mut self) -> Option<Box<Tape>> {
         self.tape.take()
     }
@@ -76,7 +76,7 @@ impl Intake {
         self.decoder.as_ref()
     }
 
-    /// The next bytes, plain. Nothing, when there are too few of them to tell.
+    /// The next bytes, decompressed; empty when too few have come.
     pub(super) fn read(&mut self, chunk: &Bytes) -> Result<Bytes, Undecodable> {
         let plain = match &mut self.decoder {
             None => chunk.clone(),

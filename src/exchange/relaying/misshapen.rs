@@ -1,32 +1,33 @@
-//! An answer whose head does not promise what was asked for: a stream where a whole answer was asked for, or the reverse.
+//! An answer whose head does not announce the requested shape: a stream where a whole answer was requested, or the
+//! reverse.
 //!
-//! Heads lie: what begins like what was asked for is that after all, and goes on as if the head had said so. What does
-//! not is held to its end and told again in the right shape.
+//! A head may be wrong: if the body begins like the requested shape, the answer continues as if the head had said so.
+//! Otherwise it is held to its end and converted to the requested shape.
 use bytes::{Bytes, BytesMut};
 
 use crate::pool::Fault;
 use crate::protocol::Dialect;
 use crate::protocol::reshape;
 
-/// What is held of it.
+/// The held part of such an answer.
 #[derive(Debug)]
 pub(super) struct Misshapen<T> {
     wants_stream: bool,
     held: BytesMut,
-    /// Whether it is known that it is not what was asked for.
+    /// Whether it is certain that the answer does not have the requested shape.
     is_sure: bool,
-    /// What goes on with it, where it is for a client of another dialect.
+    /// The translator that continues, if the client speaks another dialect.
     then: Option<T>,
 }
 
 /// What the bytes so far look like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Look {
-    /// What was asked for.
+    /// The requested shape.
     AsAsked,
-    /// Something else, or too little to tell.
+    /// Another shape, or too few bytes to decide.
     Other,
-    /// Something else, and too long to be held.
+    /// Another shape, and too long to be held.
     TooLong,
 }
 
@@ -40,17 +41,17 @@ impl<T> Misshapen<T> {
         }
     }
 
-    /// Whether a stream was asked for.
+    /// Whether a stream was requested.
     pub(super) fn wants_stream(&self) -> bool {
         self.wants_stream
     }
 
-    /// What goes on with it.
+    /// The translator that continues.
     pub(super) fn then(&self) -> Option<&T> {
         self.then.as_ref()
     }
 
-    /// The next bytes.
+    /// Adds bytes.
     pub(super) fn push(&mut self, chunk: &Bytes) -> Look {
         self.held.extend_from_slice(chunk);
         if !self.is_sure {
@@ -67,17 +68,17 @@ impl<T> Misshapen<T> {
         }
     }
 
-    /// What came so far.
+    /// The bytes so far.
     pub(super) fn held(&self) -> &[u8] {
         &self.held
     }
 
-    /// What was held, and what goes on with it.
+    /// The held bytes, and the translator that continues.
     pub(super) fn take(&mut self) -> (Bytes, Option<T>) {
         (self.held.split().freeze(), self.then.take())
     }
 
-    /// At its end: what was held in the shape that was asked for; `None` when it cannot be told in it.
+    /// At the end: the held answer in the requested shape; `None` when it cannot be converted.
     pub(super) fn reshaped(&self, dialect: Dialect) -> Option<Bytes> {
         if self.wants_stream {
             reshape::as_stream(dialect, &self.held)
@@ -86,7 +87,7 @@ impl<T> Misshapen<T> {
         }
     }
 
-    /// What it is instead.
+    /// The fault that the shape amounts to.
     pub(super) fn fault(&self) -> Fault {
         if self.wants_stream {
             Fault::NotAStream
@@ -96,7 +97,7 @@ impl<T> Misshapen<T> {
     }
 }
 
-/// Whether events begin here, or something else; `None` = too early to tell.
+/// Whether the bytes begin an event stream or something else; `None` = too few bytes.
 fn begins_a_stream(bytes: &[u8]) -> Option<bool> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let bytes = bytes.trim_ascii_start();
@@ -111,10 +112,10 @@ fn begins_a_stream(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Bytes that tell a field of an event from anything else.
+/// The bytes that are needed to recognize a field of an event.
 const FIELD: usize = 5;
 
-/// Longest answer that is told again in another shape, bytes.
+/// The most bytes of an answer that is converted.
 const LONGEST: usize = 8 << 20;
 
 #[cfg(test)]

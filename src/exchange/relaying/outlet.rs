@@ -1,4 +1,5 @@
-//! The last step of an answer: what is ready goes out, regrouped where a rewrite says so, and without the account's credential.
+//! The last step of an answer: ready bytes are sent, regrouped if a rewrite says so, and without the account's
+//! credential.
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -11,19 +12,19 @@ use crate::protocol::regroup::{Regroup, Unit};
 /// Bytes for the client, in order.
 pub type Ready = SmallVec<[Bytes; 4]>;
 
-/// What is to go out of one answer.
+/// The bytes of one answer that are to be sent.
 #[derive(Debug)]
 pub(super) struct Outlet {
     ready: Ready,
-    /// Whether the client may have got something, so that no other account can serve any more.
+    /// Whether the client may have received something, so that no other account can serve the request any more.
     committed: bool,
     /// Whether nothing more will become ready.
     over: bool,
-    /// What a stream passes through last.
+    /// Regroups the text of a stream.
     regroup: Option<Box<Regroup>>,
-    /// What keeps the account's credential out.
+    /// Masks the account's credential.
     cover: Option<Cover>,
-    /// Whether the whole response is to be kept when it goes by, and then whether it comes as a stream.
+    /// Whether the complete response is to be stored when it passes; if so, whether it comes as a stream.
     keeps: Option<bool>,
     response: Option<Bytes>,
 }
@@ -41,7 +42,7 @@ impl Outlet {
         }
     }
 
-    /// The text of the stream is regrouped on its way out to a client of this dialect, to which it may go as one JSON array.
+    /// The text of the stream is regrouped on its way to a client of this dialect; `array` = as one JSON array.
     pub(super) fn regroup(&mut self, unit: Unit, client: Dialect, array: bool) {
         let regroup = if array {
             Regroup::json_array(unit)
@@ -51,12 +52,12 @@ impl Outlet {
         self.regroup = Some(Box::new(regroup));
     }
 
-    /// The whole response, which may come as a stream, is kept when it goes by.
+    /// The complete response is stored when it passes; `stream` = it comes as a stream.
     pub(super) fn keep(&mut self, stream: bool) {
         self.keeps = Some(stream);
     }
 
-    /// The whole response, where it was to be kept and has gone out.
+    /// The complete response, if it was to be stored and has been sent.
     pub(super) fn response(&self) -> Option<&Bytes> {
         self.response.as_ref()
     }
@@ -69,12 +70,12 @@ impl Outlet {
         self.ready.extend(bytes);
     }
 
-    /// Bytes that are ready and have not gone out.
+    /// The number of bytes that are ready and have not been sent.
     pub(super) fn held(&self) -> usize {
         self.ready.iter().map(Bytes::len).sum()
     }
 
-    /// From now on what is ready goes out.
+    /// From now on, ready bytes are sent.
     pub(super) fn commit(&mut self) -> Next {
         self.committed = true;
         Next::Forward
@@ -84,7 +85,7 @@ impl Outlet {
         self.committed
     }
 
-    /// What to do after a step of a committed answer.
+    /// The next step after a step of a committed answer.
     pub(super) fn forward(&self) -> Next {
         if self.ready.is_empty() {
             Next::Hold
@@ -93,12 +94,12 @@ impl Outlet {
         }
     }
 
-    /// Whether this was the last that becomes ready.
+    /// Records whether nothing more becomes ready.
     pub(super) fn end(&mut self, over: bool) {
         self.over = over;
     }
 
-    /// What may go out now. Nothing, when all of it is text that waits for the rest of its unit.
+    /// The bytes that may be sent now; empty when all of them are text that waits for the rest of its unit.
     pub(super) fn take(&mut self) -> Ready {
         let mut ready = std::mem::take(&mut self.ready);
         if let Some(stream) = self.keeps {
@@ -128,7 +129,7 @@ impl Outlet {
         shown
     }
 
-    /// A keep-alive, where it can be put between what has gone out and what is held.
+    /// A ping, if it can be inserted between what has been sent and what is held.
     pub(super) fn ping(&mut self, ping: Bytes) -> Bytes {
         match &mut self.regroup {
             Some(regroup) => regroup.ping(ping),

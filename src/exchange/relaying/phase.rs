@@ -1,4 +1,5 @@
-//! What an answer is, by its head and its first bytes. Each phase is a type of its own; here is what is asked of any of them.
+//! The kind of an answer, by its head and its first bytes. Each phase is a type of its own; this file has what all of
+//! them share.
 //!
 //! ```text
 //!            head 2xx, event stream      Tapped: hold frames ── first content event, 64 KiB or 2 s ──► committed: forward
@@ -25,21 +26,21 @@ use crate::protocol::written::Written;
 #[derive(Debug)]
 pub(super) enum Phase {
     Counted(CountBody),
-    /// Of no concern here: forwarded as it came.
+    /// Not interpreted: forwarded unchanged.
     Opaque,
     Error(ErrorBody),
-    /// An event stream that the tap reads along.
+    /// An event stream in the client's dialect, which a tap reads.
     Tapped(Box<Tapped>),
-    /// Not what was asked for, as far as the head says.
+    /// Not the requested shape, according to the head.
     Misshapen(Box<Misshapen<Box<Translated>>>),
-    /// Whatever another dialect answers.
+    /// Any answer in another dialect.
     Translated(Box<Translated>),
-    /// Anything else that succeeded: held while it is small; of what went by the end is kept, where usage stands.
+    /// Any other success: held while it is small; of a larger one the end is kept, because usage is stated there.
     Whole(Whole),
 }
 
 impl Phase {
-    /// Of a success with these headers, to a question of this kind.
+    /// The phase of a success with these headers, in answer to a request of this kind.
     pub(super) fn of(
         kind: Kind,
         (dialect, stream, hides_usage): (Dialect, bool, bool),
@@ -55,7 +56,7 @@ impl Phase {
                     Self::Misshapen(Box::new(Misshapen::new(stream, Some(translated))))
                 }
             }
-            // Pictures and sound that come as events: they pass at once, and the end says what was used.
+            // Pictures and sound that come as events are passed on at once; their end states the usage.
             Kind::Aside { tells: true, .. } if events => Self::Whole(Whole::passing()),
             Kind::Aside { tells, makes, .. } => {
                 if (tells || makes) && json && !stream {
@@ -99,7 +100,7 @@ impl Phase {
         }
     }
 
-    /// Whether a stream reaches the client, and then whether it is one JSON array.
+    /// Whether the client gets a stream; if so, whether it is one JSON array.
     pub(super) fn stream(&self) -> Option<bool> {
         match self {
             Self::Tapped(tapped) => Some(tapped.is_array()),
@@ -111,7 +112,7 @@ impl Phase {
         }
     }
 
-    /// Whether the whole answer has been said although the upstream has not closed it yet.
+    /// Whether the answer is complete although the upstream has not closed it yet.
     pub(super) fn is_complete(&self) -> bool {
         match self {
             Self::Tapped(tapped) => tapped.is_complete(),
@@ -120,15 +121,15 @@ impl Phase {
         }
     }
 
-    /// Whether the upstream waits to be asked for the rest.
+    /// Whether the upstream has paused its answer and waits for a request for the rest.
     pub(super) fn is_paused(&self) -> bool {
         self.translated().is_some_and(Translated::is_paused)
     }
 
-    /// How long the upstream may still keep the answer open, once all of it that matters has been said.
+    /// How long the upstream may keep the answer open once everything that matters has come.
     pub(super) fn linger(&self) -> Option<Duration> {
-        // Usage may follow the last word, and is worth a wait; some servers never send it. A reason to end in front of every word
-        // is none: gateways state one in chunks of a model that still thinks.
+        // Usage may follow the last content and is worth a wait, but some servers never send it. A stop reason before
+        // any content does not count: some gateways state one in every chunk while the model is still thinking.
         let said = match self {
             Self::Tapped(tapped) => {
                 tapped.is_complete() || tapped.has_stopped() && tapped.written().is_answer()
@@ -142,7 +143,7 @@ impl Phase {
         said.then_some(LINGER)
     }
 
-    /// What the model wrote, where this phase knows it better than what is known of the answer in all.
+    /// What the model wrote, where this phase knows it better than the collected facts do.
     pub(super) fn written(&self, dialect: Dialect, committed: bool) -> Option<Written> {
         match self {
             Self::Tapped(tapped) => Some(tapped.written()),
@@ -154,7 +155,7 @@ impl Phase {
         }
     }
 
-    /// Tells what it knows by now of what was used.
+    /// Passes on what this phase knows of the usage so far.
     pub(super) fn teach(&self, facts: &mut Facts) {
         match self {
             Self::Tapped(tapped) => tapped.teach(facts),
@@ -163,7 +164,7 @@ impl Phase {
         }
     }
 
-    /// A keep-alive between two events.
+    /// A ping between two events.
     pub(super) fn ping(&mut self) -> Bytes {
         match self {
             Self::Tapped(tapped) => tapped.ping(),
@@ -173,5 +174,5 @@ impl Phase {
     }
 }
 
-/// How long an upstream may keep an answer open after its last word.
+/// How long an upstream may keep an answer open after its last content.
 const LINGER: Duration = Duration::from_secs(1);

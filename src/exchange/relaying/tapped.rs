@@ -1,4 +1,4 @@
-//! An event stream in the client's own dialect: its bytes pass, and a tap reads along.
+//! An event stream in the client's own dialect: its bytes pass, and a tap reads them.
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ pub(super) struct Tapped {
 }
 
 impl Tapped {
-    /// Of server-sent events in this dialect; the client is not to see their usage if it `hides` that.
+    /// A reader of server-sent events in this dialect; with `hides`, it removes their usage.
     pub(super) fn new(dialect: Dialect, hides: bool) -> Self {
         let tap = Tap::new(dialect);
         Self {
@@ -28,7 +28,7 @@ impl Tapped {
         }
     }
 
-    /// Of one JSON array.
+    /// A reader of one JSON array.
     pub(super) fn json_array() -> Self {
         Self {
             tap: Tap::json_array(),
@@ -39,12 +39,12 @@ impl Tapped {
         self.tap.is_array()
     }
 
-    /// Whether all was said, although the upstream has not closed yet.
+    /// Whether the answer is complete although the upstream has not closed it yet.
     pub(super) fn is_complete(&self) -> bool {
         self.tap.terminal().is_some()
     }
 
-    /// Whether the model has stopped, and at most usage and the terminal marker are missing.
+    /// Whether the model has stopped, so that at most usage and the terminal marker are missing.
     pub(super) fn has_stopped(&self) -> bool {
         self.tap.finished()
     }
@@ -61,7 +61,7 @@ impl Tapped {
         facts.learn(&self.tap);
     }
 
-    /// The next bytes.
+    /// Handles the next bytes.
     pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried, wall: SystemTime) -> Next {
         let Ok(pieces) = self.tap.relay(chunk) else {
             return carried.unreadable(Fault::Eof);
@@ -84,7 +84,7 @@ impl Tapped {
         }
     }
 
-    /// The upstream closed it in good order.
+    /// The upstream ended the stream properly.
     pub(super) fn end(
         &mut self,
         carried: &mut Carried,
@@ -120,7 +120,7 @@ impl Tapped {
         }
     }
 
-    /// A committed stream broke off: unless all had been said, the client is told.
+    /// A committed stream broke off: unless the answer was complete, the client gets an error event.
     pub(super) fn broke(&mut self, end: End, fault: Fault, carried: &mut Carried) -> Ended {
         let finish = self.tap.finish();
         self.teach(&mut carried.facts);
@@ -134,7 +134,8 @@ impl Tapped {
         Ended::broken(end, fault)
     }
 
-    /// By an error event before the commit. The client may see only its own faults, as the HTTP error that stands for them.
+    /// The attempt failed by an error event before the commit. The client sees only faults of its own, as the HTTP
+    /// error that stands for them.
     fn failed_by(&self, failure: Failure, head: &Head) -> Box<Failed> {
         let said = self.tap.error();
         let answer = said.and_then(|said| carried::as_answer(failure, said, head));
@@ -142,5 +143,5 @@ impl Tapped {
     }
 }
 
-/// Frames held before the commit, bytes: an opening event is a few hundred.
+/// The most bytes of frames that are held before the commit; an opening event has a few hundred.
 pub(super) const MAX_HELD: usize = 64 << 10;

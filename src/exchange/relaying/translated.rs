@@ -1,4 +1,4 @@
-//! An answer of another dialect: a translator reads it and writes what the client gets.
+//! An answer of another dialect: a translator reads it and writes the client's answer.
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -21,20 +21,21 @@ use crate::protocol::translate::{self, Terminal, Translator};
 use crate::protocol::written::Written;
 use crate::protocol::{Dialect, UpstreamDialect};
 
-/// A translator and what it has written or still collects.
+/// A translator, with what it has written or still collects.
 #[derive(Debug)]
 pub(in crate::exchange) struct Translated {
     translator: Translator,
-    /// Written, and not yet ready for the client.
+    /// Bytes that are written and not ready for the client yet.
     out: BytesMut,
-    /// A plain answer is translated when it is whole.
+    /// The bytes of a plain answer, which is translated when it is complete.
     whole: Option<BytesMut>,
     /// The media type of the client's answer.
     media: &'static str,
 }
 
 impl Translated {
-    /// Of an upstream that was asked for a stream, or not; `media` is the type of the client's answer.
+    /// A translation of an answer that was requested as a stream or not; `media` is the media type of the client's
+    /// answer.
     pub(in crate::exchange) fn new(
         translator: Translator,
         stream: bool,
@@ -57,7 +58,7 @@ impl Translated {
         self.is_stream() && self.media == JSON
     }
 
-    /// Whether all was said, although the upstream has not closed yet.
+    /// Whether the answer is complete although the upstream has not closed it yet.
     pub(super) fn is_complete(&self) -> bool {
         self.is_stream() && self.translator.terminal().is_some()
     }
@@ -66,7 +67,7 @@ impl Translated {
         matches!(self.translator.terminal(), Some(Terminal::Paused))
     }
 
-    /// What the client still gets of an answer that stays paused.
+    /// What the client still gets of an answer that remains paused.
     pub(super) fn give_up(&mut self) -> Option<Bytes> {
         if self.is_stream() {
             self.translator.give_up(&mut self.out);
@@ -76,12 +77,12 @@ impl Translated {
         }
     }
 
-    /// Whether the model has stopped, and only usage and the terminal marker are missing.
+    /// Whether the model has stopped, so that at most usage and the terminal marker are missing.
     pub(super) fn has_stopped(&self) -> bool {
         self.is_stream() && self.translator.stopped()
     }
 
-    /// The head for the client: made anew, because the upstream's speaks of its own dialect and account.
+    /// The headers for the client. They are made anew, because the upstream's belong to its own dialect and account.
     pub(super) fn headers(&self, upstream: &HeaderMap) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
@@ -144,17 +145,17 @@ impl Translated {
         (dropped.collect(), violations.collect())
     }
 
-    /// What the rest of a paused answer is asked for with.
+    /// The assistant's turn so far, with which the rest of a paused answer is requested.
     pub(super) fn resume(&mut self) -> Vec<u8> {
         self.translator.resume()
     }
 
-    /// Whether an answer that failed has a beginning, for which the upstream has already been paid.
+    /// Whether an answer that failed has a beginning that the upstream has already charged for.
     pub(super) fn holds_rounds(&self) -> bool {
         self.translator.holds_rounds()
     }
 
-    /// The next bytes.
+    /// Handles the next bytes.
     pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried, wall: SystemTime) -> Next {
         if let Some(whole) = &mut self.whole {
             if whole.len() + chunk.len() > MAX_ANSWER {
@@ -181,7 +182,7 @@ impl Translated {
         carried.outlet.commit()
     }
 
-    /// The first byte came long enough ago: what there is goes out.
+    /// The first byte came long enough ago: sends what there is.
     pub(super) fn hold_expired(&mut self, carried: &mut Carried) -> Next {
         if !self.is_stream() || carried.outlet.is_committed() {
             return Next::Hold;
@@ -190,7 +191,7 @@ impl Translated {
         carried.outlet.commit()
     }
 
-    /// The upstream closed it in good order.
+    /// The upstream ended the answer properly.
     pub(super) fn end(
         &mut self,
         carried: &mut Carried,
@@ -199,7 +200,7 @@ impl Translated {
         if let Some(whole) = &mut self.whole {
             let body = std::mem::take(whole);
             return match self.translator.response(&body) {
-                // It paused: nothing goes out before the rest is here.
+                // The answer paused: nothing is sent before the rest has come.
                 Ok(answer) if answer.is_empty() => Ok(Ended::well()),
                 Ok(answer) => {
                     carried.outlet.push(answer.into());
@@ -208,7 +209,7 @@ impl Translated {
                 }
                 Err(said) => {
                     let head = &carried.head;
-                    // With all that a body says which came with a 200.
+                    // With everything that a body says which came with status 200.
                     let said = error::parse_event(head.upstream, &body)
                         .map_or(said, |parsed| translate::error(head.client, &parsed));
                     Err(failed_by(&said, carried, wall))
@@ -244,10 +245,10 @@ impl Translated {
         }
     }
 
-    /// A committed answer broke off: the client is told in its own dialect.
+    /// A committed answer broke off: the client gets an error in its own dialect.
     pub(super) fn broke(&mut self, end: End, fault: Fault, carried: &mut Carried) -> Ended {
         if self.translator.stopped() {
-            // All was said before it broke: at most usage and the terminal marker are missing.
+            // The answer was complete before it broke off; at most usage and the terminal marker are missing.
             self.translator.finish(&mut self.out);
             carried.outlet.extend(self.written());
         }
@@ -267,7 +268,7 @@ impl Translated {
     }
 }
 
-/// By an error within the answer, before anything of it went out.
+/// The attempt failed by an error within the answer, before anything of it was sent.
 fn failed_by(said: &WireError, carried: &Carried, wall: SystemTime) -> Box<Failed> {
     let failure = meaning(carried.head.upstream, said, wall);
     let answer = shown(carried.head.client, failure, said);
@@ -280,7 +281,7 @@ fn meaning(upstream: UpstreamDialect, said: &WireError, wall: SystemTime) -> Fai
     pool::classify(said.kind, &hints, &HeaderMap::new(), wall)
 }
 
-/// The upstream's own error in the client's dialect, if it is the client's business.
+/// The upstream's own error in the client's dialect, if the client can do something about it.
 pub(super) fn shown(client: Dialect, failure: Failure, said: &WireError) -> Option<Answer> {
     if !carried::is_theirs(failure, said.kind) && said.kind != ErrorKind::NoAnswer {
         return None;
@@ -291,5 +292,5 @@ pub(super) fn shown(client: Dialect, failure: Failure, said: &WireError) -> Opti
     Some(answer)
 }
 
-/// Longest plain answer that is translated, bytes.
+/// The most bytes of a plain answer that is translated.
 const MAX_ANSWER: usize = 32 << 20;

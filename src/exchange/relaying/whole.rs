@@ -1,5 +1,5 @@
-//! A plain answer that succeeded: held while it is small, so that a failure in it can still go elsewhere. Of a larger one
-//! the end is kept as it goes by, where usage stands.
+//! A plain answer that succeeded. It is held while it is small, so that after an error in it another account can still
+//! be tried. Of a larger answer the end is kept as it passes, because usage is stated there.
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -10,16 +10,16 @@ use crate::exchange::verdict::{Ended, Failed, Next};
 use crate::pool::{self, Hints};
 use crate::protocol::passthrough::{self, Trade};
 
-/// What is held of it.
+/// The held part of a plain answer.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     held: BytesMut,
-    /// It is too large to be held, and goes by.
+    /// Whether the answer is too large to be held, and is passed on.
     is_passing: bool,
 }
 
 impl Whole {
-    /// One of which nothing is held back.
+    /// An answer of which nothing is held back.
     pub(super) fn passing() -> Self {
         Self {
             held: BytesMut::new(),
@@ -27,7 +27,7 @@ impl Whole {
         }
     }
 
-    /// The next bytes.
+    /// Handles the next bytes.
     pub(super) fn push(&mut self, chunk: &Bytes, carried: &mut Carried) -> Next {
         let Some(ready) = self.pass(chunk) else {
             return Next::Hold;
@@ -46,7 +46,7 @@ impl Whole {
         outlet.commit()
     }
 
-    /// The upstream closed it in good order. An error in it is a failure, as long as nothing has gone out.
+    /// The upstream ended the answer properly. An error in it is a failure, as long as nothing has been sent.
     pub(super) fn end(
         &mut self,
         carried: &mut Carried,
@@ -71,7 +71,7 @@ impl Whole {
         Ok(Ended::well())
     }
 
-    /// The same for an endpoint beside generation, whose answers hold what they hold; it may tell what was used.
+    /// The same for an endpoint other than generation, whose content is not interpreted; it may state usage.
     pub(super) fn end_aside(
         &mut self,
         carried: &mut Carried,
@@ -98,7 +98,7 @@ impl Whole {
         Ended::well()
     }
 
-    /// All of it, if it was held; the end of what went by is only read.
+    /// The whole body, if it was held. If it was passed on, its end is only read.
     fn rest(&mut self, carried: &mut Carried) -> Option<Bytes> {
         let body = self.held.split().freeze();
         if carried.outlet.is_committed() {
@@ -108,7 +108,7 @@ impl Whole {
         Some(body)
     }
 
-    /// What may go to the client now, if anything.
+    /// What may be sent to the client now, if anything.
     fn pass(&mut self, chunk: &Bytes) -> Option<Bytes> {
         self.held.extend_from_slice(chunk);
         if self.is_passing {
@@ -125,12 +125,12 @@ impl Whole {
         Some(so_far)
     }
 
-    /// What is held.
+    /// The held bytes.
     pub(super) fn held(&self) -> &[u8] {
         &self.held
     }
 
-    /// Whether nothing is held (any more).
+    /// Whether nothing is held, or nothing is held any more.
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
@@ -142,8 +142,8 @@ impl Whole {
     }
 }
 
-/// A plain answer is held up to this many bytes.
+/// The most bytes of a plain answer that is held.
 pub(super) const MAX_WHOLE: usize = 1 << 20;
 
-/// Bytes kept of the end of a larger answer: usage is among the last members.
+/// The bytes that are kept of the end of a larger answer; usage is among its last members.
 const KEPT_END: usize = 64 << 10;

@@ -1,13 +1,13 @@
-//! `GET /adapters`: the rewrites that a key can meet, and what they do.
+//! `GET /adapters`: the rewrites that may apply to a key, and what they do.
 //!
-//! Neither the texts of system prompts nor the values of headers are shown, and of the keys of others not even names.
+//! The texts of system prompts, the values of headers and the names of other keys are not shown.
 use serde_json::{Map, Value, json};
 
 use crate::config::rewrite::{Condition, Rewrite};
 use crate::config::{ClientKey, Config, Glob};
 use crate::protocol::json::Pointer;
 
-/// The rewrites whose conditions on the key hold for this one.
+/// The rewrites whose conditions on the key hold for this key.
 pub fn listing(config: &Config, key: &ClientKey) -> Value {
     let meets = |glob: &Option<Glob>, name: Option<&str>| {
         glob.as_ref()
@@ -28,7 +28,7 @@ pub fn listing(config: &Config, key: &ClientKey) -> Value {
     json!({"object": "list", "data": entries})
 }
 
-/// `met` are those of its conditions that hold of the key.
+/// `met` are the conditions that hold for the key.
 fn entry(rewrite: &Rewrite, met: &[&Condition]) -> Value {
     let mut entry = Map::new();
     let mut add = |name: &str, value: Value| {
@@ -50,7 +50,7 @@ fn entry(rewrite: &Rewrite, met: &[&Condition]) -> Value {
         .any(|when| when.as_object().is_some_and(Map::is_empty));
     match when.as_slice() {
         [one] => add("when", one.clone()),
-        // One that always holds makes the others idle.
+        // A condition that always holds makes the others irrelevant.
         _ if is_always => {}
         _ => add("when", when.into()),
     }

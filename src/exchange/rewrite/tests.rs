@@ -36,7 +36,7 @@ fn gateway(rest: &str) -> Gateway {
     Gateway::build(config.unwrap_or_else(faults), None)
 }
 
-/// One rewrite with these settings.
+/// A gateway with one rewrite with these settings.
 fn one(settings: &str) -> Gateway {
     gateway(&format!(
         "anonymous: true\nrewrites:\n  - {{ name: r, {settings} }}\n"
@@ -238,7 +238,7 @@ rewrites:
         ("claude-b", Some(0), 1)
     );
     assert_eq!(admitted.wanted_model(), "upstream");
-    // What the key may ask for is decided by what is asked for in the end.
+    // The final model decides whether the key may use it.
     let refusal = ask(r#"{"model":"claude-x"}"#)
         .admit(&gateway)
         .expect_err("not allowed");
@@ -377,12 +377,12 @@ fn a_clients_own_session_stays() {
     }
     let claude = Ask::new(MESSAGES, PATHS[0].1).header("x-claude-code-session-id", "s");
     assert_eq!(claude.sent(&gateway), PATHS[0].1);
-    // A user is no session: the account is kept to, the body stays.
+    // A user id is not a session: the request stays at one account, and its body stays unchanged.
     let body = r#"{"model":"m","metadata":{"user_id":"alice"}}"#;
     let admitted = Ask::new(MESSAGES, body).admitted(&gateway);
     assert_eq!(admitted.body, body);
     assert!(admitted.rewrites.session.is_some() && admitted.session.is_some());
-    // To replace one, take it out first.
+    // To replace it, the rewrite has to remove it first.
     let gateway = one("remove: [/metadata/user_id], session: { rotate: 12h }");
     let sent = Ask::new(MESSAGES, body).sent(&gateway);
     assert!(
@@ -445,7 +445,7 @@ rewrites:
 }
 
 proptest! {
-    /// Everything that no pointer leads to keeps its bytes.
+    /// Every member that no pointer refers to keeps its bytes.
     #[test]
     fn untouched_members_keep_their_bytes(
         before in "[ \n]{0,3}",

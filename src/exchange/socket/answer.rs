@@ -1,4 +1,4 @@
-//! What of an answer a socket has to know: its id, its items, whether it has ended.
+//! What a socket needs to know of an answer: its id, its items, and whether it has ended.
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// An answer while its events pass.
+/// An answer whose events are passing.
 #[derive(Debug)]
 pub struct Answer {
-    /// Of a response that may be continued.
+    /// The id, if the response may be continued.
     id: Option<String>,
-    /// A list without its brackets.
+    /// The items as a JSON list without its brackets.
     items: Vec<u8>,
-    /// `items` stays within this; longer answers are not remembered.
+    /// The most bytes of `items`; longer answers are not remembered.
     most: usize,
     is_whole: bool,
     has_ended: bool,
@@ -35,7 +35,7 @@ struct Response {
 }
 
 impl Answer {
-    /// Remembers at most so many bytes.
+    /// An answer of which at most `most` bytes are remembered.
     pub const fn new(most: usize) -> Self {
         Self {
             id: None,
@@ -46,7 +46,7 @@ impl Answer {
         }
     }
 
-    /// Takes an event.
+    /// Reads an event.
     pub fn observe(&mut self, data: &str) {
         let Ok(event) = serde_json::from_str::<Event<'_>>(data) else {
             return;
@@ -70,7 +70,7 @@ impl Answer {
         self.has_ended
     }
 
-    /// The id under which it can be continued, and its items.
+    /// The id under which the answer can be continued, and its items.
     pub fn remembered(self) -> Option<(String, Bytes)> {
         let id = self.id.filter(|_| self.is_whole)?;
         Some((id, Bytes::from(self.items)))
@@ -99,7 +99,7 @@ impl Answer {
     }
 }
 
-/// An item of an answer as input of the next: without what only the account that made it could look up.
+/// An item of an answer as input of the next request, without what only its own account could look up.
 fn said_again(mut item: Map<String, Value>) -> Option<String> {
     let kind = item
         .get("type")
@@ -115,7 +115,8 @@ fn said_again(mut item: Map<String, Value>) -> Option<String> {
     Some(Value::Object(item).to_string())
 }
 
-/// Items that say everything themselves. An id in them is looked up by the provider, and refused when it is not found.
+/// Types of items that are complete in themselves. An id in them would be looked up by the provider, and refused when
+/// it is not found.
 const KNOWN_BY_CONTENT: [&str; 6] = [
     "message",
     "reasoning",

@@ -1,27 +1,27 @@
-//! What a socket remembers: the conversation behind each response that may be continued on it.
+//! The memory of a socket: the conversation behind each response that may be continued on it.
 use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
-/// The responses of a socket, oldest first. Conversations that continue one another share their bytes.
+/// The responses of a socket, oldest first. Conversations that continue each other share their bytes.
 #[derive(Debug)]
 pub struct Chain {
     entries: VecDeque<Entry>,
-    /// Of all entries together, what they share counted once.
+    /// The bytes of all entries together; shared bytes count once.
     bytes: usize,
-    /// `bytes` stays within this.
+    /// The most bytes.
     most: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     id: String,
-    /// Items of the whole conversation, each a list without brackets.
+    /// The items of the whole conversation; each segment is a JSON list without its brackets.
     segments: Vec<Bytes>,
 }
 
 impl Chain {
-    /// Remembers at most so many bytes.
+    /// A memory of at most `most` bytes.
     pub fn new(most: usize) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -30,18 +30,18 @@ impl Chain {
         }
     }
 
-    /// The conversation up to and with that response.
+    /// The conversation up to and including that response.
     pub fn history(&self, id: &str) -> Option<&[Bytes]> {
         let entry = self.entries.iter().find(|entry| entry.id == id)?;
         Some(&entry.segments)
     }
 
-    /// Remembers a response: what it continued, what was new, and what came of it. The oldest make room.
+    /// Remembers a response: what it continued, its new input, and its output. The oldest responses make room.
     pub fn remember(&mut self, id: String, previous: Option<&str>, input: Bytes, output: Bytes) {
         let before = match previous.map(|previous| self.history(previous)) {
             None => &[],
             Some(Some(history)) => history,
-            // Of a conversation that is not known from its start nothing can be continued here.
+            // A conversation whose beginning is not known cannot be continued here.
             Some(None) => return,
         };
         if self.history(&id).is_some() {
@@ -59,7 +59,7 @@ impl Chain {
         }
     }
 
-    /// Bytes that it holds.
+    /// The bytes that are held.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -80,7 +80,7 @@ impl Chain {
     }
 }
 
-/// Responses that may be continued at a time: two for each lane.
+/// The most responses that may be continued at a time: two for each lane.
 const MOST_ENTRIES: usize = 64;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! Whose turn it is on a socket: one at a time on a lane, lanes beside one another.
+//! The order of turns on a socket: one turn at a time on a lane, lanes in parallel.
 use std::collections::VecDeque;
 
 use super::message::Create;
 use super::said::{Fault, Lane};
 
-/// What runs and what waits.
+/// The running and the waiting turns.
 #[derive(Debug)]
 pub struct Lanes {
     running: Vec<Lane>,
     waiting: VecDeque<Box<Create>>,
-    /// Of what waits.
+    /// The bytes of the waiting turns.
     bytes: usize,
-    /// `bytes` stays within this.
+    /// The most bytes of the waiting turns.
     most: usize,
 }
 
 impl Lanes {
-    /// What waits takes at most so many bytes.
+    /// Waiting turns take at most `most` bytes.
     pub fn new(most: usize) -> Self {
         Self {
             running: Vec::new(),
@@ -26,7 +26,7 @@ impl Lanes {
         }
     }
 
-    /// Puts it behind those of its lane.
+    /// Adds a turn behind the others of its lane.
     pub fn offer(&mut self, create: Box<Create>) -> Result<(), Fault> {
         let weight = create.weight();
         let is_first = self.waiting.is_empty() && self.running.is_empty();
@@ -42,7 +42,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// What may run now; it runs from here on, until [`Lanes::ended`].
+    /// The next turn that may run. It counts as running until [`Lanes::ended`].
     pub fn next(&mut self) -> Option<Box<Create>> {
         if self.running.len() >= MOST_RUNNING {
             return None;
@@ -55,7 +55,8 @@ impl Lanes {
         Some(create)
     }
 
-    /// Takes a lane for what begins by itself; `false` when something runs there, or as much as may.
+    /// Marks a lane as running for a turn that begins by itself. `false` = a turn is running there already, or
+    /// [`MOST_RUNNING`] turns are running.
     pub fn claim(&mut self, lane: &Lane) -> bool {
         let is_free = self.running.len() < MOST_RUNNING && !self.running.contains(lane);
         if is_free {
@@ -64,26 +65,26 @@ impl Lanes {
         is_free
     }
 
-    /// What ran there is over.
+    /// The turn of this lane has ended.
     pub fn ended(&mut self, lane: &Lane) {
         self.running.retain(|running| running != lane);
     }
 
-    /// Whether nothing runs.
+    /// Whether no turn is running.
     pub fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Bytes of what waits.
+    /// The bytes of the waiting turns.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// Responses at once on a socket.
+/// The most responses that are generated at once on a socket.
 const MOST_RUNNING: usize = 32;
 
-/// Responses that wait for their lane.
+/// The most responses that wait for their lane.
 const MOST_WAITING: usize = 64;
 
 #[cfg(test)]

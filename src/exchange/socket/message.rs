@@ -1,4 +1,4 @@
-//! What a message of the client asks for.
+//! Reads the messages of a client's socket.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::said::{Fault, Lane};
 
-/// A message, read.
+/// A parsed message.
 #[derive(Debug)]
 pub enum Message {
     Create(Box<Create>),
@@ -20,13 +20,13 @@ pub struct Create {
     lane: Lane,
     /// The response that it continues.
     previous: Option<String>,
-    /// Whether an answer is wanted; else only an id to continue from.
+    /// Whether an answer is wanted; otherwise only an id to continue from.
     generates: bool,
-    /// Whether the provider may keep the response.
+    /// Whether the provider may store the response.
     is_stored: bool,
-    /// New items, as they came.
+    /// The new items, unparsed.
     input: Option<Box<RawValue>>,
-    /// The rest of the body, as it came.
+    /// The other members of the body, unparsed.
     members: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -38,7 +38,7 @@ pub struct Steer {
     pub input: Box<RawValue>,
 }
 
-/// Reads a message.
+/// Parses a message.
 pub fn read(text: &str) -> Result<Message, Fault> {
     let mut members: BTreeMap<String, Box<RawValue>> =
         serde_json::from_str(text).map_err(|_| Fault::invalid("a message is a JSON object"))?;
@@ -59,7 +59,7 @@ pub fn read(text: &str) -> Result<Message, Fault> {
 
 impl Create {
     fn of(lane: Lane, mut members: BTreeMap<String, Box<RawValue>>) -> Result<Self, Fault> {
-        // Every answer on a socket is a stream, and none is made in the background.
+        // Every answer on a socket is a stream, and none is generated in the background.
         members.remove("stream");
         members.remove("background");
         let is_false = |value: Option<&RawValue>| value.is_some_and(|value| value.get() == "false");
@@ -101,17 +101,17 @@ impl Create {
         self.generates
     }
 
-    /// Whether the provider may keep the response, and so may know the one that this continues.
+    /// Whether the provider may store the response, and so may know the one that this continues.
     pub const fn is_stored(&self) -> bool {
         self.is_stored
     }
 
-    /// The model asked for.
+    /// The requested model.
     pub fn model(&self) -> Option<String> {
         text_of(self.members.get("model")?)
     }
 
-    /// Bytes that it takes while it waits.
+    /// The bytes that it occupies while it waits.
     pub fn weight(&self) -> usize {
         let members = self
             .members
@@ -120,12 +120,13 @@ impl Create {
         members.sum::<usize>() + self.input.as_ref().map_or(0, |input| input.get().len())
     }
 
-    /// The new items as a list without its brackets.
+    /// The new items as a JSON list without its brackets.
     pub fn items(&self) -> Bytes {
         self.input.as_deref().map_or_else(Bytes::new, items_of)
     }
 
-    /// What an upstream makes of steering: the response after `previous`, with the settings of this one.
+    /// The turn for the response that an upstream begins because of steering: it follows `previous` and has the
+    /// settings of this turn.
     pub fn successor(self, previous: String, steered: &[Bytes]) -> Self {
         let list = std::str::from_utf8(&steered.join(&b',')).map(|items| format!("[{items}]"));
         let input = list.ok().and_then(|list| RawValue::from_string(list).ok());
@@ -137,8 +138,9 @@ impl Create {
         }
     }
 
-    /// The body of the `POST` that it stands for, and `input` in it where that is a whole conversation. `history` is what this
-    /// socket knows of the response that it continues; without it that response is left for others to know.
+    /// The body of the `POST` that it stands for, and the `input` in it if that is a whole conversation. `history` is
+    /// what this socket knows of the response that it continues. Without it, the body refers to that response by its
+    /// id, and others have to know it.
     pub fn body(&self, history: Option<&[Bytes]>) -> (Bytes, Option<Bytes>) {
         let known: usize = history
             .unwrap_or_default()
@@ -187,7 +189,7 @@ impl Create {
     }
 }
 
-/// An `input` as a list without its brackets.
+/// An `input` as a JSON list without its brackets.
 fn items_of(input: &RawValue) -> Bytes {
     let text = input.get();
     if let Some(inner) = text
@@ -197,7 +199,7 @@ fn items_of(input: &RawValue) -> Bytes {
         return Bytes::copy_from_slice(inner.trim().as_bytes());
     }
     if !text.starts_with('"') {
-        // The reader of the whole body says what is wrong with it.
+        // The parser of the whole body reports what is wrong with it.
         return Bytes::copy_from_slice(text.as_bytes());
     }
     Bytes::from(format!(
@@ -206,7 +208,7 @@ fn items_of(input: &RawValue) -> Bytes {
 }
 
 impl Steer {
-    /// As it goes to an upstream: a socket there has one lane.
+    /// The message for an upstream, whose sockets have only one lane.
     pub fn message(&self) -> String {
         let previous = serde_json::Value::from(self.previous.as_str());
         format!(
@@ -215,7 +217,7 @@ impl Steer {
         )
     }
 
-    /// Its input as a list without its brackets.
+    /// Its input as a JSON list without its brackets.
     pub fn items(&self) -> Bytes {
         items_of(&self.input)
     }
@@ -255,7 +257,7 @@ fn lane(value: Option<&RawValue>) -> Result<Lane, Fault> {
     }
 }
 
-/// The text that a JSON string stands for.
+/// The text of a JSON string.
 fn text_of(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
@@ -264,7 +266,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }
 
-/// Ids of responses are far shorter.
+/// The most bytes of a response id; real ones are far shorter.
 const LONGEST_ID: usize = 256;
 
 const LONGEST_LANE: usize = 64;

@@ -1,13 +1,13 @@
-//! Events that Weir says on a socket by itself.
+//! Events that Weir itself writes on a client's socket.
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// What runs beside other things on a socket: its `stream_id`. `None` = the lane of messages without one.
+/// One of several parallel conversations on a socket: its `stream_id`. `None` = the lane of messages without one.
 pub type Lane = Option<Arc<str>>;
 
-/// What is wrong with a message.
+/// A fault of a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
     code: &'static str,
@@ -17,12 +17,12 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The message is not what it should be.
+    /// The message is not valid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::coded("invalid_request_error", message)
     }
 
-    /// Under a code that clients know.
+    /// A fault with a code that clients know.
     pub fn coded(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -39,7 +39,7 @@ impl Fault {
         Self::coded("previous_response_not_found", message).about("previous_response_id")
     }
 
-    /// The socket has been open for as long as it may.
+    /// The socket has reached its age limit.
     pub fn too_old(minutes: u64) -> Self {
         let message = format!(
             "Responses websocket connection limit reached ({minutes} minutes). Create a new websocket connection to continue."
@@ -47,7 +47,7 @@ impl Fault {
         Self::coded("websocket_connection_limit_reached", message)
     }
 
-    /// It is about this member.
+    /// The fault is about this member.
     pub fn about(self, param: &'static str) -> Self {
         Self {
             param: Some(param),
@@ -55,12 +55,12 @@ impl Fault {
         }
     }
 
-    /// It belongs to this lane.
+    /// The fault belongs to this lane.
     pub fn on(self, lane: Lane) -> Self {
         Self { lane, ..self }
     }
 
-    /// As the event that says it.
+    /// The event that reports the fault.
     pub fn event(&self) -> String {
         let error = json!({
             "type": "invalid_request_error",
@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-/// An answer that is no stream, as an event. `headers` are those that clients of a socket read, too.
+/// An answer that is not a stream, as an event. `headers` are those that clients of a socket also read.
 pub fn failed(lane: &Lane, status: u16, body: &[u8], headers: &[(String, String)]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = match body.get("error") {
@@ -94,13 +94,13 @@ pub fn failed(lane: &Lane, status: u16, body: &[u8], headers: &[(String, String)
     )
 }
 
-/// A stream that ended without its last event.
+/// The event for a stream that ended without its last event.
 pub fn cut_off(lane: &Lane) -> String {
     let body = br#"{"error":{"type":"server_error","code":"server_error","message":"the answer ended early","param":null}}"#;
     failed(lane, 502, body, &[])
 }
 
-/// The answer to a `response.create` that wants none: an id to continue from.
+/// The answer to a `response.create` that wants no answer: an id to continue from.
 pub fn warmed(lane: &Lane, id: &str, model: Option<&str>, created_at: u64) -> [String; 2] {
     let response = |status: &str, usage: Value| {
         json!({
@@ -145,7 +145,7 @@ pub fn warmed(lane: &Lane, id: &str, model: Option<&str>, created_at: u64) -> [S
     ]
 }
 
-/// Steering is refused: the client gets its input back, for its next `response.create`.
+/// Steering is refused: the client gets its input back for its next `response.create`.
 pub fn not_steered(lane: &Lane, previous: &str, input: &RawValue) -> String {
     let input: Value = serde_json::from_str(input.get()).unwrap_or_default();
     on_lane(
@@ -163,7 +163,7 @@ pub fn not_steered(lane: &Lane, previous: &str, input: &RawValue) -> String {
     )
 }
 
-/// Steering, as it would have gone to an upstream, that is refused because its response has ended meanwhile.
+/// Steering that is refused because its response has ended meanwhile; `message` is the one for the upstream.
 pub fn too_late(lane: &Lane, message: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Steer<'a> {
@@ -176,7 +176,7 @@ pub fn too_late(lane: &Lane, message: &str) -> String {
         .unwrap_or_default()
 }
 
-/// An upstream's event, with the lane that the client gave it.
+/// An upstream's event, with the client's lane added.
 pub fn routed(lane: &Lane, event: &str) -> String {
     let Some(inner) = lane
         .as_ref()

@@ -1,4 +1,4 @@
-//! What is said on a socket to an upstream, and what its events mean to whoever carries them.
+//! Messages for an upstream's socket, and the meaning of its events for the code that carries them.
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// The body of a `POST /v1/responses`, as a message of a socket.
+/// The body of a `POST /v1/responses`, as a message for a socket.
 #[derive(Debug)]
 pub struct Asking(BTreeMap<String, Box<RawValue>>);
 
-/// How a request goes on from a response: what a client's socket knows of it.
+/// How a request continues a response, according to the client's socket.
 #[derive(Clone, Debug)]
 pub struct Continuing {
     /// The response that it continues.
     pub previous: String,
-    /// The whole conversation: `input` as the request has it.
+    /// The whole conversation: the `input` of the request.
     pub whole: Bytes,
-    /// What is new in it, a list without its brackets.
+    /// The new part of it, as a JSON list without its brackets.
     pub new: Bytes,
 }
 
 impl Asking {
-    /// `None` when the body is no JSON object.
+    /// `None` when the body is not a JSON object.
     pub fn of(body: &[u8]) -> Option<Self> {
         let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).ok()?;
-        // Every answer on a socket is a stream, and none is made in the background.
+        // Every answer on a socket is a stream, and none is generated in the background.
         members.remove("stream");
         members.remove("background");
         members.insert("type".to_owned(), raw(&json!("response.create"))?);
         Some(Self(members))
     }
 
-    /// Everything, which any socket understands.
+    /// The complete message, which any socket understands.
     pub fn whole(&self) -> String {
         serde_json::to_string(&self.0).unwrap_or_default()
     }
 
-    /// Only what is new, for the socket on which the response was made that this continues. `None` when the conversation was
-    /// changed on the way, so that nobody there knows it.
+    /// A message with only the new items, for the socket on which the continued response was made. `None` when the
+    /// conversation was changed meanwhile, so that the upstream does not know it.
     pub fn new_only(&self, continuing: &Continuing) -> Option<String> {
         let input = self.0.get("input")?;
         if input.get().as_bytes() != &continuing.whole[..] {
@@ -61,33 +61,33 @@ fn raw(value: &Value) -> Option<Box<RawValue>> {
     RawValue::from_string(value.to_string()).ok()
 }
 
-/// What an event of an upstream's socket is to whoever carries it.
+/// The meaning of an event of an upstream's socket.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Heard {
     /// The response has begun.
     Created,
-    /// The last event of a response, whose id this is.
+    /// The last event of a response, with its id.
     Ended(Option<String>),
-    /// The turn is over with an error.
+    /// The turn has ended with an error.
     Error(Refused),
-    /// Steering will have a response of its own.
+    /// Steering was accepted and will lead to a response of its own.
     SteerAccepted,
     /// Steering that had been accepted waits for the client, or came to nothing.
     SteerSettled,
-    /// Any other.
+    /// Any other event.
     Other,
 }
 
 /// An `error` event, as the answer to a request.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Refused {
-    /// From 400 to 599; 502 where the event says no such.
+    /// The status, from 400 to 599; 502 if the event has no such status.
     pub status: u16,
     /// The `code` of the error.
     pub code: Option<String>,
-    /// Those that say when to come again and to whom, names in lower case.
+    /// The headers about retries, limits and the request id; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// JSON with the `error` of the event.
+    /// A JSON body with the `error` of the event.
     pub body: String,
 }
 
@@ -138,7 +138,7 @@ pub fn heard(text: &str) -> Heard {
         }
         "response.steer.accepted" => Heard::SteerAccepted,
         "response.steer.pending" => Heard::SteerSettled,
-        // One that was never accepted has no id.
+        // Steering that was never accepted has no id.
         "response.steer.failed" if event.steer.and_then(|steer| steer.id).is_some() => {
             Heard::SteerSettled
         }
@@ -173,16 +173,16 @@ fn refused(event: ErrorEvent) -> Refused {
     }
 }
 
-/// Headers in an error event that say when to come again, and to whom.
+/// Whether a header in an error event is passed on: those about retries, limits and the request id.
 fn is_told(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("x-ratelimit-")
         || ["retry-after", "retry-after-ms", "x-request-id"].contains(&name.as_str())
 }
 
-/// An event of a socket as one of an SSE stream.
+/// A socket's event as an event of an SSE stream.
 pub fn as_sse(text: &str) -> String {
-    // JSON has line breaks only between its tokens, where a blank says as much.
+    // Valid JSON has line breaks only between its tokens, where a space means the same.
     let line = text.replace(['\n', '\r'], " ");
     let kind = serde_json::from_str::<Event<'_>>(text).map(|event| event.kind.into_owned());
     match kind {
@@ -191,7 +191,7 @@ pub fn as_sse(text: &str) -> String {
     }
 }
 
-/// Bytes of the longest header that is told of an error.
+/// The most bytes of a header in an error event.
 const LONGEST_VALUE: usize = 512;
 
 #[cfg(test)]

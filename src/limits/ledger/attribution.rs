@@ -1,22 +1,22 @@
-//! Whose use it is, in every respect by which reports group it.
+//! To whom use is attributed, in every dimension by which reports can group it.
 use std::sync::Arc;
 
-/// Who asked, for what, and who served. `None` where there is none or it is not known.
+/// Who asked, for what, and who served. `None` = there is none, or it is not known.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Attribution {
     /// The name of the key.
     pub key: Arc<str>,
     /// The group of the key, if it has one.
     pub group: Option<Arc<str>>,
-    /// What the request was for, if that is said.
+    /// The project that the request was for, if it was named.
     pub project: Option<Arc<str>>,
-    /// The upstream's name.
+    /// The upstream's name of the model.
     pub model: Option<Arc<str>>,
-    /// The account that served it; `None` = nobody did.
+    /// The account that served the request; `None` = none did.
     pub account: Option<Arc<str>>,
 }
 
-/// By what a report groups.
+/// A dimension by which a report groups.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dimension {
     Key,
@@ -28,7 +28,7 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    /// Each with its name on the command line and in reports.
+    /// Every dimension; its name is the same on the command line and in reports.
     pub const ALL: [Self; 6] = [
         Self::Key,
         Self::Group,
@@ -38,7 +38,7 @@ impl Dimension {
         Self::Day,
     ];
 
-    /// The name for people.
+    /// The name on the command line and in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
@@ -50,7 +50,7 @@ impl Dimension {
         }
     }
 
-    /// The one of this name.
+    /// The dimension of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -59,7 +59,7 @@ impl Dimension {
 }
 
 impl Attribution {
-    /// Its value in one respect; the day is not its own.
+    /// The value in one dimension; `None` for the day, which is not part of an attribution.
     pub fn value(&self, dimension: Dimension) -> Option<&str> {
         match dimension {
             Dimension::Key => Some(&*self.key),
@@ -71,7 +71,7 @@ impl Attribution {
         }
     }
 
-    /// The same, with a model that no attacker can make long.
+    /// The same attribution with the model name cut to `LONGEST_MODEL`, because a client may choose that name.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         if let Some(model) = &self.model
@@ -85,5 +85,5 @@ impl Attribution {
     }
 }
 
-/// Bytes; real names stay under 64.
+/// The most bytes of a model name; real names stay under 64.
 const LONGEST_MODEL: usize = 128;

@@ -4,7 +4,7 @@ use super::history::Row;
 use crate::limits::Totals;
 use crate::protocol::hub::units::Units;
 
-/// The figures of a row, by their names.
+/// The figures of a row with their names.
 pub fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
     let usage = &totals.usage;
     [
@@ -18,8 +18,8 @@ pub fn figures(totals: &Totals) -> [(&'static str, u64); 7] {
     ]
 }
 
-/// One line of names, and one for each row. A program of tables takes a cell that begins with `=` for a formula, so names
-/// that do get a quote before them: those of models are the clients'.
+/// One line of column names, and one line for each row. Spreadsheet programs take a cell that begins with `=` or a
+/// similar character for a formula, so such names get a quote in front: clients choose the names of models.
 pub fn csv(by: &[Dimension], rows: &[Row]) -> String {
     let names = by.iter().map(|dimension| dimension.as_str());
     let figures_of = figures(&Totals::default()).map(|(name, _)| name);
@@ -42,7 +42,7 @@ pub fn csv(by: &[Dimension], rows: &[Row]) -> String {
     text
 }
 
-/// What is sold by something else than tokens, behind what older readers know.
+/// The counts of what is sold by another unit than tokens. These columns come last, so that older readers find theirs.
 fn units_of(row: &Row) -> impl Iterator<Item = String> {
     let units = row.totals.usage.units.figures();
     units.into_iter().map(|count| count.to_string())
@@ -62,7 +62,7 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// Dollars to the billionth, as the ledger counts them.
+/// US dollars with nine decimals, as exact as the ledger counts them.
 fn usd(totals: &Totals) -> String {
     let (whole, rest) = (
         totals.nano_usd / 1_000_000_000,

@@ -1,8 +1,8 @@
-//! The file on disk: appended to in whole lines, written anew when it has grown.
+//! The file on disk: whole lines are appended to it, and it is rewritten when it has grown.
 //!
-//! Several processes may have it open, as two do for the length of an upgrade. Each takes the file's lock for as long as
-//! it writes, and looks whether the file at the path is still the one that it has open; so a line is never torn by
-//! another, and none is lost to a file that has just been replaced.
+//! Several processes may have it open, as two do during an upgrade. Each holds the file's lock while it writes, and
+//! checks that the file at the path is still the one that it has open. So no process tears a line of another one, and
+//! no line is lost to a file that has just been replaced.
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -18,7 +18,7 @@ pub(super) struct LedgerFile {
 }
 
 impl LedgerFile {
-    /// Opens the file, or makes it, and reads what is in it.
+    /// Opens or creates the file, and reads it.
     pub fn open(path: &Path, max_size: u64, began: Began) -> io::Result<(Self, Sums)> {
         let mut ledger = Self {
             file: AppendFile::open(path)?,
@@ -28,18 +28,19 @@ impl LedgerFile {
         Ok((ledger, sums))
     }
 
-    /// Appends lines. How much of them is in the file now, and why that is not all.
+    /// Appends lines. Returns how many bytes are in the file now, and the error if not all are.
     pub fn append(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
         self.file.append(lines)
     }
 
-    /// Whether it is time to write it anew. One that is long although it was just written anew is given time to grow.
+    /// Whether it is time to rewrite the file. A file that is long although it was just rewritten is given time to
+    /// grow.
     pub fn is_long(&self) -> bool {
         self.file.is_long(self.max_size)
     }
 
-    /// Writes the file anew, with the sums of what is in it. One that holds nothing of this month stays as it is: a clock
-    /// that had run ahead at the start would forget what was used.
+    /// Rewrites the file with the sums of its lines. A file that contains nothing of this month is left as it is: if
+    /// the clock had run ahead at the start, a rewrite would lose what was used.
     pub fn shorten(&mut self, began: Began) -> io::Result<Sums> {
         let (sums, fault) = self.file.rewrite(
             |lines| Sums::read(lines, began),
@@ -66,39 +67,39 @@ impl LedgerFile {
     }
 }
 
-/// A file of lines to which several processes append, and which each of them may write anew.
+/// A file of lines to which several processes append, and which each of them may rewrite.
 #[derive(Debug)]
 pub(super) struct AppendFile {
     path: PathBuf,
     file: File,
-    /// How long it was when it was last written anew.
+    /// Its length in bytes when it was last rewritten.
     shortest: u64,
 }
 
 impl AppendFile {
-    /// Opens the file, or makes it.
+    /// Opens or creates the file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         Ok(Self {
-            // Of a link, the file that it leads to is replaced, not the link.
+            // For a symbolic link, the file that it points to is replaced, not the link.
             path: fs::canonicalize(path)?,
             file,
             shortest: 0,
         })
     }
 
-    /// Where it is, links followed.
+    /// The path of the file, with links resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it has more bytes than that, and twice as many as when it was last written anew.
+    /// Whether the file has more than `max_size` bytes, and more than twice as many as when it was last rewritten.
     pub fn is_long(&self, max_size: u64) -> bool {
         let length = self.length();
         length > max_size && length > self.shortest.saturating_mul(2)
     }
 
-    /// Appends lines. How much of them is in the file now, and why that is not all.
+    /// Appends lines. Returns how many bytes are in the file now, and the error if not all are.
     pub fn append(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
         let appended = self.locked(|file| {
             if ends_within_a_line(file)? {
@@ -118,8 +119,8 @@ impl AppendFile {
         appended.unwrap_or_else(|error| (0, Some(error)))
     }
 
-    /// Writes the file anew: `write` makes its lines of what `read` has made of the old ones. Also why that failed, if it
-    /// did: what is there stays as it is then, and goes on being appended to.
+    /// Rewrites the file: `read` reads the old lines, `write` writes the new ones from its result. Returns that result,
+    /// and the error if the rewrite failed; in that case the old file stays and is still appended to.
     pub fn rewrite<T>(
         &mut self,
         read: impl FnOnce(BufReader<File>) -> io::Result<T>,
@@ -152,21 +153,21 @@ impl AppendFile {
     /// Does `work` while no other process writes.
     fn locked<T>(&mut self, work: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
         for _ in 0..MAX_REPLACED {
-            // A file system without locks has to do without: then a line may be lost during an upgrade.
+            // Some file systems have no locks. There a line may be lost during an upgrade.
             let _ = self.file.lock();
             if is_at(&self.file, &self.path) {
                 let done = work(&mut self.file);
                 let _ = self.file.unlock();
                 return done;
             }
-            // Dropping the old one lets go of its lock.
+            // When the old file is dropped, its lock is released.
             self.file = open(&self.path)?;
         }
         Err(io::ErrorKind::ResourceBusy.into())
     }
 }
 
-/// Not for everybody: it names clients and what they use.
+/// Opens or creates the file. Others may not read it, because it names clients and what they use.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -184,7 +185,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A file with these lines, in the place of the one at `path`.
+/// Writes a new file with these lines and moves it to `path`.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
     let fresh = beside(path);
     match fs::remove_file(&fresh) {
@@ -217,7 +218,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether someone was cut off while writing.
+/// Whether the last line has no end, because its writer was interrupted.
 fn ends_within_a_line(file: &File) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let Some(last) = length.checked_sub(1) else {
@@ -228,5 +229,5 @@ fn ends_within_a_line(file: &File) -> io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
-/// How often the file may be replaced by others while its lock is waited for.
+/// How often other processes may replace the file while this one waits for its lock.
 const MAX_REPLACED: usize = 1000;

@@ -1,8 +1,8 @@
-//! What was used on past days: one file a month beside the ledger, read by reports only. A start does not read it.
+//! What was used on past days: one file per month beside the ledger. Only reports read it; a start does not.
 //!
-//! The ledger at `PATH` keeps its history in `PATH.history/2026-11`. Lines add up, so the file of the running month is
-//! appended to and written anew when it has grown; months that are too old are deleted, and when all of them are too long
-//! together, the days of the oldest are merged.
+//! The ledger at `PATH` keeps its history in `PATH.history/2026-11`. Lines add up, so the file of the current month is
+//! appended to, and rewritten when it has grown. Months that are too old are deleted. When all months together are too
+//! long, the days of the oldest are merged; if that is not enough, the oldest are deleted.
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -15,32 +15,32 @@ use super::file::AppendFile;
 use super::month::{Lines, Month};
 use crate::limits::Totals;
 
-/// The writing end.
+/// The writer of the history.
 #[derive(Debug)]
 pub(super) struct History {
     directory: PathBuf,
     bounds: Bounds,
     lines: Lines,
-    /// The month that is written, by its first day.
+    /// The month that is being written, by its first day.
     open: Option<(Date, AppendFile)>,
-    /// When it was last looked for what is too old.
+    /// The day on which old months were last looked for.
     tidied: Option<Date>,
 }
 
-/// What was used, by the day.
+/// What was used, by day.
 pub(super) type Days = BTreeMap<Date, Vec<(Attribution, Totals)>>;
 
-/// How much of it is kept.
+/// How much of the history is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Days.
+    /// The number of days that are kept.
     pub keep: u32,
-    /// Bytes of all months together.
+    /// The most bytes of all months together.
     pub max_size: u64,
 }
 
 impl History {
-    /// That of the ledger at `path`. Touches no file.
+    /// The history of the ledger at `path`. Does not touch any file.
     pub fn new(path: &Path, bounds: Bounds) -> Self {
         Self {
             directory: directory(path),
@@ -51,7 +51,7 @@ impl History {
         }
     }
 
-    /// Appends what was used on some days. Of a failure, what was not written is given back.
+    /// Appends what was used on some days. After a failure, returns what was not written.
     pub fn append(&mut self, used: Days) -> Result<(), (Days, io::Error)> {
         let mut used = used.into_iter();
         while let Some((day, mut sums)) = used.next() {
@@ -63,7 +63,7 @@ impl History {
         Ok(())
     }
 
-    /// What is written is taken out of `sums`.
+    /// Appends the sums of one day, and removes from `sums` what was written.
     fn append_day(&mut self, day: Date, sums: &mut Vec<(Attribution, Totals)>) -> io::Result<()> {
         let first = day.first_of_month();
         if self.open.as_ref().is_none_or(|(month, _)| *month != first) {
@@ -85,11 +85,11 @@ impl History {
             ends.push(lines.len());
         }
         let (written, fault) = file.append(&lines);
-        // A line that lacks only its end is whole: whoever writes next ends it.
+        // A line that lacks only its line end is complete: the next writer adds the end.
         let done = ends.iter().take_while(|end| **end <= written + 1).count();
         sums.drain(..done);
         if let Some(error) = fault {
-            // Whom the file knows is not certain any more.
+            // It is no longer certain which attributions the file contains.
             self.lines.forget();
             return Err(error);
         }
@@ -104,7 +104,8 @@ impl History {
         Ok(())
     }
 
-    /// Deletes what is too old, and merges days where all of it is too long.
+    /// Deletes months that are too old. While all months together are too long: merges days, then deletes, oldest month
+    /// first.
     fn tidy(&mut self, today: Date) -> io::Result<()> {
         let months = months(&self.directory)?;
         let oldest = today.saturating_sub(jiff::Span::new().days(i64::from(self.bounds.keep)));
@@ -146,18 +147,18 @@ impl History {
     }
 }
 
-/// A line of a report.
+/// One row of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// One value for each dimension asked for; what has none is empty.
+    /// One value for each requested dimension; empty where there is none.
     pub names: Vec<String>,
     /// What was used.
     pub totals: Totals,
 }
 
-/// What the ledger at `path` remembers of the days from `since` to `until`, both included, grouped by `by` and sorted by
-/// its names. A month whose days were merged counts if any of its days was asked for, and its day is `2026-11`. What a
-/// running process used within the last second may be missing.
+/// What the ledger at `path` remembers of the days from `since` to `until`, both included, grouped by `by` and sorted
+/// by the names. A month whose days were merged counts as a whole if any of its days is requested, and its day is shown
+/// as `2026-11`. What a running process used within the last second may be missing.
 pub fn report(path: &Path, (since, until): (Date, Date), by: &[Dimension]) -> io::Result<Vec<Row>> {
     let mut sums: BTreeMap<Vec<String>, Totals> = BTreeMap::new();
     for (first, path) in months(&directory(path))? {
@@ -195,7 +196,7 @@ fn shorten(file: &mut AppendFile, change: impl FnOnce(Month) -> Month) -> io::Re
     fault.map_or(Ok(()), Err)
 }
 
-/// The months that there are, by their first day, oldest first.
+/// The months that have a file, by their first day, oldest first.
 fn months(directory: &Path) -> io::Result<Vec<(Date, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -218,7 +219,7 @@ pub fn first_day(path: &Path) -> Option<Date> {
     months.first().map(|(first, _)| *first)
 }
 
-/// Where the history of the ledger at `path` is.
+/// The directory with the history of the ledger at `path`.
 pub fn directory(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".history");
@@ -229,7 +230,7 @@ fn name(first: Date) -> String {
     format!("{:04}-{:02}", first.year(), first.month())
 }
 
-/// Bytes by which the file of a month grows before it is written anew.
+/// A month's file is rewritten once it is longer than this many bytes (and has doubled since the last rewrite).
 const GROWN: u64 = 1 << 20;
 
 #[cfg(test)]
@@ -329,7 +330,7 @@ mod tests {
         let mut history = History::new(&path, bounds);
         write(&mut history, "2026-10-01", &[used("a", "m", 1)]);
         let months = requests(&path, "2026-01-01", &[Dimension::Day]);
-        // January and February ended more than 200 days before; of March some days are younger.
+        // January and February ended more than 200 days before; some days of March are younger.
         assert!(
             months.iter().all(|(day, _)| day.as_str() >= "2026-03"),
             "{months:?}"

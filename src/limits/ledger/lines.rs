@@ -1,10 +1,10 @@
-//! What stands in the file: lines of JSON, each an addition; and the sums of them that still matter.
+//! The lines of the file, each a JSON object that adds an amount; and the sums of the lines that still matter.
 //!
 //! ```text
 //! {"time":1794312000,"key":"team-a","group":"research","requests":3,"input":120,…,"nano_usd":5400000}
 //! ```
 //!
-//! A line says what a key used until `time` (unix seconds), in one day. Lines of past months say nothing any more.
+//! A line states what a key used until `time` (Unix seconds), within one day. Lines of past months no longer matter.
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _, Write as _};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::limits::{Limits, Scope, Totals};
 use crate::protocol::hub::units::Units;
 use crate::protocol::hub::usage::Usage;
 
-/// Whose a line is: the key, the group that it was in, and the project whose limits it was under.
+/// To whom a line belongs: the key, the group that it was in, and the project whose limits it was under.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Whose {
     /// The name of the key.
@@ -33,7 +33,7 @@ pub(super) struct Whose {
 /// What `whose` used until `time`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    /// Whose use it is.
+    /// To whom the use belongs.
     pub whose: Whose,
     /// Seconds since the epoch.
     pub time: u64,
@@ -41,7 +41,7 @@ pub(super) struct Entry {
     pub totals: Totals,
 }
 
-/// A line as it stands in the file. A member that is missing is 0, one that is unknown is a later version's.
+/// A line as it is in the file. A missing member is 0; an unknown member comes from a later version.
 #[derive(Deserialize, Serialize)]
 struct Line {
     time: u64,
@@ -82,7 +82,7 @@ const fn is_zero(count: &u64) -> bool {
 }
 
 impl Entry {
-    /// Appends it as a line.
+    /// Appends the entry as a line.
     pub fn write(&self, to: &mut Vec<u8>) {
         let usage = &self.totals.usage;
         let Whose {
@@ -108,7 +108,7 @@ impl Entry {
             characters: usage.units.characters,
             searches: usage.units.searches,
         };
-        // Neither of the two can fail: it is plain data, and a Vec takes everything.
+        // Neither call can fail: the line is plain data, and a `Vec` takes everything.
         let _ = serde_json::to_writer(&mut *to, &line);
         let _ = to.write_all(b"\n");
     }
@@ -149,12 +149,12 @@ impl Entry {
 pub(super) struct Began {
     day: u64,
     month: u64,
-    /// When the day ends.
+    /// When the day ends, in seconds since the epoch.
     ends: u64,
 }
 
 impl Began {
-    /// As of `wall`, in `zone`.
+    /// The beginnings as of `wall`, in `zone`.
     pub fn of(wall: SystemTime, zone: &TimeZone) -> Self {
         let began = |date: Date| {
             let begin = date.to_zoned(zone.clone()).ok()?.timestamp().as_second();
@@ -171,27 +171,27 @@ impl Began {
     }
 }
 
-/// Sums of lines, as far as they matter.
+/// The sums of the lines that still matter.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     sums: HashMap<Whose, Sum>,
     /// Lines that could not be read.
     pub corrupt: u64,
-    /// Whether lines of an earlier month were left out.
+    /// Whether lines of an earlier month were skipped.
     earlier: bool,
 }
 
 #[derive(Debug, Default)]
 struct Sum {
-    /// This month, without today, and when the last of it was.
+    /// The sum of this month without today, and the time of its last entry.
     before: (Totals, u64),
     today: (Totals, u64),
-    /// Of a clock that had run ahead: it counts when its day comes, and not every day until then.
+    /// Entries of a clock that had run ahead. They count when their day comes, and not on every day until then.
     ahead: (Totals, u64),
 }
 
-/// Reads the next line, its end included; `false` = there is none. Of one that has more bytes than `longest` the rest is passed
-/// over.
+/// Reads the next line, including its end; `false` = there is none. Of a line with more than `longest` bytes, the rest
+/// is skipped.
 pub(super) fn next(
     from: &mut impl BufRead,
     line: &mut Vec<u8>,
@@ -209,7 +209,7 @@ pub(super) fn next(
 }
 
 impl Sums {
-    /// Reads lines to their end. A last line that was cut off is left out, as is whatever else is no line.
+    /// Reads all lines. An incomplete last line is skipped, and so is everything that is not a valid line.
     pub fn read(mut from: impl BufRead, began: Began) -> io::Result<Self> {
         let mut sums = Self::default();
         let mut line = Vec::new();
@@ -217,7 +217,7 @@ impl Sums {
             let whole = line.last() == Some(&b'\n');
             match Entry::read(line.trim_ascii_end()) {
                 Some(entry) => sums.add(entry, began),
-                // Between a line that was cut off and the next there is a line end of its own.
+                // An empty line: an interrupted line is ended by a line end of its own before the next one.
                 None if line.trim_ascii().is_empty() => {}
                 None if !whole && line.len() < LONGEST_LINE => {}
                 None => sums.corrupt += 1,
@@ -243,12 +243,12 @@ impl Sums {
         *last = entry.time.max(*last);
     }
 
-    /// Whether all that there is is of earlier months: it may be the clock that has run ahead.
+    /// Whether there are only lines of earlier months. Then the clock may have run ahead.
     pub fn is_of_the_past(&self) -> bool {
         self.earlier && self.sums.is_empty()
     }
 
-    /// The same as lines: at most three for each key.
+    /// The same sums as lines: at most three for each key, group and project.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.sums.iter().flat_map(|(whose, sum)| {
             let parts = [sum.before, sum.today, sum.ahead].into_iter();
@@ -261,13 +261,13 @@ impl Sums {
         })
     }
 
-    /// Adds it all to the totals of `limits`.
+    /// Adds the sums to the totals of `limits`.
     pub fn restore(&self, limits: &Limits, wall: SystemTime) {
         for (whose, sum) in &self.sums {
             let (today, _) = sum.today;
             let mut month = today;
             month.add(&sum.before.0);
-            // A name that is not configured has no counter; the file goes on remembering it, in case it comes back.
+            // A name that is not configured has no counter. The file still remembers it, in case the name comes back.
             limits.restore(Scope::Key, &whose.key, &today, &month, wall);
             if let Some(project) = &whose.project {
                 limits.restore(Scope::Project, project, &today, &month, wall);
@@ -280,12 +280,12 @@ impl Sums {
     }
 }
 
-/// The day of a line cannot begin between two of these: no zone's midnight lies elsewhere than on a quarter of an hour.
+/// The number of the quarter of an hour. No day begins within a quarter: the midnight of every time zone lies on one.
 pub(super) fn quarter(time: u64) -> u64 {
     time / QUARTER
 }
 
-/// Seconds of a quarter of an hour.
+/// The length of a quarter of an hour in seconds.
 pub(super) const QUARTER: u64 = 900;
 
 /// Seconds since the epoch.
@@ -294,5 +294,5 @@ pub(super) fn seconds(wall: SystemTime) -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// Bytes of a line at most; real ones have about 200.
+/// The most bytes of a line; real ones have about 200.
 const LONGEST_LINE: usize = 4096;

@@ -1,9 +1,9 @@
-//! The ledger: a file from which the totals of the day and the month come back after a restart, and beside it one file a
-//! month that tells who used what on which day ([`report`]).
+//! The ledger: a file from which the totals of the day and the month are restored after a restart, and beside it one
+//! file per month that records who used what on which day ([`report`]).
 //!
-//! Requests add to a small map; a thread writes what is in it as lines, once a second. No request waits for the disk or
-//! fails because of it: what cannot be written is kept and tried again. Nothing is forced to the disk: a crash of the
-//! process loses at most a second, one of the machine what its system had not written yet.
+//! Requests add to a small map; once a second a thread writes its content as lines. No request waits for the disk or
+//! fails because of it: what cannot be written is kept and tried again. Nothing is synced to the disk: a crash of the
+//! process loses at most a second, a crash of the machine loses what its operating system had not written yet.
 mod attribution;
 mod csv;
 mod file;
@@ -33,7 +33,7 @@ pub use csv::{csv, figures};
 pub use history::{Row, directory, first_day, report};
 pub use notes::{Kind, Note, Notes, mark};
 
-/// A handle to the ledger. Dropping it writes what is pending, within reason, and ends the thread.
+/// A handle to the ledger. Dropping it writes what is pending (for at most `LINGER`) and ends the thread.
 #[derive(Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -42,25 +42,25 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The writer waits here.
+    /// The writer thread waits here.
     work: Condvar,
-    /// Whoever flushes waits here.
+    /// Callers of [`Ledger::flush`] wait here.
     done: Condvar,
     failures: IntCounter,
 }
 
-/// Locked for as long as it takes to add a request or to take the map.
+/// Locked only while a request is added or the maps are taken.
 #[derive(Debug, Default)]
 struct State {
-    /// By whose it is and by quarter of an hour, so that none is of two days.
+    /// By owner and quarter of an hour, so that no entry spans two days.
     pending: HashMap<(Whose, u64), Entry>,
-    /// The same use for the history, which tells more of whose it was.
+    /// The same use for the history, with the full attribution.
     history: HashMap<(Attribution, u64), Totals>,
-    /// What is to be booked later, and what no more.
+    /// Notes of what is to be booked later, and of what no longer is.
     notes: Vec<Line>,
-    /// Requests that ever came into `pending`.
+    /// The number of requests that were ever recorded.
     accepted: u64,
-    /// Requests of those that are written.
+    /// The number of those that have been written.
     written: u64,
     /// Whether the writer is to write at once.
     urgent: bool,
@@ -68,8 +68,8 @@ struct State {
 }
 
 impl Ledger {
-    /// Opens the ledger, adds what it remembers to the totals of `limits` and starts its thread. Days and months begin
-    /// as in `limits`. `failures` counts writes that fail.
+    /// Opens the ledger, adds what it remembers to the totals of `limits`, and starts its thread. Days and months begin
+    /// as in `limits`. `failures` counts failed writes.
     pub fn open(
         settings: &config::Ledger,
         limits: &Limits,
@@ -110,7 +110,7 @@ impl Ledger {
         Ok(Self { shared })
     }
 
-    /// Remembers what one request used. `project` is the one whose limits it was under. Never waits for I/O.
+    /// Records what one request used. `project` is the project whose limits the request was under. Never waits for I/O.
     pub fn record(
         &self,
         who: Attribution,
@@ -145,14 +145,14 @@ impl Ledger {
         }
     }
 
-    /// Remembers that something is to be booked later, or anew what is known of it. Never waits for I/O.
+    /// Records that something is to be booked later, or replaces what is known about it. Never waits for I/O.
     pub fn note(&self, note: Note) {
         self.write_down(Line::Note {
             note: Box::new(note),
         });
     }
 
-    /// Nothing is to be booked for it any more.
+    /// Nothing more is to be booked for this id.
     pub fn done(&self, id: &str) {
         self.write_down(Line::Done {
             done: id.to_owned(),
@@ -189,7 +189,7 @@ impl Drop for Ledger {
         let mut state = self.shared.state();
         state.closed = true;
         self.shared.work.notify_one();
-        // The writer writes at once; one that hangs on its disk is left behind.
+        // The writer writes at once. If it hangs on its disk, it is abandoned.
         let _ = self
             .shared
             .done
@@ -204,7 +204,7 @@ impl Shared {
 }
 
 impl State {
-    /// `false` when there is no place for it: the disk takes nothing for days.
+    /// Adds an entry. `false` = there is no room, because the disk has accepted nothing for days.
     fn add(&mut self, entry: Entry) -> bool {
         let place = (entry.whose.clone(), quarter(entry.time));
         if let Some(known) = self.pending.get_mut(&place) {
@@ -219,7 +219,7 @@ impl State {
         room
     }
 
-    /// See [`State::add`].
+    /// The same as [`State::add`], for the history.
     fn add_history(&mut self, place: (Attribution, u64), totals: &Totals) -> bool {
         let room = self.history.len() < MAX_PENDING || self.history.contains_key(&place);
         if room {
@@ -234,19 +234,19 @@ struct Batch {
     entries: Vec<Entry>,
     history: HashMap<(Attribution, u64), Totals>,
     notes: Vec<Line>,
-    /// Requests that had been accepted by then.
+    /// The number of requests that had been accepted by then.
     accepted: u64,
     closed: bool,
 }
 
-/// The thread.
+/// The writer thread.
 struct Writer {
     shared: Arc<Shared>,
     file: LedgerFile,
     history: History,
     notes: NotesFile,
     zone: TimeZone,
-    /// Whether the last write failed, and that was said.
+    /// Whether the last write failed and the failure was logged.
     is_failing: bool,
 }
 
@@ -269,7 +269,7 @@ impl Writer {
         }
     }
 
-    /// Waits for something to write, and for the second to be over, and takes it.
+    /// Waits until there is something to write and the interval is over, and takes it.
     fn collect(&self, last_write: Option<Instant>) -> Batch {
         let Shared { work, .. } = &*self.shared;
         let nothing = |state: &mut State| {
@@ -294,7 +294,7 @@ impl Writer {
         }
     }
 
-    /// `false` = not all of it went.
+    /// Writes notes. `false` = not all of them were written.
     fn write_notes(&mut self, lines: Vec<Line>) -> bool {
         let Err(error) = self.notes.append(lines, seconds(SystemTime::now())) else {
             return true;
@@ -306,7 +306,7 @@ impl Writer {
         false
     }
 
-    /// Adds to the history; what cannot be written is kept for the next time. `false` = not all of it went.
+    /// Adds to the history. What cannot be written is kept for the next time. `false` = not all of it was written.
     fn remember(&mut self, used: HashMap<(Attribution, u64), Totals>) -> bool {
         let mut days = Days::new();
         for ((who, quarter), totals) in used {
@@ -334,7 +334,7 @@ impl Writer {
         false
     }
 
-    /// Writes; what cannot be written is kept for the next time. `false` = not all of it went.
+    /// Writes entries. What cannot be written is kept for the next time. `false` = not all of it was written.
     fn write(&mut self, entries: Vec<Entry>) -> bool {
         let mut lines = Vec::with_capacity(entries.len() * TYPICAL_LINE);
         let entries: Vec<(Entry, usize)> = entries
@@ -375,8 +375,8 @@ impl Writer {
     }
 }
 
-/// Those of the entries, each with the end of its line, that are not in the file when this many bytes are. A line that
-/// lacks only its end is: whoever writes next ends it.
+/// The entries that are not in the file when `written` bytes are; each entry comes with the end of its line. A line
+/// that lacks only its line end counts as written: the next writer adds the end.
 fn unwritten(entries: Vec<(Entry, usize)>, written: usize) -> impl Iterator<Item = Entry> {
     let rest = entries
         .into_iter()
@@ -384,16 +384,16 @@ fn unwritten(entries: Vec<(Entry, usize)>, written: usize) -> impl Iterator<Item
     rest.map(|(entry, _)| entry)
 }
 
-/// Between two writes.
+/// The shortest time between two writes.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keys and quarters of an hour that wait for a disk that takes nothing.
+/// The most entries (owners and quarters of an hour) that are kept while the disk accepts nothing.
 const MAX_PENDING: usize = 200_000;
 
-/// How long dropping the ledger waits for what is pending. A test waits for as long as it takes.
+/// How long dropping the ledger waits for what is pending. A test waits as long as it takes.
 const LINGER: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 1 });
 
-/// Bytes of a line.
+/// The usual bytes of a line.
 const TYPICAL_LINE: usize = 200;
 
 #[cfg(test)]

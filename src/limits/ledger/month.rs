@@ -1,4 +1,5 @@
-//! What stands in the file of one month: short lines that add, and one line for each attribution that they speak of.
+//! The content of the file of one month: short lines that add amounts, and one line for each attribution that they
+//! refer to.
 //!
 //! ```text
 //! =1x5k8v2m0c3q ["team-a","research",null,"claude-opus-5","claude-a"]
@@ -6,10 +7,11 @@
 //! 29 1x5k8v2m0c3q + 1 0 0 0
 //! ```
 //!
-//! A line of figures is the day of the month (`00` = some day of it), whose use it is, and in base 36 the requests, tokens
-//! by kind (`input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`) and billionths of a dollar. It
-//! has at most 80 bytes. After a `+` stand what was sold by something else than tokens: pictures, milliseconds of sound, characters
-//! and searches. An attribution is found by a hash of it, so that several processes may write one file.
+//! A line of figures has the day of the month (`00` = the days were merged), the hash of the attribution, and in base
+//! 36 the requests, the tokens by kind (`input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
+//! `reasoning`) and the billionths of a dollar. It has at most 80 bytes. A line with a `+` has the counts of what is
+//! sold by another unit than tokens: pictures, milliseconds of sound, characters and searches. An attribution is
+//! identified by its hash, so that several processes may write one file.
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub(super) struct Month {
 }
 
 impl Month {
-    /// Reads lines to their end. What is no line is counted and left out.
+    /// Reads all lines. A line that is not valid is counted and skipped.
     pub fn read(mut from: impl BufRead) -> io::Result<Self> {
         let mut month = Self::default();
         let mut line = Vec::new();
@@ -99,7 +101,7 @@ impl Month {
         self.sums.entry((day, id)).or_default().add(totals);
     }
 
-    /// The same sums as lines, each once.
+    /// Writes the same sums as lines, each once.
     pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         for (id, attribution) in &self.names {
             to.write_all(&named(*id, attribution))?;
@@ -110,7 +112,7 @@ impl Month {
         Ok(())
     }
 
-    /// The same without its days.
+    /// The same sums without days.
     #[must_use]
     pub fn merged(mut self) -> Self {
         for ((_, id), totals) in std::mem::take(&mut self.sums) {
@@ -119,17 +121,17 @@ impl Month {
         self
     }
 
-    /// Whether anything is still told by the day.
+    /// Whether any sum still belongs to a certain day.
     pub fn has_days(&self) -> bool {
         self.sums.keys().any(|(day, _)| *day > 0)
     }
 
-    /// Lines that could not be read.
+    /// The number of lines that could not be read.
     pub const fn corrupt(&self) -> u64 {
         self.corrupt
     }
 
-    /// Day, attribution and sum; day 0 is some day of the month. Figures whose attribution was lost are nobody's.
+    /// Day, attribution and sum. Day 0 stands for merged days. `None` = the line with the attribution was lost.
     pub fn rows(&self) -> impl Iterator<Item = (u8, Option<&Attribution>, &Totals)> {
         self.sums
             .iter()
@@ -137,15 +139,15 @@ impl Month {
     }
 }
 
-/// What is to be appended to the file of a month. It remembers whom that file knows.
+/// Makes the lines to append to the file of a month. It remembers which attributions that file contains.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     known: HashSet<u64>,
 }
 
 impl Lines {
-    /// The lines of one more sum. Beyond so many attributions a month, models are told apart no longer: their names may
-    /// be the clients'.
+    /// The lines for one more sum. Beyond `MOST_NAMES` attributions in a month, new models are combined as `other`,
+    /// because clients may choose model names.
     pub fn of(&mut self, day: u8, attribution: &Attribution, totals: &Totals, to: &mut Vec<u8>) {
         let mut attribution = attribution.clone().bounded();
         let mut id = hash(&attribution);
@@ -159,7 +161,7 @@ impl Lines {
         to.extend(figures(day, id, totals));
     }
 
-    /// Another file has begun, or this one has been written anew by somebody else.
+    /// Another file has begun, or another process has rewritten this one.
     pub fn forget(&mut self) {
         self.known.clear();
     }
@@ -180,7 +182,7 @@ fn named(id: u64, attribution: &Attribution) -> Vec<u8> {
         model.as_ref(),
         account.as_ref(),
     ];
-    // Texts can always be written as JSON.
+    // Strings can always be written as JSON.
     let names = serde_json::to_string(&names).unwrap_or_default();
     format!("={} {names}\n", base36(id)).into_bytes()
 }
@@ -218,7 +220,7 @@ fn base36(number: u64) -> String {
     let mut digits = Vec::new();
     let mut rest = number;
     loop {
-        // A remainder of 36 is a digit.
+        // A remainder modulo 36 is a digit.
         let digit = u32::try_from(rest % 36).ok();
         digits.extend(digit.and_then(|digit| char::from_digit(digit, 36)));
         rest /= 36;
@@ -229,10 +231,10 @@ fn base36(number: u64) -> String {
     digits.iter().rev().collect()
 }
 
-/// Attributions of a month that are told apart by their model.
+/// The most attributions of a month before models are combined.
 const MOST_NAMES: usize = 20_000;
 
-/// Bytes; a longer line is none.
+/// The most bytes of a line; a longer line is not valid.
 const LONGEST_LINE: usize = 8192;
 
 #[cfg(test)]

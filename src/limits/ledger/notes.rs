@@ -1,11 +1,12 @@
-//! What is to be booked later, over restarts: a file beside the ledger with a line for each thing that an account keeps for a key.
+//! What is to be booked later, across restarts: a file beside the ledger with one line for each object that an account
+//! keeps for a key.
 //!
 //! ```text
 //! {"note":{"id":"resp_1","kind":"response","key":"team-a","account":"a","model":"gpt-5",…}}
 //! {"done":"resp_1","time":1794312000}
 //! ```
 //!
-//! A later line about an id replaces an earlier one. Another process on the same file sees it, too.
+//! A later line about an id replaces an earlier one. Another process that uses the same file sees the line, too.
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -20,43 +21,43 @@ use super::file::AppendFile;
 use super::lines;
 use crate::protocol::hub::usage::Usage;
 
-/// One thing that lives at an account: whose it is, and what is still to be booked for it.
+/// One object that lives at an account: who owns it, and what is still to be booked for it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Note {
-    /// By the vendor's own name.
+    /// The vendor's id of the object.
     pub id: String,
-    /// What it is about.
+    /// The kind of object.
     pub kind: Kind,
-    /// The key that made it.
+    /// The key that created the object.
     pub key: Arc<str>,
     /// The group of that key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Arc<str>>,
-    /// The project that it counts for.
+    /// The project to which the use is attributed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<Arc<str>>,
     /// The upstream's name of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Arc<str>>,
-    /// The account that keeps it.
+    /// The account that keeps the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Arc<str>>,
-    /// The project whose limits it is under.
+    /// The project whose limits apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited: Option<Arc<str>>,
-    /// The model by the name that the client used.
+    /// The model name that the client used.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub asked: String,
-    /// What is booked if nobody ever learns what it used, tokens.
+    /// Tokens that are booked if the real use never becomes known.
     #[serde(default)]
     pub estimate: u64,
-    /// Reserved until it is booked.
+    /// Billionths of a dollar that are reserved until the use is booked.
     #[serde(default)]
     pub held_nano_usd: u64,
-    /// Lines of its results that are booked.
+    /// The number of result lines that are already booked.
     #[serde(default)]
     pub booked: u64,
-    /// Seconds since the epoch; 0 = when it is written down.
+    /// Seconds since the epoch; 0 = not written down yet.
     pub since: u64,
 }
 
@@ -64,16 +65,16 @@ pub struct Note {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A response that is made in the background.
+    /// A response that is generated in the background.
     Response,
     /// A batch, or a file with the results of one.
     Batch,
-    /// Something of which only matters where it is: a file of a client, a response that is booked.
+    /// An object of which only its account matters: a client's file, or a response that is already booked.
     Place,
 }
 
 impl Kind {
-    /// How long a note is worth keeping, in seconds. Results of batches are kept by the vendors for a month.
+    /// How long a note is kept, in seconds. Vendors keep the results of batches for a month.
     const fn life(self) -> u64 {
         match self {
             Self::Response => 48 * 3600,
@@ -83,7 +84,7 @@ impl Kind {
 }
 
 impl Note {
-    /// For whom and by whom.
+    /// The attribution of the use.
     pub fn who(&self) -> Attribution {
         Attribution {
             key: Arc::clone(&self.key),
@@ -94,7 +95,7 @@ impl Note {
         }
     }
 
-    /// About something new of `who`.
+    /// A note about a new object of `who`.
     pub fn new(id: &str, kind: Kind, who: &Attribution) -> Self {
         let who = who.clone();
         Self {
@@ -114,7 +115,7 @@ impl Note {
         }
     }
 
-    /// What is booked if nobody ever learns what it used.
+    /// What is booked if the real use never becomes known.
     pub fn estimated(&self) -> Usage {
         Usage {
             input: self.estimate,
@@ -132,7 +133,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// Gives a line that has no time its own.
+    /// Sets the time of a line that has none.
     fn stamp(&mut self, now: u64) {
         let time = match self {
             Self::Note { note } => &mut note.since,
@@ -144,17 +145,17 @@ impl Line {
     }
 }
 
-/// What stands in the file by now.
+/// The content of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    /// By id.
+    /// The open notes, by id.
     pub open: HashMap<String, Note>,
-    /// What was booked lately, and when.
+    /// Ids that were booked lately, and when.
     pub done: HashMap<String, u64>,
 }
 
 impl Notes {
-    /// Reads the file of the ledger at `ledger`; none is an empty one.
+    /// Reads the file of the ledger at `ledger`. A missing file counts as empty.
     pub fn read(ledger: &Path, now: u64) -> io::Result<Self> {
         match File::open(beside(ledger)) {
             Ok(file) => Self::of(BufReader::new(file), now),
@@ -163,7 +164,7 @@ impl Notes {
         }
     }
 
-    /// What no line can be made of is left out.
+    /// Reads notes from lines. Lines that are not valid are skipped.
     fn of(mut from: impl BufRead, now: u64) -> io::Result<Self> {
         let mut notes = Self::default();
         let mut line = Vec::new();
@@ -188,7 +189,7 @@ impl Notes {
         Ok(notes)
     }
 
-    /// The newest are kept.
+    /// Keeps only the newest notes.
     fn bound(&mut self) {
         if self.open.len() > MOST {
             let mut times: Vec<u64> = self.open.values().map(|note| note.since).collect();
@@ -210,16 +211,16 @@ impl Notes {
     }
 }
 
-/// The file, open for the ledger's thread.
+/// The open file, for the ledger's thread.
 #[derive(Debug)]
 pub(super) struct NotesFile {
     file: AppendFile,
-    /// Lines that wait for the disk.
+    /// Bytes of lines that have not been written yet.
     rest: Vec<u8>,
 }
 
 impl NotesFile {
-    /// Opens the file of the ledger at `ledger`, or makes it, and writes what matters of it anew.
+    /// Opens or creates the file of the ledger at `ledger`, and rewrites it with the notes that still matter.
     pub fn open(ledger: &Path, now: u64) -> io::Result<Self> {
         let mut file = Self {
             file: AppendFile::open(&beside(ledger))?,
@@ -244,7 +245,7 @@ impl NotesFile {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Appends lines; what cannot be written waits for the next time.
+    /// Appends lines. What cannot be written is kept for the next time.
     pub fn append(&mut self, lines: Vec<Line>, now: u64) -> io::Result<()> {
         for mut line in lines {
             line.stamp(now);
@@ -257,7 +258,7 @@ impl NotesFile {
             return Ok(());
         }
         let (written, fault) = self.file.append(&self.rest);
-        // A line that was cut off is written again, whole.
+        // A line that was cut off is written again as a whole.
         let whole = self.rest.get(..written).unwrap_or_default();
         let ended = whole.iter().rposition(|byte| *byte == b'\n');
         self.rest.drain(..ended.map_or(0, |end| end + 1));
@@ -271,7 +272,7 @@ impl NotesFile {
     }
 }
 
-/// How long the file is, and which one: whether somebody wrote to it. `None` = there is none.
+/// Length and inode of the file: a change means that some process wrote to it. `None` = there is no file.
 pub fn mark(ledger: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     let found = fs::metadata(beside(ledger)).ok()?;
@@ -284,15 +285,15 @@ fn beside(ledger: &Path) -> PathBuf {
     name.into()
 }
 
-/// Notes at most: some MiB.
+/// The most open notes: some MiB.
 const MOST: usize = 20_000;
-/// Bytes of a line at most; real ones have about 250.
+/// The most bytes of a line; real ones have about 250.
 const LONGEST_LINE: usize = 4096;
-/// Bytes that wait for a disk that takes nothing.
+/// The most bytes that are kept while the disk accepts nothing.
 const MOST_WAITING: usize = 8 << 20;
-/// Bytes above which the file is written anew.
+/// The bytes above which the file is rewritten.
 const LONG: u64 = 1 << 20;
-/// How long it is known what was booked: another process may have waited for it, too. Seconds.
+/// How long booked ids are remembered, in seconds: another process may be waiting for the same id.
 const REMEMBERED: u64 = 3600;
 
 #[cfg(test)]
@@ -351,7 +352,7 @@ mod tests {
         assert_eq!(open(NOW + 1), (ids(&["batch", "r2"]), true));
         assert_eq!(open(NOW + 49 * 3600), (ids(&["batch"]), false));
         assert_eq!(open(NOW + 32 * 24 * 3600), (ids(&[]), false));
-        // Written anew, it says the same.
+        // After a rewrite it has the same content.
         drop(NotesFile::open(&ledger, NOW + 1).expect("a file"));
         assert_eq!(open(NOW + 1), (ids(&["batch", "r2"]), true));
         let notes = Notes::read(&ledger, NOW).expect("readable");

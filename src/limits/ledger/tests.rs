@@ -1,4 +1,4 @@
-//! The ledger over restarts, over days, beside another process and on a disk that takes nothing.
+//! The ledger across restarts and days, beside another process, and on a disk that accepts nothing.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::protocol::hub::usage::Usage;
 const NOON: u64 = 1_794_312_000;
 const DAY: u64 = 86_400;
 
-/// The first key and its project.
+/// The first key and the first project.
 const WHOM: Whom = Whom {
     key: 0,
     project: Some(0),
@@ -71,7 +71,7 @@ fn used(tokens: u64) -> Used {
     }
 }
 
-/// Requests and output tokens of today and of this month, of the key at this position, else of its group.
+/// Requests and output tokens of today and of this month in one scope.
 fn totals(limits: &Limits, scope: Scope, wall: u64) -> [(u64, u64); 2] {
     let reports = limits.report(WHOM, moment(wall));
     let report = reports.iter().find(|report| report.scope == scope);
@@ -120,7 +120,7 @@ fn the_history_says_the_same_as_the_limits_and_keeps_what_the_ledger_forgets() {
     let path = directory.file();
     let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
     let ledger = open(&path, &limits(berlin), NOON);
-    // The second is of the 10th in Berlin, of the 9th in UTC.
+    // The second one is on the 10th in Berlin, and on the 9th in UTC.
     for (tokens, time) in [(1, NOON - 40 * DAY), (2, NOON - DAY / 2 - 1800), (4, NOON)] {
         record(&ledger, KEY, tokens, time);
         record(&ledger, "team-b", 10 * tokens, time);
@@ -193,7 +193,7 @@ fn days_and_months_end_where_the_zone_says() {
     let directory = Directory::new();
     let path = directory.file();
     let ledger = open(&path, &limits(TimeZone::UTC), NOON);
-    // 11:30 p.m. in Berlin is the 9th there; 00:30 the 10th. Both are of the 9th in UTC.
+    // 11:30 p.m. in Berlin is on the 9th there, 00:30 on the 10th. Both are on the 9th in UTC.
     let midnight = NOON - DAY / 2;
     for (tokens, time) in [
         (1, midnight - 5400),
@@ -227,7 +227,7 @@ fn what_is_no_line_is_left_out_and_torn_lines_are_not_continued() {
     let first = limits(TimeZone::UTC);
     let ledger = open(&path, &first, NOON);
     assert_eq!(totals(&first, Scope::Key, NOON)[0], (0, 3));
-    // Torn while it is open, by another process that died.
+    // Another process that died leaves an incomplete line while this one has the file open.
     let mut text = fs::read(&path).expect("a file");
     text.extend_from_slice(torn.as_bytes());
     fs::write(&path, text).expect("a file");
@@ -244,7 +244,7 @@ fn a_clock_that_ran_ahead_forgets_nothing_and_counts_nothing_every_day() {
     let path = directory.file();
     let first = limits(TimeZone::UTC);
     record(&open(&path, &first, NOON), KEY, 4, NOON);
-    // A process that starts with a wrong clock.
+    // A process starts with a wrong clock.
     let wrong = NOON + 4000 * DAY;
     let ahead = limits(TimeZone::UTC);
     let ledger = open(&path, &ahead, wrong);

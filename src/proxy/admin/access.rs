@@ -1,4 +1,4 @@
-//! Who asks the admin plane, and what that one may do.
+//! Who sends a request to the admin plane, and what that person may do.
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::{Admin, Role};
 
-/// Somebody who is known.
+/// A sender who has been identified.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
     pub name: Arc<str>,
@@ -16,12 +16,12 @@ pub(super) struct Who {
     pub via: Via,
 }
 
-/// How somebody showed who they are.
+/// How the sender was identified.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Via {
-    /// A token with the request.
+    /// By a token in the request.
     Token,
-    /// The cookie of a browser.
+    /// By the cookie of a browser session.
     Session,
 }
 
@@ -34,7 +34,8 @@ impl Via {
     }
 }
 
-/// The holder of a token, known by its SHA-256. Every configured token is compared, so that a refusal takes the same time.
+/// The holder of a token, found by its SHA-256. Every configured token is compared, so that a refusal always takes the
+/// same time.
 pub(super) fn holder(admin: &Admin, digest: &[u8; 32]) -> Option<(Arc<str>, Role)> {
     let mut found = None;
     for token in &admin.tokens {
@@ -51,7 +52,7 @@ pub(super) fn holder(admin: &Admin, digest: &[u8; 32]) -> Option<(Arc<str>, Role
     found
 }
 
-/// The token of `Authorization: Bearer TOKEN`, whatever the case of the scheme.
+/// The token of `Authorization: Bearer TOKEN`; the scheme may be in upper or lower case.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(BEARER.len())?;

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: u16,
@@ -51,7 +51,7 @@ impl Answer {
             .with(ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// With a wait in seconds that makes sense.
+    /// Adds `retry-after`, in seconds.
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         self.with(RETRY_AFTER, seconds.into())
     }
@@ -65,7 +65,7 @@ impl Answer {
         self.status
     }
 
-    /// Unless it says how long it may be kept, it may not be kept.
+    /// Makes the response. An answer that does not say how long it may be cached gets headers that forbid caching.
     pub(super) fn into_response(self) -> Response<Vec<u8>> {
         let mut response = Response::new(self.body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Answer {
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
-            // One answer may set several cookies; of everything else the last word counts.
+            // One answer may set several cookies; of any other header the last value counts.
             if name == SET_COOKIE {
                 headers.append(name, value);
             } else {

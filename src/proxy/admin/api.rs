@@ -1,4 +1,4 @@
-//! `/admin/api/v1`: JSON, for the console and for anybody else. `docs/API.md` describes it.
+//! `/admin/api/v1`: JSON for the console and for any other client. `docs/API.md` describes it.
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ use crate::proxy::state::inside::Inside;
 use crate::proxy::state::reload::{Handle, Source};
 use crate::telemetry::recent::filter::Filter;
 
-/// What it is served from.
+/// What the handlers work with.
 pub(super) struct Parts<'a> {
     pub app: &'a Arc<App>,
     pub reloads: &'a Handle,
@@ -45,7 +45,7 @@ pub(super) enum Served {
     Trial(Box<Trial>),
 }
 
-/// Serves `path`, what comes after [`PREFIX`].
+/// Serves `path`, which is the part after [`PREFIX`].
 pub(super) async fn serve(
     parts: &Parts<'_>,
     session: &mut ServerSession,
@@ -57,7 +57,7 @@ pub(super) async fn serve(
     let reads = method == Method::GET || method == Method::HEAD;
     if reads {
         let _ = session.drain_request_body().await;
-        // Whoever signs in is not known yet.
+        // These serve senders who have not signed in yet.
         let door = match segments.as_slice() {
             ["sign-in"] => Some(oidc::offered(parts.app)),
             ["oidc", "begin"] => Some(oidc::begin(parts.app, parts.sign_ins, session).await),
@@ -96,11 +96,11 @@ pub(super) async fn serve(
     }
     let need = match segments.as_slice() {
         ["reload" | "explain" | "try" | "log-level"] | ["accounts", _, _] => Need::Operator,
-        // What a text would mean tells what files are there.
+        // The meaning of a configuration text reveals which files exist on this host.
         ["config"] | ["config", "check"] => Need::Admin,
         _ => return Served::Whole(refused(session, Answer::nothing_here()).await),
     };
-    // Nobody unknown makes this read a long body.
+    // An unknown sender must not make Weir read a long body.
     let who = match parts.guard.admit(session, need).await {
         Ok(Some(who)) => who,
         Ok(None) => return Served::Whole(refused(session, Answer::nothing_here()).await),
@@ -177,20 +177,20 @@ async fn write(
     done.answer
 }
 
-/// The revision that a change was thought out on: that of `If-Match`.
+/// The revision on which a change is based: the value of `If-Match`.
 fn seen(session: &ServerSession) -> Option<String> {
     let seen = session.req_header().headers.get(http::header::IF_MATCH)?;
     let tag = seen.to_str().ok()?.trim();
     (tag != "*").then(|| tag.trim_matches('"').to_owned())
 }
 
-/// What is left of the body stands where the next request would be read.
+/// Discards the rest of the body, because the next request on the connection begins after it.
 async fn refused(session: &mut ServerSession, refusal: Answer) -> Answer {
     body::discard(session).await;
     refusal
 }
 
-/// Whose streams and trials are counted together: those of a session, or of a token's holder.
+/// The identity under which streams and trials are counted: a session, or the holder of a token.
 fn of(session: &ServerSession, who: &access::Who) -> String {
     let cookie = access::cookie(&session.req_header().headers);
     cookie.unwrap_or(&who.name).to_owned()
@@ -271,7 +271,7 @@ async fn read(
     })
 }
 
-/// Reads the configuration again.
+/// Reloads the configuration.
 pub(super) async fn reload(app: &App, reloads: &Handle) -> Done {
     let before = app.telemetry.status().generation;
     let answer = levers::reload(reloads).await;
@@ -295,7 +295,7 @@ pub(super) async fn account(app: &App, name: &str, verb: &str) -> Done {
     Done::changed(answer, action, name).from_to(before, after)
 }
 
-/// The faults of a text as `weir check` would find them. Nothing is applied.
+/// The faults that `weir check` would find in a text. Nothing is applied.
 fn check(source: &Source, body: &[u8]) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -321,13 +321,13 @@ fn check(source: &Source, body: &[u8]) -> Answer {
     )
 }
 
-/// Since the epoch.
+/// Milliseconds since the epoch.
 fn millis(wall: SystemTime) -> u64 {
     let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where a stream goes on after a break.
+/// The number after which a stream resumes when it was interrupted.
 fn resume(session: &ServerSession, query: &Query) -> Option<u64> {
     let header = session.req_header().headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok());
@@ -335,7 +335,7 @@ fn resume(session: &ServerSession, query: &Query) -> Option<u64> {
     from.and_then(|text| text.parse().ok())
 }
 
-/// A query string; `+` is a space.
+/// Parses a query string; `+` stands for a space.
 fn query(text: &str) -> Query {
     text.split('&')
         .filter(|pair| !pair.is_empty())
@@ -347,12 +347,12 @@ fn query(text: &str) -> Query {
         .collect()
 }
 
-/// The name that a segment of a path stands for, in its one spelling.
+/// The name in a segment of a path, in its normal form.
 pub(super) fn named(segment: &str) -> String {
     config::name::normal(&decoded(segment)).into_owned()
 }
 
-/// Percent-decoded; what is not valid stays as it is.
+/// Percent-decodes a text; invalid escapes stay as they are.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -370,15 +370,15 @@ fn decoded(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Where it begins.
+/// The prefix of every path of the API.
 pub(super) const PREFIX: &str = "/admin/api/v1/";
 
-/// Bytes of the longest body, but for that of `explain`.
+/// The most bytes of a body, except for those of `explain` and of a configuration.
 const MAX_BODY: usize = 1 << 20;
-/// A configuration, as JSON.
+/// The most bytes of a configuration text as JSON.
 const MAX_TEXT: usize = 17 << 20;
 
-/// Bytes of a token and what stands around it.
+/// The most bytes of a sign-in: a token and the JSON around it.
 const MAX_SIGN_IN: usize = 4 << 10;
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Wrong tokens: whoever presents them waits longer every time.
+//! Wrong tokens: the answer to each further wrong token from an address is delayed for longer.
 //!
-//! A right token is never delayed, so that nobody who knows one can be kept out by others at the same address.
+//! A right token is never delayed, so nobody can lock out other people at the same address.
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures by address.
+/// Failed attempts by address.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     failed: Mutex<HashMap<IpAddr, Failed>>,
@@ -16,21 +16,21 @@ pub(super) struct Attempts {
 struct Failed {
     times: u32,
     last: Instant,
-    /// Answers that are being held back.
+    /// The number of answers that are being held back.
     held: u32,
 }
 
-/// What becomes of the answer to a wrong token.
+/// What happens to the answer to a wrong token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    /// It is held back for so long; then [`Attempts::answered`] is to be told.
+    /// The answer is held back for this time; then the caller calls [`Attempts::answered`].
     Hold(Duration),
-    /// There are many held back already: it goes out at once, as too many requests.
+    /// Too many answers are held back already: the answer is sent at once, as 429, with this wait.
     TooMany(Duration),
 }
 
 impl Attempts {
-    /// A wrong token came from `ip`.
+    /// Records that a wrong token came from `ip`.
     pub(super) fn failed(&self, ip: IpAddr, now: Instant) -> Verdict {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= MOST_ADDRESSES {
@@ -58,7 +58,7 @@ impl Attempts {
         Verdict::Hold(wait)
     }
 
-    /// An answer that was held back went out.
+    /// Records that a held-back answer was sent.
     pub(super) fn answered(&self, ip: IpAddr) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = failed.get_mut(&ip) {
@@ -67,19 +67,19 @@ impl Attempts {
     }
 }
 
-/// The first wait; each further one is twice as long.
+/// The first delay; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// The longest wait.
+/// The longest delay.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// An address that presented nothing wrong for so long begins anew.
+/// An address without a wrong token for this long starts again with the first delay.
 const FORGOTTEN: Duration = Duration::from_mins(15);
 
-/// Answers to one address that wait at once.
+/// The most answers to one address that are held back at once.
 const HELD_AT_ONCE: u32 = 4;
 
-/// Addresses remembered.
+/// The most addresses that are remembered.
 const MOST_ADDRESSES: usize = 1024;
 
 #[cfg(test)]

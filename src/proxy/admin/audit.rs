@@ -1,4 +1,5 @@
-//! Who changed what: the last changes in memory, and every one in `admin.audit`, one JSON object a line.
+//! The audit log, who changed what: the last changes in memory, and every change in the file `admin.audit`, one JSON
+//! object per line.
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -22,20 +23,20 @@ pub(super) struct Audit {
 /// One change.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
-    /// `None` when nobody was recognised.
+    /// `None` = the sender was not identified.
     pub who: Option<&'a Who>,
     pub address: Option<IpAddr>,
-    /// A word of a fixed set, `account.drain` say.
+    /// A name from a fixed set, for example `account.drain`.
     pub action: &'static str,
-    /// What it was done to.
+    /// The name of what was changed.
     pub subject: &'a str,
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
 }
 
 impl Audit {
-    /// Writes a change down. The file is opened for each: there are few, and a rotated one is left that way. A file that
-    /// cannot be written stops nobody from draining an account; the log says it.
+    /// Writes a change down. The file is opened for each change, because changes are rare and the file may be rotated
+    /// meanwhile. A file that cannot be written does not prevent the change; the log reports it.
     pub(super) fn record(&self, file: Option<&Path>, change: &Change<'_>, wall: SystemTime) {
         let entry = json!({
             "time": timestamp(wall),
@@ -76,7 +77,7 @@ fn append(file: &Path, entry: &Value) -> std::io::Result<()> {
     file.write_all(format!("{entry}\n").as_bytes())
 }
 
-/// Changes kept in memory.
+/// The most changes that are kept in memory.
 const KEPT: usize = 1000;
 
 #[cfg(test)]

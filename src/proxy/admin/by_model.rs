@@ -1,4 +1,4 @@
-//! What the models tell about spend: dollars by day, by kind of token, what caches saved, and what has no price.
+//! Spend by model: US dollars per day and per kind of token, what prompt caches saved, and which models have no price.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::limits::ledger::Row;
 use crate::pricing::PriceTable;
 use crate::protocol::hub::units::{Picture, Units};
 
-/// Sums by the second of the three names, the dearest first.
+/// Sums by model (the second name of a row), the most expensive first.
 pub(super) fn models(rows: &[Row]) -> Vec<(&str, Totals)> {
     let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
     for row in rows {
@@ -20,7 +20,7 @@ pub(super) fn models(rows: &[Row]) -> Vec<(&str, Totals)> {
     list
 }
 
-/// Dollars by day and model: the dearest models, and the others together.
+/// US dollars by day and model. The most expensive models are shown by name, all others together.
 pub(super) fn series(rows: &[Row], models: &[(&str, Totals)]) -> Value {
     let told: Vec<&str> = models
         .iter()
@@ -52,7 +52,7 @@ pub(super) fn series(rows: &[Row], models: &[(&str, Totals)]) -> Value {
     json!({ "names": names, "days": days })
 }
 
-/// Where the money went, by kind of token and of what is sold by the piece: at the prices in force, scaled to what was charged.
+/// How the money divides among the kinds of tokens and units: by the prices in force, scaled to what was charged.
 pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
     let mut sums: [(f64, u64); KINDS] = [(0.0, 0); KINDS];
     for (model, totals) in models {
@@ -81,7 +81,7 @@ pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
         let parts = tokens.iter().zip(rates);
         let mut parts: Vec<f64> = parts.map(|(count, rate)| *count as f64 * rate).collect();
         let mut whole: f64 = parts.iter().sum();
-        // Tokens go before pieces, where they cost something.
+        // Where a model has a price for tokens, the units are not taken into account.
         if whole <= 0.0 {
             let sold = quote.units.prices();
             let image = sold.image.or(sold.images.first().map(|(_, usd)| *usd));
@@ -122,8 +122,8 @@ pub(super) fn kinds(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
     json!(list)
 }
 
-/// What the same tokens would have cost without a cache, less what they did. Writing costs more than reading saves at
-/// first: then it is negative.
+/// What the same tokens would have cost without a prompt cache, minus what they did cost. The result may be negative,
+/// because writing to the cache first costs more than reading saves.
 pub(super) fn saved(models: &[(&str, Totals)], prices: &PriceTable) -> f64 {
     models
         .iter()
@@ -137,13 +137,13 @@ pub(super) fn saved(models: &[(&str, Totals)], prices: &PriceTable) -> f64 {
         .sum()
 }
 
-/// Models that something was used of, and that have no price.
+/// Models that were used and have no price.
 pub(super) fn unpriced(models: &[(&str, Totals)], prices: &PriceTable) -> Value {
     let list: Vec<Value> = models
         .iter()
         .filter(|(model, totals)| {
             let usage = &totals.usage;
-            // A price of tokens is none of pieces.
+            // A price for tokens is not a price for units.
             let is_known = prices.quote(model).is_some_and(|quote| {
                 let pieces = quote.units.cost(&usage.units, &Picture::default());
                 usage.total() > 0 || pieces.is_some()
@@ -163,10 +163,10 @@ pub(super) fn unpriced(models: &[(&str, Totals)], prices: &PriceTable) -> Value 
     json!(list)
 }
 
-/// Of tokens, and of what is sold by the piece.
+/// The kinds of tokens and the kinds of units.
 const KINDS: usize = 5 + Units::KINDS.len();
 
-/// Models that are told apart by the day, the others together included.
+/// The most series per day, including the one for all other models.
 const MOST_SERIES: usize = 6;
 
 const MOST_UNPRICED: usize = 20;
@@ -243,7 +243,7 @@ mod tests {
             images: 3,
             ..Units::NONE
         });
-        // The tokens of such a picture are paid, and the picture is only counted.
+        // The tokens of such a picture are paid for, and the picture itself is only counted.
         let both = Usage {
             output: 500,
             ..drawn
@@ -253,7 +253,7 @@ mod tests {
             row(["2026-11-01", "gpt-image-1", "k"], 2.0, both),
             row(["2026-11-01", "whisper-1", "k"], 0.5, heard),
             row(["2026-11-01", "dall-e-3", "k"], 0.25, drawn),
-            // Known by the token alone.
+            // Only the token price of this model is known.
             row(["2026-11-01", "gpt-5", "k"], 0.0, heard),
             row(["2026-11-01", "no-such-painter", "k"], 0.0, drawn),
         ];

@@ -1,8 +1,9 @@
-//! The pages of the console: files that are part of the binary, sent compressed and known by their digest.
+//! The pages of the console: files inside the binary, sent compressed and identified by their digest.
 //!
-//! They hold nothing (no name of a host, no version) and need no session; the data that they show does.
+//! They contain no data (no host name, no version) and need no session; the data that they show does.
 //!
-//! The style sheet stands in the page, and the modules are asked for after the first frame: else that waits for them.
+//! The style sheet is part of the page, and the modules are requested after the first frame, so that the first frame
+//! does not wait for them.
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::LazyLock;
@@ -18,13 +19,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::access::sha256;
 use super::answer::Answer;
 
-/// A file of the console; `None` when `path` is none of its paths.
+/// A file of the console; `None` when `path` is not one of its paths.
 pub(super) fn page(path: &str, headers: &HeaderMap) -> Option<Answer> {
     let rest = path.strip_prefix("/console")?;
     if !rest.is_empty() && !rest.starts_with('/') {
         return None;
     }
-    // Every state of the pages has an address of its own; what is no file is one of these.
+    // Every state of the pages has an address of its own, so every path without a file leads to the page.
     let asset = ASSETS
         .iter()
         .find(|asset| rest.strip_prefix("/assets/") == Some(asset.name))
@@ -48,7 +49,7 @@ impl Asset {
     fn new(name: &'static str, media: &'static str, plain: impl Into<Cow<'static, [u8]>>) -> Self {
         let plain = plain.into();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        // Writing to memory cannot fail; were it to, the plain bytes would be sent.
+        // Writing to memory cannot fail. If it did, the plain bytes would be sent.
         let packed = encoder
             .write_all(&plain)
             .and_then(|()| encoder.finish())
@@ -99,8 +100,8 @@ impl Asset {
     }
 }
 
-/// They take nothing from anywhere but here, no style but the one that stands in the page, and no page of another site may frame
-/// them.
+/// The content security policy: the pages load only from Weir itself, use only the style sheet inside the page, and
+/// cannot be framed by another site.
 static CONTENT: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = BASE64.encode(sha256(STYLE.as_bytes()));
     let policy = format!(
@@ -122,17 +123,17 @@ const JS: &str = "text/javascript; charset=utf-8";
 
 const STYLE: &str = include_str!("console/weir.css");
 
-/// The page with its style in it.
+/// The page with its style sheet inside.
 fn whole_page() -> Vec<u8> {
     let page = include_str!("console/index.html");
     let style = format!("<style>{STYLE}</style>");
     page.replace(LINK, &style).into()
 }
 
-/// Where the style stands in the page as it is written.
+/// The place of the style sheet in the source of the page.
 const LINK: &str = r#"<link rel="stylesheet" href="weir.css">"#;
 
-/// The page itself first.
+/// The files; the page itself is the first.
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
         Asset::new("index.html", HTML, whole_page()),
@@ -214,7 +215,7 @@ mod tests {
     fn the_whole_console_is_small() {
         let bytes: usize = ASSETS.iter().map(|asset| asset.packed.len()).sum();
         assert!(bytes < 200_000, "{bytes} bytes over the wire");
-        // One round trip for all modules: the page names them, so that none waits for the one that imports it.
+        // All modules load in one round trip: the page names them, so none waits for the module that imports it.
         let page = std::str::from_utf8(&ASSETS[0].plain).expect("text");
         for asset in ASSETS.iter().filter(|asset| asset.media == JS) {
             assert!(page.contains(asset.name), "{}", asset.name);
@@ -232,7 +233,7 @@ mod tests {
         assert!(
             !html.contains("<script>") && !html.contains("style=") && !html.contains("onclick")
         );
-        // The one style in it is the one that the policy names.
+        // The page's only style sheet is the one that the policy names.
         let style = html.split("<style>").nth(1).expect("a style");
         let style = style.split("</style>").next().expect("its end");
         let digest = BASE64.encode(sha256(style.as_bytes()));

@@ -1,4 +1,4 @@
-//! `POST /admin/explain`: what would happen to a request, as things are now.
+//! `POST /admin/explain`: what would happen to a request in the present state.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::answer::Answer;
 use crate::exchange::explain::{self, Ask};
 use crate::proxy::state::app::App;
 
-/// What is asked. The body is taken byte for byte.
+/// The question. Its body is used byte for byte.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question<'a> {
@@ -23,14 +23,15 @@ struct Question<'a> {
     body: &'a RawValue,
 }
 
-/// Answers a question of at most [`limit`] bytes. Not on a thread that serves: a large request takes a while to read.
+/// Answers a question of at most [`limit`] bytes. It runs on a blocking thread, because reading a large request takes a
+/// while.
 pub(super) async fn answer(app: &Arc<App>, question: Bytes) -> Answer {
     let app = Arc::clone(app);
     let answer = tokio::task::spawn_blocking(move || explain(&app, &question)).await;
     answer.unwrap_or_else(|_| Answer::fault(500, "the request could not be explained"))
 }
 
-/// The longest question: a request of the longest body, and what stands around it.
+/// The most bytes of a question: a request with the longest body, and the JSON around it.
 pub(super) fn limit(app: &App) -> usize {
     let body = app.gateway().config.server.max_body;
     body.saturating_add(MAX_AROUND)
@@ -63,7 +64,7 @@ fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
         let name: HeaderName = name
             .parse()
             .map_err(|_| format!("`{name}` is no name of a header"))?;
-        // Without the value: it may be a secret.
+        // The message does not contain the value, which may be a secret.
         let value: HeaderValue = value
             .parse()
             .map_err(|_| format!("the value of `{name}` holds what no header can"))?;
@@ -74,5 +75,5 @@ fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
 
 const EXPECTED: &str = r#"expected {"body": {…}} and, if wanted, "path", "headers" and "key""#;
 
-/// Bytes of a question beside its body.
+/// The most bytes of a question apart from its body.
 const MAX_AROUND: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! `GET /admin/api/v1/fleet`: every Weir that the Prometheus of the configuration scrapes, and whether they agree.
+//! `GET /admin/api/v1/fleet`: every Weir that the configured Prometheus scrapes, and whether they agree.
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::fleet::{Question, answer};
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::prometheus;
 
-/// The last answer: however many pages look, Prometheus is asked once in [`FRESH`].
+/// The last answer. However many pages are open, Prometheus is queried once in [`FRESH`].
 #[derive(Debug, Default)]
 pub(super) struct Seen(Mutex<Option<(Instant, String, Value)>>);
 
@@ -58,7 +58,7 @@ pub(super) async fn fleet(app: &App, seen: &Seen) -> Answer {
     Answer::json(200, &value)
 }
 
-/// What each process says of itself.
+/// The query for the metrics that each process reports about itself.
 fn query(matchers: &[(String, String)]) -> String {
     let mut all = format!("__name__=~\"{}\"", METRICS.join("|"));
     for (name, value) in matchers {
@@ -77,7 +77,7 @@ struct Host {
     figures: BTreeMap<&'static str, f64>,
 }
 
-/// By the name that Prometheus has for each.
+/// The hosts by their `instance` label in Prometheus.
 fn hosts(body: &[u8]) -> Option<BTreeMap<String, Host>> {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
     for (mut labels, (_, value)) in answer::labelled::<(f64, String)>(body)? {
@@ -159,10 +159,10 @@ const METRICS: &[&str] = &[
     "weir_run_info",
 ];
 
-/// Hosts that are told.
+/// The most hosts that are shown.
 const MOST: usize = 1_000;
 
-/// For how long an answer is good.
+/// How long an answer is reused.
 const FRESH: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! At the door: was the request meant for here, who sends it, may they.
+//! Checks each request to the admin plane: is it meant for the plane, who sends it, may that sender make it.
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -17,7 +17,7 @@ use crate::config::{Admin, AdminAddr, Role};
 use crate::exchange::origin;
 use crate::proxy::state::app::App;
 
-/// Tokens, sessions, wrong tokens and what was changed.
+/// Tokens, sessions, wrong tokens and the audit log.
 pub(super) struct Guard {
     app: Arc<App>,
     sessions: Sessions,
@@ -25,17 +25,17 @@ pub(super) struct Guard {
     audit: Audit,
 }
 
-/// What a request asks for, as far as its sender matters.
+/// The least role that a request needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Need {
-    /// Figures that are free where only this host can connect.
+    /// Figures that need no sign-in where only this host can connect.
     Status,
     Viewer,
     Operator,
     Admin,
 }
 
-/// An answer, and what was changed for the audit log.
+/// An answer, and what was changed, for the audit log.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) answer: Answer,
@@ -51,7 +51,7 @@ fn shows_certificate(session: &ServerSession) -> bool {
 }
 
 impl Done {
-    /// Nothing was changed.
+    /// An answer without a change.
     pub(super) fn nothing(answer: Answer) -> Self {
         Self {
             answer,
@@ -59,7 +59,7 @@ impl Done {
         }
     }
 
-    /// `action` was done to `subject`.
+    /// An answer after `action` was done to `subject`.
     pub(super) fn changed(answer: Answer, action: &'static str, subject: &str) -> Self {
         Self {
             answer,
@@ -67,12 +67,12 @@ impl Done {
         }
     }
 
-    /// What is answered.
+    /// The answer alone.
     pub(super) fn into_answer(self) -> Answer {
         self.answer
     }
 
-    /// From what to what.
+    /// Adds the values before and after the change.
     pub(super) fn from_to(mut self, from: Option<&str>, to: Option<&str>) -> Self {
         if let Some(change) = &mut self.change {
             change.2 = from.map(str::to_owned);
@@ -104,7 +104,7 @@ impl Guard {
         &self.audit
     }
 
-    /// Whether whoever asks has shown a certificate, where the configuration names who makes them.
+    /// Refuses a sender without a client certificate, if the configuration requires one (`client_ca`).
     pub(super) fn is_certified(&self, session: &ServerSession) -> Result<(), Answer> {
         let config = self.app.gateway().config.clone();
         let tls = config.admin.as_ref().and_then(|admin| admin.tls.as_ref());
@@ -118,7 +118,7 @@ impl Guard {
         ))
     }
 
-    /// Refuses what a page of another site made a browser send.
+    /// Refuses a request that a page of another site made a browser send.
     pub(super) fn is_meant(&self, session: &ServerSession) -> Result<(), Answer> {
         let (gateway, head) = (self.app.gateway(), session.req_header());
         let Some(admin) = &gateway.config.admin else {
@@ -136,7 +136,7 @@ impl Guard {
         })
     }
 
-    /// Who asks, if they may. `None` is somebody unknown who reads what is free.
+    /// The sender, if the request is allowed. `None` = an unknown sender reads figures that need no sign-in.
     pub(super) async fn admit(
         &self,
         session: &ServerSession,
@@ -203,7 +203,7 @@ impl Guard {
         Ok(Some(who))
     }
 
-    /// The answer to a wrong token, after a wait that grows. It is written down: somebody may be guessing.
+    /// The answer to a wrong token, after a wait that grows. The attempt is recorded, because somebody may be guessing.
     pub(super) async fn wrong(&self, session: &ServerSession, why: &str) -> Answer {
         let address = self.address(session);
         self.record(&Change {
@@ -230,7 +230,7 @@ impl Guard {
         }
     }
 
-    /// Writes down what `who` did.
+    /// Records what `who` changed.
     pub(super) fn note(&self, session: &ServerSession, who: &Who, done: &Done) {
         let Some((action, subject, from, to)) = &done.change else {
             return;
@@ -265,8 +265,8 @@ impl Guard {
     }
 }
 
-/// A browser sends a session's cookie along whoever made it ask; only a page of the console's own can send this header
-/// and has this origin (which [`host::check`] compared).
+/// Refuses a request with a session's cookie that another site caused: a browser sends the cookie in any case. Only a
+/// page of the console can send this header and has this origin (which [`host::check`] compared).
 pub(super) fn is_own_page(headers: &HeaderMap) -> Result<(), Answer> {
     let marked = headers
         .get("x-weir-console")
@@ -281,7 +281,7 @@ pub(super) fn is_own_page(headers: &HeaderMap) -> Result<(), Answer> {
     }
 }
 
-/// Whether only this host can reach the plane.
+/// Whether the plane can be reached from this host only.
 fn is_local(admin: &Admin) -> bool {
     match &admin.addr {
         AdminAddr::Tcp(addr) => addr.ip().is_loopback(),

@@ -1,8 +1,8 @@
-//! Whether a request was meant for the admin plane by whoever sits in front of the browser that sends it.
+//! Whether the person in front of the browser meant a request for the admin plane.
 //!
-//! A page from anywhere may make a browser send requests to 127.0.0.1, either openly (then they carry the page's
-//! `Origin`) or under a name of its own that it lets point there (DNS rebinding: then they carry that name as `Host`).
-//! Both are known by their headers, which no page can choose.
+//! Any page can make a browser send requests to 127.0.0.1: either openly (then they carry the page's `Origin`), or
+//! under a host name of its own that resolves to 127.0.0.1 (DNS rebinding; then they carry that name as `Host`). Both
+//! are recognized by these headers, which a page cannot choose.
 use std::net::IpAddr;
 
 use http::header::{HOST, ORIGIN};
@@ -10,16 +10,16 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::config::{Admin, AdminAddr};
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stranger {
-    /// It asks for a name that is not the plane's.
+    /// The request is for a host name that is not the plane's.
     Host,
-    /// A page of another site sends it.
+    /// A page of another site sends the request.
     Origin,
 }
 
-/// Refuses what a browser was tricked into sending. Probes and scrapes carry neither header worth asking about.
+/// Refuses what a browser was tricked into sending. Paths for probes and scrapes are not checked.
 pub(super) fn check(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> Result<(), Stranger> {
     if PROBES.contains(&uri.path()) {
         return Ok(());
@@ -35,7 +35,7 @@ pub(super) fn check(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> Result<(),
     if !asked.iter().all(|host| is_ours(admin, host)) {
         return Err(Stranger::Host);
     }
-    // More than one is nothing that a browser sends.
+    // A browser never sends more than one `Origin`.
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (None, _) => Ok(()),
@@ -44,8 +44,9 @@ pub(super) fn check(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> Result<(),
     }
 }
 
-/// On a loopback listener only the names of loopback and those of `admin.hosts` are answered. Elsewhere the token
-/// guards, and the names matter only where some are configured. A Unix socket is out of any browser's reach.
+/// Whether `host` is a name of the plane. On a loopback listener these are the names of loopback and those in
+/// `admin.hosts`. On any other TCP listener the token protects the plane, and names are checked only if some are
+/// configured. A browser cannot reach a Unix socket.
 fn is_ours(admin: &Admin, host: &str) -> bool {
     let asks = match &admin.addr {
         AdminAddr::Unix(_) => false,
@@ -73,7 +74,7 @@ fn is_loopback(name: &str) -> bool {
             .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// `Host` without its port, and without the dot at the end of a fully qualified name.
+/// The host without its port, and without the final dot of a fully qualified name.
 fn name(host: &str) -> &str {
     let name = match host.rfind(':') {
         Some(colon) if !host[colon..].contains(']') => &host[..colon],
@@ -82,7 +83,7 @@ fn name(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Whether `origin` is the address under which the plane itself is asked.
+/// Whether `origin` is the address under which the plane itself was asked.
 fn is_same(origin: &HeaderValue, host: Option<&str>) -> bool {
     let (Ok(origin), Some(host)) = (origin.to_str(), host) else {
         return false;
@@ -95,12 +96,12 @@ fn is_same(origin: &HeaderValue, host: Option<&str>) -> bool {
         "https" => ":443",
         _ => return false,
     };
-    // Browsers leave the usual port out of both, other clients out of one.
+    // Browsers omit the default port in both headers; other clients omit it in only one.
     let plain = |text: &str| text.strip_suffix(port).unwrap_or(text).to_ascii_lowercase();
     plain(authority) == plain(host)
 }
 
-/// They tell nothing that an open port does not, or nothing without a token where others can connect.
+/// Paths that reveal no more than an open port does, or need a token where others can connect.
 const PROBES: [&str; 3] = ["/metrics", "/livez", "/readyz"];
 
 #[cfg(test)]
@@ -164,7 +165,7 @@ mod tests {
             assert_eq!(on(host), "host", "{host}");
         }
         assert_eq!(ask("[::1]:9090", &[], Some("evil.example"), None), "host");
-        // A client of HTTP/1.0 that names no host is not a browser.
+        // An HTTP/1.0 client that sends no `Host` is not a browser.
         assert_eq!(ask("127.0.0.1:9090", &[], None, None), "answered");
     }
 

@@ -1,4 +1,4 @@
-//! What an operator does: reload, drain, enable, reset.
+//! The actions of an operator: reload, drain, enable, reset, test.
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::proxy::state::probing;
 use crate::proxy::state::reload::{Handle, Verdict};
 use crate::proxy::upstream::probe::Probed;
 
-/// Reads the configuration again, and says how that went.
+/// Reloads the configuration, and reports the result.
 pub(super) async fn reload(reloads: &Handle) -> Answer {
     match reloads.reload().await {
         Some(Verdict::Applied {
@@ -31,7 +31,7 @@ pub(super) async fn reload(reloads: &Handle) -> Answer {
     }
 }
 
-/// Asks an account whether it would serve.
+/// Tests whether an account would serve.
 pub(super) async fn test(app: &App, name: &str) -> Answer {
     let Some(probed) = probing::one(app, name).await else {
         return Answer::fault(
@@ -42,7 +42,7 @@ pub(super) async fn test(app: &App, name: &str) -> Answer {
     Answer::json(200, &tested(&probed))
 }
 
-/// What came of a test.
+/// The result of a test.
 pub(super) fn tested(probed: &Probed) -> Value {
     json!({
         "account": probed.account,
@@ -80,7 +80,7 @@ pub(super) fn log_level(app: &App, body: &[u8]) -> Done {
     Done::changed(answer, "log.level", "").from_to(Some(&before), Some(&level))
 }
 
-/// The word for the state of an account, if there is one of that name.
+/// The name for the state of an account, if there is an account of that name.
 pub(super) fn state(app: &App, name: &str) -> Option<&'static str> {
     let statuses = app.gateway().pool.snapshot(std::time::Instant::now());
     statuses

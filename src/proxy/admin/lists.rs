@@ -1,4 +1,4 @@
-//! Keys and groups with their use and limits, in pages: there may be a hundred thousand.
+//! Keys and groups with their use and limits, in pages, because there may be a hundred thousand.
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::pool::State;
 use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
-/// Keys in the order of the configuration, those whose name or group holds `q`.
+/// Keys in the order of the configuration whose name or group contains `q`.
 pub(super) fn keys(app: &App, query: &Query) -> Answer {
     let gateway = app.gateway();
     let at = clocks::moment();
@@ -78,7 +78,7 @@ pub(super) fn projects(app: &App) -> Answer {
     sets(app, Scope::Project, |key| key.project.as_deref())
 }
 
-/// Pools in the order of the configuration, with how many of their accounts take requests now.
+/// Pools in the order of the configuration, with the number of their accounts that take requests now.
 pub(super) fn pools(app: &App) -> Answer {
     let gateway = app.gateway();
     let (config, statuses) = (&gateway.config, gateway.pool.snapshot(Instant::now()));
@@ -165,5 +165,5 @@ fn usage(report: &Report, wall: SystemTime) -> Value {
     json!({ "day": totals(&report.day), "month": totals(&report.month), "limits": limits })
 }
 
-/// Rows of one page.
+/// The rows of one page.
 const PAGE: usize = 200;

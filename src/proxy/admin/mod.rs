@@ -1,8 +1,8 @@
-//! The admin plane: its own listener, never on the data port.
+//! The admin plane: it has its own listener and never uses the data port.
 //!
-//! What changes state always needs somebody who is known (a token, or the session that one was exchanged for), from
-//! wherever it comes: a peer on 127.0.0.1 is no authenticated peer. Reading `/status` and `/metrics` needs that too
-//! unless the plane listens on loopback or on a Unix socket; `/admin/api/v1` always does.
+//! A change always needs an identified sender (by a token, or by the session that it was exchanged for), wherever the
+//! request comes from: a peer on 127.0.0.1 is not an authenticated peer. Reading `/status` and `/metrics` needs one
+//! too, unless the plane listens on loopback or on a Unix socket; `/admin/api/v1` always does.
 mod access;
 mod answer;
 mod api;
@@ -59,7 +59,7 @@ use guard::{Guard, Need};
 use stream::Streams;
 use turns::Turns;
 
-/// What a scrape gets.
+/// The text for a scrape.
 pub(super) fn metrics(app: &App) -> String {
     status::metrics(app)
 }
@@ -99,7 +99,7 @@ pub(super) struct Plane {
     inside: Inside,
 }
 
-/// What becomes of a request.
+/// The kind of answer to a request.
 enum Reply {
     Whole(Answer),
     Stream(stream::Followed, stream::Place),
@@ -114,7 +114,7 @@ impl HttpServerApp for Plane {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let mut stops = shutdown.clone();
-        // Another process may have taken over: nobody is to find this one on a connection that was kept.
+        // Another process may have taken over: no client may reach this one through a kept connection.
         tokio::select! {
             biased;
             read = session.read_request() => if !matches!(read, Ok(true)) { return None },
@@ -169,7 +169,7 @@ impl Plane {
         let page = (method == Method::GET || method == Method::HEAD)
             && self.app.gateway().config.console.enabled;
         let page = page.then(|| console::page(&path, &head.headers)).flatten();
-        // No other request has a body that matters; what is sent is read, so that the connection stays usable.
+        // The body of any other request is ignored. It is read, so that the connection stays usable.
         if session.drain_request_body().await.is_err() {
             session.set_keepalive(None);
         }
@@ -184,7 +184,7 @@ impl Plane {
         if !reads && method != Method::POST {
             return Answer::wrong_method("GET, HEAD, POST");
         }
-        // Probes of a supervisor carry no token, and tell nothing that an open port does not.
+        // A supervisor's probe carries no token; the answer reveals no more than an open port does.
         if reads && path == "/livez" {
             return Answer::text(200, "ok\n");
         }
@@ -192,7 +192,7 @@ impl Plane {
             return self.ready();
         }
         let need = match path {
-            // These name keys and sessions, so they need a viewer at least, wherever the question comes from.
+            // These reveal names of keys and sessions, so they always need a viewer at least.
             RUNNING | SESSIONS if reads => Need::Viewer,
             _ if reads => Need::Status,
             _ => Need::Operator,
@@ -253,7 +253,7 @@ impl Plane {
         }
     }
 
-    /// Changes nothing, so that it is a way of reading.
+    /// An explanation changes nothing, so it needs no more than reading does.
     async fn explain(&self, session: &mut ServerSession) -> Answer {
         if let Err(refusal) = self.guard.admit(session, Need::Status).await {
             body::discard(session).await;
@@ -293,7 +293,8 @@ impl Plane {
     }
 
     fn metrics(&self) -> Answer {
-        // Thousands of keys have tens of thousands of series: no request waits for that text.
+        // With thousands of keys there are tens of thousands of series: writing that text must not block other
+        // requests.
         let text = tokio::task::block_in_place(|| status::metrics(&self.app));
         Answer::new(200, Metrics::CONTENT_TYPE, text.into_bytes())
     }
@@ -310,7 +311,7 @@ impl Plane {
     }
 }
 
-/// A body of at most `limit` bytes, or what its sender is told.
+/// A body of at most `limit` bytes, or the refusal for its sender.
 async fn read_body(
     app: &App,
     session: &mut ServerSession,
@@ -343,17 +344,17 @@ async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<(
     Ok(())
 }
 
-/// What runs now.
+/// The running requests.
 const RUNNING: &str = "/status/requests";
 
-/// Which sessions there have been lately.
+/// The recent sessions.
 const SESSIONS: &str = "/status/sessions";
 
-/// What would happen to a request.
+/// Explains what would happen to a request.
 const EXPLAIN: &str = "/admin/explain";
 
-/// How long a request may still come when the plane stops.
+/// How long a request may still arrive when the plane stops.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// How long an idle connection is kept, seconds.
+/// How long an idle connection is kept, in seconds.
 const KEEPALIVE_S: u64 = 60;

@@ -1,4 +1,4 @@
-//! What needs somebody, and the budgets near their end.
+//! What needs an operator's attention, and the budgets that are nearly spent.
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::limits::{Limit, Report, Scope};
 use crate::pool::{AccountStatus, State};
 use crate::telemetry::recent::minutes::Minutes;
 
-/// Red first, by the requests that it cost, then amber, in the order of the configuration.
+/// Problems (`bad`) first, accounts by the number of failed requests; then warnings, the one that ends soonest first.
 pub(super) fn needs(
     statuses: &[AccountStatus],
     config: &Value,
@@ -78,7 +78,7 @@ pub(super) fn needs(
             }));
         }
     }
-    // Of what ends by itself, the soonest first.
+    // Warnings that end by themselves are sorted by their end, the soonest first.
     warn.sort_by(|one, other| one["until"].as_str().cmp(&other["until"].as_str()));
     list.extend(warn);
     let is_bad = |need: &Value| need["level"] == "bad";
@@ -86,7 +86,7 @@ pub(super) fn needs(
     list
 }
 
-/// A pool none of whose accounts takes a request: what asks for it goes to its fallback, or is refused.
+/// Pools without any account that takes requests: their requests go to the fallback, or are refused.
 fn pools_out(statuses: &[AccountStatus], pools: &[PoolNames<'_>]) -> Vec<Value> {
     let takes = |name: &&str| {
         let mut found = statuses.iter().filter(|status| &*status.name == *name);
@@ -112,7 +112,7 @@ fn pools_out(statuses: &[AccountStatus], pools: &[PoolNames<'_>]) -> Vec<Value> 
         .collect()
 }
 
-/// A pool by its names.
+/// A pool with the names of its accounts.
 #[derive(Debug)]
 pub(super) struct PoolNames<'a> {
     pub name: &'a str,
@@ -120,7 +120,7 @@ pub(super) struct PoolNames<'a> {
     pub fallback: Option<&'a str>,
 }
 
-/// The budgets of which the largest share is used, at most [`SHOWN`] of them.
+/// The budgets with the largest used share, at most [`SHOWN`] of them.
 pub(super) fn budgets(reports: &[Report], wall: SystemTime) -> Vec<Value> {
     let mut list: Vec<(f64, Value)> = Vec::new();
     for report in reports {
@@ -149,10 +149,10 @@ pub(super) fn budgets(reports: &[Report], wall: SystemTime) -> Vec<Value> {
     list.into_iter().map(|(_, value)| value).collect()
 }
 
-/// A window of which this share is used deserves a look.
+/// From this used share on, a window is reported.
 const NEAR: f64 = 0.9;
 
-/// Budgets that are told.
+/// The most budgets that are shown.
 const SHOWN: usize = 6;
 
 #[cfg(test)]

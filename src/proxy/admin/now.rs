@@ -1,4 +1,4 @@
-//! `GET /admin/api/v1/now`: the state of the process at a glance. Computed when somebody asks, and at no other time.
+//! `GET /admin/api/v1/now`: the state of the process at a glance. It is computed only on request.
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 use crate::telemetry::recent::minutes::{Minutes, Sums};
 
-/// Everything that the page Now shows.
+/// Everything that the page "Now" shows.
 pub(super) fn now(app: &App, source: &Source) -> Value {
     let at = clocks::moment();
     let snapshot = app.snapshot();
@@ -86,7 +86,8 @@ pub(super) fn now(app: &App, source: &Source) -> Value {
     })
 }
 
-/// By all keys together: since midnight in the zone of the budgets, as far as this process and its ledger know.
+/// US dollars spent by all keys together since midnight in the time zone of the budgets, as far as this process and its
+/// ledger know.
 fn spent_today(reports: &[Report]) -> f64 {
     let keys = reports.iter().filter(|report| report.scope == Scope::Key);
     keys.map(|report| report.day.usd()).sum()
@@ -228,7 +229,8 @@ fn sum<T: std::iter::Sum>(
     minutes.last(count, wall).flatten().map(figure).sum()
 }
 
-/// Per second over the last 60 s, from what this minute holds and what it and the one before hold.
+/// The rate per second over the last 60 s, estimated from the sum of this minute and the sum of this and the previous
+/// minute.
 fn rate(this: impl Into<f64>, both: impl Into<f64>, wall: SystemTime) -> f64 {
     let (this, both): (f64, f64) = (this.into(), both.into());
     let gone = wall

@@ -1,7 +1,8 @@
 //! Sign-in at an OpenID provider: the code flow with PKCE (RFC 6749, RFC 7636, OpenID Connect Core 1.0).
 //!
-//! A browser is sent there with a state, a nonce and a challenge that are made for it alone; it comes back with a code and the same
-//! state, which its cookie must have, too; the code is exchanged for an ID token, and that decides who has signed in.
+//! The browser is sent to the provider with a state, a nonce and a challenge that are made for it alone. It comes back
+//! with a code and the same state, which must also be in its cookie. The code is exchanged for an ID token, and that
+//! token decides who has signed in.
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -26,7 +27,7 @@ use crate::proxy::state::app::App;
 use crate::proxy::state::sources::random_text;
 use crate::proxy::upstream::identity as ask;
 
-/// Whether a page may offer it: asked by whoever has not signed in.
+/// Whether sign-in at a provider is configured. Browsers ask before they have signed in.
 pub(super) fn offered(app: &App) -> Answer {
     let gateway = app.gateway();
     let oidc = gateway
@@ -83,7 +84,7 @@ pub(super) async fn begin(app: &App, sign_ins: &SignIns, session: &ServerSession
     };
     sign_ins.await_return(&state, pending);
     let secure = if is_secure(headers) { "; Secure" } else { "" };
-    // Lax: the provider sends the browser back here from another site.
+    // `Lax`, because the provider sends the browser back here from another site.
     let cookie = format!(
         "{COOKIE_NAME}={state}; Path={PREFIX}; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
         PATIENCE.as_secs()
@@ -96,7 +97,7 @@ pub(super) async fn begin(app: &App, sign_ins: &SignIns, session: &ServerSession
     }
 }
 
-/// The browser comes back.
+/// Handles the browser's return.
 pub(super) async fn end(
     app: &App,
     sign_ins: &SignIns,
@@ -140,7 +141,7 @@ pub(super) async fn end(
         Err(Refused { status, why }) => {
             tracing::warn!(%why, "a sign-in at the OpenID provider was refused");
             if status == 401 || status == 403 {
-                // Somebody may be guessing: it is written down, and takes longer each time.
+                // Somebody may be guessing, so the attempt is recorded and each further one takes longer.
                 let refusal = guard.wrong(session, &why).await;
                 if refusal.status() == 429 {
                     return refusal;
@@ -151,7 +152,7 @@ pub(super) async fn end(
     }
 }
 
-/// Why nobody is let in.
+/// Why a sign-in is refused.
 struct Refused {
     status: u16,
     why: String,
@@ -164,7 +165,7 @@ fn refused(status: u16, why: impl Into<String>) -> Refused {
     }
 }
 
-/// Name, role, values of the claim, and the provider.
+/// The name, the role, the values of the claim, and the issuer.
 type SignedIn = (String, Role, Vec<String>, Arc<str>);
 
 async fn sign_in(
@@ -189,7 +190,7 @@ async fn sign_in(
         .take(state)
         .filter(|pending| pending.issuer == oidc.issuer)
         .ok_or_else(|| refused(401, "this sign-in is over or took too long: begin again"))?;
-    // RFC 9207: an answer of another provider than the one that was asked.
+    // RFC 9207: the answer must come from the provider that was asked.
     if get("iss").is_some_and(|issuer| issuer != &*oidc.issuer) {
         return Err(refused(
             401,
@@ -220,7 +221,7 @@ async fn sign_in(
     let wall = SystemTime::now();
     let mut verified = identity::verify(&token, &provider.keys, &expected, wall);
     if matches!(verified, Err(Wrong::Key | Wrong::Signature)) {
-        // The provider may have new keys.
+        // The provider may have replaced its keys.
         let renewed = sign_ins
             .renew(app, &provider)
             .await
@@ -245,7 +246,7 @@ async fn sign_in(
     Ok((name, role, values, pending.issuer))
 }
 
-/// The ID token for a code.
+/// Exchanges a code for the ID token.
 async fn exchange(
     app: &App,
     oidc: &Oidc,
@@ -269,7 +270,7 @@ async fn exchange(
         .described
         .token_endpoint_auth_methods_supported
         .as_deref();
-    // Without a list it is Basic: OpenID Connect Discovery, section 3.
+    // Without a list of methods, Basic is the default: OpenID Connect Discovery, section 3.
     let by_post = methods.is_some_and(|methods| {
         let has = |name: &str| methods.iter().any(|method| method == name);
         has("client_secret_post") && !has("client_secret_basic")
@@ -304,7 +305,7 @@ fn settings(admin: &Option<crate::config::Admin>) -> Option<&Oidc> {
     admin.as_ref()?.oidc.as_ref()
 }
 
-/// Scheme and authority under which the browser asked.
+/// The scheme and authority of the address that the browser used.
 fn own_address(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST)?.to_str().ok()?;
     let scheme = if is_secure(headers) { "https" } else { "http" };
@@ -328,7 +329,8 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Goes on to the console by itself: the cookie is not sent along with what another site has begun.
+/// A page that forwards itself to the console. A redirect would not do: after a navigation from another site the
+/// browser does not send the session's cookie.
 fn arrived() -> Answer {
     html(
         200,

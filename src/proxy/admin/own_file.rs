@@ -1,7 +1,7 @@
-//! The operator's own file: read as it is and written, both only with `console.edit: true`.
+//! Reads and writes the operator's own configuration file; both need `console.edit: true`.
 //!
-//! A text is checked as `weir check` would check it, put in the file's place in one rename with the mode that the file has, and
-//! loaded; the one before stays beside it as a backup.
+//! A text is checked as by `weir check`, replaces the file in one rename with the same mode, and is loaded. The
+//! previous file stays beside it as a backup.
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::config;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::{Handle, Source, Verdict};
 
-/// The text as it stands on disk, with whatever secrets are in it.
+/// The text as it is on disk, including any secrets in it.
 pub(super) fn read(app: &App, source: &Source) -> Answer {
     let path = match place(app, source) {
         Ok(path) => path,
@@ -36,14 +36,14 @@ pub(super) fn read(app: &App, source: &Source) -> Answer {
     }
 }
 
-/// Another text for the file.
+/// A new text for the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     text: String,
 }
 
-/// Writes it and loads it. `seen` is the revision that it was thought out on.
+/// Writes and loads a text. `seen` is the revision on which it is based.
 pub(super) async fn write(
     (app, reloads, source): (&App, &Handle, &Source),
     writes: &Writes,
@@ -97,7 +97,7 @@ async fn make(
             generation,
             restart,
         }) => (generation, json!(restart)),
-        // The watcher was quicker, or the text is the same.
+        // The file watcher has loaded it already, or the text is the same.
         Some(Verdict::Unchanged) => (app.telemetry.status().generation, json!([])),
         Some(Verdict::Rejected(faults)) => {
             put(&before.unwrap_or_default())?;
@@ -118,7 +118,7 @@ async fn make(
     Ok(Done::changed(answer, "config.write", &name).from_to(Some(&revision), Some(&after)))
 }
 
-/// The file, links followed: what a link leads to is replaced, not the link.
+/// The path of the file, with links resolved: the file that a link points to is replaced, not the link.
 fn place(app: &App, source: &Source) -> Result<PathBuf, Answer> {
     if !app.gateway().config.console.edit {
         return Err(Answer::fault(

@@ -1,4 +1,4 @@
-//! `GET /admin/api/v1/usage/range`: what was spent over time, by the Prometheus that scrapes every weir of a fleet.
+//! `GET /admin/api/v1/usage/range`: spend over time, from the Prometheus that scrapes every Weir of a fleet.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::fleet::{Question, answer};
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::prometheus;
 
-/// A span, and how it is cut.
+/// The requested span, and the length of its steps.
 #[derive(Debug, PartialEq)]
 struct Ask {
     /// Milliseconds since the epoch.
@@ -91,7 +91,7 @@ impl Ask {
             .ok_or_else(|| {
                 "Prometheus knows model, key and account: `by` wants one of them".to_owned()
             })?;
-        // Whole minutes, so that the same span is cut in the same way each time.
+        // Whole minutes, so that the same span is divided in the same way each time.
         let step = ((to - from) / POINTS / 60_000).max(1) * 60;
         Ok(Self {
             from,
@@ -104,7 +104,7 @@ impl Ask {
     fn query(&self, matchers: &[(String, String)]) -> String {
         let all: Vec<String> = matchers
             .iter()
-            // PromQL quotes as JSON does.
+            // PromQL quotes strings as JSON does.
             .map(|(name, value)| format!("{name}={}", Value::from(value.as_str())))
             .collect();
         let (by, step, all) = (self.by, self.step.as_secs(), all.join(","));
@@ -113,7 +113,7 @@ impl Ask {
     }
 }
 
-/// The dearest series with their points; what is beyond them together.
+/// The most expensive series with their points; all others are added up in one series.
 fn series(body: &[u8], by: &str) -> Option<Vec<Value>> {
     let found = answer::labelled::<Vec<(f64, String)>>(body)?;
     let mut all: Vec<(f64, String, Vec<(f64, f64)>)> = found
@@ -147,11 +147,11 @@ fn series(body: &[u8], by: &str) -> Option<Vec<Value>> {
     Some(shown.collect())
 }
 
-/// Points of a span, about.
+/// The approximate number of points in a span.
 const POINTS: u64 = 96;
-/// Points of one series at most.
+/// The most points of one series.
 const MOST_POINTS: usize = 1_000;
-/// Series that are shown by their names.
+/// The number of series that are shown by name.
 const SHOWN: usize = 4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `GET /admin/api/v1/requests`: what the ring holds under a filter, and one request of it.
+//! `GET /admin/api/v1/requests`: the recent requests under a filter, and single requests.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,7 +16,7 @@ use crate::telemetry::recent::stats::Stats;
 /// The parameters of a query string, decoded.
 pub(super) type Query = BTreeMap<String, String>;
 
-/// Rows under a filter, newest first, with statistics over all that it holds.
+/// The rows under a filter, newest first, with statistics over all rows that match.
 pub(super) fn list(app: &App, query: &Query) -> Answer {
     let text = query.get("f").map_or("", String::as_str);
     let filter = match Filter::parse(text, &app.gateway().config) {
@@ -46,7 +46,7 @@ pub(super) fn list(app: &App, query: &Query) -> Answer {
     for (name, value) in members(app, &rows) {
         body[name] = value;
     }
-    // Rows are written as the access log writes them, not built up as values first.
+    // The rows are written as text like in the access log, and not built as JSON values first.
     let text = body.to_string();
     let open = text.strip_suffix('}').unwrap_or(&text);
     let text = format!("{open},\"rows\":[{}]}}\n", shown.join(","));
@@ -70,7 +70,7 @@ pub(super) fn one(app: &App, id: &str) -> Answer {
     }
 }
 
-/// What a request and its answer had in them, masked: kept only while `log.bodies` is on.
+/// The masked bodies of a request and its answer; they are kept only while `log.bodies` is on.
 pub(super) fn bodies(app: &App, id: &str) -> Answer {
     if !app.gateway().config.log.bodies {
         let why = "bodies are kept only with `log: { bodies: true }`";
@@ -85,7 +85,7 @@ pub(super) fn bodies(app: &App, id: &str) -> Answer {
     }
 }
 
-/// What the ring holds under `filter` from number `seq` on, oldest first.
+/// The rows from number `seq` on that match `filter`, oldest first.
 pub(super) fn fitting(app: &App, filter: &Filter, seq: u64) -> Vec<Arc<Row>> {
     let mut rows = app.telemetry.recent().from(seq);
     if !filter.is_empty() {
@@ -117,7 +117,7 @@ pub(super) fn ring(app: &App) -> Value {
     })
 }
 
-/// The line of the access log, and what the live view needs beside it.
+/// The JSON of the access log line, with what the live view needs besides.
 pub(super) fn row_json(row: &Row) -> String {
     format!(
         "{{\"seq\":{},\"state\":\"done\",\"started_at\":\"{}\",{}}}",
@@ -127,7 +127,7 @@ pub(super) fn row_json(row: &Row) -> String {
     )
 }
 
-/// A row and what only one row is asked for: the headers of the request, which lists leave out.
+/// A single row, with the headers of the request, which lists omit.
 fn whole(row: &Row) -> String {
     let json = row_json(row);
     let headers = row.outcome().headers.as_deref();
@@ -136,5 +136,5 @@ fn whole(row: &Row) -> String {
     format!("{open},\"headers\":{headers}}}\n")
 }
 
-/// Rows of one answer at most.
+/// The most rows of one answer.
 const MOST_ROWS: u64 = 1000;

@@ -1,5 +1,5 @@
-//! `/status/requests` and `/status/sessions`: what runs now, and which sessions there have been lately. No content, no ids
-//! that a client chose for its session: hashes of them.
+//! `/status/requests` and `/status/sessions`: the running requests, and the recent sessions. They show no content and
+//! no session ids that a client chose, only hashes of those ids.
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use super::times::precise;
 use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
-/// The requests that are served at this moment, the oldest first.
+/// The requests that are being served, the oldest first.
 pub(super) fn requests(app: &App) -> Value {
     let (all, at) = (app.running().all(), clocks::moment());
     let shown = all.iter().take(SHOWN).map(|run| {
@@ -69,7 +69,7 @@ impl Session {
     }
 
     fn with(&mut self, account: Option<&Arc<str>>, model: Option<&String>) {
-        // An agent may go through models; a session that shows more than these tells nothing by them.
+        // An agent may use several models. A list longer than this would tell the reader nothing more.
         if self.accounts.len() < NAMES {
             self.accounts.extend(account.cloned());
         }
@@ -79,7 +79,7 @@ impl Session {
     }
 }
 
-/// The sessions of the requests that run and of the last ones that are over, the latest first.
+/// The sessions of the running and of the most recent requests, the latest first.
 pub(super) fn sessions(app: &App) -> Value {
     let mut sessions: HashMap<u64, Session> = HashMap::new();
     for row in app.telemetry.recent().from(0) {
@@ -130,13 +130,13 @@ pub(super) fn sessions(app: &App) -> Value {
     json!({ "known": known, "shown": shown.len(), "sessions": shown })
 }
 
-/// As the access log writes it.
+/// The session as the access log writes it.
 fn hex(session: u64) -> String {
     format!("{session:016x}")
 }
 
-/// Requests or sessions that are told.
+/// The most requests or sessions that are shown.
 const SHOWN: usize = 1000;
 
-/// Accounts and models of one session that are told.
+/// The most accounts and models that are shown per session.
 const NAMES: usize = 8;

@@ -1,4 +1,4 @@
-//! The sessions of browsers, in memory: a restart ends them all.
+//! The sessions of browsers. They are in memory only: a restart ends them all.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::access::{self, sha256};
 use crate::config::{Admin, Role};
 
-/// Sessions by the SHA-256 of their cookie, and codes for one sign-in each.
+/// Sessions by the SHA-256 of their cookie, and one-time codes for signing in.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     inner: Mutex<Inner>,
@@ -25,19 +25,19 @@ struct Session {
     used: Instant,
 }
 
-/// What a session rests on.
+/// What a session is based on.
 #[derive(Clone, Debug)]
 enum Grant {
-    /// The token with this SHA-256: taken out of the configuration, it ends its sessions.
+    /// The token with this SHA-256. When the token is removed from the configuration, its sessions end.
     Token([u8; 32]),
-    /// A code that the process itself printed.
+    /// A code that this process printed.
     Code,
-    /// What this provider said: the name, and the values of the claim that decides about the role.
+    /// What the provider stated: issuer, name, and the values of the claim that decides the role.
     Provider(Arc<str>, Arc<str>, Vec<String>),
 }
 
 impl Sessions {
-    /// Begins a session for the holder of `token`; `None` when nobody holds it.
+    /// Begins a session for the holder of `token`; `None` when the token is not known.
     pub(super) fn begin(
         &self,
         admin: &Admin,
@@ -61,7 +61,7 @@ impl Sessions {
         })
     }
 
-    /// Begins a session for somebody of this name and these values of the claim, as the provider said.
+    /// Begins a session for a person with this name and these values of the claim, as the provider stated.
     pub(super) fn begin_at(
         &self,
         issuer: &Arc<str>,
@@ -73,12 +73,12 @@ impl Sessions {
         self.insert(grant, cookie, now);
     }
 
-    /// Lets `code` begin one session within [`CODE_LIVES`].
+    /// Allows `code` to begin one session within [`CODE_LIVES`].
     pub(super) fn allow_once(&self, code: &[u8], now: Instant) {
         self.lock().codes.insert(sha256(code), now + CODE_LIVES);
     }
 
-    /// Whose session it is, which counts as a use of it.
+    /// The holder of a session. This counts as a use of the session.
     pub(super) fn find(
         &self,
         admin: &Admin,
@@ -94,7 +94,7 @@ impl Sessions {
             match &session.grant {
                 Grant::Token(digest) => access::holder(admin, digest),
                 Grant::Code => Some(by_code()),
-                // With the roles of now: taken out of the configuration, it ends the session.
+                // The role follows from the present configuration: when the role is removed, the session ends.
                 Grant::Provider(issuer, name, values) => {
                     let oidc = admin.oidc.as_ref();
                     let oidc = oidc.filter(|oidc| oidc.issuer == *issuer);
@@ -110,7 +110,7 @@ impl Sessions {
         holder
     }
 
-    /// Seconds until the session ends unless it is used, and until it ends anyway.
+    /// Seconds until the session ends if it is not used, and seconds until it ends in any case.
     pub(super) fn left(&self, cookie: &str, now: Instant) -> Option<(u64, u64)> {
         let inner = self.lock();
         let session = inner.sessions.get(&sha256(cookie.as_bytes()))?;
@@ -120,7 +120,7 @@ impl Sessions {
         Some((left(session.used, IDLE), left(session.begun, LIVES)))
     }
 
-    /// Signs out.
+    /// Ends a session.
     pub(super) fn end(&self, cookie: &str) {
         self.lock().sessions.remove(&sha256(cookie.as_bytes()));
     }
@@ -160,16 +160,16 @@ fn by_code() -> (Arc<str>, Role) {
     (Arc::from("first sign-in"), Role::Admin)
 }
 
-/// A session that is not used ends after this.
+/// A session that is not used ends after this time.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// A session ends after this, used or not.
+/// Every session ends after this time.
 pub(super) const LIVES: Duration = Duration::from_hours(12);
 
-/// How long a printed code can be used.
+/// How long a printed code is valid.
 const CODE_LIVES: Duration = Duration::from_mins(10);
 
-/// Sessions at once; a further one ends the one that was not used for longest.
+/// The most sessions at once. A further one ends the session that has been unused for the longest time.
 const MOST: usize = 256;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sign-ins on their way to an OpenID provider, and what that one says of itself.
+//! Sign-ins that wait for the browser's return from an OpenID provider, and the provider's description of itself.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::credentials::identity::Keys;
 use crate::proxy::state::app::App;
 use crate::proxy::upstream::identity as ask;
 
-/// Who is on the way to a provider, and what is known of it.
+/// The pending sign-ins, and what is known of the provider.
 #[derive(Debug, Default)]
 pub(super) struct SignIns {
     inner: Mutex<Inner>,
@@ -19,7 +19,7 @@ pub(super) struct SignIns {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By the SHA-256 of the state.
+    /// The pending sign-ins by the SHA-256 of their state.
     pending: HashMap<[u8; 32], Pending>,
     provider: Option<Arc<Provider>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Pending {
     pub begun: Instant,
 }
 
-/// What a provider says of itself.
+/// What a provider publishes about itself.
 #[derive(Debug)]
 pub(super) struct Provider {
     issuer: Arc<str>,
@@ -55,7 +55,7 @@ pub(super) struct Description {
 }
 
 impl SignIns {
-    /// Remembers a sign-in; the oldest are forgotten when there are many.
+    /// Remembers a sign-in. The oldest ones are forgotten when there are many.
     pub(super) fn await_return(&self, state: &str, pending: Pending) {
         let mut inner = self.lock();
         let now = pending.begun;
@@ -73,13 +73,13 @@ impl SignIns {
         inner.pending.insert(sha256(state.as_bytes()), pending);
     }
 
-    /// The sign-in of this state, once.
+    /// The sign-in with this state; it can be taken once.
     pub(super) fn take(&self, state: &str) -> Option<Pending> {
         let pending = self.lock().pending.remove(&sha256(state.as_bytes()))?;
         (pending.begun.elapsed() < PATIENCE).then_some(pending)
     }
 
-    /// What is known of the provider, asked anew after an hour.
+    /// What is known of the provider; it is fetched again after [`FRESH`].
     pub(super) async fn provider(&self, app: &App, oidc: &Oidc) -> Result<Arc<Provider>, String> {
         let known = self.lock().provider.clone();
         if let Some(known) = known
@@ -109,7 +109,7 @@ impl SignIns {
         }))
     }
 
-    /// The provider with its keys of now; `None` = they were asked for a moment ago.
+    /// The provider with its current keys; `None` = they were fetched a moment ago.
     pub(super) async fn renew(
         &self,
         app: &App,
@@ -144,13 +144,13 @@ async fn keys(app: &App, url: &str) -> Result<Keys, String> {
     Keys::read(&body).ok_or_else(|| format!("{url} holds no keys"))
 }
 
-/// How long somebody may take at the provider.
+/// How long a person may take at the provider.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
-/// Sign-ins on the way at once.
+/// The most sign-ins that are pending at once.
 const MOST: usize = 1000;
-/// How long what a provider says of itself is believed.
+/// How long the provider's description is used before it is fetched again.
 const FRESH: Duration = Duration::from_hours(1);
-/// Between two questions for its keys.
+/// The shortest time between two requests for the provider's keys.
 const BETWEEN_KEYS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Signing in and out: a token, or a code that the process printed, for the cookie of a session.
+//! Sign-in and sign-out: exchanges a token, or a code that the process printed, for a session cookie.
 use std::time::{Instant, SystemTime};
 
 use http::HeaderValue;
@@ -14,7 +14,7 @@ use super::{access, sessions};
 use crate::proxy::state::app::App;
 use crate::proxy::state::sources::random_text;
 
-/// Where the data plane serves: what the set-up lines for clients begin with.
+/// The addresses of the data plane, which the console shows in its set-up instructions for clients.
 fn listen(app: &App) -> Vec<serde_json::Value> {
     let gateway = app.gateway();
     let listeners = gateway.config.listen.iter();
@@ -54,7 +54,7 @@ pub(super) fn session(
     )
 }
 
-/// Exchanges a token for a session, or a code that the process printed.
+/// Exchanges a token, or a code that the process printed, for a session.
 pub(super) async fn sign_in(
     app: &App,
     guard: &Guard,
@@ -86,8 +86,8 @@ pub(super) async fn sign_in(
     let Some((name, role)) = begun else {
         return guard.wrong(session, "this token is not known").await;
     };
-    // Without `Secure` a browser would send it in plain text, too; with it, plain text on another host than loopback
-    // would have none.
+    // `Secure` only behind HTTPS: without it a browser would also send the cookie in plain text; with it, a browser
+    // would drop the cookie on plain HTTP to any host but loopback.
     let secure = headers
         .get("x-forwarded-proto")
         .is_some_and(|proto| proto == "https");

@@ -1,5 +1,5 @@
-//! `GET /admin/api/v1/usage`: who used what, by the day, from the history of the ledger; without one what this process
-//! has counted today and this month.
+//! `GET /admin/api/v1/usage`: who used what, by day, from the history of the ledger. Without a ledger: what this
+//! process has counted today and this month.
 mod ask;
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::limits::{Limit, Report, Scope, Totals};
 use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 
-/// Use and cost of the days that are asked for.
+/// Use and cost of the requested days.
 pub(super) fn usage(app: &App, query: &Query) -> Answer {
     let gateway = app.gateway();
     let zone = gateway.limits.zone();
@@ -104,8 +104,8 @@ pub(super) fn usage(app: &App, query: &Query) -> Answer {
     )
 }
 
-/// What this process knows by itself: the running day or month by key, group or project. Days and models it does not tell
-/// apart.
+/// What this process itself knows: the current day or month by key, group or project. It does not distinguish days or
+/// models.
 fn of_memory(reports: &[Report], ask: &Ask) -> Vec<Row> {
     let scope = match ask.by {
         Dimension::Group => Scope::Group,
@@ -130,7 +130,7 @@ fn of_memory(reports: &[Report], ask: &Ask) -> Vec<Row> {
         .collect()
 }
 
-/// By the last of the three names, the dearest first.
+/// Sums by the last of the three names, the most expensive first.
 fn grouped(rows: &[Row], ask: &Ask) -> Vec<Row> {
     let mut sums: BTreeMap<&str, Totals> = BTreeMap::new();
     for row in rows {
@@ -150,7 +150,7 @@ fn grouped(rows: &[Row], ask: &Ask) -> Vec<Row> {
     list
 }
 
-/// What the running month will have cost at its pace; `null` for any other span.
+/// The projected cost of the current month at its present rate, in US dollars; `null` for any other span.
 fn projection(rows: &[Row], ask: &Ask, zone: &jiff::tz::TimeZone) -> Value {
     let first = ask.today.first_of_month();
     if ask.from != first || ask.to < ask.today {
@@ -167,14 +167,15 @@ fn projection(rows: &[Row], ask: &Ask, zone: &jiff::tz::TimeZone) -> Value {
         return Value::Null;
     };
     let gone = Timestamp::now().as_second() - begin;
-    // In its first hours a month says nothing about its end.
+    // In its first day a month says nothing about its end.
     if gone < A_DAY {
         return Value::Null;
     }
     json!(sum(rows).usd() * (end - begin) as f64 / gone as f64)
 }
 
-/// The month's limit of each key, group or project, or else the day's; for `Day` that of everyone, under the empty name.
+/// The budget of each key, group or project: per month, or else per day. For `Day` it is everyone's, under the empty
+/// name.
 fn left(reports: &[Report], by: Dimension, wall: SystemTime) -> BTreeMap<String, Value> {
     let scope = match by {
         Dimension::Key => Scope::Key,
@@ -232,10 +233,10 @@ fn sum(rows: &[Row]) -> Totals {
     })
 }
 
-/// Rows of one answer; the CSV has them all.
+/// The most rows of one answer; the CSV contains all rows.
 const MOST_ROWS: usize = 500;
 
-/// Seconds.
+/// A day in seconds.
 const A_DAY: i64 = 86_400;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `/status` and its parts say, and the live figures of a scrape.
+//! The content of `/status` and its parts, and the live figures of a scrape.
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::proxy::state::reload::Source;
 use crate::telemetry::metrics::{AccountSample, Live};
 use crate::telemetry::unpriced::Unbilled;
 
-/// Everything at a glance.
+/// The whole status at a glance.
 pub(super) fn overview(app: &App) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -25,8 +25,8 @@ pub(super) fn overview(app: &App) -> Value {
     })
 }
 
-/// What was used of models without a price since the process began, the most tokens first; last, without a name, those that are
-/// not told apart.
+/// What was used of models without a price since the process began, the most tokens first. The last entry has no name:
+/// it is the sum of the models that are not counted separately.
 fn unpriced(app: &App) -> Value {
     let (models, others) = app.telemetry.unpriced().list();
     let others = (others.requests > 0).then_some((None, others));
@@ -49,14 +49,14 @@ fn unpriced(app: &App) -> Value {
     models.chain(others).map(described).collect()
 }
 
-/// The accounts and what stands in their way.
+/// The accounts, and what keeps them from serving.
 pub(super) fn accounts(app: &App) -> Value {
     let now = Instant::now();
     let snapshot = app.snapshot();
     let statuses = snapshot.gateway.pool.snapshot(now);
     let list = statuses.iter().map(|status| {
         let mut value = account(status);
-        // Only where there is one: how the access token stands, never the token.
+        // The state of an account's access token, where it has one; never the token itself.
         if let Some(token) = snapshot.tokens.status(&status.name, now) {
             value["access_token"] = json!({
                 "expires_at": token.expires_in.map(|wait| timestamp_in(SystemTime::now(), wait)),
@@ -68,7 +68,7 @@ pub(super) fn accounts(app: &App) -> Value {
     json!(list.collect::<Vec<Value>>())
 }
 
-/// Which configuration is in force, and what is on disk.
+/// The configuration in force, and the one on disk.
 pub(super) fn config(app: &App, source: &Source) -> Value {
     let status = app.telemetry.status();
     let disk_hash = match source {
@@ -88,7 +88,7 @@ pub(super) fn config(app: &App, source: &Source) -> Value {
     })
 }
 
-/// The metrics, with the accounts as they are now.
+/// The text of the metrics, including the present state of the accounts.
 pub(super) fn metrics(app: &App) -> String {
     let at = clocks::moment();
     let gateway = app.gateway();

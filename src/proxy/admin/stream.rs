@@ -1,7 +1,7 @@
 //! Server-sent events of the admin plane: `?follow` of `now` and of `requests`.
 //!
-//! A stream computes only while it is open. What a reader does not take in time is skipped, not kept: the next event
-//! says how many rows were. Streams are bounded, in all and by session.
+//! A stream does work only while it is open. Rows that a reader does not take in time are skipped, not stored; the next
+//! event states how many were skipped. The number of streams is bounded, in total and per session.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,11 +19,11 @@ use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 use crate::telemetry::recent::filter::Filter;
 
-/// What is followed.
+/// What a stream follows.
 #[derive(Debug)]
 pub(super) enum Followed {
     Now(Source),
-    /// From this number on.
+    /// The requests that match, from this number on.
     Requests(Filter, Option<u64>),
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Streams {
     open: Mutex<HashMap<String, usize>>,
 }
 
-/// The right to an open stream, until it is dropped.
+/// The permission for an open stream, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     streams: Arc<Streams>,
@@ -41,7 +41,7 @@ pub(super) struct Place {
 }
 
 impl Streams {
-    /// A place for one more stream of `of`, if there is one.
+    /// A place for one more stream of `of`, if one is free.
     pub(super) fn enter(self: &Arc<Self>, of: &str) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.values().sum::<usize>() >= IN_ALL {
@@ -75,7 +75,7 @@ impl Drop for Place {
     }
 }
 
-/// Writes events until the client leaves, is too slow, or the plane closes.
+/// Writes events until the client leaves or is too slow, or the plane closes.
 pub(super) async fn run(
     app: &App,
     session: &mut ServerSession,
@@ -111,7 +111,7 @@ pub(super) async fn run(
     }
 }
 
-/// Writes the head of an answer of events.
+/// Writes the head of an event stream.
 pub(super) async fn begin(session: &mut ServerSession) -> pingora::Result<()> {
     session.set_keepalive(None);
     session.set_write_timeout(Some(TOO_SLOW));
@@ -119,7 +119,7 @@ pub(super) async fn begin(session: &mut ServerSession) -> pingora::Result<()> {
     session.write_response_header(Box::new(head)).await
 }
 
-/// The next events of one stream.
+/// Produces the events of one stream.
 #[derive(Debug)]
 struct Events {
     followed: Followed,
@@ -140,7 +140,7 @@ impl Events {
         }
     }
 
-    /// What is due now; empty when nothing is.
+    /// The events that are due now; empty when none is.
     fn next(&mut self, app: &App) -> String {
         let whole_second = self.ticks.is_multiple_of(TICKS_PER_SECOND);
         self.ticks += 1;
@@ -182,7 +182,7 @@ impl Events {
                 }
             }
         }
-        // A comment now and then, so that who went away is noticed.
+        // A comment every ten seconds without events, so that a client that has left is noticed.
         if out.is_empty() && self.ticks.is_multiple_of(TICKS_PER_SECOND * 10) {
             out.push_str(":\n\n");
         }
@@ -204,23 +204,23 @@ fn head(session: &ServerSession) -> pingora::Result<ResponseHeader> {
     Ok(head)
 }
 
-/// `data` is JSON on one line.
+/// One event; `data` is JSON on one line.
 pub(super) fn event(name: &str, id: Option<u64>, data: &str) -> String {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     format!("event: {name}\n{id}data: {data}\n\n")
 }
 
-/// How often new rows go out.
+/// How often new rows are sent.
 const TICK: Duration = Duration::from_millis(250);
 const TICKS_PER_SECOND: u64 = 4;
 
-/// Rows of one event; of more the newest, and how many were skipped.
+/// The most rows in one event. If there are more, the newest are sent with the number of skipped ones.
 const ROWS_AT_ONCE: usize = 100;
 
-/// A stream whose reader takes nothing for so long is closed.
+/// A stream whose reader takes nothing for this long is closed.
 const TOO_SLOW: Duration = Duration::from_secs(30);
 
-/// Streams at once, in all and of one session or token.
+/// The most streams at once: in total, and of one session or token holder.
 const IN_ALL: usize = 32;
 const OF_ONE: usize = 8;
 

@@ -1,4 +1,4 @@
-//! The text of the configuration: in force, on disk, and of the generations before, with secrets masked.
+//! The text of the configuration, with secrets masked: in force, on disk, and of earlier generations.
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -8,7 +8,7 @@ use crate::config::{self, Shown};
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 
-/// `of` is `applied`, `disk` or the number of a generation.
+/// One text, and the generations that are kept. The query's `of` is `applied`, `disk` or the number of a generation.
 pub(super) fn text(app: &App, source: &Source, query: &Query) -> Answer {
     let history = app.history.list();
     let generations: Vec<Value> = history

@@ -12,12 +12,12 @@ pub(super) fn timestamp(at: SystemTime) -> String {
         .unwrap_or_default()
 }
 
-/// The time in `wait` from `wall` on.
+/// The time `wait` after `wall`.
 pub(super) fn timestamp_in(wall: SystemTime, wait: Duration) -> String {
     wall.checked_add(wait).map(timestamp).unwrap_or_default()
 }
 
-/// The time of `since` before `wall`.
+/// The time `since` before `wall`.
 pub(super) fn timestamp_ago(wall: SystemTime, since: Duration) -> String {
     wall.checked_sub(since).map(timestamp).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! `POST /admin/api/v1/try`: a request that a person sends through the data plane as one of its keys, and its answer as
-//! server-sent events with the times at which it left Weir.
+//! `POST /admin/api/v1/try`: a person sends a request through the data plane under one of its keys. The answer arrives
+//! as server-sent events with the times at which it left Weir.
 //!
-//! It passes everything that a client's request passes: limits, rewrites, routes, failover, the ledger and the log.
+//! The request is treated like a client's: limits, rewrites, routes, failover, the ledger and the log apply.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use super::turns::{Busy, Turn, Turns};
 use crate::proxy::state::app::App;
 use crate::proxy::state::inside::{Conversation, Inside};
 
-/// What is to be sent. The body is taken byte for byte.
+/// The request to send. Its body is used byte for byte.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question<'a> {
@@ -36,19 +36,19 @@ struct Question<'a> {
     body: &'a RawValue,
 }
 
-/// A request about to be sent.
+/// A request that is about to be sent.
 pub(super) struct Trial {
     key: Arc<str>,
     request_id: String,
     head: Box<RequestHeader>,
     body: Bytes,
     inside: Inside,
-    /// Held until it is over.
+    /// Held until the trial is over.
     _turn: Turn,
 }
 
 impl Trial {
-    /// Checks what is asked. `of` is whoever asks: one trial at a time, sixty a minute.
+    /// Checks the question. `of` identifies the sender, who may have one trial at a time and sixty a minute.
     pub(super) fn begin(
         app: &App,
         (inside, turns): (&Inside, &Arc<Turns>),
@@ -81,7 +81,7 @@ impl Trial {
         })
     }
 
-    /// For the audit log.
+    /// The entry for the audit log.
     pub(super) fn done(&self) -> Done {
         let answer = Answer::text(200, "");
         Done::changed(answer, "request.try", &self.key).from_to(None, Some(&self.request_id))
@@ -115,7 +115,7 @@ fn head(question: &Question<'_>, request_id: &str) -> Result<RequestHeader, Stri
                 "`{name}` is not taken: the key is given by its name, the rest Weir sets"
             ));
         }
-        // Without the value: it may be a secret.
+        // The message does not contain the value, which may be a secret.
         let value: HeaderValue = value
             .parse()
             .map_err(|_| format!("the value of `{name}` holds what no header can"))?;
@@ -130,7 +130,7 @@ fn head(question: &Question<'_>, request_id: &str) -> Result<RequestHeader, Stri
     Ok(head)
 }
 
-/// Sends it and tells what comes, until the answer is over or the person has left, which ends the request.
+/// Sends the request and reports what comes, until the answer is over or the person leaves, which ends the request.
 pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
     if begin(session).await.is_err() {
         return;
@@ -191,7 +191,7 @@ pub(super) async fn run(app: &App, session: &mut ServerSession, trial: Trial) {
         }
     }
     drop(client);
-    // The row is written when the request is settled, which the end of its answer precedes by a little.
+    // The row is written when the request is settled, shortly after the end of its answer.
     let _ = tokio::time::timeout(SETTLES, over).await;
     let row = app.telemetry.recent().find(&trial.request_id);
     let row = row.map_or_else(|| "null".to_owned(), |row| row_json(&row));
@@ -212,14 +212,14 @@ async fn tell(session: &mut ServerSession, text: String) -> bool {
         .is_ok()
 }
 
-/// The body of the answer, event by event.
+/// Reports the body of the answer, event by event.
 struct Told {
     began: Instant,
     streams: bool,
-    /// The begin of an event whose end has not come.
+    /// The beginning of an event whose end has not arrived.
     held: Vec<u8>,
     bytes: usize,
-    /// Events of which only the number is told, because those before were long.
+    /// The number of events that are counted but not shown, because more than `TOLD` bytes were shown before.
     untold: usize,
 }
 
@@ -234,12 +234,12 @@ impl Told {
         }
     }
 
-    /// Microseconds since it was sent.
+    /// Microseconds since the request was sent.
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// What is to be told of the next bytes.
+    /// The events to report for the next bytes.
     fn take_in(&mut self, bytes: &[u8]) -> String {
         self.held.extend_from_slice(bytes);
         let mut out = String::new();
@@ -249,7 +249,7 @@ impl Told {
             let whole: Vec<u8> = self.held.drain(..end).collect();
             out += &self.one(&whole);
         }
-        // A plain answer comes as it comes; so does an event without an end.
+        // A plain answer is reported piece by piece, and so is an event that is too long.
         if !self.held.is_empty() && (!self.streams || self.held.len() > LONGEST_EVENT) {
             let piece = std::mem::take(&mut self.held);
             out += &self.one(&piece);
@@ -257,7 +257,7 @@ impl Told {
         out
     }
 
-    /// What is left at the end.
+    /// What to report at the end for the remaining bytes.
     fn rest(&mut self) -> String {
         let rest = std::mem::take(&mut self.held);
         if rest.trim_ascii().is_empty() {
@@ -294,7 +294,7 @@ impl Told {
     }
 }
 
-/// Where the first event ends: after an empty line, whatever ends its lines.
+/// Where the first event ends: after an empty line, with any kind of line end.
 fn end_of_event(bytes: &[u8]) -> Option<usize> {
     let ends = [b"\n\n".as_slice(), b"\r\n\r\n", b"\r\r"];
     ends.iter()
@@ -308,7 +308,7 @@ fn end_of_event(bytes: &[u8]) -> Option<usize> {
 const EXPECTED: &str =
     r#"expected {"key": "NAME", "path": "/v1/…", "body": {…}} and, if wanted, "headers""#;
 
-/// Credentials of clients, and what frames a message.
+/// Headers that a trial may not set: credentials of clients, and the framing of the message.
 const NOT_TAKEN: [&str; 8] = [
     "authorization",
     "x-api-key",
@@ -320,13 +320,13 @@ const NOT_TAKEN: [&str; 8] = [
     "expect",
 ];
 
-/// Bytes of an answer that are told; of the rest only how much there was.
+/// The most bytes of an answer that are shown; the rest is only counted.
 const TOLD: usize = 4 << 20;
 
-/// Bytes of an event that are waited for.
+/// The most bytes of an event that are held until its end arrives.
 const LONGEST_EVENT: usize = 1 << 20;
 
-/// How long the end of an answer may precede its settlement.
+/// The longest time between the end of an answer and its settlement.
 const SETTLES: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! How often one person may send a request from the console: one at a time, sixty a minute.
+//! How often one person may send a request from the console: one at a time, at most sixty a minute.
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Who has a trial under way, and when the last ones began.
+/// Who has a trial in progress, and when the recent ones began.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     of: Mutex<HashMap<String, Asker>>,
@@ -15,14 +15,14 @@ struct Asker {
     began: VecDeque<Instant>,
 }
 
-/// Why there is no turn.
+/// Why a trial is refused now.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Busy {
     One,
     Many(Duration),
 }
 
-/// The right to one trial, until it is dropped.
+/// The permission for one trial, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Arc<Turns>,
@@ -30,7 +30,7 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    /// A turn for `of`, if there is one now.
+    /// A turn for `of`, if it may begin one now.
     pub(super) fn enter(self: &Arc<Self>, of: &str, now: Instant) -> Result<Turn, Busy> {
         let mut askers = self.lock();
         for asker in askers.values_mut() {

@@ -1,12 +1,12 @@
-//! The word for the state of an account. Decided here alone, so that pages, `weir health` and alerts agree.
+//! The name for the state of an account. It is decided only here, so that pages, `weir health` and alerts agree.
 use std::time::Duration;
 
 use crate::outcome::FailureClass;
 use crate::pool::status::Part;
 use crate::pool::{AccountStatus, State};
 
-/// `usable`, `part` (some endpoints are out), `easing`, `probing`, `throttled`, `quota`, `unreachable`, `refused` (the
-/// key) or `drained`.
+/// `usable`, `part` (some endpoints or model classes are out), `easing`, `probing`, `throttled`, `quota`,
+/// `unreachable`, `refused` (the key) or `drained`.
 pub(super) fn word(status: &AccountStatus) -> &'static str {
     let word = of(status.state, status.reason);
     let out = |part: &Part| part.state == State::Benched;
@@ -17,7 +17,7 @@ pub(super) fn word(status: &AccountStatus) -> &'static str {
     }
 }
 
-/// The same for an endpoint or a class of models.
+/// The same for an endpoint or a model class.
 pub(super) fn part(part: &Part) -> &'static str {
     of(part.state, part.reason)
 }
@@ -43,7 +43,7 @@ fn of(state: State, reason: Option<FailureClass>) -> &'static str {
     }
 }
 
-/// How long a window of this name lasts; `None` for one of a minute or of unknown length.
+/// The length of a window with this name; `None` for a window of a minute or of unknown length.
 pub(super) fn window_length(name: &str) -> Option<Duration> {
     if name.contains("5h") {
         Some(Duration::from_hours(5))

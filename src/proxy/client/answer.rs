@@ -1,4 +1,4 @@
-//! Writing an answer's head, and whole answers of Weir's own, to the client.
+//! Writes the heads of answers, and complete answers of Weir's own, to the client.
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -7,8 +7,8 @@ use pingora::protocols::http::ServerSession;
 
 use crate::exchange::relaying::Answer;
 
-/// Frames the answer for the client: its length when it is known, else chunks (HTTP/1.1), else the end of the
-/// connection (HTTP/1.0). HTTP/2 frames by itself.
+/// Makes the head, with the framing for the client: the length if it is known, otherwise chunks (HTTP/1.1) or the end
+/// of the connection (HTTP/1.0). HTTP/2 has its own framing.
 pub(crate) fn client_head(
     client: &mut ServerSession,
     status: StatusCode,
@@ -24,8 +24,8 @@ pub(crate) fn client_head(
     }
     let version = client.req_header().version;
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        // Without a body there is no framing to speak of: RFC 9112, section 6.1, forbids `chunked` here, and a client
-        // that believes it waits for a chunk that never comes.
+        // An answer without a body needs no framing. RFC 9112, section 6.1, forbids `chunked` here: a client that
+        // trusts the header would wait for a chunk that never comes.
     } else if let Some(length) = length {
         parts.headers.insert(CONTENT_LENGTH, length.into());
     } else if version == http::Version::HTTP_11 {
@@ -38,7 +38,7 @@ pub(crate) fn client_head(
     Box::new(ResponseHeader::from(parts))
 }
 
-/// Writes a whole answer. The number of body bytes, or `None` when the client is gone.
+/// Writes a complete answer. Returns the number of body bytes, or `None` when the client is gone.
 pub(crate) async fn write_answer(
     client: &mut ServerSession,
     answer: &Answer,

@@ -1,10 +1,10 @@
-//! Where the head of a request ends.
+//! Finds the end of the head of a request.
 use memchr::memchr;
 
-/// How much of the blank line at the end of a head was seen.
+/// How much of the blank line at the end of a head has been seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Blank {
-    /// Nothing: in a line.
+    /// Nothing: the last byte was inside a line.
     No,
     /// The end of a line.
     Line,
@@ -13,12 +13,12 @@ pub(super) enum Blank {
 }
 
 impl Blank {
-    /// After these bytes; `None` when the blank line is among them.
+    /// The state after these bytes; `None` when they contain the blank line.
     pub(super) fn after(mut self, bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         while let [byte, tail @ ..] = rest {
             if self == Self::No {
-                // Only the end of the line matters.
+                // Only the end of the line matters, so the rest of it is skipped.
                 let Some(end) = memchr(b'\n', rest) else {
                     break;
                 };

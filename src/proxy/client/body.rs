@@ -1,4 +1,4 @@
-//! Reading a request body: whole, bounded, whatever its framing, and decoded when it comes compressed.
+//! Reads a request body: completely, within bounds, with any framing, and decodes it if it is compressed.
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use super::buffered::Held;
 use super::pace::Pace;
 use crate::exchange::refusal::Refusal;
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Debug)]
 pub(crate) enum BodyFault {
-    /// The client closed: there is nobody to answer.
+    /// The client closed the connection, so nobody waits for an answer.
     Gone,
     Refused(Refusal),
 }
 
-/// Reads the body of `session`, at most `limit` bytes of it, before and after decoding. What is read is put on
-/// `held`, and must keep `pace`.
+/// Reads the body of `session`: at most `limit` bytes, before and after decoding. The bytes are counted in `held`, and
+/// must arrive at `pace`.
 pub(crate) async fn read(
     session: &mut ServerSession,
     limit: usize,
@@ -58,14 +58,14 @@ pub(crate) async fn read(
     }
 }
 
-/// Reads and drops what is left of the body, after an answer that did not wait for it.
+/// Reads and drops the rest of the body, after an answer that did not wait for it.
 ///
-/// A client that is still sending reads the answer when it is done. To close on bytes that nobody read resets the
-/// connection (HTTP/1) or the stream (HTTP/2), and takes the answer along. Bounded, so that a refused client holds
-/// nothing for long.
+/// A client that is still sending reads the answer only when it has finished. Closing with unread bytes resets the
+/// connection (HTTP/1) or the stream (HTTP/2), and the answer is lost. The time is bounded, so that a refused client
+/// occupies nothing for long.
 pub(crate) async fn discard(session: &mut ServerSession) {
     let expects = session.req_header().headers.contains_key(EXPECT);
-    // A client that was never told to continue does not send, and a broken body cannot be read further.
+    // A client that was never told to continue does not send, and a malformed body cannot be read further.
     if session.is_body_done() || expects {
         return;
     }
@@ -78,7 +78,7 @@ pub(crate) async fn discard(session: &mut ServerSession) {
     }
 }
 
-/// The next bytes of the body, which must keep `pace`; `None` at its end.
+/// The next bytes of the body, which must arrive at `pace`; `None` at its end.
 pub(crate) async fn chunk(
     session: &mut ServerSession,
     pace: &mut Pace,
@@ -117,11 +117,11 @@ async fn read_raw(
     let Some(first) = next(session).await? else {
         return Ok(Bytes::new());
     };
-    // Most requests fit into one read: no copy for them.
+    // Most requests fit into one read and are not copied.
     if declared == Some(first.len() as u64) {
         return Ok(first);
     }
-    // A declared length is a promise, not a fact: memory grows with what really arrives.
+    // A declared length is not trusted: memory grows with what really arrives.
     let expected = usize::try_from(declared.unwrap_or(0))
         .unwrap_or(limit)
         .min(MAX_PREALLOCATED);
@@ -154,13 +154,13 @@ fn is_closed(error: &pingora::Error) -> bool {
     matches!(error.etype(), ConnectionClosed | ReadError | H2Error)
 }
 
-/// The guard of the connection has found it so: the client is still there.
+/// Whether the connection's guard found the body malformed. In that case the client is still there.
 fn is_malformed(error: &pingora::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
-/// Decompresses off the event loop: a few MiB of zstd take milliseconds.
+/// Decompresses outside the event loop, because a few MiB of zstd take milliseconds.
 async fn decode(raw: Bytes, encoding: &str, limit: usize) -> Result<Bytes, Refusal> {
     let coding = match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => return Ok(raw),
@@ -212,14 +212,14 @@ fn unpack(raw: &[u8], coding: Coding, limit: usize) -> Result<Bytes, Refusal> {
     Ok(out.into())
 }
 
-/// How long a client whose answer is there already may go on sending its body, and how long it may pause.
+/// How long a client that already has its answer may go on sending its body, and how long it may pause.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LULL: Duration = Duration::from_secs(5);
 
-/// Memory set aside on the word of a `Content-Length`, bytes.
+/// The most bytes that are allocated because of a `Content-Length` alone.
 const MAX_PREALLOCATED: usize = 1 << 20;
 
-/// Largest zstd window, as a power of two: 8 MiB, what RFC 8878 asks decoders to support.
+/// The largest zstd window, as a power of two: 8 MiB, which RFC 8878 recommends decoders to support.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
 #[cfg(test)]

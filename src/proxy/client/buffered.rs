@@ -1,13 +1,13 @@
-//! How many bytes of requests are held in memory at once, in all.
+//! Counts how many bytes of request bodies all requests together hold in memory.
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// The account of it, for the whole process.
+/// The counter, for the whole process.
 #[derive(Debug, Default)]
 pub(crate) struct Buffered(AtomicUsize);
 
-/// What one request holds; dropping it gives it back.
+/// The bytes that one request holds; they are given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     all: Arc<Buffered>,
@@ -25,20 +25,20 @@ impl Buffered {
         }
     }
 
-    /// Bytes held now.
+    /// The bytes that are held now.
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Held {
-    /// Whether so many more bytes would have room now. Nothing is set aside for them.
+    /// Whether `bytes` more would have room now. Nothing is reserved for them.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let room = self.most.saturating_sub(self.all.bytes());
         usize::try_from(bytes).is_ok_and(|bytes| bytes <= room)
     }
 
-    /// Holds so many more bytes; `false` when there is no room for them, and then it holds what it did.
+    /// Holds `bytes` more. `false` = there is no room for them; then nothing changes.
     #[must_use]
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);
@@ -57,8 +57,8 @@ impl Drop for Held {
     }
 }
 
-/// A quarter of the memory that this process may use: the least limit of its control groups (version 2), else what the
-/// machine has. Without either 1 GiB.
+/// A quarter of the memory that this process may use, in bytes: of the smallest value among the machine's memory and
+/// the limits of its control groups (version 2). If none is known, 1 GiB.
 pub(crate) fn quarter_of_memory() -> usize {
     static QUARTER: OnceLock<usize> = OnceLock::new();
     *QUARTER.get_or_init(measured_quarter)
@@ -88,7 +88,7 @@ fn machine(text: &str) -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Memory of a machine that does not say how much it has.
+/// The memory that is assumed if none is known, in bytes.
 const FALLBACK: u64 = 4 << 30;
 
 #[cfg(test)]

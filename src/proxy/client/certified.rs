@@ -1,4 +1,4 @@
-//! Whose certificate a client's connection has shown. It was verified by the listener, or there would be none.
+//! The names in a client's certificate. The listener has verified the certificate.
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::proxy::upstream::socket::links::Turn;
 /// The names of a client's certificate, in lower case.
 pub(crate) type Names = Arc<[String]>;
 
-/// What a connection is to be known by: Pingora hands it on to every request. `None` without a certificate.
+/// Stores the names of the certificate with the connection; Pingora hands them on to every request. `None` without a
+/// certificate.
 pub(super) fn known(stream: &Stream) -> Option<Arc<ProxyDigest>> {
     let names: Names = names_in(stream.get_ssl()?.peer_certificate_der()?).into();
     let head = ResponseHeader::build(200, None).ok()?;
@@ -20,7 +21,7 @@ pub(super) fn known(stream: &Stream) -> Option<Arc<ProxyDigest>> {
     Some(Arc::new(digest))
 }
 
-/// The names of the certificate that a request came with, also one on a WebSocket. Empty without one.
+/// The names of the certificate that a request came with, also on a WebSocket; empty without one.
 pub(crate) fn names(digest: Option<&Digest>) -> Names {
     let proxy = digest.and_then(|digest| digest.proxy_digest.as_ref());
     let known = proxy.and_then(|proxy| proxy.user_data.as_ref());
@@ -57,7 +58,7 @@ fn names_in(certificate: &[u8]) -> Vec<String> {
     names.take(MOST_NAMES).collect()
 }
 
-/// Names that are looked at.
+/// The most names that are read.
 const MOST_NAMES: usize = 32;
 
 #[cfg(test)]

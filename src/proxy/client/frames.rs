@@ -1,21 +1,21 @@
-//! Reads along in the HTTP/2 that is written to a client: a stream that is refused for there being too many leaves no other
-//! trace, for whoever refuses it tells only the client.
+//! Reads the HTTP/2 that is written to a client, to count refused streams. The HTTP/2 library reports a stream that was
+//! refused because of too many streams only to the client, so its frames are the only trace.
 
-/// Follows frames (RFC 9113, section 4.1), however they are cut.
+/// Follows frames (RFC 9113, section 4.1), however the bytes are cut.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// The head of the frame that is being written.
+    /// The head of the current frame.
     head: [u8; HEAD],
-    /// Bytes of that head so far.
+    /// The number of its bytes so far.
     seen: usize,
-    /// Bytes of the payload that are still to come.
+    /// Bytes of the payload that have not come yet.
     left: usize,
-    /// The payload so far of what ends a stream.
+    /// For a `RST_STREAM` frame: the error code so far.
     code: Option<u32>,
 }
 
 impl Frames {
-    /// Reads on. How many streams were refused.
+    /// Reads further bytes. Returns the number of streams that were refused in them.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> u32 {
         let mut refused = 0;
         while let Some((&byte, rest)) = bytes.split_first() {
@@ -46,7 +46,7 @@ impl Frames {
         refused
     }
 
-    /// After a payload the next head comes.
+    /// When a payload is complete, the next head follows.
     fn rest_if_over(&mut self) {
         if self.left == 0 {
             self.seen = 0;
@@ -54,11 +54,11 @@ impl Frames {
     }
 }
 
-/// Bytes of a head.
+/// The bytes of a frame head.
 const HEAD: usize = 9;
-/// The kind of frame that ends a stream.
+/// The type of frame that ends a stream.
 const RST_STREAM: u8 = 3;
-/// The code of a stream that nobody has looked at.
+/// The error code of a stream that was refused before it was processed.
 const REFUSED_STREAM: u32 = 7;
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn refused_streams_are_counted_however_the_frames_are_cut() {
         let mut bytes = Vec::new();
-        // Settings without a payload, data, a cancelled and two refused streams.
+        // Settings without a payload, data, one cancelled and two refused streams.
         bytes.extend([0, 0, 0, 4, 1, 0, 0, 0, 0]);
         bytes.extend([0, 0, 13, 0, 0, 0, 0, 0, 1]);
         bytes.extend([0, 0, 4, 3, 0, 0, 0, 0, 5, 0, 0, 0, 7]);

@@ -1,14 +1,14 @@
-//! The framing of one client's HTTP/1 connection, read a second time: what Pingora's parser lets pass although proxies
-//! disagree about it, and so could be talked into seeing other requests than we do.
+//! The framing of one client's HTTP/1 connection, parsed a second time. It refuses what Pingora's parser accepts
+//! although proxies disagree about it, so that no client can make another proxy and Weir see different requests.
 //!
-//! RFC 9112, sections 3 (request line) and 7.1 (chunks). What Pingora refuses itself is not looked at again.
+//! RFC 9112, sections 3 (request line) and 7.1 (chunks). What Pingora refuses itself is not checked again.
 use memchr::memchr;
 
-/// Follows requests, one after the other.
+/// Follows the requests of a connection, one after the other.
 #[derive(Debug)]
 pub(super) struct Framing {
     state: State,
-    /// The line of a head that is being read, as far as it matters.
+    /// The header line that is being read, up to `LONGEST_LINE` bytes.
     line: Vec<u8>,
     length: u64,
     chunked: bool,
@@ -18,30 +18,30 @@ pub(super) struct Framing {
 enum State {
     /// Before a request.
     Start,
-    /// In its first line: spaces so far, and whether the last byte was one.
+    /// In the request line: the number of spaces so far, and whether the last byte was one.
     Line(u8, bool),
     Header,
-    /// So many bytes of a body.
+    /// In a body with this many bytes left.
     Length(u64),
-    /// In the size of a chunk, so far; how many digits.
+    /// In the size of a chunk: the size so far, and the number of its digits.
     Size(u64, u8),
     /// After a size, in white space before an extension.
     Pad,
     /// In an extension of a chunk.
     Extension,
-    /// The line of a size must end now.
+    /// The line with this size must end now.
     SizeEnd(u64),
     Data(u64),
     /// After the data of a chunk.
     Return,
     Feed,
-    /// In the lines after the last chunk; whether the line is empty so far.
+    /// In the lines after the last chunk: whether the line is empty so far.
     Trailer(bool),
-    /// A request that is refused for another reason: nothing after it is read.
+    /// In a request that is refused for another reason: nothing after it is parsed.
     Lost,
 }
 
-/// A byte that no two parsers are sure to read alike, after so many that are good.
+/// A byte that parsers may read differently; `.0` is the number of good bytes before it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Malformed(pub usize);
 
@@ -55,8 +55,9 @@ impl Framing {
         }
     }
 
-    /// Reads on to the end of a request: so many bytes, or `None` when all belong to one that goes on. A fault in the
-    /// first line becomes a byte that the parser refuses, so that the client gets its 400.
+    /// Reads to the end of a request. Returns the number of bytes that belong to it, or `None` when all do and it
+    /// continues. A fault in the request line is replaced by a byte that Pingora's parser refuses, so that the client
+    /// gets its 400.
     pub(super) fn take(&mut self, bytes: &mut [u8]) -> Result<Option<usize>, Malformed> {
         let mut taken = 0;
         while taken < bytes.len() {
@@ -78,7 +79,7 @@ impl Framing {
         Ok(None)
     }
 
-    /// One byte outside of headers and data; `None` when it is malformed.
+    /// Handles one byte outside of headers and data; `None` when it is malformed.
     fn step(&mut self, byte: &mut u8) -> Option<State> {
         let digit = char::from(*byte).to_digit(16);
         Some(match (self.state, *byte) {
@@ -126,7 +127,7 @@ impl Framing {
         })
     }
 
-    /// In data: how much of `bytes` belongs to it.
+    /// In a body or the data of a chunk: returns how much of `bytes` belongs to it.
     fn skip(&mut self, left: u64, bytes: &[u8], on: fn(u64) -> State, after: State) -> usize {
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let left = left - here as u64;
@@ -134,7 +135,7 @@ impl Framing {
         here
     }
 
-    /// In the lines of a head.
+    /// In the header lines: returns the number of bytes that were read.
     fn header(&mut self, bytes: &[u8]) -> usize {
         let end = memchr(b'\n', bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
@@ -147,7 +148,7 @@ impl Framing {
             return bytes.len();
         };
         let before = std::mem::take(&mut self.line);
-        // Nearly always the whole line has come at once.
+        // Nearly always the whole line arrives at once.
         let line = if before.is_empty() { part } else { &before };
         let text = line.strip_suffix(b"\r").unwrap_or(line);
         self.state = match (text.is_empty(), self.framed_by(text)) {
@@ -160,7 +161,7 @@ impl Framing {
         end + 1
     }
 
-    /// Takes note of a header that says where the body ends. `false` when it says it in a way that is refused.
+    /// Reads a header that decides where the body ends. `false` = its value is refused.
     fn framed_by(&mut self, line: &[u8]) -> bool {
         let Some(colon) = memchr(b':', line) else {
             return true;
@@ -180,17 +181,17 @@ impl Framing {
     }
 }
 
-/// Bytes of a header line that are kept: as many as the ones that matter can have.
+/// The most bytes of a header line that are kept: more than a header that matters can have.
 const LONGEST_LINE: usize = 256;
 
-/// Hexadecimal digits of a chunk's size.
+/// The most hexadecimal digits of a chunk's size.
 const MOST_DIGITS: u8 = 15;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The same however it is cut.
+    /// Reads the bytes; the result is the same however they are cut.
     fn read(bytes: &[u8]) -> (Option<State>, Vec<u8>) {
         let mut whole = bytes.to_vec();
         let mut framing = Framing::new();

@@ -1,7 +1,8 @@
-//! Watches how long the head of a request takes on one client's connection, and how requests are framed.
+//! Watches how long a client's connection takes to send the head of a request, and how requests are framed.
 //!
-//! It sees bytes, not requests: a head begins with the first byte after the last answer and ends with a blank line. Under
-//! HTTP/2 only the preface is a head. Of idle connections only those that have not asked anything yet are its business.
+//! It sees bytes, not requests: a head begins with the first byte after the last answer and ends with a blank line. In
+//! HTTP/2 only the connection preface counts as a head. Idle connections are limited here only before their first
+//! request.
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
@@ -28,52 +29,52 @@ use super::framing::{Framing, Malformed};
 use super::places::Place;
 use super::socket::PREFACE;
 
-/// A connection and its clock.
+/// A client's connection, with its timer.
 pub(crate) struct Guard {
     inner: Stream,
     patience: Patience,
     phase: Phase,
     framing: Framing,
-    /// Bytes after a request that is being answered: they are the next one's.
+    /// Bytes after the request that is being answered; they belong to the next one.
     ahead: Vec<u8>,
-    /// Nothing that follows can be read.
+    /// Whether the rest of the input is malformed and cannot be read.
     malformed: bool,
     turn: Arc<Turn>,
-    /// What is written, under HTTP/2.
+    /// The frames that are written, in HTTP/2.
     frames: Option<Frames>,
     timer: Option<Pin<Box<Sleep>>>,
     place: Place,
-    /// Whose certificate it has shown.
+    /// The names of the client's certificate.
     known: Option<Arc<ProxyDigest>>,
 }
 
-/// How long it waits.
+/// How long the guard waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// From the first byte of a head to its last.
     pub head: Duration,
-    /// For the first byte of all.
+    /// From the start of the connection to its first byte.
     pub first: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// No byte of a request ever, since then.
+    /// No byte has ever come, since this time.
     Fresh(Instant),
-    /// No byte of the next request yet; maybe an answer is still under way.
+    /// No byte of the next request has come; an answer may still be in progress.
     Between,
-    /// In a head, which began then.
+    /// In a head that began at this time.
     Head(Instant, Blank),
-    /// Before the preface of HTTP/2, which TLS has agreed on.
+    /// Before the HTTP/2 preface, after TLS has agreed on HTTP/2.
     Preface(Instant),
-    /// In a body, or the answer has not begun: others watch that.
+    /// In a body, or before the answer begins; other code limits that time.
     Busy,
-    /// HTTP/2, or what a connection was upgraded to.
+    /// HTTP/2, or a connection that was upgraded.
     Streams,
 }
 
 impl Guard {
-    /// `place` is given back when the connection ends.
+    /// A guard for `inner`. `place` is given back when the connection ends.
     pub(crate) fn new(inner: Stream, patience: Patience, place: Place) -> Self {
         let is_h2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
         Self {
@@ -95,13 +96,13 @@ impl Guard {
         }
     }
 
-    /// Whose turn it is on this connection.
+    /// Whether a request is being answered on this connection.
     pub(crate) fn turn(&self) -> Arc<Turn> {
         self.turn.clone()
     }
 
-    /// What was read into `buf` after `before` is the client's: takes note of it, and keeps back what is after the end of
-    /// a request.
+    /// Handles the client's bytes in `buf` after `before`: checks them, and keeps back what follows the end of a
+    /// request.
     fn deliver(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         self.timer = None;
         self.heard(&buf.filled()[before..]);
@@ -118,7 +119,7 @@ impl Guard {
                 Ok(())
             }
             Err(Malformed(good)) => {
-                // The head before it is good, and whoever reads it answers when the rest cannot be read.
+                // The bytes before it are good. The reader of the request answers when it cannot read the rest.
                 buf.set_filled(before + good);
                 self.malformed = true;
                 self.place.malformed();
@@ -130,7 +131,7 @@ impl Guard {
         }
     }
 
-    /// While a request is answered: sees whether the client leaves, whatever it has sent before.
+    /// While a request is being answered: reads ahead to notice when the client leaves.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.ahead.len() < MOST_AHEAD {
             let mut space = [MaybeUninit::uninit(); 4096];
@@ -145,7 +146,7 @@ impl Guard {
         Poll::Pending
     }
 
-    /// Takes note of what was read.
+    /// Updates the phase after bytes were read.
     fn heard(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -154,7 +155,7 @@ impl Guard {
             self.frames = Some(Frames::default());
         }
         self.phase = match self.phase {
-            // Some clients end a body with a line end that belongs to nothing.
+            // Some clients send an extra line end after a body.
             same @ (Phase::Between | Phase::Fresh(_))
                 if bytes.iter().all(u8::is_ascii_whitespace) =>
             {
@@ -168,10 +169,10 @@ impl Guard {
         };
     }
 
-    /// Takes note of what was written: an answer, after which a request may begin. Interim ones are none.
+    /// Updates the phase before bytes are written: after an answer a request may begin. Interim answers do not count.
     fn said(&mut self, bytes: &[u8]) {
         if bytes.starts_with(b"HTTP/1.1 101") {
-            // What follows is no HTTP any more: a WebSocket.
+            // What follows is not HTTP any more but a WebSocket.
             self.phase = Phase::Streams;
             self.turn.next();
         }
@@ -181,7 +182,7 @@ impl Guard {
         }
     }
 
-    /// Takes note of what has gone out.
+    /// Counts refused streams in the bytes that were written.
     fn wrote(&mut self, bytes: &[u8]) {
         let refused = self.frames.as_mut().map_or(0, |frames| frames.take(bytes));
         for _ in 0..refused {
@@ -189,7 +190,7 @@ impl Guard {
         }
     }
 
-    /// The client is silent: whether it has been so for too long.
+    /// Checks whether a silent client has exceeded its time.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.timer.is_none() {
             let end = match self.phase {
@@ -205,7 +206,7 @@ impl Guard {
         }
         self.timer = None;
         if matches!(self.phase, Phase::Fresh(_)) {
-            // As if it had closed: nobody has asked anything.
+            // Reported as if the client had closed, because it has not asked for anything.
             return Poll::Ready(Ok(()));
         }
         self.place.slow_head();
@@ -213,8 +214,8 @@ impl Guard {
     }
 }
 
-/// Whether a request of HTTP/1 is being answered: the guard sees where a request ends, the connection where the next one
-/// begins.
+/// Whether an HTTP/1 request is being answered. The guard sees where a request ends; the connection knows when the next
+/// one may begin.
 #[derive(Debug, Default)]
 pub(crate) struct Turn(AtomicBool);
 
@@ -361,7 +362,7 @@ impl GetSocketDigest for Guard {
 #[async_trait]
 impl Peek for Guard {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        // The first byte is there. What is peeked at is read, and so noted, only later.
+        // The first byte has arrived. The peeked bytes are read, and thereby counted, only later.
         if let Ok(peeked) = tokio::time::timeout(self.patience.head, self.inner.try_peek(buf)).await
         {
             peeked
@@ -380,7 +381,8 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Bytes of following requests that are read while one is answered. Whoever sends more is noticed only later when it leaves.
+/// The most bytes of following requests that are read while one is answered. If a client sends more, its leaving is
+/// noticed only later.
 const MOST_AHEAD: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The client's side of a request: its body comes in, an answer goes out.
+//! The client's side of a request: reads its body and writes its answer.
 pub(super) mod answer;
 mod blank;
 pub(super) mod body;

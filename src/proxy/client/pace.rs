@@ -1,17 +1,17 @@
-//! How fast a body must arrive.
+//! How fast a request body must arrive.
 use std::time::{Duration, Instant};
 
 /// Counts the bytes of one body over windows of 30 s.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// Bytes of a whole window; at least one.
+    /// The fewest bytes in a window; at least one.
     least: usize,
     since: Instant,
     bytes: usize,
 }
 
 impl Pace {
-    /// `rate` bytes per second; 0 = any, as long as something comes.
+    /// A minimum of `rate` bytes per second; 0 = any rate, as long as something arrives in each window.
     pub(crate) fn new(rate: usize, now: Instant) -> Self {
         let seconds = usize::try_from(WINDOW.as_secs()).unwrap_or(usize::MAX);
         Self {
@@ -21,7 +21,7 @@ impl Pace {
         }
     }
 
-    /// So many bytes came, maybe none. Whether that is fast enough so far.
+    /// Counts bytes that came, possibly none. Returns whether the body is fast enough so far.
     pub(crate) fn keeps_up(&mut self, bytes: usize, now: Instant) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         if now.saturating_duration_since(self.since) < WINDOW {
@@ -32,7 +32,7 @@ impl Pace {
         enough
     }
 
-    /// When to look again if nothing comes.
+    /// When to check again if nothing arrives.
     pub(crate) fn left(&self, now: Instant) -> Duration {
         WINDOW.saturating_sub(now.saturating_duration_since(self.since))
     }

@@ -1,4 +1,4 @@
-//! How many connections clients hold, and how many they may.
+//! Counts the connections that clients hold, and limits their number.
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::telemetry::rejection::Rejection;
 /// The connections of all listeners.
 #[derive(Debug)]
 pub(crate) struct Places {
-    /// Most of them at once, so that descriptors are left for the admin plane and for upstreams.
+    /// The most connections at once, so that descriptors are left for the admin plane and for upstreams.
     most: usize,
     open: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    /// Said once until there is room again.
+    /// Whether the limit has been logged; reset when there is room again.
     full: AtomicBool,
     telemetry: Arc<Telemetry>,
 }
@@ -29,18 +29,18 @@ pub(crate) struct Room {
     open: AtomicUsize,
 }
 
-/// One connection; dropping it gives its place back.
+/// One connection; when it is dropped, its place is free again.
 #[derive(Debug)]
 pub(crate) struct Place {
     room: Arc<Room>,
-    /// Counted under this address.
+    /// The address that the connection is counted under; `None` = it is not counted per address.
     address: Option<IpAddr>,
 }
 
 impl Places {
-    /// For a process that may have `descriptors` files open.
+    /// Places for a process that may have `descriptors` files open.
     pub(crate) fn new(descriptors: usize, telemetry: Arc<Telemetry>) -> Arc<Self> {
-        // Each may need one of an upstream's beside its own.
+        // Each client connection may need one to an upstream as well.
         let most = (descriptors.saturating_sub(RESERVED) / 2).max(FEWEST);
         Arc::new(Self {
             most,
@@ -51,7 +51,7 @@ impl Places {
         })
     }
 
-    /// Those of one listener, at most `most` of them.
+    /// The places of one listener, at most `most`.
     pub(crate) fn room(self: &Arc<Self>, most: Option<usize>) -> Arc<Room> {
         Arc::new(Room {
             all: self.clone(),
@@ -60,12 +60,12 @@ impl Places {
         })
     }
 
-    /// How many there are.
+    /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// A connection is closed before it was served.
+    /// Counts a connection that was closed before it was served.
     pub(crate) fn rejected(&self, why: Rejection) {
         self.telemetry.client_rejected(why);
     }
@@ -81,7 +81,8 @@ impl Places {
 }
 
 impl Room {
-    /// A place for a connection. With `per_address` at most so many are from one address, which is given then.
+    /// A place for one connection, if one is free. `per_address` is its address and the most connections from that
+    /// address.
     pub(crate) fn enter(self: &Arc<Self>, per_address: Option<(IpAddr, usize)>) -> Option<Place> {
         let here = self.open.fetch_add(1, Ordering::Relaxed);
         let all = self.all.open.fetch_add(1, Ordering::Relaxed);
@@ -112,17 +113,17 @@ impl Room {
 }
 
 impl Place {
-    /// A body is framed in a way that not every parser reads alike.
+    /// Counts a request whose framing parsers may read differently.
     pub(crate) fn malformed(&self) {
         self.room.all.rejected(Rejection::Framing);
     }
 
-    /// A stream was one too many for its connection.
+    /// Counts a stream that exceeded the limit of its connection.
     pub(crate) fn refused_stream(&self) {
         self.room.all.rejected(Rejection::Streams);
     }
 
-    /// The head of a request took too long.
+    /// Counts a request whose head took too long.
     pub(crate) fn slow_head(&self) {
         self.room.all.rejected(Rejection::HeadTimeout);
     }
@@ -133,7 +134,7 @@ impl Drop for Place {
         let all = &self.room.all;
         self.room.open.fetch_sub(1, Ordering::Relaxed);
         let open = all.open.fetch_sub(1, Ordering::Relaxed) - 1;
-        // Not at the first place that is free: else there is a line for each connection of a full process.
+        // Not at the first free place: otherwise a full process would log a line for every connection.
         if open < all.most / 2 {
             all.full.store(false, Ordering::Relaxed);
         }
@@ -149,13 +150,13 @@ impl Drop for Place {
     }
 }
 
-/// How many files this process may have open: the soft limit, as Linux tells it.
+/// How many files this process may have open: the soft limit that Linux reports.
 pub(crate) fn descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     soft_limit(&limits).unwrap_or(usize::MAX)
 }
 
-/// `None` = unlimited, or not told.
+/// The soft limit; `None` = unlimited or not stated.
 fn soft_limit(limits: &str) -> Option<usize> {
     let line = limits
         .lines()
@@ -163,10 +164,10 @@ fn soft_limit(limits: &str) -> Option<usize> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Descriptors that clients and upstreams leave alone: listeners, logs, the ledger, the admin plane.
+/// Descriptors that are kept for other uses: listeners, logs, the ledger, the admin plane.
 const RESERVED: usize = 128;
 
-/// Connections that are taken even where descriptors are very few.
+/// Connections that are accepted even when there are very few descriptors.
 const FEWEST: usize = 16;
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! What of a request and its answer people are shown: bodies in the log, for debugging (`log.bodies`), and headers in the
-//! console. Bounded, and with everything masked that is a credential or has the shape of one.
+//! What people are shown of a request and its answer: bodies in the log for debugging (`log.bodies`), and headers in
+//! the console. The amount is bounded, and everything that is a credential or looks like one is masked.
 use http::HeaderMap;
 
 use crate::config::secret::Secret;
 use crate::exchange::explain;
 use crate::protocol::error;
 
-/// The headers of a request, a line each, for whoever may look at it later. What carries a credential reads `***`. Done for every
-/// request, so that the rest is done for those that somebody looks at.
+/// The headers of a request, one line each, for later display. A header that carries a credential reads `***`. This is
+/// done for every request; the rest of the masking is done only when somebody looks ([`header_lines`]).
 pub(crate) fn headers(headers: &HeaderMap) -> Box<[u8]> {
     let mut lines = Vec::with_capacity(MAX_HEADERS / 2);
     for (name, value) in headers {
@@ -29,31 +29,31 @@ pub(crate) fn headers(headers: &HeaderMap) -> Box<[u8]> {
     lines.into()
 }
 
-/// The lines of headers as people are shown them: what looks like a credential is masked, too.
+/// The lines of headers as they are displayed: text that looks like a credential is masked, too.
 pub(crate) fn header_lines(lines: &[u8]) -> String {
     String::from_utf8_lossy(&error::mask(lines, "")).into_owned()
 }
 
-/// Keeps the beginning of what is sent.
+/// Keeps the beginning of what is sent, up to `MAX_LOGGED` bytes.
 pub(crate) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     let room = MAX_LOGGED.saturating_sub(kept.len());
     kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
-/// A body as a log may show it. `secret` is the credential that the upstream saw: a client's own fault comes back as the
-/// upstream worded it, and may repeat it.
+/// A body as a log may show it. `secret` is the credential that the upstream saw: the upstream may repeat it in its
+/// message about a fault of the client.
 pub(crate) fn shown(body: &[u8], secret: Option<&Secret>) -> String {
     let beginning = &body[..body.len().min(MAX_LOGGED)];
     let masked = error::mask(beginning, secret.map_or("", Secret::expose));
     String::from_utf8_lossy(&masked).into_owned()
 }
 
-/// Bytes of all headers that are kept.
+/// The most bytes of all headers that are kept.
 const MAX_HEADERS: usize = 1024;
-/// Bytes of one header that are kept.
+/// The most bytes of one header that are kept.
 const MAX_VALUE: usize = 256;
 
-/// Bytes of a body that are logged.
+/// The most bytes of a body that are logged.
 const MAX_LOGGED: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A client's TCP connection, buffered, as Pingora wants its streams.
+//! A client's TCP connection, buffered, with the traits that Pingora requires of a stream.
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -18,20 +18,20 @@ use tokio::io::{
 };
 use tokio::net::TcpStream;
 
-/// Reads ahead as far as it was told to, and joins small writes until they are flushed.
+/// Reads ahead up to a given number of bytes, and joins small writes until they are flushed.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: BufReader<BufWriter<TcpStream>>,
-    /// Bytes that were looked at and not taken yet.
+    /// Bytes that were peeked at and not read yet.
     peeked: Vec<u8>,
     digest: Arc<SocketDigest>,
 }
 
 impl Socket {
-    /// `client` is who it is from. At most `ahead` bytes are read before they are asked for.
+    /// `client` is the client's address. At most `ahead` bytes are read before they are asked for.
     pub(crate) fn new(stream: TcpStream, client: SocketAddr, ahead: usize) -> Self {
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-        // It is fresh: nobody has asked it for the address.
+        // The digest is new, so its address cannot have been set before.
         let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(client)));
         let writer = BufWriter::with_capacity(WRITE_TOGETHER, stream);
         Self {
@@ -41,13 +41,13 @@ impl Socket {
         }
     }
 
-    /// Waits for the first byte, or for the end. Readiness alone can be a false alarm.
+    /// Waits for the first byte or for the end of the stream. Readiness alone can be a false alarm, so it peeks.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         let stream = self.stream.get_ref().get_ref();
         stream.peek(&mut [0]).await.map(|_| ())
     }
 
-    /// Reads on until there are `prefix.len()` bytes, or until one of them differs. Nothing is taken. Whether all are alike.
+    /// Peeks until there are `prefix.len()` bytes or until one of them differs. Returns whether all are equal.
     async fn begins_with(&mut self, prefix: &[u8]) -> io::Result<bool> {
         while prefix.starts_with(&self.peeked) && self.peeked.len() < prefix.len() {
             let mut more = [0; 32];
@@ -111,7 +111,7 @@ impl AsyncWrite for Socket {
 #[async_trait]
 impl Shutdown for Socket {
     async fn shutdown(&mut self) {
-        // The client may have closed before.
+        // The client may have closed the connection already.
         let _ = AsyncWriteExt::shutdown(&mut self.stream).await;
     }
 }
@@ -144,8 +144,8 @@ impl GetSocketDigest for Socket {
 
 #[async_trait]
 impl Peek for Socket {
-    /// Pingora looks for the preface of HTTP/2 here. A request of HTTP/1 may be shorter than that, so as much is shown as
-    /// tells them apart; the rest of `buf` stays as it was.
+    /// Pingora looks for the HTTP/2 preface here. An HTTP/1 request may be shorter than the preface, so only as many
+    /// bytes are awaited as are needed to tell them apart. If it is not the preface, `buf` stays unchanged.
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         if buf.len() == PREFACE.len() && self.begins_with(PREFACE).await? {
             buf.copy_from_slice(PREFACE);
@@ -154,10 +154,10 @@ impl Peek for Socket {
     }
 }
 
-/// What HTTP/2 begins with (RFC 9113, section 3.4).
+/// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes of small writes that are sent as one: a head and a short body.
+/// Small writes are joined up to this many bytes: a head and a short body.
 const WRITE_TOGETHER: usize = 4 << 10;
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! A look at accounts without serving anything: `weir test`.
+//! Tests accounts without serving anything: `weir test`.
 use crate::config::{AccessLog, Config};
 use crate::proxy::state::app::App;
 use crate::proxy::state::probing;
 use crate::proxy::state::start_error::StartError;
 pub use crate::proxy::upstream::probe::{Probed, Verdict};
 
-/// Asks those accounts of `config` whether they would serve; all of them when there are none of these names.
+/// Tests whether these accounts of `config` would serve; with no names, all accounts.
 pub fn test(mut config: Config, names: &[String]) -> Result<Vec<Probed>, StartError> {
-    // Nothing is opened that a running Weir of the same configuration may have open.
+    // Nothing is opened that a running Weir with the same configuration may have open.
     config.listen.clear();
     config.admin = None;
     config.ledger = None;

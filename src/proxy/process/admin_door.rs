@@ -1,5 +1,5 @@
-//! The listener of the admin plane. Under TLS it is a door of Weir's own, so that certificates and authorities are renewed while it
-//! is open.
+//! The listener of the admin plane. With TLS it is Weir's own implementation, so that certificates and authorities can
+//! be renewed while it is open.
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd as _;
@@ -19,7 +19,7 @@ use crate::proxy::admin::{self, Plane};
 use crate::proxy::client::socket::Socket;
 use crate::proxy::state::tls::Certificate;
 
-/// Serves the admin plane until `shutdown` says so.
+/// Serves the admin plane until `shutdown` is set.
 pub(super) fn open(
     plane: Plane,
     listener: AdminListener,
@@ -54,7 +54,7 @@ pub(super) fn open(
     })
 }
 
-/// Accepts until `shutdown` says so.
+/// Accepts connections until `shutdown` is set.
 async fn serve(
     socket: std::net::TcpListener,
     certificate: Arc<Certificate>,
@@ -79,7 +79,7 @@ async fn serve(
             tokio::time::sleep(STARVED_FOR).await;
             continue;
         };
-        // Whoever holds all of the room waits for nobody; others are closed.
+        // When all places are taken, further connections are closed at once.
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             continue;
         };
@@ -109,14 +109,14 @@ async fn welcome(
     }
 }
 
-/// Connections at once.
+/// The most connections at once.
 const MOST_CONNECTIONS: usize = 512;
 
-/// A TLS handshake.
+/// The longest time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long it waits for descriptors to be freed.
+/// How long the listener waits for descriptors to be freed.
 const STARVED_FOR: Duration = Duration::from_millis(200);
 
-/// Bytes that are read ahead: a record of TLS.
+/// Bytes that are read ahead: one TLS record.
 const TLS_AHEAD: usize = 16 << 10;

@@ -1,4 +1,4 @@
-//! The listening sockets: bound, or taken over from the process before.
+//! The listening sockets: bound, or taken over from the previous process.
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt as _;
@@ -17,7 +17,7 @@ pub(super) struct Bound {
     pub admin: Option<AdminListener>,
 }
 
-/// That of the admin plane.
+/// The listener of the admin plane.
 #[derive(Debug)]
 pub(super) enum AdminListener {
     Tcp(TcpListener, SocketAddr),
@@ -25,7 +25,8 @@ pub(super) enum AdminListener {
 }
 
 impl Bound {
-    /// Everything that `config` names. What the process before has bound under the same address is taken from it.
+    /// Opens everything that `config` names. Sockets that the previous process has bound to the same address are taken
+    /// over.
     pub(super) fn of(
         config: &Config,
         inherited: &mut Option<Inherited>,
@@ -50,7 +51,8 @@ impl Bound {
         Ok(Self { listeners, admin })
     }
 
-    /// A second handle to each, for a process that follows. As long as one is open, the system accepts connections.
+    /// A second handle to each socket, for the next process. As long as one handle is open, the system accepts
+    /// connections.
     pub(super) fn copies(&self) -> std::io::Result<Heirlooms> {
         let mut sockets = Vec::new();
         for (socket, listener) in &self.listeners {
@@ -74,8 +76,8 @@ impl Bound {
 }
 
 impl AdminListener {
-    /// Where a process can be asked that has handed over its own: `old-PID.sock` in the directory that systemd gives it, else
-    /// beside the socket of the admin plane. `None` when there is no such place.
+    /// The admin listener of a process that has handed over its own: `old-PID.sock` in the directory that systemd
+    /// provides, otherwise beside the socket of the admin plane. `None` when there is no such place.
     pub(super) fn of_an_old_process(config: &Config) -> Option<Self> {
         let admin = config.admin.as_ref()?;
         let given = std::env::var_os("RUNTIME_DIRECTORY");
@@ -104,12 +106,12 @@ impl AdminListener {
     }
 }
 
-/// The sockets as they are handed over.
+/// The sockets in the form in which they are handed over.
 #[derive(Debug)]
 pub(super) struct Heirlooms(Vec<(String, OwnedFd)>);
 
 impl Heirlooms {
-    /// What each is for, and each.
+    /// The names of the sockets, and the sockets.
     pub(super) fn named(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
         let all = self.0.iter();
         all.map(|(name, socket)| (name.clone(), socket.as_fd()))
@@ -143,7 +145,8 @@ fn tcp(addr: SocketAddr, inherited: Option<OwnedFd>) -> Result<TcpListener, Star
     })
 }
 
-/// A socket file that nobody listens on is a remnant and makes room; one in use is another process's.
+/// Binds a Unix socket. A socket file on which nobody listens is a remnant and is replaced; one in use belongs to
+/// another process.
 fn unix(path: &Path, inherited: Option<OwnedFd>) -> Result<UnixListener, StartError> {
     let bind = || {
         if let Some(socket) = inherited {

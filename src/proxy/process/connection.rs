@@ -1,6 +1,7 @@
 //! One connection of a client: how many requests it carries, and how long it may wait for the next one.
 //!
-//! Neither ever cuts a request: HTTP/1.1 closes after an answer that says so, HTTP/2 says GOAWAY and lets its streams end.
+//! Neither limit ever interrupts a request: in HTTP/1.1 the connection closes after an answer that announces it; in
+//! HTTP/2 it sends GOAWAY and lets its streams end.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,27 +20,27 @@ use crate::proxy::client::places::Places;
 use crate::proxy::edge::Edge;
 use crate::telemetry::rejection::Rejection;
 
-/// What one connection may do.
+/// The limits of one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// `None` = any number.
+    /// The most requests; `None` = any number.
     pub requests: Option<u32>,
-    /// From one answer to the next request.
+    /// The longest time from one answer to the next request.
     pub idle: Duration,
 }
 
-/// A connection, to the proxy an application of its own.
+/// A connection. It wraps the proxy's application, so that it sees each request.
 pub(super) struct Connection {
     proxy: Arc<HttpProxy<Edge>>,
     limits: Limits,
     turn: Arc<Turn>,
     places: Arc<Places>,
-    /// Requests so far.
+    /// The number of requests so far.
     carried: AtomicU32,
-    /// Requests under way, and when that changed.
+    /// The number of requests in progress, and the signal that it changed.
     open: AtomicUsize,
     changed: Notify,
-    /// Whether it takes no more requests.
+    /// Whether the connection takes no more requests.
     closing: watch::Sender<bool>,
 }
 
@@ -62,7 +63,7 @@ impl Connection {
         })
     }
 
-    /// Requests, until there is none any more. `shutdown` is held until then.
+    /// Serves requests until there are no more. `shutdown` is held until then.
     pub(super) async fn serve(
         self: Arc<Self>,
         stream: Stream,
@@ -70,7 +71,7 @@ impl Connection {
     ) {
         let closing = self.closing.subscribe();
         let drained = async {
-            // An error: there is nobody left who could say it.
+            // An error means that the sender is gone, so nothing more will be announced.
             let _ = shutdown.wait_for(|stops| *stops).await;
             let _ = self.closing.send(true);
             std::future::pending::<()>().await;
@@ -78,7 +79,7 @@ impl Connection {
         let idle = async {
             self.until_idle(self.limits.idle).await;
             let _ = self.closing.send(true);
-            // A client that does not answer to GOAWAY has no request that could be lost.
+            // A client that does not react to GOAWAY has no request that could be lost.
             self.until_idle(LAST_REQUEST).await;
         };
         tokio::select! {
@@ -88,7 +89,8 @@ impl Connection {
         }
     }
 
-    /// Until it has been without a request for so long. In HTTP/1.1 the wait for a head is part of its request.
+    /// Waits until the connection has been without a request for `patience`. In HTTP/1.1 the wait for a head is part of
+    /// its request.
     async fn until_idle(&self, patience: Duration) {
         loop {
             let changed = self.changed.notified();
@@ -107,7 +109,7 @@ impl Connection {
     }
 }
 
-/// A request that is under way.
+/// A request in progress.
 struct Open<'a>(&'a Connection);
 
 impl<'a> Open<'a> {
@@ -162,5 +164,5 @@ impl HttpServerApp for Connection {
     }
 }
 
-/// How long a client may take to hear that no more requests are taken.
+/// How long a client has to notice that no more requests are taken.
 const LAST_REQUEST: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
-//! Threads of the data plane that share as little as they can, with `server.runtime: per-core`: each has a runtime, connections of
-//! clients and connections to upstreams of its own, so that no request wakes another thread. All accept from the same sockets: a
-//! thread that is busy accepts less, and whoever takes the sockets over takes all that waits in them.
+//! Threads of the data plane that share as little as possible, for `server.runtime: per-core`. Each has a runtime,
+//! client connections and upstream connections of its own, so that no request wakes another thread. All accept from the
+//! same sockets: a busy thread accepts less, and a successor that takes over the sockets takes every connection that
+//! waits in them.
 use std::future::Future;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::proxy::upstream::connect;
 
-/// The threads. They end when this is told to, not before: connections outlive the listeners.
+/// The threads. They end when `over` is set and not before, because connections outlive the listeners.
 pub(super) struct Crew {
     threads: Vec<JoinHandle<()>>,
     over: watch::Sender<bool>,
@@ -23,7 +24,7 @@ impl Crew {
         }
     }
 
-    /// One more thread, which does `work` and whatever that begins.
+    /// Starts one more thread, which runs `work` and everything that `work` spawns.
     pub(super) fn join<W: Future<Output = ()>>(
         &mut self,
         work: impl FnOnce() -> W + Send + 'static,
@@ -43,7 +44,7 @@ impl Crew {
                 };
                 tokio::select! {
                     () = work => {}
-                    // An error: nobody is left who could say it.
+                    // An error means that the sender is gone.
                     _ = over.wait_for(|over| *over) => {}
                 }
             });
@@ -53,15 +54,15 @@ impl Crew {
         Ok(())
     }
 
-    /// Ends what still runs, and waits for it.
+    /// Ends what is still running, and waits for the threads.
     pub(super) fn end(self) {
         let _ = self.over.send(true);
         for thread in self.threads {
-            // One that panicked is over, too, and has said so.
+            // A thread that panicked has ended, too, and has reported it.
             let _ = thread.join();
         }
     }
 }
 
-/// What blocks somewhere gets so long.
+/// How long blocking work may take to end.
 const LAST_STEPS: Duration = Duration::from_millis(500);

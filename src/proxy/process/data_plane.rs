@@ -1,4 +1,4 @@
-//! The data plane: its listeners, on the threads that the configuration gives it.
+//! The data plane: its listeners, on the threads that the configuration provides.
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use crate::proxy::state::start_error::StartError;
 use crate::proxy::upstream::connect;
 use crate::proxy::websocket;
 
-/// The data plane at work.
+/// The running data plane.
 pub(super) struct DataPlane {
-    /// Tells connections that wait for a request when to end.
+    /// Closes connections that wait for a request, when the time has come.
     cleaner: tokio::task::JoinHandle<()>,
     crew: Crew,
 }
 
 impl DataPlane {
-    /// Ends what still runs.
+    /// Ends what is still running.
     pub(super) async fn end(self) {
         self.cleaner.abort();
         let crew = self.crew;
-        // It waits for threads. An error: it panicked, and has said so.
+        // This waits for threads. An error means that it panicked and has reported it.
         let _ = tokio::task::spawn_blocking(move || crew.end()).await;
     }
 
-    /// Opens the doors. Must be called inside the runtime.
+    /// Opens the listeners. Call it inside the runtime.
     pub(super) fn begin(
         app: &Arc<App>,
         listeners: Vec<(TcpListener, Listener)>,
@@ -75,15 +75,15 @@ impl DataPlane {
         let app = app.clone();
         let cleaner = tokio::spawn(async move {
             app.quiet().wait().await;
-            // Connections that wait for a request end now.
+            // Ends connections that wait for a request.
             proxy.cleanup().await;
         });
         Ok(Self { cleaner, crew })
     }
 }
 
-/// Until all doors are shut. What the connections hold of `shutdown` is told when the last of them is closed: nobody else may
-/// hold one then.
+/// Serves until all listeners are closed. `shutdown.closed()` resolves when the last connection is closed, so nothing
+/// else may hold a receiver by then.
 async fn serve_all(doors: Vec<Door>, proxy: Arc<HttpProxy<Edge>>, shutdown: watch::Receiver<bool>) {
     let serving = doors
         .into_iter()
@@ -93,13 +93,13 @@ async fn serve_all(doors: Vec<Door>, proxy: Arc<HttpProxy<Edge>>, shutdown: watc
     serving.join_all().await;
 }
 
-/// Serves connections that never leave this process: those of WebSockets.
+/// Serves connections that never leave this process: those of requests on WebSockets.
 fn sockets(app: &Arc<App>) -> websocket::Serve {
     let conf = Arc::new(ServerConf::default());
     let mut proxy = HttpProxy::new(Edge::new(app.clone(), None), conf);
     proxy.handle_init_modules();
     let proxy = Arc::new(proxy);
-    // Each has one request, so nobody has to be told of a shutdown.
+    // Each connection has one request, so none needs to know of a shutdown.
     let (never, shutdown) = watch::channel(false);
     Arc::new(move |stream| {
         let _open = &never;

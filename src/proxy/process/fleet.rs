@@ -1,4 +1,4 @@
-//! Asks the Prometheus of a fleet without serving anything: `weir usage --prometheus`.
+//! Queries the Prometheus of a fleet without serving anything: `weir usage --prometheus`.
 use bytes::Bytes;
 
 use crate::config::Prometheus;
@@ -6,7 +6,7 @@ use crate::fleet::Question;
 use crate::proxy::upstream::connect::Connections;
 use crate::proxy::upstream::prometheus;
 
-/// The answers to these questions, in their order; or why there is none.
+/// The answers to these questions, in their order; or why there are none.
 pub fn ask(server: &Prometheus, questions: &[Question]) -> Result<Vec<Bytes>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -26,5 +26,5 @@ pub fn ask(server: &Prometheus, questions: &[Question]) -> Result<Vec<Bytes>, St
     answers
 }
 
-/// Idle connections kept.
+/// The most idle connections that are kept.
 const KEEPALIVE: usize = 1;

@@ -1,4 +1,4 @@
-//! What two processes say to each other while one takes over from the other.
+//! The messages between two processes while one takes over from the other.
 //!
 //! ```text
 //! old ── starts `weir run … --upgrade`, a socket as its standard input ──► new
@@ -9,7 +9,7 @@
 //! old ── Main, then Used as it is ──► new          until the old one has ended, and closes the socket
 //! ```
 //!
-//! Each message is a line of JSON; one that is not understood is of another version and passed over.
+//! Each message is a line of JSON. A message that cannot be parsed comes from another version and is skipped.
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -27,24 +27,24 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use crate::limits::Handed;
 use crate::pool::PoolMemo;
 
-/// With the listening sockets: what each is for, in their order.
+/// Accompanies the listening sockets: the name of each, in the same order.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Hello {
     pub names: Vec<String>,
 }
 
-/// From the old process to the new one.
+/// A message from the old process to the new one.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ToNew {
     State(Box<State>),
-    /// A service manager knows that the new process is the one to look after.
+    /// The service manager now regards the new process as the main one.
     Main,
     Used(Vec<Handed>),
     Metrics(String),
 }
 
-/// What the old process knows.
+/// The state of the old process.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct State {
@@ -52,7 +52,7 @@ pub(super) struct State {
     pub used: Vec<Handed>,
 }
 
-/// From the new process to the old one.
+/// A message from the new process to the old one.
 #[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ToOld {
@@ -61,7 +61,7 @@ pub(super) enum ToOld {
     Metrics,
 }
 
-/// Sends the sockets. Must not block: nothing else is on the way yet.
+/// Sends the sockets. This cannot block, because nothing else has been sent yet.
 pub(super) fn send_sockets(
     to: &UnixStream,
     hello: &Hello,
@@ -111,20 +111,20 @@ pub(super) fn receive_sockets(from: &UnixStream) -> io::Result<(Hello, Vec<Owned
     Ok((hello, sockets))
 }
 
-/// Both directions of the rest of the conversation. Must be called inside the runtime.
+/// Both directions of the rest of the conversation. Call it inside the runtime.
 pub(super) fn converse(stream: UnixStream) -> io::Result<(Heard, OwnedWriteHalf)> {
     stream.set_nonblocking(true)?;
     let (read, write) = tokio::net::UnixStream::from_std(stream)?.into_split();
     Ok((Heard(BufReader::new(read)), write))
 }
 
-/// What the other side says.
+/// Reads the messages of the other side.
 #[derive(Debug)]
 pub(super) struct Heard(BufReader<OwnedReadHalf>);
 
 impl Heard {
-    /// The next message that is understood; `None` when the other side has gone. May not be dropped while it waits if
-    /// another is to follow.
+    /// The next message that can be parsed; `None` when the other side has gone. Not cancel-safe: if it is dropped
+    /// while waiting, no further message can be read.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
         let mut line = Vec::new();
         loop {
@@ -144,20 +144,20 @@ impl Heard {
     }
 }
 
-/// Says it.
+/// Sends a message.
 pub(super) async fn say<T: Serialize>(to: &mut OwnedWriteHalf, message: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     to.write_all(&line).await
 }
 
-/// Listeners of both planes that can be handed over.
+/// The most listeners of both planes that can be handed over.
 pub(super) const MOST_SOCKETS: usize = 64;
 
 const SPACE: usize = rustix::cmsg_space!(ScmRights(MOST_SOCKETS));
 
-/// Bytes: an address and a name for each socket.
+/// The most bytes of a hello: an address and a name for each socket.
 const LONGEST_HELLO: usize = 64 << 10;
 
-/// Bytes: the memory of all sessions is a few MiB.
+/// The most bytes of a message. The state of all sessions takes a few MiB.
 const LONGEST_LINE: u64 = 256 << 20;

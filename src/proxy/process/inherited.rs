@@ -1,4 +1,5 @@
-//! The new side of a handover: the sockets, what the process before knew, and what it still settles.
+//! The new process's side of a handover: the sockets, the state of the previous process, and what that process still
+//! settles.
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::start_error::StartError;
 
-/// What the process before has handed over so far.
+/// What the previous process has handed over so far.
 #[derive(Debug)]
 pub struct Inherited {
     sockets: Vec<(String, OwnedFd)>,
@@ -21,7 +22,7 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// From standard input, where a running Weir puts it. `Err` says what to do instead.
+    /// Reads from standard input, where a running Weir sends it. `Err` says what to do instead.
     pub fn receive() -> Result<Self, String> {
         let wrong = |error: std::io::Error| {
             format!(
@@ -39,13 +40,13 @@ impl Inherited {
         })
     }
 
-    /// The socket that was bound for this, once.
+    /// The socket that was bound under this name; it can be taken once.
     pub(super) fn take(&mut self, name: &str) -> Option<OwnedFd> {
         let place = self.sockets.iter().position(|(known, _)| known == name)?;
         Some(self.sockets.remove(place).1)
     }
 
-    /// Everything is prepared: asks for what the process before knows, and takes it over. Sockets that nobody took are
+    /// Everything is prepared: asks the previous process for its state and takes it over. Sockets that nobody took are
     /// closed.
     pub(super) async fn succeed(self, app: &Arc<App>) -> Result<Heir, StartError> {
         let broken = |why: &str| StartError::Handover(why.to_owned());
@@ -72,7 +73,7 @@ fn recall(app: &App, state: &State) {
     gateway.limits.recall(&state.used, true, at);
 }
 
-/// The process that serves now, while the one before ends.
+/// The process that serves now, while the previous one ends.
 #[derive(Debug)]
 pub(super) struct Heir {
     heard: Heard,
@@ -80,7 +81,8 @@ pub(super) struct Heir {
 }
 
 impl Heir {
-    /// Requests are accepted here: the process before may stop. Resolves when a service manager knows whom to hear.
+    /// Requests are accepted here, so the previous process may stop. Resolves when the service manager knows the new
+    /// main process.
     pub(super) async fn serve(mut self, app: &Arc<App>) {
         let told = async {
             say(&mut self.write, &ToOld::Serving).await.ok()?;
@@ -90,12 +92,12 @@ impl Heir {
                 }
             }
         };
-        // One that has gone meanwhile is no reason to stop.
+        // If the previous process has gone meanwhile, this one goes on.
         let _ = timeout(TELLING, told).await;
         tokio::spawn(self.follow(app.clone()));
     }
 
-    /// Takes over what the process before settles, until it has ended.
+    /// Takes over what the previous process settles, until that process has ended.
     async fn follow(self, app: Arc<App>) {
         let Self {
             mut heard,
@@ -139,8 +141,8 @@ impl Heir {
     }
 }
 
-/// How long the process before may take to answer.
+/// How long the previous process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long it may take to tell a service manager of this one.
+/// How long it may take to tell the service manager about this one.
 const TELLING: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! One listener of the data plane: who is let in, and what happens before the first request.
+//! One listener of the data plane: which clients are let in, and what happens before the first request.
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,19 +23,20 @@ use crate::proxy::state::app::App;
 use crate::proxy::state::tls::Certificate;
 use crate::telemetry::rejection::Rejection;
 
-/// A listener, and how it treats clients.
+/// A listener, and the rules for its clients.
 pub(super) struct Door {
     socket: std::net::TcpListener,
     hall: Arc<Hall>,
 }
 
-/// What a connection needs of its listener. It does not hold the socket: that closes when a drain begins, whoever is still in.
+/// What a connection needs of its listener. It does not hold the socket, which closes when a drain begins, even while
+/// connections remain.
 struct Hall {
     app: Arc<App>,
     tls: Option<Arc<Certificate>>,
     proxy_protocol: Option<ProxyProtocol>,
     room: Arc<Room>,
-    /// Said once until a connection is accepted again.
+    /// Whether the shortage has been logged; reset when a connection is accepted again.
     starved: AtomicBool,
 }
 
@@ -66,7 +67,8 @@ impl Door {
         })
     }
 
-    /// Accepts until `shutdown` says so. Connections go on by themselves, and each holds a receiver of it.
+    /// Accepts connections until `shutdown` is set. Each connection runs in a task of its own and holds a receiver of
+    /// `shutdown`.
     pub(super) async fn serve(
         self,
         service: Arc<HttpProxy<Edge>>,
@@ -97,7 +99,7 @@ impl Door {
 }
 
 impl Hall {
-    /// Some errors are about one connection that is gone already; the others last until descriptors or memory are freed.
+    /// Some errors concern one connection that is gone already. The others last until descriptors or memory are freed.
     async fn cannot_accept(&self, error: &std::io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(
@@ -155,7 +157,7 @@ impl Hall {
             .await;
     }
 
-    /// After the header of the PROXY protocol, if the listener speaks it.
+    /// The client's address after the header of the PROXY protocol has been read, if the listener uses it.
     async fn introduced(
         &self,
         mut stream: TcpStream,
@@ -180,7 +182,7 @@ impl Hall {
         }
     }
 
-    /// After the TLS handshake, or with the first byte of a request. `None` when nothing comes any more.
+    /// The stream after the TLS handshake, or with the first byte of a request. `None` when nothing more comes.
     async fn ready(
         &self,
         socket: Socket,
@@ -204,13 +206,13 @@ impl Hall {
     }
 }
 
-/// A client whose machine or network is gone holds its connection for a minute and a half at most.
+/// With these settings, a client whose machine or network is gone holds its connection for a minute and a half at most.
 fn configure(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_mins(1))
         .with_interval(Duration::from_secs(10))
         .with_retries(3);
-    // A connection that is gone already cannot be told; it ends by itself.
+    // On a connection that is gone already these calls fail; it ends by itself.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
@@ -218,5 +220,5 @@ fn configure(stream: &TcpStream) {
 /// How long a listener waits for descriptors to be freed.
 const STARVED_FOR: Duration = Duration::from_millis(200);
 
-/// Bytes that are read ahead under TLS, which asks for few at a time: a record.
+/// Bytes that are read ahead under TLS, which itself asks for few at a time: one record.
 const TLS_AHEAD: usize = 16 << 10;

@@ -1,4 +1,4 @@
-//! HAProxy's PROXY protocol: who the client is, said by the proxy before it in the first bytes of a connection.
+//! HAProxy's PROXY protocol: a proxy in front states the client's address in the first bytes of a connection.
 //!
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, sections 2.1 and 2.2.
 use std::io;
@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::config::ProxyProtocol;
 
-/// The client's address; `None` when the proxy speaks for itself (a health check). Takes the header from `stream` and not
-/// a byte further.
+/// The client's address; `None` when the proxy speaks for itself (a health check). Reads the header from `stream` and
+/// not a byte more.
 pub(super) async fn read(
     version: ProxyProtocol,
     stream: &mut (impl AsyncRead + Unpin),
@@ -40,7 +40,7 @@ pub(super) async fn read(
     }
 }
 
-/// `PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`.
+/// A header of version 1, for example `PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`.
 fn of_line(line: &[u8]) -> io::Result<Option<SocketAddr>> {
     let text = std::str::from_utf8(line).map_err(|_| broken("no text"))?;
     let text = text.strip_suffix("\r\n").unwrap_or(text);
@@ -70,14 +70,14 @@ fn of_line(line: &[u8]) -> io::Result<Option<SocketAddr>> {
     }
 }
 
-/// Of version 2: version and command, family and protocol, then the addresses and what else there is.
+/// A header of version 2: version and command, family and protocol, then the addresses and optional fields.
 fn of_header(command: u8, family: u8, addresses: &[u8]) -> io::Result<Option<SocketAddr>> {
     match command {
         0x20 => return Ok(None),
         0x21 => {}
         _ => return Err(broken("a version or a command that is unknown")),
     }
-    // Source, target, port of the source, port of the target.
+    // The order is: source address, target address, source port, target port.
     match (family >> 4, addresses) {
         (1, [a, b, c, d, _, _, _, _, high, low, _, _, ..]) => {
             let ip = Ipv4Addr::new(*a, *b, *c, *d);
@@ -93,7 +93,7 @@ fn of_header(command: u8, family: u8, addresses: &[u8]) -> io::Result<Option<Soc
             Ok(Some((Ipv6Addr::from(*ip), port).into()))
         }
         (1 | 2, _) => Err(broken("fewer bytes than its addresses take")),
-        // Unspecified, or a local socket: no address of a client.
+        // Unspecified, or a local socket: the client has no address.
         _ => Ok(None),
     }
 }
@@ -102,13 +102,13 @@ fn broken(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// A line of version 1 is no longer than this, line end included.
+/// The most bytes of a line of version 1, including its end.
 const LONGEST_LINE: usize = 107;
 
-/// Bytes that two addresses and ports of IPv6 take in version 2.
+/// Bytes of two IPv6 addresses and ports in version 2.
 const SIX: usize = 36;
 
-/// What version 2 begins with.
+/// The first bytes of a header of version 2.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Listeners, TLS, runtime, drain: the process around the data plane.
+//! The process around the data plane: listeners, TLS, runtime, drain.
 //!
 //! Sockets are bound before anything else starts, so that a taken port is one clear error and not a retry loop, and so
 //! that a test that binds port 0 learns the port.
@@ -34,7 +34,7 @@ use crate::proxy::state::reload::{self, Seen, Source};
 pub use crate::proxy::state::start_error::StartError;
 use crate::proxy::state::traces;
 
-/// A process about to serve: everything is bound, nothing is accepted yet.
+/// A process that is about to serve: everything is bound, nothing is accepted yet.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -45,13 +45,13 @@ pub struct Server {
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a process serves until.
+/// What ends the service.
 #[derive(Debug)]
 pub enum Until {
-    /// `SIGTERM` (after a delay) or `SIGINT` drains, a second one stops at once; `SIGHUP` reloads and reopens the
-    /// access log; `SIGQUIT` hands over to a new process.
+    /// Signals: `SIGTERM` (after a delay) and `SIGINT` drain, a second one stops at once; `SIGHUP` reloads and reopens
+    /// the access log; `SIGQUIT` hands over to a new process.
     Signalled,
-    /// Someone in this process says so; a second message ends a drain at once.
+    /// Messages from this process; a second message ends a drain at once.
     Told(tokio::sync::mpsc::Receiver<Stop>),
 }
 
@@ -61,8 +61,8 @@ impl Server {
         Self::bind_with(config, source, Box::new(|_| false), None)
     }
 
-    /// As [`Server::bind`]; `set_level` changes from which level on the process logs. What is `inherited`
-    /// from a process that this one follows is not bound again.
+    /// The same as [`Server::bind`]. `set_level` changes the level of the process's log. Sockets that are `inherited`
+    /// from the previous process are not bound again.
     pub fn bind_with(
         config: Config,
         source: Source,
@@ -71,7 +71,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let threads = match config.server.runtime {
             Runtime::Shared => config.server.threads,
-            // What is left beside the data plane.
+            // One thread for everything other than the data plane.
             Runtime::PerCore => 1,
         };
         let seen = Seen::now(&source, &config);
@@ -91,7 +91,7 @@ impl Server {
         })
     }
 
-    /// Where the data plane listens, with the ports that the system chose.
+    /// The addresses of the data plane, with the ports that the system chose.
     pub fn addrs(&self) -> Vec<SocketAddr> {
         self.bound
             .listeners
@@ -100,7 +100,7 @@ impl Server {
             .collect()
     }
 
-    /// Where the admin plane listens, when it does so on TCP.
+    /// The address of the admin plane, when it listens on TCP.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         match &self.bound.admin {
             Some(AdminListener::Tcp(socket, _)) => socket.local_addr().ok(),
@@ -108,14 +108,14 @@ impl Server {
         }
     }
 
-    /// A code with which one person can sign in at the console as an admin, for ten minutes; `None` without an admin
+    /// A code with which one person can sign in at the console as an admin within ten minutes. `None` without an admin
     /// plane on TCP.
     pub fn invite(&self) -> Option<&str> {
         self.admin_addr()?;
         self.app.invite()
     }
 
-    /// Writes exchanges down in this directory.
+    /// Records exchanges in this directory.
     pub fn record(&self, directory: &Path) -> Result<(), StartError> {
         let recorder = Recorder::start(directory, &self.app.run_id);
         let recorder = recorder.map_err(|error| StartError::Record {
@@ -126,7 +126,7 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until `until` says otherwise.
+    /// Serves until `until` ends the service.
     pub fn run(self, until: Until) -> Result<(), StartError> {
         let Self {
             app,
@@ -137,7 +137,7 @@ impl Server {
             runtime,
         } = self;
         let result = runtime.block_on(serve(app, (source, seen), bound, inherited, until));
-        // What still runs had its time: the drain is over.
+        // The drain is over, so what is still running has had its time.
         runtime.shutdown_timeout(Duration::from_millis(500));
         result
     }
@@ -164,7 +164,7 @@ async fn serve(
         Some(inherited) => Some(inherited.succeed(&app).await?),
         None => None,
     };
-    // Before anybody can be answered: who has an answer may end the process.
+    // Signals must be handled before the first answer is sent: a client that has an answer may end the process.
     let mut stop = match until {
         Until::Told(stop) => stop,
         Until::Signalled => {
@@ -191,10 +191,11 @@ async fn serve(
     drop(next);
     app.begin_drain();
     let mut end = None;
-    // Whoever has handed over: a service manager that tells every process of the service to end says nothing new to it.
+    // After a handover, a service manager may still send `SIGTERM` to every process of the service; for this process
+    // that changes nothing.
     let mut drains_already = false;
     if let Some(successor) = successor {
-        // The admin plane is the other process's from now on, and so is the file of its socket.
+        // From now on the admin plane, and the file of its socket, belong to the other process.
         let _ = admin_stop.send(true);
         let own = AdminListener::of_an_old_process(&app.gateway().config);
         socket = own.as_ref().and_then(AdminListener::socket_file);
@@ -203,7 +204,7 @@ async fn serve(
         end = Some((over, tokio::spawn(successor.follow(app.clone(), told))));
         app.closing().set();
         let _ = data_stop.send(true);
-        // A request that comes just now on an idle connection is answered, and its client is told to close the connection.
+        // A request that arrives now on an idle connection is answered, and its client is told to close the connection.
         let grace = app.gateway().config.server.drain_delay;
         tracing::info!(in_flight = app.in_flight(), "handed over");
         tokio::select! {
@@ -260,14 +261,14 @@ async fn serve(
     if last == Stop::Now {
         tracing::warn!(in_flight = app.in_flight(), "not waiting");
     } else {
-        // A request is over before the last of its bytes has left: each connection holds a receiver until it is closed.
+        // A request ends before its last bytes have been sent, so each connection holds a receiver until it is closed.
         let closed = tokio::time::timeout(LAST_BYTES, data_stop.closed()).await;
         if closed.is_err() {
             tracing::warn!("some clients have not taken the last bytes of their answers");
         }
     }
     if last == Stop::Drain && app.predecessor().is_one() {
-        // A service manager ends whatever is left when this process has ended.
+        // When this process has ended, the service manager ends whatever is left.
         tracing::info!("waiting for the process before this one to end what it began");
         let limit = app.gateway().config.server.drain_timeout;
         tokio::select! {
@@ -302,7 +303,7 @@ async fn serve(
     Ok(())
 }
 
-/// How the process is to end. Who ends already hands nothing over any more.
+/// How the process is to end. A process that is ending refuses to hand over.
 async fn asked(stop: &mut mpsc::Receiver<Stop>) -> Stop {
     loop {
         match stop.recv().await {
@@ -313,10 +314,10 @@ async fn asked(stop: &mut mpsc::Receiver<Stop>) -> Stop {
     }
 }
 
-/// What a process that follows would need.
+/// What is needed to start a following process.
 struct Next {
     means: Means,
-    /// `None` where none can follow, with why.
+    /// The sockets to hand over; `Err` = why no process can follow.
     heirlooms: Result<Heirlooms, String>,
 }
 
@@ -334,7 +335,7 @@ impl Next {
         }
     }
 
-    /// Serves until told to stop. With the process that has taken over, if that is why.
+    /// Serves until told to stop. Also returns the successor, if one has taken over.
     async fn until_stopped(
         &mut self,
         app: &Arc<App>,
@@ -363,7 +364,7 @@ impl Next {
     }
 }
 
-/// A proxy of its own for each request: it knows whose key it acts for, and no header could say so on a socket.
+/// Uses a separate proxy for each request, which knows the key that it acts for; no header of a client could select it.
 fn inside(app: &Arc<App>) -> Inside {
     let app = app.clone();
     Arc::new(move |key| {
@@ -386,14 +387,14 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     builder.thread_name("weir").enable_all().build()
 }
 
-/// Bytes that wait between the console and the data plane.
+/// The bytes that are buffered between the console and the data plane.
 const INSIDE_BUFFER: usize = 64 << 10;
 
-/// How long the end of the process waits for the ledger, and for recorded exchanges.
+/// How long the end of the process waits for the ledger and for recorded exchanges.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
-/// How long the connections have to close after the last request.
+/// How long the connections may take to close after the last request.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
-/// What the survivors of a drain get to say their terminal error event.
+/// How long requests that outlast a drain may take to send their terminal error event.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! The signals of a service: `SIGTERM` and `SIGINT` drain, the former after a delay; `SIGHUP` reloads;
-//! `SIGUSR1` opens the access log anew; `SIGQUIT` hands over to a new process; `SIGXFSZ` ends nothing.
+//! The signals of the process: `SIGTERM` (after a delay) and `SIGINT` drain; `SIGHUP` reloads; `SIGUSR1` reopens the
+//! access log; `SIGQUIT` hands over to a new process; `SIGXFSZ` is ignored.
 use std::sync::Arc;
 
 use rustix::process::Signal;
@@ -9,20 +9,20 @@ use tokio::sync::mpsc;
 use crate::proxy::state::reload;
 use crate::telemetry::Telemetry;
 
-/// What ends the process.
+/// How the process is asked to end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stop {
-    /// Say so for `server.drain_delay`, then drain.
+    /// Report not ready for `server.drain_delay`, then drain.
     Retire,
-    /// Finish what is in flight, for at most `server.drain_timeout`.
+    /// Finish the requests in flight, for at most `server.drain_timeout`.
     Drain,
-    /// Do not wait.
+    /// End without waiting.
     Now,
     /// Start the binary that is installed now, let it take over, and drain.
     HandOver,
 }
 
-/// Starts listening. What arrives is told in order.
+/// Starts listening for signals. They are reported in the order in which they arrive.
 pub(crate) fn listen(
     reloads: reload::Handle,
     telemetry: Arc<Telemetry>,
@@ -32,8 +32,8 @@ pub(crate) fn listen(
     let mut quit = signal(SignalKind::quit())?;
     let mut rotated = signal(SignalKind::user_defined1())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    // Where it is caught, a write beyond the size that a file may have (`ulimit -f`, `LimitFSIZE=`) fails with a cause, as on
-    // a full disk; else it ends the process. What was caught needs no answer.
+    // When the signal is caught, a write beyond the largest allowed file size (`ulimit -f`, `LimitFSIZE=`) fails with
+    // an error, as on a full disk; otherwise the signal would end the process. Nothing else needs to be done about it.
     drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
     let (tell, told) = mpsc::channel(2);
     tokio::spawn(async move {
@@ -44,7 +44,7 @@ pub(crate) fn listen(
                 _ = quit.recv() => { let _ = tell.send(Stop::HandOver).await; }
                 _ = rotated.recv() => telemetry.reopen(),
                 _ = hangup.recv() => {
-                    // Also opens the access log anew, whatever becomes of the configuration.
+                    // This also reopens the access log, even if the configuration is rejected.
                     reloads.reload().await;
                 }
             }

@@ -2,7 +2,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// The file of a Unix socket that this process made.
+/// The file of a Unix socket that this process created.
 pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
@@ -10,7 +10,7 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Of the socket that was just bound at `path`.
+    /// The file of the socket that was just bound at `path`.
     pub(super) fn of(path: &Path) -> Option<Self> {
         Some(Self {
             path: path.to_owned(),
@@ -18,7 +18,7 @@ impl SocketFile {
         })
     }
 
-    /// Removes it, unless another process has put its own there meanwhile.
+    /// Removes the file, unless another process has put its own there meanwhile.
     pub(super) fn remove(self) {
         if identity(&self.path) == Some(self.identity)
             && let Err(error) = std::fs::remove_file(&self.path)

@@ -1,4 +1,4 @@
-//! The old side of a handover: starts the binary that is at the path of this one now, and gives it everything.
+//! The old process's side of a handover: starts the binary that is now at this process's path, and gives it everything.
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,10 +20,10 @@ use crate::proxy::clocks;
 use crate::proxy::state::app::App;
 use crate::proxy::state::notify;
 
-/// How this process was started, and so how the next one is.
+/// How this process was started, so that the next one is started in the same way.
 #[derive(Debug)]
 pub(super) struct Means {
-    /// Remembered at the start: of a file that was replaced the system knows no path any more.
+    /// Stored at the start, because the system forgets the path of a binary that was replaced.
     binary: Option<PathBuf>,
     arguments: Vec<OsString>,
 }
@@ -39,7 +39,8 @@ impl Means {
         }
     }
 
-    /// Starts it, with a socket to this one as its standard input. The other receives how it ended, if it does.
+    /// Starts the process with a socket to this one as its standard input. The receiver gets its exit status if it
+    /// ends.
     fn start(
         &self,
         socket: UnixStream,
@@ -49,7 +50,7 @@ impl Means {
         };
         let mut child = Command::new(binary)
             .args(&self.arguments)
-            // It names this process.
+            // The variable names this process.
             .env_remove("WATCHDOG_PID")
             .stdin(OwnedFd::from(socket))
             .spawn()?;
@@ -73,7 +74,7 @@ pub(super) struct Successor {
 }
 
 impl Successor {
-    /// Starts it and waits until it serves. `Err` says why it does not; then everything is as it was.
+    /// Starts the process and waits until it serves. `Err` says why it does not; then nothing has changed.
     pub(super) async fn start(
         app: &Arc<App>,
         means: &Means,
@@ -94,7 +95,7 @@ impl Successor {
         };
         match told {
             Ok(Ok(successor)) => Ok(successor),
-            // A process that ends closes its socket a moment before it can be waited for.
+            // A process that ends closes its socket a moment before its exit status is available.
             Ok(Err(why)) => Err(timeout(LAST_WORDS, ended).await.map_or(why, how)),
             Err(_) => Err(format!("it was not ready after {} s", PATIENCE.as_secs())),
         }
@@ -117,7 +118,7 @@ impl Successor {
             .map_err(|error| error.to_string())?;
         until(&mut heard, &ToOld::Serving).await.ok_or_else(gone)?;
         notify::followed_by(pid);
-        // If it cannot be told, it goes on by itself.
+        // If the message cannot be sent, the new process goes on without it.
         let _ = say(&mut write, &ToNew::Main).await;
         Ok(Self {
             heard,
@@ -126,7 +127,7 @@ impl Successor {
         })
     }
 
-    /// Tells what is settled here, until `over`; the last of it is told then.
+    /// Sends what is settled here until `over`, and then the last of it.
     pub(super) async fn follow(self, app: Arc<App>, mut over: oneshot::Receiver<()>) {
         let Self {
             mut heard,
@@ -169,7 +170,7 @@ impl Successor {
     }
 }
 
-/// What became of a process that serves nothing.
+/// How a process ended that never served.
 fn how(status: Result<io::Result<ExitStatus>, oneshot::error::RecvError>) -> String {
     match status {
         Ok(Ok(status)) => format!("it ended: {status}; its own lines in the log say why"),
@@ -183,14 +184,14 @@ async fn until(heard: &mut Heard, message: &ToOld) -> Option<()> {
     Some(())
 }
 
-/// The argument of the process that follows.
+/// The argument for the next process.
 const UPGRADE: &str = "--upgrade";
 
-/// How long it may take until it serves.
+/// How long the next process may take until it serves.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long it takes at most to hear how a process has ended that is gone.
+/// How long to wait for the exit status of a process that is gone.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How often it is told of what is settled here.
+/// The interval at which the next process is told what is settled here.
 const TELL_EVERY: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! `weir run --record`: exchanges become cases on a disk, beside the traffic and never in its way.
+//! `weir run --record`: exchanges become cases on disk, without delaying the traffic.
 //!
 //! ```text
 //! relay ─ tape of the attempt ─► request.rs ─ bounded queue ─► recorder.rs, a thread: mask, run, write, rename

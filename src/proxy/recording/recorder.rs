@@ -1,5 +1,5 @@
-//! The thread that writes cases, so that no request waits for a disk. What is held for it is bounded; what it cannot take is
-//! dropped and counted.
+//! The thread that writes cases, so that no request waits for a disk. The memory for waiting exchanges is bounded; what
+//! does not fit is dropped and counted.
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,7 +12,7 @@ use super::store::{Stock, Store};
 use crate::cases::recorded::{Skipped, Taken, recorded};
 use crate::exchange::tape::Budget;
 
-/// Records exchanges until there are enough of them.
+/// Records exchanges until a limit is reached.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     directory: PathBuf,
@@ -21,23 +21,23 @@ pub(crate) struct Recorder {
     shared: Arc<Shared>,
 }
 
-/// What the thread and whoever looks at it know.
+/// The state that the thread and its readers share.
 #[derive(Debug, Default)]
 struct Shared {
     has_stopped: AtomicBool,
-    /// Why it has.
+    /// The reason for stopping.
     why: OnceLock<String>,
     cases: AtomicU64,
     bytes: AtomicU64,
     skipped: [AtomicU64; Skipped::ALL.len()],
     accepted: AtomicU64,
-    /// Of those that were accepted.
+    /// The number of accepted exchanges that were written or dropped.
     settled: Mutex<u64>,
     done: Condvar,
 }
 
 impl Recorder {
-    /// Opens the directory and starts the thread. `run` tells this process from others.
+    /// Opens the directory and starts the thread. `run` distinguishes this process from others.
     pub(crate) fn start(directory: &Path, run: &str) -> std::io::Result<Self> {
         let (store, stock) = Store::open(directory, run)?;
         let (queue, jobs) = sync_channel(MOST_WAITING);
@@ -68,13 +68,13 @@ impl Recorder {
         })
     }
 
-    /// What tapes are made within; `None` once nothing is recorded any more.
+    /// The memory budget for tapes; `None` once recording has stopped.
     pub(super) fn budget(&self) -> Option<&Arc<Budget>> {
         let stopped = self.shared.has_stopped.load(Ordering::Relaxed);
         (!stopped).then_some(&self.budget)
     }
 
-    /// Takes an exchange to be written. Never waits.
+    /// Accepts an exchange to be written. Never waits.
     pub(super) fn take(&self, taken: Taken) {
         if self.budget().is_none() {
             return;
@@ -86,14 +86,14 @@ impl Recorder {
         }
     }
 
-    /// An exchange is not recorded.
+    /// Counts an exchange that is not recorded.
     pub(crate) fn skip(&self, why: Skipped) {
         if self.budget().is_some() {
             self.shared.skip(why);
         }
     }
 
-    /// How it stands, for `/status`.
+    /// The state of recording, for `/status`.
     pub(crate) fn status(&self) -> Value {
         let shared = &self.shared;
         let skipped = Skipped::ALL.iter().zip(&shared.skipped);
@@ -114,7 +114,7 @@ impl Recorder {
         })
     }
 
-    /// Waits until what was taken so far is written or lost, but no longer than that.
+    /// Waits until every exchange accepted so far is written or dropped, but at most for `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         let until = self.shared.accepted.load(Ordering::Relaxed);
         let settled = self.shared.settled();
@@ -149,17 +149,17 @@ impl Shared {
         }
     }
 
-    /// Nothing is recorded any more; said once.
+    /// Stops recording; logged once.
     fn stop(&self, why: &str) {
         if !self.has_stopped.swap(true, Ordering::Relaxed) {
             tracing::warn!(%why, "recording has stopped; the traffic goes on");
-            // It is set only here.
+            // This is the only place that sets it.
             let _ = self.why.set(why.to_owned());
         }
     }
 }
 
-/// The thread.
+/// The writer thread.
 struct Writer {
     store: Store,
     shared: Arc<Shared>,
@@ -206,7 +206,7 @@ impl Writer {
     }
 }
 
-/// Why no more cases may be there.
+/// The limit that prevents further cases, if one is reached.
 fn full(stock: Stock) -> Option<String> {
     if stock.cases >= MOST_CASES {
         Some(format!("there are {} cases", stock.cases))
@@ -217,13 +217,13 @@ fn full(stock: Stock) -> Option<String> {
     }
 }
 
-/// Cases in the directory, those of earlier starts among them.
+/// The most cases in the directory, including those of earlier starts.
 const MOST_CASES: u64 = 1000;
-/// Bytes of them.
+/// The most bytes of these cases.
 const MOST_BYTES: u64 = 256 << 20;
-/// Exchanges that wait to be written.
+/// The most exchanges that wait to be written.
 const MOST_WAITING: usize = 256;
-/// Bytes that are held of exchanges that run or wait to be written.
+/// The most bytes of exchanges that are running or wait to be written.
 const MOST_HELD: usize = 64 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One request that is recorded: the tape of the attempt whose answer its client gets.
+//! Records one request: the tape of the attempt whose answer the client gets.
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,11 +14,11 @@ use crate::exchange::relaying::{Answer, Relaying};
 use crate::exchange::tape::Tape;
 use crate::keys;
 
-/// What is recorded of a request; nothing, where nothing is.
+/// The recording of one request; empty where nothing is recorded.
 #[derive(Debug)]
 pub(in crate::proxy) struct Recording {
     to: Option<To>,
-    /// Of the last attempt, which has failed.
+    /// The tape of the last attempt, if that has failed.
     failed: Option<Box<Tape>>,
 }
 
@@ -30,7 +30,7 @@ struct To {
 }
 
 impl Recording {
-    /// Of a request that presents these credentials.
+    /// A recording of a request that presents these credentials.
     pub(in crate::proxy) fn new(
         recorder: Option<&Arc<Recorder>>,
         config: &Config,
@@ -65,12 +65,12 @@ impl Recording {
         attempts.tape(attempt, status, budget)
     }
 
-    /// An attempt begins: what the one before said counts no more.
+    /// An attempt begins, so the tape of the previous one is dropped.
     pub(in crate::proxy) fn begin(&mut self) {
         self.failed = None;
     }
 
-    /// An attempt failed, with so much of an answer.
+    /// An attempt failed; keeps the tape of the answer, as far as it came.
     pub(in crate::proxy) fn failed(&mut self, answer: &mut Relaying) {
         self.failed = answer.take_tape();
     }
@@ -82,7 +82,7 @@ impl Recording {
         self.give(tape, told, Skipped::Vendor);
     }
 
-    /// The client gets this, which is what the last attempt failed with.
+    /// The client gets this error, with which the last attempt failed.
     pub(in crate::proxy) fn told_failure(&mut self, answer: &Answer) {
         let tape = self.failed.take();
         if self.to.is_some() {
@@ -94,12 +94,12 @@ impl Recording {
         }
     }
 
-    /// The client gets words of Weir's own.
+    /// The client gets an answer that Weir wrote itself.
     pub(in crate::proxy) fn refused(&mut self) {
         self.give(None, Told::Answer, Skipped::Refused);
     }
 
-    /// It is no exchange of a conversation.
+    /// The request is not an exchange of a conversation.
     pub(in crate::proxy) fn beside(&mut self) {
         self.give(None, Told::Answer, Skipped::Vendor);
     }
@@ -109,7 +109,7 @@ impl Recording {
         self.give(None, Told::Part, Skipped::Left);
     }
 
-    /// Once a request: what comes after that is not of an exchange.
+    /// Passes the tape on. This happens once per request; later calls do nothing.
     fn give(&mut self, tape: Option<Box<Tape>>, told: Told, otherwise: Skipped) {
         let Some(to) = self.to.take() else { return };
         let Some(tape) = tape else {

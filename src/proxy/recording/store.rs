@@ -1,4 +1,4 @@
-//! The directory of recorded cases: who may read it, and how a file comes into it whole or not at all.
+//! The directory of recorded cases: its permissions, and how each file appears complete or not at all.
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use crate::cases::recorded::{PASSTHROUGH, Recorded, TRANSLATE};
 
-/// A directory with a folder for each kind of case.
+/// A directory with one folder for each kind of case.
 #[derive(Debug)]
 pub(super) struct Store {
     directory: PathBuf,
-    /// In every name of this process: no two have the same.
+    /// Part of every file name of this process, so that no two processes use the same name.
     run: String,
-    /// Cases that this process has tried to write.
+    /// The number of cases that this process has tried to write.
     tried: u64,
 }
 
-/// What is there.
+/// The existing cases.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Stock {
     pub cases: u64,
@@ -25,7 +25,7 @@ pub(super) struct Stock {
 }
 
 impl Store {
-    /// Makes what is missing, and tries whether files can be written there. What is there from earlier counts.
+    /// Creates what is missing, and tests whether files can be written. Existing cases count.
     pub(super) fn open(directory: &Path, run: &str) -> io::Result<(Self, Stock)> {
         if directory.exists() && !directory.is_dir() {
             return Err(io::Error::new(
@@ -44,7 +44,7 @@ impl Store {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
-            // Not through a link of somebody else's.
+            // A symbolic link, which another user may have made, is not followed.
             if !path.symlink_metadata()?.is_dir() {
                 return Err(io::Error::new(
                     io::ErrorKind::NotADirectory,
@@ -75,7 +75,8 @@ impl Store {
         Ok((store, stock))
     }
 
-    /// Writes a case. Under its name it is whole, also if the process is killed on the way; what was there stays.
+    /// Writes a case. The file under its name is always complete, even if the process is killed; an existing file is
+    /// not replaced.
     pub(super) fn put(&mut self, case: &Recorded) -> io::Result<()> {
         self.tried += 1;
         let name = format!("{}_{}_{:04}", case.name, self.run, self.tried);
@@ -91,14 +92,14 @@ impl Store {
             .and_then(|()| file.sync_all())
             .and_then(|()| std::fs::rename(&part, &whole));
         if written.is_err() {
-            // What is wrong is told by the first failure.
+            // The first failure already explains what is wrong.
             let _ = std::fs::remove_file(&part);
         }
         written
     }
 }
 
-/// Whether nobody writes it any more: it was left behind by a process that was killed.
+/// Whether the partial file was left behind by a process that was killed.
 fn is_abandoned(part: &Metadata) -> bool {
     let age = part.modified().ok().and_then(|at| at.elapsed().ok());
     age.is_some_and(|age| age > LONGEST_WRITE)
@@ -112,7 +113,7 @@ fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// How long a case may take to be written.
+/// The longest time that writing a case may take.
 const LONGEST_WRITE: Duration = Duration::from_mins(10);
 
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -141,7 +142,8 @@ mod tests {
         let file = path.join("translate/a_to_b_answer_run1_0001.txt");
         assert_eq!(mode(&file), 0o600);
         assert_eq!((mode(&path), mode(&path.join("translate"))), (0o700, 0o700));
-        // Another start in the same directory counts what is there, and writes over nothing, whatever it is called.
+        // Another start with the same directory counts the existing case and overwrites nothing, whatever its run is
+        // called.
         let (mut again, stock) = Store::open(&path, "run1").expect("it opens");
         assert_eq!(stock, Stock { cases: 1, bytes: 3 });
         let refused = again.put(&case("two")).expect_err("it is there");
@@ -154,7 +156,7 @@ mod tests {
                 .count()
         };
         assert_eq!(count(), 2, "nothing else is left behind");
-        // What a killed process left behind goes, but not what another may be writing.
+        // Files of a killed process are deleted, but not those that another process may be writing.
         for (name, age) in [("old", 2_u32), ("new", 0)] {
             let part = File::create(path.join(format!("translate/.{name}.part")));
             let at = std::time::SystemTime::now() - age * LONGEST_WRITE;

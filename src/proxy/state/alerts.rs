@@ -1,7 +1,7 @@
-//! Tells a webhook of budgets that come near their end.
+//! Reports budgets that are nearly spent to a webhook.
 //!
-//! Budgets are looked at once a second, beside the requests and not by them; what has to be told waits in a bounded queue until
-//! the webhook takes it. With a ledger, what was taken is written down beside it, so that a restart tells nothing twice.
+//! Budgets are checked once a second, outside the requests. Alerts wait in a bounded queue until the webhook accepts
+//! them. With a ledger, accepted alerts are recorded beside it, so that a restart sends nothing twice.
 use std::collections::{HashSet, VecDeque};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +16,7 @@ use crate::limits::alerts::{Alert, Watch};
 use crate::proxy::upstream::webhook::{self, Posted};
 use crate::telemetry::alerted::Alerted;
 
-/// Starts both: for as long as the process lives, as the configuration in force says.
+/// Starts both tasks. They run as long as the process, by the configuration in force.
 pub(crate) fn begin(app: &Arc<App>) {
     let (to, from) = mpsc::channel(MOST_WAITING);
     tokio::spawn(look(Arc::clone(app), to));
@@ -33,7 +33,7 @@ async fn look(app: Arc<App>, to: mpsc::Sender<Alert>) {
         let Some(alerts) = &gateway.config.alerts else {
             continue;
         };
-        // Thousands of keys have thousands of budgets.
+        // Thousands of keys have thousands of budgets, so this may block.
         let due = tokio::task::block_in_place(|| {
             watch.look(&gateway.limits, &alerts.at, SystemTime::now())
         });
@@ -46,7 +46,7 @@ async fn look(app: Arc<App>, to: mpsc::Sender<Alert>) {
     }
 }
 
-/// An alert that the webhook has not taken yet.
+/// An alert that the webhook has not accepted yet.
 struct Waiting {
     alert: Alert,
     since: Instant,
@@ -101,10 +101,10 @@ impl Waiting {
         }
     }
 
-    /// Posts it. `Some` = it is to be tried again.
+    /// Posts the alert. `Some` = it has to be tried again.
     async fn post(mut self, app: &App, taken: &mut Taken) -> Option<Self> {
         let gateway = app.gateway();
-        // A reload has taken the webhook away.
+        // The `?` returns when a reload has removed the webhook.
         let webhook = &gateway.config.alerts.as_ref()?.webhook;
         let (body, url) = (self.alert.body(&app.instance()), &webhook.endpoint.origin);
         let posted = webhook::post(&app.connections, webhook, body, SystemTime::now()).await;
@@ -136,19 +136,19 @@ impl Waiting {
     }
 }
 
-/// How long to wait after so many tries: 1, 2, 4 … seconds, then every five minutes.
+/// The wait after this many tries: 1, 2, 4 … seconds, then five minutes each.
 fn wait(tries: u32) -> Duration {
     Duration::from_secs(1 << tries.min(9)).min(SLOWEST)
 }
 
-/// What the webhook has taken, over restarts where there is a ledger.
+/// The alerts that the webhook has accepted; across restarts if there is a ledger.
 struct Taken {
     path: Option<PathBuf>,
     ids: HashSet<String>,
 }
 
 impl Taken {
-    /// From the file beside the ledger, without what is of a window that is long over.
+    /// Reads the file beside the ledger, without alerts about windows that ended long ago.
     fn read(ledger: Option<&Path>) -> Self {
         let path = ledger.map(beside);
         let text = path
@@ -166,7 +166,7 @@ impl Taken {
             && kept.len() < text.lines().count()
         {
             let rest = kept.iter().map(|(began, id)| format!("{began} {id}\n"));
-            // The old one does as well.
+            // If this fails, the old file remains and serves as well.
             let _ = std::fs::write(path, rest.collect::<String>());
         }
         Self {
@@ -195,26 +195,26 @@ impl Taken {
     }
 }
 
-/// The file for a ledger of this path.
+/// The path of the file for a ledger at this path.
 fn beside(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(".alerts");
     name.into()
 }
 
-/// How often budgets are looked at.
+/// The interval at which budgets are checked.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Alerts that wait, in the queue and beside it.
+/// The most alerts that wait, in the queue and outside it.
 const MOST_WAITING: usize = 1_000;
 
-/// For how long an alert is tried.
+/// How long an alert is retried.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The longest wait between two tries.
 const SLOWEST: Duration = Duration::from_mins(5);
 
-/// No window is longer.
+/// Longer than any window.
 const A_MONTH: Duration = Duration::from_hours(24 * 32);
 
 #[cfg(test)]

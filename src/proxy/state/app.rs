@@ -1,4 +1,4 @@
-//! What every request of the process shares.
+//! The state that all requests of the process share.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -35,45 +35,46 @@ pub(crate) struct App {
     pub(crate) connections: Arc<Connections>,
     certificates: Certificates,
     pub(crate) telemetry: Arc<Telemetry>,
-    /// Where it is remembered what clients used.
+    /// Records what clients used.
     pub(crate) ledger: Option<Arc<Ledger>>,
-    /// Turns at counting prompts.
+    /// Permits for counting prompts.
     pub(crate) counting: Arc<Semaphore>,
     log_level: LogLevel,
     in_flight: AtomicUsize,
     running: Running,
     /// The connections of clients.
     pub(crate) places: Arc<Places>,
-    /// Bytes of requests that are held.
+    /// The bytes of request bodies that are held.
     pub(crate) buffered: Arc<Buffered>,
     draining: AtomicBool,
-    /// Told when the last request in flight ends.
+    /// Notified when the last request in flight ends.
     idle: Notify,
-    /// Whether connections are being closed, which is after `server.drain_delay`.
+    /// Set while connections are being closed, which begins after `server.drain_delay`.
     closing: Latch,
-    /// Whether connections that wait for a request are closed: at once, or when whoever takes over has been found by clients.
+    /// Set when connections that wait for a request are closed: at once, or after a handover when clients have had time
+    /// to find the new process.
     quiet: Latch,
     /// The process that this one follows.
     predecessor: Predecessor,
-    /// Told to every relay when the drain is over.
+    /// Notifies every relay when the time for the drain is over.
     cut: Notify,
-    /// Told of every new configuration.
+    /// Notified of every new configuration.
     pub(crate) reloads: Notify,
-    /// No other process has it, on whatever host.
+    /// An id that no other process has, on any host.
     pub(crate) run_id: String,
     /// The name of the host.
     host: String,
     pub(crate) history: History,
     started: (SystemTime, Arc<Config>),
-    /// Lets the person who started the process sign in at the console, once.
+    /// The code with which the person who started the process can sign in at the console, once.
     first_sign_in: OnceLock<String>,
-    /// Writes exchanges down, if that was asked for.
+    /// Records exchanges, if that was requested.
     recorder: OnceLock<Arc<Recorder>>,
     random: Arc<Random>,
 }
 
-/// A configuration in force and the way to its upstreams. A request keeps the one it began with, so that no reload
-/// takes an account away under it, or sends the old credential of one to its new address.
+/// A configuration in force and its upstreams. A request keeps the snapshot that it began with. So a reload cannot
+/// remove an account from under it, or send an old credential to a new address.
 pub(crate) struct Snapshot {
     pub gateway: Arc<Gateway>,
     pub upstreams: Upstreams,
@@ -88,7 +89,7 @@ pub(crate) struct InFlight {
 }
 
 impl App {
-    /// Around a first configuration.
+    /// The state with a first configuration.
     pub(crate) fn new(config: Config, set_level: SetLevel) -> Result<Arc<Self>, StartError> {
         let telemetry = Telemetry::new(&config, SystemTime::now())
             .map_err(|(path, error)| StartError::AccessLog { path, error })?;
@@ -145,7 +146,7 @@ impl App {
         self.current.load().gateway.clone()
     }
 
-    /// The name under which this process is known: the label of its metrics, or else its host's.
+    /// The name of this process: the configured label of its metrics, otherwise the name of its host.
     pub(crate) fn instance(&self) -> String {
         let gateway = self.gateway();
         let prometheus = gateway.config.prometheus.as_ref();
@@ -162,23 +163,23 @@ impl App {
         self.first_sign_in.get().map(String::as_str)
     }
 
-    /// Makes a code for the first sign-in. To be called before the admin plane serves.
+    /// Makes a code for the first sign-in. Call it before the admin plane serves.
     pub(crate) fn invite(&self) -> Option<&str> {
         let code = random_text()?;
         Some(self.first_sign_in.get_or_init(|| code))
     }
 
-    /// The same, with the way to its upstreams.
+    /// The configuration in force, with its upstreams.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// Finds the upstreams of the first configuration.
+    /// Prepares the upstreams of the first configuration.
     pub(crate) async fn begin(self: &Arc<Self>) {
         self.put(self.gateway()).await;
     }
 
-    /// Takes over a new configuration; requests in flight keep theirs.
+    /// Puts a new configuration into force; requests in flight keep theirs.
     pub(crate) async fn swap(self: &Arc<Self>, config: Config) {
         let next = Gateway::build(config, Some(&*self.gateway()));
         self.put(Arc::new(next)).await;
@@ -197,14 +198,14 @@ impl App {
         }));
     }
 
-    /// Takes what health checks find to the pool in force.
+    /// Passes the results of health checks to the pool in force.
     fn on_health(self: &Arc<Self>) -> OnHealth {
         let app = Arc::downgrade(self);
         Arc::new(move |check| {
             let Some(app) = app.upgrade() else { return };
             let snapshot = app.snapshot();
             if !snapshot.upstreams.has(check.account, check.identity) {
-                // A reload has changed the account: requests that began before it keep this upstream alive a while.
+                // A reload has changed the account. Requests that began before it keep this upstream alive for a while.
                 return;
             }
             let gateway = &snapshot.gateway;
@@ -216,7 +217,7 @@ impl App {
         })
     }
 
-    /// What access tokens are fetched with.
+    /// What is needed to fetch access tokens.
     fn means(&self) -> Arc<Means> {
         Arc::new(Means {
             connections: self.connections.clone(),
@@ -225,28 +226,28 @@ impl App {
         })
     }
 
-    /// Writes exchanges down from now on. To be called before anything is served.
+    /// Starts to record exchanges. Call it before anything is served.
     pub(crate) fn record(&self, recorder: Recorder) {
         self.recorder.get_or_init(|| Arc::new(recorder));
     }
 
-    /// What writes exchanges down, if anything does.
+    /// The recorder of exchanges, if there is one.
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.get()
     }
 
-    /// Tells what lives outside the data plane of the configuration now in force.
+    /// Applies the parts of the new configuration that live outside the data plane.
     pub(crate) fn reloaded(&self) {
-        // What cannot be set was set from outside, and stays.
+        // If the level cannot be set, it was fixed from outside and remains.
         let _ = self.log_level.set(&self.gateway().config.log.level);
     }
 
-    /// Of the listeners that speak TLS.
+    /// The certificates of the listeners that use TLS.
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates
     }
 
-    /// Counts a request in that began then, unless there are `limit` already.
+    /// Counts a request that began at `began`, unless `limit` requests are in flight already.
     pub(crate) fn enter(self: &Arc<Self>, limit: usize, began: Instant) -> Option<InFlight> {
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limit {
             self.leave();
@@ -258,7 +259,7 @@ impl App {
         })
     }
 
-    /// A share of the memory for the body of one request.
+    /// A share of the buffer memory for the body of one request.
     pub(crate) fn hold(&self) -> Held {
         let most = self.current.load().gateway.config.server.max_buffered;
         self.buffered.share(most.unwrap_or_else(quarter_of_memory))
@@ -268,7 +269,7 @@ impl App {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// No new work is wanted: `/readyz` says so from now on.
+    /// The process wants no new work; from now on `/readyz` says so.
     pub(crate) fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -312,28 +313,28 @@ impl App {
         }
     }
 
-    /// Ends every relay with its dialect's terminal error event.
+    /// Ends every relay with the terminal error event of its dialect.
     pub(crate) fn cut(&self) {
         self.cut.notify_waiters();
     }
 
-    /// Resolves when whoever had begun to answer has had the time to end its answer.
+    /// Resolves when relays that had begun to answer have had the time to end their answers.
     pub(crate) async fn until_well_cut(&self) {
         self.until_cut().await;
         tokio::time::sleep(OWN_WORDS).await;
     }
 
-    /// Resolves when the drain is over.
+    /// Resolves when the time for the drain is over.
     pub(crate) async fn until_cut(&self) {
         self.cut.notified().await;
     }
 
-    /// A number that nobody can foresee well enough to matter: for weighted draws and jitter.
+    /// A number that is random enough for weighted draws and jitter, but not for cryptography.
     pub(crate) fn draw(&self) -> u64 {
         self.random.draw()
     }
 
-    /// Now, with a draw.
+    /// The present time, with a random draw.
     pub(crate) fn occasion(&self) -> Occasion {
         Occasion {
             moment: clocks::moment(),
@@ -362,7 +363,7 @@ impl std::fmt::Debug for App {
 }
 
 impl InFlight {
-    /// What is shown of it while it runs.
+    /// The public state of the request while it runs.
     pub(crate) fn run(&self) -> &Arc<Run> {
         &self.run
     }
@@ -375,8 +376,8 @@ impl Drop for InFlight {
     }
 }
 
-/// How long a committed answer has to end itself when the drain is over, before whatever is left is ended for it.
+/// How long a committed answer may take to end itself when the time for the drain is over; after that it is cut off.
 const OWN_WORDS: Duration = Duration::from_millis(500);
 
-/// Idle upstream connections kept in all.
+/// The most idle upstream connections in total.
 const KEEPALIVE: usize = 4096;

@@ -1,11 +1,11 @@
-//! The certificates of all listeners that speak TLS.
+//! The certificates of all listeners that use TLS.
 use std::sync::Arc;
 
 use super::start_error::StartError;
 use super::tls::Certificate;
 use crate::config::Config;
 
-/// Of the data plane and of the admin plane.
+/// The certificates of the data plane and of the admin plane.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     listeners: Vec<Arc<Certificate>>,
@@ -13,7 +13,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Those of `config`.
+    /// Loads the certificates of `config`.
     pub(super) fn load(config: &Config) -> Result<Self, StartError> {
         let load = |(addr, files)| {
             Certificate::load(addr, files).map_err(|why| StartError::Tls { addr, why })
@@ -27,17 +27,17 @@ impl Certificates {
         })
     }
 
-    /// Of the TLS listeners, in their order.
+    /// The certificates of the TLS listeners, in the order of the listeners.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = &Arc<Certificate>> {
         self.listeners.iter()
     }
 
-    /// Of the admin plane, if it speaks TLS.
+    /// The certificate of the admin plane, if it uses TLS.
     pub(crate) fn admin(&self) -> Option<&Arc<Certificate>> {
         self.admin.as_ref()
     }
 
-    /// Reads them again, and those of `config`. `Err` says which cannot be used; then none is taken.
+    /// Loads all certificates again, with those of `config`. `Err` says which one is not usable; then none is replaced.
     pub(super) fn renew(&self, config: &Config) -> Result<(), String> {
         for listener in &config.listen {
             if let Some(files) = &listener.tls {
@@ -57,7 +57,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Listeners and when their certificates expire.
+    /// The listeners, and when their certificates expire.
     pub(crate) fn expiries(&self) -> Vec<(String, i64)> {
         self.all().filter_map(|one| one.expiry()).collect()
     }

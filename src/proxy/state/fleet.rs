@@ -1,4 +1,4 @@
-//! Polls the Prometheus of the configuration, and tells the limits what other processes used.
+//! Polls the configured Prometheus, and tells the limits what other processes used.
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +11,8 @@ use crate::fleet::tally::Scraped;
 use crate::fleet::{Matchers, Tally, Unanswered, answer};
 use crate::proxy::upstream::prometheus;
 
-/// Starts polling. Returns after the first poll, so that a restart forgets nothing, but waits for it no longer than
-/// [`FIRST_POLL`]: a Prometheus that is away keeps nobody from serving.
+/// Starts polling. Returns after the first poll, so that a restart forgets nothing, but after [`FIRST_POLL`] at the
+/// latest: a Prometheus that does not answer does not prevent serving.
 pub(crate) async fn begin(app: &Arc<App>) {
     let (first, done) = oneshot::channel();
     tokio::spawn(follow(Arc::clone(app), first));
@@ -21,7 +21,7 @@ pub(crate) async fn begin(app: &Arc<App>) {
     }
 }
 
-/// Polls for as long as the process lives, as the configuration in force says.
+/// Polls as long as the process lives, by the configuration in force.
 async fn follow(app: Arc<App>, first: oneshot::Sender<()>) {
     let (mut first, mut poller) = (Some(first), None);
     loop {
@@ -31,7 +31,7 @@ async fn follow(app: Arc<App>, first: oneshot::Sender<()>) {
         if let Some(poller) = &mut poller {
             poller.poll(&app, &gateway).await;
         }
-        // The caller may have stopped waiting.
+        // The caller may no longer be waiting.
         let _ = first.take().map(|first| first.send(()));
         drop(gateway);
         match &poller {
@@ -44,17 +44,17 @@ async fn follow(app: Arc<App>, first: oneshot::Sender<()>) {
     }
 }
 
-/// One Prometheus, and what is known from it.
+/// One Prometheus, and what it has reported.
 struct Poller {
     server: config::Prometheus,
     tally: Tally,
-    /// How the last poll ended; `None` before the first.
+    /// Whether the last poll succeeded; `None` before the first.
     is_up: Option<bool>,
     scraped: Scraped,
 }
 
 impl Poller {
-    /// The one `before` goes on, if it is for this server.
+    /// The poller `before` continues if it is for the same server; otherwise a new one starts.
     fn of(server: &config::Prometheus, before: Option<Self>, app: &App) -> Self {
         if let Some(before) = before.filter(|before| before.server == *server) {
             return before;
@@ -72,7 +72,7 @@ impl Poller {
     async fn poll(&mut self, app: &App, gateway: &Gateway) {
         let at = SystemTime::now();
         let round = self.round(app, gateway, at).await;
-        // A reload during the round may have brought new keys, or another server.
+        // A reload during the poll may have brought new keys or another server.
         let gateway = app.gateway();
         if gateway.config.prometheus.as_ref() != Some(&self.server) {
             return;
@@ -82,7 +82,7 @@ impl Poller {
                 let learn = || {
                     for ((scope, name), elsewhere) in self.tally.learned(at) {
                         let limits = &gateway.limits;
-                        // Names that only other hosts know are nothing to this one.
+                        // Names that only other hosts know do not matter here.
                         limits.learn(scope, &name, &elsewhere, at, Instant::now());
                     }
                 };
@@ -144,5 +144,5 @@ impl Poller {
 /// How long the start waits for the first poll.
 const FIRST_POLL: Duration = Duration::from_secs(5);
 
-/// Bytes that are read without making other work wait: a tenth of a millisecond.
+/// The bytes that are parsed without moving other work to another thread: that takes a tenth of a millisecond.
 const BRIEF: usize = 64 << 10;

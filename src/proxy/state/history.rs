@@ -1,4 +1,4 @@
-//! The texts of the last configurations, masked, so that somebody can see what a reload has changed.
+//! The texts of the last configurations, with secrets masked, so that a person can see what a reload has changed.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ pub(crate) struct Past {
 }
 
 impl History {
-    /// Keeps one; the oldest go when there are too many, or too much of them.
+    /// Keeps a configuration. The oldest ones are dropped when there are too many, or when they are too large together.
     pub(crate) fn keep(&self, config: &Config, generation: u64, wall: SystemTime) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push_back(Past {
@@ -35,7 +35,7 @@ impl History {
         }
     }
 
-    /// Those that are kept, newest first.
+    /// The configurations that are kept, newest first.
     pub(crate) fn list(&self) -> Vec<Past> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().rev().cloned().collect()
@@ -49,10 +49,10 @@ impl Past {
     }
 }
 
-/// Configurations kept.
+/// The most configurations that are kept.
 const MOST: usize = 10;
 
-/// Bytes of all of them.
+/// The most bytes of all of them.
 const MOST_BYTES: usize = 16 << 20;
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! A way into the data plane without a socket: for the requests that a person sends from the console.
+//! A way into the data plane without a socket, for requests that a person sends from the console.
 use std::sync::Arc;
 
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 
-/// Opens a connection whose requests are those of the key of a name. They pass everything that a client's pass.
+/// Opens a connection whose requests run under the key of this name. They are treated like a client's.
 pub(crate) type Inside = Arc<dyn Fn(Arc<str>) -> Conversation + Send + Sync>;
 
-/// A connection: HTTP/1.1, one request.
+/// A connection for one HTTP/1.1 request.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    /// The client's end. Dropping it is what a client does that leaves.
+    /// The client's end. Dropping it is the same as a client that leaves.
     pub stream: DuplexStream,
     /// Ends when the request is settled.
     pub over: JoinHandle<()>,

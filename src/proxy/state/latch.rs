@@ -1,9 +1,9 @@
-//! Something that happens once, and that any number of tasks wait for.
+//! An event that happens once, and that any number of tasks can wait for.
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Not yet, or for ever.
+/// Not set yet, or set for ever.
 #[derive(Debug, Default)]
 pub(crate) struct Latch {
     set: AtomicBool,
@@ -11,22 +11,22 @@ pub(crate) struct Latch {
 }
 
 impl Latch {
-    /// It happens; whoever waits is told.
+    /// Sets the latch and wakes all waiting tasks.
     pub(crate) fn set(&self) {
         self.set.store(true, Ordering::Relaxed);
         self.told.notify_waiters();
     }
 
-    /// Whether it has happened.
+    /// Whether the latch is set.
     pub(crate) fn is_set(&self) -> bool {
         self.set.load(Ordering::Relaxed)
     }
 
-    /// Resolves when it has.
+    /// Resolves when the latch is set.
     pub(crate) async fn wait(&self) {
         let told = self.told.notified();
         tokio::pin!(told);
-        // From here on nothing is missed.
+        // From here on no notification is missed.
         told.as_mut().enable();
         if !self.is_set() {
             told.await;

@@ -1,5 +1,6 @@
-//! Books what is done later: responses that were made in the background and that no client has fetched, and the results of batches.
-//! What is waited for stands beside the ledger, from where a restart and other processes on the same file know of it.
+//! Books what becomes known later: responses that were generated in the background and not fetched by a client, and the
+//! results of batches. What is outstanding is recorded beside the ledger, where a restart and other processes with the
+//! same file find it.
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -17,7 +18,7 @@ use crate::protocol::{Dialect, UpstreamDialect};
 use crate::proxy::clocks;
 use crate::proxy::upstream::probe;
 
-/// Starts asking, for as long as the process lives.
+/// Starts looking for what is due. Runs as long as the process lives.
 pub(crate) fn begin(app: &Arc<App>) {
     let mut known = None;
     if let Some(ledger) = &app.ledger {
@@ -30,7 +31,7 @@ pub(crate) fn begin(app: &Arc<App>) {
 async fn follow(app: Arc<App>, mut known: Option<(u64, u64)>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        // Whoever took over asks from then on.
+        // After a handover, the new process does this.
         if app.is_draining() {
             continue;
         }
@@ -44,7 +45,7 @@ async fn follow(app: Arc<App>, mut known: Option<(u64, u64)>) {
     }
 }
 
-/// Takes over what stands beside the ledger, if anything was written there since `known`.
+/// Takes over what is recorded beside the ledger, if the file has changed since `known`.
 fn recall(app: &App, known: &mut Option<(u64, u64)>) {
     let snapshot = app.snapshot();
     let gateway = &snapshot.gateway;
@@ -82,7 +83,7 @@ fn recall(app: &App, known: &mut Option<(u64, u64)>) {
         });
 }
 
-/// Books what the results of a batch told.
+/// Books what the results of a batch state.
 pub(crate) fn book_results(app: &App, results: Vec<Results>, path: &str) {
     let snapshot = app.snapshot();
     for result in results {
@@ -107,23 +108,23 @@ pub(crate) fn book_results(app: &App, results: Vec<Results>, path: &str) {
     }
 }
 
-/// What is booked, and to whom.
+/// What is booked, and to whom it is attributed.
 struct Booking<'a> {
     who: &'a Attribution,
-    /// The project whose limits it is under.
+    /// The project whose limits apply.
     limited: Option<&'a Arc<str>>,
     used: Used,
     is_priced: bool,
     source: UsageSource,
-    /// Whether figures were refused because they cannot be.
+    /// Whether stated figures were rejected as impossible.
     refused: bool,
 }
 
-/// What the account says of a response.
+/// What the account reports about a response.
 enum Said {
-    /// It is done, and used this; `None` = it does not say what.
+    /// The response is finished: what it used (`None` = not stated) and its service tier.
     Done(Option<Stated>, Option<String>),
-    /// Nobody knows it any more.
+    /// The account does not know the response any more.
     Gone,
     NotYet,
 }
@@ -138,7 +139,7 @@ async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
             book(app, snapshot, response, said, tier.as_deref());
             claim.done();
         }
-        // It failed, and costs nothing.
+        // The response failed, and costs nothing.
         Said::Done(None, _) => claim.done(),
         Said::Gone => {
             book(app, snapshot, response, estimated(response), None);
@@ -188,7 +189,7 @@ fn read(body: &Bytes) -> Said {
     Said::Done(answer.usage, answer.service_tier)
 }
 
-/// Books it everywhere, as a request that nobody sent.
+/// Books the use everywhere, as that of a request which no client sent.
 fn book(
     app: &App,
     snapshot: &Snapshot,
@@ -224,7 +225,8 @@ fn book(
     settle(app, snapshot, &booking, outcome);
 }
 
-/// Books it in limits, ledger, metrics and access log. `outcome` has the rest of what the latter show.
+/// Books the use in limits, ledger, metrics and access log. `outcome` contains the other values that metrics and log
+/// show.
 fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Outcome) {
     let (gateway, at) = (&snapshot.gateway, clocks::moment());
     let (who, used) = (booking.who, &booking.used);
@@ -251,10 +253,10 @@ fn settle(app: &App, snapshot: &Snapshot, booking: &Booking<'_>, mut outcome: Ou
     app.telemetry.settle(outcome, at.wall);
 }
 
-/// How often it is looked whether one is due.
+/// The interval between two checks for what is due.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// For one answer.
+/// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

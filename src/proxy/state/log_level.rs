@@ -1,7 +1,7 @@
-//! The level of the diagnostics of the process: that of the configuration, until somebody sets another.
+//! The level of the process's diagnostics: that of the configuration, until an operator sets another one.
 use parking_lot::Mutex;
 
-/// Writes diagnostics from this level on. `false` = it is not the process's to say.
+/// Sets the lowest level that is written. `false` = the process cannot change it.
 pub type SetLevel = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The level in force, and the way to change it.
@@ -11,7 +11,7 @@ pub(crate) struct LogLevel {
 }
 
 impl LogLevel {
-    /// That of the first configuration is in force already.
+    /// The level of the first configuration is in force already.
     pub(crate) fn new(level: &str, set: SetLevel) -> Self {
         Self {
             set,
@@ -23,7 +23,8 @@ impl LogLevel {
         self.current.lock().clone()
     }
 
-    /// Sets another until the next configuration comes into force. The one before; `None` when nothing was changed.
+    /// Sets another level until the next configuration comes into force. Returns the previous level; `None` = nothing
+    /// was changed.
     pub(crate) fn set(&self, level: &str) -> Option<String> {
         let mut current = self.current.lock();
         (self.set)(level).then(|| std::mem::replace(&mut *current, level.to_owned()))

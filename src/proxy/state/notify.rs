@@ -1,7 +1,7 @@
-//! What systemd is told of the process: ready, reloading and how that went, stopping, and that it is alive.
+//! Notifies systemd about the process: ready, reloading and its result, stopping, and that it is alive.
 //!
-//! Without `NOTIFY_SOCKET` in the environment, which is how systemd says that it wants to hear, all of this does nothing. A thread of
-//! its own speaks: a manager that does not read holds up whoever talks to it.
+//! Without `NOTIFY_SOCKET` in the environment, by which systemd asks for notifications, all of this does nothing. A
+//! separate thread sends them, because a manager that does not read would block the sender.
 use std::sync::LazyLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -14,22 +14,22 @@ pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// A reload begins; `ready` ends it, however it went.
+/// A reload begins; `ready` ends it, whatever the result.
 pub(super) fn reloading() {
-    // A manager of version 253 or later tells by the time which reload is meant.
+    // systemd 253 or later identifies the reload by this time.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(_) => tell(&[NotifyState::Reloading]),
     }
 }
 
-/// One line for people.
+/// A status line for people.
 pub(crate) fn say(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
-/// Another process of this service is the one to look after from now on. Waits until that has been said, for this process may end at
-/// once; not for long, if nobody listens.
+/// Another process is the main process of this service from now on. Waits until that has been sent, because this
+/// process may end at once; at most `PATIENCE`, in case nobody reads.
 pub(crate) fn followed_by(pid: u32) {
     let (said, is_said) = sync_channel(1);
     if speak(&[NotifyState::MainPid(pid)], Some(said)) {
@@ -37,13 +37,14 @@ pub(crate) fn followed_by(pid: u32) {
     }
 }
 
-/// The process ends when what is in flight has ended.
+/// The process ends when the requests in flight have ended.
 pub(crate) fn stopping(in_flight: usize) {
     let status = format!("draining, {in_flight} requests in flight");
     tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
 }
 
-/// Says at half the time that systemd allows that the runtime still runs tasks. Ends with the runtime.
+/// Reports to systemd that the runtime still runs tasks, at half the interval that systemd allows. Ends with the
+/// runtime.
 pub(crate) fn watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO) else {
         return;
@@ -61,7 +62,7 @@ fn tell(states: &[NotifyState<'_>]) {
     speak(states, None);
 }
 
-/// Hands it to the thread that speaks. `false` when there is none, or too much waits to be said.
+/// Passes a message to the sending thread. `false` = there is none, or too many messages are waiting.
 fn speak(states: &[NotifyState<'_>], said: Option<SyncSender<()>>) -> bool {
     let Some(speaker) = &*SPEAKER else {
         return false;
@@ -74,10 +75,10 @@ fn speak(states: &[NotifyState<'_>], said: Option<SyncSender<()>>) -> bool {
     is_taken
 }
 
-/// What is to be said, and whom to tell that it was.
+/// The message, and whom to tell when it has been sent.
 type Saying = (String, Option<SyncSender<()>>);
 
-/// The way to the thread that speaks; `None` where nobody wants to hear.
+/// The channel to the sending thread; `None` where no notifications are wanted.
 static SPEAKER: LazyLock<Option<SyncSender<Saying>>> = LazyLock::new(|| {
     std::env::var_os("NOTIFY_SOCKET")?;
     let (speaker, sayings) = sync_channel::<Saying>(MOST_WAITING);
@@ -98,5 +99,5 @@ static SPEAKER: LazyLock<Option<SyncSender<Saying>>> = LazyLock::new(|| {
 /// How long a process that is followed waits for its manager.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Sayings that wait for a manager that does not read.
+/// The most messages that wait for a manager that does not read.
 const MOST_WAITING: usize = 16;

@@ -1,31 +1,31 @@
-//! The process that this one follows, while it still serves what it began.
+//! The process that this one follows, as long as it still serves the requests that it began.
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-/// The way to it; empty when there is none.
+/// The channel to it; `None` when there is none.
 #[derive(Debug, Default)]
 pub(crate) struct Predecessor(Mutex<Option<Asked>>);
 
-/// Who asks for the metrics of the process before.
+/// The channel for requests for the previous process's metrics.
 pub(crate) type Asked = mpsc::Sender<oneshot::Sender<String>>;
 
 impl Predecessor {
-    /// It can be asked from now on.
+    /// The previous process answers requests from now on.
     pub(crate) fn is_there(&self, asked: Asked) {
         *self.0.lock() = Some(asked);
     }
 
-    /// It has ended.
+    /// The previous process has ended.
     pub(crate) fn is_gone(&self) {
         *self.0.lock() = None;
     }
 
-    /// Whether there is one.
+    /// Whether there is a previous process.
     pub(crate) fn is_one(&self) -> bool {
         self.0.lock().is_some()
     }
 
-    /// Waits until there is none any more.
+    /// Waits until the previous process has ended.
     pub(crate) async fn gone(&self) {
         let asked = self.0.lock().clone();
         if let Some(asked) = asked {
@@ -33,7 +33,7 @@ impl Predecessor {
         }
     }
 
-    /// Its metrics; `None` when there is none any more.
+    /// The metrics of the previous process; `None` when it has ended.
     pub(crate) async fn metrics(&self) -> Option<String> {
         let ask = self.0.lock().clone()?;
         let (answer, metrics) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Asks accounts whether they would serve, in force or about to be.
+//! Tests whether accounts would serve, of the configuration in force or of one that may follow.
 use std::sync::Arc;
 
 use super::app::App;
@@ -8,7 +8,7 @@ use crate::proxy::upstream::health_check::OnHealth;
 use crate::proxy::upstream::probe::{Probed, probe};
 use crate::proxy::upstream::tokens::AccessTokens;
 
-/// Asks an account whether it would serve. `None` = there is no account of that name.
+/// Tests whether an account would serve. `None` = there is no account of that name.
 pub(crate) async fn one(app: &App, name: &str) -> Option<Probed> {
     let snapshot = app.snapshot();
     let mut accounts = snapshot.gateway.config.accounts.iter();
@@ -17,12 +17,13 @@ pub(crate) async fn one(app: &App, name: &str) -> Option<Probed> {
     Some(probe(account, upstreams, tokens, &app.connections).await)
 }
 
-/// Asks the accounts of a configuration that is not in force: the one of that name, or those that its keys made of it.
+/// Tests the accounts of a configuration that is not in force: the one of that name, or those that were made from its
+/// several keys.
 pub(crate) async fn those(app: &App, config: &Config, name: &str) -> Vec<Probed> {
     let nobody: OnHealth = Arc::new(|_| {});
     let before = app.snapshot();
     let upstreams = Upstreams::of(config, &before.upstreams, &app.connections, &nobody).await;
-    // Of a key, not of a token: fetching one for an account in force would be seen there.
+    // No stored tokens: fetching one for an account in force would show up in that account's state.
     let tokens = AccessTokens::default();
     let is_numbered = |own: &str| {
         let rest = own

@@ -1,8 +1,9 @@
-//! Reload: validate everything, swap one pointer; on any fault keep what is in force and say why.
+//! Reload: validates everything, then swaps one pointer; after any fault it keeps what is in force and reports why.
 //!
-//! Three triggers: the file (or a file that it refers to) changed, `SIGHUP`, `POST /admin/reload`. One task serves
-//! them all, so two reloads never race. Changes are found by asking for the files' metadata every 400 ms, not
-//! by inotify: it sees through Kubernetes' symlink swaps, atomic renames, bind mounts and network file systems alike.
+//! There are three triggers: the file (or a file that it refers to) changed, `SIGHUP`, `POST /admin/reload`. One task
+//! serves them all, so two reloads never race. Changes are found by reading the files' metadata every 400 ms and not by
+//! inotify, because this also works with Kubernetes' symlink swaps, atomic renames, bind mounts and network file
+//! systems.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,26 +17,26 @@ use crate::config::{self, Config};
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Made without a file (`weir demo`, or from API keys in the environment): a reload has nothing to read.
+    /// Made without a file (`weir demo`, or from API keys in the environment), so there is nothing to reload.
     Fixed,
     File(PathBuf),
 }
 
-/// Asks for reloads; also tells how the last one went.
+/// Requests reloads and reports their results.
 #[derive(Clone, Debug)]
 pub struct Handle {
     requests: mpsc::Sender<oneshot::Sender<Verdict>>,
 }
 
-/// How a reload went.
+/// The result of a reload.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// In force now. `restart` names what changed but needs a restart.
+    /// The configuration is in force now. `restart` names settings that changed but need a restart.
     Applied {
         generation: u64,
         restart: Vec<&'static str>,
     },
-    /// The bytes and the secrets are the ones in force.
+    /// Text and secrets are the same as those in force.
     Unchanged,
     /// Not applied.
     Rejected(Vec<Diagnostic>),
@@ -44,7 +45,7 @@ pub enum Verdict {
 }
 
 impl Handle {
-    /// Reloads, and waits for the verdict. `None` when the process is ending.
+    /// Reloads and waits for the result. `None` when the process is ending.
     pub async fn reload(&self) -> Option<Verdict> {
         let (answer, verdict) = oneshot::channel();
         self.requests.send(answer).await.ok()?;
@@ -52,7 +53,7 @@ impl Handle {
     }
 }
 
-/// Starts the task that watches and reloads. `seen` is how the files were when they were read.
+/// Starts the task that watches and reloads. `seen` is the state of the files when they were read.
 pub(crate) fn spawn(app: Arc<App>, source: Source, seen: Seen) -> Handle {
     let (requests, inbox) = mpsc::channel(8);
     tokio::spawn(watch(app, source, seen, inbox));
@@ -79,18 +80,18 @@ async fn watch(
         tokio::select! {
             request = inbox.recv() => {
                 let Some(answer) = request else { return };
-                // Before they are read: what changes meanwhile is read again.
+                // The state is taken before the files are read, so that a later change is read again.
                 seen = look(&app, &path).await;
                 let verdict = reload(&app, &path).await;
                 let _ = answer.send(verdict);
             }
-            // A process that is about to end keeps to what it has: another one reads the file.
+            // A process that is about to end keeps its configuration; its successor reads the file.
             _ = ticks.tick(), if !app.is_draining() => {
                 let now = look(&app, &path).await;
                 if now == seen {
                     settling = None;
                 } else if settling.as_ref() == Some(&now) {
-                    // Twice the same: whoever writes has finished.
+                    // The same state twice: the writer has finished.
                     settling = None;
                     seen = now;
                     reload(&app, &path).await;
@@ -119,7 +120,7 @@ async fn reload(app: &Arc<App>, path: &Path) -> Verdict {
     verdict
 }
 
-/// `Err` says what the configuration names and cannot be used; then nothing of it is in force.
+/// Puts a configuration into force. `Err` says which part of it cannot be used; then nothing has changed.
 async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
     let current = app.gateway();
     let is_same = current.config.is_same_as(&config);
@@ -149,7 +150,7 @@ async fn apply(app: &Arc<App>, config: Config) -> Result<Verdict, String> {
     })
 }
 
-/// Whether the ledger of a new configuration could be opened by the restart that it needs. Nothing is created.
+/// Whether the ledger of a new configuration can be opened by the restart that it needs. Nothing is created.
 fn writable(old: &Config, new: &Config) -> Result<(), String> {
     let path = |config: &Config| config.ledger.as_ref().map(|ledger| ledger.path.clone());
     let Some(ledger) = path(new).filter(|ledger| path(old).as_ref() != Some(ledger)) else {
@@ -165,7 +166,7 @@ fn writable(old: &Config, new: &Config) -> Result<(), String> {
     opened.map_err(|error| format!("the ledger {} cannot be opened: {error}", ledger.display()))
 }
 
-/// A fault that the text does not have.
+/// A fault that has no place in the text.
 fn unusable(file: &Path, why: String) -> Diagnostic {
     Diagnostic {
         file: file.display().to_string(),
@@ -222,7 +223,7 @@ fn status(app: &App, verdict: &Verdict) -> String {
     }
 }
 
-/// Settings that are read once, at start, and are not as they were then.
+/// The names of changed settings that are read only at start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let admin = |config: &Config| config.admin.as_ref().map(|admin| admin.addr.clone());
     let mut changed = Vec::new();
@@ -255,7 +256,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     changed
 }
 
-/// What the file system says of the configuration and of every file that it refers to.
+/// The metadata of the configuration file and of every file that it refers to.
 async fn look(app: &App, path: &Path) -> Vec<Option<Stat>> {
     let files = files(&app.gateway().config, path);
     let stats = tokio::task::spawn_blocking(move || files.iter().map(|file| stat(file)).collect());
@@ -268,12 +269,12 @@ fn files(config: &Config, path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// How the files of a configuration were at some time.
+/// The state of a configuration's files at some time.
 #[derive(Debug)]
 pub(crate) struct Seen(Vec<Option<Stat>>);
 
 impl Seen {
-    /// As they are now, just after they were read.
+    /// The present state, just after the files were read.
     pub(crate) fn now(source: &Source, config: &Config) -> Self {
         match source {
             Source::File(path) => {
@@ -304,5 +305,5 @@ fn stat(path: &Path) -> Option<Stat> {
     })
 }
 
-/// Two looks that agree make a change count: at most a second from a write to its effect.
+/// The interval of checks. A change counts when two checks agree, so it takes effect within a second of the write.
 const LOOK_EVERY: Duration = Duration::from_millis(400);

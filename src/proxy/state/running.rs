@@ -1,4 +1,4 @@
-//! The requests that are served at this moment, for whoever looks: who, what, where, since when. Never what they say.
+//! The requests that are being served, for viewers: who, what, where, since when; never their content.
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// All of them: as many as `server.max_concurrent_requests` lets in.
+/// All of them: at most `server.max_concurrent_requests`.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     shards: [Mutex<HashMap<u64, Arc<Run>>>; SHARDS],
     next: AtomicU64,
 }
 
-/// One of them.
+/// One running request.
 #[derive(Debug)]
 pub(crate) struct Run {
     number: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Run {
     seen: Mutex<Seen>,
 }
 
-/// What is known of it by now.
+/// What is known of a request so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub request_id: String,
@@ -30,16 +30,16 @@ pub(crate) struct Seen {
     pub project: Option<Arc<str>>,
     pub model: Option<String>,
     pub stream: bool,
-    /// Hashed.
+    /// The hash of the session.
     pub session: Option<u64>,
     pub pool: Option<Arc<str>>,
-    /// The one that is asked now, and how many were asked.
+    /// The account of the current attempt, and the number of attempts so far.
     pub account: Option<Arc<str>>,
     pub attempts: u32,
 }
 
 impl Running {
-    /// A request has come, at that time.
+    /// A request has arrived at `began`.
     pub(crate) fn enter(&self, began: Instant) -> Arc<Run> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let run = Arc::new(Run {
@@ -51,12 +51,12 @@ impl Running {
         run
     }
 
-    /// It is over.
+    /// The request is over.
     pub(crate) fn leave(&self, run: &Run) {
         self.shard(run.number).lock().remove(&run.number);
     }
 
-    /// Those that run, the oldest first.
+    /// The running requests, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Run>> {
         let shards = self.shards.iter();
         let mut all: Vec<Arc<Run>> = shards
@@ -73,23 +73,23 @@ impl Running {
 }
 
 impl Run {
-    /// How long it has run.
+    /// How long the request has been running.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.began)
     }
 
-    /// What is known of it.
+    /// What is known of the request.
     pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().clone()
     }
 
-    /// More is known of it.
+    /// Adds what has become known of the request.
     pub(crate) fn learn(&self, more: impl FnOnce(&mut Seen)) {
         more(&mut self.seen.lock());
     }
 }
 
-/// As many requests can come and go at once without one waiting for another.
+/// The number of locks. As many requests can come or go at the same time without waiting for each other.
 const SHARDS: usize = 16;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! What only the system can tell: randomness that nobody can foresee, the name of the host, how many cores it has.
+//! Facts that only the system knows: unpredictable random numbers, the name of the host, the number of cores.
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// 256 bits that nobody can foresee; `None` when the system has no randomness.
+/// 256 unpredictable bits; `None` when the system has no randomness.
 pub(crate) fn random_bytes() -> Option<[u8; 32]> {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0_u8; 32];
@@ -11,7 +11,7 @@ pub(crate) fn random_bytes() -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// The same as text.
+/// 256 unpredictable bits as hexadecimal text.
 pub(crate) fn random_text() -> Option<String> {
     let bytes = random_bytes()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -25,7 +25,7 @@ pub(super) fn host() -> String {
     }
 }
 
-/// How many prompts are counted at once: half of the cores, so that streams go on.
+/// Permits to count prompts: half of the cores at once, so that streams go on.
 pub(super) fn turns_at_counting() -> Arc<Semaphore> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(Semaphore::new(cores.div_ceil(2)))

@@ -1,4 +1,4 @@
-//! What keeps the process from serving.
+//! The errors that prevent the process from serving.
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -57,8 +57,8 @@ impl std::fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl StartError {
-    /// Whether the configuration has to change. What else stands in the way may be gone at the next try: a mount that is
-    /// late, a port that is still taken.
+    /// Whether the configuration has to change. Any other obstacle may be gone at the next try: a mount that is late, a
+    /// port that is still in use.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Tls { .. })
     }

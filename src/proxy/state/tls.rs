@@ -1,7 +1,7 @@
 //! The certificates of the TLS listeners, renewed without a restart.
 //!
-//! Every reload reads them again, also when the configuration itself has not changed; with one that cannot be used it is
-//! refused as a whole.
+//! Every reload reads them again, even if the configuration itself has not changed. If one of them cannot be used, the
+//! whole reload is refused.
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,13 +22,13 @@ use crate::config::{TlsFiles, TlsVersion};
 /// The certificate of one listener.
 #[derive(Debug)]
 pub(crate) struct Certificate {
-    /// Of the listener.
+    /// The address of the listener.
     addr: SocketAddr,
     files: TlsFiles,
     current: ArcSwap<Loaded>,
 }
 
-/// What was read, ready for handshakes.
+/// A certificate that was read and is ready for handshakes.
 struct Loaded {
     key: Arc<CertifiedKey>,
     acceptor: Acceptor,
@@ -41,7 +41,8 @@ impl fmt::Debug for Loaded {
 }
 
 impl Certificate {
-    /// Reads chain and key, checks that they belong together, and reads the authorities of clients if there are any.
+    /// Reads chain and key, checks that they belong together, and reads the authorities for client certificates if
+    /// there are any.
     pub(crate) fn load(addr: SocketAddr, files: &TlsFiles) -> Result<Arc<Self>, String> {
         Ok(Arc::new(Self {
             addr,
@@ -50,7 +51,7 @@ impl Certificate {
         }))
     }
 
-    /// A handshake with the certificate as it is now.
+    /// A handshake with the present certificate.
     pub(crate) async fn handshake<S: IO + 'static>(
         &self,
         stream: S,
@@ -59,17 +60,18 @@ impl Certificate {
         loaded.acceptor.tls_handshake(stream).await
     }
 
-    /// Reads them again, without using them yet.
+    /// Reads the files again, without using them yet.
     pub(crate) fn read_again(&self) -> Result<Renewed, String> {
         read(&self.files).map(Arc::new).map(Renewed)
     }
 
-    /// Handshakes with this from now on.
+    /// Uses the files that were read for handshakes from now on.
     pub(crate) fn renew(&self, renewed: Renewed) {
         self.current.store(renewed.0);
     }
 
-    /// Where it is shown, and when it expires in seconds of Unix time; `None` when that cannot be read.
+    /// The listener's address, and when the certificate expires in seconds of Unix time; `None` when that cannot be
+    /// read.
     pub(crate) fn expiry(&self) -> Option<(String, i64)> {
         let loaded = self.current.load();
         let (_, leaf) = x509_parser::parse_x509_certificate(loaded.key.cert.first()?).ok()?;
@@ -77,11 +79,11 @@ impl Certificate {
     }
 }
 
-/// What was read again.
+/// A certificate that was read again.
 #[derive(Debug)]
 pub(crate) struct Renewed(Arc<Loaded>);
 
-/// Shows one certificate, whatever name is asked for.
+/// Presents one certificate for every server name.
 #[derive(Debug)]
 struct Always(Arc<CertifiedKey>);
 
@@ -99,7 +101,7 @@ fn read(files: &TlsFiles) -> Result<Loaded, String> {
     };
     let builder = ServerConfig::builder_with_protocol_versions(versions);
     let builder = match &files.client_ca {
-        // Who has none may have a key; what it takes is decided when it is known who asks for what.
+        // A client without a certificate may have a key. What is required is decided when the key is known.
         Some(path) => builder.with_client_cert_verifier(
             WebPkiClientVerifier::builder(Arc::new(authorities(path)?))
                 .allow_unauthenticated()
@@ -116,7 +118,7 @@ fn read(files: &TlsFiles) -> Result<Loaded, String> {
     })
 }
 
-/// Whose client certificates are accepted.
+/// The authorities whose client certificates are accepted.
 fn authorities(path: &Path) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     load_ca_file_into_store(path, &mut store)

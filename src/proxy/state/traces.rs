@@ -1,4 +1,4 @@
-//! Takes the traces of requests to the collector of the configuration in force, a batch at a time.
+//! Sends the traces of requests to the configured collector, one batch at a time.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::app::App;
 use crate::config::Trace;
 use crate::proxy::upstream::collector;
 
-/// Exports for as long as the process lives.
+/// Exports as long as the process lives.
 pub(crate) fn begin(app: &Arc<App>) {
     let app = app.clone();
     tokio::spawn(async move {
@@ -20,7 +20,7 @@ pub(crate) fn begin(app: &Arc<App>) {
     });
 }
 
-/// What still waits, if the collector takes it soon: the process is about to end.
+/// Sends what is still waiting, if the collector accepts it soon, because the process is about to end.
 pub(crate) async fn flush(app: &Arc<App>) {
     let _ = tokio::time::timeout(LAST_BATCHES, export(app, &mut true)).await;
 }
@@ -58,12 +58,12 @@ async fn deliver(app: &App, trace: &Trace, body: Bytes) -> Result<(), String> {
     }
 }
 
-/// Between two looks at what waits.
+/// The interval between two exports.
 const EXPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Waits between tries: half a second, one, two.
+/// The waits between tries: half a second, one, two.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
-/// What the end of the process gives it.
+/// How long the end of the process waits for the last export.
 const LAST_BATCHES: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The upstreams of one configuration: per account its endpoints, resolved and checked in the background.
+//! The upstreams of one configuration: the endpoints of each account, resolved and checked in the background.
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,13 +17,14 @@ pub(crate) struct Upstreams(HashMap<Arc<str>, Arc<Upstream>>);
 struct Upstream {
     ways: Vec<Arc<Way>>,
     checks: Option<HealthChecks>,
-    /// What it was built from: a reload keeps it (and the addresses that it knows) as long as this is the same.
+    /// A hash of what it was built from. A reload keeps the upstream, and the addresses that it knows, as long as this
+    /// is the same.
     identity: u64,
 }
 
 impl Upstreams {
-    /// Those of a configuration. What is unchanged since the one `before` keeps its addresses and its health; the rest
-    /// is resolved before this returns, so that the first request finds it.
+    /// The upstreams of a configuration. What is unchanged since `before` keeps its addresses and its health; the rest
+    /// is resolved before this returns, so that it is ready for the first request.
     pub(crate) async fn of(
         config: &Config,
         before: &Self,
@@ -49,7 +50,7 @@ impl Upstreams {
         Self(accounts)
     }
 
-    /// Whether `account` is reached through the upstream that was built from this.
+    /// Whether `account` is reached through the upstream with this identity.
     pub(crate) fn has(&self, account: &str, identity: u64) -> bool {
         let upstream = self.0.get(account);
         upstream.is_some_and(|upstream| upstream.identity == identity)
@@ -97,7 +98,7 @@ impl Upstream {
     }
 }
 
-/// Resolves once, checks once, then leaves tasks behind that go on as long as the upstream is in use.
+/// Resolves and checks once, then starts tasks that continue as long as the upstream is in use.
 async fn first_look(upstream: Arc<Upstream>) {
     upstream.resolve().await;
     if let Some(checks) = &upstream.checks {
@@ -129,7 +130,7 @@ async fn keep_checking(upstream: Weak<Upstream>, every: Duration) {
     }
 }
 
-/// What an `Upstream` is built from.
+/// The hash of what an `Upstream` is built from.
 fn identity(account: &Account) -> u64 {
     let check = account.health_check.as_ref();
     let check = check.map(|check| (&check.path, check.interval));
@@ -141,5 +142,5 @@ fn identity(account: &Account) -> u64 {
     ))
 }
 
-/// How often names are resolved again.
+/// The interval at which names are resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
-//! The addresses of one host: Pingora's backends, found by name, as the resolver ordered them, the ones that just failed last.
+//! The addresses of one host as Pingora's backends: found by name, in the order of the resolver, with recently failed
+//! ones last.
 //!
-//! A name that stops resolving keeps the addresses that it had: resolvers fail more often than hosts move.
+//! A name that stops resolving keeps the addresses that it had, because resolvers fail more often than hosts move.
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,24 +16,24 @@ use pingora::{Error, Result};
 use pingora_load_balancing::discovery::ServiceDiscovery;
 use pingora_load_balancing::{Backend, Backends, Extensions, HealthRegistry};
 
-/// One host and where it is.
+/// One host and its addresses.
 pub(super) struct Addresses {
     backends: Backends,
     marks: Mutex<Marks>,
-    /// One look-up at a time.
+    /// Only one look-up runs at a time.
     looking: tokio::sync::Mutex<()>,
 }
 
-/// What traffic has found out about them.
+/// What traffic has shown about the addresses.
 #[derive(Debug, Default)]
 struct Marks {
-    /// The ones that failed lately, or were too slow, and when.
+    /// Addresses that failed lately or were too slow, and when.
     poor: Vec<(SocketAddr, Instant)>,
-    /// When the resolver was asked last.
+    /// When the resolver was last asked.
     asked: Option<Instant>,
 }
 
-/// Where the health of an endpoint is kept, whatever its addresses are.
+/// Where the health of an endpoint is kept, independent of its addresses.
 #[derive(Clone)]
 pub(super) struct Checked {
     pub registry: Arc<HealthRegistry>,
@@ -41,7 +42,7 @@ pub(super) struct Checked {
 }
 
 impl Addresses {
-    /// Those of `host`, which count for the health of `checked`, if it is checked.
+    /// The addresses of `host`. They count for the health of `checked`, if it is checked.
     pub(super) fn new(host: String, port: u16, checked: Option<Checked>) -> Self {
         let name = Name {
             host,
@@ -67,7 +68,7 @@ impl Addresses {
         }
     }
 
-    /// Known already, for tests: no resolver is asked.
+    /// Fixed addresses for tests; no resolver is asked.
     #[cfg(test)]
     pub(super) async fn of(all: &[SocketAddr]) -> Self {
         let backends = ranked(all, 0).collect();
@@ -77,7 +78,7 @@ impl Addresses {
         addresses
     }
 
-    /// Where to connect to, the most hopeful first. Asks the resolver only while nothing is known.
+    /// The addresses to connect to, the most promising first. Asks the resolver only while no address is known.
     pub(super) async fn candidates(&self) -> Vec<SocketAddr> {
         let known = self.order(Instant::now());
         if !known.is_empty() {
@@ -98,12 +99,12 @@ impl Addresses {
     }
 
     async fn look(&self) {
-        // An error leaves what there is in use; whoever found it has said so.
+        // After an error the known addresses remain in use; the error has been reported already.
         let _ = self.backends.update(|_| ()).await;
         self.marks.lock().asked = Some(Instant::now());
     }
 
-    /// This address did not answer, or another was faster by more than the delay between attempts.
+    /// This address did not answer, or another one was faster by more than the delay between attempts.
     pub(super) fn failed(&self, address: SocketAddr, now: Instant) {
         let mut marks = self.marks.lock();
         marks.poor.retain(|(poor, _)| *poor != address);
@@ -116,7 +117,7 @@ impl Addresses {
         marks.poor.retain(|(poor, _)| *poor != address);
     }
 
-    /// The ones that failed within [`POOR_FOR`] stand last, the longest ago first among them.
+    /// The known addresses. Those that failed within [`POOR_FOR`] come last, the least recent failure first.
     fn order(&self, now: Instant) -> Vec<SocketAddr> {
         let backends = self.backends.get_backend();
         let mut all: Vec<_> = backends
@@ -147,19 +148,19 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// A name, whose addresses the system's resolver knows.
+/// A name whose addresses are found by the system's resolver.
 struct Name {
     host: String,
     port: u16,
     /// Position in `Account::endpoints`.
     endpoint: usize,
-    /// How many addresses there were at the last success.
+    /// The number of addresses at the last success.
     known: AtomicUsize,
     failing: AtomicBool,
 }
 
 impl Name {
-    /// The resolver's answer; an empty one is an error.
+    /// The resolver's answer; an empty answer is an error.
     async fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
@@ -172,8 +173,8 @@ impl Name {
 
 #[async_trait]
 impl ServiceDiscovery for Name {
-    /// An error keeps what was found before. While nothing ever was, one backend stands for the endpoint that leads
-    /// nowhere, so that its health check runs, and fails.
+    /// Finds the backends of the name. After an error the earlier ones remain. As long as the name has never resolved,
+    /// one backend with an unusable address stands for the endpoint, so that its health check runs and fails.
     async fn discover(&self) -> Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
         let found = match self.look_up().await {
             Ok(found) => found,
@@ -198,7 +199,7 @@ impl ServiceDiscovery for Name {
     }
 }
 
-/// Backends in an order: Pingora keeps them as a set, so the first has the largest weight.
+/// Backends in a fixed order. Pingora keeps them as a set, so the first gets the largest weight.
 fn ranked(addresses: &[SocketAddr], endpoint: usize) -> impl Iterator<Item = Backend> {
     let weights = (1..=addresses.len()).rev();
     addresses.iter().zip(weights).map(move |(address, weight)| {
@@ -212,7 +213,7 @@ fn ranked(addresses: &[SocketAddr], endpoint: usize) -> impl Iterator<Item = Bac
     })
 }
 
-/// Which endpoint of its account a backend is an address of.
+/// The endpoint that a backend is an address of: its position in the account.
 pub(super) fn endpoint_of(backend: &Backend) -> usize {
     let of = backend.ext.get::<OfEndpoint>();
     of.map_or(0, |OfEndpoint(endpoint)| *endpoint)
@@ -221,8 +222,8 @@ pub(super) fn endpoint_of(backend: &Backend) -> usize {
 #[derive(Clone, Copy, Debug)]
 struct OfEndpoint(usize);
 
-/// The two families by turns, the resolver's first choice first (RFC 8305, section 4): one that leads nowhere costs one
-/// delay, not one for each of its addresses.
+/// Alternates between the two address families, beginning with that of the resolver's first address (RFC 8305, section
+/// 4). So a family that does not work costs one delay and not one for each of its addresses.
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -244,16 +245,16 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Stands for a name without an address.
+/// Stands for a name without any address.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// How long an address that failed is tried last.
 const POOR_FOR: Duration = Duration::from_mins(1);
 
-/// How soon a resolver that knew no address is asked again by the next connection.
+/// How soon the next connection may ask again a resolver that knew no address.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Addresses of one name that are kept.
+/// The most addresses of one name that are kept.
 const MOST: usize = 64;
 
 #[cfg(test)]
@@ -306,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_stops_resolving_keeps_its_addresses() {
-        // Pingora's backends change only when discovery does not fail.
+        // Pingora's backends change only when discovery succeeds.
         assert!(unknown(1).discover().await.is_err());
         let addresses = Addresses::found_by(Box::new(unknown(0)), None);
         assert_eq!(addresses.candidates().await, []);

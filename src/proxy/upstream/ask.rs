@@ -1,5 +1,5 @@
-//! One question of Weir's own to a server: health checks, access tokens, Prometheus. Bounded in bytes; the caller bounds
-//! the time.
+//! One request that Weir itself sends to a server: health checks, access tokens, Prometheus. The answer is bounded in
+//! bytes; the caller bounds the time.
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,35 +14,35 @@ use crate::config::Endpoint;
 use crate::exchange::target;
 use crate::protocol::json::Pieces;
 
-/// What is asked.
+/// The request to send.
 #[derive(Debug)]
 pub(super) struct Ask<'a> {
     pub method: Method,
-    /// With its query.
+    /// The path, including the query.
     pub path: &'a str,
     pub endpoint: &'a Endpoint,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
-    /// Bytes of an answer that are read.
+    /// The most bytes of an answer that are read.
     pub longest: usize,
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum AskFault {
-    /// No head can be made of it.
+    /// The request cannot be written as a valid head.
     Unwritable,
     NoConnection(ConnectFault),
-    /// The connection broke before there was the head of an answer.
+    /// The connection broke before the head of an answer came.
     Broke(Broke),
-    /// The answer broke off.
+    /// The answer broke off after its head.
     BrokeOff,
-    /// The answer is longer than is read.
+    /// The answer is longer than `longest`.
     TooLong,
 }
 
 impl Ask<'_> {
-    /// Status and body of the answer.
+    /// Sends the request. Returns status and body of the answer.
     pub(super) async fn send(
         &self,
         connections: &Connections,
@@ -51,7 +51,7 @@ impl Ask<'_> {
     ) -> Result<(u16, Bytes), AskFault> {
         let mut target = target.clone();
         loop {
-            // Boxed: the state of a TLS handshake is large.
+            // Boxed, because the state of a TLS handshake is large.
             let connecting = Box::pin(connections.session(&target, connect));
             let (session, reused) = connecting.await.map_err(AskFault::NoConnection)?;
             match self.converse(session).await {
@@ -59,7 +59,7 @@ impl Ask<'_> {
                     connections.release(session, &target).await;
                     return Ok((status, body));
                 }
-                // The server may close an idle connection just as it is taken: that says nothing.
+                // The server may close an idle connection just as it is taken; that is no evidence against it.
                 Err(AskFault::Broke(Broke::Silent)) if reused => target = target.alone(),
                 Err(AskFault::Broke(Broke::Unprocessed)) if !target.is_alone() => {
                     target = target.alone();
@@ -86,7 +86,7 @@ impl Ask<'_> {
         let head = head.written(self.endpoint, h2);
         let head = Box::new(RequestHeader::from(head.ok_or(AskFault::Unwritable)?));
         let body = Pieces::from(self.body.clone().unwrap_or_default());
-        // Also when writing failed: an answer may be waiting to be read.
+        // The head is read even if writing failed, because an answer may be waiting.
         let read = match send(&mut session, head, &body, WRITE_TIMEOUT).await.head {
             Some(read) => read,
             None => read_head(&mut session).await,
@@ -110,5 +110,5 @@ impl Ask<'_> {
     }
 }
 
-/// How long one write may take.
+/// The longest time for one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

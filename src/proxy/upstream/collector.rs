@@ -1,4 +1,4 @@
-//! Tells a collector: one POST a batch, bounded in time.
+//! Sends traces to a collector: one POST per batch, bounded in time.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::connect::Connections;
 use super::way::{Target, Way};
 use crate::config::Trace;
 
-/// Whether another try may do better, and why the batch was not taken.
+/// A batch that was not accepted: whether a retry may succeed, and why it was not accepted.
 #[derive(Debug)]
 pub(crate) struct NotTaken {
     pub may_try_again: bool,
@@ -53,10 +53,10 @@ pub(crate) async fn tell(
     Err(NotTaken { may_try_again, why })
 }
 
-/// How long a collector may take.
+/// The longest time that a collector may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Longest answer that is read.
+/// The most bytes of an answer that are read.
 const MAX_ANSWER: usize = 1 << 20;
 
 const AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,5 @@
-//! Sessions with upstreams, pooled or new. The pooled connections of the process belong to one `Connector`, or to one for each
-//! thread that shares nothing.
+//! Sessions with upstreams, pooled or new. The pooled connections of the process belong to one `Connector`, or, with
+//! `runtime: per-core`, to one per thread.
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use super::way::{IDLE_FOR, Target};
 use crate::config::{Runtime, Server};
 use crate::pool::Fault;
 
-/// The pooled connections of the process: of each lane its own.
+/// The pooled connections of the process, separate for each lane.
 pub(crate) struct Connections(Vec<Connector>);
 
 thread_local! {
-    /// The lane of this thread. Who has taken none shares the first one.
+    /// The lane of this thread. Threads that took none share the first one.
     static LANE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -33,38 +33,38 @@ pub(crate) fn lanes(server: &Server) -> usize {
     }
 }
 
-/// This thread has connections of its own from now on. A connection lives in the runtime that made it, so a lane is of one
-/// runtime.
+/// From now on this thread has connections of its own. A connection lives in the runtime that made it, so a lane
+/// belongs to one runtime.
 pub(crate) fn take_lane(number: usize) {
     LANE.set(number);
 }
 
-/// Why no connection came about.
+/// Why a connection could not be made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ConnectFault {
     /// The name has no address.
     Dns,
-    /// The egress proxy wants other credentials.
+    /// The egress proxy demands other credentials.
     ProxyAuth,
-    /// The egress proxy would not have it.
+    /// The egress proxy refused to connect to the host.
     ProxyRefused,
-    /// Every address refused.
+    /// Every address refused the connection.
     Refused,
     Timeout,
-    /// The handshake failed otherwise.
+    /// The TLS handshake failed for another reason.
     Tls,
     /// The certificate has expired, or is not valid yet.
     TlsExpired,
     /// The certificate is for another name.
     TlsName,
-    /// The certificate is of an authority that is not trusted.
+    /// The certificate was issued by an authority that is not trusted.
     TlsUnknownCa,
     /// No address can be reached.
     Unreachable,
 }
 
 impl Connections {
-    /// `keepalive` idle ones are kept in all, by the threads that share and by so many `lanes` beside them.
+    /// `keepalive` is the number of idle connections in total, divided among the shared threads and the `lanes`.
     pub(crate) fn new(keepalive: usize, lanes: usize) -> Self {
         let each = keepalive.div_ceil(lanes + 1);
         let connector = |_| Connector::new(Some(ConnectorOptions::new(each)));
@@ -75,7 +75,7 @@ impl Connections {
         self.0.get(LANE.get()).unwrap_or(&self.0[0])
     }
 
-    /// A session with `target`: pooled (`true`) or fresh, within `timeout`.
+    /// A session with `target` within `timeout`; `true` = it came from the pool.
     pub(crate) async fn session(
         &self,
         target: &Target,
@@ -89,7 +89,7 @@ impl Connections {
         }
     }
 
-    /// A connection for one socket, which is never pooled, within `timeout`.
+    /// A connection for one WebSocket within `timeout`; it is never pooled.
     pub(super) async fn alone(
         &self,
         target: &Target,
@@ -98,14 +98,14 @@ impl Connections {
         let target = target.for_a_socket();
         match tokio::time::timeout(timeout, self.here().get_http_session(&target)).await {
             Ok(Ok((HttpSession::H1(session), _))) => Ok(session),
-            // It was not asked to speak anything else.
+            // Only HTTP/1 was offered for it.
             Ok(Ok(_)) => Err(ConnectFault::Unreachable),
             Ok(Err(error)) => Err(ConnectFault::of(&error)),
             Err(_) => Err(ConnectFault::Timeout),
         }
     }
 
-    /// Puts a session back whose answer was read to its end.
+    /// Returns a session whose answer was read to its end to the pool.
     pub(crate) async fn release(&self, session: HttpSession, target: &Target) {
         self.here()
             .release_http_session(session, &target.shared(), Some(IDLE_FOR))
@@ -114,7 +114,7 @@ impl Connections {
 }
 
 impl ConnectFault {
-    /// Why no connection came about.
+    /// The fault that an error stands for.
     pub(crate) fn of(error: &Error) -> Self {
         match error.etype() {
             ErrorType::ConnectRefused => Self::Refused,
@@ -130,7 +130,7 @@ impl ConnectFault {
         }
     }
 
-    /// What is wrong with the certificate, if that is it. Pingora keeps the reason of rustls as text.
+    /// What is wrong with the certificate, if that is the reason. Pingora keeps the reason of rustls as text.
     fn of_tls(said: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if has(&["UnknownIssuer", "CaUsedAsEndEntity"]) {

@@ -1,4 +1,5 @@
-//! A new connection to a host: whichever of its addresses answers first, by RFC 8305, and on through an egress proxy.
+//! Makes a new connection to a host: to the first of its addresses that answers (RFC 8305), and through an egress proxy
+//! if there is one.
 #[cfg(test)]
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,16 +16,16 @@ use super::addresses::{Addresses, Checked};
 use super::egress::Tunnel;
 use crate::config::{Account, Endpoint};
 
-/// Connects to one endpoint; given to Pingora in place of its own TCP connect.
+/// Connects to one endpoint. Pingora calls it instead of its own TCP connect.
 #[derive(Debug)]
 pub(super) struct Dialer {
-    /// Of the endpoint, or of the egress proxy before it.
+    /// The addresses of the endpoint, or of the egress proxy before it.
     addresses: Addresses,
     tunnel: Option<Tunnel>,
 }
 
 impl Dialer {
-    /// By the account's egress. What it finds counts for the health of `checked`.
+    /// Uses the account's egress. The addresses that it finds count for the health of `checked`.
     pub(super) fn new(account: &Account, endpoint: &Endpoint, checked: Option<Checked>) -> Self {
         let egress = account.egress.as_ref();
         let (host, port) = egress.map_or((&endpoint.host, endpoint.port), |egress| {
@@ -38,7 +39,7 @@ impl Dialer {
         }
     }
 
-    /// Without an egress proxy.
+    /// A dialer without an egress proxy.
     pub(super) fn direct(endpoint: &Endpoint) -> Self {
         Self {
             addresses: Addresses::new(endpoint.host.clone(), endpoint.port, None),
@@ -70,8 +71,8 @@ impl Connect for Dialer {
     }
 }
 
-/// The first of all attempts that succeeds. The next begins when one has failed, or after [`ATTEMPT_DELAY`]; all go on
-/// until one succeeds or the caller's patience ends.
+/// The first attempt that succeeds. The next attempt begins when one has failed, or after [`ATTEMPT_DELAY`]. All of
+/// them continue until one succeeds or the caller's timeout ends.
 async fn race(addresses: &Addresses) -> Result<TcpStream> {
     let candidates = addresses.candidates().await;
     let mut rest = candidates.iter().copied();
@@ -117,7 +118,7 @@ async fn race(addresses: &Addresses) -> Result<TcpStream> {
                 last_error = Some(error);
                 next = rest.next();
             }
-            // A task that was torn down: the process is ending.
+            // The task was cancelled because the process is ending.
             Some(Err(_)) => next = rest.next(),
             None => {
                 let kind = if refused {
@@ -132,10 +133,10 @@ async fn race(addresses: &Addresses) -> Result<TcpStream> {
     }
 }
 
-/// The name of the host is not known.
+/// The name of the host has no address.
 pub(super) const NO_ADDRESS: pingora::ErrorType = Custom("NoAddress");
 
-/// How long an attempt runs alone: the value that RFC 8305, section 5, recommends.
+/// How long an attempt runs before the next one begins: the value that RFC 8305, section 5, recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
@@ -153,7 +154,7 @@ mod tests {
     }
 
     async fn closed() -> SocketAddr {
-        // Bound and let go: nobody listens there.
+        // The port was bound and released, so nobody listens on it.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         listener.local_addr().expect("bound")
     }
@@ -167,7 +168,7 @@ mod tests {
         let stream = race(&dialer.addresses).await.expect("one works");
         assert_eq!(stream.peer_addr().expect("connected"), address);
         assert!(began.elapsed() < ATTEMPT_DELAY, "{:?}", began.elapsed());
-        // And it is the first to be tried from now on.
+        // From now on this address is tried first.
         assert_eq!(dialer.first().await, Some(address));
     }
 

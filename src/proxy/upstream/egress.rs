@@ -1,6 +1,6 @@
-//! Reaching an upstream through a proxy: HTTP CONNECT or SOCKS5.
+//! Reaches an upstream through a proxy: HTTP CONNECT or SOCKS5.
 //!
-//! The name of the upstream is resolved by the egress proxy, not here.
+//! The egress proxy resolves the name of the upstream, not Weir.
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pingora::ErrorType::{ConnectError, ConnectProxyFailure, ConnectRefused};
@@ -11,7 +11,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use crate::config::{Egress, EgressKind};
 
-/// The way on to one upstream host from one egress proxy.
+/// The connection from one egress proxy to one upstream host.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     egress: Egress,
@@ -24,7 +24,7 @@ impl Tunnel {
         Self { egress, host, port }
     }
 
-    /// Asks the proxy at the other end of `stream` for a way on.
+    /// Asks the proxy at the other end of `stream` to connect to the upstream.
     pub(super) async fn through(&self, stream: TcpStream) -> Result<TcpStream> {
         match self.egress.kind {
             EgressKind::Http => self.http_connect(stream).await,
@@ -93,7 +93,7 @@ impl Tunnel {
     }
 }
 
-/// Reads up to the blank line and not a byte further: what follows belongs to the tunnel.
+/// Reads up to the blank line and not a byte more: what follows belongs to the tunnel.
 async fn read_head(stream: &mut TcpStream) -> Result<Vec<u8>> {
     let mut head = Vec::with_capacity(256);
     while !head.ends_with(b"\r\n\r\n") {
@@ -109,15 +109,15 @@ async fn read_head(stream: &mut TcpStream) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// `HTTP/1.x 2xx`.
+/// Whether the head begins with `HTTP/1.x 2xx`.
 fn is_success(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.") && head.get(8..10) == Some(b" 2")
 }
 
-/// The egress proxy wants other credentials.
+/// The egress proxy demands other credentials.
 pub(super) const PROXY_AUTH: pingora::ErrorType = pingora::ErrorType::Custom("ProxyAuth");
 
-/// Longest CONNECT answer that is read. Real ones stay under 1 KiB.
+/// The most bytes of a CONNECT answer; real ones stay under 1 KiB.
 const MAX_HEAD: usize = 16 << 10;
 
 #[cfg(test)]

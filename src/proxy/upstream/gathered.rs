@@ -1,11 +1,11 @@
-//! One write for the head and the body of a request to an HTTP/1 upstream.
+//! Sends the head and the body of a request to an HTTP/1 upstream in one write.
 //!
-//! Pingora writes the head and flushes it before the body can follow, and each send ends in a wake-up of the upstream. So
-//! the first write after an answer, which is the head, is held until the body comes, or until an answer is read for.
-//! An upstream that refuses a request before it has all of it, and reads no more, is heard at once: while a write waits,
-//! what comes is read and kept, and an answer that makes the rest needless ends the write.
+//! Pingora writes the head and flushes it before the body can follow, and each write wakes the upstream. So the first
+//! write after an answer, which is the head, is held until the body comes, or until something is read. An upstream that
+//! refuses a request early and reads no more of it is noticed at once: while a write waits, incoming bytes are read and
+//! kept, and an answer that makes the rest of the request useless ends the write.
 //!
-//! It saves one system call of six per small request; figures: `docs/PERFORMANCE.md`.
+//! This saves one of six system calls per small request; figures: `docs/PERFORMANCE.md`.
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,25 +27,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(super) struct Gathered {
     stream: Stream,
-    /// The head, as far as `sent` is not beyond it. Keeps its memory from one request to the next.
+    /// The held bytes; those before `sent` have been sent. Its memory is kept from one request to the next.
     held: Vec<u8>,
     sent: usize,
     phase: Phase,
-    /// What came while a write waited.
+    /// Bytes that arrived while a write was waiting.
     early: Vec<u8>,
 }
 
-/// How far a request has come.
+/// The progress of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// The next write begins one.
+    /// The next write begins a request.
     Fresh,
-    /// Its head is held, and Pingora has yet to flush it.
+    /// The head is held, and Pingora has not flushed it yet.
     Head,
     Body,
 }
 
-/// A new session as it comes from Pingora, on a stream that gathers. Sessions out of the pool have theirs.
+/// Wraps the stream of a new session from Pingora. Sessions from the pool are wrapped already.
 pub(super) fn gathered(session: HttpSession) -> HttpSession {
     match session {
         HttpSession::H1(session) => {
@@ -67,10 +67,10 @@ impl Gathered {
         }
     }
 
-    /// A write has to wait: is there an answer already? An error if there is one that makes the rest needless, or if none
-    /// can come any more.
+    /// While a write waits: looks for an early answer. An error means that there is one which makes the rest useless,
+    /// or that none can come any more.
     fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        // What Pingora holds of a head has not gone out: nothing can have answered it.
+        // As long as the head has not been sent, nothing can have answered it.
         while self.early.len() < MOST_EARLY && self.phase != Phase::Fresh {
             let mut room = [0; 1 << 10];
             let mut buffer = ReadBuf::new(&mut room);
@@ -93,7 +93,7 @@ impl Gathered {
         self.held.get(self.sent..).unwrap_or_default()
     }
 
-    /// Notes that so many bytes of the head went out; gives how many went beyond it.
+    /// Notes that `bytes` were sent; returns how many of them went beyond the head.
     fn went(&mut self, bytes: usize) -> usize {
         let beyond = bytes.saturating_sub(self.rest().len());
         self.sent += bytes - beyond;
@@ -104,7 +104,7 @@ impl Gathered {
         beyond
     }
 
-    /// Writes what is held, and with it as much of `next` as goes into the same write. How much of `next` that was.
+    /// Writes what is held, with as much of `next` as fits into the same write. Returns how much of `next` that was.
     fn poll_held(&mut self, cx: &mut Context<'_>, next: &[u8]) -> Poll<io::Result<usize>> {
         while !self.held.is_empty() {
             let rest = self.held.get(self.sent..).unwrap_or_default();
@@ -140,7 +140,7 @@ impl AsyncWrite for Gathered {
         if fresh {
             self.phase = Phase::Head;
         }
-        // Small pieces are copied; a large one goes out in one write with what is held before it.
+        // Small pieces are copied; a large piece is sent in one write with what is held before it.
         if (fresh || !self.held.is_empty()) && self.held.len() + bytes.len() <= COPIED {
             self.held.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
@@ -157,7 +157,7 @@ impl AsyncWrite for Gathered {
         written
     }
 
-    /// All but a head that nothing has followed yet: it waits for the body.
+    /// Flushes everything but a head that nothing has followed yet, which waits for the body.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.phase == Phase::Head {
             self.phase = Phase::Body;
@@ -269,7 +269,7 @@ impl Peek for Gathered {
     }
 }
 
-/// Whether these bytes begin with an answer after which the rest of the request is of no use. Interim ones are passed over.
+/// Whether these bytes begin with an answer that makes the rest of the request useless. Interim answers are skipped.
 fn refuses(mut bytes: &[u8]) -> bool {
     loop {
         match bytes {
@@ -296,10 +296,10 @@ fn refuses(mut bytes: &[u8]) -> bool {
     }
 }
 
-/// Bytes of an answer that are read while a write waits.
+/// The most bytes of an answer that are read while a write waits.
 const MOST_EARLY: usize = 16 << 10;
 
-/// Bytes that are held before they go out: what follows a head in small pieces is worth a copy.
+/// The most bytes that are held: small pieces after a head are worth a copy.
 const COPIED: usize = 16 << 10;
 
 #[cfg(test)]
@@ -308,13 +308,13 @@ mod tests {
     use std::sync::Mutex;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// Notes every write that reaches it, and answers one byte to every read.
+    /// Records every write that reaches it, and answers one byte to every read.
     #[derive(Clone, Debug)]
     struct Wire {
         writes: Arc<Mutex<Vec<Vec<u8>>>>,
         flushes: Arc<Mutex<usize>>,
         vectored: bool,
-        /// Bytes that one write takes.
+        /// The most bytes that one write takes.
         most: usize,
     }
 
@@ -431,7 +431,7 @@ mod tests {
             assert_eq!((wire.took().len(), wire.flushes()), (0, 0));
             write(&mut stream, b"body").await;
             assert_eq!((wire.took(), wire.flushes()), (vec!["headbody".into()], 1));
-            // What follows in the same request is not held.
+            // Later bytes of the same request are not held.
             write(&mut stream, b"more").await;
             assert_eq!((wire.took(), wire.flushes()), (vec!["more".into()], 1));
             read(&mut stream).await;

@@ -1,7 +1,7 @@
-//! Active health checks of an account's endpoints, by the way that its traffic takes, and telling what they find.
+//! Active health checks of an account's endpoints, over the same path as its traffic, and reports of their results.
 //!
-//! Pingora's registry keeps the health and counts; what a check is, and that one is enough for all addresses of an
-//! endpoint, is decided here.
+//! Pingora's registry keeps the health and the counts. This file decides what a check is, and that one check covers all
+//! addresses of an endpoint.
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,18 +18,18 @@ use super::connect::Connections;
 use super::way::{Target, Way};
 use crate::config::{Account, Endpoint};
 
-/// What a check has found: told when it changes.
+/// The result of a check; reported when it changes.
 #[derive(Debug)]
 pub(crate) struct Health<'a> {
     pub account: &'a str,
-    /// Of the upstream that was checked.
+    /// The identity of the upstream that was checked.
     pub identity: u64,
     /// Position in `Account::endpoints`.
     pub endpoint: usize,
     pub healthy: bool,
 }
 
-/// Who is told.
+/// Receives the results.
 pub(crate) type OnHealth = Arc<dyn Fn(Health<'_>) + Send + Sync>;
 
 /// The checks of one account.
@@ -38,32 +38,32 @@ pub(super) struct HealthChecks {
     interval: Duration,
 }
 
-/// Whom the checks of an account tell, and as what.
+/// Where the checks of an account report, and under which identity.
 pub(super) struct Told {
     pub identity: u64,
     pub on_health: OnHealth,
 }
 
-/// The check of an endpoint: a plain `GET`, never a generative call.
+/// The check of an endpoint: a plain `GET`, never a generation.
 struct Check {
     account: Arc<str>,
     path: String,
     interval: Duration,
     connect: Duration,
-    /// The registry that holds this is held by the ways.
+    /// Weak, because the endpoints' connections hold the registry that holds this.
     endpoints: Vec<(Endpoint, Weak<Way>)>,
     connections: Arc<Connections>,
     told: Told,
 }
 
-/// Keeps one health for each endpoint, whichever of its addresses traffic takes.
+/// A registry that keeps one health per endpoint, whichever of its addresses the traffic uses.
 pub(super) fn by_endpoint() -> Arc<HealthRegistry> {
     let registry = HealthRegistry::with_equivalence(|backend| endpoint_of(backend) as u64);
     Arc::new(registry)
 }
 
 impl HealthChecks {
-    /// Those that the account asks for, of the endpoints whose addresses are in `registry`.
+    /// The checks that the account asks for, of the endpoints whose addresses are in `registry`.
     pub(super) fn of(
         account: &Account,
         ways: &[Arc<Way>],
@@ -105,12 +105,12 @@ impl HealthCheck for Check {
         let Some((endpoint, way)) =
             endpoint.and_then(|(endpoint, way)| Some((endpoint, way.upgrade()?)))
         else {
-            // The configuration has changed under it: nobody asks any more.
+            // The configuration has changed meanwhile: this endpoint is not used any more.
             return Ok(());
         };
         let began = Instant::now();
         let passed = self.ask(endpoint, &way).await;
-        // What traffic has just proved to work is not out because a probe failed.
+        // An endpoint that traffic has just proved to work is not put out because of a failed check.
         if passed || way.proved_since(began.checked_sub(self.interval).unwrap_or(began)) {
             return Ok(());
         }
@@ -158,13 +158,13 @@ impl Check {
     }
 }
 
-/// Failures in a row that put an endpoint out.
+/// The number of failures in a row that put an endpoint out.
 const FAILURES: usize = 2;
 
-/// How long an answer is waited for at least.
+/// The shortest time that a check waits for an answer.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Bytes of an answer that are read; a longer one is no sign of health.
+/// The most bytes of an answer; a longer answer counts as a failure.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 const AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! HTTP on an open connection to an upstream: the request goes out, the head of the answer comes in.
+//! HTTP on an open connection to an upstream: sends a request and reads the head of the answer.
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use pingora::{ErrorType, RetryType};
 use crate::config::Timeouts;
 use crate::protocol::json::Pieces;
 
-/// How far an upstream had come when no head of an answer could be read.
+/// How far an upstream had come when the head of an answer could not be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Broke {
-    /// It says that it has not begun with the request (HTTP/2: a refused stream, or a connection that is being closed in
-    /// good order): RFC 9113, section 8.7, lets it be sent again.
+    /// The upstream states that it has not begun with the request (HTTP/2: a refused stream, or a graceful shutdown).
+    /// RFC 9113, section 8.7, allows sending the request again.
     Unprocessed,
-    /// Not a byte of an answer had come.
+    /// No byte of an answer had come.
     Silent,
-    /// A byte of an answer had come: the request must not be repeated.
+    /// Some bytes of an answer had come, so the request must not be repeated.
     Begun,
-    /// What came is no answer that HTTP/1.1 or the asked version of HTTP knows.
+    /// What came is not a valid answer of the HTTP version in use.
     NotHttp,
 }
 
@@ -43,7 +43,7 @@ impl Broke {
         }
     }
 
-    /// As Pingora tells it.
+    /// The same for an error of HTTP/2, as Pingora reports it.
     fn of_h2(error: &h2::Error) -> Self {
         let reason = error.reason();
         let is_going = error.is_go_away() && error.is_remote() && reason == Some(Reason::NO_ERROR);
@@ -57,19 +57,19 @@ impl Broke {
     }
 }
 
-/// How far a request went out.
+/// How much of a request was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sent {
-    /// All of it did.
+    /// The whole request was sent.
     pub whole: bool,
-    /// The upstream took nothing more of it for as long as a write may take.
+    /// The upstream accepted nothing more for as long as one write may take.
     pub stuck: bool,
-    /// The head of the answer came meanwhile and has been read, or none will come.
+    /// The result of reading the head of the answer, if that happened meanwhile.
     pub head: Option<Result<(), Broke>>,
 }
 
 impl Sent {
-    /// The upstream would not take it all.
+    /// The upstream did not accept the whole request.
     fn cut(head: Option<Result<(), Broke>>) -> Self {
         Self {
             whole: false,
@@ -78,7 +78,7 @@ impl Sent {
         }
     }
 
-    /// The same; and why, as Pingora tells it.
+    /// The same, with the reason that Pingora reports.
     fn cut_by(error: &pingora::Error, head: Option<Result<(), Broke>>) -> Self {
         Self {
             stuck: *error.etype() == ErrorType::WriteTimedout,
@@ -86,7 +86,7 @@ impl Sent {
         }
     }
 
-    /// How long the head of the answer is waited for.
+    /// How long to wait for the head of the answer.
     pub(crate) fn patience(self, timeouts: &Timeouts) -> Duration {
         let most = timeouts.total.unwrap_or(timeouts.first_byte);
         if self.whole {
@@ -97,12 +97,13 @@ impl Sent {
     }
 }
 
-/// Whether what an upstream answers before it has the whole request makes the rest of it needless.
+/// Whether an answer with this status, before the whole request was sent, makes the rest of the request useless.
 fn is_final(status: StatusCode) -> bool {
     !status.is_success() && !status.is_informational()
 }
 
-/// Whether a read failed only because the upstream, which had said all, wants no more of the request: RFC 9113, section 8.1.
+/// Whether a read failed only because the upstream, whose answer is complete, wants no more of the request: RFC 9113,
+/// section 8.1.
 pub(crate) fn is_enough(error: &pingora::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<h2::Error>();
     cause.is_some_and(|error| {
@@ -110,7 +111,7 @@ pub(crate) fn is_enough(error: &pingora::Error) -> bool {
     })
 }
 
-/// Reads the head of the answer. Interim ones (100, 103) are passed over; a switch of protocols was not asked for.
+/// Reads the head of the answer. Interim answers (100, 103) are skipped; 101 is not expected.
 pub(crate) async fn read_head(upstream: &mut HttpSession) -> Result<(), Broke> {
     let mut began = false;
     loop {
@@ -130,7 +131,7 @@ pub(crate) async fn read_head(upstream: &mut HttpSession) -> Result<(), Broke> {
     }
 }
 
-/// Sends head and body, and listens meanwhile. One write may take as long as `patience`.
+/// Sends head and body, and reads an early answer meanwhile. One write may take as long as `patience`.
 pub(crate) async fn send(
     upstream: &mut HttpSession,
     head: Box<RequestHeader>,
@@ -149,13 +150,13 @@ pub(crate) async fn send(
     sending.finish().await
 }
 
-/// A request whose body goes out piece by piece. An upstream that refuses it before it has all of it is heard at once: on
-/// HTTP/1 by the stream below (see [`super::gathered`]), on HTTP/2 here.
+/// A request whose body is sent piece by piece. An upstream that refuses it early is noticed at once: on HTTP/1 by the
+/// stream below (see [`super::gathered`]), on HTTP/2 here.
 pub(crate) struct Sending<'a> {
     upstream: &'a mut HttpSession,
-    /// Of HTTP/2.
+    /// The stream for the body, on HTTP/2.
     writer: Option<SendStream<Bytes>>,
-    /// What came of listening while nothing was there to send.
+    /// The result of reading while there was nothing to send.
     read: Option<Result<(), Broke>>,
     /// How long one write may take.
     patience: Duration,
@@ -184,17 +185,17 @@ impl<'a> Sending<'a> {
         })
     }
 
-    /// Whether there is an answer already.
+    /// The result, if the head of an answer has been read already.
     fn heard(&self) -> Option<Result<(), Broke>> {
         self.read.or_else(|| match &*self.upstream {
             HttpSession::H2(session) => session.response_header().map(|_| Ok(())),
-            // What is there may be an interim one.
+            // On HTTP/1 this may be an interim answer.
             _ => None,
         })
     }
 
-    /// Until the upstream has said what makes the rest needless, or can say nothing any more. It may be given up at any
-    /// time: nothing of what came is lost by that.
+    /// Waits until the upstream has answered in a way that makes the rest useless, or cannot answer any more. May be
+    /// dropped at any time without losing what arrived.
     pub(crate) async fn refused(&mut self) -> Sent {
         if self.heard().is_none() {
             self.read = Some(read_head(self.upstream).await);
@@ -206,10 +207,10 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Sends more of the body; or says how far the request came, when it goes no further.
+    /// Sends more of the body. `Err` = how far the request came, if it cannot continue.
     pub(crate) async fn write(&mut self, mut rest: Bytes) -> Result<(), Sent> {
         while !rest.is_empty() {
-            // In pieces, each under the write timeout: a slow but moving upstream is not a stuck one.
+            // In pieces, each with its own timeout, so that a slow upstream is distinguished from a stuck one.
             let most = rest.len().min(WRITE_AT_ONCE);
             match (&mut *self.upstream, &mut self.writer) {
                 (HttpSession::H2(session), Some(writer)) => {
@@ -239,7 +240,7 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    /// That was all.
+    /// The body is complete.
     pub(crate) async fn finish(mut self) -> Sent {
         let over = match self.writer.as_mut() {
             Some(writer) => Ok(writer.send_data(Bytes::new(), true).is_ok()),
@@ -256,18 +257,18 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// What there is to go by while a body goes out over HTTP/2.
+/// The state of the stream while a body is sent over HTTP/2.
 enum Room {
     For(usize),
-    /// An answer came that makes the rest needless.
+    /// An answer came that makes the rest useless.
     Answered,
-    /// None will come.
+    /// No answer will come.
     Broke(Broke),
     /// Nothing more can be sent.
     Shut,
 }
 
-/// Waits until more can be sent, or nothing more needs to be.
+/// Waits until more can be sent, or until nothing more needs to be sent.
 async fn room(session: &mut Http2Session, writer: &mut SendStream<Bytes>) -> Room {
     poll_fn(|cx| {
         if session.response_header().is_none() {
@@ -290,10 +291,10 @@ async fn room(session: &mut Http2Session, writer: &mut SendStream<Bytes>) -> Roo
     .await
 }
 
-/// How long an answer is waited for from an upstream that would not take the whole request.
+/// How long to wait for an answer of an upstream that did not accept the whole request.
 const AFTER_WRITE_ERROR: Duration = Duration::from_secs(2);
 
-/// Bytes given to one write under the write timeout.
+/// The most bytes in one write under the write timeout.
 const WRITE_AT_ONCE: usize = 1 << 20;
 
 #[cfg(test)]
@@ -302,7 +303,7 @@ mod tests {
     use pingora::upstreams::peer::HttpPeer;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// What comes of an upstream that reads a request, says this and closes.
+    /// The result for an upstream that reads a request, sends these bytes and closes.
     async fn head_of(answer: &'static [u8]) -> Result<(), Broke> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
@@ -332,7 +333,7 @@ mod tests {
 
     type Answer = h2::server::SendResponse<Bytes>;
 
-    /// What comes of 4 MiB for an HTTP/2 upstream that reads nothing of them and plays this.
+    /// The result of sending 4 MiB to an HTTP/2 upstream that reads none of it and runs `play`.
     async fn early<F>(play: fn(Answer, h2::RecvStream) -> F) -> (Sent, HttpSession)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -340,7 +341,7 @@ mod tests {
         early_within(Duration::from_secs(60), play).await
     }
 
-    /// The same, when one write may take so long.
+    /// The same, with `patience` as the longest time for one write.
     async fn early_within<F>(
         patience: Duration,
         play: fn(Answer, h2::RecvStream) -> F,

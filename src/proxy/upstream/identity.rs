@@ -1,4 +1,4 @@
-//! Asks an OpenID provider: its description, its keys, and a token for a code. Bounded in time and in bytes.
+//! Requests to an OpenID provider: its description, its keys, and a token for a code. Bounded in time and in bytes.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::connect::Connections;
 use super::way::{Target, Way};
 use crate::config;
 
-/// What stands at this URL; or why not.
+/// The document at this URL, or why it could not be fetched.
 pub(crate) async fn get(connections: &Connections, url: &str) -> Result<Bytes, String> {
     match ask(connections, url, HeaderMap::new(), None).await? {
         (200, body) => Ok(body),
@@ -19,7 +19,7 @@ pub(crate) async fn get(connections: &Connections, url: &str) -> Result<Bytes, S
     }
 }
 
-/// What is said to a form; or why nothing is. `authorization` is a credential.
+/// The answer to a form, or why there is none. `authorization` is a credential.
 pub(crate) async fn post(
     connections: &Connections,
     url: &str,
@@ -68,7 +68,7 @@ async fn ask(
 }
 
 const AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
-/// For one question, the connection included.
+/// The longest time for one request, including the connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are read: keys and tokens stay far below.
+/// The most bytes of an answer; keys and tokens stay far below.
 const LONGEST: usize = 512 << 10;

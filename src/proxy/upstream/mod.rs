@@ -1,4 +1,4 @@
-//! The way to upstreams: addresses, connections, egress proxies, health checks, and what Weir asks on its own account.
+//! The upstream's side: addresses, connections, egress proxies, health checks, and the requests that Weir itself sends.
 pub(super) mod accounts;
 mod addresses;
 mod ask;

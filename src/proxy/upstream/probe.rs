@@ -1,4 +1,4 @@
-//! Asks an account whether it would serve: for its list of models, which costs nothing.
+//! Tests whether an account would serve, by asking for its list of models, which costs nothing.
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,38 +14,38 @@ use crate::exchange::{headers, target};
 use crate::protocol::UpstreamDialect;
 use crate::protocol::error::mask;
 
-/// What came of it.
+/// The result of a test.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Probed {
     /// The name of the account.
     pub account: String,
     pub verdict: Verdict,
-    /// Of the answer, if there was one.
+    /// The status of the answer, if there was one.
     pub status: Option<u16>,
     pub latency: Duration,
     /// Names of models, in the order of the answer, at most `MOST_MODELS`.
     pub models: Vec<String>,
-    /// What the upstream said about it, or what went wrong. Without secrets.
+    /// What the upstream said about it, or what went wrong; without secrets.
     pub detail: Option<String>,
 }
 
 /// Whether an account would serve.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// It listed its models.
+    /// The account listed its models.
     Fine,
-    /// It answers, and has no such list: whether it takes the key is not known.
+    /// The upstream answers but has no such list, so it is not known whether it accepts the key.
     NoList,
-    /// It does not take the key.
+    /// The upstream does not accept the key.
     Refused,
-    /// It answers with an error.
+    /// The upstream answers with an error.
     Failing,
     /// There was no answer.
     Unreachable,
 }
 
 impl Verdict {
-    /// The word of the admin plane and of the command line.
+    /// The name on the admin plane and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fine => "fine",
@@ -56,7 +56,7 @@ impl Verdict {
         }
     }
 
-    /// Whether nothing speaks against it.
+    /// Whether the test found nothing wrong.
     pub const fn is_fine(self) -> bool {
         matches!(self, Self::Fine | Self::NoList)
     }
@@ -71,7 +71,7 @@ impl Verdict {
     }
 }
 
-/// Asks the first endpoint of `account`.
+/// Tests the first endpoint of `account`.
 pub(crate) async fn probe(
     account: &Account,
     upstreams: &Upstreams,
@@ -117,8 +117,8 @@ async fn ask(
     get(account, upstreams, tokens, connections, path).await
 }
 
-/// Asks the first endpoint of `account` for what is at a path of its dialect, as Weir writes it: status and body, or why there is
-/// no answer.
+/// Sends a GET request for a path of the account's dialect to its first endpoint. Returns status and body, or why there
+/// is no answer.
 pub(crate) async fn get(
     account: &Account,
     upstreams: &Upstreams,
@@ -163,7 +163,7 @@ pub(crate) async fn get(
     })
 }
 
-/// Ids (OpenAI, Anthropic) or names (Gemini).
+/// The ids (OpenAI, Anthropic) or names (Gemini) of the models.
 fn models(body: &[u8]) -> Vec<String> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let list = body.get("data").or_else(|| body.get("models"));
@@ -192,16 +192,16 @@ fn said(account: &Account, body: &[u8]) -> Option<String> {
     Some(line).filter(|line| !line.is_empty())
 }
 
-/// Nobody waits longer for a test.
+/// The longest time for a test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Lists of models are long: OpenRouter's has 500 KiB.
+/// The most bytes of an answer. Lists of models are long: OpenRouter's has 500 KiB.
 const LONGEST_ANSWER: usize = 8 << 20;
 
-/// Names that are kept.
+/// The most names that are kept.
 const MOST_MODELS: usize = 1_000;
 
-/// Characters of what an upstream says.
+/// The most characters of an upstream's message.
 const LONGEST_DETAIL: usize = 300;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Asks a Prometheus: one GET per question, bounded in time and in bytes.
+//! Queries a Prometheus: one GET per question, bounded in time and in bytes.
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::way::{Target, Way};
 use crate::config::Prometheus;
 use crate::fleet::{Failure, Question, Unanswered, answer};
 
-/// The body of the answer, from a server that understood the question.
+/// The body of the answer, if the server understood the question.
 pub(crate) async fn ask(
     connections: &Connections,
     server: &Prometheus,
@@ -26,7 +26,7 @@ pub(crate) async fn ask(
     if status == 200 {
         return Ok(body);
     }
-    // Prometheus says why in the same form.
+    // Prometheus reports errors in the same form.
     match answer::parse(&body) {
         Err(answer::Fault::Refused(why)) => Err(answer::Fault::Refused(why).into()),
         _ => Err(Unanswered::new(
@@ -75,7 +75,7 @@ fn unreachable(why: &str) -> Unanswered {
     Unanswered::new(Failure::Unreachable, why)
 }
 
-/// Longest answer that is read: as many series as are ever taken in, and their labels.
+/// The most bytes of an answer: enough for the most series that are ever read, with their labels.
 const MAX_ANSWER: usize = 64 << 20;
 
 const AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));

@@ -1,8 +1,8 @@
-//! Access tokens for the accounts that have no key of their own: fetched ahead of need, one refresh at a time.
+//! Access tokens for accounts without a key: fetched before they are needed, one refresh at a time per account.
 //!
-//! One task per account asks its token endpoint whenever `credentials::Lifecycle` says so; requests take the token that
-//! there is and wait only when there is none. The endpoint is reached as the account's upstream is: same egress, same
-//! trust, same connector.
+//! One task per account asks its token endpoint when `credentials::Lifecycle` says so. Requests use the existing token
+//! and wait only when there is none. The token endpoint is reached like the account's upstream: same egress, same
+//! trusted authorities, same connector.
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -25,30 +25,30 @@ use crate::telemetry::Telemetry;
 #[derive(Default)]
 pub(crate) struct AccessTokens(HashMap<Arc<str>, Arc<Source>>);
 
-/// What tokens are fetched with.
+/// What is needed to fetch tokens.
 pub(crate) struct Means {
     pub connections: Arc<Connections>,
     pub telemetry: Arc<Telemetry>,
     pub random: Arc<Random>,
 }
 
-/// The token of one account. Outlives reloads as long as the settings of `oauth2` stay the same.
+/// The token of one account. It outlives reloads as long as the `oauth2` settings stay the same.
 struct Source {
     state: Mutex<State>,
-    /// Told to the task: look again, or end.
+    /// Wakes the task, which then checks the state again or ends.
     wake: Arc<Notify>,
-    /// Told to waiting requests: a refresh is over.
+    /// Tells waiting requests that a refresh is over.
     news: Notify,
 }
 
 struct State {
-    /// As in the latest configuration: its egress and timeouts may have changed.
+    /// The account as in the latest configuration; its egress and timeouts may have changed.
     account: Arc<Account>,
     lifecycle: Lifecycle,
 }
 
 impl AccessTokens {
-    /// Those of a configuration. What is unchanged since the one `before` keeps its token.
+    /// The tokens of a configuration. A source that is unchanged since `before` keeps its token.
     pub(crate) fn of(config: &Config, before: &Self, means: &Arc<Means>) -> Self {
         let with_tokens = config
             .accounts
@@ -69,8 +69,8 @@ impl AccessTokens {
         Self(sources.collect())
     }
 
-    /// The token for a request to `account`; `None` when it has a key, or needs nothing. Waits only when there is no
-    /// token, and no longer than a connection may take.
+    /// The token for a request to `account`; `None` when the account has a key or needs none. Waits only when there is
+    /// no token, and no longer than a connection may take.
     pub(crate) async fn token(&self, account: &Account) -> Result<Option<Token>, Failure> {
         if account.oauth2.is_none() {
             return Ok(None);
@@ -81,13 +81,13 @@ impl AccessTokens {
         let patience = account.timeouts.connect;
         match tokio::time::timeout(patience, source.token()).await {
             Ok(token) => token.map(Some),
-            // The refresh goes on, and has its own end. Meanwhile others need not wait as long for nothing.
+            // The refresh continues with its own timeout. Meanwhile other requests do not wait for it in vain.
             Err(_) => Err(Failure::no_token(false, patience.max(SHORTEST_BENCH))),
         }
     }
 
-    /// The upstream refused the credential. Whether another try is worth it, because it was a token that can be
-    /// replaced.
+    /// The upstream refused the credential. Returns whether a retry is worthwhile, because the credential was a token
+    /// that can be replaced.
     pub(crate) fn rejected(&self, account: &Account, token: Option<&Token>) -> bool {
         let Some((source, token)) = self.0.get(&account.name).zip(token) else {
             return false;
@@ -104,14 +104,14 @@ impl AccessTokens {
         again
     }
 
-    /// Forgets the backoff of an account's token endpoint.
+    /// Ends the backoff of an account's token endpoint.
     pub(crate) fn retry(&self, account: &str) {
         if let Some(source) = self.0.get(account) {
             source.retry();
         }
     }
 
-    /// How the token of an account stands; `None` when it has none to fetch.
+    /// The state of an account's token; `None` when the account does not use tokens.
     pub(crate) fn status(&self, account: &str, now: Instant) -> Option<Status> {
         let source = self.0.get(account)?;
         Some(source.state.lock().lifecycle.status(now))
@@ -146,7 +146,7 @@ impl Source {
         loop {
             let news = self.news.notified();
             tokio::pin!(news);
-            // From here on nothing is missed.
+            // From here on no notification is missed.
             news.as_mut().enable();
             let need = self.state.lock().lifecycle.need(Instant::now());
             match need {
@@ -169,7 +169,7 @@ impl Drop for Source {
     }
 }
 
-/// Fetches token after token, as long as the source is in use.
+/// Keeps fetching tokens, as long as the source is in use.
 async fn keep_fresh(source: Weak<Source>, wake: Arc<Notify>, means: Arc<Means>) {
     loop {
         let wait = {
@@ -228,7 +228,7 @@ async fn refresh_if_due(source: &Source, means: &Means) {
     source.news.notify_waiters();
 }
 
-/// Asks the token endpoint once.
+/// Sends one request to the token endpoint.
 async fn fetch(
     connections: &Connections,
     account: &Account,
@@ -292,14 +292,14 @@ const fn no_answer(fault: AskFault) -> &'static str {
     }
 }
 
-/// How long a refresh may take in all.
+/// The longest time for a refresh.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bytes of an answer; real ones stay below 8 KiB.
+/// The most bytes of an answer; real ones stay below 8 KiB.
 const LONGEST_ANSWER: usize = 64 << 10;
 
-/// How long an account without a token is passed over at least.
+/// The shortest time for which an account without a token is benched.
 const SHORTEST_BENCH: Duration = Duration::from_secs(1);
 
-/// A sleep this long ends even if nobody wakes the sleeper.
+/// The longest sleep of the task when nobody wakes it.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);

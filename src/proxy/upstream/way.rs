@@ -1,4 +1,4 @@
-//! The way to one endpoint: what connections to it are made of, and which of them may be shared.
+//! How to connect to one endpoint: the parameters of connections, and which connections may be shared.
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::os::fd::AsRawFd;
@@ -15,18 +15,18 @@ use super::addresses::Checked;
 use super::dial::Dialer;
 use crate::config::{Account, Egress, Endpoint};
 
-/// The way to one endpoint.
+/// The parameters of connections to one endpoint.
 pub(crate) struct Way {
     /// Position in `Account::endpoints`.
     endpoint: usize,
-    /// Connections with the same key are the same to everybody.
+    /// The pool key. Connections with the same key are interchangeable.
     key: u64,
     tls: bool,
     host: String,
     shared: PeerOptions,
-    /// As `shared`, for a connection that nobody else is to find while it is in use.
+    /// The same as `shared`, for a connection that nobody else may use at the same time.
     alone: PeerOptions,
-    /// As `shared`, for a connection that switches protocols, which HTTP/1 only can.
+    /// The same as `shared`, for a connection that switches protocols, which only HTTP/1 can do.
     socket: PeerOptions,
     dialer: Arc<Dialer>,
     since: Instant,
@@ -34,7 +34,7 @@ pub(crate) struct Way {
     proved: AtomicU64,
 }
 
-/// A way, as one request takes it. Also what Pingora's pools know a connection by.
+/// One request's use of a way. Pingora's pools identify connections by it.
 #[derive(Clone)]
 pub(crate) struct Target {
     way: Arc<Way>,
@@ -45,14 +45,14 @@ pub(crate) struct Target {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Share {
     Everybody,
-    /// Nobody else, until it is free.
+    /// Nobody else until the request is over.
     Alone,
-    /// Nobody else ever: it will switch protocols.
+    /// Nobody else ever, because it switches protocols.
     Socket,
 }
 
 impl Way {
-    /// To an endpoint of an account, by the account's egress.
+    /// The way to an endpoint of an account, through the account's egress.
     pub(super) fn new(account: &Account, endpoint: &Endpoint, checked: Option<Checked>) -> Self {
         let index = checked.as_ref().map_or(0, |checked| checked.endpoint);
         let dialer = Dialer::new(account, endpoint, checked);
@@ -64,7 +64,7 @@ impl Way {
         )
     }
 
-    /// To a server that no account stands for.
+    /// The way to a server that does not belong to an account.
     pub(super) fn direct(endpoint: &Endpoint, timeout: Duration) -> Self {
         Self::by(Dialer::direct(endpoint), (None, endpoint), timeout, 0)
     }
@@ -101,8 +101,8 @@ impl Way {
         socket.alpn = ALPN::H1;
         Self {
             endpoint: index,
-            // One through a proxy, through another or with another login there is another connection: nobody rides on
-            // a login that is not its own, and a wrong password shows.
+            // A connection through a proxy, another proxy, or another login there has another key. So no request uses a
+            // login that is not its own, and a wrong password shows.
             key: hash_of(&(egress.map(tunnelled), endpoint.tls, &endpoint.authority)),
             tls: endpoint.tls,
             host: endpoint.host.clone(),
@@ -136,7 +136,7 @@ impl Target {
         }
     }
 
-    /// The same way by a connection of its own, which is shared only afterwards.
+    /// The same way over a separate connection, which is shared only afterwards.
     pub(crate) fn alone(&self) -> Self {
         Self {
             way: self.way.clone(),
@@ -144,7 +144,7 @@ impl Target {
         }
     }
 
-    /// The same way for a connection that is to switch protocols.
+    /// The same way over a connection that is to switch protocols.
     pub(super) fn for_a_socket(&self) -> Self {
         Self {
             way: self.way.clone(),
@@ -156,7 +156,7 @@ impl Target {
         self.share == Share::Alone
     }
 
-    /// The same way for everybody.
+    /// The same way over shared connections.
     pub(super) fn shared(&self) -> Self {
         Self::new(self.way.clone())
     }
@@ -170,7 +170,7 @@ impl Target {
 }
 
 impl Peer for Target {
-    /// Not used: the dialer knows the addresses.
+    /// Not used, because the dialer knows the addresses.
     fn address(&self) -> &SocketAddr {
         &NOWHERE
     }
@@ -184,7 +184,7 @@ impl Peer for Target {
     }
 
     fn reuse_hash(&self) -> u64 {
-        // Nothing is ever pooled under the other keys: see `Connections::release` and `Way::alone`.
+        // Nothing is ever pooled under the other two keys: see `Connections::release`.
         self.way.key.wrapping_add(self.share as u64)
     }
 
@@ -196,7 +196,8 @@ impl Peer for Target {
         })
     }
 
-    /// The key says all: which of the addresses of the host it has does not matter, and asking costs a system call.
+    /// Equal keys are enough: which address of the host the connection has does not matter, and finding out costs a
+    /// system call.
     fn matches_fd<V: AsRawFd>(&self, _: V) -> bool {
         true
     }
@@ -217,7 +218,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// What makes one way through an egress proxy another than the next.
+/// What distinguishes connections through an egress proxy.
 pub(super) fn tunnelled(egress: &Egress) -> impl Hash + '_ {
     let credentials = egress.credentials.as_ref();
     let credentials = credentials.map(|(user, password)| (user, password.expose()));
@@ -235,12 +236,13 @@ static NOWHERE: SocketAddr = SocketAddr::Inet(std::net::SocketAddr::new(
     0,
 ));
 
-/// How long an unused upstream connection is kept. Vendors' front ends close theirs after 60 s and more.
+/// How long an unused upstream connection is kept. Vendors' servers close theirs after 60 s or more.
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(55);
 
-/// Streams on one HTTP/2 connection; vendors announce 100 and more.
+/// The most streams on one HTTP/2 connection; vendors announce 100 and more.
 const MAX_H2_STREAMS: u32 = 100;
 
-/// Flow-control window of one HTTP/2 stream, bytes. The window of the connection is that of all its streams: clients
-/// that do not read stop their own answers and nobody else's. So much may be waiting in memory for one such client.
+/// The flow-control window of one HTTP/2 stream, in bytes; up to this much may wait in memory for one slow client. The
+/// window of the connection is the sum of its streams' windows, so a client that does not read blocks only its own
+/// answers.
 const H2_STREAM_WINDOW: u32 = 256 << 10;

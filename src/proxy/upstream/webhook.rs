@@ -1,4 +1,4 @@
-//! Posts an alert: once, bounded in time and in bytes. Whether and when again is the caller's to decide.
+//! Posts an alert once, bounded in time and in bytes. The caller decides whether and when to retry.
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,17 +13,17 @@ use super::way::{Target, Way};
 use crate::config::Webhook;
 use crate::config::secret::{Secret, hex};
 
-/// How a server took it.
+/// The server's reaction.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Posted {
     Taken,
-    /// It will not take it later either.
+    /// The server refused it and will not accept it later either.
     Refused(u16),
-    /// It may take it later; why it did not now.
+    /// The server may accept it later; the text says why it did not now.
     NotNow(String),
 }
 
-/// Posts a body, signed at that time.
+/// Posts a body with a signature for this time.
 pub(crate) async fn post(
     connections: &Connections,
     webhook: &Webhook,
@@ -52,7 +52,7 @@ pub(crate) async fn post(
     match sent.await {
         Err(_) => Posted::NotNow(format!("no answer within {PATIENCE:?}")),
         Ok(Ok((status, _))) => of_status(status),
-        // It was taken: nobody reads what it says.
+        // An answer that is too long counts as accepted, whatever its status.
         Ok(Err(AskFault::TooLong)) => Posted::Taken,
         Ok(Err(AskFault::NoConnection(fault))) => {
             Posted::NotNow(format!("no connection: {fault:?}"))
@@ -83,10 +83,10 @@ fn signature(secret: &Secret, body: &str, wall: SystemTime) -> String {
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-weir-signature");
 
-/// For one post, the connection included.
+/// The longest time for one post, including the connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes of an answer that are read, so that the connection can serve again.
+/// The most bytes of an answer that are read, so that the connection can be used again.
 const MOST_ANSWER: usize = 64 << 10;
 
 const AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));

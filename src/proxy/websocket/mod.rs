@@ -1,9 +1,10 @@
 //! The Responses API on a WebSocket: `GET /v1/responses` with an upgrade.
 //!
-//! A socket is a client of this same process: every `response.create` is sent as a `POST /v1/responses` over a connection
-//! in memory, with the headers of the upgrade. So it is authenticated, limited, routed, failed over and logged as any
-//! other request is, and there is one relay. What is left for this room is framing, whose turn it is, and memory.
-//! Where the account has sockets, too, `upstream::socket` carries the turn on one; this room keeps them for the client.
+//! A socket is a client of this same process: every `response.create` is sent as a `POST /v1/responses` over an
+//! in-memory connection, with the headers of the upgrade. So it is authenticated, limited, routed, failed over and
+//! logged like any other request, and there is only one relay. This room does the framing, the order of turns, and the
+//! memory of responses. If the account also supports WebSockets, `upstream::socket` carries the turn on one; this room
+//! keeps these sockets for the client.
 mod socket;
 mod turn;
 
@@ -23,7 +24,7 @@ use crate::proxy::upstream::socket::frames;
 
 pub(super) use self::turn::Serve;
 
-/// Upgrades the connection and serves the socket to its end. Whoever calls is known already.
+/// Upgrades the connection and serves the socket to its end. The caller has been authenticated already.
 pub(super) async fn serve(
     app: &Arc<App>,
     serve: &Serve,
@@ -56,7 +57,7 @@ pub(super) async fn serve(
         .and_then(|digest| digest.socket_digest.clone());
     let certificate = certified::names(session.digest());
     let caller = Caller::new(session.req_header(), digest, serve.clone(), most);
-    // What it carries is counted and logged, one by one; the socket itself is no request.
+    // The requests on the socket are counted and logged one by one; the socket itself is not a request.
     exchange.leave_unsettled();
     let client = &mut session.downstream_session;
     if client.write_response_header(Box::new(head)).await.is_err() {
@@ -67,7 +68,7 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// The answer to the key of the upgrade; `None` when this is no upgrade to a WebSocket.
+/// The `Sec-WebSocket-Accept` of the answer; `None` when this is not an upgrade to a WebSocket.
 fn accepted(session: &Session) -> Option<String> {
     if !session.is_upgrade_req() {
         return None;

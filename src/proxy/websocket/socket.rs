@@ -1,4 +1,4 @@
-//! One socket: what its client says, what its turns tell, and whose turn it is.
+//! One client WebSocket: its messages, the events of its turns, and the order of turns.
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,31 +29,31 @@ pub(super) struct Socket {
     frames: Frames,
     lanes: Lanes,
     chain: Chain,
-    /// What it takes of `server.max_buffered`.
+    /// The bytes of `server.max_buffered` that it occupies.
     held: Option<Held>,
-    /// Dropped with the socket, and with them their requests.
+    /// The tasks of its turns. They are dropped with the socket, and their requests with them.
     turns: JoinSet<()>,
     tell: mpsc::Sender<Told>,
-    /// Its sockets to upstreams.
+    /// Its upstream sockets.
     links: Arc<Links>,
     /// The names of the client's certificate.
     certificate: Names,
-    /// What ran last on each lane, as far as it runs or was steered.
+    /// The last turn of each lane, as long as it is running or was steered.
     latest: HashMap<Lane, Latest>,
-    /// Lanes on which an upstream has begun by itself.
+    /// Lanes on which an upstream has begun a response by itself.
     successors: Vec<Lane>,
-    /// Bytes since the last whole message.
+    /// Bytes since the last complete message.
     unread: usize,
-    /// Why nothing begins any more: it ends as soon as nothing runs.
+    /// Why no further turn begins: the socket closes when no turn is running.
     ending: Option<Ending>,
 }
 
-/// What ran last on a lane.
+/// The last turn of a lane.
 struct Latest {
     create: Box<Create>,
-    /// Items of steering that was passed on.
+    /// Items of steering messages that were passed on.
     steered: Vec<Bytes>,
-    /// The response that came of it.
+    /// The id of the resulting response.
     ended: Option<String>,
 }
 
@@ -63,12 +63,12 @@ enum Ending {
     Drain,
 }
 
-/// The client is gone, or was told the last of it.
+/// The client is gone, or the close frame has been queued.
 struct Over;
 
 impl Socket {
-    /// Of this caller, who has shown a certificate of these names; its messages are at most so long. Beside it what its turns and
-    /// its upstreams tell.
+    /// A socket of this caller, whose certificate has these names; messages have at most `most` bytes. Also returns the
+    /// channels for the events of its turns and of its upstream sockets.
     pub(super) fn open(
         app: &Arc<App>,
         caller: Caller,
@@ -96,7 +96,7 @@ impl Socket {
         (socket, (told, heard))
     }
 
-    /// Serves it to its end.
+    /// Serves the socket to its end.
     pub(super) async fn run(
         mut self,
         client: &mut ServerSession,
@@ -143,7 +143,7 @@ impl Socket {
                     self.ending = Some(Ending::Drain);
                     Ok(())
                 }
-                // The requests have said their last words by now.
+                // The requests have sent their last events by now.
                 () = &mut cut => {
                     self.frames.close(CloseCode::Restart, "this proxy is being restarted");
                     Err(Over)
@@ -159,7 +159,7 @@ impl Socket {
         }
     }
 
-    /// Takes bytes of the client.
+    /// Handles bytes from the client.
     fn read(&mut self, bytes: &[u8]) -> Result<(), Over> {
         self.frames.push(bytes);
         self.unread += bytes.len();
@@ -222,7 +222,7 @@ impl Socket {
         }
     }
 
-    /// Begins what may begin, and ends the socket when it has to.
+    /// Begins the turns that may begin, and closes the socket when it is time.
     fn go_on(&mut self) -> Result<(), Over> {
         if let Some(ending) = self.ending {
             if !self.lanes.is_idle() {
@@ -255,7 +255,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Follows what an upstream has made of steering: an ordinary turn, of which the answer has begun.
+    /// Begins the turn for a response that an upstream has begun because of steering; it is an ordinary turn whose
+    /// answer has begun already.
     fn succeed(&mut self, lane: &Lane) {
         let latest = self.latest.remove(lane);
         match latest.and_then(|latest| Some((latest.ended?, latest.create, latest.steered))) {
@@ -272,7 +273,7 @@ impl Socket {
             None => None,
             Some(previous) => match self.chain.history(previous) {
                 Some(history) => Some(history),
-                // Nobody else can know it.
+                // No upstream can know the response either, because it was not stored.
                 None if !create.is_stored() => {
                     self.frames
                         .say(Fault::unknown_response(previous).on(lane.clone()).event());
@@ -320,7 +321,7 @@ impl Socket {
             .spawn(self.caller.clone().run(task, self.tell.clone()));
     }
 
-    /// Nothing is generated: what was sent is remembered under an id of Weir's own.
+    /// Handles a `response.create` that generates nothing: its input is stored under an id of Weir's own.
     fn warm(&mut self, create: &Create) {
         let headers = self.caller.headers();
         let known = admit::recognise(
@@ -364,7 +365,7 @@ impl Socket {
         }
     }
 
-    /// Takes its share of `server.max_buffered` anew; whether there is room for it.
+    /// Computes its share of `server.max_buffered` again. Returns whether there is room for it.
     fn hold(&mut self) -> bool {
         self.held = None;
         let mut held = self.app.hold();
@@ -379,14 +380,14 @@ impl Socket {
     }
 }
 
-/// How often an open socket is asked whether its client is there.
+/// The interval of pings to the client.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
-/// Events of all turns that the client has not taken yet.
+/// The most events of all turns that the client has not received yet.
 const EVENTS_ON_THE_WAY: usize = 64;
 
-/// Messages of steering that one response takes.
+/// The most steering messages for one response.
 const MOST_STEERED: usize = 16;
 
-/// Messages up to this size are not counted while they arrive.
+/// Messages up to this many bytes are not counted while they arrive.
 const SMALL: usize = 64 << 10;

@@ -21,28 +21,28 @@ use crate::proxy::upstream::socket::local::Local;
 pub(crate) type Serve =
     Arc<dyn Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What the requests of a socket have in common.
+/// What all requests of a socket have in common.
 pub(super) struct Caller {
     target: Vec<u8>,
     headers: HeaderMap,
     client: Option<Arc<SocketDigest>>,
     serve: Serve,
-    /// Bytes of an answer that are remembered.
+    /// The most bytes of an answer that are remembered.
     most: usize,
 }
 
-/// What a turn tells.
+/// A message of a turn to its socket.
 pub(super) enum Told {
     /// An event for the client.
     Event(String),
-    /// It is over.
+    /// The turn is over.
     End(Ended),
 }
 
 /// How a turn ended.
 pub(super) struct Ended {
     pub lane: Lane,
-    /// What it continued, what was new, and what came of it, if that can be continued.
+    /// What the turn continued, its new input, and its result; `None` = it cannot be continued.
     pub remembered: Option<Remembered>,
 }
 
@@ -53,19 +53,19 @@ pub(super) struct Remembered {
     pub output: Bytes,
 }
 
-/// What a turn is to do.
+/// The task of a turn.
 pub(super) struct Task {
     pub lane: Lane,
     pub body: Bytes,
     pub previous: Option<String>,
-    /// New items.
+    /// The new items of the input.
     pub input: Bytes,
-    /// What of it the upstream's side may know.
+    /// What the upstream side needs to know about the turn.
     pub turn: Arc<Turn>,
 }
 
 impl Caller {
-    /// Who opened a socket with this request.
+    /// The caller that opened a socket with this request.
     pub(super) fn new(
         request: &RequestHeader,
         client: Option<Arc<SocketDigest>>,
@@ -93,21 +93,21 @@ impl Caller {
         }
     }
 
-    /// What it presents itself with.
+    /// The headers of the upgrade, with its credentials.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The query of its URL, which may hold a key.
+    /// The query of its URL, which may contain a key.
     pub(super) fn query(&self) -> Option<&str> {
         let target = std::str::from_utf8(&self.target).ok()?;
         Some(target.split_once('?')?.1)
     }
 
-    /// Makes the request and tells what comes of it.
+    /// Sends the request and reports the events of its answer.
     pub(super) async fn run(self: Arc<Self>, task: Task, tell: mpsc::Sender<Told>) {
         let mut answer = Answer::new(self.most);
-        // A client that left is nobody to tell.
+        // If the client has left, there is nobody to report to.
         let Some(()) = self.ask(&task, &mut answer, &tell).await else {
             return;
         };
@@ -129,10 +129,10 @@ impl Caller {
         let _ = tell.send(Told::End(Ended { lane, remembered })).await;
     }
 
-    /// `None` when there is nobody to tell any more.
+    /// Sends the request and passes events on. `None` = the socket is gone.
     async fn ask(&self, task: &Task, answer: &mut Answer, tell: &mpsc::Sender<Told>) -> Option<()> {
         let (server, client) = Local::pair(self.client.clone(), Some(Arc::clone(&task.turn)));
-        // It ends when the other end is closed, which is when this is over, or dropped with the socket.
+        // This task ends when the other end is closed, which happens when the turn is over or dropped with the socket.
         tokio::spawn((self.serve)(Box::new(server)));
         let mut http = HttpSession::new(Box::new(client));
         if self.send(&mut http, &task.body).await.is_err() || http.read_response().await.is_err() {
@@ -148,13 +148,13 @@ impl Caller {
             return tell.send(Told::Event(event)).await.ok();
         }
         let mut frames = Frames::new();
-        // The last event waits for the end of the answer: by then the turn has given its place back, and a client that
-        // goes on at once is not in its own way.
+        // The last event is held until the end of the answer. By then the turn has given back its place, so that a
+        // client that continues at once does not block itself.
         let mut last = Vec::new();
         while let Ok(Some(chunk)) = http.read_body_bytes().await {
             let mut events = Vec::new();
             let cut = frames.push(&chunk, |frame| {
-                // Comments keep a connection alive; a socket has pings for that.
+                // Comments only keep a connection alive; a WebSocket has pings for that.
                 if let Ok(data) = std::str::from_utf8(&frame.data)
                     && !data.is_empty()
                     && data != "[DONE]"
@@ -186,7 +186,7 @@ impl Caller {
         }
         head.insert_header(CONTENT_LENGTH, body.len())?;
         http.write_request_header(Box::new(head)).await?;
-        // A refused client is answered before all of its body is read.
+        // A refused request may be answered before its whole body is read.
         if http.write_body(body).await.is_ok() {
             let _ = http.finish_body().await;
         }
@@ -194,7 +194,7 @@ impl Caller {
     }
 }
 
-/// An answer that is no stream: a refusal, or an upstream's error.
+/// The event for an answer that is not a stream: a refusal, or an upstream's error.
 async fn refused(http: &mut HttpSession, lane: &Lane, status: u16) -> String {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = http.read_body_bytes().await {
@@ -215,7 +215,7 @@ async fn refused(http: &mut HttpSession, lane: &Lane, status: u16) -> String {
     said::failed(lane, status, &body, &headers)
 }
 
-/// Whether a header is about the socket, or about a body that there is not, and not about who asks for what.
+/// Whether a header concerns the socket or a body that the upgrade does not have, and not the caller's request.
 fn is_of_the_socket(name: &HeaderName, value: &HeaderValue) -> bool {
     let name = name.as_str();
     let is_beta = name == "openai-beta" && value.as_bytes().starts_with(b"responses_websockets=");
@@ -236,12 +236,12 @@ const OF_THE_SOCKET: [&str; 15] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // One per response, not one per socket.
+    // These belong to one response, not to the socket.
     "x-request-id",
     "idempotency-key",
 ];
 
-/// Headers that say how an answer is framed.
+/// Headers that describe the framing of an answer.
 const NOT_SAID: [HeaderName; 4] = [
     http::header::CONNECTION,
     http::header::CONTENT_LENGTH,
@@ -249,5 +249,5 @@ const NOT_SAID: [HeaderName; 4] = [
     http::header::CONTENT_TYPE,
 ];
 
-/// Bytes of an error that are read.
+/// The most bytes of an error that are read.
 const LONGEST_ERROR: usize = 1 << 20;

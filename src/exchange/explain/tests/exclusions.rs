@@ -1,4 +1,4 @@
-//! Which accounts are excluded, and what the report says of them.
+//! Which accounts are excluded, and what the report says about them.
 use super::*;
 
 fn ask_at(gateway: &Gateway, occasion: Occasion) -> Report {
@@ -52,7 +52,7 @@ fn when_everybody_is_out_it_is_the_refusal_that_a_client_would_see() {
     for account in ["a", "b"] {
         bench(&gateway.pool, account, &throttled(600), occasion.moment.now);
     }
-    // The fallback is not for this key.
+    // This key may not use the fallback.
     let report = asked(
         &gateway,
         Some("narrow"),

@@ -1,4 +1,4 @@
-//! Reports and live requests in turn: what is said is what happens, and asking changes nothing.
+//! Reports and live requests alternate: the report says what happens, and asking for it changes nothing.
 use super::*;
 
 /// One step of SplitMix64.
@@ -7,8 +7,8 @@ fn next(state: &mut u64) -> u64 {
     affinity::mix(*state)
 }
 
-/// Through thousands of requests, failures and clocks, for every strategy: what is said is what then happens, and
-/// a pool that is asked for reports behaves like one that is not.
+/// Thousands of requests, failures and times, for every strategy: what the report says then happens, and a pool that is
+/// asked for reports behaves like one that is not.
 #[test]
 fn it_says_what_happens_and_changes_nothing() {
     for select in [

@@ -1,4 +1,4 @@
-//! What no report shows.
+//! What no report may show.
 use super::*;
 
 #[test]

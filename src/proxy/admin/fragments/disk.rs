@@ -1,4 +1,4 @@
-//! The files: read whole, written beside their place and renamed, one backup each.
+//! The files of fragments: read as a whole, written to a temporary file and renamed, with one backup each.
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -18,7 +18,7 @@ pub(in crate::proxy::admin) fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// By which somebody tells whether a file is the one that they have seen.
+/// The revision of a text, by which a client can tell whether the file is still the one that it has seen.
 pub(in crate::proxy::admin) fn revision(text: Option<&str>) -> String {
     text.map_or_else(
         || "none".to_owned(),
@@ -26,7 +26,7 @@ pub(in crate::proxy::admin) fn revision(text: Option<&str>) -> String {
     )
 }
 
-/// The directory and the one of its secrets, which only whoever runs Weir may enter.
+/// Creates the directory and the subdirectory for secrets, which only the user that runs Weir may enter.
 pub(super) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -34,12 +34,12 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
         .create(directory.join(SECRETS))
 }
 
-/// Puts `text` in the place of what is there, which stays beside it as a backup.
+/// Replaces the file by `text`. The previous file stays beside it as a backup.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     replace_as(path, text, OWN)
 }
 
-/// The same, of a file that has this mode.
+/// The same, for a file with this mode.
 pub(in crate::proxy::admin) fn replace_as(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let beside = |end: &str| {
         let mut name = path.as_os_str().to_owned();
@@ -56,26 +56,26 @@ pub(in crate::proxy::admin) fn replace_as(path: &Path, text: &str, mode: u32) ->
         let _ = fs::remove_file(&fresh);
     }
     written?;
-    // The rename itself is to outlive a loss of power, too.
+    // The rename itself must survive a loss of power, too.
     path.parent()
         .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    // One that a broken attempt left behind has perhaps another mode.
+    // A file that a failed attempt left behind may have another mode.
     let _ = fs::remove_file(path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)?;
-    // What the umask took away.
+    // Restores the bits that the umask took away.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
-/// Secrets on disk that are taken away again unless the change is made.
+/// Secrets on disk that are deleted again unless the change is made.
 #[derive(Debug, Default)]
 pub(super) struct Written(Vec<PathBuf>);
 
@@ -89,7 +89,7 @@ impl Written {
         Ok(written)
     }
 
-    /// They stay.
+    /// Keeps the files.
     pub(super) fn keep(mut self) {
         self.0.clear();
     }
@@ -103,13 +103,13 @@ impl Drop for Written {
     }
 }
 
-/// Takes the secrets away that neither the fragment nor its backup refers to.
+/// Deletes the secrets to which neither the fragment nor its backup refers.
 pub(super) fn sweep(directory: &Path, texts: &[String]) -> io::Result<()> {
     for entry in fs::read_dir(directory.join(SECRETS))? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy());
         let name = name.unwrap_or_default();
-        // Only what `name` below has made.
+        // Deletes only files whose names [`secret`] makes.
         let is_own = name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_own && !texts.iter().any(|text| text.contains(&*name)) {
             fs::remove_file(path)?;
@@ -118,13 +118,13 @@ pub(super) fn sweep(directory: &Path, texts: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// A file for a secret: `random` is at least [`DIGITS`] hex digits long.
+/// The path of a new secret; `random` has at least [`DIGITS`] hex digits.
 pub(super) fn secret(directory: &Path, random: &str) -> PathBuf {
     let name: String = random.chars().take(DIGITS).collect();
     directory.join(SECRETS).join(name)
 }
 
-/// Whether something could be written there; a trial where nobody watches.
+/// Whether the directory can be written to. Writes and deletes a file in it, or in the nearest parent that exists.
 pub(super) fn writable(directory: &Path) -> Result<(), String> {
     let secrets = directory.join(SECRETS);
     let mut there = secrets.as_path();
@@ -137,15 +137,15 @@ pub(super) fn writable(directory: &Path) -> Result<(), String> {
     tried.map_err(|error| format!("{} cannot be written to: {error}", there.display()))
 }
 
-/// What the backup of a fragment ends with: no `.yaml`, so that it is not read.
+/// The suffix of a fragment's backup. It is not `.yaml`, so the backup is not read.
 pub(super) const BACKUP: &str = ".bak";
 
-/// For whoever runs Weir alone.
+/// The mode of the files: only the user that runs Weir may read and write them.
 const OWN: u32 = 0o600;
 
 const SECRETS: &str = "secrets";
 
-/// Hex digits of the name of a secret's file.
+/// The number of hex digits in the name of a secret's file.
 const DIGITS: usize = 32;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Accounts, groups, keys, pools and projects that are made through the admin plane: read, and written into
+//! Accounts, groups, keys, pools and projects that are managed through the admin plane. They are written into
 //! [`Admin::fragments`](crate::config::Admin), never into a file that somebody else has made.
 //!
-//! A change is worked out whole (`plan`), checked as `weir check` would check it, tested where it is an account, and only then
-//! written, in one rename; the reload that follows says whether it is in force.
+//! A change is first worked out completely (`plan`), checked as by `weir check`, and tested if it is an account. Only
+//! then is it written, in one rename. The reload that follows decides whether it is in force.
 pub(super) mod disk;
 mod plan;
 mod secrets;
@@ -26,32 +26,32 @@ use plan::Plan;
 pub(super) use show::{one, overview};
 pub(super) use text::List;
 
-/// One change at a time.
+/// Allows one change at a time.
 #[derive(Debug, Default)]
 pub(super) struct Writes(Mutex<()>);
 
 impl Writes {
-    /// Whoever has it may write.
+    /// Waits for the turn to write; the guard ends it.
     pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.lock().await
     }
 }
 
-/// What is to be done.
+/// The kind of change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verb {
     Create,
-    /// All settings anew.
+    /// Replaces all settings.
     Replace,
-    /// Some settings; `null` takes one away.
+    /// Changes some settings; `null` removes one.
     Patch,
-    /// Another credential.
+    /// Replaces the credential.
     Rotate,
     Delete,
 }
 
 impl Verb {
-    /// What `method` means on this path, if that is a change of a list.
+    /// The change that `method` means on this path, if it is a change of a list.
     pub(super) fn of(method: &Method, segments: &[&str]) -> Option<(List, Self)> {
         let list = List::parse(segments.first()?)?;
         let verb = match (method.as_str(), segments) {
@@ -68,25 +68,25 @@ impl Verb {
     }
 }
 
-/// A change as it was asked for.
+/// A change as it was requested.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub list: List,
     pub verb: Verb,
-    /// Empty for something new.
+    /// The name of the item; empty for a new one.
     pub name: String,
     pub body: &'a [u8],
-    /// Of `If-Match`: the revision of the file that the change was thought out on.
+    /// The value of `If-Match`: the revision of the file on which the change is based.
     pub revision: Option<String>,
-    /// Only what would be.
+    /// Whether the change is only shown, not made.
     pub dry_run: bool,
-    /// Whether an account is asked whether it would serve before it is saved.
+    /// Whether an account is tested before it is saved.
     pub test: bool,
-    /// Who asks.
+    /// The name of the sender.
     pub who: &'a str,
 }
 
-/// Where the fragments are, and the configuration that they belong to.
+/// The directory of the fragments, and the configuration that they belong to.
 struct Place {
     configuration: PathBuf,
     directory: PathBuf,
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-/// Makes a change, or says why not.
+/// Makes a change, or explains why it is not made.
 pub(super) async fn change(
     (app, reloads, source): (&Arc<App>, &Handle, &Source),
     writes: &Writes,
@@ -156,7 +156,7 @@ async fn make(
             told["generation"] = generation.into();
             told["needs_restart"] = json!(restart);
         }
-        // The watcher was quicker.
+        // The file watcher has reloaded the configuration already.
         Some(Verdict::Unchanged) => {
             told["generation"] = app.telemetry.status().generation.into();
             told["needs_restart"] = json!([]);
@@ -176,7 +176,7 @@ async fn make(
         .from_to(text(from).as_deref(), text(to).as_deref()))
 }
 
-/// What a plan comes to, with the test of an account; a test that fails ends it.
+/// The plan's result as JSON, with the test of an account. A failed test is an error.
 async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan, Value), Answer> {
     let mut told = json!({
         "name": plan.name,
@@ -209,7 +209,7 @@ async fn told(app: &Arc<App>, mut plan: Plan, asked: &Asked<'_>) -> Result<(Plan
     Ok((plan, told))
 }
 
-/// The faults that a change would bring.
+/// The answer with the faults that a change would cause.
 pub(super) fn refused(faults: &[Diagnostic]) -> Answer {
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let first = faults.first().map_or("", String::as_str);
@@ -242,7 +242,7 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// The word of the audit log.
+/// The name of the change in the audit log.
 const fn action(list: List, verb: Verb) -> &'static str {
     match (list, verb) {
         (List::Accounts, Verb::Create) => "account.create",
@@ -265,5 +265,5 @@ const fn action(list: List, verb: Verb) -> &'static str {
     }
 }
 
-/// Characters of an item in the audit log.
+/// The most characters of an item in the audit log.
 const LONGEST_AUDITED: usize = 1_000;

@@ -1,4 +1,4 @@
-//! A change, worked out and checked, and then written.
+//! Works a change out, checks it, and writes it.
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -14,28 +14,28 @@ use crate::proxy::admin::times::timestamp;
 use crate::proxy::state::app::App;
 use crate::proxy::state::sources::{random_bytes, random_text};
 
-/// A change that the checker has nothing against. Dropped, it leaves nothing behind.
+/// A change in which the checker finds no fault. When it is dropped, it leaves nothing behind.
 pub(super) struct Plan {
-    /// Of what is changed.
+    /// The name of the changed item.
     pub name: String,
     pub file: PathBuf,
-    /// What there was and what there will be, masked.
+    /// The item before and after the change, with secrets masked.
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub warnings: Vec<String>,
-    /// A client key that was made, to be shown once.
+    /// A new client key, to be shown once.
     pub key: Option<String>,
-    /// What would be in force.
+    /// The configuration that would be in force.
     pub config: Config,
     old: Option<String>,
     new: String,
     secrets: disk::Written,
 }
 
-/// What was there before a change.
+/// The file and its content before a change.
 pub(super) struct Back(PathBuf, Option<String>);
 
-/// Works a change out; its secrets are on disk already, so that the checker finds them.
+/// Works a change out. Its secrets are already written to disk, so that the checker finds them.
 pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, Answer> {
     let list = asked.list;
     let file = place.file(list);
@@ -79,7 +79,7 @@ pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, 
         named(asked, &mut given)?;
         let no_randomness = || Answer::fault(503, "the system has no randomness");
         let mut randomness = true;
-        // The file refers to it from wherever the process was started.
+        // An absolute path, because the process may have been started in any directory.
         let directory = std::path::absolute(&place.directory);
         let directory = directory.unwrap_or_else(|_| place.directory.clone());
         let mut path = || {
@@ -129,7 +129,7 @@ pub(super) fn plan(app: &App, place: &Place, asked: &Asked<'_>) -> Result<Plan, 
     })
 }
 
-/// The warnings that the configuration in force does not have already: those are nothing of the change.
+/// The warnings that the configuration in force does not have already; the others are not caused by the change.
 fn fresh_warnings(app: &App, config: &Config) -> Vec<String> {
     let gateway = app.gateway();
     let known: Vec<String> = gateway
@@ -142,7 +142,7 @@ fn fresh_warnings(app: &App, config: &Config) -> Vec<String> {
     all.filter(|warning| !known.contains(warning)).collect()
 }
 
-/// The settings that are asked for, and a key that was made for them.
+/// The requested settings, and a key if one was generated for them.
 fn given(
     asked: &Asked<'_>,
     old: Option<&Map<String, Value>>,
@@ -202,7 +202,7 @@ fn has_secret(body: &[u8]) -> bool {
         .any(|name| body.get(*name).is_some_and(is_new))
 }
 
-/// The name of the path stands first, and is the one of the body.
+/// Puts the name first. The name in the path and the name in the body must be the same.
 fn named(asked: &Asked<'_>, given: &mut Map<String, Value>) -> Result<(), Answer> {
     let name = given.shift_remove("name");
     let name = match (asked.verb, name) {
@@ -248,7 +248,7 @@ fn is_free(
     Ok(())
 }
 
-/// What is not in the fragment: nowhere, or in a file that is not Weir's.
+/// The answer for an item that is not in the fragment: it exists nowhere, or in a file that Weir does not manage.
 fn absent(app: &App, place: &Place, asked: &Asked<'_>) -> Answer {
     if is_configured(&app.gateway().config, asked.list, &asked.name) {
         return elsewhere(place, asked.list, &asked.name);
@@ -280,7 +280,7 @@ const fn article(list: List) -> &'static str {
     }
 }
 
-/// Whether the configuration in force has it.
+/// Whether the configuration in force has the item.
 pub(super) fn is_configured(config: &Config, list: List, name: &str) -> bool {
     match list {
         List::Accounts => config.accounts.iter().any(|one| &*one.name == name),
@@ -300,7 +300,7 @@ impl Plan {
         disk::revision(Some(&self.new))
     }
 
-    /// Writes it, unless the file has changed since the plan was made.
+    /// Writes the change, unless the file has changed since the plan was made.
     pub(super) fn write(self, place: &Place, list: List) -> Result<Back, Answer> {
         let Self {
             file,
@@ -324,7 +324,7 @@ impl Plan {
 }
 
 impl Back {
-    /// Puts back what was there.
+    /// Restores the previous file.
     pub(super) fn restore(self, place: &Place, list: List) -> Result<(), Answer> {
         let Self(file, old) = self;
         let done = match old {
@@ -337,7 +337,7 @@ impl Back {
     }
 }
 
-/// What is left of old secrets harms nobody; the log says that it is there.
+/// Deletes unused secrets. A failure does no harm and is only logged.
 fn sweep(place: &Place, list: List) {
     if list != List::Accounts {
         return;

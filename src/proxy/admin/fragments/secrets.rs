@@ -1,4 +1,4 @@
-//! What of an item is secret: it comes in as text once, is kept in a file of its own, and never goes out again.
+//! The secrets of an item: each comes in as text once, is kept in a file of its own, and is never shown again.
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -6,17 +6,17 @@ use serde_json::{Map, Value, json};
 use super::text::List;
 use crate::keys;
 
-/// What a secret reads as; sent back, it means the one that is there.
+/// The text that is shown instead of a secret. When a client sends it back, it means the secret that exists.
 pub(super) const MASK: &str = "***";
 
-/// A secret that is to be kept in a file.
+/// A new secret, to be written to a file.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Fresh {
     pub path: PathBuf,
     pub text: String,
 }
 
-/// An item that is to be written.
+/// An item to be written.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub settings: Map<String, Value>,
@@ -28,7 +28,7 @@ pub(super) fn masked(list: List, settings: &Map<String, Value>) -> Value {
     let mut shown = settings.clone();
     for (name, value) in &mut shown {
         match (list, name.as_str()) {
-            // `auth` is a word, or holds secrets.
+            // `auth` is a plain word, or an object with secrets.
             (List::Accounts, "key" | "egress" | "auth") | (List::Keys, "sha256" | "key")
                 if name != "auth" || value.is_object() =>
             {
@@ -50,7 +50,7 @@ pub(super) fn masked(list: List, settings: &Map<String, Value>) -> Value {
     Value::Object(shown)
 }
 
-/// The item as the fragment is to have it. `path` names a file for each secret that is new; `old` is what is there.
+/// The item as it is written to the fragment. `path` names a file for each new secret; `old` is the existing item.
 pub(super) fn kept(
     list: List,
     given: Map<String, Value>,
@@ -139,7 +139,7 @@ fn account(
     Ok(kept)
 }
 
-/// One secret: text is new, [`MASK`] what is there.
+/// Handles one secret: a text is new, [`MASK`] stands for the existing one.
 fn one(
     name: &str,
     value: Value,
@@ -165,14 +165,15 @@ fn nothing_kept(name: &str) -> String {
     format!("`{name}` reads `{MASK}`, and there is none that could stay")
 }
 
-/// Whoever may write accounts could otherwise send any file of this host to an address of their own.
+/// The refusal of a reference. Otherwise a client that may write accounts could send any file of this host to an
+/// address of its own.
 fn reference(name: &str) -> String {
     format!(
         "`{name}` is text here, kept in a file of its own; a reference to a variable or a file belongs into the configuration itself"
     )
 }
 
-/// Characters of a key that somebody brings along.
+/// The fewest characters of a key that a client chooses itself.
 const SHORTEST_KEY: usize = 20;
 
 #[cfg(test)]
@@ -210,7 +211,7 @@ mod tests {
             shown,
             json!({ "name": "a", "key": "***", "egress": "***", "headers": { "x-a": "***", "x-b": "***" }, "auth": "bearer", "weight": 2 })
         );
-        // What was shown and comes back stays; what is given anew is new.
+        // A masked value that comes back keeps the secret; a new value replaces it.
         let mut again = map(shown);
         again.insert("key".to_owned(), "sk-2".into());
         let old = Value::Object(kept.settings.clone());

@@ -1,4 +1,4 @@
-//! What can be read of the fragments.
+//! Shows the fragments.
 use http::header::ETAG;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::proxy::admin::answer::Answer;
 use crate::proxy::state::app::App;
 use crate::proxy::state::reload::Source;
 
-/// Where changes go, whether that can be written to, and what is there.
+/// Where changes are written, whether that is possible, and what exists.
 pub(in crate::proxy::admin) fn overview(app: &App, source: &Source) -> Answer {
     let place = match Place::of(app, source) {
         Ok(place) => place,
@@ -58,7 +58,7 @@ pub(in crate::proxy::admin) fn overview(app: &App, source: &Source) -> Answer {
     )
 }
 
-/// One item: its settings where it was made here, else only that it is there.
+/// One item: its settings if it was made here, otherwise only that it exists.
 pub(in crate::proxy::admin) fn one(app: &App, source: &Source, list: List, name: &str) -> Answer {
     let place = Place::of(app, source).ok();
     let text = place.and_then(|place| disk::read(&place.file(list)).ok().flatten());

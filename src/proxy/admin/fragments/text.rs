@@ -1,7 +1,7 @@
-//! The text of a fragment that the admin plane writes: one list, an item a line, each as JSON (which is YAML, too) and who
-//! wrote it last.
+//! The text of a fragment that the admin plane writes: one list with one item per line, each as JSON (which is also
+//! YAML), with a note of who wrote it last.
 //!
-//! Only what has this form is ever written anew: a file that somebody else has touched in another way stays as it is.
+//! Only a file of this form is ever rewritten; a file that somebody has edited in another form stays as it is.
 use serde_json::{Map, Value};
 
 /// The lists that can be written.
@@ -27,7 +27,7 @@ impl List {
         Self::ALL.into_iter().find(|list| list.as_str() == word)
     }
 
-    /// The word of the configuration, and of the path.
+    /// The name of the list in the configuration and in the path.
     pub(in crate::proxy::admin) const fn as_str(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
@@ -38,7 +38,7 @@ impl List {
         }
     }
 
-    /// One of it.
+    /// The singular of the list's name.
     pub(super) const fn noun(self) -> &'static str {
         match self {
             Self::Accounts => "account",
@@ -60,11 +60,11 @@ pub(super) struct Fragment {
     items: Vec<Item>,
 }
 
-/// One item as the file has it: secrets are references.
+/// One item as it is in the file: secrets are references.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item {
     pub settings: Map<String, Value>,
-    /// When it was written last, and by whom.
+    /// When the item was written last, and by whom.
     pub note: String,
 }
 
@@ -76,7 +76,7 @@ impl Item {
 }
 
 impl Fragment {
-    /// Reads a file that [`Fragment::text`] wrote. `Err` is the first line that it did not write.
+    /// Reads a file that [`Fragment::text`] wrote. The error is the number of the first line that it did not write.
     pub(super) fn parse(list: List, text: &str) -> Result<Self, usize> {
         let mut lines = text.lines().enumerate();
         let (head, empty) = (
@@ -104,7 +104,7 @@ impl Fragment {
         Ok(Self { items })
     }
 
-    /// What the file is to hold.
+    /// The content of the file.
     pub(super) fn text(&self, list: List) -> String {
         let head = list.as_str();
         if self.items.is_empty() {
@@ -126,7 +126,7 @@ impl Fragment {
         self.items.iter().find(|item| item.name() == name)
     }
 
-    /// Puts an item in the place of the one of its name, else at the end.
+    /// Replaces the item of the same name, or adds the item at the end.
     pub(super) fn put(&mut self, item: Item) {
         match self.items.iter_mut().find(|own| own.name() == item.name()) {
             Some(own) => *own = item,

@@ -1,16 +1,16 @@
-//! Which days of which rows are asked for.
+//! The parameters of a question about spend: which days, grouped by what, which rows.
 use jiff::civil::Date;
 
 use crate::limits::ledger::Dimension;
 use crate::proxy::admin::requests::Query;
 
-/// What is asked for.
+/// A question about spend.
 pub(super) struct Ask {
     pub from: Date,
     pub to: Date,
     pub today: Date,
     pub by: Dimension,
-    /// Part of the name of a row.
+    /// Only rows whose name contains this text are returned.
     pub holds: String,
     pub csv: bool,
 }

@@ -1,4 +1,5 @@
-//! One turn: a request of the relay is said on a socket, and the socket's events are the relay's answer.
+//! Carries one turn: sends a request of the relay on a WebSocket, and turns the socket's events into the relay's
+//! answer.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,24 +16,24 @@ use super::open::{Answer, Opened, Opening};
 use crate::exchange::socket::said;
 use crate::exchange::socket::upstream::{Asking, Heard, Refused, as_sse, heard};
 
-/// What a turn begins with.
+/// How a turn begins.
 pub(super) enum Began {
     New(Box<Link>),
-    /// A socket that has carried others.
+    /// A socket that has carried other turns.
     Again(Box<Link>),
-    /// A socket on which its answer has begun, with the first event.
+    /// A socket on which the answer has begun already, with its first event.
     Successor(Box<Link>, String),
-    /// No socket came about, and this is why.
+    /// The socket could not be opened; this is the upstream's answer.
     Other(Answer),
 }
 
-/// The answer to the request was begun by the socket with this event.
+/// The socket has begun the answer with this event.
 struct Begun {
     link: Box<Link>,
     first: String,
 }
 
-/// Whoever asked is gone, or nothing can be said: the connection in memory ends without an answer.
+/// The relay is gone, or there is nothing to answer: the in-memory connection ends without an answer.
 struct Silent;
 
 /// Serves one request of the relay.
@@ -73,7 +74,7 @@ pub(super) async fn carry(stream: Stream, turn: Arc<Turn>, opening: Opening, beg
     }
 }
 
-/// The request, read.
+/// Reads the request.
 async fn read(asker: &mut Asker) -> Option<Asking> {
     asker.read_request().await.ok()??;
     let mut body = Vec::new();
@@ -83,8 +84,8 @@ async fn read(asker: &mut Asker) -> Option<Asking> {
     Asking::of(&body)
 }
 
-/// Says the request, and waits for the first event. `opening`: the socket has stood idle, and another is opened if it turns out
-/// to be dead.
+/// Sends the request and waits for the first event. `opening` is present if the socket was idle: if it turns out to be
+/// dead, another one is opened.
 async fn ask(
     asker: &mut Asker,
     asking: &Asking,
@@ -106,9 +107,10 @@ async fn ask(
             _ => None,
         });
         match (code.as_deref(), first) {
-            // It has forgotten what Weir remembers.
+            // The upstream has forgotten a response that Weir remembers, so the whole conversation is sent.
             (Some("previous_response_not_found"), Some(_)) if is_short => continuing = None,
-            // Its time is up, or was up before anything was said: one more, and everything from the start.
+            // The socket has reached its age limit, or was closed before anything came: open another one and send
+            // everything.
             (Some("websocket_connection_limit_reached"), _) | (None, None) if opening.is_some() => {
                 let opened = match opening.take() {
                     Some(opening) => opening.open().await,
@@ -143,8 +145,8 @@ async fn next(asker: &mut Asker, link: &mut Link) -> Result<Option<String>, Sile
     }
 }
 
-/// Passes events on up to the last of the response. How many of the client's steering messages are still owed an answer; `None`
-/// when the socket or whoever asked is gone before.
+/// Passes events on, up to the last one of the response. Returns how many of the client's steering messages have no
+/// answer yet; `None` when the socket or the relay went away before.
 async fn relay(
     asker: &mut Asker,
     link: &mut Link,
@@ -154,7 +156,7 @@ async fn relay(
     let mut head = ResponseHeader::build(200, Some(3)).ok()?;
     head.insert_header(CONTENT_TYPE, "text/event-stream").ok()?;
     head.insert_header(TRANSFER_ENCODING, "chunked").ok()?;
-    // Nobody else may come by this connection.
+    // This in-memory connection must not be used again.
     head.insert_header(CONNECTION, "close").ok()?;
     asker.write_response_header(Box::new(head)).await.ok()?;
     let (mut event, mut owed) = (first, 0_usize);
@@ -189,7 +191,8 @@ async fn relay(
     }
 }
 
-/// After the turn: what the upstream still says about steering, or the response that it makes of it.
+/// After the turn: passes on what the upstream still says about steering, or keeps the response that it begins because
+/// of it.
 async fn settle(turn: &Arc<Turn>, mut link: Box<Link>, mut owed: usize) {
     while owed > 0 {
         let Ok(Ok(event)) = tokio::time::timeout(SUCCESSOR_WITHIN, link.event()).await else {
@@ -211,13 +214,13 @@ async fn settle(turn: &Arc<Turn>, mut link: Box<Link>, mut owed: usize) {
     turn.links.put(link);
 }
 
-/// Steering that came too late for what it was about.
+/// Tells the client that its steering came too late.
 async fn not_steered(turn: &Turn, message: &str) {
     let event = said::too_late(&turn.lane, message);
     turn.links.tell(Between::Event(event)).await;
 }
 
-/// An answer that is no stream.
+/// Writes an answer that is not a stream.
 async fn write(asker: &mut Asker, answer: Answer) -> Option<()> {
     let mut head = ResponseHeader::build(answer.status, Some(answer.headers.len() + 2)).ok()?;
     for (name, value) in &answer.headers {
@@ -250,7 +253,7 @@ impl From<Refused> for Answer {
     }
 }
 
-/// Headers that say how the upstream framed its answer.
+/// Headers that describe how the upstream framed its answer.
 const FRAMING: [HeaderName; 4] = [
     CONNECTION,
     CONTENT_LENGTH,
@@ -258,5 +261,5 @@ const FRAMING: [HeaderName; 4] = [
     http::header::UPGRADE,
 ];
 
-/// How long after a response what was steered may take to become another.
+/// How long after a response the upstream may begin another one because of steering.
 const SUCCESSOR_WITHIN: Duration = Duration::from_secs(30);

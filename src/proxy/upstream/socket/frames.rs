@@ -1,4 +1,4 @@
-//! Frames of a WebSocket: bytes in, messages out, and back. RFC 6455, without extensions.
+//! WebSocket frames: decodes bytes into messages, and encodes messages. RFC 6455, without extensions.
 use std::io::{self, Read, Write};
 
 use base64::Engine as _;
@@ -9,34 +9,34 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-/// One end.
+/// One end of a WebSocket.
 pub(crate) struct Frames {
     context: WebSocketContext,
     wire: Wire,
 }
 
-/// Bytes that came and bytes that are to go.
+/// Bytes that arrived, and bytes to be sent.
 #[derive(Default)]
 struct Wire {
     came: BytesMut,
     to_go: Vec<u8>,
 }
 
-/// What the other end said.
+/// A message of the other end.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Said {
     Text(String),
-    /// It ended the socket, or broke the rules: what is still to go is the last of it.
+    /// The other end closed the socket or broke the protocol. Send what is pending; nothing follows.
     End,
 }
 
 impl Frames {
-    /// The server's end. Messages may have at most so many bytes.
+    /// The server's end. A message may have at most `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
         Self::of(Role::Server, most)
     }
 
-    /// The client's end.
+    /// The client's end. A message may have at most `most` bytes.
     pub(crate) fn client(most: usize) -> Self {
         Self::of(Role::Client, most)
     }
@@ -53,12 +53,12 @@ impl Frames {
         }
     }
 
-    /// Takes bytes of the other end.
+    /// Adds bytes from the other end.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.wire.came.extend_from_slice(bytes);
     }
 
-    /// The next message that is whole. Pings are answered on the way.
+    /// The next complete message. Pings are answered on the way.
     pub(crate) fn next(&mut self) -> Option<Said> {
         loop {
             match self.context.read(&mut self.wire) {
@@ -89,20 +89,20 @@ impl Frames {
         }
     }
 
-    /// Says something.
+    /// Queues a text message.
     pub(crate) fn say(&mut self, text: String) {
-        // It is written to memory, and what ends a socket is said last.
+        // Writing to memory fails only after the socket was closed; then nothing more is to be sent.
         let _ = self.context.write(&mut self.wire, Message::text(text));
     }
 
-    /// Asks whether the other end is there.
+    /// Queues a ping, to find out whether the other end is alive.
     pub(crate) fn ping(&mut self) {
         let _ = self
             .context
             .write(&mut self.wire, Message::Ping(Bytes::new()));
     }
 
-    /// Ends the socket.
+    /// Queues the end of the socket.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
         let reason = reason.into();
         let _ = self
@@ -111,7 +111,7 @@ impl Frames {
         self.flush();
     }
 
-    /// What is to go to the other end now.
+    /// The bytes that are to be sent now.
     pub(crate) fn take(&mut self) -> Bytes {
         self.flush();
         Bytes::from(std::mem::take(&mut self.wire.to_go))
@@ -149,7 +149,7 @@ impl Write for Wire {
     }
 }
 
-/// `Sec-WebSocket-Accept` for the client's `Sec-WebSocket-Key`; `None` when that is none.
+/// `Sec-WebSocket-Accept` for the client's `Sec-WebSocket-Key`; `None` when the key is not valid.
 pub(crate) fn accept(key: &str) -> Option<String> {
     let key = key.trim();
     STANDARD
@@ -161,7 +161,7 @@ pub(crate) fn accept(key: &str) -> Option<String> {
     Some(STANDARD.encode(digest))
 }
 
-/// An idle socket holds no more than this.
+/// The most bytes that are read at once, which an idle socket keeps allocated.
 const READ_AT_ONCE: usize = 4 << 10;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! One socket to an upstream: messages out, events in, pings answered.
+//! One WebSocket to an upstream: sends messages, receives events, answers pings.
 use http::HeaderMap;
 use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::frames::{Frames, Said};
 
-/// An open socket. It carries one turn at a time.
+/// An open WebSocket. It carries one turn at a time.
 pub(super) struct Link {
     http: Http1Session,
     frames: Frames,
@@ -14,12 +14,12 @@ pub(super) struct Link {
     last: Option<String>,
 }
 
-/// The socket is no more.
+/// The socket is closed.
 #[derive(Debug)]
 pub(super) struct Gone;
 
 impl Link {
-    /// On a connection that has switched protocols, asked for by this path and these headers.
+    /// A socket on a connection that has switched protocols; path and headers are those of the upgrade request.
     pub(super) fn new(http: Http1Session, path: String, headers: HeaderMap) -> Self {
         Self {
             http,
@@ -30,22 +30,23 @@ impl Link {
         }
     }
 
-    /// What it was opened for.
+    /// Path and headers with which it was opened.
     pub(super) fn opened_for(&self) -> (&str, &HeaderMap) {
         (&self.path, &self.headers)
     }
 
-    /// The response that was made here last: the upstream goes on from it without being told.
+    /// The id of the last response on this socket, which the upstream can continue without the history being sent
+    /// again.
     pub(super) fn last(&self) -> Option<&str> {
         self.last.as_deref()
     }
 
-    /// Notes what was made here last; `None` = nothing that can be continued.
+    /// Stores the id of the last response; `None` = it cannot be continued.
     pub(super) fn made(&mut self, response: Option<String>) {
         self.last = response;
     }
 
-    /// Says something.
+    /// Sends a message.
     pub(super) async fn say(&mut self, text: String) -> Result<(), Gone> {
         self.frames.say(text);
         self.flush().await
@@ -61,8 +62,8 @@ impl Link {
         }
     }
 
-    /// An event, or `None` when something else has come, to which [`Link::flush`] may send an answer. May be dropped and begun
-    /// again, which a write may not.
+    /// An event; `None` when something else came, to which [`Link::flush`] may send an answer. May be dropped and
+    /// called again; a write may not.
     pub(super) async fn step(&mut self) -> Result<Option<String>, Gone> {
         match self.frames.next() {
             Some(Said::Text(text)) => return Ok(Some(text)),
@@ -76,19 +77,19 @@ impl Link {
         Ok(None)
     }
 
-    /// Asks whether the upstream is there, with the next [`Link::flush`].
+    /// Pings the upstream with the next [`Link::flush`].
     pub(super) fn ask(&mut self) {
         self.frames.ping();
     }
 
-    /// Ends it in good order.
+    /// Closes the socket properly.
     pub(super) async fn close(mut self) {
         self.frames.close(CloseCode::Normal, "");
         let _ = self.flush().await;
         self.http.shutdown().await;
     }
 
-    /// Sends what is to go: pongs, mostly.
+    /// Sends what is pending, mostly pongs.
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         let bytes = self.frames.take();
         if bytes.is_empty() {
@@ -102,5 +103,5 @@ impl Link {
     }
 }
 
-/// Bytes of the longest event of an upstream.
+/// The most bytes of an upstream's event.
 const LONGEST_EVENT: usize = 64 << 20;

@@ -1,4 +1,5 @@
-//! The sockets to upstreams that one client's socket has: idle ones, and whom steering goes to.
+//! The upstream WebSockets that belong to one client's WebSocket: the idle ones, and the receivers of steering
+//! messages.
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,29 +13,29 @@ use super::open::Opening;
 use crate::exchange::socket::said::Lane;
 use crate::exchange::socket::upstream::Continuing;
 
-/// A turn of a client's socket, as its request carries it to the upstream's side.
+/// A turn of a client's socket, as its request carries it to the upstream side.
 pub(crate) struct Turn {
     /// Its `stream_id` on the client's socket.
     pub lane: Lane,
     /// The sockets to upstreams that belong to the client's.
     pub links: Arc<Links>,
-    /// What it continues on this client's socket.
+    /// The earlier response that the turn continues on this client's socket.
     pub continuing: Option<Continuing>,
     /// The names of the client's certificate.
     pub certificate: Arc<[String]>,
-    /// It is the response that the upstream makes of steering by itself.
+    /// Whether this is the response that the upstream begins by itself because of steering.
     pub is_successor: bool,
 }
 
-/// What an upstream says on a lane where no turn runs.
+/// What an upstream sends on a lane without a running turn.
 pub(crate) enum Between {
-    /// For the client, as it is.
+    /// An event for the client, unchanged.
     Event(String),
-    /// It has begun with a response that nobody asked for but by steering.
+    /// The upstream has begun a response because of steering.
     Successor(Lane),
 }
 
-/// All of one client's socket. Dropped with it, and so are its sockets to upstreams.
+/// The upstream sockets of one client's socket; they are closed when it is dropped.
 pub(crate) struct Links {
     between: mpsc::Sender<Between>,
     inner: Mutex<Inner>,
@@ -45,11 +46,11 @@ struct Inner {
     idle: Vec<Idle>,
     successors: Vec<(Lane, Box<Link>, String)>,
     steering: HashMap<Lane, mpsc::Sender<String>>,
-    /// Places that have no sockets.
+    /// Places whose upstream does not support WebSockets.
     refused: HashSet<String>,
 }
 
-/// A socket between two turns. Somebody has to answer its pings.
+/// A socket between two turns. A task answers its pings.
 struct Idle {
     path: String,
     headers: http::HeaderMap,
@@ -59,7 +60,7 @@ struct Idle {
 }
 
 impl Turn {
-    /// The turn that a connection in memory stands for.
+    /// The turn that an in-memory connection stands for.
     pub(crate) fn of(digest: Option<&Digest>) -> Option<Arc<Self>> {
         let proxy = digest?.proxy_digest.as_ref()?;
         let turn = proxy.user_data.as_ref()?.downcast_ref::<Arc<Self>>()?;
@@ -74,7 +75,7 @@ impl Turn {
 }
 
 impl Links {
-    /// None yet. What comes between turns is told there.
+    /// An empty set. Events between turns are sent to `between`.
     pub(crate) fn new(between: mpsc::Sender<Between>) -> Arc<Self> {
         Arc::new(Self {
             between,
@@ -82,7 +83,7 @@ impl Links {
         })
     }
 
-    /// Passes steering on to whatever runs on this lane; `false` when that is not on a socket.
+    /// Passes a steering message to the running turn of this lane; `false` when that turn is not on a socket.
     pub(crate) fn steer(&self, lane: &Lane, text: String) -> bool {
         let inner = self.lock();
         inner
@@ -91,19 +92,19 @@ impl Links {
             .is_some_and(|running| running.try_send(text).is_ok())
     }
 
-    /// Where steering for this lane goes from now on.
+    /// The channel for steering messages of this lane from now on.
     pub(super) fn listen(&self, lane: &Lane) -> mpsc::Receiver<String> {
         let (send, receive) = mpsc::channel(MOST_STEERED);
         self.lock().steering.insert(lane.clone(), send);
         receive
     }
 
-    /// Nothing runs on this lane any more.
+    /// No turn runs on this lane any more.
     pub(super) fn deaf(&self, lane: &Lane) {
         self.lock().steering.remove(lane);
     }
 
-    /// Tells the client something, unless it is gone.
+    /// Sends something to the client, unless it is gone.
     pub(super) async fn tell(&self, between: Between) {
         let _ = self.between.send(between).await;
     }
@@ -127,7 +128,7 @@ impl Links {
                         link.close().await;
                         return None;
                     }
-                    // What is said between turns and is not about steering is about nothing.
+                    // An event between turns that is not about steering has no meaning, so it is dropped.
                     step = link.step() => drop(step.ok()?),
                     _ = pings.tick() => link.ask(),
                 }
@@ -147,7 +148,7 @@ impl Links {
         });
     }
 
-    /// An idle socket for this request: the one that made `previous` if there is one.
+    /// An idle socket for this request, preferably the one that made `previous`.
     pub(super) async fn take(
         &self,
         opening: &Opening,
@@ -162,7 +163,7 @@ impl Links {
                 let position = position.or_else(|| inner.idle.iter().position(fits))?;
                 inner.idle.remove(position)
             };
-            // One that has closed meanwhile is none.
+            // A socket that was closed meanwhile is skipped.
             if idle.wanted.send(()).is_ok()
                 && let Ok(Some(link)) = idle.keeper.await
             {
@@ -178,7 +179,7 @@ impl Links {
         inner.successors.push((lane, link, first));
     }
 
-    /// That socket, if it is this turn's and still leads where the turn goes.
+    /// The socket with the answer to steering, if it belongs to this turn and still fits its request.
     pub(super) fn successor(&self, turn: &Turn, opening: &Opening) -> Option<(Box<Link>, String)> {
         if !turn.is_successor {
             return None;
@@ -193,12 +194,12 @@ impl Links {
         opening.is_same(path, headers).then_some((link, first))
     }
 
-    /// Notes that there are no sockets at this place.
+    /// Records that the upstream at this place does not support WebSockets.
     pub(super) fn refuse(&self, opening: &Opening) {
         self.lock().refused.insert(opening.place());
     }
 
-    /// Whether there are none.
+    /// Whether the upstream at this place does not support WebSockets.
     pub(super) fn are_refused(&self, opening: &Opening) -> bool {
         self.lock().refused.contains(&opening.place())
     }
@@ -208,11 +209,11 @@ impl Links {
     }
 }
 
-/// Sockets that wait for a turn: one for each lane of the client.
+/// The most sockets that wait for a turn: one for each lane of the client.
 const MOST_IDLE: usize = 32;
 
-/// Messages that wait to be passed on.
+/// The most messages that wait to be passed on.
 const MOST_STEERED: usize = 16;
 
-/// How often an idle socket is asked whether the upstream is there.
+/// The interval of pings on an idle socket.
 const PING_EVERY: Duration = Duration::from_secs(30);

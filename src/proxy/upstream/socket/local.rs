@@ -1,5 +1,5 @@
-//! A connection of this process with itself, in memory: how a message of a client's socket becomes an ordinary request, and
-//! the events of an upstream's socket an ordinary answer.
+//! An in-memory connection of this process with itself. It turns a message on a client's socket into an ordinary
+//! request, and the events of an upstream's socket into an ordinary answer.
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,17 +15,17 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::links::Turn;
 
-/// The server's end. To whom it asks it is a connection of the client whose socket it serves.
+/// The server's end. It looks like a connection of the client whose socket it serves.
 #[derive(Debug)]
 pub(crate) struct Local {
     stream: DuplexStream,
     client: Option<Arc<SocketDigest>>,
-    /// Pingora's place for what whoever connects wants to be known.
+    /// Carries the turn; Pingora passes this value on with the connection.
     known: Option<Arc<ProxyDigest>>,
 }
 
 impl Local {
-    /// The server's end, and the other one. The server's side finds `turn` by [`Turn::of`].
+    /// The server's end and the other end. The server's side finds `turn` by [`Turn::of`].
     pub(crate) fn pair(
         client: Option<Arc<SocketDigest>>,
         turn: Option<Arc<Turn>>,
@@ -111,5 +111,5 @@ impl GetSocketDigest for Local {
 
 impl Peek for Local {}
 
-/// Bytes on the way, each way.
+/// The bytes that are buffered in each direction.
 const ROOM: usize = 64 << 10;

@@ -1,8 +1,8 @@
-//! The Responses API on a WebSocket to an upstream, for accounts that have one.
+//! The Responses API on a WebSocket to an upstream, for accounts that support it.
 //!
-//! To the relay a turn on such a socket is an ordinary answer: [`connect`] gives it an HTTP connection in memory, at the other
-//! end of which [`carry`] says the request on the socket and writes its events as an SSE stream. So whatever holds for
-//! answers (when they commit, what fails over, what is booked) holds for these, too.
+//! To the relay, a turn on such a socket is an ordinary answer: [`connect`] returns an in-memory HTTP connection, at
+//! whose other end [`carry`] sends the request on the socket and writes its events as an SSE stream. So all rules for
+//! answers (when they commit, what fails over, what is booked) apply here, too.
 mod carry;
 pub(crate) mod frames;
 mod link;
@@ -23,7 +23,7 @@ use self::open::{Opened, Opening};
 use super::connect::{ConnectFault, Connections};
 use super::way::Target;
 
-/// A session with an upstream: `by` a socket, when both sides have one, else an ordinary one.
+/// A session with an upstream: with `by` over a WebSocket if the upstream supports it, otherwise an ordinary one.
 pub(crate) async fn connect(
     connections: &Arc<Connections>,
     target: &Target,
@@ -38,8 +38,8 @@ pub(crate) async fn connect(
     Box::pin(session(turn, opening)).await
 }
 
-/// A session that carries one turn: over a socket of this client that is open, or a new one, or plain HTTP where the upstream
-/// has no sockets.
+/// A session for one turn: over an open socket of this client, over a new one, or over plain HTTP if the upstream does
+/// not support WebSockets.
 async fn session(turn: Arc<Turn>, opening: Opening) -> Result<(HttpSession, bool), ConnectFault> {
     let links = &turn.links;
     let began = if let Some((link, first)) = links.successor(&turn, &opening) {

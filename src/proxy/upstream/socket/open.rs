@@ -1,4 +1,4 @@
-//! How a socket to an upstream is opened: a connection of its own, and the upgrade.
+//! Opens a WebSocket to an upstream: a connection of its own, and the upgrade.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,32 +17,32 @@ use crate::proxy::random;
 use crate::proxy::upstream::connect::{ConnectFault, Connections};
 use crate::proxy::upstream::way::Target;
 
-/// What it takes to open a socket for a request.
+/// What is needed to open a socket for a request.
 pub(super) struct Opening {
     connections: Arc<Connections>,
     target: Target,
     path: String,
-    /// Of the request, without those about its body.
+    /// The headers of the request, without those about its body.
     headers: HeaderMap,
     timeout: Duration,
 }
 
-/// What came of it.
+/// The result of opening a socket.
 pub(super) enum Opened {
     Link(Box<Link>),
-    /// The upstream says something else, which is about whoever asks.
+    /// The upstream gave another answer, which the client gets.
     Other(Answer),
-    /// There is no socket at this place.
+    /// The upstream does not support WebSockets at this place.
     NoSockets,
 }
 
-/// An answer in place of a switch of protocols.
+/// An answer other than a switch of protocols.
 pub(super) struct Answer {
-    /// Of the answer to the upgrade, or of an error event.
+    /// The status of the answer to the upgrade, or of an error event.
     pub status: u16,
-    /// All of its headers, those of its framing included.
+    /// All headers of the answer, including those of its framing.
     pub headers: HeaderMap,
-    /// As much of the body as is read.
+    /// The body, up to [`LONGEST_BODY`] bytes.
     pub body: Vec<u8>,
 }
 
@@ -72,7 +72,8 @@ impl Opening {
         self.connections.session(&self.target, self.timeout).await
     }
 
-    /// What sockets have in common that may stand in for one another: place, credentials, and what else was said of whom.
+    /// Whether a socket with this path and these headers can serve the request: place, credentials and all other
+    /// lasting headers are the same.
     pub(super) fn is_same(&self, path: &str, headers: &HeaderMap) -> bool {
         let lasting = |headers: &HeaderMap| {
             let mut headers = headers.clone();
@@ -84,16 +85,16 @@ impl Opening {
         self.path == path && lasting(&self.headers) == lasting(headers)
     }
 
-    /// The place that has sockets or has none.
+    /// The key under which it is remembered whether the upstream supports sockets.
     pub(super) fn place(&self) -> String {
         format!("{}{}", self.target, self.path)
     }
 
-    /// Opens one.
+    /// Opens a socket.
     pub(super) async fn open(&self) -> Result<Opened, ConnectFault> {
         let mut http = self.connections.alone(&self.target, self.timeout).await?;
         let shaking = tokio::time::timeout(HANDSHAKE, self.shake_hands(&mut http));
-        // A connection that breaks here is like one that breaks after a request: nothing was said.
+        // A connection that breaks during the upgrade counts as unreachable, because no request was sent yet.
         let Ok(Some(status)) = shaking.await else {
             return Err(ConnectFault::Unreachable);
         };
@@ -119,7 +120,7 @@ impl Opening {
         }
     }
 
-    /// The status of the answer; `None` when there is none, or when it is a switch to something else.
+    /// The status of the answer; `None` when there is none, or when the upstream switches to another protocol.
     async fn shake_hands(&self, http: &mut Http1Session) -> Option<u16> {
         let nonce = [random::seed().to_ne_bytes(), random::seed().to_ne_bytes()];
         let key = STANDARD.encode(nonce.concat());
@@ -162,7 +163,7 @@ async fn body(http: &mut Http1Session) -> Vec<u8> {
     body
 }
 
-/// Headers about the body of a request, or about the connection that it came by.
+/// Headers about the body of a request or about the connection that it came on.
 const OF_A_BODY: [HeaderName; 8] = [
     http::header::ACCEPT,
     http::header::ACCEPT_ENCODING,
@@ -174,7 +175,7 @@ const OF_A_BODY: [HeaderName; 8] = [
     http::header::TRANSFER_ENCODING,
 ];
 
-/// Headers that are others in each request.
+/// Headers that differ between requests.
 const OF_ONE_REQUEST: [&str; 4] = [
     "x-request-id",
     "traceparent",
@@ -182,11 +183,11 @@ const OF_ONE_REQUEST: [&str; 4] = [
     "idempotency-key",
 ];
 
-/// What OpenAI's clients say when they open one.
+/// The beta header that OpenAI's clients send when they open a socket.
 const BETA: &str = "responses_websockets=2026-02-06";
 
-/// The upgrade, after the connection is there.
+/// The longest time for the upgrade, after the connection is made.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 
-/// Bytes that are read of an answer that is no upgrade.
+/// The most bytes that are read of an answer that is not an upgrade.
 const LONGEST_BODY: usize = 1 << 20;
