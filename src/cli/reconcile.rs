@@ -238,7 +238,9 @@ fn table(ours: &Bill, theirs: &Bill) -> String {
     }
     let all = |bill: &Bill| {
         let mut all = Sum::default();
-        bill.values().for_each(|sum| all.add(*sum));
+        for sum in bill.values() {
+            all.add(*sum);
+        }
         all
     };
     line("total", "", all(ours), all(theirs));

@@ -229,12 +229,13 @@ impl Refusal {
         match self {
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::BodyTimeout => ErrorKind::RequestTimeout,
-            Self::BodyUnreadable { .. } | Self::Json(_) | Self::Member { .. } | Self::WebSocket => {
-                ErrorKind::InvalidRequest
-            }
-            Self::Framing { .. } | Self::Path(_) | Self::PathTooLong { .. } => {
-                ErrorKind::InvalidRequest
-            }
+            Self::BodyUnreadable { .. }
+            | Self::Framing { .. }
+            | Self::Json(_)
+            | Self::Member { .. }
+            | Self::Path(_)
+            | Self::PathTooLong { .. }
+            | Self::WebSocket => ErrorKind::InvalidRequest,
             Self::Untranslatable { .. } => ErrorKind::Unsupported,
             Self::WrongMethod { .. } => ErrorKind::MethodNotAllowed,
             Self::KeyCertificate | Self::KeyExpired | Self::KeyMissing | Self::KeyUnknown => {

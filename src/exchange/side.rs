@@ -263,18 +263,20 @@ fn row(segments: &[&str], caller: Dialect) -> Option<Row> {
         return row(Dialect::Gemini, Place::Path { verb }, "POST");
     }
     match segments {
-        ["v1", "messages", "batches", ..] => row(Dialect::Anthropic, Nowhere, THINGS),
-        ["v1", "skills", ..] => row(Dialect::Anthropic, Nowhere, THINGS),
+        ["v1", "messages", "batches", ..] | ["v1", "skills", ..] => {
+            row(Dialect::Anthropic, Nowhere, THINGS)
+        }
         ["v1", "files", ..] if caller == Dialect::Anthropic => {
             row(Dialect::Anthropic, Nowhere, THINGS)
         }
         ["v1", "responses", _, ..] | ["v1", "conversations", ..] => {
             row(Dialect::OpenaiResponses, Nowhere, THINGS)
         }
-        ["v1", "embeddings" | "rerank"] => chat(Body, "POST"),
-        ["v1", "moderations"] => chat(BodyOrDefault, "POST"),
-        ["v1", "images", "generations" | "edits" | "variations"] => chat(BodyOrDefault, "POST"),
-        ["v1", "audio", "speech" | "transcriptions" | "translations"] => chat(Body, "POST"),
+        ["v1", "embeddings" | "rerank"]
+        | ["v1", "audio", "speech" | "transcriptions" | "translations"] => chat(Body, "POST"),
+        ["v1", "moderations"] | ["v1", "images", "generations" | "edits" | "variations"] => {
+            chat(BodyOrDefault, "POST")
+        }
         ["v1", "videos"] => chat(BodyOrDefault, "GET, POST"),
         [
             "v1",

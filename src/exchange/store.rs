@@ -396,7 +396,7 @@ mod tests {
 
     const BOUNDS: ResponseStore = ResponseStore {
         max_bytes: 20_000,
-        ttl: Duration::from_secs(60),
+        ttl: Duration::from_mins(1),
     };
 
     fn read(store: &Store, key: &str, body: &str, now: SystemTime) -> Read {

@@ -16,11 +16,14 @@ use crate::pool::Pick;
 use crate::protocol::json::{self, Edit, Members, Pieces};
 use crate::protocol::{Dialect, UpstreamDialect};
 
+/// The names of an account and of a model.
+type AccountModel = (Arc<str>, Arc<str>);
+
 /// Accounts that refused something that Weir adds to requests, by the upstream's name of the model. Lives as long as a
 /// configuration.
 #[derive(Debug, Default)]
 pub struct Unwilling {
-    since: Mutex<HashMap<(Arc<str>, Arc<str>), Instant>>,
+    since: Mutex<HashMap<AccountModel, Instant>>,
 }
 
 impl Unwilling {

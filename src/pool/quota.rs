@@ -452,7 +452,7 @@ mod tests {
             length: Duration::from_hours(5),
             refills: false,
             burn_per_second: burn,
-            seen: Duration::from_secs(60),
+            seen: Duration::from_mins(1),
         };
         let left = |used, burn, resets| status(used, burn, resets).empty_in();
         assert_eq!(

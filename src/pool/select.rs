@@ -151,7 +151,7 @@ impl Pool {
                 _ => None,
             };
             if let Some(why) = why_not {
-                excluded.push((*member, why))
+                excluded.push((*member, why));
             } else {
                 let mut candidate = Candidate::new(place, *member, slot);
                 if by_price {

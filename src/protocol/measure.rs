@@ -213,8 +213,7 @@ const fn longest(class: Class) -> u32 {
         Class::Lower => 10,
         // Small letters behind them take them over: behind more than this, as many as this.
         Class::Upper => 30,
-        Class::Digit => 3,
-        Class::Mark => 3,
+        Class::Digit | Class::Mark => 3,
         Class::Indent => 41,
         Class::Narrow | Class::Wide | Class::Rare => 2,
     }

@@ -116,7 +116,12 @@ fn a_web_page_of_another_origin_needs_a_key_or_an_allowed_origin() {
     let lines = sample(Dialect::OpenaiChat);
     let upstream = Upstream::json(200, lines.answer);
     let entry = account("a", &lines, &upstream, "");
-    let config = |more: &str| format!("{}anonymous: true\n{more}", accounts(&[entry.clone()]));
+    let config = |more: &str| {
+        format!(
+            "{}anonymous: true\n{more}",
+            accounts(std::slice::from_ref(&entry))
+        )
+    };
     let weir = Weir::start(&config(""));
     let ask = |weir: &Weir, origin: &str| {
         let call = weir.ask(&lines).without("authorization");

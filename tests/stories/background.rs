@@ -61,7 +61,9 @@ fn in_the_background(first: Then, fetched: Then) -> (Upstream, Upstream, Weir) {
             _ => return wire.json(200, response("completed")),
         };
         wire.stream();
-        begins().iter().for_each(|event| wire.chunk(event));
+        for event in begins() {
+            wire.chunk(event);
+        }
         match then {
             Then::Waits => {
                 wire.closes_within(Duration::from_secs(20));

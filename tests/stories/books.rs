@@ -173,9 +173,13 @@ fn usage_that_comes_twice_is_booked_once() {
     ] {
         let upstream = Upstream::start(move |_, wire| {
             wire.stream();
-            lines.opening.iter().for_each(|event| wire.chunk(event));
+            for event in lines.opening {
+                wire.chunk(event);
+            }
             wire.chunk(lines.closing[0]);
-            events.iter().for_each(|event| wire.chunk(event));
+            for event in &events {
+                wire.chunk(event);
+            }
             wire.chunk("data: [DONE]\n\n");
             wire.end();
         });
@@ -278,7 +282,9 @@ fn a_reload_in_the_middle_changes_no_running_bill_and_a_restart_loses_none() {
             return wire.json(200, lines.answer);
         }
         wire.stream();
-        lines.opening.iter().for_each(|event| wire.chunk(event));
+        for event in lines.opening {
+            wire.chunk(event);
+        }
         let wait = wait.lock().expect("no panic");
         wait.recv_timeout(Duration::from_secs(20)).expect("a word");
         lines.closing.iter().for_each(|event| wire.chunk(event));

@@ -74,8 +74,14 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// A client, and its files with the texts that stand in them.
+type Written = (
+    &'static str,
+    &'static [(&'static str, &'static [&'static str])],
+);
+
 /// What each client's own settings say afterwards.
-const WRITTEN: &[(&str, &[(&str, &[&str])])] = &[
+const WRITTEN: &[Written] = &[
     (
         "aider",
         &[(

@@ -223,7 +223,9 @@ fn slow_to_close(lines: &Lines) -> (Upstream, Sender<()>) {
     let events = lines.events();
     let upstream = Upstream::start(move |_, wire| {
         wire.stream();
-        events.iter().for_each(|event| wire.chunk(event));
+        for event in &events {
+            wire.chunk(event);
+        }
         let _ = told.lock().expect("one at a time").recv();
         wire.end();
     });

@@ -143,7 +143,9 @@ fn a_client_that_leaves_pays_for_what_came() {
         let upstream = Upstream::start(move |_, wire| {
             wire.stream();
             let (_, opening) = lines.opening.split_last().expect("events");
-            opening.iter().for_each(|event| wire.chunk(event));
+            for event in opening {
+                wire.chunk(event);
+            }
             wire.chunk(&piece);
             wire.closes_within(Duration::from_secs(20));
         });

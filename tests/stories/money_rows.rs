@@ -381,12 +381,16 @@ fn prove(upstream: Dialect, client: Dialect, row: &Row) {
             return wire.json(200, &whole);
         }
         wire.stream();
-        opening.iter().for_each(|event| wire.chunk(event));
+        for event in &opening {
+            wire.chunk(event);
+        }
         if request.number == 2 {
             wire.closes_within(Duration::from_secs(20));
             return;
         }
-        closing.iter().for_each(|event| wire.chunk(event));
+        for event in &closing {
+            wire.chunk(event);
+        }
         wire.end();
     });
     let directory = tempfile::tempdir().expect("a directory");

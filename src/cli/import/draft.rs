@@ -138,7 +138,7 @@ impl Draft {
             .trim_matches(|char: char| !char.is_ascii_alphanumeric())
             .to_owned();
         if valid_name(&plain).is_err() || plain == "anonymous" {
-            plain = otherwise.to_owned();
+            otherwise.clone_into(&mut plain);
         }
         let mut name = plain.clone();
         let mut count = 1;

@@ -49,7 +49,9 @@ impl Intake {
     /// These bytes are sent to the client.
     pub(super) fn goes_out(&mut self, ready: &[Bytes]) {
         if let Some(tape) = &mut self.tape {
-            ready.iter().for_each(|bytes| tape.say(bytes));
+            for bytes in ready {
+                tape.say(bytes);
+            }
         }
     }
 

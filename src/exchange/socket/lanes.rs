@@ -43,12 +43,12 @@ impl Lanes {
     }
 
     /// The next turn that may run. It counts as running until [`Lanes::ended`].
-    pub fn next(&mut self) -> Option<Box<Create>> {
+    pub fn take_next(&mut self) -> Option<Box<Create>> {
         if self.running.len() >= MOST_RUNNING {
             return None;
         }
-        let free = |create: &Box<Create>| !self.running.contains(create.lane());
-        let position = self.waiting.iter().position(free)?;
+        let free = |create: &Create| !self.running.contains(create.lane());
+        let position = self.waiting.iter().position(|create| free(create))?;
         let create = self.waiting.remove(position)?;
         self.bytes = self.bytes.saturating_sub(create.weight());
         self.running.push(create.lane().clone());
@@ -92,7 +92,7 @@ mod tests {
     use super::super::message::{Message, read};
     use super::*;
 
-    fn create(lane: &str) -> Box<Create> {
+    fn create(lane: &str) -> Create {
         let id = if lane.is_empty() {
             "null".to_owned()
         } else {
@@ -101,7 +101,7 @@ mod tests {
         match read(&format!(
             r#"{{"type":"response.create","stream_id":{id},"input":"0123456789"}}"#
         )) {
-            Ok(Message::Create(create)) => create,
+            Ok(Message::Create(create)) => *create,
             other => panic!("{other:?}"),
         }
     }
@@ -110,21 +110,24 @@ mod tests {
     fn a_lane_is_in_order_and_lanes_are_beside_one_another() {
         let mut lanes = Lanes::new(1_000);
         for lane in ["", "a", "", "a", "b"] {
-            lanes.offer(create(lane)).expect("there is room");
+            lanes.offer(Box::new(create(lane))).expect("there is room");
         }
         let mut begun = Vec::new();
-        while let Some(create) = lanes.next() {
+        while let Some(create) = lanes.take_next() {
             begun.push(create.lane().clone());
         }
         assert_eq!(begun, [None, Some("a".into()), Some("b".into())]);
         lanes.ended(&Some("a".into()));
         assert_eq!(
-            lanes.next().map(|create| create.lane().clone()),
+            lanes.take_next().map(|create| create.lane().clone()),
             Some(Some("a".into()))
         );
-        assert!(!lanes.is_idle() && lanes.next().is_none());
+        assert!(!lanes.is_idle() && lanes.take_next().is_none());
         lanes.ended(&None);
-        assert_eq!(lanes.next().map(|create| create.lane().clone()), Some(None));
+        assert_eq!(
+            lanes.take_next().map(|create| create.lane().clone()),
+            Some(None)
+        );
         assert_eq!(lanes.bytes(), 0);
     }
 
@@ -132,16 +135,16 @@ mod tests {
     fn there_is_an_end_to_what_waits() {
         let mut lanes = Lanes::new(1_000_000);
         let taken = (0..200)
-            .filter(|index| lanes.offer(create(&format!("l{index}"))).is_ok())
+            .filter(|index| lanes.offer(Box::new(create(&format!("l{index}")))).is_ok())
             .count();
         assert_eq!(taken, MOST_WAITING);
-        let running = std::iter::from_fn(|| lanes.next()).count();
+        let running = std::iter::from_fn(|| lanes.take_next()).count();
         assert_eq!(running, MOST_RUNNING);
         let mut small = Lanes::new(5);
         small
-            .offer(create(""))
+            .offer(Box::new(create("")))
             .expect("one is taken, whatever its size");
-        small.next().expect("it runs");
-        assert!(small.offer(create("")).is_err());
+        small.take_next().expect("it runs");
+        assert!(small.offer(Box::new(create(""))).is_err());
     }
 }

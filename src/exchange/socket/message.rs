@@ -127,6 +127,7 @@ impl Create {
 
     /// The turn for the response that an upstream begins because of steering: it follows `previous` and has the
     /// settings of this turn.
+    #[must_use]
     pub fn successor(self, previous: String, steered: &[Bytes]) -> Self {
         let list = std::str::from_utf8(&steered.join(&b',')).map(|items| format!("[{items}]"));
         let input = list.ok().and_then(|list| RawValue::from_string(list).ok());

@@ -48,6 +48,7 @@ impl Fault {
     }
 
     /// The fault is about this member.
+    #[must_use]
     pub fn about(self, param: &'static str) -> Self {
         Self {
             param: Some(param),
@@ -56,6 +57,7 @@ impl Fault {
     }
 
     /// The fault belongs to this lane.
+    #[must_use]
     pub fn on(self, lane: Lane) -> Self {
         Self { lane, ..self }
     }

@@ -10,33 +10,26 @@ use crate::protocol::json::{self, Edit};
 use crate::protocol::{Dialect, UpstreamDialect};
 
 /// Whether vendors of the dialect have a counting endpoint that [`request`] can ask.
-pub const fn has_endpoint(dialect: UpstreamDialect) -> bool {
-    matches!(
-        dialect,
-        UpstreamDialect::Anthropic | UpstreamDialect::Gemini | UpstreamDialect::OpenaiResponses
-    )
+pub fn has_endpoint(dialect: UpstreamDialect) -> bool {
+    dialect == UpstreamDialect::Gemini || COUNTED.iter().any(|(counts, _)| *counts == dialect)
 }
 
 /// A generation request of `upstream` as its counting endpoint wants it. `model` is the upstream's name.
 pub fn request(upstream: UpstreamDialect, model: &str, generate: &[u8]) -> Option<Vec<u8>> {
-    let kept: &[&str] = match upstream {
-        UpstreamDialect::Anthropic => ANTHROPIC,
-        UpstreamDialect::OpenaiResponses => RESPONSES,
-        UpstreamDialect::Gemini => {
-            let members = json::scan(generate).ok()?;
-            let name = write::to_vec(&gemini_model(model)).into();
-            let inner = json::set(
-                &generate.to_vec().into(),
-                &members,
-                &[("model", Edit::Set(name))],
-            );
-            let mut out = br#"{"generateContentRequest":"#.to_vec();
-            out.extend_from_slice(&inner.to_bytes());
-            out.push(b'}');
-            return Some(out);
-        }
-        _ => return None,
-    };
+    if upstream == UpstreamDialect::Gemini {
+        let members = json::scan(generate).ok()?;
+        let name = write::to_vec(&gemini_model(model)).into();
+        let inner = json::set(
+            &generate.to_vec().into(),
+            &members,
+            &[("model", Edit::Set(name))],
+        );
+        let mut out = br#"{"generateContentRequest":"#.to_vec();
+        out.extend_from_slice(&inner.to_bytes());
+        out.push(b'}');
+        return Some(out);
+    }
+    let (_, kept) = COUNTED.iter().find(|(counts, _)| *counts == upstream)?;
     let members: Object<'_> = serde_json::from_slice(generate).ok()?;
     let mut out = b"{".to_vec();
     for (name, value) in members.0.iter().filter(|(name, _)| kept.contains(&&**name)) {
@@ -109,6 +102,12 @@ fn gemini_model(model: &str) -> String {
         format!("models/{model}")
     }
 }
+
+/// The members of a request that its counting endpoint takes; Gemini's takes the whole request.
+const COUNTED: [(UpstreamDialect, &[&str]); 2] = [
+    (UpstreamDialect::Anthropic, ANTHROPIC),
+    (UpstreamDialect::OpenaiResponses, RESPONSES),
+];
 
 const ANTHROPIC: &[&str] = &[
     "model",

@@ -277,7 +277,7 @@ pub(super) async fn reload(app: &App, reloads: &Handle) -> Done {
     let answer = levers::reload(reloads).await;
     let after = app.telemetry.status().generation;
     Done::changed(answer, "config.reload", "")
-        .from_to(Some(&before.to_string()), Some(&after.to_string()))
+        .with_change(Some(&before.to_string()), Some(&after.to_string()))
 }
 
 /// Drains, enables, resets or tests an account.
@@ -292,7 +292,7 @@ pub(super) async fn account(app: &App, name: &str, verb: &str) -> Done {
     let before = levers::state(app, name);
     let answer = levers::account(app, name, verb);
     let after = levers::state(app, name);
-    Done::changed(answer, action, name).from_to(before, after)
+    Done::changed(answer, action, name).with_change(before, after)
 }
 
 /// The faults that `weir check` would find in a text. Nothing is applied.

@@ -73,7 +73,7 @@ impl Done {
     }
 
     /// Adds the values before and after the change.
-    pub(super) fn from_to(mut self, from: Option<&str>, to: Option<&str>) -> Self {
+    pub(super) fn with_change(mut self, from: Option<&str>, to: Option<&str>) -> Self {
         if let Some(change) = &mut self.change {
             change.2 = from.map(str::to_owned);
             change.3 = to.map(str::to_owned);

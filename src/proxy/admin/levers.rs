@@ -77,7 +77,7 @@ pub(super) fn log_level(app: &App, body: &[u8]) -> Done {
     };
     tracing::warn!(from = before, to = level, "the log level was changed");
     let answer = Answer::json(200, &json!({"level": level, "before": before}));
-    Done::changed(answer, "log.level", "").from_to(Some(&before), Some(&level))
+    Done::changed(answer, "log.level", "").with_change(Some(&before), Some(&level))
 }
 
 /// The name for the state of an account, if there is an account of that name.

@@ -43,7 +43,7 @@ pub(super) fn offered(app: &App) -> Answer {
 pub(super) async fn begin(app: &App, sign_ins: &SignIns, session: &ServerSession) -> Answer {
     let headers = &session.req_header().headers;
     let gateway = app.gateway();
-    let Some(oidc) = settings(&gateway.config.admin) else {
+    let Some(oidc) = settings(gateway.config.admin.as_ref()) else {
         return Answer::nothing_here();
     };
     let provider = match sign_ins.provider(app, oidc).await {
@@ -128,7 +128,7 @@ pub(super) async fn end(
                 sessions::LIVES.as_secs()
             );
             let gone = format!("{COOKIE_NAME}=; Path={PREFIX}; HttpOnly; SameSite=Lax; Max-Age=0");
-            let done = Done::changed(arrived(), "sign_in", &name).from_to(None, Some(&*issuer));
+            let done = Done::changed(arrived(), "sign_in", &name).with_change(None, Some(&*issuer));
             guard.note(session, &who, &done);
             match (HeaderValue::try_from(value), HeaderValue::try_from(gone)) {
                 (Ok(value), Ok(gone)) => {
@@ -175,8 +175,8 @@ async fn sign_in(
     query: &Query,
 ) -> Result<SignedIn, Refused> {
     let gateway = app.gateway();
-    let oidc =
-        settings(&gateway.config.admin).ok_or_else(|| refused(404, "there is no `admin.oidc`"))?;
+    let oidc = settings(gateway.config.admin.as_ref())
+        .ok_or_else(|| refused(404, "there is no `admin.oidc`"))?;
     let get = |name: &str| query.get(name).map(String::as_str);
     let state = get("state").unwrap_or_default();
     let cookie = access::named_cookie(&session.req_header().headers, COOKIE_NAME);
@@ -301,8 +301,8 @@ async fn exchange(
     }
 }
 
-fn settings(admin: &Option<crate::config::Admin>) -> Option<&Oidc> {
-    admin.as_ref()?.oidc.as_ref()
+fn settings(admin: Option<&crate::config::Admin>) -> Option<&Oidc> {
+    admin?.oidc.as_ref()
 }
 
 /// The scheme and authority of the address that the browser used.

@@ -115,7 +115,7 @@ async fn make(
     });
     let answer = Answer::json(200, &told).with(ETAG, tag(&after));
     let name = path.display().to_string();
-    Ok(Done::changed(answer, "config.write", &name).from_to(Some(&revision), Some(&after)))
+    Ok(Done::changed(answer, "config.write", &name).with_change(Some(&revision), Some(&after)))
 }
 
 /// The path of the file, with links resolved: the file that a link points to is replaced, not the link.

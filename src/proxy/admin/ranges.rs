@@ -113,17 +113,20 @@ impl Ask {
     }
 }
 
+/// Unix time in seconds, and the value then.
+type Point = (f64, f64);
+
 /// The most expensive series with their points; all others are added up in one series.
 fn series(body: &[u8], by: &str) -> Option<Vec<Value>> {
     let found = answer::labelled::<Vec<(f64, String)>>(body)?;
-    let mut all: Vec<(f64, String, Vec<(f64, f64)>)> = found
+    let mut all: Vec<(f64, String, Vec<Point>)> = found
         .into_iter()
         .map(|(mut labels, values)| {
-            let points: Vec<(f64, f64)> = values
+            let points: Vec<Point> = values
                 .iter()
                 .take(MOST_POINTS)
                 .filter_map(|(at, value)| Some((*at, value.parse().ok()?)))
-                .filter(|(_, value): &(f64, f64)| value.is_finite())
+                .filter(|(_, value): &Point| value.is_finite())
                 .collect();
             let sum = points.iter().map(|(_, value)| value).sum();
             (sum, labels.remove(by).unwrap_or_default(), points)

@@ -84,7 +84,7 @@ impl Trial {
     /// The entry for the audit log.
     pub(super) fn done(&self) -> Done {
         let answer = Answer::text(200, "");
-        Done::changed(answer, "request.try", &self.key).from_to(None, Some(&self.request_id))
+        Done::changed(answer, "request.try", &self.key).with_change(None, Some(&self.request_id))
     }
 }
 

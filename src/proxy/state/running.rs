@@ -108,7 +108,9 @@ mod tests {
         assert_eq!(left.len(), 20);
         assert_eq!(left[0].seen().request_id, "first");
         assert!(left.is_sorted_by_key(|run| run.number));
-        runs.iter().for_each(|run| running.leave(run));
+        for run in &runs {
+            running.leave(run);
+        }
         assert!(running.all().is_empty());
     }
 }

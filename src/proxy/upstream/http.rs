@@ -323,7 +323,7 @@ mod tests {
                 &mut session,
                 Box::new(head),
                 &Pieces::from(bytes::Bytes::new()),
-                Duration::from_secs(60),
+                Duration::from_mins(1),
             )
             .await
             .whole
@@ -338,7 +338,7 @@ mod tests {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        early_within(Duration::from_secs(60), play).await
+        early_within(Duration::from_mins(1), play).await
     }
 
     /// The same, with `patience` as the longest time for one write.
@@ -391,7 +391,7 @@ mod tests {
             stream
                 .send_data(Bytes::from_static(b"slow"), true)
                 .expect("open");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         assert_eq!(sent, Sent::cut(Some(Ok(()))));
@@ -409,7 +409,7 @@ mod tests {
                     .release_capacity(data.len())
                     .expect("open");
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         assert!(sent.whole, "{sent:?}");
@@ -419,7 +419,7 @@ mod tests {
     async fn one_that_takes_nothing_is_stuck_when_a_write_has_taken_too_long() {
         let (sent, _session) = early_within(Duration::from_millis(50), |answer, body| async move {
             let _held = (answer, body);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         assert!(sent.stuck && !sent.whole && sent.head.is_none(), "{sent:?}");
@@ -429,7 +429,7 @@ mod tests {
     async fn one_that_refuses_the_stream_has_processed_nothing() {
         let (sent, _session) = early(|mut answer: Answer, _body| async move {
             answer.send_reset(Reason::REFUSED_STREAM);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         assert_eq!(sent.head, Some(Err(Broke::Unprocessed)));

@@ -189,7 +189,7 @@ impl Socket {
                 if let Some(latest) =
                     latest.filter(|_| self.links.steer(&steer.lane, steer.message()))
                 {
-                    latest.steered.push(steer.items())
+                    latest.steered.push(steer.items());
                 } else {
                     let event = said::not_steered(&steer.lane, &steer.previous, &steer.input);
                     self.frames.say(event);
@@ -249,7 +249,7 @@ impl Socket {
                 self.successors.push(lane);
             }
         }
-        while let Some(create) = self.lanes.next() {
+        while let Some(create) = self.lanes.take_next() {
             self.begin(create, false);
         }
         Ok(())

@@ -205,7 +205,7 @@ fn tool(
         }
         kind if let Some(own) = client_tool(kind, &tool) => tools.push(Tool::Function(Function {
             name: own.kind.to_owned(),
-            description: Some(own_text(&tool.description, own.description)),
+            description: Some(own_text(tool.description.as_ref(), own.description)),
             schema: match tool.parameters {
                 Some(schema) => Some(schema.to_owned()),
                 None => serde_json::value::to_raw_value(&own.schema()).ok(),
@@ -237,8 +237,8 @@ fn client_tool(kind: &str, tool: &ToolIn<'_>) -> Option<&'static ClientTool> {
     ClientTool::of(kind).filter(|_| by_client)
 }
 
-fn own_text(said: &Option<Str<'_>>, or: &str) -> String {
-    said.as_ref().map_or_else(|| or.to_owned(), Str::to_owned)
+fn own_text(said: Option<&Str<'_>>, or: &str) -> String {
+    said.map_or_else(|| or.to_owned(), Str::to_owned)
 }
 
 fn tool_choice(value: &RawValue, path: &Path<'_>) -> Result<ToolChoice, RequestFault> {

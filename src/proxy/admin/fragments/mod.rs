@@ -173,7 +173,7 @@ async fn make(
     let answer = Answer::json(status, &told).with(http::header::ETAG, tag(&revision));
     let text = |value: Option<Value>| value.map(|value| shortened(&value.to_string()));
     Ok(Done::changed(answer, action(asked.list, asked.verb), &name)
-        .from_to(text(from).as_deref(), text(to).as_deref()))
+        .with_change(text(from).as_deref(), text(to).as_deref()))
 }
 
 /// The plan's result as JSON, with the test of an account. A failed test is an error.

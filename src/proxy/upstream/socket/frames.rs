@@ -174,7 +174,7 @@ mod tests {
         match u16::try_from(payload.len()) {
             Ok(length) if length < 126 => bytes.push(0x80 | u8::try_from(length).expect("short")),
             Ok(length) => {
-                bytes.push(0x80 | 126);
+                bytes.push(0x80 | 0x7e);
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
             Err(_) => {
