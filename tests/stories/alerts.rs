@@ -49,7 +49,8 @@ fn is_signed(request: &Request) {
 fn a_webhook_is_told_once_a_threshold_and_asked_again_until_it_takes_it() {
     let upstream = Upstream::json(200, lines().answer);
     let hook = Upstream::start(|request, wire| match request.number {
-        0 => wire.answer(503, &[], ""),
+        // A page of some proxy in between, longer than what is read of an answer.
+        0 => wire.answer(503, &[], &"<p>".repeat(64 << 10)),
         _ => wire.answer(204, &[], ""),
     });
     let weir = Weir::start(&yaml(&upstream, &hook.url(), ""));

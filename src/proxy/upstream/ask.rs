@@ -37,8 +37,8 @@ pub(super) enum AskFault {
     Broke(Broke),
     /// The answer broke off after its head.
     BrokeOff,
-    /// The answer is longer than `longest`.
-    TooLong,
+    /// The answer, with this status, is longer than `longest`.
+    TooLong(u16),
 }
 
 impl Ask<'_> {
@@ -100,7 +100,7 @@ impl Ask<'_> {
         loop {
             match session.read_response_body().await {
                 Ok(Some(chunk)) if answer.len() + chunk.len() > self.longest => {
-                    return Err(AskFault::TooLong);
+                    return Err(AskFault::TooLong(status));
                 }
                 Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
                 Ok(None) => return Ok((session, status, answer.freeze())),

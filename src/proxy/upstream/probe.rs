@@ -158,7 +158,7 @@ pub(crate) async fn get(
         AskFault::NoConnection(fault) => {
             format!("no connection to {}: {fault:?}", endpoint.authority)
         }
-        AskFault::TooLong => "its answer is too long".to_owned(),
+        AskFault::TooLong(_) => "its answer is too long".to_owned(),
         _ => format!("{} broke the connection off", endpoint.authority),
     })
 }

@@ -64,7 +64,7 @@ async fn exchange(
         AskFault::Broke(_) => unreachable("the connection broke"),
         AskFault::BrokeOff => unreachable("the answer broke off"),
         AskFault::Unwritable => Unanswered::new(Failure::Refused, "the question cannot be sent"),
-        AskFault::TooLong => {
+        AskFault::TooLong(_) => {
             let why = format!("the answer is longer than {MAX_ANSWER} bytes");
             Unanswered::new(Failure::Malformed, why)
         }

@@ -288,7 +288,7 @@ const fn no_answer(fault: AskFault) -> &'static str {
         }
         AskFault::Unwritable => "the request cannot be written",
         AskFault::Broke(_) => "the connection broke before an answer",
-        AskFault::BrokeOff | AskFault::TooLong => "an answer that breaks off or has no end",
+        AskFault::BrokeOff | AskFault::TooLong(_) => "an answer that breaks off or has no end",
     }
 }
 

@@ -51,9 +51,8 @@ pub(crate) async fn post(
     let sent = tokio::time::timeout(PATIENCE, ask.send(connections, &target, PATIENCE));
     match sent.await {
         Err(_) => Posted::NotNow(format!("no answer within {PATIENCE:?}")),
-        Ok(Ok((status, _))) => of_status(status),
-        // An answer that is too long counts as accepted, whatever its status.
-        Ok(Err(AskFault::TooLong)) => Posted::Taken,
+        // The status says it, also of an answer that is too long to be read.
+        Ok(Ok((status, _)) | Err(AskFault::TooLong(status))) => of_status(status),
         Ok(Err(AskFault::NoConnection(fault))) => {
             Posted::NotNow(format!("no connection: {fault:?}"))
         }
