@@ -49,10 +49,10 @@ const TABLES: &[&str] = &["families.rs", "prices.rs"];
 
 /// Files that may have up to [`LONGEST`] lines, each with its reason: to cut a type by its length helps no reader.
 const LONG: &[&str] = &[
-    "src/exchange/attempts.rs",  // what `proxy` drives: mostly one-line verbs
+    "src/exchange/attempts.rs", // what `proxy` drives: mostly one-line verbs
     "src/exchange/refusal.rs", // one enum and what each of its variants says, asks and is counted as
     "src/exchange/relaying.rs", // the same of an answer: the phases are types of their own
-    "src/exchange/served.rs", // what is known of who served a request, written by many and read once
+    "src/exchange/serving_record.rs", // what is known of who served a request, written by many and read once
     "src/protocol/translate.rs", // the halves, stops and pauses of a translator are types of their own
     "src/proxy/edge.rs",         // the hooks of Pingora, in their order
 ];

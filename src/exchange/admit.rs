@@ -20,7 +20,7 @@ use super::received::{self, Asked, Received};
 use super::refusal::Refusal;
 use super::rewrite::{self, Applied};
 use super::route;
-use super::session::{self, Said};
+use super::session::{self, StatedSession};
 use super::side::Place;
 use super::store::Question;
 use crate::config::{AffinityBy, ClientKey};
@@ -235,7 +235,7 @@ pub fn admit(
         // pictures.
         .filter(|route| call.side.is_none() || route.when.model.is_some())
         .and_then(|route| route.model.clone());
-    let said = Said::read(call.dialect, headers, |name| {
+    let said = StatedSession::read(call.dialect, headers, |name| {
         Some(body.slice(members.span(&body, name)?))
     });
     let by = gateway

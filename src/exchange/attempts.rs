@@ -12,21 +12,21 @@ use http::{HeaderMap, StatusCode};
 use super::Gateway;
 use super::admit::Admitted;
 use super::attempt::Attempt;
+use super::attempt_maker::AttemptMaker;
 use super::batches::Results;
 use super::counting::{self, Counting};
 use super::estimate::Sample;
 use super::headers;
+use super::inexpressible::InexpressibleDialects;
 use super::occasion::Occasion;
 use super::order::Order;
 use super::refusal::Refusal;
 use super::relaying::{Answer, Ended, Failed, Relaying};
 use super::search::{self, Left, Search};
-use super::served::Served;
+use super::serving_record::ServingRecord;
 use super::side::{Side, Upload};
-pub use super::step::{Sequel, Step};
+pub use super::step::{AfterFailure, Step};
 use super::tape::{Budget, Tape};
-use super::telling::Telling;
-use super::unsaid::Unsaid;
 use crate::limits::Used;
 use crate::limits::ledger::Attribution;
 use crate::outcome::{End, Outcome, Trace};
@@ -39,9 +39,9 @@ use crate::protocol::{Dialect, UpstreamDialect};
 pub struct Attempts {
     order: Order,
     search: Search,
-    telling: Telling,
+    maker: AttemptMaker,
     counting: Counting,
-    served: Served,
+    served: ServingRecord,
     /// What the results of a batch state, by model.
     results: Vec<Results>,
 }
@@ -58,9 +58,9 @@ impl Attempts {
         Self {
             search: Search::new(admitted.pool),
             order: Order::new(gateway, admitted, query, now),
-            telling: Telling::default(),
+            maker: AttemptMaker::default(),
             counting: Counting::default(),
-            served: Served::default(),
+            served: ServingRecord::default(),
             results: Vec::new(),
         }
     }
@@ -93,8 +93,8 @@ impl Attempts {
     }
 
     /// The dialects that so far could not express the request.
-    pub(super) fn unsaid(&self) -> &Unsaid {
-        self.telling.unsaid()
+    pub(super) fn inexpressible(&self) -> &InexpressibleDialects {
+        self.maker.inexpressible()
     }
 
     /// The dialect of the present account.
@@ -104,8 +104,8 @@ impl Attempts {
 
     /// What the next attempt requires of an account.
     pub(super) fn want(&self, draw: u64) -> Want<'_> {
-        let mutes = self.telling.unsaid().mutes();
-        self.search.want(&self.order, mutes, draw)
+        let inexpressible = self.maker.inexpressible().list();
+        self.search.want(&self.order, inexpressible, draw)
     }
 
     /// The next attempt. Accounts that speak the client's dialect are preferred to others of the same pool.
@@ -124,7 +124,7 @@ impl Attempts {
                 // From here on, an account that cannot express the request is excluded.
                 Ok(pick) => {
                     let served = &mut self.served;
-                    match self.telling.attempt(&self.order, served, pick, occasion) {
+                    match self.maker.attempt(&self.order, served, pick, occasion) {
                         Some(attempt) => return Step::Go(attempt),
                         None => continue,
                     }
@@ -136,7 +136,7 @@ impl Attempts {
                 Left::Wait(time) => Step::Wait(time),
                 Left::Answer(answer) => Step::Answer(self.decided(answer)),
                 Left::Refuse(refusal) => Step::Refuse(refusal),
-                Left::Unsaid(refusal) => Step::Refuse(match self.telling.take_fault() {
+                Left::Inexpressible(refusal) => Step::Refuse(match self.maker.take_fault() {
                     Some(RequestFault { param, message, .. }) => {
                         Refusal::Untranslatable { param, message }
                     }
@@ -160,7 +160,7 @@ impl Attempts {
         mut failed: Box<Failed>,
         occasion: Occasion,
         client: &HeaderMap,
-    ) -> Sequel {
+    ) -> AfterFailure {
         let (now, draw) = (occasion.moment.now, occasion.draw);
         if self.order.is_count() {
             return self.count_failed(&attempt, *failed, now);
@@ -181,11 +181,11 @@ impl Attempts {
         drop(attempt);
         if movable && self.may_retry(now) {
             self.search.go_on_after(failed);
-            return Sequel::Again;
+            return AfterFailure::Again;
         }
         match failed.answer {
-            Some(answer) => Sequel::Answer(self.decided(answer)),
-            None => Sequel::Refuse(Refusal::UpstreamFailed {
+            Some(answer) => AfterFailure::Answer(self.decided(answer)),
+            None => AfterFailure::Refuse(Refusal::UpstreamFailed {
                 class: failure.class,
                 retry_after: failure.retry_after,
             }),
@@ -194,17 +194,17 @@ impl Attempts {
 
     /// An account did not count the tokens. A fault of the prompt is reported to the client; anything else leads to
     /// another account or to an estimate.
-    fn count_failed(&mut self, attempt: &Attempt, failed: Failed, now: Instant) -> Sequel {
+    fn count_failed(&mut self, attempt: &Attempt, failed: Failed, now: Instant) -> AfterFailure {
         let failure = failed.failure;
         self.note_attempt(attempt, Some(&failure), now);
         if let Some(answer) = self.counting.failed(&self.order, attempt, failed, now) {
-            return Sequel::Answer(self.decided(answer));
+            return AfterFailure::Answer(self.decided(answer));
         }
         self.search.count_failed(attempt.pick(), &failure);
         if !self.counting.has_given_up() && !self.may_retry(now) {
             self.counting.give_up();
         }
-        Sequel::Again
+        AfterFailure::Again
     }
 
     /// What a failure means, once the client's own words, including these headers, are taken into account.
@@ -388,8 +388,8 @@ impl Attempts {
         failure: &Failure,
         now: Instant,
     ) {
-        let spoilt = self.served.note_failed(&self.order, relaying, failure);
-        if let Some(tokens) = spoilt {
+        let discarded = self.served.note_failed(&self.order, relaying, failure);
+        if let Some(tokens) = discarded {
             attempt.lease_mut().settle(tokens, now);
         }
     }

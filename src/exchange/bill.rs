@@ -16,8 +16,8 @@ pub(super) struct Bill {
     service_tier: Option<String>,
     /// The use of answers that were discarded because the model produced something unusable; the provider charges for
     /// them all the same.
-    spoilt: Option<Usage>,
-    spoilt_usd: Option<f64>,
+    discarded: Option<Usage>,
+    discarded_usd: Option<f64>,
     /// Whether stated figures were rejected as impossible.
     refused: bool,
     /// Whether the bill has been booked.
@@ -112,10 +112,10 @@ impl Bill {
     }
 
     /// An answer with this use and cost was discarded.
-    pub(super) fn spoil(&mut self, stated: Stated, usd: Option<f64>) {
+    pub(super) fn discard(&mut self, stated: Stated, usd: Option<f64>) {
         self.refused |= stated.extras.refused;
-        self.spoilt = Some(self.spoilt.unwrap_or_default().and(stated.usage));
-        self.spoilt_usd = sum(self.spoilt_usd, usd);
+        self.discarded = Some(self.discarded.unwrap_or_default().and(stated.usage));
+        self.discarded_usd = sum(self.discarded_usd, usd);
     }
 
     /// The bill is booked now and does not change any more.
@@ -135,9 +135,9 @@ impl Bill {
 
     /// The use of the answer and of discarded answers before it.
     pub(super) fn usage(&self) -> Option<(Usage, UsageSource)> {
-        match (self.usage, self.spoilt) {
-            (Some((usage, source)), Some(spoilt)) => Some((usage.and(spoilt), source)),
-            (None, Some(spoilt)) => Some((spoilt, UsageSource::Reported)),
+        match (self.usage, self.discarded) {
+            (Some((usage, source)), Some(discarded)) => Some((usage.and(discarded), source)),
+            (None, Some(discarded)) => Some((discarded, UsageSource::Reported)),
             (usage, None) => usage,
         }
     }
@@ -157,7 +157,7 @@ impl Bill {
             };
             price(&usage, self.service_tier.as_deref(), &extras)
         });
-        sum(usd, self.spoilt_usd)
+        sum(usd, self.discarded_usd)
     }
 
     /// The number of tokens of the text that the model wrote; `None` where not all of the text was seen.
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn what_is_booked_stays_and_what_was_spoilt_counts() {
         let mut bill = Bill::default();
-        bill.spoil(stated(5, 5), Some(0.25));
+        bill.discard(stated(5, 5), Some(0.25));
         assert_eq!(bill.usage().map(|(usage, _)| usage.total()), Some(10));
         bill.leave(|_| GUESS);
         bill.close();

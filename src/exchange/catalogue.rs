@@ -31,7 +31,7 @@ pub(super) struct Asker<'a> {
 
 /// How a model is served.
 #[derive(Debug)]
-pub(super) struct Served {
+pub(super) struct ServedModel {
     pub provider: &'static str,
     /// The dialects of the accounts that may serve it.
     pub dialects: Vec<UpstreamDialect>,
@@ -51,7 +51,7 @@ struct Limits {
 
 impl Asker<'_> {
     /// The models that can be requested in one of these dialects, by name.
-    pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, Served> {
+    pub(super) fn models(&self, dialects: &[Dialect]) -> BTreeMap<String, ServedModel> {
         let written = self.written();
         let offered = self.offered();
         let mut all: BTreeMap<&str, bool> = BTreeMap::new();
@@ -67,8 +67,8 @@ impl Asker<'_> {
     }
 
     /// How a request for this model in one of these dialects would be served.
-    pub(super) fn served(&self, dialects: &[Dialect], name: &str) -> Option<Served> {
-        let mut found: Option<Served> = None;
+    pub(super) fn served(&self, dialects: &[Dialect], name: &str) -> Option<ServedModel> {
+        let mut found: Option<ServedModel> = None;
         for dialect in dialects {
             let Some(served) = self.try_out(*dialect, name) else {
                 continue;
@@ -84,7 +84,7 @@ impl Asker<'_> {
         found
     }
 
-    fn try_out(&self, dialect: Dialect, name: &str) -> Option<Served> {
+    fn try_out(&self, dialect: Dialect, name: &str) -> Option<ServedModel> {
         let mut call = ModelCall::new(dialect, Endpoint::Generate);
         if dialect == Dialect::Gemini {
             call.path_model = Some(name.to_owned());
@@ -104,7 +104,7 @@ impl Asker<'_> {
             .accounts(&admitted)
             .filter_map(|account| Some((account, account.models.upstream_name(wanted)?)));
         let (first, upstream) = accounts.next()?;
-        let mut served = Served {
+        let mut served = ServedModel {
             provider: first.provider.name,
             dialects: first.dialects.clone(),
             upstream: upstream.to_owned(),
@@ -187,7 +187,7 @@ impl Asker<'_> {
     }
 }
 
-impl Served {
+impl ServedModel {
     /// The entry in a list of this dialect.
     pub(super) fn entry(&self, dialect: Dialect, id: &str) -> Value {
         let released = released(id).or_else(|| released(&self.upstream));

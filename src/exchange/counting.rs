@@ -22,7 +22,7 @@ use super::occasion::Occasion;
 use super::order::Order;
 use super::plan::Plan;
 use super::refusal::Refusal;
-use super::served::Served;
+use super::serving_record::ServingRecord;
 use super::step::Step;
 use super::stream_usage::Sent;
 use super::target::UpstreamCall;
@@ -50,12 +50,12 @@ impl Counting {
         &mut self,
         order: &Order,
         want: Want<'_>,
-        served: &mut Served,
+        served: &mut ServingRecord,
         occasion: Occasion,
     ) -> Step {
         let pool = &order.gateway.pool;
         let want = Want {
-            without: &[],
+            inexpressible: &[],
             insist: true,
             ..want
         };
@@ -119,7 +119,12 @@ impl Counting {
 
 /// The request to this account for a count; `None` when the account has no counting endpoint, or the prompt cannot be
 /// expressed there.
-fn asking(order: &Order, served: &mut Served, pick: Pick, occasion: Occasion) -> Option<Attempt> {
+fn asking(
+    order: &Order,
+    served: &mut ServingRecord,
+    pick: Pick,
+    occasion: Occasion,
+) -> Option<Attempt> {
     let (now, own) = (occasion.moment.now, order.dialect());
     let upstream = counting_dialect(&pick.account, own)?;
     let tokens = &order.gateway.tokens;
@@ -159,7 +164,12 @@ fn as_asked(admitted: &Admitted, pick: &Pick) -> Pieces {
     }
 }
 
-fn estimate(order: &Order, served: &Served, account: &Account, model: &Arc<str>) -> Estimate {
+fn estimate(
+    order: &Order,
+    served: &ServingRecord,
+    account: &Account,
+    model: &Arc<str>,
+) -> Estimate {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     mark(&mut headers, ESTIMATED);

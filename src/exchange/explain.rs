@@ -24,7 +24,7 @@ use super::occasion::Occasion;
 use super::operation::{self, Endpoint, ModelCall, Operation};
 use super::refusal::Refusal;
 use super::relaying::Answer;
-use super::session::Said;
+use super::session::StatedSession;
 use super::{Gateway, limits, origin, received, rewrite};
 use crate::config::ClientKey;
 use crate::moment::Moment;
@@ -249,10 +249,10 @@ impl Explainer<'_> {
         let order = self.report.attempts.as_ref();
         let order = order.map_or(&[][..], |attempts| &attempts.order);
         self.report.candidates = accounts::candidates(&gateway, &considered, order);
-        let unsaid = made.unsaid();
-        self.report.untranslatable = unsaid.fault().map(|fault| UntranslatablePart {
-            dialects: unsaid
-                .mutes()
+        let inexpressible = made.inexpressible();
+        self.report.untranslatable = inexpressible.fault().map(|fault| UntranslatablePart {
+            dialects: inexpressible
+                .list()
                 .iter()
                 .map(|it| it.dialect.as_str())
                 .collect(),
@@ -324,7 +324,7 @@ impl Explainer<'_> {
         let by = self.gateway.config.pools.get(admitted.pool)?.affinity;
         let (key, headers) = (&admitted.key, self.ask.headers);
         let (members, body) = (&admitted.members, &admitted.body);
-        let said = Said::read(admitted.call.dialect, headers, |name| {
+        let said = StatedSession::read(admitted.call.dialect, headers, |name| {
             Some(body.slice(members.span(body, name)?))
         });
         let traces = Traces {

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::Gateway;
-use super::catalogue::{self, Asker, Served};
+use super::catalogue::{self, Asker, ServedModel};
 use super::codex;
 use super::me;
 use super::operation::Local;
@@ -83,7 +83,7 @@ pub fn answer(
     ))
 }
 
-fn for_codex(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
+fn for_codex(gateway: &Gateway, models: &BTreeMap<String, ServedModel>) -> Value {
     let entries = models
         .iter()
         .enumerate()
@@ -134,7 +134,7 @@ pub fn openapi() -> Answer {
     Answer::json(200, include_str!("../../docs/openapi.json"))
 }
 
-fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
+fn list(dialect: Dialect, models: &BTreeMap<String, ServedModel>) -> Value {
     let entries: Vec<Value> = models
         .iter()
         .map(|(id, served)| served.entry(dialect, id))
@@ -154,7 +154,7 @@ fn list(dialect: Dialect, models: &BTreeMap<String, Served>) -> Value {
 }
 
 /// Models with their dialects, prices and accepted features.
-fn capabilities(gateway: &Gateway, models: &BTreeMap<String, Served>) -> Value {
+fn capabilities(gateway: &Gateway, models: &BTreeMap<String, ServedModel>) -> Value {
     let data: Vec<Value> = models
         .iter()
         .map(|(id, served)| {

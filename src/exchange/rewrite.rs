@@ -22,7 +22,7 @@ use super::reading::Reading;
 use super::received::Received;
 use super::refusal::Refusal;
 use super::route::{self, Facts};
-use super::session::{self, Said};
+use super::session::{self, StatedSession};
 use crate::config::rewrite::Rewrite;
 use crate::config::{ClientKey, Config};
 use crate::protocol::Dialect;
@@ -101,7 +101,8 @@ pub(super) fn apply(
         if let Some(rotate) = rewrite.rotate
             && edit.call.endpoint != Endpoint::Count
         {
-            let said = Said::read(edit.call.dialect, headers, |name| edit.draft.member(name));
+            let said =
+                StatedSession::read(edit.call.dialect, headers, |name| edit.draft.member(name));
             if applied.session.is_none() && said.traces().first().is_none() {
                 let id = session::id(&key.name, rotate, now);
                 edit.put_session(key, &id);

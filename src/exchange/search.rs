@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::side::Side;
 use super::verdict::{Answer, Failed};
 use crate::outcome::FailureClass;
-use crate::pool::{Exhausted, Failure, Mute, Next, Pick, Tried, Verdict, Want};
+use crate::pool::{Exhausted, Failure, Inexpressible, Next, Pick, Tried, Verdict, Want};
 
 /// The search for an account that serves one request.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) enum Left {
     Answer(Answer),
     Refuse(Refusal),
     /// No account speaks a dialect that can express the request.
-    Unsaid(Refusal),
+    Inexpressible(Refusal),
     /// Search again after this time.
     Wait(Duration),
 }
@@ -63,8 +63,13 @@ impl Search {
         }
     }
 
-    /// What the next attempt requires of an account. `mutes` are the dialects that cannot express the request.
-    pub(super) fn want<'a>(&'a self, order: &'a Order, mutes: &'a [Mute], draw: u64) -> Want<'a> {
+    /// What the next attempt requires of an account. `inexpressible` are the dialects that cannot express the request.
+    pub(super) fn want<'a>(
+        &'a self,
+        order: &'a Order,
+        inexpressible: &'a [Inexpressible],
+        draw: u64,
+    ) -> Want<'a> {
         let admitted = &order.admitted;
         Want {
             pool: self.pool,
@@ -75,7 +80,7 @@ impl Search {
                 .call
                 .is_bound()
                 .then_some(order.dialect().upstream()),
-            without: mutes,
+            inexpressible,
             prefers: Some(order.dialect().upstream()),
             account: admitted.account.as_deref(),
             session: admitted.session,
@@ -120,7 +125,7 @@ impl Search {
         }
         let refusal = self.refusal(order, exhausted);
         if exhausted.verdict == Verdict::Dialect {
-            Left::Unsaid(refusal)
+            Left::Inexpressible(refusal)
         } else {
             Left::Refuse(refusal)
         }

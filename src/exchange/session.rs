@@ -12,7 +12,7 @@ use crate::protocol::json::{self, Members};
 
 /// What a client states about its session.
 #[derive(Debug)]
-pub(super) struct Said<'a> {
+pub(super) struct StatedSession<'a> {
     headers: &'a HeaderMap,
     metadata_user_id: Option<String>,
     prompt_cache_key: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Said<'a> {
     previous_response: Option<String>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> StatedSession<'a> {
     /// `member` returns the raw value of a member of the body.
     pub(super) fn read(
         dialect: Dialect,

@@ -23,7 +23,7 @@ pub enum Step {
 
 /// The next step after a failed attempt.
 #[derive(Debug)]
-pub enum Sequel {
+pub enum AfterFailure {
     Again,
     /// Answer with the upstream's own error, because it concerns the client.
     Answer(Answer),

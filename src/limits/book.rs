@@ -194,7 +194,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::super::{
-        Caps, Everybody, Limit, Limits, Scope, Subject, Telling, Totals, Whom, nano_usd,
+        Caps, Everybody, HandoverLog, Limit, Limits, Scope, Subject, Totals, Whom, nano_usd,
     };
     use crate::moment::Moment;
     use crate::protocol::hub::units::Units;
@@ -467,13 +467,13 @@ mod tests {
         request(&old, noon());
         let held = old.admit(WHOM, Used::default(), at);
         let mut held = held.expect("nothing is limited");
-        let (mut telling, first) = Telling::begin(&old, at);
+        let (mut handover_log, first) = HandoverLog::begin(&old, at);
         new.recall(&first, true, at);
         assert_eq!(windows(&new, noon()), [(times(1), times(1)); 3]);
         assert!(new.admit(WHOM, Used::default(), at).is_err());
         held.settle(&used(), at);
         drop(held);
-        new.recall(&telling.go_on(&old, at), false, at);
+        new.recall(&handover_log.go_on(&old, at), false, at);
         assert_eq!(windows(&new, noon()), [(times(2), times(2)); 3]);
         assert!(new.admit(WHOM, Used::default(), at).is_ok());
         // A copy counts separately.

@@ -58,26 +58,26 @@ impl Handed {
 
 /// What has been sent already, so that nothing is sent twice.
 #[derive(Debug, Default)]
-pub struct Telling {
+pub struct HandoverLog {
     /// The use of each subject since the process began, as of the last message.
     told: HashMap<(&'static str, Arc<str>), Totals>,
     /// Whether the last message mentioned requests in flight.
     busy: bool,
 }
 
-impl Telling {
+impl HandoverLog {
     /// The first message, and the state from which later ones continue.
     pub fn begin(limits: &Limits, at: Moment) -> (Self, Vec<Handed>) {
-        let mut telling = Self::default();
+        let mut handover_log = Self::default();
         let first = limits.memos(at).map(|(scope, handed, ever)| {
-            telling
+            handover_log
                 .told
                 .insert((scope.as_str(), Arc::clone(&handed.name)), ever);
             handed
         });
         let first = first.filter(|handed| !handed.is_empty()).collect();
-        telling.busy = true;
-        (telling, first)
+        handover_log.busy = true;
+        (handover_log, first)
     }
 
     /// What came since the last message, and what is still in flight; empty when there is nothing new.

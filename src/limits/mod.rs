@@ -39,7 +39,7 @@ use permit::Part;
 use subjects::{Limited, Subjects};
 
 pub use crate::outcome::{Caps, nano_usd};
-pub use handed::{Handed, Telling};
+pub use handed::{Handed, HandoverLog};
 pub use permit::{Held, Permit};
 pub use refusal::{Limit, Refusal, Scope, Standing};
 pub use remote::{Elsewhere, Own};

@@ -348,14 +348,14 @@ fn what_is_known_from_before_a_restart_counts() {
 }
 
 /// Two processes with the same keys; the second one has followed the first.
-fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, Telling, Limits) {
+fn followed(caps: Caps, before: impl FnOnce(&Limits)) -> (Limits, HandoverLog, Limits) {
     let (old, new) = (alone(caps), alone(caps));
     before(&old);
-    let (telling, first) = Telling::begin(&old, at(Instant::now()));
+    let (handover_log, first) = HandoverLog::begin(&old, at(Instant::now()));
     let text = serde_json::to_string(&first).expect("plain data");
     let first: Vec<Handed> = serde_json::from_str(&text).expect("the same");
     new.recall(&first, true, at(Instant::now()));
-    (old, telling, new)
+    (old, handover_log, new)
 }
 
 fn spent(limits: &Limits) -> f64 {
@@ -370,7 +370,7 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
     let now = Instant::now();
     let admit = |limits: &Limits| limits.admit(whom(0), Used::default(), at(now));
     let mut running = None;
-    let (old, mut telling, new) = followed(caps, |old| {
+    let (old, mut handover_log, new) = followed(caps, |old| {
         let mut permit = admit(old).expect("it fits");
         permit.settle(&used(10, 3.0), at(now));
         drop(permit);
@@ -382,14 +382,18 @@ fn a_process_that_follows_knows_what_was_used_and_what_still_is() {
     let (mut one, two) = running.take().expect("two are in flight");
     one.settle(&used(10, 4.0), at(now));
     drop(one);
-    new.recall(&telling.go_on(&old, at(now)), false, at(now));
+    new.recall(&handover_log.go_on(&old, at(now)), false, at(now));
     assert!((spent(&new) - 7.0).abs() < 1e-9);
     let here = admit(&new).expect("one place is free");
     expect(admit(&new), Limit::Concurrency, None);
     drop((here, two));
-    new.recall(&telling.go_on(&old, at(now)), false, at(now));
+    new.recall(&handover_log.go_on(&old, at(now)), false, at(now));
     assert!(admit(&new).is_ok());
-    assert_eq!(telling.go_on(&old, at(now)), [], "nothing is told twice");
+    assert_eq!(
+        handover_log.go_on(&old, at(now)),
+        [],
+        "nothing is told twice"
+    );
     assert!((spent(&new) - 7.0).abs() < 1e-9);
 }
 
@@ -407,7 +411,7 @@ fn what_a_ledger_knows_already_is_not_added_again() {
     };
     let again = alone(Caps::default());
     again.restore(Scope::Key, "team-a", &known, &known, wall());
-    let (_, first) = Telling::begin(&new, at(Instant::now()));
+    let (_, first) = HandoverLog::begin(&new, at(Instant::now()));
     again.recall(&first, true, at(Instant::now()));
     assert!(
         (spent(&again) - 5.0).abs() < 1e-9,

@@ -42,7 +42,7 @@ pub struct Lease {
 
 /// What a lease is a permit for.
 #[derive(Debug)]
-pub(super) struct Whose {
+pub(super) struct LeaseTarget {
     pub account: Arc<AccountLive>,
     pub endpoint: Arc<EndpointLive>,
     /// The name of the shared limit that the request falls under.
@@ -68,8 +68,8 @@ pub(super) struct Booking {
 
 impl Lease {
     /// A lease on an account that has taken the request.
-    pub(super) fn booked(whose: Whose, booking: Booking, now: Instant) -> Self {
-        let mut lease = Self::unbooked(whose, now);
+    pub(super) fn booked(target: LeaseTarget, booking: Booking, now: Instant) -> Self {
+        let mut lease = Self::unbooked(target, now);
         lease.passes = booking.passes;
         lease.endpoint_pass = booking.endpoint_pass;
         lease.reserved = booking.reserved;
@@ -81,13 +81,13 @@ impl Lease {
     }
 
     /// A lease for a call that occupies nothing at the account.
-    pub(super) fn unbooked(whose: Whose, now: Instant) -> Self {
+    pub(super) fn unbooked(target: LeaseTarget, now: Instant) -> Self {
         Self {
-            account: whose.account,
-            endpoint: whose.endpoint,
-            class: whose.class,
-            aside: whose.aside,
-            generation: whose.generation,
+            account: target.account,
+            endpoint: target.endpoint,
+            class: target.class,
+            aside: target.aside,
+            generation: target.generation,
             began: now,
             passes: Passes::default(),
             endpoint_pass: Pass::default(),

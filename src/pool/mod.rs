@@ -58,7 +58,7 @@ pub use lease::Lease;
 pub use memo::PoolMemo;
 pub use retry::RetryBudget;
 pub use status::{AccountStatus, LastFailure, MinuteStatus, Part, State};
-pub use want::{Mute, Pick, Tried, Want};
+pub use want::{Inexpressible, Pick, Tried, Want};
 
 use crate::config::{self, Account, Config, Endpoint};
 use exceptions::Exceptions;

@@ -12,7 +12,7 @@ use super::Pool;
 use super::affinity;
 use super::exceptions::{Plan, Wish};
 use super::exhausted::{Excluded, Exclusions, Exhausted};
-use super::lease::{Booking, Lease, Whose};
+use super::lease::{Booking, Lease, LeaseTarget};
 use super::level::Level;
 use super::live::{EndpointLive, Load};
 use super::roster::Slot;
@@ -144,7 +144,7 @@ impl Pool {
                 _ if want
                     .dialect
                     .is_some_and(|dialect| !slot.account.dialects.contains(&dialect))
-                    || is_mute(slot, want) =>
+                    || cannot_express(slot, want) =>
                 {
                     Some(Excluded::Dialect)
                 }
@@ -278,7 +278,7 @@ impl Pool {
         let endpoint_pass = live
             .admit(level, now)
             .inspect_err(|_| slot.live.undo(&load, passes, now))?;
-        let whose = Whose {
+        let target = LeaseTarget {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(live),
             class: want.class(&model).into(),
@@ -292,7 +292,7 @@ impl Pool {
             repeats: self.has_failed_at(live, want),
             spared: level == Level::Spare,
         };
-        let lease = Lease::booked(whose, booking, now);
+        let lease = Lease::booked(target, booking, now);
         Ok(Pick {
             lease,
             account: Arc::clone(&slot.account),
@@ -361,14 +361,20 @@ impl Pool {
 }
 
 /// Whether no dialect of the account can express the request.
-fn is_mute(slot: &Slot, want: &Want<'_>) -> bool {
-    if want.without.is_empty() {
+fn cannot_express(slot: &Slot, want: &Want<'_>) -> bool {
+    if want.inexpressible.is_empty() {
         return false;
     }
     let model = slot.models.upstream_str(want.model);
-    let muted =
-        |dialect: UpstreamDialect| want.without.iter().any(|mute| mute.covers(dialect, model));
-    slot.account.dialects.iter().all(|dialect| muted(*dialect))
+    let excluded = |dialect: UpstreamDialect| {
+        want.inexpressible
+            .iter()
+            .any(|known| known.covers(dialect, model))
+    };
+    slot.account
+        .dialects
+        .iter()
+        .all(|dialect| excluded(*dialect))
 }
 
 fn load<'a>(slot: &'a Slot, want: &'a Want<'_>, level: Level) -> Load<'a> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Pool;
 use super::exhausted::Exclusions;
-use super::lease::{Lease, Whose};
+use super::lease::{Lease, LeaseTarget};
 use super::level::Level;
 use super::live::Load;
 use super::roster::Slot;
@@ -90,7 +90,7 @@ impl Pool {
         slot.live.check(&load(slot, want), now).ok()?;
         let endpoint = slot.endpoint(want, Level::Insist, now).ok()?;
         let model = slot.models.upstream(want.model);
-        let whose = Whose {
+        let target = LeaseTarget {
             account: Arc::clone(&slot.live),
             endpoint: Arc::clone(slot.endpoints.get(endpoint)?),
             class: want.class(&model).into(),
@@ -98,7 +98,7 @@ impl Pool {
             generation: self.generation,
         };
         Some(Pick {
-            lease: Lease::unbooked(whose, now),
+            lease: Lease::unbooked(target, now),
             account: Arc::clone(&slot.account),
             endpoint,
             model,

@@ -27,7 +27,7 @@ pub struct Want<'a> {
     /// The dialect that the upstream must speak; `None` = any.
     pub dialect: Option<UpstreamDialect>,
     /// The dialects that cannot express the request. An account that speaks no other dialect is excluded.
-    pub without: &'a [Mute],
+    pub inexpressible: &'a [Inexpressible],
     /// The dialect that the upstream should preferably speak: within each pool, other accounts serve only when none
     /// that speaks it can.
     pub prefers: Option<UpstreamDialect>,
@@ -81,13 +81,13 @@ const USUAL_TOKENS: u64 = 1000;
 
 /// A dialect that cannot express a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Mute {
+pub struct Inexpressible {
     pub dialect: UpstreamDialect,
     /// The upstream's name of the model for which this holds; `None` = for every model.
     pub model: Option<Arc<str>>,
 }
 
-impl Mute {
+impl Inexpressible {
     /// Whether this excludes `dialect` for `model`.
     pub fn covers(&self, dialect: UpstreamDialect, model: &str) -> bool {
         self.dialect == dialect && self.model.as_deref().is_none_or(|own| own == model)

@@ -30,7 +30,7 @@ use super::upstream::tokens::AccessTokens;
 use super::upstream::way::Target;
 use crate::config::secret::Secret;
 use crate::exchange::attempt::Attempt;
-use crate::exchange::attempts::{Sequel, Step};
+use crate::exchange::attempts::{AfterFailure, Step};
 use crate::exchange::relaying::{Ended, Failed, Relaying};
 use crate::pool::{Fault, classify_transport};
 
@@ -93,9 +93,11 @@ impl Relay<'_> {
                         .attempts
                         .failed(attempt, failed, occasion, client)
                     {
-                        Sequel::Again => {}
-                        Sequel::Answer(answer) => return self.serving.pass_on(answer).await,
-                        Sequel::Refuse(refusal) => return self.serving.refuse(&refusal).await,
+                        AfterFailure::Again => {}
+                        AfterFailure::Answer(answer) => return self.serving.pass_on(answer).await,
+                        AfterFailure::Refuse(refusal) => {
+                            return self.serving.refuse(&refusal).await;
+                        }
                     }
                 }
             }

@@ -126,7 +126,7 @@ pub fn want() -> Want<'static> {
         aside: None,
         dialect: Some(UpstreamDialect::Anthropic),
         prefers: None,
-        without: &[],
+        inexpressible: &[],
         account: None,
         session: None,
         previous_response: None,

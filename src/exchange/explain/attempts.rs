@@ -9,7 +9,7 @@ use crate::config::Account;
 use crate::credentials::Token;
 use crate::exchange::Gateway;
 use crate::exchange::attempt::Attempt;
-use crate::exchange::attempts::{Attempts, Sequel, Step};
+use crate::exchange::attempts::{AfterFailure, Attempts, Step};
 use crate::exchange::occasion::Occasion;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::relaying::{Answer, Failed};
@@ -56,8 +56,8 @@ pub(super) fn make(
                 first.get_or_insert_with(|| begun(ask, made, &attempt));
                 part.order.push(attempted(gateway, ask, made, &attempt));
                 let failed = Failed::bare(classify_transport(Fault::Reset, false));
-                let sequel = made.failed(attempt, failed, occasion, ask.headers);
-                if !matches!(sequel, Sequel::Again) {
+                let after_failure = made.failed(attempt, failed, occasion, ask.headers);
+                if !matches!(after_failure, AfterFailure::Again) {
                     break;
                 }
                 continue;

@@ -103,7 +103,7 @@ fn bench(pool: &Pool, account: &str, failure: &Failure, now: Instant) {
         model: "claude-sonnet-5",
         aside: None,
         dialect: None,
-        without: &[],
+        inexpressible: &[],
         prefers: None,
         account: Some(account),
         session: None,

@@ -21,7 +21,7 @@ use crate::protocol::hub::usage::Usage;
 
 /// To whom a line belongs: the key, the group that it was in, and the project whose limits it was under.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Whose {
+pub(super) struct Owner {
     /// The name of the key.
     pub key: Arc<str>,
     /// The group of the key, if it has one.
@@ -34,7 +34,7 @@ pub(super) struct Whose {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// To whom the use belongs.
-    pub whose: Whose,
+    pub whose: Owner,
     /// Seconds since the epoch.
     pub time: u64,
     /// What was used until `time`.
@@ -85,7 +85,7 @@ impl Entry {
     /// Appends the entry as a line.
     pub fn write(&self, to: &mut Vec<u8>) {
         let usage = &self.totals.usage;
-        let Whose {
+        let Owner {
             key,
             group,
             project,
@@ -116,7 +116,7 @@ impl Entry {
     fn read(line: &[u8]) -> Option<Self> {
         let line: Line = serde_json::from_slice(line).ok()?;
         Some(Self {
-            whose: Whose {
+            whose: Owner {
                 key: line.key,
                 group: line.group,
                 project: line.project,
@@ -174,7 +174,7 @@ impl Began {
 /// The sums of the lines that still matter.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    sums: HashMap<Whose, Sum>,
+    sums: HashMap<Owner, Sum>,
     /// Lines that could not be read.
     pub corrupt: u64,
     /// Whether lines of an earlier month were skipped.

@@ -25,7 +25,7 @@ use super::{Limits, Totals, Used};
 use crate::config;
 use file::LedgerFile;
 use history::{Bounds, Days, History};
-use lines::{Began, Entry, QUARTER, Whose, quarter, seconds};
+use lines::{Began, Entry, Owner, QUARTER, quarter, seconds};
 use notes::{Line, NotesFile};
 
 pub use attribution::{Attribution, Dimension};
@@ -53,7 +53,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// By owner and quarter of an hour, so that no entry spans two days.
-    pending: HashMap<(Whose, u64), Entry>,
+    pending: HashMap<(Owner, u64), Entry>,
     /// The same use for the history, with the full attribution.
     history: HashMap<(Attribution, u64), Totals>,
     /// Notes of what is to be booked later, and of what no longer is.
@@ -124,7 +124,7 @@ impl Ledger {
             nano_usd: used.nano_usd,
         };
         let entry = Entry {
-            whose: Whose {
+            whose: Owner {
                 key: Arc::clone(&who.key),
                 group: who.group.clone(),
                 project: project.cloned(),

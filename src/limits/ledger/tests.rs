@@ -91,8 +91,8 @@ impl Directory {
     }
 }
 
-fn whose(key: &str) -> Whose {
-    Whose {
+fn whose(key: &str) -> Owner {
+    Owner {
         key: key.into(),
         group: None,
         project: None,

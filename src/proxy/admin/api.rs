@@ -39,7 +39,7 @@ pub(super) struct Parts<'a> {
     pub inside: &'a Inside,
 }
 
-pub(super) enum Served {
+pub(super) enum Handled {
     Whole(Answer),
     Stream(Followed, Place),
     Trial(Box<Trial>),
@@ -51,7 +51,7 @@ pub(super) async fn serve(
     session: &mut ServerSession,
     method: &Method,
     path: &str,
-) -> Served {
+) -> Handled {
     let segments: Vec<&str> = path.split('/').collect();
     let query = query(session.req_header().uri.query().unwrap_or_default());
     let reads = method == Method::GET || method == Method::HEAD;
@@ -67,12 +67,12 @@ pub(super) async fn serve(
             _ => None,
         };
         if let Some(answer) = door {
-            return Served::Whole(answer);
+            return Handled::Whole(answer);
         }
         return read(parts, session, &segments, &query).await;
     }
     if segments == ["session"] {
-        return Served::Whole(match *method {
+        return Handled::Whole(match *method {
             Method::POST => match read_body(parts.app, session, MAX_SIGN_IN).await {
                 Ok(body) => signing::sign_in(parts.app, parts.guard, session, &body).await,
                 Err(refusal) => refusal,
@@ -85,26 +85,26 @@ pub(super) async fn serve(
         });
     }
     if let Some(change) = Verb::of(method, &segments) {
-        return Served::Whole(write(parts, session, change, (&segments, &query)).await);
+        return Handled::Whole(write(parts, session, change, (&segments, &query)).await);
     }
     let (expected, allowed) = match segments.as_slice() {
         ["log-level" | "config"] => (Method::PUT, "GET, PUT"),
         _ => (Method::POST, "GET, POST"),
     };
     if *method != expected {
-        return Served::Whole(refused(session, Answer::wrong_method(allowed)).await);
+        return Handled::Whole(refused(session, Answer::wrong_method(allowed)).await);
     }
     let need = match segments.as_slice() {
         ["reload" | "explain" | "try" | "log-level"] | ["accounts", _, _] => Need::Operator,
         // The meaning of a configuration text reveals which files exist on this host.
         ["config"] | ["config", "check"] => Need::Admin,
-        _ => return Served::Whole(refused(session, Answer::nothing_here()).await),
+        _ => return Handled::Whole(refused(session, Answer::nothing_here()).await),
     };
     // An unknown sender must not make Weir read a long body.
     let who = match parts.guard.admit(session, need).await {
         Ok(Some(who)) => who,
-        Ok(None) => return Served::Whole(refused(session, Answer::nothing_here()).await),
-        Err(refusal) => return Served::Whole(refused(session, refusal).await),
+        Ok(None) => return Handled::Whole(refused(session, Answer::nothing_here()).await),
+        Err(refusal) => return Handled::Whole(refused(session, refusal).await),
     };
     let limit = match segments.as_slice() {
         ["explain"] => explain::limit(parts.app),
@@ -113,7 +113,7 @@ pub(super) async fn serve(
     };
     let body = match read_body(parts.app, session, limit).await {
         Ok(body) => body,
-        Err(refusal) => return Served::Whole(refusal),
+        Err(refusal) => return Handled::Whole(refusal),
     };
     let done = match segments.as_slice() {
         ["reload"] => reload(parts.app, parts.reloads).await,
@@ -131,9 +131,9 @@ pub(super) async fn serve(
                 Ok(trial) => {
                     let done = trial.done();
                     parts.guard.note(session, &who, &done);
-                    Served::Trial(Box::new(trial))
+                    Handled::Trial(Box::new(trial))
                 }
-                Err(refusal) => Served::Whole(refusal),
+                Err(refusal) => Handled::Whole(refusal),
             };
         }
         _ => Done::nothing(Answer::nothing_here()),
@@ -141,7 +141,7 @@ pub(super) async fn serve(
     if done.answer.status() < 400 {
         parts.guard.note(session, &who, &done);
     }
-    Served::Whole(done.answer)
+    Handled::Whole(done.answer)
 }
 
 /// Changes one of the lists.
@@ -201,7 +201,7 @@ async fn read(
     session: &ServerSession,
     segments: &[&str],
     query: &Query,
-) -> Served {
+) -> Handled {
     let is_body = matches!(segments, ["requests", _, "bodies"]);
     let need = if is_body || segments == ["audit"] || segments == ["config", "file"] {
         Need::Admin
@@ -210,8 +210,8 @@ async fn read(
     };
     let who = match parts.guard.admit(session, need).await {
         Ok(Some(who)) => who,
-        Ok(None) => return Served::Whole(Answer::nothing_here()),
-        Err(refusal) => return Served::Whole(refusal),
+        Ok(None) => return Handled::Whole(Answer::nothing_here()),
+        Err(refusal) => return Handled::Whole(refusal),
     };
     let app = parts.app;
     if query.contains_key("follow") {
@@ -221,20 +221,20 @@ async fn read(
                 let text = query.get("f").map_or("", String::as_str);
                 match Filter::parse(text, &app.gateway().config) {
                     Ok(filter) => Followed::Requests(filter, resume(session, query)),
-                    Err(why) => return Served::Whole(Answer::fault(400, &why)),
+                    Err(why) => return Handled::Whole(Answer::fault(400, &why)),
                 }
             }
-            _ => return Served::Whole(Answer::nothing_here()),
+            _ => return Handled::Whole(Answer::nothing_here()),
         };
         return match parts.streams.enter(&of(session, &who)) {
-            Some(place) => Served::Stream(followed, place),
-            None => Served::Whole(
+            Some(place) => Handled::Stream(followed, place),
+            None => Handled::Whole(
                 Answer::fault(503, "too many streams are open: 8 of a session, 32 in all")
                     .retry_after(5),
             ),
         };
     }
-    Served::Whole(match segments {
+    Handled::Whole(match segments {
         ["session"] => signing::session(app, parts.guard, session, &who),
         ["now"] => Answer::json(
             200,

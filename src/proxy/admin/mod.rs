@@ -279,9 +279,9 @@ impl Plane {
             inside: &self.inside,
         };
         match api::serve(&parts, session, method, path).await {
-            api::Served::Whole(answer) => Reply::Whole(answer),
-            api::Served::Stream(followed, place) => Reply::Stream(followed, place),
-            api::Served::Trial(trial) => Reply::Trial(trial),
+            api::Handled::Whole(answer) => Reply::Whole(answer),
+            api::Handled::Stream(followed, place) => Reply::Stream(followed, place),
+            api::Handled::Trial(trial) => Reply::Trial(trial),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 
 use super::bind::Heirlooms;
 use super::handover::{Heard, Hello, State, ToNew, ToOld, converse, say, send_sockets};
-use crate::limits::Telling;
+use crate::limits::HandoverLog;
 use crate::proxy::admin;
 use crate::proxy::clocks;
 use crate::proxy::state::app::App;
@@ -70,7 +70,7 @@ impl Means {
 pub(super) struct Successor {
     heard: Heard,
     write: OwnedWriteHalf,
-    telling: Telling,
+    handover_log: HandoverLog,
 }
 
 impl Successor {
@@ -110,7 +110,7 @@ impl Successor {
         let gone = || "it has gone".to_owned();
         until(&mut heard, &ToOld::Ready).await.ok_or_else(gone)?;
         let (gateway, at) = (app.gateway(), clocks::moment());
-        let (telling, used) = Telling::begin(&gateway.limits, at);
+        let (handover_log, used) = HandoverLog::begin(&gateway.limits, at);
         let pool = gateway.pool.memo(at.now);
         let state = ToNew::State(Box::new(State { pool, used }));
         say(&mut write, &state)
@@ -123,7 +123,7 @@ impl Successor {
         Ok(Self {
             heard,
             write,
-            telling,
+            handover_log,
         })
     }
 
@@ -132,7 +132,7 @@ impl Successor {
         let Self {
             mut heard,
             mut write,
-            mut telling,
+            mut handover_log,
         } = self;
         let (asks, mut asked) = mpsc::channel(8);
         let hear = tokio::spawn(async move {
@@ -154,7 +154,7 @@ impl Successor {
                 }
             };
             let message = message.or_else(|| {
-                let used = telling.go_on(&app.gateway().limits, clocks::moment());
+                let used = handover_log.go_on(&app.gateway().limits, clocks::moment());
                 (!used.is_empty()).then_some(ToNew::Used(used))
             });
             if let Some(message) = message

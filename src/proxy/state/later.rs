@@ -121,7 +121,7 @@ struct Booking<'a> {
 }
 
 /// What the account reports about a response.
-enum Said {
+enum ResponseState {
     /// The response is finished: what it used (`None` = not stated) and its service tier.
     Done(Option<Stated>, Option<String>),
     /// The account does not know the response any more.
@@ -134,18 +134,18 @@ async fn look(app: &App, snapshot: &Snapshot, mut claim: Claim) {
         return;
     };
     match ask(app, snapshot, response).await {
-        Said::Done(Some(stated), tier) => {
+        ResponseState::Done(Some(stated), tier) => {
             let said = (stated, UsageSource::Reported);
             book(app, snapshot, response, said, tier.as_deref());
             claim.done();
         }
         // The response failed, and costs nothing.
-        Said::Done(None, _) => claim.done(),
-        Said::Gone => {
+        ResponseState::Done(None, _) => claim.done(),
+        ResponseState::Gone => {
             book(app, snapshot, response, estimated(response), None);
             claim.done();
         }
-        Said::NotYet => {
+        ResponseState::NotYet => {
             if !claim.postpone(Instant::now())
                 && let Some(response) = claim.response()
             {
@@ -164,29 +164,29 @@ fn estimated(response: &Response) -> (Stated, UsageSource) {
     (stated, UsageSource::Estimated)
 }
 
-async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> Said {
+async fn ask(app: &App, snapshot: &Snapshot, response: &Response) -> ResponseState {
     let mut accounts = snapshot.gateway.config.accounts.iter();
     let account = response.who.account.as_deref();
     let account = account.and_then(|name| accounts.find(|account| &*account.name == name));
     let Some(account) = account else {
-        return Said::Gone;
+        return ResponseState::Gone;
     };
     let path = format!("/v1/responses/{}", response.id);
     let (upstreams, tokens) = (&snapshot.upstreams, &snapshot.tokens);
     let asking = probe::get(account, upstreams, tokens, &app.connections, &path);
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Ok((200..=299, body))) => read(&body),
-        Ok(Ok((404 | 410, _))) => Said::Gone,
-        _ => Said::NotYet,
+        Ok(Ok((404 | 410, _))) => ResponseState::Gone,
+        _ => ResponseState::NotYet,
     }
 }
 
-fn read(body: &Bytes) -> Said {
+fn read(body: &Bytes) -> ResponseState {
     let answer = passthrough::read_answer(Dialect::OpenaiResponses, body);
     if answer.pending || answer.response_id.is_none() {
-        return Said::NotYet;
+        return ResponseState::NotYet;
     }
-    Said::Done(answer.usage, answer.service_tier)
+    ResponseState::Done(answer.usage, answer.service_tier)
 }
 
 /// Books the use everywhere, as that of a request which no client sent.
@@ -265,10 +265,10 @@ mod tests {
 
     fn said(body: &'static str) -> &'static str {
         match read(&Bytes::from_static(body.as_bytes())) {
-            Said::Done(Some(_), _) => "used",
-            Said::Done(None, _) => "nothing",
-            Said::Gone => "gone",
-            Said::NotYet => "not yet",
+            ResponseState::Done(Some(_), _) => "used",
+            ResponseState::Done(None, _) => "nothing",
+            ResponseState::Gone => "gone",
+            ResponseState::NotYet => "not yet",
         }
     }
 

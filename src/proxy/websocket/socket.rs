@@ -19,7 +19,7 @@ use crate::exchange::socket::upstream::Continuing;
 use crate::proxy::client::buffered::Held;
 use crate::proxy::client::certified::Names;
 use crate::proxy::state::app::App;
-use crate::proxy::upstream::socket::frames::{Frames, Said};
+use crate::proxy::upstream::socket::frames::{Frames, Incoming};
 use crate::proxy::upstream::socket::links::{Between, Links, Turn};
 
 /// An open socket.
@@ -166,8 +166,8 @@ impl Socket {
         while let Some(said) = self.frames.next() {
             self.unread = 0;
             match said {
-                Said::Text(text) => self.heard(&text),
-                Said::End => return Err(Over),
+                Incoming::Text(text) => self.heard(&text),
+                Incoming::End => return Err(Over),
             }
         }
         if self.unread > SMALL && !self.hold() {

@@ -24,7 +24,7 @@ struct Wire {
 
 /// A message of the other end.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum Incoming {
     Text(String),
     /// The other end closed the socket or broke the protocol. Send what is pending; nothing follows.
     End,
@@ -59,16 +59,16 @@ impl Frames {
     }
 
     /// The next complete message. Pings are answered on the way.
-    pub(crate) fn next(&mut self) -> Option<Said> {
+    pub(crate) fn next(&mut self) -> Option<Incoming> {
         loop {
             match self.context.read(&mut self.wire) {
-                Ok(Message::Text(text)) => return Some(Said::Text(text.as_str().to_owned())),
+                Ok(Message::Text(text)) => return Some(Incoming::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(_)) => {
                     return Some(self.broken(CloseCode::Unsupported, "messages are text"));
                 }
                 Ok(Message::Close(_)) => {
                     self.flush();
-                    return Some(Said::End);
+                    return Some(Incoming::End);
                 }
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => self.flush(),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -117,9 +117,9 @@ impl Frames {
         Bytes::from(std::mem::take(&mut self.wire.to_go))
     }
 
-    fn broken(&mut self, code: CloseCode, reason: &str) -> Said {
+    fn broken(&mut self, code: CloseCode, reason: &str) -> Incoming {
         self.close(code, reason);
-        Said::End
+        Incoming::End
     }
 
     fn flush(&mut self) {
@@ -209,7 +209,7 @@ mod tests {
                 said.extend(std::iter::from_fn(|| frames.next()));
             }
             assert_eq!(said.len(), 2, "{step}");
-            assert_eq!(said[0], Said::Text("one two".to_owned()));
+            assert_eq!(said[0], Incoming::Text("one two".to_owned()));
             assert_eq!(&frames.take()[..], b"\x8a\x04ping");
         }
     }
@@ -221,13 +221,13 @@ mod tests {
         let sent = client.take();
         assert_eq!(sent[1] & 0x80, 0x80, "a client masks");
         server.push(&sent);
-        assert_eq!(server.next(), Some(Said::Text("ä".repeat(40_000))));
+        assert_eq!(server.next(), Some(Incoming::Text("ä".repeat(40_000))));
         server.say("back".to_owned());
         client.push(&server.take());
-        assert_eq!(client.next(), Some(Said::Text("back".to_owned())));
+        assert_eq!(client.next(), Some(Incoming::Text("back".to_owned())));
         server.close(CloseCode::Normal, "");
         client.push(&server.take());
-        assert_eq!(client.next(), Some(Said::End));
+        assert_eq!(client.next(), Some(Incoming::End));
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         let code = |wire: &[u8]| {
             let mut frames = Frames::new(100);
             frames.push(wire);
-            assert_eq!(frames.next(), Some(Said::End));
+            assert_eq!(frames.next(), Some(Incoming::End));
             let last = frames.take();
             assert_eq!(last[0], 0x88, "{last:?}");
             u16::from_be_bytes([last[2], last[3]])

@@ -3,7 +3,7 @@ use http::HeaderMap;
 use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::frames::{Frames, Said};
+use super::frames::{Frames, Incoming};
 
 /// An open WebSocket. It carries one turn at a time.
 pub(super) struct Link {
@@ -66,8 +66,8 @@ impl Link {
     /// called again; a write may not.
     pub(super) async fn step(&mut self) -> Result<Option<String>, Gone> {
         match self.frames.next() {
-            Some(Said::Text(text)) => return Ok(Some(text)),
-            Some(Said::End) => return Err(Gone),
+            Some(Incoming::Text(text)) => return Ok(Some(text)),
+            Some(Incoming::End) => return Err(Gone),
             None => {}
         }
         match self.http.read_body_bytes().await {

@@ -7,16 +7,16 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::attempt::Attempt;
+use super::inexpressible::InexpressibleDialects;
 use super::markers::Marked;
 use super::occasion::Occasion;
 use super::operation::Endpoint;
 use super::order::Order;
 use super::plan::Plan;
-use super::served::Served;
+use super::serving_record::ServingRecord;
 use super::stream_usage::Asking;
 use super::target::UpstreamCall;
 use super::translation::{self, Translation};
-use super::unsaid::Unsaid;
 use crate::pool::Pick;
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::hub::request::Tool;
@@ -25,26 +25,26 @@ use crate::protocol::{Dialect, UpstreamDialect};
 
 /// What is known of the dialects that can express one request.
 #[derive(Debug, Default)]
-pub(super) struct Telling {
-    unsaid: Unsaid,
+pub(super) struct AttemptMaker {
+    inexpressible: InexpressibleDialects,
 }
 
-impl Telling {
+impl AttemptMaker {
     /// The dialects that cannot express the request.
-    pub(super) fn unsaid(&self) -> &Unsaid {
-        &self.unsaid
+    pub(super) fn inexpressible(&self) -> &InexpressibleDialects {
+        &self.inexpressible
     }
 
     /// Why the first of them could not express it.
     pub(super) fn take_fault(&mut self) -> Option<RequestFault> {
-        self.unsaid.take_fault()
+        self.inexpressible.take_fault()
     }
 
     /// The attempt at this account; `None` when no dialect of the account can express the request.
     pub(super) fn attempt(
         &mut self,
         order: &Order,
-        served: &mut Served,
+        served: &mut ServingRecord,
         pick: Pick,
         occasion: Occasion,
     ) -> Option<Box<Attempt>> {
@@ -56,13 +56,13 @@ impl Telling {
         }
         // A conversation that returns from another dialect contains state that only a translation can remove.
         let foreign = order.gateway.mixed && order.admitted.landmarks().has_envelope();
-        for upstream in self.unsaid.left(&pick, own) {
+        for upstream in self.inexpressible.remaining(&pick, own) {
             served.note_dialect(upstream);
             if upstream == own && !foreign {
                 return Some(as_it_came(order, served, pick, now));
             }
             if let Some(fault) = order.admitted.request().err().cloned() {
-                self.unsaid.in_all_but((!foreign).then_some(own), fault);
+                self.inexpressible.all_but((!foreign).then_some(own), fault);
                 break;
             }
             match translated(order, served, &pick, upstream, occasion) {
@@ -81,14 +81,14 @@ impl Telling {
                     };
                     return Some(Box::new(Attempt::new(pick, plan, now)));
                 }
-                Err(fault) => self.unsaid.to(upstream, &pick.model, fault),
+                Err(fault) => self.inexpressible.add(upstream, &pick.model, fault),
             }
         }
         None
     }
 }
 
-fn as_it_came(order: &Order, served: &Served, pick: Pick, now: Instant) -> Box<Attempt> {
+fn as_it_came(order: &Order, served: &ServingRecord, pick: Pick, now: Instant) -> Box<Attempt> {
     let admitted = &order.admitted;
     let sent = Asking::new(&order.gateway, &pick, now).as_it_came(admitted);
     let plan = Plan {
@@ -103,7 +103,7 @@ fn as_it_came(order: &Order, served: &Served, pick: Pick, now: Instant) -> Box<A
 
 fn translated(
     order: &Order,
-    served: &mut Served,
+    served: &mut ServingRecord,
     pick: &Pick,
     upstream: UpstreamDialect,
     occasion: Occasion,

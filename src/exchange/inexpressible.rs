@@ -3,21 +3,21 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::pool::{Mute, Pick};
+use crate::pool::{Inexpressible, Pick};
 use crate::protocol::hub::error::RequestFault;
 use crate::protocol::{Dialect, UpstreamDialect};
 
 /// The dialects that cannot express the request, and the reason of the first one.
 #[derive(Debug, Default)]
-pub(super) struct Unsaid {
-    mutes: SmallVec<[Mute; 4]>,
+pub(super) struct InexpressibleDialects {
+    list: SmallVec<[Inexpressible; 4]>,
     fault: Option<RequestFault>,
 }
 
-impl Unsaid {
+impl InexpressibleDialects {
     /// The dialects, and the models for which this holds.
-    pub(super) fn mutes(&self) -> &[Mute] {
-        &self.mutes
+    pub(super) fn list(&self) -> &[Inexpressible] {
+        &self.list
     }
 
     /// Why the first of them cannot express the request.
@@ -25,39 +25,39 @@ impl Unsaid {
         self.fault.as_ref()
     }
 
-    /// See [`Unsaid::fault`].
+    /// See [`InexpressibleDialects::fault`].
     pub(super) fn take_fault(&mut self) -> Option<RequestFault> {
         self.fault.take()
     }
 
     /// Records that this dialect cannot express the request, at least not for this model.
-    pub(super) fn to(&mut self, dialect: UpstreamDialect, model: &Arc<str>, fault: RequestFault) {
+    pub(super) fn add(&mut self, dialect: UpstreamDialect, model: &Arc<str>, fault: RequestFault) {
         let model = fault.of_model.then(|| Arc::clone(model));
-        self.mutes.push(Mute { dialect, model });
+        self.list.push(Inexpressible { dialect, model });
         self.fault.get_or_insert(fault);
     }
 
     /// The dialects that remain for this account: the client's own first, then in the account's order of preference.
-    pub(super) fn left(&self, pick: &Pick, client: Dialect) -> SmallVec<[UpstreamDialect; 4]> {
+    pub(super) fn remaining(&self, pick: &Pick, client: Dialect) -> SmallVec<[UpstreamDialect; 4]> {
         let spoken = pick.account.dialects.iter().copied();
         let own = spoken.clone().filter(|spoken| *spoken == client);
         let others = spoken.filter(|spoken| *spoken != client);
-        let muted = |dialect: &UpstreamDialect| {
-            let mut mutes = self.mutes.iter();
-            mutes.any(|mute| mute.covers(*dialect, &pick.model))
+        let is_known = |dialect: &UpstreamDialect| {
+            let mut list = self.list.iter();
+            list.any(|known| known.covers(*dialect, &pick.model))
         };
         own.chain(others)
-            .filter(|dialect| !muted(dialect))
+            .filter(|dialect| !is_known(dialect))
             .collect()
     }
 
     /// The request cannot be parsed, so it cannot be translated: only accounts of the dialect `own` remain, which get
     /// it unchanged.
-    pub(super) fn in_all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
+    pub(super) fn all_but(&mut self, own: Option<Dialect>, fault: RequestFault) {
         let unable = UpstreamDialect::ALL.into_iter();
-        self.mutes = unable
+        self.list = unable
             .filter(|dialect| own.is_none_or(|own| *dialect != own))
-            .map(|dialect| Mute {
+            .map(|dialect| Inexpressible {
                 dialect,
                 model: None,
             })

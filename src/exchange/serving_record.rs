@@ -24,7 +24,7 @@ use crate::tokens::Direction;
 
 /// What is known of the account that answered, or that failed last.
 #[derive(Debug, Default)]
-pub(super) struct Served {
+pub(super) struct ServingRecord {
     account: Option<Arc<Account>>,
     pool: Option<usize>,
     model: Option<Arc<str>>,
@@ -45,7 +45,7 @@ pub(super) struct Served {
     refused: Option<&'static str>,
 }
 
-impl Served {
+impl ServingRecord {
     /// This account is to serve the request.
     pub(super) fn begin(&mut self, order: &Order, pick: &Pick) {
         self.note_pick(pick);
@@ -259,7 +259,7 @@ impl Served {
             relaying.facts().service_tier(),
             &stated.extras,
         );
-        self.bill.spoil(stated, usd);
+        self.bill.discard(stated, usd);
         Some(stated.usage.total())
     }
 
