@@ -12,7 +12,7 @@
 //!               request_filter          who are you, may you, which route; read the body, bounded
 //!               proxy_upstream_filter   pick an account, send, hold until the answer commits, relay
 //!               fail_to_proxy           any refusal or failure, said in the caller's dialect
-//!               logging                 settle: metrics, access line
+//!               Drop of the record      settle: metrics, access line, account health
 //! ```
 //!
 //! # The modules

@@ -50,7 +50,7 @@ fn a_webhook_is_told_once_a_threshold_and_asked_again_until_it_takes_it() {
     let upstream = Upstream::json(200, lines().answer);
     let hook = Upstream::start(|request, wire| match request.number {
         // A page of some proxy in between, longer than what is read of an answer.
-        0 => wire.answer(503, &[], &"<p>".repeat(64 << 10)),
+        0 => wire.answer(503, &[], "<p>".repeat(64 << 10)),
         _ => wire.answer(204, &[], ""),
     });
     let weir = Weir::start(&yaml(&upstream, &hook.url(), ""));
