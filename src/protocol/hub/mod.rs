@@ -10,10 +10,10 @@
 //! wire.rs      serde structs, field for field, borrowing from the bytes
 //! request.rs   decode(body) -> Result<Request, RequestFault>            the dialect as client
 //!              encode(&Request, &Target) -> Result<Encoded, RequestFault>   the dialect as upstream
-//! response.rs  decode(body) -> Result<Response, WireError>              upstream
-//!              encode(&Response, &Reply) -> Vec<u8>                     client
-//! stream.rs    Decoder::push(frame, on event) / finish(on event)        upstream
-//!              Encoder::new(&Context) / on(Event, &mut BytesMut)        client
+//! response.rs  decode(body) -> Result<Response, Violation>              upstream
+//!              encode(&Response, &Context, &mut Losses) -> Vec<u8>      client
+//! stream.rs    Decoder::push(data, on event) / finish(on event)         upstream
+//!              Encoder::new(Context) / on(Event, &mut BytesMut)         client
 //! error.rs     error events of a running stream, and the wordings that clients act on
 //! ```
 //!
