@@ -76,7 +76,7 @@ pub enum ErrorKind {
 /// An error to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WireError {
-    /// Decides the status, the type and, without [`Self::code`], the code.
+    /// Decides the status, the type and, without `code`, the code.
     pub kind: ErrorKind,
     /// What happened and what to do about it.
     pub message: String,

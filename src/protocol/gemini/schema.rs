@@ -30,8 +30,8 @@ pub fn fit(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault>
     print(&value, path)
 }
 
-/// Converts a schema in OpenAPI's terms, as clients of this dialect write it, to JSON Schema: `{"type": "STRING",
-/// "nullable": true}`.
+/// Converts a schema in OpenAPI's terms, as clients of this dialect write it, to JSON Schema. Example:
+/// `{"type": "STRING", "nullable": true}`.
 pub fn from_openapi(schema: &RawValue, path: &str) -> Result<Box<RawValue>, RequestFault> {
     let mut value = parse(schema, path)?;
     walk(&mut value, &mut plain);

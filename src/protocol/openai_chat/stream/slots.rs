@@ -132,7 +132,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Begins the calls whose name is known; no more of the name will come.
+    /// Begins the calls whose name and id are known; no more of them will come.
     fn start_named(
         &mut self,
         on: &mut impl FnMut(Event<'_>) -> Result<(), Violation>,

@@ -5,7 +5,6 @@
 //! that exists: the item of its kind with its id, the open item of its kind at its position, the open item of its kind
 //! that began last. Only the first, and a new item by its position, are according to the specification; the others are
 //! repairs.
-//! position, a new one are by the book; the others are repairs.
 use super::super::wire::{ItemIn, Name};
 use super::told::Told;
 use crate::protocol::hub::args::Scanner;
