@@ -4,8 +4,8 @@
 //! Decoders of requests parse a body level by level and keep inner values raw (`&RawValue`) until they know what these
 //! are. With `serde_json` alone, every level parses everything below it once more, which is seven times for the text of
 //! a tool's result. [`Document::read`] is a `Deserializer` that steps over those values instead. Values that it does
-//! not parse itself, such as numbers, it leaves to `serde_json`; types, results and errors are the same. It takes a third
-//! of the time (`cargo bench --bench translate request_decoded`).
+//! not parse itself, such as numbers, it leaves to `serde_json`; types, results and errors are the same. It takes a
+//! third of the time (`cargo bench --bench translate request_decoded`).
 use std::borrow::Cow;
 
 use memchr::memchr;

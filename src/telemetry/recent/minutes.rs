@@ -39,7 +39,7 @@ pub struct Sums {
     /// The number of requests that failed because of the client, Weir or an upstream; for an account, of its failed
     /// attempts.
     pub errors: u32,
-    /// The number of these that failed because of an upstream.
+    /// The number of these with the verdict `upstream_error`.
     pub upstream_errors: u32,
     pub cost_usd: f64,
     /// Failed attempts by [`FailureClass`], in the order of `ALL`.
